@@ -1,0 +1,253 @@
+"""What a kind of data is: `Feature`, the encoded `Column`, and the `Answer` of a head.
+
+    raw values --encode--> Column --batch--> Field --prepare, encoder--> Tokens --trunk, head--> params
+    params --answer--> Answer --loss (training)
+                              --best--> tensors --decode--> the user's terms
+
+`encode`, `decode`, `score` and `calibrate` are numpy; only `prepare`, `encoder`, `head` and `answer` need torch, so
+that fitting, encoding and running an exported model do not. They import it when they are called.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from zipfile import ZipFile
+
+import numpy as np
+import polars as pl
+
+from deepglass.registry import Registry
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from deepglass.nn.tokens import Field
+
+
+class Media(NamedTuple):
+    """A picture, sound or other file that is read when it is needed."""
+
+    name: str  # what the user calls it, for messages
+    path: Path
+    member: str | None = None  # a file inside the zip at `path`
+
+    def read(self) -> bytes:
+        if self.member is None:
+            return self.path.read_bytes()
+        with ZipFile(self.path) as archive:
+            return archive.read(self.member)
+
+    def open(self) -> io.BytesIO:
+        return io.BytesIO(self.read())
+
+
+Raw = pl.Series | np.ndarray | list[Media]
+"""A column of raw values: a polars Series (null = missing), an array (N, ...) of numbers, or lazy files."""
+
+
+def take_raw(raw: Raw, rows: np.ndarray) -> Raw:
+    """Some rows of a raw column, in the order given."""
+    if isinstance(raw, list):
+        return [raw[i] for i in rows]
+    return raw[rows]
+
+
+class Guess(NamedTuple):
+    """How well a kind fits a column, from 0 (not at all) to 1 (certainly), and why."""
+
+    score: float
+    why: str
+
+
+@dataclass(frozen=True)
+class Column:
+    """Encoded values of one feature.
+
+    Args:
+        values: (N, ...) for values of one shape; (total, ...) laid end to end for ragged kinds.
+        mask: (N,) bool, True = present.
+        offsets: (N + 1,) int64, ragged kinds only: row i is `values[offsets[i]:offsets[i + 1]]`.
+    """
+
+    values: np.ndarray
+    mask: np.ndarray
+    offsets: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.mask)
+
+    def take(self, rows: np.ndarray) -> Column:
+        if self.offsets is None:
+            return Column(self.values[rows], self.mask[rows])
+        lengths = np.diff(self.offsets)[rows]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        index = np.repeat(self.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return Column(self.values[index], self.mask[rows], offsets)
+
+
+Best = dict[str, np.ndarray]
+"""A head's best answer as arrays with rows first, such as {"log_probs": (N, K)}; what an exported model returns."""
+
+Calibration = dict[str, Any]
+"""What was learned on the validation rows about confidence; plain JSON."""
+
+
+class Metric(NamedTuple):
+    """The figure to watch, and whether more of it is better."""
+
+    name: str
+    higher_is_better: bool
+
+
+class Answer(ABC):
+    """What a head's output means.
+
+    With an ensemble of M members the head's rows are (B * M); `loss` is then given the target repeated, and
+    `pooled(M)` mixes the members into one answer a row.
+    """
+
+    @abstractmethod
+    def loss(self, target: Field) -> Tensor:
+        """The loss of each row, (B,) float. Rows whose target is missing are masked out by the caller."""
+
+    @abstractmethod
+    def best(self) -> dict[str, Tensor]:
+        """The best answer as tensors with rows first; `Feature.decode` brings it into the user's terms."""
+
+    @abstractmethod
+    def pooled(self, members: int) -> Answer:
+        """The members of an ensemble mixed into one answer a row."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feature(ABC):
+    """One kind of data: its settings and, after `fit`, its learned fields (whose names end in `_`).
+
+    Args:
+        name: what it is called in spec, batch and answer.
+        column: the source's column, when that is called something else.
+    """
+
+    name: str
+    column: str = ""
+
+    joint: ClassVar[bool] = False  # several inputs of this kind share one encoder: `joint_encoder`
+    metric: ClassVar[Metric | None] = None  # the figure to watch; None: cannot be an output
+    augments: ClassVar[bool] = False  # a spatial kind that follows an affine map
+
+    def __post_init__(self) -> None:
+        if not self.column:
+            object.__setattr__(self, "column", self.name)
+
+    # -- from raw values to columns: numpy ---------------------------------------------------------------------
+
+    @classmethod
+    @abstractmethod
+    def recognise(cls, raw: Raw, name: str) -> Guess | None:
+        """How well this kind fits a column (a sample of its first rows), or None when it cannot hold it."""
+
+    @abstractmethod
+    def fit(self, chunks: Iterable[Raw]) -> Feature:
+        """A copy with its learned fields, from the training rows."""
+
+    @abstractmethod
+    def encode(self, raw: Raw) -> Column:
+        """Raw values as numbers: only what tensors cannot do themselves."""
+
+    def notes(self, raw: Raw) -> dict[str, int]:
+        """What is odd about new values, counted, such as {"unseen category": 3}."""
+        return {}
+
+    # -- into the network: torch -------------------------------------------------------------------------------
+
+    @abstractmethod
+    def encoder(self, dim: int) -> nn.Module:
+        """A module from `Field` to `Tokens` of width `dim`; `prepare` is its first layer."""
+
+    def prepare(self, scale: str = "standard") -> nn.Module:
+        """A module from raw codes to floats: "standard" (mean 0, deviation 1), "unit" (0..1), "signed" (-1..1)."""
+        raise NotImplementedError(f"a {self.kind} has no numeric scale")
+
+    # -- out of the network ------------------------------------------------------------------------------------
+
+    def head(self, dim: int) -> nn.Module:
+        """A module from `Tokens` of width `dim` to params."""
+        raise NotImplementedError(f"a {self.kind} cannot be an output")
+
+    def answer(self, params: Tensor) -> Answer:
+        """What the params of `head` mean."""
+        raise NotImplementedError(f"a {self.kind} cannot be an output")
+
+    def score(self, best: Best, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
+        """Metrics over the rows whose truth is known."""
+        raise NotImplementedError(f"a {self.kind} cannot be an output")
+
+    def constant(self, truth: Column) -> Best:
+        """The best answer (one row) that ignores the input, from the training rows: the first baseline."""
+        raise NotImplementedError(f"a {self.kind} cannot be an output")
+
+    def calibrate(self, best: Best, truth: Column) -> Calibration:
+        """What the validation rows teach about confidence; plain JSON."""
+        return {}
+
+    def decode(self, best: Best, calibration: Calibration | None = None) -> list[dict[str, Any]]:
+        """Answers in the user's terms, a dict a row with at least `value` and, where there is one, `confidence`."""
+        raise NotImplementedError(f"a {self.kind} cannot be an output")
+
+    # -- the rest ----------------------------------------------------------------------------------------------
+
+    @property
+    def kind(self) -> str:
+        return FEATURES.name_of(type(self))
+
+    @property
+    def fitted(self) -> bool:
+        return all(getattr(self, f.name) is not None for f in dataclasses.fields(self) if f.name.endswith("_"))
+
+    def settings(self) -> dict[str, Any]:
+        """The constructor's arguments that differ from their defaults, learned fields left out."""
+        return {k: v for k, v in self._changed().items() if not k.endswith("_")}
+
+    def state(self) -> dict[str, Any]:
+        """Settings and learned fields as plain JSON; `from_state` is the way back."""
+        return {"kind": self.kind, **self._changed()}
+
+    def _changed(self) -> dict[str, Any]:
+        fields = ((f.name, getattr(self, f.name), f.default) for f in dataclasses.fields(self))
+        return {n: _plain(v) for n, v, default in fields if v != default and not (n == "column" and v == self.name)}
+
+
+def from_state(state: dict[str, Any]) -> Feature:
+    """A feature from what `Feature.state` wrote."""
+    cls = FEATURES.get(state["kind"])
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in state.items() if k != "kind"}
+    return cls(**values)
+
+
+def recognise(raw: Raw, name: str) -> tuple[str, str]:
+    """The kind that fits a column best, and why."""
+    guesses = ((cls.recognise(raw, name), kind) for kind, cls in FEATURES)
+    best, kind = max(((g, kind) for g, kind in guesses if g is not None), key=lambda pair: pair[0].score)
+    return kind, best.why
+
+
+def sequence_of(raw: Raw) -> Sequence[Any]:
+    """A raw column as a plain list, None = missing."""
+    if isinstance(raw, pl.Series):
+        return raw.to_list()
+    return list(raw)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(v) for v in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+FEATURES: Registry[Feature] = Registry("deepglass.features", "Feature", "feature kind")

@@ -1,0 +1,58 @@
+"""Tokens: what flows between the parts of a network, whatever the data were."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Field(NamedTuple):
+    """Values of one feature for a batch of rows, and which of them are present.
+
+    Shapes:
+        values: (B, ...) of the feature's own dtype; bytes stay bytes.
+        mask: the leading shape of `values` that can be missing, (B,) or (B, T) bool; True = present.
+    """
+
+    values: Tensor
+    mask: Tensor
+
+    def to(self, device: torch.device) -> Field:
+        return Field(self.values.to(device), self.mask.to(device))
+
+
+class Tokens(NamedTuple):
+    """A batch of token sequences; a plain vector is one token.
+
+    Shapes:
+        values: (B, T, D) float.
+        mask: (B, T) bool; True = present. Never all False in a row: a missing input is a learned token.
+    """
+
+    values: Tensor
+    mask: Tensor
+    grid: tuple[int, ...] | None = None  # spatial or temporal layout of T, such as (Y, X)
+    pyramid: tuple[Tensor, ...] | None = None  # finer maps (B, C, Y, X), finest first, for mask and box heads
+
+    def image(self) -> Tensor:
+        """The values as a picture (B, D, Y, X); in channels-last memory this is a view."""
+        assert self.grid is not None and len(self.grid) == 2
+        B, _, D = self.values.shape
+        return self.values.view(B, *self.grid, D).permute(0, 3, 1, 2)
+
+
+def from_image(x: Tensor, pyramid: tuple[Tensor, ...] | None = None) -> Tokens:
+    """A picture (B, D, Y, X) as tokens (B, Y * X, D); in channels-last memory this is a view."""
+    B, D, Y, X = x.shape
+    values = x.permute(0, 2, 3, 1).reshape(B, Y * X, D)
+    return Tokens(values, torch.ones(B, Y * X, dtype=torch.bool, device=x.device), (Y, X), pyramid)
+
+
+def pool(tokens: Tokens) -> Tensor:
+    """The mean of the tokens that are present, (B, D)."""
+    if tokens.values.shape[1] == 1:
+        return tokens.values[:, 0]
+    weight = tokens.mask.unsqueeze(-1).to(tokens.values.dtype)
+    return (tokens.values * weight).sum(1) / weight.sum(1).clamp_min(1)
