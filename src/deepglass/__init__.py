@@ -1,0 +1,92 @@
+"""deepglass: deep learning that you can see through.
+
+    run = deepglass.train("housing.csv", target="median_house_value", time="60s")
+    run.predict({"longitude": -122.2, "latitude": 37.9})
+
+The public names are loaded when they are first used, so that `import deepglass` is quick.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from deepglass.api import compare, evaluate, inspect, new, predict, report, resume, train
+    from deepglass.data.table import Table
+    from deepglass.errors import DeepglassError, UserError
+    from deepglass.features.base import Answer, Column, Feature
+    from deepglass.networks.network import Network
+    from deepglass.objectives.base import Loss, Objective
+    from deepglass.run.run import Run
+    from deepglass.run.spec import Spec
+    from deepglass.sklearn import DeepglassClassifier, DeepglassRegressor
+    from deepglass.training.plan import Plan
+    from deepglass.training.trainer import Trainer
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "train": "deepglass.api",
+    "resume": "deepglass.api",
+    "evaluate": "deepglass.api",
+    "predict": "deepglass.api",
+    "inspect": "deepglass.api",
+    "compare": "deepglass.api",
+    "report": "deepglass.api",
+    "new": "deepglass.api",
+    "Run": "deepglass.run.run",
+    "Spec": "deepglass.run.spec",
+    "Table": "deepglass.data.table",
+    "Feature": "deepglass.features.base",
+    "Column": "deepglass.features.base",
+    "Answer": "deepglass.features.base",
+    "Network": "deepglass.networks.network",
+    "Objective": "deepglass.objectives.base",
+    "Loss": "deepglass.objectives.base",
+    "Plan": "deepglass.training.plan",
+    "Trainer": "deepglass.training.trainer",
+    "DeepglassClassifier": "deepglass.sklearn",
+    "DeepglassRegressor": "deepglass.sklearn",
+    "DeepglassError": "deepglass.errors",
+    "UserError": "deepglass.errors",
+    "listing": "deepglass.listing",
+    "write_answers": "deepglass.api",
+    "show": "deepglass.cli.show",
+}
+_MODULES = ("show",)  # names that are modules themselves
+
+__all__ = [
+    "Answer",
+    "Column",
+    "DeepglassClassifier",
+    "DeepglassError",
+    "DeepglassRegressor",
+    "Feature",
+    "Loss",
+    "Network",
+    "Objective",
+    "Plan",
+    "Run",
+    "Spec",
+    "Table",
+    "Trainer",
+    "UserError",
+    "compare",
+    "evaluate",
+    "inspect",
+    "new",
+    "predict",
+    "report",
+    "resume",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'deepglass' has no attribute {name!r}")
+    module = import_module(_HOMES[name])
+    return module if name in _MODULES else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

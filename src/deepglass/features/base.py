@@ -14,7 +14,7 @@ import dataclasses
 import io
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from zipfile import ZipFile
@@ -164,11 +164,20 @@ class Feature(ABC):
         """What is odd about new values, counted, such as {"unseen category": 3}."""
         return {}
 
+    def unreadable(self, raw: Raw) -> dict[int, str]:
+        """Rows that cannot be encoded, and why; they are left out before training and counted."""
+        return {}
+
     # -- into the network: torch -------------------------------------------------------------------------------
 
     @abstractmethod
     def encoder(self, dim: int) -> nn.Module:
-        """A module from `Field` to `Tokens` of width `dim`; `prepare` is its first layer."""
+        """A module from `Field` to `Tokens` of width `dim`; `prepare` is its first layer. It has a `shape`."""
+
+    @classmethod
+    def joint_encoder(cls, features: Sequence[Feature], dim: int) -> nn.Module:
+        """For a joint kind: one module from a `Field` of (B, F) values and mask to `Tokens` (B, F, dim)."""
+        raise NotImplementedError
 
     def prepare(self, scale: str = "standard") -> nn.Module:
         """A module from raw codes to floats: "standard" (mean 0, deviation 1), "unit" (0..1), "signed" (-1..1)."""
@@ -188,9 +197,20 @@ class Feature(ABC):
         """Metrics over the rows whose truth is known."""
         raise NotImplementedError(f"a {self.kind} cannot be an output")
 
+    def check_target(self, truth: Column, source: str) -> None:  # noqa: B027 - most kinds have nothing to refuse
+        """Refuse training rows from which nothing can be learned, naming the source."""
+
+    def remarks(self, truth: Column) -> list[str]:
+        """Sentences about the training rows' answers, such as an imbalance of the classes."""
+        return []
+
     def constant(self, truth: Column) -> Best:
         """The best answer (one row) that ignores the input, from the training rows: the first baseline."""
         raise NotImplementedError(f"a {self.kind} cannot be an output")
+
+    def constant_loss(self, truth: Column) -> float:
+        """The mean loss of that constant answer, which makes the losses of several outputs comparable."""
+        return 1.0
 
     def calibrate(self, best: Best, truth: Column) -> Calibration:
         """What the validation rows teach about confidence; plain JSON."""
@@ -209,6 +229,11 @@ class Feature(ABC):
     @property
     def fitted(self) -> bool:
         return all(getattr(self, f.name) is not None for f in dataclasses.fields(self) if f.name.endswith("_"))
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of an output's classes, in the order of its probabilities; empty for other kinds."""
+        return ()
 
     def settings(self) -> dict[str, Any]:
         """The constructor's arguments that differ from their defaults, learned fields left out."""

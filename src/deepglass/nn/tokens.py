@@ -56,3 +56,10 @@ def pool(tokens: Tokens) -> Tensor:
         return tokens.values[:, 0]
     weight = tokens.mask.unsqueeze(-1).to(tokens.values.dtype)
     return (tokens.values * weight).sum(1) / weight.sum(1).clamp_min(1)
+
+
+class TokenShape(NamedTuple):
+    """What an encoder gives a row, known before any data is seen; each encoder has it as `shape`."""
+
+    count: int | None = 1  # None: it differs from batch to batch
+    grid: tuple[int, ...] | None = None

@@ -1,0 +1,5 @@
+"""`python -m deepglass`."""
+
+from deepglass.cli.main import main
+
+main()

@@ -1,0 +1,249 @@
+"""The whole in one call: what the command line does, from Python."""
+
+from __future__ import annotations
+
+import io
+import json
+import time as clock
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from deepglass.config import set_path
+from deepglass.data.sources import read
+from deepglass.errors import SourceError, SpecError
+from deepglass.run import fit
+from deepglass.run.folder import Folder
+from deepglass.run.predictor import Answers, Rows
+from deepglass.run.prepare import Prepared, Taken, prepare, reprepare
+from deepglass.run.run import Run
+from deepglass.run.spec import Spec
+from deepglass.training.checkpoint import write_atomic
+from deepglass.training.events import Listener
+from deepglass.understand.after import add_baselines, add_report
+from deepglass.understand.inspect import Inspection, inspect_table
+from deepglass.understand.new import commented_spec
+
+
+def train(
+    source: Any,
+    target: str | Sequence[str] | None = None,
+    *,
+    out: str | Path | None = None,
+    force: bool = False,
+    data_root: Path | None = None,
+    listeners: Sequence[Listener] = (),
+    baselines: bool = True,
+    **settings: Any,
+) -> Run:
+    """Train on a source, test, explain, and keep it all in a run folder.
+
+    Args:
+        source: a file, a folder, `sklearn:NAME`, `data:NAME`, a frame, (X, y) arrays, a list of dicts, or a spec (a
+            `.yaml` file, a dict with a `data` key, a `Spec`).
+        target: the column(s) to answer.
+        out: the run's folder; `runs/NAME-N` without it. One that exists is kept, unless `force`.
+        baselines: also fit the constant, linear and boosting baselines, and write the report.
+        settings: `time`, `epochs`, `steps`, `seed`, `objective`, `network`, `kinds`, `ignore`, `columns`, `inputs`,
+            `split`, or the sections of a spec (`data`, `training`, ...).
+
+    Raises:
+        UserError: what is wrong with the words or the data, before training starts.
+    """
+    started = clock.perf_counter()
+    spec = spec_of(source, target, settings)
+    prepared = prepare(spec, data_root)
+    for listener in listeners:
+        getattr(listener, "prepared", lambda p: None)(prepared)
+    fit.build(spec, prepared.inputs, prepared.outputs, spec.training.device)  # a wrong setting is found before a folder is made
+    path = Path(out) if out is not None else Folder.next_free(_short_name(spec.data.source, prepared))
+    folder = Folder.make(path, force)
+    trained = fit.train(spec, prepared, folder, listeners, started)
+    if baselines:
+        add_baselines(folder, prepared, trained.metrics, started)
+        add_report(folder, prepared, trained.objective, trained.best)
+    return Run(path)
+
+
+def resume(run: str | Path, source: Any = None, listeners: Sequence[Listener] = ()) -> Run:
+    """Go on with a run that was stopped, to the same bits as an unbroken one; a finished run is returned as it is.
+
+    Args:
+        source: the data again, for a run that was trained on a Python object.
+    """
+    started = clock.perf_counter()
+    folder = Folder.open(Path(run))
+    if folder.finished and folder.metrics()["reason"] != "interrupted":
+        return Run(folder.path)
+    spec = folder.spec()
+    spec = spec_of(source, None, {}, spec) if source is not None else spec
+    prepared = stored(folder, spec)
+    trained = fit.resume(spec, prepared, folder, folder.plan(), listeners, started)
+    add_baselines(folder, prepared, trained.metrics, started)
+    add_report(folder, prepared, trained.objective, trained.best)
+    return Run(folder.path)
+
+
+def evaluate(run: str | Path | Run, source: Any = None) -> dict[str, dict[str, float]]:
+    """Figures of a run on its test rows, or on other labelled rows."""
+    return _run(run).evaluate(source)
+
+
+def predict(run: str | Path | Run, rows: Rows) -> Answers:
+    """A run's answers to rows, in their order."""
+    return _run(run).predict(rows)
+
+
+def inspect(source: Any, target: str | None = None, *, data_root: Path | None = None, **settings: Any) -> Inspection:
+    """What is in the data, what each column is taken for and why, what is wrong with it."""
+    spec = spec_of(source, target, settings)
+    table = read(spec.data.source, columns=spec.data.columns or None, name_pattern=spec.data.name, data_root=data_root)
+    return inspect_table(table, spec)
+
+
+def report(run: str | Path | Run, samples: bool = True, source: Any = None) -> Path:
+    """Write a run's report again and say where it is.
+
+    Args:
+        samples: False leaves out the users' rows and pictures.
+        source: the data again, for a run that was trained on a Python object.
+    """
+    run = _run(run)
+    spec = spec_of(source, None, {}, run.spec) if source is not None else run.spec
+    prepared = stored(run.folder, spec)
+    parts = prepared.datasets("cpu")
+    best = {p: run.objective.evaluate(parts[p], 1024).best for p in ("valid", "test") if len(parts[p])}
+    return add_report(run.folder, prepared, run.objective, best, samples)
+
+
+def compare(*runs: str | Path | Run) -> dict[str, dict[str, Any]]:
+    """Runs side by side: path -> their test figures, what they cost, and the settings in which they differ."""
+    loaded = [_run(r) for r in runs]
+    if len(loaded) < 2:
+        raise SpecError("bad-value", "compare: expected two runs or more")
+    settings = {str(r.path): _flat(r.spec.to_dict()) for r in loaded}
+    keys = dict.fromkeys(k for s in settings.values() for k in s)
+    differing = [k for k in keys if len({repr(s.get(k)) for s in settings.values()}) > 1]
+    return {
+        str(r.path): {
+            "test": r.metrics.get("test", {}),
+            "seconds": r.metrics["seconds"],
+            "parameters": r.metrics["parameters"],
+            "settings": {k: settings[str(r.path)].get(k) for k in differing},
+        }
+        for r in loaded
+    }
+
+
+def new(source: Any, target: str | None = None, **settings: Any) -> str:
+    """A commented spec for a source, as text."""
+    spec = spec_of(source, target, settings)
+    table = read(spec.data.source, columns=spec.data.columns or None, name_pattern=spec.data.name)
+    return commented_spec(table, spec)
+
+
+def write_answers(path: Path, answers: Answers) -> None:
+    """Answers as a table (.csv, .tsv, .parquet: a column an output and figure) or as JSON (.json, .jsonl).
+
+    Raises:
+        SpecError: `bad-value` for another ending.
+    """
+    if path.suffix == ".json":
+        write_atomic(path, json.dumps(answers, ensure_ascii=False, indent=1))
+    elif path.suffix == ".jsonl":
+        write_atomic(path, "".join(json.dumps(a, ensure_ascii=False) + "\n" for a in answers))
+    elif path.suffix in (".csv", ".tsv", ".parquet"):
+        plain = [
+            {f"{o}.{k}" if k != "value" else o: v for o, found in row.items() for k, v in found.items() if not isinstance(v, dict)}
+            for row in answers
+        ]
+        frame = pl.DataFrame(plain, infer_schema_length=None)
+        content = io.BytesIO()
+        if path.suffix == ".parquet":
+            frame.write_parquet(content)
+        else:
+            frame.write_csv(content, separator="," if path.suffix == ".csv" else "\t")
+        write_atomic(path, content.getvalue())
+    else:
+        raise SpecError("bad-value", f"--out: {path}: expected .csv, .tsv, .parquet, .json or .jsonl")
+
+
+# -- between words and specs -------------------------------------------------------------------------------------
+
+SHORT = {  # what is said so often that it needs no path
+    "time": "training.time",
+    "epochs": "training.epochs",
+    "steps": "training.steps",
+    "seed": "training.seed",
+    "device": "training.device",
+    "optimizer": "training.optimizer",
+    "split": "data.split",
+    "ignore": "data.ignore",
+    "columns": "data.columns",
+    "name": "data.name",
+    "test": "data.test",
+}
+
+
+def spec_of(source: Any, target: Any, settings: Mapping[str, Any], base: Spec | None = None) -> Spec:
+    """The spec that a source and settings mean; settings win over a spec's own."""
+    content, folder = _content(source, base)
+    for key, value in settings.items():
+        if value is not None:
+            content = set_path(content, SHORT.get(key, key), _merged(content.get(key), value))
+    if target is not None:
+        content["outputs"] = [target] if isinstance(target, str) else list(target)
+    return Spec.from_dict(content, folder)
+
+
+def stored(folder: Folder, spec: Spec) -> Prepared:
+    """What a run learned from, from its folder and its source.
+
+    Raises:
+        SourceError: `mismatched-files` when the source has changed since.
+    """
+    if isinstance(spec.data.source, str) and spec.data.source.startswith("<"):
+        raise SourceError("not-found", f"{folder.path}: was trained on a Python object; give it again as source=")
+    split = folder.split()
+    kept = folder.read_json("features.json")
+    prepared = reprepare(spec, split["split"].to_numpy(), split["row"].to_numpy(), folder.features())
+    if prepared.fingerprint != kept["source"]["fingerprint"]:
+        raise SourceError("mismatched-files", f"{spec.data.source}: is not what the run {folder.path} began with")
+    taken = tuple(Taken(**t) for t in kept["taken"])
+    return Prepared(**{**prepared.__dict__, "taken": taken})
+
+
+def _content(source: Any, base: Spec | None) -> tuple[dict[str, Any], Path | None]:
+    if base is not None:
+        content = base.to_dict()
+        return {**content, "data": {**content["data"], "source": source}}, None
+    if isinstance(source, Spec):
+        return source.to_dict() | {"data": {**source.to_dict()["data"], "source": source.data.source}}, None
+    if isinstance(source, str | Path) and str(source).endswith((".yaml", ".yml")):
+        spec = Spec.read(Path(source))
+        return spec.to_dict(), None
+    if isinstance(source, Mapping) and "data" in source and isinstance(source["data"], str | Mapping):
+        return dict(source) | {"data": source["data"] if isinstance(source["data"], Mapping) else {"source": source["data"]}}, None
+    return {"data": {"source": str(source) if isinstance(source, Path) else source}}, None
+
+
+def _merged(before: Any, value: Any) -> Any:
+    return {**before, **value} if isinstance(before, Mapping) and isinstance(value, Mapping) else value
+
+
+def _run(run: str | Path | Run) -> Run:
+    return run if isinstance(run, Run) else Run(run)
+
+
+def _short_name(source: Any, prepared: Prepared) -> str:
+    name = str(source) if isinstance(source, str) else prepared.table.name
+    return Path(name.rpartition(":")[2].rstrip("/")).name.partition(".")[0] or "run"
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat

@@ -1,0 +1,278 @@
+"""The command `deepglass`. What takes time to import is reached through the package, when a command runs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+import deepglass
+from deepglass.config import parse_value
+from deepglass.errors import DeepglassError, SpecError, near_miss
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Deep learning that you can see through: any data in, any answer out, and everything in between to look at.",
+)
+
+USAGE_ERROR: Any = typer.BadParameter.__base__  # of the click that typer brings along
+
+SourceArgument = Annotated[str, typer.Argument(help="a file, a folder, sklearn:NAME, data:NAME")]
+RunArgument = Annotated[Path, typer.Argument(help="the folder of a run")]
+Target = Annotated[list[str] | None, typer.Option("--target", help="the column to answer; may be repeated")]
+Ignore = Annotated[list[str] | None, typer.Option("--ignore", help="a column to leave out; may be repeated")]
+Kind = Annotated[list[str] | None, typer.Option("--kind", help="NAME=KIND: take a column for that kind")]
+Columns = Annotated[str | None, typer.Option("--columns", help="a,b,c: names for a file without a header")]
+Name = Annotated[str | None, typer.Option("--name", help="how file names carry labels: '{digit}_{speaker}_{take}'")]
+Json = Annotated[bool, typer.Option("--json", help="for machines: JSON on stdout")]
+DataRoot = Annotated[Path | None, typer.Option("--data-root", help="where data:NAME sets lie; else $DEEPGLASS_DATA")]
+Settings = Annotated[list[str] | None, typer.Argument(help="key.path=value: any setting of a spec")]
+
+
+@app.command()
+def inspect(
+    source: SourceArgument,
+    settings: Settings = None,
+    target: Target = None,
+    ignore: Ignore = None,
+    kind: Kind = None,
+    columns: Columns = None,
+    name: Name = None,
+    data_root: DataRoot = None,
+    as_json: Json = False,
+) -> None:
+    """What is in the data, what it is taken for and why, what is wrong with it."""
+    chosen = _settings(settings, ignore, kind, columns, name)
+    found = deepglass.inspect(source, target, data_root=data_root, **chosen)
+    if as_json:
+        _print_json(found.to_json())
+    else:
+        _show().show_inspection(found)
+
+
+@app.command()
+def train(
+    source: Annotated[str, typer.Argument(help="a source, or a spec (.yaml)")],
+    settings: Settings = None,
+    target: Target = None,
+    ignore: Ignore = None,
+    kind: Kind = None,
+    columns: Columns = None,
+    name: Name = None,
+    test: Annotated[str | None, typer.Option("--test", help="a second source: the test rows")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="the run's folder; else runs/NAME-N")] = None,
+    force: Annotated[bool, typer.Option("--force", help="overwrite a run at --out")] = False,
+    time: Annotated[str | None, typer.Option("--time", help="60s, 5m: for training, validation and calibration")] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", help="passes over the training rows")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", help="updates")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="of initialisation and order")] = None,
+    objective: Annotated[str | None, typer.Option("--objective", help="the kind of learning")] = None,
+    network: Annotated[str | None, typer.Option("--network", help="the trunk")] = None,
+    data_root: DataRoot = None,
+    baselines: Annotated[bool, typer.Option("--baselines/--no-baselines", help="baselines and report")] = True,
+    as_json: Json = False,
+) -> None:
+    """Train, test and explain a model; everything is kept in a run folder."""
+    chosen = _settings(settings, ignore, kind, columns, name)
+    said = {"time": time, "epochs": epochs, "steps": steps, "seed": seed, "test": test}
+    chosen |= {k: v for k, v in said.items() if v is not None}
+    chosen |= {"objective.name": objective} if objective else {}
+    chosen |= {"network.trunk": network} if network else {}
+    show = _show()
+    run = deepglass.train(
+        source, target, out=out, force=force, data_root=data_root, baselines=baselines, listeners=[show.Bar()], **chosen
+    )
+    _finish(run, as_json)
+
+
+@app.command()
+def resume(run: RunArgument, as_json: Json = False) -> None:
+    """Go on with a stopped run, to the same bits as an unbroken one."""
+    before = run / "metrics.json"
+    finished = before.exists() and json.loads(before.read_text()).get("reason") != "interrupted"
+    if finished:
+        print(f"{run} is finished; there is nothing to resume", file=sys.stderr)
+    _finish(deepglass.resume(run, listeners=[] if finished else [_show().Bar()]), as_json)
+
+
+@app.command()
+def evaluate(
+    run: RunArgument,
+    source: Annotated[str | None, typer.Argument(help="labelled rows; else the run's own test rows")] = None,
+    as_json: Json = False,
+) -> None:
+    """Figures of a run on its test rows, or on other labelled data."""
+    figures = deepglass.evaluate(run, source)
+    if as_json:
+        _print_json(figures)
+        return
+    for output, values in figures.items():
+        print(output)
+        for metric, value in values.items():
+            print(f"  {metric:<18} {value:.6g}")
+
+
+@app.command()
+def predict(
+    run: RunArgument,
+    source: Annotated[str, typer.Argument(help="rows to answer; - reads JSON lines from stdin")],
+    out: Annotated[Path | None, typer.Option("--out", help="a .csv, .parquet, .json or .jsonl file")] = None,
+    force: Annotated[bool, typer.Option("--force", help="overwrite --out")] = False,
+    as_json: Json = False,
+) -> None:
+    """A run's answers to new rows, in their order."""
+    loaded = deepglass.Run(run)
+    answers = loaded.predict(_stdin_rows() if source == "-" else source)
+    for note, count in loaded.predictor.notes.items():
+        print(f"note: {note} ({count})", file=sys.stderr)
+    if out is not None:
+        _write_answers(out, answers, force)
+        print(f"{len(answers)} answers in {out}", file=sys.stderr)
+    elif as_json:
+        _print_json(answers)
+    else:
+        _show().show_answers(answers)
+
+
+@app.command()
+def compare(runs: Annotated[list[Path], typer.Argument(help="two runs or more")], as_json: Json = False) -> None:
+    """Runs side by side: test figures, cost, and the settings in which they differ."""
+    compared = deepglass.compare(*runs)
+    if as_json:
+        _print_json(compared)
+    else:
+        _show().show_comparison(compared)
+
+
+@app.command()
+def report(
+    run: RunArgument,
+    samples: Annotated[bool, typer.Option("--samples/--no-samples", help="with or without the data's own rows")] = True,
+) -> None:
+    """Write a run's report again and say where it is."""
+    print(deepglass.report(run, samples))
+
+
+@app.command()
+def new(
+    source: SourceArgument,
+    settings: Settings = None,
+    target: Target = None,
+    kind: Kind = None,
+    columns: Columns = None,
+    out: Annotated[Path | None, typer.Option("--out", help="a .yaml file; else stdout")] = None,
+    force: Annotated[bool, typer.Option("--force", help="overwrite --out")] = False,
+) -> None:
+    """Write a commented spec for a source."""
+    text = deepglass.new(source, target, **_settings(settings, None, kind, columns, None))
+    if out is None:
+        print(text, end="")
+        return
+    _check_free(out, force)
+    out.write_text(text)
+    print(f"spec: {out}", file=sys.stderr)
+
+
+LISTS = ("features", "trunks", "objectives", "optimizers", "schedules", "activations", "data")
+
+
+@app.command("list")
+def list_names(
+    what: Annotated[str | None, typer.Argument(help=" | ".join(LISTS))] = None,
+    as_json: Json = False,
+) -> None:
+    """What there is: kinds of data, networks, kinds of learning, and more."""
+    if what is not None and what not in LISTS:
+        raise SpecError("unknown-name", f"list: there is no list {what!r}{near_miss(what, LISTS)}")
+    found = deepglass.listing(what)
+    if as_json:
+        _print_json(found)
+        return
+    for group, entries in found.items():
+        print(f"{group}")
+        for entry, about in entries.items():
+            print(f"  {entry:<18} {about}".rstrip())
+
+
+def main() -> NoReturn:
+    """The console script: errors become a line on stderr and an exit code."""
+    try:
+        app(standalone_mode=False)
+    except DeepglassError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except USAGE_ERROR as error:
+        error.show()
+        sys.exit(2)
+    except (KeyboardInterrupt, typer.Abort):
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(0)
+
+
+# -- between the shell and Python --------------------------------------------------------------------------------
+
+
+def _settings(
+    pairs: list[str] | None, ignore: list[str] | None, kinds: list[str] | None, columns: str | None, name: str | None
+) -> dict[str, Any]:
+    chosen: dict[str, Any] = {}
+    for pair in pairs or []:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise SpecError("unknown-key", f"{pair!r}: expected key.path=value, such as training.batch_size=64")
+        chosen[key] = parse_value(value)
+    for pair in kinds or []:
+        column, equals, kind = pair.rpartition("=")
+        if not equals or not column:
+            raise SpecError("bad-value", f"--kind {pair!r}: expected NAME=KIND, such as year=category")
+        chosen.setdefault("kinds", {})[column] = kind
+    chosen |= {"ignore": ignore} if ignore else {}
+    chosen |= {"columns": [c.strip() for c in columns.split(",")]} if columns else {}
+    return chosen | ({"name": name} if name else {})
+
+
+def _finish(run: Any, as_json: bool) -> None:
+    if as_json:
+        _print_json({"run": str(run.path), **run.metrics})
+    else:
+        _show().show_run(run)
+
+
+def _stdin_rows() -> list[dict[str, Any]]:
+    rows = []
+    for number, line in enumerate(sys.stdin, 1):
+        if line.strip():
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError as error:
+                raise SpecError("bad-value", f"stdin, line {number}: expected a JSON object ({error})") from error
+    return rows
+
+
+def _write_answers(path: Path, answers: list[dict[str, dict[str, Any]]], force: bool) -> None:
+    _check_free(path, force)
+    deepglass.write_answers(path, answers)
+
+
+def _check_free(path: Path, force: bool) -> None:
+    if path.exists() and not force:
+        raise SpecError("already-exists", f"--out: {path} exists; choose another name or add --force")
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _show() -> Any:
+    """The module that draws, which imports what draws only when something is to be drawn."""
+    return deepglass.show

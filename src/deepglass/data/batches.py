@@ -1,0 +1,170 @@
+"""Encoded columns as compact tensors, and the batches cut from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from deepglass.features.base import Column
+from deepglass.nn.tokens import Field
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rows: inputs and targets by name, and where the rows stand in their data set.
+
+    Shapes:
+        rows: (B,) int64.
+    """
+
+    inputs: Mapping[str, Field]
+    targets: Mapping[str, Field]
+    rows: Tensor
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+class Dataset:
+    """Encoded columns of one split, in memory as tensors; bytes stay bytes.
+
+    Args:
+        inputs, targets: columns by feature name, all of one length.
+        device: where batches are wanted.
+    """
+
+    def __init__(
+        self, inputs: Mapping[str, Column], targets: Mapping[str, Column], device: torch.device | str = "cpu"
+    ) -> None:
+        self.device = torch.device(device)
+        self.inputs = {n: _Store(c, self.device) for n, c in inputs.items()}
+        self.targets = {n: _Store(c, self.device) for n, c in targets.items()}
+        self.truth = dict(targets)
+        self._length = len(next(iter({**inputs, **targets}.values())))
+
+    def __len__(self) -> int:
+        return self._length
+
+    def batch(self, rows: Tensor) -> Batch:
+        """The rows, cut out as index slices."""
+        rows = rows.to(self.device)
+        inputs = {n: store.take(rows) for n, store in self.inputs.items()}
+        return Batch(inputs, {n: store.take(rows) for n, store in self.targets.items()}, rows)
+
+    def batches(self, size: int) -> Iterator[Batch]:
+        """All rows in order."""
+        for rows in torch.arange(len(self)).split(size):
+            yield self.batch(rows)
+
+    def subset(self, rows: np.ndarray) -> Dataset:
+        """A data set of some of the rows."""
+        part = object.__new__(Dataset)
+        part.device, part._length = self.device, len(rows)
+        part.inputs = {n: store.subset(rows) for n, store in self.inputs.items()}
+        part.targets = {n: store.subset(rows) for n, store in self.targets.items()}
+        part.truth = {n: column.take(rows) for n, column in self.truth.items()}
+        return part
+
+
+class _Store:
+    """One column as tensors."""
+
+    def __init__(self, column: Column, device: torch.device) -> None:
+        self.column = column
+        self.values = torch.from_numpy(np.ascontiguousarray(column.values)).to(device)
+        self.mask = torch.from_numpy(np.ascontiguousarray(column.mask)).to(device)
+        self.offsets = None if column.offsets is None else torch.from_numpy(column.offsets).to(device)
+
+    def subset(self, rows: np.ndarray) -> _Store:
+        return _Store(self.column.take(rows), self.values.device)
+
+    def take(self, rows: Tensor) -> Field:
+        if self.offsets is None:
+            return Field(self.values[rows], self.mask[rows])
+        start, end = self.offsets[rows], self.offsets[rows + 1]
+        lengths = end - start
+        steps = torch.arange(max(int(lengths.max()), 1), device=rows.device)  # at least one place to look at
+        mask = steps < lengths[:, None]  # (B, T)
+        places = (start[:, None] + steps).clamp_max(max(len(self.values) - 1, 0))
+        values = self.values[places] if len(self.values) else self.values.new_zeros(places.shape)
+        return Field(values.masked_fill(~mask, 0), mask)
+
+
+class Place(NamedTuple):
+    """Where a stream stands: enough to go on from there to the same batches."""
+
+    epoch: int
+    position: int
+
+
+class Stream(Protocol):
+    """An endless supply of batches whose place can be saved and set again."""
+
+    batches_per_epoch: int
+
+    def next(self) -> Batch: ...
+
+    def place(self) -> dict[str, int]: ...
+
+    def go_to(self, place: Mapping[str, int]) -> None: ...
+
+
+Change = Callable[[Batch, Generator], Batch]
+
+
+class Shuffled:
+    """Rows in a new random order each epoch; the order follows from seed and epoch alone.
+
+    Args:
+        data: where the rows come from.
+        batch_size: rows a batch; the odd rest of an epoch is left for the next order.
+        seed: of the order and of `change`.
+        change: varies a batch, such as augmentation; its randomness follows from seed, epoch and position.
+        rows: draw only from these rows.
+    """
+
+    def __init__(
+        self, data: Dataset, batch_size: int, seed: int, change: Change | None = None, rows: np.ndarray | None = None
+    ) -> None:
+        self.data = data
+        self.rows = torch.arange(len(data)) if rows is None else torch.as_tensor(rows)
+        self.batch_size = min(batch_size, len(self.rows))
+        self.batches_per_epoch = max(len(self.rows) // self.batch_size, 1)
+        self.seed, self.change = seed, change
+        self._place = Place(0, 0)
+        self._order = self._shuffle(0)
+        self._generator = Generator(data.device)
+
+    def next(self) -> Batch:
+        epoch, position = self._place
+        rows = self._order[position * self.batch_size : (position + 1) * self.batch_size]
+        batch = self.data.batch(rows)
+        if self.change is not None:
+            self._generator.manual_seed(_mix(self.seed, epoch, position))
+            batch = self.change(batch, self._generator)
+        last = position + 1 == self.batches_per_epoch
+        self._place = Place(epoch + 1, 0) if last else Place(epoch, position + 1)
+        if last:
+            self._order = self._shuffle(epoch + 1)
+        return batch
+
+    def place(self) -> dict[str, int]:
+        return self._place._asdict()
+
+    def go_to(self, place: Mapping[str, int]) -> None:
+        self._place = Place(place["epoch"], place["position"])
+        self._order = self._shuffle(self._place.epoch)
+
+    def _shuffle(self, epoch: int) -> Tensor:
+        generator = Generator().manual_seed(_mix(self.seed, epoch, -1))
+        return self.rows[torch.randperm(len(self.rows), generator=generator)]
+
+
+def _mix(seed: int, epoch: int, position: int) -> int:
+    """One seed out of three numbers, far apart for neighbours."""
+    return int(np.random.SeedSequence([seed, epoch, position + 1]).generate_state(1, np.uint64)[0] >> 1)

@@ -1,0 +1,154 @@
+"""Sources: what people have, read as a `Table`.
+
+    read("housing.csv")            a text table; tsv, json, jsonl, parquet, arrow, Excel alike, also .gz
+    read("photos/")                a folder of class folders; idx files, npz, tables; a zip or tar of these
+    read("sklearn:digits")         a bundled set
+    read("data:mnist")             a named set below --data-root or $DEEPGLASS_DATA
+    read(frame)                    a polars or pandas frame, a dict of columns, (X, y), a list of dicts
+
+Each file here is one kind of source; only this one knows them all.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Union
+
+import numpy as np
+import polars as pl
+
+from deepglass.data.sources import named
+from deepglass.data.sources.archives import is_archive, unpack
+from deepglass.data.sources.base import Findings, SourceOptions, visible
+from deepglass.data.sources.delimited import table_of_text
+from deepglass.data.sources.idx import is_idx, partners, read_idx_files
+from deepglass.data.sources.media import holds_media, media_kind, read_media_folder, with_media
+from deepglass.data.sources.npz import read_npz
+from deepglass.data.sources.objects import read_object
+from deepglass.data.sources.records import parse_json
+from deepglass.data.sources.tables import read_table_file, read_table_folder, table_files
+from deepglass.data.table import Table
+from deepglass.errors import SourceError, near_miss
+from deepglass.features.base import Media
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Source", "SourceOptions", "read"]
+
+_BUNDLED = "sklearn:"
+
+Source = Union[str, Path, Table, pl.DataFrame, pl.LazyFrame, "pd.DataFrame", np.ndarray, Mapping, tuple, list]
+"""What `read` takes."""
+
+
+def read(
+    source: Source,
+    *,
+    columns: Sequence[str] | None = None,
+    name_pattern: str | None = None,
+    data_root: Path | None = None,
+    options: SourceOptions | None = None,
+) -> Table:
+    """Anything that people have as a table.
+
+    Args:
+        source: a path, `sklearn:NAME`, `data:NAME`, "-" for a text table on standard input, or a Python object.
+        columns: names for all columns, for sources without or with other names.
+        name_pattern: reads columns out of files' names, such as "{digit}_{speaker}_{take}".
+        data_root: the folder of the named sets; None: $DEEPGLASS_DATA.
+        options: what the user knows better than the recognition.
+
+    Raises:
+        SourceError: with a stable code, naming the file and line, the near miss and what to do.
+
+    Example:
+        table = read("housing.csv")
+        table.names, len(table), table.notes
+    """
+    options = options or SourceOptions()
+    if not isinstance(source, str | Path):
+        return read_object(source, columns)
+    text = str(source)
+    if text.startswith(_BUNDLED):
+        bundled = import_module("deepglass.data.sources.bundled")  # scikit-learn takes a second to import
+        return read_object(bundled.read_bundled(text.removeprefix(_BUNDLED)), columns)
+    if text == "-":
+        return _read_bytes(sys.stdin.buffer.read(), "standard input", columns, options)
+    if text.startswith(named.PREFIX):
+        path, name = named.locate(text.removeprefix(named.PREFIX), data_root), text
+    else:
+        path = Path(text).expanduser()
+        name = path.name or text
+        _check_exists(path, text)
+    try:
+        return _read_path(path, text, name, columns, name_pattern, options)
+    except PermissionError as error:
+        raise SourceError("unreadable-file", f"{text}: may not be read ({error.filename})") from error
+
+
+def _read_bytes(data: bytes, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
+    """A text table, or JSON where it begins with a bracket."""
+    if data.lstrip()[:1] in (b"[", b"{"):
+        return parse_json(data.decode("utf-8-sig"), source, columns)
+    return table_of_text(np.frombuffer(data, np.uint8), None, source, columns, options, Findings())
+
+
+def _read_path(
+    path: Path, given: str, name: str, columns: Sequence[str] | None, pattern: str | None, options: SourceOptions
+) -> Table:
+    """A file or folder; `given` is how the user wrote it, `name` what it is called."""
+    if path.is_dir():
+        return _read_folder(path, given, name, columns, pattern, options)
+    if is_archive(path):
+        inner = unpack(path, name)
+        table = _read_path(inner, f"{given} (unpacked)", name, columns, pattern, options)
+        return replace(table, name=name)
+    if is_idx(path):
+        return read_idx_files(partners(path), name)
+    if path.suffix.lower() in (".npz", ".npy"):
+        return read_npz(path, name)
+    if kind := media_kind(path.name):
+        return Table({kind: [Media(name, path)]}, name, kinds={kind: kind})
+    return with_media(read_table_file(path, name, columns, options), path.parent)
+
+
+def _read_folder(
+    folder: Path, given: str, name: str, columns: Sequence[str] | None, pattern: str | None, options: SourceOptions
+) -> Table:
+    entries = visible(folder)
+    if idx := [p for p in entries if is_idx(p)]:
+        return read_idx_files(idx, name)
+    tables = [] if pattern is not None else table_files(entries)
+    sure = [p for p in tables if p.suffix.lower() != ".txt"]  # classes.txt beside pictures is no table
+    if sure or (tables and not holds_media(folder)):
+        return with_media(replace(read_table_folder(tables, given, columns, options), name=name), folder)
+    arrays = [p for p in entries if p.suffix.lower() in (".npz", ".npy")]
+    if len(arrays) == 1:
+        return replace(read_npz(arrays[0], arrays[0].name), name=name)
+    if holds_media(folder):
+        return read_media_folder(folder, name, pattern)
+    if len(entries) == 1 and (entries[0].is_dir() or is_archive(entries[0])):
+        return _read_path(entries[0], given, name, columns, pattern, options)
+    there = ", ".join(p.name for p in entries[:8]) + (", ..." if len(entries) > 8 else "")
+    raise SourceError(
+        "empty-source",
+        f"{given}: neither tables nor pictures, sounds or arrays are in this folder ({there or 'it is empty'})",
+    )
+
+
+def _check_exists(path: Path, given: str) -> None:
+    if path.exists():
+        return
+    parent = path.parent
+    while not parent.is_dir() and parent != parent.parent:
+        parent = parent.parent
+    place = "" if parent == Path(".") else f" in {parent}"
+    missing = path.relative_to(parent).parts[0]
+    raise SourceError(
+        "not-found", f"{given}: there is no {missing!r}{place}{near_miss(missing, [p.name for p in visible(parent)])}"
+    )

@@ -1,0 +1,289 @@
+"""What all sources share: the reader's options, the endings of files, and how a frame becomes columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from deepglass.data.table import Note, Skipped, Table
+from deepglass.errors import SourceError
+from deepglass.features.base import Raw
+from deepglass.parsing import is_missing, parse_dates, parse_numbers, to_numbers
+
+PICTURES = frozenset(
+    [".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm", ".pnm"]
+)
+SOUNDS = frozenset([".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff", ".au", ".opus"])
+SPLITS = {
+    **dict.fromkeys(["train", "training", "trainset"], "train"),
+    **dict.fromkeys(["valid", "validation", "val", "dev"], "valid"),
+    **dict.fromkeys(["test", "testing", "testset", "t10k", "eval"], "test"),
+}
+"""Words in the names of files, folders and arrays that say which part of the data they hold."""
+
+PARTS = ("train", "valid", "test")
+MOST_BYTES = 16 * 2**30  # of unpacked content: beyond it a file is refused, a mistake or an attack
+MOST_INFLATION = 1000  # times the packed size, from a MiB on; deflate cannot honestly do much more
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """What the user knows better than the recognition; None means: find out.
+
+    Args:
+        delimiter: one character between the cells of a text table.
+        encoding: a codec's name, such as "cp1252".
+        header: whether the first line of a text table or a sheet holds the names.
+        quote: the character around cells that hold delimiters.
+        missing: further texts that mean "unknown", such as ("-999",).
+        sheet: name of the sheet of an Excel file.
+    """
+
+    delimiter: str | None = None
+    encoding: str | None = None
+    header: bool | None = None
+    quote: str | None = None
+    missing: tuple[str, ...] = ()
+    sheet: str | None = None
+
+    def __post_init__(self) -> None:
+        for what in ("delimiter", "quote"):
+            given = getattr(self, what)
+            if given is not None and (len(given) != 1 or given in "\r\n"):
+                raise SourceError("bad-value", f"data.{what}: expected one character, got {given!r}")
+
+
+@dataclass
+class Findings:
+    """What a reader notices on its way, in order."""
+
+    notes: list[Note] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+
+    def note(self, what: str, value: str, why: str) -> None:
+        self.notes.append(Note(what, value, why))
+
+    def skip(self, name: str, reason: str) -> None:
+        self.skipped.append(Skipped(name, reason))
+
+
+def visible(folder: Path) -> list[Path]:
+    """What lies in a folder, in natural order (2 before 10), without hidden files and the leavings of systems."""
+    try:
+        entries = [p for p in folder.iterdir() if p.name[0] not in "._" and p.name not in ("Thumbs.db", "desktop.ini")]
+    except OSError as error:
+        raise SourceError("unreadable-file", f"{folder}: cannot be listed ({error.strerror})") from error
+    return sorted(entries, key=lambda p: natural(p.name))
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """A key that sorts 2 before 10."""
+    parts: list[tuple[int, str]] = []
+    for char in name:
+        digit = char.isascii() and char.isdigit()
+        if digit and parts and parts[-1][0] >= 0:
+            parts[-1] = (parts[-1][0] * 10 + int(char), "")
+        else:
+            parts.append((int(char), "") if digit else (-1, char))
+    return parts
+
+
+def check_names(names: Sequence[str], source: str) -> list[str]:
+    """Column names without blanks and repeats.
+
+    Raises:
+        SourceError: `duplicate-column`, with the places of both.
+    """
+    cleaned = [name.strip() or f"column_{i}" for i, name in enumerate(names, 1)]
+    seen: dict[str, int] = {}
+    for i, name in enumerate(cleaned, 1):
+        if name in seen:
+            raise SourceError(
+                "duplicate-column",
+                f"{source}: columns {seen[name]} and {i} are both called {name!r}; "
+                f"rename one of them, or name all {len(names)} with --columns",
+            )
+        seen[name] = i
+    return cleaned
+
+
+def renamed(names: Sequence[str], columns: Sequence[str] | None, source: str) -> list[str]:
+    """The names that the user gives with --columns, or those of the source."""
+    if columns is None:
+        return check_names(names, source)
+    if len(columns) != len(names):
+        raise SourceError(
+            "bad-value",
+            f"--columns: {len(columns)} names given, but {source} has {len(names)} columns ({', '.join(names[:8])})",
+        )
+    return check_names(columns, "--columns")
+
+
+def frame_table(
+    frame: pl.DataFrame,
+    source: str,
+    findings: Findings,
+    *,
+    columns: Sequence[str] | None = None,
+    text: bool = False,
+    missing: Iterable[str] = (),
+) -> Table:
+    """A polars frame as a table.
+
+    Args:
+        text: the cells were text, so that numbers among them have to be found first.
+        missing: further texts that mean "unknown".
+
+    Raises:
+        SourceError: `empty-source` without columns, `no-rows` without rows.
+    """
+    if not frame.width:
+        raise SourceError("empty-source", f"{source}: there are no columns in it")
+    if not frame.height:
+        raise SourceError("no-rows", f"{source}: it has column names ({', '.join(frame.columns[:8])}) but no rows")
+    frame = frame.rename(dict(zip(frame.columns, renamed(frame.columns, columns, source), strict=True)))
+    settled: dict[str, Raw] = {}
+    for series in unnested(frame):
+        if series.dtype == pl.String:
+            series = _blank_missing(series, missing, findings) if text else series
+            series = _settle_text(series, text, findings)
+        settled[series.name] = _settle_type(series, findings)
+    split = _own_split(settled, findings)
+    return Table(settled, source, tuple(findings.notes), tuple(findings.skipped), split)
+
+
+def _own_split(columns: dict[str, Raw], findings: Findings) -> np.ndarray | None:
+    """The split that a column called so brings; the column goes, as it is no data."""
+    name = next((n for n in columns if n.lower() in ("split", "subset", "partition")), None)
+    raw = None if name is None else columns[name]
+    if name is None or not isinstance(raw, pl.Series) or raw.dtype != pl.String:
+        return None
+    words = raw.str.to_lowercase()
+    if not words.is_in(list(SPLITS)).fill_null(False).all() or words.n_unique() < 2:
+        return None
+    split = words.replace_strict(SPLITS).to_numpy().astype("U5")
+    del columns[name]
+    counts = ", ".join(f"{part} {(split == part).sum()}" for part in PARTS)
+    findings.note("split", counts, f"given by the column {name!r}, which is left out of the data")
+    return split
+
+
+def unnested(frame: pl.DataFrame) -> list[pl.Series]:
+    """The columns, those with fields of their own as `name.field`."""
+    columns: list[pl.Series] = []
+    for series in frame:
+        if series.dtype == pl.Struct:
+            inner = series.struct.unnest()
+            columns += unnested(inner.rename({n: f"{series.name}.{n}" for n in inner.columns}))
+        else:
+            columns.append(series)
+    return columns
+
+
+def _blank_missing(series: pl.Series, missing: Iterable[str], findings: Findings) -> pl.Series:
+    """Null where the text means "unknown"."""
+    unknown = is_missing(series)
+    if extra := list(missing):
+        unknown = unknown | series.str.strip_chars().is_in(extra).fill_null(False)
+    if not unknown.any():
+        return series
+    markers = series.filter(unknown).drop_nulls().str.strip_chars().unique().sort().to_list()
+    if named := [repr(m) for m in markers if m]:
+        findings.note("missing", f"{series.name}: {', '.join(named)}", f"taken for unknown in {unknown.sum()} rows")
+    return series.set(unknown, None)
+
+
+def _settle_text(series: pl.Series, text: bool, findings: Findings) -> pl.Series:
+    """Numbers and booleans where every value is one; what else the text looks like is only noted."""
+    name = series.name
+    truths = {"true": True, "false": False}
+    if text and series.head(100).drop_nulls().str.to_lowercase().is_in(list(truths)).all() and series.count():
+        lowered = series.str.to_lowercase()
+        if lowered.drop_nulls().is_in(list(truths)).all():
+            return lowered.replace_strict(truths, return_dtype=pl.Boolean)
+    numbers = parse_numbers(series)
+    if numbers is not None:
+        if numbers.leading_zeros:
+            findings.note("text", name, "its numbers have leading zeros, as codes do")
+            return series
+        values, bad = to_numbers(series, numbers)
+        if bad:
+            odd = series.filter(values.is_null() & series.is_not_null())[0]
+            findings.note("mixed", name, f"mostly numbers, but {bad} values are not, such as {odd!r}")
+        elif numbers.plain and text:
+            return _whole(series, values)
+        else:
+            findings.note("numbers", name, f"as text with {numbers}")
+    elif (dates := parse_dates(series)) is not None:
+        findings.note(
+            "dates", name, f"{dates.share:.0%} of its texts are dates like {series.drop_nulls()[0]!r}: {dates}"
+        )
+    return series
+
+
+def _whole(series: pl.Series, values: pl.Series) -> pl.Series:
+    """Floats as whole numbers where they were written so; longer than 64 bits stay text."""
+    if not series.drop_nulls().str.contains(r"^\s*[+-]?\d+\s*$").all():
+        return values
+    whole = series.str.strip_chars().str.strip_prefix("+").cast(pl.Int64, strict=False)
+    return whole if whole.null_count() == series.null_count() else series
+
+
+def _settle_type(series: pl.Series, findings: Findings) -> Raw:
+    """Only the types that kinds know: numbers, bool, text, dates, lists; arrays of numbers as numpy."""
+    dtype = series.dtype
+    if dtype.is_float():
+        return series.fill_nan(None)
+    if dtype in (pl.Categorical, pl.Enum, pl.Time):
+        return series.cast(pl.String)
+    if dtype == pl.Decimal or dtype in (pl.Int128, pl.UInt128):
+        return series.cast(pl.Float64)
+    if dtype == pl.Duration:
+        findings.note("duration", series.name, "in seconds")
+        return series.dt.total_microseconds() / 1e6
+    if dtype == pl.Null:
+        return series.cast(pl.String)
+    if dtype == pl.Array and series.null_count() == 0:
+        return series.to_numpy()
+    if dtype == pl.Object:
+        return pl.Series(series.name, [None if v is None else str(v) for v in series.to_list()], dtype=pl.String)
+    return series
+
+
+def joined(raws: Sequence[Raw], name: str, source: str) -> Raw:
+    """One column of several parts, in a type that holds all of them.
+
+    Raises:
+        SourceError: `mismatched-files` for arrays of different shapes, or where only some parts are files.
+    """
+    series = [raw for raw in raws if isinstance(raw, pl.Series)]
+    arrays = [raw for raw in raws if isinstance(raw, np.ndarray)]
+    files = [item for raw in raws if isinstance(raw, list) for item in raw]
+    if len(arrays) == len(raws) and len({raw.shape[1:] for raw in arrays}) == 1:
+        return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+    if len(series) < len(raws) and (series or arrays):
+        kinds = [f"{raw.dtype} {raw.shape[1:]}" for raw in arrays] or ["files and text"]
+        raise SourceError("mismatched-files", f"{source}: {name} differs between its parts: {', '.join(kinds)}")
+    if not series:
+        return files
+    types = {s.dtype for s in series}
+    if len(types) == 1:
+        return pl.concat(series)
+    return pl.concat([s.cast(pl.String if pl.String in types else pl.Float64) for s in series])
+
+
+def array_columns(name: str, values: np.ndarray) -> Mapping[str, Raw]:
+    """An array (N, ...) as columns: one for numbers a row, and one a place for a few numbers a row."""
+    values = values.reshape(len(values)) if values.ndim > 1 and values.size == len(values) else values
+    if values.dtype.kind in "SO":
+        values = np.array([v.decode() if isinstance(v, bytes) else v for v in values.ravel()]).reshape(values.shape)
+    if values.ndim == 1:
+        series = pl.Series(name, values.tolist() if values.dtype.kind in "UO" else values, strict=False)
+        return {name: series.fill_nan(None) if series.dtype.is_float() else series}
+    if values.dtype.kind not in "biufc":
+        raise SourceError("bad-value", f"{name}: expected numbers in its {values.ndim} axes, got {values.dtype}")
+    return {name: values}

@@ -1,0 +1,96 @@
+"""Binary tables: parquet, arrow (feather) and Excel."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from deepglass.data.sources.base import Findings, SourceOptions, frame_table, renamed
+from deepglass.data.sources.header import has_header
+from deepglass.data.table import Table
+from deepglass.errors import MissingExtra, SourceError, near_miss
+
+if TYPE_CHECKING:
+    from fastexcel import ExcelReader
+
+
+def read_parquet(path: Path, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
+    """A parquet file."""
+    try:
+        frame = pl.read_parquet(path, glob=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise _unreadable(source, "parquet", error) from error
+    return frame_table(frame, source, Findings(), columns=columns)
+
+
+def read_arrow(path: Path, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
+    """An arrow file (feather 2) or stream."""
+    try:
+        with path.open("rb") as file:
+            stream = file.read(6) != b"ARROW1"
+            file.seek(0)
+            frame = pl.read_ipc_stream(file) if stream else pl.read_ipc(file)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise _unreadable(source, "arrow", error) from error
+    return frame_table(frame, source, Findings(), columns=columns)
+
+
+def read_excel(path: Path, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
+    """A sheet of an Excel file: the one named by `options.sheet`, else the first that is not empty."""
+    try:
+        import fastexcel
+    except ImportError as error:
+        raise MissingExtra("fastexcel", "all", f"{source}: reading an Excel file") from error
+    findings = Findings()
+    try:
+        book = fastexcel.read_excel(path)
+        name = _sheet(book, source, options, findings)
+        text = book.load_sheet(name, header_row=None, dtypes="string").to_polars()
+        rows = _stripped(text)
+        if not rows.height:
+            raise SourceError("empty-source", f"{source}: sheet {name!r} is empty")
+        sample = [[cell or "" for cell in row] for row in rows.head(1000).rows()]
+        first = next(i for i, row in enumerate(sample) if sum(map(bool, row)) > len(row) / 2 or i + 1 == len(sample))
+        if first:
+            findings.note("preamble", f"{first} rows", "mostly empty cells: left out")
+        header, why = (
+            (options.header, "as data.header says") if options.header is not None else has_header(sample[first:])
+        )
+        findings.note("header", f"row {first + 1}" if header else "none", why)
+    except fastexcel.FastExcelError as error:
+        raise _unreadable(source, "Excel", error) from error
+    given = sample[first] if header else [f"column_{i}" for i in range(1, rows.width + 1)]
+    body = rows.slice(first + header)
+    body.columns = renamed(given, columns, source)
+    return frame_table(body, source, findings, text=True, missing=options.missing)
+
+
+def _sheet(book: ExcelReader, source: str, options: SourceOptions, findings: Findings) -> str:
+    names = book.sheet_names
+    if options.sheet is not None:
+        if options.sheet not in names:
+            raise SourceError(
+                "bad-value", f"data.sheet: no sheet {options.sheet!r} in {source}{near_miss(options.sheet, names)}"
+            )
+        return options.sheet
+    filled = [n for n in names if book.load_sheet(n, header_row=None, n_rows=5).height]
+    if not filled:
+        raise SourceError("empty-source", f"{source}: its sheets are empty ({', '.join(names)})")
+    if len(names) > 1:
+        findings.note("sheet", filled[0], f"the first of {', '.join(names)}; data.sheet names another")
+    return filled[0]
+
+
+def _stripped(frame: pl.DataFrame) -> pl.DataFrame:
+    """Without rows and columns that are empty."""
+    frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+    return frame.select([s for s in frame if s.null_count() < frame.height]) if frame.height else frame
+
+
+def _unreadable(source: str, kind: str, error: Exception) -> SourceError:
+    reason = " ".join(itertools.islice(str(error).split(), 30))
+    return SourceError("unreadable-file", f"{source}: no {kind} file, or it is damaged ({reason})")

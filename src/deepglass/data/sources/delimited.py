@@ -1,0 +1,282 @@
+"""Delimited text: csv, tsv and their relatives, also packed with gzip.
+
+Two ways lead through a file. Where a count over its bytes shows the same number of cells in each line, polars
+reads it with types guessed from the first rows; what does not fit them is read again as text. Any other file goes
+through Python's own reader, which is slow and names the lines that are wrong.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from deepglass.data.sources import sniff
+from deepglass.data.sources.base import MOST_BYTES, MOST_INFLATION, Findings, SourceOptions, frame_table, renamed
+from deepglass.data.sources.layout import layout, offset
+from deepglass.data.table import Table
+from deepglass.errors import SourceError
+from deepglass.parsing import MISSING
+
+_GUESS_ROWS = 10_000  # types are guessed from these; a later surprise costs a second reading, never a wrong value
+_SURPRISES = 6  # columns with a value that does not fit the guess, each of which costs another reading
+_MOST_RAGGED = 0.01  # of the rows may have a wrong number of cells and are left out; beyond it the file is refused
+_BATCH = 50_000
+
+
+class Text(NamedTuple):
+    """The bytes of a text in utf-8, and the file that holds just these, where there is one."""
+
+    data: np.ndarray
+    path: Path | None
+
+
+def read_delimited(path: Path, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
+    """A text table.
+
+    Raises:
+        SourceError: `empty-source`, `no-rows`, `unreadable-file` (with the line), `duplicate-column`, `too-large`.
+    """
+    findings = Findings()
+    return table_of_text(load_bytes(path, source), path, source, columns, options, findings)
+
+
+def table_of_text(
+    data: np.ndarray,
+    path: Path | None,
+    source: str,
+    columns: Sequence[str] | None,
+    options: SourceOptions,
+    findings: Findings,
+) -> Table:
+    """A text table from its bytes; `path` where a plain file holds them."""
+    text = as_utf8(data, path, source, options, findings)
+    if not len(text.data) or not text.data[: sniff.SAMPLE_BYTES].tobytes().strip():
+        raise SourceError("empty-source", f"{source}: the file is empty")
+    whole = len(text.data) <= sniff.SAMPLE_BYTES
+    sample = text.data[: sniff.SAMPLE_BYTES].tobytes().decode("utf-8", errors="ignore")
+    prose = path is not None and path.suffix.lower() in ("", ".txt", ".text")
+    dialect = sniff.recognise(sample, whole, prose, source, options, findings)
+    if dialect.delimiter == " ":
+        text = _one_space(text)
+    unnamed = ["text"] if prose and dialect.width == 1 else [f"column_{i}" for i in range(1, dialect.width + 1)]
+    names = renamed(dialect.names or unnamed, columns, source)
+    frame = _cells(text, dialect, source, options, findings)
+    frame = frame.rename(dict(zip(frame.columns, names, strict=True)))
+    if dialect.names is not None and columns is None and frame.height:
+        nameless = [name for name, given in zip(names, dialect.names, strict=True) if not given.strip()]
+        empty = [name for name in nameless if frame[name].null_count() == frame.height]
+        frame = frame.drop(empty)
+    return frame_table(frame, source, findings, text=True, missing=options.missing)
+
+
+# -- bytes -------------------------------------------------------------------------------------------------------
+
+
+def load_bytes(path: Path, source: str) -> np.ndarray:
+    """The bytes of a file, memory-mapped; those of a gzip file unpacked."""
+    if path.stat().st_size == 0:
+        raise SourceError("empty-source", f"{source}: the file is empty")
+    try:
+        data = np.memmap(path, np.uint8, "r")
+        if data[:2].tobytes() == b"\x1f\x8b":
+            return np.frombuffer(gunzip(path, source), np.uint8)
+        return data
+    except OSError as error:
+        raise SourceError("unreadable-file", f"{source}: {error.strerror or error}") from error
+
+
+def gunzip(path: Path, source: str) -> bytes:
+    """What a gzip file holds.
+
+    Raises:
+        SourceError: `unreadable-file` when it is cut off or damaged, `too-large` when it unpacks beyond all reason.
+    """
+    most = min(MOST_BYTES, max(2**20, MOST_INFLATION * path.stat().st_size))
+    parts, size = [], 0
+    try:
+        with gzip.open(path) as file:
+            while part := file.read(16 * 2**20):
+                parts.append(part)
+                size += len(part)
+                if size > most:
+                    raise SourceError("too-large", f"{source}: it unpacks to more than {most // 2**20} MiB")
+    except (EOFError, gzip.BadGzipFile, zlib.error, OSError) as error:
+        raise SourceError("unreadable-file", f"{source}: the gzip file is cut off or damaged ({error})") from error
+    return b"".join(parts)
+
+
+def as_utf8(data: np.ndarray, path: Path | None, source: str, options: SourceOptions, findings: Findings) -> Text:
+    """The bytes in utf-8, with line feeds between lines and no mark at the start."""
+    encoding = sniff.encoding_of(data, options, findings)
+    plain = path is not None and isinstance(data, np.memmap)
+    head = data[: sniff.SAMPLE_BYTES].tobytes()
+    marked = head.startswith(b"\xef\xbb\xbf")
+    old_breaks = b"\r" in head and b"\n" not in head
+    if encoding == "utf-8" and b"\0" in head:
+        raise SourceError("unreadable-file", f"{source}: it holds zero bytes, so it is no text table")
+    if encoding == "utf-8" and not marked and not old_breaks:
+        return Text(data, path if plain else None)
+    if encoding == "utf-8":
+        text = data.tobytes().removeprefix(b"\xef\xbb\xbf")
+    else:
+        try:
+            text = data.tobytes().decode(encoding).removeprefix("\ufeff").encode()
+        except UnicodeDecodeError as error:
+            raise SourceError(
+                "unreadable-file", f"{source}: byte {error.start} is not {encoding}; give another data.encoding"
+            ) from error
+    if b"\r" in text[: sniff.SAMPLE_BYTES] and b"\n" not in text[: sniff.SAMPLE_BYTES]:
+        text = text.replace(b"\r", b"\n")
+    return Text(np.frombuffer(text, np.uint8), None)
+
+
+def _one_space(text: Text) -> Text:
+    lines = (b" ".join(line.split()) for line in text.data.tobytes().split(b"\n"))
+    return Text(np.frombuffer(b"\n".join(lines), np.uint8), None)
+
+
+# -- cells -------------------------------------------------------------------------------------------------------
+
+
+def _cells(text: Text, dialect: sniff.Dialect, source: str, options: SourceOptions, findings: Findings) -> pl.DataFrame:
+    """All rows, columns called c0, c1, ...; typed where the fast reader could."""
+    found = layout(text.data, dialect)
+    if dialect.spaced and not found.quoted and found.regular:
+        text, dialect = _no_spaces(text, dialect), dialect._replace(spaced=False)
+    if dialect.escape is None and not dialect.spaced and found.regular and found.rows:
+        frame = _fast(text, dialect, options, findings)
+        if frame is not None and frame.height == found.rows + found.blank:
+            if not found.blank:
+                return frame
+            if frame.width == 1:  # a blank line is a missing value there, but not at the end
+                return frame.head(_last_value(frame["c0"]))
+            return frame.filter(~pl.all_horizontal(pl.all().is_null()))
+    return _slow(text, dialect, source, findings)
+
+
+def _no_spaces(text: Text, dialect: sniff.Dialect) -> Text:
+    """Without the spaces after delimiters, in a text without quotes."""
+    data = text.data.tobytes()
+    delimiter = dialect.delimiter.encode()
+    while delimiter + b" " in data:
+        data = data.replace(delimiter + b" ", delimiter)
+    return Text(np.frombuffer(data, np.uint8), None)
+
+
+def _last_value(series: pl.Series) -> int:
+    present = series.is_not_null().arg_true()
+    return int(present[-1]) + 1 if len(present) else 0
+
+
+def _fast(text: Text, dialect: sniff.Dialect, options: SourceOptions, findings: Findings) -> pl.DataFrame | None:
+    """Polars' reader; None when it stumbles.
+
+    Types are guessed from the first rows. Where a later value does not fit, its column is read as text or as floats;
+    after some such surprises the guess is made from all rows.
+    """
+    keys = [f"c{i}" for i in range(dialect.width)]
+    unknown = [*MISSING, *options.missing]
+    codes, markers = _look(text.data, dialect, unknown)
+    if markers:
+        findings.note("missing", ", ".join(map(repr, sorted(markers))), "taken for unknown")
+    types: dict[str, type[pl.DataType]] = {keys[i]: pl.String for i in codes}
+    surprises = 0
+    while True:
+        try:
+            return pl.read_csv(
+                text.path or io.BytesIO(text.data.tobytes()),
+                has_header=False,
+                skip_lines=dialect.skip,
+                new_columns=keys,
+                separator=dialect.delimiter,
+                quote_char=dialect.quote,
+                null_values=unknown,
+                glob=False,  # a name with a star or a bracket is a name
+                infer_schema_length=_GUESS_ROWS if surprises < _SURPRISES else None,
+                schema_overrides=types,
+            )
+        except pl.exceptions.PolarsError as error:
+            odd = re.search(r"could not parse `(.*)` as dtype `(\w+)` at column '(c\d+)'", str(error), re.DOTALL)
+            if surprises > _SURPRISES or (surprises < _SURPRISES and odd is None):
+                return None
+            surprises += 1
+            if odd is not None:
+                number = odd[2].startswith("i") and re.fullmatch(r"[+-]?[\d.]+(e[+-]?\d+)?", odd[1], re.IGNORECASE)
+                types[odd[3]] = pl.Float64 if number and odd[3] not in types else pl.String
+
+
+def _look(data: np.ndarray, dialect: sniff.Dialect, unknown: Sequence[str]) -> tuple[set[int], set[str]]:
+    """From three windows: columns with leading zeros, which whole numbers would lose, and markers of missing values."""
+    codes: set[int] = set()
+    markers: set[str] = set()
+    size, told = 64 * 1024, set(unknown) - {""}
+    for start in {offset(data, dialect.skip), len(data) // 2, max(0, len(data) - size)}:
+        lines = data[start : start + size].tobytes().decode("utf-8", errors="ignore").split("\n")
+        for row in dialect.reader([line.rstrip("\r") + "\n" for line in lines]):
+            if len(row) == dialect.width:
+                codes |= {i for i, cell in enumerate(row) if len(cell) > 1 and cell[0] == "0" and cell.isdigit()}
+                markers |= told.intersection(row)
+    return codes, markers
+
+
+def _slow(text: Text, dialect: sniff.Dialect, source: str, findings: Findings) -> pl.DataFrame:
+    """Python's reader, all cells text; rows of another width are left out while they are few."""
+    width = dialect.width
+    frames, rows, total = [], [], 0
+    ragged: list[tuple[int, int]] = []
+    for number, cells in _numbered(text, dialect, source):
+        if not any(cells) and width > 1:
+            continue
+        total += 1
+        cells = cells or [""]
+        if len(cells) == width + 1 and not cells[-1].strip():
+            cells = cells[:-1]
+        if len(cells) != width:
+            ragged.append((number, len(cells)))
+            continue
+        rows.append(cells)
+        if len(rows) == _BATCH:
+            frames.append(_text_frame(rows, width))
+            rows = []
+    frame = pl.concat([*frames, _text_frame(rows, width)])
+    if len(ragged) > max(1, _MOST_RAGGED * total):
+        number, count = ragged[0]
+        raise SourceError(
+            "unreadable-file",
+            f"{source}, line {number}: {count} cells, expected {width} as in the other lines "
+            f"({len(ragged)} of {total} lines differ); mend the lines, or give data.delimiter or data.quote",
+        )
+    for number, count in ragged:
+        findings.skip(f"line {number}", f"{count} cells instead of {width}")
+    return frame.head(_last_value(frame["c0"].set(frame["c0"] == "", None))) if width == 1 else frame
+
+
+def _numbered(text: Text, dialect: sniff.Dialect, source: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows, each with the line at which it begins."""
+    lines = io.TextIOWrapper(io.BytesIO(text.data.tobytes()), "utf-8", newline="\n")
+    for _ in range(dialect.skip):
+        lines.readline()
+    reader = dialect.reader(line.removesuffix("\r\n").removesuffix("\n") + "\n" for line in lines)
+    while True:
+        number = dialect.skip + reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise SourceError("unreadable-file", f"{source}, line {number}: {error}") from error
+        yield number, cells
+
+
+def _text_frame(rows: list[list[str]], width: int) -> pl.DataFrame:
+    cells = zip(*rows, strict=True) if rows else [[] for _ in range(width)]
+    return pl.DataFrame([pl.Series(f"c{i}", column, dtype=pl.String) for i, column in enumerate(cells)])

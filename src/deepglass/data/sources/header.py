@@ -1,0 +1,62 @@
+"""Whether the first row of a table holds names or values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+import polars as pl
+
+from deepglass.parsing import MISSING, parse_dates, parse_numbers
+
+
+def has_header(rows: Sequence[Sequence[str]]) -> tuple[bool, str]:
+    """Whether the first of these rows holds names rather than values, and why."""
+    first, body = [cell.strip() for cell in rows[0]], [row for row in rows[1:] if row]
+    numbers = [i for i, cell in enumerate(first) if is_number(cell)]
+    if not body:
+        names = not numbers and all(first)
+        return names, "the only line, and no number in it" if names else "the only line has values in it"
+    if (
+        len(numbers) >= 3
+        and _counts_up([first[i] for i in numbers])
+        and not all(_counts_up([row[i] for i in numbers if i < len(row)]) for row in body[:20])
+    ):
+        return True, f"its numbers count up from {first[numbers[0]]} to {first[numbers[-1]]}"
+    if numbers:
+        return False, f"the first line has the number {first[numbers[0]]!r} in it"
+    columns = [[row[i].strip() for row in body if i < len(row)] for i in range(len(first))]
+    for name, values in zip(first, columns, strict=True):
+        if name and name not in MISSING and _holds(values) and not _holds([name]):
+            return True, f"{name!r} stands over numbers or dates"
+    again = [name for name, values in zip(first, columns, strict=True) if name and name in values]
+    if again:
+        return False, f"{again[0]!r} occurs again below"
+    if any(_holds([name]) for name in first):
+        return False, "the first line has a date in it"
+    named = [name for name in first if name]
+    if len(set(named)) < len(named) or len(named) < len(first) - 1:
+        return False, "the first line has repeated or empty cells"
+    if all(len(name) <= 60 and not re.search(r"[.!?]\s|[\n\r]", name) for name in named):
+        return True, "its cells are short and different, and do not occur below"
+    return False, "the first line reads like the others"
+
+
+def is_number(cell: str) -> bool:
+    return bool(re.match(r"^\s*[+-]?(\d+([.,]\d*)*|[.,]\d+)([eE][+-]?\d+)?\s*$", cell))
+
+
+def _holds(values: Sequence[str]) -> bool:
+    """Whether nearly all values are numbers or dates."""
+    series = pl.Series(values, dtype=pl.String)
+    found = parse_numbers(series) or parse_dates(series)
+    return found is not None and found.share >= 0.9
+
+
+def _counts_up(cells: Sequence[str]) -> bool:
+    try:
+        numbers = [int(cell) for cell in cells]
+    except ValueError:
+        return False
+    return len(numbers) >= 3 and all(b - a == 1 for a, b in pairwise(numbers))

@@ -1,0 +1,207 @@
+"""Folders of pictures or sounds: class folders, names that carry the label, and tables whose cells are paths."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import polars as pl
+
+from deepglass.data.sources.base import PARTS, PICTURES, SOUNDS, SPLITS, Findings, natural, visible
+from deepglass.data.table import Note, Table
+from deepglass.errors import SourceError
+from deepglass.features.base import Media
+
+KINDS = {"image": PICTURES, "audio": SOUNDS}
+_UNLABELLED = frozenset(["unlabelled", "unlabeled", "unsup", "unknown_class"])
+_ANNOTATIONS = re.compile(r"(annot|mask|annotations|labels|label_\d|calib)s?$", re.IGNORECASE)
+
+
+def media_kind(name: str) -> str | None:
+    """ "image" or "audio" by the ending of a file's name, else None."""
+    suffix = os.path.splitext(name)[1].lower()
+    return next((kind for kind, endings in KINDS.items() if suffix in endings), None)
+
+
+def holds_media(folder: Path) -> bool:
+    """Whether there is a picture or a sound somewhere below a folder; stops at the first."""
+    return any(media_kind(path.name) for path in _walk(folder))
+
+
+def read_media_folder(folder: Path, source: str, name_pattern: str | None = None) -> Table:
+    """A folder of pictures or sounds; the files are not opened.
+
+    The label is the folder that holds a file, unless `name_pattern` reads columns out of the file's name. Folders
+    called train, valid or test, over or under the class folders, give the split.
+
+    Raises:
+        SourceError: `empty-source`, `bad-value` for a pattern that fits no name.
+    """
+    findings = Findings()
+    found = sorted(_walk(folder), key=lambda p: natural(p.relative_to(folder).as_posix()))
+    kinds = Counter(kind for path in found if (kind := media_kind(path.name)))
+    if not kinds:
+        raise SourceError("empty-source", f"{source}: there are no pictures or sounds in it")
+    kind = kinds.most_common(1)[0][0]
+    paths = []
+    for path in found:
+        if media_kind(path.name) == kind:
+            paths.append(path)
+        else:
+            findings.skip(path.relative_to(folder).as_posix(), "no " + ("picture" if kind == "image" else "sound"))
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    media = [Media(name, path) for name, path in zip(names, paths, strict=True)]
+    if name_pattern is not None:
+        return _by_pattern(media, kind, name_pattern, source, findings)
+    return _by_folder(folder, media, kind, source, findings)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for entry in visible(folder):
+        if entry.is_dir():
+            yield from _walk(entry)
+        elif entry.is_file():
+            yield entry
+
+
+# -- class folders -----------------------------------------------------------------------------------------------
+
+
+def _by_folder(folder: Path, media: list[Media], kind: str, source: str, findings: Findings) -> Table:
+    folders = [m.name.split("/")[:-1] for m in media]
+    shared = os.path.commonpath(["/".join(f) or "." for f in folders]) if all(folders) else ""
+    folders = [f[len(shared.split("/")) if shared not in ("", ".") else 0 :] for f in folders]
+    split, folders = _split_folders(folders, findings)
+    labels = [f[0] if f and f[0].lower() not in _UNLABELLED else None for f in folders]
+    beside = {p.name for p in visible(folder) if p.is_dir()}
+    _refuse_annotations({part for f in folders for part in f[:1]} | {shared} | beside, source)
+    for path in _empty_folders(folder):
+        findings.skip(path.relative_to(folder).as_posix() + "/", "an empty folder")
+    column = pl.Series("label", labels, dtype=pl.String)
+    table = Table({kind: media}, source, split=split, kinds={kind: kind})
+    if column.null_count() == len(column):
+        findings.note("files", f"{len(media)} of kind {kind}", "no class folders: there is no label")
+        return replace(table, notes=tuple(findings.notes), skipped=tuple(findings.skipped))
+    classes = sorted(column.drop_nulls().unique().to_list(), key=natural)
+    shown = ", ".join(classes[:6]) + (", ..." if len(classes) > 6 else "")
+    findings.note("label", f"{len(classes)} classes: {shown}", "the folders that hold the files")
+    if column.null_count():
+        findings.note("unlabelled", f"{column.null_count()} files", "not in a class folder")
+    return replace(
+        table,
+        columns={kind: media, "label": column},
+        notes=tuple(findings.notes),
+        skipped=tuple(findings.skipped),
+        target="label",
+        kinds={kind: kind, "label": "category"},
+    )
+
+
+def _split_folders(folders: list[list[str]], findings: Findings) -> tuple[np.ndarray | None, list[list[str]]]:
+    """The part of each file from the first or second folder above it, and the folders without that one."""
+    for level in (0, 1):
+        words = [f[level].lower() if len(f) > level else "" for f in folders]
+        if all(word in SPLITS for word in words) and len({SPLITS[w] for w in words}) > 1:
+            split = np.array([SPLITS[w] for w in words], dtype="U5")
+            counts = ", ".join(f"{part} {(split == part).sum()}" for part in PARTS if (split == part).any())
+            findings.note("split", counts, f"given by the folders {', '.join(sorted(set(words)))}")
+            return split, [f[:level] + f[level + 1 :] for f in folders]
+    return None, folders
+
+
+def _refuse_annotations(names: set[str], source: str) -> None:
+    odd = sorted(name for name in names if _ANNOTATIONS.search(name))
+    if odd:
+        raise SourceError(
+            "bad-value", f"{source}: its folder {odd[0]!r} looks like masks or boxes to pictures, not like a class"
+        )
+
+
+def _empty_folders(folder: Path) -> Iterator[Path]:
+    for entry in visible(folder):
+        if entry.is_dir():
+            if not visible(entry):
+                yield entry
+            else:
+                yield from _empty_folders(entry)
+
+
+# -- names -------------------------------------------------------------------------------------------------------
+
+
+def _by_pattern(media: list[Media], kind: str, pattern: str, source: str, findings: Findings) -> Table:
+    """Columns from names such as `{digit}_{speaker}_{take}`; a pattern with slashes reads the folders too."""
+    fields, expression = _compiled(pattern)
+    whole = "/" in pattern
+    matches = []
+    kept = []
+    for item in media:
+        name = item.name if whole else item.name.rsplit("/", 1)[-1]
+        if match := expression.fullmatch(os.path.splitext(name)[0]) or expression.fullmatch(name):
+            matches.append(match)
+            kept.append(item)
+        else:
+            findings.skip(item.name, f"its name does not fit {pattern!r}")
+    if not kept:
+        raise SourceError(
+            "bad-value", f"--name: {pattern!r} fits none of {len(media)} names in {source}, such as {media[0].name!r}"
+        )
+    columns: dict[str, pl.Series | list[Media]] = {kind: kept}
+    for field in fields:
+        columns[field] = pl.Series(field, [match[field] for match in matches], dtype=pl.String)
+    findings.note("names", pattern, f"fits {len(kept)} of {len(media)} files")
+    return Table(columns, source, tuple(findings.notes), tuple(findings.skipped), kinds={kind: kind})
+
+
+def _compiled(pattern: str) -> tuple[list[str], re.Pattern[str]]:
+    pieces = re.split(r"\{([^{}]*)\}", pattern)
+    fields = pieces[1::2]
+    bad = [f for f in fields if not re.fullmatch(r"[^\W\d]\w*", f)]
+    if not fields or bad or len(set(fields)) < len(fields):
+        raise SourceError(
+            "bad-value", f"--name: expected different words in braces such as '{{label}}_{{take}}', got {pattern!r}"
+        )
+    text = "".join(f"(?P<{piece}>[^/]+?)" if i % 2 else re.escape(piece) for i, piece in enumerate(pieces))
+    return fields, re.compile(text)
+
+
+# -- cells that are paths ----------------------------------------------------------------------------------------
+
+
+def with_media(table: Table, folder: Path) -> Table:
+    """Text columns whose cells name files beside the table become lazy files; an empty cell is None."""
+    columns, kinds, notes = dict(table.columns), dict(table.kinds), list(table.notes)
+    for name, raw in table.columns.items():
+        if not isinstance(raw, pl.Series) or raw.dtype != pl.String:
+            continue
+        some = raw.drop_nulls().head(20).to_list()
+        kind = media_kind(some[0]) if some else None
+        if kind is None or any(media_kind(cell) != kind for cell in some):
+            continue
+        base = _base(folder, some)
+        if base is None:
+            notes.append(Note("paths", name, f"its cells look like {kind} files, but none is beside the table"))
+            continue
+        files = [None if cell is None else Media(cell, base / _as_path(cell)) for cell in raw.to_list()]
+        columns[name] = cast(list[Media], files)  # None = missing, as `sequence_of` has it
+        kinds[name] = kind
+        notes.append(Note("paths", name, f"its cells name {kind} files in {base.name}/"))
+    return replace(table, columns=columns, kinds=kinds, notes=tuple(notes))
+
+
+def _as_path(cell: str) -> str:
+    return cell.strip().replace("\\", "/")
+
+
+def _base(folder: Path, cells: Sequence[str]) -> Path | None:
+    """The folder that the paths start from: beside the table, or one folder below."""
+    for base in [folder, *(p for p in visible(folder) if p.is_dir())]:
+        if any((base / _as_path(cell)).is_file() for cell in cells):
+            return base
+    return None

@@ -1,0 +1,158 @@
+"""Python objects: frames, dicts of arrays, pairs (X, y), lists of records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from deepglass.data.sources.base import Findings, array_columns, check_names, frame_table, renamed
+from deepglass.data.sources.media import media_kind
+from deepglass.data.sources.npz import input_columns
+from deepglass.data.sources.records import table_of_json
+from deepglass.data.table import Table
+from deepglass.errors import SourceError
+from deepglass.features.base import Media, Raw
+
+
+def read_object(value: Any, columns: Sequence[str] | None = None) -> Table:
+    """A polars or pandas frame, a dict of columns, a pair (X, y), an array, or a list of dicts.
+
+    Raises:
+        SourceError: `bad-value` for anything else; `mismatched-files` for columns of different lengths.
+    """
+    findings = Findings()
+    if isinstance(value, Table):
+        return value if columns is None else _with_names(value, columns)
+    if isinstance(value, pl.LazyFrame):
+        value = value.collect()
+    if isinstance(value, pl.DataFrame):
+        return frame_table(value, "the frame", findings, columns=columns)
+    if type(value).__module__.split(".")[0] == "pandas":
+        return frame_table(_from_pandas(value), "the frame", findings, columns=columns)
+    if isinstance(value, Mapping):
+        table = _from_columns({str(k): v for k, v in value.items()}, "the dict")
+        return table if columns is None else _with_names(table, columns)
+    if isinstance(value, tuple) and len(value) == 2:
+        return _from_pair(*value, columns)
+    if isinstance(value, np.ndarray):
+        return _from_pair(value, None, columns)
+    if isinstance(value, list):
+        if not value:
+            raise SourceError("empty-source", "the list of rows is empty")
+        if _are_files(value):
+            return _from_files([v if isinstance(v, Media) else Media(v.name, v) for v in value])
+        return table_of_json(value, "the list", columns)
+    raise SourceError(
+        "bad-value",
+        "a source is a path, a polars or pandas frame, a dict of columns, a pair (X, y), an array, "
+        f"or a list of dicts or of files, not {type(value).__name__}",
+    )
+
+
+def _from_pair(x: Any, y: Any, columns: Sequence[str] | None) -> Table:
+    """Inputs and, where there is one, the target: `target`, or `label` beside pictures."""
+    findings = Findings()
+    if isinstance(x, pl.DataFrame) or type(x).__module__.split(".")[0] == "pandas":
+        found: dict[str, Raw] = dict(read_object(x).columns)
+    else:
+        x = np.asarray(x)
+        if x.ndim == 0 or x.dtype == object:
+            raise SourceError("bad-value", f"X: expected an array of numbers with rows first, got {x.dtype} {x.shape}")
+        found = input_columns(x, "", findings)
+    if columns is not None:
+        found = dict(zip(renamed(list(found), columns, "X"), found.values(), strict=True))
+    if not found or not len(next(iter(found.values()))):
+        raise SourceError("no-rows", "X has no rows")
+    pictures = "image" in found
+    target = None
+    if y is not None:
+        name = "label" if pictures else getattr(y, "name", None) or "target"
+        y = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
+        if y.ndim == 2 and y.shape[1] > 1:
+            found |= {f"target_{i}": pl.Series(f"target_{i}", y[:, i - 1]) for i in range(1, y.shape[1] + 1)}
+        else:
+            found |= array_columns(str(name), y)
+            target = str(name)
+    _check_lengths(found, "(X, y)")
+    kinds = ({"image": "image"} if pictures else {}) | ({"label": "category"} if pictures and target else {})
+    return Table(found, "arrays", tuple(findings.notes), target=target, kinds=kinds)
+
+
+def _from_columns(values: Mapping[str, Any], source: str) -> Table:
+    if not values:
+        raise SourceError("empty-source", f"{source} has no columns")
+    check_names(list(values), source)
+    findings = Findings()
+    found: dict[str, Raw] = {}
+    kinds: dict[str, str] = {}
+    for name, value in values.items():
+        if isinstance(value, pl.Series):
+            found[name] = value.rename(name)
+        elif isinstance(value, np.ndarray):
+            found |= array_columns(name, value)
+        elif isinstance(value, Sequence) and not isinstance(value, str) and len(value) and _are_files(value):
+            found[name] = [v if isinstance(v, Media) else Media(v.name, v) for v in value]
+        elif hasattr(value, "to_numpy") or (isinstance(value, Sequence) and not isinstance(value, str)):
+            found[name] = pl.Series(name, value.to_numpy() if hasattr(value, "to_numpy") else value, strict=False)
+        else:
+            raise SourceError("bad-value", f"{source}: column {name!r} is no list or array but {type(value).__name__}")
+    _check_lengths(found, source)
+    series = {n: v for n, v in found.items() if isinstance(v, pl.Series)}
+    if series:
+        if not len(next(iter(series.values()))):
+            raise SourceError("no-rows", f"{source} has columns ({', '.join(found)}) but no rows")
+        settled = frame_table(pl.DataFrame(list(series.values())), source, findings)
+        if list(series) == list(found):
+            return settled
+        found |= {n: v for n, v in settled.columns.items() if n in found}
+    return Table(found, source, tuple(findings.notes), kinds=kinds)
+
+
+def _from_files(files: list[Media]) -> Table:
+    kind = media_kind(files[0].name)
+    if kind is None or any(media_kind(f.name) != kind for f in files):
+        raise SourceError("bad-value", f"the list: expected only pictures or only sounds, such as {files[0].name!r}")
+    return Table({kind: files}, "the list", kinds={kind: kind})
+
+
+def _are_files(values: Sequence[Any]) -> bool:
+    return all(isinstance(v, Media | Path) for v in values)
+
+
+def _from_pandas(frame: Any) -> pl.DataFrame:
+    """A pandas frame without the help of pyarrow; the index goes."""
+    if not hasattr(frame, "columns"):
+        frame = frame.to_frame()
+    names = check_names([str(c) for c in frame.columns], "the frame")
+    return pl.DataFrame([_pandas_series(name, frame.iloc[:, i]) for i, name in enumerate(names)])
+
+
+def _pandas_series(name: str, series: Any) -> pl.Series:
+    dtype = str(series.dtype)
+    if dtype.startswith(("int", "uint", "float", "bool", "datetime64[", "timedelta")) and "," not in dtype:
+        return pl.Series(name, series.to_numpy(), nan_to_null=True)
+    values = series.astype(object).where(series.notna(), None).tolist()
+    if all(v is None or isinstance(v, str) for v in values):
+        return pl.Series(name, values, dtype=pl.String)
+    return pl.Series(name, values, strict=False)
+
+
+def _with_names(table: Table, columns: Sequence[str]) -> Table:
+    names = renamed(table.names, columns, table.name)
+    again = dict(zip(table.names, names, strict=True))
+    renamed_columns = {
+        again[n]: raw.rename(again[n]) if isinstance(raw, pl.Series) else raw for n, raw in table.columns.items()
+    }
+    kinds = {again[n]: kind for n, kind in table.kinds.items()}
+    return replace(table, columns=renamed_columns, kinds=kinds, target=again.get(table.target or ""))
+
+
+def _check_lengths(columns: Mapping[str, Raw], source: str) -> None:
+    lengths = {name: len(raw) for name, raw in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise SourceError("mismatched-files", f"{source}: its columns differ in length: {lengths}")

@@ -1,0 +1,130 @@
+"""JSON: a list of records, columns by name, or a record a line."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from deepglass.data.sources.base import Findings, SourceOptions, frame_table
+from deepglass.data.table import Table
+from deepglass.errors import SourceError
+
+
+def read_json(path: Path, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
+    """A JSON file: [{...}, ...], {"a": [...], ...}, {"data": [{...}, ...]} or a record a line."""
+    return parse_json(_text(path, source), source, columns)
+
+
+def parse_json(text: str, source: str, columns: Sequence[str] | None = None) -> Table:
+    """JSON text as a table; a record a line as well.
+
+    Raises:
+        SourceError: `unreadable-file` with the line, `bad-value`, `empty-source`.
+    """
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError as error:
+        if error.msg == "Extra data" and error.pos > 0 and text[: error.pos].count("\n"):
+            return _table(_lines(text, source), source, columns, Findings())
+        raise SourceError(
+            "unreadable-file", f"{source}, line {error.lineno}, column {error.colno}: no JSON ({error.msg})"
+        ) from error
+    return table_of_json(content, source, columns)
+
+
+def read_json_lines(path: Path, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
+    """A JSON record a line."""
+    findings = Findings()
+    if path.suffix.lower() != ".gz":
+        try:
+            with path.open("rb") as file:
+                frame = pl.read_ndjson(file, infer_schema_length=None)
+            if frame.width:
+                return frame_table(frame, source, findings, columns=columns)
+        except (pl.exceptions.PolarsError, OSError):
+            pass  # the slow way below says which line is wrong, or reads what polars cannot
+    return _table(_lines(_text(path, source), source), source, columns, findings)
+
+
+def table_of_json(content: Any, source: str, columns: Sequence[str] | None = None) -> Table:
+    """Parsed JSON as a table.
+
+    Raises:
+        SourceError: `bad-value` when there are no records in it.
+    """
+    findings = Findings()
+    if isinstance(content, dict):
+        lists = {k: v for k, v in content.items() if isinstance(v, list)}
+        records = [k for k, v in lists.items() if v and all(isinstance(r, dict) for r in v)]
+        if len(records) == 1:
+            findings.note("records", records[0], "the list of records in the file")
+            content = content[records[0]]
+        elif set(content) >= {"columns", "data"} and len(lists) >= 2:
+            content = [dict(zip(content["columns"], row, strict=True)) for row in content["data"]]
+        elif content and len(lists) == len(content):
+            return _table_of_columns(lists, source, columns, findings)
+        elif content and all(isinstance(v, dict) for v in content.values()):
+            inner = {k: list(v.values()) for k, v in content.items()}  # pandas writes {column: {row: value}}
+            return _table_of_columns(inner, source, columns, findings)
+        else:
+            content = [content]
+    return _table(content, source, columns, findings)
+
+
+def _table_of_columns(
+    lists: dict[str, list[Any]], source: str, columns: Sequence[str] | None, findings: Findings
+) -> Table:
+    lengths = {k: len(v) for k, v in lists.items()}
+    if len(set(lengths.values())) > 1:
+        raise SourceError("mismatched-files", f"{source}: its columns differ in length ({lengths})")
+    frame = pl.DataFrame([pl.Series(k, v, strict=False) for k, v in lists.items()])
+    return frame_table(frame, source, findings, columns=columns)
+
+
+def _table(records: Any, source: str, columns: Sequence[str] | None, findings: Findings) -> Table:
+    if not isinstance(records, list) or any(not isinstance(r, dict) for r in records):
+        raise SourceError("bad-value", f'{source}: expected records such as [{{"a": 1}}, {{"a": 2}}]')
+    if not records:
+        raise SourceError("empty-source", f"{source}: the list of records is empty")
+    names = list(dict.fromkeys(name for record in records for name in record))
+    frame = pl.DataFrame([_series(name, [record.get(name) for record in records]) for name in names])
+    return frame_table(frame, source, findings, columns=columns)
+
+
+def _series(name: str, values: list[Any]) -> pl.Series:
+    """One column; where types are mixed, numbers if they all are, else text."""
+    types = {type(v) for v in values if v is not None}
+    if types <= {int, float} or len(types) <= 1:
+        try:
+            return pl.Series(name, values, strict=types <= {list, dict})
+        except (TypeError, OverflowError, pl.exceptions.PolarsError):
+            pass
+    texts = [v if v is None or isinstance(v, str) else json.dumps(v, default=str) for v in values]
+    return pl.Series(name, texts, dtype=pl.String)
+
+
+def _text(path: Path, source: str) -> str:
+    try:
+        data = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
+        text = data.decode("utf-8-sig")
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise SourceError("unreadable-file", f"{source}: cannot be read ({error})") from error
+    if not text.strip():
+        raise SourceError("empty-source", f"{source}: the file is empty")
+    return text
+
+
+def _lines(text: str, source: str) -> list[Any]:
+    records = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            try:
+                records.append(json.loads(line))
+            except json.JSONDecodeError as error:
+                raise SourceError("unreadable-file", f"{source}, line {number}: no JSON ({error.msg})") from error
+    return records

@@ -1,0 +1,239 @@
+"""How a text table is written: encoding, delimiter, quoting, header, each with the reason for it."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from deepglass.data.sources.base import Findings, SourceOptions
+from deepglass.data.sources.header import has_header, is_number
+from deepglass.errors import SourceError
+
+SAMPLE_BYTES = 256 * 1024
+_SAMPLE_ROWS = 2_000
+_DELIMITERS = {"\t": "tab", ";": "';'", "|": "'|'", ",": "','"}  # in the order in which a tie is settled
+NONE = "\x1f"  # a delimiter that does not occur in text: one column
+_CHUNK = 16 * 2**20
+_BOMS = [(codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32")]
+_BOMS += [(codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")]
+
+csv.field_size_limit(2**31 - 1)  # a cell may hold a whole document
+
+
+class Reader(Protocol):
+    """What csv.reader gives."""
+
+    line_num: int
+
+    def __iter__(self) -> Iterator[list[str]]: ...
+    def __next__(self) -> list[str]: ...
+
+
+class Dialect(NamedTuple):
+    """How the lines of a text table are cut into cells."""
+
+    delimiter: str
+    quote: str
+    escape: str | None  # before a quote inside a quoted cell, where it is not doubled
+    spaced: bool  # a space follows each delimiter
+    skip: int  # lines before the first row of data
+    names: list[str] | None  # None: no header
+    width: int  # cells a row
+
+    def reader(self, lines: Iterable[str]) -> Reader:
+        """Python's own reader for this dialect: slow and exact."""
+        return csv.reader(
+            lines,
+            delimiter=self.delimiter,
+            quotechar=self.quote,
+            escapechar=self.escape,
+            doublequote=self.escape is None,
+            skipinitialspace=self.spaced,
+        )
+
+
+# -- encoding ----------------------------------------------------------------------------------------------------
+
+
+def encoding_of(data: np.ndarray, options: SourceOptions, findings: Findings) -> str:
+    """The codec of some bytes; "utf-8" includes plain ASCII."""
+    if options.encoding is not None:
+        try:
+            return codecs.lookup(options.encoding).name
+        except LookupError:
+            raise SourceError("bad-value", f"data.encoding: no encoding is called {options.encoding!r}") from None
+    head = data[:SAMPLE_BYTES].tobytes()
+    for bom, name in _BOMS:
+        if head.startswith(bom):
+            findings.note("encoding", name, "the file begins with its mark")
+            return name
+    if head.count(0) > 0.2 * len(head):
+        order = "le" if head[1::2].count(0) > head[::2].count(0) else "be"
+        findings.note("encoding", f"utf-16-{order}", "every other byte is zero")
+        return f"utf-16-{order}"
+    if _is_utf8(data):
+        return "utf-8"
+    name = "cp1252" if not re.search(rb"[\x81\x8d\x8f\x90\x9d]", head) else "latin-1"
+    findings.note("encoding", name, "its bytes are not utf-8; give data.encoding where letters look wrong")
+    return name
+
+
+def _is_utf8(data: np.ndarray) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for start in range(0, len(data), _CHUNK):
+            part = data[start : start + _CHUNK]
+            if part.max(initial=0) >= 128 or decoder.getstate()[0]:
+                decoder.decode(part.tobytes())
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+# -- cells -------------------------------------------------------------------------------------------------------
+
+
+def recognise(
+    sample: str, whole: bool, prose: bool, source: str, options: SourceOptions, findings: Findings
+) -> Dialect:
+    """The dialect of a text table, from its first lines.
+
+    Args:
+        whole: the sample is the whole file, else its last line may be cut and is not looked at.
+        prose: it may as well be plain text, a line a row.
+    """
+    before = 0
+    if sample.lower().startswith("sep=") and (end := sample.find("\n")) in (5, 6):
+        options = SourceOptions(**{**vars(options), "delimiter": options.delimiter or sample[4]})
+        sample, before = sample[end + 1 :], 1
+    quote, escape = _quoting(sample, options, findings)
+    delimiter = options.delimiter or _delimiter(sample, quote, escape, whole, prose, findings)
+    rows, ends = _rows(Dialect(delimiter, quote, escape, False, 0, None, 0), sample, whole)
+    spaced = _is_spaced(rows, delimiter)
+    if spaced:
+        findings.note("spaces", f"after each {delimiter!r}", "taken off the cells")
+        rows, ends = _rows(Dialect(delimiter, quote, escape, True, 0, None, 0), sample, whole)
+    width = _width(rows)
+    first = _first_row(rows, width, findings)
+    header, why = (options.header, "as data.header says") if options.header is not None else has_header(rows[first:])
+    if prose and delimiter == NONE and options.header is None and "stands over" not in why:
+        return Dialect(delimiter, quote, escape, False, before, None, 1)
+    findings.note("header", "the first line" if header else "none", why)
+    skip = before + (ends[first] if header else (ends[first - 1] if first else 0))
+    names = _names(rows[first], rows[first + 1 :], width, f"{source}, line {skip}", findings) if header else None
+    return Dialect(delimiter, quote, escape, spaced, skip, names, width)
+
+
+def _quoting(sample: str, options: SourceOptions, findings: Findings) -> tuple[str, str | None]:
+    quote = options.quote or '"'
+    if options.quote is None and '"' not in sample:
+        lines = sample[:20_000].splitlines()
+        around = sum(len(re.findall(r"(?:^|[,;\t|])\s?'[^'\n]*'(?=$|[,;\t|])", line)) for line in lines)
+        if around >= 4 and around >= 0.5 * len(lines):
+            findings.note("quote", '"\'"', f"around {around} cells of the first {len(lines)} lines")
+            return "'", None
+    escape = "\\" if f"\\{quote}" in sample and f"{quote}{quote}" not in sample.replace(f"\\{quote}", "") else None
+    if escape:
+        findings.note("quote", f"\\{quote} inside cells", "as databases write it")
+    return quote, escape
+
+
+def _delimiter(sample: str, quote: str, escape: str | None, whole: bool, prose: bool, findings: Findings) -> str:
+    best, best_share = None, 0.0
+    for delimiter in _DELIMITERS:
+        rows, _ = _rows(Dialect(delimiter, quote, escape, True, 0, None, 0), sample, whole)
+        counts = Counter(len(row) for row in rows if row and not row[0].lstrip().startswith("#"))
+        if not counts:
+            continue
+        width, count = counts.most_common(1)[0]
+        share = count / counts.total()
+        if width > 1 and share >= 0.7 and share > best_share:
+            best, best_share = delimiter, share
+            why = f"cuts {'each' if share == 1 else f'{share:.1%}'} of {counts.total()} lines into {width} cells"
+    if best is not None:
+        findings.note("delimiter", _DELIMITERS[best], why)
+        return best
+    lines = sample.split("\n")[: _SAMPLE_ROWS if whole else -1]
+    rows = [line.split() for line in lines if line.strip()]
+    numeric = [sum(is_number(cell) for cell in row) >= 0.5 * len(row) for row in rows[1:]]
+    if len({len(row) for row in rows}) == 1 and len(rows[0]) > 1 and numeric and np.mean(numeric) > 0.5:
+        findings.note("delimiter", "space", f"each of {len(rows)} lines has {len(rows[0])} words, mostly numbers")
+        return " "
+    first = next((line for line in lines if line.strip()), "")
+    if not prose and (cutting := [d for d in _DELIMITERS if d in first]):
+        findings.note("delimiter", _DELIMITERS[cutting[0]], "is in the first line, though the lines are uneven")
+        return cutting[0]
+    findings.note("delimiter", "none", "no character cuts the lines into an equal number of cells: one column")
+    return NONE
+
+
+def _rows(dialect: Dialect, sample: str, whole: bool) -> tuple[list[list[str]], list[int]]:
+    """The first rows, and the number of lines of the text at the end of each."""
+    lines = [line.removesuffix("\r") + "\n" for line in sample.split("\n")]
+    if dialect.delimiter == " ":
+        lines = [" ".join(line.split()) + "\n" for line in lines]
+    lines = lines[:-1] if len(lines) > 1 and (not whole or lines[-1] == "\n") else lines
+    reader = dialect.reader(lines)
+    rows: list[list[str]] = []
+    ends: list[int] = []
+    try:
+        for row in reader:
+            rows.append(row)
+            ends.append(reader.line_num)
+            if len(rows) == _SAMPLE_ROWS:
+                break
+    except csv.Error:  # the reading of the whole file says where
+        pass
+    if not whole and len(rows) > 1 and len(rows) < _SAMPLE_ROWS:
+        rows, ends = rows[:-1], ends[:-1]  # a quote that was never closed swallows the rest
+    return rows, ends
+
+
+def _names(names: list[str], body: Sequence[Sequence[str]], width: int, place: str, findings: Findings) -> list[str]:
+    """The names, one a cell."""
+    if len(names) == width - 1:
+        if not any(row[-1].strip() for row in body if len(row) == width):
+            return [*names, ""]  # the rows end with a delimiter and the names do not
+        findings.note(
+            "header", "one name fewer than cells", "the first column is taken for row names, as R writes them"
+        )
+        return ["", *names]
+    if len(names) != width:
+        raise SourceError(
+            "unreadable-file",
+            f"{place}: {len(names)} names, but the rows below have {width} cells; "
+            "mend the names, or give data.delimiter",
+        )
+    return names
+
+
+def _is_spaced(rows: Sequence[Sequence[str]], delimiter: str) -> bool:
+    later = [cell for row in rows for cell in row[1:] if cell]
+    return delimiter != " " and len(later) > 1 and sum(cell[0] == " " for cell in later) > 0.9 * len(later)
+
+
+def _width(rows: Sequence[Sequence[str]]) -> int:
+    """The usual number of cells."""
+    full = [row for row in rows if row]
+    counts = Counter(len(row) for row in full[1:] or full)
+    return counts.most_common(1)[0][0] if counts else 0
+
+
+def _first_row(rows: Sequence[Sequence[str]], width: int, findings: Findings) -> int:
+    """Where the table begins: after blank lines, `#` comments and titles."""
+    for i, row in enumerate(rows[:50]):
+        cells = [cell for cell in row if cell.strip()]
+        comment = bool(cells) and cells[0].lstrip().startswith("#") and len(row) != width
+        title = width >= 3 and len(cells) <= 1 and len(row) != width and i + 1 < len(rows)
+        if cells and not comment and not title:
+            if i:
+                findings.note("preamble", f"{i} lines", "blank, a comment or a title: left out")
+            return i
+    return 0

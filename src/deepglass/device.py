@@ -1,0 +1,120 @@
+"""Where tensors live and how they are computed: device, precision, seed, determinism."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import random
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+
+from deepglass.errors import SpecError, near_miss
+
+Precision = Literal["float32", "bfloat16"]
+
+_NAMES = ("auto", "cpu", "cuda", "mps")
+
+
+def pick(name: str = "auto") -> torch.device:
+    """The device of that name; "auto" is the fastest that is there: cuda, then mps, then cpu.
+
+    Args:
+        name: "auto", "cpu", "mps", "cuda" or one of several, such as "cuda:1".
+
+    Example:
+        >>> pick("cpu")
+        device(type='cpu')
+
+    Raises:
+        SpecError: `unknown-name` with the near miss; `bad-value` for a device that this machine lacks.
+    """
+    kind, _, index = name.partition(":")
+    if kind not in _NAMES or (index and (kind != "cuda" or not index.isdecimal())):
+        raise SpecError("unknown-name", f"device: no device {name!r}{near_miss(kind, _NAMES)}")
+    counts = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available()), "cpu": 1}
+    if kind == "auto":
+        return torch.device(next(k for k, count in counts.items() if count))
+    if int(index or 0) >= counts[kind]:
+        there = [k for k, count in counts.items() if count]
+        found = f"this machine has {counts[kind]} of that kind, and {' and '.join(there)}"
+        raise SpecError("bad-value", f"device: {name!r} was asked for, but {found}; use 'auto' to take what there is")
+    return torch.device(name)
+
+
+def fast_bfloat16(device: torch.device) -> bool:
+    """Whether training in bfloat16 is faster than in float32 there: the processor multiplies it by itself."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cpu":
+        able = torch.cpu.get_capabilities()
+        return any(able.get(name, False) for name in ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16"))
+    return False
+
+
+def describe(device: torch.device) -> str:
+    """The device in words, such as `cpu, 2 threads, AMD EPYC`."""
+    if device.type == "cuda":
+        about = torch.cuda.get_device_properties(device)
+        return f"cuda, {about.name}, {about.total_memory / 2**30:.0f} GiB"
+    threads = torch.get_num_threads()
+    counted = f"{threads} thread{'' if threads == 1 else 's'}"
+    return ", ".join(part for part in (device.type, counted, _processor()) if part)
+
+
+def seed_everything(seed: int) -> None:
+    """Set the random states of Python, numpy and torch, on all devices."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+@contextmanager
+def autocast(device: torch.device, precision: Precision) -> Iterator[None]:
+    """Compute in this precision inside the block; weights and losses stay float32.
+
+    Never `yield` to other code inside the block: it would go on there.
+
+    Raises:
+        SpecError: `bad-value` for an unknown precision.
+    """
+    if precision not in ("float32", "bfloat16"):
+        raise SpecError("bad-value", f"precision: expected 'float32' or 'bfloat16', not {precision!r}")
+    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        yield
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """The same bits from the same seed inside the block.
+
+    On the CPU too: with two threads, the gradient of `x[index]` adds up in the order in which the threads come.
+    Where a device has no deterministic kernel, the fast one runs.
+    """
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    fill, benchmark = torch.utils.deterministic.fill_uninitialized_memory, torch.backends.cudnn.benchmark
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # finds bugs, costs a write of each new tensor
+    torch.backends.cudnn.benchmark = False
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*does not have a deterministic implementation.*")
+            yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        torch.utils.deterministic.fill_uninitialized_memory = fill
+        torch.backends.cudnn.benchmark = benchmark
+
+
+def _processor() -> str:
+    """The processor's name: Linux tells it in a file, torch and Python in part elsewhere."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

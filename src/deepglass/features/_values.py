@@ -1,0 +1,109 @@
+"""Single values as text, so that 3, 3.0 and "3" are one category where numbers were learned: for kinds of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from deepglass.errors import SourceError
+from deepglass.features.base import Raw
+from deepglass.parsing import is_missing
+
+ValueType = Literal["string", "integer", "number", "boolean"]
+
+
+def value_type(raw: Raw) -> ValueType | None:
+    """What a column's values are, None when they cannot be categories."""
+    if isinstance(raw, list) or (isinstance(raw, np.ndarray) and raw.ndim != 1):
+        return None
+    dtype = _series(raw).dtype
+    if dtype.is_nested() or dtype in (pl.Binary, pl.Object):
+        return None
+    if dtype == pl.Boolean:
+        return "boolean"
+    if dtype.is_integer():
+        return "integer"
+    if dtype.is_numeric():
+        x = _series(raw).cast(pl.Float64)
+        x = x.filter(x.is_finite().fill_null(False))
+        return "integer" if (x == x.floor()).all() and (x.abs() < 2**53).all() else "number"
+    return "string"
+
+
+def common_type(chunks: Sequence[Raw], column: str) -> ValueType:
+    """The type of all chunks of a column: an empty one says nothing, and whole numbers are numbers."""
+    types = set()
+    for raw in chunks:
+        if (found := value_type(raw)) is None:
+            raise SourceError("bad-value", f"column {column!r}: expected single values to be categories")
+        if len(raw) and not is_missing(_series(raw)).all():
+            types.add(found)
+    if len(types) == 1:
+        return types.pop()
+    return "number" if types == {"integer", "number"} else "string"
+
+
+def as_keys(raw: Raw, type_: ValueType) -> pl.Series:
+    """Values as text, so that 3, 3.0 and "3" are the same where numbers were learned; null = missing."""
+    series = _series(raw)
+    missing = is_missing(series)
+    if series.dtype == pl.String:
+        keys = series.str.strip_chars()
+        if type_ in ("integer", "number"):
+            numbers = keys.cast(pl.Float64, strict=False)
+            keys = keys.zip_with(numbers.is_null(), _number_keys(numbers))
+        elif type_ == "boolean":
+            keys = keys.str.to_lowercase().replace({"1": "true", "0": "false", "yes": "true", "no": "false"})
+    elif series.dtype == pl.Boolean:
+        keys = series.cast(pl.Int8).cast(pl.String) if type_ in ("integer", "number") else series.cast(pl.String)
+    elif series.dtype.is_numeric():
+        keys = series.cast(pl.String) if series.dtype.is_integer() else _number_keys(series.cast(pl.Float64))
+        if type_ == "boolean":
+            keys = keys.replace({"1": "true", "0": "false"})
+    else:
+        keys = series.cast(pl.String)
+    return keys.set(missing, None)
+
+
+def to_codes(keys: pl.Series, vocabulary: Sequence[str]) -> np.ndarray:
+    """Codes (N,) int32: 1 + the place in the vocabulary, 0 for others and missing ones."""
+    codes = range(1, 1 + len(vocabulary))
+    return keys.replace_strict(list(vocabulary), list(codes), default=0, return_dtype=pl.Int32).to_numpy().copy()
+
+
+def count_values(chunks: Sequence[Raw], type_: ValueType) -> list[tuple[str, int]]:
+    """Each value and its number of rows, the most frequent first, equals in the order of their text."""
+    keys = pl.concat([pl.Series(values=[], dtype=pl.String), *(as_keys(raw, type_) for raw in chunks)])
+    counts = keys.drop_nulls().rename("value").value_counts().sort(["count", "value"], descending=[True, False])
+    return list(counts.iter_rows())
+
+
+def unseen(keys: pl.Series, vocabulary: Sequence[str]) -> dict[str, int]:
+    """How many rows have a value that is not in the vocabulary."""
+    n = int((~keys.drop_nulls().is_in(list(vocabulary))).sum())
+    return {"unseen category": n} if n else {}
+
+
+def native(key: str, type_: ValueType) -> str | int | float | bool:
+    """A value as what it was in the column."""
+    if type_ == "integer":
+        return int(key)
+    if type_ == "number":
+        return float(key)
+    return key == "true" if type_ == "boolean" else key
+
+
+def _number_keys(numbers: pl.Series) -> pl.Series:
+    """Whole numbers without a decimal point."""
+    whole = numbers.is_finite() & (numbers == numbers.floor()) & (numbers.abs() < 2**53)
+    whole = whole.fill_null(False)
+    as_int = numbers.set(~whole, None).cast(pl.Int64).cast(pl.String)
+    return as_int.zip_with(whole, numbers.cast(pl.String))
+
+
+def _series(raw: Raw) -> pl.Series:
+    series = raw if isinstance(raw, pl.Series) else pl.Series(values=raw)
+    return series.cast(pl.String) if series.dtype in (pl.Categorical, pl.Enum) else series

@@ -1,0 +1,202 @@
+"""Binary: two values, one of which is the case that is looked for; as input and as answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from deepglass import metrics
+from deepglass.calibration import apply_temperature, best_threshold
+from deepglass.errors import SourceError
+from deepglass.features._values import (
+    ValueType,
+    as_keys,
+    common_type,
+    count_values,
+    native,
+    to_codes,
+    unseen,
+    value_type,
+)
+from deepglass.features.base import Answer, Best, Calibration, Column, Feature, Guess, Metric, Raw
+from deepglass.features.category import CategoryAnswer, check_classes, class_shares, imbalance, temperature_of
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+_POSITIVE = frozenset(["true", "t", "yes", "y", "1", "positive", "pos", "on", "spam", "sick", "present"])
+_NEGATIVE = frozenset(["false", "f", "no", "n", "0", "negative", "neg", "off", "ham", "healthy", "absent"])
+_RARE = 0.1  # below this share of the rarer value, "the likelier" hardly ever says it: the threshold moves
+
+
+@dataclass(frozen=True, kw_only=True)
+class Binary(Feature):
+    """One of two values: true and false, 0 and 1, yes and no, or any two.
+
+    Code 0 is an unknown or missing value, 1 the negative and 2 the positive one: true, 1, yes and the like, else the
+    rarer. Where the rarer value has less than a tenth of the rows, the probability from which on it is answered moves
+    to where the validation rows' macro F1 is best; figures at one half are reported beside.
+
+    Args:
+        positive: the value to look for, when it is not the one that the words or the counts suggest.
+
+    Example:
+        >>> paid = Binary(name="paid").fit([pl.Series(["yes", "no", "yes", None])])
+        >>> paid.values_
+        ('no', 'yes')
+    """
+
+    positive: str = ""
+
+    values_: tuple[str, ...] | None = None  # (negative, positive); fewer where the training rows have fewer
+    counts_: tuple[int, ...] | None = None
+    type_: ValueType | None = None
+
+    joint: ClassVar[bool] = True
+    metric: ClassVar[Metric | None] = Metric("accuracy", True)
+
+    @classmethod
+    def recognise(cls, raw: Raw, name: str) -> Guess | None:
+        type_ = value_type(raw)
+        if type_ is None:
+            return None
+        keys = as_keys(raw, type_).drop_nulls()
+        found = keys.unique().to_list() if len(keys) and keys.n_unique() == 2 else []
+        if not found:
+            return Guess(0.9, "true and false, one of them only") if type_ == "boolean" and len(keys) else None
+        said = f"two values, {min(found)!r} and {max(found)!r}"
+        words = {v.lower() for v in found}
+        if type_ == "boolean" or (words & _POSITIVE and words & _NEGATIVE):
+            return Guess(0.95, said)
+        if len(keys) < 10:
+            return Guess(0.4, f"{said}, in {len(keys)} rows only")
+        if type_ == "string":
+            return Guess(0.85 if keys.str.len_chars().mean() <= 50 else 0.5, said)
+        whole = all(v.lstrip("-").isdigit() for v in found)
+        return Guess(0.75 if whole else 0.5, said)
+
+    def fit(self, chunks: Iterable[Raw]) -> Binary:
+        """Raises: SourceError: `bad-value` for more than two values, or when `positive` is none of them."""
+        chunks = list(chunks)
+        type_ = common_type(chunks, self.column)
+        counts = dict(count_values(chunks, type_))
+        if len(counts) > 2:
+            listed = ", ".join(repr(v) for v in list(counts)[:4])
+            raise SourceError(
+                "bad-value", f"column {self.column!r}: expected two values, not {len(counts)}: {listed}; try category"
+            )
+        positive = self._positive(list(counts))
+        values = tuple(sorted(counts, key=lambda v: v == positive))
+        return replace(self, values_=values, counts_=tuple(counts[v] for v in values), type_=type_)
+
+    def _positive(self, found: Sequence[str]) -> str:
+        """The value to look for; `found` has the more frequent first."""
+        if self.positive:
+            if self.positive not in found and len(found) == 2:
+                raise SourceError(
+                    "bad-value",
+                    f"column {self.column!r}: positive is {self.positive!r}, but the values are {' and '.join(found)}",
+                )
+            return self.positive
+        for v in found:
+            others = {o.lower() for o in found if o != v}
+            if others & _NEGATIVE or (v.lower() in _POSITIVE and not others & _POSITIVE):
+                return v
+        return found[-1] if found else ""
+
+    def encode(self, raw: Raw) -> Column:
+        """Codes (N,) int32; the mask is False where the code is 0."""
+        codes = to_codes(as_keys(raw, self.type_), self.values_)
+        return Column(codes, codes > 0)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.values_ or ()
+
+    def notes(self, raw: Raw) -> dict[str, int]:
+        return unseen(as_keys(raw, self.type_), self.values_)
+
+    def encoder(self, dim: int) -> nn.Module:
+        return self.joint_encoder([self], dim)
+
+    @classmethod
+    def joint_encoder(cls, features: Sequence[Binary], dim: int) -> nn.Module:
+        """One module for several: a `Field` of (B, F) codes to `Tokens` (B, F, dim)."""
+        from deepglass.nn.ends import FieldEncoder
+        from deepglass.nn.tabular import CategoryEmbedding
+
+        return FieldEncoder(CategoryEmbedding([3] * len(features), dim))
+
+    def head(self, dim: int) -> nn.Module:
+        from deepglass.nn.ends import LinearHead
+
+        return LinearHead(dim, [math.log(self.counts_[1] / self.counts_[0])])
+
+    def answer(self, params: Tensor) -> Answer:
+        """Params (B, 1): the logit of the positive value."""
+        import torch
+
+        return CategoryAnswer(torch.cat([torch.zeros_like(params), params], dim=1))
+
+    def score(self, best: Best, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
+        log_probs, positive = self._decide(best, calibration)
+        labels, log_probs, positive = truth.values[truth.mask] - 1, log_probs[truth.mask], positive[truth.mask]
+        figures = metrics.classification(labels, log_probs, positive.astype(np.int64))
+        if calibration and "threshold" in calibration:
+            half = metrics.classification(labels, log_probs)
+            names = ("accuracy", "balanced_accuracy", "f1_macro")
+            figures |= {f"{name}_at_half": half[name] for name in names if name in half}
+        return figures
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.values_
+
+    def constant(self, truth: Column) -> Best:
+        """The share of each value."""
+        return class_shares(truth, 2)
+
+    def constant_loss(self, truth: Column) -> float:
+        log_probs = self.constant(truth)["log_probs"][0].astype(np.float64)
+        return float(-(np.exp(log_probs) * log_probs).sum())
+
+    def check_target(self, truth: Column, source: str) -> None:
+        """Raises: SourceError: `one-class`."""
+        check_classes(truth, self.values_, self.column, source)
+
+    def remarks(self, truth: Column) -> list[str]:
+        return imbalance(truth, self.values_, self.name)
+
+    def calibrate(self, best: Best, truth: Column) -> Calibration:
+        """The temperature, where it helps, and a threshold where one value is rare."""
+        log_probs, labels = best["log_probs"][truth.mask], truth.values[truth.mask] - 1
+        found = temperature_of(log_probs, labels)
+        if min(self.counts_) < _RARE * sum(self.counts_) and 0 < labels.sum() < len(labels):
+            probs = np.exp(apply_temperature(log_probs, found.get("temperature", 1.0)))
+            found["threshold"] = best_threshold(probs[:, 1], labels)
+        return found
+
+    def decode(self, best: Best, calibration: Calibration | None = None) -> list[dict[str, Any]]:
+        """`value`, its `confidence`, and the `probability` of the positive value."""
+        log_probs, positive = self._decide(best, calibration)
+        probs = np.exp(log_probs.astype(np.float64))
+        values = [native(v, self.type_) for v in self.values_]
+        return [
+            {
+                "value": values[int(chosen)],
+                "confidence": float(p[int(chosen)]),
+                "probability": float(p[1]),
+                "probabilities": dict(zip(self.values_, p.tolist(), strict=True)),
+            }
+            for p, chosen in zip(probs, positive, strict=True)
+        ]
+
+    def _decide(self, best: Best, calibration: Calibration | None) -> tuple[np.ndarray, np.ndarray]:
+        """Calibrated log probabilities (N, 2) and whether the answer is the positive value (N,)."""
+        calibration = calibration or {}
+        log_probs = apply_temperature(best["log_probs"], calibration.get("temperature", 1.0))
+        return log_probs, np.exp(log_probs[:, 1]) >= calibration.get("threshold", 0.5)

@@ -1,0 +1,236 @@
+"""Categories: one of several values that have no order, as inputs and as answers (classes)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import polars as pl
+
+from deepglass import metrics
+from deepglass.calibration import apply_temperature, fit_temperature
+from deepglass.errors import SourceError
+from deepglass.features._values import (
+    ValueType,
+    as_keys,
+    common_type,
+    count_values,
+    native,
+    to_codes,
+    unseen,
+    value_type,
+)
+from deepglass.features.base import Answer, Best, Calibration, Column, Feature, Guess, Metric, Raw
+from deepglass.features.number import FEW, looks_like_codes
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from deepglass.nn.tokens import Field
+
+_SHOWN = 5  # probabilities an answer
+_RARE = 0.1
+_MIN_ROWS = 20  # fewer rows say nothing about a temperature
+
+
+@dataclass(frozen=True, kw_only=True)
+class Category(Feature):
+    """One of several values: text, whole numbers or true and false.
+
+    Code 0 is an unknown or missing value, code 1 + k the k-th of `vocabulary_`. As an answer, rows whose label is not
+    in the vocabulary count as unlabelled and are named by `notes`.
+
+    Args:
+        max_values: the rarest values beyond so many are taken for unknown.
+        label_smoothing: share of each label that is spread over all classes in training, in [0, 1).
+
+    Example:
+        >>> port = Category(name="port").fit([pl.Series(["S", "C", "S", None])])
+        >>> port.encode(pl.Series(["C", "Q", "S"])).values
+        array([2, 0, 1], dtype=int32)
+
+    Source: label smoothing is Szegedy et al., 2015, arXiv 1512.00567, section 7.
+    """
+
+    max_values: int = 10_000
+    label_smoothing: float = 0.0
+
+    vocabulary_: tuple[str, ...] | None = None  # as text; numbers ascending, text by falling frequency
+    counts_: tuple[int, ...] | None = None
+    type_: ValueType | None = None
+
+    joint: ClassVar[bool] = True
+    metric: ClassVar[Metric | None] = Metric("accuracy", True)
+
+    @classmethod
+    def recognise(cls, raw: Raw, name: str) -> Guess | None:
+        """By how often values repeat: 0.8 for few different ones, 0.2 where nearly each is different."""
+        type_ = value_type(raw)
+        if type_ is None:
+            return None
+        keys = as_keys(raw, type_).drop_nulls()
+        if not len(keys):
+            return Guess(0.1, "no value at all")
+        distinct = keys.n_unique()
+        said = f"{distinct} different values in {len(keys):,} rows"
+        if type_ == "boolean":
+            return Guess(0.6, "true and false")
+        if type_ != "string":
+            codes = looks_like_codes(keys.cast(pl.Float64).to_numpy(), name)
+            return Guess(0.7, f"whole numbers, {said}") if codes else Guess(0.2, f"numbers, {said}")
+        if distinct == 1:
+            return Guess(0.6, "one value only")
+        if keys.str.len_chars().mean() > 50:
+            return Guess(0.3, f"long texts, {said}")
+        if distinct <= max(FEW, 0.05 * len(keys)) and distinct <= len(keys) / 2:
+            return Guess(0.8, said)
+        return Guess(0.55 if distinct < 0.3 * len(keys) else 0.2, said)
+
+    def fit(self, chunks: Iterable[Raw]) -> Category:
+        chunks = list(chunks)
+        type_ = common_type(chunks, self.column)
+        counts = count_values(chunks, type_)[: self.max_values]
+        if type_ != "string":
+            counts = sorted(counts, key=lambda pair: native(pair[0], type_))
+        vocabulary, numbers = tuple(v for v, _ in counts), tuple(n for _, n in counts)
+        return replace(self, vocabulary_=vocabulary, counts_=numbers, type_=type_)
+
+    def encode(self, raw: Raw) -> Column:
+        """Codes (N,) int32; the mask is False where the code is 0."""
+        codes = to_codes(as_keys(raw, self.type_), self.vocabulary_)
+        return Column(codes, codes > 0)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.vocabulary_ or ()
+
+    def notes(self, raw: Raw) -> dict[str, int]:
+        return unseen(as_keys(raw, self.type_), self.vocabulary_)
+
+    def encoder(self, dim: int) -> nn.Module:
+        return self.joint_encoder([self], dim)
+
+    @classmethod
+    def joint_encoder(cls, features: Sequence[Category], dim: int) -> nn.Module:
+        """One module for several categories: a `Field` of (B, F) codes to `Tokens` (B, F, dim)."""
+        from deepglass.nn.ends import FieldEncoder
+        from deepglass.nn.tabular import CategoryEmbedding
+
+        return FieldEncoder(CategoryEmbedding([1 + len(f.vocabulary_) for f in features], dim))
+
+    def head(self, dim: int) -> nn.Module:
+        from deepglass.nn.ends import LinearHead
+
+        total = sum(self.counts_)
+        return LinearHead(dim, [math.log(n / total) for n in self.counts_])
+
+    def answer(self, params: Tensor) -> Answer:
+        return CategoryAnswer(params, self.label_smoothing)
+
+    def score(self, best: Best, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
+        log_probs = apply_temperature(best["log_probs"], (calibration or {}).get("temperature", 1.0))
+        return metrics.classification(truth.values[truth.mask] - 1, log_probs[truth.mask])
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.vocabulary_
+
+    def constant(self, truth: Column) -> Best:
+        """The share of each class."""
+        return class_shares(truth, len(self.vocabulary_))
+
+    def constant_loss(self, truth: Column) -> float:
+        log_probs = self.constant(truth)["log_probs"][0].astype(np.float64)
+        smoothing = self.label_smoothing
+        return float(-(1 - smoothing) * (np.exp(log_probs) * log_probs).sum() - smoothing * log_probs.mean())
+
+    def check_target(self, truth: Column, source: str) -> None:
+        """Raises: SourceError: `one-class`."""
+        check_classes(truth, self.vocabulary_, self.column, source)
+
+    def remarks(self, truth: Column) -> list[str]:
+        return imbalance(truth, self.vocabulary_, self.name)
+
+    def calibrate(self, best: Best, truth: Column) -> Calibration:
+        """The temperature, where it helps."""
+        return temperature_of(best["log_probs"][truth.mask], truth.values[truth.mask] - 1)
+
+    def decode(self, best: Best, calibration: Calibration | None = None) -> list[dict[str, Any]]:
+        """`value`, its `confidence`, and the `probabilities` of the five likeliest."""
+        log_probs = apply_temperature(best["log_probs"], (calibration or {}).get("temperature", 1.0))
+        order = np.argsort(-log_probs, axis=1, kind="stable")[:, :_SHOWN]
+        probs = np.exp(np.take_along_axis(log_probs, order, 1).astype(np.float64))
+        return [
+            {
+                "value": native(self.vocabulary_[row[0]], self.type_),
+                "confidence": float(p[0]),
+                "probabilities": {self.vocabulary_[k]: float(q) for k, q in zip(row, p, strict=True)},
+            }
+            for row, p in zip(order, probs, strict=True)
+        ]
+
+
+class CategoryAnswer(Answer):
+    """The probability of each class; params: (B, K) logits."""
+
+    def __init__(self, params: Tensor, label_smoothing: float = 0.0) -> None:
+        self.log_probs = params.float().log_softmax(-1)
+        self.label_smoothing = label_smoothing
+
+    def loss(self, target: Field) -> Tensor:
+        label = (target.values.reshape(-1).long() - 1).clamp_min(0)  # code 0 is masked out by the caller
+        loss = -self.log_probs.gather(1, label[:, None])[:, 0]
+        if not self.label_smoothing:
+            return loss
+        return (1 - self.label_smoothing) * loss - self.label_smoothing * self.log_probs.mean(-1)
+
+    def best(self) -> dict[str, Tensor]:
+        return {"log_probs": self.log_probs}
+
+    def pooled(self, members: int) -> CategoryAnswer:
+        """The members' probabilities are averaged, not their logits."""
+        K = self.log_probs.shape[-1]
+        mixed = self.log_probs.reshape(-1, members, K).logsumexp(1) - math.log(members)
+        return CategoryAnswer(mixed, self.label_smoothing)
+
+
+# -- classes, shared with `binary` -----------------------------------------------------------------------------------
+
+
+def class_shares(truth: Column, classes: int) -> Best:
+    """The classes' shares as one row of log probabilities; an absent class gets that of half a row."""
+    counts = np.bincount(truth.values[truth.mask] - 1, minlength=classes)
+    counts = np.maximum(counts, 0.5)
+    return {"log_probs": np.log(counts / counts.sum())[None].astype(np.float32)}
+
+
+def temperature_of(log_probs: np.ndarray, labels: np.ndarray) -> Calibration:
+    """What cross-fitting on the validation rows says, as JSON."""
+    if len(labels) < _MIN_ROWS:
+        return {}
+    found = fit_temperature(log_probs, labels)
+    figures = {name: getattr(found, name) for name in found._fields if name not in ("value", "kept")}
+    return {"temperature": found.value, **figures}
+
+
+def check_classes(truth: Column, values: Sequence[str], column: str, source: str) -> None:
+    """Refuse an output of fewer than two classes."""
+    if len(np.unique(truth.values[truth.mask])) < 2:
+        came = f"found only {values[0]!r}" if values else "found no value at all"
+        raise SourceError(
+            "one-class", f"{source}: expected two classes or more in {column!r} of the training rows, {came}"
+        )
+
+
+def imbalance(truth: Column, values: Sequence[str], name: str) -> list[str]:
+    """A sentence where a class has less than a tenth of an equal share."""
+    counts = np.bincount(truth.values[truth.mask] - 1, minlength=len(values))
+    if not counts.sum() or counts.min() >= _RARE * counts.mean():
+        return []
+    k = int(counts.argmin())
+    rare = int((counts < _RARE * counts.mean()).sum())
+    more = f" ({rare} classes have less than a tenth of an equal share)" if rare > 1 else ""
+    return [f"{name}: the class {values[k]!r} has only {counts[k]} of {counts.sum():,} rows{more}"]

@@ -1,0 +1,147 @@
+"""Dates and times of day, as inputs: how long since, and where in the year, month, week and day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from deepglass.errors import SourceError
+from deepglass.features.base import Column, Feature, Guess, Raw
+from deepglass.parsing import DateFormat, is_missing, parse_dates, to_dates
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_DAY = 86_400.0
+_YEAR = 365.2425 * _DAY
+
+
+def _month(seconds: np.ndarray) -> np.ndarray:
+    """The share of the month that has passed."""
+    days = np.floor(seconds / _DAY).astype("datetime64[D]")
+    first = days.astype("datetime64[M]")
+    length = ((first + 1).astype("datetime64[D]") - first.astype("datetime64[D]")).astype(np.float64)
+    return (days - first.astype("datetime64[D]")).astype(np.float64) / length
+
+
+_PARTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "since": lambda s: s / _DAY,
+    "year_sin": lambda s: np.sin(2 * np.pi * s / _YEAR),  # 1970-01-01 began a year
+    "year_cos": lambda s: np.cos(2 * np.pi * s / _YEAR),
+    "month_sin": lambda s: np.sin(2 * np.pi * _month(s)),
+    "month_cos": lambda s: np.cos(2 * np.pi * _month(s)),
+    "week_sin": lambda s: np.sin(2 * np.pi * np.floor(s / _DAY) / 7),
+    "week_cos": lambda s: np.cos(2 * np.pi * np.floor(s / _DAY) / 7),
+    "weekend": lambda s: ((np.floor(s / _DAY) + 3) % 7 >= 5).astype(np.float64),  # 1970-01-01 was a Thursday
+    "day_sin": lambda s: np.sin(2 * np.pi * s / _DAY),
+    "day_cos": lambda s: np.cos(2 * np.pi * s / _DAY),
+}
+"""Name -> what a number of seconds since 1970 says."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Date(Feature):
+    """A date, with or without a time, or a time of day; also as text.
+
+    It becomes a few numbers, those of which are kept that differ between the training rows: the days since 1970, and
+    the place in the year, month, week and day as points on a circle, so that December lies beside January.
+
+    Example:
+        >>> day = Date(name="day").fit([pl.Series(["2024-01-01", "2024-06-15", None])])
+        >>> day.encode(pl.Series(["2024-03-01", "soon"])).mask
+        array([ True, False])
+    """
+
+    parts_: tuple[str, ...] | None = None
+    mean_: tuple[float, ...] | None = None
+    std_: tuple[float, ...] | None = None
+    format_: tuple[Any, ...] = ()  # a `DateFormat`; empty where the column came as dates
+
+    @classmethod
+    def recognise(cls, raw: Raw, name: str) -> Guess | None:
+        if not isinstance(raw, pl.Series):
+            return None
+        if raw.dtype in (pl.Date, pl.Datetime, pl.Time):
+            return Guess(0.95, "dates" if raw.dtype != pl.Time else "times of day")
+        format = parse_dates(raw) if raw.dtype == pl.String else None
+        if format is None:
+            return None
+        return Guess(0.9 * format.share, f"{format.share:.0%} of the values are dates written {format}")
+
+    def fit(self, chunks: Iterable[Raw]) -> Date:
+        chunks = list(chunks)
+        format = self._format(chunks)
+        seconds = np.concatenate([np.zeros(0), *(self._seconds(raw, format) for raw in chunks)])
+        seconds = seconds[np.isfinite(seconds)]
+        if not len(seconds):
+            seconds = np.zeros(1)
+        parts = {name: part(seconds) for name, part in _PARTS.items()}
+        # A circle of which the rows cover a small arc says no more than the days do.
+        kept = [name for name, x in parts.items() if x.std() > (0 if name == "since" else 0.05)] or ["since"]
+        return replace(
+            self,
+            parts_=tuple(kept),
+            mean_=tuple(float(parts[name].mean()) for name in kept),
+            std_=tuple(float(parts[name].std()) or 1.0 for name in kept),
+            format_=() if format is None else tuple(format),
+        )
+
+    def encode(self, raw: Raw) -> Column:
+        """Values (N, P) float32, standardised here: a second in 50 years is more than float32 can hold."""
+        seconds = self._seconds(raw, DateFormat(*self.format_) if self.format_ else None)
+        mask = np.isfinite(seconds)
+        seconds = np.where(mask, seconds, 0.0)
+        columns = [
+            (_PARTS[name](seconds) - mean) / std
+            for name, mean, std in zip(self.parts_, self.mean_, self.std_, strict=True)
+        ]
+        return Column(np.stack(columns, axis=1).astype(np.float32) * mask[:, None], mask)
+
+    def notes(self, raw: Raw) -> dict[str, int]:
+        seconds = self._seconds(raw, DateFormat(*self.format_) if self.format_ else None)
+        unreadable = int(np.isnan(seconds).sum()) - int(is_missing(raw).sum())
+        return {"not a date": unreadable} if unreadable else {}
+
+    def prepare(self, scale: str = "standard") -> nn.Module:
+        from deepglass.nn.ends import Rescale
+
+        shift, by = {"standard": (0.0, 1.0), "unit": (-3.0, 6.0), "signed": (0.0, 3.0)}[scale]
+        return Rescale(shift, by)
+
+    def encoder(self, dim: int) -> nn.Module:
+        from deepglass.nn.ends import VectorEncoder
+
+        return VectorEncoder(self.prepare(), len(self.parts_), dim)
+
+    def _format(self, chunks: Sequence[Raw]) -> DateFormat | None:
+        texts = [c for c in chunks if isinstance(c, pl.Series) and c.dtype == pl.String]
+        if not texts:
+            return None
+        text = pl.concat(texts)
+        format = parse_dates(text)
+        if format is None and not is_missing(text).all():
+            example = text.filter(~is_missing(text))[0]
+            raise SourceError(
+                "bad-value",
+                f"column {self.column!r}: expected dates, but fewer than half of its values are, such as {example!r};"
+                " leave the kind out or set it to category or text",
+            )
+        return format
+
+    def _seconds(self, raw: Raw, format: DateFormat | None) -> np.ndarray:
+        """Seconds since 1970 (N,) float64, NaN where missing or unreadable; those of the day for times."""
+        if not isinstance(raw, pl.Series) or raw.dtype not in (pl.Date, pl.Datetime, pl.Time, pl.String, pl.Null):
+            came = raw.dtype if isinstance(raw, (pl.Series, np.ndarray)) else "files"
+            raise SourceError("bad-value", f"column {self.column!r}: expected dates, not {came}")
+        if raw.dtype == pl.Time:
+            return raw.cast(pl.Int64).cast(pl.Float64).to_numpy() / 1e9
+        if raw.dtype == pl.String:
+            format = format or parse_dates(raw)
+            if format is None:
+                return np.full(len(raw), np.nan)
+        dates, _ = to_dates(raw, format or DateFormat("native"))
+        return dates.cast(pl.Int64).cast(pl.Float64).to_numpy() / 1e6

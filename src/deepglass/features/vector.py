@@ -1,0 +1,210 @@
+"""Vectors: lists of numbers, all of one length, as inputs and as answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import polars as pl
+
+from deepglass import metrics
+from deepglass.calibration import conformal
+from deepglass.errors import SourceError
+from deepglass.features.base import Answer, Best, Calibration, Column, Feature, Guess, Metric, Raw
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from deepglass.nn.tokens import Field
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vector(Feature):
+    """A vector of fixed length d: an array (N, d), or a list of d numbers in each cell.
+
+    An entry that is NaN, null or infinite is missing on its own; a row without any entry is missing.
+
+    Args:
+        level: the confidence of each entry's interval when it is an answer, in (0, 1).
+
+    Example:
+        >>> place = Vector(name="place").fit([np.array([[0.0, 1.0], [2.0, 5.0]])])
+        >>> place.mean_
+        (1.0, 3.0)
+    """
+
+    level: float = 0.9
+
+    mean_: tuple[float, ...] | None = None
+    std_: tuple[float, ...] | None = None
+    low_: tuple[float, ...] | None = None
+    high_: tuple[float, ...] | None = None
+
+    metric: ClassVar[Metric | None] = Metric("r2", True)
+
+    @classmethod
+    def recognise(cls, raw: Raw, name: str) -> Guess | None:
+        if isinstance(raw, np.ndarray):
+            fits = raw.ndim == 2 and raw.shape[1] > 1 and raw.dtype.kind in "biuf"
+            return Guess(0.7, f"{raw.shape[1]} numbers a row") if fits else None
+        if not isinstance(raw, pl.Series) or raw.dtype not in (pl.List, pl.Array) or not _of_numbers(raw):
+            return None
+        lengths = _lists(raw).drop_nulls().list.len().unique().to_list()
+        if len(lengths) != 1 or lengths[0] == 0:
+            return None
+        return Guess(0.8, f"lists of {lengths[0]} numbers")
+
+    def fit(self, chunks: Iterable[Raw]) -> Vector:
+        parts = [self._rows(raw, None) for raw in chunks if len(raw)]
+        size = max((p.shape[1] for p in parts), default=1)
+        x = np.concatenate([np.full((1, size), np.nan), *(p for p in parts if p.shape[1] == size)])
+        present = ~np.isnan(x)
+        n = np.maximum(present.sum(0), 1)
+        mean = np.where(present, x, 0).sum(0) / n
+        std = np.sqrt((np.where(present, x - mean, 0) ** 2).sum(0) / n)
+        known = present.any(0)
+        low = np.where(known, np.where(present, x, np.inf).min(0), 0.0)
+        high = np.where(known, np.where(present, x, -np.inf).max(0), 1.0)
+        std = np.where(std > 0, std, 1.0)
+        mean_, std_, low_, high_ = (tuple(v.tolist()) for v in (mean, std, low, high))
+        return replace(self, mean_=mean_, std_=std_, low_=low_, high_=high_)
+
+    def encode(self, raw: Raw) -> Column:
+        """Values (N, d) float32 in the user's units, NaN where an entry is missing."""
+        values = self._rows(raw, len(self.mean_)).astype(np.float32)
+        return Column(values, ~np.isnan(values).all(1))
+
+    def prepare(self, scale: str = "standard") -> nn.Module:
+        from deepglass.nn.ends import Rescale
+
+        low, high = np.array(self.low_), np.array(self.high_)
+        span = np.where(high > low, high - low, 1.0)
+        shift, by = {
+            "standard": (np.array(self.mean_), np.array(self.std_)),
+            "unit": (low, span),
+            "signed": (low + span / 2, span / 2),
+        }[scale]
+        return Rescale(shift.tolist(), by.tolist())
+
+    def encoder(self, dim: int) -> nn.Module:
+        from deepglass.nn.ends import VectorEncoder
+
+        return VectorEncoder(self.prepare(), len(self.mean_), dim)
+
+    def head(self, dim: int) -> nn.Module:
+        from deepglass.nn.ends import LinearHead
+
+        return LinearHead(dim, [0.0] * len(self.mean_))
+
+    def answer(self, params: Tensor) -> Answer:
+        return VectorAnswer(params, params.new_tensor(self.mean_), params.new_tensor(self.std_))
+
+    def score(self, best: Best, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
+        rows = truth.mask & ~np.isnan(truth.values).any(1)
+        true, value = truth.values[rows], best["value"][rows]
+        figures = metrics.regression(true, value)
+        half = (calibration or {}).get("half_width")
+        if half is not None and len(true):
+            figures["coverage"] = metrics.coverage(true, value - np.array(half), value + np.array(half))
+        return figures
+
+    def constant(self, truth: Column) -> Best:
+        """The mean."""
+        rows = truth.mask & ~np.isnan(truth.values).any(1)
+        mean = truth.values[rows].astype(np.float64).mean(0) if rows.any() else np.array(self.mean_)
+        return {"value": mean[None]}
+
+    def constant_loss(self, truth: Column) -> float:
+        rows = truth.mask & ~np.isnan(truth.values).any(1)
+        if not rows.any():
+            return 1.0
+        return float((truth.values[rows].astype(np.float64).var(0) / np.array(self.std_) ** 2).mean())
+
+    def check_target(self, truth: Column, source: str) -> None:
+        """Raises: SourceError: `constant-target`."""
+        known = truth.values[truth.mask]
+        if not len(known) or (known == known[0]).all():
+            raise SourceError(
+                "constant-target", f"{source}: expected different vectors in {self.column!r} of the training rows"
+            )
+
+    def calibrate(self, best: Best, truth: Column) -> Calibration:
+        """The half width of each entry's interval."""
+        rows = truth.mask & ~np.isnan(truth.values).any(1)
+        residuals = truth.values[rows] - best["value"][rows]
+        half = [conformal(residuals[:, k], self.level) for k in range(len(self.mean_))]
+        return {"half_width": half, "level": self.level} if all(map(math.isfinite, half)) else {}
+
+    def decode(self, best: Best, calibration: Calibration | None = None) -> list[dict[str, Any]]:
+        """`value`, a list, and where calibrated `low`, `high` and the `confidence` of each entry's interval."""
+        value = best["value"].astype(np.float64)
+        if not calibration:
+            return [{"value": v} for v in value.tolist()]
+        half = np.array(calibration["half_width"])
+        bounds = zip(value.tolist(), (value - half).tolist(), (value + half).tolist(), strict=True)
+        return [{"value": v, "low": lo, "high": hi, "confidence": calibration["level"]} for v, lo, hi in bounds]
+
+    def _rows(self, raw: Raw, size: int | None) -> np.ndarray:
+        """(N, d) float64 with NaN for what is missing; d is `size`, or that of the rows."""
+        if isinstance(raw, np.ndarray) and raw.ndim == 2 and raw.dtype.kind in "biuf":
+            values = raw.astype(np.float64)
+        elif isinstance(raw, pl.Series) and raw.dtype in (pl.List, pl.Array) and _of_numbers(raw):
+            values = self._from_lists(_lists(raw), size)
+        elif isinstance(raw, pl.Series) and raw.dtype == pl.Null:
+            values = np.full((len(raw), size or 1), np.nan)
+        else:
+            came = raw.dtype if isinstance(raw, (pl.Series, np.ndarray)) else "files"
+            raise SourceError("bad-value", f"column {self.column!r}: expected lists of numbers, not {came}")
+        if size is not None and values.shape[1] != size:
+            raise SourceError(
+                "bad-value", f"column {self.column!r}: expected {size} numbers a row, not {values.shape[1]}"
+            )
+        return np.where(np.isfinite(values), values, np.nan)
+
+    def _from_lists(self, lists: pl.Series, size: int | None) -> np.ndarray:
+        lengths = lists.list.len()
+        known = lengths.is_not_null()
+        sizes = lengths.filter(known).unique().to_list()
+        size = size or (lengths.filter(known)[0] if sizes else 1)
+        if any(s != size for s in sizes):
+            row = int(((lengths != size) & known).arg_max())
+            raise SourceError(
+                "bad-value",
+                f"column {self.column!r}, row {row}: expected {size} numbers, as in the others, not {lengths[row]}",
+            )
+        values = np.full((len(lists), size), np.nan)
+        values[known.to_numpy()] = lists.filter(known).explode().cast(pl.Float64).to_numpy().reshape(-1, size)
+        return values
+
+
+class VectorAnswer(Answer):
+    """The most likely vector; params: (B, d), standardised."""
+
+    def __init__(self, params: Tensor, mean: Tensor, std: Tensor) -> None:
+        self.params, self.mean, self.std = params, mean, std
+
+    def loss(self, target: Field) -> Tensor:
+        """The mean over the entries that are present."""
+        present = ~target.values.isnan()
+        standard = (target.values.nan_to_num(0.0) - self.mean) / self.std
+        squared = (self.params - standard).square() * present
+        return squared.sum(-1) / present.sum(-1).clamp_min(1)
+
+    def best(self) -> dict[str, Tensor]:
+        return {"value": self.params.float() * self.std + self.mean}
+
+    def pooled(self, members: int) -> VectorAnswer:
+        mean = self.params.reshape(-1, members, self.params.shape[-1]).mean(1)
+        return VectorAnswer(mean, self.mean, self.std)
+
+
+def _of_numbers(raw: pl.Series) -> bool:
+    inner = raw.dtype.inner
+    return inner.is_numeric() or inner in (pl.Boolean, pl.Null)
+
+
+def _lists(raw: pl.Series) -> pl.Series:
+    return raw.arr.to_list() if raw.dtype == pl.Array else raw

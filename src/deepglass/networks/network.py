@@ -1,0 +1,94 @@
+"""Encoders -> trunk -> heads: the whole of a network, whatever goes in and comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from deepglass.config import construct
+from deepglass.features.base import Answer, Feature
+from deepglass.networks.trunks.base import TRUNKS, Trunk
+from deepglass.nn.tokens import Field, Tokens, TokenShape
+
+
+class Network(nn.Module):
+    """A network over named inputs and outputs.
+
+    Args:
+        inputs: fitted features; neighbours of a joint kind share one encoder.
+        outputs: fitted features, a head each.
+        trunk: a name in `networks/trunks`, or `module:Class`.
+        settings: the trunk's own settings.
+
+    Example:
+        >>> network = Network([age, job], [income], "mlp", {"depth": 2})
+        >>> params = network(batch.inputs)["income"]
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[Feature],
+        outputs: Sequence[Feature],
+        trunk: str,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.groups = _group(inputs)
+        self.features = {f.name: f for f in outputs}
+        with torch.device("meta"):  # only the shapes are wanted yet: the trunk decides the width
+            shapes: list[TokenShape] = [_encoder(group, 8).shape for group in self.groups]
+        self.trunk: Trunk = construct(TRUNKS.get(trunk, where="network.trunk"), settings or {}, "network", inputs=shapes)
+        self.encoders = nn.ModuleList(_encoder(group, self.trunk.dim) for group in self.groups)
+        self.heads = nn.ModuleDict({_key(f.name): f.head(self.trunk.out_dim) for f in outputs})
+        self.to(memory_format=torch.channels_last)  # from_image and Tokens.image are then views
+
+    @property
+    def members(self) -> int:
+        """How many members an ensemble has; 1 for a single network."""
+        return self.trunk.members
+
+    def embed(self, inputs: Mapping[str, Field]) -> Tokens:
+        """What the heads read: the learned representation."""
+        fields = (_stack([inputs[f.name] for f in group]) for group in self.groups)
+        return self.trunk([encoder(field) for encoder, field in zip(self.encoders, fields, strict=True)])
+
+    def forward(self, inputs: Mapping[str, Field]) -> dict[str, Tensor]:
+        """Output name -> params, rows first (B * members)."""
+        tokens = self.embed(inputs)
+        return {name: self.heads[_key(name)](tokens) for name in self.features}
+
+    def answers(self, inputs: Mapping[str, Field]) -> dict[str, Answer]:
+        """Output name -> one `Answer` a row, an ensemble's members mixed."""
+        answers = {n: self.features[n].answer(params) for n, params in self(inputs).items()}
+        return {n: a.pooled(self.members) if self.members > 1 else a for n, a in answers.items()}
+
+
+def _group(inputs: Sequence[Feature]) -> list[list[Feature]]:
+    """Joint kinds together, the others alone, in the order in which kinds first appear."""
+    order = {kind: i for i, kind in enumerate(dict.fromkeys(f.kind for f in inputs))}
+    by_kind = groupby(sorted(inputs, key=lambda f: order[f.kind]), key=lambda f: f.kind)
+    groups: list[list[Feature]] = []
+    for _, group in by_kind:
+        members = list(group)
+        groups += [members] if type(members[0]).joint else [[f] for f in members]
+    return groups
+
+
+def _encoder(group: list[Feature], dim: int) -> nn.Module:
+    first = group[0]
+    return type(first).joint_encoder(group, dim) if type(first).joint else first.encoder(dim)
+
+
+def _stack(fields: list[Field]) -> Field:
+    if len(fields) == 1 and fields[0].values.ndim != 1:
+        return fields[0]
+    return Field(torch.stack([f.values for f in fields], 1), torch.stack([f.mask for f in fields], 1))
+
+
+def _key(name: str) -> str:
+    """A feature's name as a module's name, which may not hold a full stop."""
+    return "out_" + name.replace(".", "_dot_")

@@ -1,0 +1,69 @@
+"""What lies between encoders and heads."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from torch import nn
+
+from deepglass.nn.tokens import Tokens, TokenShape
+from deepglass.registry import Registry
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a trunk is trained well when nobody says otherwise; each value is a setting under `training`.
+
+    Args:
+        optimizer: a name in `training.optimizers`.
+        learning_rate: the peak of the schedule.
+        weight_decay: decoupled where the optimizer decouples it.
+        batch_size: rows a step; at most a tenth of the rows is used.
+        schedule: a name in `training.schedules`, a function of progress in [0, 1].
+        epochs: at most so many passes where no budget is given (early stopping ends most of them before).
+        precision: "bfloat16" is used in training where the device is fast at it.
+        warmup: share of the run in which the learning rate rises.
+        augment: pictures are varied in training.
+    """
+
+    optimizer: str = "adamw"
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    batch_size: int = 256
+    schedule: str = "one_cycle"
+    epochs: int = 50
+    precision: Literal["float32", "bfloat16"] = "float32"
+    warmup: float = 0.1
+    augment: bool = False
+
+
+class Trunk(nn.Module, ABC):
+    """Tokens of all inputs -> the tokens that the heads read.
+
+    The constructor is `__init__(self, inputs: Sequence[TokenShape], **settings)`; its keyword arguments are the
+    settings under `network:` in a spec. It sets:
+
+        dim: the width D that the encoders must give.
+        out_dim: the width that the heads get.
+        members: M for an ensemble whose forward gives (B * M, T, D), the members of a row side by side.
+    """
+
+    recipe: ClassVar[Recipe] = Recipe()
+    dim: int
+    out_dim: int
+    members: int = 1
+
+    @abstractmethod
+    def forward(self, tokens: Sequence[Tokens]) -> Tokens:
+        """One `Tokens` an encoder, in the order of `inputs`, to one `Tokens` of width `out_dim`.
+
+        Inputs with a grid and inputs without (a picture beside numbers) must both be used.
+        """
+
+
+TRUNKS: Registry[Trunk] = Registry("deepglass.networks.trunks", "Trunk", "network")
+
+__all__ = ["TRUNKS", "Recipe", "TokenShape", "Trunk"]

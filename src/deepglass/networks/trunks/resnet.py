@@ -1,0 +1,60 @@
+"""A residual network: the default for larger pictures, from about 96 x 96."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from deepglass.networks.trunks.base import Recipe, Trunk
+from deepglass.nn.conv import Pictures, ResidualBody, smallest_grid, stage_count
+from deepglass.nn.norms import Norm
+from deepglass.nn.tokens import Tokens, TokenShape
+
+
+class Resnet(Trunk):
+    """Stages of residual blocks, each but the first at half the size of the one before; then the mean of each map.
+
+    Several pictures go through the same body; inputs without rows and columns join after the pooling.
+
+    Args:
+        width: channels of the first stage; each later one has twice as many.
+        depth: residual blocks a stage.
+        norm: "batch", "layer", "instance", "group" or "none".
+        activation: a name in `nn.activations`.
+        dropout: share of the pooled values that is left out in training.
+
+    Raises:
+        SpecError: `bad-value` when no input has rows and columns.
+
+    Source: He et al., 2015, arXiv 1512.03385.
+    """
+
+    recipe = Recipe(
+        optimizer="muon",
+        learning_rate=0.01,
+        weight_decay=0.01,
+        batch_size=64,
+        schedule="one_cycle",
+        warmup=0.2,
+        precision="bfloat16",
+        augment=True,
+    )
+
+    def __init__(
+        self,
+        inputs: Sequence[TokenShape],
+        *,
+        width: int = 32,
+        depth: int = 2,
+        norm: Norm = "batch",
+        activation: str = "relu",
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        count = min(stage_count(smallest_grid(inputs, "resnet")) + 1, 4)
+        dims = [width * 2**i for i in range(count)]
+        self.dim, self.out_dim = width, dims[-1]
+        body = ResidualBody(width, dims, [depth] * count, norm=norm, activation=activation)
+        self.pictures = Pictures(body, inputs, width, dims[-1], pool="mean", activation=activation, dropout=dropout)
+
+    def forward(self, tokens: Sequence[Tokens]) -> Tokens:
+        return self.pictures(tokens)

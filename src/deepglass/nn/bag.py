@@ -1,0 +1,83 @@
+"""Bags of n-grams: a text as one vector, the weighted sum of what stands in it, whatever the order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from deepglass.nn.tokens import Field, Tokens, TokenShape
+
+
+def inverse_document_frequency(counts: Sequence[int], rows: int) -> Tensor:
+    """How telling an n-gram is by the number of texts it stands in: log((1 + rows) / (1 + count)) + 1.
+
+    Shapes:
+        returns: (V,) float.
+
+    Source: Spärck Jones, 1972; smoothed as in scikit-learn.
+    """
+    return torch.log((1 + rows) / (1 + torch.tensor(counts, dtype=torch.float32))) + 1
+
+
+class BagEmbedding(nn.Module):
+    """The sum of the embeddings of the n-grams that are present, each times its weight.
+
+    The weights of a row are scaled to length 1, so that a long text gives no longer vector than a short one. A row
+    with nothing in it gives the learned vector `missing`.
+
+    Args:
+        weights: how much each n-gram counts, >= 0.
+        dim: the width D of the vector.
+        drop: share of the n-grams that is left out in training, drawn anew each time, in [0, 1).
+
+    Shapes:
+        ids: (B, T) int; `mask`: (B, T) bool.
+        returns: (B, D).
+
+    Example:
+        >>> bag = BagEmbedding(torch.ones(3), dim=8)
+        >>> bag(torch.tensor([[0, 2]]), torch.tensor([[True, True]])).shape
+        torch.Size([1, 8])
+
+    Source: Joulin et al., 2016, arXiv 1607.01759 (fastText), with Iyyer et al., 2015 (word dropout), and tf-idf
+    weights in the place of equal ones.
+    """
+
+    def __init__(self, weights: Tensor, dim: int, drop: float = 0.0) -> None:
+        super().__init__()
+        self.register_buffer("scale", weights.float(), persistent=False)
+        # Small, so that n-grams too rare to learn from stay near zero.
+        self.weight = nn.Parameter(torch.randn(len(weights), dim) * (0.2 / math.sqrt(dim)))
+        self.missing = nn.Parameter(torch.randn(dim) * (0.2 / math.sqrt(dim)))
+        self.drop = drop
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        ids = ids.long()
+        weights = self.scale[ids] * mask  # (B, T)
+        weights = weights / weights.norm(dim=1, keepdim=True).clamp_min(1e-6)
+        if self.training and self.drop:
+            weights = weights * (torch.rand_like(weights) >= self.drop) / (1 - self.drop)
+        bag = F.embedding_bag(ids, self.weight, per_sample_weights=weights, mode="sum")  # (B, D)
+        return torch.where(mask.any(1, keepdim=True), bag, self.missing)
+
+
+class BagEncoder(nn.Module):
+    """A ragged `Field` of n-grams to one token.
+
+    Shapes:
+        field: values and mask (B, T).
+        returns: (B, 1, D).
+    """
+
+    def __init__(self, bag: BagEmbedding) -> None:
+        super().__init__()
+        self.shape = TokenShape(count=1)
+        self.bag = bag
+
+    def forward(self, field: Field) -> Tokens:
+        vector = self.bag(field.values, field.mask)
+        return Tokens(vector[:, None], torch.ones_like(field.mask[:, :1]))

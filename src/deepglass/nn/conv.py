@@ -1,0 +1,298 @@
+"""Convolutions over pictures: a stem that reads bytes, a small plain body and a residual one.
+
+Everything is channels-last friendly: a picture (B, C, Y, X) lies in memory as (B, Y, X, C), which is what the fast
+convolutions of a CPU in bfloat16 want, and then the way to tokens and back is a view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from deepglass.errors import SpecError
+from deepglass.nn.activations import activation as make_activation
+from deepglass.nn.norms import norm2d
+from deepglass.nn.tokens import Field, Tokens, TokenShape, from_image
+from deepglass.nn.tokens import pool as pool_tokens
+
+
+class ConvBlock(nn.Module):
+    """Convolution, pooling, norm, activation.
+
+    Pooling comes before the norm, so that norm and activation see a quarter of the values.
+
+    Args:
+        kernel: side of the filter, odd.
+        pool: side of the maximum pooling; 1 for none.
+
+    Shapes:
+        x: (B, dim, Y, X) -> (B, out_dim, Y', X') with Y' = ceil(ceil(Y / stride) / pool), X' alike.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        out_dim: int,
+        *,
+        kernel: int = 3,
+        stride: int = 1,
+        pool: int = 1,
+        norm: str = "batch",
+        activation: str = "gelu",
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(dim, out_dim, kernel, stride, kernel // 2, bias=norm == "none")
+        self.pool = nn.MaxPool2d(pool, ceil_mode=True) if pool > 1 else nn.Identity()
+        self.norm = norm2d(norm, out_dim)
+        self.activation = make_activation(activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.activation(self.norm(self.pool(self.conv(x))))
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions beside a shortcut; the second norm starts at zero, so that the block starts as its shortcut.
+
+    Shapes:
+        x: (B, dim, Y, X) -> (B, out_dim, ceil(Y / stride), ceil(X / stride)).
+
+    Source: He et al., 2015, arXiv 1512.03385; average pooling in the shortcut as in He et al., 2018, arXiv 1812.01187.
+    """
+
+    def __init__(
+        self, dim: int, out_dim: int, *, stride: int = 1, norm: str = "batch", activation: str = "relu"
+    ) -> None:
+        super().__init__()
+        self.first = ConvBlock(dim, out_dim, stride=stride, norm=norm, activation=activation)
+        self.second = ConvBlock(out_dim, out_dim, norm=norm, activation="identity")
+        self.activation = make_activation(activation)
+        same = dim == out_dim and stride == 1
+        self.shortcut = nn.Identity() if same else Shortcut(dim, out_dim, stride=stride, norm=norm)
+        gains = [p for name, p in self.second.norm.named_parameters() if name.endswith("weight")]
+        for parameter in gains or self.second.conv.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.activation(self.shortcut(x) + self.second(self.first(x)))
+
+
+class Shortcut(nn.Module):
+    """The way around a residual block that changes the size or the width."""
+
+    def __init__(self, dim: int, out_dim: int, *, stride: int, norm: str) -> None:
+        super().__init__()
+        self.stride = stride
+        self.conv = nn.Conv2d(dim, out_dim, 1, bias=norm == "none")
+        self.norm = norm2d(norm, out_dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.stride > 1:
+            x = F.avg_pool2d(x, self.stride, ceil_mode=True, count_include_pad=False)
+        return self.norm(self.conv(x))
+
+
+class PlainBody(nn.Module):
+    """Stages of convolutions, each halving the picture.
+
+    Args:
+        dims: width of each stage.
+        blocks: convolutions a stage.
+        halve: whether the map is halved as it comes in, before its norm.
+
+    Shapes:
+        x: (B, dim, Y, X) -> one map (B, dims[i], ..., ...) a stage, finest first, each half as high and wide.
+    """
+
+    def __init__(self, dim: int, dims: Sequence[int], blocks: int, *, halve: bool, norm: str, activation: str) -> None:
+        super().__init__()
+        pool = [nn.MaxPool2d(2, ceil_mode=True)] if halve else []
+        self.enter = nn.Sequential(*pool, norm2d(norm, dim), make_activation(activation))
+        self.stages = nn.ModuleList()
+        for out_dim in dims:
+            layers: list[nn.Module] = [ConvBlock(dim, out_dim, pool=2, norm=norm, activation=activation)]
+            layers += [ConvBlock(out_dim, out_dim, norm=norm, activation=activation) for _ in range(blocks - 1)]
+            self.stages.append(nn.Sequential(*layers))
+            dim = out_dim
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        x, maps = self.enter(x), []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return maps
+
+
+class ResidualBody(nn.Module):
+    """Stages of residual blocks; each but the first halves the picture.
+
+    Args:
+        dims: width of each stage.
+        blocks: residual blocks of each stage.
+
+    Shapes:
+        x: (B, dim, Y, X) -> one map (B, dims[i], Y / 2^i, X / 2^i) a stage, finest first.
+    """
+
+    def __init__(self, dim: int, dims: Sequence[int], blocks: Sequence[int], *, norm: str, activation: str) -> None:
+        super().__init__()
+        self.enter = nn.Sequential(norm2d(norm, dim), make_activation(activation))
+        self.stages = nn.ModuleList()
+        for i, (out_dim, count) in enumerate(zip(dims, blocks, strict=True)):
+            layers = [ResidualBlock(dim, out_dim, stride=1 if i == 0 else 2, norm=norm, activation=activation)]
+            layers += [ResidualBlock(out_dim, out_dim, norm=norm, activation=activation) for _ in range(count - 1)]
+            self.stages.append(nn.Sequential(*layers))
+            dim = out_dim
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        x, maps = self.enter(x), []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return maps
+
+
+class PicturePrepare(nn.Module):
+    """Picture codes to floats: (codes - shift) / scale, a channel.
+
+    Shapes:
+        x: (B, C, Y, X) uint8, uint16 or float codes -> (B, C, Y, X) float, in channels-last memory.
+    """
+
+    def __init__(self, shift: Sequence[float], scale: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("shift", torch.tensor(shift).view(1, -1, 1, 1))
+        self.register_buffer("factor", 1 / torch.tensor(scale).view(1, -1, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.to(self.factor.dtype, memory_format=torch.channels_last)
+        return (x - self.shift) * self.factor
+
+
+class PictureStem(nn.Module):
+    """The first convolution, with a learned picture in place of a missing one.
+
+    Args:
+        channels: C of the prepared picture.
+        dim: width D of the map that comes out.
+        size: (Y, X) of the pictures.
+        stride: how far the filters step; the kernel covers a bit more.
+
+    Shapes:
+        x: (B, C, Y, X) prepared; mask: (B,) bool -> (B, D, ceil(Y / stride), ceil(X / stride)).
+    """
+
+    def __init__(self, channels: int, dim: int, size: tuple[int, int], *, stride: int = 1) -> None:
+        super().__init__()
+        kernel = 3 if stride == 1 else 2 * stride - 1
+        self.missing = nn.Parameter(torch.zeros(channels, *size))
+        self.conv = nn.Conv2d(channels, dim, kernel, stride, kernel // 2)
+        self.stride = stride
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        missing = self.missing
+        if missing.shape[-2:] != x.shape[-2:]:
+            missing = F.interpolate(missing[None], x.shape[-2:], mode="bilinear", align_corners=False)[0]
+        return self.conv(torch.where(mask.view(-1, 1, 1, 1), x, missing))
+
+
+class PictureEncoder(nn.Module):
+    """Bytes of a picture to tokens on a grid: prepare, then the stem.
+
+    Args:
+        prepare: codes to floats.
+
+    Shapes:
+        field: values (B, C, Y, X), mask (B,) -> Tokens (B, Y' * X', D) with grid (Y', X').
+    """
+
+    def __init__(self, prepare: nn.Module, channels: int, dim: int, size: tuple[int, int]) -> None:
+        super().__init__()
+        stride = stem_stride(size)
+        self.prepare = prepare
+        self.stem = PictureStem(channels, dim, size, stride=stride)
+        grid = (-(-size[0] // stride), -(-size[1] // stride))
+        self.shape = TokenShape(grid[0] * grid[1], grid)
+
+    def forward(self, field: Field) -> Tokens:
+        return from_image(self.stem(self.prepare(field.values), field.mask))
+
+
+def stem_stride(size: tuple[int, int]) -> int:
+    """How far the stem steps, so that the map has at most about 48 columns."""
+    return 1 if max(size) <= 40 else 2 if max(size) <= 96 else 4
+
+
+class Pictures(nn.Module):
+    """Runs every picture through one body, pools what comes out and joins it with the inputs that have no grid.
+
+    Args:
+        body: a map (B, dim, Y, X) -> maps, finest first, the last of width `out_dim`.
+        inputs: what the encoders give; those with a grid of two axes are pictures.
+        dim: width of the inputs.
+        pool: what is kept of a channel, "max" or "mean".
+        dropout: share of the pooled values that is left out in training.
+
+    Shapes:
+        one (B, T, dim) an input -> (B, 1, out_dim), with the first picture's maps as `pyramid`.
+    """
+
+    def __init__(
+        self,
+        body: nn.Module,
+        inputs: Sequence[TokenShape],
+        dim: int,
+        out_dim: int,
+        *,
+        pool: Literal["max", "mean"],
+        activation: str,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.body = body
+        self.is_picture = [is_picture(shape) for shape in inputs]
+        self.pool = pool
+        self.dropout = nn.Dropout(dropout)
+        width = sum(out_dim if picture else dim for picture in self.is_picture)
+        alone = len(inputs) == 1
+        self.join = nn.Identity() if alone else nn.Sequential(nn.Linear(width, out_dim), make_activation(activation))
+
+    def forward(self, tokens: Sequence[Tokens]) -> Tokens:
+        parts, pyramid = [], None
+        for one, picture in zip(tokens, self.is_picture, strict=True):
+            if not picture:
+                parts.append(pool_tokens(one))
+                continue
+            maps = self.body(one.image())
+            pyramid = pyramid or tuple(maps)
+            parts.append(maps[-1].amax((2, 3)) if self.pool == "max" else maps[-1].mean((2, 3)))
+        x = self.join(self.dropout(torch.cat(parts, -1))).unsqueeze(1)
+        return Tokens(x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device), None, pyramid)
+
+
+def is_picture(shape: TokenShape) -> bool:
+    """Whether an input has rows and columns."""
+    return shape.grid is not None and len(shape.grid) == 2
+
+
+def smallest_grid(inputs: Sequence[TokenShape], trunk: str) -> tuple[int, int]:
+    """The grid of the picture with the fewest rows or columns, which decides how often maps can be halved.
+
+    Raises:
+        SpecError: `bad-value` when there is no picture.
+    """
+    grids = [shape.grid for shape in inputs if is_picture(shape)]
+    if not grids:
+        raise SpecError("bad-value", f"network.trunk: {trunk!r} needs an input with rows and columns, such as an image")
+    return min(grids, key=min)
+
+
+def stage_count(grid: tuple[int, int]) -> int:
+    """How many stages, each halving the map, run before its shorter side falls below 3; at least one."""
+    side, count = min(grid), 0
+    while side >= 3:
+        side, count = side // 2, count + 1
+    return max(count, 1)

@@ -1,0 +1,99 @@
+"""The two ends of a network: what reads a feature's `Field`, and the layer that gives its answer's params."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from deepglass.nn.tokens import Field, Tokens, TokenShape, pool
+
+
+class FieldEncoder(nn.Module):
+    """An embedding of columns side by side, (values, mask) -> Tokens, as an encoder of a `Field`.
+
+    Shapes:
+        field: values and mask (B, F), or (B,) for one column.
+    """
+
+    def __init__(self, embedding: nn.Module) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.shape: TokenShape = embedding.shape
+
+    def forward(self, field: Field) -> Tokens:
+        values, mask = field
+        return self.embedding(values, mask) if mask.ndim == 2 else self.embedding(values[:, None], mask[:, None])
+
+
+class Rescale(nn.Module):
+    """(values - shift) / scale, the same for each column or one for each; the last axis is theirs.
+
+    Args:
+        shift: what becomes 0; one number, or one a column.
+        scale: what becomes 1, > 0.
+    """
+
+    def __init__(self, shift: float | Sequence[float], scale: float | Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("shift", torch.tensor(shift, dtype=torch.float32))
+        self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32))
+
+    def forward(self, values: Tensor) -> Tensor:
+        return (values.to(self.shift.dtype) - self.shift) / self.scale
+
+
+class VectorEncoder(nn.Module):
+    """Vectors of one length to one token: rescaled, then a linear map; a missing entry has a weight of its own.
+
+    Args:
+        rescale: the first layer.
+        size: the length d of a vector.
+        dim: the width D of the token.
+
+    Shapes:
+        field: values (B, d) float, NaN = this entry is missing; mask (B,).
+        returns: (B, 1, D).
+    """
+
+    def __init__(self, rescale: nn.Module, size: int, dim: int) -> None:
+        super().__init__()
+        self.shape = TokenShape(count=1)
+        self.rescale = rescale
+        self.linear = nn.Linear(size, dim)
+        self.entry = nn.Parameter(torch.zeros(size, dim))  # what a missing entry adds
+        self.missing = nn.Parameter(torch.randn(dim) * 0.1)
+
+    def forward(self, field: Field) -> Tokens:
+        values, mask = field
+        absent = values.isnan()
+        # The rescaled values are clipped: an outlier of a thousand deviations would drown all else.
+        x = self.rescale(values.nan_to_num(0.0)).clamp(-10, 10).masked_fill(absent, 0.0)
+        token = self.linear(x) + absent.to(x.dtype) @ self.entry
+        token = torch.where(mask[:, None], token, self.missing)
+        return Tokens(token[:, None], torch.ones_like(mask)[:, None])
+
+
+class LinearHead(nn.Module):
+    """The mean token to params by one linear layer, which begins at the best constant answer.
+
+    Args:
+        dim: the width of the tokens.
+        start: the params that it gives before training, one a param.
+
+    Shapes:
+        tokens: (B, T, D).
+        returns: (B, P).
+    """
+
+    def __init__(self, dim: int, start: Sequence[float]) -> None:
+        super().__init__()
+        self.linear = nn.Linear(dim, len(start))
+        with torch.no_grad():
+            self.linear.weight.uniform_(-0.1 / math.sqrt(dim), 0.1 / math.sqrt(dim))
+            self.linear.bias.copy_(torch.tensor(start))
+
+    def forward(self, tokens: Tokens) -> Tensor:
+        return self.linear(pool(tokens))

@@ -1,0 +1,156 @@
+"""Normalisation layers by their names: `norm` for vectors and token sequences, `norm2d` for pictures.
+
+batch     over the rows, each unit or channel apart; keeps running averages for evaluation
+layer     over the units of each token or, in pictures, over the channels of each pixel
+group     over groups of units of one row
+instance  over the pixels of each channel of one row
+none      nothing
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from deepglass.errors import SpecError, near_miss
+
+Norm = Literal["batch", "layer", "instance", "group", "none"]
+
+_GROUPS = 32  # the paper's default; fewer where the width is small or does not divide
+
+
+class TokenBatchNorm(nn.Module):
+    """Batch normalisation of the last axis, over all the axes before it.
+
+    Padded tokens count like the others, so use `layer` where the lengths of sequences differ much.
+
+    Args:
+        dim: width D.
+
+    Shapes:
+        x: (B, D) or (B, T, D) float; the same comes out.
+
+    Source: Ioffe & Szegedy, 2015, arXiv 1502.03167.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(x) if x.ndim == 2 else self.norm(x.flatten(0, -2)).view_as(x)
+
+
+class TokenGroupNorm(nn.Module):
+    """Group normalisation of each token's units.
+
+    Args:
+        dim: width D.
+        groups: how many groups; must divide `dim`.
+
+    Shapes:
+        x: (B, D) or (B, T, D) float; the same comes out.
+
+    Source: Wu & He, 2018, arXiv 1803.08494.
+    """
+
+    def __init__(self, dim: int, groups: int) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(groups, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(x) if x.ndim == 2 else self.norm(x.flatten(0, -2)).view_as(x)
+
+
+class TokenInstanceNorm(nn.Module):
+    """Each unit normalised over the tokens of its own row; a single token is normalised over its units instead.
+
+    Padded tokens count like the others. With one token there is nothing to average over, hence the exception.
+
+    Args:
+        dim: width D.
+        eps: added to the variance.
+
+    Shapes:
+        x: (B, D) or (B, T, D) float; the same comes out.
+
+    Source: Ulyanov et al., 2016, arXiv 1607.08022.
+    """
+
+    def __init__(self, dim: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.scale = nn.LayerNorm(dim, eps=eps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.ndim == 2 or x.shape[1] == 1:
+            return self.scale(x)
+        centred = x - x.mean(1, keepdim=True)
+        variance = centred.square().mean(1, keepdim=True)
+        return centred * (variance + self.scale.eps).rsqrt() * self.scale.weight + self.scale.bias
+
+
+class PixelNorm(nn.Module):
+    """Layer normalisation over the channels of each pixel; in channels-last memory nothing is copied.
+
+    Args:
+        channels: C.
+
+    Shapes:
+        x: (B, C, Y, X) float; the same comes out.
+
+    Source: Ba et al., 2016, arXiv 1607.06450; over channels as in Liu et al., 2022, arXiv 2201.03545.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.scale = nn.LayerNorm(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.permute(0, 2, 3, 1)  # (B, Y, X, C)
+        return F.layer_norm(x, self.scale.normalized_shape, self.scale.weight, self.scale.bias).permute(0, 3, 1, 2)
+
+
+def norm(name: Norm, dim: int) -> nn.Module:
+    """A normalisation for vectors (B, D) and token sequences (B, T, D), by its name.
+
+    Raises:
+        SpecError: `unknown-name`, with the near miss.
+    """
+    makers: dict[str, Callable[[], nn.Module]] = {
+        "batch": lambda: TokenBatchNorm(dim),
+        "layer": lambda: nn.LayerNorm(dim),
+        "instance": lambda: TokenInstanceNorm(dim),
+        "group": lambda: TokenGroupNorm(dim, _groups(dim)),
+        "none": nn.Identity,
+    }
+    return makers[_known(name)]()
+
+
+def norm2d(name: Norm, channels: int) -> nn.Module:
+    """A normalisation for pictures (B, C, Y, X), by its name.
+
+    Raises:
+        SpecError: `unknown-name`, with the near miss.
+    """
+    makers: dict[str, Callable[[], nn.Module]] = {
+        "batch": lambda: nn.BatchNorm2d(channels),
+        "layer": lambda: PixelNorm(channels),
+        "instance": lambda: nn.InstanceNorm2d(channels, affine=True),
+        "group": lambda: nn.GroupNorm(_groups(channels), channels),
+        "none": nn.Identity,
+    }
+    return makers[_known(name)]()
+
+
+def _known(name: str) -> str:
+    if name not in get_args(Norm):
+        raise SpecError("unknown-name", f"no norm {name!r}{near_miss(name, get_args(Norm))}")
+    return name
+
+
+def _groups(dim: int) -> int:
+    """The largest number of groups up to 32 that divides the width and leaves at least four units to a group."""
+    return max(g for g in range(1, _GROUPS + 1) if dim % g == 0 and (g == 1 or dim // g >= 4))

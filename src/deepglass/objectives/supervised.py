@@ -1,0 +1,67 @@
+"""Learning from examples with answers: the sum of the outputs' mean losses over the rows whose answer is known.
+
+Source: Rumelhart, Hinton and Williams 1986, Nature 323 (back-propagation of an error).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from deepglass.data.batches import Batch, Dataset
+from deepglass.features.base import Feature
+from deepglass.networks.network import Network
+from deepglass.nn.tokens import Field
+from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective
+
+
+class Supervised(Objective):
+    """One network, a head for each output.
+
+    The monitored figure is the mean over the outputs of the loss relative to the constant answer's: 1 is no better
+    than a constant, 0 is perfect, and outputs of different units weigh the same.
+    """
+
+    network: Network
+
+    def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
+        self.network = make_network(inputs, outputs)
+        self.register_buffer("constant_loss", torch.ones(len(outputs)))
+
+    def begin(self, train: Dataset) -> None:
+        for i, (name, feature) in enumerate(self.network.features.items()):
+            self.constant_loss[i] = feature.constant_loss(train.truth[name])
+
+    def loss(self, batch: Batch) -> Loss:
+        params = self.network(batch.inputs)
+        parts = [self._mean(name, params[name], batch.targets[name]) for name in params]
+        return Loss(torch.stack(parts).sum(), weight=len(batch))
+
+    def evaluate(self, data: Dataset, batch_size: int) -> Evaluation:
+        self.eval()
+        names = list(self.network.features)
+        total = torch.zeros(len(names))
+        count = torch.zeros(len(names))
+        parts: dict[str, list[dict[str, Tensor]]] = {name: [] for name in names}
+        with torch.inference_mode():
+            for batch in data.batches(batch_size):
+                for i, (name, answer) in enumerate(self.predict(batch).items()):
+                    target = batch.targets[name]
+                    present = target.mask if target.mask.ndim == 1 else target.mask.any(-1)
+                    total[i] += answer.loss(target).float()[present].sum().cpu()
+                    count[i] += present.sum().cpu()
+                    parts[name].append(answer.best())
+        best = {n: {k: torch.cat([b[k] for b in bs]).float().cpu().numpy() for k in bs[0]} for n, bs in parts.items()}
+        relative = total / count.clamp_min(1) / self.constant_loss.cpu().clamp_min(1e-12)
+        figures = {name: self.network.features[name].score(best[name], data.truth[name]) for name in names}
+        return Evaluation(figures, float(relative.mean()), best)
+
+    def _mean(self, name: str, params: Tensor, target: Field) -> Tensor:
+        members = self.network.members
+        if members > 1:
+            target = Field(target.values.repeat_interleave(members, 0), target.mask.repeat_interleave(members, 0))
+        rows = self.network.features[name].answer(params).loss(target)  # (B * members,)
+        present = target.mask if target.mask.ndim == 1 else target.mask.any(-1)
+        return torch.where(present, rows, 0.0).sum() / present.sum().clamp_min(1)

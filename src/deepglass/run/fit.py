@@ -1,0 +1,190 @@
+"""Training as a whole: objective, plan, trainer, calibration, test figures, all kept in a run folder.
+
+    fresh   prepare -> build -> plan (probe) -> train -> calibrate -> test -> save
+    resume  stored spec, plan, features, split -> build -> train on from the checkpoint -> the same end
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from deepglass.config import construct
+from deepglass.data.batches import Dataset, Stream
+from deepglass.device import describe, pick, seed_everything
+from deepglass.errors import SpecError
+from deepglass.features.base import Best, Calibration, Feature
+from deepglass.networks.network import Network
+from deepglass.networks.trunks.base import TRUNKS, Recipe
+from deepglass.objectives.base import OBJECTIVES, Objective
+from deepglass.run.planning import make_plan, most_steps
+from deepglass.run.prepare import Prepared
+from deepglass.run.folder import Folder
+from deepglass.run.spec import Spec
+from deepglass.run.varying import change_for
+from deepglass.training.checkpoint import weights_sha256
+from deepglass.training.events import HistoryFile, Listener
+from deepglass.training.plan import Plan, fit_to_budget
+from deepglass.training.trainer import Clock, History, Trainer
+
+PROBE = 0.03  # of a time budget at most
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of training.
+
+    Args:
+        figures: part -> output -> metric -> value.
+        best: part -> output -> the best answers.
+        calibration: output -> what the validation rows taught about confidence.
+    """
+
+    objective: Objective
+    plan: Plan
+    history: History
+    figures: Mapping[str, Mapping[str, Mapping[str, float]]]
+    best: Mapping[str, Mapping[str, Best]]
+    calibration: Mapping[str, Calibration]
+    metrics: Mapping[str, Any]
+
+
+def build(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature], device: str) -> Objective:
+    """The objective with its networks, initialised from the seed.
+
+    Raises:
+        SpecError: an unknown objective, network or setting; a kind that cannot be an output.
+    """
+    name = spec.objective["name"]
+    settings = {k: v for k, v in spec.objective.items() if k != "name"}
+    objective: Objective = construct(OBJECTIVES.get(name, where="objective.name"), settings, "objective")
+    for feature in outputs:
+        if feature.metric is None:
+            raise SpecError("bad-value", f"outputs.{feature.name}: a {feature.kind} cannot be an answer; --kind gives another kind")
+    trunk = trunk_of(spec, inputs)
+    settings = {k: v for k, v in spec.network.items() if k != "trunk"}
+    seed_everything(spec.training.seed)
+    objective.build(inputs, outputs, lambda ins, outs: Network(ins, outs, trunk, settings))
+    return objective.to(pick(device))
+
+
+def trunk_of(spec: Spec, inputs: Sequence[Feature]) -> str:
+    """The network that was asked for, or the default for these inputs."""
+    if "trunk" in spec.network:
+        return spec.network["trunk"]
+    return default_trunk(inputs)
+
+
+def default_trunk(inputs: Sequence[Feature]) -> str:
+    """Pictures decide by their size, text by its being alone, all else is a table."""
+    sizes = [max(f.size_) for f in inputs if f.kind == "image"]
+    if sizes:
+        return "resnet" if max(sizes) > 64 else "conv"
+    return "bag" if all(f.kind == "text" for f in inputs) and "bag" in TRUNKS.names() else "mlp"
+
+
+def train(spec: Spec, prepared: Prepared, folder: Folder, listeners: Sequence[Listener], started: float) -> Trained:
+    """Train from the start.
+
+    Args:
+        started: `time.perf_counter()` when the command began, for the total.
+    """
+    device = str(pick(spec.training.device))
+    torch.set_num_threads(spec.training.threads or torch.get_num_threads())
+    parts = prepared.datasets(device)
+    budget = spec.training.budget
+    clock = Clock(budget) if budget else None
+    objective = build(spec, prepared.inputs, prepared.outputs, device)
+    recipe = recipe_of(spec, prepared.inputs)
+    plan = make_plan(spec.training, recipe, len(parts["train"]), device)
+    objective.begin(parts["train"])
+    folder.begin(spec, prepared, plan)
+    trainer = Trainer([HistoryFile(folder.path / "history.jsonl"), *listeners], folder.checkpoints, folder.store_plan)
+    stream = _stream(spec, prepared, objective, parts["train"], plan)
+    if clock is not None:
+        costs = trainer.probe(objective, stream, plan, parts["valid"], PROBE * clock.budget)
+        most = most_steps(plan, recipe)
+        plan = fit_to_budget(plan, clock.budget - clock.elapsed(), costs, most)
+        plan = replace(plan, budget=clock.budget)
+        folder.store_plan(plan)
+        stream = _stream(spec, prepared, objective, parts["train"], plan)
+        clock.begin(0, costs, most)
+    history = trainer.fit(objective, stream, plan, parts["valid"], clock)
+    return _finish(spec, prepared, folder, objective, history, parts, started, clock)
+
+
+def resume(spec: Spec, prepared: Prepared, folder: Folder, plan: Plan, listeners: Sequence[Listener], started: float) -> Trained:
+    """Go on from the newest checkpoint along the stored plan, without looking at a clock."""
+    torch.set_num_threads(plan.threads)
+    parts = prepared.datasets(plan.device)
+    objective = build(spec, prepared.inputs, prepared.outputs, plan.device)
+    objective.begin(parts["train"])
+    state = folder.checkpoints.load()
+    history_file = HistoryFile(folder.path / "history.jsonl", state.values["step"] if state else 0)
+    trainer = Trainer([history_file, *listeners], folder.checkpoints, folder.store_plan)
+    stream = _stream(spec, prepared, objective, parts["train"], plan)
+    history = trainer.fit(objective, stream, plan, parts["valid"], None, state)
+    return _finish(spec, prepared, folder, objective, history, parts, started, None)
+
+
+def recipe_of(spec: Spec, inputs: Sequence[Feature]) -> Recipe:
+    return TRUNKS.get(trunk_of(spec, inputs), where="network.trunk").recipe
+
+
+def _stream(spec: Spec, prepared: Prepared, objective: Objective, data: Dataset, plan: Plan) -> Stream:
+    recipe = recipe_of(spec, prepared.inputs)
+    change = change_for(spec.training, recipe, prepared.inputs, prepared.outputs, plan.steps / plan.batches_per_epoch)
+    return objective.stream(data, plan.batch_size, plan.seed, change)
+
+
+def _finish(
+    spec: Spec,
+    prepared: Prepared,
+    folder: Folder,
+    objective: Objective,
+    history: History,
+    parts: Mapping[str, Dataset],
+    started: float,
+    clock: Clock | None,
+) -> Trained:
+    """Calibrate on the validation rows, test, and write everything down."""
+    outputs = {f.name: f for f in prepared.outputs}
+    batch_size = max(512, history.plan.batch_size)
+    best: dict[str, Mapping[str, Best]] = {}
+    calibration: dict[str, Calibration] = {}
+    if history.evaluation is not None:
+        best["valid"] = history.evaluation.best
+        for name, answers in history.evaluation.best.items():
+            calibration[name] = outputs[name].calibrate(answers, parts["valid"].truth[name])
+    seconds = clock.elapsed() if clock is not None else history.seconds
+    figures: dict[str, Mapping[str, Mapping[str, float]]] = {}
+    if len(parts["test"]):
+        best["test"] = objective.evaluate(parts["test"], batch_size).best
+    for part, answers in best.items():
+        figures[part] = {n: outputs[n].score(b, parts[part].truth[n], calibration.get(n)) for n, b in answers.items()}
+    train_losses = history.records[-1].losses if history.records else {}
+    metrics = {
+        "train": {"loss": train_losses},
+        **figures,
+        "baselines": {},
+        "seconds": {"train": round(seconds, 3), "total": round(time.perf_counter() - started, 3)},
+        "examples_per_second": round(history.step * history.plan.batch_size / max(history.seconds, 1e-9), 1),
+        "parameters": sum(p.numel() for p in objective.parameters()),
+        "device": describe(pick(history.plan.device)),
+        "precision": history.plan.precision,
+        "seed": spec.training.seed,
+        "weights_sha256": weights_sha256(objective.state_dict()),
+        "reason": history.reason,
+        "step": history.step,
+        "notes": list(prepared.notes),
+        "versions": folder.versions(),
+    }
+    trained = Trained(objective, history.plan, history, figures, best, calibration, metrics)
+    folder.finish(prepared, objective, calibration, metrics, best)
+    return trained
+
+

@@ -1,0 +1,226 @@
+"""The run folder: what a training leaves on disk, the contract that other tools read."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import yaml
+
+from deepglass.errors import SourceError, SpecError, near_miss
+from deepglass.features.base import Best, Calibration, Feature, from_state
+from deepglass.objectives.base import Objective
+from deepglass.run.prepare import Prepared
+from deepglass.run.spec import Spec
+from deepglass.training.checkpoint import Checkpoints, load_weights, save_weights, storage_error, write_atomic
+from deepglass.training.events import read_history
+from deepglass.training.plan import Plan
+
+FORMAT = 1
+PACKAGES = ("deepglass", "torch", "numpy", "polars", "scikit-learn")
+
+
+class Folder:
+    """Reads and writes a run folder.
+
+    Args:
+        path: the folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoints = Checkpoints(path / "checkpoint")
+
+    # -- making ------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def make(path: Path, force: bool = False) -> Folder:
+        """A new, empty run folder.
+
+        Raises:
+            SpecError: `already-exists`, unless forced.
+            StorageError: `read-only` or `disk-full`.
+        """
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            if not force:
+                raise SpecError("already-exists", f"--out: {path} exists; choose another folder or add --force")
+            if not (path / "spec.yaml").exists():
+                raise SpecError("already-exists", f"--out: {path} exists and is no run; it is not overwritten, not even with --force")
+            for file in sorted(path.rglob("*"), reverse=True):
+                file.rmdir() if file.is_dir() else file.unlink()
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            (path / "log.txt").touch()
+        except OSError as error:
+            raise storage_error(path, error) from error
+        return Folder(path)
+
+    @staticmethod
+    def next_free(name: str, parent: Path = Path("runs")) -> Path:
+        """`runs/NAME-N` with the first N that is free."""
+        n = 1
+        while (parent / f"{name}-{n}").exists():
+            n += 1
+        return parent / f"{name}-{n}"
+
+    @staticmethod
+    def open(path: Path) -> Folder:
+        """An existing run.
+
+        Raises:
+            SourceError: `not-found`, with the near miss among its neighbours.
+        """
+        if not (path / "spec.yaml").exists():
+            known = [str(p.parent) for p in path.parent.glob("*/spec.yaml")] if path.parent.is_dir() else []
+            why = "is no run" if path.exists() else "does not exist"
+            raise SourceError("not-found", f"RUN: {path} {why}{near_miss(str(path), known)}")
+        return Folder(path)
+
+    # -- writing -----------------------------------------------------------------------------------------------
+
+    def begin(self, spec: Spec, prepared: Prepared, plan: Plan) -> None:
+        """What a resumed run needs, before the first step."""
+        header = f"# deepglass {_version('deepglass')}; keys that are not here have their defaults\n"
+        write_atomic(self.path / "spec.yaml", header + yaml.safe_dump(spec.to_dict(), sort_keys=False, allow_unicode=True))
+        self._write_features(prepared, {})
+        places = pl.DataFrame({"row": prepared.places, "split": list(prepared.split)})
+        self._write_frame("split.parquet", places)
+        self.store_plan(plan)
+
+    def store_plan(self, plan: Plan) -> None:
+        self._write_json("plan.json", plan.to_json())
+
+    def finish(
+        self,
+        prepared: Prepared,
+        objective: Objective,
+        calibration: Mapping[str, Calibration],
+        metrics: Mapping[str, Any],
+        best: Mapping[str, Mapping[str, Best]],
+    ) -> None:
+        """What a finished run leaves; metrics.json comes last and marks it as finished."""
+        save_weights(self.path / "model.safetensors", objective.state_dict())
+        self._write_features(prepared, calibration)
+        if "test" in best:
+            self._write_frame("predictions.parquet", predictions(prepared, best["test"], calibration))
+        self.store_metrics(metrics)
+
+    def store_metrics(self, metrics: Mapping[str, Any]) -> None:
+        self._write_json("metrics.json", metrics)
+
+    def log(self, line: str) -> None:
+        """A line for log.txt."""
+        with (self.path / "log.txt").open("a") as file:
+            file.write(line + "\n")
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    @property
+    def finished(self) -> bool:
+        return (self.path / "metrics.json").exists()
+
+    def spec(self) -> Spec:
+        return Spec.read(self.path / "spec.yaml")
+
+    def plan(self) -> Plan:
+        return Plan.from_json(self.read_json("plan.json"))
+
+    def metrics(self) -> dict[str, Any]:
+        return self.read_json("metrics.json")
+
+    def history(self) -> list[dict[str, Any]]:
+        return read_history(self.path / "history.jsonl")
+
+    def features(self) -> dict[str, tuple[Feature, ...]]:
+        """"inputs" and "outputs", fitted."""
+        states = self.read_json("features.json")
+        return {role: tuple(from_state(s) for s in states[role]) for role in ("inputs", "outputs")}
+
+    def split(self) -> pl.DataFrame:
+        return pl.read_parquet(self.path / "split.parquet")
+
+    def weights(self) -> dict[str, Any]:
+        return load_weights(self.path / "model.safetensors")
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        path = self.path / name
+        try:
+            return json.loads(path.read_text())
+        except FileNotFoundError:
+            hint = "; the run did not finish: `deepglass resume` goes on" if name == "metrics.json" else ""
+            raise SourceError("not-found", f"{path}: no such file{hint}") from None
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise SourceError("unreadable-file", f"{path}: not whole ({error})") from error
+
+    @staticmethod
+    def versions() -> dict[str, str]:
+        return {"python": platform.python_version(), **{p: _version(p) for p in PACKAGES}}
+
+    def _write_features(self, prepared: Prepared, calibration: Mapping[str, Calibration]) -> None:
+        content = {
+            "format": FORMAT,
+            "source": {
+                "name": prepared.table.name,
+                "rows": len(prepared.table),
+                "fingerprint": prepared.fingerprint,
+                "notes": [list(n) for n in prepared.table.notes],
+                "skipped": [list(s) for s in prepared.table.skipped[:1000]],
+            },
+            "taken": [t._asdict() for t in prepared.taken],
+            "inputs": [f.state() for f in prepared.inputs],
+            "outputs": [f.state() for f in prepared.outputs],
+            "calibration": dict(calibration),
+        }
+        self._write_json("features.json", content)
+
+    def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        write_atomic(self.path / name, json.dumps(content, indent=1, ensure_ascii=False, default=_plain) + "\n")
+
+    def _write_frame(self, name: str, frame: pl.DataFrame) -> None:
+        partial = self.path / (name + ".partial")
+        try:
+            frame.write_parquet(partial)
+            partial.replace(self.path / name)
+        except OSError as error:
+            raise storage_error(self.path / name, error) from error
+
+
+def predictions(prepared: Prepared, best: Mapping[str, Best], calibration: Mapping[str, Calibration]) -> pl.DataFrame:
+    """The test rows' answers: row, and for each output its truth, value, confidence or interval."""
+    rows = prepared.rows("test")
+    columns: dict[str, Any] = {"row": prepared.places[rows]}
+    outputs = {f.name: f for f in prepared.outputs}
+    for name, answers in best.items():
+        feature = outputs[name]
+        raw = prepared.table[feature.column]
+        truth = raw[rows] if isinstance(raw, pl.Series | np.ndarray) else [raw[i].name for i in rows]
+        columns[f"{name}.true"] = truth if not isinstance(truth, np.ndarray) or truth.ndim == 1 else truth.tolist()
+        decoded = feature.decode(answers, calibration.get(name))
+        for key in ("value", "confidence", "low", "high", "probability"):
+            if decoded and key in decoded[0]:
+                values = [d[key] for d in decoded]
+                columns[f"{name}.{key}"] = values
+    return pl.DataFrame(columns, strict=False)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, tuple):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} is not plain JSON")

@@ -1,0 +1,155 @@
+"""A loaded run: rows in, answers in the user's terms out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+
+from deepglass.data.batches import Batch, Dataset
+from deepglass.data.sources import read
+from deepglass.data.table import Table
+from deepglass.device import pick
+from deepglass.errors import SourceError, SpecError, near_miss
+from deepglass.features.base import Best, Calibration, Column, Feature, Raw
+from deepglass.nn.tokens import Field
+from deepglass.objectives.base import Objective, best_answers
+from deepglass.run.fit import build
+from deepglass.run.folder import Folder
+
+Rows = Any  # a source, or a dict, or a list of dicts
+Answers = list[dict[str, dict[str, Any]]]
+
+
+@dataclass
+class Predictor:
+    """A trained objective with its features.
+
+    Args:
+        notes: what was odd about the rows seen so far, counted.
+    """
+
+    objective: Objective
+    inputs: tuple[Feature, ...]
+    outputs: tuple[Feature, ...]
+    calibration: Mapping[str, Calibration]
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    notes: Counter[str] = field(default_factory=Counter)
+
+    @staticmethod
+    def load(folder: Folder, device: str = "auto") -> Predictor:
+        """The best weights of a run.
+
+        Raises:
+            SourceError: `not-found`, `unreadable-file`; `mismatched-files` when weights and spec do not fit.
+        """
+        features = folder.features()
+        objective = build(folder.spec(), features["inputs"], features["outputs"], device)
+        weights = folder.weights()
+        try:
+            objective.load_state_dict(weights)
+        except RuntimeError as error:
+            raise SourceError("mismatched-files", f"{folder.path}: model.safetensors does not fit spec.yaml ({error})") from error
+        objective.eval()
+        calibration = folder.read_json("features.json")["calibration"]
+        return Predictor(objective, features["inputs"], features["outputs"], calibration, pick(device))
+
+    def predict(self, rows: Rows, batch_size: int = 1024) -> Answers:
+        """Answers in the order of the rows: {OUTPUT: {"value": ..., "confidence": ...}} for each.
+
+        Args:
+            rows: a dict, a list of dicts, a frame, or any source that training takes.
+        """
+        decoded = self.decode(self.best(rows, batch_size))
+        return [dict(zip(decoded, row, strict=True)) for row in zip(*decoded.values(), strict=True)]
+
+    def best(self, rows: Rows, batch_size: int = 1024) -> dict[str, Best]:
+        """The best answers as arrays."""
+        columns = self.encode(rows)
+        count = len(next(iter(columns.values())))
+        if count == 1:
+            return self._one(columns)
+        return best_answers(self.objective, Dataset(columns, {}, self.device), batch_size)
+
+    def decode(self, best: Mapping[str, Best]) -> dict[str, list[dict[str, Any]]]:
+        """Arrays in the user's terms."""
+        return {f.name: f.decode(best[f.name], self.calibration.get(f.name)) for f in self.outputs}
+
+    def dataset(self, table: Table) -> Dataset:
+        """Labelled rows, encoded."""
+        for feature in self.outputs:
+            if feature.column not in table.columns:
+                hint = near_miss(feature.column, table.columns)
+                raise SourceError("unknown-column", f"{table.name}: no column {feature.column!r} to compare with{hint}")
+        targets = {f.name: f.encode(table[f.column]) for f in self.outputs}
+        return Dataset(self.encode(table), targets, self.device)
+
+    def evaluate(self, table: Table, batch_size: int = 1024) -> dict[str, dict[str, float]]:
+        """Figures on labelled rows."""
+        data = self.dataset(table)
+        best = best_answers(self.objective, data, batch_size)
+        return {f.name: f.score(best[f.name], data.truth[f.name], self.calibration.get(f.name)) for f in self.outputs}
+
+    def encode(self, rows: Rows) -> dict[str, Column]:
+        """Input columns; what is missing is a missing value, and counted."""
+        raw = self._raw(rows)
+        count = next((len(r) for r in raw.values()), 0)
+        if not count:
+            raise SourceError("no-rows", "there are no rows to answer")
+        absent = [f for f in self.inputs if f.column not in raw]
+        if len(absent) == len(self.inputs):
+            wanted = ", ".join(f.column for f in self.inputs[:8])
+            raise SourceError("unknown-column", f"none of the columns that the run learned from is there: {wanted}; found {', '.join(list(raw)[:8])}")
+        for feature in absent:
+            self.notes[f"column {feature.column!r} is missing"] += count
+            raw = {**raw, feature.column: pl.Series([None] * count, dtype=pl.String)}
+        known = {f.column for f in self.inputs} | {f.column for f in self.outputs}
+        for name in raw:
+            if name not in known:
+                self.notes[f"column {name!r} is not used"] += count
+        return {f.name: self._encode(f, raw[f.column]) for f in self.inputs}
+
+    def _encode(self, feature: Feature, raw: Raw) -> Column:
+        for what, count in feature.notes(raw).items():
+            self.notes[f"{feature.name}: {what}"] += count
+        return feature.encode(raw)
+
+    def _one(self, columns: Mapping[str, Column]) -> dict[str, Best]:
+        """One row, the short way: for a row at a time most of the time goes into what is around the network."""
+        with torch.inference_mode():
+            inputs = {n: _field(c).to(self.device) for n, c in columns.items()}
+            answers = self.objective.predict(Batch(inputs, {}, torch.zeros(1, dtype=torch.int64)))
+            return {n: {k: v.float().cpu().numpy() for k, v in a.best().items()} for n, a in answers.items()}
+
+    def _raw(self, rows: Rows) -> Mapping[str, Raw]:
+        if isinstance(rows, Mapping) and not any(isinstance(v, list | np.ndarray | pl.Series) for v in rows.values()):
+            rows = [rows]
+        if isinstance(rows, Sequence) and not isinstance(rows, str) and rows and isinstance(rows[0], Mapping):
+            names = dict.fromkeys(k for row in rows for k in row)
+            return {n: _series(n, [row.get(n) for row in rows]) for n in names}
+        return read(rows).columns
+
+
+def _series(name: str, values: list[Any]) -> Raw:
+    first = next((v for v in values if v is not None), None)
+    if isinstance(first, np.ndarray):
+        return np.stack([v if v is not None else np.full_like(first, np.nan, dtype=float) for v in values])
+    if first is not None and not isinstance(first, str | int | float | bool | list | tuple) and hasattr(first, "size"):
+        return values  # pictures that are already open
+    try:
+        return pl.Series(name, values, strict=False)
+    except (TypeError, pl.exceptions.PolarsError) as error:
+        raise SpecError("bad-value", f"column {name!r}: values of types that cannot stand in one column ({error})") from error
+
+
+def _field(column: Column) -> Field:
+    if column.offsets is not None:
+        present = len(column.values) > 0
+        values = column.values if present else np.zeros(1, column.values.dtype)
+        return Field(torch.from_numpy(values)[None], torch.full((1, len(values)), present))
+    return Field(torch.from_numpy(np.ascontiguousarray(column.values)), torch.from_numpy(column.mask))

@@ -1,0 +1,93 @@
+"""A finished run, as one holds it in Python."""
+
+from __future__ import annotations
+
+import html
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from deepglass.data.sources import read
+from deepglass.networks.network import Network
+from deepglass.objectives.base import Objective
+from deepglass.run.folder import Folder
+from deepglass.run.plain import short_figure
+from deepglass.run.predictor import Answers, Predictor, Rows
+from deepglass.run.spec import Spec
+
+
+class Run:
+    """What a training left: figures, answers to new rows, the network itself.
+
+    Args:
+        path: the run's folder.
+
+    Example:
+        >>> run = deepglass.train("sklearn:iris", time=5)  # doctest: +SKIP
+        >>> run.predict({"petal length (cm)": 5.1})  # doctest: +SKIP
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.folder = Folder.open(Path(path))
+
+    @property
+    def path(self) -> Path:
+        return self.folder.path
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """What metrics.json holds."""
+        return self.folder.metrics()
+
+    @cached_property
+    def predictor(self) -> Predictor:
+        """The loaded weights with the features around them."""
+        return Predictor.load(self.folder)
+
+    @property
+    def objective(self) -> Objective:
+        return self.predictor.objective
+
+    @property
+    def network(self) -> Network:
+        """The network: a plain torch module."""
+        return self.predictor.objective.network
+
+    @property
+    def spec(self) -> Spec:
+        return self.folder.spec()
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """One dict an evaluation."""
+        return self.folder.history()
+
+    def predict(self, rows: Rows) -> Answers:
+        """Answers in the order of the rows, {OUTPUT: {"value": ..., "confidence": ...}} each."""
+        return self.predictor.predict(rows)
+
+    def evaluate(self, source: Any = None) -> dict[str, dict[str, float]]:
+        """Figures on labelled rows; without any, those of the run's own test rows."""
+        if source is None:
+            return self.metrics.get("test", {})
+        return self.predictor.evaluate(read(source))
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r}: {self.summary()})"
+
+    def summary(self) -> str:
+        """The test figures in one line."""
+        test = self.metrics.get("test") or self.metrics.get("valid") or {}
+        return "; ".join(
+            f"{name}: " + ", ".join(f"{m} {short_figure(v)}" for m, v in list(figures.items())[:3])
+            for name, figures in test.items()
+        )
+
+    def _repr_html_(self) -> str:
+        rows = [
+            f"<tr><td>{html.escape(name)}</td><td>{html.escape(metric)}</td><td>{short_figure(value)}</td></tr>"
+            for name, figures in self.metrics.get("test", {}).items()
+            for metric, value in figures.items()
+        ]
+        head = "<tr><th>output</th><th>metric</th><th>test</th></tr>"
+        return f"<p><b>deepglass run</b> {html.escape(str(self.path))}</p><table>{head}{''.join(rows)}</table>"

@@ -1,0 +1,212 @@
+"""The declaration of a run: what the data are, what goes in and out, the network, the kind of learning, the training.
+
+A spec is a YAML file or a dict; `Spec.read` checks it against the dataclasses below, whose fields are its schema.
+Nothing changes a spec: `resolved` values are stored beside it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from deepglass.config import construct, parse_seconds
+from deepglass.data.split import Split
+from deepglass.errors import SourceError, SpecError
+
+Source = Any  # a path, a `sklearn:` or `data:` name, or a Python object that `data.sources.read` knows
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """Where the data are and how they are divided.
+
+    Args:
+        source: relative to the spec's file.
+        split: the settings of `data.split.Split`.
+        columns: names for a file without a header.
+        name: how file names carry labels, such as "{digit}_{speaker}_{take}".
+        ignore: columns that are left out.
+        test: a second source whose rows are the test rows.
+    """
+
+    source: Source = None
+    split: Split = field(default_factory=Split)
+    columns: tuple[str, ...] = ()
+    name: str | None = None
+    ignore: tuple[str, ...] = ()
+    test: Source = None
+
+
+@dataclass(frozen=True)
+class TrainingSpec:
+    """How long and how to train; what is None follows from the trunk's recipe and the number of rows.
+
+    Args:
+        time: seconds for training, validation and calibration, or text such as "60s".
+        epochs: passes over the training rows.
+        steps: updates.
+        optimizer, learning_rate, weight_decay, schedule, warmup, batch_size, precision: as in `trunks.base.Recipe`.
+        clip: the gradients' largest norm.
+        patience: evaluations without improvement after which training ends; 0 means never.
+        augment: vary pictures in training: true, false, or the settings of `data.augment.Augment`; None: where the
+            trunk's recipe says so.
+        threads: of the processor; None: all cores.
+        device: "auto", "cpu", "cuda", "mps".
+        seed: of initialisation and order; the split has its own.
+    """
+
+    time: float | str | None = None
+    epochs: int | None = None
+    steps: int | None = None
+    optimizer: str | None = None
+    learning_rate: float | None = None
+    weight_decay: float | None = None
+    schedule: str | None = None
+    warmup: float | None = None
+    batch_size: int | Literal["auto"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    clip: float | None = None
+    patience: int | None = None
+    augment: bool | Mapping[str, Any] | None = None
+    threads: int | None = None
+    device: str = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        given = [n for n in ("time", "epochs", "steps") if getattr(self, n) is not None]
+        if len(given) > 1:
+            raise ValueError(f"give one of time, epochs and steps, not {' and '.join(given)}")
+        for name in ("epochs", "steps", "learning_rate", "batch_size", "threads"):
+            value = getattr(self, name)
+            if isinstance(value, int | float) and value <= 0:
+                raise ValueError(f"{name} must be above 0, not {value}")
+
+    @property
+    def budget(self) -> float | None:
+        """Seconds, where there is a time."""
+        return None if self.time is None else parse_seconds(self.time, "training.time")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A run, declared.
+
+    Args:
+        inputs, outputs: column names, or dicts of a feature's settings ("name", "kind", "column", ...); no inputs
+            means every column that is left.
+        network: {"trunk": name, ...its settings}; no trunk means the default for these inputs.
+        objective: {"name": name, ...its settings}.
+    """
+
+    data: DataSpec
+    inputs: tuple[Mapping[str, Any], ...] = ()
+    outputs: tuple[Mapping[str, Any], ...] = ()
+    network: Mapping[str, Any] = field(default_factory=dict)
+    objective: Mapping[str, Any] = field(default_factory=lambda: {"name": "supervised"})
+    training: TrainingSpec = field(default_factory=TrainingSpec)
+    kinds: Mapping[str, str] = field(default_factory=dict)
+
+    @staticmethod
+    def read(path: Path) -> Spec:
+        """A spec from a YAML file.
+
+        Raises:
+            SourceError: `not-found`, `unreadable-file`.
+            SpecError: with the path of the setting.
+        """
+        try:
+            content = yaml.safe_load(path.read_text())
+        except FileNotFoundError:
+            raise SourceError("not-found", f"{path}: no such spec") from None
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise SourceError("unreadable-file", f"{path}: not a YAML file ({error})") from error
+        if not isinstance(content, dict):
+            raise SpecError("bad-value", f"{path}: expected keys such as data and outputs, got {type(content).__name__}")
+        return Spec.from_dict(content, path.parent)
+
+    @staticmethod
+    def from_dict(content: Mapping[str, Any], folder: Path | None = None) -> Spec:
+        """A spec from plain values; `folder` is what relative paths start from."""
+        values = dict(content)
+        data = values.pop("data", {})
+        data = dict(data) if isinstance(data, Mapping) else {"source": data}
+        for key in ("source", "test"):
+            if folder is not None:
+                data[key] = _relative(data.get(key), folder)
+        split = data.pop("split", {})
+        if not isinstance(split, Mapping):
+            raise SpecError("bad-value", f"data.split: expected settings such as {{test: 0.1}}, got {split!r}")
+        data_spec = construct(DataSpec, data, "data", split=construct(Split, split, "data.split"))
+        training = construct(TrainingSpec, values.pop("training", None) or {}, "training")
+        named = {
+            "inputs": _features(values.pop("inputs", None), "inputs"),
+            "outputs": _features(values.pop("outputs", None), "outputs"),
+            "network": _named(values.pop("network", None), "trunk", "network"),
+            "objective": {"name": "supervised", **_named(values.pop("objective", None), "name", "objective")},
+        }
+        return construct(Spec, values, "spec", data=data_spec, training=training, **named)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The spec as plain values; defaults are left out."""
+        data = {k: v for k, v in _changed(self.data).items() if k != "split"}
+        split = _changed(self.data.split)
+        plain: dict[str, Any] = {"data": {**data, "split": split} if split else data}
+        plain["data"] = {k: v if _is_plain(v) else f"<{type(v).__name__}>" for k, v in plain["data"].items()}
+        for key in ("inputs", "outputs"):
+            features = [_short(f) for f in getattr(self, key)]
+            plain |= {key: features} if features else {}
+        plain |= {k: dict(v) for k in ("network", "objective", "kinds") if (v := getattr(self, k))}
+        training = _changed(self.training)
+        return plain | ({"training": training} if training else {})
+
+
+def _relative(source: Source, folder: Path) -> Source:
+    if not isinstance(source, str) or source.startswith(("data:", "sklearn:", "gym:", "game:")):
+        return source
+    path = Path(source).expanduser()
+    return str(path if path.is_absolute() else folder / path)
+
+
+def _features(values: Any, where: str) -> tuple[dict[str, Any], ...]:
+    if values is None:
+        return ()
+    if isinstance(values, str | Mapping):
+        values = [values]
+    if not isinstance(values, Sequence):
+        raise SpecError("bad-value", f"{where}: expected a list of columns, got {values!r}")
+    features = []
+    for i, value in enumerate(values):
+        if not isinstance(value, str | Mapping) or (isinstance(value, Mapping) and "name" not in value):
+            raise SpecError("bad-value", f"{where}[{i}]: expected a column's name or {{name: ..., kind: ...}}, got {value!r}")
+        features.append({"name": value} if isinstance(value, str) else dict(value))
+    return tuple(features)
+
+
+def _named(value: Any, key: str, where: str) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if isinstance(value, str):
+        return {key: value}
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise SpecError("bad-value", f"{where}: expected a name or {{{key}: ...}}, got {value!r}")
+
+
+def _changed(settings: Any) -> dict[str, Any]:
+    """The fields of a dataclass that differ from their defaults, as plain values."""
+    default = type(settings)()
+    pairs = ((f.name, getattr(settings, f.name)) for f in dataclasses.fields(settings))
+    return {n: list(v) if isinstance(v, tuple) else v for n, v in pairs if v != getattr(default, n)}
+
+
+def _short(feature: Mapping[str, Any]) -> Any:
+    return feature["name"] if len(feature) == 1 else dict(feature)
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, str | int | float | bool | dict | list)

@@ -1,0 +1,51 @@
+"""Which pictures of a batch are varied in training, and how much."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from torch import Generator
+
+from deepglass.config import construct
+from deepglass.data.augment import Augment
+from deepglass.data.batches import Batch, Change
+from deepglass.features.base import Feature
+from deepglass.networks.trunks.base import Recipe
+from deepglass.nn.tokens import Field
+from deepglass.run.spec import TrainingSpec
+
+
+@dataclass(frozen=True)
+class Varied:
+    """Varies some inputs of a batch on its device; targets that are not spatial stay as they are."""
+
+    changes: dict[str, Augment]
+
+    def __call__(self, batch: Batch, generator: Generator) -> Batch:
+        inputs = dict(batch.inputs)
+        for name, augment in self.changes.items():
+            inputs[name] = Field(augment(inputs[name].values, generator), inputs[name].mask)
+        return replace(batch, inputs=inputs)
+
+
+def change_for(
+    training: TrainingSpec, recipe: Recipe, inputs: Sequence[Feature], outputs: Sequence[Feature], epochs: float
+) -> Change | None:
+    """The augmentation of a run: what was asked for, or what is safe for these pictures and labels.
+
+    Args:
+        epochs: how often each picture is seen; only where that is often are strong changes worth their price.
+    """
+    wanted = recipe.augment if training.augment is None else training.augment
+    pictures = [f for f in inputs if f.augments]
+    if wanted is False or not pictures:
+        return None
+    if isinstance(wanted, bool):
+        classes = [name for f in outputs for name in f.class_names]
+        changes = {
+            f.name: Augment.of(f.channels_, f.size_, classes=classes, strong=epochs > 25) for f in pictures
+        }
+    else:
+        changes = {f.name: construct(Augment, wanted, "training.augment") for f in pictures}
+    return Varied(changes)

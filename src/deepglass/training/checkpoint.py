@@ -1,0 +1,157 @@
+"""States on disk: safetensors and JSON, checksummed, written whole or not at all; no pickle.
+
+A checkpoint folder holds the last two good states, `a` and `b`, written in turn. A state is one safetensors file whose
+header carries the JSON part; its sha256 stands in a file beside it, which is written last.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from deepglass.errors import SourceError, StorageError
+
+
+class State(NamedTuple):
+    """Tensors by name, and everything else as plain JSON."""
+
+    tensors: Mapping[str, Tensor]
+    values: Mapping[str, Any]
+
+
+def write_atomic(path: Path, content: bytes | str) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        StorageError: `disk-full` or `read-only`, naming the file.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    partial = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        partial_is_there = error.errno not in (errno.EROFS, errno.EACCES)
+        if partial_is_there:
+            partial.unlink(missing_ok=True)
+        raise storage_error(path, error) from error
+
+
+def storage_error(path: Path, error: OSError) -> StorageError:
+    """The error to raise when a file could not be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError("disk-full", f"{path}: no space is left; free some and run `deepglass resume`")
+    return StorageError("read-only", f"{path}: cannot be written ({error.strerror}); choose another folder with --out")
+
+
+def save_weights(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """A model's tensors as one safetensors file."""
+    write_atomic(path, save({n: t.detach().cpu().contiguous() for n, t in tensors.items()}))
+
+
+def load_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file.
+
+    Raises:
+        SourceError: `not-found` or `unreadable-file`.
+    """
+    return dict(_read(path).tensors)
+
+
+def weights_sha256(tensors: Mapping[str, Tensor]) -> str:
+    """A hash over the tensors in the order of their names."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+class Checkpoints:
+    """The last two good states of a run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def save(self, state: State) -> None:
+        """Write a state over the older of the two."""
+        newest = self._newest()
+        path = self.folder / ("b.safetensors" if newest and newest.stem == "a" else "a.safetensors")
+        content = save(
+            {n: t.detach().cpu().contiguous() for n, t in state.tensors.items()}, {"values": json.dumps(state.values)}
+        )
+        self._sum(path).unlink(missing_ok=True)  # from here to the end this place counts as not written
+        write_atomic(path, content)
+        write_atomic(self._sum(path), f"{hashlib.sha256(content).hexdigest()} {state.values['step']}\n")
+
+    def load(self) -> State | None:
+        """The newest state whose checksum is right; None when there is none."""
+        for path in self._by_age():
+            expected = self._sum(path).read_text().split()[0]
+            if hashlib.sha256(path.read_bytes()).hexdigest() == expected:
+                return _read(path)
+        return None
+
+    def _by_age(self) -> list[Path]:
+        """Finished states, newest first."""
+        finished = [p for p in (self.folder / "a.safetensors", self.folder / "b.safetensors") if self._step(p) >= 0]
+        return sorted(finished, key=self._step, reverse=True)
+
+    def _newest(self) -> Path | None:
+        return next(iter(self._by_age()), None)
+
+    def _step(self, path: Path) -> int:
+        words = self._sum(path).read_text().split() if path.exists() and self._sum(path).exists() else []
+        return int(words[1]) if len(words) == 2 else -1
+
+    @staticmethod
+    def _sum(path: Path) -> Path:
+        return path.with_suffix(".sha256")
+
+
+def _read(path: Path) -> State:
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+            values = json.loads((file.metadata() or {}).get("values", "{}"))
+    except FileNotFoundError:
+        raise SourceError("not-found", f"{path}: no such file") from None
+    except (SafetensorError, OSError, json.JSONDecodeError) as error:
+        raise SourceError("unreadable-file", f"{path}: not a whole safetensors file ({error})") from error
+    return State(tensors, values)
+
+
+def flatten_optimizer(prefix: str, optimizer: torch.optim.Optimizer) -> State:
+    """An optimizer's state as named tensors and JSON."""
+    state = optimizer.state_dict()
+    tensors: dict[str, Tensor] = {}
+    values: dict[str, Any] = {}
+    for index, slots in state["state"].items():
+        for name, value in slots.items():
+            (tensors if isinstance(value, Tensor) else values)[f"{prefix}.{index}.{name}"] = value
+    return State(tensors, values)
+
+
+def restore_optimizer(prefix: str, optimizer: torch.optim.Optimizer, state: State) -> None:
+    """The way back from `flatten_optimizer`."""
+    slots: dict[int, dict[str, Any]] = {}
+    for source in (state.tensors, state.values):
+        for key, value in source.items():
+            if key.startswith(prefix + "."):
+                index, _, name = key[len(prefix) + 1 :].partition(".")
+                slots.setdefault(int(index), {})[name] = value.clone() if isinstance(value, Tensor) else value
+    optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})

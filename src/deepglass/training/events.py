@@ -1,0 +1,82 @@
+"""What a trainer tells while it works; a listener hears what it wants to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from deepglass.training.plan import Plan
+
+
+@dataclass(frozen=True)
+class Record:
+    """One evaluation: a line of history.jsonl.
+
+    Args:
+        seconds: since training began.
+        losses: group -> mean training loss since the last evaluation.
+        monitor: the figure by which the best weights are chosen.
+        valid: output -> metric -> value.
+        best: whether these are the best weights so far.
+        event: what happened out of the ordinary, such as a non-finite loss.
+    """
+
+    step: int
+    epoch: float
+    seconds: float
+    learning_rate: float
+    losses: Mapping[str, float]
+    monitor: float | None = None
+    valid: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    best: bool = False
+    event: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Listener:
+    """Hears everything and does nothing."""
+
+    def started(self, plan: Plan, step: int) -> None: ...
+
+    def stepped(self, step: int, plan: Plan, loss: float) -> None: ...
+
+    def evaluated(self, record: Record) -> None: ...
+
+    def replanned(self, plan: Plan) -> None: ...
+
+    def finished(self, reason: str) -> None: ...
+
+
+class HistoryFile(Listener):
+    """Writes each record as a line of a jsonl file.
+
+    Args:
+        path: the file; lines of steps after `from_step` are cut off, since a resumed run writes them again.
+    """
+
+    def __init__(self, path: Path, from_step: int = 0) -> None:
+        self.path = path
+        kept = [r for r in read_history(path) if r["step"] <= from_step] if from_step else []
+        path.write_text("".join(json.dumps(r) + "\n" for r in kept))
+
+    def evaluated(self, record: Record) -> None:
+        with self.path.open("a") as file:
+            file.write(json.dumps(record.to_json()) + "\n")
+
+
+def read_history(path: Path) -> list[dict[str, Any]]:
+    """The records of a history file; a last line that was cut off is left out."""
+    if not path.exists():
+        return []
+    records = []
+    for line in path.read_text().splitlines():
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return records

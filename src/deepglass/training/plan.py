@@ -1,0 +1,120 @@
+"""What a run will do, decided before it does it.
+
+With epochs or steps the plan follows from spec and data by fixed rules. With a time budget it is fixed after a probe
+and stored; should the clock then run differently, a `Replan` is stored first and applied at a step. So a stored plan
+can be replayed to the same bits, whatever the clock says then.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, NamedTuple
+
+
+class Replan(NamedTuple):
+    """From step `at` on, the run is `steps` long in all."""
+
+    at: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every number that steers a run.
+
+    Args:
+        steps: how long the run is.
+        batch_size: rows a step.
+        batches_per_epoch: steps that make one pass over the rows.
+        evaluate_every, checkpoint_every: in steps.
+        precision: of training; evaluating is always float32.
+        threads: of the processor.
+        optimizer, learning_rate, weight_decay, schedule, warmup: as in `networks.trunks.base.Recipe`.
+        clip: the gradients' largest norm, a group; 0 means none.
+        patience: evaluations without improvement after which a run ends; 0 means it never does.
+        seed: of initialisation and order.
+        budget: seconds, where the plan was fitted to a time.
+        replans: changes of length, in order.
+    """
+
+    steps: int
+    batch_size: int
+    batches_per_epoch: int
+    evaluate_every: int
+    checkpoint_every: int
+    precision: Literal["float32", "bfloat16"] = "float32"
+    device: str = "cpu"
+    threads: int = 2
+    optimizer: str = "adamw"
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    schedule: str = "one_cycle"
+    warmup: float = 0.1
+    clip: float = 0.0
+    patience: int = 0
+    seed: int = 0
+    budget: float | None = None
+    replans: tuple[Replan, ...] = field(default=())
+
+    @property
+    def last_step(self) -> int:
+        """How long the run is after all replans."""
+        return self.replans[-1].steps if self.replans else self.steps
+
+    @property
+    def epochs(self) -> float:
+        return self.last_step / self.batches_per_epoch
+
+    def progress(self, step: int) -> float:
+        """Where a step stands in the run, 0 to 1; continuous over replans."""
+        at, start, total = 0, 0.0, self.steps
+        for replan in self.replans:
+            if replan.at > step:
+                break
+            start += (1 - start) * (replan.at - at) / max(total - at, 1)
+            at, total = replan.at, replan.steps
+        return min(start + (1 - start) * (step - at) / max(total - at, 1), 1.0)
+
+    def replanned(self, at: int, steps: int) -> Plan:
+        """The plan with its length changed from step `at` on."""
+        return replace(self, replans=(*self.replans, Replan(at, max(steps, at))))
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "replans": [list(r) for r in self.replans]}
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> Plan:
+        return Plan(**{**values, "replans": tuple(Replan(*r) for r in values["replans"])})
+
+
+class Costs(NamedTuple):
+    """Seconds that a probe measured."""
+
+    step: float
+    evaluation: float
+
+
+def fit_to_budget(plan: Plan, budget: float, costs: Costs, most_steps: int) -> Plan:
+    """The plan with as many steps as a budget of seconds holds beside its evaluations.
+
+    Evaluations take at most a twelfth of the budget, the last one aside, which calibration needs as well.
+    """
+    reserve = reserve_seconds(budget, costs)
+    evaluations = max(1, min(20, math.floor(budget / 12 / max(costs.evaluation, 1e-6))))
+    training = budget - reserve - (evaluations - 1) * costs.evaluation
+    steps = max(1, min(math.floor(training / max(costs.step, 1e-9)), most_steps))
+    every = max(1, math.ceil(steps / evaluations))
+    return replace(
+        plan,
+        steps=steps,
+        budget=budget,
+        evaluate_every=every,
+        checkpoint_every=max(1, min(math.ceil(steps / 4), math.ceil(15 / max(costs.step, 1e-9)))),
+    )
+
+
+def reserve_seconds(budget: float, costs: Costs) -> float:
+    """What is kept back for the last evaluation and for calibration."""
+    return 1.3 * costs.evaluation + 0.02 * budget + 0.05

@@ -1,0 +1,424 @@
+"""One loop for all kinds of learning.
+
+The trainer takes a loss from the objective, goes back through it and steps the optimizer of the group that the loss
+names. It knows nothing of what is learned; everything that steers it stands in the plan.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from deepglass.data.batches import Dataset, Stream
+from deepglass.device import autocast
+from deepglass.errors import TrainingError
+from deepglass.objectives.base import Evaluation, Loss, Objective
+from deepglass.training.checkpoint import Checkpoints, State, flatten_optimizer, restore_optimizer
+from deepglass.training.events import Listener, Record
+from deepglass.training.optimizers import make_optimizer, set_learning_rates
+from deepglass.training.plan import Costs, Plan, reserve_seconds
+from deepglass.training.schedules import schedule
+
+LOOK_EVERY = 10  # steps between looks at the loss and the clock: reading a loss waits for the device
+MOST_FAILURES = 8  # non-finite losses after which a run is given up: the rate is then 1/256 of what was asked
+
+
+@dataclass(frozen=True)
+class History:
+    """What came of a run.
+
+    Args:
+        records: an entry an evaluation.
+        plan: as it was in the end, replans included.
+        step: the last step that was done.
+        reason: "done", "early" (no improvement), "interrupted".
+        seconds: from the start of training to its end.
+        evaluation: of the best weights, which the objective holds now.
+    """
+
+    records: list[Record]
+    plan: Plan
+    step: int
+    reason: str
+    seconds: float
+    evaluation: Evaluation | None
+
+
+class Clock:
+    """The only reader of time: says how long a run may still be.
+
+    Args:
+        budget: seconds in all, counted from the making of the clock.
+    """
+
+    def __init__(self, budget: float) -> None:
+        self.budget = budget
+        self.start = time.perf_counter()
+        self.costs = Costs(0.0, 0.0)
+        self.most_steps = 0
+        self._looked = (0, 0.0)
+        self._next_look = 0.0
+
+    def elapsed(self) -> float:
+        return time.perf_counter() - self.start
+
+    def begin(self, step: int, costs: Costs, most_steps: int) -> None:
+        self.costs, self.most_steps = costs, most_steps
+        self._looked = (step, self.elapsed())
+        self._next_look = self.elapsed() + self.budget / 40
+
+    def evaluated(self, seconds: float, step: int) -> None:
+        """An evaluation took so long; it does not count for the pace of the steps."""
+        self.costs = self.costs._replace(evaluation=max(seconds, 0.5 * self.costs.evaluation))
+        self._looked = (self._looked[0], self._looked[1] + seconds)
+
+    def length(self, plan: Plan, step: int) -> int | None:
+        """A new length of the run, where the present one misses the budget by more than a fiftieth."""
+        now = self.elapsed()
+        left = self.budget - reserve_seconds(self.budget, self.costs) - now
+        if left <= 0:
+            return step
+        if now < self._next_look and left > self.budget / 20:
+            return None
+        steps, seconds = step - self._looked[0], now - self._looked[1]
+        if steps < LOOK_EVERY or seconds <= 0:
+            return None
+        pace = seconds / steps
+        self._looked, self._next_look = (step, now), now + self.budget / 40
+        evaluations = max(plan.last_step - 1, step) // plan.evaluate_every - step // plan.evaluate_every
+        fits = step + max(0, math.floor((left - evaluations * self.costs.evaluation) / pace))
+        fits = min(fits, self.most_steps)
+        off = abs(fits - plan.last_step) / max(plan.last_step - step, 1)
+        return fits if off > 0.02 else None
+
+
+class Trainer:
+    """Trains an objective along a plan.
+
+    Args:
+        listeners: told what happens.
+        checkpoints: where states are kept; without them a run cannot be resumed.
+        store_plan: called with each changed plan before it is applied.
+    """
+
+    def __init__(
+        self,
+        listeners: Sequence[Listener] = (),
+        checkpoints: Checkpoints | None = None,
+        store_plan: Callable[[Plan], None] = lambda plan: None,
+    ) -> None:
+        self.listeners = listeners
+        self.checkpoints = checkpoints
+        self.store_plan = store_plan
+
+    def fit(
+        self,
+        objective: Objective,
+        stream: Stream,
+        plan: Plan,
+        valid: Dataset | None = None,
+        clock: Clock | None = None,
+        state: State | None = None,
+    ) -> History:
+        """Train from the start, or from a state, to the end of the plan; the best weights stay in the objective.
+
+        Raises:
+            TrainingError: `diverged`, when the loss stays non-finite however small the rate.
+        """
+        run = _Run(objective, stream, plan, valid, clock, self)
+        if state is not None:
+            run.restore(state)
+        with _interruptible() as interrupted:
+            return run.go(interrupted)
+
+    def probe(self, objective: Objective, stream: Stream, plan: Plan, valid: Dataset | None, seconds: float) -> Costs:
+        """Measure a step and an evaluation within about so many seconds; everything is put back afterwards."""
+        run = _Run(objective, stream, plan, valid, None, Trainer())
+        before = run.state()
+        end = time.perf_counter() + 0.6 * seconds
+        times: list[float] = []
+        while len(times) < 5 or (time.perf_counter() < end and len(times) < 200):
+            start = time.perf_counter()
+            run.step_once()
+            times.append(time.perf_counter() - start)
+            if len(times) >= 2 and time.perf_counter() > end + 0.4 * seconds:
+                break
+        evaluation = _time_evaluation(objective, valid) if valid is not None else 0.0
+        run.restore(before)
+        warm = sorted(times[1:])  # the first step also makes what later steps reuse
+        return Costs(warm[len(warm) // 2], evaluation)
+
+
+class _Run:
+    """The moving parts of one `fit`."""
+
+    def __init__(
+        self,
+        objective: Objective,
+        stream: Stream,
+        plan: Plan,
+        valid: Dataset | None,
+        clock: Clock | None,
+        trainer: Trainer,
+    ) -> None:
+        self.objective, self.stream, self.plan, self.valid, self.clock = objective, stream, plan, valid, clock
+        self.trainer = trainer
+        self.device = torch.device(plan.device)
+        self.optimizers = {
+            name: make_optimizer(plan.optimizer, module.named_parameters(), plan.learning_rate, plan.weight_decay)
+            for name, module in objective.groups().items()
+        }
+        self.schedule = schedule(plan.schedule, plan.warmup)
+        self.step = 0
+        self.records: list[Record] = []
+        self.rate_scale = 1.0
+        self.failures = 0
+        self.stale = 0  # evaluations since the last improvement
+        self.best_monitor: float | None = None
+        self.best: dict[str, Tensor] = {}
+        self.best_evaluation: Evaluation | None = None
+        self.sums: dict[str, Tensor] = {}
+        self.summed = 0
+        self.started = time.perf_counter()
+        self.earlier_seconds = 0.0
+
+    # -- the loop ----------------------------------------------------------------------------------------------
+
+    def go(self, interrupted: threading.Event) -> History:
+        self._tell("started", self.plan, self.step)
+        good = self.state()
+        reason = "done"
+        while self.step < self.plan.last_step:
+            self.step_once()
+            if interrupted.is_set():
+                reason = "interrupted"
+                break
+            due = self.step >= self.plan.last_step or self.step % self.plan.evaluate_every == 0
+            if (due or self.step % LOOK_EVERY == 0) and not self._look():
+                self._recover(good)
+                continue
+            last = self.step >= self.plan.last_step
+            if last or due:
+                self._evaluate()
+                if self.plan.patience and self.stale >= self.plan.patience and not last:
+                    reason = "early"
+                    break
+            if last or self.step % self.plan.checkpoint_every == 0:
+                good = self.state()
+                self._save(good)
+        return self._finish(reason)
+
+    def step_once(self) -> None:
+        """One call of the objective's `losses`."""
+        batch = self.stream.next()
+        progress = self.plan.progress(self.step)
+        factor = self.schedule(progress) * self.rate_scale
+        for optimizer in self.optimizers.values():
+            set_learning_rates(optimizer, factor)
+        self.objective.train()
+        losses = self.objective.losses(batch, progress)
+        while (loss := self._next(losses)) is not None:
+            if loss.value.requires_grad:
+                self._update(loss)
+            self._sum(loss)
+        self.step += 1
+        self.summed += 1
+
+    def _next(self, losses: Iterator[Loss]) -> Loss | None:
+        with autocast(self.device, self.plan.precision):
+            return next(losses, None)
+
+    def _update(self, loss: Loss) -> None:
+        optimizer = self.optimizers[loss.of]
+        optimizer.zero_grad(set_to_none=True)
+        loss.value.backward()
+        if self.plan.clip:
+            parameters = [p for g in optimizer.param_groups for p in g["params"]]
+            torch.nn.utils.clip_grad_norm_(parameters, self.plan.clip)
+        optimizer.step()
+
+    def _sum(self, loss: Loss) -> None:
+        value = loss.value.detach().float()
+        self.sums[loss.of] = self.sums[loss.of] + value if loss.of in self.sums else value
+
+    def _look(self) -> bool:
+        """Read the losses and the clock; False when a loss was not finite."""
+        means = self._means()
+        if not all(math.isfinite(m) for m in means.values()):
+            return False
+        self._tell("stepped", self.step, self.plan, sum(means.values()))
+        if self.clock is not None:
+            length = self.clock.length(self.plan, self.step)
+            if length is not None and length != self.plan.last_step:
+                plan = self.plan.replanned(self.step, length)
+                self.trainer.store_plan(plan)
+                self.plan = plan
+                self._tell("replanned", plan)
+        return True
+
+    def _recover(self, good: State) -> None:
+        """Go back to the last good state at half the rate."""
+        at = self.step
+        failures, scale, plan = self.failures + 1, self.rate_scale / 2, self.plan
+        if failures > MOST_FAILURES:
+            raise TrainingError(
+                "diverged",
+                f"the loss was not finite {failures} times, the last at step {at}, even at a rate of "
+                f"{self.plan.learning_rate * scale:.2g}; try another training.optimizer, or look at the inputs",
+            )
+        records = self.records
+        self.restore(good)
+        self.failures, self.rate_scale, self.plan, self.records = failures, scale, plan, records
+        self._record(event=f"non-finite loss at step {at}: back to step {self.step}, rate halved")
+
+    # -- evaluation --------------------------------------------------------------------------------------------
+
+    def _evaluate(self) -> None:
+        if self.valid is None or not len(self.valid):
+            self._record()
+            return
+        start = time.perf_counter()
+        evaluation = self.objective.evaluate(self.valid, _evaluation_batch(self.plan))
+        if self.clock is not None:
+            self.clock.evaluated(time.perf_counter() - start, self.step)
+        sign = 1 if self.objective.monitor.higher_is_better else -1
+        better = math.isfinite(evaluation.monitor) and (
+            self.best_monitor is None or sign * evaluation.monitor > sign * self.best_monitor
+        )
+        if better:
+            self.best_monitor, self.best_evaluation, self.stale = evaluation.monitor, evaluation, 0
+            self.best = {n: t.detach().clone() for n, t in self.objective.state_dict().items()}
+        else:
+            self.stale += 1
+        self._record(evaluation, better)
+
+    def _record(self, evaluation: Evaluation | None = None, better: bool = False, event: str = "") -> None:
+        rate = next(iter(self.optimizers.values())).param_groups[0]["lr"] if self.optimizers else 0.0
+        record = Record(
+            step=self.step,
+            epoch=self.step / self.plan.batches_per_epoch,
+            seconds=round(self._seconds(), 3),
+            learning_rate=rate,
+            losses=self._means(),
+            monitor=evaluation.monitor if evaluation else None,
+            valid=evaluation.figures if evaluation else {},
+            best=better,
+            event=event,
+        )
+        self.sums, self.summed = {}, 0
+        self.records.append(record)
+        self._tell("evaluated", record)
+
+    def _finish(self, reason: str) -> History:
+        if reason == "interrupted":
+            self._save(self.state())
+            if self.best_monitor is None:
+                self._evaluate()
+        if self.best:
+            self.objective.load_state_dict(self.best)
+        if self.best_evaluation is None and self.valid is not None and self.best:
+            self.best_evaluation = self.objective.evaluate(self.valid, _evaluation_batch(self.plan))
+        self.objective.eval()
+        self._tell("finished", reason)
+        return History(self.records, self.plan, self.step, reason, self._seconds(), self.best_evaluation)
+
+    # -- state -------------------------------------------------------------------------------------------------
+
+    def state(self) -> State:
+        """Everything that the next step depends on, copied."""
+        tensors = {f"objective.{n}": t.detach().clone() for n, t in self.objective.state_dict().items()}
+        tensors |= {f"best.{n}": t for n, t in self.best.items()}
+        tensors["random"] = torch.get_rng_state()
+        if self.device.type == "cuda":
+            tensors["random.cuda"] = torch.cuda.get_rng_state(self.device)
+        values: dict[str, Any] = {
+            "step": self.step,
+            "rate_scale": self.rate_scale,
+            "failures": self.failures,
+            "stale": self.stale,
+            "best_monitor": self.best_monitor,
+            "place": self.stream.place(),
+            "seconds": self._seconds(),
+            "sums": {n: float(s) for n, s in self.sums.items()},
+            "summed": self.summed,
+        }
+        for name, optimizer in self.optimizers.items():
+            part = flatten_optimizer(name, optimizer)
+            tensors |= {f"optimizer.{n}": t.detach().clone() for n, t in part.tensors.items()}
+            values |= {f"optimizer.{n}": v for n, v in part.values.items()}
+        return State(tensors, values)
+
+    def restore(self, state: State) -> None:
+        """Go back to a state."""
+        pick = lambda prefix: {n[len(prefix) :]: t for n, t in state.tensors.items() if n.startswith(prefix)}  # noqa: E731
+        self.objective.load_state_dict(pick("objective."))
+        self.best = pick("best.")
+        torch.set_rng_state(state.tensors["random"])
+        if "random.cuda" in state.tensors:
+            torch.cuda.set_rng_state(state.tensors["random.cuda"], self.device)
+        values = state.values
+        self.step, self.rate_scale, self.failures = values["step"], values["rate_scale"], values["failures"]
+        self.stale, self.best_monitor = values["stale"], values["best_monitor"]
+        self.stream.go_to(values["place"])
+        self.earlier_seconds = values["seconds"] - (time.perf_counter() - self.started)
+        self.sums = {n: torch.tensor(s, device=self.device) for n, s in values["sums"].items()}
+        self.summed = values["summed"]
+        for name, optimizer in self.optimizers.items():
+            restore_optimizer(f"optimizer.{name}", optimizer, state)
+
+    def _save(self, state: State) -> None:
+        if self.trainer.checkpoints is not None:
+            self.trainer.checkpoints.save(state)
+
+    def _means(self) -> dict[str, float]:
+        return {n: float(s) / max(self.summed, 1) for n, s in self.sums.items()}
+
+    def _seconds(self) -> float:
+        since = self.clock.elapsed() if self.clock is not None else time.perf_counter() - self.started
+        return self.earlier_seconds + since
+
+    def _tell(self, what: str, *arguments: Any) -> None:
+        for listener in self.trainer.listeners:
+            getattr(listener, what)(*arguments)
+
+
+def _evaluation_batch(plan: Plan) -> int:
+    return max(512, plan.batch_size)
+
+
+def _time_evaluation(objective: Objective, valid: Dataset) -> float:
+    """What an evaluation of all rows costs, from a part of them."""
+    count = min(len(valid), 512)
+    part = valid.subset(torch.arange(count).numpy())
+    start = time.perf_counter()
+    objective.evaluate(part, count)
+    return (time.perf_counter() - start) * max(1.0, len(valid) / max(count, 1))
+
+
+@contextmanager
+def _interruptible() -> Iterator[threading.Event]:
+    """Ctrl-C asks the loop to end well; a second one ends it at once."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+
+    def ask(signum: int, frame: object) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)

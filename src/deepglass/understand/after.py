@@ -1,0 +1,52 @@
+"""What follows training: the baselines beside it, and the report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from deepglass.features.base import Best
+from deepglass.objectives.base import Objective
+from deepglass.run.folder import Folder
+from deepglass.run.prepare import Prepared
+from deepglass.understand.baselines import baselines
+from deepglass.understand.gather import gather
+from deepglass.understand.report.write import write_report
+
+BASELINE_SECONDS = 8.0  # for all outputs together
+
+
+def add_baselines(folder: Folder, prepared: Prepared, metrics: Mapping[str, Any], started: float) -> None:
+    """Fit the baselines on the training rows and store their test figures.
+
+    Args:
+        started: `time.perf_counter()` when the command began, for the total.
+    """
+    train, test = prepared.part("train"), prepared.part("test")
+    found = {}
+    if len(test):
+        share = BASELINE_SECONDS / max(len(prepared.outputs), 1)
+        for output in prepared.outputs:
+            found[output.name] = baselines(train, test, prepared.inputs, output, share)
+    seconds = {**metrics["seconds"], "total": round(time.perf_counter() - started, 3)}
+    folder.store_metrics({**metrics, "baselines": {n: f for n, f in found.items() if f}, "seconds": seconds})
+
+
+def add_report(
+    folder: Folder,
+    prepared: Prepared,
+    objective: Objective,
+    best: Mapping[str, Mapping[str, Best]],
+    samples: bool = True,
+) -> Path:
+    """Write report.html and say where it is."""
+    facts = gather(folder, prepared, objective, best)
+    if not samples:
+        columns = tuple(replace(c, example="", spread=None) for c in facts.columns)
+        facts = replace(facts, columns=columns, outputs=tuple(replace(o, mistakes=()) for o in facts.outputs))
+    path = folder.path / "report.html"
+    write_report(facts, path)
+    return path

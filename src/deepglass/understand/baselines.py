@@ -1,0 +1,197 @@
+"""Baselines: what simple models reach on the same test rows, so that a network's figure means something.
+
+    constant            the training rows' mean or class shares, whatever the input
+    linear              ridge or logistic regression on standardised numbers, one-hot categories, tf-idf and pixels
+    gradient_boosting   scikit-learn's histogram gradient boosting on numbers, codes and the first 50 components of
+                        texts and pictures
+
+How many rows they are fitted on follows from rows, columns and classes by a fixed rule and not from a clock, so that
+the same data give the same figures.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from deepglass.data.table import Table
+from deepglass.features.base import Best, Column, Feature
+from deepglass.understand.flatten import Flat, Matrix, flatten
+
+CLASSES = ("category", "binary")
+VALUES = ("number", "vector")
+
+_ITERATIONS = 200  # most trees a class; early stopping ends well-behaved fits before
+_FEWEST_ITERATIONS = 20
+_FEWEST_ROWS = 2000
+_LINEAR_ITERATIONS = 100
+_SURE = 1e-6  # the least probability of a class, among them those that the fitted rows lack
+
+# Speeds of one thread of a 2.6 GHz server; a slower machine takes longer, it doesn't get other figures.
+_PICTURES_PER_SECOND = 1500
+_CHARACTERS_PER_SECOND = 4e6
+_PRODUCTS_PER_SECOND = 4e9  # multiplications of dense linear algebra
+_SPARSE_PER_SECOND = 3e8
+_BINS_PER_SECOND = 1.5e8  # row x column look-ups of histogram boosting
+_NODE_SECONDS = 4e-6  # of finding the best split of one column at one node; a tree has about 31 nodes
+
+
+class _Model(NamedTuple):
+    """A fitted model's best answers from its inputs, and what the fit was."""
+
+    best: Callable[[Matrix], Best]
+    rows: int
+
+
+def baselines(
+    train: Table, test: Table, inputs: Sequence[Feature], output: Feature, seconds: float = 10
+) -> dict[str, dict[str, float]]:
+    """The test figures of three simple models, each with the `rows` that it was fitted on and the `seconds` it took.
+
+    A model is left out where it does not fit the output (no boosting of vectors) or no input can be flattened.
+
+    Args:
+        train: rows to fit on; those without a truth are left out.
+        test: rows to answer, all of them.
+        inputs: fitted features.
+        output: a fitted number, category, binary or vector; {} for other kinds.
+        seconds: about so long may it take in all; more training rows than fit are left out at random.
+    """
+    if output.kind not in CLASSES + VALUES:
+        return {}
+    truth = output.encode(train[output.column])
+    test_truth = output.encode(test[output.column])
+    rows = np.random.default_rng(0).permutation(np.flatnonzero(_known(truth)))
+    if not len(rows):
+        return {}
+    constant = output.constant(truth)
+    classes = constant["log_probs"].shape[1] if output.kind in CLASSES else None
+    best = {name: np.repeat(value, len(test), axis=0) for name, value in constant.items()}
+    found = {"constant": {**output.score(best, test_truth), "rows": float(len(rows))}}
+    rows = rows[: _rows_to_read(train, len(test), inputs, 0.4 * seconds)]
+    start = time.perf_counter()
+    flat = flatten(train.take(rows), test, inputs)
+    if flat is None:
+        return found
+    reading = time.perf_counter() - start
+    for name, fit in {"linear": _linear, "gradient_boosting": _boosting}.items():
+        start = time.perf_counter()
+        model = fit(flat, truth.take(rows), classes, 0.3 * seconds)
+        if model is not None:
+            matrix = flat.linear.test if name == "linear" else flat.trees.test
+            figures = output.score(model.best(matrix), test_truth)
+            took = time.perf_counter() - start + reading
+            found[name] = {**figures, "rows": float(model.rows), "seconds": round(took, 3)}
+    return found
+
+
+def _known(truth: Column) -> np.ndarray:
+    """The rows whose truth is known entirely, (N,) bool."""
+    if truth.values.dtype.kind != "f":
+        return truth.mask
+    return truth.mask & np.isfinite(truth.values.reshape(len(truth), -1)).all(1)
+
+
+def _rows_to_read(train: Table, test_rows: int, inputs: Sequence[Feature], seconds: float) -> int:
+    """How many training rows can be read beside the test rows."""
+    a_row = 1e-6 * len(inputs)
+    for feature in inputs:
+        if feature.kind == "image":
+            a_row += 1 / _PICTURES_PER_SECOND
+        elif feature.kind == "text":
+            sample = train[feature.column][:1000]
+            characters = sum(len(str(text)) for text in sample) / max(len(sample), 1)
+            a_row += characters / _CHARACTERS_PER_SECOND
+    return max(_FEWEST_ROWS, int(seconds / a_row) - test_rows)
+
+
+def _linear(flat: Flat, truth: Column, classes: int | None, seconds: float) -> _Model | None:
+    x = flat.linear.train
+    width = x.shape[1]
+    sparse = not isinstance(x, np.ndarray)
+    filled = x.nnz / max(x.shape[0], 1) if sparse else width
+    speed = _SPARSE_PER_SECOND if sparse else _PRODUCTS_PER_SECOND
+    if classes is None:
+        a_row = filled * (_LINEAR_ITERATIONS if sparse else width) / speed
+        n = _fitting(len(truth), seconds / a_row)
+        ridge = Ridge(solver="sparse_cg" if sparse else "cholesky", max_iter=_LINEAR_ITERATIONS if sparse else None)
+        ridge.fit(x[:n], _values(truth)[:n])
+        return _Model(lambda test: {"value": ridge.predict(test)}, n)
+    labels = _labels(truth)
+    a_row = 2 * filled * classes * _LINEAR_ITERATIONS / speed
+    n = _fitting(len(truth), seconds / a_row)
+    if len(np.unique(labels[:n])) < 2:
+        return None
+    logistic = LogisticRegression(max_iter=_LINEAR_ITERATIONS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the cap on iterations is meant
+        logistic.fit(x[:n], labels[:n])
+    return _Model(lambda test: _log_probs(logistic.predict_proba(test), logistic.classes_, classes), n)
+
+
+def _boosting(flat: Flat, truth: Column, classes: int | None, seconds: float) -> _Model | None:
+    if classes is None and truth.values.ndim > 1:
+        return None  # a vector
+    x, trees = flat.trees.train, 1 if classes is None or classes == 2 else classes
+    n, iterations = _boosting_size(len(truth), x.shape[1], trees, seconds)
+    settings = {
+        "max_iter": iterations,
+        "categorical_features": flat.categorical if any(flat.categorical) else None,
+        "n_iter_no_change": 10,
+        "random_state": 0,
+    }
+    if classes is None:
+        y = _values(truth)[:n]
+        regressor = HistGradientBoostingRegressor(early_stopping=n >= 1000, **settings).fit(x[:n], y)
+        return _Model(lambda test: {"value": regressor.predict(test)}, n)
+    labels = _labels(truth)[:n]
+    _, counts = np.unique(labels, return_counts=True)
+    if len(counts) < 2:
+        return None
+    stops = n >= 1000 and counts.min() >= 2 and 0.1 * n >= len(counts)  # it holds back a tenth of each class
+    classifier = HistGradientBoostingClassifier(early_stopping=stops, **settings).fit(x[:n], labels)
+    return _Model(lambda test: _log_probs(classifier.predict_proba(test), classifier.classes_, classes), n)
+
+
+def _boosting_size(rows: int, width: int, trees: int, seconds: float) -> tuple[int, int]:
+    """How many rows and iterations fit into the time: fewer rows down to 5000, then fewer iterations, then both."""
+    tree_seconds = seconds / trees
+    levels = math.log2(31)  # each row is looked at about once a level
+
+    def fitting(iterations: int) -> float:
+        left = tree_seconds / iterations - 31 * width * _NODE_SECONDS
+        return left * _BINS_PER_SECOND / (levels * width)
+
+    fewest = min(rows, 5000)
+    iterations = _ITERATIONS
+    while iterations > _FEWEST_ITERATIONS and fitting(iterations) < fewest:
+        iterations = max(_FEWEST_ITERATIONS, int(iterations * 0.8))
+    return _fitting(rows, fitting(iterations)), iterations
+
+
+def _fitting(rows: int, affordable: float) -> int:
+    return min(rows, max(_FEWEST_ROWS, int(affordable)))
+
+
+def _values(truth: Column) -> np.ndarray:
+    return truth.values.astype(np.float64)
+
+
+def _labels(truth: Column) -> np.ndarray:
+    """Classes from 0; the codes of categories and binaries begin at 1."""
+    return truth.values.astype(np.int64) - 1
+
+
+def _log_probs(probs: np.ndarray, present: np.ndarray, classes: int) -> Best:
+    """Log probabilities of all classes (N, K) from those of the classes that the fit has seen."""
+    full = np.full((len(probs), classes), _SURE)
+    full[:, present] = np.maximum(probs, _SURE)
+    return {"log_probs": np.log(full / full.sum(1, keepdims=True)).astype(np.float32)}

@@ -1,0 +1,291 @@
+"""From a run to the facts that its report tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from torch import nn
+
+from deepglass import metrics
+from deepglass.calibration import apply_temperature
+from deepglass.features.base import Best, Calibration, Column, Feature, Metric, Raw, take_raw
+from deepglass.objectives.base import Objective
+from deepglass.run.folder import Folder
+from deepglass.run.plain import short_figure
+from deepglass.run.prepare import Prepared, Taken
+from deepglass.understand.report import measure
+from deepglass.understand.report.facts import (
+    Baseline,
+    ClassFacts,
+    ColumnFacts,
+    DataFacts,
+    Evaluation,
+    Facts,
+    Figure,
+    Layer,
+    Mistake,
+    NumberFacts,
+    OutputFacts,
+    PlanFacts,
+    Reliability,
+    Reproduce,
+)
+
+MISTAKES = 60
+A_PAIR = 4  # mistakes shown of one pair of classes
+VALUES = 8  # columns shown beside a mistake
+
+
+def gather(
+    folder: Folder, prepared: Prepared, objective: Objective, best: Mapping[str, Mapping[str, Best]]
+) -> Facts:
+    """Everything that the report of a finished run needs."""
+    figures = folder.metrics()
+    kept = folder.read_json("features.json")
+    table = prepared.table
+    outputs = [
+        _output(f, prepared, best["test"][f.name], kept["calibration"].get(f.name, {}), figures)
+        for f in prepared.outputs
+        if f.name in best.get("test", {})
+    ]
+    inputs = ", ".join(f.name for f in prepared.inputs[:4]) + (", ..." if len(prepared.inputs) > 4 else "")
+    answered = " and ".join(f.name for f in prepared.outputs) or "its own inputs"
+    return Facts(
+        name=folder.path.name,
+        task=f"It answers {answered} from {inputs}.",
+        data=DataFacts(
+            source=table.name,
+            rows=len(table),
+            splits={p: len(prepared.rows(p)) for p in ("train", "valid", "test")},
+            notes=table.notes,
+            skipped=table.skipped,
+            remarks=tuple(figures["notes"]),
+        ),
+        columns=tuple(_column(table[t.name], t) for t in prepared.taken if t.name in table.columns),
+        outputs=tuple(outputs),
+        history=tuple(_evaluation(r, prepared.outputs) for r in folder.history() if r["monitor"] is not None),
+        plan=_plan(folder, figures),
+        layers=tuple(_layers(objective)),
+        reproduce=Reproduce(
+            commands=(f"deepglass train {folder.path / 'spec.yaml'}",),
+            spec=(folder.path / "spec.yaml").read_text(),
+            versions=figures["versions"],
+            seed=figures["seed"],
+            weights_sha256=figures["weights_sha256"],
+        ),
+    )
+
+
+# -- columns and plan --------------------------------------------------------------------------------------------
+
+
+def _column(raw: Raw, taken: Taken) -> ColumnFacts:
+    role_why = taken.why if taken.role == "ignored" else ""
+    spread: Any = None
+    missing, example = 0.0, ""
+    if isinstance(raw, pl.Series) and not raw.dtype.is_nested():
+        missing = raw.null_count() / max(len(raw), 1)
+        if taken.kind == "number" and raw.dtype.is_numeric():
+            spread = measure.histogram(raw.drop_nulls().cast(pl.Float64).to_numpy())
+        elif taken.kind in ("category", "binary", "number", "date"):
+            spread = measure.top_values(raw.to_list())
+        else:
+            example = next((str(v) for v in raw.head(100).to_list() if v is not None), "")[:120]
+    elif isinstance(raw, np.ndarray) and raw.ndim == 1:
+        spread = measure.top_values(raw.tolist()) if taken.kind != "number" else measure.histogram(raw)
+    else:
+        example = raw[0].name if isinstance(raw, list) and raw else " x ".join(map(str, getattr(raw, "shape", ())[1:]))
+    why = taken.why if taken.role != "ignored" else ""
+    return ColumnFacts(
+        name=taken.name, kind=taken.kind, why=why, role=taken.role, role_why=role_why, missing=missing, spread=spread, example=example
+    )
+
+
+def _plan(folder: Folder, figures: Mapping[str, Any]) -> PlanFacts:
+    plan = folder.plan()
+    best_steps = [r["step"] for r in folder.history() if r["best"]]
+    return PlanFacts(
+        steps=figures["step"],
+        batch_size=plan.batch_size,
+        epochs=figures["step"] / plan.batches_per_epoch,
+        precision=plan.precision,
+        device=figures["device"],
+        threads=plan.threads,
+        seconds=figures["seconds"]["train"],
+        seconds_total=figures["seconds"]["total"],
+        parameters=figures["parameters"],
+        examples_per_second=figures["examples_per_second"],
+        best_step=best_steps[-1] if best_steps else None,
+    )
+
+
+def _evaluation(record: Mapping[str, Any], outputs: Sequence[Feature]) -> Evaluation:
+    valid = {"loss": record["monitor"]}
+    for name, figures in record["valid"].items():
+        valid |= {m if len(outputs) == 1 else f"{name}.{m}": v for m, v in figures.items()}
+    train = {"loss": sum(record["losses"].values())}
+    return Evaluation(record["step"], record["epoch"], record["seconds"], record["learning_rate"], train, valid)
+
+
+def _layers(objective: Objective) -> list[Layer]:
+    """The modules that hold weights themselves, in the order of the network."""
+    layers = []
+    for name, module in objective.named_modules():
+        own = [p for p in module.parameters(recurse=False)]
+        if own and not isinstance(module, nn.ModuleList | nn.ModuleDict):
+            shape = tuple(max(own, key=lambda p: p.numel()).shape)
+            layers.append(Layer(name.removeprefix("network."), type(module).__name__, shape, sum(p.numel() for p in own)))
+    return layers
+
+
+# -- outputs -----------------------------------------------------------------------------------------------------
+
+
+def _output(
+    feature: Feature, prepared: Prepared, best: Best, calibration: Calibration, figures: Mapping[str, Any]
+) -> OutputFacts:
+    rows = prepared.rows("test")
+    truth = feature.encode(prepared.table.take(rows)[feature.column])
+    known = np.flatnonzero(truth.mask)
+    classes = numbers = None
+    mistakes: tuple[Mistake, ...] = ()
+    if "log_probs" in best:
+        classes, mistakes = _classes(feature, prepared, rows, truth, best, calibration)
+    elif "value" in best and best["value"].ndim == 1:
+        numbers, mistakes = _numbers(feature, prepared, rows, truth, best, calibration)
+    found = figures.get("baselines", {}).get(feature.name, {})
+    return OutputFacts(
+        name=feature.name,
+        kind=feature.kind,
+        metric=feature.metric or Metric("loss", False),
+        test=_intervals(feature, best, truth, known, calibration),
+        test_rows=len(known),
+        baselines={
+            name: Baseline({m: v for m, v in b.items() if m not in ("rows", "seconds")}, b.get("rows"), b.get("seconds"))
+            for name, b in found.items()
+        },
+        classes=classes,
+        numbers=numbers,
+        mistakes=mistakes,
+        remarks=tuple(feature.remarks(truth)) if len(known) else (),
+    )
+
+
+def _intervals(
+    feature: Feature, best: Best, truth: Column, known: np.ndarray, calibration: Calibration
+) -> dict[str, Figure]:
+    """Each figure with its interval: over the same resampled rows for all figures at once."""
+    value = feature.score(best, truth, calibration)
+    if len(known) < 2:
+        return {m: Figure(v) for m, v in value.items()}
+    pool = known if len(known) <= 2000 else np.random.default_rng(1).choice(known, 2000, replace=False)
+    random = np.random.default_rng(0)
+    drawn: dict[str, list[float]] = {m: [] for m in value}
+    for _ in range(100):
+        again = random.choice(pool, len(pool))
+        figures = feature.score({k: v[again] for k, v in best.items()}, truth.take(again), calibration)
+        for metric in value:
+            drawn[metric].append(figures.get(metric, np.nan))
+    shrink = np.sqrt(len(pool) / len(known))  # intervals narrow with the root of the rows
+    result = {}
+    for metric, values in drawn.items():
+        if metric == "accuracy":
+            result[metric] = measure.share_interval(round(value[metric] * len(known)), len(known))
+            continue
+        low, high = np.nanquantile(values, [0.025, 0.975]) - np.nanmedian(values)
+        result[metric] = Figure(value[metric], value[metric] + float(low * shrink), value[metric] + float(high * shrink))
+    return result
+
+
+def _classes(
+    feature: Feature, prepared: Prepared, rows: np.ndarray, truth: Column, best: Best, calibration: Calibration
+) -> tuple[ClassFacts, tuple[Mistake, ...]]:
+    names = feature.class_names
+    decoded = feature.decode(best, calibration)
+    labels = truth.values.reshape(-1).astype(int) - 1
+    said = best["log_probs"].argmax(1)
+    if feature.kind == "binary":
+        said = (np.array([d["probability"] for d in decoded]) >= calibration.get("threshold", 0.5)).astype(int)
+    confidence = np.array([d["confidence"] for d in decoded])
+    known = truth.mask
+    raw = apply_temperature(best["log_probs"], 1.0)
+    before = np.exp(raw.max(1))
+    reliability = Reliability(
+        after=measure.reliability_bins(confidence[known], (said == labels)[known]),
+        ece_after=metrics.ece(labels[known], np.exp(apply_temperature(best["log_probs"], calibration.get("temperature", 1.0)))[known]),
+        before=measure.reliability_bins(before[known], (raw.argmax(1) == labels)[known]),
+        ece_before=metrics.ece(labels[known], np.exp(raw)[known]),
+        temperature=calibration.get("temperature"),
+    )
+    thresholds = None
+    if feature.kind == "binary":
+        thresholds = measure.thresholds(
+            np.array([d["probability"] for d in decoded])[known],
+            labels[known] == 1,
+            chosen=calibration.get("threshold", 0.5),
+            positive=names[1],
+        )
+    wrong = np.flatnonzero(known & (said != labels))
+    wrong = wrong[np.argsort(-confidence[wrong], kind="stable")]
+    seen: dict[tuple[int, int], int] = {}
+    shown = []
+    for i in wrong:
+        pair = (int(labels[i]), int(said[i]))
+        seen[pair] = seen.get(pair, 0) + 1
+        if seen[pair] <= A_PAIR and len(shown) < MISTAKES:
+            shown.append(_mistake(prepared, rows, i, names[pair[0]], names[pair[1]], float(confidence[i])))
+    confusion = metrics.confusion_matrix(labels[known], said[known], len(names))
+    facts = ClassFacts(names=names, confusion=confusion, reliability=reliability, thresholds=thresholds)
+    return facts, tuple(shown)
+
+
+def _numbers(
+    feature: Feature, prepared: Prepared, rows: np.ndarray, truth: Column, best: Best, calibration: Calibration
+) -> tuple[NumberFacts, tuple[Mistake, ...]]:
+    decoded = feature.decode(best, calibration)
+    true = feature.decode({"value": truth.values.astype(np.float64)}, {})
+    actual = np.array([d["value"] for d in true], dtype=float)
+    said = np.array([d["value"] for d in decoded], dtype=float)
+    known = np.flatnonzero(truth.mask)
+    shown = known[measure.sample(len(known))]
+    ends = [np.array([d[k] for d in decoded], dtype=float) for k in ("low", "high")] if "low" in decoded[0] else None
+    off = said - actual
+    worst = known[np.argsort(-np.abs(off[known]), kind="stable")][:24]
+    facts = NumberFacts(
+        truth=actual[shown],
+        predicted=said[shown],
+        low=ends[0][shown] if ends else None,
+        high=ends[1][shown] if ends else None,
+        level=decoded[0].get("confidence"),
+        coverage=metrics.coverage(actual[known], ends[0][known], ends[1][known]) if ends else None,
+        residuals={q: float(np.quantile(off[known], q)) for q in (0.05, 0.25, 0.5, 0.75, 0.95)},
+    )
+    return facts, tuple(_mistake(prepared, rows, i, float(actual[i]), float(said[i]), None) for i in worst)
+
+
+def _mistake(
+    prepared: Prepared, rows: np.ndarray, i: int, truth: Any, predicted: Any, confidence: float | None
+) -> Mistake:
+    row = int(rows[i])
+    picture = None
+    values: dict[str, str] = {}
+    for feature in prepared.inputs:
+        raw = prepared.table[feature.column]
+        if feature.kind == "image":
+            picture = measure.thumbnail(_pixels(feature, raw, row))
+        elif len(values) < VALUES:
+            value = raw[row]
+            values[feature.name] = short_figure(value) if isinstance(value, float) else str(value)[:300]
+    place = int(prepared.places[row])
+    return Mistake(row=place, truth=truth, predicted=predicted, confidence=confidence, picture=picture, values=values)
+
+
+def _pixels(feature: Feature, raw: Raw, row: int) -> np.ndarray:
+    """A picture as the network gets it, (Y, X, C) of bytes."""
+    values = feature.encode(take_raw(raw, np.array([row]))).values[0]
+    if values.dtype != np.uint8 or values.max(initial=0) < 64:  # few levels, such as the 17 of scikit-learn's digits
+        values = (values.astype(float) * 255 / max(values.max(initial=1), 1)).astype(np.uint8)
+    return np.moveaxis(values, 0, -1)

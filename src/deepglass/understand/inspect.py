@@ -1,0 +1,124 @@
+"""What is in a source: how each column is taken and why, and what is plainly wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from deepglass.data.table import Note, Skipped, Table
+from deepglass.features.base import Raw
+from deepglass.run.prepare import Taken, settle
+from deepglass.run.spec import Spec
+
+FEW = 10  # examples of a class below which it can hardly be learned
+RARE = 0.1  # share of a class below which the classes count as imbalanced
+
+
+@dataclass(frozen=True)
+class ColumnView:
+    """A column, its kind, why, its part in the task, and how many values are missing."""
+
+    name: str
+    kind: str
+    why: str
+    role: str
+    missing: int
+    distinct: int | None
+    example: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is wrong, the rows and columns that it concerns, how sure that is, and what mends it."""
+
+    kind: str
+    rows: tuple[int, ...]
+    columns: tuple[str, ...]
+    sure: float
+    text: str
+    fix: str
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """All that `deepglass inspect` says."""
+
+    name: str
+    rows: int
+    notes: tuple[Note, ...]
+    skipped: tuple[Skipped, ...]
+    columns: tuple[ColumnView, ...]
+    findings: tuple[Finding, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "source": {"name": self.name, "rows": self.rows, "notes": [n._asdict() for n in self.notes]},
+            "skipped": [s._asdict() for s in self.skipped],
+            "columns": [asdict(c) for c in self.columns],
+            "findings": [asdict(f) for f in self.findings],
+        }
+
+
+def inspect_table(table: Table, spec: Spec) -> Inspection:
+    """Look at a table as training would take it.
+
+    Raises:
+        SourceError, SpecError: what would also stop a training.
+    """
+    taken, _ = settle(table, spec)
+    order = {name: i for i, name in enumerate(table.names)}
+    columns = [_view(table, t) for t in sorted(taken, key=lambda t: order.get(t.name, 0))]
+    findings = [f for t in taken for f in _findings(table, t)]
+    return Inspection(table.name, len(table), table.notes, table.skipped, tuple(columns), tuple(findings))
+
+
+def _view(table: Table, taken: Taken) -> ColumnView:
+    raw = table[taken.name]
+    distinct = raw.n_unique() if isinstance(raw, pl.Series) and not raw.dtype.is_nested() else None
+    example = next((str(v) for v in _first(raw) if v is not None), "")
+    return ColumnView(taken.name, taken.kind, taken.why, taken.role, _missing(raw), distinct, example[:60])
+
+
+def _findings(table: Table, taken: Taken) -> Sequence[Finding]:
+    if taken.why.startswith(("the same value", "no value")):
+        text = f"{taken.name}: {taken.why}; it is left out"
+        return [Finding("constant", (), (taken.name,), 1.0, text, f"data.ignore=[{taken.name}]")]
+    if taken.why.startswith("a row number"):
+        text = f"{taken.name}: {taken.why}; it is left out"
+        return [Finding("id_column", (), (taken.name,), 1.0, text, f"data.ignore=[{taken.name}]")]
+    raw = table[taken.name]
+    if taken.role != "output" or taken.kind not in ("category", "binary") or not isinstance(raw, pl.Series | np.ndarray):
+        return []
+    counts = pl.Series("value", raw).drop_nulls().value_counts(sort=True)
+    shares = counts["count"] / counts["count"].sum()
+    found = []
+    if shares.min() < RARE / max(len(counts) / 2, 1):
+        text = f"{taken.name}: {counts['value'][-1]!r} is {shares[-1]:.1%} of the rows; thresholds are moved, nothing is reweighted"
+        found.append(Finding("imbalance", (), (taken.name,), 1.0, text, ""))
+    few = counts.filter(pl.col("count") < FEW)
+    if len(few):
+        names = ", ".join(str(v) for v in few["value"][:5])
+        rows = np.flatnonzero(pl.Series(raw).is_in(few["value"].implode()).fill_null(False).to_numpy())
+        text = f"{taken.name}: {len(few)} classes have fewer than {FEW} examples ({names})"
+        found.append(Finding("few_examples", tuple(map(int, rows)), (taken.name,), 1.0, text, ""))
+    return found
+
+
+def _missing(raw: Raw) -> int:
+    if isinstance(raw, pl.Series):
+        return raw.null_count()
+    if isinstance(raw, np.ndarray):
+        return int(np.isnan(raw.reshape(len(raw), -1)).all(1).sum()) if raw.dtype.kind == "f" else 0
+    return sum(item is None for item in raw)
+
+
+def _first(raw: Raw) -> list[Any]:
+    if isinstance(raw, pl.Series):
+        return raw.head(100).to_list()
+    if isinstance(raw, np.ndarray) and raw.ndim > 1:
+        return [f"{' x '.join(map(str, raw.shape[1:]))} {raw.dtype}"]
+    return [getattr(v, "name", v) for v in raw[:100]]

@@ -1,0 +1,133 @@
+"""Lines over a common x: learning curves, ROC and threshold curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from deepglass.understand.report.charts.axes import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Axis,
+    axis,
+    figure,
+    frame,
+)
+from deepglass.understand.report.markup import text
+from deepglass.understand.report.numerals import finite, number, percent
+
+
+_MOST = 240  # points a line; more cannot be told apart at this size
+
+
+class Line(NamedTuple):
+    """A line: its name, its values, and the css class that gives its colour."""
+
+    name: str
+    values: Sequence[float]
+    css: str = "c1"
+
+
+def curves(
+    title: str,
+    x: Sequence[float],
+    lines: Sequence[Line],
+    *,
+    x_name: str,
+    log: bool = False,
+    share: bool = False,
+    marked: float | None = None,
+    marked_name: str = "",
+    height: int = HEIGHT,
+) -> str:
+    """Lines over x with a tooltip at each x; non-finite points are left out.
+
+    Args:
+        title: html.
+        x: ascending.
+        lines: each with as many values as x.
+        x_name: name of the x axis.
+        log: the y axis has equal factors at equal lengths.
+        share: y values are shares.
+        marked: an x at which an upright line stands, such as the best step.
+        marked_name: what that line is.
+        height: of the drawing.
+    """
+    keep = _thinned(len(x), marked, x)
+    x = [x[i] for i in keep]
+    lines = [Line(line.name, [line.values[i] for i in keep], line.css) for line in lines]
+    across = axis([*x, *([] if marked is None else [marked])], LEFT, WIDTH - RIGHT, room=0)
+    across = replace(across, whole=all(float(a).is_integer() for a in x) and across.high > 1)
+    up = axis((v for line in lines for v in line.values), height - BOTTOM, TOP + 6, log=log, share=share)
+    body = [_mark(across, up, marked)] if finite(marked) else []
+    body += [f'<path class="line {line.css}" d="{_path(across, up, x, line.values)}"/>' for line in lines]
+    body += [_end(across, up, x, line) for line in lines]
+    body.append(_hits(across, up, x, lines, x_name, share))
+    legend = [(line.css, text(line.name)) for line in lines] if len(lines) > 1 else []
+    if finite(marked) and marked_name:
+        legend.append(("mark", text(marked_name)))
+    summary = _summary(x, lines, x_name, share)
+    svg = frame(across, up, "".join(body), summary=summary, x_name=x_name, height=height, css="curves")
+    return figure(title, svg, legend)
+
+
+def _thinned(points: int, marked: float | None, x: Sequence[float]) -> list[int]:
+    if points <= _MOST:
+        return list(range(points))
+    kept = {round(i * (points - 1) / (_MOST - 1)) for i in range(_MOST)}
+    return sorted(kept | {i for i in range(points) if x[i] == marked})
+
+
+def _path(across: Axis, up: Axis, x: Sequence[float], y: Sequence[float]) -> str:
+    path, pen = [], "M"
+    for a, b in zip(x, y, strict=True):
+        if not finite(b) or not finite(a):
+            pen = "M"
+            continue
+        path.append(f"{pen}{across(a)} {up(b)}")
+        pen = "L"
+    return "".join(path)
+
+
+def _end(across: Axis, up: Axis, x: Sequence[float], line: Line) -> str:
+    """A dot at the last value, which also shows a line of one point."""
+    known = [(a, b) for a, b in zip(x, line.values, strict=True) if finite(b)]
+    if not known:
+        return ""
+    return f'<circle class="dot {line.css}" cx="{across(known[-1][0])}" cy="{up(known[-1][1])}" r="3.2"/>'
+
+
+def _mark(across: Axis, up: Axis, at: float) -> str:
+    return f'<path class="upright" d="M{across(at)} {up.start}V{up.end}"/>'
+
+
+def _hits(across: Axis, up: Axis, x: Sequence[float], lines: Sequence[Line], x_name: str, share: bool) -> str:
+    """Invisible strips that say the values at each x."""
+    say = percent if share else number
+    places = [across(a) for a in x]
+    strips = []
+    for i, place in enumerate(places):
+        left = (places[i - 1] + place) / 2 if i else across.start
+        right = (place + places[i + 1]) / 2 if i + 1 < len(places) else across.end
+        said = "".join(f"\n{line.name}: {say(line.values[i])}" for line in lines)
+        strips.append(
+            f'<g class="hit"><title>{text(f"{x_name} {number(x[i], 4)}{said}")}</title>'
+            f'<path d="M{place} {up.start}V{up.end}"/>'
+            f'<rect x="{left:.1f}" y="{TOP}" width="{max(right - left, 0.5):.1f}" height="{up.start - TOP:.0f}"/></g>'
+        )
+    return "".join(strips)
+
+
+def _summary(x: Sequence[float], lines: Sequence[Line], x_name: str, share: bool) -> str:
+    say = percent if share else number
+    ends = []
+    for line in lines:
+        known = [v for v in line.values if finite(v)]
+        if known:
+            ends.append(f"{line.name} from {say(known[0])} to {say(known[-1])}")
+    return f"Lines over {x_name}: " + "; ".join(ends)

@@ -1,0 +1,122 @@
+"""Which classes are taken for which: the confusion matrix, whose cells show their mistakes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from deepglass.understand.report.facts import ClassFacts, Facts
+from deepglass.understand.report.markup import Panel, details, each_output, label, meter, shorten, table, text
+from deepglass.understand.report.numerals import count, percent, plural
+
+
+_MOST_CLASSES = 20
+_WORST_SHOWN = 12
+_MOST_IN_TABLE = 200
+
+
+def panel(facts: Facts) -> Panel | None:
+    """A matrix an output of classes; None where there is none."""
+    shown = [
+        (i, o.name, o.classes) for i, o in enumerate(facts.outputs) if o.classes and o.classes.confusion is not None
+    ]
+    if not shown:
+        return None
+    parts = [
+        f'<div class="matrixside">{_matrix(i, classes)}{_classes(classes)}</div>'
+        f'<div class="picked" data-output="{i}" aria-live="polite"></div>'
+        for i, _, classes in shown
+    ]
+    lead = "A row for each true class, a column for each answer. Choose an orange cell to see its mistakes."
+    return Panel("Which is taken for which", lead, each_output([n for _, n, _ in shown], parts), short="Confusion")
+
+
+def most_confused(confusion: np.ndarray, at_most: int = _MOST_CLASSES) -> list[int]:
+    """The classes of the most frequent mistakes, in their own order; all where there are few."""
+    if len(confusion) <= at_most:
+        return list(range(len(confusion)))
+    wrong = confusion * (1 - np.eye(len(confusion), dtype=confusion.dtype))
+    picked: dict[int, None] = {}
+    for place in np.argsort(-wrong, axis=None, kind="stable"):
+        for i in divmod(int(place), len(confusion)):
+            if len(picked) < at_most:
+                picked[i] = None
+        if len(picked) == at_most:
+            break
+    return sorted(picked)
+
+
+def _matrix(output: int, classes: ClassFacts) -> str:
+    confusion = np.nan_to_num(np.asarray(classes.confusion, dtype=float)).astype(int)
+    picked = most_confused(confusion)
+    part = len(picked) < len(confusion)
+    wrong = confusion[np.ix_(picked, picked)] * (1 - np.eye(len(picked), dtype=int))
+    highest = max(int(wrong.max(initial=0)), 1)
+    names = [classes.names[i] for i in picked]
+    long = max((len(n) for n in names), default=0) > 3
+    head = "".join(f'<th scope="col"><span>{label(n, 14)}</span></th>' for n in names)
+    head += '<th scope="col" class="rest"><span>others</span></th>' if part else ""
+    rows = []
+    for i in picked:
+        cells = "".join(_cell(output, confusion, i, j, highest, classes.names) for j in picked)
+        if part:
+            others = int(confusion[i].sum() - confusion[i, picked].sum())
+            cells += f'<td class="rest">{count(others) if others else ""}</td>'
+        rows.append(f'<tr><th scope="row">{label(classes.names[i], 18)}</th>{cells}</tr>')
+    size = "few" if len(picked) <= 4 else "large" if len(picked) > 12 else ""
+    css = " ".join(["confusion", "long" if long else "", size]).strip()
+    note = f'<p class="note">The {len(picked)} most confused of {count(len(confusion))} classes.</p>' if part else ""
+    none = "" if wrong.any() else '<p class="note">There is no mistake among these test rows.</p>'
+    return (
+        f'<div class="matrix"><div class="scroll" tabindex="0" role="region" aria-label="Confusion matrix">'
+        f'<table class="{css}"><caption>answer →</caption>'
+        f'<thead><tr><td class="corner">true ↓</td>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+        f"{note}{none}</div>"
+    )
+
+
+def _cell(output: int, confusion: np.ndarray, i: int, j: int, highest: int, names: tuple[str, ...]) -> str:
+    n, rows = int(confusion[i, j]), max(int(confusion[i].sum()), 1)
+    if not n:
+        return "<td></td>"
+    said = f"{shorten(names[i], 60)} answered as {shorten(names[j], 60)}: {plural(n, 'row')}, {percent(n / rows)}"
+    if i == j:
+        return f'<td class="right" style="--w:{n / rows:.0%}" title="{text(said)}">{count(n)}</td>'
+    weight = 0.05 + 0.95 * (n / highest) ** 0.5
+    return (
+        f'<td class="wrong" style="--w:{weight:.0%}"><button type="button" data-output="{output}" data-true="{i}" '
+        f'data-said="{j}" data-count="{n}" title="{text(said)}" aria-label="{text(said)}">{count(n)}</button></td>'
+    )
+
+
+def _classes(classes: ClassFacts) -> str:
+    """How well each class is found and how far its name can be trusted, worst first."""
+    confusion = np.nan_to_num(np.asarray(classes.confusion, dtype=float))
+    right, rows, said = np.diag(confusion), confusion.sum(1), confusion.sum(0)
+    found = np.divide(right, rows, out=np.zeros_like(right), where=rows > 0)
+    trusted = np.divide(right, said, out=np.zeros_like(right), where=said > 0)
+    total = found + trusted
+    f1 = np.divide(2 * found * trusted, total, out=np.zeros_like(right), where=total > 0)
+    worst = [int(i) for i in np.argsort(f1, kind="stable") if rows[i] > 0][:_MOST_IN_TABLE]
+    lines = [
+        [
+            label(classes.names[i], 40),
+            count(rows[i]),
+            _bar(found[i]),
+            _bar(trusted[i]) if said[i] else "–",
+            percent(f1[i]),
+        ]
+        for i in worst
+    ]
+    head = ["Class", "Test rows", "Found <small>recall</small>", "Right when named <small>precision</small>", "F1"]
+    first = table(head, lines[:_WORST_SHOWN], css="classes", caption="Figures of each class, worst first")
+    if len(lines) <= _WORST_SHOWN:
+        return f'<div class="perclass"><h3>Each class, worst first</h3>{first}</div>'
+    rest = table(head, lines[_WORST_SHOWN:], css="classes", caption="The other classes")
+    more = f"{count(len(lines) - _WORST_SHOWN)} more" + (
+        f" of {count(len(classes.names))} classes" if len(classes.names) > _MOST_IN_TABLE else ""
+    )
+    return f'<div class="perclass"><h3>Each class, worst first</h3>{first}{details(more, rest)}</div>'
+
+
+def _bar(share: float) -> str:
+    return f"{meter(share)}{percent(share)}"

@@ -1,0 +1,76 @@
+"""All test figures with their intervals, beside those of the simpler models."""
+
+from __future__ import annotations
+
+from deepglass.understand.report.facts import Baseline, Facts, Figure, OutputFacts
+from deepglass.understand.report.markup import Panel, capital, each_output, remarks, table, text
+from deepglass.understand.report.numerals import (
+    baseline_name,
+    duration,
+    figure,
+    finite,
+    higher_is_better,
+    metric_name,
+    plural,
+)
+
+
+_ORDER = ("gradient_boosting", "linear", "constant")
+
+
+def panel(facts: Facts) -> Panel | None:
+    """A table an output; None where nothing was measured."""
+    shown = [o for o in facts.outputs if o.test]
+    if not shown:
+        return None
+    parts = [_table(o) + _footnote(o) + remarks(text(r) for r in o.remarks) for o in shown]
+    lead = "Measured on rows that neither training nor the choice of settings has seen, with 95&nbsp;% intervals."
+    return Panel("Test figures, beside simpler models", lead, each_output([o.name for o in shown], parts), short="Test")
+
+
+def _table(output: OutputFacts) -> str:
+    names = sorted(output.baselines, key=lambda n: _ORDER.index(n) if n in _ORDER else -1)
+    rows = [_row(output, metric, names) for metric in _metrics(output)]
+    head = ["Figure", "This network", *(text(capital(baseline_name(n))) for n in names)]
+    return table(head, rows, css="figures", caption=f"Test figures of {text(output.name)}")
+
+
+def _metrics(output: OutputFacts) -> list[str]:
+    """The figure to watch first, then as they come."""
+    main = output.metric.name
+    return sorted(output.test, key=lambda m: m != main)
+
+
+def _row(output: OutputFacts, metric: str, names: list[str]) -> list[str]:
+    ours = output.test[metric]
+    theirs = {n: output.baselines[n].metrics.get(metric, float("nan")) for n in names}
+    main = metric == output.metric.name
+    higher = output.metric.higher_is_better if main else higher_is_better(metric)
+    known = [v for v in (ours.value, *theirs.values()) if finite(v)]
+    best = (max if higher else min)(known) if len(known) > 1 and metric != "coverage" else None
+    arrow = f'<small class="way" title="{"more" if higher else "less"} is better">{"↑" if higher else "↓"}</small>'
+    heading = f"{text(capital(metric_name(metric)))} {arrow if metric != 'coverage' else ''}"
+    cells = [_cell(metric, ours, best), *(_cell(metric, Figure(theirs[n]), best) for n in names)]
+    return [f"<b>{heading}</b>" if main else heading, *cells]
+
+
+def _cell(metric: str, shown: Figure, best: float | None) -> str:
+    value = figure(metric, shown.value)
+    value = f'<b class="best">{value}</b>' if finite(shown.value) and shown.value == best else value
+    if not (finite(shown.low) and finite(shown.high)):
+        return value
+    return f"{value} <small>{figure(metric, shown.low)} – {figure(metric, shown.high)}</small>"
+
+
+def _footnote(output: OutputFacts) -> str:
+    said = [_said(name, b) for name, b in output.baselines.items() if name != "constant"]
+    sentences = [f"{plural(output.test_rows, 'test row')}.", *(s for s in said if s)]
+    if "constant" in output.baselines:
+        sentences.append("The constant answer ignores the inputs.")
+    return f'<p class="note">{" ".join(sentences)} Bold: best of the row.</p>'
+
+
+def _said(name: str, baseline: Baseline) -> str:
+    took = f" in {duration(baseline.seconds)}" if finite(baseline.seconds) else ""
+    fitted = f"fitted on {plural(baseline.rows, 'row')}" if baseline.rows else "fitted" if took else ""
+    return f"{text(capital(baseline_name(name)))}: {fitted}{took}." if fitted else ""

@@ -1,0 +1,106 @@
+"""Facts -> one html file that works offline."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import tempfile
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from deepglass.errors import StorageError
+from deepglass.understand.report.facts import Facts
+from deepglass.understand.report.markup import Panel, shorten, text
+from deepglass.understand.report.panels import (
+    calibration,
+    confusion,
+    data,
+    figures,
+    findings,
+    learning,
+    mistakes,
+    network,
+    numbers,
+    reproduce,
+    story,
+    thresholds,
+)
+
+
+PANELS = (
+    story,
+    findings,
+    data,
+    learning,
+    figures,
+    confusion,
+    numbers,
+    thresholds,
+    calibration,
+    mistakes,
+    network,
+    reproduce,
+)
+"""The parts in the order of the page; the first is its head."""
+
+
+def write_report(facts: Facts, path: Path) -> None:
+    """Write the report to `path`, whole or not at all.
+
+    Raises:
+        StorageError: `disk-full` or `read-only`.
+    """
+    html = render(facts).encode("utf-8", "replace")
+    temporary: Path | None = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = Path(file.name)
+            file.write(html)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        message = f"cannot write the report {path}: {error.strerror or error}"
+        raise StorageError("disk-full" if full else "read-only", message) from error
+
+
+def render(facts: Facts) -> str:
+    """The report as html text."""
+    made = [p for p in (module.panel(facts) for module in PANELS) if p is not None]
+    head, parts = made[0], made[1:]
+    page = files("deepglass.understand.report").joinpath("page")
+    return Template(page.joinpath("page.html").read_text("utf-8")).substitute(
+        title=text(shorten(facts.name, 80)),
+        style=page.joinpath("page.css").read_text("utf-8"),
+        script=page.joinpath("page.js").read_text("utf-8"),
+        nav="".join(f'<a href="#{_anchor(p)}">{p.short or p.title}</a>' for p in made),
+        anchor=_anchor(head),
+        heading=head.title,
+        lead=head.lead,
+        story=head.html,
+        panels="".join(_section(p) for p in parts),
+        foot=_foot(facts),
+    )
+
+
+def _section(panel: Panel) -> str:
+    anchor = _anchor(panel)
+    return (
+        f'<section id="{anchor}" aria-labelledby="{anchor}-title"><header><h2 id="{anchor}-title">{panel.title}</h2>'
+        f'<p class="lead">{panel.lead}</p></header>{panel.html}</section>'
+    )
+
+
+def _anchor(panel: Panel) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", (panel.short or panel.title).lower()).strip("-")
+
+
+def _foot(facts: Facts) -> str:
+    version = facts.reproduce.versions.get("deepglass", "") if facts.reproduce else ""
+    return f"Written by deepglass {text(version)}".rstrip() + ". This file needs no network."

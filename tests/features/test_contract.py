@@ -1,0 +1,316 @@
+"""What every kind of data must do, whatever it holds."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from torch import nn
+
+from deepglass.features.base import FEATURES, Column, Feature, Raw, from_state, recognise, take_raw
+from deepglass.nn.tokens import Field, Tokens
+
+DIM = 8
+ROWS = 60
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Raw values of a kind, the same with some missing, and nothing but missing ones; None where it has no such."""
+
+    raw: Raw
+    some_missing: Raw | None
+    all_missing: Raw | None
+
+
+def _with_gaps(values: list) -> Sample:
+    gaps = [None if i % 4 == 1 else v for i, v in enumerate(values)]
+    dtype = pl.Series(values).dtype
+    return Sample(pl.Series(values), pl.Series(gaps, dtype=dtype), pl.Series([None] * len(values), dtype=dtype))
+
+
+def _samples() -> dict[str, Sample]:
+    generator = np.random.default_rng(0)
+    words = ["red", "green", "blue"]
+    sentences = ["a good day", "the bad road is long", "no rain in spring", "what a long night it was"]
+    day = datetime.datetime(2020, 1, 1)
+    hours = [day + datetime.timedelta(hours=int(h)) for h in generator.integers(0, 20_000, ROWS)]
+    numbers = generator.normal(100, 20, ROWS).tolist()
+    vectors = generator.normal(size=(ROWS, 3))
+    pictures = generator.integers(0, 255, (ROWS, 12, 10), dtype=np.uint8)
+    return {
+        "number": _with_gaps(numbers),
+        "category": _with_gaps([words[i % 3] for i in range(ROWS)]),
+        "binary": _with_gaps([bool(i % 3) for i in range(ROWS)]),
+        "date": _with_gaps(hours),
+        "vector": _with_gaps(vectors.tolist()),
+        "image": Sample(pictures, None, None),
+        "text": _with_gaps([sentences[i % 4] + f" {i}" for i in range(ROWS)]),
+    }
+
+
+SAMPLES = _samples()
+KINDS = [kind for kind in FEATURES.names() if kind in SAMPLES]
+OUTPUTS = [kind for kind in KINDS if FEATURES.get(kind).metric is not None]
+
+
+def _fitted(kind: str) -> Feature:
+    return FEATURES.get(kind)(name="x").fit([SAMPLES[kind].raw])
+
+
+def _field(column: Column, copies: int = 1) -> Field:
+    """The rows as a batch makes them: ragged ones padded to the longest."""
+    if column.offsets is not None:
+        lengths = np.diff(column.offsets)
+        mask = np.arange(max(lengths.max(), 1)) < lengths[:, None]
+        values = np.zeros(mask.shape, column.values.dtype)
+        values[mask] = column.values
+    else:
+        values, mask = column.values, column.mask
+    return Field(torch.from_numpy(values.repeat(copies, 0)), torch.from_numpy(mask.repeat(copies, 0)))
+
+
+def _columns(feature: Feature) -> list[Column]:
+    sample = SAMPLES[feature.kind]
+    return [feature.encode(raw) for raw in (sample.raw, sample.some_missing, sample.all_missing) if raw is not None]
+
+
+def _encode(encoder: nn.Module, feature: Feature, field: Field) -> Tokens:
+    if feature.joint:
+        field = Field(field.values[:, None], field.mask[:, None])
+    return encoder(field)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_recognises_its_own(kind: str) -> None:
+    assert FEATURES.get(kind).recognise(SAMPLES[kind].raw, "x").score > 0.4
+    assert recognise(SAMPLES[kind].raw, "x")[0] == kind
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_recognise_never_fails_on_what_others_hold(kind: str) -> None:
+    for other in SAMPLES.values():
+        for raw in (other.raw, other.some_missing, other.all_missing, take_raw(other.raw, np.arange(0))):
+            guess = None if raw is None else FEATURES.get(kind).recognise(raw, "x")
+            assert guess is None or (0 <= guess.score <= 1 and guess.why)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_fit_makes_a_copy(kind: str) -> None:
+    feature = FEATURES.get(kind)(name="x")
+    fitted = feature.fit([SAMPLES[kind].raw])
+    assert fitted.fitted
+    assert not feature.fitted
+    assert fitted.kind == kind
+    assert fitted.column == "x"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_fit_in_chunks_is_fit_at_once(kind: str) -> None:
+    raw = SAMPLES[kind].raw
+    chunks = [take_raw(raw, np.arange(0, 25)), take_raw(raw, np.arange(25, ROWS))]
+    assert FEATURES.get(kind)(name="x").fit(chunks).state() == _fitted(kind).state()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_state_comes_back_from_json(kind: str) -> None:
+    feature = _fitted(kind)
+    again = from_state(json.loads(json.dumps(feature.state())))
+    assert again.state() == feature.state()
+    for a, b in zip(_columns(feature), _columns(again), strict=True):
+        np.testing.assert_array_equal(a.values, b.values)
+        np.testing.assert_array_equal(a.mask, b.mask)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_encode_row_by_row(kind: str) -> None:
+    feature, sample = _fitted(kind), SAMPLES[kind]
+    raw = sample.raw if sample.some_missing is None else sample.some_missing
+    whole = feature.encode(raw)
+    assert len(whole) == ROWS
+    assert whole.mask.dtype == bool
+    for i in (0, 1, ROWS - 1):
+        one, same = feature.encode(take_raw(raw, np.array([i]))), whole.take(np.array([i]))
+        np.testing.assert_array_equal(one.values, same.values)
+        np.testing.assert_array_equal(one.mask, same.mask)
+    assert len(feature.encode(take_raw(raw, np.arange(0)))) == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_missing_values_are_known(kind: str) -> None:
+    feature, sample = _fitted(kind), SAMPLES[kind]
+    assert feature.encode(sample.raw).mask.all()
+    assert feature.notes(sample.raw) == {}
+    if sample.some_missing is not None:
+        np.testing.assert_array_equal(feature.encode(sample.some_missing).mask, np.arange(ROWS) % 4 != 1)
+        assert not feature.encode(sample.all_missing).mask.any()
+        assert feature.notes(sample.some_missing) == {}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_fit_on_missing_values_only(kind: str) -> None:
+    sample = SAMPLES[kind]
+    if sample.all_missing is None:
+        pytest.skip("has no missing values")
+    feature = FEATURES.get(kind)(name="x").fit([sample.all_missing])
+    encoder = feature.encoder(DIM).eval()
+    tokens = _encode(encoder, feature, _field(feature.encode(sample.all_missing)))
+    assert feature.fitted
+    assert torch.isfinite(tokens.values).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_encoder_gives_finite_tokens_and_gradients(kind: str) -> None:
+    torch.manual_seed(0)
+    feature = _fitted(kind)
+    encoder = feature.encoder(DIM)
+    for column in _columns(feature):
+        tokens = _encode(encoder, feature, _field(column))
+        B, T, D = tokens.values.shape
+        assert (B, D) == (ROWS, DIM)
+        assert tokens.mask.shape == (B, T)
+        assert encoder.shape.count in (None, T)
+        assert tokens.mask.any(1).all()
+        assert torch.isfinite(tokens.values).all()
+        encoder.zero_grad()
+        tokens.values.square().mean().backward()
+        assert all(torch.isfinite(p.grad).all() for p in encoder.parameters() if p.grad is not None)
+    assert all(p.requires_grad for p in encoder.parameters())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_encoder_gives_one_row_as_in_a_batch(kind: str) -> None:
+    torch.manual_seed(0)
+    feature = _fitted(kind)
+    encoder = feature.encoder(DIM).eval()
+    column = _columns(feature)[0]
+    whole = _encode(encoder, feature, _field(column))
+    one = _encode(encoder, feature, _field(column.take(np.array([3]))))
+    T = one.values.shape[1]
+    torch.testing.assert_close(one.values[0][one.mask[0]], whole.values[3][whole.mask[3]], atol=1e-5, rtol=1e-5)
+    assert whole.values.shape[1] >= T
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_encoder_can_be_asked_for_its_shape_without_memory(kind: str) -> None:
+    feature = _fitted(kind)
+    with torch.device("meta"):
+        shape = feature.encoder(DIM).shape
+    assert shape == feature.encoder(DIM).shape
+
+
+@pytest.mark.parametrize("kind", [k for k in KINDS if FEATURES.get(k).joint])
+def test_joint_encoder_reads_columns_side_by_side(kind: str) -> None:
+    torch.manual_seed(0)
+    cls = FEATURES.get(kind)
+    features = [cls(name="a").fit([SAMPLES[kind].raw]), cls(name="b").fit([SAMPLES[kind].raw[:7]])]
+    fields = [_field(f.encode(SAMPLES[kind].some_missing)) for f in features]
+    encoder = cls.joint_encoder(features, DIM).eval()
+    stacked = Field(torch.stack([f.values for f in fields], 1), torch.stack([f.mask for f in fields], 1))
+    tokens = encoder(stacked)
+    assert tokens.values.shape == (ROWS, 2, DIM)
+    assert encoder.shape.count == 2
+    missing = ~stacked.mask[:, 0]
+    assert torch.equal(tokens.values[missing, 0], tokens.values[missing, 0][:1].expand(int(missing.sum()), DIM))
+
+
+@pytest.mark.parametrize("kind", OUTPUTS)
+def test_head_and_answer(kind: str) -> None:
+    torch.manual_seed(0)
+    feature = _fitted(kind)
+    head = feature.head(DIM)
+    tokens = Tokens(torch.randn(ROWS, 2, DIM), torch.ones(ROWS, 2, dtype=torch.bool))
+    for column in _columns(feature):
+        loss = feature.answer(head(tokens)).loss(_field(column))
+        assert loss.shape == (ROWS,)
+        assert torch.isfinite(loss).all()
+        head.zero_grad()
+        loss.mean().backward()
+        assert all(torch.isfinite(p.grad).all() for p in head.parameters())
+
+
+@pytest.mark.parametrize("kind", OUTPUTS)
+def test_learning_one_batch_by_heart(kind: str) -> None:
+    torch.manual_seed(0)
+    feature = _fitted(kind)
+    column = feature.encode(SAMPLES[kind].raw).take(np.arange(6))
+    head = feature.head(DIM)
+    tokens = Tokens(torch.randn(6, 1, DIM), torch.ones(6, 1, dtype=torch.bool))
+    optimizer = torch.optim.Adam(head.parameters(), 0.3)
+    for _ in range(300):
+        optimizer.zero_grad()
+        loss = feature.answer(head(tokens)).loss(_field(column)).mean()
+        loss.backward()
+        optimizer.step()
+    best = _numpy(feature.answer(head(tokens)).best())
+    figures, constant = feature.score(best, column), feature.score(_repeat(feature.constant(column), 6), column)
+    name, more = feature.metric
+    assert (figures[name] > constant[name]) == more
+    assert loss.item() < 0.05
+
+
+@pytest.mark.parametrize("kind", OUTPUTS)
+def test_members_are_mixed(kind: str) -> None:
+    torch.manual_seed(0)
+    feature = _fitted(kind)
+    head = feature.head(DIM)
+    with torch.no_grad():
+        params = head(Tokens(torch.randn(ROWS, 1, DIM), torch.ones(ROWS, 1, dtype=torch.bool)))
+        alone = _numpy(feature.answer(params).best())
+        mixed = _numpy(feature.answer(params.repeat_interleave(3, 0)).pooled(3).best())
+        different = _numpy(feature.answer(params).pooled(3).best())
+    for name, value in alone.items():
+        np.testing.assert_allclose(mixed[name], value, rtol=1e-5, atol=1e-6)
+        assert len(different[name]) == ROWS // 3
+
+
+@pytest.mark.parametrize("kind", OUTPUTS)
+def test_score_calibrate_decode(kind: str) -> None:
+    torch.manual_seed(0)
+    feature = _fitted(kind)
+    head = feature.head(DIM)
+    with torch.no_grad():
+        params = head(Tokens(torch.randn(ROWS, 1, DIM), torch.ones(ROWS, 1, dtype=torch.bool)))
+    best = _numpy(feature.answer(params).best())
+    for column in _columns(feature):
+        calibration = json.loads(json.dumps(feature.calibrate(best, column), allow_nan=False))
+        for known in (None, calibration):
+            figures = feature.score(best, column, known)
+            assert all(np.isfinite(v) for v in figures.values())
+            assert column.mask.any() == (feature.metric.name in figures)
+            answers = feature.decode(best, known)
+            assert len(answers) == ROWS
+            assert all("value" in a for a in answers)
+            assert all(0 <= a.get("confidence", 0) <= 1 for a in answers)
+            json.dumps(answers, allow_nan=False)
+
+
+@pytest.mark.parametrize("kind", OUTPUTS)
+def test_constant_answer_is_the_best_that_ignores_the_input(kind: str) -> None:
+    feature = _fitted(kind)
+    truth = feature.encode(SAMPLES[kind].some_missing)
+    constant = feature.constant(truth)
+    assert all(len(v) == 1 for v in constant.values())
+    figures = feature.score(_repeat(constant, ROWS), truth)
+    assert feature.metric.name in figures
+    torch.manual_seed(0)
+    head = feature.head(DIM)
+    with torch.no_grad():  # a head begins near it
+        params = head(Tokens(torch.zeros(ROWS, 1, DIM), torch.ones(ROWS, 1, dtype=torch.bool)))
+        loss = feature.answer(params).loss(_field(truth))[torch.from_numpy(truth.mask)].mean().item()
+    assert feature.constant_loss(truth) == pytest.approx(loss, rel=0.1)
+    assert feature.constant_loss(truth) <= loss + 1e-5
+    feature.check_target(truth, "here")
+
+
+def _numpy(best: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
+    return {name: value.detach().numpy() for name, value in best.items()}
+
+
+def _repeat(best: dict[str, np.ndarray], rows: int) -> dict[str, np.ndarray]:
+    return {name: value.repeat(rows, 0) for name, value in best.items()}

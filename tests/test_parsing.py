@@ -1,0 +1,147 @@
+"""Numbers, dates and missing markers in text."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deepglass.parsing import MISSING, is_missing, parse_dates, parse_numbers, to_dates, to_numbers
+
+
+def numbers(*texts: str | None) -> list[float | None]:
+    series = pl.Series("x", texts)
+    found = parse_numbers(series)
+    assert found is not None
+    return to_numbers(series, found)[0].to_list()
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["1.234,50 €", "7,25 €", "?"], [1234.5, 7.25, None]),
+        (["1,234.5", "12"], [1234.5, 12.0]),
+        (["1,234", "2,000"], [1234.0, 2000.0]),
+        (["1.234", "2.345"], [1.234, 2.345]),
+        (["0,500", "0,250"], [0.5, 0.25]),
+        (["1.234.567", "12"], [1234567.0, 12.0]),
+        (["1 234,5", "12,0"], [1234.5, 12.0]),
+        (["1\u202f234,5", "12,0"], [1234.5, 12.0]),
+        (["1'234.5", "1"], [1234.5, 1.0]),
+        (["$1,000", "-$5", "$ 7.5"], [1000.0, -5.0, 7.5]),
+        (["12%", "7.5 %"], [12.0, 7.5]),
+        (["12 kg", "3.5 kg"], [12.0, 3.5]),
+        (["USD 5", "USD 6,000"], [5.0, 6000.0]),
+        (["(12)", "3"], [-12.0, 3.0]),
+        (["\u22125", "+4"], [-5.0, 4.0]),
+        (["1e5", "2E-3"], [100000.0, 0.002]),
+        (["inf", "-inf", "nan"], [float("inf"), float("-inf"), None]),
+    ],
+)
+def test_numbers_as_people_write_them(texts: list[str], expected: list[float | None]) -> None:
+    assert numbers(*texts) == expected
+
+
+@pytest.mark.parametrize("texts", [["a", "b"], ["12a", "13b", "4"], ["2020-01-02"], ["1.2.3.4"], [], [None, "?"]])
+def test_what_is_no_number(texts: list[str]) -> None:
+    assert parse_numbers(pl.Series("x", texts, dtype=pl.String)) is None
+
+
+def test_the_share_and_the_bad_values_are_counted() -> None:
+    series = pl.Series("x", ["1", "2", "three", "?", None])
+    found = parse_numbers(series)
+    assert found is not None
+    assert found.share == pytest.approx(2 / 3)
+    values, bad = to_numbers(series, found)
+    assert bad == 1
+    assert values.to_list() == [1.0, 2.0, None, None, None]
+
+
+def test_leading_zeros_are_told() -> None:
+    assert parse_numbers(pl.Series(["00501", "10001"])).leading_zeros
+    assert not parse_numbers(pl.Series(["0", "0.5"])).leading_zeros
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.floats(-1e9, 1e9).map(lambda v: round(v, 2)), min_size=1, max_size=20),
+    st.sampled_from([".,", ",.", ", "]),
+)
+def test_any_number_comes_back(values: list[float], signs: str) -> None:
+    decimal, thousands = signs
+    swap = str.maketrans({",": thousands, ".": decimal})
+    texts = [f"{v:,.2f}".translate(swap) for v in values]
+    assert numbers(*texts) == pytest.approx(values)
+
+
+D = dt.datetime
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["2020-01-02", None], [D(2020, 1, 2), None]),
+        (["2020-01-02 10:11", "2020-01-02 10:12"], [D(2020, 1, 2, 10, 11), D(2020, 1, 2, 10, 12)]),
+        (["2020-01-02T10:11:12Z"], [D(2020, 1, 2, 10, 11, 12)]),
+        (["2020-01-02T10:11:12+02:00"], [D(2020, 1, 2, 8, 11, 12)]),
+        (["2020-01-02 10:11:12.5"], [D(2020, 1, 2, 10, 11, 12, 500000)]),
+        (["1949-01", "1949-02"], [D(1949, 1, 1), D(1949, 2, 1)]),
+        (["13/01/2020", "1/2/2020"], [D(2020, 1, 13), D(2020, 2, 1)]),
+        (["01/13/2020", "2/1/2020"], [D(2020, 1, 13), D(2020, 2, 1)]),
+        (["31.12.2020", "1.2.2021"], [D(2020, 12, 31), D(2021, 2, 1)]),
+        (["Jan 5, 2020"], [D(2020, 1, 5)]),
+        (["5 March 2020"], [D(2020, 3, 5)]),
+        (["1/2/20 3:04 PM", "1/13/20 3:04 AM"], [D(2020, 1, 2, 15, 4), D(2020, 1, 13, 3, 4)]),
+        (["20200102", "20201231"], [D(2020, 1, 2), D(2020, 12, 31)]),
+    ],
+)
+def test_dates_as_people_write_them(texts: list[str], expected: list[dt.datetime]) -> None:
+    series = pl.Series("x", texts)
+    found = parse_dates(series)
+    assert found is not None
+    dates, bad = to_dates(series, found)
+    assert dates.to_list() == expected
+    assert bad == 0
+
+
+def test_day_and_month_that_cannot_be_told_apart() -> None:
+    assert parse_dates(pl.Series(["01/02/2020", "05/03/2020", "02/01/2020"])).ambiguous
+    in_order = parse_dates(pl.Series(["01/02/2020", "02/02/2020", "01/03/2020"]))
+    assert (in_order.pattern, in_order.ambiguous) == ("%d/%m/%Y", False)
+
+
+@pytest.mark.parametrize("texts", [["hello", "world"], ["12.5", "13.5"], ["123"], ["192.168.1.1"], ["abc def 12"], []])
+def test_what_is_no_date(texts: list[str]) -> None:
+    assert parse_dates(pl.Series("x", texts, dtype=pl.String)) is None
+
+
+def test_columns_that_are_dates_already() -> None:
+    series = pl.Series("x", [dt.date(2020, 1, 2), None])
+    dates, bad = to_dates(series, parse_dates(series))
+    assert (dates.to_list(), bad) == ([D(2020, 1, 2), None], 0)
+    zoned = pl.Series("x", [D(2020, 1, 2, 3)]).dt.replace_time_zone("Europe/Berlin")
+    assert to_dates(zoned, parse_dates(zoned))[0].to_list() == [D(2020, 1, 2, 2)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.datetimes(D(1900, 1, 1), D(2099, 12, 31)).map(lambda d: d.replace(microsecond=0)), min_size=1, max_size=9
+    ),
+    st.sampled_from(["%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y/%m/%d", "%d %b %Y", "%B %d, %Y"]),
+)
+def test_any_date_comes_back(dates: list[dt.datetime], pattern: str) -> None:
+    series = pl.Series("x", [d.strftime(pattern) for d in dates])
+    read, bad = to_dates(series, parse_dates(series))
+    assert bad == 0
+    assert [d.strftime(pattern) for d in read] == series.to_list()
+
+
+def test_missing_markers() -> None:
+    assert is_missing(pl.Series([*MISSING, " NA ", None])).all()
+    assert not is_missing(pl.Series(["None", "0", "no", "x"])).any()
+    assert is_missing(pl.Series([1.0, float("nan"), None])).to_list() == [False, True, True]
+    assert is_missing(pl.Series([1, None])).to_list() == [False, True]

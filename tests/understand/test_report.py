@@ -1,0 +1,399 @@
+"""The report: every part is there, nothing is loaded from outside, and odd values do no harm."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deepglass.data.table import Note, Skipped
+from deepglass.errors import StorageError
+from deepglass.features.base import Metric
+from deepglass.understand.report import measure, numerals, write_report
+from deepglass.understand.report.charts.axes import axis
+from deepglass.understand.report.facts import (
+    Baseline,
+    Bin,
+    ClassFacts,
+    ColumnFacts,
+    DataFacts,
+    Evaluation,
+    Facts,
+    Figure,
+    Finding,
+    Histogram,
+    Layer,
+    Mistake,
+    NumberFacts,
+    OutputFacts,
+    PlanFacts,
+    Reliability,
+    Reproduce,
+    TopValues,
+)
+from deepglass.understand.report.panels.confusion import most_confused
+from deepglass.understand.report.verdict import judge
+from deepglass.understand.report.write import render
+
+
+NAN = float("nan")
+EVIL = '<script>alert("1")</script>&\'\x07\ud800'
+VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+
+
+class Balance(HTMLParser):
+    """Collects tags that are closed wrongly, ids, and what would be loaded from elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.wrong: list[str] = []
+        self.ids: list[str] = []
+        self.loaded: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value or "")
+            if name in ("src", "href", "srcset", "data", "action") and not (value or "").startswith(("#", "data:")):
+                self.loaded.append(f"{tag} {name}={value}")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.wrong.append(f"</{tag}> at {self.getpos()}")
+
+
+def checked(facts: Facts) -> str:
+    """The report's html, after the checks that every report must pass."""
+    html = render(facts)
+    page = Balance()
+    page.feed(html)
+    page.close()
+    assert page.wrong == []
+    assert page.open == []
+    assert page.loaded == []
+    assert len(page.ids) == len(set(page.ids))
+    assert not re.search(r"https?://", html), "nothing comes from the network"
+    assert not re.search(r"url\(|@import", html)
+    words = re.sub(r"<(style|script)>.*?</\1>", "", html, flags=re.S)
+    shown = re.sub(r"<[^>]*>", " ", words)
+    assert not re.search(r"\bnan\b|\binf\b|\bNone\b", shown)
+    drawn = re.findall(r' (?:d|x|y|cx|cy|r|width|height|style)="([^"]*)"', words)
+    assert not any(re.search(r"nan|inf|None", value) for value in drawn)
+    return html
+
+
+def base(**changes: object) -> Facts:
+    facts = Facts(
+        name="run-1",
+        task="Predict the answer from two columns.",
+        data=DataFacts(
+            source="rows.csv",
+            rows=1000,
+            splits={"train": 800, "valid": 100, "test": 100},
+            notes=(Note("delimiter", "';'", "in each of 200 lines"),),
+            skipped=(Skipped("line 7", "two cells too many"),),
+        ),
+        columns=(
+            ColumnFacts(name="age", kind="number", why="70 numbers", missing=0.1, spread=Histogram(0, 9, (1, 5, 2))),
+            ColumnFacts(name="town", kind="category", spread=TopValues((("Graz", 7), ("Linz", 2)), 1, 3)),
+            ColumnFacts(name="id", kind="", role="ignored", role_why="different in every row", example="a-17"),
+            ColumnFacts(name="answer", kind="category", role="output"),
+        ),
+        history=tuple(
+            Evaluation(100 * i, i / 2, 1.5 * i, 1e-3 / i, {"loss": 2 / i}, {"loss": 2.1 / i, "accuracy": 1 - 0.3 / i})
+            for i in range(1, 20)
+        ),
+        plan=PlanFacts(steps=1900, batch_size=64, seconds=12.3, parameters=4321, best_step=1800, threads=2),
+        layers=(Layer("town", "Embedding", (1, 16), 48), Layer("head", "Linear", (3,), 51)),
+        findings=(Finding("leak", "age tells the answer", columns=("age",), sure=0.9, fix="ignore: [age]"),),
+        reproduce=Reproduce(
+            commands=("deepglass train rows.csv",), spec="inputs: [age]\n", versions={"torch": "2"}, seed=0
+        ),
+    )
+    return replace(facts, **changes)
+
+
+def class_output(names: tuple[str, ...] = ("a", "b", "c"), **changes: object) -> OutputFacts:
+    k = len(names)
+    confusion = np.full((k, k), 2) + 30 * np.eye(k, dtype=int)
+    right = int(np.trace(confusion))
+    rows = int(confusion.sum())
+    picture = measure.thumbnail(np.arange(64, dtype=np.uint8).reshape(8, 8))
+    output = OutputFacts(
+        name="answer",
+        kind="category",
+        metric=Metric("accuracy", True),
+        test={"accuracy": measure.share_interval(right, rows), "log_loss": Figure(0.3, 0.2, 0.4)},
+        test_rows=rows,
+        baselines={
+            "constant": Baseline({"accuracy": 1 / k}),
+            "linear": Baseline({"accuracy": 0.7}, 800, 0.1),
+            "gradient_boosting": Baseline({"accuracy": 0.72}, 500, 1.4),
+        },
+        classes=ClassFacts(
+            names=names,
+            confusion=confusion,
+            reliability=Reliability(
+                after=(Bin(0.6, 0.55, 20), Bin(0.9, 0.92, 80)), before=(Bin(0.9, 0.7, 100),), ece_after=0.02
+            ),
+        ),
+        mistakes=(Mistake(row=3, truth=names[0], predicted=names[1], confidence=0.97, picture=picture),),
+        remarks=("Few rows are c.",),
+    )
+    return replace(output, **changes)
+
+
+def binary_output() -> OutputFacts:
+    random = np.random.default_rng(0)
+    truth = random.random(400) < 0.3
+    score = np.clip(0.3 * truth + 0.7 * random.random(400), 0, 1)
+    thresholds = measure.thresholds(score, truth, chosen=0.4, positive="yes")
+    output = class_output(("no", "yes"))
+    assert output.classes is not None
+    return replace(output, kind="binary", classes=replace(output.classes, thresholds=thresholds))
+
+
+def number_output(rows: int = 2000) -> OutputFacts:
+    random = np.random.default_rng(0)
+    truth = 1e5 + 2e4 * random.normal(size=rows)
+    predicted = truth + 5e3 * random.normal(size=rows)
+    return OutputFacts(
+        name="price",
+        kind="number",
+        metric=Metric("rmse", False),
+        test={"rmse": Figure(5000.0, 4800.0, 5200.0), "r2": Figure(0.9)},
+        test_rows=rows,
+        baselines={"constant": Baseline({"rmse": 20000.0})},
+        numbers=NumberFacts(
+            truth=truth,
+            predicted=predicted,
+            low=predicted - 8e3,
+            high=predicted + 8e3,
+            level=0.9,
+            coverage=0.89,
+            residuals={0.25: -3000.0, 0.75: 3100.0},
+        ),
+        mistakes=(Mistake(row=9, truth=1e5, predicted=2e5, values={f"column {i}": str(i) for i in range(20)}),),
+    )
+
+
+@pytest.mark.parametrize(
+    ("output", "titles"),
+    [
+        (class_output(), ["Which is taken for which", "Can its confidence be trusted?", "Most confident mistakes"]),
+        (binary_output(), ["Which is taken for which", "The threshold", "Most confident mistakes"]),
+        (number_output(), ["Predicted against true", "Farthest off"]),
+    ],
+    ids=["classes", "yes or no", "number"],
+)
+def test_every_part_is_there(output: OutputFacts, titles: list[str]) -> None:
+    html = checked(base(outputs=(output,)))
+    common = ["What is odd", "The data", "How it learned", "Test figures", "The network", "Do it again"]
+    places = [html.index(title) for title in common]
+    assert places == sorted(places)
+    for title in titles:
+        assert f">{title}</h2>" in html
+    assert len(html) < 1_000_000
+
+
+def test_missing_parts_are_left_out() -> None:
+    bare = Facts(name="bare", task="Nothing is known.", data=DataFacts(source="x", rows=0))
+    html = checked(bare)
+    assert html.count("<section") == 2
+    assert "How it learned" not in html
+
+
+def test_several_outputs_are_named() -> None:
+    second = replace(number_output(50), name="second")
+    html = checked(base(outputs=(class_output(), second)))
+    assert html.count('<h3 class="output">second</h3>') == 1
+
+
+def test_user_text_is_escaped() -> None:
+    mistake = Mistake(row=1, truth=EVIL, predicted=EVIL, values={EVIL: EVIL})
+    output = class_output((EVIL, EVIL + "2", EVIL + "3"), name=EVIL, mistakes=(mistake,), remarks=(EVIL,))
+    column = ColumnFacts(name=EVIL, kind=EVIL, why=EVIL, role_why=EVIL, spread=TopValues(((EVIL, 3),), 0, 1))
+    facts = base(
+        name=EVIL,
+        task=EVIL,
+        outputs=(output, replace(output, name=EVIL + "2")),
+        columns=(column, replace(column, spread=None, example=EVIL)),
+        layers=(Layer(EVIL, EVIL, (EVIL,), 1),),
+        findings=(Finding(EVIL, EVIL, columns=(EVIL,), fix=EVIL),),
+        reproduce=Reproduce(commands=(EVIL,), spec=EVIL, versions={EVIL: EVIL}, weights_sha256=EVIL),
+        data=DataFacts(source=EVIL, rows=1, notes=(Note(EVIL, EVIL, EVIL),), splits={EVIL: 3}, remarks=(EVIL,)),
+        plan=PlanFacts(steps=1, batch_size=1, device=EVIL, precision=EVIL),
+        history=(Evaluation(1, 1, 1, 1, {EVIL: 1.0}, {EVIL: 2.0}), Evaluation(2, 1, 1, 1, {EVIL: 1.0}, {EVIL: 2.0})),
+    )
+    html = checked(facts)
+    assert "<script>alert" not in html
+    assert html.count("<script>") == 2
+    html.encode("utf-8")
+
+
+def test_bad_values_do_no_harm() -> None:
+    inf = float("inf")
+    classes = ClassFacts(
+        names=("a", "b", "c"),
+        confusion=np.array([[NAN, 0, 0], [0, 0, 0], [0, 0, 0]]),
+        reliability=Reliability(after=(Bin(NAN, NAN, 0), Bin(0.5, NAN, 3)), ece_after=NAN, temperature=inf),
+    )
+    one = class_output(
+        classes=classes, test={"accuracy": Figure(NAN, NAN, NAN), "ece": Figure(inf)}, mistakes=(), test_rows=0
+    )
+    two = replace(
+        number_output(3),
+        numbers=NumberFacts(
+            truth=np.full(3, NAN), predicted=np.array([1, NAN, inf]), level=NAN, residuals={0.25: NAN, 0.75: 1.0}
+        ),
+        baselines={"constant": Baseline({"rmse": NAN}), "linear": Baseline({}, None, NAN)},
+        mistakes=(Mistake(row=0, truth=NAN, predicted=inf, confidence=NAN),),
+    )
+    history = (
+        Evaluation(1, 0, 0, NAN, {"loss": NAN}, {"loss": inf}),
+        Evaluation(1, 0, 0, 1e-3, {"loss": 1e30}, {"loss": 1e-30}),
+        Evaluation(2, NAN, NAN, 1e-3, {}, {"loss": 1.0, "accuracy": NAN}),
+    )
+    plan = PlanFacts(steps=0, batch_size=0, seconds=NAN, examples_per_second=inf, best_step=7)
+    columns = (
+        ColumnFacts(name="x", kind="number", missing=NAN, spread=Histogram(NAN, NAN, ())),
+        ColumnFacts(name="y", kind="number", spread=Histogram(2, 2, (0,))),
+        ColumnFacts(name="z", kind="category", spread=TopValues((), 0, 0)),
+    )
+    checked(base(outputs=(one, two), history=history, plan=plan, columns=columns))
+
+
+def test_one_thousand_classes_show_the_most_confused() -> None:
+    names = tuple(f"class {i} " + "with a long name " * 10 for i in range(1000))
+    confusion = 40 * np.eye(1000, dtype=int)
+    confusion[700, 300] = 9
+    confusion[5, 6] = 4
+    assert {5, 6, 300, 700} <= set(most_confused(confusion))
+    assert len(most_confused(confusion)) == 20
+    html = checked(base(outputs=(class_output(names, classes=ClassFacts(names=names, confusion=confusion)),)))
+    assert "The 20 most confused of 1,000 classes" in html
+    assert len(html) < 1_000_000
+
+
+def test_no_mistakes_are_said() -> None:
+    perfect = ClassFacts(names=("a", "b"), confusion=np.diag([5, 6]))
+    html = checked(base(outputs=(class_output(("a", "b"), classes=perfect, mistakes=()),)))
+    assert "There is no mistake among these test rows" in html
+    assert "Most confident mistakes" not in html
+
+
+def test_size_stays_below_ten_megabytes() -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (96, 96, 3), dtype=np.uint8)
+    picture = measure.thumbnail(noise)
+    mistakes = tuple(Mistake(row=i, truth="a", predicted="b", picture=picture) for i in range(120))
+    columns = tuple(
+        ColumnFacts(name=f"pixel {i}", kind="number", spread=Histogram(0, 1, tuple(range(24)))) for i in range(3000)
+    )
+    outputs = tuple(class_output(name=f"output {i}", mistakes=mistakes) for i in range(4)) + (number_output(),)
+    assert len(checked(base(outputs=outputs, columns=columns)).encode()) < 10_000_000
+
+
+def test_writing_is_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    write_report(base(), path)
+    assert path.read_text("utf-8").startswith("<!doctype html>")
+    assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
+    with pytest.raises(StorageError, match=r"\[read-only\] cannot write the report .*missing"):
+        write_report(base(), tmp_path / "missing" / "report.html")
+
+
+@pytest.mark.parametrize(
+    ("ours", "baselines", "worth"),
+    [
+        (Figure(0.9, 0.88, 0.92), {"constant": 0.5, "linear": 0.8}, "yes"),
+        (Figure(0.9, 0.88, 0.92), {"constant": 0.5, "linear": 0.95}, "no"),
+        (Figure(0.9, 0.88, 0.92), {"constant": 0.5, "linear": 0.89}, "even"),
+        (Figure(0.9, 0.88, 0.92), {"constant": 0.5}, "unknown"),
+        (Figure(0.5, 0.48, 0.52), {"constant": 0.5}, "no"),
+        (Figure(0.5, 0.48, 0.52), {"constant": 0.5, "linear": 0.45}, "no"),
+        (Figure(0.9), {"linear": 0.8}, "yes"),
+        (Figure(NAN), {"linear": 0.8}, "unknown"),
+        (Figure(0.9), {"linear": NAN}, "unknown"),
+        (Figure(0.9), {}, "unknown"),
+    ],
+)
+def test_verdict_is_honest(ours: Figure, baselines: dict[str, float], worth: str) -> None:
+    models = {name: Baseline({"accuracy": value}, 500, 1.0) for name, value in baselines.items()}
+    assert judge(class_output(test={"accuracy": ours}, baselines=models), 800, 9.0).worth == worth
+    # The same figures as errors: less is better.
+    lower = {name: Baseline({"rmse": -value}) for name, value in baselines.items()}
+    turned = Figure(-ours.value, None if ours.high is None else -ours.high, None if ours.low is None else -ours.low)
+    output = class_output(metric=Metric("rmse", False), test={"rmse": turned}, baselines=lower)
+    assert judge(output).worth == worth
+
+
+def test_verdict_says_when_a_baseline_saw_fewer_rows() -> None:
+    sentence = judge(class_output(), train_rows=800, seconds=9).sentence
+    assert "fitted on 500 of the 800 training rows in 1.4\u00a0s, the network in 9.0\u00a0s" in sentence
+    assert "look worse than it is" in sentence
+
+
+def test_thresholds_agree_with_counting() -> None:
+    random = np.random.default_rng(1)
+    truth, score = random.random(300) < 0.4, random.random(300)
+    facts = measure.thresholds(score, truth, chosen=0.37)
+    assert 0.37 in facts.at
+    for i in (0, 50, len(facts.at) - 1):
+        said = score >= facts.at[i]
+        assert facts.true_positive[i] == (said & truth).sum()
+        assert facts.false_positive[i] == (said & ~truth).sum()
+        assert facts.false_negative[i] == (~said & truth).sum()
+        assert facts.true_negative[i] == (~said & ~truth).sum()
+
+
+def test_intervals_hold_the_value() -> None:
+    share = measure.share_interval(93, 100)
+    assert share.low == pytest.approx(0.8625, abs=5e-4)  # statsmodels: proportion_confint(93, 100, method="wilson")
+    assert share.high == pytest.approx(0.9657, abs=5e-4)
+    values = np.random.default_rng(0).normal(size=400)
+    mean = measure.bootstrap(lambda rows: float(values[rows].mean()), 400, repeats=500)
+    assert mean.high - mean.low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (0.0312, "0.0312"),
+        (48211.4, "48,211"),
+        (-2, "−2.00"),
+        (9.996, "10.0"),
+        (NAN, "–"),
+        (0, "0"),
+        (1.2e-5, "1.2 × 10⁻⁵"),
+    ],
+)
+def test_numbers_read_well(value: float, said: str) -> None:
+    assert numerals.number(value).replace("\u00a0", " ") == said
+
+
+def test_shares_never_claim_too_much() -> None:
+    assert numerals.percent(0.9999).replace("\u00a0", " ") == ">99.9 %"
+    assert numerals.percent(1.0).replace("\u00a0", " ") == "100.0 %"
+    assert numerals.percent(0.0001).replace("\u00a0", " ") == "<0.1 %"
+    assert numerals.duration(192).replace("\u00a0", " ") == "3 min 12 s"
+
+
+@pytest.mark.parametrize("values", [[0, 1], [3, 3], [-1e9, 1e9], [1e-7, 2e-7], [0.8, 0.9], [NAN], [], [99990, 100010]])
+def test_ticks_are_few_different_and_inside(values: list[float]) -> None:
+    made = axis(values, 0, 100)
+    ticks = made.ticks(5)
+    assert 1 <= len(ticks) <= 8
+    assert len({name for _, name in ticks}) == len(ticks)
+    assert all(-0.2 <= made(value) <= 100.2 for value, _ in ticks)
