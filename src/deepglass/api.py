@@ -12,12 +12,11 @@ from typing import Any
 import polars as pl
 
 from deepglass.config import set_path
-from deepglass.data.sources import read
 from deepglass.errors import SourceError, SpecError
 from deepglass.run import fit
 from deepglass.run.folder import Folder
 from deepglass.run.predictor import Answers, Rows
-from deepglass.run.prepare import Prepared, Taken, prepare, reprepare
+from deepglass.run.prepare import Prepared, Taken, prepare, read_source, reprepare
 from deepglass.run.run import Run
 from deepglass.run.spec import Spec
 from deepglass.training.checkpoint import write_atomic
@@ -33,7 +32,6 @@ def train(
     *,
     out: str | Path | None = None,
     force: bool = False,
-    data_root: Path | None = None,
     listeners: Sequence[Listener] = (),
     baselines: bool = True,
     **settings: Any,
@@ -47,17 +45,19 @@ def train(
         out: the run's folder; `runs/NAME-N` without it. One that exists is kept, unless `force`.
         baselines: also fit the constant, linear and boosting baselines, and write the report.
         settings: `time`, `epochs`, `steps`, `seed`, `objective`, `network`, `kinds`, `ignore`, `columns`, `inputs`,
-            `split`, or the sections of a spec (`data`, `training`, ...).
+            `split`, `data_root`, or the sections of a spec (`data`, `training`, ...).
 
     Raises:
         UserError: what is wrong with the words or the data, before training starts.
     """
     started = clock.perf_counter()
     spec = spec_of(source, target, settings)
-    prepared = prepare(spec, data_root)
+    prepared = prepare(spec)
     for listener in listeners:
         getattr(listener, "prepared", lambda p: None)(prepared)
-    fit.build(spec, prepared.inputs, prepared.outputs, spec.training.device)  # a wrong setting is found before a folder is made
+    fit.build(
+        spec, prepared.inputs, prepared.outputs, spec.training.device
+    )  # a wrong setting is found before a folder is made
     path = Path(out) if out is not None else Folder.next_free(_short_name(spec.data.source, prepared))
     folder = Folder.make(path, force)
     trained = fit.train(spec, prepared, folder, listeners, started)
@@ -96,10 +96,10 @@ def predict(run: str | Path | Run, rows: Rows) -> Answers:
     return _run(run).predict(rows)
 
 
-def inspect(source: Any, target: str | None = None, *, data_root: Path | None = None, **settings: Any) -> Inspection:
+def inspect(source: Any, target: str | Sequence[str] | None = None, **settings: Any) -> Inspection:
     """What is in the data, what each column is taken for and why, what is wrong with it."""
     spec = spec_of(source, target, settings)
-    table = read(spec.data.source, columns=spec.data.columns or None, name_pattern=spec.data.name, data_root=data_root)
+    table = read_source(spec)
     return inspect_table(table, spec)
 
 
@@ -137,10 +137,10 @@ def compare(*runs: str | Path | Run) -> dict[str, dict[str, Any]]:
     }
 
 
-def new(source: Any, target: str | None = None, **settings: Any) -> str:
+def new(source: Any, target: str | Sequence[str] | None = None, **settings: Any) -> str:
     """A commented spec for a source, as text."""
     spec = spec_of(source, target, settings)
-    table = read(spec.data.source, columns=spec.data.columns or None, name_pattern=spec.data.name)
+    table = read_source(spec)
     return commented_spec(table, spec)
 
 
@@ -156,7 +156,12 @@ def write_answers(path: Path, answers: Answers) -> None:
         write_atomic(path, "".join(json.dumps(a, ensure_ascii=False) + "\n" for a in answers))
     elif path.suffix in (".csv", ".tsv", ".parquet"):
         plain = [
-            {f"{o}.{k}" if k != "value" else o: v for o, found in row.items() for k, v in found.items() if not isinstance(v, dict)}
+            {
+                f"{o}.{k}" if k != "value" else o: v
+                for o, found in row.items()
+                for k, v in found.items()
+                if not isinstance(v, dict)
+            }
             for row in answers
         ]
         frame = pl.DataFrame(plain, infer_schema_length=None)
@@ -184,6 +189,7 @@ SHORT = {  # what is said so often that it needs no path
     "columns": "data.columns",
     "name": "data.name",
     "test": "data.test",
+    "data_root": "data.root",
 }
 
 
@@ -225,7 +231,9 @@ def _content(source: Any, base: Spec | None) -> tuple[dict[str, Any], Path | Non
         spec = Spec.read(Path(source))
         return spec.to_dict(), None
     if isinstance(source, Mapping) and "data" in source and isinstance(source["data"], str | Mapping):
-        return dict(source) | {"data": source["data"] if isinstance(source["data"], Mapping) else {"source": source["data"]}}, None
+        return dict(source) | {
+            "data": source["data"] if isinstance(source["data"], Mapping) else {"source": source["data"]}
+        }, None
     return {"data": {"source": str(source) if isinstance(source, Path) else source}}, None
 
 

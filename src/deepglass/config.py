@@ -81,7 +81,7 @@ def _fit(value: Any, hint: Any, where: str) -> tuple[bool, Any]:
         if not isinstance(value, list | tuple):
             return False, value
         args = get_args(hint)
-        item = args[0] if args and args[-1] is Ellipsis or len(args) == 1 else Any
+        item = args[0] if (args and args[-1] is Ellipsis) or len(args) == 1 else Any
         return True, tuple(check(v, item, f"{where}[{i}]") for i, v in enumerate(value))
     if isinstance(origin, type):
         return isinstance(value, origin), value
@@ -134,7 +134,7 @@ def parse_seconds(value: str | float, where: str) -> float:
     if isinstance(value, int | float):
         seconds = float(value)
     else:
-        factor = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(value[-1:], None)
+        factor = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(value[-1:])
         try:
             seconds = float(value[:-1]) * factor if factor else float(value)
         except ValueError:

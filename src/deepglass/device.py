@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -97,9 +97,10 @@ def deterministic() -> Iterator[None]:
     Where a device has no deterministic kernel, the fast one runs.
     """
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    fill, benchmark = torch.utils.deterministic.fill_uninitialized_memory, torch.backends.cudnn.benchmark
+    settings: Any = torch.utils.deterministic
+    fill, benchmark = settings.fill_uninitialized_memory, torch.backends.cudnn.benchmark
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # finds bugs, costs a write of each new tensor
+    settings.fill_uninitialized_memory = False  # finds bugs, costs a write of each new tensor
     torch.backends.cudnn.benchmark = False
     try:
         with warnings.catch_warnings():
@@ -107,7 +108,7 @@ def deterministic() -> Iterator[None]:
             yield
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
-        torch.utils.deterministic.fill_uninitialized_memory = fill
+        settings.fill_uninitialized_memory = fill
         torch.backends.cudnn.benchmark = benchmark
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from deepglass.features.base import FEATURES
@@ -18,7 +18,7 @@ from deepglass.training.schedules import SCHEDULES
 
 def listing(what: str | None = None) -> dict[str, dict[str, str]]:
     """Group -> name -> one sentence; all groups, or one."""
-    groups = {
+    groups: dict[str, Callable[[], dict[str, str]]] = {
         "features": lambda: _registry(FEATURES),
         "trunks": lambda: _registry(TRUNKS),
         "objectives": lambda: _registry(OBJECTIVES),
@@ -33,14 +33,16 @@ def listing(what: str | None = None) -> dict[str, dict[str, str]]:
 def _registry(registry: Registry) -> dict[str, str]:
     """Names and the first sentence of each file, read without importing any."""
     folder = Path(__file__).parent.joinpath(*registry.package.split(".")[1:])
-    return {n: _first_sentence(ast.get_docstring(ast.parse((folder / f"{n}.py").read_text()))) for n in registry.names()}
+    return {
+        n: _first_sentence(ast.get_docstring(ast.parse((folder / f"{n}.py").read_text()))) for n in registry.names()
+    }
 
 
 def _first_sentence(text: str | None) -> str:
     return " ".join((text or "").split("\n\n")[0].split())
 
 
-def _data() -> Mapping[str, str]:
+def _data() -> dict[str, str]:
     root = Path(os.environ.get("DEEPGLASS_DATA", ""))
     if not os.environ.get("DEEPGLASS_DATA") or not root.is_dir():
         return {"": "set DEEPGLASS_DATA to the folder that holds the sets"}

@@ -15,7 +15,6 @@ from typing import Generic, TypeVar
 
 from deepglass.errors import SpecError, near_miss
 
-
 T = TypeVar("T")
 
 
@@ -69,12 +68,14 @@ class Registry(Generic[T]):
             if c.__module__ == module.__name__ and issubclass(c, base) and not c.__name__.startswith("_")
         ]
         assert len(found) == 1, f"{module.__name__} must define exactly one {self._base_name}, not {found}"
-        return found[0]
+        inside: type[T] = found[0]
+        return inside
 
     def _outside(self, name: str, where: str) -> type[T]:
         module_name, _, class_name = name.partition(":")
         try:
-            return getattr(importlib.import_module(module_name), class_name)
+            found: type[T] = getattr(importlib.import_module(module_name), class_name)
+            return found
         except (ImportError, AttributeError) as error:
             place = f"{where}: " if where else ""
             raise SpecError("unknown-name", f"{place}cannot import {name!r} ({error})") from error

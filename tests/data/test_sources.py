@@ -96,6 +96,22 @@ def test_any_frame_comes_back(tmp_path: Path, texts: list[str | None], seed: int
     assert table["gaps"].cast(pl.Float64).to_list() == frame["gaps"].to_list()
 
 
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    text=st.text(st.sampled_from(list("abé12,,;;\t|\"'\n\n\r .-+?#\\/:{}[]\0")), max_size=80),
+    encoding=st.sampled_from(["utf-8", "latin-1", "utf-16"]),
+    ending=st.sampled_from(["csv", "txt", "json", "jsonl"]),
+)
+def test_any_text_is_a_table_or_refused(tmp_path: Path, text: str, encoding: str, ending: str) -> None:
+    path = write(tmp_path / f"any.{ending}", text, encoding)
+    try:
+        table = read(path)
+    except SourceError:
+        return
+    assert len(table) > 0
+    assert all(len(table[name]) == len(table) for name in table.names)
+
+
 def test_no_header_spaces_markers_and_an_empty_last_line(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "39, State-gov, 77516, <=50K\n50, ?, 83311, >50K\n38, Private, 215646, <=50K\n\n")
     table = read(path)
@@ -186,6 +202,7 @@ def test_ragged_rows(tmp_path: Path) -> None:
 def test_a_column_of_its_own(tmp_path: Path) -> None:
     table = read(write(tmp_path / "a.csv", "size\n1\n\n3\n\n"))
     assert table["size"].to_list() == [1, None, 3]
+    assert len(read(write(tmp_path / "long.txt", "word " * 100_000))) == 1
     prose = read(write(tmp_path / "a.txt", "Once, there was\na line; and, another, one\nand a third\n"))
     assert prose["text"].to_list() == ["Once, there was", "a line; and, another, one", "and a third"]
 
@@ -210,6 +227,7 @@ def test_text_tables_that_cannot_be_read(tmp_path: Path) -> None:
     assert "columns 1 and 3 are both called 'a'" in message
     assert read(tmp_path / "twice.csv", columns=["a", "b", "c"]).names == ["a", "b", "c"]
     refused("unreadable-file", write(tmp_path / "cut.csv.gz", gzip.compress(b"a,b\n" + b"1,2\n" * 5000)[:-20]))
+    assert "line 2: a quote" in refused("unreadable-file", write(tmp_path / "open.csv", 'a,b\n1,"x\n2,y\n3,z\n'))
     refused("unreadable-file", write(tmp_path / "bytes.csv", b"\x00\x01\x02abc" * 50))
     refused("bad-value", tmp_path / "twice.csv", options=SourceOptions(encoding="klingon"))
     assert "did you mean 'header.csv'" in refused("not-found", tmp_path / "heade.csv")

@@ -168,6 +168,13 @@ def test_grey_pictures_stored_in_colour_are_grey() -> None:
     assert Image(name="x", colour="rgb").fit([files]).channels_ == 3
 
 
+def test_a_fourth_band_that_is_no_alpha_is_kept() -> None:
+    bands = RNG.integers(10, 200, (5, 8, 8, 4), dtype=np.uint8)
+    assert Image(name="x").fit([bands]).encode(bands).values.shape == (5, 4, 8, 8)
+    bands[..., 3] = 255
+    assert Image(name="x").fit([bands]).encode(bands).values.shape == (5, 3, 8, 8)
+
+
 def test_missing_pictures() -> None:
     files = [Pillow.fromarray(grey()), None]
     feature = Image(name="x").fit([files])

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from deepglass.data.table import Note, Skipped
 from deepglass.errors import StorageError
@@ -35,10 +37,10 @@ from deepglass.understand.report.facts import (
     Reproduce,
     TopValues,
 )
+from deepglass.understand.report.layers import trace
 from deepglass.understand.report.panels.confusion import most_confused
 from deepglass.understand.report.verdict import judge
 from deepglass.understand.report.write import render
-
 
 NAN = float("nan")
 EVIL = '<script>alert("1")</script>&\'\x07\ud800'
@@ -218,7 +220,8 @@ def test_missing_parts_are_left_out() -> None:
 def test_several_outputs_are_named() -> None:
     second = replace(number_output(50), name="second")
     html = checked(base(outputs=(class_output(), second)))
-    assert html.count('<h3 class="output">second</h3>') == 1
+    assert html.count('<h3 class="output">second</h3>') == 3  # test figures, predicted against true, mistakes
+    assert html.count('<h3 class="output">answer</h3>') == 4
 
 
 def test_user_text_is_escaped() -> None:
@@ -301,7 +304,7 @@ def test_size_stays_below_ten_megabytes() -> None:
     columns = tuple(
         ColumnFacts(name=f"pixel {i}", kind="number", spread=Histogram(0, 1, tuple(range(24)))) for i in range(3000)
     )
-    outputs = tuple(class_output(name=f"output {i}", mistakes=mistakes) for i in range(4)) + (number_output(),)
+    outputs = (*(class_output(name=f"output {i}", mistakes=mistakes) for i in range(4)), number_output())
     assert len(checked(base(outputs=outputs, columns=columns)).encode()) < 10_000_000
 
 
@@ -367,6 +370,29 @@ def test_intervals_hold_the_value() -> None:
     assert mean.high - mean.low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.15)
 
 
+def test_layers_come_in_the_order_of_the_forward_pass() -> None:
+    class Reversed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.last = nn.Linear(5, 2)
+            self.first = nn.Linear(3, 5)
+            self.never = nn.Linear(1, 1)
+            self.scale = nn.Parameter(torch.ones(1))
+
+        def forward(self, values: torch.Tensor) -> tuple[torch.Tensor, None]:
+            return self.last(self.first(values).relu()) * self.scale, None
+
+    network = Reversed()
+    layers = trace(network, lambda: network(torch.zeros(4, 3)))
+    assert [(layer.name, layer.shape, layer.parameters) for layer in layers] == [
+        ("", (2,), 1),
+        ("first", (5,), 20),
+        ("last", (2,), 12),
+        ("never", (), 2),
+    ]
+    assert not network._forward_hooks
+
+
 @pytest.mark.parametrize(
     ("value", "said"),
     [
@@ -376,7 +402,7 @@ def test_intervals_hold_the_value() -> None:
         (9.996, "10.0"),
         (NAN, "–"),
         (0, "0"),
-        (1.2e-5, "1.2 × 10⁻⁵"),
+        (1.2e-5, "1.20 × 10⁻⁵"),
     ],
 )
 def test_numbers_read_well(value: float, said: str) -> None:

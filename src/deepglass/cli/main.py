@@ -49,7 +49,7 @@ def inspect(
 ) -> None:
     """What is in the data, what it is taken for and why, what is wrong with it."""
     chosen = _settings(settings, ignore, kind, columns, name)
-    found = deepglass.inspect(source, target, data_root=data_root, **chosen)
+    found = deepglass.inspect(source, target, data_root=_text(data_root), **chosen)
     if as_json:
         _print_json(found.to_json())
     else:
@@ -68,7 +68,9 @@ def train(
     test: Annotated[str | None, typer.Option("--test", help="a second source: the test rows")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="the run's folder; else runs/NAME-N")] = None,
     force: Annotated[bool, typer.Option("--force", help="overwrite a run at --out")] = False,
-    time: Annotated[str | None, typer.Option("--time", help="60s, 5m: for training, validation and calibration")] = None,
+    time: Annotated[
+        str | None, typer.Option("--time", help="60s, 5m: for training, validation and calibration")
+    ] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", help="passes over the training rows")] = None,
     steps: Annotated[int | None, typer.Option("--steps", help="updates")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="of initialisation and order")] = None,
@@ -81,13 +83,11 @@ def train(
     """Train, test and explain a model; everything is kept in a run folder."""
     chosen = _settings(settings, ignore, kind, columns, name)
     said = {"time": time, "epochs": epochs, "steps": steps, "seed": seed, "test": test}
-    chosen |= {k: v for k, v in said.items() if v is not None}
+    chosen |= {k: v for k, v in {**said, "data_root": _text(data_root)}.items() if v is not None}
     chosen |= {"objective.name": objective} if objective else {}
     chosen |= {"network.trunk": network} if network else {}
     show = _show()
-    run = deepglass.train(
-        source, target, out=out, force=force, data_root=data_root, baselines=baselines, listeners=[show.Bar()], **chosen
-    )
+    run = deepglass.train(source, target, out=out, force=force, baselines=baselines, listeners=[show.Bar()], **chosen)
     _finish(run, as_json)
 
 
@@ -239,6 +239,10 @@ def _settings(
     chosen |= {"ignore": ignore} if ignore else {}
     chosen |= {"columns": [c.strip() for c in columns.split(",")]} if columns else {}
     return chosen | ({"name": name} if name else {})
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def _finish(run: Any, as_json: bool) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table as Grid
@@ -37,7 +38,9 @@ class Bar(Listener):
         )
         kinds: dict[str, list[str]] = {}
         for taken in prepared.taken:
-            kinds.setdefault(f"{taken.role} {taken.kind}" if taken.role != "ignored" else "ignored", []).append(taken.name)
+            kinds.setdefault(f"{taken.role} {taken.kind}" if taken.role != "ignored" else "ignored", []).append(
+                taken.name
+            )
         for kind, names in kinds.items():
             listed = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
             err.print(f"  {kind}: {listed}", markup=False)
@@ -50,7 +53,13 @@ class Bar(Listener):
             f"training for {length}: {plan.last_step:,} steps of {plan.batch_size} rows, {plan.optimizer} "
             f"{plan.learning_rate:g}, {plan.precision}, {plan.device}, {plan.threads} threads"
         )
-        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), TextColumn("{task.fields[figures]}"))
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[figures]}"),
+        )
         self.progress = Progress(*columns, console=err, transient=True)
         self.task = self.progress.add_task("training", total=plan.last_step, completed=step, figures="")
         self.progress.start()
@@ -73,7 +82,10 @@ class Bar(Listener):
     def finished(self, reason: str) -> None:
         assert self.progress is not None
         self.progress.stop()
-        words = {"early": "stopped early: no improvement", "interrupted": "interrupted: the best weights so far are kept"}
+        words = {
+            "early": "stopped early: no improvement",
+            "interrupted": "interrupted: the best weights so far are kept",
+        }
         if reason in words:
             err.print(f"  {words[reason]}")
 
@@ -82,17 +94,22 @@ def show_run(run: Run) -> None:
     """A finished run's figures, on stdout."""
     metrics = run.metrics
     for name, figures in (metrics.get("test") or metrics.get("valid") or {}).items():
-        grid = Grid(title=f"{name} on {'test' if metrics.get('test') else 'validation'} rows", title_justify="left")
+        compared = metrics.get("baselines", {}).get(name, {})
+        grid = Grid(
+            title=f"{name} on {'test' if metrics.get('test') else 'validation'} rows", title_justify="left", box=SIMPLE
+        )
         grid.add_column("")
-        for metric in figures:
-            grid.add_column(metric, justify="right")
-        grid.add_row("this run", *(short_figure(v) for v in figures.values()), style="bold")
-        for baseline, found in metrics.get("baselines", {}).get(name, {}).items():
-            grid.add_row(baseline.replace("_", " "), *(short_figure(found[m]) if m in found else "" for m in figures))
+        grid.add_column("this run", justify="right", style="bold")
+        for baseline in compared:
+            grid.add_column(baseline.replace("_", " "), justify="right")
+        for metric, value in figures.items():
+            others = (short_figure(b[metric]) if metric in b else "" for b in compared.values())
+            grid.add_row(metric, short_figure(value), *others)
         out.print(grid)
     seconds = metrics["seconds"]
     out.print(
-        f"{metrics['parameters']:,} weights, {short_span(seconds['train'])} of training, {short_span(seconds['total'])} in all"
+        f"{metrics['parameters']:,} weights, {short_span(seconds['train'])} of training, "
+        f"{short_span(seconds['total'])} in all"
     )
     report = run.path / "report.html"
     out.print(f"run: {run.path}" + (f"   report: {report}" if report.exists() else ""), soft_wrap=True)
@@ -104,7 +121,7 @@ def show_inspection(found: Inspection) -> None:
         out.print(f"  {note.what}: {note.value} ({note.why})", markup=False)
     for skipped in found.skipped[:20]:
         out.print(f"  left out: {skipped.name} ({skipped.reason})", markup=False)
-    grid = Grid()
+    grid = Grid(box=SIMPLE)
     for title in ("column", "kind", "role", "missing", "distinct", "example", "why"):
         grid.add_column(title, overflow="fold")
     for c in found.columns:
@@ -115,7 +132,7 @@ def show_inspection(found: Inspection) -> None:
 
 
 def show_comparison(compared: Mapping[str, Mapping[str, Any]]) -> None:
-    grid = Grid(title="test figures", title_justify="left")
+    grid = Grid(title="test figures", title_justify="left", box=SIMPLE)
     grid.add_column("")
     for path in compared:
         grid.add_column(path, justify="right", overflow="fold")
@@ -127,7 +144,9 @@ def show_comparison(compared: Mapping[str, Mapping[str, Any]]) -> None:
     grid.add_row("seconds of training", *(f"{c['seconds']['train']:.1f}" for c in compared.values()))
     grid.add_row("weights", *(f"{c['parameters']:,}" for c in compared.values()))
     for key in next(iter(compared.values()))["settings"]:
-        grid.add_row(key, *(str(c["settings"][key]) if c["settings"][key] is not None else "default" for c in compared.values()))
+        grid.add_row(
+            key, *(str(c["settings"][key]) if c["settings"][key] is not None else "default" for c in compared.values())
+        )
     out.print(grid)
 
 

@@ -209,7 +209,8 @@ def _mixed(classes: np.ndarray | None, count: int, rng: np.random.Generator) -> 
     order = rng.permutation(count)
     if classes is None:
         return order
-    _, inverse, counts = np.unique(classes[order], return_inverse=True, return_counts=True)
+    inverse = classes[order]
+    counts = np.bincount(inverse)
     by_class = np.argsort(inverse, kind="stable")
     rank = np.empty(count)
     rank[by_class] = np.arange(count) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -225,7 +226,8 @@ def _classes(raw: Raw | None) -> np.ndarray | None:
     distinct = raw.n_unique()
     if distinct < 2 or distinct > _MOST_CLASSES or len(raw) < _LEAST_A_CLASS * distinct:
         return None
-    return raw.rank("dense").fill_null(0).to_numpy().astype(np.int64)
+    values = raw.drop_nulls().unique().sort()
+    return raw.replace_strict(values, np.arange(1, len(values) + 1), default=0).to_numpy().astype(np.int64)
 
 
 def _missing(raw: Raw) -> np.ndarray:

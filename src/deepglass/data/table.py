@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-import polars as pl
 
 from deepglass.errors import SourceError, near_miss
 from deepglass.features.base import Raw, take_raw

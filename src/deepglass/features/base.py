@@ -175,7 +175,7 @@ class Feature(ABC):
         """A module from `Field` to `Tokens` of width `dim`; `prepare` is its first layer. It has a `shape`."""
 
     @classmethod
-    def joint_encoder(cls, features: Sequence[Feature], dim: int) -> nn.Module:
+    def joint_encoder(cls, features: Sequence[Any], dim: int) -> nn.Module:
         """For a joint kind: one module from a `Field` of (B, F) values and mask to `Tokens` (B, F, dim)."""
         raise NotImplementedError
 
@@ -251,7 +251,7 @@ class Feature(ABC):
 def from_state(state: dict[str, Any]) -> Feature:
     """A feature from what `Feature.state` wrote."""
     cls = FEATURES.get(state["kind"])
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in state.items() if k != "kind"}
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in state.items() if k != "kind"}
     return cls(**values)
 
 

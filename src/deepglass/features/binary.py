@@ -113,10 +113,6 @@ class Binary(Feature):
         codes = to_codes(as_keys(raw, self.type_), self.values_)
         return Column(codes, codes > 0)
 
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        return self.values_ or ()
-
     def notes(self, raw: Raw) -> dict[str, int]:
         return unseen(as_keys(raw, self.type_), self.values_)
 

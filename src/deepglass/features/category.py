@@ -103,10 +103,6 @@ class Category(Feature):
         codes = to_codes(as_keys(raw, self.type_), self.vocabulary_)
         return Column(codes, codes > 0)
 
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        return self.vocabulary_ or ()
-
     def notes(self, raw: Raw) -> dict[str, int]:
         return unseen(as_keys(raw, self.type_), self.vocabulary_)
 

@@ -245,10 +245,16 @@ def _channels(sample: Sequence[np.ndarray], colour: str) -> int:
     if colour != "auto":
         return 1 if colour == "grey" else 3
     most = max(pixels.shape[2] for pixels in sample)
-    if most > 4:
+    if most > 4 or (most == 4 and not any(_has_alpha(pixels) for pixels in sample)):
         return most
     coloured = (p.shape[2] >= 3 and bool((p[..., :1] != p[..., 1:3]).any()) for p in sample)
     return 3 if any(coloured) else 1
+
+
+def _has_alpha(pixels: np.ndarray) -> bool:
+    """Whether a fourth channel is an alpha: mostly all or nothing, which a band of a satellite picture is not."""
+    top = 1.0 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max
+    return pixels.shape[2] == 4 and bool(np.isin(pixels[..., 3], (0, top)).mean() > 0.2)
 
 
 def _background(sample: Sequence[np.ndarray]) -> float:

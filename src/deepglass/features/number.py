@@ -108,7 +108,7 @@ class Number(Feature):
             offset_=median if max(abs(low), abs(high)) > _FINE * scale else 0.0,
             median_=median,
             scale_=scale,
-            edges_=tuple(float(e) for e in edges) if len(edges) > 1 else (),
+            edges_=tuple(float(e) for e in edges),
             mean_=float(x.mean()),
             std_=float(x.std()) if x.std() > _SMALLEST else 1.0,
             low_=low,

@@ -40,11 +40,13 @@ class Network(nn.Module):
         self.groups = _group(inputs)
         self.features = {f.name: f for f in outputs}
         with torch.device("meta"):  # only the shapes are wanted yet: the trunk decides the width
-            shapes: list[TokenShape] = [_encoder(group, 8).shape for group in self.groups]
-        self.trunk: Trunk = construct(TRUNKS.get(trunk, where="network.trunk"), settings or {}, "network", inputs=shapes)
+            shapes: list[TokenShape] = [_shape(_encoder(group, 8)) for group in self.groups]
+        self.trunk: Trunk = construct(
+            TRUNKS.get(trunk, where="network.trunk"), settings or {}, "network", inputs=shapes
+        )
         self.encoders = nn.ModuleList(_encoder(group, self.trunk.dim) for group in self.groups)
         self.heads = nn.ModuleDict({_key(f.name): f.head(self.trunk.out_dim) for f in outputs})
-        self.to(memory_format=torch.channels_last)  # from_image and Tokens.image are then views
+        _channels_last(self)  # from_image and Tokens.image are then views
 
     @property
     def members(self) -> int:
@@ -81,6 +83,18 @@ def _group(inputs: Sequence[Feature]) -> list[list[Feature]]:
 def _encoder(group: list[Feature], dim: int) -> nn.Module:
     first = group[0]
     return type(first).joint_encoder(group, dim) if type(first).joint else first.encoder(dim)
+
+
+def _shape(encoder: nn.Module) -> TokenShape:
+    shape = encoder.shape
+    assert isinstance(shape, TokenShape)
+    return shape
+
+
+def _channels_last(module: nn.Module) -> None:
+    for parameter in module.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
 def _stack(fields: list[Field]) -> Field:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -77,7 +76,7 @@ class VectorEncoder(nn.Module):
 
 
 class LinearHead(nn.Module):
-    """The mean token to params by one linear layer, which begins at the best constant answer.
+    """The mean token to params by one linear layer, which begins around the best constant answer.
 
     Args:
         dim: the width of the tokens.
@@ -92,7 +91,6 @@ class LinearHead(nn.Module):
         super().__init__()
         self.linear = nn.Linear(dim, len(start))
         with torch.no_grad():
-            self.linear.weight.uniform_(-0.1 / math.sqrt(dim), 0.1 / math.sqrt(dim))
             self.linear.bias.copy_(torch.tensor(start))
 
     def forward(self, tokens: Tokens) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -38,7 +39,8 @@ class Tokens(NamedTuple):
 
     def image(self) -> Tensor:
         """The values as a picture (B, D, Y, X); in channels-last memory this is a view."""
-        assert self.grid is not None and len(self.grid) == 2
+        assert self.grid is not None
+        assert len(self.grid) == 2
         B, _, D = self.values.shape
         return self.values.view(B, *self.grid, D).permute(0, 3, 1, 2)
 
@@ -58,7 +60,8 @@ def pool(tokens: Tokens) -> Tensor:
     return (tokens.values * weight).sum(1) / weight.sum(1).clamp_min(1)
 
 
-class TokenShape(NamedTuple):
+@dataclass(frozen=True)
+class TokenShape:
     """What an encoder gives a row, known before any data is seen; each encoder has it as `shape`."""
 
     count: int | None = 1  # None: it differs from batch to batch

@@ -65,7 +65,7 @@ class Objective(nn.Module, ABC):
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
         """Make the networks; features of the objective's own may be added here."""
 
-    def begin(self, train: Dataset) -> None:  # noqa: B027 - most objectives need nothing
+    def begin(self, train: Dataset) -> None:
         """Look at the training rows once, before the first step."""
 
     def groups(self) -> dict[str, nn.Module]:

@@ -25,6 +25,7 @@ class Supervised(Objective):
     """
 
     network: Network
+    constant_loss: Tensor
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
         self.network = make_network(inputs, outputs)

@@ -1,7 +1,7 @@
 """Training as a whole: objective, plan, trainer, calibration, test figures, all kept in a run folder.
 
-    fresh   prepare -> build -> plan (probe) -> train -> calibrate -> test -> save
-    resume  stored spec, plan, features, split -> build -> train on from the checkpoint -> the same end
+fresh   prepare -> build -> plan (probe) -> train -> calibrate -> test -> save
+resume  stored spec, plan, features, split -> build -> train on from the checkpoint -> the same end
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from deepglass.data.batches import Dataset, Stream
 from deepglass.device import describe, pick, seed_everything
 from deepglass.errors import SpecError
 from deepglass.features.base import Best, Calibration, Feature
+from deepglass.features.image import Image
 from deepglass.networks.network import Network
 from deepglass.networks.trunks.base import TRUNKS, Recipe
 from deepglass.objectives.base import OBJECTIVES, Objective
+from deepglass.run.folder import Folder
 from deepglass.run.planning import make_plan, most_steps
 from deepglass.run.prepare import Prepared
-from deepglass.run.folder import Folder
 from deepglass.run.spec import Spec
 from deepglass.run.varying import change_for
 from deepglass.training.checkpoint import weights_sha256
@@ -64,7 +65,9 @@ def build(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature], dev
     objective: Objective = construct(OBJECTIVES.get(name, where="objective.name"), settings, "objective")
     for feature in outputs:
         if feature.metric is None:
-            raise SpecError("bad-value", f"outputs.{feature.name}: a {feature.kind} cannot be an answer; --kind gives another kind")
+            raise SpecError(
+                "bad-value", f"outputs.{feature.name}: a {feature.kind} cannot be an answer; --kind gives another kind"
+            )
     trunk = trunk_of(spec, inputs)
     settings = {k: v for k, v in spec.network.items() if k != "trunk"}
     seed_everything(spec.training.seed)
@@ -81,7 +84,7 @@ def trunk_of(spec: Spec, inputs: Sequence[Feature]) -> str:
 
 def default_trunk(inputs: Sequence[Feature]) -> str:
     """Pictures decide by their size, text by its being alone, all else is a table."""
-    sizes = [max(f.size_) for f in inputs if f.kind == "image"]
+    sizes = [max(f.size_) for f in inputs if isinstance(f, Image)]
     if sizes:
         return "resnet" if max(sizes) > 64 else "conv"
     return "bag" if all(f.kind == "text" for f in inputs) and "bag" in TRUNKS.names() else "mlp"
@@ -117,7 +120,9 @@ def train(spec: Spec, prepared: Prepared, folder: Folder, listeners: Sequence[Li
     return _finish(spec, prepared, folder, objective, history, parts, started, clock)
 
 
-def resume(spec: Spec, prepared: Prepared, folder: Folder, plan: Plan, listeners: Sequence[Listener], started: float) -> Trained:
+def resume(
+    spec: Spec, prepared: Prepared, folder: Folder, plan: Plan, listeners: Sequence[Listener], started: float
+) -> Trained:
     """Go on from the newest checkpoint along the stored plan, without looking at a clock."""
     torch.set_num_threads(plan.threads)
     parts = prepared.datasets(plan.device)
@@ -164,8 +169,8 @@ def _finish(
     figures: dict[str, Mapping[str, Mapping[str, float]]] = {}
     if len(parts["test"]):
         best["test"] = objective.evaluate(parts["test"], batch_size).best
-    for part, answers in best.items():
-        figures[part] = {n: outputs[n].score(b, parts[part].truth[n], calibration.get(n)) for n, b in answers.items()}
+    for part, found in best.items():
+        figures[part] = {n: outputs[n].score(b, parts[part].truth[n], calibration.get(n)) for n, b in found.items()}
     train_losses = history.records[-1].losses if history.records else {}
     metrics = {
         "train": {"loss": train_losses},
@@ -186,5 +191,3 @@ def _finish(
     trained = Trained(objective, history.plan, history, figures, best, calibration, metrics)
     folder.finish(prepared, objective, calibration, metrics, best)
     return trained
-
-

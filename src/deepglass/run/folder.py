@@ -51,7 +51,10 @@ class Folder:
             if not force:
                 raise SpecError("already-exists", f"--out: {path} exists; choose another folder or add --force")
             if not (path / "spec.yaml").exists():
-                raise SpecError("already-exists", f"--out: {path} exists and is no run; it is not overwritten, not even with --force")
+                raise SpecError(
+                    "already-exists",
+                    f"--out: {path} exists and is no run; it is not overwritten, not even with --force",
+                )
             for file in sorted(path.rglob("*"), reverse=True):
                 file.rmdir() if file.is_dir() else file.unlink()
         try:
@@ -87,7 +90,10 @@ class Folder:
     def begin(self, spec: Spec, prepared: Prepared, plan: Plan) -> None:
         """What a resumed run needs, before the first step."""
         header = f"# deepglass {_version('deepglass')}; keys that are not here have their defaults\n"
-        write_atomic(self.path / "spec.yaml", header + yaml.safe_dump(spec.to_dict(), sort_keys=False, allow_unicode=True))
+        write_atomic(
+            self.path / "spec.yaml",
+            header + yaml.safe_dump(spec.anchored().to_dict(), sort_keys=False, allow_unicode=True),
+        )
         self._write_features(prepared, {})
         places = pl.DataFrame({"row": prepared.places, "split": list(prepared.split)})
         self._write_frame("split.parquet", places)
@@ -138,7 +144,7 @@ class Folder:
         return read_history(self.path / "history.jsonl")
 
     def features(self) -> dict[str, tuple[Feature, ...]]:
-        """"inputs" and "outputs", fitted."""
+        """ "inputs" and "outputs", fitted."""
         states = self.read_json("features.json")
         return {role: tuple(from_state(s) for s in states[role]) for role in ("inputs", "outputs")}
 

@@ -54,7 +54,9 @@ class Predictor:
         try:
             objective.load_state_dict(weights)
         except RuntimeError as error:
-            raise SourceError("mismatched-files", f"{folder.path}: model.safetensors does not fit spec.yaml ({error})") from error
+            raise SourceError(
+                "mismatched-files", f"{folder.path}: model.safetensors does not fit spec.yaml ({error})"
+            ) from error
         objective.eval()
         calibration = folder.read_json("features.json")["calibration"]
         return Predictor(objective, features["inputs"], features["outputs"], calibration, pick(device))
@@ -104,7 +106,10 @@ class Predictor:
         absent = [f for f in self.inputs if f.column not in raw]
         if len(absent) == len(self.inputs):
             wanted = ", ".join(f.column for f in self.inputs[:8])
-            raise SourceError("unknown-column", f"none of the columns that the run learned from is there: {wanted}; found {', '.join(list(raw)[:8])}")
+            raise SourceError(
+                "unknown-column",
+                f"none of the columns that the run learned from is there: {wanted}; found {', '.join(list(raw)[:8])}",
+            )
         for feature in absent:
             self.notes[f"column {feature.column!r} is missing"] += count
             raw = {**raw, feature.column: pl.Series([None] * count, dtype=pl.String)}
@@ -144,7 +149,9 @@ def _series(name: str, values: list[Any]) -> Raw:
     try:
         return pl.Series(name, values, strict=False)
     except (TypeError, pl.exceptions.PolarsError) as error:
-        raise SpecError("bad-value", f"column {name!r}: values of types that cannot stand in one column ({error})") from error
+        raise SpecError(
+            "bad-value", f"column {name!r}: values of types that cannot stand in one column ({error})"
+        ) from error
 
 
 def _field(column: Column) -> Field:

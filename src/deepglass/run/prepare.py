@@ -23,13 +23,16 @@ SAMPLE = 10_000  # rows that recognising a kind looks at
 PARTS = ("train", "valid", "test")
 
 
+Role = Literal["input", "output", "ignored"]
+
+
 class Taken(NamedTuple):
     """How a column was taken, and why."""
 
     name: str
     kind: str
     why: str
-    role: Literal["input", "output", "ignored"]
+    role: Role
 
 
 @dataclass(frozen=True)
@@ -73,13 +76,13 @@ class Prepared:
         return parts
 
 
-def prepare(spec: Spec, data_root: Path | None = None) -> Prepared:
+def prepare(spec: Spec) -> Prepared:
     """Read the source, settle kinds and split, fit the features on the training rows.
 
     Raises:
         SourceError, SpecError: all that can be wrong is found here, before training starts.
     """
-    table = read_source(spec, data_root)
+    table = read_source(spec)
     taken, features = settle(table, spec)
     targets = [f for f in features if _role(taken, f.name) == "output"]
     inputs = [f for f in features if _role(taken, f.name) == "input"]
@@ -93,7 +96,7 @@ def prepare(spec: Spec, data_root: Path | None = None) -> Prepared:
 
 def reprepare(spec: Spec, split: np.ndarray, places: np.ndarray, features: Mapping[str, Sequence[Feature]]) -> Prepared:
     """What `prepare` gave, from a stored split and stored features: for a run that goes on."""
-    table = read_source(spec, None)
+    table = read_source(spec)
     fingerprint = fingerprint_of(table)
     inputs, outputs = tuple(features["inputs"]), tuple(features["outputs"])
     if len(places) and places.max() >= len(table):
@@ -101,13 +104,14 @@ def reprepare(spec: Spec, split: np.ndarray, places: np.ndarray, features: Mappi
     return Prepared(table.take(places), places, split, inputs, outputs, (), (), fingerprint)
 
 
-def read_source(spec: Spec, data_root: Path | None) -> Table:
+def read_source(spec: Spec) -> Table:
     """The source as one table; with a test source, the two together and a split between them."""
-    options: dict[str, Any] = {"columns": spec.data.columns or None, "name_pattern": spec.data.name}
-    table = read(spec.data.source, data_root=data_root, **options)
+    root = Path(spec.data.root) if spec.data.root else None
+    options: dict[str, Any] = {"columns": spec.data.columns or None, "name_pattern": spec.data.name, "data_root": root}
+    table = read(spec.data.source, **options)
     if spec.data.test is None:
         return table
-    test = read(spec.data.test, data_root=data_root, **options)
+    test = read(spec.data.test, **options)
     absent = [n for n in table.names if n not in test.columns]
     if absent:
         raise SourceError("mismatched-files", f"{test.name}: lacks the columns {', '.join(absent)} of {table.name}")
@@ -131,7 +135,8 @@ def settle(table: Table, spec: Spec) -> tuple[list[Taken], list[Feature]]:
     inputs = list(spec.inputs) or [{"name": n} for n in table.names if n not in used and n not in spec.data.ignore]
     taken: list[Taken] = []
     features: list[Feature] = []
-    for role, group in (("output", outputs), ("input", inputs)):
+    groups: tuple[tuple[Role, list[Any]], ...] = (("output", outputs), ("input", inputs))
+    for role, group in groups:
         for i, settings in enumerate(group):
             where = f"{role}s[{i}]" if chosen or role == "output" else f"inputs.{settings['name']}"
             _known_column(table, settings.get("column", settings["name"]), where)
@@ -179,9 +184,18 @@ def _fitted(
         if missing:
             notes.append(f"{feature.name}: {missing} training rows have no value and teach nothing about it")
         notes += feature.remarks(column)
-    notes += [f"{len(table.skipped)} files or rows were left out, the first: {s.name} ({s.reason})" for s in table.skipped[:1]]
+    notes += [
+        f"{len(table.skipped)} files or rows were left out, the first: {s.name} ({s.reason})" for s in table.skipped[:1]
+    ]
     return Prepared(
-        table, places, split, tuple(fit(f) for f in inputs), fitted_targets, tuple(taken), tuple(notes), fingerprint_of(table)
+        table,
+        places,
+        split,
+        tuple(fit(f) for f in inputs),
+        fitted_targets,
+        tuple(taken),
+        tuple(notes),
+        fingerprint_of(table),
     )
 
 
@@ -210,7 +224,9 @@ def _check_rows(table: Table, targets: Sequence[Feature]) -> None:
         about = f" with a value for {targets[0].name!r}" if targets else ""
         raise SourceError("no-rows", f"{table.name}: there are no rows{about}")
     if len(table) < 10:
-        raise SourceError("too-few-rows", f"{table.name}: {len(table)} rows are too few to train, validate and test; at least 10")
+        raise SourceError(
+            "too-few-rows", f"{table.name}: {len(table)} rows are too few to train, validate and test; at least 10"
+        )
     for target in targets:
         raw = table[target.column]
         distinct = raw.drop_nulls().n_unique() if isinstance(raw, pl.Series) else _distinct(raw)
@@ -238,7 +254,12 @@ def _useless(table: Table, name: str) -> str | None:
         return None
     if raw.null_count() == len(raw):
         return "no value in any row"
-    if raw.dtype != pl.Object and not raw.dtype.is_nested() and raw.drop_nulls().n_unique() == 1 and not raw.null_count():
+    if (
+        raw.dtype != pl.Object
+        and not raw.dtype.is_nested()
+        and raw.drop_nulls().n_unique() == 1
+        and not raw.null_count()
+    ):
         return "the same value in every row"
     if raw.dtype.is_integer() and len(raw) > 20 and not raw.null_count():
         steps = raw.cast(pl.Int64).diff().drop_nulls()
@@ -250,15 +271,18 @@ def _useless(table: Table, name: str) -> str | None:
 def _known_column(table: Table, name: str, where: str) -> None:
     if name not in table.columns:
         place = "--target" if where.startswith("outputs") else where
-        raise SourceError("unknown-column", f"{place}: no column {name!r} in {table.name}{near_miss(name, table.columns)}")
+        raise SourceError(
+            "unknown-column", f"{place}: no column {name!r} in {table.name}{near_miss(name, table.columns)}"
+        )
 
 
 def _absent(raw: Raw) -> np.ndarray:
     if isinstance(raw, pl.Series):
         null = raw.is_null()
-        return (null | raw.is_nan().fill_null(False) if raw.dtype.is_float() else null).to_numpy()
+        empty = null | raw.is_nan().fill_null(False) if raw.dtype.is_float() else null
+        return empty.to_numpy()
     if isinstance(raw, np.ndarray) and raw.dtype.kind == "f":
-        return np.isnan(raw.reshape(len(raw), -1)).all(1)
+        return np.asarray(np.isnan(raw.reshape(len(raw), -1)).all(1))
     return np.zeros(len(raw), bool)
 
 
@@ -278,7 +302,9 @@ def _joined(a: Raw, b: Raw, name: str, source: str) -> Raw:
         try:
             return pl.concat([a.to_frame(name), b.alias(name).to_frame()], how="vertical_relaxed")[name]
         except pl.exceptions.PolarsError:
-            raise SourceError("mismatched-files", f"{source}: {name!r} is {b.dtype} there and {a.dtype} in training") from None
+            raise SourceError(
+                "mismatched-files", f"{source}: {name!r} is {b.dtype} there and {a.dtype} in training"
+            ) from None
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and a.shape[1:] == b.shape[1:]:
         return np.concatenate([a, b])
     if isinstance(a, list) and isinstance(b, list):
@@ -288,5 +314,3 @@ def _joined(a: Raw, b: Raw, name: str, source: str) -> Raw:
 
 def _role(taken: Sequence[Taken], name: str) -> str:
     return next(t.role for t in taken if t.name == name)
-
-

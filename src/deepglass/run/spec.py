@@ -32,6 +32,7 @@ class DataSpec:
         name: how file names carry labels, such as "{digit}_{speaker}_{take}".
         ignore: columns that are left out.
         test: a second source whose rows are the test rows.
+        root: the folder of the sets that `data:NAME` names; else $DEEPGLASS_DATA.
     """
 
     source: Source = None
@@ -40,6 +41,7 @@ class DataSpec:
     name: str | None = None
     ignore: tuple[str, ...] = ()
     test: Source = None
+    root: str | None = None
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,9 @@ class Spec:
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise SourceError("unreadable-file", f"{path}: not a YAML file ({error})") from error
         if not isinstance(content, dict):
-            raise SpecError("bad-value", f"{path}: expected keys such as data and outputs, got {type(content).__name__}")
+            raise SpecError(
+                "bad-value", f"{path}: expected keys such as data and outputs, got {type(content).__name__}"
+            )
         return Spec.from_dict(content, path.parent)
 
     @staticmethod
@@ -135,7 +139,7 @@ class Spec:
         values = dict(content)
         data = values.pop("data", {})
         data = dict(data) if isinstance(data, Mapping) else {"source": data}
-        for key in ("source", "test"):
+        for key in ("source", "test", "root"):
             if folder is not None:
                 data[key] = _relative(data.get(key), folder)
         split = data.pop("split", {})
@@ -150,6 +154,11 @@ class Spec:
             "objective": {"name": "supervised", **_named(values.pop("objective", None), "name", "objective")},
         }
         return construct(Spec, values, "spec", data=data_spec, training=training, **named)
+
+    def anchored(self) -> Spec:
+        """The same with absolute paths, so that it means the same from another folder."""
+        data = {k: _relative(getattr(self.data, k), Path.cwd()) for k in ("source", "test", "root")}
+        return dataclasses.replace(self, data=dataclasses.replace(self.data, **data))
 
     def to_dict(self) -> dict[str, Any]:
         """The spec as plain values; defaults are left out."""
@@ -182,7 +191,9 @@ def _features(values: Any, where: str) -> tuple[dict[str, Any], ...]:
     features = []
     for i, value in enumerate(values):
         if not isinstance(value, str | Mapping) or (isinstance(value, Mapping) and "name" not in value):
-            raise SpecError("bad-value", f"{where}[{i}]: expected a column's name or {{name: ..., kind: ...}}, got {value!r}")
+            raise SpecError(
+                "bad-value", f"{where}[{i}]: expected a column's name or {{name: ..., kind: ...}}, got {value!r}"
+            )
         features.append({"name": value} if isinstance(value, str) else dict(value))
     return tuple(features)
 

@@ -11,6 +11,7 @@ from deepglass.config import construct
 from deepglass.data.augment import Augment
 from deepglass.data.batches import Batch, Change
 from deepglass.features.base import Feature
+from deepglass.features.image import Image
 from deepglass.networks.trunks.base import Recipe
 from deepglass.nn.tokens import Field
 from deepglass.run.spec import TrainingSpec
@@ -38,14 +39,12 @@ def change_for(
         epochs: how often each picture is seen; only where that is often are strong changes worth their price.
     """
     wanted = recipe.augment if training.augment is None else training.augment
-    pictures = [f for f in inputs if f.augments]
+    pictures = [f for f in inputs if isinstance(f, Image)]
     if wanted is False or not pictures:
         return None
     if isinstance(wanted, bool):
         classes = [name for f in outputs for name in f.class_names]
-        changes = {
-            f.name: Augment.of(f.channels_, f.size_, classes=classes, strong=epochs > 25) for f in pictures
-        }
+        changes = {f.name: Augment.of(f.channels_, f.size_, classes=classes, strong=epochs > 25) for f in pictures}
     else:
         changes = {f.name: construct(Augment, wanted, "training.augment") for f in pictures}
     return Varied(changes)

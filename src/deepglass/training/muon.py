@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import torch
@@ -84,22 +84,17 @@ class Muon(Optimizer):
         return parameter.ndim >= 2 and "weight" in last and not _OUTER.intersection(parts)
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
-            params = [p for p in group["params"] if p.grad is not None]
+            params: list[Tensor] = [p for p in group["params"] if p.grad is not None]
             if params:
                 self._orthogonal(params, group) if group["orthogonal"] else self._adamw(params, group)
-        return loss
 
-    def _orthogonal(self, params: list[Parameter], group: dict[str, Any]) -> None:
+    def _orthogonal(self, params: list[Tensor], group: dict[str, Any]) -> None:
         for p in params:
             if "momentum" not in self.state[p]:
                 self.state[p]["momentum"] = torch.zeros_like(p)
-        grads = [p.grad for p in params]
+        grads = [p.grad for p in params if p.grad is not None]
         momenta = [self.state[p]["momentum"] for p in params]
         torch._foreach_lerp_(momenta, grads, 1 - group["momentum"])
         ahead = torch._foreach_lerp(grads, momenta, group["momentum"])
@@ -112,7 +107,7 @@ class Muon(Optimizer):
             for i, move in zip(same, moves, strict=True):
                 params[i].add_(move.view(params[i].shape), alpha=-group["lr"] * length)
 
-    def _adamw(self, params: list[Parameter], group: dict[str, Any]) -> None:
+    def _adamw(self, params: list[Tensor], group: dict[str, Any]) -> None:
         for p in params:
             if not self.state[p]:
                 self.state[p]["step"] = torch.zeros((), dtype=torch.float32, device=p.device)
@@ -121,7 +116,7 @@ class Muon(Optimizer):
         states = [self.state[p] for p in params]
         adamw(
             params,
-            [p.grad for p in params],
+            [p.grad for p in params if p.grad is not None],
             [s["mean"] for s in states],
             [s["square"] for s in states],
             [],
@@ -137,7 +132,7 @@ class Muon(Optimizer):
         )
 
 
-def _by_shape(params: list[Parameter]) -> list[list[int]]:
+def _by_shape(params: list[Tensor]) -> list[list[int]]:
     """The positions of parameters of equal shape, in the order of their first."""
     places: dict[torch.Size, list[int]] = {}
     for i, p in enumerate(params):

@@ -53,22 +53,17 @@ class Lion(Optimizer):
         super().__init__(params, {"lr": lr, "betas": betas, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
-            params = [p for p in group["params"] if p.grad is not None]
+            params: list[Tensor] = [p for p in group["params"] if p.grad is not None]
             if params:
                 self._update(params, **{k: group[k] for k in ("lr", "betas", "weight_decay")})
-        return loss
 
-    def _update(self, params: list[Parameter], lr: float, betas: tuple[float, float], weight_decay: float) -> None:
+    def _update(self, params: list[Tensor], lr: float, betas: tuple[float, float], weight_decay: float) -> None:
         for p in params:
             if "momentum" not in self.state[p]:
                 self.state[p]["momentum"] = torch.zeros_like(p)
-        grads = [p.grad for p in params]
+        grads = [p.grad for p in params if p.grad is not None]
         momenta = [self.state[p]["momentum"] for p in params]
         moves = torch._foreach_lerp(momenta, grads, 1 - betas[0])
         torch._foreach_sign_(moves)
@@ -95,15 +90,15 @@ def _rmsprop(groups: list[Group], *, alpha: float = 0.99, eps: float = 1e-8, mom
 
 
 def _adam(groups: list[Group], *, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8) -> Optimizer:
-    return Adam(groups, betas=tuple(betas), eps=eps, fused=_fused(groups))
+    return Adam(groups, betas=(betas[0], betas[1]), eps=eps, fused=_fused(groups))
 
 
 def _adamw(groups: list[Group], *, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8) -> Optimizer:
-    return AdamW(groups, betas=tuple(betas), eps=eps, fused=_fused(groups))
+    return AdamW(groups, betas=(betas[0], betas[1]), eps=eps, fused=_fused(groups))
 
 
 def _lion(groups: list[Group], *, betas: tuple[float, float] = (0.9, 0.99)) -> Optimizer:
-    return Lion(groups, betas=tuple(betas))
+    return Lion(groups, betas=(betas[0], betas[1]))
 
 
 def _muon(
@@ -117,7 +112,7 @@ def _muon(
     return Muon(
         groups,
         momentum=momentum,
-        betas=tuple(betas),
+        betas=(betas[0], betas[1]),
         eps=eps,
         fused=_fused(groups),
         precision="bfloat16" if fast else "float32",

@@ -11,16 +11,16 @@ the same data give the same figures.
 
 from __future__ import annotations
 
-import math
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
+from threadpoolctl import threadpool_limits
 
 from deepglass.data.table import Table
 from deepglass.features.base import Best, Column, Feature
@@ -33,15 +33,20 @@ _ITERATIONS = 200  # most trees a class; early stopping ends well-behaved fits b
 _FEWEST_ITERATIONS = 20
 _FEWEST_ROWS = 2000
 _LINEAR_ITERATIONS = 100
+_STRENGTHS = (0.01, 0.1, 1.0, 10.0)  # of the penalty, tried on a part of the rows
 _SURE = 1e-6  # the least probability of a class, among them those that the fitted rows lack
 
-# Speeds of one thread of a 2.6 GHz server; a slower machine takes longer, it doesn't get other figures.
-_PICTURES_PER_SECOND = 1500
-_CHARACTERS_PER_SECOND = 4e6
+# Speeds of one thread of a 2.6 GHz server, measured; a slower machine takes longer, it doesn't get other figures.
+_FILES_PER_SECOND = 1500  # pictures
+_ARRAYS_PER_SECOND = 1e5
+_CHARACTERS_PER_SECOND = 6e6
 _PRODUCTS_PER_SECOND = 4e9  # multiplications of dense linear algebra
 _SPARSE_PER_SECOND = 3e8
-_BINS_PER_SECOND = 1.5e8  # row x column look-ups of histogram boosting
+_BINS_PER_SECOND = 1.5e8  # row x column look-ups of histogram boosting, all levels of a tree together
 _NODE_SECONDS = 4e-6  # of finding the best split of one column at one node; a tree has about 31 nodes
+
+
+Linear = TypeVar("Linear", Ridge, LogisticRegression)
 
 
 class _Model(NamedTuple):
@@ -77,19 +82,21 @@ def baselines(
     best = {name: np.repeat(value, len(test), axis=0) for name, value in constant.items()}
     found = {"constant": {**output.score(best, test_truth), "rows": float(len(rows))}}
     rows = rows[: _rows_to_read(train, len(test), inputs, 0.4 * seconds)]
-    start = time.perf_counter()
-    flat = flatten(train.take(rows), test, inputs)
-    if flat is None:
-        return found
-    reading = time.perf_counter() - start
-    for name, fit in {"linear": _linear, "gradient_boosting": _boosting}.items():
+    # On shared cores OpenMP's threads wait for each other at every node of a tree: measured twenty times slower.
+    with threadpool_limits(1):
         start = time.perf_counter()
-        model = fit(flat, truth.take(rows), classes, 0.3 * seconds)
-        if model is not None:
-            matrix = flat.linear.test if name == "linear" else flat.trees.test
-            figures = output.score(model.best(matrix), test_truth)
-            took = time.perf_counter() - start + reading
-            found[name] = {**figures, "rows": float(model.rows), "seconds": round(took, 3)}
+        flat = flatten(train.take(rows), test, inputs)
+        if flat is None:
+            return found
+        reading = time.perf_counter() - start
+        models = {"linear": (_linear, flat.linear.test), "gradient_boosting": (_boosting, flat.trees.test)}
+        for name, (fit, matrix) in models.items():
+            start = time.perf_counter()
+            model = fit(flat, truth.take(rows), classes, 0.3 * seconds)
+            if model is not None:
+                figures = output.score(model.best(matrix), test_truth)
+                took = time.perf_counter() - start + reading
+                found[name] = {**figures, "rows": float(model.rows), "seconds": round(took, 3)}
     return found
 
 
@@ -102,10 +109,10 @@ def _known(truth: Column) -> np.ndarray:
 
 def _rows_to_read(train: Table, test_rows: int, inputs: Sequence[Feature], seconds: float) -> int:
     """How many training rows can be read beside the test rows."""
-    a_row = 1e-6 * len(inputs)
+    a_row = 1e-6 * (1 + len(inputs))
     for feature in inputs:
         if feature.kind == "image":
-            a_row += 1 / _PICTURES_PER_SECOND
+            a_row += 1 / (_ARRAYS_PER_SECOND if isinstance(train[feature.column], np.ndarray) else _FILES_PER_SECOND)
         elif feature.kind == "text":
             sample = train[feature.column][:1000]
             characters = sum(len(str(text)) for text in sample) / max(len(sample), 1)
@@ -115,26 +122,41 @@ def _rows_to_read(train: Table, test_rows: int, inputs: Sequence[Feature], secon
 
 def _linear(flat: Flat, truth: Column, classes: int | None, seconds: float) -> _Model | None:
     x = flat.linear.train
-    width = x.shape[1]
     sparse = not isinstance(x, np.ndarray)
-    filled = x.nnz / max(x.shape[0], 1) if sparse else width
-    speed = _SPARSE_PER_SECOND if sparse else _PRODUCTS_PER_SECOND
-    if classes is None:
-        a_row = filled * (_LINEAR_ITERATIONS if sparse else width) / speed
-        n = _fitting(len(truth), seconds / a_row)
-        ridge = Ridge(solver="sparse_cg" if sparse else "cholesky", max_iter=_LINEAR_ITERATIONS if sparse else None)
-        ridge.fit(x[:n], _values(truth)[:n])
-        return _Model(lambda test: {"value": ridge.predict(test)}, n)
-    labels = _labels(truth)
-    a_row = 2 * filled * classes * _LINEAR_ITERATIONS / speed
+    filled = x.shape[1] if isinstance(x, np.ndarray) else x.nnz / max(x.shape[0], 1)
+    passes = x.shape[1] / 2 if classes is None and not sparse else 2 * _LINEAR_ITERATIONS
+    a_row = 2 * filled * passes * (classes or 1) / (_SPARSE_PER_SECOND if sparse else _PRODUCTS_PER_SECOND)
     n = _fitting(len(truth), seconds / a_row)
-    if len(np.unique(labels[:n])) < 2:
+    if classes is None:
+        y = _values(truth)[:n]
+        ridge = _tuned(lambda c: Ridge(1 / c, solver="sparse_cg" if sparse else "cholesky"), x[:n], y)
+        return _Model(lambda test: {"value": ridge.predict(test)}, n)
+    labels = _labels(truth)[:n]
+    if len(np.unique(labels)) < 2:
         return None
-    logistic = LogisticRegression(max_iter=_LINEAR_ITERATIONS)
+    logistic = _tuned(lambda c: LogisticRegression(C=c, max_iter=_LINEAR_ITERATIONS), x[:n], labels)
+    return _Model(lambda test: _log_probs(logistic.predict_proba(test), logistic.classes_, classes), n)
+
+
+def _tuned(make: Callable[[float], Linear], x: Matrix, y: np.ndarray) -> Linear:
+    """The model fitted with the penalty that does best on rows held out; 1 / C is the strength of the penalty."""
+    n = min(len(y), max(_FEWEST_ROWS, len(y) // 4))
+    fitted, held = slice(0, int(0.8 * n)), slice(int(0.8 * n), n)
+    losses = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the cap on iterations is meant
-        logistic.fit(x[:n], labels[:n])
-    return _Model(lambda test: _log_probs(logistic.predict_proba(test), logistic.classes_, classes), n)
+        if n >= 50 and len(np.unique(y[fitted])) > 1:
+            losses = {c: _loss(make(c).fit(x[fitted], y[fitted]), x[held], y[held]) for c in _STRENGTHS}
+        return make(min(losses, key=losses.__getitem__, default=1.0)).fit(x, y)
+
+
+def _loss(model: Linear, x: Matrix, y: np.ndarray) -> float:
+    """Squared error, or minus the mean log probability."""
+    if isinstance(model, Ridge):
+        return float(np.mean((model.predict(x) - y) ** 2))
+    place = np.searchsorted(model.classes_, y).clip(max=len(model.classes_) - 1)
+    probs = model.predict_proba(x)[np.arange(len(y)), place]
+    return float(-np.log(np.maximum(np.where(model.classes_[place] == y, probs, 0), _SURE)).mean())
 
 
 def _boosting(flat: Flat, truth: Column, classes: int | None, seconds: float) -> _Model | None:
@@ -164,11 +186,10 @@ def _boosting(flat: Flat, truth: Column, classes: int | None, seconds: float) ->
 def _boosting_size(rows: int, width: int, trees: int, seconds: float) -> tuple[int, int]:
     """How many rows and iterations fit into the time: fewer rows down to 5000, then fewer iterations, then both."""
     tree_seconds = seconds / trees
-    levels = math.log2(31)  # each row is looked at about once a level
 
     def fitting(iterations: int) -> float:
         left = tree_seconds / iterations - 31 * width * _NODE_SECONDS
-        return left * _BINS_PER_SECOND / (levels * width)
+        return left * _BINS_PER_SECOND / width
 
     fewest = min(rows, 5000)
     iterations = _ITERATIONS

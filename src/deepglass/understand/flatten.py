@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -14,7 +14,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from deepglass.data.table import Table
 from deepglass.features.base import Column, Feature, Raw, take_raw
 
-Matrix = np.ndarray | sparse.csr_matrix
+Matrix: TypeAlias = np.ndarray | sparse.csr_matrix
 
 COMPONENTS = 50
 PICTURE_SIDE = 16
@@ -69,7 +69,7 @@ def flatten(train: Table, test: Table, inputs: Sequence[Feature]) -> Flat | None
 def _block(feature: Feature, train: Raw, test: Raw) -> _Block | None:
     if feature.kind == "image":
         return _pixels(Split(_pictures(feature, train), _pictures(feature, test)))
-    if feature.kind == "text" and isinstance(train, pl.Series):
+    if feature.kind == "text" and isinstance(train, pl.Series) and isinstance(test, pl.Series):
         return _words(train, test)
     columns = feature.encode(train), feature.encode(test)
     if feature.kind in ("category", "binary"):
@@ -140,11 +140,7 @@ def _counts(train: Column, test: Column) -> _Block | None:
 def _words(train: pl.Series, test: pl.Series) -> _Block | None:
     texts = [series.cast(pl.String).fill_null("").to_list() for series in (train, test)]
     vectorizer = TfidfVectorizer(
-        max_features=MAX_WORDS,
-        sublinear_tf=True,
-        token_pattern=r"(?u)\b\w+\b|[^\w\s]",
-        dtype=np.float32,
-        min_df=2 if len(train) > 200 else 1,
+        max_features=MAX_WORDS, sublinear_tf=True, dtype=np.float32, min_df=2 if len(train) > 200 else 1
     )
     try:
         return _reduced(Split(vectorizer.fit_transform(texts[0]), vectorizer.transform(texts[1])))
@@ -156,7 +152,7 @@ def _reduced(values: Split) -> _Block:
     """Sparse columns as they are for linear models, their first components for trees."""
     width = min(COMPONENTS, values.train.shape[1] - 1, values.train.shape[0] - 1)
     if width < 1:
-        return _Block(values, Split(values.train.toarray(), values.test.toarray()))
+        return _Block(values, Split(*(sparse.csr_matrix(x).toarray() for x in values)))
     svd = TruncatedSVD(width, n_iter=2, random_state=0)
     return _Block(values, Split(svd.fit_transform(values.train), svd.transform(values.test)))
 
@@ -166,7 +162,7 @@ def _pictures(feature: Feature, raw: Raw) -> np.ndarray:
     parts = []
     for start in range(0, len(raw), CHUNK):
         column = feature.encode(take_raw(raw, np.arange(start, min(start + CHUNK, len(raw)))))
-        x = column.values.astype(np.float32)  # (N, C, Y, X)
+        x: np.ndarray = column.values.astype(np.float32)  # (N, C, Y, X)
         for axis in (2, 3):
             size = x.shape[axis]
             edges = np.linspace(0, size, min(size, PICTURE_SIDE) + 1).astype(int)

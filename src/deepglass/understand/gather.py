@@ -39,9 +39,7 @@ A_PAIR = 4  # mistakes shown of one pair of classes
 VALUES = 8  # columns shown beside a mistake
 
 
-def gather(
-    folder: Folder, prepared: Prepared, objective: Objective, best: Mapping[str, Mapping[str, Best]]
-) -> Facts:
+def gather(folder: Folder, prepared: Prepared, objective: Objective, best: Mapping[str, Mapping[str, Best]]) -> Facts:
     """Everything that the report of a finished run needs."""
     figures = folder.metrics()
     kept = folder.read_json("features.json")
@@ -100,7 +98,14 @@ def _column(raw: Raw, taken: Taken) -> ColumnFacts:
         example = raw[0].name if isinstance(raw, list) and raw else " x ".join(map(str, getattr(raw, "shape", ())[1:]))
     why = taken.why if taken.role != "ignored" else ""
     return ColumnFacts(
-        name=taken.name, kind=taken.kind, why=why, role=taken.role, role_why=role_why, missing=missing, spread=spread, example=example
+        name=taken.name,
+        kind=taken.kind,
+        why=why,
+        role=taken.role,
+        role_why=role_why,
+        missing=missing,
+        spread=spread,
+        example=example,
     )
 
 
@@ -134,10 +139,12 @@ def _layers(objective: Objective) -> list[Layer]:
     """The modules that hold weights themselves, in the order of the network."""
     layers = []
     for name, module in objective.named_modules():
-        own = [p for p in module.parameters(recurse=False)]
+        own = list(module.parameters(recurse=False))
         if own and not isinstance(module, nn.ModuleList | nn.ModuleDict):
             shape = tuple(max(own, key=lambda p: p.numel()).shape)
-            layers.append(Layer(name.removeprefix("network."), type(module).__name__, shape, sum(p.numel() for p in own)))
+            layers.append(
+                Layer(name.removeprefix("network."), type(module).__name__, shape, sum(p.numel() for p in own))
+            )
     return layers
 
 
@@ -164,7 +171,9 @@ def _output(
         test=_intervals(feature, best, truth, known, calibration),
         test_rows=len(known),
         baselines={
-            name: Baseline({m: v for m, v in b.items() if m not in ("rows", "seconds")}, b.get("rows"), b.get("seconds"))
+            name: Baseline(
+                {m: v for m, v in b.items() if m not in ("rows", "seconds")}, b.get("rows"), b.get("seconds")
+            )
             for name, b in found.items()
         },
         classes=classes,
@@ -196,7 +205,9 @@ def _intervals(
             result[metric] = measure.share_interval(round(value[metric] * len(known)), len(known))
             continue
         low, high = np.nanquantile(values, [0.025, 0.975]) - np.nanmedian(values)
-        result[metric] = Figure(value[metric], value[metric] + float(low * shrink), value[metric] + float(high * shrink))
+        result[metric] = Figure(
+            value[metric], value[metric] + float(low * shrink), value[metric] + float(high * shrink)
+        )
     return result
 
 
@@ -215,7 +226,9 @@ def _classes(
     before = np.exp(raw.max(1))
     reliability = Reliability(
         after=measure.reliability_bins(confidence[known], (said == labels)[known]),
-        ece_after=metrics.ece(labels[known], np.exp(apply_temperature(best["log_probs"], calibration.get("temperature", 1.0)))[known]),
+        ece_after=metrics.ece(
+            labels[known], np.exp(apply_temperature(best["log_probs"], calibration.get("temperature", 1.0)))[known]
+        ),
         before=measure.reliability_bins(before[known], (raw.argmax(1) == labels)[known]),
         ece_before=metrics.ece(labels[known], np.exp(raw)[known]),
         temperature=calibration.get("temperature"),
@@ -231,12 +244,12 @@ def _classes(
     wrong = np.flatnonzero(known & (said != labels))
     wrong = wrong[np.argsort(-confidence[wrong], kind="stable")]
     seen: dict[tuple[int, int], int] = {}
-    shown = []
+    shown: list[Mistake] = []
     for i in wrong:
         pair = (int(labels[i]), int(said[i]))
         seen[pair] = seen.get(pair, 0) + 1
         if seen[pair] <= A_PAIR and len(shown) < MISTAKES:
-            shown.append(_mistake(prepared, rows, i, names[pair[0]], names[pair[1]], float(confidence[i])))
+            shown.append(_mistake(prepared, rows, int(i), names[pair[0]], names[pair[1]], float(confidence[i])))
     confusion = metrics.confusion_matrix(labels[known], said[known], len(names))
     facts = ClassFacts(names=names, confusion=confusion, reliability=reliability, thresholds=thresholds)
     return facts, tuple(shown)
@@ -263,7 +276,7 @@ def _numbers(
         coverage=metrics.coverage(actual[known], ends[0][known], ends[1][known]) if ends else None,
         residuals={q: float(np.quantile(off[known], q)) for q in (0.05, 0.25, 0.5, 0.75, 0.95)},
     )
-    return facts, tuple(_mistake(prepared, rows, i, float(actual[i]), float(said[i]), None) for i in worst)
+    return facts, tuple(_mistake(prepared, rows, int(i), float(actual[i]), float(said[i]), None) for i in worst)
 
 
 def _mistake(

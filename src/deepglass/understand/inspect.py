@@ -91,13 +91,18 @@ def _findings(table: Table, taken: Taken) -> Sequence[Finding]:
         text = f"{taken.name}: {taken.why}; it is left out"
         return [Finding("id_column", (), (taken.name,), 1.0, text, f"data.ignore=[{taken.name}]")]
     raw = table[taken.name]
-    if taken.role != "output" or taken.kind not in ("category", "binary") or not isinstance(raw, pl.Series | np.ndarray):
+    if (
+        taken.role != "output"
+        or taken.kind not in ("category", "binary")
+        or not isinstance(raw, pl.Series | np.ndarray)
+    ):
         return []
     counts = pl.Series("value", raw).drop_nulls().value_counts(sort=True)
-    shares = counts["count"] / counts["count"].sum()
+    shares = (counts["count"] / counts["count"].sum()).to_numpy()
     found = []
     if shares.min() < RARE / max(len(counts) / 2, 1):
-        text = f"{taken.name}: {counts['value'][-1]!r} is {shares[-1]:.1%} of the rows; thresholds are moved, nothing is reweighted"
+        rarest = f"{counts['value'][-1]!r} is {shares[-1]:.1%} of the rows"
+        text = f"{taken.name}: {rarest}; thresholds are moved, nothing is reweighted"
         found.append(Finding("imbalance", (), (taken.name,), 1.0, text, ""))
     few = counts.filter(pl.col("count") < FEW)
     if len(few):

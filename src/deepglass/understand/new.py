@@ -19,7 +19,9 @@ def commented_spec(table: Table, spec: Spec) -> str:
     ]
     for role in ("inputs", "outputs"):
         chosen = [t for t in taken if t.role == role[:-1]]
-        lines += [f"{role}:" if chosen else f"{role}: []   # name the column to answer, or give an objective without one"]
+        lines += [
+            f"{role}:" if chosen else f"{role}: []   # name the column to answer, or give an objective without one"
+        ]
         lines += [f"  - {_entry(t):<{width}}  # {t.why}" for t in chosen]
     ignored = [t for t in taken if t.role == "ignored"]
     lines += [f"# left out: {t.name} ({t.why})" for t in ignored]
@@ -42,4 +44,8 @@ def _quoted(name: str) -> str:
 
 
 def _split(table: Table) -> str:
-    return "{by: given, seed: 0}   # the source brings its own" if table.split is not None else "{test: 0.1, valid: 0.1, by: random, seed: 0}"
+    return (
+        "{by: given, seed: 0}   # the source brings its own"
+        if table.split is not None
+        else "{test: 0.1, valid: 0.1, by: random, seed: 0}"
+    )

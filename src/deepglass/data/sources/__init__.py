@@ -31,7 +31,7 @@ from deepglass.data.sources.npz import read_npz
 from deepglass.data.sources.objects import read_object
 from deepglass.data.sources.records import parse_json
 from deepglass.data.sources.tables import read_table_file, read_table_folder, table_files
-from deepglass.data.table import Table
+from deepglass.data.table import Note, Table
 from deepglass.errors import SourceError, near_miss
 from deepglass.features.base import Media
 
@@ -126,7 +126,8 @@ def _read_folder(
     tables = [] if pattern is not None else table_files(entries)
     sure = [p for p in tables if p.suffix.lower() != ".txt"]  # classes.txt beside pictures is no table
     if sure or (tables and not holds_media(folder)):
-        return with_media(replace(read_table_folder(tables, given, columns, options), name=name), folder)
+        table = replace(read_table_folder(tables, given, columns, options), name=name)
+        return with_media(replace(table, notes=(*table.notes, *_class_names(folder))), folder)
     arrays = [p for p in entries if p.suffix.lower() in (".npz", ".npy")]
     if len(arrays) == 1:
         return replace(read_npz(arrays[0], arrays[0].name), name=name)
@@ -139,6 +140,17 @@ def _read_folder(
         "empty-source",
         f"{given}: neither tables nor pictures, sounds or arrays are in this folder ({there or 'it is empty'})",
     )
+
+
+def _class_names(folder: Path) -> list[Note]:
+    """What a classes.txt beside a table says; the labels stay as the table has them."""
+    path = folder / "classes.txt"
+    if not path.is_file():
+        return []
+    names = path.read_text("utf-8", errors="replace").split("\n")
+    return [
+        Note("class names", ", ".join(filter(None, names[:12])), "from classes.txt; labels stay as they are written")
+    ]
 
 
 def _check_exists(path: Path, given: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,8 +55,8 @@ class SourceOptions:
     def __post_init__(self) -> None:
         for what in ("delimiter", "quote"):
             given = getattr(self, what)
-            if given is not None and (len(given) != 1 or given in "\r\n"):
-                raise SourceError("bad-value", f"data.{what}: expected one character, got {given!r}")
+            if given is not None and (len(given) != 1 or given in "\r\n" or not given.isascii()):
+                raise SourceError("bad-value", f"data.{what}: expected one ASCII character, got {given!r}")
 
 
 @dataclass
@@ -73,23 +75,21 @@ class Findings:
 
 def visible(folder: Path) -> list[Path]:
     """What lies in a folder, in natural order (2 before 10), without hidden files and the leavings of systems."""
+    return sorted((folder / entry.name for entry in entries(folder)), key=lambda p: natural(p.name))
+
+
+def entries(folder: Path) -> list[os.DirEntry[str]]:
+    """The same in any order; these know without a look at the disk whether they are folders."""
     try:
-        entries = [p for p in folder.iterdir() if p.name[0] not in "._" and p.name not in ("Thumbs.db", "desktop.ini")]
+        with os.scandir(folder) as found:
+            return [e for e in found if e.name[0] not in "._" and e.name not in ("Thumbs.db", "desktop.ini")]
     except OSError as error:
         raise SourceError("unreadable-file", f"{folder}: cannot be listed ({error.strerror})") from error
-    return sorted(entries, key=lambda p: natural(p.name))
 
 
 def natural(name: str) -> list[tuple[int, str]]:
     """A key that sorts 2 before 10."""
-    parts: list[tuple[int, str]] = []
-    for char in name:
-        digit = char.isascii() and char.isdigit()
-        if digit and parts and parts[-1][0] >= 0:
-            parts[-1] = (parts[-1][0] * 10 + int(char), "")
-        else:
-            parts.append((int(char), "") if digit else (-1, char))
-    return parts
+    return [(int(part), "") if i % 2 else (-1, part) for i, part in enumerate(re.split(r"([0-9]+)", name))]
 
 
 def check_names(names: Sequence[str], source: str) -> list[str]:
@@ -240,7 +240,10 @@ def _settle_type(series: pl.Series, findings: Findings) -> Raw:
         return series.fill_nan(None)
     if dtype in (pl.Categorical, pl.Enum, pl.Time):
         return series.cast(pl.String)
-    if dtype == pl.Decimal or dtype in (pl.Int128, pl.UInt128):
+    if dtype in (pl.Int128, pl.UInt128):
+        findings.note("text", series.name, "its whole numbers have more than 64 bits, as codes do")
+        return series.cast(pl.String)
+    if dtype == pl.Decimal:
         return series.cast(pl.Float64)
     if dtype == pl.Duration:
         findings.note("duration", series.name, "in seconds")

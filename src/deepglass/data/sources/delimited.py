@@ -70,6 +70,8 @@ def table_of_text(
     unnamed = ["text"] if prose and dialect.width == 1 else [f"column_{i}" for i in range(1, dialect.width + 1)]
     names = renamed(dialect.names or unnamed, columns, source)
     frame = _cells(text, dialect, source, options, findings)
+    if names == ["text"] and dialect.names is None and columns is None and frame["c0"].dtype != pl.String:
+        names = ["column_1"]
     frame = frame.rename(dict(zip(frame.columns, names, strict=True)))
     if dialect.names is not None and columns is None and frame.height:
         nameless = [name for name, given in zip(names, dialect.names, strict=True) if not given.strip()]
@@ -221,7 +223,7 @@ def _look(data: np.ndarray, dialect: sniff.Dialect, unknown: Sequence[str]) -> t
     size, told = 64 * 1024, set(unknown) - {""}
     for start in {offset(data, dialect.skip), len(data) // 2, max(0, len(data) - size)}:
         lines = data[start : start + size].tobytes().decode("utf-8", errors="ignore").split("\n")
-        for row in dialect.reader([line.rstrip("\r") + "\n" for line in lines]):
+        for row in dialect.reader(lines):
             if len(row) == dialect.width:
                 codes |= {i for i, cell in enumerate(row) if len(cell) > 1 and cell[0] == "0" and cell.isdigit()}
                 markers |= told.intersection(row)
@@ -233,6 +235,7 @@ def _slow(text: Text, dialect: sniff.Dialect, source: str, findings: Findings) -
     width = dialect.width
     frames, rows, total = [], [], 0
     ragged: list[tuple[int, int]] = []
+    number = 0
     for number, cells in _numbered(text, dialect, source):
         if not any(cells) and width > 1:
             continue
@@ -247,6 +250,7 @@ def _slow(text: Text, dialect: sniff.Dialect, source: str, findings: Findings) -
         if len(rows) == _BATCH:
             frames.append(_text_frame(rows, width))
             rows = []
+    _check_closed(text.data[offset(text.data, number - 1) :], dialect, f"{source}, line {number}")
     frame = pl.concat([*frames, _text_frame(rows, width)])
     if len(ragged) > max(1, _MOST_RAGGED * total):
         number, count = ragged[0]
@@ -260,12 +264,22 @@ def _slow(text: Text, dialect: sniff.Dialect, source: str, findings: Findings) -
     return frame.head(_last_value(frame["c0"].set(frame["c0"] == "", None))) if width == 1 else frame
 
 
+def _check_closed(last: np.ndarray, dialect: sniff.Dialect, place: str) -> None:
+    """Refuse a file whose last row is one because a quote in it was never closed."""
+    content = last.tobytes().rstrip()
+    if content.count(b"\n") and content.count(dialect.quote.encode()) % 2:
+        raise SourceError(
+            "unreadable-file",
+            f"{place}: a quote ({dialect.quote}) is opened and never closed; close it, or give data.quote",
+        )
+
+
 def _numbered(text: Text, dialect: sniff.Dialect, source: str) -> Iterator[tuple[int, list[str]]]:
     """The rows, each with the line at which it begins."""
     lines = io.TextIOWrapper(io.BytesIO(text.data.tobytes()), "utf-8", newline="\n")
     for _ in range(dialect.skip):
         lines.readline()
-    reader = dialect.reader(line.removesuffix("\r\n").removesuffix("\n") + "\n" for line in lines)
+    reader = dialect.reader(lines)
     while True:
         number = dialect.skip + reader.line_num + 1
         try:

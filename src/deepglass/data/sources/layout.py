@@ -62,7 +62,7 @@ def layout(data: np.ndarray, dialect: Dialect) -> Layout:
 def offset(data: np.ndarray, lines: int) -> int:
     """Where the line of that number begins."""
     start = 0
-    while lines and start < len(data):
+    while lines > 0 and start < len(data):
         ends = np.flatnonzero(data[start : start + _CHUNK] == ord("\n"))
         if len(ends) >= lines:
             return start + int(ends[lines - 1]) + 1

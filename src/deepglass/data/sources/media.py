@@ -13,7 +13,7 @@ from typing import cast
 import numpy as np
 import polars as pl
 
-from deepglass.data.sources.base import PARTS, PICTURES, SOUNDS, SPLITS, Findings, natural, visible
+from deepglass.data.sources.base import PARTS, PICTURES, SOUNDS, SPLITS, Findings, entries, natural, visible
 from deepglass.data.table import Note, Table
 from deepglass.errors import SourceError
 from deepglass.features.base import Media
@@ -31,7 +31,7 @@ def media_kind(name: str) -> str | None:
 
 def holds_media(folder: Path) -> bool:
     """Whether there is a picture or a sound somewhere below a folder; stops at the first."""
-    return any(media_kind(path.name) for path in _walk(folder))
+    return any(media_kind(name) for name in _walk(folder))
 
 
 def read_media_folder(folder: Path, source: str, name_pattern: str | None = None) -> Table:
@@ -44,30 +44,33 @@ def read_media_folder(folder: Path, source: str, name_pattern: str | None = None
         SourceError: `empty-source`, `bad-value` for a pattern that fits no name.
     """
     findings = Findings()
-    found = sorted(_walk(folder), key=lambda p: natural(p.relative_to(folder).as_posix()))
-    kinds = Counter(kind for path in found if (kind := media_kind(path.name)))
+    found = sorted(_walk(folder), key=natural)
+    kinds = Counter(kind for name in found if (kind := media_kind(name)))
     if not kinds:
         raise SourceError("empty-source", f"{source}: there are no pictures or sounds in it")
     kind = kinds.most_common(1)[0][0]
-    paths = []
-    for path in found:
-        if media_kind(path.name) == kind:
-            paths.append(path)
+    media = []
+    for name in found:
+        if media_kind(name) == kind:
+            media.append(Media(name, folder / name))
         else:
-            findings.skip(path.relative_to(folder).as_posix(), "no " + ("picture" if kind == "image" else "sound"))
-    names = [path.relative_to(folder).as_posix() for path in paths]
-    media = [Media(name, path) for name, path in zip(names, paths, strict=True)]
+            nothing = "an empty folder" if name.endswith("/") else f"no {'picture' if kind == 'image' else 'sound'}"
+            findings.skip(name, nothing)
     if name_pattern is not None:
         return _by_pattern(media, kind, name_pattern, source, findings)
     return _by_folder(folder, media, kind, source, findings)
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    for entry in visible(folder):
-        if entry.is_dir():
-            yield from _walk(entry)
-        elif entry.is_file():
-            yield entry
+def _walk(folder: Path, above: str = "") -> Iterator[str]:
+    """The paths of all files below a folder, from it on, and of the empty folders, with a slash at their end."""
+    for entry in entries(folder):
+        if entry.is_file():
+            yield above + entry.name
+        elif entry.is_dir():
+            inside = _walk(folder / entry.name, f"{above}{entry.name}/")
+            first = next(inside, None)
+            yield f"{above}{entry.name}/" if first is None else first
+            yield from inside
 
 
 # -- class folders -----------------------------------------------------------------------------------------------
@@ -81,8 +84,6 @@ def _by_folder(folder: Path, media: list[Media], kind: str, source: str, finding
     labels = [f[0] if f and f[0].lower() not in _UNLABELLED else None for f in folders]
     beside = {p.name for p in visible(folder) if p.is_dir()}
     _refuse_annotations({part for f in folders for part in f[:1]} | {shared} | beside, source)
-    for path in _empty_folders(folder):
-        findings.skip(path.relative_to(folder).as_posix() + "/", "an empty folder")
     column = pl.Series("label", labels, dtype=pl.String)
     table = Table({kind: media}, source, split=split, kinds={kind: kind})
     if column.null_count() == len(column):
@@ -121,15 +122,6 @@ def _refuse_annotations(names: set[str], source: str) -> None:
         raise SourceError(
             "bad-value", f"{source}: its folder {odd[0]!r} looks like masks or boxes to pictures, not like a class"
         )
-
-
-def _empty_folders(folder: Path) -> Iterator[Path]:
-    for entry in visible(folder):
-        if entry.is_dir():
-            if not visible(entry):
-                yield entry
-            else:
-                yield from _empty_folders(entry)
 
 
 # -- names -------------------------------------------------------------------------------------------------------

@@ -47,9 +47,9 @@ class Dialect(NamedTuple):
     width: int  # cells a row
 
     def reader(self, lines: Iterable[str]) -> Reader:
-        """Python's own reader for this dialect: slow and exact."""
+        """Python's own reader for this dialect: slow and exact; a carriage return inside a line is a space."""
         return csv.reader(
-            lines,
+            (line.rstrip("\r\n").replace("\r", " ") + "\n" for line in lines),
             delimiter=self.delimiter,
             quotechar=self.quote,
             escapechar=self.escape,
@@ -160,26 +160,27 @@ def _delimiter(sample: str, quote: str, escape: str | None, whole: bool, prose: 
     if best is not None:
         findings.note("delimiter", _DELIMITERS[best], why)
         return best
-    lines = sample.split("\n")[: _SAMPLE_ROWS if whole else -1]
+    lines = sample.split("\n")[: _SAMPLE_ROWS if whole else -1] or [sample]
     rows = [line.split() for line in lines if line.strip()]
     numeric = [sum(is_number(cell) for cell in row) >= 0.5 * len(row) for row in rows[1:]]
     if len({len(row) for row in rows}) == 1 and len(rows[0]) > 1 and numeric and np.mean(numeric) > 0.5:
         findings.note("delimiter", "space", f"each of {len(rows)} lines has {len(rows[0])} words, mostly numbers")
         return " "
-    first = next((line for line in lines if line.strip()), "")
-    if not prose and (cutting := [d for d in _DELIMITERS if d in first]):
-        findings.note("delimiter", _DELIMITERS[cutting[0]], "is in the first line, though the lines are uneven")
-        return cutting[0]
+    filled = [line for line in lines if line.strip()]
+    uneven = [d for d in _DELIMITERS if d in filled[0] and sum(d in line for line in filled) > len(filled) / 2]
+    if uneven and not prose:  # the reading of the whole file counts and names the lines
+        findings.note("delimiter", _DELIMITERS[uneven[0]], "is in the first line and in most others, though uneven")
+        return uneven[0]
     findings.note("delimiter", "none", "no character cuts the lines into an equal number of cells: one column")
     return NONE
 
 
 def _rows(dialect: Dialect, sample: str, whole: bool) -> tuple[list[list[str]], list[int]]:
     """The first rows, and the number of lines of the text at the end of each."""
-    lines = [line.removesuffix("\r") + "\n" for line in sample.split("\n")]
+    lines = sample.split("\n")
     if dialect.delimiter == " ":
-        lines = [" ".join(line.split()) + "\n" for line in lines]
-    lines = lines[:-1] if len(lines) > 1 and (not whole or lines[-1] == "\n") else lines
+        lines = [" ".join(line.split()) for line in lines]
+    lines = lines[:-1] if len(lines) > 1 and (not whole or not lines[-1]) else lines
     reader = dialect.reader(lines)
     rows: list[list[str]] = []
     ends: list[int] = []

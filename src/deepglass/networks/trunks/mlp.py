@@ -1,4 +1,5 @@
-"""The default network for tables: an ensemble of multilayer perceptrons that share their weights."""
+"""The default network for tables: a multilayer perceptron, or an ensemble of them that share their weights."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -10,15 +11,45 @@ from torch import Tensor, nn
 from deepglass.networks.trunks.base import Recipe, Trunk
 from deepglass.nn.activations import activation as make_activation
 from deepglass.nn.initialisation import initialise
-from deepglass.nn.norms import Norm, norm as make_norm
-from deepglass.nn.tabular import EnsembleLinear
+from deepglass.nn.norms import Norm
+from deepglass.nn.norms import norm as make_norm
+from deepglass.nn.tabular import Dropout, EnsembleLinear
 from deepglass.nn.tokens import Tokens, TokenShape, pool
 
 
 class Mlp(Trunk):
-    """TODO"""
+    """Fully connected layers over the tokens of all inputs side by side.
 
-    recipe: ClassVar[Recipe] = Recipe(optimizer="adamw", learning_rate=2e-3, weight_decay=0.01, batch_size=256)
+    With several members each row passes through the same weights once a member, each seen through scales and biases
+    of the member's own; their answers are mixed. `members=1, activation="relu"` is the classic network.
+
+    Args:
+        depth: number of hidden layers; 0 leaves a linear model of the embeddings.
+        width: units of each.
+        members: M, size of the ensemble.
+        dropout: share of the units left out in training, in [0, 1).
+        activation: a name in `nn.activations`.
+        norm: a name in `nn.norms`, before each activation.
+        initialisation: a name in `nn.initialisation`.
+        dim: width of a token; None: by the number of tokens, so that the first layer's input stays near a thousand.
+
+    Shapes:
+        tokens: (B, T, D) an input; those of unknown number or with a grid count as their mean.
+        returns: (B * M, 1, width), a row's members side by side.
+
+    Source: Gorishniy et al., 2024, arXiv 2410.24210 (TabM: the ensemble); Holzmueller et al., 2024, arXiv 2407.04491.
+    """
+
+    recipe: ClassVar[Recipe] = Recipe(
+        optimizer="adamw",
+        learning_rate=2e-3,
+        weight_decay=0.02,
+        batch_size=256,
+        schedule="cosine",
+        epochs=60,
+        precision="bfloat16",
+        warmup=0.05,
+    )
 
     def __init__(
         self,
@@ -31,26 +62,36 @@ class Mlp(Trunk):
         activation: str = "silu",
         norm: Norm = "none",
         initialisation: str = "default",
-        dim: int = 16,
+        dim: int | None = None,
     ) -> None:
         super().__init__()
-        self.dim, self.out_dim, self.members = dim, width, members
         self._pooled = [shape.count is None or shape.grid is not None for shape in inputs]
-        size = dim * sum(1 if pooled else shape.count or 1 for pooled, shape in zip(self._pooled, inputs, strict=True))
+        count = sum(1 if pooled else shape.count or 1 for pooled, shape in zip(self._pooled, inputs, strict=True))
+        self.dim = dim or _dim_for(count, any(self._pooled))
+        self.members = members
         layers: list[nn.Module] = []
-        for _ in range(depth):
-            layers += [EnsembleLinear(size, width, members), make_norm(norm, width), make_activation(activation)]
-            layers += [nn.Dropout(dropout)] if dropout else []
+        size = self.dim * count
+        for i in range(depth):
+            layers += [EnsembleLinear(size, width, members, scaled=i == 0 and members > 1), make_norm(norm, width)]
+            layers += [make_activation(activation), Dropout(dropout)]
             size = width
-        self.body = nn.Sequential(*layers)
-        initialise(self.body, initialisation)
+        self.out_dim = size
+        self.body = initialise(nn.Sequential(*layers), initialisation)
+        self.last = nn.Parameter(torch.ones(members, size)) if members > 1 else None  # a head of its own, in effect
 
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
         flat = [pool(t) if pooled else _flat(t) for pooled, t in zip(self._pooled, tokens, strict=True)]
-        x = torch.cat(flat, dim=-1).unsqueeze(1)
-        x = self.body(x.expand(-1, self.members, -1)).flatten(0, 1).unsqueeze(1)
-        return Tokens(x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device))
+        x = self.body(torch.cat(flat, dim=-1).unsqueeze(1))  # (B, M, width)
+        if self.last is not None:
+            x = x * self.last.to(x.dtype)
+        x = x.flatten(0, 1).unsqueeze(1)  # (B * M, 1, width)
+        return Tokens(x, torch.ones_like(x[..., 0], dtype=torch.bool))
 
 
 def _flat(tokens: Tokens) -> Tensor:
     return (tokens.values * tokens.mask.unsqueeze(-1)).flatten(1)
+
+
+def _dim_for(count: int, pooled: bool) -> int:
+    """The width of a token: 16 for most tables, more for one or two tokens, which tell of a whole vector or picture."""
+    return max(2, min(1024 // max(count, 1), 256 if count == 1 else 64 if pooled or count < 4 else 16))

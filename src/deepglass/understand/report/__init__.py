@@ -12,5 +12,4 @@ write.py     facts -> file
 from deepglass.understand.report.facts import Facts
 from deepglass.understand.report.write import write_report
 
-
 __all__ = ["Facts", "write_report"]

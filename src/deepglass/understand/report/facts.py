@@ -137,7 +137,7 @@ class Bin(NamedTuple):
 
     confidence: float
     accuracy: float
-    count: int
+    rows: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -102,8 +102,8 @@ def capital(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def each_output(names: Sequence[str], parts: Sequence[str]) -> str:
-    """What a panel says about each output, with the output's name above it where there are several."""
-    if len(names) < 2:
-        return "".join(parts)
-    return "".join(f'<h3 class="output">{label(n, 60)}</h3>{p}' for n, p in zip(names, parts, strict=True))
+def each_output(parts: Sequence[tuple[str, str]], *, named: bool) -> str:
+    """What a panel says about each output: (name, html), with the name above where there are several."""
+    if not named:
+        return "".join(html for _, html in parts)
+    return "".join(f'<h3 class="output">{label(name, 60)}</h3>{html}' for name, html in parts)

@@ -13,14 +13,14 @@ from deepglass.understand.report.facts import Bin, Figure, Histogram, Thresholds
 
 
 def histogram(values: np.ndarray, bins: int = 24) -> Histogram | None:
-    """How numbers are spread; None where there is no finite one. Values beyond the outer 0.5 % join the end bins."""
+    """How numbers are spread; None where there is no finite one. Far outliers join the end bins."""
     values = np.asarray(values, dtype=float)
     values = values[np.isfinite(values)]
     if not len(values):
         return None
-    low, high = np.quantile(values, [0.005, 0.995])
-    if low == high:
-        low, high = values.min(), values.max()
+    least, low, high, most = np.quantile(values, [0, 0.005, 0.995, 1])
+    far = (high - low) / 2 or np.inf
+    low, high = least if low - least <= far else low, most if most - high <= far else high
     counts, _ = np.histogram(np.clip(values, low, high), bins=1 if low == high else bins, range=(low, high))
     return Histogram(float(low), float(high), tuple(int(c) for c in counts))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-
+from typing import TypeGuard
 
 MISSING = "–"
 _SPACE = "\N{NO-BREAK SPACE}"
@@ -35,7 +35,7 @@ _LOWER_IS_BETTER = {
 _BASELINES = {"constant": "constant answer", "linear": "linear model", "gradient_boosting": "gradient boosting"}
 
 
-def finite(value: float | None) -> bool:
+def finite(value: float | None) -> TypeGuard[float]:
     """Whether there is a number to show."""
     return value is not None and math.isfinite(value)
 
@@ -53,7 +53,7 @@ def number(value: float | None, digits: int = 3) -> str:
     if size == 0:
         return "0"
     if size >= 1e9 or size < 1e-4:
-        mantissa, exponent = f"{value:.{digits - 2}e}".split("e")
+        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
         text = f"{mantissa}{_SPACE}×{_SPACE}10{str(int(exponent)).translate(_SUPERSCRIPT)}"
     elif size >= 10 ** (digits - 1):
         text = f"{value:,.0f}"

@@ -28,7 +28,6 @@ from deepglass.understand.report.panels import (
     thresholds,
 )
 
-
 PANELS = (
     story,
     findings,

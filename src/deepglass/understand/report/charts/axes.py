@@ -11,7 +11,6 @@ import numpy as np
 from deepglass.understand.report.markup import text
 from deepglass.understand.report.numerals import finite
 
-
 WIDTH, HEIGHT = 460, 290
 LEFT, RIGHT, TOP, BOTTOM = 52, 14, 10, 42
 _GLYPH = 7.2  # width of a tick's digit in the drawing's units, on the large side
@@ -194,7 +193,8 @@ def _compact(value: float, step: float) -> str:
             decimals = max(0, -math.floor(math.log10(step / unit) + 1e-9))
             return f"{value / unit:.{min(decimals, 3)}f}{sign}".replace("-", "−")
     if size >= 1e12 or size < 1e-4:
-        mantissa, exponent = f"{value:.0e}".split("e")
+        places = max(0, math.floor(math.log10(size)) - math.floor(math.log10(step) + 1e-9))
+        mantissa, exponent = f"{value:.{min(places, 3)}e}".split("e")
         return f"{mantissa}e{int(exponent)}".replace("-", "−")
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     return f"{value:,.{min(decimals, 6)}f}".replace("-", "−")

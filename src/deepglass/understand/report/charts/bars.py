@@ -9,7 +9,6 @@ from deepglass.understand.report.facts import Histogram, TopValues
 from deepglass.understand.report.markup import label, shorten, text
 from deepglass.understand.report.numerals import count, number, percent, plural, short
 
-
 _MINI_WIDTH, _MINI_HEIGHT = 132, 30
 
 

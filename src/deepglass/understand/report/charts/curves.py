@@ -21,7 +21,6 @@ from deepglass.understand.report.charts.axes import (
 from deepglass.understand.report.markup import text
 from deepglass.understand.report.numerals import finite, number, percent
 
-
 _MOST = 240  # points a line; more cannot be told apart at this size
 
 
@@ -33,6 +32,13 @@ class Line(NamedTuple):
     css: str = "c1"
 
 
+class Mark(NamedTuple):
+    """An x worth marking, and what it is."""
+
+    at: float
+    name: str
+
+
 def curves(
     title: str,
     x: Sequence[float],
@@ -41,8 +47,7 @@ def curves(
     x_name: str,
     log: bool = False,
     share: bool = False,
-    marked: float | None = None,
-    marked_name: str = "",
+    mark: Mark | None = None,
     height: int = HEIGHT,
 ) -> str:
     """Lines over x with a tooltip at each x; non-finite points are left out.
@@ -54,23 +59,23 @@ def curves(
         x_name: name of the x axis.
         log: the y axis has equal factors at equal lengths.
         share: y values are shares.
-        marked: an x at which an upright line stands, such as the best step.
-        marked_name: what that line is.
+        mark: an x at which an upright line stands, such as the best step.
         height: of the drawing.
     """
-    keep = _thinned(len(x), marked, x)
+    at = mark.at if mark is not None and finite(mark.at) else None
+    keep = _thinned(len(x), at, x)
     x = [x[i] for i in keep]
     lines = [Line(line.name, [line.values[i] for i in keep], line.css) for line in lines]
-    across = axis([*x, *([] if marked is None else [marked])], LEFT, WIDTH - RIGHT, room=0)
+    across = axis([*x, *([] if at is None else [at])], LEFT, WIDTH - RIGHT, room=0)
     across = replace(across, whole=all(float(a).is_integer() for a in x) and across.high > 1)
     up = axis((v for line in lines for v in line.values), height - BOTTOM, TOP + 6, log=log, share=share)
-    body = [_mark(across, up, marked)] if finite(marked) else []
+    body = [] if at is None else [f'<path class="upright" d="M{across(at)} {up.start}V{up.end}"/>']
     body += [f'<path class="line {line.css}" d="{_path(across, up, x, line.values)}"/>' for line in lines]
     body += [_end(across, up, x, line) for line in lines]
     body.append(_hits(across, up, x, lines, x_name, share))
     legend = [(line.css, text(line.name)) for line in lines] if len(lines) > 1 else []
-    if finite(marked) and marked_name:
-        legend.append(("mark", text(marked_name)))
+    if mark is not None and at is not None:
+        legend.append(("mark", text(mark.name)))
     summary = _summary(x, lines, x_name, share)
     svg = frame(across, up, "".join(body), summary=summary, x_name=x_name, height=height, css="curves")
     return figure(title, svg, legend)
@@ -100,10 +105,6 @@ def _end(across: Axis, up: Axis, x: Sequence[float], line: Line) -> str:
     if not known:
         return ""
     return f'<circle class="dot {line.css}" cx="{across(known[-1][0])}" cy="{up(known[-1][1])}" r="3.2"/>'
-
-
-def _mark(across: Axis, up: Axis, at: float) -> str:
-    return f'<path class="upright" d="M{across(at)} {up.start}V{up.end}"/>'
 
 
 def _hits(across: Axis, up: Axis, x: Sequence[float], lines: Sequence[Line], x_name: str, share: bool) -> str:

@@ -10,7 +10,6 @@ from deepglass.understand.report.markup import text
 from deepglass.understand.report.numerals import SHARES, finite, metric_name
 from deepglass.understand.report.numerals import figure as worded
 
-
 _WIDTH = 400
 _ROW, _LEFT, _RIGHT, _TOP, _BOTTOM = 33, 146, 74, 6, 44
 

@@ -9,7 +9,6 @@ from deepglass.understand.report.facts import Bin, NumberFacts, Reliability, Thr
 from deepglass.understand.report.markup import text
 from deepglass.understand.report.numerals import number, percent, plural
 
-
 TALL = 390
 _HEIGHT, _BOTTOM = TALL, 44
 _STEADY = 10  # rows in a bin; the share of fewer is mostly chance, so that the line leaves it out
@@ -18,7 +17,7 @@ _STEADY = 10  # rows in a bin; the share of fewer is mostly chance, so that the 
 def reliability(title: str, facts: Reliability, *, note: str = "") -> str:
     """What share was right, against how sure the network was; on the diagonal both agree."""
     across, up = _unit_axes()
-    largest = max([1, *(b.count for b in facts.after)])
+    largest = max([1, *(b.rows for b in facts.after)])
     body = [_diagonal(across, up)]
     if facts.before:
         body.append(_bins(across, up, facts.before, "c2 faint", largest))
@@ -35,13 +34,13 @@ def reliability(title: str, facts: Reliability, *, note: str = "") -> str:
 
 def _bins(across: Axis, up: Axis, bins: tuple[Bin, ...], css: str, largest: int) -> str:
     known = [b for b in bins if np.isfinite(b.confidence) and np.isfinite(b.accuracy)]
-    steady = [b for b in known if b.count >= _STEADY]
+    steady = [b for b in known if b.rows >= _STEADY]
     path = "M" + "L".join(f"{across(b.confidence)} {up(b.accuracy)}" for b in steady) if steady else ""
     dots = "".join(
         f'<g class="point"><title>{percent(b.confidence)} sure on average\n{percent(b.accuracy)} right\n'
-        f"{plural(b.count, 'row')}</title>"
+        f"{plural(b.rows, 'row')}</title>"
         f'<circle class="dot {css}" cx="{across(b.confidence)}" cy="{up(b.accuracy)}" '
-        f'r="{2.5 + 5.5 * (b.count / largest) ** 0.5:.1f}"/></g>'
+        f'r="{2.5 + 5.5 * (b.rows / largest) ** 0.5:.1f}"/></g>'
         for b in known
     )
     return f'<path class="line {css}" d="{path}"/>{dots}'

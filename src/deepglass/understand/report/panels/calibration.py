@@ -14,21 +14,23 @@ def panel(facts: Facts) -> Panel | None:
     shown = [(name, r) for name, r in shown if r.after]
     if not shown:
         return None
-    parts = [columns(reliability("Sure and right", r), _words(r) + _bins(r)) for _, r in shown]
-    return Panel(
-        "Can its confidence be trusted?", _lead(shown[0][1]), each_output([n for n, _ in shown], parts), "Trust"
-    )
+    parts = [(name, columns(reliability("Sure and right", r), _words(r) + _bins(r))) for name, r in shown]
+    html = each_output(parts, named=len(facts.outputs) > 1)
+    return Panel("Can its confidence be trusted?", _lead([r for _, r in shown]), html, "Trust")
 
 
-def _lead(facts: Reliability) -> str:
+def _lead(shown: list[Reliability]) -> str:
+    facts = shown[0]
+    if len(shown) > 1 or not finite(facts.ece_after):
+        return "How often it is right, against how sure it says it is."
     said = f"Confidence and truth are {percent(facts.ece_after)} apart on average"
     before = f" ({percent(facts.ece_before)} before the temperature)" if finite(facts.ece_before) else ""
-    return f"{said}{before}." if finite(facts.ece_after) else "How often it is right, against how sure it says it is."
+    return f"{said}{before}."
 
 
 def _words(facts: Reliability) -> str:
-    rows = sum(b.count for b in facts.after)
-    gap = sum((b.confidence - b.accuracy) * b.count for b in facts.after if finite(b.accuracy)) / max(rows, 1)
+    rows = sum(b.rows for b in facts.after)
+    gap = sum((b.confidence - b.accuracy) * b.rows for b in facts.after if finite(b.accuracy)) / max(rows, 1)
     if abs(gap) < 0.01:
         tends = "On the whole it is neither too sure nor too modest."
     else:
@@ -42,8 +44,6 @@ def _words(facts: Reliability) -> str:
 
 
 def _bins(facts: Reliability) -> str:
-    most = max(1, *(b.count for b in facts.after))
-    rows = [
-        [percent(b.confidence), percent(b.accuracy), f"{meter(b.count / most)}{count(b.count)}"] for b in facts.after
-    ]
+    most = max(1, *(b.rows for b in facts.after))
+    rows = [[percent(b.confidence), percent(b.accuracy), f"{meter(b.rows / most)}{count(b.rows)}"] for b in facts.after]
     return table(["Says", "Is right", "Rows"], rows, css="bins", caption="Reliability by confidence")

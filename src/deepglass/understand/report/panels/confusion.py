@@ -8,7 +8,6 @@ from deepglass.understand.report.facts import ClassFacts, Facts
 from deepglass.understand.report.markup import Panel, details, each_output, label, meter, shorten, table, text
 from deepglass.understand.report.numerals import count, percent, plural
 
-
 _MOST_CLASSES = 20
 _WORST_SHOWN = 12
 _MOST_IN_TABLE = 200
@@ -22,12 +21,15 @@ def panel(facts: Facts) -> Panel | None:
     if not shown:
         return None
     parts = [
-        f'<div class="matrixside">{_matrix(i, classes)}{_classes(classes)}</div>'
-        f'<div class="picked" data-output="{i}" aria-live="polite"></div>'
-        for i, _, classes in shown
+        (
+            name,
+            f'<div class="matrixside">{_matrix(i, classes)}{_classes(classes)}</div>'
+            f'<div class="picked" data-output="{i}" aria-live="polite"></div>',
+        )
+        for i, name, classes in shown
     ]
     lead = "A row for each true class, a column for each answer. Choose an orange cell to see its mistakes."
-    return Panel("Which is taken for which", lead, each_output([n for _, n, _ in shown], parts), short="Confusion")
+    return Panel("Which is taken for which", lead, each_output(parts, named=len(facts.outputs) > 1), short="Confusion")
 
 
 def most_confused(confusion: np.ndarray, at_most: int = _MOST_CLASSES) -> list[int]:

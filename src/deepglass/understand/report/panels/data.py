@@ -9,7 +9,6 @@ from deepglass.understand.report.facts import ColumnFacts, DataFacts, Facts
 from deepglass.understand.report.markup import Panel, columns, details, label, remarks, table, text
 from deepglass.understand.report.numerals import count, percent, plural
 
-
 _MOST_COLUMNS = 1000  # more would make the page slow; the rest is in features.json
 _MOST_SKIPPED = 50
 _SPLITS = {"train": "c1", "valid": "c3", "test": "c4"}

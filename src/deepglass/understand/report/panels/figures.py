@@ -14,7 +14,7 @@ from deepglass.understand.report.numerals import (
     plural,
 )
 
-
+_NO_CONTEST = ("coverage", "ece")  # a coverage is best at its level, and an answer that knows nothing is calibrated
 _ORDER = ("gradient_boosting", "linear", "constant")
 
 
@@ -23,9 +23,10 @@ def panel(facts: Facts) -> Panel | None:
     shown = [o for o in facts.outputs if o.test]
     if not shown:
         return None
-    parts = [_table(o) + _footnote(o) + remarks(text(r) for r in o.remarks) for o in shown]
+    parts = [(o.name, _table(o) + _footnote(o) + remarks(text(r) for r in o.remarks)) for o in shown]
+    html = each_output(parts, named=len(facts.outputs) > 1)
     lead = "Measured on rows that neither training nor the choice of settings has seen, with 95&nbsp;% intervals."
-    return Panel("Test figures, beside simpler models", lead, each_output([o.name for o in shown], parts), short="Test")
+    return Panel("Test figures, beside simpler models", lead, html, short="Test")
 
 
 def _table(output: OutputFacts) -> str:
@@ -47,7 +48,7 @@ def _row(output: OutputFacts, metric: str, names: list[str]) -> list[str]:
     main = metric == output.metric.name
     higher = output.metric.higher_is_better if main else higher_is_better(metric)
     known = [v for v in (ours.value, *theirs.values()) if finite(v)]
-    best = (max if higher else min)(known) if len(known) > 1 and metric != "coverage" else None
+    best = (max if higher else min)(known) if len(known) > 1 and metric not in _NO_CONTEST else None
     arrow = f'<small class="way" title="{"more" if higher else "less"} is better">{"↑" if higher else "↓"}</small>'
     heading = f"{text(capital(metric_name(metric)))} {arrow if metric != 'coverage' else ''}"
     cells = [_cell(metric, ours, best), *(_cell(metric, Figure(theirs[n]), best) for n in names)]

@@ -6,7 +6,6 @@ from deepglass.understand.report.facts import Facts, Finding
 from deepglass.understand.report.markup import Panel, label, text
 from deepglass.understand.report.numerals import count, percent, plural
 
-
 _ROWS_SHOWN = 12
 _MOST = 50
 

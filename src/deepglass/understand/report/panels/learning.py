@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from deepglass.understand.report.charts.curves import Line, curves
+from deepglass.understand.report.charts.curves import Line, Mark, curves
 from deepglass.understand.report.facts import Evaluation, Facts, PlanFacts
 from deepglass.understand.report.markup import Panel, capital, facts_list, text
 from deepglass.understand.report.numerals import (
@@ -18,8 +18,7 @@ from deepglass.understand.report.numerals import (
     plural,
 )
 
-
-_MOST_METRICS = 6
+_MOST_METRICS = 4
 
 
 def panel(facts: Facts) -> Panel | None:
@@ -45,12 +44,12 @@ def _lead(facts: Facts) -> str:
 
 def _overfitting(history: tuple[Evaluation, ...], best: int) -> str:
     """A sentence where the validation loss rose again by a tenth while the training loss fell."""
-    at = next(e for e in history if e.step == best)
-    last = history[-1]
-    ours = [at.valid.get("loss"), last.valid.get("loss"), at.train.get("loss"), last.train.get("loss")]
-    if not all(finite(v) for v in ours):
+    at, last = next(e for e in history if e.step == best), history[-1]
+    valid, valid_last = at.valid.get("loss"), last.valid.get("loss")
+    train, train_last = at.train.get("loss"), last.train.get("loss")
+    if not (finite(valid) and finite(valid_last) and finite(train) and finite(train_last)):
         return ""
-    if ours[1] > ours[0] + 0.1 * abs(ours[0]) and ours[3] < ours[2]:
+    if valid_last > valid + 0.1 * abs(valid) and train_last < train:
         return " After it, the network only learned the training rows by heart."
     return ""
 
@@ -59,16 +58,16 @@ def _charts(facts: Facts) -> str:
     history = facts.history
     steps = [float(e.step) for e in history]
     best = facts.plan.best_step if facts.plan is not None else None
-    marked = {"marked": best, "marked_name": "kept"} if best is not None else {}
+    kept = Mark(best, "kept") if best is not None else None
     losses = [line for line in (_line(history, "train", "loss"), _line(history, "valid", "loss")) if line]
     made = []
     if losses:
-        made.append(curves("Loss", steps, losses, x_name="step", log=_wide(losses), **marked))
+        made.append(curves("Loss", steps, losses, x_name="step", log=_wide(losses), mark=kept))
     for name in _metrics(history)[:_MOST_METRICS]:
         lines = [line for line in (_line(history, "train", name), _line(history, "valid", name)) if line]
         better = "more is better" if higher_is_better(name) else "less is better"
         title = f"{text(capital(metric_name(name)))} <small>{better}</small>"
-        made.append(curves(title, steps, lines, x_name="step", share=name in SHARES, **marked))
+        made.append(curves(title, steps, lines, x_name="step", share=name in SHARES, mark=kept))
     rates = Line("learning rate", [e.learning_rate for e in history], "c2")
     if sum(finite(v) for v in rates.values) > 1 and len(set(rates.values)) > 1:
         made.append(curves("Learning rate", steps, [rates], x_name="step"))
@@ -93,6 +92,7 @@ def _wide(lines: list[Line]) -> bool:
 
 
 def _plan(plan: PlanFacts) -> str:
+    threads = f", {plural(plan.threads, 'thread')}" if plan.threads and "thread" not in plan.device else ""
     wanted = [
         ("steps", count(plan.steps)),
         ("passes over the data", number(plan.epochs) if plan.epochs is not None else ""),
@@ -101,6 +101,6 @@ def _plan(plan: PlanFacts) -> str:
         ("training", duration(plan.seconds) if finite(plan.seconds) else ""),
         ("in all", duration(plan.seconds_total) if finite(plan.seconds_total) else ""),
         ("precision", text(plan.precision)),
-        ("device", text(plan.device) + (f", {plural(plan.threads, 'thread')}" if plan.threads else "")),
+        ("device", text(plan.device) + threads),
     ]
     return facts_list([(name, value) for name, value in wanted if value])

@@ -8,7 +8,6 @@ from deepglass.understand.report.facts import Facts, Mistake, OutputFacts
 from deepglass.understand.report.markup import Panel, details, each_output, label, text
 from deepglass.understand.report.numerals import confidence, count, finite, number
 
-
 _FIRST = 12
 _MOST = 120
 _PICTURE_BYTES = 4_000_000  # of all pictures together: base64 makes a third more, and a report is at most 10 MB
@@ -24,11 +23,11 @@ def panel(facts: Facts) -> Panel | None:
     parts = []
     for i, output in shown:
         part, left = _output(i, output, left)
-        parts.append(part)
+        parts.append((output.name, part))
     numeric = all(o.numbers is not None for _, o in shown)
     title = "Farthest off" if numeric else "Most confident mistakes"
     lead = "Look here for wrong labels, odd rows, and what the network has not understood."
-    return Panel(title, lead, each_output([o.name for _, o in shown], parts), short="Mistakes")
+    return Panel(title, lead, each_output(parts, named=len(facts.outputs) > 1), short="Mistakes")
 
 
 def _output(place: int, output: OutputFacts, left: int) -> tuple[str, int]:

@@ -6,7 +6,6 @@ from deepglass.understand.report.facts import Facts, Layer
 from deepglass.understand.report.markup import Panel, label, meter, text
 from deepglass.understand.report.numerals import count, percent, plural
 
-
 _MOST = 200
 
 
@@ -19,12 +18,12 @@ def panel(facts: Facts) -> Panel | None:
     rows = "".join(_layer(layer, total, largest) for layer in facts.layers[:_MOST])
     more = len(facts.layers) - _MOST
     note = f'<p class="note">{plural(more, "further layer")} not shown.</p>' if more > 0 else ""
-    head = "".join(f'<th scope="col">{name}</th>' for name in ("Layer", "Gives", "Parameters"))
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("Layer", "Shape", "Parameters"))
     html = (
         f'<table class="layers"><caption class="hidden">Layers</caption><thead><tr>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table>{note}"
     )
-    lead = f"{plural(len(facts.layers), 'layer')} with {plural(total, 'parameter')}, the input on top."
+    lead = f"{plural(len(facts.layers), 'layer')} with {plural(total, 'parameter')}, in the order of the forward pass."
     return Panel("The network", lead, html, short="Network")
 
 

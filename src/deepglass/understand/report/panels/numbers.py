@@ -17,12 +17,14 @@ def panel(facts: Facts) -> Panel | None:
     shown = [(o.name, o.numbers, o.test_rows) for o in facts.outputs if o.numbers is not None]
     if not shown:
         return None
-    parts = [_charts(numbers, rows) + _quantiles(numbers) for _, numbers, rows in shown]
-    return Panel("Predicted against true", _lead(shown[0][1]), each_output([n for n, _, _ in shown], parts), "Errors")
+    parts = [(name, _charts(numbers, rows) + _quantiles(numbers)) for name, numbers, rows in shown]
+    html = each_output(parts, named=len(facts.outputs) > 1)
+    return Panel("Predicted against true", _lead([numbers for _, numbers, _ in shown]), html, "Errors")
 
 
-def _lead(numbers: NumberFacts) -> str:
-    if finite(numbers.level) and finite(numbers.coverage):
+def _lead(shown: list[NumberFacts]) -> str:
+    numbers = shown[0]
+    if len(shown) == 1 and finite(numbers.level) and finite(numbers.coverage):
         return (
             f"The intervals promise to hold {percent(numbers.level, 0)} of the true values; "
             f"on the test rows they held {percent(numbers.coverage)}."
@@ -45,6 +47,6 @@ def _quantiles(numbers: NumberFacts) -> str:
     known = sorted((q, v) for q, v in numbers.residuals.items() if finite(v))
     if not known:
         return ""
-    head = ["Share of the test rows", *(percent(q, 0) for q, _ in known)]
-    row = ["predicted minus true is at most", *(number(v) for _, v in known)]
+    head = ["Share of rows", *(percent(q, 0) for q, _ in known)]
+    row = ["off by at most", *(number(v) for _, v in known)]
     return table(head, [row], css="quantiles", caption="Quantiles of predicted minus true")

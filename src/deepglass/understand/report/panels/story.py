@@ -20,7 +20,6 @@ from deepglass.understand.report.numerals import (
 )
 from deepglass.understand.report.verdict import best_baseline, judge, main_figure
 
-
 _SIGNS = {"yes": "✓", "no": "✕", "even": "≈", "unknown": "?"}
 _MOST = 8  # outputs told here; the panels below have all
 _ORDER = ("gradient_boosting", "linear", "constant")
@@ -98,18 +97,18 @@ def _class_points(output: OutputFacts) -> list[str]:
     if classes.confusion is not None and len(classes.names) > 2:
         wrong = np.nan_to_num(np.asarray(classes.confusion, dtype=float))
         np.fill_diagonal(wrong, 0)
-        true, said = np.unravel_index(int(wrong.argmax()), wrong.shape)
-        if wrong[true, said] > 0:
+        true, named = np.unravel_index(int(wrong.argmax()), wrong.shape)
+        if wrong[true, named] > 0:
             found.append(
                 f"Most often it takes <b>{label(classes.names[true], 30)}</b> for "
-                f"<b>{label(classes.names[said], 30)}</b> ({plural(int(wrong[true, said]), 'time')})."
+                f"<b>{label(classes.names[named], 30)}</b> ({plural(int(wrong[true, named]), 'time')})."
             )
     if classes.reliability is not None:
         sure = [b for b in classes.reliability.after if b.confidence >= 0.8 and finite(b.accuracy)]
-        rows = sum(b.count for b in sure)
+        rows = sum(b.rows for b in sure)
         if rows:
-            said = sum(b.confidence * b.count for b in sure) / rows
-            right = sum(b.accuracy * b.count for b in sure) / rows
+            said = sum(b.confidence * b.rows for b in sure) / rows
+            right = sum(b.accuracy * b.rows for b in sure) / rows
             found.append(
                 f"Where it is at least 80&nbsp;% sure, it says {percent(said)} and is right in {percent(right)}."
             )

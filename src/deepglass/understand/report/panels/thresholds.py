@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from deepglass.understand.report.charts.curves import Line, curves
+from deepglass.understand.report.charts.curves import Line, Mark, curves
 from deepglass.understand.report.charts.square import TALL, rates, roc
 from deepglass.understand.report.facts import Facts, Figure, OutputFacts, Thresholds
-from deepglass.understand.report.markup import Panel, each_output, label, text
+from deepglass.understand.report.markup import Panel, each_output, label
 from deepglass.understand.report.numerals import count, figure, finite, number
 
 
@@ -16,9 +16,9 @@ def panel(facts: Facts) -> Panel | None:
     shown = [(o, o.classes.thresholds) for o in facts.outputs if o.classes and o.classes.thresholds is not None]
     if not shown:
         return None
-    parts = [_output(o, t) for o, t in shown]
+    parts = [(o.name, _output(o, t)) for o, t in shown]
     lead = "A row is answered yes when its probability reaches the threshold; move it to see what that finds and costs."
-    return Panel("The threshold", lead, each_output([o.name for o, _ in shown], parts), short="Threshold")
+    return Panel("The threshold", lead, each_output(parts, named=len(facts.outputs) > 1), short="Threshold")
 
 
 def _output(output: OutputFacts, facts: Thresholds) -> str:
@@ -33,8 +33,8 @@ def _output(output: OutputFacts, facts: Thresholds) -> str:
     ]
     title = f"Answering <b>{label(facts.positive, 30)}</b>"
     at = [float(t) for t in np.clip(facts.at, 0, 1)]
-    kept = {"marked": facts.chosen, "marked_name": "threshold"}
-    chart = curves(title, at, lines, x_name="threshold", share=True, height=TALL, **kept)
+    mark = Mark(facts.chosen, "threshold")
+    chart = curves(title, at, lines, x_name="threshold", share=True, height=TALL, mark=mark)
     area = output.test.get("roc_auc", Figure(float("nan"))).value
     note = f"The area below the curve is {figure('roc_auc', area)}." if finite(area) else ""
     return f'{_slider(facts)}<div class="charts">{chart}{roc("What each threshold finds", facts, note=note)}</div>'
@@ -43,15 +43,17 @@ def _output(output: OutputFacts, facts: Thresholds) -> str:
 def _slider(facts: Thresholds) -> str:
     """The four counts at the chosen threshold; the page's script moves them."""
     chosen = int(np.abs(facts.at - facts.chosen).argmin())
+    kept = number(float(facts.at[chosen]), 3)
     positive = label(facts.positive, 30)
-    series = {
-        "at": [number(float(t), 3) for t in facts.at],
-        "tp": facts.true_positive,
-        "fp": facts.false_positive,
-        "fn": facts.false_negative,
-        "tn": facts.true_negative,
+    series: dict[str, list[float]] = {
+        "tp": facts.true_positive.tolist(),
+        "fp": facts.false_positive.tolist(),
+        "fn": facts.false_negative.tolist(),
+        "tn": facts.true_negative.tolist(),
     }
+    at = [number(float(t), 3) for t in facts.at]
     data = " ".join(f'data-{name}="{"|".join(str(v) for v in values)}"' for name, values in series.items())
+    data += f' data-at="{"|".join(at)}"'
     boxes = [
         ("tp", "right", f"{positive}, found"),
         ("fn", "wrong", f"{positive}, missed"),
@@ -59,11 +61,12 @@ def _slider(facts: Thresholds) -> str:
         ("tn", "right", f"rightly not {positive}"),
     ]
     counts = "".join(
-        f'<div class="{css}"><b data-show="{key}">{count(int(series[key][chosen]))}</b><span>{name}</span></div>'
+        f'<div class="{css}"><b data-show="{key}">{count(series[key][chosen])}</b><span>{name}</span></div>'
         for key, css, name in boxes
     )
     return (
-        f'<div class="threshold" {data}><label>Threshold <output data-show="at">{text(series["at"][chosen])}</output>'
-        f'<input type="range" min="0" max="{len(facts.at) - 1}" value="{chosen}" aria-valuetext="{text(series["at"][chosen])}"><small>this run answers with {text(series["at"][chosen])}</small></label>'
+        f'<div class="threshold" {data}><label>Threshold <output data-show="at">{kept}</output>'
+        f'<input type="range" min="0" max="{len(facts.at) - 1}" value="{chosen}" aria-valuetext="{kept}">'
+        f"<small>this run answers with {kept}</small></label>"
         f'<div class="counts">{counts}</div></div>'
     )

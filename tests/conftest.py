@@ -1,0 +1,50 @@
+"""What the tests share: the data sets, one thread, small made-up tables."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+HERE = Path(__file__).parent
+DATA = Path(os.environ.get("DEEPGLASS_DATA", HERE.parent.parent / "shared" / "data"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def data_root() -> Path:
+    """The folder of the real data sets."""
+    if not DATA.is_dir():
+        pytest.skip(f"the real data sets are not there: set DEEPGLASS_DATA (looked in {DATA})")
+    return DATA
+
+
+def made_up(rows: int = 200, seed: int = 0) -> pl.DataFrame:
+    """A table whose answers follow from its columns: `price` from size and place, `sold` from price."""
+    random = np.random.default_rng(seed)
+    size = random.uniform(20, 200, rows)
+    place = random.choice(["north", "south", "west"], rows)
+    price = 1000 * size * np.where(place == "north", 2.0, 1.0) + random.normal(0, 5000, rows)
+    sold = np.where(price < np.median(price), "yes", "no")
+    frame = pl.DataFrame({"size": size, "place": place, "price": price, "sold": sold})
+    return frame.with_columns(size=pl.when(pl.int_range(rows) % 17 == 0).then(None).otherwise(pl.col("size")))
+
+
+@pytest.fixture
+def table() -> pl.DataFrame:
+    return made_up()
+
+
+@pytest.fixture
+def table_file(tmp_path: Path) -> Path:
+    path = tmp_path / "houses.csv"
+    made_up().write_csv(path)
+    return path

@@ -1,0 +1,186 @@
+"""The trainer on objectives of a few lines: plans, clocks, recovery, early stopping."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from deepglass.data.batches import Batch, Dataset
+from deepglass.errors import TrainingError
+from deepglass.features.base import Column
+from deepglass.objectives.base import Evaluation, Loss, Objective
+from deepglass.training.checkpoint import Checkpoints, weights_sha256
+from deepglass.training.events import Listener, Record
+from deepglass.training.plan import Costs, Plan, Replan, fit_to_budget
+from deepglass.training.trainer import Clock, Trainer
+
+
+class Line(Objective):
+    """y = w x by squared error; `breaks_at` makes the loss of some calls non-finite."""
+
+    def __init__(self, breaks_at: frozenset[int] = frozenset(), forever: bool = False) -> None:
+        super().__init__()
+        self.line = nn.Linear(1, 1)
+        self.breaks_at, self.forever, self.calls = breaks_at, forever, 0
+
+    def build(self, inputs, outputs, make_network) -> None: ...
+
+    def groups(self) -> dict[str, nn.Module]:
+        return {"line": self.line}
+
+    def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
+        self.calls += 1
+        x = batch.inputs["x"].values[:, None]
+        error = (self.line(x)[:, 0] - 3 * x[:, 0]) ** 2
+        broken = self.forever or self.calls in self.breaks_at
+        yield Loss(error.mean() * (float("nan") if broken else 1.0), of="line")
+
+    def evaluate(self, data: Dataset, batch_size: int) -> Evaluation:
+        error = float((self.line.weight.detach() - 3).abs())
+        return Evaluation({"line": {"error": error}}, error)
+
+
+def _data(rows: int = 64) -> Dataset:
+    values = np.linspace(-1, 1, rows).astype(np.float32)
+    return Dataset({"x": Column(values, np.ones(rows, bool))}, {})
+
+
+PLAN = Plan(
+    steps=60, batch_size=8, batches_per_epoch=8, evaluate_every=10, checkpoint_every=10, threads=1,
+    optimizer="sgd", learning_rate=0.1, weight_decay=0.0, schedule="constant", warmup=0.0,
+)  # fmt: skip
+
+
+def _fit(objective: Line, plan: Plan = PLAN, **settings):
+    torch.manual_seed(0)
+    objective.line.reset_parameters()
+    data = _data()
+    return Trainer(**settings).fit(objective, objective.stream(data, plan.batch_size, plan.seed), plan, data)
+
+
+def test_learns_and_keeps_the_best_weights() -> None:
+    objective = Line()
+    history = _fit(objective)
+    assert history.reason == "done"
+    error = float((objective.line.weight.detach() - 3).abs())
+    assert error == pytest.approx(min(r.monitor for r in history.records), abs=1e-6)
+    assert history.records[-1].monitor < 0.3 * history.records[0].monitor
+
+
+def test_the_same_plan_gives_the_same_bits() -> None:
+    a, b = Line(), Line()
+    _fit(a), _fit(b)
+    assert weights_sha256(a.state_dict()) == weights_sha256(b.state_dict())
+
+
+def test_a_state_on_disk_goes_on_to_the_same_bits(tmp_path) -> None:
+    whole, part = Line(), Line()
+    _fit(whole)
+    _fit(part, replace(PLAN, steps=30), checkpoints=Checkpoints(tmp_path))
+    again = Line()
+    state = Checkpoints(tmp_path).load()
+    assert state.values["step"] == 30
+    data = _data()
+    Trainer().fit(again, again.stream(data, PLAN.batch_size, PLAN.seed), PLAN, data, state=state)
+    assert weights_sha256(again.state_dict()) == weights_sha256(whole.state_dict())
+
+
+def test_a_broken_checkpoint_falls_back_to_the_one_before(tmp_path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    _fit(Line(), checkpoints=checkpoints)
+    newest = max(tmp_path.glob("*.safetensors"), key=lambda p: int(p.with_suffix(".sha256").read_text().split()[1]))
+    newest.write_bytes(newest.read_bytes()[:-20])
+    assert Checkpoints(tmp_path).load().values["step"] == 50
+
+
+def test_a_non_finite_loss_is_recovered_from_at_half_the_rate() -> None:
+    objective = Line(breaks_at=frozenset({25}))
+    history = _fit(objective)
+    events = [r.event for r in history.records if r.event]
+    assert len(events) == 1
+    assert "back to step 20" in events[0]
+    assert history.records[-1].learning_rate == pytest.approx(0.05)
+    assert history.step == 60
+
+
+def test_a_loss_that_stays_non_finite_is_given_up() -> None:
+    with pytest.raises(TrainingError, match="diverged"):
+        _fit(Line(forever=True))
+
+
+def test_stops_when_nothing_improves() -> None:
+    plan = replace(PLAN, steps=1000, learning_rate=1e-9, patience=3)
+    history = _fit(Line(), plan)
+    assert history.reason == "early"
+    assert history.step <= 50
+
+
+def test_a_listener_hears_each_evaluation() -> None:
+    class Heard(Listener):
+        def __init__(self) -> None:
+            self.steps: list[int] = []
+
+        def evaluated(self, record: Record) -> None:
+            self.steps.append(record.step)
+
+    heard = Heard()
+    _fit(Line(), listeners=[heard])
+    assert heard.steps == [10, 20, 30, 40, 50, 60]
+
+
+def test_progress_is_continuous_over_replans() -> None:
+    plan = replace(PLAN, steps=100).replanned(50, 80).replanned(70, 200)
+    assert plan.progress(0) == 0
+    assert plan.progress(50) == pytest.approx(0.5)
+    assert plan.progress(70) == pytest.approx(0.5 + 0.5 * 20 / 30)
+    assert plan.progress(200) == 1
+    steps = [plan.progress(s) for s in range(201)]
+    assert all(b > a for a, b in pairwise(steps))
+    assert Plan.from_json(plan.to_json()) == plan
+
+
+def test_a_budget_holds_its_steps_and_evaluations() -> None:
+    costs = Costs(step=0.01, evaluation=0.2)
+    plan = fit_to_budget(PLAN, 10.0, costs, most_steps=10**9)
+    evaluations = -(-plan.steps // plan.evaluate_every)
+    assert 0.8 * 10 < plan.steps * costs.step + evaluations * costs.evaluation < 10
+    assert fit_to_budget(PLAN, 10.0, costs, most_steps=70).steps == 70
+
+
+def test_the_clock_shortens_a_run_that_is_too_slow(monkeypatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("deepglass.training.trainer.time.perf_counter", lambda: now[0])
+    clock = Clock(10.0)
+    clock.begin(0, Costs(0.01, 0.0), 10**6)
+    plan = replace(PLAN, steps=900, evaluate_every=900, budget=10.0)
+    now[0] = 2.0  # twice as slow as was measured
+    length = clock.length(plan, 100)
+    assert length == pytest.approx(100 + (10 - 0.25 - 2) / 0.02, rel=0.02)
+    now[0] = 9.99
+    assert clock.length(plan, 450) == 450, "at the end of the budget a run ends at once"
+
+
+def test_a_replanned_run_is_replayed_to_the_same_bits() -> None:
+    plan = PLAN.replanned(20, 45)
+    assert plan.replans == (Replan(20, 45),)
+    a, b = Line(), Line()
+    _fit(a, plan), _fit(b, Plan.from_json(plan.to_json()))
+    assert weights_sha256(a.state_dict()) == weights_sha256(b.state_dict())
+
+
+def test_the_probe_leaves_no_trace() -> None:
+    objective, data = Line(), _data()
+    stream = objective.stream(data, 8, 0)
+    before = {n: t.clone() for n, t in objective.state_dict().items()}
+    random = torch.get_rng_state()
+    costs = Trainer().probe(objective, stream, PLAN, data, 0.05)
+    assert costs.step > 0
+    assert stream.place() == {"epoch": 0, "position": 0}
+    assert torch.equal(torch.get_rng_state(), random)
+    assert all(torch.equal(before[n], t) for n, t in objective.state_dict().items())

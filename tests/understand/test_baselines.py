@@ -1,0 +1,151 @@
+"""Baselines on scikit-learn's bundled sets: known figures, bounded rows, and what is left out."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import sparse
+from sklearn import datasets
+
+from deepglass.data.table import Table
+from deepglass.features.base import FEATURES, Feature
+from deepglass.understand.baselines import _FEWEST_ROWS, _boosting_size, baselines
+from deepglass.understand.flatten import flatten
+
+
+def halves(columns: Mapping, test_rows: int) -> tuple[Table, Table]:
+    table = Table(columns)
+    order = np.random.default_rng(0).permutation(len(table))
+    return table.take(order[test_rows:]), table.take(order[:test_rows])
+
+
+def fitted(kind: str, name: str, train: Table) -> Feature:
+    return FEATURES.get(kind)(name=name).fit([train[name]])
+
+
+def frame(bunch, kind: str) -> tuple[Table, Table, list[Feature], Feature]:
+    columns = {name: pl.Series(bunch.data[:, i]) for i, name in enumerate(bunch.feature_names)}
+    train, test = halves({**columns, "target": pl.Series(bunch.target)}, len(bunch.target) // 3)
+    return train, test, [fitted("number", name, train) for name in columns], fitted(kind, "target", train)
+
+
+def test_numbers() -> None:
+    found = baselines(*frame(datasets.load_diabetes(), "number"))
+    assert list(found) == ["constant", "linear", "gradient_boosting"]
+    assert abs(found["constant"]["r2"]) < 0.05
+    assert found["linear"]["r2"] > 0.4
+    assert found["gradient_boosting"]["r2"] > 0.3
+    assert found["linear"]["rows"] == found["gradient_boosting"]["rows"] == 295
+
+
+def test_two_classes() -> None:
+    found = baselines(*frame(datasets.load_breast_cancer(), "binary"))
+    assert found["constant"]["roc_auc"] == 0.5
+    assert found["linear"]["accuracy"] > 0.95
+    assert found["gradient_boosting"]["accuracy"] > 0.93
+
+
+def test_several_classes() -> None:
+    found = baselines(*frame(datasets.load_wine(), "category"))
+    assert found["linear"]["accuracy"] > 0.93
+    assert found["gradient_boosting"]["accuracy"] > 0.9
+    assert found["linear"]["log_loss"] < found["constant"]["log_loss"]
+
+
+def test_pictures() -> None:
+    bunch = datasets.load_digits()
+    columns = {"image": np.round(bunch.images * 15).astype(np.uint8), "label": pl.Series(bunch.target)}
+    train, test = halves(columns, 400)
+    found = baselines(train, test, [fitted("image", "image", train)], fitted("category", "label", train), seconds=2)
+    assert found["linear"]["accuracy"] > 0.94
+    assert found["gradient_boosting"]["accuracy"] > 0.9
+
+
+def test_the_same_data_give_the_same_figures() -> None:
+    args = frame(datasets.load_diabetes(), "number")
+    once, twice = baselines(*args), baselines(*args)
+    for name, figures in once.items():
+        assert {k: v for k, v in figures.items() if k != "seconds"} == {
+            k: v for k, v in twice[name].items() if k != "seconds"
+        }
+
+
+def mixed(rows: int) -> tuple[Table, Table]:
+    """Two classes that a rare category, a hole and a number tell apart."""
+    rng = np.random.default_rng(0)
+    code = rng.integers(0, 300, rows)
+    x = rng.normal(size=rows)
+    label = (code % 2 == 0) & (x > -2)
+    columns = {
+        "code": pl.Series([f"c{c}" for c in code]),
+        "x": pl.Series([None if i % 7 == 0 else float(v) for i, v in enumerate(x)]),
+        "label": pl.Series([None if i % 11 == 0 else bool(v) for i, v in enumerate(label)]),
+    }
+    return halves(columns, 500)
+
+
+def test_holes_and_many_categories() -> None:
+    train, test = mixed(6000)
+    inputs = [fitted("category", "code", train), fitted("number", "x", train)]
+    found = baselines(train, test, inputs, fitted("binary", "label", train))
+    assert found["linear"]["accuracy"] > 0.9
+    assert found["linear"]["rows"] < 5500  # rows without a label are left out
+    flat = flatten(train, test, inputs)
+    assert np.isnan(flat.trees.train[:, -1]).any()
+    assert flat.categorical == [False, False]  # 300 values are more than histogram boosting takes
+    assert np.isfinite(flat.linear.train.toarray()).all()
+
+
+def test_texts() -> None:
+    rng = np.random.default_rng(0)
+    words = {"sport": ["goal", "team", "match", "the"], "money": ["bank", "stock", "price", "the"]}
+    labels = rng.choice(list(words), 300)
+    texts = pl.Series([" ".join(rng.choice(words[label], 6)) for label in labels]).set(
+        pl.Series([False] * 299 + [True]), None
+    )
+    train, test = halves({"text": texts, "label": pl.Series(labels)}, 100)
+    found = baselines(train, test, [fitted("text", "text", train)], fitted("category", "label", train))
+    assert found["linear"]["accuracy"] > 0.95
+    assert found["gradient_boosting"]["accuracy"] > 0.95
+    assert isinstance(flatten(train, test, [fitted("text", "text", train)]).linear.train, sparse.csr_matrix)
+
+
+def test_vectors_have_no_boosting() -> None:
+    bunch = datasets.load_linnerud()
+    columns = {n: pl.Series(bunch.data[:, i]) for i, n in enumerate(bunch.feature_names)}
+    train, test = halves({**columns, "body": bunch.target.astype(np.float64)}, 6)
+    inputs = [fitted("number", n, train) for n in columns]
+    found = baselines(train, test, inputs, fitted("vector", "body", train))
+    assert list(found) == ["constant", "linear"]
+
+
+def test_a_class_that_the_training_rows_have_once() -> None:
+    columns = {"x": pl.Series(np.arange(1200.0)), "y": pl.Series(["a"] * 600 + ["b"] * 599 + ["once"])}
+    train = Table(columns)
+    found = baselines(train, train, [fitted("number", "x", train)], fitted("category", "y", train))
+    assert found["gradient_boosting"]["accuracy"] > 0.99
+    assert np.isfinite(found["linear"]["log_loss"])
+
+
+def test_inputs_that_say_nothing() -> None:
+    columns = {"x": pl.Series([1.0] * 60), "y": pl.Series([float(i % 3) for i in range(60)])}
+    train = Table(columns)
+    found = baselines(train, train, [fitted("number", "x", train)], fitted("number", "y", train))
+    assert found["linear"]["r2"] == pytest.approx(0, abs=1e-6)
+    assert list(baselines(train, train, [], fitted("number", "y", train))) == ["constant"]
+
+
+def test_other_kinds_have_none() -> None:
+    bunch = datasets.load_digits()
+    train = Table({"image": bunch.images.astype(np.uint8)})
+    image = fitted("image", "image", train)
+    assert baselines(train, train, [image], image) == {}
+
+
+@pytest.mark.parametrize(("rows", "width", "trees"), [(10**6, 10, 1), (10**6, 500, 10), (10**5, 50, 100)])
+def test_boosting_stays_small(rows: int, width: int, trees: int) -> None:
+    n, iterations = _boosting_size(rows, width, trees, seconds=3)
+    assert _FEWEST_ROWS <= n < rows
+    assert 20 <= iterations <= 200
+    assert _boosting_size(100, 3, 1, seconds=3) == (100, 200)
