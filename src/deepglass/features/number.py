@@ -26,6 +26,7 @@ FEW = 20  # so many different whole numbers may be codes of classes
 
 _LARGEST = float(np.finfo(np.float32).max) / 4
 _SMALLEST = 1e-30  # a spread below counts as none: float32 ends near 1e-38
+_FAR = 1e15  # so many spreads from the median no value is meant, and their square still is a float32
 _FINE = 2.0**14  # float32 resolves a value to 2^-24 of its size: beyond this ratio to the spread, 1e-3 of it are lost
 _QUANTITY = re.compile(
     r"(^|[^a-z])(year|age|count|total|amount|price|size|length|width|height|weight|number|score|goal|point)s?($|[^a-z])"
@@ -100,7 +101,8 @@ class Number(Feature):
             x = np.zeros(1)
         low, lower, median, upper, high = (float(q) for q in np.quantile(x, [0, 0.25, 0.5, 0.75, 1]))
         # Where half the values are the same (capital gains), the range says more than the quartiles.
-        scale = next((s for s in ((upper - lower) / 1.35, (high - low) / 4) if s > _SMALLEST), 1.0)
+        smallest = max(_SMALLEST, (high - low) / _FAR * 1e3)
+        scale = next((s for s in ((upper - lower) / 1.35, (high - low) / 4) if s > smallest), 1.0)
         edges = np.quantile(x, np.linspace(0, 1, 1 + min(self.bins, max(1, len(x) // 4))))
         edges = edges[np.diff(edges, prepend=-np.inf) > 1e-6 * scale]
         return replace(
@@ -118,9 +120,9 @@ class Number(Feature):
 
     def encode(self, raw: Raw) -> Column:
         """Values (N,) float32 in the user's unit, less `offset_`; infinity counts as missing."""
-        values = self._floats(raw, NumberFormat(*self.format_)) - self.offset_
-        mask = np.isfinite(values) & (np.abs(values) < _LARGEST)
-        return Column(np.where(mask, values, self.median_ - self.offset_).astype(np.float32), mask)
+        values = self._floats(raw, NumberFormat(*self.format_))
+        mask = np.isfinite(values) & ~self._too_large(values)
+        return Column((np.where(mask, values, self.median_) - self.offset_).astype(np.float32), mask)
 
     def notes(self, raw: Raw) -> dict[str, int]:
         values = self._floats(raw, NumberFormat(*self.format_))
@@ -130,7 +132,7 @@ class Number(Feature):
         counted = {
             "not a number": unreadable,
             "infinite": int(np.isinf(values).sum()),
-            "too large": int((np.isfinite(values) & (np.abs(values) >= _LARGEST)).sum()),
+            "too large": int((np.isfinite(values) & self._too_large(values)).sum()),
         }
         return {what: n for what, n in counted.items() if n}
 
@@ -204,6 +206,10 @@ class Number(Feature):
             return [{"value": v} for v in values]
         half, level = calibration["half_width"], calibration["level"]
         return [{"value": v, "low": v - half, "high": v + half, "confidence": level} for v in values]
+
+    def _too_large(self, values: np.ndarray) -> np.ndarray:
+        with np.errstate(over="ignore"):
+            return (np.abs(values) >= _LARGEST) | (np.abs(values - self.median_) >= _FAR * self.scale_)
 
     def _format(self, chunks: Sequence[Raw]) -> NumberFormat | None:
         """How the text is written, None for numbers."""

@@ -7,15 +7,17 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from torch import nn
+import torch
 
 from deepglass import metrics
 from deepglass.calibration import apply_temperature
+from deepglass.data.batches import Dataset
 from deepglass.features.base import Best, Calibration, Column, Feature, Metric, Raw, take_raw
 from deepglass.objectives.base import Objective
 from deepglass.run.folder import Folder
 from deepglass.run.plain import short_figure
 from deepglass.run.prepare import Prepared, Taken
+from deepglass.understand.inspect import findings_of
 from deepglass.understand.report import measure
 from deepglass.understand.report.facts import (
     Baseline,
@@ -25,6 +27,7 @@ from deepglass.understand.report.facts import (
     Evaluation,
     Facts,
     Figure,
+    Finding,
     Layer,
     Mistake,
     NumberFacts,
@@ -33,6 +36,7 @@ from deepglass.understand.report.facts import (
     Reliability,
     Reproduce,
 )
+from deepglass.understand.report.layers import trace
 
 MISTAKES = 60
 A_PAIR = 4  # mistakes shown of one pair of classes
@@ -49,11 +53,9 @@ def gather(folder: Folder, prepared: Prepared, objective: Objective, best: Mappi
         for f in prepared.outputs
         if f.name in best.get("test", {})
     ]
-    inputs = ", ".join(f.name for f in prepared.inputs[:4]) + (", ..." if len(prepared.inputs) > 4 else "")
-    answered = " and ".join(f.name for f in prepared.outputs) or "its own inputs"
     return Facts(
         name=folder.path.name,
-        task=f"It answers {answered} from {inputs}.",
+        task=_task(prepared),
         data=DataFacts(
             source=table.name,
             rows=len(table),
@@ -66,7 +68,10 @@ def gather(folder: Folder, prepared: Prepared, objective: Objective, best: Mappi
         outputs=tuple(outputs),
         history=tuple(_evaluation(r, prepared.outputs) for r in folder.history() if r["monitor"] is not None),
         plan=_plan(folder, figures),
-        layers=tuple(_layers(objective)),
+        layers=_layers(objective, _few(prepared, folder.plan().device)),
+        findings=tuple(
+            Finding(f.kind, f.text, f.rows, f.columns, f.sure, f.fix) for f in findings_of(table, prepared.taken)
+        ),
         reproduce=Reproduce(
             commands=(f"deepglass train {folder.path / 'spec.yaml'}",),
             spec=(folder.path / "spec.yaml").read_text(),
@@ -75,6 +80,21 @@ def gather(folder: Folder, prepared: Prepared, objective: Objective, best: Mappi
             weights_sha256=figures["weights_sha256"],
         ),
     )
+
+
+def _task(prepared: Prepared) -> str:
+    """What is answered from what, in one sentence."""
+    names = [f.name for f in prepared.inputs]
+    shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    answered = " and ".join(f.name for f in prepared.outputs)
+    return f"{answered} from {shown}." if answered else f"What {shown} are made of."
+
+
+def _few(prepared: Prepared, device: str) -> Dataset:
+    """Two rows, enough to see the shapes of a network."""
+    table = prepared.table.take(np.arange(min(2, len(prepared.table))))
+    inputs = {f.name: f.encode(table[f.column]) for f in prepared.inputs}
+    return Dataset(inputs, {f.name: f.encode(table[f.column]) for f in prepared.outputs}, device)
 
 
 # -- columns and plan --------------------------------------------------------------------------------------------
@@ -128,24 +148,18 @@ def _plan(folder: Folder, figures: Mapping[str, Any]) -> PlanFacts:
 
 
 def _evaluation(record: Mapping[str, Any], outputs: Sequence[Feature]) -> Evaluation:
-    valid = {"loss": record["monitor"]}
+    valid = {"loss": record["monitor"]}  # first: it chose the weights
     for name, figures in record["valid"].items():
         valid |= {m if len(outputs) == 1 else f"{name}.{m}": v for m, v in figures.items()}
     train = {"loss": sum(record["losses"].values())}
     return Evaluation(record["step"], record["epoch"], record["seconds"], record["learning_rate"], train, valid)
 
 
-def _layers(objective: Objective) -> list[Layer]:
-    """The modules that hold weights themselves, in the order of the network."""
-    layers = []
-    for name, module in objective.named_modules():
-        own = list(module.parameters(recurse=False))
-        if own and not isinstance(module, nn.ModuleList | nn.ModuleDict):
-            shape = tuple(max(own, key=lambda p: p.numel()).shape)
-            layers.append(
-                Layer(name.removeprefix("network."), type(module).__name__, shape, sum(p.numel() for p in own))
-            )
-    return layers
+def _layers(objective: Objective, data: Dataset) -> tuple[Layer, ...]:
+    """The layers in the order in which a row meets them, with the shapes that they give."""
+    objective.eval()
+    batch = data.batch(torch.arange(min(2, len(data))))
+    return trace(objective, lambda: objective.predict(batch))
 
 
 # -- outputs -----------------------------------------------------------------------------------------------------
@@ -291,7 +305,8 @@ def _mistake(
             picture = measure.thumbnail(_pixels(feature, raw, row))
         elif len(values) < VALUES:
             value = raw[row]
-            values[feature.name] = short_figure(value) if isinstance(value, float) else str(value)[:300]
+            if value is not None:
+                values[feature.name] = short_figure(value) if isinstance(value, float) else str(value)[:300]
     place = int(prepared.places[row])
     return Mistake(row=place, truth=truth, predicted=predicted, confidence=confidence, picture=picture, values=values)
 

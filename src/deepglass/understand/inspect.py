@@ -72,8 +72,12 @@ def inspect_table(table: Table, spec: Spec) -> Inspection:
     taken, _ = settle(table, spec)
     order = {name: i for i, name in enumerate(table.names)}
     columns = [_view(table, t) for t in sorted(taken, key=lambda t: order.get(t.name, 0))]
-    findings = [f for t in taken for f in _findings(table, t)]
-    return Inspection(table.name, len(table), table.notes, table.skipped, tuple(columns), tuple(findings))
+    return Inspection(table.name, len(table), table.notes, table.skipped, tuple(columns), findings_of(table, taken))
+
+
+def findings_of(table: Table, taken: Sequence[Taken]) -> tuple[Finding, ...]:
+    """What is wrong with the columns as they were taken."""
+    return tuple(f for t in taken if t.name in table.columns for f in _findings(table, t))
 
 
 def _view(table: Table, taken: Taken) -> ColumnView:

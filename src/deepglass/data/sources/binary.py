@@ -17,12 +17,14 @@ from deepglass.errors import MissingExtra, SourceError, near_miss
 if TYPE_CHECKING:
     from fastexcel import ExcelReader
 
+_BROKEN = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)  # polars panics at some damaged files
+
 
 def read_parquet(path: Path, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
     """A parquet file."""
     try:
         frame = pl.read_parquet(path, glob=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except _BROKEN as error:
         raise _unreadable(source, "parquet", error) from error
     return frame_table(frame, source, Findings(), columns=columns)
 
@@ -34,7 +36,7 @@ def read_arrow(path: Path, source: str, columns: Sequence[str] | None, options: 
             stream = file.read(6) != b"ARROW1"
             file.seek(0)
             frame = pl.read_ipc_stream(file) if stream else pl.read_ipc(file)
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except _BROKEN as error:
         raise _unreadable(source, "arrow", error) from error
     return frame_table(frame, source, Findings(), columns=columns)
 
@@ -91,6 +93,6 @@ def _stripped(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select([s for s in frame if s.null_count() < frame.height]) if frame.height else frame
 
 
-def _unreadable(source: str, kind: str, error: Exception) -> SourceError:
+def _unreadable(source: str, kind: str, error: BaseException) -> SourceError:
     reason = " ".join(itertools.islice(str(error).split(), 30))
     return SourceError("unreadable-file", f"{source}: no {kind} file, or it is damaged ({reason})")

@@ -28,11 +28,11 @@ class Conv(Trunk):
 
     recipe = Recipe(
         optimizer="muon",
-        learning_rate=0.01,
-        weight_decay=0.01,
+        learning_rate=0.02,
+        weight_decay=0.05,
         batch_size=128,
-        schedule="one_cycle",
-        warmup=0.2,
+        schedule="linear",
+        warmup=0.1,
         precision="bfloat16",
         augment=True,
     )

@@ -1,0 +1,112 @@
+"""The figures that deepglass promises, asked beside measured: each by its command, as a user would give it.
+
+    python benchmarks/figures.py                    # all of them, about 40 minutes on two cores
+    python benchmarks/figures.py mnist-7s titanic   # some
+
+Each line is a fresh process; nothing else should run beside. Results go to docs/figures.json and stdout.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from statistics import mean, stdev
+
+ROOT = Path(__file__).parent.parent
+DATA = os.environ.get("DEEPGLASS_DATA", str(ROOT.parent / "shared" / "data"))
+RESULTS = ROOT / "docs" / "figures.json"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A figure: what to run, which metric of which output to read, what it must reach."""
+
+    arguments: str
+    output: str
+    metric: str
+    least: float
+    goal: float | None = None
+    seeds: tuple[int, ...] = (0, 1, 2)
+    most: bool = False  # the figure must stay below
+
+
+FIGURES = {
+    "mnist-7s": Asked("data:mnist --time 7s", "label", "accuracy", 0.990),
+    "mnist-4s": Asked("data:mnist --time 4s", "label", "accuracy", 0.990),
+    "mnist-60s": Asked("data:mnist --time 60s", "label", "accuracy", 0.994, 0.996),
+    "digits": Asked("sklearn:digits --time 15s", "label", "accuracy", 0.985),
+    "california": Asked(
+        "data:california_housing --target median_house_value --time 60s data.split.test=0.2",
+        "median_house_value", "r2", 0.84, 0.86,
+    ),
+    "adult": Asked("data:adult_census --target column_15 --time 60s", "column_15", "roc_auc", 0.913, 0.927),
+    "adult-ece": Asked("data:adult_census --target column_15 --time 60s", "column_15", "ece", 0.015, most=True),
+    "titanic": Asked("data:titanic --target Survived data.split.folds=5", "Survived", "accuracy", 0.81, seeds=(0,)),
+    "ag_news-60s": Asked("data:ag_news --target label --time 60s", "label", "accuracy", 0.8935),
+    "ag_news-10s": Asked("data:ag_news --target label --time 10s", "label", "accuracy", 0.885),
+    "cifar10": Asked("data:cifar10 --time 180s", "label", "accuracy", 0.70, 0.76),
+}  # fmt: skip
+
+
+def main(names: list[str]) -> None:
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    runs: dict[tuple[str, int], dict] = {}
+    for name in names or list(FIGURES):
+        asked = FIGURES[name]
+        found = []
+        for seed in asked.seeds:
+            key = (asked.arguments, seed)
+            if key not in runs:
+                runs[key] = _run(asked.arguments, seed)
+            metrics = runs[key]
+            found.append(metrics["test"][asked.output][asked.metric])
+            seconds = metrics.get("seconds", {}).get("train", 0)
+            print(f"{name} seed {seed}: {asked.metric} {found[-1]:.4f}, {seconds:.1f} s of training", flush=True)
+        results[name] = {
+            "command": f"deepglass train {asked.arguments} --seed N",
+            "metric": asked.metric,
+            "asked": asked.least,
+            "goal": asked.goal,
+            "values": found,
+            "mean": mean(found),
+            "spread": stdev(found) if len(found) > 1 else None,
+            "reached": mean(found) <= asked.least if asked.most else mean(found) >= asked.least,
+            "date": date.today().isoformat(),
+            "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        }
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        print(f"{name}: {asked.metric} {mean(found):.4f} (asked {asked.least})", flush=True)
+
+
+def _run(arguments: str, seed: int) -> dict:
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "run"
+        command = [
+            sys.executable,
+            "-m",
+            "deepglass",
+            "train",
+            *arguments.split(),
+            "--seed",
+            str(seed),
+            "--out",
+            str(out),
+        ]
+        start = time.perf_counter()
+        done = subprocess.run(command, env={**os.environ, "DEEPGLASS_DATA": DATA}, capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"{' '.join(command)}\n{done.stderr[-2000:]}")
+        print(f"  {time.perf_counter() - start:.0f} s for the whole command", flush=True)
+        return json.loads((out / "metrics.json").read_text())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
