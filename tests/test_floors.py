@@ -35,7 +35,7 @@ FLOORS = {
     "serve": 7,
     "export": 7,
     "api": 8,
-    "listing": 8,
+    "catalogue": 8,
     "sklearn": 9,  # an estimator around the api
     "": 10,  # deepglass/__init__.py: the public names, loaded lazily
     "cli": 11,  # the command line speaks to the public names

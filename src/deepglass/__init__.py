@@ -48,7 +48,7 @@ _HOMES = {
     "DeepglassRegressor": "deepglass.sklearn",
     "DeepglassError": "deepglass.errors",
     "UserError": "deepglass.errors",
-    "listing": "deepglass.listing",
+    "listing": "deepglass.catalogue",
     "write_answers": "deepglass.api",
     "show": "deepglass.cli.show",
 }

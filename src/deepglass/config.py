@@ -37,6 +37,11 @@ def construct(cls: Callable[..., T], settings: Mapping[str, Any], where: str, **
         return cls(**given, **checked)
     except ValueError as error:
         raise SpecError("bad-value", f"{where}: {error}") from error
+    except SpecError as error:  # a part that does not know where it stands, such as an activation
+        text = str(error).partition("] ")[2]
+        if text.startswith(where):
+            raise
+        raise SpecError(error.code, f"{where}: {text}") from error
 
 
 def parameters(cls: Callable[..., Any]) -> dict[str, inspect.Parameter]:

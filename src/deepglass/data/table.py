@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
+import polars as pl
 
 from deepglass.errors import SourceError, near_miss
 from deepglass.features.base import Raw, take_raw
@@ -78,4 +79,6 @@ class Table:
 def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return value.tolist()
+    if isinstance(value, pl.Series):
+        return value.to_list()
     return value.item() if isinstance(value, np.generic) else getattr(value, "name", value)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from deepglass.data.batches import Batch, Dataset
+from deepglass.errors import SpecError
 from deepglass.features.base import Feature
 from deepglass.networks.network import Network
 from deepglass.nn.tokens import Field
@@ -28,6 +29,9 @@ class Supervised(Objective):
     constant_loss: Tensor
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
+        if not outputs:
+            names = ", ".join(f.name for f in inputs[:8]) + (", ..." if len(inputs) > 8 else "")
+            raise SpecError("bad-value", f"--target: name the column to answer, one of: {names}")
         self.network = make_network(inputs, outputs)
         self.register_buffer("constant_loss", torch.ones(len(outputs)))
 

@@ -12,7 +12,6 @@ import polars as pl
 import torch
 
 from deepglass.data.batches import Batch, Dataset
-from deepglass.data.sources import read
 from deepglass.data.table import Table
 from deepglass.device import pick
 from deepglass.errors import SourceError, SpecError, near_miss
@@ -21,6 +20,8 @@ from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Objective, best_answers
 from deepglass.run.fit import build
 from deepglass.run.folder import Folder
+from deepglass.run.prepare import read_like
+from deepglass.run.spec import DataSpec
 
 Rows = Any  # a source, or a dict, or a list of dicts
 Answers = list[dict[str, dict[str, Any]]]
@@ -38,6 +39,7 @@ class Predictor:
     inputs: tuple[Feature, ...]
     outputs: tuple[Feature, ...]
     calibration: Mapping[str, Calibration]
+    data: DataSpec = field(default_factory=DataSpec)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     notes: Counter[str] = field(default_factory=Counter)
 
@@ -49,7 +51,8 @@ class Predictor:
             SourceError: `not-found`, `unreadable-file`; `mismatched-files` when weights and spec do not fit.
         """
         features = folder.features()
-        objective = build(folder.spec(), features["inputs"], features["outputs"], device)
+        spec = folder.spec()
+        objective = build(spec, features["inputs"], features["outputs"], device)
         weights = folder.weights()
         try:
             objective.load_state_dict(weights)
@@ -59,7 +62,7 @@ class Predictor:
             ) from error
         objective.eval()
         calibration = folder.read_json("features.json")["calibration"]
-        return Predictor(objective, features["inputs"], features["outputs"], calibration, pick(device))
+        return Predictor(objective, features["inputs"], features["outputs"], calibration, spec.data, pick(device))
 
     def predict(self, rows: Rows, batch_size: int = 1024) -> Answers:
         """Answers in the order of the rows: {OUTPUT: {"value": ..., "confidence": ...}} for each.
@@ -137,7 +140,7 @@ class Predictor:
         if isinstance(rows, Sequence) and not isinstance(rows, str) and rows and isinstance(rows[0], Mapping):
             names = dict.fromkeys(k for row in rows for k in row)
             return {n: _series(n, [row.get(n) for row in rows]) for n in names}
-        return read(rows).columns
+        return read_like(self.data, rows).columns
 
 
 def _series(name: str, values: list[Any]) -> Raw:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,13 +14,16 @@ import polars as pl
 
 from deepglass.config import construct
 from deepglass.data.batches import Dataset
-from deepglass.data.sources import read
+from deepglass.data.sources import SourceOptions, read
+from deepglass.data.sources.base import joined
 from deepglass.data.table import Skipped, Table
-from deepglass.errors import SourceError, near_miss
+from deepglass.errors import SourceError, SpecError, near_miss
 from deepglass.features.base import FEATURES, Feature, Raw, recognise, take_raw
-from deepglass.run.spec import Spec
+from deepglass.run.spec import DataSpec, Source, Spec
 
 SAMPLE = 10_000  # rows that recognising a kind looks at
+LEAST = 10  # rows that can be divided into training, validation and test
+KNOWN_PAST = ("series",)  # kinds of input that may share their column with an output: what was, and what will be
 PARTS = ("train", "valid", "test")
 
 
@@ -83,6 +87,7 @@ def prepare(spec: Spec) -> Prepared:
         SourceError, SpecError: all that can be wrong is found here, before training starts.
     """
     table = read_source(spec)
+    _check_count(len(table), table.name)
     taken, features = settle(table, spec)
     targets = [f for f in features if _role(taken, f.name) == "output"]
     inputs = [f for f in features if _role(taken, f.name) == "input"]
@@ -106,18 +111,25 @@ def reprepare(spec: Spec, split: np.ndarray, places: np.ndarray, features: Mappi
 
 def read_source(spec: Spec) -> Table:
     """The source as one table; with a test source, the two together and a split between them."""
-    root = Path(spec.data.root) if spec.data.root else None
-    options: dict[str, Any] = {"columns": spec.data.columns or None, "name_pattern": spec.data.name, "data_root": root}
-    table = read(spec.data.source, **options)
+    table = read_like(spec.data, spec.data.source)
     if spec.data.test is None:
         return table
-    test = read(spec.data.test, **options)
+    test = read_like(spec.data, spec.data.test)
     absent = [n for n in table.names if n not in test.columns]
     if absent:
         raise SourceError("mismatched-files", f"{test.name}: lacks the columns {', '.join(absent)} of {table.name}")
-    columns = {n: _joined(table[n], test[n], n, test.name) for n in table.names}
+    columns = {n: joined([table[n], test[n]], n, test.name) for n in table.names}
     given = np.where(np.arange(len(table) + len(test)) < len(table), "train", "test")
     return replace(table, columns=columns, split=given, skipped=(*table.skipped, *test.skipped))
+
+
+def read_like(data: DataSpec, source: Source) -> Table:
+    """A source read with the options of a spec."""
+    names = [f.name for f in dataclasses.fields(SourceOptions)]
+    options = SourceOptions(**{n: getattr(data, n) for n in names})
+    columns = data.columns if isinstance(source, str | Path) else ()
+    root = Path(data.root) if data.root else None
+    return read(source, columns=columns or None, name_pattern=data.name, data_root=root, options=options)
 
 
 def settle(table: Table, spec: Spec) -> tuple[list[Taken], list[Feature]]:
@@ -130,6 +142,7 @@ def settle(table: Table, spec: Spec) -> tuple[list[Taken], list[Feature]]:
     for name in spec.kinds:
         _known_column(table, name, "--kind")
         FEATURES.get(spec.kinds[name], where=f"--kind {name}")
+    _check_roles(outputs, spec.inputs, spec.data.ignore)
     used = {s.get("column", s["name"]) for s in outputs}
     chosen = bool(spec.inputs)
     inputs = list(spec.inputs) or [{"name": n} for n in table.names if n not in used and n not in spec.data.ignore]
@@ -150,7 +163,8 @@ def settle(table: Table, spec: Spec) -> tuple[list[Taken], list[Feature]]:
             taken.append(Taken(settings["name"], kind, why, role))
     taken += [Taken(n, "", "left out as asked", "ignored") for n in spec.data.ignore]
     if not any(t.role == "input" for t in taken):
-        raise SourceError("no-rows", f"{table.name}: no column is left to learn from")
+        why = "; ".join(f"{t.name}: {t.why if t.role == 'ignored' else 'the target'}" for t in taken[:8])
+        raise SourceError("empty-source", f"{table.name}: no column is left to learn from ({why})")
     return taken, features
 
 
@@ -184,9 +198,7 @@ def _fitted(
         if missing:
             notes.append(f"{feature.name}: {missing} training rows have no value and teach nothing about it")
         notes += feature.remarks(column)
-    notes += [
-        f"{len(table.skipped)} files or rows were left out, the first: {s.name} ({s.reason})" for s in table.skipped[:1]
-    ]
+    notes += _left_out(table.skipped)
     return Prepared(
         table,
         places,
@@ -199,6 +211,13 @@ def _fitted(
     )
 
 
+def _left_out(skipped: Sequence[Skipped], most: int = 3) -> list[str]:
+    """Sentences about the first things that are left out, and how many there are."""
+    more = len(skipped) - most
+    notes = [f"left out: {s.name} ({s.reason})" for s in skipped[:most]]
+    return [*notes, f"left out: {more} more, {len(skipped)} in all"] if more > 0 else notes
+
+
 def _usable(table: Table, inputs: Sequence[Feature], targets: Sequence[Feature]) -> tuple[Table, np.ndarray]:
     """Leave out rows whose item cannot be read, and rows without any target."""
     keep = np.ones(len(table), bool)
@@ -206,12 +225,14 @@ def _usable(table: Table, inputs: Sequence[Feature], targets: Sequence[Feature])
     for feature in inputs:
         for row, reason in feature.unreadable(table[feature.column]).items():
             keep[row] = False
-            skipped.append(Skipped(f"row {row}", reason))
+            item = table[feature.column][row]
+            skipped.append(Skipped(getattr(item, "name", f"row {row}"), reason))
     if targets:
         absent = np.all([_absent(table[f.column]) for f in targets], axis=0)
         count = int((absent & keep).sum())
         if count:
-            skipped.append(Skipped(f"{count} rows", f"no value for {', '.join(f.name for f in targets)}"))
+            names = " or ".join(f.name for f in targets)
+            skipped.append(Skipped("1 row" if count == 1 else f"{count} rows", f"no value for {names}"))
         keep &= ~absent
     places = np.flatnonzero(keep)
     if len(places) == len(table):
@@ -220,19 +241,45 @@ def _usable(table: Table, inputs: Sequence[Feature], targets: Sequence[Feature])
 
 
 def _check_rows(table: Table, targets: Sequence[Feature]) -> None:
+    names = " or ".join(repr(t.name) for t in targets)
+    about = f" with a value for {names}" if names else ""
     if not len(table):
-        about = f" with a value for {targets[0].name!r}" if targets else ""
         raise SourceError("no-rows", f"{table.name}: there are no rows{about}")
-    if len(table) < 10:
-        raise SourceError(
-            "too-few-rows", f"{table.name}: {len(table)} rows are too few to train, validate and test; at least 10"
-        )
+    _check_count(len(table), table.name, about)
     for target in targets:
         raw = table[target.column]
         distinct = raw.drop_nulls().n_unique() if isinstance(raw, pl.Series) else _distinct(raw)
         if distinct == 1:
             code: Any = "one-class" if target.kind in ("category", "binary") else "constant-target"
             raise SourceError(code, f"--target: {target.name!r} has the same value in every row of {table.name}")
+
+
+def _check_count(count: int, source: str, about: str = "") -> None:
+    if count < LEAST:
+        rows = "1 row" if count == 1 else f"{count} rows"
+        text = f"{source}: {rows}{about} are too few to train, validate and test; expected at least {LEAST}"
+        raise SourceError("too-few-rows", text)
+
+
+def _check_roles(
+    outputs: Sequence[Mapping[str, Any]], inputs: Sequence[Mapping[str, Any]], ignore: Sequence[str]
+) -> None:
+    """A target may not be named twice, left out, or be an input as well (a series may: its past is known)."""
+    names = [s["name"] for s in outputs]
+    for name in names:
+        if names.count(name) > 1:
+            raise SpecError("bad-value", f"--target: {name!r} is named twice")
+        if name in ignore:
+            raise SpecError("bad-value", f"--target: {name!r} is also to be left out (--ignore); it can only be one")
+    columns = {s.get("column", s["name"]) for s in outputs}
+    for i, settings in enumerate(inputs):
+        name = settings["name"]
+        if settings.get("column", name) in columns and settings.get("kind") not in KNOWN_PAST:
+            raise SpecError(
+                "bad-value", f"inputs[{i}]: {name!r} is the target; an input that holds the answer is a leak"
+            )
+        if name in names or [s["name"] for s in inputs].count(name) > 1:
+            raise SpecError("bad-value", f"inputs[{i}]: the name {name!r} is given twice; `column:` tells them apart")
 
 
 def _kind(table: Table, settings: Mapping[str, Any], spec: Spec) -> tuple[str, str]:
@@ -278,9 +325,7 @@ def _known_column(table: Table, name: str, where: str) -> None:
 
 def _absent(raw: Raw) -> np.ndarray:
     if isinstance(raw, pl.Series):
-        null = raw.is_null()
-        empty = null | raw.is_nan().fill_null(False) if raw.dtype.is_float() else null
-        return empty.to_numpy()
+        return (~raw.is_finite().fill_null(False) if raw.dtype.is_float() else raw.is_null()).to_numpy()
     if isinstance(raw, np.ndarray) and raw.dtype.kind == "f":
         return np.asarray(np.isnan(raw.reshape(len(raw), -1)).all(1))
     return np.zeros(len(raw), bool)
@@ -295,21 +340,6 @@ def _head(raw: Raw) -> Raw:
         return raw
     rows = np.random.default_rng(0).choice(len(raw), SAMPLE, replace=False)
     return take_raw(raw, np.sort(rows))
-
-
-def _joined(a: Raw, b: Raw, name: str, source: str) -> Raw:
-    if isinstance(a, pl.Series) and isinstance(b, pl.Series):
-        try:
-            return pl.concat([a.to_frame(name), b.alias(name).to_frame()], how="vertical_relaxed")[name]
-        except pl.exceptions.PolarsError:
-            raise SourceError(
-                "mismatched-files", f"{source}: {name!r} is {b.dtype} there and {a.dtype} in training"
-            ) from None
-    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and a.shape[1:] == b.shape[1:]:
-        return np.concatenate([a, b])
-    if isinstance(a, list) and isinstance(b, list):
-        return a + b
-    raise SourceError("mismatched-files", f"{source}: {name!r} is of another kind there than in training")
 
 
 def _role(taken: Sequence[Taken], name: str) -> str:

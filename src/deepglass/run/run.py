@@ -7,12 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from deepglass.data.sources import read
 from deepglass.networks.network import Network
 from deepglass.objectives.base import Objective
 from deepglass.run.folder import Folder
 from deepglass.run.plain import short_figure
 from deepglass.run.predictor import Answers, Predictor, Rows
+from deepglass.run.prepare import read_like
 from deepglass.run.spec import Spec
 
 
@@ -70,7 +70,7 @@ class Run:
         """Figures on labelled rows; without any, those of the run's own test rows."""
         if source is None:
             return self.metrics.get("test", {})
-        return self.predictor.evaluate(read(source))
+        return self.predictor.evaluate(read_like(self.spec.data, source))
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}: {self.summary()})"

@@ -33,6 +33,8 @@ class DataSpec:
         ignore: columns that are left out.
         test: a second source whose rows are the test rows.
         root: the folder of the sets that `data:NAME` names; else $DEEPGLASS_DATA.
+        delimiter, encoding, header, quote, missing, sheet: as in `data.sources.SourceOptions`, where the recognition
+            errs.
     """
 
     source: Source = None
@@ -42,6 +44,12 @@ class DataSpec:
     ignore: tuple[str, ...] = ()
     test: Source = None
     root: str | None = None
+    delimiter: str | None = None
+    encoding: str | None = None
+    header: bool | None = None
+    quote: str | None = None
+    missing: tuple[str, ...] = ()
+    sheet: str | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +95,12 @@ class TrainingSpec:
             value = getattr(self, name)
             if isinstance(value, int | float) and value <= 0:
                 raise ValueError(f"{name} must be above 0, not {value}")
+        for name in ("weight_decay", "warmup", "clip", "patience"):
+            value = getattr(self, name)
+            if value is not None and value < 0:
+                raise ValueError(f"{name} must be at least 0, not {value}")
+        if self.time is not None:
+            parse_seconds(self.time, "training.time")
 
     @property
     def budget(self) -> float | None:
@@ -145,7 +159,7 @@ class Spec:
         split = data.pop("split", {})
         if not isinstance(split, Mapping):
             raise SpecError("bad-value", f"data.split: expected settings such as {{test: 0.1}}, got {split!r}")
-        data_spec = construct(DataSpec, data, "data", split=construct(Split, split, "data.split"))
+        data_spec = construct(DataSpec, {**data, "split": construct(Split, split, "data.split")}, "data")
         training = construct(TrainingSpec, values.pop("training", None) or {}, "training")
         named = {
             "inputs": _features(values.pop("inputs", None), "inputs"),
@@ -153,7 +167,7 @@ class Spec:
             "network": _named(values.pop("network", None), "trunk", "network"),
             "objective": {"name": "supervised", **_named(values.pop("objective", None), "name", "objective")},
         }
-        return construct(Spec, values, "spec", data=data_spec, training=training, **named)
+        return construct(Spec, {**values, "data": data_spec, "training": training, **named}, "spec")
 
     def anchored(self) -> Spec:
         """The same with absolute paths, so that it means the same from another folder."""

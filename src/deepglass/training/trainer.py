@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from deepglass.data.batches import Dataset, Stream
-from deepglass.device import autocast
+from deepglass.device import autocast, deterministic
 from deepglass.errors import TrainingError
 from deepglass.objectives.base import Evaluation, Loss, Objective
 from deepglass.training.checkpoint import Checkpoints, State, flatten_optimizer, restore_optimizer
@@ -137,7 +137,7 @@ class Trainer:
         run = _Run(objective, stream, plan, valid, clock, self)
         if state is not None:
             run.restore(state)
-        with _interruptible() as interrupted:
+        with _interruptible() as interrupted, deterministic():
             return run.go(interrupted)
 
     def probe(self, objective: Objective, stream: Stream, plan: Plan, valid: Dataset | None, seconds: float) -> Costs:
@@ -148,7 +148,8 @@ class Trainer:
         times: list[float] = []
         while len(times) < 5 or (time.perf_counter() < end and len(times) < 200):
             start = time.perf_counter()
-            run.step_once()
+            with deterministic():
+                run.step_once()
             times.append(time.perf_counter() - start)
             if len(times) >= 2 and time.perf_counter() > end + 0.4 * seconds:
                 break
