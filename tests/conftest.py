@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
+
+from deepglass.cli.main import main
 
 HERE = Path(__file__).parent
 DATA = Path(os.environ.get("DEEPGLASS_DATA", HERE.parent.parent / "shared" / "data"))
@@ -48,3 +53,30 @@ def table_file(tmp_path: Path) -> Path:
     path = tmp_path / "houses.csv"
     made_up().write_csv(path)
     return path
+
+
+class Said(NamedTuple):
+    """What a command answered."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Said]
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """`command("train", "houses.csv")`: the command line in this process; one thread and no baselines in a training."""
+
+    def call(*words: object) -> Said:
+        quick = ["--no-baselines", "training.threads=1"] if words[0] == "train" else []
+        monkeypatch.setattr(sys, "argv", ["deepglass", *map(str, words), *quick])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main()
+        said = capsys.readouterr()
+        return Said(int(end.value.code or 0), said.out, said.err)
+
+    return call

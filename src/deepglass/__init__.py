@@ -6,6 +6,7 @@
 The public names are loaded when they are first used, so that `import deepglass` is quick.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from deepglass.training.trainer import Trainer
 
 __version__ = "0.1.0"
+
+# Threads that wait for each other by spinning starve on a busy machine: with two other processes on two cores a step
+# of a small network took ten times as long. Read when torch is loaded, so it has to be set before.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _HOMES = {
     "train": "deepglass.api",

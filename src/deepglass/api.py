@@ -12,15 +12,21 @@ from typing import Any
 import polars as pl
 
 from deepglass.config import set_path
+from deepglass.device import pick
 from deepglass.errors import SourceError, SpecError
 from deepglass.run import fit
 from deepglass.run.folder import Folder
+from deepglass.run.folds import fold_specs, is_many, summarise
+from deepglass.run.planning import make_plan
 from deepglass.run.predictor import Answers, Rows
 from deepglass.run.prepare import Prepared, Taken, prepare, read_source, reprepare
 from deepglass.run.run import Run
 from deepglass.run.spec import Spec
+from deepglass.run.varying import change_for
 from deepglass.training.checkpoint import write_atomic
 from deepglass.training.events import Listener
+from deepglass.training.optimizers import make_optimizer
+from deepglass.training.schedules import schedule
 from deepglass.understand.after import add_baselines, add_report
 from deepglass.understand.inspect import Inspection, inspect_table
 from deepglass.understand.new import commented_spec
@@ -52,19 +58,14 @@ def train(
     """
     started = clock.perf_counter()
     spec = spec_of(source, target, settings)
-    prepared = prepare(spec)
-    for listener in listeners:
-        getattr(listener, "prepared", lambda p: None)(prepared)
-    fit.build(
-        spec, prepared.inputs, prepared.outputs, spec.training.device
-    )  # a wrong setting is found before a folder is made
-    path = Path(out) if out is not None else Folder.next_free(_short_name(spec.data.source, prepared))
+    path = Path(out) if out is not None else Folder.next_free(_short_name(spec.data.source))
+    Folder.occupied(path, force)  # a folder that is taken is told before the data are read
+    if not is_many(spec):
+        return _train_one(spec, path, force, listeners, baselines, started)
+    _check(fold_specs(spec)[0], prepare(fold_specs(spec)[0]))
     folder = Folder.make(path, force)
-    trained = fit.train(spec, prepared, folder, listeners, started)
-    if baselines:
-        add_baselines(folder, prepared, trained.metrics, started)
-        add_report(folder, prepared, trained.objective, trained.best)
-    return Run(path)
+    folder.store_spec(spec)
+    return _train_folds(spec, folder, listeners, baselines, started)
 
 
 def resume(run: str | Path, source: Any = None, listeners: Sequence[Listener] = ()) -> Run:
@@ -79,6 +80,8 @@ def resume(run: str | Path, source: Any = None, listeners: Sequence[Listener] = 
         return Run(folder.path)
     spec = folder.spec()
     spec = spec_of(source, None, {}, spec) if source is not None else spec
+    if is_many(spec):
+        return _train_folds(spec, folder, listeners, True, started)
     prepared = stored(folder, spec)
     trained = fit.resume(spec, prepared, folder, folder.plan(), listeners, started)
     add_baselines(folder, prepared, trained.metrics, started)
@@ -175,6 +178,55 @@ def write_answers(path: Path, answers: Answers) -> None:
         raise SpecError("bad-value", f"--out: {path}: expected .csv, .tsv, .parquet, .json or .jsonl")
 
 
+# -- training ----------------------------------------------------------------------------------------------------
+
+
+def _train_one(
+    spec: Spec, path: Path, force: bool, listeners: Sequence[Listener], baselines: bool, started: float
+) -> Run:
+    prepared = prepare(spec)
+    _check(spec, prepared)
+    _tell(listeners, "prepared", prepared)
+    folder = Folder.make(path, force)
+    trained = fit.train(spec, prepared, folder, listeners, started)
+    if baselines:
+        add_baselines(folder, prepared, trained.metrics, started)
+        add_report(folder, prepared, trained.objective, trained.best)
+    return Run(path)
+
+
+def _train_folds(spec: Spec, folder: Folder, listeners: Sequence[Listener], baselines: bool, started: float) -> Run:
+    """A run a fold; one that is finished stays as it is, one that was stopped goes on."""
+    specs = fold_specs(spec)
+    for i, fold in enumerate(specs):
+        path = folder.path / f"fold-{i}"
+        _tell(listeners, "fold", i, len(specs))
+        if (path / "spec.yaml").exists():
+            run = resume(path, None if isinstance(fold.data.source, str) else fold.data.source, listeners)
+        else:
+            run = _train_one(fold, path, False, listeners, baselines, clock.perf_counter())
+        if run.metrics["reason"] == "interrupted":
+            raise KeyboardInterrupt
+    summarise(folder, started)
+    return Run(folder.path)
+
+
+def _check(spec: Spec, prepared: Prepared) -> None:
+    """Make once what training will make, so that a wrong setting is found before there is a folder."""
+    device = str(pick(spec.training.device))
+    objective = fit.build(spec, prepared.inputs, prepared.outputs, device)
+    recipe = fit.recipe_of(spec, prepared.inputs)
+    plan = make_plan(spec.training, recipe, len(prepared.rows("train")), device)
+    schedule(plan.schedule, plan.warmup)
+    make_optimizer(plan.optimizer, objective.named_parameters(), plan.learning_rate, plan.weight_decay)
+    change_for(spec.training, recipe, prepared.inputs, prepared.outputs, plan.epochs)
+
+
+def _tell(listeners: Sequence[Listener], what: str, *arguments: Any) -> None:
+    for listener in listeners:
+        getattr(listener, what, lambda *a: None)(*arguments)
+
+
 # -- between words and specs -------------------------------------------------------------------------------------
 
 SHORT = {  # what is said so often that it needs no path
@@ -210,7 +262,7 @@ def stored(folder: Folder, spec: Spec) -> Prepared:
     Raises:
         SourceError: `mismatched-files` when the source has changed since.
     """
-    if isinstance(spec.data.source, str) and spec.data.source.startswith("<"):
+    if any(isinstance(s, str) and s.startswith("<") for s in (spec.data.source, spec.data.test)):
         raise SourceError("not-found", f"{folder.path}: was trained on a Python object; give it again as source=")
     split = folder.split()
     kept = folder.read_json("features.json")
@@ -245,9 +297,9 @@ def _run(run: str | Path | Run) -> Run:
     return run if isinstance(run, Run) else Run(run)
 
 
-def _short_name(source: Any, prepared: Prepared) -> str:
-    name = str(source) if isinstance(source, str) else prepared.table.name
-    return Path(name.rpartition(":")[2].rstrip("/")).name.partition(".")[0] or "run"
+def _short_name(source: Any) -> str:
+    name = source if isinstance(source, str) else getattr(source, "name", None) or "run"
+    return Path(str(name).rpartition(":")[2].rstrip("/")).name.partition(".")[0] or "run"
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

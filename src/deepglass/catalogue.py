@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import os
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
+from deepglass.data.sources import named
 from deepglass.features.base import FEATURES
 from deepglass.networks.trunks.base import TRUNKS
 from deepglass.nn.activations import ACTIVATIONS
@@ -39,11 +41,17 @@ def _registry(registry: Registry) -> dict[str, str]:
 
 
 def _first_sentence(text: str | None) -> str:
-    return " ".join((text or "").split("\n\n")[0].split())
+    paragraph = " ".join((text or "").split("\n\n")[0].split())
+    return paragraph.partition(". ")[0].removesuffix(".") + "." if paragraph else ""
 
 
 def _data() -> dict[str, str]:
-    root = Path(os.environ.get("DEEPGLASS_DATA", ""))
-    if not os.environ.get("DEEPGLASS_DATA") or not root.is_dir():
-        return {"": "set DEEPGLASS_DATA to the folder that holds the sets"}
-    return {f"data:{p.name}": "" for p in sorted(root.iterdir()) if p.is_dir()}
+    """The bundled sets, the sets that are known by name, and whatever else lies beside those."""
+    bundled = import_module("deepglass.data.sources.bundled")  # scikit-learn takes a second to import
+    found = {f"sklearn:{name}": "comes with scikit-learn" for name in bundled.SETS}
+    root = Path(os.environ.get(named.VARIABLE) or "/nowhere")
+    there = {p.name for p in root.iterdir() if p.is_dir() and p.name[0] not in "._"} if root.is_dir() else set()
+    for name in sorted(there | set(named.SETS)):
+        about = named.SETS[name][0] if name in named.SETS else ""
+        found[f"data:{name}"] = about if name in there else f"{about} (not here)"
+    return found

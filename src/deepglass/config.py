@@ -10,7 +10,7 @@ import dataclasses
 import inspect
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import yaml
@@ -20,8 +20,15 @@ from deepglass.errors import SpecError, near_miss
 T = TypeVar("T")
 
 
-def construct(cls: Callable[..., T], settings: Mapping[str, Any], where: str, **given: Any) -> T:
-    """Call `cls` with checked settings; `given` are arguments that are not the user's to set.
+def construct(
+    cls: Callable[..., T], settings: Mapping[str, Any], where: str, beside: Sequence[str] = (), **given: Any
+) -> T:
+    """Call `cls` with checked settings.
+
+    Args:
+        where: the path of the settings, for messages.
+        beside: keys that stand beside these settings and were taken out already, such as the `kind` of a feature.
+        given: arguments that are not the user's to set.
 
     Raises:
         SpecError: `unknown-key` or `bad-value`, with the path of the setting.
@@ -29,7 +36,7 @@ def construct(cls: Callable[..., T], settings: Mapping[str, Any], where: str, **
     known = parameters(cls)
     for key in settings:
         if key not in known or key in given:
-            allowed = [k for k in known if k not in given and not k.endswith("_")]
+            allowed = [k for k in (*beside, *known) if k not in given and not k.endswith("_")]
             raise SpecError("unknown-key", f"{where}: no setting {key!r}{near_miss(str(key), allowed)}")
     hints = _hints(cls)
     checked = {k: check(v, hints.get(k, Any), f"{where}.{k}") for k, v in settings.items()}

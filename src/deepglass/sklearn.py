@@ -3,28 +3,45 @@
     from deepglass import DeepglassClassifier
     cross_val_score(DeepglassClassifier(time=10), X, y)
 
-`X` may be an array, a sparse-free matrix or a frame whose columns are numbers, text, dates or categories.
+`X` is an array, whose columns of numbers are taken for numbers, or a pandas or polars frame, whose columns are taken
+for what they are: numbers, categories, dates, text, lists of numbers. Missing values may stay. A trained estimator
+holds its run as bytes; `save` writes it out as a run folder like any other. Not supported: `sample_weight`, sparse
+matrices, classes of several outputs at once.
 """
 
 from __future__ import annotations
 
-import shutil
+import random
 import tempfile
-import weakref
-from collections.abc import Mapping
+import zipfile
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from io import BytesIO
+from numbers import Integral
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import polars as pl
+import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
 from deepglass.api import train
+from deepglass.calibration import apply_temperature
+from deepglass.data.sources import read
+from deepglass.data.table import Table
+from deepglass.errors import UserError
+from deepglass.features.base import Best, Raw
+from deepglass.run.folder import Folder
+from deepglass.run.predictor import Predictor
 from deepglass.run.run import Run
 
-TARGET = "y"
+LEAST_ROWS = 10  # as everywhere in deepglass
 
 
 class _Estimator(BaseEstimator):
@@ -35,11 +52,13 @@ class _Estimator(BaseEstimator):
         epochs: passes over the rows, instead of a time; with neither, a rule and early stopping.
         network: a trunk's name.
         valid: share of the rows that training holds back to choose the best weights and to calibrate.
-        random_state: the seed of initialisation and order.
-        settings: further settings by path, such as {"training.learning_rate": 1e-3}.
-    """
+        random_state: a whole number for the same result each time; None draws another seed each time.
+        settings: further settings by path, such as {"training.learning_rate": 1e-3, "kinds": {"zip": "category"}}.
 
-    _kind: str
+    Attributes:
+        metrics_: what the run's metrics.json holds.
+        n_iter_: steps that were made.
+    """
 
     def __init__(
         self,
@@ -47,7 +66,7 @@ class _Estimator(BaseEstimator):
         epochs: int | None = None,
         network: str | None = None,
         valid: float = 0.1,
-        random_state: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.time = time
@@ -57,127 +76,192 @@ class _Estimator(BaseEstimator):
         self.random_state = random_state
         self.settings = settings
 
+    @abstractmethod
+    def fit(self, X: Any, y: Any) -> _Estimator:
+        """Train on rows X (N, F) and their answers y."""
+
+    def save(self, folder: str | Path, force: bool = False) -> Run:
+        """Write the run as a folder, for `deepglass predict`, `resume`, `serve` and the rest.
+
+        Raises:
+            SpecError: `already-exists`, unless forced.
+        """
+        check_is_fitted(self, "n_iter_")
+        _unpack(self._packed, Folder.make(Path(folder), force).path)
+        return Run(folder)
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.string = True
         tags.input_tags.categorical = True
-        tags.non_deterministic = False
+        tags.target_tags.required = True
         return tags
 
-    def _train(self, columns: dict[str, Any], target: np.ndarray) -> None:
-        folder = Path(tempfile.mkdtemp(prefix="deepglass-"))
-        self._cleanup = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        chosen: dict[str, Any] = {"kinds": {**self._kinds(columns), TARGET: self._kind}}
-        chosen |= {"time": self.time} if self.time is not None else {}
-        chosen |= {"epochs": self.epochs} if self.epochs is not None else {}
-        chosen |= {"network.trunk": self.network} if self.network is not None else {}
-        seed = 0 if self.random_state is None else int(self.random_state)
-        run = train(
-            {**columns, TARGET: target},
-            TARGET,
-            out=folder / "run",
-            baselines=False,
-            seed=seed,
-            split={"test": 0.0, "valid": self.valid, "seed": seed},
-            **chosen,
-            **(self.settings or {}),
-        )
-        self.run_: Run = run
-        run.predictor  # noqa: B018 - loaded now, so that the estimator does not need the folder
-        self.n_iter_ = max(1, run.metrics["step"])
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the network, which is made again from the packed run when it is needed."""
+        return {k: v for k, v in super().__getstate__().items() if k != "_predictor"}
 
-    def _columns(self, X: Any, reset: bool) -> dict[str, Any]:
-        """X as named columns; frames keep their own types."""
-        if hasattr(X, "columns") and hasattr(X, "dtypes"):
+    @cached_property
+    def _predictor(self) -> Predictor:
+        with tempfile.TemporaryDirectory(prefix="deepglass-") as folder, _own_randomness():
+            _unpack(self._packed, Path(folder))
+            return Predictor.load(Folder.open(Path(folder)))
+
+    def _train(self, table: Table, target: np.ndarray, kind: str) -> None:
+        name = "y"
+        while name in table.columns:
+            name += "_"
+        table = Table({**table.columns, name: target}, "(X, y)", kinds={**table.kinds, name: kind})
+        seed = self._seed()
+        chosen: dict[str, Any] = {"seed": seed, "split": {"test": 0.0, "valid": self.valid, "seed": seed}}
+        chosen |= {"time": self.time, "epochs": self.epochs, "network.trunk": self.network, **(self.settings or {})}
+        with tempfile.TemporaryDirectory(prefix="deepglass-") as folder, _own_randomness():
+            try:
+                run = train(table, name, out=Path(folder) / "run", baselines=False, **chosen)
+            except UserError as error:
+                raise ValueError(str(error)) from error  # what scikit-learn's own estimators raise
+            self._packed = _pack(run.path)
+            self.metrics_: dict[str, Any] = run.metrics
+            self.__dict__["_predictor"] = run.predictor  # read before the folder goes
+        self.n_iter_ = int(self.metrics_["step"])
+
+    def _best(self, X: Any) -> Best:
+        """The best answers for new rows, as arrays."""
+        check_is_fitted(self, "n_iter_")
+        predictor = self._predictor
+        return predictor.best(self._table(X, reset=False))[predictor.outputs[0].name]
+
+    def _table(self, X: Any, reset: bool) -> Table:
+        """X as named columns; frames keep their own types, numbers in arrays are numbers."""
+        least = LEAST_ROWS if reset else 1
+        if isinstance(X, pl.DataFrame) or type(X).__module__.startswith("pandas."):
             validate_data(self, X, reset=reset, skip_check_array=True)
-            return {str(name): pl.Series(str(name), np.asarray(X[name]), strict=False) for name in X.columns}
-        array = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan", ensure_min_samples=1)
-        if array.dtype == object:
-            return {
-                _column(i): pl.Series(_column(i), array[:, i].tolist(), strict=False) for i in range(array.shape[1])
-            }
-        return {_column(i): array[:, i] for i in range(array.shape[1])}
+            if len(X) < least:
+                raise ValueError(f"Found a frame with {len(X)} row(s) while a minimum of {least} is required.")
+            return read(X)
+        array = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan", ensure_min_samples=least)
+        columns = {f"column_{i}": _column(array[:, i - 1]) for i in range(1, array.shape[1] + 1)}
+        numbers = {name: "number" for name, raw in columns.items() if isinstance(raw, np.ndarray)}
+        return Table(columns, "X", kinds=numbers)
 
-    @staticmethod
-    def _kinds(columns: Mapping[str, Any]) -> dict[str, str]:
-        """Arrays of numbers are numbers, as everywhere in scikit-learn; other columns are recognised."""
-        return {n: "number" for n, c in columns.items() if isinstance(c, np.ndarray) and c.dtype.kind in "iuf"}
+    def _seed(self) -> int:
+        drawn = check_random_state(self.random_state)
+        return int(self.random_state) if isinstance(self.random_state, Integral) else drawn.randint(2**31 - 1)
 
 
 class DeepglassClassifier(ClassifierMixin, _Estimator):
-    """A classifier with calibrated probabilities.
+    """A classifier with calibrated probabilities; the arguments are those of `_Estimator`.
+
+    Attributes:
+        classes_: the classes, in the order of the columns of `predict_proba`.
 
     Example:
         >>> DeepglassClassifier(epochs=20).fit(X, y).predict_proba(X[:1])  # doctest: +SKIP
     """
 
-    _kind = "category"
-
     def fit(self, X: Any, y: Any) -> DeepglassClassifier:
-        """Train on rows X (N, F) and their classes y (N,)."""
-        columns = self._columns(X, reset=True)
+        """Train on rows X (N, F) and their classes y (N,).
+
+        Raises:
+            ValueError: fewer than ten rows, fewer than two classes, or what deepglass refuses, with its code.
+        """
+        table = self._table(X, reset=True)
         y = column_or_1d(_required(y, self), warn=True)
         check_consistent_length(X, y)
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"DeepglassClassifier can't train when only one class is present: {self.classes_[0]!r}")
-        self._train(columns, codes)
+        self._train(table, codes, "category")
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """The probability of each of `classes_`, (N, K)."""
-        check_is_fitted(self, "run_")
-        predictor = self.run_.predictor
-        feature = predictor.outputs[0]
-        best = predictor.best(self._columns(X, reset=False))[feature.name]
-        calibration = predictor.calibration.get(feature.name, {})
-        log_probs = best["log_probs"].astype(np.float64) / calibration.get("temperature", 1.0)
-        log_probs -= log_probs.max(1, keepdims=True)
-        probs = np.exp(log_probs)
-        order = [int(name) for name in feature.class_names]  # classes that only the held-back rows have get 0
-        result = np.zeros((len(probs), len(self.classes_)))
-        result[:, order] = probs / probs.sum(1, keepdims=True)
-        return result
+        """The probability of each of `classes_`, (N, K) float64."""
+        log_probs = self._best(X)["log_probs"].astype(np.float64)
+        feature = self._predictor.outputs[0]
+        temperature = self._predictor.calibration.get(feature.name, {}).get("temperature", 1.0)
+        probs = np.zeros((len(log_probs), len(self.classes_)))
+        known = [int(code) for code in feature.class_names]  # a class that only the held-back rows have gets 0
+        probs[:, known] = np.exp(apply_temperature(log_probs, temperature))
+        return probs / probs.sum(1, keepdims=True)
 
     def predict(self, X: Any) -> np.ndarray:
         """The likeliest class of each row, (N,)."""
-        return cast(np.ndarray, self.classes_[self.predict_proba(X).argmax(1)])
+        likeliest = self.predict_proba(X).argmax(1)
+        return np.asarray(self.classes_[likeliest])
 
 
 class DeepglassRegressor(RegressorMixin, _Estimator):
-    """A regressor for one number.
+    """A regressor for a number, or for several at once; the arguments are those of `_Estimator`.
 
     Example:
         >>> DeepglassRegressor(epochs=20).fit(X, y).predict(X[:1])  # doctest: +SKIP
     """
 
-    _kind = "number"
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
 
     def fit(self, X: Any, y: Any) -> DeepglassRegressor:
-        """Train on rows X (N, F) and their numbers y (N,)."""
-        columns = self._columns(X, reset=True)
-        y = column_or_1d(_required(y, self), warn=True)
+        """Train on rows X (N, F) and their numbers y, (N,) or (N, K).
+
+        Raises:
+            ValueError: fewer than ten rows, the same number everywhere, or what deepglass refuses, with its code.
+        """
+        table = self._table(X, reset=True)
+        y = check_array(_required(y, self), ensure_2d=False, dtype=np.float64, input_name="y", estimator=self)
         check_consistent_length(X, y)
-        y = y.astype(float)
-        if not np.isfinite(y).all():
-            raise ValueError("Input y contains NaN or infinity.")
-        self._train(columns, y)
+        several = y.ndim == 2 and y.shape[1] > 1
+        self._train(table, y if several else column_or_1d(y, warn=True), "vector" if several else "number")
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        """A number for each row, (N,)."""
-        check_is_fitted(self, "run_")
-        answers = self.run_.predictor.predict(self._columns(X, reset=False))
-        return np.array([row[TARGET]["value"] for row in answers], dtype=float)
-
-
-def _column(i: int) -> str:
-    return f"column_{i + 1}"
+        """The numbers of each row, (N,) or (N, K) float64."""
+        best = self._best(X)
+        decoded = self._predictor.outputs[0].decode(best)
+        return np.array([row["value"] for row in decoded], dtype=np.float64)
 
 
 def _required(y: Any, estimator: BaseEstimator) -> Any:
     if y is None:
         raise ValueError(f"{type(estimator).__name__} requires y to be passed, but the target y is None")
     return y
+
+
+def _column(values: np.ndarray) -> Raw:
+    """A column of an array: numbers as they are, all else as a polars Series of one type."""
+    if values.dtype.kind in "iuf":
+        return values
+    cells: Sequence[Any] = values.tolist()
+    if any(not isinstance(v, str | int | float | bool | None) for v in cells):
+        cells = [None if v is None else str(v) for v in cells]
+    cells = [None if isinstance(v, float) and np.isnan(v) else v for v in cells]
+    return pl.Series(cells, strict=False)
+
+
+@contextmanager
+def _own_randomness() -> Iterator[None]:
+    """Training seeds Python's, numpy's and torch's generators; the caller's go on as though it had not."""
+    before = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=[]):
+        try:
+            yield
+        finally:
+            random.setstate(before[0])
+            np.random.set_state(before[1])
+
+
+def _pack(folder: Path) -> bytes:
+    """A run folder as the bytes of a zip, without its checkpoints."""
+    content = BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
+        for path in sorted(p for p in folder.iterdir() if p.is_file()):
+            archive.write(path, path.name)
+    return content.getvalue()
+
+
+def _unpack(packed: bytes, folder: Path) -> None:
+    with zipfile.ZipFile(BytesIO(packed)) as archive:
+        archive.extractall(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ app = typer.Typer(
     help="Deep learning that you can see through: any data in, any answer out, and everything in between to look at.",
 )
 
+STORAGE = {errno.ENOSPC: "disk-full", errno.EDQUOT: "disk-full", errno.EROFS: "read-only", errno.EACCES: "read-only"}
 USAGE_ERROR: Any = typer.BadParameter.__base__  # of the click that typer brings along
 
 SourceArgument = Annotated[str, typer.Argument(help="a file, a folder, sklearn:NAME, data:NAME")]
@@ -111,11 +113,8 @@ def evaluate(
     figures = deepglass.evaluate(run, source)
     if as_json:
         _print_json(figures)
-        return
-    for output, values in figures.items():
-        print(output)
-        for metric, value in values.items():
-            print(f"  {metric:<18} {value:.6g}")
+    else:
+        _show().show_figures(figures)
 
 
 @app.command()
@@ -193,11 +192,8 @@ def list_names(
     found = deepglass.listing(what)
     if as_json:
         _print_json(found)
-        return
-    for group, entries in found.items():
-        print(f"{group}")
-        for entry, about in entries.items():
-            print(f"  {entry:<18} {about}".rstrip())
+    else:
+        _show().show_listing(found)
 
 
 def main() -> NoReturn:
@@ -216,6 +212,11 @@ def main() -> NoReturn:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        if error.errno not in STORAGE:
+            raise
+        print(f"error: [{STORAGE[error.errno]}] {error.filename or ''}: {error.strerror}", file=sys.stderr)
+        sys.exit(1)
     sys.exit(0)
 
 

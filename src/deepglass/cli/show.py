@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,54 +19,62 @@ from deepglass.training.events import Listener, Record
 from deepglass.training.plan import Plan
 from deepglass.understand.inspect import Inspection
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+out = Console(highlight=False, markup=False)  # names of columns may look like markup
+err = Console(stderr=True, highlight=False, markup=False)
 SHADES = " .:-=+*#%@"
+LINES = 10  # of progress, where stderr is no terminal
+OBVIOUS = ("delimiter", "header", "quote")  # notes on a source that training does not repeat
 
 
 class Bar(Listener):
-    """A progress bar on stderr: time left, loss and the main figure; a line an event where stderr is no terminal."""
+    """A progress bar on stderr: time left, loss and the main figure; some lines where stderr is no terminal."""
 
     def __init__(self) -> None:
         self.progress: Progress | None = None
         self.figure = ""
+        self.last_step, self.next_line = 1, 0.0
+
+    def fold(self, number: int, folds: int) -> None:
+        err.print(f"fold {number + 1} of {folds}", style="bold")
 
     def prepared(self, prepared: Prepared) -> None:
-        counts = {p: int((prepared.split == p).sum()) for p in ("train", "valid", "test")}
-        err.print(
-            f"[bold]{prepared.table.name}[/]: {len(prepared.table):,} rows "
-            f"({counts['train']:,} train, {counts['valid']:,} valid, {counts['test']:,} test)"
-        )
-        kinds: dict[str, list[str]] = {}
+        counts = ", ".join(f"{int((prepared.split == p).sum()):,} {p}" for p in ("train", "valid", "test"))
+        err.print(f"{prepared.table.name}: {len(prepared.table):,} rows ({counts})", style="bold")
+        groups: dict[tuple[str, str], list[str]] = {}
         for taken in prepared.taken:
-            kinds.setdefault(f"{taken.role} {taken.kind}" if taken.role != "ignored" else "ignored", []).append(
-                taken.name
-            )
-        for kind, names in kinds.items():
+            name = taken.name if taken.role != "ignored" else f"{taken.name} ({taken.why})"
+            groups.setdefault((taken.role, "" if taken.role == "ignored" else taken.kind), []).append(name)
+        grid = _grid()
+        for (role, kind), names in groups.items():
             listed = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-            err.print(f"  {kind}: {listed}", markup=False)
-        for note in prepared.notes:
-            err.print(f"  note: {note}", markup=False)
+            grid.add_row(f"  {role}", kind, listed)
+        err.print(grid)
+        for note in prepared.table.notes:
+            if note.what not in OBVIOUS:
+                err.print(f"  {note.what}: {note.value} ({note.why})")
+        for sentence in prepared.notes:
+            err.print(f"  note: {sentence}")
 
     def started(self, plan: Plan, step: int) -> None:
-        length = f"{plan.budget:g} s" if plan.budget else f"{plan.epochs:.3g} epochs"
-        err.print(
-            f"training for {length}: {plan.last_step:,} steps of {plan.batch_size} rows, {plan.optimizer} "
-            f"{plan.learning_rate:g}, {plan.precision}, {plan.device}, {plan.threads} threads"
-        )
+        length = _count(plan.epochs, "epoch") if plan.budget is None else short_span(plan.budget)
+        err.print(f"training for {length}: {_count(plan.last_step, 'step')} of {_count(plan.batch_size, 'row')}")
+        threads = f" ({_count(plan.threads, 'thread')})" if plan.device == "cpu" else ""
+        err.print(f"  {plan.optimizer} at {plan.learning_rate:g}, {plan.precision}, {plan.device}{threads}")
         columns = (
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=20),
             TaskProgressColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.fields[figures]}"),
         )
+        self.last_step, self.next_line = plan.last_step, 0.0
         self.progress = Progress(*columns, console=err, transient=True)
         self.task = self.progress.add_task("training", total=plan.last_step, completed=step, figures="")
         self.progress.start()
 
     def stepped(self, step: int, plan: Plan, loss: float) -> None:
         assert self.progress is not None
+        self.last_step = plan.last_step
         self.progress.update(self.task, total=plan.last_step, completed=step, figures=f"loss {loss:.4f} {self.figure}")
 
     def evaluated(self, record: Record) -> None:
@@ -75,9 +84,11 @@ class Bar(Listener):
             metric, value = next(iter(figures.items()))
             self.figure = f"{name} {metric} {short_figure(value)}"
             break
-        if not err.is_terminal and record.valid:
+        due = record.step >= self.next_line or record.step >= self.last_step
+        if not err.is_terminal and record.valid and due:
             loss = sum(record.losses.values())
             err.print(f"  step {record.step}, {record.seconds:.1f} s: loss {loss:.4f}, {self.figure}")
+            self.next_line = record.step + self.last_step / LINES
 
     def finished(self, reason: str) -> None:
         assert self.progress is not None
@@ -93,64 +104,93 @@ class Bar(Listener):
 def show_run(run: Run) -> None:
     """A finished run's figures, on stdout."""
     metrics = run.metrics
-    for name, figures in (metrics.get("test") or metrics.get("valid") or {}).items():
+    part = "test" if metrics.get("test") else "valid"
+    folds = metrics.get("folds", [])
+    for name, figures in metrics.get(part, {}).items():
         compared = metrics.get("baselines", {}).get(name, {})
-        grid = Grid(
-            title=f"{name} on {'test' if metrics.get('test') else 'validation'} rows", title_justify="left", box=SIMPLE
-        )
-        grid.add_column("")
-        grid.add_column("this run", justify="right", style="bold")
-        for baseline in compared:
-            grid.add_column(baseline.replace("_", " "), justify="right")
+        where = f"{len(folds)} folds" if folds else "test rows" if part == "test" else "validation rows"
+        ours = ["mean", "± sd"] if folds else ["this run"]
+        grid = _grid(f"{name} on {where}", *ours, *(b.replace("_", " ") for b in compared))
+        grid.columns[1].style = "bold"
         for metric, value in figures.items():
+            deviation = metrics["spread"].get(name, {}).get(metric) if folds else None
+            spread = ["" if deviation is None else short_figure(deviation)] if folds else []
             others = (short_figure(b[metric]) if metric in b else "" for b in compared.values())
-            grid.add_row(metric, short_figure(value), *others)
+            grid.add_row(metric, short_figure(value), *spread, *others)
+        out.print()
         out.print(grid)
     seconds = metrics["seconds"]
     out.print(
-        f"{metrics['parameters']:,} weights, {short_span(seconds['train'])} of training, "
+        f"\n{metrics['parameters']:,} weights, {short_span(seconds['train'])} of training, "
         f"{short_span(seconds['total'])} in all"
     )
+    out.print(f"run: {run.path}", soft_wrap=True)
     report = run.path / "report.html"
-    out.print(f"run: {run.path}" + (f"   report: {report}" if report.exists() else ""), soft_wrap=True)
+    if report.exists():
+        out.print(f"report: {report}", soft_wrap=True)
+
+
+def show_figures(figures: Mapping[str, Mapping[str, float]]) -> None:
+    """Figures by output and metric."""
+    for name, values in figures.items():
+        grid = _grid(name, "")
+        for metric, value in values.items():
+            grid.add_row(metric, short_figure(value))
+        out.print(grid)
 
 
 def show_inspection(found: Inspection) -> None:
-    out.print(f"[bold]{found.name}[/]: {found.rows:,} rows")
+    """Columns, how they are taken and why, and what is wrong."""
+    out.print(f"{found.name}: {found.rows:,} rows", style="bold")
     for note in found.notes:
-        out.print(f"  {note.what}: {note.value} ({note.why})", markup=False)
+        out.print(f"  {note.what}: {note.value} ({note.why})")
     for skipped in found.skipped[:20]:
-        out.print(f"  left out: {skipped.name} ({skipped.reason})", markup=False)
-    grid = Grid(box=SIMPLE)
-    for title in ("column", "kind", "role", "missing", "distinct", "example", "why"):
-        grid.add_column(title, overflow="fold")
+        out.print(f"  left out: {skipped.name} ({skipped.reason})")
+    missing = any(c.missing for c in found.columns)
+    grid = _grid("column", "kind", "role", *(["missing"] if missing else []), "example", "why", right=False)
+    for column in grid.columns:
+        column.no_wrap = column.header in ("kind", "role", "missing", "example")
+    grid.columns[0].max_width, grid.columns[-2].max_width = 26, 14
     for c in found.columns:
-        grid.add_row(c.name, c.kind, c.role, str(c.missing or ""), str(c.distinct or ""), c.example, c.why)
+        share = [str(c.missing or "")] if missing else []
+        grid.add_row(c.name, c.kind, c.role, *share, " ".join(c.example.split()), c.why)
+    out.print()
     out.print(grid)
+    if found.findings:
+        out.print()
     for finding in found.findings:
-        out.print(f"  {finding.kind}: {finding.text}", markup=False)
+        text = f"{finding.text}; mend it with {finding.fix}" if finding.fix else finding.text
+        print(_hanging(f"  {finding.kind}: {text}", 4))
 
 
 def show_comparison(compared: Mapping[str, Mapping[str, Any]]) -> None:
-    grid = Grid(title="test figures", title_justify="left", box=SIMPLE)
-    grid.add_column("")
-    for path in compared:
-        grid.add_column(path, justify="right", overflow="fold")
-    figures = {f"{o}.{m}" for c in compared.values() for o, ms in c["test"].items() for m in ms}
-    for key in sorted(figures):
+    """Runs side by side, a column each."""
+    grid = _grid("", *compared)
+    figures = dict.fromkeys(f"{o}.{m}" for c in compared.values() for o, ms in c["test"].items() for m in ms)
+    for key in figures:
         output, _, metric = key.rpartition(".")
         values = [c["test"].get(output, {}).get(metric) for c in compared.values()]
         grid.add_row(key, *("" if v is None else short_figure(v) for v in values))
-    grid.add_row("seconds of training", *(f"{c['seconds']['train']:.1f}" for c in compared.values()))
+    grid.add_row("training", *(short_span(c["seconds"]["train"]) for c in compared.values()))
     grid.add_row("weights", *(f"{c['parameters']:,}" for c in compared.values()))
     for key in next(iter(compared.values()))["settings"]:
-        grid.add_row(
-            key, *(str(c["settings"][key]) if c["settings"][key] is not None else "default" for c in compared.values())
-        )
+        grid.add_row(key, *(_setting(c["settings"][key]) for c in compared.values()))
     out.print(grid)
 
 
-def show_answers(answers: list[dict[str, dict[str, Any]]]) -> None:
+def show_listing(found: Mapping[str, Mapping[str, str]]) -> None:
+    """Groups of names with a sentence each; names that need none in one line."""
+    for i, (group, entries) in enumerate(found.items()):
+        out.print(("\n" if i else "") + group, style="bold")
+        if not any(entries.values()):
+            print(_hanging("  " + ", ".join(entries), 2))
+            continue
+        width = max(map(len, entries)) + 2
+        for name, about in entries.items():
+            print(_hanging(f"  {name:<{width}}{about}", width + 2))
+
+
+def show_answers(answers: Sequence[Mapping[str, Mapping[str, Any]]]) -> None:
     """One line a row: its answers and how sure they are."""
     for row in answers:
         print("  ".join(f"{name}: {answer(found)}" for name, found in row.items()))
@@ -169,3 +209,27 @@ def drawn(picture: np.ndarray, width: int = 16) -> list[str]:
     small = picture[::step, ::step].astype(float)
     levels = (small / max(small.max(), 1) * (len(SHADES) - 1)).astype(int)
     return ["".join(SHADES[v] * 2 for v in row) for row in levels]
+
+
+def _grid(*headers: str, right: bool = True) -> Grid:
+    """A table without a frame; with headers, a line below them and figures to the right."""
+    if not headers:
+        return Grid.grid(padding=(0, 2))
+    grid = Grid(box=SIMPLE, show_edge=False, pad_edge=False)
+    for i, header in enumerate(headers):
+        grid.add_column(header, justify="right" if right and i else "left", overflow="fold" if right else "ellipsis")
+    return grid
+
+
+def _hanging(text: str, indent: int) -> str:
+    return textwrap.fill(text, out.width, subsequent_indent=" " * indent, break_on_hyphens=False)
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_setting, value))
+    return "default" if value is None else str(value)
+
+
+def _count(n: float, one: str) -> str:
+    return f"{n:,.3g} {one}s" if n != int(n) else f"{int(n):,} {one}{'' if n == 1 else 's'}"

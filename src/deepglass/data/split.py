@@ -27,7 +27,7 @@ class Split:
             group in two parts. None: "given" where the source brings a split, else "random".
         seed: of the division alone; that of the training is another.
         folds: number of equal folds, one of which is the test.
-        fold: which fold, from 0.
+        fold: which of them, from 0; None: each in its turn, a run each.
         rows: numbers of train, valid and test rows in the order of the source; rows beyond them are not used.
 
     Raises:
@@ -43,7 +43,7 @@ class Split:
     by: str | None = None
     seed: int = 0
     folds: int | None = None
-    fold: int = 0
+    fold: int | None = None
     rows: tuple[int, int, int] | None = None
 
     def __post_init__(self) -> None:
@@ -53,7 +53,7 @@ class Split:
         if word not in ("random", "given", "time", "group") or (word in ("time", "group")) != bool(colon and column):
             raise _bad(f"expected by: random, given, time:COLUMN or group:COLUMN, got {self.by!r}")
         if self.folds is not None:
-            if self.folds < 2 or not 0 <= self.fold < self.folds:
+            if self.folds < 2 or not 0 <= (self.fold or 0) < self.folds:
                 raise _bad(f"expected at least 2 folds and a fold below them, got folds {self.folds}, fold {self.fold}")
             if word in ("time", "given") or self.rows is not None:
                 raise _bad(f"folds go with random and group:COLUMN, not with {self.by or 'rows'}")
@@ -96,7 +96,7 @@ class Split:
         rows = rows[_mixed(None if classes is None else classes[rows], len(rows), rng)]
         if self.folds is not None:
             _check_enough(len(rows), self.folds, f"{self.folds} folds", table)
-            test = np.array_split(rows, self.folds)[self.fold]
+            test = np.array_split(rows, self.folds)[self.fold or 0]
         else:
             test = rows[: self._count(self.test, len(rows), table)]
         parts[test] = "test"
@@ -165,7 +165,7 @@ class Split:
         _check_enough(len(counts), parts_asked, f"a split by {column!r}, counting groups", table)
         part_of = np.full(len(counts), "train", "U5")
         if self.folds is not None:
-            part_of[_even(counts, order, self.folds) == self.fold] = "test"
+            part_of[_even(counts, order, self.folds) == (self.fold or 0)] = "test"
             order = order[part_of[order] == "train"]
         else:
             order = _fill(part_of, counts, order, "test", self.test * len(table), 1 + bool(self.valid))

@@ -66,8 +66,9 @@ def each(work: Callable[[Picture], T], items: Sequence[Picture]) -> list[T]:
         warnings.simplefilter("ignore")  # Pillow warns of odd metadata, which says nothing about the pixels
         if len(items) < FEW:
             return [work(item) for item in items]
+        parts = [items[i : i + FEW] for i in range(0, len(items), FEW)]
         with ThreadPoolExecutor() as threads:
-            return list(threads.map(work, items))
+            return [one for part in threads.map(lambda part: [work(item) for item in part], parts) for one in part]
 
 
 def check(picture: Picture) -> str | None:

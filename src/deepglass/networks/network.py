@@ -42,7 +42,7 @@ class Network(nn.Module):
         with torch.device("meta"):  # only the shapes are wanted yet: the trunk decides the width
             shapes: list[TokenShape] = [_shape(_encoder(group, 8)) for group in self.groups]
         self.trunk: Trunk = construct(
-            TRUNKS.get(trunk, where="network.trunk"), settings or {}, "network", inputs=shapes
+            TRUNKS.get(trunk, where="network.trunk"), settings or {}, "network", ["trunk"], inputs=shapes
         )
         self.encoders = nn.ModuleList(_encoder(group, self.trunk.dim) for group in self.groups)
         self.heads = nn.ModuleDict({_key(f.name): f.head(self.trunk.out_dim) for f in outputs})

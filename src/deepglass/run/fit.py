@@ -62,12 +62,11 @@ def build(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature], dev
     """
     name = spec.objective["name"]
     settings = {k: v for k, v in spec.objective.items() if k != "name"}
-    objective: Objective = construct(OBJECTIVES.get(name, where="objective.name"), settings, "objective")
+    objective: Objective = construct(OBJECTIVES.get(name, where="objective.name"), settings, "objective", ["name"])
     for feature in outputs:
         if feature.metric is None:
-            raise SpecError(
-                "bad-value", f"outputs.{feature.name}: a {feature.kind} cannot be an answer; --kind gives another kind"
-            )
+            advice = f"take it for another kind, such as --kind {feature.name}=category"
+            raise SpecError("bad-value", f"outputs.{feature.name}: a {feature.kind} cannot be an answer; {advice}")
     trunk = trunk_of(spec, inputs)
     settings = {k: v for k, v in spec.network.items() if k != "trunk"}
     seed_everything(spec.training.seed)

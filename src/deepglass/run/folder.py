@@ -47,22 +47,30 @@ class Folder:
             SpecError: `already-exists`, unless forced.
             StorageError: `read-only` or `disk-full`.
         """
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            if not force:
-                raise SpecError("already-exists", f"--out: {path} exists; choose another folder or add --force")
-            if not (path / "spec.yaml").exists():
-                raise SpecError(
-                    "already-exists",
-                    f"--out: {path} exists and is no run; it is not overwritten, not even with --force",
-                )
+        if Folder.occupied(path, force):
             for file in sorted(path.rglob("*"), reverse=True):
-                file.rmdir() if file.is_dir() else file.unlink()
+                file.rmdir() if file.is_dir() and not file.is_symlink() else file.unlink()
         try:
             path.mkdir(parents=True, exist_ok=True)
             (path / "log.txt").touch()
         except OSError as error:
             raise storage_error(path, error) from error
         return Folder(path)
+
+    @staticmethod
+    def occupied(path: Path, force: bool = False) -> bool:
+        """Whether an earlier run lies there, which may be overwritten.
+
+        Raises:
+            SpecError: `already-exists`, for a run unless forced, and for anything else.
+        """
+        if not path.exists() or (path.is_dir() and all(p.name == "log.txt" for p in path.iterdir())):
+            return False
+        if not (path / "spec.yaml").exists():
+            raise SpecError("already-exists", f"--out: {path} exists and is no run; it is never overwritten")
+        if not force:
+            raise SpecError("already-exists", f"--out: {path} exists; choose another folder or add --force")
+        return True
 
     @staticmethod
     def next_free(name: str, parent: Path = Path("runs")) -> Path:
@@ -89,15 +97,16 @@ class Folder:
 
     def begin(self, spec: Spec, prepared: Prepared, plan: Plan) -> None:
         """What a resumed run needs, before the first step."""
-        header = f"# deepglass {_version('deepglass')}; keys that are not here have their defaults\n"
-        write_atomic(
-            self.path / "spec.yaml",
-            header + yaml.safe_dump(spec.anchored().to_dict(), sort_keys=False, allow_unicode=True),
-        )
+        self.store_spec(spec)
         self._write_features(prepared, {})
         places = pl.DataFrame({"row": prepared.places, "split": list(prepared.split)})
         self._write_frame("split.parquet", places)
         self.store_plan(plan)
+
+    def store_spec(self, spec: Spec) -> None:
+        header = f"# deepglass {_version('deepglass')}; keys that are not here have their defaults\n"
+        content = yaml.safe_dump(spec.anchored().to_dict(), sort_keys=False, allow_unicode=True)
+        write_atomic(self.path / "spec.yaml", header + content)
 
     def store_plan(self, plan: Plan) -> None:
         self._write_json("plan.json", plan.to_json())
@@ -114,8 +123,11 @@ class Folder:
         save_weights(self.path / "model.safetensors", objective.state_dict())
         self._write_features(prepared, calibration)
         if "test" in best:
-            self._write_frame("predictions.parquet", predictions(prepared, best["test"], calibration))
+            self.store_predictions(predictions(prepared, best["test"], calibration))
         self.store_metrics(metrics)
+
+    def store_predictions(self, frame: pl.DataFrame) -> None:
+        self._write_frame("predictions.parquet", frame)
 
     def store_metrics(self, metrics: Mapping[str, Any]) -> None:
         self._write_json("metrics.json", metrics)
@@ -130,6 +142,10 @@ class Folder:
     @property
     def finished(self) -> bool:
         return (self.path / "metrics.json").exists()
+
+    def folds(self) -> list[Path]:
+        """The runs of a cross-validation, in order; empty for a single run."""
+        return sorted(self.path.glob("fold-*"), key=lambda p: int(p.name.rpartition("-")[2]))
 
     def spec(self) -> Spec:
         return Spec.read(self.path / "spec.yaml")
@@ -160,6 +176,8 @@ class Folder:
             return json.loads(path.read_text())
         except FileNotFoundError:
             hint = "; the run did not finish: `deepglass resume` goes on" if name == "metrics.json" else ""
+            if self.folds():
+                hint = f"; this is a run a fold, give one of them, such as {self.folds()[0]}"
             raise SourceError("not-found", f"{path}: no such file{hint}") from None
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise SourceError("unreadable-file", f"{path}: not whole ({error})") from error

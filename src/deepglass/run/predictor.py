@@ -23,6 +23,7 @@ from deepglass.run.folder import Folder
 from deepglass.run.prepare import read_like
 from deepglass.run.spec import DataSpec
 
+CELL_AXES = {"vector": 1, "image": 2}  # of one value; a colour picture as an array cannot be told from grey pictures
 Rows = Any  # a source, or a dict, or a list of dicts
 Answers = list[dict[str, dict[str, Any]]]
 
@@ -135,12 +136,20 @@ class Predictor:
             return {n: {k: v.float().cpu().numpy() for k, v in a.best().items()} for n, a in answers.items()}
 
     def _raw(self, rows: Rows) -> Mapping[str, Raw]:
-        if isinstance(rows, Mapping) and not any(isinstance(v, list | np.ndarray | pl.Series) for v in rows.values()):
+        if isinstance(rows, Mapping) and self._is_row(rows):
             rows = [rows]
         if isinstance(rows, Sequence) and not isinstance(rows, str) and rows and isinstance(rows[0], Mapping):
             names = dict.fromkeys(k for row in rows for k in row)
             return {n: _series(n, [row.get(n) for row in rows]) for n in names}
         return read_like(self.data, rows).columns
+
+
+    def _is_row(self, values: Mapping[str, Any]) -> bool:
+        """Whether a dict is one row, and not columns: some value is single, or a list where a cell is a list."""
+        if not all(isinstance(v, list | tuple | np.ndarray | pl.Series) for v in values.values()):
+            return True
+        cells = {f.column: CELL_AXES[f.kind] for f in self.inputs if f.kind in CELL_AXES}
+        return any(n in cells and np.ndim(v) == cells[n] for n, v in values.items() if isinstance(v, list | np.ndarray))
 
 
 def _series(name: str, values: list[Any]) -> Raw:

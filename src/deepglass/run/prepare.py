@@ -159,7 +159,8 @@ def settle(table: Table, spec: Spec) -> tuple[list[Taken], list[Feature]]:
                 taken.append(Taken(settings["name"], kind, useless, "ignored"))
                 continue
             given = {k: v for k, v in settings.items() if k != "kind"}
-            features.append(construct(FEATURES.get(kind, where=where), given, f"{role}s.{settings['name']}"))
+            cls = FEATURES.get(kind, where=where)
+            features.append(construct(cls, given, f"{role}s.{settings['name']}", beside=["kind"]))
             taken.append(Taken(settings["name"], kind, why, role))
     taken += [Taken(n, "", "left out as asked", "ignored") for n in spec.data.ignore]
     if not any(t.role == "input" for t in taken):
@@ -225,8 +226,8 @@ def _usable(table: Table, inputs: Sequence[Feature], targets: Sequence[Feature])
     for feature in inputs:
         for row, reason in feature.unreadable(table[feature.column]).items():
             keep[row] = False
-            item = table[feature.column][row]
-            skipped.append(Skipped(getattr(item, "name", f"row {row}"), reason))
+            name = getattr(table[feature.column][row], "name", f"row {row}")
+            skipped.append(Skipped(name, reason.partition("] ")[2].removeprefix(f"{name}: ") or reason))
     if targets:
         absent = np.all([_absent(table[f.column]) for f in targets], axis=0)
         count = int((absent & keep).sum())

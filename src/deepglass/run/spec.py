@@ -18,6 +18,7 @@ from deepglass.config import construct, parse_seconds
 from deepglass.data.split import Split
 from deepglass.errors import SourceError, SpecError
 
+SOURCES = ("source", "test")
 Source = Any  # a path, a `sklearn:` or `data:` name, or a Python object that `data.sources.read` knows
 
 
@@ -140,7 +141,7 @@ class Spec:
         except FileNotFoundError:
             raise SourceError("not-found", f"{path}: no such spec") from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise SourceError("unreadable-file", f"{path}: not a YAML file ({error})") from error
+            raise SourceError("unreadable-file", f"{path}: not a YAML file ({' '.join(str(error).split())})") from error
         if not isinstance(content, dict):
             raise SpecError(
                 "bad-value", f"{path}: expected keys such as data and outputs, got {type(content).__name__}"
@@ -176,10 +177,10 @@ class Spec:
 
     def to_dict(self) -> dict[str, Any]:
         """The spec as plain values; defaults are left out."""
-        data = {k: v for k, v in _changed(self.data).items() if k != "split"}
+        data = {k: _named_source(getattr(self.data, k)) for k in SOURCES if getattr(self.data, k) is not None}
+        data |= _changed(self.data, but=(*SOURCES, "split"))
         split = _changed(self.data.split)
         plain: dict[str, Any] = {"data": {**data, "split": split} if split else data}
-        plain["data"] = {k: v if _is_plain(v) else f"<{type(v).__name__}>" for k, v in plain["data"].items()}
         for key in ("inputs", "outputs"):
             features = [_short(f) for f in getattr(self, key)]
             plain |= {key: features} if features else {}
@@ -189,7 +190,7 @@ class Spec:
 
 
 def _relative(source: Source, folder: Path) -> Source:
-    if not isinstance(source, str) or source.startswith(("data:", "sklearn:", "gym:", "game:")):
+    if not isinstance(source, str) or source.startswith(("data:", "sklearn:", "gym:", "game:", "<")):
         return source
     path = Path(source).expanduser()
     return str(path if path.is_absolute() else folder / path)
@@ -222,10 +223,10 @@ def _named(value: Any, key: str, where: str) -> dict[str, Any]:
     raise SpecError("bad-value", f"{where}: expected a name or {{{key}: ...}}, got {value!r}")
 
 
-def _changed(settings: Any) -> dict[str, Any]:
+def _changed(settings: Any, but: Sequence[str] = ()) -> dict[str, Any]:
     """The fields of a dataclass that differ from their defaults, as plain values."""
     default = type(settings)()
-    pairs = ((f.name, getattr(settings, f.name)) for f in dataclasses.fields(settings))
+    pairs = ((f.name, getattr(settings, f.name)) for f in dataclasses.fields(settings) if f.name not in but)
     return {n: list(v) if isinstance(v, tuple) else v for n, v in pairs if v != getattr(default, n)}
 
 
@@ -233,5 +234,5 @@ def _short(feature: Mapping[str, Any]) -> Any:
     return feature["name"] if len(feature) == 1 else dict(feature)
 
 
-def _is_plain(value: Any) -> bool:
-    return value is None or isinstance(value, str | int | float | bool | dict | list)
+def _named_source(source: Source) -> str:
+    return source if isinstance(source, str) else f"<{type(source).__name__}>"

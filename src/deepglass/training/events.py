@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from deepglass.training.checkpoint import storage_error, write_atomic
 from deepglass.training.plan import Plan
 
 
@@ -62,11 +63,14 @@ class HistoryFile(Listener):
     def __init__(self, path: Path, from_step: int = 0) -> None:
         self.path = path
         kept = [r for r in read_history(path) if r["step"] <= from_step] if from_step else []
-        path.write_text("".join(json.dumps(r) + "\n" for r in kept))
+        write_atomic(path, "".join(json.dumps(r) + "\n" for r in kept))
 
     def evaluated(self, record: Record) -> None:
-        with self.path.open("a") as file:
-            file.write(json.dumps(record.to_json()) + "\n")
+        try:
+            with self.path.open("a") as file:
+                file.write(json.dumps(record.to_json()) + "\n")
+        except OSError as error:
+            raise storage_error(self.path, error) from error
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:

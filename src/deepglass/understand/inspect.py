@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from deepglass.data.table import Note, Skipped, Table
-from deepglass.features.base import Raw
+from deepglass.features.base import Feature, Raw
 from deepglass.run.prepare import Taken, settle
 from deepglass.run.spec import Spec
 
@@ -69,15 +69,42 @@ def inspect_table(table: Table, spec: Spec) -> Inspection:
     Raises:
         SourceError, SpecError: what would also stop a training.
     """
-    taken, _ = settle(table, spec)
+    taken, features = settle(table, spec)
     order = {name: i for i, name in enumerate(table.names)}
     columns = [_view(table, t) for t in sorted(taken, key=lambda t: order.get(t.name, 0))]
-    return Inspection(table.name, len(table), table.notes, table.skipped, tuple(columns), findings_of(table, taken))
+    findings = [*findings_of(table, taken), *_unreadable(table, features)]
+    return Inspection(table.name, len(table), table.notes, table.skipped, tuple(columns), tuple(findings))
 
 
 def findings_of(table: Table, taken: Sequence[Taken]) -> tuple[Finding, ...]:
-    """What is wrong with the columns as they were taken."""
-    return tuple(f for t in taken if t.name in table.columns for f in _findings(table, t))
+    """What is wrong with the columns as they were taken, one finding a kind."""
+    by_kind: dict[str, list[Finding]] = {}
+    for column in taken:
+        for finding in _findings(table, column) if column.name in table.columns else ():
+            by_kind.setdefault(finding.kind, []).append(finding)
+    return tuple(_together(found) for found in by_kind.values())
+
+
+def _together(found: Sequence[Finding]) -> Finding:
+    if len(found) == 1:
+        return found[0]
+    rows = tuple(sorted({row for f in found for row in f.rows}))
+    columns = tuple(c for f in found for c in f.columns)
+    text = "; ".join(f.text for f in found[:5]) + (f"; and {len(found) - 5} more" if len(found) > 5 else "")
+    fix = f"data.ignore=[{', '.join(columns)}]" if all(f.fix for f in found) else ""
+    return Finding(found[0].kind, rows, columns, min(f.sure for f in found), text, fix)
+
+
+def _unreadable(table: Table, features: Sequence[Feature]) -> list[Finding]:
+    """Rows whose item cannot be read, such as a broken picture."""
+    found = {f.column: f.unreadable(table[f.column]) for f in features}
+    broken = {column: rows for column, rows in found.items() if rows}
+    if not broken:
+        return []
+    reasons = [reason.partition("] ")[2] for rows in broken.values() for reason in rows.values()]
+    text = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
+    rows = tuple(sorted({row for rows in broken.values() for row in rows}))
+    return [Finding("unreadable", rows, tuple(broken), 1.0, text, "mend or remove the files")]
 
 
 def _view(table: Table, taken: Taken) -> ColumnView:

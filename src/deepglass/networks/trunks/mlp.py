@@ -66,8 +66,8 @@ class Mlp(Trunk):
     ) -> None:
         super().__init__()
         if depth < 0 or min(width, members, dim or 1) < 1:
-            raise ValueError(f"expected depth of at least 0 and width, members and dim of at least 1, got depth {depth}, "
-                             f"width {width}, members {members}, dim {dim}")  # fmt: skip
+            wanted = "depth of at least 0 and width, members and dim of at least 1"
+            raise ValueError(f"expected {wanted}, got depth {depth}, width {width}, members {members}, dim {dim}")
         self._pooled = [shape.count is None or shape.grid is not None for shape in inputs]
         count = sum(1 if pooled else shape.count or 1 for pooled, shape in zip(self._pooled, inputs, strict=True))
         self.dim = dim or _dim_for(count, any(self._pooled))

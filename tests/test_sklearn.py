@@ -1,0 +1,194 @@
+"""deepglass among scikit-learn's tools: its own checks, pipelines, searches, frames, copies."""
+
+import copy
+import pickle
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import deepglass
+from deepglass.sklearn import DeepglassClassifier, DeepglassRegressor
+
+TINY: dict[str, Any] = {
+    "training.steps": 12,
+    "training.learning_rate": 0.02,
+    "network.depth": 1,
+    "network.width": 64,
+    "network.members": 2,
+}
+SUBSET = "float32: with other rows beside it, a row's answer differs in the seventh digit, and 1e-7 is asked for"
+
+
+def expected_failed_checks(estimator: Any) -> dict[str, str]:
+    """The checks of scikit-learn that may fail, and why."""
+    return {"check_methods_subset_invariance": SUBSET}
+
+
+@parametrize_with_checks(
+    [DeepglassClassifier(settings=TINY), DeepglassRegressor(settings=TINY)],
+    expected_failed_checks=expected_failed_checks,
+)
+@pytest.mark.filterwarnings("ignore:invalid value encountered in cast")  # a check that makes integers of NaN itself
+def test_checks_of_scikit_learn(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+def people(rows: int = 60) -> tuple[dict[str, Any], np.ndarray]:
+    """Columns of several types, and a class that follows from two of them."""
+    random = np.random.default_rng(0)
+    age = random.integers(18, 80, rows).astype(float)
+    job = random.choice(["baker", "smith", "clerk"], rows)
+    joined = [date(2020, 1, 1) + timedelta(days=int(d)) for d in random.integers(0, 1000, rows)]
+    rich = np.where((job == "smith") ^ (age > 60), "rich", "poor")
+    age[3] = np.nan
+    return {"age": age, "job": job.tolist(), "joined": joined}, rich
+
+
+def frame_of(kind: str, columns: dict[str, Any]) -> Any:
+    if kind == "polars":
+        return pl.DataFrame(columns).with_columns(pl.col("job").cast(pl.Categorical))
+    frame = pd.DataFrame(columns)
+    frame["joined"] = pd.to_datetime(frame["joined"])
+    frame["job"] = frame["job"].astype("category")
+    return frame
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars"])
+def test_frames_keep_what_their_columns_are(kind: str) -> None:
+    columns, rich = people()
+    frame = frame_of(kind, columns)
+    model = DeepglassClassifier(random_state=0, settings={**TINY, "training.steps": 60}).fit(frame, rich)
+    assert list(model.feature_names_in_) == ["age", "job", "joined"]
+    assert model.n_features_in_ == 3
+    assert {f.name: f.kind for f in model._predictor.inputs} == {"age": "number", "job": "category", "joined": "date"}
+    assert model.score(frame, rich) > 0.8
+    assert set(model.predict(frame)) <= {"rich", "poor"}
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(frame[["job", "age", "joined"]])
+
+
+def test_polars_and_pandas_give_the_same() -> None:
+    columns, rich = people()
+    probs = [
+        DeepglassClassifier(random_state=0, settings=TINY).fit(f, rich).predict_proba(f)
+        for f in (frame_of("pandas", columns), frame_of("polars", columns))
+    ]
+    np.testing.assert_array_equal(*probs)
+
+
+def test_a_column_may_be_called_like_the_target() -> None:
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    X = X.set_axis(["y", "y_", "a.b", "d"], axis=1)
+    model = DeepglassClassifier(random_state=0, settings=TINY).fit(X, y)
+    assert [f.name for f in model._predictor.inputs] == ["y", "y_", "a.b", "d"]
+    assert model.score(X, y) > 0.6
+
+
+def test_arrays_of_text_are_categories() -> None:
+    columns, rich = people()
+    X = np.array([[str(a), j] for a, j in zip(columns["age"], columns["job"], strict=True)])
+    assert DeepglassClassifier(random_state=0, settings=TINY).fit(X, rich).predict(X[:2]).shape == (2,)
+
+
+def test_pipelines_and_searches() -> None:
+    columns, rich = people()
+    frame = frame_of("pandas", columns).drop(columns="joined")
+    numbers = ColumnTransformer([("number", StandardScaler(), ["age"]), ("word", OneHotEncoder(), ["job"])])
+    pipe = make_pipeline(numbers, DeepglassClassifier(random_state=0, settings=TINY))
+    grid = {"deepglassclassifier__settings": [TINY, {**TINY, "training.steps": 40}]}
+    search = GridSearchCV(pipe, grid, cv=2, error_score="raise").fit(frame, rich)
+    assert search.best_score_ > 0.5
+    assert search.predict(frame).shape == (60,)
+
+
+def test_cross_validation() -> None:
+    X, y = load_iris(return_X_y=True)
+    scores = cross_val_score(DeepglassClassifier(random_state=0, settings=TINY), X, y, cv=3, error_score="raise")
+    assert scores.min() > 0.8
+
+
+def test_the_same_seed_gives_the_same_and_none_does_not() -> None:
+    X, y = load_diabetes(return_X_y=True)
+    X, y = X[:50], y[:50]
+    first, again, other = (DeepglassRegressor(random_state=s, settings=TINY).fit(X, y).predict(X) for s in (3, 3, 4))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+    free = [DeepglassRegressor(settings=TINY).fit(X, y).predict(X) for _ in range(2)]
+    assert (free[0] != free[1]).any()
+
+
+def test_the_random_states_of_others_stay() -> None:
+    X, y = load_iris(return_X_y=True)
+    before = np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002 - the global state is what is meant
+    model = DeepglassClassifier(random_state=0, settings=TINY).fit(X, y)
+    pickle.loads(pickle.dumps(model)).predict(X)
+    np.testing.assert_array_equal(np.random.get_state()[1], before[0])  # noqa: NPY002
+    assert torch.equal(torch.get_rng_state(), before[1])
+
+
+def test_copies_answer_alike_and_a_clone_is_untrained() -> None:
+    X, y = load_iris(return_X_y=True)
+    model = DeepglassClassifier(random_state=0, settings=TINY).fit(X, y)
+    probs = model.predict_proba(X)
+    packed = pickle.dumps(model)
+    assert b"torch.nn" not in packed  # bytes of safetensors and JSON, no modules
+    for other in (copy.deepcopy(model), pickle.loads(packed)):
+        np.testing.assert_array_equal(other.predict_proba(X), probs)
+    assert not hasattr(clone(model), "n_iter_")
+
+
+def test_a_trained_estimator_can_be_saved_as_a_run(tmp_path: Path) -> None:
+    X, y = load_iris(return_X_y=True)
+    model = DeepglassClassifier(random_state=0, settings=TINY).fit(X, y)
+    run = model.save(tmp_path / "iris")
+    assert run.metrics["step"] == model.n_iter_ == 12
+    answers = deepglass.predict(tmp_path / "iris", {f"column_{i}": X[:5, i - 1] for i in range(1, 5)})
+    probs = model.predict_proba(X[:5])
+    assert [a["y"]["confidence"] for a in answers] == pytest.approx(probs.max(1), abs=1e-5)
+    with pytest.raises(deepglass.UserError, match="already-exists"):
+        model.save(tmp_path / "iris")
+
+
+@pytest.mark.parametrize("valid", [0.0, 0.1, 0.4])
+def test_ten_rows_are_enough(valid: float) -> None:
+    X, y = load_iris(return_X_y=True)
+    model = DeepglassClassifier(valid=valid, random_state=0, settings=TINY).fit(X[::15], y[::15])
+    probs = model.predict_proba(X)
+    assert probs.shape == (150, 3)
+    np.testing.assert_allclose(probs.sum(1), 1)
+    with pytest.raises(ValueError, match="minimum of 10"):
+        model.fit(X[::17], y[::17])
+
+
+def test_several_numbers_at_once() -> None:
+    X, _ = load_iris(return_X_y=True)
+    model = DeepglassRegressor(random_state=0, settings={**TINY, "training.steps": 60}).fit(X[:, :2], X[:, 2:])
+    assert model.predict(X[:, :2]).shape == (150, 2)
+    assert model.score(X[:, :2], X[:, 2:]) > 0.7
+
+
+def test_what_is_refused_says_why() -> None:
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(ValueError, match=r"\[unknown-key\] network: .*'wdth'.*did you mean 'width'"):
+        DeepglassClassifier(settings={"network.wdth": 3}).fit(X, y)
+    with pytest.raises(ValueError, match="only one class"):
+        DeepglassClassifier().fit(X, np.zeros(150))
+    with pytest.raises(ValueError, match=r"\[constant-target\]"):
+        DeepglassRegressor(settings=TINY).fit(X, np.zeros(150))
+    with pytest.raises(ValueError, match="y contains None"):
+        DeepglassClassifier().fit(X, np.array([None, *y[1:]], dtype=object))
+    with pytest.raises(TypeError, match="sample_weight"):
+        DeepglassClassifier().fit(X, y, sample_weight=np.ones(150))
