@@ -216,7 +216,7 @@ def test_names_in_any_script(command: Command) -> None:
     said = command("train", "häuser.csv", "--target", "価格", "--steps", "2", "--out", "läufe/一")
     assert said.code == 0, said.err
     assert "größe [m²]" in said.err
-    assert "価格 on test rows" in said.out
+    assert "価格, test" in said.out
     assert "価格" in deepglass.Run("läufe/一").predict("häuser.csv")[0]
     refused(command, "häuser.csv", "--target", "価格 ", code="unknown-column", names=("'価格'",))
 

@@ -24,7 +24,7 @@ from deepglass.sklearn import DeepglassClassifier, DeepglassRegressor
 
 TINY: dict[str, Any] = {
     "training.steps": 12,
-    "training.learning_rate": 0.02,
+    "training.learning_rate": 0.01,
     "network.depth": 1,
     "network.width": 64,
     "network.members": 2,
@@ -61,7 +61,7 @@ def frame_of(kind: str, columns: dict[str, Any]) -> Any:
     if kind == "polars":
         return pl.DataFrame(columns).with_columns(pl.col("job").cast(pl.Categorical))
     frame = pd.DataFrame(columns)
-    frame["joined"] = pd.to_datetime(frame["joined"])
+    frame["joined"] = pd.to_datetime(frame["joined"]).dt.as_unit("us")
     frame["job"] = frame["job"].astype("category")
     return frame
 
@@ -95,6 +95,15 @@ def test_a_column_may_be_called_like_the_target() -> None:
     model = DeepglassClassifier(random_state=0, settings=TINY).fit(X, y)
     assert [f.name for f in model._predictor.inputs] == ["y", "y_", "a.b", "d"]
     assert model.score(X, y) > 0.6
+
+
+def test_whole_numbers_are_numbers_unless_they_are_declared_categories() -> None:
+    codes = np.arange(60) % 3
+    frame = pd.DataFrame({"number": codes, "code": codes})
+    frame["code"] = frame["code"].astype("category")
+    model = DeepglassClassifier(random_state=0, settings=TINY).fit(frame, np.where(codes == 1, "a", "b"))
+    assert {f.name: f.kind for f in model._predictor.inputs} == {"number": "number", "code": "category"}
+    assert model.predict(frame).tolist() == np.where(codes == 1, "a", "b").tolist()
 
 
 def test_arrays_of_text_are_categories() -> None:
@@ -132,10 +141,10 @@ def test_the_same_seed_gives_the_same_and_none_does_not() -> None:
 
 def test_the_random_states_of_others_stay() -> None:
     X, y = load_iris(return_X_y=True)
-    before = np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002 - the global state is what is meant
+    before = np.random.get_state()[1].copy(), torch.get_rng_state()
     model = DeepglassClassifier(random_state=0, settings=TINY).fit(X, y)
     pickle.loads(pickle.dumps(model)).predict(X)
-    np.testing.assert_array_equal(np.random.get_state()[1], before[0])  # noqa: NPY002
+    np.testing.assert_array_equal(np.random.get_state()[1], before[0])
     assert torch.equal(torch.get_rng_state(), before[1])
 
 

@@ -140,11 +140,17 @@ def compare(*runs: str | Path | Run) -> dict[str, dict[str, Any]]:
     }
 
 
-def new(source: Any, target: str | Sequence[str] | None = None, **settings: Any) -> str:
-    """A commented spec for a source, as text."""
+def new(
+    source: Any, target: str | Sequence[str] | None = None, *, folder: str | Path | None = None, **settings: Any
+) -> str:
+    """A commented spec for a source, as text.
+
+    Args:
+        folder: where the spec will lie, from which it names its source; None: here.
+    """
     spec = spec_of(source, target, settings)
     table = read_source(spec)
-    return commented_spec(table, spec)
+    return commented_spec(table, spec, None if folder is None else Path(folder))
 
 
 def write_answers(path: Path, answers: Answers) -> None:
@@ -229,6 +235,7 @@ def _tell(listeners: Sequence[Listener], what: str, *arguments: Any) -> None:
 
 # -- between words and specs -------------------------------------------------------------------------------------
 
+LENGTHS = ("time", "epochs", "steps")  # of which a run has one
 SHORT = {  # what is said so often that it needs no path
     "time": "training.time",
     "epochs": "training.epochs",
@@ -248,9 +255,12 @@ SHORT = {  # what is said so often that it needs no path
 def spec_of(source: Any, target: Any, settings: Mapping[str, Any], base: Spec | None = None) -> Spec:
     """The spec that a source and settings mean; settings win over a spec's own."""
     content, folder = _content(source, base)
+    settings = {k: v for k, v in settings.items() if v is not None}
+    said = {k.removeprefix("training.") for k in settings} | set(settings.get("training", {}))
+    if said & set(LENGTHS) and isinstance(content.get("training"), Mapping):  # another length, not one beside it
+        content = {**content, "training": {k: v for k, v in content["training"].items() if k not in LENGTHS}}
     for key, value in settings.items():
-        if value is not None:
-            content = set_path(content, SHORT.get(key, key), _merged(content.get(key), value))
+        content = set_path(content, SHORT.get(key, key), _merged(content.get(key), value))
     if target is not None:
         content["outputs"] = [target] if isinstance(target, str) else list(target)
     return Spec.from_dict(content, folder)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import ast
 import os
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 
-from deepglass.data.sources import named
+from deepglass.data.sources import bundled, named
 from deepglass.features.base import FEATURES
 from deepglass.networks.trunks.base import TRUNKS
 from deepglass.nn.activations import ACTIVATIONS
@@ -47,7 +46,6 @@ def _first_sentence(text: str | None) -> str:
 
 def _data() -> dict[str, str]:
     """The bundled sets, the sets that are known by name, and whatever else lies beside those."""
-    bundled = import_module("deepglass.data.sources.bundled")  # scikit-learn takes a second to import
     found = {f"sklearn:{name}": "comes with scikit-learn" for name in bundled.SETS}
     root = Path(os.environ.get(named.VARIABLE) or "/nowhere")
     there = {p.name for p in root.iterdir() if p.is_dir() and p.name[0] not in "._"} if root.is_dir() else set()

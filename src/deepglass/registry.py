@@ -11,7 +11,7 @@ import importlib
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from deepglass.errors import SpecError, near_miss
 
@@ -68,8 +68,7 @@ class Registry(Generic[T]):
             if c.__module__ == module.__name__ and issubclass(c, base) and not c.__name__.startswith("_")
         ]
         assert len(found) == 1, f"{module.__name__} must define exactly one {self._base_name}, not {found}"
-        inside: type[T] = found[0]
-        return inside
+        return cast("type[T]", found[0])
 
     def _outside(self, name: str, where: str) -> type[T]:
         module_name, _, class_name = name.partition(":")

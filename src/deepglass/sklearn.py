@@ -3,10 +3,10 @@
     from deepglass import DeepglassClassifier
     cross_val_score(DeepglassClassifier(time=10), X, y)
 
-`X` is an array, whose columns of numbers are taken for numbers, or a pandas or polars frame, whose columns are taken
-for what they are: numbers, categories, dates, text, lists of numbers. Missing values may stay. A trained estimator
-holds its run as bytes; `save` writes it out as a run folder like any other. Not supported: `sample_weight`, sparse
-matrices, classes of several outputs at once.
+`X` is an array, or a pandas or polars frame. Columns of numbers are numbers and those that a frame calls categorical
+are categories; what else there is (text, dates, true and false, lists of numbers) is recognised as everywhere in
+deepglass. Missing values may stay. A trained estimator holds its run as bytes; `save` writes it out as a run folder
+like any other. Not supported: `sample_weight`, sparse matrices, classes of several outputs at once.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import numpy as np
 import polars as pl
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import check_random_state
+from sklearn.utils import assert_all_finite, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
@@ -133,17 +133,20 @@ class _Estimator(BaseEstimator):
         return predictor.best(self._table(X, reset=False))[predictor.outputs[0].name]
 
     def _table(self, X: Any, reset: bool) -> Table:
-        """X as named columns; frames keep their own types, numbers in arrays are numbers."""
+        """X as named columns, by the names that `fit` met."""
         least = LEAST_ROWS if reset else 1
-        if isinstance(X, pl.DataFrame) or type(X).__module__.startswith("pandas."):
+        if isinstance(X, pl.DataFrame) or type(X).__module__.split(".")[0] == "pandas":
             validate_data(self, X, reset=reset, skip_check_array=True)
             if len(X) < least:
                 raise ValueError(f"Found a frame with {len(X)} row(s) while a minimum of {least} is required.")
-            return read(X)
+            if reset:
+                self._names = [str(name) for name in X.columns]
+            return _as_declared(read(X, columns=self._names), [str(dtype) for dtype in X.dtypes])
         array = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan", ensure_min_samples=least)
-        columns = {f"column_{i}": _column(array[:, i - 1]) for i in range(1, array.shape[1] + 1)}
-        numbers = {name: "number" for name, raw in columns.items() if isinstance(raw, np.ndarray)}
-        return Table(columns, "X", kinds=numbers)
+        if reset:
+            self._names = [f"column_{i}" for i in range(1, array.shape[1] + 1)]
+        columns = {name: _column(array[:, i]) for i, name in enumerate(self._names)}
+        return _as_declared(Table(columns, "X"), [])
 
     def _seed(self) -> int:
         drawn = check_random_state(self.random_state)
@@ -169,6 +172,9 @@ class DeepglassClassifier(ClassifierMixin, _Estimator):
         table = self._table(X, reset=True)
         y = column_or_1d(_required(y, self), warn=True)
         check_consistent_length(X, y)
+        if any(label is None for label in y):
+            raise ValueError("Input y contains None: leave out the rows without a class.")
+        assert_all_finite(y, input_name="y")
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
@@ -228,6 +234,18 @@ def _required(y: Any, estimator: BaseEstimator) -> Any:
     if y is None:
         raise ValueError(f"{type(estimator).__name__} requires y to be passed, but the target y is None")
     return y
+
+
+def _as_declared(table: Table, dtypes: Sequence[str]) -> Table:
+    """Numbers are numbers, whatever they look like, and what a frame calls categorical is a category."""
+    declared = [n for n, d in zip(table.names, dtypes) if d.lower().startswith(("category", "categorical", "enum"))]
+    columns = dict(table.columns)
+    for name, raw in table.columns.items():
+        if isinstance(raw, pl.Series) and raw.dtype.is_numeric() and name not in declared:
+            columns[name] = raw.cast(pl.Float64).to_numpy()
+    numbers = [n for n, raw in columns.items() if isinstance(raw, np.ndarray) and raw.ndim == 1]
+    kinds = dict.fromkeys(numbers, "number") | dict.fromkeys(declared, "category")
+    return Table(columns, table.name, kinds={**table.kinds, **kinds})
 
 
 def _column(values: np.ndarray) -> Raw:

@@ -65,8 +65,10 @@ def test_encoder_gives_one_token_that_is_present() -> None:
     ids, mask = _rows()
     encoder = BagEncoder(_bag())
     tokens = encoder(Field(ids, mask))
-    assert tokens.values.shape == (3, 1, 6) and encoder.shape.count == 1
-    assert tokens.mask.all() and tokens.mask.shape == (3, 1)
+    assert tokens.values.shape == (3, 1, 6)
+    assert encoder.shape.count == 1
+    assert tokens.mask.all()
+    assert tokens.mask.shape == (3, 1)
 
 
 def test_rare_words_count_more() -> None:

@@ -221,7 +221,9 @@ def test_muon_s_own_defaults_are_adamw() -> None:
 
 def test_errors_name_the_culprit() -> None:
     named = list(small().named_parameters())
-    with pytest.raises(SpecError, match=r"\[unknown-name\] optimizer: no optimizer 'rmsprob'; did you mean 'rmsprop'\?"):
+    with pytest.raises(
+        SpecError, match=r"\[unknown-name\] optimizer: no optimizer 'rmsprob'; did you mean 'rmsprop'\?"
+    ):
         make_optimizer("rmsprob", named)
     with pytest.raises(SpecError, match=r"\[unknown-key\] optimizer 'momentum' has no setting 'momentun'; did you"):
         make_optimizer("momentum", named, momentun=0.5)

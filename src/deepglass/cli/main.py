@@ -12,7 +12,7 @@ import typer
 
 import deepglass
 from deepglass.config import parse_value
-from deepglass.errors import DeepglassError, SpecError, near_miss
+from deepglass.errors import DeepglassError, SpecError, StorageError, near_miss
 
 app = typer.Typer(
     add_completion=False,
@@ -126,12 +126,14 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """A run's answers to new rows, in their order."""
+    if out is not None:
+        _check_free(out, force)
     loaded = deepglass.Run(run)
     answers = loaded.predict(_stdin_rows() if source == "-" else source)
     for note, count in loaded.predictor.notes.items():
         print(f"note: {note} ({count})", file=sys.stderr)
     if out is not None:
-        _write_answers(out, answers, force)
+        deepglass.write_answers(out, answers)
         print(f"{len(answers)} answers in {out}", file=sys.stderr)
     elif as_json:
         _print_json(answers)
@@ -163,18 +165,28 @@ def new(
     source: SourceArgument,
     settings: Settings = None,
     target: Target = None,
+    ignore: Ignore = None,
     kind: Kind = None,
     columns: Columns = None,
+    name: Name = None,
+    data_root: DataRoot = None,
     out: Annotated[Path | None, typer.Option("--out", help="a .yaml file; else stdout")] = None,
     force: Annotated[bool, typer.Option("--force", help="overwrite --out")] = False,
 ) -> None:
     """Write a commented spec for a source."""
-    text = deepglass.new(source, target, **_settings(settings, None, kind, columns, None))
+    if out is not None:
+        _check_free(out, force)
+    chosen = _settings(settings, ignore, kind, columns, name)
+    folder = None if out is None else out.parent
+    text = deepglass.new(source, target, folder=folder, data_root=_text(data_root), **chosen)
     if out is None:
         print(text, end="")
         return
-    _check_free(out, force)
-    out.write_text(text)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text)
+    except OSError as error:
+        raise StorageError("read-only", f"--out: {out}: cannot be written ({error.strerror})") from error
     print(f"spec: {out}", file=sys.stderr)
 
 
@@ -262,11 +274,6 @@ def _stdin_rows() -> list[dict[str, Any]]:
             except json.JSONDecodeError as error:
                 raise SpecError("bad-value", f"stdin, line {number}: expected a JSON object ({error})") from error
     return rows
-
-
-def _write_answers(path: Path, answers: list[dict[str, dict[str, Any]]], force: bool) -> None:
-    _check_free(path, force)
-    deepglass.write_answers(path, answers)
 
 
 def _check_free(path: Path, force: bool) -> None:

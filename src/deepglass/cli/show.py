@@ -108,9 +108,9 @@ def show_run(run: Run) -> None:
     folds = metrics.get("folds", [])
     for name, figures in metrics.get(part, {}).items():
         compared = metrics.get("baselines", {}).get(name, {})
-        where = f"{len(folds)} folds" if folds else "test rows" if part == "test" else "validation rows"
+        where = f"{len(folds)} folds" if folds else "test" if part == "test" else "validation"
         ours = ["mean", "± sd"] if folds else ["this run"]
-        grid = _grid(f"{name} on {where}", *ours, *(b.replace("_", " ") for b in compared))
+        grid = _grid(f"{name}, {where}", *ours, *(b.replace("_", " ") for b in compared))
         grid.columns[1].style = "bold"
         for metric, value in figures.items():
             deviation = metrics["spread"].get(name, {}).get(metric) if folds else None
@@ -159,7 +159,7 @@ def show_inspection(found: Inspection) -> None:
     if found.findings:
         out.print()
     for finding in found.findings:
-        text = f"{finding.text}; mend it with {finding.fix}" if finding.fix else finding.text
+        text = f"{finding.text}; fix: {finding.fix}" if finding.fix else finding.text
         print(_hanging(f"  {finding.kind}: {text}", 4))
 
 

@@ -67,7 +67,7 @@ class Augment:
             values: (B, C, Y, X) of any dtype; whole numbers stay so unless a picture is resampled or noise is added.
         """
         if self.moves:
-            values = warp(values, self.draw(len(values), values.shape[-2:], generator))
+            values = warp(values, self.draw(len(values), (values.shape[-2], values.shape[-1]), generator))
         if self.erase:
             values = erase(values, self.erase, generator)
         if self.noise:

@@ -76,8 +76,8 @@ class _Store:
 
     def __init__(self, column: Column, device: torch.device) -> None:
         self.column = column
-        self.values = torch.from_numpy(np.ascontiguousarray(column.values)).to(device)
-        self.mask = torch.from_numpy(np.ascontiguousarray(column.mask)).to(device)
+        self.values = torch.from_numpy(np.require(column.values, requirements=["C", "W"])).to(device)
+        self.mask = torch.from_numpy(np.require(column.mask, requirements=["C", "W"])).to(device)
         self.offsets = None if column.offsets is None else torch.from_numpy(column.offsets).to(device)
 
     def subset(self, rows: np.ndarray) -> _Store:

@@ -7,12 +7,12 @@ import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 import polars as pl
 from PIL import Image as Pillow
-from PIL import ImageOps
+from PIL import ImageOps, UnidentifiedImageError
 
 from deepglass.errors import SourceError
 from deepglass.features.base import Media, Raw
@@ -57,7 +57,8 @@ def decode(picture: Picture, near: tuple[int, int] | None = None) -> np.ndarray:
     except Pillow.DecompressionBombError as error:
         raise SourceError("too-large", f"{_name(picture)}: {error}") from error
     except BROKEN as error:
-        raise SourceError("unreadable-image", f"{_name(picture)}: cannot be read as a picture ({error})") from error
+        why = "of no known kind" if isinstance(error, UnidentifiedImageError) else error
+        raise SourceError("unreadable-image", f"{_name(picture)}: cannot be read as a picture ({why})") from error
 
 
 def each(work: Callable[[Picture], T], items: Sequence[Picture]) -> list[T]:
@@ -156,7 +157,7 @@ def _open(picture: Picture) -> Pillow.Image:
     if isinstance(picture, Pillow.Image):
         return picture
     try:
-        data = _contents(picture)
+        data = _contents(cast(Media | bytes | str, picture))
     except FileNotFoundError as error:
         raise SourceError("not-found", f"{_name(picture)}: there is no such file") from error
     opened = Pillow.open(io.BytesIO(data), formats=FORMATS)

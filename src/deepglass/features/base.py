@@ -22,6 +22,7 @@ from zipfile import ZipFile
 import numpy as np
 import polars as pl
 
+from deepglass.errors import SourceError
 from deepglass.registry import Registry
 
 if TYPE_CHECKING:
@@ -256,9 +257,21 @@ def from_state(state: dict[str, Any]) -> Feature:
 
 
 def recognise(raw: Raw, name: str) -> tuple[str, str]:
-    """The kind that fits a column best, and why."""
+    """The kind that fits a column best, and why.
+
+    Raises:
+        SourceError: `bad-value` where none can hold it, such as lists of different lengths.
+    """
     guesses = ((cls.recognise(raw, name), kind) for kind, cls in FEATURES)
-    best, kind = max(((g, kind) for g, kind in guesses if g is not None), key=lambda pair: pair[0].score)
+    fitting = [(g, kind) for g, kind in guesses if g is not None]
+    if not fitting:
+        shown = next((repr(v) for v in sequence_of(raw[:100]) if v is not None), "no value at all")
+        raise SourceError(
+            "bad-value",
+            f"column {name!r}: no kind of data fits its values, such as {shown[:60]}; leave it out "
+            f"(--ignore {name}) or say what it is (--kind {name}=KIND, one of {', '.join(FEATURES.names())})",
+        )
+    best, kind = max(fitting, key=lambda pair: pair[0].score)
     return kind, best.why
 
 

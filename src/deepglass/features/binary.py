@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
@@ -75,7 +75,7 @@ class Binary(Feature):
         if len(keys) < 10:
             return Guess(0.4, f"{said}, in {len(keys)} rows only")
         if type_ == "string":
-            return Guess(0.85 if keys.str.len_chars().mean() <= 50 else 0.5, said)
+            return Guess(0.85 if cast(float, keys.str.len_chars().mean()) <= 50 else 0.5, said)
         whole = all(v.lstrip("-").isdigit() for v in found)
         return Guess(0.75 if whole else 0.5, said)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import polars as pl
@@ -83,7 +83,7 @@ class Category(Feature):
             return Guess(0.7, f"whole numbers, {said}") if codes else Guess(0.2, f"numbers, {said}")
         if distinct == 1:
             return Guess(0.6, "one value only")
-        if keys.str.len_chars().mean() > 50:
+        if cast(float, keys.str.len_chars().mean()) > 50:
             return Guess(0.3, f"long texts, {said}")
         if distinct <= max(FEW, 0.05 * len(keys)) and distinct <= len(keys) / 2:
             return Guess(0.8, said)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import polars as pl
@@ -103,7 +103,7 @@ class Date(Feature):
 
     def notes(self, raw: Raw) -> dict[str, int]:
         seconds = self._seconds(raw, DateFormat(*self.format_) if self.format_ else None)
-        unreadable = int(np.isnan(seconds).sum()) - int(is_missing(raw).sum())
+        unreadable = int(np.isnan(seconds).sum()) - int(is_missing(cast(pl.Series, raw)).sum())
         return {"not a date": unreadable} if unreadable else {}
 
     def prepare(self, scale: str = "standard") -> nn.Module:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, cast
 
 import numpy as np
 import polars as pl
@@ -116,7 +116,7 @@ class Image(Feature):
         channels = _channels(sample, self.colour)
         known = replace(
             self,
-            size_=tuple(self.size or _size(sample)),
+            size_=cast(tuple[int, int], tuple(self.size or _size(sample))),
             channels_=channels,
             levels_=scope.levels,
             low_=scope.low,
@@ -140,7 +140,7 @@ class Image(Feature):
         values = np.zeros((len(items), self.channels_, *self.size_), _dtype(self.levels_))
         rows = np.flatnonzero(mask)
         if len(rows):
-            values[rows] = each(self._encode_one, [items[i] for i in rows])
+            values[rows] = each(self._encode_one, [items[int(i)] for i in rows])
         return Column(values, mask)
 
     def unreadable(self, raw: Raw) -> dict[int, str]:
@@ -154,15 +154,16 @@ class Image(Feature):
         animated = sum(count > 1 for count in each(frames, pictures(raw)))
         return {"animated picture, of which the first frame is used": animated} if animated else {}
 
-    def prepare(self, scale: Literal["standard", "unit", "signed"] = "standard") -> nn.Module:
+    def prepare(self, scale: str = "standard") -> nn.Module:
         from deepglass.nn.conv import PicturePrepare
 
         ones, half = np.ones(self.channels_), self.levels_ / 2
-        shift, size = {
+        scales: dict[str, tuple[Iterable[float], Iterable[float]]] = {
             "standard": (self.mean_, self.std_),
             "unit": (0 * ones, self.levels_ * ones),
             "signed": (half * ones, half * ones),
-        }[scale]
+        }
+        shift, size = scales[scale]
         return PicturePrepare(list(map(float, shift)), list(map(float, size)))
 
     def encoder(self, dim: int) -> nn.Module:
@@ -223,7 +224,7 @@ def _sample(chunks: Iterable[Raw]) -> list[np.ndarray]:
         items = pictures(raw)
         room = min(SAMPLE - len(sample), CHUNK_SAMPLE if sample else SAMPLE, len(items))
         rows = np.unique(np.linspace(0, len(items) - 1, room).astype(int))
-        decoded = each(_decode_or_none, [items[i] for i in rows])
+        decoded = each(_decode_or_none, [items[int(i)] for i in rows])
         sample += [pixels for pixels in decoded if pixels is not None]
     return sample
 

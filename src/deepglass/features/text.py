@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 import polars as pl
@@ -71,9 +71,10 @@ class Text(Feature):
         if (why := _other_kind(known)) is not None:
             return Guess(0.15, why)
         distinct = known.n_unique()
-        share, words = distinct / len(known), known.str.count_matches(r"\s+\S").mean() + 1
-        said = f"{words:.0f} words a cell, {distinct} different texts in {len(known):,} rows"
-        if words >= 4 and (share > 0.3 or known.str.len_chars().mean() > 50):
+        share, words = distinct / len(known), cast(float, known.str.count_matches(r"\s+\S").mean()) + 1
+        cell = f"{words:.0f} word{'' if round(words) == 1 else 's'}"
+        said = f"{cell} a cell, {distinct} different texts in {len(known):,} rows"
+        if words >= 4 and (share > 0.3 or cast(float, known.str.len_chars().mean()) > 50):
             return Guess(0.9, said)
         return Guess(0.6 if share >= 0.3 else 0.45 if words >= 2 else 0.3, said)
 
@@ -132,4 +133,4 @@ def _other_kind(known: pl.Series) -> str | None:
     if parse_dates(known) is not None:
         return "dates"
     paths = known.str.contains(r"^\S*\.[A-Za-z][A-Za-z0-9]{1,4}$|^\S*[/\\]\S+[/\\]\S*$").mean()
-    return "paths of files" if paths > 0.9 else None
+    return "paths of files" if cast(float, paths) > 0.9 else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import polars as pl
@@ -75,7 +75,7 @@ class Vector(Feature):
     def encode(self, raw: Raw) -> Column:
         """Values (N, d) float32 in the user's units, NaN where an entry is missing."""
         values = self._rows(raw, len(self.mean_)).astype(np.float32)
-        return Column(values, ~np.isnan(values).all(1))
+        return Column(values, np.asarray(~np.isnan(values).all(1)))
 
     def prepare(self, scale: str = "standard") -> nn.Module:
         from deepglass.nn.ends import Rescale
@@ -202,7 +202,7 @@ class VectorAnswer(Answer):
 
 
 def _of_numbers(raw: pl.Series) -> bool:
-    inner = raw.dtype.inner
+    inner = cast(pl.List, raw.dtype).inner
     return inner.is_numeric() or inner in (pl.Boolean, pl.Null)
 
 

@@ -47,6 +47,8 @@ class BagEmbedding(nn.Module):
     weights in the place of equal ones.
     """
 
+    scale: Tensor
+
     def __init__(self, weights: Tensor, dim: int, drop: float = 0.0) -> None:
         super().__init__()
         self.register_buffer("scale", weights.float(), persistent=False)

@@ -7,7 +7,7 @@ convolutions of a CPU in bfloat16 want, and then the way to tokens and back is a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from deepglass.errors import SpecError
 from deepglass.nn.activations import activation as make_activation
-from deepglass.nn.norms import norm2d
+from deepglass.nn.norms import Norm, norm2d
 from deepglass.nn.tokens import Field, Tokens, TokenShape, from_image
 from deepglass.nn.tokens import pool as pool_tokens
 
@@ -41,7 +41,7 @@ class ConvBlock(nn.Module):
         kernel: int = 3,
         stride: int = 1,
         pool: int = 1,
-        norm: str = "batch",
+        norm: Norm = "batch",
         activation: str = "gelu",
     ) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class ResidualBlock(nn.Module):
     """
 
     def __init__(
-        self, dim: int, out_dim: int, *, stride: int = 1, norm: str = "batch", activation: str = "relu"
+        self, dim: int, out_dim: int, *, stride: int = 1, norm: Norm = "batch", activation: str = "relu"
     ) -> None:
         super().__init__()
         self.first = ConvBlock(dim, out_dim, stride=stride, norm=norm, activation=activation)
@@ -83,7 +83,7 @@ class ResidualBlock(nn.Module):
 class Shortcut(nn.Module):
     """The way around a residual block that changes the size or the width."""
 
-    def __init__(self, dim: int, out_dim: int, *, stride: int, norm: str) -> None:
+    def __init__(self, dim: int, out_dim: int, *, stride: int, norm: Norm) -> None:
         super().__init__()
         self.stride = stride
         self.conv = nn.Conv2d(dim, out_dim, 1, bias=norm == "none")
@@ -107,7 +107,7 @@ class PlainBody(nn.Module):
         x: (B, dim, Y, X) -> one map (B, dims[i], ..., ...) a stage, finest first, each half as high and wide.
     """
 
-    def __init__(self, dim: int, dims: Sequence[int], blocks: int, *, halve: bool, norm: str, activation: str) -> None:
+    def __init__(self, dim: int, dims: Sequence[int], blocks: int, *, halve: bool, norm: Norm, activation: str) -> None:
         super().__init__()
         pool = [nn.MaxPool2d(2, ceil_mode=True)] if halve else []
         self.enter = nn.Sequential(*pool, norm2d(norm, dim), make_activation(activation))
@@ -137,7 +137,7 @@ class ResidualBody(nn.Module):
         x: (B, dim, Y, X) -> one map (B, dims[i], Y / 2^i, X / 2^i) a stage, finest first.
     """
 
-    def __init__(self, dim: int, dims: Sequence[int], blocks: Sequence[int], *, norm: str, activation: str) -> None:
+    def __init__(self, dim: int, dims: Sequence[int], blocks: Sequence[int], *, norm: Norm, activation: str) -> None:
         super().__init__()
         self.enter = nn.Sequential(norm2d(norm, dim), make_activation(activation))
         self.stages = nn.ModuleList()
@@ -161,6 +161,9 @@ class PicturePrepare(nn.Module):
     Shapes:
         x: (B, C, Y, X) uint8, uint16 or float codes -> (B, C, Y, X) float, in channels-last memory.
     """
+
+    shift: Tensor
+    factor: Tensor
 
     def __init__(self, shift: Sequence[float], scale: Sequence[float]) -> None:
         super().__init__()
@@ -193,7 +196,7 @@ class PictureStem(nn.Module):
         self.stride = stride
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        missing = self.missing
+        missing: Tensor = self.missing
         if missing.shape[-2:] != x.shape[-2:]:
             missing = F.interpolate(missing[None], x.shape[-2:], mode="bilinear", align_corners=False)[0]
         return self.conv(torch.where(mask.view(-1, 1, 1, 1), x, missing))
@@ -284,7 +287,7 @@ def smallest_grid(inputs: Sequence[TokenShape], trunk: str) -> tuple[int, int]:
     Raises:
         SpecError: `bad-value` when there is no picture.
     """
-    grids = [shape.grid for shape in inputs if is_picture(shape)]
+    grids = [cast(tuple[int, int], shape.grid) for shape in inputs if is_picture(shape)]
     if not grids:
         raise SpecError("bad-value", f"network.trunk: {trunk!r} needs an input with rows and columns, such as an image")
     return min(grids, key=min)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,7 @@ class FieldEncoder(nn.Module):
     def __init__(self, embedding: nn.Module) -> None:
         super().__init__()
         self.embedding = embedding
-        self.shape: TokenShape = embedding.shape
+        self.shape = cast(TokenShape, embedding.shape)
 
     def forward(self, field: Field) -> Tokens:
         values, mask = field
@@ -34,6 +35,9 @@ class Rescale(nn.Module):
         shift: what becomes 0; one number, or one a column.
         scale: what becomes 1, > 0.
     """
+
+    shift: Tensor
+    scale: Tensor
 
     def __init__(self, shift: float | Sequence[float], scale: float | Sequence[float]) -> None:
         super().__init__()

@@ -55,6 +55,11 @@ class NumberEmbedding(nn.Module):
     outer edges; waves, section 3.3); Holzmueller et al., 2024, arXiv 2407.04491 (value and waves side by side).
     """
 
+    median: Tensor
+    scale: Tensor
+    bin_start: Tensor
+    bin_slope: Tensor
+
     def __init__(
         self,
         median: Sequence[float],
@@ -109,6 +114,8 @@ class CategoryEmbedding(nn.Module):
         >>> CategoryEmbedding([3, 5], dim=8)(torch.tensor([[1, 4]]), torch.tensor([[True, True]])).values.shape
         torch.Size([1, 2, 8])
     """
+
+    first: Tensor
 
     def __init__(self, cardinalities: Sequence[int], dim: int, forget: float = 0.02) -> None:
         super().__init__()

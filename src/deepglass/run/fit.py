@@ -83,7 +83,7 @@ def trunk_of(spec: Spec, inputs: Sequence[Feature]) -> str:
 
 def default_trunk(inputs: Sequence[Feature]) -> str:
     """Pictures decide by their size, text by its being alone, all else is a table."""
-    sizes = [max(f.size_) for f in inputs if isinstance(f, Image)]
+    sizes = [max(f.size_) for f in inputs if isinstance(f, Image) and f.size_]
     if sizes:
         return "resnet" if max(sizes) > 64 else "conv"
     return "bag" if all(f.kind == "text" for f in inputs) and "bag" in TRUNKS.names() else "mlp"

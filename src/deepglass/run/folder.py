@@ -165,6 +165,8 @@ class Folder:
         return {role: tuple(from_state(s) for s in states[role]) for role in ("inputs", "outputs")}
 
     def split(self) -> pl.DataFrame:
+        if not (self.path / "split.parquet").exists():
+            raise self._absent("split.parquet")
         return pl.read_parquet(self.path / "split.parquet")
 
     def weights(self) -> dict[str, Any]:
@@ -175,12 +177,15 @@ class Folder:
         try:
             return json.loads(path.read_text())
         except FileNotFoundError:
-            hint = "; the run did not finish: `deepglass resume` goes on" if name == "metrics.json" else ""
-            if self.folds():
-                hint = f"; this is a run a fold, give one of them, such as {self.folds()[0]}"
-            raise SourceError("not-found", f"{path}: no such file{hint}") from None
+            raise self._absent(name) from None
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise SourceError("unreadable-file", f"{path}: not whole ({error})") from error
+
+    def _absent(self, name: str) -> SourceError:
+        hint = "; the run did not finish: `deepglass resume` goes on" if name == "metrics.json" else ""
+        if folds := self.folds():
+            hint = f"; this is a run a fold, give one of them, such as {folds[0]}"
+        return SourceError("not-found", f"{self.path / name}: no such file{hint}")
 
     @staticmethod
     def versions() -> dict[str, str]:

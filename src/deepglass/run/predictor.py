@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ class Predictor:
     """A trained objective with its features.
 
     Args:
+        ignored: columns that training left out, of which nothing needs to be said.
         notes: what was odd about the rows seen so far, counted.
     """
 
@@ -42,6 +44,7 @@ class Predictor:
     calibration: Mapping[str, Calibration]
     data: DataSpec = field(default_factory=DataSpec)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    ignored: frozenset[str] = frozenset()
     notes: Counter[str] = field(default_factory=Counter)
 
     @staticmethod
@@ -62,8 +65,10 @@ class Predictor:
                 "mismatched-files", f"{folder.path}: model.safetensors does not fit spec.yaml ({error})"
             ) from error
         objective.eval()
-        calibration = folder.read_json("features.json")["calibration"]
-        return Predictor(objective, features["inputs"], features["outputs"], calibration, spec.data, pick(device))
+        kept = folder.read_json("features.json")
+        ignored = frozenset(t["name"] for t in kept["taken"] if t["role"] == "ignored")
+        parts = features["inputs"], features["outputs"], kept["calibration"]
+        return Predictor(objective, *parts, spec.data, pick(device), ignored)
 
     def predict(self, rows: Rows, batch_size: int = 1024) -> Answers:
         """Answers in the order of the rows: {OUTPUT: {"value": ..., "confidence": ...}} for each.
@@ -116,17 +121,22 @@ class Predictor:
             )
         for feature in absent:
             self.notes[f"column {feature.column!r} is missing"] += count
-            raw = {**raw, feature.column: pl.Series([None] * count, dtype=pl.String)}
-        known = {f.column for f in self.inputs} | {f.column for f in self.outputs}
+            raw = {**raw, feature.column: pl.Series([None] * count, dtype=pl.Null)}
+        known = {f.column for f in (*self.inputs, *self.outputs)} | self.ignored
         for name in raw:
             if name not in known:
                 self.notes[f"column {name!r} is not used"] += count
         return {f.name: self._encode(f, raw[f.column]) for f in self.inputs}
 
     def _encode(self, feature: Feature, raw: Raw) -> Column:
-        for what, count in feature.notes(raw).items():
-            self.notes[f"{feature.name}: {what}"] += count
-        return feature.encode(raw)
+        try:
+            for what, count in feature.notes(raw).items():
+                self.notes[f"{feature.name}: {what}"] += count
+            return feature.encode(raw)
+        except pl.exceptions.PolarsError as error:
+            came = raw.dtype if isinstance(raw, pl.Series) else type(raw).__name__
+            expected = f"expected a {feature.kind}, as in training, got {came}"
+            raise SourceError("bad-value", f"column {feature.column!r}: {expected} ({error})") from error
 
     def _one(self, columns: Mapping[str, Column]) -> dict[str, Best]:
         """One row, the short way: for a row at a time most of the time goes into what is around the network."""
@@ -143,7 +153,6 @@ class Predictor:
             return {n: _series(n, [row.get(n) for row in rows]) for n in names}
         return read_like(self.data, rows).columns
 
-
     def _is_row(self, values: Mapping[str, Any]) -> bool:
         """Whether a dict is one row, and not columns: some value is single, or a list where a cell is a list."""
         if not all(isinstance(v, list | tuple | np.ndarray | pl.Series) for v in values.values()):
@@ -153,6 +162,7 @@ class Predictor:
 
 
 def _series(name: str, values: list[Any]) -> Raw:
+    values = [v.item() if isinstance(v, np.generic) else str(v) if isinstance(v, Path) else v for v in values]
     first = next((v for v in values if v is not None), None)
     if isinstance(first, np.ndarray):
         return np.stack([v if v is not None else np.full_like(first, np.nan, dtype=float) for v in values])
@@ -171,4 +181,4 @@ def _field(column: Column) -> Field:
         present = len(column.values) > 0
         values = column.values if present else np.zeros(1, column.values.dtype)
         return Field(torch.from_numpy(values)[None], torch.full((1, len(values)), present))
-    return Field(torch.from_numpy(np.ascontiguousarray(column.values)), torch.from_numpy(column.mask))
+    return Field(torch.from_numpy(np.require(column.values, requirements=["C", "W"])), torch.from_numpy(column.mask))

@@ -17,13 +17,12 @@ from deepglass.data.batches import Dataset
 from deepglass.data.sources import SourceOptions, read
 from deepglass.data.sources.base import joined
 from deepglass.data.table import Skipped, Table
-from deepglass.errors import SourceError, SpecError, near_miss
+from deepglass.errors import SourceError
 from deepglass.features.base import FEATURES, Feature, Raw, recognise, take_raw
+from deepglass.run.checks import check_count, check_roles, check_rows, known_column
 from deepglass.run.spec import DataSpec, Source, Spec
 
 SAMPLE = 10_000  # rows that recognising a kind looks at
-LEAST = 10  # rows that can be divided into training, validation and test
-KNOWN_PAST = ("series",)  # kinds of input that may share their column with an output: what was, and what will be
 PARTS = ("train", "valid", "test")
 
 
@@ -87,12 +86,12 @@ def prepare(spec: Spec) -> Prepared:
         SourceError, SpecError: all that can be wrong is found here, before training starts.
     """
     table = read_source(spec)
-    _check_count(len(table), table.name)
+    check_count(len(table), table.name)
     taken, features = settle(table, spec)
     targets = [f for f in features if _role(taken, f.name) == "output"]
     inputs = [f for f in features if _role(taken, f.name) == "input"]
     table, places = _usable(table, inputs, targets)
-    _check_rows(table, targets)
+    check_rows(table, targets)
     first = table[targets[0].column] if targets else None
     stratify = bool(targets) and targets[0].kind in ("category", "binary")
     split = spec.data.split.assign(table, first, stratify)
@@ -136,13 +135,13 @@ def settle(table: Table, spec: Spec) -> tuple[list[Taken], list[Feature]]:
     """What each column is taken for and why; features are not fitted yet."""
     outputs = list(spec.outputs) or ([{"name": table.target}] if table.target else [])
     for i, settings in enumerate(outputs):
-        _known_column(table, settings.get("column", settings["name"]), f"outputs[{i}]")
+        known_column(table, settings.get("column", settings["name"]), f"outputs[{i}]")
     for name in spec.data.ignore:
-        _known_column(table, name, "data.ignore")
+        known_column(table, name, "data.ignore")
     for name in spec.kinds:
-        _known_column(table, name, "--kind")
+        known_column(table, name, "--kind")
         FEATURES.get(spec.kinds[name], where=f"--kind {name}")
-    _check_roles(outputs, spec.inputs, spec.data.ignore)
+    check_roles(outputs, spec.inputs, spec.data.ignore)
     used = {s.get("column", s["name"]) for s in outputs}
     chosen = bool(spec.inputs)
     inputs = list(spec.inputs) or [{"name": n} for n in table.names if n not in used and n not in spec.data.ignore]
@@ -152,7 +151,7 @@ def settle(table: Table, spec: Spec) -> tuple[list[Taken], list[Feature]]:
     for role, group in groups:
         for i, settings in enumerate(group):
             where = f"{role}s[{i}]" if chosen or role == "output" else f"inputs.{settings['name']}"
-            _known_column(table, settings.get("column", settings["name"]), where)
+            known_column(table, settings.get("column", settings["name"]), where)
             kind, why = _kind(table, settings, spec)
             useless = None if chosen or role == "output" else _useless(table, settings["name"])
             if useless:
@@ -241,48 +240,6 @@ def _usable(table: Table, inputs: Sequence[Feature], targets: Sequence[Feature])
     return replace(table.take(places), skipped=(*table.skipped, *skipped)), places
 
 
-def _check_rows(table: Table, targets: Sequence[Feature]) -> None:
-    names = " or ".join(repr(t.name) for t in targets)
-    about = f" with a value for {names}" if names else ""
-    if not len(table):
-        raise SourceError("no-rows", f"{table.name}: there are no rows{about}")
-    _check_count(len(table), table.name, about)
-    for target in targets:
-        raw = table[target.column]
-        distinct = raw.drop_nulls().n_unique() if isinstance(raw, pl.Series) else _distinct(raw)
-        if distinct == 1:
-            code: Any = "one-class" if target.kind in ("category", "binary") else "constant-target"
-            raise SourceError(code, f"--target: {target.name!r} has the same value in every row of {table.name}")
-
-
-def _check_count(count: int, source: str, about: str = "") -> None:
-    if count < LEAST:
-        rows = "1 row" if count == 1 else f"{count} rows"
-        text = f"{source}: {rows}{about} are too few to train, validate and test; expected at least {LEAST}"
-        raise SourceError("too-few-rows", text)
-
-
-def _check_roles(
-    outputs: Sequence[Mapping[str, Any]], inputs: Sequence[Mapping[str, Any]], ignore: Sequence[str]
-) -> None:
-    """A target may not be named twice, left out, or be an input as well (a series may: its past is known)."""
-    names = [s["name"] for s in outputs]
-    for name in names:
-        if names.count(name) > 1:
-            raise SpecError("bad-value", f"--target: {name!r} is named twice")
-        if name in ignore:
-            raise SpecError("bad-value", f"--target: {name!r} is also to be left out (--ignore); it can only be one")
-    columns = {s.get("column", s["name"]) for s in outputs}
-    for i, settings in enumerate(inputs):
-        name = settings["name"]
-        if settings.get("column", name) in columns and settings.get("kind") not in KNOWN_PAST:
-            raise SpecError(
-                "bad-value", f"inputs[{i}]: {name!r} is the target; an input that holds the answer is a leak"
-            )
-        if name in names or [s["name"] for s in inputs].count(name) > 1:
-            raise SpecError("bad-value", f"inputs[{i}]: the name {name!r} is given twice; `column:` tells them apart")
-
-
 def _kind(table: Table, settings: Mapping[str, Any], spec: Spec) -> tuple[str, str]:
     name = settings["name"]
     column = settings.get("column", name)
@@ -316,24 +273,12 @@ def _useless(table: Table, name: str) -> str | None:
     return None
 
 
-def _known_column(table: Table, name: str, where: str) -> None:
-    if name not in table.columns:
-        place = "--target" if where.startswith("outputs") else where
-        raise SourceError(
-            "unknown-column", f"{place}: no column {name!r} in {table.name}{near_miss(name, table.columns)}"
-        )
-
-
 def _absent(raw: Raw) -> np.ndarray:
     if isinstance(raw, pl.Series):
         return (~raw.is_finite().fill_null(False) if raw.dtype.is_float() else raw.is_null()).to_numpy()
     if isinstance(raw, np.ndarray) and raw.dtype.kind == "f":
         return np.asarray(np.isnan(raw.reshape(len(raw), -1)).all(1))
     return np.zeros(len(raw), bool)
-
-
-def _distinct(raw: Raw) -> int:
-    return len(np.unique(raw, axis=0)) if isinstance(raw, np.ndarray) and raw.ndim == 1 else 2
 
 
 def _head(raw: Raw) -> Raw:

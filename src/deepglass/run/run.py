@@ -10,7 +10,7 @@ from typing import Any
 from deepglass.networks.network import Network
 from deepglass.objectives.base import Objective
 from deepglass.run.folder import Folder
-from deepglass.run.plain import short_figure
+from deepglass.run.plain import short_figure, short_span
 from deepglass.run.predictor import Answers, Predictor, Rows
 from deepglass.run.prepare import read_like
 from deepglass.run.spec import Spec
@@ -84,10 +84,13 @@ class Run:
         )
 
     def _repr_html_(self) -> str:
+        """What a notebook shows: the figures of the test rows, or of the validation rows where there are none."""
+        part = next((p for p in ("test", "valid") if self.metrics.get(p)), "test")
         rows = [
             f"<tr><td>{html.escape(name)}</td><td>{html.escape(metric)}</td><td>{short_figure(value)}</td></tr>"
-            for name, figures in self.metrics.get("test", {}).items()
+            for name, figures in self.metrics.get(part, {}).items()
             for metric, value in figures.items()
         ]
-        head = "<tr><th>output</th><th>metric</th><th>test</th></tr>"
-        return f"<p><b>deepglass run</b> {html.escape(str(self.path))}</p><table>{head}{''.join(rows)}</table>"
+        head = f"<tr><th>output</th><th>metric</th><th>{part}</th></tr>"
+        about = f"{self.metrics['parameters']:,} parameters, {short_span(self.metrics['seconds']['train'])} of training"
+        return f"<p><b>{html.escape(str(self.path))}</b>: {about}</p><table>{head}{''.join(rows)}</table>"

@@ -44,7 +44,13 @@ def change_for(
         return None
     if isinstance(wanted, bool):
         classes = [name for f in outputs for name in f.class_names]
-        changes = {f.name: Augment.of(f.channels_, f.size_, classes=classes, strong=epochs > 25) for f in pictures}
+        changes = {f.name: _safe(f, classes, epochs > 25) for f in pictures}
     else:
         changes = {f.name: construct(Augment, wanted, "training.augment") for f in pictures}
     return Varied(changes)
+
+
+def _safe(picture: Image, classes: Sequence[str], strong: bool) -> Augment:
+    assert picture.channels_ is not None
+    assert picture.size_ is not None
+    return Augment.of(picture.channels_, picture.size_, classes=classes, strong=strong)

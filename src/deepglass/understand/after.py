@@ -14,6 +14,7 @@ from deepglass.run.folder import Folder
 from deepglass.run.prepare import Prepared
 from deepglass.understand.baselines import baselines
 from deepglass.understand.gather import gather
+from deepglass.understand.report.facts import OutputFacts
 from deepglass.understand.report.write import write_report
 
 BASELINE_SECONDS = 8.0  # for all outputs together
@@ -42,11 +43,22 @@ def add_report(
     best: Mapping[str, Mapping[str, Best]],
     samples: bool = True,
 ) -> Path:
-    """Write report.html and say where it is."""
+    """Write report.html and say where it is.
+
+    Args:
+        samples: False leaves out whatever shows single rows or their values; the names of classes stay.
+    """
     facts = gather(folder, prepared, objective, best)
     if not samples:
-        columns = tuple(replace(c, example="", spread=None) for c in facts.columns)
-        facts = replace(facts, columns=columns, outputs=tuple(replace(o, mistakes=()) for o in facts.outputs))
+        columns = tuple(replace(c, example="", spread=None, why="") for c in facts.columns)
+        facts = replace(facts, columns=columns, outputs=tuple(map(_without_rows, facts.outputs)))
     path = folder.path / "report.html"
     write_report(facts, path)
     return path
+
+
+def _without_rows(output: OutputFacts) -> OutputFacts:
+    numbers = output.numbers
+    if numbers is not None:
+        numbers = replace(numbers, truth=numbers.truth[:0], predicted=numbers.predicted[:0], low=None, high=None)
+    return replace(output, mistakes=(), numbers=numbers)

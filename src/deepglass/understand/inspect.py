@@ -104,7 +104,7 @@ def _unreadable(table: Table, features: Sequence[Feature]) -> list[Finding]:
     reasons = [reason.partition("] ")[2] for rows in broken.values() for reason in rows.values()]
     text = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
     rows = tuple(sorted({row for rows in broken.values() for row in rows}))
-    return [Finding("unreadable", rows, tuple(broken), 1.0, text, "mend or remove the files")]
+    return [Finding("unreadable", rows, tuple(broken), 1.0, text, "remove or replace the files")]
 
 
 def _view(table: Table, taken: Taken) -> ColumnView:

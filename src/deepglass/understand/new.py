@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+
 from deepglass.data.table import Table
 from deepglass.run.prepare import Taken, settle
 from deepglass.run.spec import Spec
 
 
-def commented_spec(table: Table, spec: Spec) -> str:
-    """YAML text with a line a column and why it is taken for that kind."""
+def commented_spec(table: Table, spec: Spec, folder: Path | None = None) -> str:
+    """YAML text with a line a column and why it is taken for that kind.
+
+    Args:
+        folder: where the spec will lie, from which it names its source.
+    """
     taken, _ = settle(table, spec)
     width = max((len(_entry(t)) for t in taken), default=0)
+    data = {**spec.to_dict()["data"], "source": _from(spec.data.source, folder)}
     lines = [
         "# A deepglass spec: run it with `deepglass train spec.yaml`. What is left out has its default.",
         "data:",
-        f"  source: {spec.data.source}",
-        f"  split: {_split(table)}",
+        *(f"  {key}: {_flow(value)}" for key, value in data.items() if key != "split"),
+        f"  split: {_split(table, data.get('split'))}",
     ]
     for role in ("inputs", "outputs"):
         chosen = [t for t in taken if t.role == role[:-1]]
@@ -36,14 +47,24 @@ def commented_spec(table: Table, spec: Spec) -> str:
 
 
 def _entry(taken: Taken) -> str:
-    return f"{{name: {_quoted(taken.name)}, kind: {taken.kind}}}"
+    return f"{{name: {_flow(taken.name)}, kind: {taken.kind}}}"
 
 
-def _quoted(name: str) -> str:
-    return name if name.replace("_", "").isalnum() and not name.isdigit() else '"' + name.replace('"', '\\"') + '"'
+def _from(source: Any, folder: Path | None) -> str:
+    if not isinstance(source, str):
+        return f"<{type(source).__name__}>"
+    return os.path.relpath(source, folder) if folder is not None and Path(source).exists() else source
 
 
-def _split(table: Table) -> str:
+def _flow(value: Any) -> str:
+    """A value as YAML on one line."""
+    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000)
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
+def _split(table: Table, given: Any) -> str:
+    if given:
+        return _flow(given)
     return (
         "{by: given, seed: 0}   # the source brings its own"
         if table.split is not None

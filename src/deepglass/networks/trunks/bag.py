@@ -1,4 +1,4 @@
-"""The default network for texts alone: the sum of what is told by each text, read by the head without a layer between."""
+"""The default network for texts alone: the sum of what each text tells, read by the head without a layer between."""
 
 from __future__ import annotations
 
@@ -55,9 +55,10 @@ class _Beside(nn.Module):
 
     def __init__(self, size: int, hidden: int, dim: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.Linear(size, hidden), nn.SiLU(), nn.Linear(hidden, dim))
-        nn.init.zeros_(self.layers[-1].weight)
-        nn.init.zeros_(self.layers[-1].bias)
+        first, last = nn.Linear(size, hidden), nn.Linear(hidden, dim)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.layers = nn.Sequential(first, nn.SiLU(), last)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(x)

@@ -34,6 +34,8 @@ def _lead(shown: list[NumberFacts]) -> str:
 
 def _charts(numbers: NumberFacts, rows: int) -> str:
     drawn = len(numbers.truth)
+    if not drawn:  # a report without samples
+        return ""
     note = f"{plural(drawn, 'row')} drawn of {plural(rows, 'test row')}." if drawn < rows else ""
     charts = against_truth("Predicted against true", numbers, note=note)
     off = np.asarray(numbers.predicted, dtype=float) - np.asarray(numbers.truth, dtype=float)

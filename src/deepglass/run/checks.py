@@ -1,0 +1,73 @@
+"""What is refused before anything is trained: too few rows, targets of one value, roles that exclude each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from deepglass.data.table import Table
+from deepglass.errors import SourceError, SpecError, near_miss
+from deepglass.features.base import Feature, Raw
+
+LEAST = 10  # rows that can be divided into training, validation and test
+KNOWN_PAST = ("series",)  # kinds of input that may share their column with an output: what was, and what will be
+
+
+def check_rows(table: Table, targets: Sequence[Feature]) -> None:
+    """Enough rows, and targets that differ between them."""
+    names = " or ".join(repr(t.name) for t in targets)
+    about = f" with a value for {names}" if names else ""
+    if not len(table):
+        raise SourceError("no-rows", f"{table.name}: there are no rows{about}")
+    check_count(len(table), table.name, about)
+    for target in targets:
+        raw = table[target.column]
+        distinct = raw.drop_nulls().n_unique() if isinstance(raw, pl.Series) else _distinct(raw)
+        if distinct == 1:
+            code: Any = "one-class" if target.kind in ("category", "binary") else "constant-target"
+            raise SourceError(code, f"--target: {target.name!r} has the same value in every row of {table.name}")
+
+
+def check_count(count: int, source: str, about: str = "") -> None:
+    """Enough rows to be divided into parts."""
+    if count < LEAST:
+        rows = "1 row" if count == 1 else f"{count} rows"
+        text = f"{source}: {rows}{about} are too few to train, validate and test; expected at least {LEAST}"
+        raise SourceError("too-few-rows", text)
+
+
+def check_roles(
+    outputs: Sequence[Mapping[str, Any]], inputs: Sequence[Mapping[str, Any]], ignore: Sequence[str]
+) -> None:
+    """A target may not be named twice, left out, or be an input as well (a series may: its past is known)."""
+    names = [s["name"] for s in outputs]
+    for name in names:
+        if names.count(name) > 1:
+            raise SpecError("bad-value", f"--target: {name!r} is named twice")
+        if name in ignore:
+            raise SpecError("bad-value", f"--target: {name!r} is also to be left out (--ignore); it can only be one")
+    columns = {s.get("column", s["name"]) for s in outputs}
+    for i, settings in enumerate(inputs):
+        name = settings["name"]
+        if settings.get("column", name) in columns and settings.get("kind") not in KNOWN_PAST:
+            raise SpecError(
+                "bad-value", f"inputs[{i}]: {name!r} is the target; an input that holds the answer is a leak"
+            )
+        if name in names or [s["name"] for s in inputs].count(name) > 1:
+            raise SpecError("bad-value", f"inputs[{i}]: the name {name!r} is given twice; `column:` tells them apart")
+
+
+def known_column(table: Table, name: str, where: str) -> None:
+    """A column that is there, or the near miss."""
+    if name not in table.columns:
+        place = "--target" if where.startswith("outputs") else where
+        raise SourceError(
+            "unknown-column", f"{place}: no column {name!r} in {table.name}{near_miss(name, table.columns)}"
+        )
+
+
+def _distinct(raw: Raw) -> int:
+    return len(np.unique(raw, axis=0)) if isinstance(raw, np.ndarray) and raw.ndim == 1 else 2

@@ -1,0 +1,251 @@
+"""Answers to rows that differ from those of the training: counted notes, or an error that names the column."""
+
+from __future__ import annotations
+
+import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from PIL import Image
+
+import deepglass
+from deepglass.errors import UserError
+from deepglass.run.run import Run
+
+ROWS = 120
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    random = np.random.default_rng(0)
+    frame = pl.DataFrame(
+        {
+            "size": random.uniform(0, 100, ROWS),
+            "place": random.choice(["north", "south"], ROWS).tolist(),
+            "colour": random.choice(["red", "green", "blue"], ROWS).tolist(),
+            "day": [datetime.date(2024, 1, 1) + datetime.timedelta(days=int(d)) for d in random.integers(0, 700, ROWS)],
+            "shape": pl.Series(random.normal(size=(ROWS, 3)).tolist(), dtype=pl.List(pl.Float64)),
+            "useless": [1] * ROWS,
+            "worth": random.normal(size=ROWS),
+        }
+    )
+    path = tmp_path_factory.mktemp("runs") / "table"
+    small = {"depth": 1, "width": 8, "members": 2}
+    deepglass.train(frame, "worth", out=path, steps=2, baselines=False, network=small, training={"threads": 1})
+    return path
+
+
+@pytest.fixture
+def run(trained: Path) -> Run:
+    return deepglass.Run(trained)
+
+
+GOOD: dict[str, Any] = {"size": 3.5, "place": "north", "colour": "red", "day": "2024-03-01", "shape": [1.0, 2.0, 3.0]}
+
+
+def value(run: Run, row: dict[str, Any]) -> float:
+    answer = run.predict(row)[0]["worth"]["value"]
+    assert np.isfinite(answer)
+    return float(answer)
+
+
+def test_a_good_row_needs_no_notes(run: Run) -> None:
+    value(run, GOOD)
+    assert not run.predictor.notes
+    value(run, GOOD | {"useless": 1})
+    assert not run.predictor.notes, "a column that training left out is not worth a word"
+
+
+@pytest.mark.parametrize(
+    ("change", "note"),
+    [
+        ({"colour": "pink"}, "colour: unseen category"),
+        ({"colour": 7}, "colour: unseen category"),
+        ({"place": "mars"}, "place: unseen category"),
+        ({"size": "big"}, "size: not a number"),
+        ({"size": 10**30}, "size: too large"),
+        ({"day": "sometime"}, "day: not a date"),
+        ({"more": 1}, "column 'more' is not used"),
+    ],
+)
+def test_odd_values_are_counted(run: Run, change: dict[str, Any], note: str) -> None:
+    value(run, GOOD | change)
+    run.predict([GOOD | change, GOOD | change])
+    assert run.predictor.notes == {note: 3}
+
+
+@pytest.mark.parametrize("name", ["size", "place", "colour", "day", "shape"])
+def test_a_missing_column_is_a_missing_value(run: Run, name: str) -> None:
+    without = {n: v for n, v in GOOD.items() if n != name}
+    assert value(run, without) == value(run, GOOD | {name: None})
+    assert run.predictor.notes == {f"column {name!r} is missing": 1}
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        {"size": 3.5},
+        {"size": "3.5"},
+        {"size": Decimal("3.5")},
+        {"size": np.float32(3.5)},
+        {"place": " north "},
+        {"place": np.str_("north")},
+        {"day": datetime.date(2024, 3, 1)},
+        {"day": datetime.datetime(2024, 3, 1)},
+        {"day": pd.Timestamp("2024-03-01")},
+        {"shape": (1, 2, 3)},
+        {"shape": np.array([1.0, 2.0, 3.0])},
+    ],
+)
+def test_the_same_value_in_another_type(run: Run, same: dict[str, Any]) -> None:
+    assert value(run, GOOD | same) == pytest.approx(value(run, GOOD), rel=1e-6)
+    assert not run.predictor.notes
+
+
+@pytest.mark.parametrize("nothing", [None, float("nan"), float("inf"), "", "NA"])
+def test_unknown_is_unknown(run: Run, nothing: Any) -> None:
+    assert value(run, GOOD | {"size": nothing}) == value(run, GOOD | {"size": None})
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ({"size": [1.0, 2.0]}, ("'size'", "numbers")),
+        ({"size": {"a": 1}}, ("'size'", "numbers")),
+        ({"size": datetime.date(2024, 1, 1)}, ("'size'", "numbers", "Date")),
+        ({"colour": ["red"]}, ("'colour'", "category")),
+        ({"shape": [1.0, 2.0]}, ("'shape'", "3 numbers", "2")),
+        ({"shape": 1.0}, ("'shape'", "lists of numbers")),
+        ({"day": [1]}, ("'day'", "dates")),
+    ],
+)
+def test_wrong_types_name_the_column(run: Run, change: dict[str, Any], names: tuple[str, ...]) -> None:
+    with pytest.raises(UserError) as error:
+        run.predict([GOOD | change])
+    assert error.value.code == "bad-value"
+    assert all(name in str(error.value) for name in names), str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("rows", "code"),
+    [
+        ([], "empty-source"),
+        ({}, "empty-source"),
+        (3, "bad-value"),
+        (None, "bad-value"),
+        ([1, 2], "bad-value"),
+        ("nowhere.csv", "not-found"),
+        ({"other": 1}, "unknown-column"),
+        (pl.DataFrame({"size": pl.Series([], dtype=pl.Float64)}), "no-rows"),
+    ],
+)
+def test_what_are_no_rows(run: Run, rows: Any, code: str) -> None:
+    with pytest.raises(UserError) as error:
+        run.predict(rows)
+    assert error.value.code == code, str(error.value)
+
+
+def test_rows_columns_and_frames_are_the_same(run: Run) -> None:
+    rows = [GOOD, GOOD | {"size": None}, GOOD | {"colour": "blue", "size": 50.0}]
+    expected = [a["worth"]["value"] for a in run.predict(rows)]
+    columns = {name: [row[name] for row in rows] for name in GOOD}
+    for same in (columns, pl.DataFrame(columns), pd.DataFrame(columns), pl.DataFrame(columns).lazy()):
+        assert [a["worth"]["value"] for a in run.predict(same)] == pytest.approx(expected, rel=1e-6)
+    assert [value(run, row) for row in rows] == pytest.approx(expected, rel=1e-5), "one at a time as all together"
+
+
+def test_interval_holds_the_value(run: Run) -> None:
+    answer = run.predict(GOOD)[0]["worth"]
+    assert answer["low"] <= answer["value"] <= answer["high"]
+
+
+def test_evaluating_needs_the_answers(run: Run) -> None:
+    with pytest.raises(UserError, match=r"\[unknown-column\].*'worth'.*did you mean 'worht'"):
+        run.evaluate({"size": [1.0, 2.0], "worht": [1.0, 2.0]})
+
+
+def test_a_damaged_run_says_so(trained: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for path in trained.iterdir():
+        if path.is_file():
+            (broken / path.name).write_bytes(path.read_bytes())
+    weights = (broken / "model.safetensors").read_bytes()
+    (broken / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+    with pytest.raises(UserError, match=r"\[unreadable-file\].*model.safetensors"):
+        deepglass.Run(broken).predict(GOOD)
+    (broken / "model.safetensors").unlink()
+    with pytest.raises(UserError, match=r"\[not-found\].*model.safetensors"):
+        deepglass.Run(broken).predict(GOOD)
+    (broken / "model.safetensors").write_bytes(weights)
+    spec = (broken / "spec.yaml").read_text()
+    (broken / "spec.yaml").write_text(spec.replace("width: 8", "width: 9"))
+    with pytest.raises(UserError, match=r"\[mismatched-files\].*model.safetensors"):
+        deepglass.Run(broken).predict(GOOD)
+    (broken / "spec.yaml").write_text(spec)
+    (broken / "features.json").write_text("{")
+    with pytest.raises(UserError, match=r"\[unreadable-file\].*features.json"):
+        deepglass.Run(broken).predict(GOOD)
+
+
+# -- pictures --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on tiny pictures, which lie in `photos` beside it."""
+    random = np.random.default_rng(0)
+    folder = tmp_path_factory.mktemp("pictures")
+    for label, level in (("dark", 60), ("bright", 200)):
+        (folder / "photos" / label).mkdir(parents=True)
+        for i in range(12):
+            pixels = (level + random.integers(-30, 30, (8, 8))).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / "photos" / label / f"{i}.png")
+    out = folder / "run"
+    deepglass.train(folder / "photos", out=out, steps=12, baselines=False, training={"threads": 1})
+    return folder
+
+
+def test_pictures_in_any_form(seen: Path) -> None:
+    run = deepglass.Run(seen / "run")
+    path = seen / "photos" / "bright" / "3.png"
+    pixels = np.asarray(Image.open(path))
+    expected = run.predict(str(path))[0]["label"]
+    assert expected["value"] == "bright"
+    forms: list[Any] = [
+        path,
+        [path],
+        {"image": str(path)},
+        {"image": path.read_bytes()},
+        {"image": Image.open(path)},
+        {"image": Image.open(path).convert("RGB")},
+        {"image": pixels},
+        {"image": pixels[None]},
+        {"image": np.repeat(pixels[None, :, :, None], 3, 3)},
+    ]
+    for form in forms:
+        assert run.predict(form)[0]["label"]["confidence"] == pytest.approx(expected["confidence"], rel=1e-5)
+    assert len(run.predict(np.stack([pixels] * 3))) == 3
+    assert run.predict({"image": np.full((30, 50, 3), 220, np.uint8)[None]})[0]["label"]["value"] == "bright"
+
+
+def test_a_folder_is_answered_in_natural_order(seen: Path) -> None:
+    run = deepglass.Run(seen / "run")
+    answers = run.predict(seen / "photos")
+    one_by_one = [
+        run.predict(seen / "photos" / label / f"{i}.png")[0] for label in ("bright", "dark") for i in range(12)
+    ]
+    values = [[a["label"]["confidence"] for a in found] for found in (answers, one_by_one)]
+    assert values[0] == pytest.approx(values[1], rel=1e-5)
+
+
+def test_a_picture_that_is_not_there_is_named(seen: Path) -> None:
+    run = deepglass.Run(seen / "run")
+    with pytest.raises(UserError, match=r"\[not-found\].*absent.png"):
+        run.predict({"image": "absent.png"})
+    assert run.predict([{"image": None}, {"image": seen / "photos/dark/1.png"}])[1]["label"]["value"] == "dark"
