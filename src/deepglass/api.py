@@ -191,6 +191,7 @@ def _train_one(
     spec: Spec, path: Path, force: bool, listeners: Sequence[Listener], baselines: bool, started: float
 ) -> Run:
     prepared = prepare(spec)
+    spec = fit.settle(spec, prepared.inputs, len(prepared.rows("train")))
     _check(spec, prepared)
     _tell(listeners, "prepared", prepared)
     folder = Folder.make(path, force)

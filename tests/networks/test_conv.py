@@ -114,3 +114,12 @@ def test_it_learns_where_a_bright_bar_stands(cls: type[Trunk]) -> None:
         loss.backward()
         optimizer.step()
     assert loss.item() < 0.1  # 0.69 is chance; seeds 0 to 4 end below 0.02
+
+
+def test_the_width_follows_the_time_that_there_is() -> None:
+    shape = shape_of((28, 28))
+    widths = [Conv.sized([shape], 54_000, work)["width"] for work in (1e9, 1e12, 1e13, 1e15)]
+    assert widths == sorted(widths)
+    assert widths[0] == min(Conv.WIDTHS)
+    assert widths[-1] == max(Conv.WIDTHS)
+    assert Conv.sized([shape, shape], 54_000, 1e12)["width"] <= widths[1]

@@ -39,10 +39,8 @@ class Network(nn.Module):
         super().__init__()
         self.groups = _group(inputs)
         self.features = {f.name: f for f in outputs}
-        with torch.device("meta"):  # only the shapes are wanted yet: the trunk decides the width
-            shapes: list[TokenShape] = [_shape(_encoder(group, 8)) for group in self.groups]
         self.trunk: Trunk = construct(
-            TRUNKS.get(trunk, where="network.trunk"), settings or {}, "network", ["trunk"], inputs=shapes
+            TRUNKS.get(trunk, where="network.trunk"), settings or {}, "network", ["trunk"], inputs=shapes_of(inputs)
         )
         self.encoders = nn.ModuleList(_encoder(group, self.trunk.dim) for group in self.groups)
         self.heads = nn.ModuleDict({_key(f.name): f.head(self.trunk.out_dim) for f in outputs})
@@ -67,6 +65,12 @@ class Network(nn.Module):
         """Output name -> one `Answer` a row, an ensemble's members mixed."""
         answers = {n: self.features[n].answer(params) for n, params in self(inputs).items()}
         return {n: a.pooled(self.members) if self.members > 1 else a for n, a in answers.items()}
+
+
+def shapes_of(inputs: Sequence[Feature]) -> list[TokenShape]:
+    """What the encoders will give the trunk, before there is any."""
+    with torch.device("meta"):  # no memory, no random numbers
+        return [_shape(_encoder(group, 8)) for group in _group(inputs)]
 
 
 def _group(inputs: Sequence[Feature]) -> list[list[Feature]]:

@@ -15,11 +15,11 @@ import torch
 
 from deepglass.config import construct
 from deepglass.data.batches import Dataset, Stream
-from deepglass.device import describe, pick, seed_everything
+from deepglass.device import describe, multiplications, pick, seed_everything
 from deepglass.errors import SpecError
 from deepglass.features.base import Best, Calibration, Feature
 from deepglass.features.image import Image
-from deepglass.networks.network import Network
+from deepglass.networks.network import Network, shapes_of
 from deepglass.networks.trunks.base import TRUNKS, Recipe
 from deepglass.objectives.base import OBJECTIVES, Objective
 from deepglass.run.folder import Folder
@@ -72,6 +72,15 @@ def build(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature], dev
     seed_everything(spec.training.seed)
     objective.build(inputs, outputs, lambda ins, outs: Network(ins, outs, trunk, settings))
     return objective.to(pick(device))
+
+
+def settle(spec: Spec, inputs: Sequence[Feature], rows: int) -> Spec:
+    """The spec with the network's size fitted to the time budget, where there is one and nobody states the size."""
+    if (budget := spec.training.budget) is None:
+        return spec
+    work = budget * multiplications(pick(spec.training.device))
+    trunk = TRUNKS.get(trunk_of(spec, inputs), where="network.trunk")
+    return replace(spec, network={**trunk.sized(shapes_of(inputs), rows, work), **spec.network})
 
 
 def trunk_of(spec: Spec, inputs: Sequence[Feature]) -> str:

@@ -16,6 +16,8 @@ from deepglass.networks.trunks.base import Recipe
 from deepglass.nn.tokens import Field
 from deepglass.run.spec import TrainingSpec
 
+MIN_EPOCHS = 1.5  # in shorter runs hardly a picture comes again
+
 
 @dataclass(frozen=True)
 class Varied:
@@ -36,13 +38,16 @@ def change_for(
     """The augmentation of a run: what was asked for, or what is safe for these pictures and labels.
 
     Args:
-        epochs: how often each picture is seen; only where that is often are strong changes worth their price.
+        epochs: how often each picture is seen; changes are only worth their price where that is more than once or
+            twice, and strong ones where it is often.
     """
     wanted = recipe.augment if training.augment is None else training.augment
     pictures = [f for f in inputs if isinstance(f, Image)]
     if wanted is False or not pictures:
         return None
     if isinstance(wanted, bool):
+        if training.augment is None and epochs < MIN_EPOCHS:
+            return None
         classes = [name for f in outputs for name in f.class_names]
         changes = {f.name: _safe(f, classes, epochs > 25) for f in pictures}
     else:

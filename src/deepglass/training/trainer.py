@@ -97,6 +97,8 @@ class Clock:
         evaluations = max(plan.last_step - 1, step) // plan.evaluate_every - step // plan.evaluate_every
         fits = step + max(0, math.floor((left - evaluations * self.costs.evaluation) / pace))
         fits = min(fits, self.most_steps)
+        if fits > plan.last_step and plan.progress(step) > 0.95:
+            return None  # the rate is nearly zero: more steps would only wait
         off = abs(fits - plan.last_step) / max(plan.last_step - step, 1)
         return fits if off > 0.02 else None
 

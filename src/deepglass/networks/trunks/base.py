@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from torch import nn
 
@@ -55,6 +55,16 @@ class Trunk(nn.Module, ABC):
     dim: int
     out_dim: int
     members: int = 1
+
+    @classmethod
+    def sized(cls, inputs: Sequence[TokenShape], rows: int, work: float) -> dict[str, Any]:
+        """Settings that follow from a time budget, where nobody states them.
+
+        Args:
+            rows: of training.
+            work: multiplications that the budget holds, roughly.
+        """
+        return {}
 
     @abstractmethod
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:

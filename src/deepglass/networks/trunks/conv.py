@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, ClassVar
 
 from deepglass.networks.trunks.base import Recipe, Trunk
-from deepglass.nn.conv import Pictures, PlainBody, smallest_grid, stage_count
+from deepglass.nn.conv import Pictures, PlainBody, is_picture, smallest_grid, stage_count
 from deepglass.nn.norms import Norm
 from deepglass.nn.tokens import Tokens, TokenShape
 
@@ -26,9 +29,12 @@ class Conv(Trunk):
         SpecError: `bad-value` when no input has rows and columns.
     """
 
-    recipe = Recipe(
-        optimizer="muon",
-        learning_rate=0.02,
+    WIDTHS: ClassVar = (8, 16, 24, 32, 48)
+    MIN_STEPS: ClassVar = 1000  # below so many a narrower network learns more
+
+    recipe: ClassVar = Recipe(
+        optimizer="adamw",
+        learning_rate=0.008,
         weight_decay=0.05,
         batch_size=128,
         schedule="linear",
@@ -48,13 +54,32 @@ class Conv(Trunk):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        grid = smallest_grid(inputs, "conv")
-        halve = min(grid) >= 16
-        count = stage_count((grid[0] // 2, grid[1] // 2) if halve else grid)
-        dims = [width * min(2 ** (i + 1), 8) for i in range(count)]
+        halve, dims = _layout(smallest_grid(inputs, "conv"), width)
         self.dim, self.out_dim = width, dims[-1]
         body = PlainBody(width, dims, depth, halve=halve, norm=norm, activation=activation)
         self.pictures = Pictures(body, inputs, width, dims[-1], pool="max", activation=activation, dropout=dropout)
 
+    @classmethod
+    def sized(cls, inputs: Sequence[TokenShape], rows: int, work: float) -> dict[str, Any]:
+        """The widest network that still sees a thousand batches."""
+        grids = [shape.grid for shape in inputs if shape.grid is not None and is_picture(shape)]
+        costs = {width: sum(_multiplications(grid, width) for grid in grids) for width in cls.WIDTHS}
+        steps = {width: work / (3 * cost * min(cls.recipe.batch_size, rows)) for width, cost in costs.items()}
+        return {"width": max((w for w in cls.WIDTHS if steps[w] >= cls.MIN_STEPS), default=cls.WIDTHS[0])}
+
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
         return self.pictures(tokens)
+
+
+def _layout(grid: tuple[int, ...], width: int) -> tuple[bool, list[int]]:
+    """Whether the map is halved as it comes in, and the width of each stage."""
+    halve = min(grid) >= 16
+    count = stage_count((grid[0] // 2, grid[1] // 2) if halve else (grid[0], grid[1]))
+    return halve, [width * min(2 ** (i + 1), 8) for i in range(count)]
+
+
+def _multiplications(grid: tuple[int, ...], width: int) -> float:
+    """Of one picture on its way forward, the stem left out."""
+    halve, dims = _layout(grid, width)
+    places = math.prod(grid) / (4 if halve else 1)
+    return sum(9.0 * a * b * places / 4**i for i, (a, b) in enumerate(pairwise([width, *dims])))
