@@ -25,8 +25,8 @@ from deepglass.run.spec import Spec
 from deepglass.run.varying import change_for
 from deepglass.training.checkpoint import write_atomic
 from deepglass.training.events import Listener
-from deepglass.training.optimizers import make_optimizer
 from deepglass.training.schedules import schedule
+from deepglass.training.trainer import groups_of, optimizer_for
 from deepglass.understand.after import add_baselines, add_report
 from deepglass.understand.inspect import Inspection, inspect_table
 from deepglass.understand.new import commented_spec
@@ -222,10 +222,11 @@ def _check(spec: Spec, prepared: Prepared) -> None:
     """Make once what training will make, so that a wrong setting is found before there is a folder."""
     device = str(pick(spec.training.device))
     objective = fit.build(spec, prepared.inputs, prepared.outputs, device)
-    recipe = fit.recipe_of(spec, prepared.inputs)
+    recipe = objective.recipe(fit.recipe_of(spec, prepared.inputs))
     plan = make_plan(spec.training, recipe, len(prepared.rows("train")), device)
     schedule(plan.schedule, plan.warmup)
-    make_optimizer(plan.optimizer, objective.named_parameters(), plan.learning_rate, plan.weight_decay)
+    for group in groups_of(objective).values():
+        optimizer_for(group, plan)
     change_for(spec.training, recipe, prepared.inputs, prepared.outputs, plan.epochs)
 
 

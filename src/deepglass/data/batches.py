@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -50,6 +50,11 @@ class Dataset:
     def __len__(self) -> int:
         return self._length
 
+    @property
+    def columns(self) -> dict[str, Column]:
+        """The encoded inputs."""
+        return {n: store.column for n, store in self.inputs.items()}
+
     def batch(self, rows: Tensor) -> Batch:
         """The rows, cut out as index slices."""
         rows = rows.to(self.device)
@@ -91,8 +96,9 @@ class _Store:
         steps = torch.arange(max(int(lengths.max()), 1), device=rows.device)  # at least one place to look at
         mask = steps < lengths[:, None]  # (B, T)
         places = (start[:, None] + steps).clamp_max(max(len(self.values) - 1, 0))
-        values = self.values[places] if len(self.values) else self.values.new_zeros(places.shape)
-        return Field(values.masked_fill(~mask, 0), mask)
+        inner = self.values.shape[1:]
+        values = self.values[places] if len(self.values) else self.values.new_zeros((*places.shape, *inner))
+        return Field(values.masked_fill(~mask.view(*mask.shape, *(1 for _ in inner)), 0), mask, self.mask[rows])
 
 
 class Place(NamedTuple):
@@ -109,9 +115,11 @@ class Stream(Protocol):
 
     def next(self) -> Batch: ...
 
-    def place(self) -> dict[str, int]: ...
+    def place(self) -> dict[str, Any]:
+        """Plain JSON; of an environment, the seed of its reset and the actions since."""
+        ...
 
-    def go_to(self, place: Mapping[str, int]) -> None: ...
+    def go_to(self, place: Mapping[str, Any]) -> None: ...
 
 
 Change = Callable[[Batch, Generator], Batch]

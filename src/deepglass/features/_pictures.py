@@ -39,7 +39,12 @@ def pictures(raw: Raw) -> Sequence[Picture]:
 
 
 def decode(picture: Picture, near: tuple[int, int] | None = None) -> np.ndarray:
-    """The pixels of a picture, the right way up, (Y, X, C) of uint8, uint16 or float; first frame, palette resolved.
+    """The pixels of a picture; `decode_sized` without the size."""
+    return decode_sized(picture, near)[0]
+
+
+def decode_sized(picture: Picture, near: tuple[int, int] | None = None) -> tuple[np.ndarray, tuple[int, int]]:
+    """The pixels of a picture, the right way up, (Y, X, C) of uint8, uint16 or float, and its size in the file.
 
     Args:
         near: (rows, columns) that it will be shrunk to; JPEG files are then decoded at a fraction of their size.
@@ -48,12 +53,14 @@ def decode(picture: Picture, near: tuple[int, int] | None = None) -> np.ndarray:
         SourceError: `not-found`, `unreadable-image`, `too-large`, naming the file.
     """
     if isinstance(picture, np.ndarray):
-        return picture if picture.ndim == 3 else picture[..., None]
+        return picture if picture.ndim == 3 else picture[..., None], picture.shape[:2]
     try:
         opened = _open(picture)
+        X, Y = opened.size
         if near is not None and opened.format == "JPEG":
             opened.draft(opened.mode, (2 * near[1], 2 * near[0]))
-        return _array(ImageOps.exif_transpose(opened))
+        turned = opened.getexif().get(0x0112, 1) >= 5  # rows and columns change places
+        return _array(ImageOps.exif_transpose(opened)), (X, Y) if turned else (Y, X)
     except Pillow.DecompressionBombError as error:
         raise SourceError("too-large", f"{_name(picture)}: {error}") from error
     except BROKEN as error:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -26,9 +26,10 @@ from deepglass.errors import SourceError
 from deepglass.registry import Registry
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Generator, Tensor, nn
 
     from deepglass.nn.tokens import Field
+    from deepglass.nn.warp import Warp
 
 
 class Media(NamedTuple):
@@ -73,23 +74,28 @@ class Column:
     Args:
         values: (N, ...) for values of one shape; (total, ...) laid end to end for ragged kinds.
         mask: (N,) bool, True = present.
-        offsets: (N + 1,) int64, ragged kinds only: row i is `values[offsets[i]:offsets[i + 1]]`.
+        offsets: (N + 1,) int64, ragged kinds only: row i is `values[offsets[i]:offsets[i + 1]]`. A row of length 0
+            whose mask is True is known to be empty.
+        frame: (N, 6) float32, pictures only: top, left, height and width of what is seen, in pixels of the encoded
+            picture, then height and width of the picture as it came.
     """
 
     values: np.ndarray
     mask: np.ndarray
     offsets: np.ndarray | None = None
+    frame: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.mask)
 
     def take(self, rows: np.ndarray) -> Column:
+        frame = None if self.frame is None else self.frame[rows]
         if self.offsets is None:
-            return Column(self.values[rows], self.mask[rows])
+            return Column(self.values[rows], self.mask[rows], None, frame)
         lengths = np.diff(self.offsets)[rows]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         index = np.repeat(self.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
-        return Column(self.values[index], self.mask[rows], offsets)
+        return Column(self.values[index], self.mask[rows], offsets, frame)
 
 
 Best = dict[str, np.ndarray]
@@ -119,7 +125,15 @@ class Answer(ABC):
 
     @abstractmethod
     def best(self) -> dict[str, Tensor]:
-        """The best answer as tensors with rows first; `Feature.decode` brings it into the user's terms."""
+        """The best answer as tensors with rows first; `Feature.decode` brings it into the user's terms.
+
+        Answers of differing length are padded and have a `mask` (B, T); batches are padded to the longest of them.
+        It never looks at a target.
+        """
+
+    def sample(self, generator: Generator | None = None) -> Tensor:
+        """A value drawn for each row, as `encode` gives them."""
+        raise NotImplementedError(f"{type(self).__name__} cannot be sampled")
 
     @abstractmethod
     def pooled(self, members: int) -> Answer:
@@ -140,7 +154,8 @@ class Feature(ABC):
 
     joint: ClassVar[bool] = False  # several inputs of this kind share one encoder: `joint_encoder`
     metric: ClassVar[Metric | None] = None  # the figure to watch; None: cannot be an output
-    augments: ClassVar[bool] = False  # a spatial kind that follows an affine map
+    augments: ClassVar[bool] = False  # a spatial kind that follows an affine map: `warp`
+    spatial: ClassVar[bool] = False  # as an output it reads the trunk's maps: `spatial_head`
 
     def __post_init__(self) -> None:
         if not self.column:
@@ -169,6 +184,14 @@ class Feature(ABC):
         """Rows that cannot be encoded, and why; they are left out before training and counted."""
         return {}
 
+    def place(self, column: Column, inputs: Mapping[str, Column]) -> Column:
+        """Targets brought to where the encoded inputs stand, such as boxes into a letterbox."""
+        return column
+
+    def warp(self, field: Field, map: Warp) -> Field:
+        """For a spatial kind: its values moved with the picture that they belong to."""
+        raise NotImplementedError(f"a {self.kind} does not follow its picture")
+
     # -- into the network: torch -------------------------------------------------------------------------------
 
     @abstractmethod
@@ -190,8 +213,12 @@ class Feature(ABC):
         """A module from `Tokens` of width `dim` to params."""
         raise NotImplementedError(f"a {self.kind} cannot be an output")
 
-    def answer(self, params: Tensor) -> Answer:
-        """What the params of `head` mean."""
+    def spatial_head(self, dim: int, widths: Sequence[int]) -> nn.Module:
+        """For a spatial kind: a module from `Tokens` with maps of these widths, finest first, to params."""
+        raise NotImplementedError
+
+    def answer(self, params: Any) -> Answer:
+        """What the params of `head` mean: a tensor, or a NamedTuple of tensors, rows first."""
         raise NotImplementedError(f"a {self.kind} cannot be an output")
 
     def score(self, best: Best, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
@@ -220,6 +247,10 @@ class Feature(ABC):
     def decode(self, best: Best, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """Answers in the user's terms, a dict a row with at least `value` and, where there is one, `confidence`."""
         raise NotImplementedError(f"a {self.kind} cannot be an output")
+
+    def context(self, inputs: Mapping[str, Column]) -> Best:
+        """What `decode` needs of the inputs, such as their frames: arrays with rows first that join the best answer."""
+        return {}
 
     # -- the rest ----------------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ from deepglass.features._pictures import (
     channels_last,
     check,
     decode,
+    decode_sized,
     each,
     frames,
     pictures,
@@ -138,10 +139,13 @@ class Image(Feature):
         items = pictures(raw)
         mask = np.array([item is not None for item in items], bool)
         values = np.zeros((len(items), self.channels_, *self.size_), _dtype(self.levels_))
+        frame = np.tile(np.array([0, 0, *self.size_, *self.size_], np.float32), (len(items), 1))
         rows = np.flatnonzero(mask)
         if len(rows):
-            values[rows] = each(self._encode_one, [items[int(i)] for i in rows])
-        return Column(values, mask)
+            encoded = each(self._encode_one, [items[int(i)] for i in rows])
+            values[rows] = [codes for codes, _ in encoded]
+            frame[rows] = [place for _, place in encoded]
+        return Column(values, mask, None, frame)
 
     def unreadable(self, raw: Raw) -> dict[int, str]:
         if isinstance(raw, np.ndarray):
@@ -175,10 +179,16 @@ class Image(Feature):
         """The short way for arrays that need neither resizing nor another number of channels."""
         missing = np.isnan(array).all((1, 2, 3)) if array.dtype.kind == "f" else np.zeros(len(array), bool)
         values = _quantise(array, _Range(self.low_, self.high_, self.levels_)).transpose(0, 3, 1, 2)
-        return Column(np.ascontiguousarray(values), ~missing)
+        frame = np.tile(np.array([0, 0, *self.size_, *self.size_], np.float32), (len(array), 1))
+        return Column(np.ascontiguousarray(values), ~missing, None, frame)
 
-    def _encode_one(self, picture: Picture) -> np.ndarray:
-        return self._letterbox(self._codes(decode(picture, near=self.size_)))
+    def _encode_one(self, picture: Picture) -> tuple[np.ndarray, tuple[int, ...]]:
+        """Codes, and where what is seen stands in them, as `Column.frame` has it."""
+        pixels, size = decode_sized(picture, near=self.size_)
+        codes = self._codes(pixels)
+        inner = codes.shape[1:]
+        top, left = ((whole - part) // 2 for whole, part in zip(self.size_, inner, strict=True))
+        return self._letterbox(codes), (top, left, *inner, *size)
 
     def _codes(self, pixels: np.ndarray) -> np.ndarray:
         """The pixels of one picture as codes (C, <= Y, <= X), shrunk or grown to touch two borders."""

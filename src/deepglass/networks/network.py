@@ -7,11 +7,13 @@ from itertools import groupby
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from deepglass.config import construct
+from deepglass.errors import SpecError
 from deepglass.features.base import Answer, Feature
 from deepglass.networks.trunks.base import TRUNKS, Trunk
+from deepglass.nn.search import Stepwise
 from deepglass.nn.tokens import Field, Tokens, TokenShape
 
 
@@ -43,7 +45,7 @@ class Network(nn.Module):
             TRUNKS.get(trunk, where="network.trunk"), settings or {}, "network", ["trunk"], inputs=shapes_of(inputs)
         )
         self.encoders = nn.ModuleList(_encoder(group, self.trunk.dim) for group in self.groups)
-        self.heads = nn.ModuleDict({_key(f.name): f.head(self.trunk.out_dim) for f in outputs})
+        self.heads = nn.ModuleDict({_key(f.name): _head(f, self.trunk, trunk) for f in outputs})
         _channels_last(self)  # from_image and Tokens.image are then views
 
     @property
@@ -56,15 +58,37 @@ class Network(nn.Module):
         fields = (_stack([inputs[f.name] for f in group]) for group in self.groups)
         return self.trunk([encoder(field) for encoder, field in zip(self.encoders, fields, strict=True)])
 
-    def forward(self, inputs: Mapping[str, Field]) -> dict[str, Tensor]:
-        """Output name -> params, rows first (B * members)."""
-        tokens = self.embed(inputs)
-        return {name: self.heads[_key(name)](tokens) for name in self.features}
+    def forward(self, inputs: Mapping[str, Field], targets: Mapping[str, Field] | None = None) -> dict[str, Any]:
+        """Output name -> params, rows first (B * members).
 
-    def answers(self, inputs: Mapping[str, Field]) -> dict[str, Answer]:
-        """Output name -> one `Answer` a row, an ensemble's members mixed."""
-        answers = {n: self.features[n].answer(params) for n, params in self(inputs).items()}
+        Args:
+            targets: for outputs that are written a token at a time, which learn each token from those before it.
+        """
+        tokens = self.embed(inputs)
+        return {name: self._params(name, tokens, (targets or {}).get(name)) for name in self.features}
+
+    def answers(self, inputs: Mapping[str, Field], targets: Mapping[str, Field] | None = None) -> dict[str, Answer]:
+        """Output name -> one `Answer` a row, an ensemble's members mixed; its `best` never looks at the targets."""
+        answers = {n: self.features[n].answer(params) for n, params in self(inputs, targets).items()}
         return {n: a.pooled(self.members) if self.members > 1 else a for n, a in answers.items()}
+
+    def _params(self, name: str, tokens: Tokens, target: Field | None) -> Any:
+        head = self.heads[_key(name)]
+        if not isinstance(head, Stepwise):
+            return head(tokens)
+        return head(tokens, target.repeat(self.members) if target is not None else None)
+
+
+def _head(feature: Feature, trunk: Trunk, name: str) -> nn.Module:
+    if not type(feature).spatial:
+        return feature.head(trunk.out_dim)
+    if not trunk.pyramid:
+        raise SpecError(
+            "bad-value",
+            f"outputs.{feature.name}: a {feature.kind} needs a network that keeps where things are, which {name!r} "
+            "does not; try network.trunk=conv",
+        )
+    return feature.spatial_head(trunk.out_dim, trunk.pyramid)
 
 
 def shapes_of(inputs: Sequence[Feature]) -> list[TokenShape]:

@@ -63,7 +63,9 @@ class BagEmbedding(nn.Module):
         weights = weights / weights.norm(dim=1, keepdim=True).clamp_min(1e-6)
         if self.training and self.drop:
             weights = weights * (torch.rand_like(weights) >= self.drop) / (1 - self.drop)
-        bag = F.embedding_bag(ids, self.weight, per_sample_weights=weights, mode="sum")  # (B, D)
+        B, T = ids.shape
+        starts = torch.arange(B, device=ids.device) * T  # torch's own way to these bars one row from an export
+        bag = F.embedding_bag(ids.flatten(), self.weight, starts, per_sample_weights=weights.flatten(), mode="sum")
         return torch.where(mask.any(1, keepdim=True), bag, self.missing)
 
 

@@ -269,7 +269,7 @@ class Pictures(nn.Module):
             if not picture:
                 parts.append(pool_tokens(one))
                 continue
-            maps = self.body(one.image())
+            maps = [one.image(), *self.body(one.image())]  # the stem's own map is the finest
             pyramid = pyramid or tuple(maps)
             parts.append(maps[-1].amax((2, 3)) if self.pool == "max" else maps[-1].mean((2, 3)))
         x = self.join(self.dropout(torch.cat(parts, -1))).unsqueeze(1)

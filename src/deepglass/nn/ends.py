@@ -24,7 +24,7 @@ class FieldEncoder(nn.Module):
         self.shape = cast(TokenShape, embedding.shape)
 
     def forward(self, field: Field) -> Tokens:
-        values, mask = field
+        values, mask = field.values, field.mask
         return self.embedding(values, mask) if mask.ndim == 2 else self.embedding(values[:, None], mask[:, None])
 
 
@@ -70,7 +70,7 @@ class VectorEncoder(nn.Module):
         self.missing = nn.Parameter(torch.randn(dim) * 0.1)
 
     def forward(self, field: Field) -> Tokens:
-        values, mask = field
+        values, mask = field.values, field.mask
         absent = values.isnan()
         # The rescaled values are clipped: an outlier of a thousand deviations would drown all else.
         x = self.rescale(values.nan_to_num(0.0)).clamp(-10, 10).masked_fill(absent, 0.0)

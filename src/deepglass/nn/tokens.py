@@ -15,13 +15,26 @@ class Field(NamedTuple):
     Shapes:
         values: (B, ...) of the feature's own dtype; bytes stay bytes.
         mask: the leading shape of `values` that can be missing, (B,) or (B, T) bool; True = present.
+        rows: (B,) bool, ragged kinds only: True = known, even where there is nothing, such as a picture without boxes.
     """
 
     values: Tensor
     mask: Tensor
+    rows: Tensor | None = None
+
+    @property
+    def known(self) -> Tensor:
+        """Which rows have a value at all, (B,)."""
+        return self.rows if self.rows is not None else self.mask.flatten(1).any(1) if self.mask.ndim > 1 else self.mask
 
     def to(self, device: torch.device) -> Field:
-        return Field(self.values.to(device), self.mask.to(device))
+        rows = None if self.rows is None else self.rows.to(device)
+        return Field(self.values.to(device), self.mask.to(device), rows)
+
+    def repeat(self, members: int) -> Field:
+        """Each row so many times, side by side, as an ensemble's answers lie."""
+        rows = None if self.rows is None else self.rows.repeat_interleave(members, 0)
+        return Field(self.values.repeat_interleave(members, 0), self.mask.repeat_interleave(members, 0), rows)
 
 
 class Tokens(NamedTuple):

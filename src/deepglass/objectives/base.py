@@ -3,19 +3,49 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar, Protocol
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
 
 from deepglass.data.batches import Batch, Change, Dataset, Shuffled, Stream
 from deepglass.features.base import Answer, Best, Feature, Metric
 from deepglass.networks.network import Network
+from deepglass.networks.trunks.base import Recipe
+from deepglass.nn.tokens import Field
 from deepglass.registry import Registry
 
-MakeNetwork = Callable[[Sequence[Feature], Sequence[Feature]], Network]
+
+class MakeNetwork(Protocol):
+    """Makes a network with the run's trunk and settings, unless others are named."""
+
+    def __call__(
+        self,
+        inputs: Sequence[Feature],
+        outputs: Sequence[Feature],
+        trunk: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> Network: ...
+
+
+@dataclass(frozen=True)
+class Group:
+    """Parameters with an optimizer of their own; None takes the plan's value.
+
+    Args:
+        settings: further ones of the optimizer, such as `betas`.
+    """
+
+    module: nn.Module
+    optimizer: str | None = None
+    learning_rate: float | None = None
+    weight_decay: float | None = None
+    clip: float | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,7 +98,11 @@ class Objective(nn.Module, ABC):
     def begin(self, train: Dataset) -> None:
         """Look at the training rows once, before the first step."""
 
-    def groups(self) -> dict[str, nn.Module]:
+    def recipe(self, recipe: Recipe) -> Recipe:
+        """How this kind of learning changes the trunk's recipe."""
+        return recipe
+
+    def groups(self) -> Mapping[str, nn.Module | Group]:
         """Parameter groups by name, an optimizer each."""
         return {"network": self.network}
 
@@ -90,7 +124,26 @@ class Objective(nn.Module, ABC):
 
     def predict(self, batch: Batch) -> dict[str, Answer]:
         """An answer for each output, an ensemble's members mixed."""
-        return self.network.answers(batch.inputs)
+        return self.network.answers(batch.inputs, batch.targets)
+
+    def sample(self, count: int, generator: Generator, given: Mapping[str, Field] | None = None) -> dict[str, Best]:
+        """New rows, feature name -> best answers that `Feature.decode` takes."""
+        raise NotImplementedError(f"{type(self).__name__} cannot generate")
+
+
+def join_best(parts: Sequence[Mapping[str, Tensor]]) -> Best:
+    """The best answers of some batches as one: padded to the longest, half precision widened, integers kept."""
+    return {key: _joined([part[key] for part in parts]) for key in parts[0]}
+
+
+def _joined(tensors: Sequence[Tensor]) -> np.ndarray:
+    longest = [max(sides) for sides in zip(*(t.shape[1:] for t in tensors), strict=True)]
+    padded = []
+    for t in tensors:
+        room = [(0, most - side) for most, side in zip(longest, t.shape[1:], strict=True)]
+        t = F.pad(t, [n for pair in reversed(room) for n in pair]) if any(n for _, n in room) else t
+        padded.append(t.float() if t.is_floating_point() else t)
+    return torch.cat(padded).cpu().numpy()
 
 
 def best_answers(objective: Objective, data: Dataset, batch_size: int) -> dict[str, Best]:
@@ -101,7 +154,7 @@ def best_answers(objective: Objective, data: Dataset, batch_size: int) -> dict[s
         for batch in data.batches(batch_size):
             for name, answer in objective.predict(batch).items():
                 parts.setdefault(name, []).append(answer.best())
-    return {n: {k: torch.cat([b[k] for b in bs]).float().cpu().numpy() for k in bs[0]} for n, bs in parts.items()}
+    return {name: join_best(part) for name, part in parts.items()}
 
 
 OBJECTIVES: Registry[Objective] = Registry("deepglass.objectives", "Objective", "objective")

@@ -6,6 +6,7 @@ Source: Rumelhart, Hinton and Williams 1986, Nature 323 (back-propagation of an 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ from deepglass.errors import SpecError
 from deepglass.features.base import Feature
 from deepglass.networks.network import Network
 from deepglass.nn.tokens import Field
-from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective
+from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective, join_best
 
 
 class Supervised(Objective):
@@ -40,7 +41,7 @@ class Supervised(Objective):
             self.constant_loss[i] = feature.constant_loss(train.truth[name])
 
     def loss(self, batch: Batch) -> Loss:
-        params = self.network(batch.inputs)
+        params = self.network(batch.inputs, batch.targets)
         parts = [self._mean(name, params[name], batch.targets[name]) for name in params]
         return Loss(torch.stack(parts).sum(), weight=len(batch))
 
@@ -54,19 +55,19 @@ class Supervised(Objective):
             for batch in data.batches(batch_size):
                 for i, (name, answer) in enumerate(self.predict(batch).items()):
                     target = batch.targets[name]
-                    present = target.mask if target.mask.ndim == 1 else target.mask.any(-1)
+                    present = target.known
                     total[i] += answer.loss(target).float()[present].sum().cpu()
                     count[i] += present.sum().cpu()
                     parts[name].append(answer.best())
-        best = {n: {k: torch.cat([b[k] for b in bs]).float().cpu().numpy() for k in bs[0]} for n, bs in parts.items()}
+        best = {name: join_best(part) for name, part in parts.items()}
         relative = total / count.clamp_min(1) / self.constant_loss.cpu().clamp_min(1e-12)
         figures = {name: self.network.features[name].score(best[name], data.truth[name]) for name in names}
         return Evaluation(figures, float(relative.mean()), best)
 
-    def _mean(self, name: str, params: Tensor, target: Field) -> Tensor:
+    def _mean(self, name: str, params: Any, target: Field) -> Tensor:
         members = self.network.members
         if members > 1:
-            target = Field(target.values.repeat_interleave(members, 0), target.mask.repeat_interleave(members, 0))
+            target = target.repeat(members)
         rows = self.network.features[name].answer(params).loss(target)  # (B * members,)
-        present = target.mask if target.mask.ndim == 1 else target.mask.any(-1)
+        present = target.known
         return torch.where(present, rows, 0.0).sum() / present.sum().clamp_min(1)

@@ -24,7 +24,7 @@ from deepglass.networks.trunks.base import TRUNKS, Recipe
 from deepglass.objectives.base import OBJECTIVES, Objective
 from deepglass.run.folder import Folder
 from deepglass.run.planning import make_plan, most_steps
-from deepglass.run.prepare import Prepared
+from deepglass.run.prepare import Prepared, with_context
 from deepglass.run.spec import Spec
 from deepglass.run.varying import change_for
 from deepglass.training.checkpoint import weights_sha256
@@ -67,10 +67,21 @@ def build(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature], dev
         if feature.metric is None:
             advice = f"take it for another kind, such as --kind {feature.name}=category"
             raise SpecError("bad-value", f"outputs.{feature.name}: a {feature.kind} cannot be an answer; {advice}")
-    trunk = trunk_of(spec, inputs)
-    settings = {k: v for k, v in spec.network.items() if k != "trunk"}
+    chosen = trunk_of(spec, inputs)
+    given = {k: v for k, v in spec.network.items() if k != "trunk"}
     seed_everything(spec.training.seed)
-    objective.build(inputs, outputs, lambda ins, outs: Network(ins, outs, trunk, settings))
+
+    def make(
+        inputs: Sequence[Feature],
+        outputs: Sequence[Feature],
+        trunk: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> Network:
+        if trunk is None:
+            return Network(inputs, outputs, chosen, given if settings is None else settings)
+        return Network(inputs, outputs, trunk, settings)
+
+    objective.build(inputs, outputs, make)
     return objective.to(pick(device))
 
 
@@ -110,7 +121,7 @@ def train(spec: Spec, prepared: Prepared, folder: Folder, listeners: Sequence[Li
     budget = spec.training.budget
     clock = Clock(budget) if budget else None
     objective = build(spec, prepared.inputs, prepared.outputs, device)
-    recipe = recipe_of(spec, prepared.inputs)
+    recipe = objective.recipe(recipe_of(spec, prepared.inputs))
     plan = make_plan(spec.training, recipe, len(parts["train"]), device)
     objective.begin(parts["train"])
     folder.begin(spec, prepared, plan)
@@ -149,7 +160,7 @@ def recipe_of(spec: Spec, inputs: Sequence[Feature]) -> Recipe:
 
 
 def _stream(spec: Spec, prepared: Prepared, objective: Objective, data: Dataset, plan: Plan) -> Stream:
-    recipe = recipe_of(spec, prepared.inputs)
+    recipe = objective.recipe(recipe_of(spec, prepared.inputs))
     change = change_for(spec.training, recipe, prepared.inputs, prepared.outputs, plan.steps / plan.batches_per_epoch)
     return objective.stream(data, plan.batch_size, plan.seed, change)
 
@@ -169,16 +180,20 @@ def _finish(
     batch_size = max(512, history.plan.batch_size)
     best: dict[str, Mapping[str, Best]] = {}
     calibration: dict[str, Calibration] = {}
+    own: dict[str, Mapping[str, Mapping[str, float]]] = {}
     if history.evaluation is not None:
-        best["valid"] = history.evaluation.best
+        best["valid"], own["valid"] = history.evaluation.best, history.evaluation.figures
         for name, answers in history.evaluation.best.items():
             calibration[name] = outputs[name].calibrate(answers, parts["valid"].truth[name])
     seconds = clock.elapsed() if clock is not None else history.seconds
     figures: dict[str, Mapping[str, Mapping[str, float]]] = {}
     if len(parts["test"]):
-        best["test"] = objective.evaluate(parts["test"], batch_size).best
+        tested = objective.evaluate(parts["test"], batch_size)
+        best["test"], own["test"] = tested.best, tested.figures
     for part, found in best.items():
-        figures[part] = {n: outputs[n].score(b, parts[part].truth[n], calibration.get(n)) for n, b in found.items()}
+        best[part] = with_context(found, prepared.outputs, parts[part].columns)
+        scored = {n: outputs[n].score(b, parts[part].truth[n], calibration.get(n)) for n, b in best[part].items()}
+        figures[part] = {**own[part], **scored}  # the objective's own, and the outputs' with their calibration
     train_losses = history.records[-1].losses if history.records else {}
     metrics = {
         "train": {"loss": train_losses},

@@ -39,7 +39,6 @@ def make_plan(training: TrainingSpec, recipe: Recipe, rows: int, device: str) ->
         precision=precision_for(training, recipe, device),
         device=device,
         threads=training.threads or os.cpu_count() or 1,
-        clip=training.clip or 0.0,
         patience=patience,
         seed=training.seed,
         **_chosen(training, recipe),
@@ -67,7 +66,7 @@ def most_steps(plan: Plan, recipe: Recipe) -> int:
 
 def _chosen(training: TrainingSpec, recipe: Recipe) -> dict[str, Any]:
     """The recipe's values, each overridden where the spec says so; another optimizer brings its own rate."""
-    names = ("optimizer", "learning_rate", "weight_decay", "schedule", "warmup")
+    names = ("optimizer", "learning_rate", "weight_decay", "schedule", "warmup", "clip")
     values = {n: getattr(training, n) if getattr(training, n) is not None else getattr(recipe, n) for n in names}
     if training.learning_rate is None and training.optimizer not in (None, recipe.optimizer):
         _known(training.optimizer, OPTIMIZERS, "optimizer")

@@ -18,10 +18,10 @@ from deepglass.device import pick
 from deepglass.errors import SourceError, SpecError, near_miss
 from deepglass.features.base import Best, Calibration, Column, Feature, Raw
 from deepglass.nn.tokens import Field
-from deepglass.objectives.base import Objective, best_answers
+from deepglass.objectives.base import Objective, best_answers, join_best
 from deepglass.run.fit import build
 from deepglass.run.folder import Folder
-from deepglass.run.prepare import read_like
+from deepglass.run.prepare import read_like, with_context
 from deepglass.run.spec import DataSpec
 
 CELL_AXES = {"vector": 1, "image": 2}  # of one value; a colour picture as an array cannot be told from grey pictures
@@ -84,8 +84,10 @@ class Predictor:
         columns = self.encode(rows)
         count = len(next(iter(columns.values())))
         if count == 1:
-            return self._one(columns)
-        return best_answers(self.objective, Dataset(columns, {}, self.device), batch_size)
+            best = self._one(columns)
+        else:
+            best = best_answers(self.objective, Dataset(columns, {}, self.device), batch_size)
+        return with_context(best, self.outputs, columns)
 
     def decode(self, best: Mapping[str, Best]) -> dict[str, list[dict[str, Any]]]:
         """Arrays in the user's terms."""
@@ -97,8 +99,9 @@ class Predictor:
             if feature.column not in table.columns:
                 hint = near_miss(feature.column, table.columns)
                 raise SourceError("unknown-column", f"{table.name}: no column {feature.column!r} to compare with{hint}")
-        targets = {f.name: f.encode(table[f.column]) for f in self.outputs}
-        return Dataset(self.encode(table), targets, self.device)
+        inputs = self.encode(table)
+        targets = {f.name: f.place(f.encode(table[f.column]), inputs) for f in self.outputs}
+        return Dataset(inputs, targets, self.device)
 
     def evaluate(self, table: Table, batch_size: int = 1024) -> dict[str, dict[str, float]]:
         """Figures on labelled rows."""
@@ -143,7 +146,7 @@ class Predictor:
         with torch.inference_mode():
             inputs = {n: _field(c).to(self.device) for n, c in columns.items()}
             answers = self.objective.predict(Batch(inputs, {}, torch.zeros(1, dtype=torch.int64)))
-            return {n: {k: v.float().cpu().numpy() for k, v in a.best().items()} for n, a in answers.items()}
+            return {n: join_best([a.best()]) for n, a in answers.items()}
 
     def _raw(self, rows: Rows) -> Mapping[str, Raw]:
         if isinstance(rows, Mapping) and self._is_row(rows):
@@ -179,6 +182,7 @@ def _series(name: str, values: list[Any]) -> Raw:
 def _field(column: Column) -> Field:
     if column.offsets is not None:
         present = len(column.values) > 0
-        values = column.values if present else np.zeros(1, column.values.dtype)
-        return Field(torch.from_numpy(values)[None], torch.full((1, len(values)), present))
+        values = column.values if present else np.zeros((1, *column.values.shape[1:]), column.values.dtype)
+        rows = torch.from_numpy(column.mask)
+        return Field(torch.from_numpy(values)[None], torch.full((1, len(values)), present), rows)
     return Field(torch.from_numpy(np.require(column.values, requirements=["C", "W"])), torch.from_numpy(column.mask))

@@ -18,7 +18,7 @@ from deepglass.data.sources import SourceOptions, read
 from deepglass.data.sources.base import joined
 from deepglass.data.table import Skipped, Table
 from deepglass.errors import SourceError
-from deepglass.features.base import FEATURES, Feature, Raw, recognise, take_raw
+from deepglass.features.base import FEATURES, Best, Column, Feature, Raw, recognise, take_raw
 from deepglass.run.checks import check_count, check_roles, check_rows, known_column
 from deepglass.run.spec import DataSpec, Source, Spec
 
@@ -70,7 +70,7 @@ class Prepared:
     def datasets(self, device: str) -> dict[str, Dataset]:
         """The encoded rows of each part."""
         inputs = {f.name: f.encode(self.table[f.column]) for f in self.inputs}
-        targets = {f.name: f.encode(self.table[f.column]) for f in self.outputs}
+        targets = {f.name: f.place(f.encode(self.table[f.column]), inputs) for f in self.outputs}
         parts = {}
         for part in PARTS:
             rows = self.rows(part)
@@ -174,6 +174,11 @@ def fingerprint_of(table: Table) -> str:
     for i in np.unique(np.linspace(0, max(len(table) - 1, 0), 200).astype(int)) if len(table) else []:
         digest.update(repr(table.row(int(i))).encode())
     return digest.hexdigest()
+
+
+def with_context(best: Mapping[str, Best], outputs: Sequence[Feature], inputs: Mapping[str, Column]) -> dict[str, Best]:
+    """Best answers with what `decode` needs of the inputs."""
+    return {f.name: {**best[f.name], **f.context(inputs)} for f in outputs if f.name in best}
 
 
 # -- steps -------------------------------------------------------------------------------------------------------

@@ -21,15 +21,20 @@ MIN_EPOCHS = 1.5  # in shorter runs hardly a picture comes again
 
 @dataclass(frozen=True)
 class Varied:
-    """Varies some inputs of a batch on its device; targets that are not spatial stay as they are."""
+    """Varies some inputs of a batch on its device; spatial targets follow the first picture, others stay."""
 
     changes: dict[str, Augment]
+    followers: tuple[Feature, ...] = ()
 
     def __call__(self, batch: Batch, generator: Generator) -> Batch:
-        inputs = dict(batch.inputs)
-        for name, augment in self.changes.items():
-            inputs[name] = Field(augment(inputs[name].values, generator), inputs[name].mask)
-        return replace(batch, inputs=inputs)
+        inputs, targets = dict(batch.inputs), dict(batch.targets)
+        for i, (name, augment) in enumerate(self.changes.items()):
+            values = inputs[name].values
+            map = augment.draw(len(values), (values.shape[-2], values.shape[-1]), generator) if augment.moves else None
+            inputs[name] = Field(augment(values, generator, map), inputs[name].mask)
+            if i == 0 and map is not None:
+                targets |= {f.name: f.warp(targets[f.name], map) for f in self.followers}
+        return replace(batch, inputs=inputs, targets=targets)
 
 
 def change_for(
@@ -52,7 +57,7 @@ def change_for(
         changes = {f.name: _safe(f, classes, epochs > 25) for f in pictures}
     else:
         changes = {f.name: construct(Augment, wanted, "training.augment") for f in pictures}
-    return Varied(changes)
+    return Varied(changes, tuple(f for f in outputs if type(f).spatial))
 
 
 def _safe(picture: Image, classes: Sequence[str], strong: bool) -> Augment:

@@ -60,7 +60,7 @@ def storage_error(path: Path, error: OSError) -> StorageError:
 
 def save_weights(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """A model's tensors as one safetensors file."""
-    write_atomic(path, save({n: t.detach().cpu().contiguous() for n, t in tensors.items()}))
+    write_atomic(path, save({n: t.detach().cpu().clone().contiguous() for n, t in tensors.items()}))
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:

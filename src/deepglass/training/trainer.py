@@ -17,11 +17,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from deepglass.data.batches import Dataset, Stream
 from deepglass.device import autocast, deterministic
 from deepglass.errors import TrainingError
-from deepglass.objectives.base import Evaluation, Loss, Objective
+from deepglass.objectives.base import Evaluation, Group, Loss, Objective
 from deepglass.training.checkpoint import Checkpoints, State, flatten_optimizer, restore_optimizer
 from deepglass.training.events import Listener, Record
 from deepglass.training.optimizers import make_optimizer, set_learning_rates
@@ -176,10 +177,9 @@ class _Run:
         self.objective, self.stream, self.plan, self.valid, self.clock = objective, stream, plan, valid, clock
         self.trainer = trainer
         self.device = torch.device(plan.device)
-        self.optimizers = {
-            name: make_optimizer(plan.optimizer, module.named_parameters(), plan.learning_rate, plan.weight_decay)
-            for name, module in objective.groups().items()
-        }
+        groups = groups_of(objective)
+        self.optimizers = {name: optimizer_for(group, plan) for name, group in groups.items()}
+        self.clips = {name: plan.clip if group.clip is None else group.clip for name, group in groups.items()}
         self.schedule = schedule(plan.schedule, plan.warmup)
         self.step = 0
         self.records: list[Record] = []
@@ -190,7 +190,7 @@ class _Run:
         self.best: dict[str, Tensor] = {}
         self.best_evaluation: Evaluation | None = None
         self.sums: dict[str, Tensor] = {}
-        self.summed = 0
+        self.counts: dict[str, int] = {}  # losses summed, by name: a step may yield many of a group
         self.started = time.perf_counter()
         self.earlier_seconds = 0.0
 
@@ -222,19 +222,18 @@ class _Run:
 
     def step_once(self) -> None:
         """One call of the objective's `losses`."""
+        self.objective.train()  # before the stream, which may ask the objective for its batch
         batch = self.stream.next()
         progress = self.plan.progress(self.step)
         factor = self.schedule(progress) * self.rate_scale
         for optimizer in self.optimizers.values():
             set_learning_rates(optimizer, factor)
-        self.objective.train()
         losses = self.objective.losses(batch, progress)
         while (loss := self._next(losses)) is not None:
             if loss.value.requires_grad:
                 self._update(loss)
             self._sum(loss)
         self.step += 1
-        self.summed += 1
 
     def _next(self, losses: Iterator[Loss]) -> Loss | None:
         with autocast(self.device, self.plan.precision):
@@ -244,21 +243,23 @@ class _Run:
         optimizer = self.optimizers[loss.of]
         optimizer.zero_grad(set_to_none=True)
         loss.value.backward()
-        if self.plan.clip:
+        if clip := self.clips[loss.of]:
             parameters = [p for g in optimizer.param_groups for p in g["params"]]
-            torch.nn.utils.clip_grad_norm_(parameters, self.plan.clip)
+            torch.nn.utils.clip_grad_norm_(parameters, clip)
         optimizer.step()
 
     def _sum(self, loss: Loss) -> None:
-        value = loss.value.detach().float()
-        self.sums[loss.of] = self.sums[loss.of] + value if loss.of in self.sums else value
+        for name, value in {loss.of: loss.value, **{f"{loss.of}.{n}": v for n, v in loss.logs.items()}}.items():
+            value = torch.as_tensor(value, device=self.device).detach().float()
+            self.sums[name] = self.sums[name] + value if name in self.sums else value
+            self.counts[name] = self.counts.get(name, 0) + 1
 
     def _look(self) -> bool:
         """Read the losses and the clock; False when a loss was not finite."""
         means = self._means()
         if not all(math.isfinite(m) for m in means.values()):
             return False
-        self._tell("stepped", self.step, self.plan, sum(means.values()))
+        self._tell("stepped", self.step, self.plan, sum(m for n, m in means.items() if n in self.optimizers))
         if self.clock is not None:
             length = self.clock.length(self.plan, self.step)
             if length is not None and length != self.plan.last_step:
@@ -317,7 +318,7 @@ class _Run:
             best=better,
             event=event,
         )
-        self.sums, self.summed = {}, 0
+        self.sums, self.counts = {}, {}
         self.records.append(record)
         self._tell("evaluated", record)
 
@@ -352,7 +353,7 @@ class _Run:
             "place": self.stream.place(),
             "seconds": self._seconds(),
             "sums": {n: float(s) for n, s in self.sums.items()},
-            "summed": self.summed,
+            "counts": self.counts,
         }
         for name, optimizer in self.optimizers.items():
             part = flatten_optimizer(name, optimizer)
@@ -374,7 +375,7 @@ class _Run:
         self.stream.go_to(values["place"])
         self.earlier_seconds = values["seconds"] - (time.perf_counter() - self.started)
         self.sums = {n: torch.tensor(s, device=self.device) for n, s in values["sums"].items()}
-        self.summed = values["summed"]
+        self.counts = dict(values["counts"])
         for name, optimizer in self.optimizers.items():
             restore_optimizer(f"optimizer.{name}", optimizer, state)
 
@@ -383,7 +384,7 @@ class _Run:
             self.trainer.checkpoints.save(state)
 
     def _means(self) -> dict[str, float]:
-        return {n: float(s) / max(self.summed, 1) for n, s in self.sums.items()}
+        return {n: float(s) / self.counts[n] for n, s in self.sums.items()}
 
     def _seconds(self) -> float:
         since = self.clock.elapsed() if self.clock is not None else time.perf_counter() - self.started
@@ -392,6 +393,20 @@ class _Run:
     def _tell(self, what: str, *arguments: Any) -> None:
         for listener in self.trainer.listeners:
             getattr(listener, what)(*arguments)
+
+
+def groups_of(objective: Objective) -> dict[str, Group]:
+    """The objective's groups, a bare module as one without wishes."""
+    return {n: g if isinstance(g, Group) else Group(g) for n, g in objective.groups().items()}
+
+
+def optimizer_for(group: Group, plan: Plan) -> Optimizer:
+    """The plan's optimizer, but for what the group asks for; another optimizer brings its own rate."""
+    name = group.optimizer or plan.optimizer
+    rate = plan.learning_rate if name == plan.optimizer else None
+    rate = rate if group.learning_rate is None else group.learning_rate
+    decay = plan.weight_decay if group.weight_decay is None else group.weight_decay
+    return make_optimizer(name, group.module.named_parameters(), rate, decay, **group.settings)
 
 
 def _evaluation_batch(plan: Plan) -> int:

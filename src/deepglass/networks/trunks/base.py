@@ -26,6 +26,7 @@ class Recipe:
         epochs: at most so many passes where no budget is given (early stopping ends most of them before).
         precision: "bfloat16" is used in training where the device is fast at it.
         warmup: share of the run in which the learning rate rises.
+        clip: the gradients' largest norm, a group; 0 means none.
         augment: pictures are varied in training.
     """
 
@@ -37,6 +38,7 @@ class Recipe:
     epochs: int = 50
     precision: Literal["float32", "bfloat16"] = "float32"
     warmup: float = 0.1
+    clip: float = 0.0
     augment: bool = False
 
 
@@ -48,6 +50,7 @@ class Trunk(nn.Module, ABC):
 
         dim: the width D that the encoders must give.
         out_dim: the width that the heads get.
+        pyramid: the widths of the maps that its `Tokens.pyramid` holds, finest first; () for none.
         members: M for an ensemble whose forward gives (B * M, T, D), the members of a row side by side.
     """
 
@@ -55,6 +58,7 @@ class Trunk(nn.Module, ABC):
     dim: int
     out_dim: int
     members: int = 1
+    pyramid: tuple[int, ...] = ()
 
     @classmethod
     def sized(cls, inputs: Sequence[TokenShape], rows: int, work: float) -> dict[str, Any]:

@@ -57,6 +57,7 @@ class Conv(Trunk):
         halve, dims = _layout(smallest_grid(inputs, "conv"), width)
         self.dim, self.out_dim = width, dims[-1]
         body = PlainBody(width, dims, depth, halve=halve, norm=norm, activation=activation)
+        self.pyramid = (width, *dims)
         self.pictures = Pictures(body, inputs, width, dims[-1], pool="max", activation=activation, dropout=dropout)
 
     @classmethod

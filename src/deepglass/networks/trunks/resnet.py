@@ -54,6 +54,7 @@ class Resnet(Trunk):
         dims = [width * 2**i for i in range(count)]
         self.dim, self.out_dim = width, dims[-1]
         body = ResidualBody(width, dims, [depth] * count, norm=norm, activation=activation)
+        self.pyramid = (width, *dims)
         self.pictures = Pictures(body, inputs, width, dims[-1], pool="mean", activation=activation, dropout=dropout)
 
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:

@@ -1,0 +1,62 @@
+"""Affine maps of pictures, one a row, and what they do to whatever has rows and columns."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class Warp(NamedTuple):
+    """Where each pixel of the varied picture comes from.
+
+    Args:
+        affine: output to input places, both from -1 to 1 along x and y.
+        whole: only mirrors and whole steps, so that pixels can be picked.
+
+    Shapes:
+        affine: (B, 2, 3) float.
+    """
+
+    affine: Tensor
+    whole: bool
+
+
+def warp(values: Tensor, map: Warp, *, nearest: bool = False) -> Tensor:
+    """Pictures, masks or maps seen through an affine map a row; what lies outside repeats the border.
+
+    Args:
+        nearest: take the nearest pixel instead of mixing four, as masks need.
+
+    Shapes:
+        values: (B, C, Y, X) -> the same; float unless the map is whole or `nearest`.
+    """
+    if map.whole:
+        return _pick(values, map.affine)
+    _B, _C, Y, X = values.shape
+    x = (torch.arange(X, device=values.device) * 2 + 1) / X - 1
+    y = (torch.arange(Y, device=values.device) * 2 + 1) / Y - 1
+    a = map.affine[:, None, None]  # (B, 1, 1, 2, 3)
+    grid = a[..., 0] * x.view(1, 1, X, 1) + (a[..., 1] * y.view(1, Y, 1, 1) + a[..., 2])  # (B, Y, X, 2)
+    mode = "nearest" if nearest else "bilinear"
+    out = F.grid_sample(values.float(), grid, mode, padding_mode="border", align_corners=False)
+    return out.to(values.dtype) if nearest else out
+
+
+def _pick(values: Tensor, affine: Tensor) -> Tensor:
+    """Mirrors and whole steps, without resampling; what lies outside is the picture mirrored at its border."""
+    B, C, Y, X = values.shape
+    rows = _mirrored(torch.arange(Y, device=values.device) + (affine[:, 1, 2:] * Y / 2).round().long(), Y)
+    columns = torch.arange(X, device=values.device)
+    columns = torch.where(affine[:, 0, :1] < 0, X - 1 - columns, columns)
+    columns = _mirrored(columns + (affine[:, 0, 2:] * X / 2).round().long(), X)
+    places = (rows[:, :, None] * X + columns[:, None, :]).view(B, 1, Y * X).expand(B, C, Y * X)
+    codes = values.view(torch.int16) if values.dtype == torch.uint16 else values  # torch gathers no uint16
+    return codes.reshape(B, C, Y * X).gather(2, places).view(B, C, Y, X).view(values.dtype)
+
+
+def _mirrored(places: Tensor, side: int) -> Tensor:
+    last = side - 1
+    return (last - (last - places.abs()).abs()).clamp(0, last)
