@@ -11,8 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 import deepglass
+from deepglass.run.folder import Folder
 
 COMMAND = [
     sys.executable, "-m", "deepglass", "train", "houses.csv", "--target", "price", "--steps", "160", "--no-baselines",
@@ -29,6 +31,17 @@ def _start(folder: Path, out: str) -> subprocess.Popen[bytes]:
 
 def _sha(run: Path) -> str:
     return json.loads((run / "metrics.json").read_text())["weights_sha256"]
+
+
+def _assert_same_end(one: Folder, other: Folder) -> None:
+    """The best weights may be older than the kill; the last state says whether what came after it was the same."""
+    ends = [folder.checkpoints.load() for folder in (one, other)]
+    assert ends[0] is not None
+    assert ends[1] is not None
+    assert ends[0].values["step"] == ends[1].values["step"] == 160
+    assert ends[0].tensors.keys() == ends[1].tensors.keys()
+    for name, tensor in ends[0].tensors.items():
+        assert torch.equal(tensor, ends[1].tensors[name]), name
 
 
 def _wait_for(path: Path, lines: int, process: subprocess.Popen[bytes]) -> None:
@@ -48,6 +61,7 @@ def test_killed_run_resumes_to_the_same_weights(table_file: Path, lines: int, mo
     monkeypatch.chdir(folder)
     run = deepglass.resume(folder / "killed")
     assert run.metrics["weights_sha256"] == _sha(folder / "whole")
+    _assert_same_end(run.folder, Folder(folder / "whole"))
     steps = [r["step"] for r in run.history]
     assert steps == sorted(set(steps)), "a resumed history has each evaluation once"
 

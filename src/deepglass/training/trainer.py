@@ -249,17 +249,17 @@ class _Run:
         optimizer.step()
 
     def _sum(self, loss: Loss) -> None:
-        for name, value in {loss.of: loss.value, **{f"{loss.of}.{n}": v for n, v in loss.logs.items()}}.items():
+        for name, value in {loss.of: loss.value, **{f"{loss.of}/{n}": v for n, v in loss.logs.items()}}.items():
             value = torch.as_tensor(value, device=self.device).detach().float()
             self.sums[name] = self.sums[name] + value if name in self.sums else value
             self.counts[name] = self.counts.get(name, 0) + 1
 
     def _look(self) -> bool:
         """Read the losses and the clock; False when a loss was not finite."""
-        means = self._means()
+        means = {n: m for n, m in self._means().items() if "/" not in n}  # a figure that is only logged may be nan
         if not all(math.isfinite(m) for m in means.values()):
             return False
-        self._tell("stepped", self.step, self.plan, sum(m for n, m in means.items() if n in self.optimizers))
+        self._tell("stepped", self.step, self.plan, sum(means.values()))
         if self.clock is not None:
             length = self.clock.length(self.plan, self.step)
             if length is not None and length != self.plan.last_step:

@@ -34,7 +34,7 @@ class Conv(Trunk):
 
     recipe: ClassVar = Recipe(
         optimizer="adamw",
-        learning_rate=0.008,
+        learning_rate=0.01,
         weight_decay=0.05,
         batch_size=128,
         schedule="linear",

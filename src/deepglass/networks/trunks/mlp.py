@@ -42,7 +42,7 @@ class Mlp(Trunk):
 
     recipe: ClassVar[Recipe] = Recipe(
         optimizer="adamw",
-        learning_rate=2e-3,
+        learning_rate=4e-3,
         weight_decay=0.02,
         batch_size=256,
         schedule="cosine",

@@ -1,0 +1,107 @@
+"""AlexNet, scaled to the picture: the network that brought deep learning into computer vision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from deepglass.networks.trunks.base import Recipe, Trunk
+from deepglass.nn.activations import activation as make_activation
+from deepglass.nn.conv import Pictures, smallest_grid
+from deepglass.nn.norms import Norm, norm2d
+from deepglass.nn.tokens import Tokens, TokenShape
+
+
+class Alexnet(Trunk):
+    """Five convolutions with overlapping maximum pooling after the first, second and fifth, then two full layers.
+
+    The first convolution is the encoder's, whose stride follows from the size of the picture; a map is halved only
+    while it has at least four rows and columns, so that small pictures pass too.
+
+    Args:
+        width: channels of the first convolution; the others have 8/3, 4, 4 and 8/3 times as many, as in the paper.
+        full: units of the two full layers.
+        activation: a name in `nn.activations`; the paper's is "relu".
+        norm: "batch", "layer", "instance", "group" or "none". The paper's response normalisation is not used any more.
+        dropout: share of the full layers' inputs left out in training, the paper's 0.5.
+
+    Shapes:
+        one (B, T, width) an input -> (B, 1, full).
+
+    Raises:
+        SpecError: `bad-value` when no input has rows and columns.
+
+    Source: Krizhevsky, Sutskever and Hinton, 2012, NeurIPS 25.
+    """
+
+    recipe: ClassVar = Recipe(
+        optimizer="adamw",
+        learning_rate=2e-3,
+        weight_decay=0.05,
+        batch_size=128,
+        schedule="linear",
+        warmup=0.1,
+        precision="bfloat16",
+        augment=True,
+    )
+
+    def __init__(
+        self,
+        inputs: Sequence[TokenShape],
+        *,
+        width: int = 24,
+        full: int = 256,
+        activation: str = "relu",
+        norm: Norm = "batch",
+        dropout: float = 0.5,
+    ) -> None:
+        super().__init__()
+        grid = smallest_grid(inputs, "alexnet")
+        self.dim, self.out_dim = width, full
+        body = _Body(width, grid, full, activation, norm, dropout)
+        self.pictures = Pictures(body, inputs, width, full, pool="mean", activation=activation, dropout=0.0)
+
+    def forward(self, tokens: Sequence[Tokens]) -> Tokens:
+        return self.pictures(tokens)
+
+
+class _Body(nn.Module):
+    """Shapes: x: (B, width, Y, X) -> the map after each pooling, then (B, full, 1, 1) for pictures of `grid`."""
+
+    def __init__(
+        self, width: int, grid: tuple[int, int], full: int, activation: str, norm: Norm, dropout: float
+    ) -> None:
+        super().__init__()
+        wide, widest = round(width * 8 / 3), 4 * width
+
+        def after(dim: int) -> list[nn.Module]:
+            return [norm2d(norm, dim), make_activation(activation)]
+
+        def convolutions(*dims: int, kernel: int = 3) -> list[nn.Module]:
+            pairs = pairwise(dims)
+            return [layer for a, b in pairs for layer in (nn.Conv2d(a, b, kernel, padding=kernel // 2), *after(b))]
+
+        stages = [
+            after(width),
+            convolutions(width, wide, kernel=5),
+            convolutions(wide, widest, widest, wide),
+        ]
+        for stage in stages:
+            if min(grid) >= 4:
+                stage.append(nn.MaxPool2d(3, 2, 1))
+                grid = (-(-grid[0] // 2), -(-grid[1] // 2))
+        self.stages = nn.ModuleList(nn.Sequential(*stage) for stage in stages)
+        self.full = nn.Sequential(
+            *(nn.Dropout(dropout), nn.Conv2d(wide, full, grid), make_activation(activation)),
+            *(nn.Dropout(dropout), nn.Conv2d(full, full, 1), make_activation(activation)),
+        )
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        maps = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return [*maps, self.full(x)]

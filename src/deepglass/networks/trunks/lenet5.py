@@ -1,0 +1,94 @@
+"""LeNet-5, which read the digits on cheques: convolutions and averages by turns, then three full layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from deepglass.networks.trunks.base import Recipe, Trunk
+from deepglass.nn.activations import activation as make_activation
+from deepglass.nn.conv import Pictures, is_picture, smallest_grid
+from deepglass.nn.norms import Norm, norm2d
+from deepglass.nn.tokens import Tokens, TokenShape
+
+
+class Lenet5(Trunk):
+    """C1 (the encoder's convolution), S2, C3, S4, C5, F6 of the paper; the head is its output layer.
+
+    Args:
+        width: maps of C1; C3 has 16 / 6 times as many, C5 and F6 have 20 and 14 times as many.
+        activation: a name in `nn.activations`; the paper's is "tanh".
+        norm: "batch", "layer", "instance", "group" or "none", the paper's; before the activations of C1 and C3.
+        pool: "mean" as in the paper, or "max".
+        dropout: share of F6 left out in training; the paper has none.
+
+    Shapes:
+        one (B, T, width) an input -> (B, 1, 14 * width).
+
+    Raises:
+        SpecError: `bad-value` when no input has rows and columns.
+
+    Source: LeCun, Bottou, Bengio and Haffner, 1998, Proc. IEEE 86(11). C1 here has 3 x 3 filters instead of 5 x 5, and
+    every map of C3 sees all of S2's.
+    """
+
+    recipe: ClassVar = Recipe(
+        optimizer="adamw",
+        learning_rate=4e-3,
+        weight_decay=0.05,
+        batch_size=128,
+        schedule="linear",
+        warmup=0.1,
+        precision="bfloat16",
+        augment=True,
+    )
+
+    def __init__(
+        self,
+        inputs: Sequence[TokenShape],
+        *,
+        width: int = 6,
+        activation: str = "tanh",
+        norm: Norm = "none",
+        pool: str = "mean",
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if pool not in ("mean", "max"):
+            raise ValueError(f"pool: expected mean or max, got {pool!r}")
+        smallest_grid(inputs, "lenet5")
+        grids = [shape.grid for shape in inputs if shape.grid is not None and is_picture(shape)]
+        self.dim, self.out_dim = width, 14 * width
+        body = _Body(width, (min(g[0] for g in grids), min(g[1] for g in grids)), activation, norm, pool)
+        self.pictures = Pictures(body, inputs, width, self.out_dim, pool="mean", activation=activation, dropout=dropout)
+
+    def forward(self, tokens: Sequence[Tokens]) -> Tokens:
+        return self.pictures(tokens)
+
+
+class _Body(nn.Module):
+    """Shapes: x: (B, width, Y, X) -> the maps S2, S4 and F6, the last (B, 14 * width, 1, 1) for pictures of `grid`."""
+
+    def __init__(self, width: int, grid: tuple[int, int], activation: str, norm: Norm, pool: str) -> None:
+        super().__init__()
+        c3, c5, f6 = round(width * 16 / 6), 20 * width, 14 * width
+        subsample = nn.AvgPool2d if pool == "mean" else nn.MaxPool2d
+
+        def after(dim: int) -> list[nn.Module]:
+            return [norm2d(norm, dim), make_activation(activation)]
+
+        def halve(side: int) -> int:
+            return -(-side // 2)
+
+        self.s2 = nn.Sequential(*after(width), subsample(2, ceil_mode=True))
+        self.s4 = nn.Sequential(nn.Conv2d(width, c3, 5, padding=2), *after(c3), subsample(2, ceil_mode=True))
+        left = (halve(halve(grid[0])), halve(halve(grid[1])))  # what C5's filters cover as a whole
+        full = [nn.Conv2d(c3, c5, left), make_activation(activation), nn.Conv2d(c5, f6, 1), make_activation(activation)]
+        self.f6 = nn.Sequential(*full)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        s2 = self.s2(x)
+        s4 = self.s4(s2)
+        return [s2, s4, self.f6(s4)]
