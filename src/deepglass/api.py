@@ -222,7 +222,7 @@ def _check(spec: Spec, prepared: Prepared) -> None:
     """Make once what training will make, so that a wrong setting is found before there is a folder."""
     device = str(pick(spec.training.device))
     objective = fit.build(spec, prepared.inputs, prepared.outputs, device)
-    recipe = objective.recipe(fit.recipe_of(spec, prepared.inputs))
+    recipe = fit.recipe_of(spec, prepared.inputs, objective)
     plan = make_plan(spec.training, recipe, len(prepared.rows("train")), device)
     schedule(plan.schedule, plan.warmup)
     for group in groups_of(objective).values():

@@ -57,10 +57,10 @@ def fast_bfloat16(device: torch.device) -> bool:
     return False
 
 
-def multiplications(device: torch.device) -> float:
+def multiplications(device: torch.device, threads: int) -> float:
     """How many multiplications a second training does there, roughly; from the kind of device, never from a clock."""
     if device.type == "cpu":
-        return 1.1e10 * torch.get_num_threads()
+        return 1.1e10 * threads
     return 5e12 if device.type == "cuda" else 5e11
 
 

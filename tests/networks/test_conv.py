@@ -48,6 +48,13 @@ def test_any_size(cls: type[Trunk], size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("cls", TRUNKS)
+def test_a_narrow_picture_beside_a_low_one(cls: type[Trunk]) -> None:
+    sizes = [(28, 12), (16, 16)]
+    trunk = cls([shape_of(size) for size in sizes], width=8).to(memory_format=torch.channels_last)
+    assert trunk([picture(size, trunk.dim)[1] for size in sizes]).values.shape == (4, 1, trunk.out_dim)
+
+
+@pytest.mark.parametrize("cls", TRUNKS)
 def test_several_pictures_and_numbers_are_all_used(cls: type[Trunk]) -> None:
     torch.manual_seed(0)
     sizes = [(28, 28), (16, 20)]
@@ -126,3 +133,5 @@ def test_the_width_follows_the_time_that_there_is() -> None:
     assert widths[0] == min(Conv.WIDTHS)
     assert widths[-1] == max(Conv.WIDTHS)
     assert Conv.sized([shape, shape], 54_000, 1e12)["width"] <= widths[1]
+    with pytest.raises(SpecError, match=r"\[bad-value\] network.trunk: 'conv' needs an input with rows and columns"):
+        Conv.sized([TokenShape(1)], 54_000, 1e12)

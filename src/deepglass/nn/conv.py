@@ -269,7 +269,8 @@ class Pictures(nn.Module):
             if not picture:
                 parts.append(pool_tokens(one))
                 continue
-            maps = [one.image(), *self.body(one.image())]  # the stem's own map is the finest
+            finest = one.image()  # the stem's own map
+            maps = [finest, *self.body(finest)]
             pyramid = pyramid or tuple(maps)
             parts.append(maps[-1].amax((2, 3)) if self.pool == "max" else maps[-1].mean((2, 3)))
         x = self.join(self.dropout(torch.cat(parts, -1))).unsqueeze(1)
@@ -281,8 +282,8 @@ def is_picture(shape: TokenShape) -> bool:
     return shape.grid is not None and len(shape.grid) == 2
 
 
-def smallest_grid(inputs: Sequence[TokenShape], trunk: str) -> tuple[int, int]:
-    """The grid of the picture with the fewest rows or columns, which decides how often maps can be halved.
+def picture_grids(inputs: Sequence[TokenShape], trunk: str) -> list[tuple[int, int]]:
+    """The grids of all pictures among the inputs.
 
     Raises:
         SpecError: `bad-value` when there is no picture.
@@ -290,7 +291,18 @@ def smallest_grid(inputs: Sequence[TokenShape], trunk: str) -> tuple[int, int]:
     grids = [cast(tuple[int, int], shape.grid) for shape in inputs if is_picture(shape)]
     if not grids:
         raise SpecError("bad-value", f"network.trunk: {trunk!r} needs an input with rows and columns, such as an image")
-    return min(grids, key=min)
+    return grids
+
+
+def smallest_grid(inputs: Sequence[TokenShape], trunk: str) -> tuple[int, int]:
+    """The grid of the picture with the fewest rows or columns, which decides how often maps can be halved."""
+    return min(picture_grids(inputs, trunk), key=min)
+
+
+def common_grid(inputs: Sequence[TokenShape], trunk: str) -> tuple[int, int]:
+    """The rows and columns that every picture has, which filters over a whole map must fit."""
+    rows, columns = zip(*picture_grids(inputs, trunk), strict=True)
+    return min(rows), min(columns)
 
 
 def stage_count(grid: tuple[int, int]) -> int:

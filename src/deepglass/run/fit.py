@@ -23,7 +23,7 @@ from deepglass.networks.network import Network, shapes_of
 from deepglass.networks.trunks.base import TRUNKS, Recipe
 from deepglass.objectives.base import OBJECTIVES, Objective
 from deepglass.run.folder import Folder
-from deepglass.run.planning import make_plan, most_steps
+from deepglass.run.planning import make_plan, most_steps, threads_for
 from deepglass.run.prepare import Prepared, with_context
 from deepglass.run.spec import Spec
 from deepglass.run.varying import change_for
@@ -89,7 +89,7 @@ def settle(spec: Spec, inputs: Sequence[Feature], rows: int) -> Spec:
     """The spec with the network's size fitted to the time budget, where there is one and nobody states the size."""
     if (budget := spec.training.budget) is None:
         return spec
-    work = budget * multiplications(pick(spec.training.device))
+    work = budget * multiplications(pick(spec.training.device), threads_for(spec.training))
     trunk = TRUNKS.get(trunk_of(spec, inputs), where="network.trunk")
     return replace(spec, network={**trunk.sized(shapes_of(inputs), rows, work), **spec.network})
 
@@ -116,12 +116,12 @@ def train(spec: Spec, prepared: Prepared, folder: Folder, listeners: Sequence[Li
         started: `time.perf_counter()` when the command began, for the total.
     """
     device = str(pick(spec.training.device))
-    torch.set_num_threads(spec.training.threads or torch.get_num_threads())
+    torch.set_num_threads(threads_for(spec.training))
     parts = prepared.datasets(device)
     budget = spec.training.budget
     clock = Clock(budget) if budget else None
     objective = build(spec, prepared.inputs, prepared.outputs, device)
-    recipe = objective.recipe(recipe_of(spec, prepared.inputs))
+    recipe = recipe_of(spec, prepared.inputs, objective)
     plan = make_plan(spec.training, recipe, len(parts["train"]), device)
     objective.begin(parts["train"])
     folder.begin(spec, prepared, plan)
@@ -155,12 +155,13 @@ def resume(
     return _finish(spec, prepared, folder, objective, history, parts, started, None)
 
 
-def recipe_of(spec: Spec, inputs: Sequence[Feature]) -> Recipe:
-    return TRUNKS.get(trunk_of(spec, inputs), where="network.trunk").recipe
+def recipe_of(spec: Spec, inputs: Sequence[Feature], objective: Objective) -> Recipe:
+    """The trunk's recipe, as this kind of learning changes it."""
+    return objective.recipe(TRUNKS.get(trunk_of(spec, inputs), where="network.trunk").recipe)
 
 
 def _stream(spec: Spec, prepared: Prepared, objective: Objective, data: Dataset, plan: Plan) -> Stream:
-    recipe = objective.recipe(recipe_of(spec, prepared.inputs))
+    recipe = recipe_of(spec, prepared.inputs, objective)
     change = change_for(spec.training, recipe, prepared.inputs, prepared.outputs, plan.steps / plan.batches_per_epoch)
     return objective.stream(data, plan.batch_size, plan.seed, change)
 

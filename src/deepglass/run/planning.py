@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from typing import Any
+
+import torch
 
 from deepglass.device import fast_bfloat16, pick
 from deepglass.errors import SpecError, near_miss
@@ -38,7 +39,7 @@ def make_plan(training: TrainingSpec, recipe: Recipe, rows: int, device: str) ->
         checkpoint_every=every,
         precision=precision_for(training, recipe, device),
         device=device,
-        threads=training.threads or os.cpu_count() or 1,
+        threads=threads_for(training),
         patience=patience,
         seed=training.seed,
         **_chosen(training, recipe),
@@ -51,6 +52,11 @@ def batch_size_for(rows: int, wanted: int) -> int:
     while size > 16 and rows < 10 * size:
         size //= 2
     return size
+
+
+def threads_for(training: TrainingSpec) -> int:
+    """How many threads a run computes with: what was asked for, or all that torch was given."""
+    return training.threads or torch.get_num_threads()
 
 
 def precision_for(training: TrainingSpec, recipe: Recipe, device: str) -> Any:

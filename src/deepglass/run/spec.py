@@ -66,7 +66,7 @@ class TrainingSpec:
         patience: evaluations without improvement after which training ends; 0 means never.
         augment: vary pictures in training: true, false, or the settings of `data.augment.Augment`; None: where the
             trunk's recipe says so.
-        threads: of the processor; None: all cores.
+        threads: of the processor; None: as many as torch takes.
         device: "auto", "cpu", "cuda", "mps".
         seed: of initialisation and order; the split has its own.
     """

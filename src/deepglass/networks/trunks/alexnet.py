@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import ClassVar
 
 from torch import Tensor, nn
 
-from deepglass.networks.trunks.base import Recipe, Trunk
+from deepglass.networks.trunks.base import PICTURES, Recipe, Trunk
 from deepglass.nn.activations import activation as make_activation
-from deepglass.nn.conv import Pictures, smallest_grid
+from deepglass.nn.conv import Pictures, common_grid
 from deepglass.nn.norms import Norm, norm2d
 from deepglass.nn.tokens import Tokens, TokenShape
 
@@ -37,16 +38,7 @@ class Alexnet(Trunk):
     Source: Krizhevsky, Sutskever and Hinton, 2012, NeurIPS 25.
     """
 
-    recipe: ClassVar = Recipe(
-        optimizer="adamw",
-        learning_rate=2e-3,
-        weight_decay=0.05,
-        batch_size=128,
-        schedule="linear",
-        warmup=0.1,
-        precision="bfloat16",
-        augment=True,
-    )
+    recipe: ClassVar[Recipe] = replace(PICTURES, learning_rate=2e-3)
 
     def __init__(
         self,
@@ -59,9 +51,8 @@ class Alexnet(Trunk):
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
-        grid = smallest_grid(inputs, "alexnet")
         self.dim, self.out_dim = width, full
-        body = _Body(width, grid, full, activation, norm, dropout)
+        body = _Body(width, common_grid(inputs, "alexnet"), full, activation, norm, dropout)
         self.pictures = Pictures(body, inputs, width, full, pool="mean", activation=activation, dropout=0.0)
 
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:

@@ -42,6 +42,10 @@ class Recipe:
     augment: bool = False
 
 
+PICTURES = Recipe(weight_decay=0.05, batch_size=128, schedule="linear", warmup=0.1, precision="bfloat16", augment=True)
+"""What the trunks for pictures have in common."""
+
+
 class Trunk(nn.Module, ABC):
     """Tokens of all inputs -> the tokens that the heads read.
 
@@ -80,4 +84,4 @@ class Trunk(nn.Module, ABC):
 
 TRUNKS: Registry[Trunk] = Registry("deepglass.networks.trunks", "Trunk", "network")
 
-__all__ = ["TRUNKS", "Recipe", "TokenShape", "Trunk"]
+__all__ = ["PICTURES", "TRUNKS", "Recipe", "TokenShape", "Trunk"]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, ClassVar
 
-from deepglass.networks.trunks.base import Recipe, Trunk
-from deepglass.nn.conv import Pictures, PlainBody, is_picture, smallest_grid, stage_count
+from deepglass.networks.trunks.base import PICTURES, Recipe, Trunk
+from deepglass.nn.conv import Pictures, PlainBody, picture_grids, smallest_grid, stage_count
 from deepglass.nn.norms import Norm
 from deepglass.nn.tokens import Tokens, TokenShape
 
@@ -32,16 +33,7 @@ class Conv(Trunk):
     WIDTHS: ClassVar = (8, 16, 24, 32, 48)
     MIN_STEPS: ClassVar = 1000  # below so many a narrower network learns more
 
-    recipe: ClassVar = Recipe(
-        optimizer="adamw",
-        learning_rate=0.01,
-        weight_decay=0.05,
-        batch_size=128,
-        schedule="linear",
-        warmup=0.1,
-        precision="bfloat16",
-        augment=True,
-    )
+    recipe: ClassVar[Recipe] = replace(PICTURES, learning_rate=0.01)
 
     def __init__(
         self,
@@ -63,7 +55,7 @@ class Conv(Trunk):
     @classmethod
     def sized(cls, inputs: Sequence[TokenShape], rows: int, work: float) -> dict[str, Any]:
         """The widest network that still sees a thousand batches."""
-        grids = [shape.grid for shape in inputs if shape.grid is not None and is_picture(shape)]
+        grids = picture_grids(inputs, "conv")
         costs = {width: sum(_multiplications(grid, width) for grid in grids) for width in cls.WIDTHS}
         steps = {width: work / (3 * cost * min(cls.recipe.batch_size, rows)) for width, cost in costs.items()}
         return {"width": max((w for w in cls.WIDTHS if steps[w] >= cls.MIN_STEPS), default=cls.WIDTHS[0])}
@@ -72,14 +64,14 @@ class Conv(Trunk):
         return self.pictures(tokens)
 
 
-def _layout(grid: tuple[int, ...], width: int) -> tuple[bool, list[int]]:
+def _layout(grid: tuple[int, int], width: int) -> tuple[bool, list[int]]:
     """Whether the map is halved as it comes in, and the width of each stage."""
     halve = min(grid) >= 16
-    count = stage_count((grid[0] // 2, grid[1] // 2) if halve else (grid[0], grid[1]))
+    count = stage_count((grid[0] // 2, grid[1] // 2) if halve else grid)
     return halve, [width * min(2 ** (i + 1), 8) for i in range(count)]
 
 
-def _multiplications(grid: tuple[int, ...], width: int) -> float:
+def _multiplications(grid: tuple[int, int], width: int) -> float:
     """Of one picture on its way forward, the stem left out."""
     halve, dims = _layout(grid, width)
     places = math.prod(grid) / (4 if halve else 1)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from torch import Tensor, nn
 
-from deepglass.networks.trunks.base import Recipe, Trunk
+from deepglass.networks.trunks.base import PICTURES, Recipe, Trunk
 from deepglass.nn.activations import activation as make_activation
-from deepglass.nn.conv import Pictures, is_picture, smallest_grid
+from deepglass.nn.conv import Pictures, common_grid
 from deepglass.nn.norms import Norm, norm2d
 from deepglass.nn.tokens import Tokens, TokenShape
 
@@ -34,16 +35,7 @@ class Lenet5(Trunk):
     every map of C3 sees all of S2's.
     """
 
-    recipe: ClassVar = Recipe(
-        optimizer="adamw",
-        learning_rate=4e-3,
-        weight_decay=0.05,
-        batch_size=128,
-        schedule="linear",
-        warmup=0.1,
-        precision="bfloat16",
-        augment=True,
-    )
+    recipe: ClassVar[Recipe] = replace(PICTURES, learning_rate=4e-3)
 
     def __init__(
         self,
@@ -58,10 +50,8 @@ class Lenet5(Trunk):
         super().__init__()
         if pool not in ("mean", "max"):
             raise ValueError(f"pool: expected mean or max, got {pool!r}")
-        smallest_grid(inputs, "lenet5")
-        grids = [shape.grid for shape in inputs if shape.grid is not None and is_picture(shape)]
         self.dim, self.out_dim = width, 14 * width
-        body = _Body(width, (min(g[0] for g in grids), min(g[1] for g in grids)), activation, norm, pool)
+        body = _Body(width, common_grid(inputs, "lenet5"), activation, norm, pool)
         self.pictures = Pictures(body, inputs, width, self.out_dim, pool="mean", activation=activation, dropout=dropout)
 
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:

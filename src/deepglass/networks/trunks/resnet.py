@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar
 
-from deepglass.networks.trunks.base import Recipe, Trunk
+from deepglass.networks.trunks.base import PICTURES, Recipe, Trunk
 from deepglass.nn.conv import Pictures, ResidualBody, smallest_grid, stage_count
 from deepglass.nn.norms import Norm
 from deepglass.nn.tokens import Tokens, TokenShape
@@ -28,16 +30,7 @@ class Resnet(Trunk):
     Source: He et al., 2015, arXiv 1512.03385.
     """
 
-    recipe = Recipe(
-        optimizer="muon",
-        learning_rate=0.02,
-        weight_decay=0.05,
-        batch_size=64,
-        schedule="linear",
-        warmup=0.1,
-        precision="bfloat16",
-        augment=True,
-    )
+    recipe: ClassVar[Recipe] = replace(PICTURES, optimizer="muon", learning_rate=0.02, batch_size=64)
 
     def __init__(
         self,
