@@ -191,7 +191,7 @@ def _train_one(
     spec: Spec, path: Path, force: bool, listeners: Sequence[Listener], baselines: bool, started: float
 ) -> Run:
     prepared = prepare(spec)
-    spec = fit.settle(spec, prepared.inputs, len(prepared.rows("train")))
+    spec = fit.settle(spec, prepared.inputs, prepared.outputs, len(prepared.rows("train")))
     _check(spec, prepared)
     _tell(listeners, "prepared", prepared)
     folder = Folder.make(path, force)
@@ -222,7 +222,7 @@ def _check(spec: Spec, prepared: Prepared) -> None:
     """Make once what training will make, so that a wrong setting is found before there is a folder."""
     device = str(pick(spec.training.device))
     objective = fit.build(spec, prepared.inputs, prepared.outputs, device)
-    recipe = fit.recipe_of(spec, prepared.inputs, objective)
+    recipe = fit.recipe_of(spec, prepared, objective)
     plan = make_plan(spec.training, recipe, len(prepared.rows("train")), device)
     schedule(plan.schedule, plan.warmup)
     for group in groups_of(objective).values():

@@ -40,6 +40,7 @@ class Table:
         split: (N,) of "train", "valid", "test" where the source brings its own split.
         target: the column that the source itself marks as the answer, such as the class of a class folder.
         kinds: kinds that the source itself knows, such as {"image": "image"}.
+        hints: settings that the source itself knows for a column, such as {"mask": {"names": ["sky", "road"]}}.
     """
 
     columns: Mapping[str, Raw]
@@ -49,6 +50,7 @@ class Table:
     split: np.ndarray | None = None
     target: str | None = None
     kinds: Mapping[str, str] = field(default_factory=dict)
+    hints: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return next((len(raw) for raw in self.columns.values()), 0)

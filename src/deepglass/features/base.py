@@ -156,6 +156,7 @@ class Feature(ABC):
     metric: ClassVar[Metric | None] = None  # the figure to watch; None: cannot be an output
     augments: ClassVar[bool] = False  # a spatial kind that follows an affine map: `warp`
     spatial: ClassVar[bool] = False  # as an output it reads the trunk's maps: `spatial_head`
+    trunk: ClassVar[str | None] = None  # the network that suits it as an output, where the inputs do not decide
 
     def __post_init__(self) -> None:
         if not self.column:

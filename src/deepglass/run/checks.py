@@ -13,7 +13,7 @@ from deepglass.errors import SourceError, SpecError, near_miss
 from deepglass.features.base import Feature, Raw
 
 LEAST = 10  # rows that can be divided into training, validation and test
-KNOWN_PAST = ("series",)  # kinds of input that may share their column with an output: what was, and what will be
+KNOWN_PAST = ("series", "image")  # inputs that may share a column with an output: what was; a picture in grey
 
 
 def check_rows(table: Table, targets: Sequence[Feature]) -> None:
@@ -25,7 +25,7 @@ def check_rows(table: Table, targets: Sequence[Feature]) -> None:
     check_count(len(table), table.name, about)
     for target in targets:
         raw = table[target.column]
-        distinct = raw.drop_nulls().n_unique() if isinstance(raw, pl.Series) else _distinct(raw)
+        distinct = _distinct(raw)
         if distinct == 1:
             code: Any = "one-class" if target.kind in ("category", "binary") else "constant-target"
             raise SourceError(code, f"--target: {target.name!r} has the same value in every row of {table.name}")
@@ -70,4 +70,6 @@ def known_column(table: Table, name: str, where: str) -> None:
 
 
 def _distinct(raw: Raw) -> int:
+    if isinstance(raw, pl.Series):
+        return 2 if raw.dtype.is_nested() else raw.drop_nulls().n_unique()
     return len(np.unique(raw, axis=0)) if isinstance(raw, np.ndarray) and raw.ndim == 1 else 2

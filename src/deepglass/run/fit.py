@@ -67,7 +67,7 @@ def build(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature], dev
         if feature.metric is None:
             advice = f"take it for another kind, such as --kind {feature.name}=category"
             raise SpecError("bad-value", f"outputs.{feature.name}: a {feature.kind} cannot be an answer; {advice}")
-    chosen = trunk_of(spec, inputs)
+    chosen = trunk_of(spec, inputs, outputs)
     given = {k: v for k, v in spec.network.items() if k != "trunk"}
     seed_everything(spec.training.seed)
 
@@ -85,24 +85,26 @@ def build(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature], dev
     return objective.to(pick(device))
 
 
-def settle(spec: Spec, inputs: Sequence[Feature], rows: int) -> Spec:
+def settle(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature], rows: int) -> Spec:
     """The spec with the network's size fitted to the time budget, where there is one and nobody states the size."""
     if (budget := spec.training.budget) is None:
         return spec
     work = budget * multiplications(pick(spec.training.device), threads_for(spec.training))
-    trunk = TRUNKS.get(trunk_of(spec, inputs), where="network.trunk")
+    trunk = TRUNKS.get(trunk_of(spec, inputs, outputs), where="network.trunk")
     return replace(spec, network={**trunk.sized(shapes_of(inputs), rows, work), **spec.network})
 
 
-def trunk_of(spec: Spec, inputs: Sequence[Feature]) -> str:
-    """The network that was asked for, or the default for these inputs."""
+def trunk_of(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature]) -> str:
+    """The network that was asked for, or the default for these inputs and outputs."""
     if "trunk" in spec.network:
         return spec.network["trunk"]
-    return default_trunk(inputs)
+    return default_trunk(inputs, outputs)
 
 
-def default_trunk(inputs: Sequence[Feature]) -> str:
-    """Pictures decide by their size, text by its being alone, all else is a table."""
+def default_trunk(inputs: Sequence[Feature], outputs: Sequence[Feature] = ()) -> str:
+    """An answer may ask for its own; else pictures decide by their size, text by its being alone; a table is left."""
+    if wished := next((type(f).trunk for f in outputs if type(f).trunk), None):
+        return wished
     sizes = [max(f.size_) for f in inputs if isinstance(f, Image) and f.size_]
     if sizes:
         return "resnet" if max(sizes) > 64 else "conv"
@@ -121,7 +123,7 @@ def train(spec: Spec, prepared: Prepared, folder: Folder, listeners: Sequence[Li
     budget = spec.training.budget
     clock = Clock(budget) if budget else None
     objective = build(spec, prepared.inputs, prepared.outputs, device)
-    recipe = recipe_of(spec, prepared.inputs, objective)
+    recipe = recipe_of(spec, prepared, objective)
     plan = make_plan(spec.training, recipe, len(parts["train"]), device)
     objective.begin(parts["train"])
     folder.begin(spec, prepared, plan)
@@ -155,13 +157,13 @@ def resume(
     return _finish(spec, prepared, folder, objective, history, parts, started, None)
 
 
-def recipe_of(spec: Spec, inputs: Sequence[Feature], objective: Objective) -> Recipe:
+def recipe_of(spec: Spec, prepared: Prepared, objective: Objective) -> Recipe:
     """The trunk's recipe, as this kind of learning changes it."""
-    return objective.recipe(TRUNKS.get(trunk_of(spec, inputs), where="network.trunk").recipe)
+    return objective.recipe(TRUNKS.get(trunk_of(spec, prepared.inputs, prepared.outputs), where="network.trunk").recipe)
 
 
 def _stream(spec: Spec, prepared: Prepared, objective: Objective, data: Dataset, plan: Plan) -> Stream:
-    recipe = recipe_of(spec, prepared.inputs, objective)
+    recipe = recipe_of(spec, prepared, objective)
     change = change_for(spec.training, recipe, prepared.inputs, prepared.outputs, plan.steps / plan.batches_per_epoch)
     return objective.stream(data, plan.batch_size, plan.seed, change)
 

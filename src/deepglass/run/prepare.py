@@ -157,7 +157,9 @@ def settle(table: Table, spec: Spec) -> tuple[list[Taken], list[Feature]]:
             if useless:
                 taken.append(Taken(settings["name"], kind, useless, "ignored"))
                 continue
-            given = {k: v for k, v in settings.items() if k != "kind"}
+            column = settings.get("column", settings["name"])
+            hints = table.hints.get(column, {}) if table.kinds.get(column) == kind else {}
+            given = {**hints, **{k: v for k, v in settings.items() if k != "kind"}}
             cls = FEATURES.get(kind, where=where)
             features.append(construct(cls, given, f"{role}s.{settings['name']}", beside=["kind"]))
             taken.append(Taken(settings["name"], kind, why, role))
