@@ -14,7 +14,7 @@ import polars as pl
 from deepglass.config import set_path
 from deepglass.device import pick
 from deepglass.errors import SourceError, SpecError
-from deepglass.run import fit
+from deepglass.run import fit, recipes
 from deepglass.run.folder import Folder
 from deepglass.run.folds import fold_specs, is_many, summarise
 from deepglass.run.planning import make_plan
@@ -46,7 +46,7 @@ def train(
 
     Args:
         source: a file, a folder, `sklearn:NAME`, `data:NAME`, a frame, (X, y) arrays, a list of dicts, or a spec (a
-            `.yaml` file, a dict with a `data` key, a `Spec`).
+            `.yaml` file, `recipe:NAME`, a dict with a `data` key, a `Spec`).
         target: the column(s) to answer.
         out: the run's folder; `runs/NAME-N` without it. One that exists is kept, unless `force`.
         baselines: also fit the constant, linear and boosting baselines, and write the report.
@@ -291,6 +291,8 @@ def _content(source: Any, base: Spec | None) -> tuple[dict[str, Any], Path | Non
         return {**content, "data": {**content["data"], "source": source}}, None
     if isinstance(source, Spec):
         return source.to_dict() | {"data": {**source.to_dict()["data"], "source": source.data.source}}, None
+    if isinstance(source, str) and source.startswith(recipes.PREFIX):
+        source = recipes.locate(source.removeprefix(recipes.PREFIX))
     if isinstance(source, str | Path) and str(source).endswith((".yaml", ".yml")):
         spec = Spec.read(Path(source))
         return spec.to_dict(), None

@@ -13,6 +13,7 @@ from deepglass.networks.trunks.base import TRUNKS
 from deepglass.nn.activations import ACTIVATIONS
 from deepglass.objectives.base import OBJECTIVES
 from deepglass.registry import Registry
+from deepglass.run import recipes
 from deepglass.training.optimizers import OPTIMIZERS
 from deepglass.training.schedules import SCHEDULES
 
@@ -26,6 +27,7 @@ def listing(what: str | None = None) -> dict[str, dict[str, str]]:
         "optimizers": lambda: dict.fromkeys(OPTIMIZERS, ""),
         "schedules": lambda: {n: _first_sentence(getattr(f, "__doc__", None)) for n, f in SCHEDULES.items()},
         "activations": lambda: dict.fromkeys(ACTIVATIONS, ""),
+        "recipes": lambda: {name: recipes.about(name) for name in recipes.names()},
         "data": _data,
     }
     return {name: make() for name, make in groups.items() if what in (None, name)}

@@ -190,7 +190,7 @@ def new(
     print(f"spec: {out}", file=sys.stderr)
 
 
-LISTS = ("features", "trunks", "objectives", "optimizers", "schedules", "activations", "data")
+LISTS = ("features", "trunks", "objectives", "optimizers", "schedules", "activations", "recipes", "data")
 
 
 @app.command("list")

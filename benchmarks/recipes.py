@@ -1,0 +1,107 @@
+"""The recipes' figures, asked beside measured: each recipe run as a user would, its expected figures compared.
+
+    python benchmarks/recipes.py                             # all of them: hours; nothing else should run beside
+    python benchmarks/recipes.py digits-lenet5 --seeds 0 1 2
+
+Each run is a fresh process. Results go to docs/recipes.json, and from there, for all recipes, to docs/recipes.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import date
+from pathlib import Path
+from statistics import mean
+
+import torch
+
+from deepglass.run import recipes
+
+ROOT = Path(__file__).parent.parent
+DATA = os.environ.get("DEEPGLASS_DATA", str(ROOT.parent / "shared" / "data"))
+RESULTS = ROOT / "docs" / "recipes.json"
+PAGE = ROOT / "docs" / "recipes.md"
+HEAD = """# Recipes
+
+What deepglass ships as ready specs, and the figures that they reached. Run one with `deepglass train recipe:NAME`;
+the sets called `data:` lie below `$DEEPGLASS_DATA`. Written by `benchmarks/recipes.py`; "asked" is what the recipe's
+own `# expect:` lines say, "measured" the mean over the seeds on the test rows.
+
+| recipe | shows | figure asked | measured | seeds | training | machine, date |
+|---|---|---|---|---|---|---|
+"""
+
+
+def main(names: list[str], seeds: list[int]) -> None:
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    for name in names or recipes.names():
+        runs = [_run(name, seed) for seed in seeds]
+        found = {}
+        for expected in recipes.expected(name):
+            values = [run["test"][expected.output][expected.metric] for run in runs]
+            found[str(expected)] = {"values": values, "reached": expected.reached(mean(values))}
+            print(f"{name}: {expected}: {', '.join(f'{v:.4f}' for v in values)}", flush=True)
+        results[name] = {
+            "figures": found,
+            "test": [run["test"] for run in runs],
+            "seeds": seeds,
+            "seconds": [run["seconds"]["train"] for run in runs],
+            "parameters": runs[0]["parameters"],
+            "precision": runs[0]["precision"],
+            "machine": _machine(),
+            "date": date.today().isoformat(),
+        }
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        PAGE.write_text(page(results))
+
+
+def page(results: dict) -> str:
+    """docs/recipes.md: a line a recipe and figure; a recipe that was not run says so."""
+    lines = []
+    for name in recipes.names():
+        found = results.get(name)
+        if found is None:
+            asked = "; ".join(map(str, recipes.expected(name)))
+            lines.append(f"| {name} | {recipes.about(name)} | {asked} | not measured | | | |")
+            continue
+        for asked, figure in found["figures"].items():
+            value = f"{mean(figure['values']):.4f}" + ("" if figure["reached"] else " (short of it)")
+            seconds = f"{mean(found['seconds']):.0f} s"
+            seeds = ", ".join(map(str, found["seeds"]))
+            where = f"{found['machine']}, {found['date']}"
+            lines.append(f"| {name} | {recipes.about(name)} | {asked} | {value} | {seeds} | {seconds} | {where} |")
+    return HEAD + "\n".join(lines) + "\n"
+
+
+def _run(name: str, seed: int) -> dict:
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "run"
+        command = [sys.executable, "-m", "deepglass", "train", f"recipe:{name}", "--seed", str(seed), "--out", str(out)]
+        start = time.perf_counter()
+        done = subprocess.run(command, env={**os.environ, "DEEPGLASS_DATA": DATA}, capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"{' '.join(command)}\n{done.stderr[-2000:]}")
+        print(f"{name} seed {seed}: {time.perf_counter() - start:.0f} s for the whole command", flush=True)
+        return json.loads((out / "metrics.json").read_text())
+
+
+def _machine() -> str:
+    instructions = (
+        "AMX" if torch.backends.cpu.get_cpu_capability() == "AMX" else torch.backends.cpu.get_cpu_capability()
+    )
+    return f"{os.cpu_count()} cores {platform.machine()}, {instructions}"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(recipes.names()))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    arguments = parser.parse_args()
+    main(arguments.names, arguments.seeds)
