@@ -41,10 +41,10 @@ class Network(nn.Module):
         super().__init__()
         self.groups = _group(inputs)
         self.features = {f.name: f for f in outputs}
-        self.trunk: Trunk = construct(
-            TRUNKS.get(trunk, where="network.trunk"), settings or {}, "network", ["trunk"], inputs=shapes_of(inputs)
-        )
-        self.encoders = nn.ModuleList(_encoder(group, self.trunk.dim) for group in self.groups)
+        cls, settings = TRUNKS.get(trunk, where="network.trunk"), settings or {}
+        shapes = shapes_of(inputs, cls, settings)
+        self.trunk: Trunk = construct(cls, settings, "network", ["trunk"], inputs=shapes)
+        self.encoders = nn.ModuleList(_encoder(group, self.trunk.dim, cls, settings) for group in self.groups)
         self.heads = nn.ModuleDict({_key(f.name): _head(f, self.trunk, trunk) for f in outputs})
         _channels_last(self)  # from_image and Tokens.image are then views
 
@@ -91,10 +91,12 @@ def _head(feature: Feature, trunk: Trunk, name: str) -> nn.Module:
     return feature.spatial_head(trunk.out_dim, trunk.pyramid)
 
 
-def shapes_of(inputs: Sequence[Feature]) -> list[TokenShape]:
+def shapes_of(
+    inputs: Sequence[Feature], trunk: type[Trunk] = Trunk, settings: Mapping[str, Any] | None = None
+) -> list[TokenShape]:
     """What the encoders will give the trunk, before there is any."""
     with torch.device("meta"):  # no memory, no random numbers
-        return [_shape(_encoder(group, 8)) for group in _group(inputs)]
+        return [_shape(_encoder(group, 8, trunk, settings or {})) for group in _group(inputs)]
 
 
 def _group(inputs: Sequence[Feature]) -> list[list[Feature]]:
@@ -108,9 +110,11 @@ def _group(inputs: Sequence[Feature]) -> list[list[Feature]]:
     return groups
 
 
-def _encoder(group: list[Feature], dim: int) -> nn.Module:
+def _encoder(group: list[Feature], dim: int, trunk: type[Trunk], settings: Mapping[str, Any]) -> nn.Module:
     first = group[0]
-    return type(first).joint_encoder(group, dim) if type(first).joint else first.encoder(dim)
+    if type(first).joint:
+        return type(first).joint_encoder(group, dim)
+    return trunk.reader(first, dim, settings) or first.encoder(dim)
 
 
 def _shape(encoder: nn.Module) -> TokenShape:

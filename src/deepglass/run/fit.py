@@ -91,7 +91,8 @@ def settle(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature], ro
         return spec
     work = budget * multiplications(pick(spec.training.device), threads_for(spec.training))
     trunk = TRUNKS.get(trunk_of(spec, inputs, outputs), where="network.trunk")
-    return replace(spec, network={**trunk.sized(shapes_of(inputs), rows, work), **spec.network})
+    settings = {k: v for k, v in spec.network.items() if k != "trunk"}
+    return replace(spec, network={**trunk.sized(shapes_of(inputs, trunk, settings), rows, work), **spec.network})
 
 
 def trunk_of(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature]) -> str:

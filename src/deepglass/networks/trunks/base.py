@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from torch import nn
 
+from deepglass.features.base import Feature
 from deepglass.nn.tokens import Tokens, TokenShape
 from deepglass.registry import Registry
 
@@ -73,6 +74,15 @@ class Trunk(nn.Module, ABC):
             work: multiplications that the budget holds, roughly.
         """
         return {}
+
+    @classmethod
+    def reader(cls, feature: Feature, dim: int, settings: Mapping[str, Any]) -> nn.Module | None:
+        """A module from `Field` to `Tokens` of the trunk's own, such as patches of a picture; None takes the kind's.
+
+        Args:
+            settings: the trunk's own settings.
+        """
+        return None
 
     @abstractmethod
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
