@@ -92,7 +92,7 @@ def _log_temperature(logits: np.ndarray, labels: np.ndarray, start: float, steps
 
 
 def best_threshold(
-    prob: np.ndarray, label: np.ndarray, metric: Literal["f1_macro", "balanced_accuracy"] = "f1_macro"
+    prob: np.ndarray, label: np.ndarray, metric: Literal["f1_macro", "f1", "balanced_accuracy"] = "f1_macro"
 ) -> float:
     """From which probability on to say "positive"; of equally good thresholds the one nearest to one half.
 
@@ -112,11 +112,63 @@ def best_threshold(
     fn, tn = P - tp, N - fp
     if metric == "balanced_accuracy":
         figure = (tp / P + tn / N) / 2
+    elif metric == "f1":
+        figure = 2 * tp / (2 * tp + fp + fn)
     else:
         figure = (2 * tp / (2 * tp + fp + fn) + 2 * tn / (2 * tn + fp + fn)) / 2
     figure = np.where(possible, figure, -1)
     best = np.flatnonzero(figure >= figure.max() - 1e-12)
     return float(cut[best[np.argmin(np.abs(cut[best] - 0.5))]])
+
+
+# -- pairs: from a similarity to a probability ---------------------------------------------------------------------
+
+
+class Logistic(NamedTuple):
+    """p = 1 / (1 + exp(-(slope * x + offset)))."""
+
+    slope: float
+    offset: float
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        return np.asarray(1 / (1 + np.exp(-np.clip(self.slope * x.astype(np.float64) + self.offset, -50, 50))))
+
+    @property
+    def threshold(self) -> float:
+        """The x at which p is one half."""
+        return -self.offset / self.slope
+
+
+def fit_logistic(x: np.ndarray, label: np.ndarray) -> Logistic | None:
+    """The probability of "positive" as a function of one score, both labels weighing the same; None if it falls.
+
+    Shapes:
+        x: (N,) float; label: (N,) int, 1 = positive.
+
+    Source: Platt, 1999, with its targets a little inside 0 and 1, by Newton's method as in Lin et al., 2007. Ours
+    weighs the labels alike: of all pairs of pictures nearly all are of two people, of those asked about they are not.
+    """
+    positive = label == 1
+    P, N = int(positive.sum()), int((~positive).sum())
+    if not P or not N:
+        return None
+    target = np.where(positive, (P + 1) / (P + 2), 1 / (N + 2))
+    weight = np.where(positive, 0.5 / P, 0.5 / N) * (P + N)
+    mean, spread = float(x.mean()), float(x.std()) or 1.0
+    design = np.stack([(x.astype(np.float64) - mean) / spread, np.ones(len(x))], 1)  # (N, 2)
+    found = np.zeros(2)
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-np.clip(design @ found, -50, 50)))
+        slope = design.T @ (weight * (p - target)) + 1e-3 * found
+        curve = (design * (weight * p * (1 - p))[:, None]).T @ design + 1e-3 * np.eye(2)
+        step = np.linalg.solve(curve, slope)
+        step *= min(1.0, 2 / max(float(np.abs(step).max()), 1e-12))  # Newton overshoots where p is flat
+        found -= step
+        if np.abs(step).max() < 1e-8:
+            break
+    if found[0] <= 0:
+        return None
+    return Logistic(float(found[0] / spread), float(found[1] - found[0] * mean / spread))
 
 
 # -- numbers: conformal intervals ----------------------------------------------------------------------------------

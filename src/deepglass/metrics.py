@@ -75,6 +75,43 @@ def _auc(positive: np.ndarray, scores: np.ndarray) -> float:
     return float((ranks[positive].sum() - n1 * (n1 + 1) / 2) / (n1 * n0))
 
 
+def equal_error_rate(labels: np.ndarray, scores: np.ndarray) -> float:
+    """The share of errors where as many of the positive rows are refused as of the others are accepted.
+
+    Between two thresholds the errors lie on a straight line.
+
+    Shapes:
+        labels: (N,), 1 = positive; scores: (N,) float, higher for positive rows.
+    """
+    positive = labels == 1
+    P, N = int(positive.sum()), int((~positive).sum())
+    if not P or not N:
+        return math.nan
+    order = np.argsort(-scores, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)  # equal scores are accepted together
+    refused = np.append(1.0, 1 - np.cumsum(positive[order])[ends] / P)  # falls from 1 to 0
+    accepted = np.append(0.0, np.cumsum(~positive[order])[ends] / N)  # rises from 0 to 1
+    i = int(np.argmax(accepted >= refused))
+    gap = refused - accepted  # the first at which it is not above 0
+    part = gap[i - 1] / (gap[i - 1] - gap[i])
+    return float(accepted[i - 1] + part * (accepted[i] - accepted[i - 1]))
+
+
+def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
+    """The mean precision at which each positive row is found when rows come by falling score; ties come together.
+
+    Shapes:
+        labels: (N,), 1 = positive; scores: (N,) float.
+    """
+    positive = labels == 1
+    if not positive.any():
+        return math.nan
+    order = np.argsort(-scores, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
+    found = np.cumsum(positive[order])[ends]
+    return float((np.diff(found, prepend=0) * found / (ends + 1)).sum() / positive.sum())
+
+
 def log_loss(labels: np.ndarray, log_probs: np.ndarray) -> float:
     """Minus the mean log probability of the true class, in nats; log_probs: (N, K)."""
     return float(-np.mean(_of_label(log_probs, labels).astype(np.float64))) if len(labels) else math.nan
@@ -172,6 +209,28 @@ def classification(labels: np.ndarray, log_probs: np.ndarray, predicted: np.ndar
         log_loss=log_loss(labels, log_probs),
         brier=brier(labels, probs),
         ece=ece(labels, probs),
+    )
+
+
+def labels(truth: np.ndarray, scores: np.ndarray, chosen: np.ndarray) -> dict[str, float]:
+    """All figures for several labels a row: `map` from the order, the others from what was chosen.
+
+    `accuracy` is the share of rows whose every label is right. Labels that no row has say nothing about the order;
+    one that no row has and none was given says nothing about F1 either.
+
+    Shapes:
+        truth, chosen: (N, K) bool; scores: (N, K) float.
+    """
+    if not len(truth):
+        return {}
+    occurring = np.flatnonzero(truth.any(0))
+    hits, both = (truth & chosen).sum(0), truth.sum(0) + chosen.sum(0)
+    precisions = [average_precision(truth[:, k], scores[:, k]) for k in occurring]
+    return _finite(
+        map=float(np.mean(precisions)) if precisions else math.nan,
+        f1_macro=float(np.mean(2 * hits[both > 0] / both[both > 0])) if both.any() else math.nan,
+        f1_micro=float(2 * hits.sum() / both.sum()) if both.any() else math.nan,
+        accuracy=float((truth == chosen).all(1).mean()),
     )
 
 

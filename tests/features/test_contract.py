@@ -50,12 +50,15 @@ def _samples() -> dict[str, Sample]:
         "date": _with_gaps(hours),
         "vector": _with_gaps(vectors.tolist()),
         "image": Sample(pictures, None, None),
+        "set": _with_gaps([[["a"], ["b", "c"], [], ["c", "a", "b"], ["c"]][i % 5] for i in range(ROWS)]),
+        "identity": _with_gaps([["Ada", "Bo", "Cleo"][i % 3] for i in range(ROWS)]),
         "text": _with_gaps([sentences[i % 4] + f" {i}" for i in range(ROWS)]),
     }
 
 
 SAMPLES = _samples()
 KINDS = [kind for kind in FEATURES.names() if kind in SAMPLES]
+ASKED_FOR = ("identity",)  # looks like a category; only the user knows that strangers are to be told apart
 OUTPUTS = [kind for kind in KINDS if FEATURES.get(kind).metric is not None]
 
 
@@ -86,7 +89,7 @@ def _encode(encoder: nn.Module, feature: Feature, field: Field) -> Tokens:
     return encoder(field)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [k for k in KINDS if k not in ASKED_FOR])
 def test_recognises_its_own(kind: str) -> None:
     assert FEATURES.get(kind).recognise(SAMPLES[kind].raw, "x").score > 0.4
     assert recognise(SAMPLES[kind].raw, "x")[0] == kind

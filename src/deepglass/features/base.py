@@ -241,6 +241,10 @@ class Feature(ABC):
         """The mean loss of that constant answer, which makes the losses of several outputs comparable."""
         return 1.0
 
+    def relative_loss(self, best: Best, truth: Column) -> float | None:
+        """How far from perfect answers are, 1 for a constant one; None: the mean loss beside the constant's says it."""
+        return None
+
     def calibrate(self, best: Best, truth: Column) -> Calibration:
         """What the validation rows teach about confidence; plain JSON."""
         return {}

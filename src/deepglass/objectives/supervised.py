@@ -61,6 +61,10 @@ class Supervised(Objective):
                     parts[name].append(answer.best())
         best = {name: join_best(part) for name, part in parts.items()}
         relative = total / count.clamp_min(1) / self.constant_loss.cpu().clamp_min(1e-12)
+        for i, name in enumerate(names):
+            own = self.network.features[name].relative_loss(best[name], data.truth[name])
+            if own is not None:
+                relative[i] = own
         figures = {name: self.network.features[name].score(best[name], data.truth[name]) for name in names}
         return Evaluation(figures, float(relative.mean()), best)
 

@@ -16,6 +16,7 @@ from deepglass.config import construct
 from deepglass.data.batches import Dataset
 from deepglass.data.sources import SourceOptions, read
 from deepglass.data.sources.base import joined
+from deepglass.data.split import Split
 from deepglass.data.table import Skipped, Table
 from deepglass.errors import SourceError
 from deepglass.features.base import FEATURES, Best, Column, Feature, Raw, recognise, take_raw
@@ -94,8 +95,16 @@ def prepare(spec: Spec) -> Prepared:
     check_rows(table, targets)
     first = table[targets[0].column] if targets else None
     stratify = bool(targets) and targets[0].kind in ("category", "binary")
-    split = spec.data.split.assign(table, first, stratify)
+    split = _split_of(spec, table, targets).assign(table, first, stratify)
     return _fitted(table, places, split, inputs, targets, taken)
+
+
+def _split_of(spec: Spec, table: Table, targets: Sequence[Feature]) -> Split:
+    """As the spec says; where it says nothing and the answer is who it is, the people of the test are others."""
+    split = spec.data.split
+    if targets and targets[0].kind == "identity" and split.by is None and split.rows is None and table.split is None:
+        return replace(split, by=f"group:{targets[0].column}")
+    return split
 
 
 def reprepare(spec: Spec, split: np.ndarray, places: np.ndarray, features: Mapping[str, Sequence[Feature]]) -> Prepared:
