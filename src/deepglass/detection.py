@@ -1,0 +1,240 @@
+"""How good boxes are: average precision, precision and recall, and what a box's score is worth.
+
+    found = Detections(boxes, scores, labels, mask)          # (N, S, 4), (N, S), (N, S), (N, S)
+    truth = Boxes(boxes, labels, offsets)                    # laid end to end, row i is offsets[i]:offsets[i + 1]
+    average_precision(found, truth, classes=3)               # (10, K): thresholds 0.5, 0.55 ... 0.95 by classes
+
+Boxes are left, top, right, bottom in any unit, the same one for both.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+THRESHOLDS = np.linspace(0.5, 0.95, 10)  # overlaps from which on a box counts as found
+RECALLS = np.linspace(0, 1, 101)
+BINS = 15  # of the calibration error, as in `metrics.ece`
+
+
+class Detections(NamedTuple):
+    """Boxes that were found, S slots a picture.
+
+    Shapes:
+        boxes: (N, S, 4) float; scores: (N, S) float; labels: (N, S) int; mask: (N, S) bool, True = in use.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    labels: np.ndarray
+    mask: np.ndarray
+
+
+class Boxes(NamedTuple):
+    """True boxes laid end to end.
+
+    Shapes:
+        boxes: (total, 4) float; labels: (total,) int; offsets: (N + 1,) int.
+    """
+
+    boxes: np.ndarray
+    labels: np.ndarray
+    offsets: np.ndarray
+
+
+class Matches(NamedTuple):
+    """All boxes that were found, the likeliest first, and whether each is a hit.
+
+    Shapes:
+        scores, labels, rows: (M,); hits: (M, thresholds) bool; truths: (K,) int, true boxes a class.
+    """
+
+    scores: np.ndarray
+    labels: np.ndarray
+    rows: np.ndarray
+    hits: np.ndarray
+    truths: np.ndarray
+
+
+class Curve(NamedTuple):
+    """Precision and recall when boxes from each score on are kept, the surest first; (M,) each."""
+
+    precision: np.ndarray
+    recall: np.ndarray
+    scores: np.ndarray
+
+
+def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Intersection over union of each box with each, (M, 4) and (T, 4) -> (M, T)."""
+    low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
+    both = np.maximum(high - low, 0).prod(-1)
+    union = (a[:, 2:] - a[:, :2]).prod(-1)[:, None] + (b[:, 2:] - b[:, :2]).prod(-1)[None] - both
+    return both / np.maximum(union, 1e-12)
+
+
+def match(found: Detections, truth: Boxes, classes: int, thresholds: np.ndarray = THRESHOLDS) -> Matches:
+    """Each picture's boxes, the likeliest first, take the true box of their class that they overlap most and that is
+    still free; a hit overlaps by at least the threshold.
+
+    Source: Everingham et al., 2010 (VOC); Lin et al., 2014, arXiv 1405.0312 (COCO), its rule for ties and order.
+    """
+    rows, slots = np.nonzero(found.mask)
+    scores, labels, boxes = found.scores[rows, slots], found.labels[rows, slots], found.boxes[rows, slots]
+    order = np.argsort(-scores, kind="stable")
+    rows, scores, labels, boxes = rows[order], scores[order], labels[order], boxes[order]
+    hits = np.zeros((len(rows), len(thresholds)), bool)
+    of_row = np.argsort(rows, kind="stable")
+    starts = np.searchsorted(rows[of_row], np.arange(len(found.mask) + 1))
+    for row in range(len(found.mask)):
+        mine, theirs = of_row[starts[row] : starts[row + 1]], slice(truth.offsets[row], truth.offsets[row + 1])
+        if len(mine) and theirs.stop > theirs.start:
+            overlap = iou(boxes[mine], truth.boxes[theirs])
+            overlap[labels[mine][:, None] != truth.labels[theirs][None]] = 0
+            hits[mine] = _greedy(overlap, thresholds)
+    return Matches(scores, labels, rows, hits, np.bincount(truth.labels.astype(np.int64), minlength=classes))
+
+
+def _greedy(overlap: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """Which boxes (rows of `overlap`, likeliest first) get a true box (columns), for each threshold."""
+    hits = np.zeros((len(overlap), len(thresholds)), bool)
+    free = np.ones((len(thresholds), overlap.shape[1]), bool)
+    every = np.arange(len(thresholds))
+    for i in np.flatnonzero(overlap.max(1) >= thresholds[0]):
+        open_ = np.where(free, overlap[i], -1.0)  # (thresholds, T)
+        best = open_.argmax(1)
+        hit = open_[every, best] >= thresholds
+        free[every[hit], best[hit]] = False
+        hits[i] = hit
+    return hits
+
+
+def average_precision(matches: Matches) -> np.ndarray:
+    """The area under each class's curve of precision over recall, (thresholds, K); NaN for a class without truth.
+
+    Precision is made to fall, and read at 101 recalls, as COCO does.
+    """
+    result = np.full((matches.hits.shape[1], len(matches.truths)), np.nan)
+    for k in np.flatnonzero(matches.truths):
+        hits = matches.hits[matches.labels == k]
+        counted = hits.cumsum(0)
+        recall = counted / matches.truths[k]
+        precision = counted / np.arange(1, len(hits) + 1)[:, None]
+        for t in range(hits.shape[1]):
+            result[t, k] = _area(precision[:, t], recall[:, t])
+    return result
+
+
+def _area(precision: np.ndarray, recall: np.ndarray) -> float:
+    falling = np.maximum.accumulate(precision[::-1])[::-1]
+    place = np.searchsorted(recall, RECALLS, side="left")
+    return float(np.append(falling, 0.0)[place].mean())
+
+
+def figures(matches: Matches) -> dict[str, float]:
+    """`map50` and `map50_95`: the mean over the classes that occur, at an overlap of 0.5, and over 0.5 to 0.95."""
+    precision = average_precision(matches)
+    present = matches.truths > 0
+    if not present.any():
+        return {}
+    return {"map50": float(precision[0, present].mean()), "map50_95": float(precision[:, present].mean())}
+
+
+def curve(matches: Matches, label: int, threshold: int = 0) -> Curve:
+    """Precision over recall of one class at one of the thresholds (0: an overlap of 0.5)."""
+    mine = matches.labels == label
+    hits = matches.hits[mine, threshold].cumsum()
+    return Curve(hits / np.arange(1, len(hits) + 1), hits / max(matches.truths[label], 1), matches.scores[mine])
+
+
+def best_score(scores: np.ndarray, hits: np.ndarray, truths: int) -> float:
+    """The score from which on boxes are worth showing: F1 of precision and recall is highest there.
+
+    Shapes:
+        scores: (M,) falling; hits: (M,) bool.
+    """
+    if not hits.any():
+        return 0.5
+    f1 = 2 * hits.cumsum() / (np.arange(1, len(hits) + 1) + truths)
+    i = int(f1.argmax())
+    below = scores[i + 1] if i + 1 < len(scores) else 0.0
+    return float((scores[i] + below) / 2)
+
+
+# -- scores as probabilities ---------------------------------------------------------------------------------------
+
+
+class Platt(NamedTuple):
+    """Probability of a hit = sigmoid(slope * logit(score) + shift), and the calibration error without and with it."""
+
+    slope: float
+    shift: float
+    ece_before: float
+    ece_after: float
+
+
+def apply_platt(scores: np.ndarray, slope: float, shift: float) -> np.ndarray:
+    """Scores as probabilities of a hit."""
+    return 1 / (1 + np.exp(-np.clip(slope * _logit(scores) + shift, -50, 50)))
+
+
+def fit_platt(scores: np.ndarray, hits: np.ndarray, rows: np.ndarray, folds: int = 5) -> Platt:
+    """How likely boxes of a score are hits, kept only where pictures that it was not fitted to agree.
+
+    Args:
+        rows: the picture that each box is from; the error afterwards is cross-fitted over pictures.
+
+    Source: Platt, 1999; logits as the input and a weak pull towards the scores as they are.
+    """
+    before = calibration_error(scores, hits)
+    unchanged = Platt(1.0, 0.0, before, before)
+    folds = min(folds, len(np.unique(rows)))
+    if folds < 2 or hits.all() or not hits.any():
+        return unchanged
+    x, y = _logit(scores), hits.astype(np.float64)
+    fold_of = np.unique(rows, return_inverse=True)[1] % folds
+    after = np.empty(len(scores))
+    for fold in range(folds):
+        held = fold_of == fold
+        after[held] = apply_platt(scores[held], *_newton(x[~held], y[~held]))
+    error = calibration_error(after, hits)
+    return Platt(*_newton(x, y), before, error) if error < before else unchanged
+
+
+def calibration_error(probs: np.ndarray, hits: np.ndarray, bins: int = BINS) -> float:
+    """|share of hits - probability|, averaged over the boxes of bins of equal width.
+
+    Source: Guo et al., 2017, arXiv 1706.04599, eq. 3, of boxes instead of rows.
+    """
+    if not len(hits):
+        return 0.0
+    bin_of = np.clip(np.ceil(probs * bins).astype(np.int64) - 1, 0, bins - 1)
+    return float(np.abs(np.bincount(bin_of, weights=hits - probs, minlength=bins)).sum() / len(hits))
+
+
+def _logit(scores: np.ndarray) -> np.ndarray:
+    p = np.clip(scores.astype(np.float64), 1e-6, 1 - 1e-6)
+    return np.log(p / (1 - p))
+
+
+def _newton(x: np.ndarray, y: np.ndarray, steps: int = 50) -> tuple[float, float]:
+    """Slope and shift of least log loss, drawn towards 1 and 0 as by one more box."""
+    beta, start = np.array([1.0, 0.0]), np.array([1.0, 0.0])
+    design = np.stack([x, np.ones_like(x)], 1)
+
+    def cost(beta: np.ndarray) -> float:
+        z = design @ beta
+        return float(np.logaddexp(0, z).sum() - y @ z + ((beta - start) ** 2).sum() / 2)
+
+    for _ in range(steps):
+        p = 1 / (1 + np.exp(-np.clip(design @ beta, -50, 50)))
+        slope = design.T @ (p - y) + beta - start
+        curvature = (design * (p * (1 - p))[:, None]).T @ design + np.eye(2)
+        move, size, here = np.linalg.solve(curvature, slope), 1.0, cost(beta)
+        while cost(beta - size * move) > here and size > 1e-4:
+            size /= 2
+        beta = beta - size * move
+        if math.isclose(float(np.abs(size * move).max()), 0.0, abs_tol=1e-8):
+            break
+    return float(beta[0]), float(beta[1])

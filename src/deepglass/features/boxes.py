@@ -1,0 +1,330 @@
+"""Boxes around things in a picture: what they are and where, any number of them, none included.
+
+Raw boxes are in pixels of the picture as it came. From `place` on they are shares of the encoded picture, 0 to 1 from
+left and top, letterbox included; `decode` goes back to pixels by the picture's frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import polars as pl
+
+from deepglass import detection
+from deepglass.errors import SourceError, SpecError
+from deepglass.features.base import Answer, Best, Calibration, Column, Feature, Guess, Metric, Raw
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from deepglass.nn.detect import Cells
+    from deepglass.nn.tokens import Field
+    from deepglass.nn.warp import Warp
+
+SIDES = ("left", "top", "right", "bottom")
+UNNAMED = "object"  # the class of boxes without a label
+VISIBLE = 0.3  # share of a box that must stay in a varied picture
+NOTICED = 0.05  # score from which on a box takes part in calibration
+SHOWN = 0.3  # score from which on a box is shown where nothing was calibrated
+UNTRAINED_LOSS = 4.0  # about what a head begins with, whatever the data
+
+
+@dataclass(frozen=True, kw_only=True)
+class Boxes(Feature):
+    """Boxes with a class each, the answer of a detector.
+
+    Args:
+        most: how many boxes an answer holds at most.
+        overlap: a box that overlaps a likelier one of its class by more (intersection over union) is left out.
+        dim: channels of the pyramid that the boxes are read from.
+        levels: how many maps of the trunk are looked at, the coarsest ones; more finds smaller things.
+        vocabulary_: the classes, sorted.
+
+    Shapes:
+        encoded: ragged, (total, 5) float32 of class index, left, top, right, bottom.
+
+    Example:
+        >>> cell = {"label": "cell", "left": 2.0, "top": 1.0, "right": 5.0, "bottom": 3.0}
+        >>> feature = Boxes(name="boxes").fit([pl.Series([[cell], []])])
+        >>> feature.encode(pl.Series([[cell], []])).offsets.tolist()
+        [0, 1, 1]
+    """
+
+    most: int = 100
+    overlap: float = 0.6
+    dim: int = 64
+    levels: int = 3
+    vocabulary_: tuple[str, ...] | None = None
+
+    metric: ClassVar[Metric] = Metric("map50", higher_is_better=True)
+    spatial: ClassVar[bool] = True
+    trunk: ClassVar[str] = "resnet"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, low, high in (("most", 1, 1000), ("overlap", 0, 1), ("dim", 8, 1024), ("levels", 1, 5)):
+            if not low <= getattr(self, name) <= high:
+                value = getattr(self, name)
+                raise SpecError("bad-value", f"outputs.{self.name}.{name}: expected {low} to {high}, got {value!r}")
+
+    @classmethod
+    def recognise(cls, raw: Raw, name: str) -> Guess | None:
+        if not isinstance(raw, pl.Series) or not isinstance(raw.dtype, pl.List):
+            return None
+        inner = raw.dtype.inner
+        named = isinstance(inner, pl.Struct) and {f.name for f in inner.fields} >= set(SIDES)
+        return Guess(1.0, "lists of boxes: left, top, right, bottom") if named else None
+
+    def fit(self, chunks: Iterable[Raw]) -> Boxes:
+        names: set[str] = set()
+        for raw in chunks:
+            names |= set(self._flat(raw)["label"].unique().to_list())
+        return replace(self, vocabulary_=tuple(sorted(names)))
+
+    def encode(self, raw: Raw) -> Column:
+        """Boxes in pixels of the picture as it came; those without an area or of an unknown class are left out."""
+        mask = ~raw.is_null().to_numpy() if isinstance(raw, pl.Series) else np.zeros(len(raw), bool)
+        flat = self._flat(raw)
+        place = {name: i for i, name in enumerate(self.vocabulary_ or ())}
+        label = np.array([place.get(name, -1) for name in flat["label"].to_list()], np.float32)
+        sides = flat.select(SIDES).to_numpy().astype(np.float32)
+        keep = _has_area(sides) & (label >= 0)
+        counts = np.bincount(flat["row"].to_numpy()[keep], minlength=len(raw))
+        values = np.concatenate([label[:, None], sides], 1)[keep].astype(np.float32)
+        return Column(values, mask, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
+
+    def notes(self, raw: Raw) -> dict[str, int]:
+        flat = self._flat(raw)
+        notes = {
+            "box of a class that training did not have": int((~flat["label"].is_in(self.vocabulary_ or ())).sum()),
+            "box without an area": int((~_has_area(flat.select(SIDES).to_numpy())).sum()),
+        }
+        return {what: count for what, count in notes.items() if count}
+
+    def place(self, column: Column, inputs: Mapping[str, Column]) -> Column:
+        """Boxes cut at the picture's border and brought into its letterbox, as shares of it."""
+        picture = _picture(inputs)
+        assert column.offsets is not None
+        if picture is None:
+            return column
+        rows = np.repeat(np.arange(len(column)), np.diff(column.offsets))
+        top, left, height, width, Y, X = picture[rows, :6].T
+        y_whole, x_whole = picture[rows, 6:].T
+        values = column.values.astype(np.float64)
+        for axis, start, part, whole, side in ((1, left, width, x_whole, X), (2, top, height, y_whole, Y)):
+            for end in (axis, axis + 2):
+                values[:, end] = (start + values[:, end].clip(0, side) * part / side) / whole
+        keep = _has_area(values[:, 1:])  # of a box beside the picture nothing is left
+        counts = np.bincount(rows[keep], minlength=len(column))
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        return Column(values[keep].astype(np.float32), column.mask, offsets)
+
+    def warp(self, field: Field, map: Warp) -> Field:
+        """The hull of each moved box, cut at the border; one that has mostly left the picture is dropped."""
+        from deepglass.nn.detect import warp_boxes
+
+        boxes, stays = warp_boxes(field.values[..., 1:], map.affine, VISIBLE)
+        mask, values = field.mask & stays, field.values.clone()
+        values[..., 1:] = boxes
+        return type(field)(values * mask[..., None], mask, field.rows)
+
+    def encoder(self, dim: int) -> nn.Module:
+        from deepglass.nn.detect import BoxEncoder
+
+        return BoxEncoder(len(self.vocabulary_ or ()), dim)
+
+    def spatial_head(self, dim: int, widths: Sequence[int]) -> nn.Module:
+        from deepglass.nn.detect import DetectHead
+
+        return DetectHead(widths, max(len(self.vocabulary_ or ()), 1), dim=self.dim, levels=self.levels)
+
+    def answer(self, params: Cells) -> Answer:
+        return BoxesAnswer(params, self.most, self.overlap)
+
+    def score(self, best: Best, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
+        """`map50`, `map50_95`; with a calibration also `ece`, of the boxes that have some score."""
+        matches = self.matches(best, truth)
+        figures = detection.figures(matches)
+        if calibration and figures:
+            seen = matches.scores >= NOTICED
+            probs = _confidence(matches.scores[seen], calibration)
+            figures["ece"] = detection.calibration_error(probs, matches.hits[seen, 0])
+        return figures
+
+    def matches(self, best: Best, truth: Column) -> detection.Matches:
+        """Each found box of the rows whose truth is known, and whether it is a hit: for curves and figures a class."""
+        rows = np.flatnonzero(truth.mask)
+        known = truth.take(rows)
+        assert known.offsets is not None
+        found = detection.Detections(*(best[name][rows] for name in ("boxes", "scores", "labels", "mask")))
+        true = detection.Boxes(known.values[:, 1:], known.values[:, 0].astype(np.int64), known.offsets)
+        return detection.match(found, true, len(self.vocabulary_ or ()))
+
+    def constant(self, truth: Column) -> Best:
+        """Nothing anywhere: no box is right whatever the picture."""
+        nothing = np.zeros((1, 1))
+        return {
+            "boxes": np.zeros((1, 1, 4), np.float32),
+            "scores": nothing.astype(np.float32),
+            "labels": nothing.astype(np.int64),
+            "mask": nothing.astype(bool),
+        }
+
+    def constant_loss(self, truth: Column) -> float:
+        return UNTRAINED_LOSS
+
+    def check_target(self, truth: Column, source: str) -> None:
+        """Raises: SourceError: `constant-target` where there is no box at all."""
+        if not len(truth.values):
+            raise SourceError("constant-target", f"{source}: no training row has a box in {self.column!r}")
+
+    def remarks(self, truth: Column) -> list[str]:
+        assert truth.offsets is not None
+        counts = np.bincount(truth.values[:, 0].astype(int), minlength=len(self.vocabulary_ or ()))
+        few = [name for name, count in zip(self.vocabulary_ or (), counts, strict=True) if count < 10]
+        empty = int((truth.mask & (np.diff(truth.offsets) == 0)).sum())
+        remarks = []
+        if few:
+            shown = ", ".join(few[:5]) + (", ..." if len(few) > 5 else "")
+            remarks.append(f"{self.name}: {len(few)} of {len(counts)} classes have fewer than ten boxes ({shown})")
+        if empty:
+            remarks.append(f"{self.name}: {empty} pictures are known to hold nothing")
+        return remarks
+
+    def calibrate(self, best: Best, truth: Column) -> Calibration:
+        """Scores as probabilities of a hit, and from which of them on a box is shown.
+
+        `slope` and `shift` of Platt's rule, the calibration error without and with it, and `threshold`, a confidence.
+        """
+        matches = self.matches(best, truth)
+        seen = matches.scores >= NOTICED
+        scores, hits = matches.scores[seen], matches.hits[seen, 0]
+        if not len(scores):
+            return {}
+        platt = detection.fit_platt(scores, hits, matches.rows[seen])
+        cut = detection.best_score(scores, hits, int(matches.truths.sum()))
+        threshold = float(detection.apply_platt(np.array([cut]), platt.slope, platt.shift)[0])
+        return {**platt._asdict(), "threshold": threshold}
+
+    def decode(self, best: Best, calibration: Calibration | None = None) -> list[dict[str, Any]]:
+        """`value`: the boxes that are worth showing, the surest first, in pixels of the picture as it came.
+
+        `confidence` is the mean of theirs; of an empty answer, that there is nothing.
+        """
+        confidence = _confidence(best["scores"], calibration or {})
+        shown = best["mask"] & (confidence >= (calibration or {}).get("threshold", SHOWN))
+        boxes = _pixels(best)
+        return [self._row(*row) for row in zip(boxes, best["labels"], confidence, shown, best["mask"], strict=True)]
+
+    def context(self, inputs: Mapping[str, Column]) -> Best:
+        """The frame of the first picture, and the size of the encoded one: (N, 8)."""
+        picture = _picture(inputs)
+        return {} if picture is None else {"frame": picture}
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.vocabulary_ or ()
+
+    def _row(
+        self, boxes: np.ndarray, labels: np.ndarray, confidence: np.ndarray, shown: np.ndarray, mask: np.ndarray
+    ) -> dict[str, Any]:
+        places = [i for i in np.argsort(-confidence, kind="stable") if shown[i] and labels[i] < len(self.class_names)]
+        value = [
+            {
+                "label": self.class_names[labels[i]],
+                **{side: round(float(at), 2) for side, at in zip(SIDES, boxes[i], strict=True)},
+                "confidence": round(float(confidence[i]), 4),
+            }
+            for i in places
+        ]
+        sure = confidence[places].mean() if places else 1 - confidence[mask].max(initial=0.0)
+        return {"value": value, "confidence": round(float(sure), 4)}
+
+    def _flat(self, raw: Raw) -> pl.DataFrame:
+        """All boxes of a column, one a row: `row`, `label` and the four sides.
+
+        Raises:
+            SourceError: `bad-value` when the column holds something else.
+        """
+        nothing = pl.DataFrame(schema={"row": pl.Int64, "label": pl.String, **dict.fromkeys(SIDES, pl.Float64)})
+        if isinstance(raw, pl.Series) and (raw.dtype == pl.Null or raw.null_count() == len(raw)):
+            return nothing
+        if self.recognise(raw, self.name) is None:
+            if isinstance(raw, pl.Series) and isinstance(raw.dtype, pl.List) and not raw.list.len().sum():
+                return nothing  # empty lists alone say nothing about what they would hold
+            came = raw.dtype if isinstance(raw, pl.Series | np.ndarray) else "files"
+            raise SourceError(
+                "bad-value", f"column {self.column!r}: expected lists of boxes with {', '.join(SIDES)}, not {came}"
+            )
+        frame = pl.DataFrame({"row": pl.int_range(len(raw), eager=True), "box": raw})
+        flat = frame.filter(pl.col("box").list.len() > 0).explode("box").unnest("box")
+        label = pl.col("label").cast(pl.String).fill_null(UNNAMED) if "label" in flat.columns else pl.lit(UNNAMED)
+        return flat.select("row", label.alias("label"), *(pl.col(side).cast(pl.Float64) for side in SIDES))
+
+
+class BoxesAnswer(Answer):
+    """The likeliest boxes, suppressed where they repeat each other.
+
+    Args:
+        cells: what the head says at each cell.
+        most: boxes an answer.
+        overlap: of boxes of one class, from which on the less likely one goes.
+    """
+
+    def __init__(self, cells: Cells, most: int, overlap: float) -> None:
+        self.cells, self.most, self.overlap = cells, most, overlap
+
+    def loss(self, target: Field) -> Tensor:
+        from deepglass.nn.detect import loss
+
+        return loss(self.cells, target)
+
+    def best(self) -> dict[str, Tensor]:
+        """`boxes` (B, S, 4) as shares of the picture, `scores`, `labels` and `mask` (B, S)."""
+        from deepglass.nn.detect import likeliest
+
+        return likeliest(
+            self.cells.boxes.float(), self.cells.logits.float().sigmoid(), self.most, self.overlap
+        )._asdict()
+
+    def pooled(self, members: int) -> BoxesAnswer:
+        """The mean of the members' probabilities and boxes at each cell."""
+        mean = lambda x: x.view(-1, members, *x.shape[1:]).mean(1)  # noqa: E731
+        cells = self.cells
+        logits = mean(cells.logits.sigmoid()).logit(1e-6)
+        return BoxesAnswer(type(cells)(logits, mean(cells.boxes), cells.places[::members]), self.most, self.overlap)
+
+
+def _has_area(sides: np.ndarray) -> np.ndarray:
+    """Which boxes (M, 4) have one, not-a-number and infinite sides refused."""
+    return np.isfinite(sides).all(1) & (sides[:, 2] > sides[:, 0]) & (sides[:, 3] > sides[:, 1])
+
+
+def _picture(inputs: Mapping[str, Column]) -> np.ndarray | None:
+    """Frame (6) and size (2) of each row's first picture, (N, 8) float32; None without pictures."""
+    column = next((c for c in inputs.values() if c.frame is not None), None)
+    if column is None or column.frame is None:
+        return None
+    size = np.broadcast_to(np.array(column.values.shape[-2:], np.float32), (len(column), 2))
+    return np.concatenate([column.frame, size], 1).astype(np.float32)
+
+
+def _pixels(best: Best) -> np.ndarray:
+    """Boxes (N, S, 4) in pixels of the pictures as they came, cut at their borders; shares where there is no frame."""
+    boxes = best["boxes"].astype(np.float64)
+    if "frame" not in best:
+        return boxes
+    top, left, height, width, Y, X, y_whole, x_whole = best["frame"].astype(np.float64).T[..., None]
+    x = (boxes[..., 0::2] * x_whole[..., None] - left[..., None]) * (X / width)[..., None]
+    y = (boxes[..., 1::2] * y_whole[..., None] - top[..., None]) * (Y / height)[..., None]
+    x, y = np.clip(x, 0, X[..., None]), np.clip(y, 0, Y[..., None])
+    return np.stack([x[..., 0], y[..., 0], x[..., 1], y[..., 1]], -1)
+
+
+def _confidence(scores: np.ndarray, calibration: Calibration) -> np.ndarray:
+    if "slope" not in calibration:
+        return scores
+    return detection.apply_platt(scores, calibration["slope"], calibration["shift"])
