@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from torch import nn
 
 from deepglass.config import construct
 from deepglass.data.batches import Dataset, Stream
@@ -21,6 +22,7 @@ from deepglass.features.base import Best, Calibration, Feature
 from deepglass.features.image import Image
 from deepglass.networks.network import Network, shapes_of
 from deepglass.networks.trunks.base import TRUNKS, Recipe
+from deepglass.nn.pretrained import PretrainedPictures
 from deepglass.objectives.base import OBJECTIVES, Objective
 from deepglass.run.folder import Folder
 from deepglass.run.planning import make_plan, most_steps, threads_for
@@ -86,12 +88,17 @@ def build(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature], dev
 
 
 def settle(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature], rows: int) -> Spec:
-    """The spec with the network's size fitted to the time budget, where there is one and nobody states the size."""
+    """The spec with the network's own settings filled in.
+
+    Its size is fitted to the time budget, where there is one and nobody states the size.
+    """
+    trunk = TRUNKS.get(trunk_of(spec, inputs, outputs), where="network.trunk")
+    settings = {k: v for k, v in spec.network.items() if k != "trunk"}
+    if settled := trunk.settled(settings):
+        spec = replace(spec, network={**spec.network, **settled})
     if (budget := spec.training.budget) is None:
         return spec
     work = budget * multiplications(pick(spec.training.device), threads_for(spec.training))
-    trunk = TRUNKS.get(trunk_of(spec, inputs, outputs), where="network.trunk")
-    settings = {k: v for k, v in spec.network.items() if k != "trunk"}
     return replace(spec, network={**trunk.sized(shapes_of(inputs, trunk, settings), rows, work), **spec.network})
 
 
@@ -99,6 +106,8 @@ def trunk_of(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature]) 
     """The network that was asked for, or the default for these inputs and outputs."""
     if "trunk" in spec.network:
         return spec.network["trunk"]
+    if "pretrained" in spec.network:
+        return "pretrained"
     return default_trunk(inputs, outputs)
 
 
@@ -126,6 +135,7 @@ def train(spec: Spec, prepared: Prepared, folder: Folder, listeners: Sequence[Li
     objective = build(spec, prepared.inputs, prepared.outputs, device)
     recipe = recipe_of(spec, prepared, objective)
     plan = make_plan(spec.training, recipe, len(parts["train"]), device)
+    objective.apply(_read_weights)
     objective.begin(parts["train"])
     folder.begin(spec, prepared, plan)
     trainer = Trainer([HistoryFile(folder.path / "history.jsonl"), *listeners], folder.checkpoints, folder.store_plan)
@@ -161,6 +171,12 @@ def resume(
 def recipe_of(spec: Spec, prepared: Prepared, objective: Objective) -> Recipe:
     """The trunk's recipe, as this kind of learning changes it."""
     return objective.recipe(TRUNKS.get(trunk_of(spec, prepared.inputs, prepared.outputs), where="network.trunk").recipe)
+
+
+def _read_weights(module: nn.Module) -> None:
+    """Pretrained weights, for a run that begins."""
+    if isinstance(module, PretrainedPictures):
+        module.read_weights()
 
 
 def _stream(spec: Spec, prepared: Prepared, objective: Objective, data: Dataset, plan: Plan) -> Stream:

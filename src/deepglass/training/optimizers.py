@@ -4,7 +4,8 @@
 
 Only weights decay: parameters whose own name has "weight" in it and that have two axes or more. Biases, norms,
 scales, learned tokens and frequencies do not, since pulling them to zero changes what a network can say and not how
-smooth it is. Every group remembers its peak learning rate as `initial_lr`; `set_learning_rates` scales it.
+smooth it is. A parameter that has a `rate` moves at so many times the learning rate. Every group remembers its peak
+learning rate as `initial_lr`; `set_learning_rates` scales it.
 """
 
 from __future__ import annotations
@@ -201,13 +202,13 @@ def decays(name: str, parameter: Tensor) -> bool:
 
 def _groups(name: str, params: list[tuple[str, Parameter]], rate: float, weight_decay: float) -> list[Group]:
     """Groups by what is done to a parameter, empty ones left out; equal parameters come once."""
-    kinds: dict[tuple[bool, bool], dict[int, Parameter]] = {}
+    kinds: dict[tuple[bool, bool, float], dict[int, Parameter]] = {}
     for key, p in params:
         if p.requires_grad:
             hidden = name == "muon" and Muon.suits(key, p)
-            kinds.setdefault((not hidden, not decays(key, p)), {})[id(p)] = p
+            kinds.setdefault((not hidden, not decays(key, p), getattr(p, "rate", 1.0)), {})[id(p)] = p
     return [
-        {"params": list(kinds[kind].values()), "lr": rate, "initial_lr": rate}
+        {"params": list(kinds[kind].values()), "lr": rate * kind[2], "initial_lr": rate * kind[2]}
         | {"weight_decay": 0.0 if kind[1] else weight_decay}
         | ({"orthogonal": not kind[0]} if name == "muon" else {})
         for kind in sorted(kinds)

@@ -76,6 +76,11 @@ class Trunk(nn.Module, ABC):
         return {}
 
     @classmethod
+    def settled(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """What a run must keep of what its settings name, such as a pretrained model's configuration."""
+        return {}
+
+    @classmethod
     def reader(cls, feature: Feature, dim: int, settings: Mapping[str, Any]) -> nn.Module | None:
         """A module from `Field` to `Tokens` of the trunk's own, such as patches of a picture; None takes the kind's.
 

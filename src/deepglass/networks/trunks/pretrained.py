@@ -1,0 +1,77 @@
+"""A vision encoder that others have trained, from a folder or the hub, frozen or fine-tuned at a lower rate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+
+from deepglass.features.base import Feature
+from deepglass.features.image import Image
+from deepglass.networks.trunks.base import PICTURES, Recipe, Trunk
+from deepglass.nn.pretrained import PretrainedPictures, Source, find
+from deepglass.nn.tokens import Tokens, TokenShape, pool
+
+
+class Pretrained(Trunk):
+    """The mean of the encoder's tokens, joined with the other inputs; a head on top learns the answer.
+
+    `deepglass train photos/ network.pretrained=facebook/dinov2-small` takes it from the hub, a path from a folder.
+    What is loaded is safetensors; no code of the model's repository is run. A run keeps all weights, so that it needs
+    the folder or the hub no more.
+
+    Args:
+        pretrained: a folder, or a name on the hub.
+        freeze: the encoder stays as it is and only what lies on it learns.
+        rate: what a fine-tuned encoder's learning rate is multiplied with.
+        dropout: share of the pooled values that is left out in training.
+        known: what was read of the model's configuration; `settled` fills it in.
+
+    Raises:
+        SpecError: `bad-value` when no input is a picture.
+        SourceError, MissingExtra: see `nn.pretrained.find`.
+    """
+
+    recipe: ClassVar[Recipe] = replace(PICTURES, learning_rate=1e-3, batch_size=32, epochs=20, clip=1.0)
+
+    def __init__(
+        self,
+        inputs: Sequence[TokenShape],
+        *,
+        pretrained: str,
+        freeze: bool = False,
+        rate: float = 0.1,
+        dropout: float = 0.1,
+        known: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.dim = self.out_dim = _source(pretrained, known).width
+        self.dropout = nn.Dropout(dropout)
+        self.norm = nn.LayerNorm(self.out_dim)
+        self.join = nn.Identity() if len(inputs) == 1 else nn.Linear(len(inputs) * self.dim, self.out_dim)
+
+    @classmethod
+    def settled(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+        found = _source(settings["pretrained"], settings.get("known"))._asdict()
+        return {"known": {k: found[k] for k in ("config", "mean", "std")}}
+
+    @classmethod
+    def reader(cls, feature: Feature, dim: int, settings: Mapping[str, Any]) -> nn.Module | None:
+        if not isinstance(feature, Image):
+            return None
+        assert feature.channels_ is not None
+        source = _source(settings["pretrained"], settings.get("known"))
+        freeze, rate = settings.get("freeze", False), settings.get("rate", 0.1)
+        return PretrainedPictures(feature.prepare("unit"), feature.channels_, source, freeze=freeze, rate=rate)
+
+    def forward(self, tokens: Sequence[Tokens]) -> Tokens:
+        x = self.join(torch.cat([pool(one) for one in tokens], -1))
+        x = self.dropout(self.norm(x)).unsqueeze(1)
+        return Tokens(x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device))
+
+
+def _source(name: str, known: Mapping[str, Any] | None) -> Source:
+    return find(name) if known is None else Source(name, **known)

@@ -1,0 +1,163 @@
+"""Vision encoders from the transformers library, as a reader of pictures. Only safetensors weights are loaded.
+
+source = find("facebook/dinov2-small")                                 # or a folder
+encoder = PretrainedPictures(feature.prepare("unit"), 3, source, freeze=True, rate=0.1)
+encoder.read_weights()
+tokens = encoder(field)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from deepglass.errors import MissingExtra, SourceError
+from deepglass.nn.tokens import Field, Tokens, TokenShape
+
+_SIDE = 224  # of the pictures, for models that take any size
+_OF_FILES = ("transformers_version", "_name_or_path", "dtype", "torch_dtype")
+
+
+class Source(NamedTuple):
+    """A pretrained model: its name or folder, and what its configuration says; all but the name is plain JSON."""
+
+    name: str
+    config: Mapping[str, Any]
+    mean: Sequence[float]
+    std: Sequence[float]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(Y, X) of the pictures that it expects."""
+        side = self.config.get("image_size") or _SIDE
+        return (side, side) if isinstance(side, int) else tuple(side)
+
+    @property
+    def width(self) -> int:
+        """How wide the tokens are that it gives."""
+        return int(self.config.get("hidden_size") or self.config["hidden_sizes"][-1])
+
+
+def find(name: str) -> Source:
+    """The configuration of a local folder or of a name on the hub.
+
+    Raises:
+        MissingExtra: transformers is not installed.
+        SourceError: `not-found`, `unreadable-file`; `bad-value` for a model that reads no pictures.
+    """
+    try:
+        config = _transformers().AutoConfig.from_pretrained(_place(name))
+    except (OSError, ValueError) as error:
+        raise SourceError("not-found", f"network.pretrained: {name}: {str(error).partition(chr(10))[0]}") from error
+    config = getattr(config, "vision_config", config).to_dict()
+    if not {"patch_size", "num_channels", "image_size", "hidden_sizes"} & set(config):
+        raise SourceError("bad-value", f"network.pretrained: {name} ({config.get('model_type')}) reads no pictures")
+    plain = {k: v for k, v in config.items() if isinstance(v, str | int | float | bool | list) and k not in _OF_FILES}
+    steps = _preprocessing(name)
+    return Source(name, plain, steps.get("image_mean", [0.5] * 3), steps.get("image_std", [0.5] * 3))
+
+
+class PretrainedPictures(nn.Module):
+    """Pictures through a pretrained encoder: scaled to its size and its normalisation, its last tokens come out.
+
+    Args:
+        prepare: codes to floats from 0 to 1.
+        channels: C of the pictures; one is repeated.
+        freeze: the encoder stays as it is; else it learns at `rate` times the learning rate.
+
+    Shapes:
+        field: values (B, C, Y, X), mask (B,) -> Tokens (B, T, width); a missing picture is a grey one.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, prepare: nn.Module, channels: int, source: Source, *, freeze: bool, rate: float) -> None:
+        super().__init__()
+        self.prepare, self.source, self.freeze = prepare, source, freeze
+        self.repeat = source.config.get("num_channels", 3) if channels == 1 else 1
+        library = _transformers()
+        settings = {k: v for k, v in source.config.items() if k != "model_type"}
+        self.model = library.AutoModel.from_config(
+            library.AutoConfig.for_model(source.config["model_type"], **settings)
+        )
+        self.register_buffer("mean", torch.tensor(source.mean).view(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(source.std).view(1, -1, 1, 1))
+        for parameter in self.model.parameters():
+            parameter.requires_grad_(not freeze)
+            parameter.rate = rate  # see training.optimizers
+        self.shape = TokenShape(None)
+
+    def read_weights(self) -> None:
+        """The pretrained weights; a run that is loaded or resumed brings its own instead.
+
+        Raises:
+            SourceError: `unreadable-file`.
+        """
+        try:
+            model = _transformers().AutoModel.from_pretrained(_place(self.source.name), use_safetensors=True)
+        except (OSError, ValueError) as error:
+            raise SourceError("unreadable-file", f"network.pretrained: {self.source.name}: {error}") from error
+        self.model.load_state_dict(getattr(model, "vision_model", model).state_dict(), strict=False)
+
+    def train(self, mode: bool = True) -> PretrainedPictures:
+        super().train(mode)
+        if self.freeze:
+            self.model.eval()
+        return self
+
+    def forward(self, field: Field) -> Tokens:
+        x = self.prepare(field.values)
+        x = torch.where(field.mask.view(-1, 1, 1, 1), x, 0.5)
+        x = x.repeat(1, self.repeat, 1, 1) if self.repeat > 1 else x
+        if x.shape[-2:] != self.source.size:
+            x = F.interpolate(x, self.source.size, mode="bilinear", align_corners=False, antialias=True)
+        x = self.model(pixel_values=(x - self.mean) / self.std).last_hidden_state
+        x = x.flatten(2).mT if x.ndim == 4 else x  # convolutional models give maps
+        return Tokens(x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device))
+
+
+def _transformers() -> Any:
+    try:
+        import transformers
+    except ImportError as error:
+        raise MissingExtra("transformers", "pretrained", "network.pretrained") from error
+    transformers.utils.logging.set_verbosity_error()  # it tells of layers that are not used here
+    transformers.utils.logging.disable_progress_bar()
+    return transformers
+
+
+def _place(name: str) -> str:
+    """A local folder, or a name on the hub.
+
+    Raises:
+        SourceError: `not-found` for what looks like a path; `unreadable-file` for a folder without safetensors.
+    """
+    path = Path(name).expanduser()
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise SourceError("not-found", f"network.pretrained: there is no config.json in {path}")
+        if not any(path.glob("*.safetensors")):
+            raise SourceError("unreadable-file", f"network.pretrained: {path} holds no .safetensors; no other is read")
+        return str(path)
+    if name.startswith((".", "/", "~")):
+        raise SourceError("not-found", f"network.pretrained: there is no folder {name}")
+    return name
+
+
+def _preprocessing(name: str) -> dict[str, Any]:
+    """What preprocessor_config.json says; nothing where there is none."""
+    path = Path(name).expanduser()
+    if path.is_dir():
+        file = path / "preprocessor_config.json"
+        return json.loads(file.read_text("utf-8")) if file.is_file() else {}
+    try:
+        return _transformers().AutoImageProcessor.from_pretrained(name).to_dict()
+    except (OSError, ValueError, ImportError):
+        return {}

@@ -1,0 +1,84 @@
+"""Vision encoders of the transformers library: a tiny one, saved by the test, is found, trained on and kept."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import deepglass
+from deepglass.errors import SourceError
+
+transformers = pytest.importorskip("transformers", reason="the extra `pretrained` is not installed")
+
+
+@pytest.fixture
+def encoder(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    config = transformers.ViTConfig(**sizes, image_size=8, patch_size=4, num_channels=3)
+    transformers.ViTModel(config, add_pooling_layer=False).save_pretrained(tmp_path / "vit")
+    return tmp_path / "vit"
+
+
+def learn(encoder: Path, out: Path, **network: object) -> deepglass.Run:
+    settings = {"steps": 30, "batch_size": 64, "augment": False, "learning_rate": 0.01}
+    chosen = {"pretrained": str(encoder), **network}
+    return deepglass.train("sklearn:digits", out=out, network=chosen, training=settings, baselines=False)
+
+
+def distance(run: deepglass.Run, encoder: Path) -> float:
+    """How far the run's encoder has moved from the pretrained one."""
+    before = transformers.ViTModel.from_pretrained(encoder, add_pooling_layer=False).state_dict()
+    after = {n.partition(".model.")[2]: t for n, t in run.objective.state_dict().items() if ".model." in n}
+    moved = [(after[n] - t).abs().max().item() for n, t in before.items()]
+    return max(moved)
+
+
+def test_a_frozen_encoder_stays_and_a_fine_tuned_one_moves_more_at_a_higher_rate(encoder, tmp_path):
+    frozen = learn(encoder, tmp_path / "frozen", freeze=True)
+    slow = learn(encoder, tmp_path / "slow", rate=0.01)
+    fast = learn(encoder, tmp_path / "fast", rate=1.0)
+    assert distance(frozen, encoder) == 0
+    assert 0 < distance(slow, encoder) < distance(fast, encoder)
+    assert fast.metrics["test"]["label"]["accuracy"] > 0.2  # ten classes
+
+
+def test_a_run_needs_the_pretrained_folder_no_more(encoder, tmp_path):
+    run = learn(encoder, tmp_path / "run", freeze=True)
+    shutil.rmtree(encoder)
+    again = deepglass.Run(tmp_path / "run")
+    picture = {"image": np.arange(64, dtype=np.uint8).reshape(8, 8)}
+    assert again.predict([picture, picture]) == run.predict([picture, picture])
+
+
+def test_only_safetensors_are_read(encoder, tmp_path):
+    weights = encoder / "model.safetensors"
+    weights.rename(encoder / "pytorch_model.bin")
+    with pytest.raises(SourceError, match=r"no \.safetensors; no other is read"):
+        learn(encoder, tmp_path / "run")
+
+
+def test_a_folder_that_is_not_there_and_a_model_of_another_kind_are_named(encoder, tmp_path):
+    with pytest.raises(SourceError, match=r"\[not-found\] network.pretrained: there is no folder"):
+        learn(tmp_path / "nowhere", tmp_path / "run")
+    config = transformers.BertConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
+    transformers.BertModel(config).save_pretrained(tmp_path / "bert")
+    with pytest.raises(SourceError, match="reads no pictures"):
+        learn(tmp_path / "bert", tmp_path / "run")
+
+
+@pytest.mark.parametrize("kind", ["resnet", "convnext"])
+def test_encoders_that_give_maps_fit_as_well(kind, tmp_path):
+    make = {
+        "resnet": lambda: transformers.ResNetModel(
+            transformers.ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1])
+        ),
+        "convnext": lambda: transformers.ConvNextModel(
+            transformers.ConvNextConfig(hidden_sizes=[8, 16], depths=[1, 1], image_size=16, num_stages=2)
+        ),
+    }[kind]
+    make().save_pretrained(tmp_path / kind)
+    run = learn(tmp_path / kind, tmp_path / "run", freeze=True)
+    assert 0 < run.metrics["test"]["label"]["accuracy"] < 1
