@@ -13,9 +13,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import count
 from pathlib import Path
 
-TRAIN = "train sklearn:digits --steps 120 --no-baselines training.threads=1 --out"
+TRAIN = "train sklearn:digits --steps 400 --no-baselines training.threads=1 --out"
 
 
 def main(repeats: int) -> None:
@@ -26,8 +27,10 @@ def main(repeats: int) -> None:
         assert _start(folder, "whole").wait() == 0
         length = time.perf_counter() - start
         expected = _sha(folder / "whole")
-        same = before_start = over = 0
-        for i in range(repeats):
+        same = wrong = before_start = over = 0
+        for i in count():
+            if same + wrong == repeats:
+                break
             process = _start(folder, f"run{i}")
             time.sleep(chance.uniform(0.2, 1.0) * length)
             process.send_signal(signal.SIGKILL)
@@ -39,11 +42,11 @@ def main(repeats: int) -> None:
             over += (run / "metrics.json").exists()
             resumed = subprocess.run([sys.executable, "-m", "deepglass", "resume", str(run)], capture_output=True)
             assert resumed.returncode == 0, resumed.stderr.decode()
-            same += _sha(run) == expected
-            print(f"{i + 1}: {same} the same so far", flush=True)
-    went_on = repeats - before_start
-    print(f"{same} of {went_on} resumed runs ended in the same weights ({over} had finished before the kill, ", end="")
-    print(f"{before_start} had not begun)")
+            equal = _sha(run) == expected
+            same, wrong = same + equal, wrong + (not equal)
+            print(f"{same + wrong}: {same} the same so far", flush=True)
+    more = f"{over} had finished before the kill; {before_start} more were killed before they had begun"
+    print(f"{same} of {repeats} resumed runs ended in the same weights ({more})")
 
 
 def _start(folder: Path, out: str) -> subprocess.Popen[bytes]:
