@@ -29,7 +29,7 @@ UNNAMED = "object"  # the class of boxes without a label
 VISIBLE = 0.3  # share of a box that must stay in a varied picture
 NOTICED = 0.05  # score from which on a box takes part in calibration
 SHOWN = 0.3  # score from which on a box is shown where nothing was calibrated
-UNTRAINED_LOSS = 4.0  # about what a head begins with, whatever the data
+UNTRAINED_LOSS = 3.8  # about what a head begins with, whatever the data
 
 
 @dataclass(frozen=True, kw_only=True)
