@@ -15,6 +15,7 @@ import numpy as np
 
 from deepglass.data.table import Note, Skipped
 from deepglass.features.base import Metric
+from deepglass.understand.report.picture_facts import Curves, Filters, Legend, Overlay, Redrawn, Varied, Verification
 
 
 class Histogram(NamedTuple):
@@ -247,6 +248,13 @@ class OutputFacts:
         numbers: for numbers.
         mistakes: most confident (or farthest off) first; about four a pair of classes, about 60 in all.
         remarks: sentences about this output, such as what an imbalance means for its figures.
+        overlays: pictures with truth and answer drawn over them, the worst first, then some typical ones.
+        show_from: boxes of this confidence and more are shown at first.
+        legend: the classes of masks and their colours.
+        per_class: class -> metric -> value, with "rows" for how many true ones there are.
+        curves: precision over recall.
+        verification: for an output that tells same from different.
+        redrawn: for an output that is a picture, the worst first.
     """
 
     name: str
@@ -259,6 +267,13 @@ class OutputFacts:
     numbers: NumberFacts | None = None
     mistakes: tuple[Mistake, ...] = ()
     remarks: tuple[str, ...] = ()
+    overlays: tuple[Overlay, ...] = ()
+    show_from: float = 0.5
+    legend: tuple[Legend, ...] = ()
+    per_class: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    curves: Curves | None = None
+    verification: Verification | None = None
+    redrawn: tuple[Redrawn, ...] = ()
 
 
 class Finding(NamedTuple):
@@ -306,6 +321,8 @@ class Facts:
         layers: the network, input first.
         findings: what is wrong with the data.
         reproduce: how to come to the same run again.
+        filters: what the network looks for in pictures.
+        varied: how pictures were varied in training.
     """
 
     name: str
@@ -318,3 +335,5 @@ class Facts:
     layers: tuple[Layer, ...] = ()
     findings: tuple[Finding, ...] = ()
     reproduce: Reproduce | None = None
+    filters: Filters | None = None
+    varied: Varied | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import NamedTuple
@@ -95,6 +96,23 @@ def columns(*parts: str) -> str:
     if len(present) < 2:
         return "".join(present)
     return '<div class="side">' + "".join(f"<div>{p}</div>" for p in present) + "</div>"
+
+
+def source_of(picture: bytes) -> str:
+    """Encoded bytes as the address of a picture."""
+    kind = "jpeg" if picture.startswith(b"\xff\xd8") else "png"
+    return f"data:image/{kind};base64,{b64encode(picture).decode()}"
+
+
+def image(picture: bytes, alt: str) -> str:
+    """A picture with what it shows in words; `alt` is html."""
+    return f'<img src="{source_of(picture)}" alt="{alt}" loading="lazy">'
+
+
+def colour_keys(legend: Iterable[tuple[str, str]]) -> str:
+    """Names (html) with their colours, css text."""
+    keys = "".join(f'<span class="key patch" style="--c:{colour}"><i></i>{name}</span>' for name, colour in legend)
+    return f'<p class="keys legend">{keys}</p>' if keys else ""
 
 
 def capital(words: str) -> str:

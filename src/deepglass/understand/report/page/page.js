@@ -158,6 +158,70 @@ for (const box of all(".threshold")) {
   });
 }
 
+// What needs this script appears with it.
+for (const part of all(".scripted")) part.hidden = false;
+
+// Masks: truth to the left of the line, the answer to its right.
+for (const panes of all(".panes")) {
+  const slider = panes.querySelector("input");
+  panes.classList.add("wiping");
+  slider.addEventListener("input", () => {
+    panes.style.setProperty("--at", `${slider.value}%`);
+    slider.setAttribute("aria-valuetext", `${slider.value} % truth`);
+  });
+}
+for (const group of all("[data-masks]")) {
+  const [strength, wrong] = [group.querySelector("[data-strength]"), group.querySelector("[data-wrong]")];
+  strength.addEventListener("input", () => group.style.setProperty("--strength", strength.value / 100));
+  if (wrong) wrong.addEventListener("change", () => group.classList.toggle("wrongs", wrong.checked));
+}
+
+// Boxes: those below the confidence go, and what they had found is missed.
+for (const group of all("[data-boxes]")) {
+  const slider = group.querySelector("input");
+  const [truths, answers] = [all("[data-true]", group), all("[data-sure]", group)];
+  slider.addEventListener("input", () => {
+    const least = Number(slider.value);
+    let found = 0, alarms = 0;
+    for (const box of truths) {
+      const seen = box.dataset.true !== "" && Number(box.dataset.true) >= least;
+      box.classList.toggle("found", seen);
+      box.classList.toggle("missed", !seen);
+      found += seen;
+    }
+    for (const box of answers) {
+      const shown = Number(box.dataset.sure) >= least;
+      box.classList.toggle("away", !shown);
+      alarms += shown && box.classList.contains("alarm");
+    }
+    const said = `${Math.round(100 * least)}\u00a0%`;
+    group.querySelector("[data-at]").textContent = said;
+    slider.setAttribute("aria-valuetext", said);
+    group.querySelector("[data-found]").textContent = found.toLocaleString("en");
+    group.querySelector("[data-alarms]").textContent = alarms.toLocaleString("en");
+  });
+}
+
+// A table sorted by one of its columns; what was not measured stays last.
+for (const table of all("table.sortable")) {
+  const heads = all("thead th", table);
+  heads.forEach((head, place) => head.querySelector("button").addEventListener("click", () => {
+    const more = table.parentElement.querySelector(":scope > .more");
+    if (more) more.click();
+    const up = head.getAttribute("aria-sort") !== "ascending";
+    for (const other of heads) other.removeAttribute("aria-sort");
+    head.setAttribute("aria-sort", up ? "ascending" : "descending");
+    const value = (row) => row.cells[place].dataset.value;
+    const rows = all("tbody tr", table).sort((a, b) => {
+      const [x, y] = [value(a), value(b)];
+      if (x === "" || y === "") return (x === "") - (y === "");
+      const order = place ? Number(x) - Number(y) : x.localeCompare(y, undefined, { numeric: true });
+      return up ? order : -order;
+    });
+    table.tBodies[0].append(...rows);
+  }));
+}
+
 // Copy, and print with everything open.
 for (const button of all("[data-copy]")) {
   button.addEventListener("click", async () => {

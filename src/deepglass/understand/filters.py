@@ -1,0 +1,299 @@
+"""What a convolutional network looks for: its first filters, and the patches that later channels answer to most.
+
+It listens to the modules of a forward pass and knows no network: wherever maps (B, C, Y, X) flow, the last map before
+their size changes is a stage. What one place of a stage sees of the picture is measured by gradients.
+
+Source: Zeiler and Fergus, 2013, arXiv 1311.2901 (top patches); Luo et al., 2017, arXiv 1701.04128 (effective fields).
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from deepglass.data.batches import Batch, Dataset
+from deepglass.nn.tokens import Tokens
+from deepglass.understand.report import draw
+from deepglass.understand.report.picture_facts import Filters, Stage, Unit
+
+PIXELS = 1_500_000  # of all pictures that are searched: 1,900 of MNIST, 1,400 of CIFAR-10
+PICTURES = (48, 1024)  # at least and at most so many
+SECONDS = 1.5  # a slow network looks at fewer
+BATCH = 64
+STAGES, UNITS, PATCHES, FIRST = 5, 8, 6, 64
+LEAST_PATCH = 48  # pixels on the page; smaller ones are enlarged
+FAINT = 0.05  # of the strongest gradient: what a place sees less of does not count
+
+Run = Callable[[Batch], object]
+
+
+class _Map(NamedTuple):
+    """A map that some module gave.
+
+    Args:
+        values: (B, C, Y, X).
+        weights: how many modules with weights had been met by then.
+        raw: it comes straight from such a module, before norm and activation.
+    """
+
+    name: str
+    values: Tensor
+    weights: int
+    raw: bool
+
+
+class _Field(NamedTuple):
+    """What places of a map see, along one axis: place p sees `size` pixels around `start + step * p`."""
+
+    start: float
+    step: float
+    size: int
+
+
+def looked_for(
+    network: nn.Module, run: Run, data: Dataset, picture: str, labels: Sequence[str] | None = None
+) -> Filters | None:
+    """First filters and top patches; None where no convolution reads this picture.
+
+    Args:
+        network: whose modules are listened to.
+        run: calls the network on a batch, once.
+        data: rows with pictures, the first ones are looked at.
+        picture: the name of the input.
+        labels: the class of each row, where there is one, so that it can be said what patches have in common.
+    """
+    codes = data.columns[picture].values
+    present = np.flatnonzero(data.columns[picture].mask)
+    if not len(present):
+        return None
+    size = (codes.shape[-2], codes.shape[-1])
+    network.eval()
+    few = data.batch(torch.from_numpy(present[:BATCH]))
+    listener = _Listener(network, codes.shape[1:])
+    with torch.enable_grad():
+        maps = listener.hear(run, few, grad=True)
+        if listener.first is None or listener.pixels is None:
+            return None
+        stages = _stages(maps, listener.first)
+        fields = [_fields(m.values, listener.pixels, last=i == len(stages) - 1) for i, m in enumerate(stages)]
+    names = [m.name for m in stages]
+    looked, best = _search(network, run, data, present, names, listener)
+    weights = _weights(network, listener.first)
+    found = tuple(
+        _stage(m, field, best[m.name], codes[present[:looked]], labels and [labels[i] for i in present[:looked]])
+        for m, field in zip(stages, fields, strict=True)
+        if m.name in best
+    )
+    kernel = (weights.shape[-2], weights.shape[-1])
+    return Filters(picture, size, _filters(weights), kernel, tuple(s for s in found if s.units), looked)
+
+
+# -- listening ---------------------------------------------------------------------------------------------------
+
+
+class _Listener:
+    """Collects the maps of a forward pass in their order, each module's first one."""
+
+    def __init__(self, network: nn.Module, shape: tuple[int, ...]) -> None:
+        self.network = network
+        self.shape = shape
+        self.first: str | None = None  # the convolution that reads the picture
+        self.pixels: Tensor | None = None  # what it read
+        self.maps: dict[str, _Map] = {}
+        self.weights = 0
+
+    def hear(self, run: Run, batch: Batch, *, grad: bool = False, only: Sequence[str] | None = None) -> list[_Map]:
+        self.maps, self.pixels, self.weights = {}, None, 0
+        rows = len(batch)
+        hooks = []
+        for name, module in self.network.named_modules():
+            if only is None or name in only:
+                hooks.append(module.register_forward_hook(self._leave(name, rows)))
+            if grad and isinstance(module, nn.Conv2d):
+                hooks.append(module.register_forward_pre_hook(self._enter(name)))
+        try:
+            run(batch)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return list(self.maps.values())
+
+    def _enter(self, name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor, ...] | None]:
+        def enter(_: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+            if self.pixels is not None or args[0].ndim != 4 or tuple(args[0].shape[1:]) != self.shape:
+                return None
+            self.first = name
+            self.pixels = args[0].detach().requires_grad_()
+            return (self.pixels, *args[1:])
+
+        return enter
+
+    def _leave(self, name: str, rows: int) -> Callable[[nn.Module, object, object], None]:
+        def leave(module: nn.Module, _: object, out: object) -> None:
+            own = any(p.ndim > 1 for p in module.parameters(recurse=False)) and not any(True for _ in module.children())
+            self.weights += own
+            value = _picture_of(out)
+            if value is not None and len(value) == rows and name not in self.maps:
+                self.maps[name] = _Map(name, value, self.weights, own)
+
+        return leave
+
+
+def _picture_of(out: object) -> Tensor | None:
+    """A module's output as maps, if it is one."""
+    if isinstance(out, Tokens):
+        return out.image() if out.grid is not None and len(out.grid) == 2 else None
+    if isinstance(out, Tensor) and out.ndim == 4 and out.is_floating_point():
+        return out
+    return None
+
+
+def _stages(maps: Sequence[_Map], first: str) -> list[_Map]:
+    """The first convolution's map, then the last map of each size on the way to the coarsest, where weights made it."""
+    after = maps[[m.name for m in maps].index(first) :]
+    runs = [list(run) for _, run in groupby(after, key=lambda m: m.values.shape[-2:])]
+    areas = [run[0].values.shape[-2] * run[0].values.shape[-1] for run in runs]
+    chosen = [after[0]]
+    for run in runs[: areas.index(min(areas)) + 1]:  # a U-Net's way back up only spreads what is known
+        made = [m for m in run if not m.raw and m.weights > chosen[-1].weights]
+        chosen += made[-1:]
+    return chosen if len(chosen) <= STAGES else [chosen[0], *chosen[1 - STAGES :]]
+
+
+# -- what a place sees -------------------------------------------------------------------------------------------
+
+
+def _fields(values: Tensor, pixels: Tensor, *, last: bool) -> tuple[_Field, _Field]:
+    """Rows and columns that each place sees: a picture each asks about another place of the diagonal."""
+    B, _, Y, X = values.shape
+    at = [np.linspace(0, side - 1, B).round().astype(int) for side in (Y, X)]
+    rows = torch.arange(B)
+    total = values[rows, :, torch.from_numpy(at[0]), torch.from_numpy(at[1])].float().sum()
+    (grad,) = torch.autograd.grad(total, pixels, retain_graph=not last)
+    seen = grad.abs().sum(1).cpu().numpy()  # (B, Y, X)
+    return _field(seen.max(2), at[0], Y), _field(seen.max(1), at[1], X)
+
+
+def _field(seen: np.ndarray, at: np.ndarray, side: int) -> _Field:
+    """From what is seen along one axis, (B, pixels), by the places (B,)."""
+    pixels = seen.shape[1]
+    strong = seen > FAINT * seen.max(1, keepdims=True)
+    known = strong.any(1)
+    low, high = strong.argmax(1), pixels - strong[:, ::-1].argmax(1)
+    inside = known & (low > 0) & (high < pixels)
+    step = pixels / side
+    if not known.any():
+        return _Field((step - 1) / 2, step, max(round(step), 1))
+    if inside.sum() < 3 or len(np.unique(at[inside])) < 2:  # it sees nearly all, or there are few places
+        width = int(np.quantile((high - low)[known], 0.9))
+        return _Field((step - 1) / 2, step, max(width, 1))
+    middle = (low + high - 1)[inside] / 2
+    slope, start = np.polyfit(at[inside], middle, 1)
+    return _Field(float(start), float(slope), int(np.quantile((high - low)[inside], 0.9)))
+
+
+# -- searching ---------------------------------------------------------------------------------------------------
+
+
+class _Best(NamedTuple):
+    """Of each picture and channel the highest value and where it is, (N, C) each."""
+
+    value: np.ndarray
+    place: np.ndarray
+
+
+def _search(
+    network: nn.Module, run: Run, data: Dataset, present: np.ndarray, names: Sequence[str], listener: _Listener
+) -> tuple[int, dict[str, _Best]]:
+    """How many pictures were looked at, and for each map the highest values in each."""
+    area = listener.shape[-2] * listener.shape[-1]
+    wanted = int(np.clip(PIXELS // area, *PICTURES))
+    parts: dict[str, list[tuple[Tensor, Tensor]]] = {}
+    looked, begun = 0, time.perf_counter()
+    with torch.inference_mode():
+        for rows in torch.from_numpy(present[:wanted]).split(BATCH):
+            for m in listener.hear(run, data.batch(rows), only=names):
+                found = m.values.float().flatten(2).max(2)
+                parts.setdefault(m.name, []).append((found.values, found.indices))
+            looked += len(rows)
+            if time.perf_counter() - begun > SECONDS:
+                break
+    joined = {
+        n: _Best(*(torch.cat([part[k] for part in found]).cpu().numpy() for k in (0, 1))) for n, found in parts.items()
+    }
+    return looked, joined
+
+
+def _stage(
+    m: _Map, field: tuple[_Field, _Field], best: _Best, codes: np.ndarray, labels: Sequence[str] | None
+) -> Stage:
+    _, C, Y, X = m.values.shape
+    sees = (min(field[0].size, codes.shape[-2]), min(field[1].size, codes.shape[-1]))
+    units = []
+    for channel in _choosy(best.value):
+        top = np.argsort(-best.value[:, channel], kind="stable")[:PATCHES]
+        patches = tuple(_patch(codes[i], divmod(int(best.place[i, channel]), X), field, sees) for i in top)
+        units.append(Unit(int(channel), patches, _common([labels[i] for i in top]) if labels is not None else ""))
+    return Stage(m.name, (Y, X), C, sees, tuple(units))
+
+
+def _choosy(value: np.ndarray) -> list[int]:
+    """Channels whose highest answers stand out most, those left out that like the same pictures as another."""
+    spread = value.std(0)
+    top = np.sort(value, 0)[-PATCHES:].mean(0)
+    stands_out = np.where(spread > 1e-6, (top - value.mean(0)) / np.maximum(spread, 1e-6), -np.inf)
+    chosen: list[int] = []
+    liked: list[set[int]] = []
+    for channel in np.argsort(-stands_out, kind="stable"):
+        pictures = set(np.argsort(-value[:, channel], kind="stable")[:PATCHES].tolist())
+        if np.isfinite(stands_out[channel]) and all(len(pictures & other) <= PATCHES // 2 for other in liked):
+            chosen.append(int(channel))
+            liked.append(pictures)
+        if len(chosen) == UNITS:
+            break
+    return chosen
+
+
+def _patch(codes: np.ndarray, place: tuple[int, int], field: tuple[_Field, _Field], sees: tuple[int, int]) -> bytes:
+    """What a place sees of a picture (C, Y, X), moved inside where it hangs over the border."""
+    cuts = []
+    for at, axis, size, pixels in zip(place, field, sees, codes.shape[-2:], strict=True):
+        low = round(axis.start + axis.step * at - (size - 1) / 2)
+        low = min(max(low, 0), pixels - size)
+        cuts.append(slice(low, low + size))
+    return _encoded(codes[:, cuts[0], cuts[1]], int(codes.max(initial=1)))
+
+
+def _encoded(codes: np.ndarray, most: int) -> bytes:
+    top = 255 if codes.dtype == np.uint8 and most > 63 else max(most, 1)
+    pixels = np.moveaxis((codes.astype(np.float32) * (255 / top)).clip(0, 255).astype(np.uint8), 0, -1)
+    return draw.photo(pixels, 96) if max(pixels.shape[:2]) > LEAST_PATCH else draw.flat(pixels)
+
+
+def _common(labels: Sequence[str]) -> str:
+    """What most of the patches' pictures are, such as "5 of 6: horse"; empty where they are mixed."""
+    name, times = Counter(labels).most_common(1)[0]
+    return f"{times} of {len(labels)}: {name}" if times > len(labels) / 2 else ""
+
+
+def _weights(network: nn.Module, name: str) -> np.ndarray:
+    conv = network.get_submodule(name)
+    assert isinstance(conv, nn.Conv2d)
+    return conv.weight.detach().float().cpu().numpy()
+
+
+def _filters(weights: np.ndarray) -> tuple[bytes, ...]:
+    """Filters (O, C, Y, X) as pictures, each on its own scale around mid grey; of many channels their mean is shown."""
+    shown = weights if weights.shape[1] in (1, 3) else weights.mean(1, keepdims=True)
+    pictures = []
+    for one in shown[:FIRST]:
+        codes = 127.5 + 127.5 * one / max(np.abs(one).max(), 1e-12)
+        pictures.append(draw.flat(np.moveaxis(codes.round().astype(np.uint8), 0, -1)))
+    return tuple(pictures)

@@ -1,0 +1,43 @@
+"""Outputs that are pictures: what was given, what should come of it, what came of it."""
+
+from __future__ import annotations
+
+from deepglass.understand.report.facts import Facts, OutputFacts
+from deepglass.understand.report.markup import Panel, each_output, image, text
+from deepglass.understand.report.numerals import count, figure, finite, metric_name
+from deepglass.understand.report.picture_facts import Redrawn
+
+_BYTES = 2_000_000
+
+
+def panel(facts: Facts) -> Panel | None:
+    """Three pictures a row; None where no output is a picture."""
+    shown = [o for o in facts.outputs if o.redrawn]
+    if not shown:
+        return None
+    parts = [(o.name, _output(o)) for o in shown]
+    html = each_output(parts, named=len(facts.outputs) > 1)
+    return Panel("Picture to picture", "What was given, what should come of it, and what came. Worst first.", html)
+
+
+def _output(output: OutputFacts) -> str:
+    left = _BYTES
+    cards = []
+    for one in output.redrawn:
+        left -= len(one.given or b"") + len(one.truth) + len(one.answer)
+        if left > 0:
+            cards.append(_card(one))
+    return f'<div class="redrawn">{"".join(cards)}</div>'
+
+
+def _card(one: Redrawn) -> str:
+    shown = [("given", one.given), ("answer", one.answer), ("true", one.truth)]
+    figures = "".join(
+        f"<figure>{image(picture, f'row {count(one.row)}, {name}')}<figcaption>{name}</figcaption></figure>"
+        for name, picture in shown
+        if picture is not None
+    )
+    score = (
+        f"<b>{text(metric_name(one.score_name))} {figure(one.score_name, one.score)}</b> " if finite(one.score) else ""
+    )
+    return f'<article class="triple"><div>{figures}</div><p>{score}<span class="dim">row {count(one.row)}</span></p></article>'
