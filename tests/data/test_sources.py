@@ -387,7 +387,7 @@ def test_folders_that_are_no_data(tmp_path: Path) -> None:
     refused("empty-source", tmp_path)
     write(tmp_path / "code.py", "x")
     assert "code.py" in refused("empty-source", tmp_path)
-    pictures(tmp_path / "seg", "train/1.png", "trainannot/1.png")
+    pictures(tmp_path / "seg", "train/1.png", "trainannot/2.png")
     assert "'trainannot'" in refused("bad-value", tmp_path / "seg")
 
 

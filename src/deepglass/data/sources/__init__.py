@@ -3,6 +3,7 @@
     read("housing.csv")            a text table; tsv, json, jsonl, parquet, arrow, Excel alike, also .gz
     read("photos/")                a folder of class folders; idx files, npz, tables; a zip or tar of these
     read("sklearn:digits")         a bundled set
+    read("made:moving_digits")     a set that is made on the spot
     read("data:mnist")             a named set below --data-root or $DEEPGLASS_DATA
     read(frame)                    a polars or pandas frame, a dict of columns, (X, y), a list of dicts
 
@@ -22,6 +23,7 @@ import numpy as np
 import polars as pl
 
 from deepglass.data.sources import named
+from deepglass.data.sources.annotated import read_annotated
 from deepglass.data.sources.archives import is_archive, unpack
 from deepglass.data.sources.base import Findings, SourceOptions, visible
 from deepglass.data.sources.delimited import table_of_text
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["Source", "SourceOptions", "read"]
 
 _BUNDLED = "sklearn:"
+_MADE = "made:"
 
 Source = Union[str, Path, Table, pl.DataFrame, pl.LazyFrame, "pd.DataFrame", np.ndarray, Mapping, tuple, list]
 """What `read` takes."""
@@ -77,6 +80,9 @@ def read(
     if text.startswith(_BUNDLED):
         bundled = import_module("deepglass.data.sources.bundled")  # scikit-learn takes a second to import
         return read_object(bundled.read_bundled(text.removeprefix(_BUNDLED)), columns)
+    if text.startswith(_MADE):
+        made = import_module("deepglass.data.sources.made")  # it needs scikit-learn as well
+        return read_object(made.read_made(text.removeprefix(_MADE)), columns)
     if text == "-":
         return _read_bytes(sys.stdin.buffer.read(), "standard input", columns, options)
     if text.startswith(named.PREFIX):
@@ -123,6 +129,8 @@ def _read_folder(
     entries = visible(folder)
     if idx := [p for p in entries if is_idx(p)]:
         return read_idx_files(idx, name)
+    if pattern is None and (annotated := read_annotated(folder, name)) is not None:
+        return annotated
     tables = [] if pattern is not None else table_files(entries)
     sure = [p for p in tables if p.suffix.lower() != ".txt"]  # classes.txt beside pictures is no table
     if sure or (tables and not holds_media(folder)):

@@ -1,0 +1,201 @@
+"""What lies below a folder of annotated pictures: its files, the parts that its folders name, the classes' names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from deepglass.data.sources.base import PARTS, PICTURES, SPLITS, Findings, entries, natural
+from deepglass.errors import SourceError
+from deepglass.features.base import Media
+
+_ROBOFLOW = ("_annotations.", "_classes.", "_darknet.")  # these begin with an underscore, as leavings do elsewhere
+_NAME_FILES = re.compile(r"(^|[-_])(classes|class|class_names|labels?|names|codes|categories|darknet)$", re.IGNORECASE)
+_NAME_ENDINGS = (".txt", ".names", ".labels", ".csv", ".yaml", ".yml")
+_MOST_NAMES = 1000  # classes; a larger file is something else
+_MOST_BYTES = 2**20  # of a file of names
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The files below a folder, as paths from it on, in natural order."""
+
+    folder: Path
+    files: tuple[str, ...]
+    empty: tuple[str, ...] = ()  # folders without files
+
+    @staticmethod
+    def of(folder: Path) -> Tree:
+        found = sorted(_walk(folder), key=natural)
+        return Tree(folder, tuple(f for f in found if f[-1] != "/"), tuple(f[:-1] for f in found if f[-1] == "/"))
+
+    @cached_property
+    def pictures(self) -> tuple[str, ...]:
+        return tuple(f for f in self.files if ending(f) in PICTURES)
+
+    def ending_in(self, *endings: str) -> list[str]:
+        return [f for f in self.files if ending(f) in endings]
+
+    def media(self, name: str) -> Media:
+        return Media(name, self.folder / name)
+
+    def text(self, name: str) -> str:
+        """A file's text; bytes that are none become question marks."""
+        try:
+            return (self.folder / name).read_text("utf-8-sig", errors="replace")
+        except OSError as error:
+            raise SourceError("unreadable-file", f"{name}: cannot be read ({error.strerror})") from error
+
+
+def _walk(folder: Path, above: str = "") -> Iterator[str]:
+    found = entries(folder)
+    if not found and above:
+        yield above
+    for entry in found:
+        if entry.is_dir():
+            yield from _walk(folder / entry.name, f"{above}{entry.name}/")
+        elif entry.is_file():
+            yield above + entry.name
+    for path in sorted(folder.glob("_*")):
+        if path.name.startswith(_ROBOFLOW) and path.is_file():
+            yield above + path.name
+
+
+def ending(name: str) -> str:
+    """Of a file's name, in small letters: ".png"."""
+    last = name.rpartition("/")[2]
+    return "." + last.rpartition(".")[2].lower() if "." in last else ""
+
+
+def stem(name: str) -> str:
+    """A file's name without folders and ending."""
+    last = name.rpartition("/")[2]
+    return last.rpartition(".")[0] or last
+
+
+def folders(name: str) -> list[str]:
+    return name.split("/")[:-1]
+
+
+# -- the split ---------------------------------------------------------------------------------------------------
+
+
+def part_of(name: str) -> str | None:
+    """The part that a folder above a file names: "train" of images/train2017/1.jpg."""
+    for folder in folders(name):
+        word = re.sub(r"[-_ ]?(\d+|images?|imgs?)$", "", folder.lower())
+        if word in SPLITS:
+            return SPLITS[word]
+    return None
+
+
+def split_by(parts: Iterable[str | None], why: str, findings: Findings) -> np.ndarray | None:
+    """The source's own split, where each row has a part and there are two of them or more."""
+    found = list(parts)
+    if None in found or len(set(found)) < 2:
+        return None
+    split = np.array(found, dtype="U5")
+    counts = ", ".join(f"{part} {(split == part).sum()}" for part in PARTS if (split == part).any())
+    findings.note("split", counts, f"given by {why}")
+    return _held_out(split, findings)
+
+
+def _held_out(split: np.ndarray, findings: Findings) -> np.ndarray:
+    """Where only training and validation are given, what was held out is the test; validation is cut from training."""
+    if set(split) != {"train", "valid"}:
+        return split
+    findings.note("test", "its validation part", "there is no test part; validation rows are drawn from training")
+    return np.where(split == "valid", "test", split)
+
+
+# -- names of classes --------------------------------------------------------------------------------------------
+
+
+def class_names(tree: Tree, sort: str, findings: Findings) -> tuple[dict[int, str], str]:
+    """The classes' names by number, and the file that they are from ("" for none).
+
+    Args:
+        sort: "mask" or "box": of several files the one that is called so comes first, and never the other's.
+    """
+    other = {"mask": "box", "box": "mask"}[sort]
+    files = [f for f in tree.files if _names_classes(f) and other not in stem(f).lower()]
+    files.sort(key=lambda f: (sort not in stem(f).lower(), f.count("/"), "class" not in stem(f).lower()))
+    for file in files:
+        if (tree.folder / file).stat().st_size > _MOST_BYTES:
+            continue
+        if names := _parse(file, tree.text(file), findings):
+            findings.note("class names", shown(names.values()), f"from {file}")
+            return names, file
+    return {}, ""
+
+
+def shown(names: Iterable[str], most: int = 12) -> str:
+    """The first of some names, for a note."""
+    listed = list(names)
+    return f"{len(listed)}: {', '.join(listed[:most])}" + (", ..." if len(listed) > most else "")
+
+
+def _names_classes(file: str) -> bool:
+    if ending(file) in (".yaml", ".yml"):
+        return True
+    return ending(file) in _NAME_ENDINGS and bool(ending(file) == ".names" or _NAME_FILES.search(stem(file)))
+
+
+def _parse(file: str, text: str, findings: Findings) -> dict[int, str]:
+    parsers: Mapping[str, Callable[[str, str, Findings], dict[int, str]]] = {
+        ".yaml": _of_yaml,
+        ".yml": _of_yaml,
+        ".csv": _of_csv,
+    }
+    names = parsers.get(ending(file), _of_lines)(file, text, findings)
+    return names if len(names) <= _MOST_NAMES else {}
+
+
+def _of_lines(file: str, text: str, findings: Findings) -> dict[int, str]:
+    """Lines "index name", or names whose line is their number."""
+    lines = [(i, line.strip()) for i, line in enumerate(text.splitlines(), 1)]
+    numbered = [(i, re.fullmatch(r"(\d+)[\s:,;=]+(\D.*)", line)) for i, line in lines if line]
+    fits = sum(match is not None for _, match in numbered)
+    if fits * 2 <= len(numbered):
+        while lines and not lines[-1][1]:
+            lines.pop()
+        return {i - 1: line or f"class {i - 1}" for i, line in lines}
+    names: dict[int, str] = {}
+    for i, match in numbered:
+        if match is None:
+            findings.skip(f"{file}, line {i}", "no number and name of a class")
+        elif int(match[1]) in names:
+            findings.skip(f"{file}, line {i}", f"a second name for class {match[1]}")
+        else:
+            names[int(match[1])] = match[2].strip()
+    return names
+
+
+def _of_csv(file: str, text: str, findings: Findings) -> dict[int, str]:
+    """Rows of a number and a name, with a header, in either order; else names in their order."""
+    rows = [[cell.strip() for cell in line.split(",")] for line in text.splitlines() if line.strip()]
+    pairs = [(row[0], row[1]) if row[0].isdigit() else (row[1], row[0]) for row in rows if len(row) == 2]
+    names = {int(number): name for number, name in pairs if number.isdigit()}
+    if names:
+        return names
+    header = len(rows) > 1 and rows[0][0].lower() in ("name", "class", "label", "class_name")
+    return {i: row[0] for i, row in enumerate(rows[header:])}
+
+
+def _of_yaml(file: str, text: str, findings: Findings) -> dict[int, str]:
+    """The `names` of a YOLO data file: a list, or number -> name."""
+    try:
+        loaded = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        findings.skip(file, f"not YAML ({str(error).splitlines()[0]})")
+        return {}
+    names = loaded.get("names") if isinstance(loaded, dict) else None
+    if isinstance(names, list):
+        return {i: str(name) for i, name in enumerate(names)}
+    return {int(k): str(v) for k, v in names.items() if str(k).isdigit()} if isinstance(names, dict) else {}
