@@ -241,6 +241,10 @@ class Feature(ABC):
         """The mean loss of that constant answer, which makes the losses of several outputs comparable."""
         return 1.0
 
+    def condensed(self, best: Best, truth: Column) -> tuple[Best, Column]:
+        """What `score` needs of each row and no more: for kinds whose answers are large, when rows are drawn again."""
+        return best, truth
+
     def relative_loss(self, best: Best, truth: Column) -> float | None:
         """How far from perfect answers are, 1 for a constant one; None: the mean loss beside the constant's says it."""
         return None
@@ -266,6 +270,11 @@ class Feature(ABC):
     @property
     def fitted(self) -> bool:
         return all(getattr(self, f.name) is not None for f in dataclasses.fields(self) if f.name.endswith("_"))
+
+    @property
+    def row_bytes(self) -> int:
+        """What a row takes in memory once it is encoded, for kinds where that is much."""
+        return 0
 
     @property
     def class_names(self) -> tuple[str, ...]:
