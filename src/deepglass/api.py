@@ -14,6 +14,7 @@ import polars as pl
 from deepglass.config import set_path
 from deepglass.device import pick
 from deepglass.errors import SourceError, SpecError
+from deepglass.features.identity import Verdict
 from deepglass.run import fit, recipes
 from deepglass.run.folder import Folder
 from deepglass.run.folds import fold_specs, is_many, summarise
@@ -97,6 +98,11 @@ def evaluate(run: str | Path | Run, source: Any = None) -> dict[str, dict[str, f
 def predict(run: str | Path | Run, rows: Rows) -> Answers:
     """A run's answers to rows, in their order."""
     return _run(run).predict(rows)
+
+
+def verify(run: str | Path | Run, a: Any, b: Any) -> Verdict:
+    """Whether two pictures or rows show the same one, by a run that answers an identity."""
+    return _run(run).verify(a, b)
 
 
 def inspect(source: Any, target: str | Sequence[str] | None = None, **settings: Any) -> Inspection:
@@ -227,7 +233,7 @@ def _check(spec: Spec, prepared: Prepared) -> None:
     schedule(plan.schedule, plan.warmup)
     for group in groups_of(objective).values():
         optimizer_for(group, plan)
-    change_for(spec.training, recipe, prepared.inputs, prepared.outputs, plan.epochs)
+    change_for(spec.training, recipe, prepared.inputs, prepared.outputs, plan.epochs, objective.mixes)
 
 
 def _tell(listeners: Sequence[Listener], what: str, *arguments: Any) -> None:

@@ -4,24 +4,31 @@
     varied = augment(batch_of_bytes, generator)      # (B, C, Y, X), bytes or floats in the codes' own units
 
 Whole steps and mirrors are done by picking pixels, which keeps bytes as they are and costs a tenth of a resampling;
-turning, scaling and shearing resample. Draw and apply can be taken apart, so that masks, boxes and points stay in step.
+turning, scaling, shearing and cropping resample. Draw and apply can be taken apart, so that masks, boxes and points
+stay in step.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
 
+from deepglass.data.augment_pixels import colour, erase, noise
 from deepglass.nn.warp import Warp, warp
+
+CHANCES = 11  # random numbers that a row's map is made of
 
 
 @dataclass(frozen=True)
 class Augment:
     """Ranges of random changes; each row draws its own.
+
+    The places of pixels change by one affine map a row, then come colour, a blank square and noise.
 
     Args:
         shift: steps along rows and columns, at most this share of the side.
@@ -29,8 +36,15 @@ class Augment:
         rotate: degrees, at most, either way.
         scale: at most so much larger or smaller, 0.1 for 10 %, rows and columns apart.
         shear: slant, at most, as a share of the height.
+        crop: the picture's part that may be cut away, at most, as a share of its area; what is left is enlarged.
+        colour: brightness, contrast, saturation and hue change by this share at most, 0.4 is strong.
         erase: side of a square that is blanked, as a share of the picture's side.
         noise: standard deviation of added noise, in units of each batch's own.
+        mixup: pairs of rows are mixed, answers too; 0.2 leaves most pairs near one of the two, 1 mixes evenly. Not done
+            here but to a whole batch: `data.mixing`.
+
+    Raises:
+        ValueError: a number outside its range.
 
     Example:
         >>> Augment(shift=0.1, flip=True)(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.Generator()).dtype
@@ -42,8 +56,18 @@ class Augment:
     rotate: float = 0.0
     scale: float = 0.0
     shear: float = 0.0
+    crop: float = 0.0
+    colour: float = 0.0
     erase: float = 0.0
     noise: float = 0.0
+    mixup: float = 0.0
+
+    def __post_init__(self) -> None:
+        most = {"shift": 1, "rotate": 180, "scale": 1, "shear": 1, "crop": 0.95, "colour": 1, "erase": 1, "noise": 1}
+        for name, top in {**most, "mixup": 1}.items():
+            value = getattr(self, name)
+            if not 0 <= value <= top:
+                raise ValueError(f"{name} must be from 0 to {top}, not {value}")
 
     def __call__(self, values: Tensor, generator: Generator, map: Warp | None = None) -> Tensor:
         """Vary a batch.
@@ -52,35 +76,47 @@ class Augment:
             map: drawn before, so that others can follow it; None draws one.
 
         Shapes:
-            values: (B, C, Y, X) of any dtype; whole numbers stay so unless a picture is resampled or noise is added.
+            values: (B, C, Y, X), or (B, T, C, Y, X) for frames that change alike, of any dtype; whole numbers stay so
+                unless a picture is resampled or its colours or noise change it.
         """
         if self.moves:
-            values = warp(values, map or self.draw(len(values), (values.shape[-2], values.shape[-1]), generator))
+            map = map or self.draw(len(values), (values.shape[-2], values.shape[-1]), generator)
+            flat = values.flatten(1, -3)  # (B, T * C, Y, X)
+            values = warp(flat, map).view(values.shape)
+        if self.colour:
+            values = colour(values, self.colour, generator)
         if self.erase:
             values = erase(values, self.erase, generator)
         if self.noise:
-            values = values.float()
-            spread = values.std() * self.noise
-            values = values + spread * torch.randn(values.shape, generator=generator, device=values.device)
+            values = noise(values, self.noise, generator)
         return values
 
     @property
     def moves(self) -> bool:
         """Whether pixels change their places at all."""
-        return bool(self.shift or self.flip or self.rotate or self.scale or self.shear)
+        return bool(self.shift or self.flip or self._resamples)
+
+    @property
+    def _resamples(self) -> bool:
+        return bool(self.rotate or self.scale or self.shear or self.crop)
 
     def draw(self, count: int, size: tuple[int, int], generator: Generator) -> Warp:
         """A map for each of `count` rows of pictures of `size` (Y, X)."""
-        device = generator.device
-        uniform = torch.rand(7, count, generator=generator, device=device)
-        angle, tall, wide, slant, down, right = 2 * uniform[:6] - 1
-        whole = not (self.rotate or self.scale or self.shear)
+        return self.map(chances(count, generator), size)
+
+    def map(self, chances: Tensor, size: tuple[int, int]) -> Warp:
+        """The map that follows from random numbers, so that the pictures of one row can share them.
+
+        Shapes:
+            chances: (CHANCES, B) from 0 to 1.
+        """
+        angle, tall, wide, slant, down, right = 2 * chances[:6] - 1
         most = [self.shift * side for side in size]
-        if whole:
-            steps = [torch.round(u * (math.floor(m) + 0.499)) for u, m in zip((down, right), most, strict=True)]
-        else:
+        if self._resamples:
             steps = [u * m for u, m in zip((down, right), most, strict=True)]
-        mirror = torch.where((uniform[6] < 0.5) & self.flip, -1.0, 1.0)
+        else:
+            steps = [torch.round(u * (math.floor(m) + 0.499)) for u, m in zip((down, right), most, strict=True)]
+        mirror = torch.where((chances[6] < 0.5) & self.flip, -1.0, 1.0)
         turn = angle * math.radians(self.rotate)
         tall, wide = (1 + self.scale) ** tall, (1 + self.scale) ** wide
         cos, sin = turn.cos(), turn.sin()
@@ -89,7 +125,20 @@ class Augment:
             torch.stack([mirror * cos * wide, (slant * self.shear - sin) * tall * stretch, steps[1] * 2 / size[1]], 1),
             torch.stack([mirror * sin * wide / stretch, cos * tall, steps[0] * 2 / size[0]], 1),
         ]
-        return Warp(torch.stack(rows, 1), whole)
+        affine = torch.stack(rows, 1)  # (B, 2, 3)
+        return Warp(self._cropped(affine, chances[7:]) if self.crop else affine, not self._resamples)
+
+    def _cropped(self, affine: Tensor, chances: Tensor) -> Tensor:
+        """The map after a part of the picture was enlarged to the whole: any area, sides up to 4 to 3, anywhere.
+
+        Source: Szegedy et al., 2014, arXiv 1409.4842, section 6; the area there goes down to 8 %.
+        """
+        area = 1 - self.crop * chances[0]
+        lean = (2 * chances[1] - 1) * (-area.log()).clamp_max(math.log(4 / 3))  # so that neither side exceeds the whole
+        sides = torch.stack([(area.log() - lean) / 2, (area.log() + lean) / 2], 1).exp()  # (B, 2): along x, along y
+        centre = (2 * chances[2:4].T - 1) * (1 - sides)
+        linear, shift = affine[:, :, :2], affine[:, :, 2:]
+        return torch.cat([linear * sides[:, None], shift + linear @ centre[:, :, None]], 2)
 
     @classmethod
     def of(cls, channels: int, size: tuple[int, int], *, classes: Iterable[str] = (), strong: bool = False) -> Augment:
@@ -110,25 +159,28 @@ class Augment:
         return cls(shift=0.125, flip=not sided(classes), erase=0.25 if strong else 0.0)
 
 
-def erase(values: Tensor, share: float, generator: Generator) -> Tensor:
-    """A square of each picture set to the batch's mean, at a random place that may hang over the border.
-
-    Source: DeVries & Taylor, 2017, arXiv 1708.04552.
-    """
-    B, _C, Y, X = values.shape
-    centre = torch.rand(2, B, 1, generator=generator, device=values.device)
-    down = (torch.arange(Y, device=values.device) + 0.5 - centre[0] * Y).abs() < share * Y / 2  # (B, Y)
-    right = (torch.arange(X, device=values.device) + 0.5 - centre[1] * X).abs() < share * X / 2
-    mean = values.float().mean((0, 2, 3), keepdim=True).to(values.dtype)
-    return torch.where(down[:, None, :, None] & right[:, None, None, :], mean, values)
+def chances(count: int, generator: Generator) -> Tensor:
+    """The random numbers of `count` rows' maps, (CHANCES, B)."""
+    return torch.rand(CHANCES, count, generator=generator, device=generator.device)
 
 
 _SIDED = frozenset(["left", "right", "clockwise", "counterclockwise", "anticlockwise", "east", "west", "turn"])
+_TURNS = frozenset(["steering", "angle", "yaw", "heading", "bearing", "azimuth", "x", "horizontal"])
 
 
 def sided(classes: Iterable[str]) -> bool:
     """Whether a class would become another one, or nothing, in a mirror: digits, letters, and words for sides."""
     names = [str(name).strip().lower() for name in classes]
     single = [name for name in names if len(name) == 1 or name.isdigit()]
-    words = {word for name in names for word in name.replace("-", " ").replace("_", " ").split()}
-    return len(single) > len(names) / 2 or bool(words & _SIDED)
+    spoken = {word for name in names for word in words(name)}
+    return len(single) > len(names) / 2 or bool(spoken & _SIDED)
+
+
+def turns(name: str) -> bool:
+    """Whether a number's name sounds as if it changed in a mirror, such as a steering angle."""
+    return bool(set(words(name)) & (_TURNS | _SIDED))
+
+
+def words(name: str) -> list[str]:
+    """The words of a name in small letters: of front_left, "front left" and frontLeft alike."""
+    return [word.lower() for word in re.findall(r"[A-Z]?[^\W\d_A-Z]+|[A-Z]+(?![a-z])|\d+", name)]

@@ -14,9 +14,24 @@ from deepglass.features.base import Column
 from deepglass.nn.tokens import Field
 
 
+class Mix(NamedTuple):
+    """Rows whose inputs were mixed with others': the right answer is `weight` their own and the rest their partner's.
+
+    Shapes:
+        partner: (B,) int64, places in the batch.
+        weight: (B,) float, from 0.5 to 1.
+    """
+
+    partner: Tensor
+    weight: Tensor
+
+
 @dataclass(frozen=True)
 class Batch:
     """Some rows: inputs and targets by name, and where the rows stand in their data set.
+
+    Args:
+        mix: which of the rows were mixed; the targets are the rows' own.
 
     Shapes:
         rows: (B,) int64.
@@ -25,6 +40,7 @@ class Batch:
     inputs: Mapping[str, Field]
     targets: Mapping[str, Field]
     rows: Tensor
+    mix: Mix | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -93,7 +109,8 @@ class _Store:
             return Field(self.values[rows], self.mask[rows])
         start, end = self.offsets[rows], self.offsets[rows + 1]
         lengths = end - start
-        steps = torch.arange(max(int(lengths.max()), 1), device=rows.device)  # at least one place to look at
+        longest = int(lengths.max()) if len(rows) else 0
+        steps = torch.arange(max(longest, 1), device=rows.device)  # at least one place to look at
         mask = steps < lengths[:, None]  # (B, T)
         places = (start[:, None] + steps).clamp_max(max(len(self.values) - 1, 0))
         inner = self.values.shape[1:]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from deepglass.nn.tokens import Field
+    from deepglass.nn.warp import Warp
 
 FEW = 20  # so many different whole numbers may be codes of classes
 
@@ -47,6 +48,7 @@ class Number(Feature):
     Args:
         bins: how many quantile bins the encoder may use.
         level: the confidence of the intervals, in (0, 1).
+        mirrors: the value changes its sign when its picture is seen in a mirror, as a steering angle does.
 
     Example:
         >>> age = Number(name="age").fit([pl.Series([22.0, 38.0, None, 35.0])])
@@ -56,6 +58,7 @@ class Number(Feature):
 
     bins: int = 32
     level: float = 0.9
+    mirrors: bool = False
 
     offset_: float | None = None  # 0 for all but such columns
     median_: float | None = None
@@ -135,6 +138,13 @@ class Number(Feature):
             "too large": int((np.isfinite(values) & self._too_large(values)).sum()),
         }
         return {what: n for what, n in counted.items() if n}
+
+    def warp(self, field: Field, map: Warp) -> Field:
+        """The opposite value where the picture is mirrored, if it `mirrors`."""
+        import torch
+
+        opposite = -field.values - 2 * self.offset_  # values are less the offset
+        return field._replace(values=torch.where(map.mirrored, opposite, field.values)) if self.mirrors else field
 
     def prepare(self, scale: str = "standard") -> nn.Module:
         from deepglass.nn.ends import Rescale

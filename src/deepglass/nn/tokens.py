@@ -31,6 +31,11 @@ class Field(NamedTuple):
         rows = None if self.rows is None else self.rows.to(device)
         return Field(self.values.to(device), self.mask.to(device), rows)
 
+    def take(self, rows: Tensor) -> Field:
+        """Some rows, in the order given."""
+        known = None if self.rows is None else self.rows[rows]
+        return Field(self.values[rows], self.mask[rows], known)
+
     def repeat(self, members: int) -> Field:
         """Each row so many times, side by side, as an ensemble's answers lie."""
         rows = None if self.rows is None else self.rows.repeat_interleave(members, 0)

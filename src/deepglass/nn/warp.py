@@ -23,6 +23,12 @@ class Warp(NamedTuple):
     affine: Tensor
     whole: bool
 
+    @property
+    def mirrored(self) -> Tensor:
+        """Which rows are seen as in a mirror, (B,) bool."""
+        a = self.affine
+        return a[:, 0, 0] * a[:, 1, 1] - a[:, 0, 1] * a[:, 1, 0] < 0
+
 
 def warp(values: Tensor, map: Warp, *, nearest: bool = False) -> Tensor:
     """Pictures, masks or maps seen through an affine map a row; what lies outside repeats the border.
@@ -43,6 +49,16 @@ def warp(values: Tensor, map: Warp, *, nearest: bool = False) -> Tensor:
     mode = "nearest" if nearest else "bilinear"
     out = F.grid_sample(values.float(), grid, mode, padding_mode="border", align_corners=False)
     return out.to(values.dtype) if nearest else out
+
+
+def inside(map: Warp, size: tuple[int, int]) -> Tensor:
+    """Which places of a varied picture of `size` come from inside the one that came, (B, Y, X) bool."""
+    Y, X = size
+    x = (torch.arange(X, device=map.affine.device) * 2 + 1) / X - 1
+    y = (torch.arange(Y, device=map.affine.device) * 2 + 1) / Y - 1
+    a = map.affine[:, None, None]  # (B, 1, 1, 2, 3)
+    grid = a[..., 0] * x.view(1, 1, X, 1) + (a[..., 1] * y.view(1, Y, 1, 1) + a[..., 2])  # (B, Y, X, 2)
+    return (grid.abs() <= 1).all(-1)
 
 
 def _pick(values: Tensor, affine: Tensor) -> Tensor:

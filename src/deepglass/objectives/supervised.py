@@ -6,14 +6,14 @@ Source: Rumelhart, Hinton and Williams 1986, Nature 323 (back-propagation of an 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from deepglass.data.batches import Batch, Dataset
+from deepglass.data.batches import Batch, Dataset, Mix
 from deepglass.errors import SpecError
-from deepglass.features.base import Feature
+from deepglass.features.base import Answer, Feature
 from deepglass.networks.network import Network
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective, join_best
@@ -28,6 +28,7 @@ class Supervised(Objective):
 
     network: Network
     constant_loss: Tensor
+    mixes: ClassVar[bool] = True
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
         if not outputs:
@@ -42,7 +43,7 @@ class Supervised(Objective):
 
     def loss(self, batch: Batch) -> Loss:
         params = self.network(batch.inputs, batch.targets)
-        parts = [self._mean(name, params[name], batch.targets[name]) for name in params]
+        parts = [self._mean(name, params[name], batch.targets[name], batch.mix) for name in params]
         return Loss(torch.stack(parts).sum(), weight=len(batch))
 
     def evaluate(self, data: Dataset, batch_size: int) -> Evaluation:
@@ -68,10 +69,28 @@ class Supervised(Objective):
         figures = {name: self.network.features[name].score(best[name], data.truth[name]) for name in names}
         return Evaluation(figures, float(relative.mean()), best)
 
-    def _mean(self, name: str, params: Any, target: Field) -> Tensor:
-        members = self.network.members
-        if members > 1:
-            target = target.repeat(members)
-        rows = self.network.features[name].answer(params).loss(target)  # (B * members,)
-        present = target.known
-        return torch.where(present, rows, 0.0).sum() / present.sum().clamp_min(1)
+    def _mean(self, name: str, params: Any, target: Field, mix: Mix | None) -> Tensor:
+        """The mean loss of an output over the rows whose answer is known; of mixed rows, both answers' by their shares.
+
+        Source: Zhang et al., 2017, arXiv 1710.09412, for the mixed rows.
+        """
+        answer, members = self.network.features[name].answer(params), self.network.members
+        if mix is None:
+            total, count = _sums(answer, target, members)
+        else:
+            own = _sums(answer, target, members, mix.weight)
+            other = _sums(answer, target.take(mix.partner), members, 1 - mix.weight)
+            total, count = own[0] + other[0], own[1] + other[1]
+        return total / count.clamp_min(1)
+
+
+def _sums(answer: Answer, target: Field, members: int, share: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """The losses of the rows whose answer is known, added up, and how many they are; `share` (B,) weighs them."""
+    if members > 1:
+        target = target.repeat(members)
+    rows = answer.loss(target)  # (B * members,)
+    present = target.known
+    if share is None:
+        return torch.where(present, rows, 0.0).sum(), present.sum()
+    weight = torch.where(present, share.repeat_interleave(members), 0.0)
+    return torch.where(present, rows * weight, 0.0).sum(), weight.sum()

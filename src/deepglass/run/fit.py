@@ -20,6 +20,7 @@ from deepglass.device import describe, multiplications, pick, seed_everything
 from deepglass.errors import SpecError
 from deepglass.features.base import Best, Calibration, Feature
 from deepglass.features.image import Image
+from deepglass.features.video import Video
 from deepglass.networks.network import Network, shapes_of
 from deepglass.networks.trunks.base import TRUNKS, Recipe
 from deepglass.nn.pretrained import PretrainedPictures
@@ -115,7 +116,7 @@ def default_trunk(inputs: Sequence[Feature], outputs: Sequence[Feature] = ()) ->
     """An answer may ask for its own; else pictures decide by their size, text by its being alone; a table is left."""
     if wished := next((type(f).trunk for f in outputs if type(f).trunk), None):
         return wished
-    sizes = [max(f.size_) for f in inputs if isinstance(f, Image) and f.size_]
+    sizes = [max(f.size_) for f in inputs if isinstance(f, Image | Video) and f.size_]
     if sizes:
         return "resnet" if max(sizes) > 64 else "conv"
     return "bag" if all(f.kind == "text" for f in inputs) and "bag" in TRUNKS.names() else "mlp"
@@ -181,7 +182,8 @@ def _read_weights(module: nn.Module) -> None:
 
 def _stream(spec: Spec, prepared: Prepared, objective: Objective, data: Dataset, plan: Plan) -> Stream:
     recipe = recipe_of(spec, prepared, objective)
-    change = change_for(spec.training, recipe, prepared.inputs, prepared.outputs, plan.steps / plan.batches_per_epoch)
+    epochs = plan.steps / plan.batches_per_epoch
+    change = change_for(spec.training, recipe, prepared.inputs, prepared.outputs, epochs, objective.mixes)
     return objective.stream(data, plan.batch_size, plan.seed, change)
 
 

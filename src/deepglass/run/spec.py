@@ -190,7 +190,7 @@ class Spec:
 
 
 def _relative(source: Source, folder: Path) -> Source:
-    if not isinstance(source, str) or source.startswith(("data:", "sklearn:", "gym:", "game:", "<")):
+    if not isinstance(source, str) or source.startswith(("data:", "sklearn:", "made:", "gym:", "game:", "<")):
         return source
     path = Path(source).expanduser()
     return str(path if path.is_absolute() else folder / path)

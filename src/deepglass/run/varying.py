@@ -1,66 +1,190 @@
-"""Which pictures of a batch are varied in training, and how much."""
+"""Which pictures of a batch are varied in training, how much, and what follows them.
+
+All pictures of a row get the same map, so that what belongs together stays together: the cameras of a car, a picture
+and its depth. Masks, boxes and points follow it, numbers that say `mirrors` change their sign in a mirror, and pictures
+of the left and the right change places there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
+import torch
 from torch import Generator
 
 from deepglass.config import construct
-from deepglass.data.augment import Augment
+from deepglass.data.augment import Augment, chances, turns, words
 from deepglass.data.batches import Batch, Change
+from deepglass.data.mixing import mixup
+from deepglass.errors import SpecError
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
+from deepglass.features.number import Number
+from deepglass.features.vector import Vector
+from deepglass.features.video import Video
 from deepglass.networks.trunks.base import Recipe
 from deepglass.nn.tokens import Field
+from deepglass.nn.warp import Warp
 from deepglass.run.spec import TrainingSpec
 
 MIN_EPOCHS = 1.5  # in shorter runs hardly a picture comes again
+MANY_EPOCHS = 25  # from here on strong changes pay
+
+Picture = Image | Video
 
 
 @dataclass(frozen=True)
 class Varied:
-    """Varies some inputs of a batch on its device; spatial targets follow the first picture, others stay."""
+    """Varies some inputs of a batch on its device; what follows moves with the first picture, others stay.
+
+    Args:
+        changes: input name -> its changes.
+        followers: features, inputs or outputs, that are warped with the first picture.
+        sides: pairs of pictures that change places in a mirror.
+        mixup: of `data.mixing.mixup`; 0 for none.
+    """
 
     changes: dict[str, Augment]
     followers: tuple[Feature, ...] = ()
+    sides: tuple[tuple[str, str], ...] = ()
+    mixup: float = field(default=0.0)
 
     def __call__(self, batch: Batch, generator: Generator) -> Batch:
         inputs, targets = dict(batch.inputs), dict(batch.targets)
+        drawn = chances(len(batch), generator)
+        leading: Warp | None = None
         for i, (name, augment) in enumerate(self.changes.items()):
             values = inputs[name].values
-            map = augment.draw(len(values), (values.shape[-2], values.shape[-1]), generator) if augment.moves else None
-            inputs[name] = Field(augment(values, generator, map), inputs[name].mask)
-            if i == 0 and map is not None:
-                targets |= {f.name: f.warp(targets[f.name], map) for f in self.followers}
-        return replace(batch, inputs=inputs, targets=targets)
+            map = augment.map(drawn, (values.shape[-2], values.shape[-1])) if augment.moves else None
+            inputs[name] = inputs[name]._replace(values=augment(values, generator, map))
+            leading = map if i == 0 else leading
+        if leading is not None:
+            for feature in self.followers:
+                fields = targets if feature.name in targets else inputs
+                fields[feature.name] = feature.warp(fields[feature.name], leading)
+            for left, right in self.sides:
+                inputs[left], inputs[right] = _exchanged(inputs[left], inputs[right], leading)
+        batch = replace(batch, inputs=inputs, targets=targets)
+        return mixup(batch, self.mixup, generator) if self.mixup else batch
 
 
 def change_for(
-    training: TrainingSpec, recipe: Recipe, inputs: Sequence[Feature], outputs: Sequence[Feature], epochs: float
+    training: TrainingSpec,
+    recipe: Recipe,
+    inputs: Sequence[Feature],
+    outputs: Sequence[Feature],
+    epochs: float,
+    mixes: bool = True,
 ) -> Change | None:
     """The augmentation of a run: what was asked for, or what is safe for these pictures and labels.
 
     Args:
         epochs: how often each picture is seen; changes are only worth their price where that is more than once or
             twice, and strong ones where it is often.
+        mixes: whether the objective's loss weighs both answers of mixed rows.
+
+    Raises:
+        SpecError: `unknown-key` or `bad-value`, with the path of the setting.
     """
     wanted = recipe.augment if training.augment is None else training.augment
-    pictures = [f for f in inputs if isinstance(f, Image)]
-    if wanted is False or not pictures:
+    pictures = [f for f in inputs if isinstance(f, Picture)]
+    if isinstance(wanted, Mapping):
+        if wanted.get("mixup") and not mixes:
+            raise SpecError(
+                "bad-value", "training.augment.mixup: this objective does not know both answers; leave it out"
+            )
+        return _as_asked(wanted, pictures, inputs, outputs)
+    if not wanted or not pictures or (training.augment is None and epochs < MIN_EPOCHS):
         return None
-    if isinstance(wanted, bool):
-        if training.augment is None and epochs < MIN_EPOCHS:
-            return None
-        classes = [name for f in outputs for name in f.class_names]
-        changes = {f.name: _safe(f, classes, epochs > 25) for f in pictures}
-    else:
-        changes = {f.name: construct(Augment, wanted, "training.augment") for f in pictures}
-    return Varied(changes, tuple(f for f in outputs if type(f).spatial))
+    classes = [name for f in outputs for name in f.class_names]
+    changes = {f.name: _safe(f, classes, epochs > MANY_EPOCHS) for f in pictures}
+    others = [f for f in (*inputs, *outputs) if not isinstance(f, Picture)]
+    mirrors = any(f.mirrors for f in others if isinstance(f, Number))
+    flip = mirrors or all(augment.flip for augment in changes.values())
+    flip &= not any(turns(f.name) for f in others if isinstance(f, Number) and not f.mirrors)
+    sides = _sides(pictures)
+    flip &= not sides.alone
+    changes = {name: replace(augment, flip=flip) for name, augment in changes.items()}
+    return Varied(changes, _followers(inputs, outputs), sides.pairs)
 
 
-def _safe(picture: Image, classes: Sequence[str], strong: bool) -> Augment:
+def _as_asked(
+    wanted: Mapping[str, Any], pictures: Sequence[Picture], inputs: Sequence[Feature], outputs: Sequence[Feature]
+) -> Change | None:
+    augment = construct(Augment, wanted, "training.augment")
+    if not pictures and augment != Augment(mixup=augment.mixup):
+        others = ", ".join(f"{f.name} ({f.kind})" for f in inputs[:4])
+        raise SpecError("bad-value", f"training.augment: only pictures can be varied, the inputs are {others}")
+    sides = _sides(pictures)
+    if augment.flip and sides.alone:
+        raise SpecError(
+            "bad-value",
+            f"training.augment.flip: {sides.alone!r} shows one side and has no picture of the same size and colours to "
+            "change places with in a mirror; leave flip out",
+        )
+    if augment.mixup:
+        _check_mixable(inputs)
+    changes = {f.name: augment for f in pictures}
+    return Varied(changes, _followers(inputs, outputs), sides.pairs, augment.mixup)
+
+
+def _check_mixable(inputs: Sequence[Feature]) -> None:
+    for feature in inputs:
+        if not isinstance(feature, Picture | Number | Vector):
+            raise SpecError(
+                "bad-value",
+                f"training.augment.mixup: {feature.name!r} is a {feature.kind}, which cannot be mixed; only pictures, "
+                "numbers and vectors can",
+            )
+
+
+def _followers(inputs: Sequence[Feature], outputs: Sequence[Feature]) -> tuple[Feature, ...]:
+    """Spatial outputs, and numbers on both sides that change their sign in a mirror."""
+    mirrored = [f for f in inputs if isinstance(f, Number) and f.mirrors]
+    return (*mirrored, *(f for f in outputs if type(f).spatial or (isinstance(f, Number) and f.mirrors)))
+
+
+class _Sides(NamedTuple):
+    """Pictures that change places in a mirror, and the first that would have to and cannot."""
+
+    pairs: tuple[tuple[str, str], ...]
+    alone: str | None
+
+
+def _sides(pictures: Sequence[Picture]) -> _Sides:
+    """Pictures whose names differ by left and right, such as left_camera and right_camera."""
+    by_words = {tuple(words(f.name)): f for f in pictures}
+    pairs, alone = [], None
+    for name, one in by_words.items():
+        other = by_words.get(tuple({"left": "right", "right": "left"}.get(word, word) for word in name))
+        if other is one:
+            continue
+        if other is None or _coding(one) != _coding(other):
+            alone = alone or one.name
+        elif "left" in name:
+            pairs.append((one.name, other.name))
+    return _Sides(tuple(pairs), alone)
+
+
+def _coding(picture: Picture) -> tuple[Any, ...]:
+    """What two pictures must share if the codes of one are to stand for the other's."""
+    return type(picture), picture.size_, picture.channels_, picture.levels_, picture.low_, picture.high_
+
+
+def _exchanged(left: Field, right: Field, map: Warp) -> tuple[Field, Field]:
+    """The two sides, each other's in mirrored rows."""
+    picked = []
+    for own, other in ((left, right), (right, left)):
+        rows = map.mirrored.view(-1, *[1] * (own.values.ndim - 1))
+        picked.append(
+            Field(torch.where(rows, other.values, own.values), torch.where(map.mirrored, other.mask, own.mask))
+        )
+    return picked[0], picked[1]
+
+
+def _safe(picture: Picture, classes: Sequence[str], strong: bool) -> Augment:
     assert picture.channels_ is not None
     assert picture.size_ is not None
     return Augment.of(picture.channels_, picture.size_, classes=classes, strong=strong)
