@@ -125,7 +125,7 @@ class DetectHead(nn.Module):
             classes = conv(classes, level)
         for conv in self.box_tower:
             boxes = conv(boxes, level)
-        logits = self.to_logits(classes).permute(0, 2, 3, 1).reshape(B, Y * X, -1)
+        logits = self.to_logits(classes).permute(0, 2, 3, 1).reshape(B, Y * X, self.to_logits.out_channels)
         offsets = self.to_boxes(boxes).permute(0, 2, 3, 1).reshape(B, Y * X, 4).float()
         places = cell_places((Y, X), (finest.shape[-2], finest.shape[-1]), x.device)
         centre = places[:, :2] + offsets[..., :2] * places[:, 2:]
@@ -233,7 +233,7 @@ def assign(cells: Cells, target: Field) -> Assigned:
     """
     T, A = target.mask.shape[1], cells.boxes.shape[1]
     at_once = max(1, PAIRS // (T * A))
-    rows = len(target.mask)
+    rows = max(len(target.mask), 1)
     parts = [_assign(*(x[i : i + at_once] for x in (*cells, *target[:2]))) for i in range(0, rows, at_once)]
     return parts[0] if len(parts) == 1 else Assigned(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
