@@ -68,6 +68,45 @@ def decode_sized(picture: Picture, near: tuple[int, int] | None = None) -> tuple
         raise SourceError("unreadable-image", f"{_name(picture)}: cannot be read as a picture ({why})") from error
 
 
+def decode_indices(picture: Picture) -> np.ndarray:
+    """The whole numbers of a mask, the right way up, (Y, X): a palette's indices, not its colours.
+
+    Raises:
+        SourceError: `not-found`, `unreadable-image`, `too-large`; `bad-value` where its pixels are colours.
+    """
+    if isinstance(picture, np.ndarray):
+        pixels = picture
+    else:
+        try:
+            opened = ImageOps.exif_transpose(_open(picture))
+            pixels = np.asarray(opened if opened.mode in ("P", "1") else _array(opened))
+        except BROKEN as error:
+            raise SourceError("unreadable-image", f"{_name(picture)}: cannot be read as a mask ({error})") from error
+    if pixels.ndim == 3 and (pixels == pixels[..., :1]).all():
+        pixels = pixels[..., 0]
+    if pixels.ndim != 2 or (pixels.dtype.kind == "f" and not _whole_numbers(pixels)):
+        came = "colours" if pixels.ndim != 2 else "fractions"
+        raise SourceError(
+            "bad-value", f"{_name(picture)}: expected a mask whose pixels are class numbers, found {came}"
+        )
+    return pixels.astype(np.int64) if pixels.dtype.kind in "bf" else pixels
+
+
+def _whole_numbers(pixels: np.ndarray) -> bool:
+    return bool(np.isfinite(pixels).all() and (pixels == np.round(pixels)).all())
+
+
+def letterbox(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Where a picture of shape (Y, X) stands in one of `size`: top, left, rows, columns; in the middle, as large as
+    it gets.
+    """
+    scale = min(size[0] / shape[0], size[1] / shape[1])
+    rows, columns = (max(round(side * scale), 1) for side in shape[:2])
+    if rows > 0.9 * size[0] and columns > 0.9 * size[1]:
+        rows, columns = size  # so small a stretch does less harm than a border
+    return (size[0] - rows) // 2, (size[1] - columns) // 2, rows, columns
+
+
 def each(work: Callable[[Picture], T], items: Sequence[Picture]) -> list[T]:
     """`work` done on each picture, on several threads where there are many: Pillow gives way while it decodes."""
     with warnings.catch_warnings():

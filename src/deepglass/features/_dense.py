@@ -1,0 +1,101 @@
+"""What masks and pictures have in common as answers: how a map is placed, packed and judged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deepglass.features.base import Answer, Column
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from deepglass.nn.tokens import Field
+
+
+class MaskAnswer(Answer):
+    """A class for each place; params: (B, K, y, x) logits on the trunk's finest map.
+
+    The loss looks at the label in the middle of each place, which costs a fraction of one at full size and loses
+    little: augmentation moves the picture under the map. The answer is brought to full size.
+    """
+
+    def __init__(self, params: Tensor, size: tuple[int, int], weight: Tensor | None = None) -> None:
+        self.params, self.size, self.weight = params, size, weight
+
+    def loss(self, target: Field) -> Tensor:
+        """The mean over the labelled places of a row."""
+        from deepglass.nn.dense import places_loss
+
+        return places_loss(self.params.float(), target.values, self.weight)
+
+    def best(self) -> dict[str, Tensor]:
+        """The likeliest class of each pixel as its code, and its probability from 0 to 255, both (B, Y, X)."""
+        from deepglass.nn.dense import resized
+
+        logits = resized(self.params, self.size)
+        top, index = logits.max(1)
+        sure = (top - logits.logsumexp(1)).exp()
+        codes = index + 1
+        return {
+            "classes": codes.byte() if logits.shape[1] < 256 else codes.short(),
+            "confidence": (255 * sure).round().byte(),
+        }
+
+    def pooled(self, members: int) -> MaskAnswer:
+        """The members' probabilities are averaged, not their logits."""
+        log_probs = self.params.float().log_softmax(1)
+        mixed = log_probs.reshape(-1, members, *log_probs.shape[1:]).logsumexp(1) - math.log(members)
+        return MaskAnswer(mixed, self.size, self.weight)
+
+
+def pack(numbers: np.ndarray) -> dict[str, Any]:
+    """A map (Y, X) of whole numbers as runs of equal ones, row by row; plain JSON."""
+    flat = numbers.ravel()
+    starts = np.flatnonzero(np.concatenate([[True], flat[1:] != flat[:-1]]))
+    lengths = np.diff(np.append(starts, len(flat)))
+    return {"size": list(numbers.shape), "runs": np.stack([flat[starts], lengths], 1).tolist()}
+
+
+def unpack(value: Mapping[str, Any]) -> np.ndarray:
+    """The map (Y, X) of class numbers that a mask's `value` stands for.
+
+    Example:
+        >>> unpack({"size": [1, 3], "runs": [[7, 2], [0, 1]]})
+        array([[7, 7, 0]])
+    """
+    numbers, lengths = np.array(value["runs"]).T
+    return np.repeat(numbers, lengths).reshape(value["size"])
+
+
+# -- geometry ----------------------------------------------------------------------------------------------------
+
+
+def nearest(codes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A map (Y, X) brought to (rows, columns), each place taking the nearest pixel."""
+    if codes.shape == tuple(size):
+        return codes
+    rows, columns = (((np.arange(n) + 0.5) * old / n).astype(int) for n, old in zip(size, codes.shape, strict=True))
+    return codes[rows[:, None], columns]
+
+
+def set_in(codes: np.ndarray, top: int, left: int, size: tuple[int, int]) -> np.ndarray:
+    """A map (<= Y, <= X) in an unlabelled one of `size`."""
+    if codes.shape == tuple(size):
+        return codes
+    out = np.zeros(size, codes.dtype)
+    room = codes[: size[0] - top, : size[1] - left]
+    out[top : top + room.shape[0], left : left + room.shape[1]] = room
+    return out
+
+
+def relative_frames(inputs: Mapping[str, Column]) -> np.ndarray | None:
+    """The first picture's frames (N, 6): top, left, height, width as shares of its sides, then its size as it came."""
+    column = next((c for c in inputs.values() if c.frame is not None), None)
+    if column is None or column.frame is None:
+        return None
+    Y, X = column.values.shape[-2:]
+    return column.frame / np.array([Y, X, Y, X, 1, 1], np.float32)

@@ -1,0 +1,71 @@
+"""A U-Net: the default where the answer is a picture or a mask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from deepglass.networks.trunks.base import PICTURES, Recipe, Trunk
+from deepglass.nn.conv import is_picture, picture_grids, stage_count
+from deepglass.nn.norms import Norm
+from deepglass.nn.tokens import Tokens, TokenShape
+from deepglass.nn.tokens import pool as pool_tokens
+from deepglass.nn.unet import UNetBody
+
+
+class Unet(Trunk):
+    """Down to a small map and up again, with a skip at each size; answers stand on the finest map.
+
+    Several pictures are laid over each other, brought to the first one's grid; inputs without rows and columns join at
+    the smallest map.
+
+    Args:
+        width: channels of the finest stage; each smaller one has twice as many, up to 8 times.
+        depth: residual blocks a stage on the way down.
+        stages: sizes of the map; 0 halves it until 3 rows or columns are left, at most five times.
+        norm: "batch", "layer", "instance", "group" or "none".
+        activation: a name in `nn.activations`.
+        dropout: share of the smallest map's channels that is left out in training.
+
+    Raises:
+        SpecError: `bad-value` when no input has rows and columns.
+
+    Source: Ronneberger et al., 2015, arXiv 1505.04597.
+    """
+
+    recipe: ClassVar[Recipe] = replace(PICTURES, learning_rate=0.004, batch_size=16, epochs=200)
+
+    def __init__(
+        self,
+        inputs: Sequence[TokenShape],
+        *,
+        width: int = 24,
+        depth: int = 1,
+        stages: int = 0,
+        norm: Norm = "batch",
+        activation: str = "relu",
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        grid = picture_grids(inputs, "unet")[0]
+        count = stages or min(stage_count(grid) + 1, 6)
+        dims = [width * min(2**i, 8) for i in range(count)]
+        self.is_picture = [is_picture(shape) for shape in inputs]
+        self.dim, self.out_dim, self.pyramid = width, dims[-1], tuple(dims)
+        others = sum(not picture for picture in self.is_picture)
+        self.over = nn.ModuleList(nn.Conv2d(width, width, 1) for _ in range(sum(self.is_picture) - 1))
+        self.body = UNetBody(dims, depth, norm=norm, activation=activation, beside=width * others)
+
+    def forward(self, tokens: Sequence[Tokens]) -> Tokens:
+        first, *more = [one.image() for one, picture in zip(tokens, self.is_picture, strict=True) if picture]
+        for over, x in zip(self.over, more, strict=True):
+            first = first + F.interpolate(over(x), first.shape[-2:], mode="bilinear", align_corners=False)
+        rest = [pool_tokens(one) for one, picture in zip(tokens, self.is_picture, strict=True) if not picture]
+        maps = self.body(first, torch.cat(rest, -1) if rest else None)
+        x = maps[-1].mean((2, 3)).unsqueeze(1)
+        return Tokens(x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device), None, tuple(maps))

@@ -1,0 +1,92 @@
+"""An answer for each place of a picture: maps of a trunk to a map of params, and bringing that to its full size.
+
+The head works from the smallest map upwards, as a feature pyramid does, so that it stands on any trunk that keeps its
+maps. It ends at the size of the trunk's finest map.
+
+Source: Lin et al., 2017, arXiv 1612.03144 (feature pyramids); Kirillov et al., 2019, arXiv 1901.02446 (segmentation
+from one).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from deepglass.nn.conv import ConvBlock
+from deepglass.nn.norms import Norm
+from deepglass.nn.tokens import Tokens, pool
+
+WIDEST = 64  # channels in which the maps meet
+
+
+class DenseHead(nn.Module):
+    """A trunk's maps and its tokens to one map of params.
+
+    Each map is narrowed to the finest one's width and added to the next finer; the tokens, which know of inputs
+    without rows and columns, join at the smallest. The last layer starts at zero weights, so that the first answer is
+    the best constant one.
+
+    Args:
+        dim: width of the trunk's tokens.
+        widths: of its maps, finest first.
+        bias: of each channel of the answer.
+        norm: of the convolution before the last.
+        upscale: rows and columns of the answer a row and column of the finest map.
+
+    Shapes:
+        tokens with maps (B, widths[i], Y_i, X_i) -> (B, len(bias), upscale * Y_0, upscale * X_0).
+
+    Source: the way to a finer grid is Shi et al., 2016, arXiv 1609.05158 (sub-pixel convolution).
+    """
+
+    def __init__(
+        self, dim: int, widths: Sequence[int], bias: Sequence[float], *, norm: Norm = "batch", upscale: int = 1
+    ) -> None:
+        super().__init__()
+        width = min(max(widths[0], 16), WIDEST)
+        self.tokens = nn.Linear(dim, width)
+        self.lateral = nn.ModuleList(nn.Conv2d(w, width, 1) for w in widths)
+        self.mix = ConvBlock(width, width, norm=norm, activation="relu")
+        self.last = nn.Conv2d(width, len(bias) * upscale**2, 1)
+        self.shuffle = nn.PixelShuffle(upscale) if upscale > 1 else nn.Identity()
+        nn.init.zeros_(self.last.weight)
+        with torch.no_grad():
+            self.last.bias.copy_(torch.tensor(bias).repeat_interleave(upscale**2))
+
+    def forward(self, tokens: Tokens) -> Tensor:
+        assert tokens.pyramid is not None
+        x = self.tokens(pool(tokens))[..., None, None]
+        for map, lateral in zip(reversed(tokens.pyramid), reversed(self.lateral), strict=True):
+            risen = x if x.shape[-2:] == (1, 1) else F.interpolate(x, map.shape[-2:], mode="nearest")
+            x = lateral(map) + risen
+        return self.shuffle(self.last(self.mix(x)))
+
+
+def resized(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """A map (B, C, Y, X) brought to (rows, columns) by mixing its neighbours, in float32."""
+    x = x.float()
+    return x if x.shape[-2:] == tuple(size) else F.interpolate(x, size, mode="bilinear", align_corners=False)
+
+
+def places_loss(logits: Tensor, codes: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Cross-entropy at each place of a map, with the label in the middle of it; the mean over a row's known places.
+
+    Args:
+        weight: of each class; None weighs all alike.
+
+    Shapes:
+        logits: (B, K, y, x) float; codes: (B, Y, X) whole numbers, 0 = unknown, 1 + k = class k; weight: (K,) -> (B,).
+    """
+    _B, _K, y, x = logits.shape
+    _B, Y, X = codes.shape
+    rows = ((torch.arange(y, device=codes.device) + 0.5) * Y / y).long()
+    columns = ((torch.arange(x, device=codes.device) + 0.5) * X / x).long()
+    labels = codes[:, rows][:, :, columns].long() - 1  # (B, y, x)
+    losses = F.cross_entropy(logits, labels, weight, ignore_index=-1, reduction="none")
+    known = (labels >= 0).to(losses.dtype)
+    if weight is not None:
+        known = known * weight[labels.clamp_min(0)]
+    return losses.sum((1, 2)) / known.sum((1, 2)).clamp_min(1e-6)

@@ -1,0 +1,62 @@
+"""The body of a U-Net: down to a small map that sees the whole picture, and up again past what was seen on the way.
+
+Source: Ronneberger et al., 2015, arXiv 1505.04597. Ours has residual blocks, and adds a skipped map to the rising one
+instead of laying them side by side, which halves the convolutions of the way up (Chaurasia & Culurciello, 2017,
+arXiv 1707.03718).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from deepglass.nn.activations import activation as make_activation
+from deepglass.nn.conv import ResidualBlock
+from deepglass.nn.norms import Norm, norm2d
+
+
+class UNetBody(nn.Module):
+    """Residual stages downwards and upwards, with a skip from each stage to its counterpart.
+
+    Args:
+        dims: width of each stage, finest first; each but the first halves the map.
+        depth: residual blocks a stage on the way down; the way up has one.
+        norm: "batch", "layer", "instance", "group" or "none".
+        activation: a name in `nn.activations`.
+        beside: width of the vector that joins at the smallest map; 0 for none.
+
+    Shapes:
+        x: (B, dims[0], Y, X); beside: (B, beside) -> one map (B, dims[i], Y / 2^i, X / 2^i) a stage, finest first,
+            the last being the smallest map.
+    """
+
+    def __init__(self, dims: Sequence[int], depth: int, *, norm: Norm, activation: str, beside: int = 0) -> None:
+        super().__init__()
+        self.enter = nn.Sequential(norm2d(norm, dims[0]), make_activation(activation))
+        self.down, self.reduce, self.up = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
+        dim = dims[0]
+        for i, out_dim in enumerate(dims):
+            blocks = [ResidualBlock(dim, out_dim, stride=1 if i == 0 else 2, norm=norm, activation=activation)]
+            blocks += [ResidualBlock(out_dim, out_dim, norm=norm, activation=activation) for _ in range(depth - 1)]
+            self.down.append(nn.Sequential(*blocks))
+            if i:
+                self.reduce.append(nn.Conv2d(out_dim, dim, 1))
+                self.up.append(ResidualBlock(dim, dim, norm=norm, activation=activation))
+            dim = out_dim
+        self.join = nn.Linear(beside, dims[-1]) if beside else None
+
+    def forward(self, x: Tensor, beside: Tensor | None = None) -> list[Tensor]:
+        x, skips = self.enter(x), []
+        for stage in self.down:
+            x = stage(x)
+            skips.append(x)
+        if self.join is not None and beside is not None:
+            x = x + self.join(beside)[..., None, None]
+        maps = [x]
+        for reduce, up, skip in zip(reversed(self.reduce), reversed(self.up), reversed(skips[:-1]), strict=True):
+            risen = F.interpolate(reduce(x), skip.shape[-2:], mode="nearest")  # narrowed first: a quarter of the work
+            x = up(skip + risen)
+            maps.append(x)
+        return maps[::-1]
