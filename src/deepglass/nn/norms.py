@@ -113,6 +113,27 @@ class PixelNorm(nn.Module):
         return F.layer_norm(x, self.scale.normalized_shape, self.scale.weight, self.scale.bias).permute(0, 3, 1, 2)
 
 
+class PictureInstanceNorm(nn.InstanceNorm2d):
+    """Each channel normalised over the pixels of its own row; a single pixel is normalised over its channels instead.
+
+    Args:
+        channels: C.
+
+    Shapes:
+        x: (B, C, Y, X) float; the same comes out.
+
+    Source: Ulyanov et al., 2016, arXiv 1607.08022.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, affine=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[2] * x.shape[3] > 1:
+            return super().forward(x)
+        return F.layer_norm(x.flatten(1), (x.shape[1],), self.weight, self.bias, self.eps).view_as(x)
+
+
 def norm(name: Norm, dim: int) -> nn.Module:
     """A normalisation for vectors (B, D) and token sequences (B, T, D), by its name.
 
@@ -138,7 +159,7 @@ def norm2d(name: Norm, channels: int) -> nn.Module:
     makers: dict[str, Callable[[], nn.Module]] = {
         "batch": lambda: nn.BatchNorm2d(channels),
         "layer": lambda: PixelNorm(channels),
-        "instance": lambda: nn.InstanceNorm2d(channels, affine=True),
+        "instance": lambda: PictureInstanceNorm(channels),
         "group": lambda: nn.GroupNorm(_groups(channels), channels),
         "none": nn.Identity,
     }

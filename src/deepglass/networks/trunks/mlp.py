@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from deepglass.features.base import Feature
+from deepglass.features.image import Image
 from deepglass.networks.trunks.base import Recipe, Trunk
 from deepglass.nn.activations import activation as make_activation
+from deepglass.nn.conv import PixelEncoder
 from deepglass.nn.initialisation import initialise
 from deepglass.nn.norms import Norm
 from deepglass.nn.norms import norm as make_norm
@@ -34,7 +37,8 @@ class Mlp(Trunk):
         dim: width of a token; None: by the number of tokens, so that the first layer's input stays near a thousand.
 
     Shapes:
-        tokens: (B, T, D) an input; those of unknown number or with a grid count as their mean.
+        tokens: (B, T, D) an input; a picture is one token that sees every pixel, tokens of unknown number or with a
+            grid count as their mean.
         returns: (B * M, 1, width), a row's members side by side.
 
     Source: Gorishniy et al., 2024, arXiv 2410.24210 (TabM: the ensemble); Holzmueller et al., 2024, arXiv 2407.04491.
@@ -81,6 +85,13 @@ class Mlp(Trunk):
         self.out_dim = size
         self.body = initialise(nn.Sequential(*layers), initialisation)
         self.last = nn.Parameter(torch.ones(members, size)) if members > 1 else None  # a head of its own, in effect
+
+    @classmethod
+    def reader(cls, feature: Feature, dim: int, settings: Mapping[str, Any]) -> nn.Module | None:
+        """All pixels of a picture at once, without a convolution."""
+        if not isinstance(feature, Image):
+            return None
+        return PixelEncoder(feature.prepare(), feature.channels_ or 1, dim, feature.size_ or (1, 1))
 
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
         flat = [pool(t) if pooled else _flat(t) for pooled, t in zip(self._pooled, tokens, strict=True)]

@@ -1,0 +1,109 @@
+"""A capsule network: parts vote for wholes, and how a whole looks is kept beside how surely it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from deepglass.networks.trunks.base import PICTURES, Recipe, Trunk
+from deepglass.nn.activations import activation as make_activation
+from deepglass.nn.capsule import Routing, squash
+from deepglass.nn.conv import is_picture, picture_grids
+from deepglass.nn.norms import Norm, norm2d
+from deepglass.nn.tokens import Tokens, TokenShape, pool
+
+
+class Capsule(Trunk):
+    """Convolutions, primary capsules at each place, and routing by agreement to a few capsules above them.
+
+    The heads get the capsules' vectors side by side. Alone they learn like any other network; the objective `capsule`
+    makes a capsule a class, reads nothing but their lengths, and lets them draw the picture again.
+    All pictures share the convolutions; an input without rows and columns is told to the routing as capsules too.
+
+    Args:
+        width: channels of the stem; the convolution after it has twice as many.
+        types: primary capsules at each place of the last map.
+        size: length of a primary capsule's vector.
+        capsules: how many there are above.
+        capsule_dim: length of their vectors.
+        iterations: of routing.
+        norm: "batch", "layer", "instance", "group" or "none", the paper's; of the convolutions. The capsules
+            themselves are squashed, which a norm would undo.
+        activation: a name in `nn.activations`, of the convolutions.
+
+    Shapes:
+        one (B, T, width) an input -> (B, 1, capsules * capsule_dim).
+
+    Raises:
+        SpecError: `bad-value` when no input has rows and columns.
+
+    Source: Sabour, Frosst and Hinton, 2017, arXiv 1710.09829, reduced: narrower, two halvings by 5 x 5 filters in
+    place of 9 x 9 filters without a border, and 8 instead of 32 types.
+    """
+
+    recipe: ClassVar[Recipe] = replace(PICTURES, learning_rate=3e-3, weight_decay=0.01)
+
+    def __init__(
+        self,
+        inputs: Sequence[TokenShape],
+        *,
+        width: int = 32,
+        types: int = 8,
+        size: int = 8,
+        capsules: int = 16,
+        capsule_dim: int = 16,
+        iterations: int = 3,
+        norm: Norm = "batch",
+        activation: str = "relu",
+    ) -> None:
+        super().__init__()
+        grids = picture_grids(inputs, "capsule")
+        self.dim = width
+        self.is_picture = [is_picture(shape) for shape in inputs]
+        self.body = _Body(width, types, size, norm, activation)
+        others = len(inputs) - len(grids)
+        self.others = nn.ModuleList(nn.Linear(width, types * size) for _ in range(others))
+        self.count = types * (sum(-(-Y // 4) * -(-X // 4) for Y, X in grids) + others)
+        self.size, self.capsule_dim, self.iterations = size, capsule_dim, iterations
+        self.route_to(capsules)
+
+    def route_to(self, capsules: int) -> None:
+        """Another number of capsules, such as one a class, whose routing starts anew."""
+        self.routing = Routing(self.count, self.size, capsules, self.capsule_dim, self.iterations)
+        self.out_dim = capsules * self.capsule_dim
+
+    def forward(self, tokens: Sequence[Tokens]) -> Tokens:
+        others = iter(self.others)
+        parts, pyramid = [], None
+        for one, picture in zip(tokens, self.is_picture, strict=True):
+            if picture:
+                maps = self.body(one.image())
+                pyramid = pyramid or tuple(maps)
+                values = maps[-1].permute(0, 2, 3, 1)  # (B, Y / 4, X / 4, types * size)
+            else:
+                values = next(others)(pool(one))  # (B, types * size)
+            parts.append(values.flatten(1).unflatten(1, (-1, self.size)))
+        whole = self.routing(squash(torch.cat(parts, 1)))  # (B, capsules, capsule_dim)
+        x = whole.flatten(1).unsqueeze(1)
+        return Tokens(x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device), None, pyramid)
+
+
+class _Body(nn.Module):
+    """Shapes: x: (B, width, Y, X) -> the stem's map, one at half the size, and (B, types * size, Y / 4, X / 4)."""
+
+    def __init__(self, width: int, types: int, size: int, norm: Norm, activation: str) -> None:
+        super().__init__()
+        self.enter = nn.Sequential(norm2d(norm, width), make_activation(activation))
+        self.features = nn.Sequential(
+            nn.Conv2d(width, 2 * width, 5, 2, 2), norm2d(norm, 2 * width), make_activation(activation)
+        )
+        self.primary = nn.Conv2d(2 * width, types * size, 5, 2, 2)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        finest = self.enter(x)
+        features = self.features(finest)
+        return [finest, features, self.primary(features)]

@@ -1,0 +1,117 @@
+"""A modern convolutional network: what transformers taught convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from deepglass.networks.trunks.base import PICTURES, Recipe, Trunk
+from deepglass.nn.activations import activation as make_activation
+from deepglass.nn.conv import Pictures, smallest_grid, stage_count
+from deepglass.nn.norms import Norm, norm2d
+from deepglass.nn.tokens import Tokens, TokenShape
+
+
+class Convnext(Trunk):
+    """Stages of blocks that look far in each channel alone, then mix the channels of each place.
+
+    Several pictures go through the same body; inputs without rows and columns join after the pooling.
+
+    Args:
+        width: channels of the first stage; each later one has twice as many.
+        depth: blocks a stage.
+        kernel: how far a block looks around: the side of a square, odd. 7 is three 3 x 3 filters in a row, as CPUs have
+            no fast way back through larger ones that see one channel (27 ms against 3 for a map of 64 x 7 x 7 and 128
+            rows in bfloat16).
+        norm: "layer" (over the channels of each place), as in the paper, or "batch", "instance", "group", "none".
+        activation: a name in `nn.activations`.
+        dropout: share of the pooled values that is left out in training.
+
+    Raises:
+        SpecError: `bad-value` when no input has rows and columns.
+
+    Source: Liu et al., 2022, arXiv 2201.03545, with small filters in a row in place of a large one.
+    """
+
+    recipe: ClassVar[Recipe] = replace(PICTURES, learning_rate=4e-3, schedule="cosine")
+
+    def __init__(
+        self,
+        inputs: Sequence[TokenShape],
+        *,
+        width: int = 32,
+        depth: int = 2,
+        kernel: int = 7,
+        norm: Norm = "layer",
+        activation: str = "gelu",
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if kernel < 1 or kernel % 2 == 0:
+            raise ValueError(f"kernel: expected an odd number, got {kernel}")
+        count = min(stage_count(smallest_grid(inputs, "convnext")), 4)
+        dims = [width * 2**i for i in range(count)]
+        self.dim, self.out_dim = width, dims[-1]
+        self.pyramid = (width, *dims)
+        body = _Body(width, dims, depth, kernel, norm, activation)
+        self.pictures = Pictures(body, inputs, width, dims[-1], pool="mean", activation=activation, dropout=dropout)
+
+    def forward(self, tokens: Sequence[Tokens]) -> Tokens:
+        return self.pictures(tokens)
+
+
+class _Body(nn.Module):
+    """Shapes: x: (B, dim, Y, X) -> one map (B, dims[i], ..., ...) a stage, finest first, each at half the size."""
+
+    def __init__(self, dim: int, dims: Sequence[int], depth: int, kernel: int, norm: Norm, activation: str) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList()
+        for out_dim in dims:
+            blocks = (_Block(out_dim, kernel, norm, activation) for _ in range(depth))
+            self.stages.append(nn.Sequential(_Halve(dim, out_dim, norm), *blocks))
+            dim = out_dim
+        self.norm = norm2d(norm, dim)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        maps = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return [*maps[:-1], self.norm(x)]
+
+
+class _Halve(nn.Module):
+    """A norm, then 2 x 2 filters side by side. Shapes: x: (B, dim, Y, X) -> (B, out_dim, ceil(Y / 2), ceil(X / 2))."""
+
+    def __init__(self, dim: int, out_dim: int, norm: Norm) -> None:
+        super().__init__()
+        self.norm = norm2d(norm, dim)
+        self.conv = nn.Conv2d(dim, out_dim, 2, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(x)
+        Y, X = x.shape[2:]
+        return self.conv(F.pad(x, (0, X % 2, 0, Y % 2)) if Y % 2 or X % 2 else x)
+
+
+class _Block(nn.Module):
+    """Filters a channel, a norm, then two layers for each place, four times as wide between, beside a shortcut.
+
+    Shapes: x: (B, dim, Y, X); the same comes out.
+    """
+
+    def __init__(self, dim: int, kernel: int, norm: Norm, activation: str) -> None:
+        super().__init__()
+        filters = (nn.Conv2d(dim, dim, 3, padding=1, groups=dim) for _ in range(kernel // 2))
+        self.look = nn.Sequential(*filters, norm2d(norm, dim))
+        self.mix = nn.Sequential(nn.Linear(dim, 4 * dim), make_activation(activation), nn.Linear(4 * dim, dim))
+        self.scale = nn.Parameter(torch.full((dim,), 0.1))  # the paper's 1e-6 is for runs of days
+
+    def forward(self, x: Tensor) -> Tensor:
+        seen = self.look(x).permute(0, 2, 3, 1)  # (B, Y, X, C), a view in channels-last memory
+        return x + (self.scale * self.mix(seen)).permute(0, 3, 1, 2)

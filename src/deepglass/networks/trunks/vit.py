@@ -1,0 +1,113 @@
+"""A vision transformer: a picture as a few dozen patches that look at each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from deepglass.errors import SpecError
+from deepglass.features.base import Feature
+from deepglass.features.image import Image
+from deepglass.networks.trunks.base import PICTURES, Recipe, Trunk
+from deepglass.nn.attention import AttentionBlock
+from deepglass.nn.conv import PictureEncoder, is_picture, picture_grids
+from deepglass.nn.norms import Norm
+from deepglass.nn.norms import norm as make_norm
+from deepglass.nn.tokens import Tokens, TokenShape
+
+
+class Vit(Trunk):
+    """Patches of all pictures and the tokens of all other inputs, side by side, through blocks of attention.
+
+    The heads read the tokens' mean. The first picture's patches are also given as a map, so that masks and boxes can
+    be read from it. With a few thousand pictures and little time a convolutional network does better.
+
+    Args:
+        width: of a token; a multiple of 4 suits the places' waves.
+        depth: blocks.
+        heads: of attention; must divide `width`.
+        patch: how many pixels lie between the middles of two patches; None: an eighth of the longer side.
+        norm: "layer", as in the paper, or "batch", "instance" (each unit over the row's tokens), "group", "none".
+        activation: a name in `nn.activations`.
+        dropout: share of the blocks' changes left out in training.
+
+    Shapes:
+        one (B, T, width) an input -> (B, all T, width).
+
+    Raises:
+        SpecError: `bad-value` when no input has rows and columns, or when the heads don't divide the width.
+
+    Source: Dosovitskiy et al., 2020, arXiv 2010.11929; waves for places and the mean for a class token as in Beyer et
+    al., 2022, arXiv 2205.01580; patches that overlap by half as in Wu et al., 2021, arXiv 2103.15808.
+    """
+
+    recipe: ClassVar[Recipe] = replace(PICTURES, learning_rate=1e-3, schedule="cosine", clip=1.0)
+
+    def __init__(
+        self,
+        inputs: Sequence[TokenShape],
+        *,
+        width: int = 128,
+        depth: int = 4,
+        heads: int = 4,
+        patch: int | None = None,
+        norm: Norm = "layer",
+        activation: str = "gelu",
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        picture_grids(inputs, "vit")
+        self.dim = self.out_dim = width
+        self.pyramid = (width,)
+        self.origin = nn.Parameter(0.02 * torch.randn(len(inputs), width))  # which input a token comes from
+        self.pictures = [i for i, shape in enumerate(inputs) if is_picture(shape)]
+        self.only_pictures = len(self.pictures) == len(inputs)
+        for i in self.pictures:
+            grid = cast(tuple[int, int], inputs[i].grid)
+            self.register_buffer(f"places{i}", waves(grid, width), persistent=False)
+        self.blocks = nn.ModuleList(
+            AttentionBlock(width, heads, norm=norm, activation=activation, dropout=dropout) for _ in range(depth)
+        )
+        self.norm = make_norm(norm, width)
+
+    @classmethod
+    def reader(cls, feature: Feature, dim: int, settings: Mapping[str, Any]) -> nn.Module | None:
+        """Patches of a picture."""
+        if not isinstance(feature, Image):
+            return None
+        size = feature.size_ or (1, 1)
+        patch = settings.get("patch")
+        if patch is not None and (not isinstance(patch, int) or not 1 <= patch <= max(size)):
+            raise SpecError("bad-value", f"network.patch: expected 1 to {max(size)} pixels, got {patch!r}")
+        stride = patch or -(-max(size) // 8)
+        return PictureEncoder(feature.prepare(), feature.channels_ or 1, dim, size, stride=stride)
+
+    def forward(self, tokens: Sequence[Tokens]) -> Tokens:
+        parts = [one.values + origin for one, origin in zip(tokens, self.origin, strict=True)]
+        for i in self.pictures:
+            parts[i] = parts[i] + self.get_buffer(f"places{i}")
+        x = torch.cat(parts, 1)  # (B, T, width)
+        mask = torch.cat([one.mask for one in tokens], 1)
+        for block in self.blocks:
+            x = block(x, None if self.only_pictures else mask)  # patches are never absent
+        x = self.norm(x)
+        first = self.pictures[0]
+        start, length = sum(part.shape[1] for part in parts[:first]), parts[first].shape[1]
+        seen = Tokens(x[:, start : start + length], mask[:, start : start + length], tokens[first].grid)
+        return Tokens(x, mask, seen.grid if len(parts) == 1 else None, (seen.image(),))
+
+
+def waves(grid: tuple[int, int], width: int) -> Tensor:
+    """Sines and cosines of each place's row and column, (Y * X, width), the shorter waves first.
+
+    Source: arXiv 1706.03762, section 3.5, for both axes as in arXiv 2205.01580.
+    """
+    count = -(-width // 4)
+    frequency = 100.0 ** -(torch.arange(count) / max(count - 1, 1))
+    row, column = torch.meshgrid(torch.arange(grid[0]), torch.arange(grid[1]), indexing="ij")
+    angles = [place.flatten()[:, None] * frequency for place in (row, column)]  # (Y * X, count) each
+    return torch.cat([f(angle) for angle in angles for f in (torch.sin, torch.cos)], 1)[:, :width]
