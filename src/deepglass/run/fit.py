@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from deepglass.config import construct
-from deepglass.data.batches import Dataset, Stream
+from deepglass.data.batches import Change, Dataset, Stream
 from deepglass.device import describe, multiplications, pick, seed_everything
 from deepglass.errors import SpecError
 from deepglass.features.base import Best, Calibration, Feature
@@ -180,11 +180,15 @@ def _read_weights(module: nn.Module) -> None:
         module.read_weights()
 
 
-def _stream(spec: Spec, prepared: Prepared, objective: Objective, data: Dataset, plan: Plan) -> Stream:
+def change_of(spec: Spec, prepared: Prepared, objective: Objective, plan: Plan) -> Change | None:
+    """What a batch goes through in training: its pictures are varied, or nothing is."""
     recipe = recipe_of(spec, prepared, objective)
     epochs = plan.steps / plan.batches_per_epoch
-    change = change_for(spec.training, recipe, prepared.inputs, prepared.outputs, epochs, objective.mixes)
-    return objective.stream(data, plan.batch_size, plan.seed, change)
+    return change_for(spec.training, recipe, prepared.inputs, prepared.outputs, epochs, objective.mixes)
+
+
+def _stream(spec: Spec, prepared: Prepared, objective: Objective, data: Dataset, plan: Plan) -> Stream:
+    return objective.stream(data, plan.batch_size, plan.seed, change_of(spec, prepared, objective, plan))
 
 
 def _finish(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +14,13 @@ import torch
 from deepglass import metrics
 from deepglass.calibration import apply_temperature
 from deepglass.data.batches import Dataset
-from deepglass.features.base import Best, Calibration, Column, Feature, Metric, Raw, take_raw
+from deepglass.features.base import Best, Calibration, Column, Feature, Metric, Raw
 from deepglass.objectives.base import Objective
+from deepglass.run.fit import change_of
 from deepglass.run.folder import Folder
-from deepglass.run.plain import short_figure
 from deepglass.run.prepare import Prepared, Taken
+from deepglass.understand.augmented import varied
+from deepglass.understand.filters import looked_for
 from deepglass.understand.inspect import findings_of
 from deepglass.understand.report import measure
 from deepglass.understand.report.facts import (
@@ -37,10 +41,15 @@ from deepglass.understand.report.facts import (
     Reproduce,
 )
 from deepglass.understand.report.layers import trace
+from deepglass.understand.report.picture_facts import Filters
+from deepglass.understand.rows import mistake, picture_of
+from deepglass.understand.sight import Seen, facts_of
 
 MISTAKES = 60
+LOOKED_AT = 1024  # pictures that are searched for what a network looks for, at most
 A_PAIR = 4  # mistakes shown of one pair of classes
-VALUES = 8  # columns shown beside a mistake
+DRAWS = 100  # of the test rows, for intervals
+DRAW_SECONDS = 2.0  # an output; below a fifth of the draws intervals are left out
 
 
 def gather(folder: Folder, prepared: Prepared, objective: Objective, best: Mapping[str, Mapping[str, Best]]) -> Facts:
@@ -79,6 +88,8 @@ def gather(folder: Folder, prepared: Prepared, objective: Objective, best: Mappi
             seed=figures["seed"],
             weights_sha256=figures["weights_sha256"],
         ),
+        filters=_filters(objective, prepared, folder.plan().device),
+        varied=varied(prepared, change_of(folder.spec(), prepared, objective, folder.plan())),
     )
 
 
@@ -162,6 +173,24 @@ def _layers(objective: Objective, data: Dataset) -> tuple[Layer, ...]:
     return trace(objective, lambda: objective.predict(batch))
 
 
+def _filters(objective: Objective, prepared: Prepared, device: str) -> Filters | None:
+    """What the network looks for in its first picture, in test rows, or in training rows where there are few."""
+    picture = picture_of(prepared)
+    if picture is None:
+        return None
+    rows = np.concatenate([prepared.rows("test"), prepared.rows("train")])[:LOOKED_AT]
+    table = prepared.table.take(rows)
+    inputs = {f.name: f.encode(table[f.column]) for f in prepared.inputs}
+    targets = {f.name: f.place(f.encode(table[f.column]), inputs) for f in prepared.outputs}
+    data = Dataset(inputs, targets, device)
+    named = next((f for f in prepared.outputs if f.kind in ("category", "binary")), None)
+    labels = None
+    if named is not None:
+        codes, names = targets[named.name].values.reshape(-1).astype(int), named.class_names
+        labels = [names[c - 1] if 0 < c <= len(names) else "" for c in codes]
+    return looked_for(objective, objective.predict, data, picture.name, labels)
+
+
 # -- outputs -----------------------------------------------------------------------------------------------------
 
 
@@ -169,7 +198,7 @@ def _output(
     feature: Feature, prepared: Prepared, best: Best, calibration: Calibration, figures: Mapping[str, Any]
 ) -> OutputFacts:
     rows = prepared.rows("test")
-    truth = feature.encode(prepared.table.take(rows)[feature.column])
+    truth = _truth(feature, prepared, rows)
     known = np.flatnonzero(truth.mask)
     classes = numbers = None
     mistakes: tuple[Mistake, ...] = ()
@@ -178,7 +207,7 @@ def _output(
     elif "value" in best and best["value"].ndim == 1:
         numbers, mistakes = _numbers(feature, prepared, rows, truth, best, calibration)
     found = figures.get("baselines", {}).get(feature.name, {})
-    return OutputFacts(
+    facts = OutputFacts(
         name=feature.name,
         kind=feature.kind,
         metric=feature.metric or Metric("loss", False),
@@ -195,19 +224,32 @@ def _output(
         mistakes=mistakes,
         remarks=tuple(feature.remarks(truth)) if len(known) else (),
     )
+    return replace(facts, **facts_of(feature, Seen(prepared, rows, best, truth, calibration)))
+
+
+def _truth(feature: Feature, prepared: Prepared, rows: np.ndarray) -> Column:
+    """The encoded targets of some rows, where their pictures stand."""
+    table = prepared.table.take(rows)
+    encoded = feature.encode(table[feature.column])
+    if not type(feature).spatial:
+        return encoded
+    return feature.place(encoded, {f.name: f.encode(table[f.column]) for f in prepared.inputs})
 
 
 def _intervals(
     feature: Feature, best: Best, truth: Column, known: np.ndarray, calibration: Calibration
 ) -> dict[str, Figure]:
     """Each figure with its interval: over the same resampled rows for all figures at once."""
+    best, truth = feature.condensed(best, truth)
+    started = time.perf_counter()
     value = feature.score(best, truth, calibration)
-    if len(known) < 2:
+    draws = min(DRAWS, int(DRAW_SECONDS / max(time.perf_counter() - started, 1e-6)))
+    if len(known) < 2 or draws < DRAWS // 5:
         return {m: Figure(v) for m, v in value.items()}
     pool = known if len(known) <= 2000 else np.random.default_rng(1).choice(known, 2000, replace=False)
     random = np.random.default_rng(0)
     drawn: dict[str, list[float]] = {m: [] for m in value}
-    for _ in range(100):
+    for _ in range(draws):
         again = random.choice(pool, len(pool))
         figures = feature.score({k: v[again] for k, v in best.items()}, truth.take(again), calibration)
         for metric in value:
@@ -215,7 +257,7 @@ def _intervals(
     shrink = np.sqrt(len(pool) / len(known))  # intervals narrow with the root of the rows
     result = {}
     for metric, values in drawn.items():
-        if metric == "accuracy":
+        if metric == "accuracy" and "log_probs" in best:
             result[metric] = measure.share_interval(round(value[metric] * len(known)), len(known))
             continue
         low, high = np.nanquantile(values, [0.025, 0.975]) - np.nanmedian(values)
@@ -263,7 +305,7 @@ def _classes(
         pair = (int(labels[i]), int(said[i]))
         seen[pair] = seen.get(pair, 0) + 1
         if seen[pair] <= A_PAIR and len(shown) < MISTAKES:
-            shown.append(_mistake(prepared, rows, int(i), names[pair[0]], names[pair[1]], float(confidence[i])))
+            shown.append(mistake(prepared, rows, int(i), names[pair[0]], names[pair[1]], float(confidence[i])))
     confusion = metrics.confusion_matrix(labels[known], said[known], len(names))
     facts = ClassFacts(names=names, confusion=confusion, reliability=reliability, thresholds=thresholds)
     return facts, tuple(shown)
@@ -290,30 +332,4 @@ def _numbers(
         coverage=metrics.coverage(actual[known], ends[0][known], ends[1][known]) if ends else None,
         residuals={q: float(np.quantile(off[known], q)) for q in (0.05, 0.25, 0.5, 0.75, 0.95)},
     )
-    return facts, tuple(_mistake(prepared, rows, int(i), float(actual[i]), float(said[i]), None) for i in worst)
-
-
-def _mistake(
-    prepared: Prepared, rows: np.ndarray, i: int, truth: Any, predicted: Any, confidence: float | None
-) -> Mistake:
-    row = int(rows[i])
-    picture = None
-    values: dict[str, str] = {}
-    for feature in prepared.inputs:
-        raw = prepared.table[feature.column]
-        if feature.kind == "image":
-            picture = measure.thumbnail(_pixels(feature, raw, row))
-        elif len(values) < VALUES:
-            value = raw[row]
-            if value is not None:
-                values[feature.name] = short_figure(value) if isinstance(value, float) else str(value)[:300]
-    place = int(prepared.places[row])
-    return Mistake(row=place, truth=truth, predicted=predicted, confidence=confidence, picture=picture, values=values)
-
-
-def _pixels(feature: Feature, raw: Raw, row: int) -> np.ndarray:
-    """A picture as the network gets it, (Y, X, C) of bytes."""
-    values = feature.encode(take_raw(raw, np.array([row]))).values[0]
-    if values.dtype != np.uint8 or values.max(initial=0) < 64:  # few levels, such as the 17 of scikit-learn's digits
-        values = (values.astype(float) * 255 / max(values.max(initial=1), 1)).astype(np.uint8)
-    return np.moveaxis(values, 0, -1)
+    return facts, tuple(mistake(prepared, rows, int(i), float(actual[i]), float(said[i]), None) for i in worst)

@@ -51,5 +51,6 @@ def _version(version: Version, alt: str) -> str:
             f'height="{max(b.bottom - b.top, 0):.4f}"/>'
             for b in version.drawn.boxes
         )
-        over += f'<svg viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true"><g class="box right">{rects}</g></svg>'
+        drawn = f'<g class="box right">{rects}</g>'
+        over += f'<svg viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true">{drawn}</svg>'
     return f'<span class="stack">{shown}{over}</span>'

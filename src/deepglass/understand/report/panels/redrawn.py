@@ -37,7 +37,8 @@ def _card(one: Redrawn) -> str:
         for name, picture in shown
         if picture is not None
     )
-    score = (
-        f"<b>{text(metric_name(one.score_name))} {figure(one.score_name, one.score)}</b> " if finite(one.score) else ""
-    )
-    return f'<article class="triple"><div>{figures}</div><p>{score}<span class="dim">row {count(one.row)}</span></p></article>'
+    score = ""
+    if finite(one.score):
+        score = f"<b>{text(metric_name(one.score_name))} {figure(one.score_name, one.score)}</b> "
+    words = f'<p>{score}<span class="dim">row {count(one.row)}</span></p>'
+    return f'<article class="triple"><div>{figures}</div>{words}</article>'

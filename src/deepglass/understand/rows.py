@@ -1,0 +1,55 @@
+"""Single rows as a report shows them: their picture and their other values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from deepglass.features.base import Feature, Raw, take_raw
+from deepglass.features.image import Image
+from deepglass.run.plain import short_figure
+from deepglass.run.prepare import Prepared
+from deepglass.understand.report import measure
+from deepglass.understand.report.facts import Mistake
+
+VALUES = 8  # columns shown beside a picture or alone
+
+
+def mistake(
+    prepared: Prepared, rows: np.ndarray, i: int, truth: Any, predicted: Any, confidence: float | None
+) -> Mistake:
+    """The i-th of `rows` with its truth and its answer."""
+    row = int(rows[i])
+    picture = None
+    values: dict[str, str] = {}
+    for feature in prepared.inputs:
+        raw = prepared.table[feature.column]
+        if isinstance(feature, Image):
+            picture = picture or measure.thumbnail(pixels(feature, raw, row))
+        elif len(values) < VALUES:
+            value = raw[row]
+            if value is not None:
+                values[feature.name] = short_figure(value) if isinstance(value, float) else str(value)[:300]
+    place = int(prepared.places[row])
+    return Mistake(row=place, truth=truth, predicted=predicted, confidence=confidence, picture=picture, values=values)
+
+
+def picture_of(prepared: Prepared) -> Image | None:
+    """The first picture among the inputs."""
+    return next((f for f in prepared.inputs if isinstance(f, Image)), None)
+
+
+def pixels(feature: Feature, raw: Raw, row: int) -> np.ndarray:
+    """A picture as the network gets it, (Y, X, C) of bytes."""
+    return visible(feature.encode(take_raw(raw, np.array([row]))).values[0])
+
+
+def visible(codes: np.ndarray) -> np.ndarray:
+    """The codes of a picture (C, Y, X) as bytes (Y, X, C); few levels, such as the 17 of scikit-learn's digits, spread.
+
+    Of more than three channels the first three are shown.
+    """
+    if codes.dtype != np.uint8 or codes.max(initial=0) < 64:
+        codes = (codes.astype(float) * 255 / max(codes.max(initial=1), 1)).astype(np.uint8)
+    return np.moveaxis(codes if len(codes) in (1, 3) else codes[: 3 if len(codes) > 3 else 1], 0, -1)
