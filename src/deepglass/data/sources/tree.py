@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -41,6 +41,10 @@ class Tree:
 
     def ending_in(self, *endings: str) -> list[str]:
         return [f for f in self.files if ending(f) in endings]
+
+    def without(self, files: Iterable[str]) -> Tree:
+        left_out = set(files)
+        return Tree(self.folder, tuple(f for f in self.files if f not in left_out), self.empty)
 
     def media(self, name: str) -> Media:
         return Media(name, self.folder / name)
@@ -83,6 +87,69 @@ def folders(name: str) -> list[str]:
     return name.split("/")[:-1]
 
 
+class Places:
+    """Finds the picture that another file is about: of its name, in the folder that answers to its own.
+
+    Folders answer to each other that differ in a word such as images, labels or masks; a name that only one picture
+    has is found wherever that is.
+    """
+
+    def __init__(self, pictures: Sequence[str]) -> None:
+        self.exact = set(pictures)
+        self.by_place: dict[tuple[str, ...], str] = {}
+        self.by_stem: dict[str, list[str]] = {}
+        self.by_name: dict[str, list[str]] = {}
+        for picture in pictures:
+            self.by_place.setdefault((*bare_folders(picture), stem(picture)), picture)
+            self.by_stem.setdefault(stem(picture), []).append(picture)
+            self.by_name.setdefault(picture.rpartition("/")[2], []).append(picture)
+
+    def find(self, file: str) -> str | None:
+        """The picture of an annotation file's name."""
+        beside = [p for p in self.by_stem.get(stem(file), ()) if folders(p) == folders(file)]
+        return beside[0] if beside else self.by_place.get((*bare_folders(file), stem(file))) or self._only(stem(file))
+
+    def named(self, path: str, near: str = "") -> str | None:
+        """The picture that a path means, perhaps one of another machine, perhaps without its ending.
+
+        Args:
+            near: the file that names it; of several pictures the one in its folder, or in that of its part, is meant.
+        """
+        path = path.strip().replace("\\", "/")
+        pieces = [piece for piece in path.split("/") if piece not in ("", ".")]
+        for start in range(len(pieces)):
+            if (tail := "/".join(pieces[start:])) in self.exact:
+                return tail
+        last = pieces[-1] if pieces else ""
+        same = self.by_name.get(last) or self.by_stem.get(last) or []
+        if len(same) < 2:
+            return same[0] if same else None
+        tails = [p for p in same if pieces[-2:-1] == folders(p)[-1:]]
+        beside = [
+            p
+            for p in same
+            if near and (folders(p) == folders(near) or part_of(p) == (part_of(near) or part_of(f"{stem(near)}/")))
+        ]
+        return next((some[0] for some in (tails, beside) if len(some) == 1), None)
+
+    def _only(self, word: str) -> str | None:
+        same = self.by_stem.get(word, [])
+        return same[0] if len(same) == 1 else None
+
+
+_ROLE = re.compile(
+    r"(.*?)[-_ ]?(?:images?|imgs?|jpegimages|pictures?|photos?|rgb|frames|labels?|annots?|annotations?|xmls?|txts?|yolo"
+    r"|voc|box(?:es)?|bboxes)",
+    re.IGNORECASE,
+)
+
+
+def bare_folders(name: str) -> tuple[str, ...]:
+    """The folders above a file without the words for what it is: ("train",) of images/train/1.jpg."""
+    bare = [match[1] if (match := _ROLE.fullmatch(folder)) else folder for folder in folders(name)]
+    return tuple(folder for folder in bare if folder)
+
+
 # -- the split ---------------------------------------------------------------------------------------------------
 
 
@@ -106,6 +173,30 @@ def split_by(parts: Iterable[str | None], why: str, findings: Findings) -> np.nd
     return _held_out(split, findings)
 
 
+def listed_parts(tree: Tree, names: Sequence[str], prefer: str) -> tuple[list[str | None], str] | None:
+    """The part of each picture by lists such as ImageSets/Main/train.txt; None without two such lists.
+
+    Args:
+        prefer: a word in the folder of the lists that are meant, where there are several.
+    """
+    lists = [f for f in tree.files if ending(f) in (".txt", ".lst") and stem(f).lower() in SPLITS]
+    above = sorted({tuple(folders(f)) for f in lists}, key=lambda place: (prefer not in "/".join(place).lower(), place))
+    stems = {stem(name) for name in names}
+    for place in above:
+        part_by: dict[str, str] = {}
+        for file in (f for f in lists if tuple(folders(f)) == place):
+            for line in tree.text(file).splitlines():
+                word = line.strip().replace("\\", "/").rpartition("/")[2]
+                for key in (word, stem(word)):
+                    if key in stems:
+                        part_by.setdefault(key, SPLITS[stem(file).lower()])
+                        break
+        if len(set(part_by.values())) > 1:
+            where = "/".join(place) or "its folder"
+            return [part_by.get(stem(name)) for name in names], f"the lists in {where}"
+    return None
+
+
 def _held_out(split: np.ndarray, findings: Findings) -> np.ndarray:
     """Where only training and validation are given, what was held out is the test; validation is cut from training."""
     if set(split) != {"train", "valid"}:
@@ -124,7 +215,7 @@ def class_names(tree: Tree, sort: str, findings: Findings) -> tuple[dict[int, st
         sort: "mask" or "box": of several files the one that is called so comes first, and never the other's.
     """
     other = {"mask": "box", "box": "mask"}[sort]
-    files = [f for f in tree.files if _names_classes(f) and other not in stem(f).lower()]
+    files = [f for f in tree.files if is_name_file(f) and other not in stem(f).lower()]
     files.sort(key=lambda f: (sort not in stem(f).lower(), f.count("/"), "class" not in stem(f).lower()))
     for file in files:
         if (tree.folder / file).stat().st_size > _MOST_BYTES:
@@ -141,7 +232,8 @@ def shown(names: Iterable[str], most: int = 12) -> str:
     return f"{len(listed)}: {', '.join(listed[:most])}" + (", ..." if len(listed) > most else "")
 
 
-def _names_classes(file: str) -> bool:
+def is_name_file(file: str) -> bool:
+    """Whether a file is called as those that name classes."""
     if ending(file) in (".yaml", ".yml"):
         return True
     return ending(file) in _NAME_ENDINGS and bool(ending(file) == ".names" or _NAME_FILES.search(stem(file)))

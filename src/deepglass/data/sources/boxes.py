@@ -1,0 +1,212 @@
+"""Boxes over pictures as a table, whatever file they came from: brought to pixels, checked against the picture."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import polars as pl
+
+from deepglass.data.sources.base import Findings
+from deepglass.data.sources.look import Look, Looks
+from deepglass.data.sources.tree import Tree, folders, listed_parts, part_of, shown, split_by
+from deepglass.data.table import Table
+from deepglass.errors import SourceError
+from deepglass.features.base import Media
+
+SIDES = ("left", "top", "right", "bottom")
+BOXES = pl.List(pl.Struct({"label": pl.String, **dict.fromkeys(SIDES, pl.Float64)}))
+_BESIDE = 1.0  # pixels that a box may leave its picture by, as rounding does, before it is told
+_SAME_SHAPE = 0.02  # relative difference of two ratios of sides that still are one shape
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """One box as its file has it.
+
+    Args:
+        label: the class.
+        sides: left, top, right, bottom; in pixels, or in shares of the picture.
+        where: file and line, for messages.
+    """
+
+    label: str
+    sides: tuple[float, float, float, float]
+    where: str
+
+
+@dataclass
+class Labelled:
+    """A picture and what its annotation says.
+
+    Args:
+        picture: its path in the tree.
+        boxes: None = it was never labelled; empty = it is known to hold nothing.
+        stated: (rows, columns) of the picture as the annotation has it, where it says so.
+        shares: the sides are shares of the picture, 0 to 1.
+        part: of the split, where the annotation file belongs to one.
+    """
+
+    picture: str
+    boxes: list[Box] | None = field(default_factory=list)
+    stated: tuple[int, int] | None = None
+    shares: bool = False
+    part: str | None = None
+
+
+def box_table(tree: Tree, labelled: Sequence[Labelled], source: str, findings: Findings) -> Table:
+    """Columns `image` and `boxes`.
+
+    Raises:
+        SourceError: `mismatched-files` where no picture is left.
+    """
+    check = _Check(findings)
+    looks = Looks(findings)
+    kept: list[Labelled] = []
+    images: list[Media] = []
+    cells: list[list[dict[str, str | float]] | None] = []
+    for item in labelled:
+        media = tree.media(item.picture)
+        if (look := looks.at(media)) is None:
+            continue
+        kept.append(item)
+        images.append(media)
+        cells.append(None if item.boxes is None else check.in_pixels(item, look))
+    if not kept:
+        first = f", such as {findings.skipped[0].name}: {findings.skipped[0].reason}" if findings.skipped else ""
+        raise SourceError(
+            "mismatched-files", f"{source}: none of its annotations has a picture that can be read{first}"
+        )
+    check.tell()
+    looks.tell()
+    for folder in tree.empty:
+        findings.skip(f"{folder}/", "an empty folder")
+    table = Table(
+        {"image": images, "boxes": pl.Series("boxes", cells, dtype=BOXES)},
+        source,
+        target="boxes",
+        kinds={"image": "image", "boxes": "boxes"},
+    )
+    _note_boxes(cells, findings)
+    return _with_split(table, tree, kept, findings)
+
+
+def _note_boxes(cells: Sequence[Sequence[dict[str, str | float]] | None], findings: Findings) -> None:
+    counts = Counter(str(box["label"]) for cell in cells for box in cell or ())
+    names = [name for name, _ in counts.most_common()]
+    findings.note(
+        "boxes", f"{counts.total()} on {len(cells)} pictures", f"classes, the most frequent first: {shown(names)}"
+    )
+    if unknown := sum(cell is None for cell in cells):
+        findings.note("unlabelled", f"{unknown} pictures", "nothing says what is on them")
+
+
+def _with_split(table: Table, tree: Tree, kept: Sequence[Labelled], findings: Findings) -> Table:
+    """The table with the split that lists, annotation files or folders give; rows beside the lists go."""
+    names = [item.picture for item in kept]
+    split = None
+    listed = listed_parts(tree, names, "main")
+    if listed is not None:
+        parts, why = listed
+        rows = np.flatnonzero([part is not None for part in parts])
+        for i, part in enumerate(parts):
+            if part is None:
+                findings.skip(names[i], f"it is in none of {why}")
+        table = table.take(rows)
+        split = split_by([part for part in parts if part is not None], why, findings)
+    elif (split := split_by([item.part for item in kept], "the annotation files", findings)) is None:
+        above = sorted({"/".join(folders(name)) for name in names})
+        split = split_by([part_of(name) for name in names], f"the folders {', '.join(above[:6])}", findings)
+    return replace(table, split=split, notes=tuple(findings.notes), skipped=tuple(findings.skipped))
+
+
+class _Check:
+    """Boxes in pixels of the picture the right way up, cut at its border; what was changed is counted."""
+
+    def __init__(self, findings: Findings) -> None:
+        self.findings = findings
+        self.changed: dict[str, list[str]] = {}
+
+    def in_pixels(self, item: Labelled, look: Look) -> list[dict[str, str | float]]:
+        cells: list[dict[str, str | float]] = []
+        scale, turn = self._way(item, look)
+        for box in item.boxes or ():
+            sides = tuple(side * by for side, by in zip(box.sides, scale, strict=True))
+            sides = turned(sides, turn, look.stored)
+            if not all(map(math.isfinite, sides)):
+                self.findings.skip(box.where, f"expected four numbers as a box, got {box.sides}")
+            elif (cut := self._cut(box, sides, look)) is not None:
+                cells.append({"label": box.label, **dict(zip(SIDES, cut, strict=True))})
+        return cells
+
+    def _way(self, item: Labelled, look: Look) -> tuple[tuple[float, float, float, float], int]:
+        """What the sides are multiplied by, and how the box is turned with its picture."""
+        if item.shares:
+            return (look.columns, look.rows, look.columns, look.rows), 1
+        if item.stated is None or min(item.stated) <= 0 or item.stated == look.size:
+            return (1, 1, 1, 1), 1
+        if look.turn >= 5 and item.stated == look.stored:
+            self._count("turned boxes", item.picture)
+            return (1, 1, 1, 1), look.turn
+        down, across = look.rows / item.stated[0], look.columns / item.stated[1]
+        if abs(down / across - 1) <= _SAME_SHAPE:
+            self._count("scaled boxes", item.picture)
+            return (across, down, across, down), 1
+        self._count("another size", item.picture)
+        return (1, 1, 1, 1), 1
+
+    def _cut(self, box: Box, sides: Sequence[float], look: Look) -> tuple[float, ...] | None:
+        left, top, right, bottom = sides
+        label = f"a box of {box.label!r}"
+        if right <= left or bottom <= top:
+            self.findings.skip(box.where, f"{label} without an area: {_shown(sides)}")
+            return None
+        cut = (max(left, 0.0), max(top, 0.0), min(right, float(look.columns)), min(bottom, float(look.rows)))
+        if cut[2] <= cut[0] or cut[3] <= cut[1]:
+            size = f"{look.columns} x {look.rows}"
+            self.findings.skip(box.where, f"{label} outside its picture of {size} pixels: {_shown(sides)}")
+            return None
+        if max(abs(a - b) for a, b in zip(cut, sides, strict=True)) > _BESIDE:
+            self._count("cut boxes", box.where)
+        return cut
+
+    def _count(self, what: str, where: str) -> None:
+        self.changed.setdefault(what, []).append(where)
+
+    def tell(self) -> None:
+        texts = {
+            "cut boxes": ("boxes", "they leave their picture and end at its border"),
+            "turned boxes": ("pictures", "their boxes are turned with them, as the EXIF entry says"),
+            "scaled boxes": ("pictures", "they have another size than the annotation says, and their boxes follow"),
+            "another size": ("pictures", "the annotation states another shape; its boxes are taken as they are"),
+        }
+        for what, wheres in self.changed.items():
+            name, why = texts[what]
+            more = ", ..." if len(wheres) > 3 else ""
+            self.findings.note(what, f"{len(wheres)} {name}: {', '.join(wheres[:3])}{more}", why)
+
+
+def _shown(sides: Sequence[float]) -> str:
+    return ", ".join(f"{name} {side:g}" for name, side in zip(SIDES, sides, strict=True))
+
+
+def turned(sides: Sequence[float], turn: int, stored: tuple[int, int]) -> tuple[float, ...]:
+    """A box of a stored picture in the picture the right way up.
+
+    Args:
+        turn: the EXIF orientation.
+        stored: (rows, columns) in the file.
+    """
+    left, top, right, bottom = sides
+    Y, X = stored
+    across, down = (left, right), (top, bottom)
+    if turn in (2, 3, 7, 8):
+        across = (X - right, X - left)
+    if turn in (3, 4, 6, 7):
+        down = (Y - bottom, Y - top)
+    if turn >= 5:
+        across, down = down, across
+    return across[0], down[0], across[1], down[1]
