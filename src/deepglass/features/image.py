@@ -7,6 +7,7 @@ shrunk to fit and the rest is filled with the mean colour (letterbox).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +32,7 @@ from deepglass.features._pictures import (
     resize,
     with_channels,
 )
+from deepglass.features._room import room
 from deepglass.features.base import Column, Feature, Guess, Media, Raw, sequence_of
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 LONGEST_SIDE = 128  # where nobody states a size; larger pictures rarely pay for their time
 SAMPLE = 512  # pictures that are decoded to learn size, colour, range and statistics
+CHUNK = 4096  # pictures that are decoded before they are put in their place
 CHUNK_SAMPLE = 128  # of these at most so many from one chunk
 
 
@@ -138,14 +141,19 @@ class Image(Feature):
             return self._encode_array(channels_last(raw))
         items = pictures(raw)
         mask = np.array([item is not None for item in items], bool)
-        values = np.zeros((len(items), self.channels_, *self.size_), _dtype(self.levels_))
+        values = room((len(items), self.channels_, *self.size_), _dtype(self.levels_))
         frame = np.tile(np.array([0, 0, *self.size_, *self.size_], np.float32), (len(items), 1))
         rows = np.flatnonzero(mask)
         if len(rows):
-            encoded = each(self._encode_one, [items[int(i)] for i in rows])
-            values[rows] = [codes for codes, _ in encoded]
-            frame[rows] = [place for _, place in encoded]
+            for some in np.array_split(rows, math.ceil(len(rows) / CHUNK)):
+                encoded = each(self._encode_one, [items[int(i)] for i in some])
+                values[some] = [codes for codes, _ in encoded]
+                frame[some] = [place for _, place in encoded]
         return Column(values, mask, None, frame)
+
+    @property
+    def row_bytes(self) -> int:
+        return self.channels_ * math.prod(self.size_) * np.dtype(_dtype(self.levels_)).itemsize
 
     def unreadable(self, raw: Raw) -> dict[int, str]:
         if isinstance(raw, np.ndarray):

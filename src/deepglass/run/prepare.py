@@ -19,10 +19,12 @@ from deepglass.data.sources.base import joined
 from deepglass.data.split import Split
 from deepglass.data.table import Skipped, Table
 from deepglass.errors import SourceError
+from deepglass.features._room import too_large
 from deepglass.features.base import FEATURES, Best, Column, Feature, Raw, recognise, take_raw
 from deepglass.run.checks import check_count, check_roles, check_rows, known_column
 from deepglass.run.spec import DataSpec, Source, Spec
 
+MUCH = 500_000_000  # bytes of encoded values of which something is said
 SAMPLE = 10_000  # rows that recognising a kind looks at
 PARTS = ("train", "valid", "test")
 
@@ -70,13 +72,12 @@ class Prepared:
 
     def datasets(self, device: str) -> dict[str, Dataset]:
         """The encoded rows of each part."""
-        inputs = {f.name: f.encode(self.table[f.column]) for f in self.inputs}
-        targets = {f.name: f.place(f.encode(self.table[f.column]), inputs) for f in self.outputs}
         parts = {}
         for part in PARTS:
-            rows = self.rows(part)
-            cut = lambda columns, rows=rows: {n: c.take(rows) for n, c in columns.items()}  # noqa: E731
-            parts[part] = Dataset(cut(inputs), cut(targets), device)
+            table = self.part(part)
+            inputs = {f.name: f.encode(table[f.column]) for f in self.inputs}
+            targets = {f.name: f.place(f.encode(table[f.column]), inputs) for f in self.outputs}
+            parts[part] = Dataset(inputs, targets, device)
         return parts
 
 
@@ -214,17 +215,29 @@ def _fitted(
         if missing:
             notes.append(f"{feature.name}: {missing} training rows have no value and teach nothing about it")
         notes += feature.remarks(column)
+    fitted_inputs = tuple(fit(f) for f in inputs)
     notes += _left_out(table.skipped)
+    notes += _memory(fitted_inputs, len(table))
     return Prepared(
         table,
         places,
         split,
-        tuple(fit(f) for f in inputs),
+        fitted_inputs,
         fitted_targets,
         tuple(taken),
         tuple(notes),
         fingerprint_of(table),
     )
+
+
+def _memory(inputs: Sequence[Feature], rows: int) -> list[str]:
+    """What the encoded rows take, where that is much, said before it is taken."""
+    notes = []
+    for feature in inputs:
+        if (size := rows * feature.row_bytes) >= MUCH:
+            kept = "in a file on disk, as memory has no room for them" if too_large(size) else "in memory"
+            notes.append(f"{feature.name}: {rows:,} rows of {feature.row_bytes:,} bytes, {size / 1e9:.1f} GB {kept}")
+    return notes
 
 
 def _left_out(skipped: Sequence[Skipped], most: int = 3) -> list[str]:
@@ -238,7 +251,7 @@ def _usable(table: Table, inputs: Sequence[Feature], targets: Sequence[Feature])
     """Leave out rows whose item cannot be read, and rows without any target."""
     keep = np.ones(len(table), bool)
     skipped: list[Skipped] = []
-    for feature in inputs:
+    for feature in (*inputs, *targets):
         for row, reason in feature.unreadable(table[feature.column]).items():
             keep[row] = False
             name = getattr(table[feature.column][row], "name", f"row {row}")
@@ -294,7 +307,7 @@ def _absent(raw: Raw) -> np.ndarray:
         return (~raw.is_finite().fill_null(False) if raw.dtype.is_float() else raw.is_null()).to_numpy()
     if isinstance(raw, np.ndarray) and raw.dtype.kind == "f":
         return np.asarray(np.isnan(raw.reshape(len(raw), -1)).all(1))
-    return np.zeros(len(raw), bool)
+    return np.array([isinstance(raw, list) and value is None for value in raw], bool)
 
 
 def _head(raw: Raw) -> Raw:

@@ -1,0 +1,18 @@
+"""Encoded values that would fill the memory lie in a file."""
+
+import numpy as np
+
+from deepglass.features._room import free_memory, room
+
+
+def test_what_fits_lies_in_memory_and_what_does_not_in_a_file():
+    small, large = room((10, 4), np.uint8), room((10, 4), np.uint8, memory=50)
+    assert not isinstance(small, np.memmap)
+    assert isinstance(large, np.memmap)
+    large[3] = 7
+    assert large.sum() == 28
+    assert large[3].flags.writeable
+
+
+def test_the_system_says_how_much_is_free():
+    assert 2**20 < free_memory() <= 2**40
