@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from deepglass.api import compare, evaluate, inspect, new, predict, report, resume, train
+    from deepglass.api import compare, evaluate, inspect, new, predict, report, resume, train, verify
     from deepglass.data.table import Table
     from deepglass.errors import DeepglassError, UserError
     from deepglass.features.base import Answer, Column, Feature
@@ -38,6 +38,7 @@ _HOMES = {
     "compare": "deepglass.api",
     "report": "deepglass.api",
     "new": "deepglass.api",
+    "verify": "deepglass.api",
     "Run": "deepglass.run.run",
     "Spec": "deepglass.run.spec",
     "Table": "deepglass.data.table",
@@ -83,6 +84,7 @@ __all__ = [
     "report",
     "resume",
     "train",
+    "verify",
 ]
 
 

@@ -250,7 +250,7 @@ def classification(labels: np.ndarray, log_probs: np.ndarray, predicted: np.ndar
     )
 
 
-def labels(truth: np.ndarray, scores: np.ndarray, chosen: np.ndarray) -> dict[str, float]:
+def multi_label(truth: np.ndarray, scores: np.ndarray, chosen: np.ndarray) -> dict[str, float]:
     """All figures for several labels a row: `map` from the order, the others from what was chosen.
 
     `accuracy` is the share of rows whose every label is right. Labels that no row has say nothing about the order;

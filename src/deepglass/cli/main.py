@@ -142,6 +142,21 @@ def predict(
 
 
 @app.command()
+def verify(
+    run: RunArgument,
+    a: Annotated[str, typer.Argument(help="a picture, or a row as JSON text, or a source of one row")],
+    b: Annotated[str, typer.Argument(help="the other")],
+    as_json: Json = False,
+) -> None:
+    """Are these two the same one, such as the same face? For a run that answers an identity."""
+    verdict = deepglass.verify(run, a, b)
+    if as_json:
+        _print_json(verdict._asdict())
+    else:
+        _show().show_verdict(verdict)
+
+
+@app.command()
 def compare(runs: Annotated[list[Path], typer.Argument(help="two runs or more")], as_json: Json = False) -> None:
     """Runs side by side: test figures, cost, and the settings in which they differ."""
     compared = deepglass.compare(*runs)

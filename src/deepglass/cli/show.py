@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table as Grid
 
+from deepglass.features.identity import Verdict
 from deepglass.run.plain import answer_text, short_figure, short_span
 from deepglass.run.prepare import Prepared
 from deepglass.run.run import Run
@@ -194,6 +195,12 @@ def show_answers(answers: Sequence[Mapping[str, Mapping[str, Any]]]) -> None:
     """One line a row: its answers and how sure they are."""
     for row in answers:
         print("  ".join(f"{name}: {answer(found)}" for name, found in row.items()))
+
+
+def show_verdict(verdict: Verdict) -> None:
+    """Whether two are the same one, and by how much."""
+    out.print(answer_text("same" if verdict.same else "different", verdict.confidence), style="bold")
+    out.print(f"similarity {verdict.similarity:.3f}; the same from {verdict.threshold:.3f} on")
 
 
 def answer(found: Mapping[str, Any]) -> str:

@@ -132,7 +132,7 @@ class Set(Feature):
         """`map`, `f1_macro`, `f1_micro`, `accuracy` (every label of a row right) and `log_loss` (a label's)."""
         probs = _probs(best, calibration)[truth.mask]
         true = truth.values[truth.mask] > 0
-        figures = metrics.labels(true, probs, probs >= _thresholds(calibration))
+        figures = metrics.multi_label(true, probs, probs >= _thresholds(calibration))
         if len(true):
             figures["log_loss"] = _entropy(true, probs)
         return figures if "map" in figures or not len(true) else {"map": 0.0, **figures}

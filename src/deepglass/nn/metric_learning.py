@@ -20,7 +20,7 @@ TINY = 1e-6
 class EmbeddingHead(nn.Module):
     """The mean token to a point on the unit sphere, and its cosine to a learned centre of each class.
 
-    Without a bias, so that the point depends on the input alone.
+    The point is centred by a batch norm: features that are never negative would all lie in one corner of the sphere.
 
     Args:
         dim: the width D of the tokens.
@@ -41,10 +41,11 @@ class EmbeddingHead(nn.Module):
         super().__init__()
         self.lead = lead
         self.linear = nn.Linear(dim, embedding, bias=False)
+        self.norm = nn.BatchNorm1d(embedding, affine=False)
         self.centres = nn.Parameter(torch.randn(classes, embedding) / math.sqrt(embedding))  # (K, E)
 
     def forward(self, tokens: Tokens) -> Tensor:
-        unit = F.normalize(self.linear(pool(tokens)).float(), dim=-1, eps=TINY)
+        unit = F.normalize(self.norm(self.linear(pool(tokens)).float()), dim=-1, eps=TINY)
         centres = F.normalize(self.centres, dim=-1, eps=TINY)
         return torch.cat([unit, _cosines(unit if self.lead else unit.detach(), centres)], dim=-1)
 

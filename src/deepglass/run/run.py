@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from deepglass.features.identity import Verdict
 from deepglass.networks.network import Network
 from deepglass.objectives.base import Objective
 from deepglass.run.folder import Folder
@@ -14,6 +15,7 @@ from deepglass.run.plain import short_figure, short_span
 from deepglass.run.predictor import Answers, Predictor, Rows
 from deepglass.run.prepare import read_like
 from deepglass.run.spec import Spec
+from deepglass.run.verify import verify
 
 
 class Run:
@@ -71,6 +73,10 @@ class Run:
         if source is None:
             return self.metrics.get("test", {})
         return self.predictor.evaluate(read_like(self.spec.data, source))
+
+    def verify(self, a: Any, b: Any) -> Verdict:
+        """Whether two pictures or rows show the same one; for a run that answers an identity."""
+        return verify(self.predictor, a, b)
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}: {self.summary()})"
