@@ -278,9 +278,9 @@ def _encoded(codes: np.ndarray, most: int) -> bytes:
 
 
 def _common(labels: Sequence[str]) -> str:
-    """What most of the patches' pictures are, such as "5 of 6: horse"; empty where they are mixed."""
+    """What most of the patches' pictures are, such as 5 of 6: “horse”; empty where they are mixed."""
     name, times = Counter(labels).most_common(1)[0]
-    return f"{times} of {len(labels)}: {name}" if times > len(labels) / 2 else ""
+    return f"{times} of {len(labels)}: “{name}”" if times > len(labels) / 2 else ""
 
 
 def _weights(network: nn.Module, name: str) -> np.ndarray:

@@ -9,10 +9,16 @@ MISSING = "–"
 _SPACE = "\N{NO-BREAK SPACE}"
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
-SHARES = {"accuracy", "balanced_accuracy", "coverage", "pixel_accuracy", "win_rate", "word_error_rate", "ece"}
+SHARES = {
+    "accuracy", "balanced_accuracy", "coverage", "pixel_accuracy", "win_rate", "word_error_rate", "ece",
+    "equal_error_rate",
+}  # fmt: skip
 """Metrics that read best in per cent."""
 
-_DECIMALS = {"roc_auc", "f1_macro", "r2", "miou", "map50", "map50_95", "spearman"}
+_DECIMALS = {
+    "roc_auc", "f1_macro", "f1_micro", "f1", "r2", "miou", "iou", "map", "map50", "map50_95", "average_precision",
+    "precision", "recall", "spearman",
+}  # fmt: skip
 _METRICS = {
     "roc_auc": "ROC AUC",
     "f1_macro": "F1 (macro)",
@@ -23,7 +29,11 @@ _METRICS = {
     "rmse": "RMSE",
     "mae": "MAE",
     "r2": "R²",
+    "f1_micro": "F1 (micro)",
+    "f1": "F1",
     "miou": "mean IoU",
+    "iou": "IoU",
+    "map": "mAP",
     "map50": "mAP at 50 %",
     "map50_95": "mAP at 50–95 %",
     "bleu": "BLEU",

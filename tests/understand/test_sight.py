@@ -1,0 +1,383 @@
+"""Pictures in the report: what a user sees of masks, boxes, pairs, filters, variations; and how many bytes it takes."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from PIL import Image as Pillow
+from test_report import base, checked, class_output
+
+from deepglass.data.augment import Augment
+from deepglass.data.batches import Dataset
+from deepglass.data.table import Table
+from deepglass.features.base import Feature
+from deepglass.features.boxes import Boxes
+from deepglass.features.category import Category
+from deepglass.features.identity import Identity
+from deepglass.features.image import Image
+from deepglass.features.mask import Mask
+from deepglass.features.set import Set
+from deepglass.networks.network import Network
+from deepglass.run.prepare import Prepared
+from deepglass.run.varying import Varied as Change
+from deepglass.understand.augmented import varied
+from deepglass.understand.filters import looked_for
+from deepglass.understand.report import draw
+from deepglass.understand.report.palette import colour
+from deepglass.understand.report.picture_facts import (
+    Box,
+    Curves,
+    Drawn,
+    Filters,
+    Legend,
+    Overlay,
+    Pair,
+    PrecisionRecall,
+    Redrawn,
+    Stage,
+    Unit,
+    Varied,
+    Verification,
+    Version,
+)
+from deepglass.understand.sight import Seen, facts_of
+
+EVIL = '<script>alert("1")</script>&\''
+
+
+def noise(size: tuple[int, int] = (24, 32), seed: int = 0) -> bytes:
+    return draw.photo(np.random.default_rng(seed).integers(0, 255, (*size, 3), dtype=np.uint8))
+
+
+def opened(picture: bytes) -> np.ndarray:
+    return np.asarray(Pillow.open(io.BytesIO(picture)).convert("RGBA"))
+
+
+def mask_overlay(row: int = 7, **changes: object) -> Overlay:
+    left = np.tile([0, 0, 1, -1], (3, 1))
+    overlay = Overlay(
+        row=row,
+        picture=noise(),
+        size=(24, 32),
+        truth=Drawn(draw.classes(left, (colour(0), colour(1)))),
+        answer=Drawn(draw.classes(1 - left, (colour(0), colour(1)))),
+        wrong=draw.classes(left, ((255, 0, 0),)),
+        score=0.25,
+        score_name="miou",
+        caption="road taken for sky, 12 % of the picture",
+    )
+    return replace(overlay, **changes)
+
+
+def box_overlay(row: int = 3) -> Overlay:
+    truth = (Box("cell", 0.1, 0.1, 0.4, 0.5, 0.8), Box("cell", 0.6, 0.6, 0.9, 0.9))
+    answer = (Box("cell", 0.1, 0.1, 0.4, 0.45, 0.8), Box("dust", 0.2, 0.6, 0.3, 0.9, 0.6, False))
+    faint = Box("cell", 0.5, 0.0, 0.7, 0.2, 0.1, False)
+    drawn = Drawn(boxes=(*answer, faint))
+    return Overlay(row=row, picture=noise(), size=(24, 32), truth=Drawn(boxes=truth), answer=drawn, score=0.5)
+
+
+# -- what the page says ------------------------------------------------------------------------------------------
+
+
+def test_masks_can_be_wiped_and_their_colours_are_named() -> None:
+    legend = (Legend("road", colour(0)), Legend("sky", colour(1)))
+    html = checked(
+        base(outputs=(class_output(overlays=(mask_overlay(), mask_overlay(8, typical=True)), legend=legend),))
+    )
+    assert ">Over the pictures</h2>" in html
+    assert html.count('aria-label="row 7: truth to the left, answer to the right"') == 1
+    assert "road taken for sky" in html
+    assert "mean IoU 0.250" in html
+    assert html.count(">typical<") == 1
+    assert "#0072b2" in html
+    # The picture itself is stored once, though it lies below both masks.
+    assert html.count('<image id="o0-0"') == html.count('href="#o0-0"') == 1
+
+
+def test_boxes_are_shown_from_a_confidence_on() -> None:
+    html = checked(base(outputs=(class_output(overlays=(box_overlay(),), show_from=0.5),)))
+    assert "<b data-found>1</b> of 2 true ones" in html
+    assert "<b data-alarms>1</b> false alarms" in html
+    assert html.count('class="box alarm away"') == 1, "the faint one waits for the slider"
+    assert html.count('class="box missed"') == html.count('class="box found"') == html.count('class="box right"') == 1
+
+
+def test_classes_can_be_sorted_and_the_worst_comes_first() -> None:
+    figures = {"good": {"iou": 0.9, "rows": 4.0}, "bad": {"iou": 0.1, "rows": 9.0}, "absent": {"iou": float("nan")}}
+    html = checked(base(outputs=(class_output(per_class=figures, legend=(Legend("bad", colour(0)),)),)))
+    table = html[html.index('id="each-class-0"') :]
+    places = [table.index(f'data-value="{name}"') for name in ("bad", "good", "absent")]
+    assert places == sorted(places)
+    assert '<th scope="col" aria-sort="ascending"><button type="button" class="sort">IoU' in table
+    assert table.count('class="chip"') == 1
+
+
+def test_precision_is_drawn_over_recall() -> None:
+    recall = tuple(np.linspace(0, 1, 101).tolist())
+    lines = [PrecisionRecall(f"kind {i}", tuple(1 - i / 10 * r for r in recall), 1 - i / 20, 10) for i in range(6)]
+    curves = Curves(recall, (PrecisionRecall("mean", lines[3].precision, 0.8, 60), *lines))
+    html = checked(base(outputs=(class_output(curves=curves),)))
+    assert ">Found against false alarms</h2>" in html
+    assert "mean, area 0.800" in html
+    assert "kind 5, area 0.750" in html
+    assert "kind 0" not in html, "only the classes with the smallest areas stand beside the mean"
+
+
+def test_pairs_stand_beside_their_threshold() -> None:
+    pairs = (Pair(noise(seed=1), noise(seed=2), (5, 1200), 0.2, True), Pair(noise(seed=3), noise(), (6, 8), 0.3, False))
+    same = Verification(
+        low=-0.5, high=1.0, same=(0, 2, 8), different=(9, 1, 0), threshold=0.4, missed=0.2, alarms=0.1, hardest=pairs
+    )
+    html = checked(base(outputs=(class_output(verification=same),)))
+    assert "The same, found least alike" in html
+    assert "rows 5 and 1,200" in html
+    assert html.count(">wrong<") == 1, "the different pair stays below the threshold"
+    assert "20.0\u00a0%" in html
+
+
+def test_pictures_are_set_side_by_side() -> None:
+    html = checked(base(outputs=(class_output(redrawn=(Redrawn(4, noise(), noise(), noise(), 21.5, "psnr"),)),)))
+    assert ">Picture to picture</h2>" in html
+    assert all(f"<figcaption>{name}</figcaption>" in html for name in ("given", "answer", "true"))
+
+
+def test_the_sheet_shows_before_and_after() -> None:
+    version = Version(noise(), Drawn(mask_overlay().truth.mask, (Box("cell", 0.1, 0.2, 0.5, 0.6),)))
+    html = checked(base(varied=Varied(("mirrored in half of the cases",), ((version, version, version),))))
+    assert ">Varied in training</h2>" in html
+    assert "mirrored in half of the cases" in html
+    assert html.count('class="masklayer"') == 3
+    assert ">as it is<" in html
+
+
+def test_filters_and_patches_are_shown_stage_by_stage() -> None:
+    unit = Unit(3, (noise(),) * 6, "5 of 6: “horse”")
+    stages = (Stage("stem", (16, 16), 8, (3, 3), (unit,)), Stage("last", (1, 1), 64, (32, 32), (unit,)))
+    html = checked(base(filters=Filters("photo", (32, 32), (noise((3, 3)),) * 8, (3, 3), stages, 900)))
+    assert ">What the network looks for</h2>" in html
+    assert "5 of 6: “horse”" in html
+    assert "each sees 3&nbsp;×&nbsp;3 pixels" in html
+    assert "one place, which sees the whole picture" in html
+
+
+def test_names_of_classes_do_no_harm() -> None:
+    box = Box(EVIL, 0.1, 0.1, 0.2, 0.2, 0.9, False)
+    over = replace(box_overlay(), truth=Drawn(boxes=(box,)), answer=Drawn(boxes=(box,)), caption=EVIL, score_name=EVIL)
+    line = PrecisionRecall(EVIL, (1.0, 0.0), 0.5, 3)
+    output = class_output(
+        overlays=(over,),
+        per_class={EVIL: {EVIL: 0.5}},
+        curves=Curves((0.0, 1.0), (line, line)),
+        legend=(Legend(EVIL, colour(0)),),
+    )
+    masks = class_output(name="second", overlays=(mask_overlay(caption=EVIL),), legend=(Legend(EVIL, colour(0)),))
+    version = Version(noise(), Drawn(boxes=(box,)))
+    unit = Unit(0, (noise(),), EVIL)
+    filters = Filters(EVIL, (8, 8), (), (3, 3), (Stage(EVIL, (2, 2), 3, (3, 3), (unit,)),), 5)
+    html = checked(base(outputs=(output, masks), varied=Varied((EVIL,), ((version,),)), filters=filters))
+    assert "<script>alert" not in html
+
+
+def test_many_large_pictures_stay_below_ten_megabytes() -> None:
+    large = np.random.default_rng(0).integers(0, 255, (360, 360, 3), dtype=np.uint8)
+    places = np.random.default_rng(0).integers(0, 30, (360, 360))
+    layer = draw.classes(places, tuple(colour(k) for k in range(30)))
+    one = mask_overlay(picture=draw.photo(large), size=(360, 360), truth=Drawn(layer), answer=Drawn(layer))
+    unit = Unit(0, (draw.photo(large, 96),) * 6)
+    stage = Stage("map", (4, 4), 64, (96, 96), (unit,) * 8)
+    filters = Filters("photo", (360, 360), (), (3, 3), (stage,) * 5, 100)
+    outputs = tuple(class_output(name=f"output {i}", overlays=(one,) * 18) for i in range(4))
+    assert len(checked(base(outputs=outputs, filters=filters))) < 10_000_000
+
+
+# -- from answers to facts ---------------------------------------------------------------------------------------
+
+
+def prepared(picture: Image, output: Feature, pictures: np.ndarray, answers: object) -> Prepared:
+    """All rows are test rows."""
+    rows = len(pictures)
+    table = Table({"image": pictures, output.name: answers}, "made up")
+    return Prepared(table, 10 + np.arange(rows), np.full(rows, "test"), (picture,), (output,), (), (), "")
+
+
+def pictures_of(rows: int, size: int = 16, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 255, (rows, size, size, 3), dtype=np.uint8)
+
+
+def seen_of(picture: Image, output: Feature, pictures: np.ndarray, answers: object, best: dict, **calibration) -> Seen:
+    ready = prepared(picture, output, pictures, answers)
+    inputs = {"image": picture.encode(pictures)}
+    truth = output.place(output.encode(answers), inputs)
+    return Seen(ready, np.arange(len(pictures)), {**best, **output.context(inputs)}, truth, calibration)
+
+
+def test_the_worst_mask_comes_first_and_says_what_went_wrong() -> None:
+    pictures = pictures_of(8)
+    answers = np.zeros((8, 16, 16), np.uint8)
+    answers[:, :, 8:] = 1
+    feature = Mask(name="mask", names=("road", "sky")).fit([answers])
+    picture = Image(name="image").fit([pictures])
+    said = feature.encode(answers).values.copy()
+    said[5] = 2  # all sky
+    best = {"classes": said, "confidence": np.full(said.shape, 200, np.uint8)}
+    facts = facts_of(feature, seen_of(picture, feature, pictures, answers, best))
+    worst = facts["overlays"][0]
+    assert worst.row == 15
+    assert worst.score == pytest.approx(0.25)
+    assert worst.caption == "road taken for sky, 50% of the picture"
+    assert any(o.typical and o.score == 1 for o in facts["overlays"])
+    assert (opened(worst.truth.mask)[0, 0] == [*colour(0), 255]).all()
+    assert (opened(worst.answer.mask)[0, 0] == [*colour(1), 255]).all()
+    assert (opened(worst.wrong)[..., 3] > 0).mean() == 0.5
+    assert set(facts["per_class"]) == {"road", "sky"}
+
+
+def test_boxes_are_matched_once_each() -> None:
+    pictures = pictures_of(3)
+    box = {"label": "cell", "left": 0.0, "top": 0.0, "right": 8.0, "bottom": 8.0}
+    answers = pl.Series("boxes", [[box], [box], []])
+    feature = Boxes(name="boxes").fit([answers])
+    picture = Image(name="image").fit([pictures])
+    half, corner = [0, 0, 0.5, 0.5], [0.5, 0.5, 1, 1]
+    best = {
+        "boxes": np.array([[half, half], [corner, half], [corner, half]], np.float32),
+        "scores": np.array([[0.9, 0.8], [0.7, 0.02], [0.6, 0.0]], np.float32),
+        "labels": np.zeros((3, 2), np.int64),
+        "mask": np.array([[True, True], [True, True], [True, False]]),
+    }
+    facts = facts_of(feature, seen_of(picture, feature, pictures, answers, best, threshold=0.5))
+    by_row = {o.row: o for o in facts["overlays"]}
+    assert [b.correct for b in by_row[10].answer.boxes] == [True, False], "the second finds what is found already"
+    assert by_row[10].truth.boxes[0].confidence == pytest.approx(0.9)
+    assert by_row[11].truth.boxes[0].confidence is None
+    assert by_row[10].truth.boxes[0][1:5] == pytest.approx((0, 0, 0.5, 0.5))
+    assert facts["show_from"] == 0.5
+    assert facts["per_class"]["cell"]["recall"] == 0.5
+    assert facts["per_class"]["cell"]["precision"] == 0.25
+    assert facts["curves"].lines[0].positives == 2
+
+
+def test_several_labels_have_curves_and_mistakes() -> None:
+    pictures = pictures_of(4)
+    answers = pl.Series("labels", [["sea"], ["sea", "sun"], [], ["sun"]])
+    feature = Set(name="labels").fit([answers])
+    truth = feature.encode(answers).values
+    odds = np.where(truth > 0, 3.0, -3.0).astype(np.float32)
+    odds[2] = 3.0
+    seen = seen_of(Image(name="image").fit([pictures]), feature, pictures, answers, {"log_odds": odds})
+    facts = facts_of(feature, seen)
+    (wrong,) = facts["mistakes"]
+    assert (wrong.row, wrong.truth) == (12, "none of them")
+    assert wrong.predicted in ("sea, sun", "sun, sea")
+    assert wrong.picture is not None
+    assert {line.name for line in facts["curves"].lines} == {"mean", "sea", "sun"}
+
+
+def test_the_hardest_pairs_are_found() -> None:
+    pictures = pictures_of(6)
+    answers = pl.Series("who", ["Ada", "Ada", "Bo", "Bo", "Cy", "Cy"])
+    feature = Identity(name="who", embedding=2).fit([answers])
+    angle = np.radians([0, 10, 90, 170, 200, 205])  # the two Bos are far apart, a Bo and a Cy are near
+    unit = np.stack([np.cos(angle), np.sin(angle)], 1).astype(np.float32)
+    best = {"embedding": unit, "nearest": np.zeros((6, 1), int), "similarity": np.zeros((6, 1), np.float32)}
+    seen = seen_of(Image(name="image").fit([pictures]), feature, pictures, answers, best, threshold=0.5)
+    found = facts_of(feature, seen)["verification"]
+    assert next(p.rows for p in found.hardest if p.same) == (12, 13)
+    assert next(p.rows for p in found.hardest if not p.same) == (13, 14)
+    assert found.missed == pytest.approx(1 / 3)
+    assert sum(found.same) == 3
+    assert sum(found.different) == 12
+
+
+def test_other_kinds_add_nothing() -> None:
+    answers = pl.Series("label", ["a", "b", "a"])
+    feature = Category(name="label").fit([answers])
+    seen = seen_of(Image(name="image").fit([pictures_of(3)]), feature, pictures_of(3), answers, {})
+    assert facts_of(feature, seen) == {}
+
+
+# -- variations and filters --------------------------------------------------------------------------------------
+
+
+def test_masks_move_with_the_varied_pictures() -> None:
+    pictures = np.zeros((6, 16, 16, 3), np.uint8)
+    pictures[:, :, 4:8] = 200
+    answers = (pictures[..., 0] > 0).astype(np.uint8)
+    feature, picture = Mask(name="mask").fit([answers]), Image(name="image").fit([pictures])
+    ready = replace(prepared(picture, feature, pictures, answers), split=np.full(6, "train"))
+    sheet = varied(ready, Change({"image": Augment(shift=0.25, flip=True)}, (feature,)))
+    assert sheet is not None
+    assert sheet.changes == ("shifted by up to 25% of the side", "mirrored in half of the cases")
+    assert [len(row) for row in sheet.rows] == [4] * 6
+    moved = 0
+    for row in sheet.rows:
+        for version in row:
+            bright = opened(version.picture)[..., 0] > 100
+            true = (opened(version.drawn.mask)[..., :3] == colour(1)).all(-1)
+            assert (bright == true).all()
+            moved += not (bright == (opened(row[0].picture)[..., 0] > 100)).all()
+    assert moved > 6
+    assert varied(ready, None) is None
+
+
+def small_network(trunk: str, size: int, **settings: object) -> tuple[Network, Dataset, np.ndarray]:
+    """An untrained network whose pictures are dark but for one bright square each."""
+    random = np.random.default_rng(0)
+    pictures = random.integers(0, 30, (80, size, size, 3), dtype=np.uint8)
+    corners = random.integers(0, size - 4, (80, 2))
+    for one, (y, x) in zip(pictures, corners, strict=True):
+        one[y : y + 4, x : x + 4] = 255
+    labels = pl.Series("label", ["a", "b"] * 40)
+    picture, label = Image(name="image").fit([pictures]), Category(name="label").fit([labels])
+    torch.manual_seed(0)
+    network = Network([picture], [label], trunk, settings)
+    return network, Dataset({"image": picture.encode(pictures)}, {"label": label.encode(labels)}), corners
+
+
+@pytest.mark.parametrize(("trunk", "least"), [("conv", 3), ("resnet", 3), ("lenet5", 3), ("alexnet", 2)])
+def test_filters_grow_from_pixels_to_the_whole(trunk: str, least: int) -> None:
+    network, data, _ = small_network(trunk, 32)
+    found = looked_for(network, lambda batch: network.answers(batch.inputs), data, "image", ["a", "b"] * 40)
+    assert found is not None
+    assert found.looked_at == 80
+    assert len(found.stages) >= least
+    assert len(found.first) == min(found.stages[0].channels, 64)
+    assert opened(found.first[0]).shape[:2] == found.kernel
+    assert found.stages[0].field == found.kernel, "one place of the first map sees what its filter covers"
+    fields = [stage.field[0] for stage in found.stages]
+    assert fields == sorted(fields)
+    grids = [stage.grid[0] for stage in found.stages]
+    assert grids == sorted(grids, reverse=True)
+    for stage in found.stages:
+        for unit in stage.units:
+            assert len(unit.patches) == 6
+            assert opened(unit.patches[0]).shape[:2] == stage.field
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in network.modules())
+    html = checked(base(filters=found))
+    assert len(html) < 1_500_000
+
+
+def test_top_patches_hold_what_the_channel_answers_to() -> None:
+    network, data, _ = small_network("conv", 32, width=8)
+    conv = next(m for m in network.modules() if isinstance(m, torch.nn.Conv2d) and m.in_channels == 3)
+    with torch.no_grad():
+        conv.weight[0] = 1.0  # the first channel answers to brightness
+    found = looked_for(network, lambda batch: network.answers(batch.inputs), data, "image")
+    assert found is not None
+    unit = next(u for u in found.stages[0].units if u.channel == 0)
+    assert all((opened(patch)[..., :3] == 255).all() for patch in unit.patches)
+
+
+def test_networks_without_convolutions_over_pictures_show_none() -> None:
+    pictures = pictures_of(20, 8)
+    labels = pl.Series("label", ["a", "b"] * 10)
+    picture, label = Image(name="image").fit([pictures]), Category(name="label").fit([labels])
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 2))
+    data = Dataset({"image": picture.encode(pictures)}, {"label": label.encode(labels)})
+    assert looked_for(network, lambda b: network(b.inputs["image"].values.float()), data, "image") is None
