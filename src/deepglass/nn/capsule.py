@@ -21,13 +21,12 @@ def squash(x: Tensor) -> Tensor:
     """Vectors shortened to a length below 1, their direction kept: |x|^2 / (1 + |x|^2) long.
 
     Shapes:
-        x: (..., D) -> (..., D) float32.
+        x: (..., D) -> (..., D), its dtype kept.
 
     Source: arXiv 1710.09829, equation 1.
     """
-    x = x.float()
-    squared = x.square().sum(-1, keepdim=True)
-    return x * (squared / (1 + squared) * (squared + _TINY).rsqrt())
+    squared = x.float().square().sum(-1, keepdim=True)
+    return x * (squared / (1 + squared) * (squared + _TINY).rsqrt()).to(x.dtype)
 
 
 def lengths(capsules: Tensor) -> Tensor:
@@ -94,23 +93,25 @@ class Routing(nn.Module):
     def forward(self, u: Tensor) -> Tensor:
         with torch.no_grad():
             shares = self._shares(u)
-        return self._above(u, shares)
+        return squash(self._sums(u, shares).float())
 
-    def _shares(self, u: Tensor) -> Tensor:
-        """How much of each input capsule goes to each capsule above, (K, B, N); sums to 1 over K."""
-        B, N, E = u.shape
-        K = len(self.weight)
-        logits = u.new_zeros(K, B, N)
+    def _shares(self, u: Tensor) -> Tensor | None:
+        """How much of each input capsule goes to each capsule above, (K, B, N), which sums to 1 over K; None: equal."""
+        (B, N, E), K = u.shape, len(self.weight)
+        logits, shares = u.new_zeros(K, B, N), None
         for _ in range(self.iterations - 1):
-            above = self._above(u, logits.softmax(0))  # (B, K, D)
-            wanted = above.transpose(0, 1) @ self.weight.transpose(1, 2)  # (K, B, N * E), what each input would be
+            above = squash(self._sums(u, shares))  # (B, K, D)
+            wanted = above.transpose(0, 1) @ self.weight.transpose(1, 2)  # (K, B, N * E), what each input should be
             logits = logits + (wanted.view(K, B, N, E) * u).sum(-1)
-        return logits.softmax(0)
+            shares = logits.softmax(0).to(u.dtype)
+        return shares
 
-    def _above(self, u: Tensor, shares: Tensor) -> Tensor:
-        """The squashed sums of what the inputs predict, (B, K, D)."""
-        shared = (shares.unsqueeze(-1) * u).flatten(2)  # (K, B, N * E)
-        return squash((shared @ self.weight).transpose(0, 1))
+    def _sums(self, u: Tensor, shares: Tensor | None) -> Tensor:
+        """What the inputs predict for each capsule above, weighted and added up, (B, K, D)."""
+        K, _, D = self.weight.shape
+        if shares is None:
+            return (u.flatten(1) @ (self.weight.transpose(0, 1).flatten(1) / K)).unflatten(1, (K, D))
+        return ((shares.unsqueeze(-1) * u).flatten(2) @ self.weight).transpose(0, 1)
 
 
 class EvidenceHead(nn.Module):

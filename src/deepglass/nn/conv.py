@@ -132,14 +132,25 @@ class ResidualBody(nn.Module):
     Args:
         dims: width of each stage.
         blocks: residual blocks of each stage.
+        halve: whether the map is halved as it comes in, before its norm.
 
     Shapes:
-        x: (B, dim, Y, X) -> one map (B, dims[i], Y / 2^i, X / 2^i) a stage, finest first.
+        x: (B, dim, Y, X) -> one map (B, dims[i], Y / 2^i, X / 2^i) a stage, finest first; half that with `halve`.
     """
 
-    def __init__(self, dim: int, dims: Sequence[int], blocks: Sequence[int], *, norm: Norm, activation: str) -> None:
+    def __init__(
+        self,
+        dim: int,
+        dims: Sequence[int],
+        blocks: Sequence[int],
+        *,
+        halve: bool = False,
+        norm: Norm,
+        activation: str,
+    ) -> None:
         super().__init__()
-        self.enter = nn.Sequential(norm2d(norm, dim), make_activation(activation))
+        pool = [nn.MaxPool2d(2, ceil_mode=True)] if halve else []
+        self.enter = nn.Sequential(*pool, norm2d(norm, dim), make_activation(activation))
         self.stages = nn.ModuleList()
         for i, (out_dim, count) in enumerate(zip(dims, blocks, strict=True)):
             layers = [ResidualBlock(dim, out_dim, stride=1 if i == 0 else 2, norm=norm, activation=activation)]
