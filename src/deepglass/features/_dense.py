@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image as Pillow
 
 from deepglass.features.base import Answer, Column
 
@@ -52,6 +55,32 @@ class MaskAnswer(Answer):
         return MaskAnswer(mixed, self.size, self.weight)
 
 
+class ImageAnswer(Answer):
+    """The likeliest picture; params: (B, C, y, x), standardised."""
+
+    def __init__(self, params: Tensor, size: tuple[int, int], mean: Tensor, std: Tensor, levels: int) -> None:
+        self.params, self.size, self.mean, self.std, self.levels = params, size, mean, std, levels
+
+    def loss(self, target: Field) -> Tensor:
+        """The mean squared error of a row, standardised."""
+        true = (target.values.to(self.mean.dtype) - self.mean) / self.std
+        return (self._whole() - true).square().mean((1, 2, 3))
+
+    def best(self) -> dict[str, Tensor]:
+        """The picture's codes, (B, C, Y, X)."""
+        codes = (self._whole() * self.std + self.mean).round().clamp(0, self.levels)
+        return {"codes": codes.byte() if self.levels <= 255 else codes.int()}
+
+    def pooled(self, members: int) -> ImageAnswer:
+        mean = self.params.float().reshape(-1, members, *self.params.shape[1:]).mean(1)
+        return ImageAnswer(mean, self.size, self.mean, self.std, self.levels)
+
+    def _whole(self) -> Tensor:
+        from deepglass.nn.dense import resized
+
+        return resized(self.params, self.size)
+
+
 def pack(numbers: np.ndarray) -> dict[str, Any]:
     """A map (Y, X) of whole numbers as runs of equal ones, row by row; plain JSON."""
     flat = numbers.ravel()
@@ -71,6 +100,20 @@ def unpack(value: Mapping[str, Any]) -> np.ndarray:
     return np.repeat(numbers, lengths).reshape(value["size"])
 
 
+def packed(pixels: np.ndarray) -> dict[str, Any]:
+    """Pixels (C, Y, X) from 0 to 255, C being 1 or 3, as a PNG file in text; plain JSON."""
+    bytes_ = np.clip(np.round(pixels), 0, 255).astype(np.uint8)
+    image = Pillow.fromarray(bytes_[0] if len(bytes_) == 1 else np.ascontiguousarray(bytes_.transpose(1, 2, 0)))
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return {"size": list(pixels.shape[1:]), "png": base64.b64encode(file.getvalue()).decode()}
+
+
+def unpacked(value: Mapping[str, Any]) -> np.ndarray:
+    """The pixels that a picture's `value` stands for, (Y, X) or (Y, X, 3) of bytes."""
+    return np.asarray(Pillow.open(io.BytesIO(base64.b64decode(value["png"]))))
+
+
 # -- geometry ----------------------------------------------------------------------------------------------------
 
 
@@ -80,6 +123,15 @@ def nearest(codes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         return codes
     rows, columns = (((np.arange(n) + 0.5) * old / n).astype(int) for n, old in zip(size, codes.shape, strict=True))
     return codes[rows[:, None], columns]
+
+
+def cut(values: np.ndarray, frame: np.ndarray | None) -> np.ndarray:
+    """What is seen of maps (..., Y, X), by a row of `relative_frames`; None sees all."""
+    if frame is None:
+        return values
+    Y, X = values.shape[-2:]
+    top, left, height, width = np.round(frame[:4] * [Y, X, Y, X]).astype(int)
+    return values[..., top : top + max(height, 1), left : left + max(width, 1)]
 
 
 def set_in(codes: np.ndarray, top: int, left: int, size: tuple[int, int]) -> np.ndarray:

@@ -214,8 +214,12 @@ class Feature(ABC):
         """A module from `Tokens` of width `dim` to params."""
         raise NotImplementedError(f"a {self.kind} cannot be an output")
 
-    def spatial_head(self, dim: int, widths: Sequence[int]) -> nn.Module:
-        """For a spatial kind: a module from `Tokens` with maps of these widths, finest first, to params."""
+    def spatial_head(self, dim: int, widths: Sequence[int], grid: tuple[int, int] | None = None) -> nn.Module:
+        """For a spatial kind: a module from `Tokens` with maps of these widths, finest first, to params.
+
+        Args:
+            grid: rows and columns of the finest map, where they are known.
+        """
         raise NotImplementedError
 
     def answer(self, params: Any) -> Answer:

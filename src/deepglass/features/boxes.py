@@ -136,7 +136,7 @@ class Boxes(Feature):
 
         return BoxEncoder(len(self.vocabulary_ or ()), dim)
 
-    def spatial_head(self, dim: int, widths: Sequence[int]) -> nn.Module:
+    def spatial_head(self, dim: int, widths: Sequence[int], grid: tuple[int, int] | None = None) -> nn.Module:
         from deepglass.nn.detect import DetectHead
 
         return DetectHead(widths, max(len(self.vocabulary_ or ()), 1), dim=self.dim, levels=self.levels)

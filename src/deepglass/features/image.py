@@ -8,16 +8,20 @@ shrunk to fit and the rest is filled with the mean colour (letterbox).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+from zlib import crc32
 
 import numpy as np
 import polars as pl
 from PIL import Image as Pillow
 
+from deepglass import metrics
 from deepglass.errors import SourceError, SpecError
+from deepglass.features._codes import Range, background_of, channels_of, code_dtype, quantise, range_of
+from deepglass.features._dense import ImageAnswer, cut, packed, relative_frames
 from deepglass.features._pictures import (
     ENDINGS,
     Picture,
@@ -28,15 +32,30 @@ from deepglass.features._pictures import (
     decode_sized,
     each,
     frames,
+    letterbox,
     pictures,
     resize,
     with_channels,
 )
 from deepglass.features._room import room
-from deepglass.features.base import Column, Feature, Guess, Media, Raw, sequence_of
+from deepglass.features.base import (
+    Answer,
+    Best,
+    Calibration,
+    Column,
+    Feature,
+    Guess,
+    Media,
+    Metric,
+    Raw,
+    sequence_of,
+)
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
+
+    from deepglass.nn.tokens import Field
+    from deepglass.nn.warp import Warp
 
 LONGEST_SIDE = 128  # where nobody states a size; larger pictures rarely pay for their time
 SAMPLE = 512  # pictures that are decoded to learn size, colour, range and statistics
@@ -52,6 +71,8 @@ class Image(Feature):
         size: (rows, columns) that all pictures are brought to; None learns it: their own size when they share one,
             else the median, at most 128 on the longer side.
         colour: "grey", "rgb", or "auto": grey where all of a sample are.
+        noise: added to an input, in shares of the range, so that an output of the same column is it without noise. A
+            picture always gets the same. Answers to new pictures are for clean ones too, which get it as well.
         size_: the size in use.
         channels_: C.
         levels_: the largest code: 255 for bytes, 65,535 for 16 bit.
@@ -72,6 +93,7 @@ class Image(Feature):
 
     size: tuple[int, int] | None = None
     colour: Literal["auto", "grey", "rgb"] = "auto"
+    noise: float = 0.0
     size_: tuple[int, int] | None = None
     channels_: int | None = None
     levels_: int | None = None
@@ -82,6 +104,9 @@ class Image(Feature):
     background_: float | None = None
 
     augments: ClassVar[bool] = True
+    metric: ClassVar[Metric | None] = Metric("psnr", True)
+    spatial: ClassVar[bool] = True
+    trunk: ClassVar[str | None] = "unet"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -90,6 +115,10 @@ class Image(Feature):
             raise SpecError("bad-value", f"{where}.colour: expected auto, grey or rgb, got {self.colour!r}")
         if self.size is not None and (len(self.size) != 2 or not all(1 <= s <= 4096 for s in self.size)):
             raise SpecError("bad-value", f"{where}.size: expected [rows, columns] from 1 to 4096, got {self.size!r}")
+        if not 0 <= self.noise <= 1:
+            raise SpecError(
+                "bad-value", f"{where}.noise: expected a share of the range from 0 to 1, got {self.noise!r}"
+            )
 
     @classmethod
     def recognise(cls, raw: Raw, name: str) -> Guess | None:
@@ -116,8 +145,8 @@ class Image(Feature):
         sample = _sample(chunks)
         if not sample:
             raise SourceError("no-rows", f"{self.name}: there is no readable picture to learn from")
-        scope = _range(sample)
-        channels = _channels(sample, self.colour)
+        scope = range_of(sample)
+        channels = channels_of(sample, self.colour)
         known = replace(
             self,
             size_=cast(tuple[int, int], tuple(self.size or _size(sample))),
@@ -125,7 +154,7 @@ class Image(Feature):
             levels_=scope.levels,
             low_=scope.low,
             high_=scope.high,
-            background_=_background(sample),
+            background_=background_of(sample),
         )
         codes = np.concatenate([known._codes(pixels).reshape(channels, -1) for pixels in sample], 1).astype(np.float64)
         std = np.maximum(codes.std(1), scope.levels / 1000)  # else a constant channel is blown up
@@ -138,10 +167,10 @@ class Image(Feature):
             SourceError: `not-found`, `unreadable-image` or `too-large`, naming the file.
         """
         if isinstance(raw, np.ndarray) and channels_last(raw[:0]).shape[1:] == (*self.size_, self.channels_):
-            return self._encode_array(channels_last(raw))
+            return self._with_noise(self._encode_array(channels_last(raw)))
         items = pictures(raw)
         mask = np.array([item is not None for item in items], bool)
-        values = room((len(items), self.channels_, *self.size_), _dtype(self.levels_))
+        values = room((len(items), self.channels_, *self.size_), code_dtype(self.levels_))
         frame = np.tile(np.array([0, 0, *self.size_, *self.size_], np.float32), (len(items), 1))
         rows = np.flatnonzero(mask)
         if len(rows):
@@ -149,11 +178,11 @@ class Image(Feature):
                 encoded = each(self._encode_one, [items[int(i)] for i in some])
                 values[some] = [codes for codes, _ in encoded]
                 frame[some] = [place for _, place in encoded]
-        return Column(values, mask, None, frame)
+        return self._with_noise(Column(values, mask, None, frame))
 
     @property
     def row_bytes(self) -> int:
-        return self.channels_ * math.prod(self.size_) * np.dtype(_dtype(self.levels_)).itemsize
+        return self.channels_ * math.prod(self.size_) * np.dtype(code_dtype(self.levels_)).itemsize
 
     def unreadable(self, raw: Raw) -> dict[int, str]:
         if isinstance(raw, np.ndarray):
@@ -183,10 +212,78 @@ class Image(Feature):
 
         return PictureEncoder(self.prepare(), self.channels_, dim, self.size_)
 
+    def warp(self, field: Field, map: Warp) -> Field:
+        from deepglass.nn.warp import warp
+
+        return field._replace(values=warp(field.values, map))
+
+    # -- as an answer ------------------------------------------------------------------------------------------
+
+    def spatial_head(self, dim: int, widths: Sequence[int], grid: tuple[int, int] | None = None) -> nn.Module:
+        from deepglass.nn.dense import DenseHead
+
+        if self.channels_ not in (1, 3):
+            raise SpecError("bad-value", f"outputs.{self.name}: expected grey or rgb, found {self.channels_} channels")
+        sides = zip(self.size_, grid or self.size_, strict=True)
+        return DenseHead(dim, widths, [0.0] * self.channels_, upscale=max(-(-side // came) for side, came in sides))
+
+    def answer(self, params: Tensor) -> Answer:
+        mean, std = (params.new_tensor(v).view(1, -1, 1, 1) for v in (self.mean_, self.std_))
+        return ImageAnswer(params, (self.size_[0], self.size_[1]), mean, std, self.levels_)
+
+    def score(self, best: Best, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
+        """psnr in decibels and mse, the range of the values being 0 to 1."""
+        errors = self._errors(best, truth)[truth.mask]
+        return {"psnr": metrics.psnr(errors), "mse": float(errors.mean())} if len(errors) else {}
+
+    def condensed(self, best: Best, truth: Column) -> tuple[Best, Column]:
+        """Each picture's mean squared error, (N,)."""
+        return {"error": self._errors(best, truth)}, Column(truth.mask, truth.mask)
+
+    def constant(self, truth: Column) -> Best:
+        """The mean of the pictures, pixel by pixel."""
+        known = truth.values[truth.mask] if truth.mask.any() else np.array(self.mean_).reshape(1, -1, 1, 1)
+        mean = np.broadcast_to(known.mean(0, dtype=np.float64), truth.values.shape[1:])
+        return {"codes": np.round(mean)[None].astype(np.int32 if self.levels_ > 255 else np.uint8)}
+
+    def constant_loss(self, truth: Column) -> float:
+        errors = self._errors(self.constant(truth), truth, one=True)[truth.mask] * self.levels_**2
+        return max(float(errors.mean()) / float(np.mean(np.square(self.std_))), 1e-12) if len(errors) else 1.0
+
+    def decode(self, best: Best, calibration: Calibration | None = None) -> list[dict[str, Any]]:
+        """`value`: {"size": [rows, columns], "png": base64}; `features._dense.unpacked` gives the pixels."""
+        frames = best.get("frame")
+        seen = [cut(codes, None if frames is None else frames[i]) for i, codes in enumerate(best["codes"])]
+        return [{"value": packed(codes * (255 / self.levels_))} for codes in seen]
+
+    def context(self, inputs: Mapping[str, Column]) -> Best:
+        """Where the first picture stands in its letterbox, as shares of its sides, and its size as it came."""
+        where = relative_frames(inputs)
+        return {} if where is None else {"frame": where}
+
+    # -- pieces ------------------------------------------------------------------------------------------------
+
+    def _errors(self, best: Best, truth: Column, one: bool = False) -> np.ndarray:
+        """Each row's mean squared error in shares of the range, (N,)."""
+        if "error" in best:
+            return best["error"]
+        said = best["codes"]
+        pairs = ((said[0 if one else i], true) for i, true in enumerate(truth.values))
+        return np.array([np.mean(np.square((a.astype(np.float32) - b) / self.levels_)) for a, b in pairs])
+
+    def _with_noise(self, column: Column) -> Column:
+        if not self.noise:
+            return column
+        for codes in column.values:
+            random = np.random.default_rng(crc32(np.ascontiguousarray(codes)))
+            noisy = codes + random.normal(0, self.noise * self.levels_, codes.shape)
+            codes[:] = np.clip(np.round(noisy), 0, self.levels_)
+        return column
+
     def _encode_array(self, array: np.ndarray) -> Column:
         """The short way for arrays that need neither resizing nor another number of channels."""
         missing = np.isnan(array).all((1, 2, 3)) if array.dtype.kind == "f" else np.zeros(len(array), bool)
-        values = _quantise(array, _Range(self.low_, self.high_, self.levels_)).transpose(0, 3, 1, 2)
+        values = quantise(array, Range(self.low_, self.high_, self.levels_)).transpose(0, 3, 1, 2)
         frame = np.tile(np.array([0, 0, *self.size_, *self.size_], np.float32), (len(array), 1))
         return Column(np.ascontiguousarray(values), ~missing, None, frame)
 
@@ -194,18 +291,16 @@ class Image(Feature):
         """Codes, and where what is seen stands in them, as `Column.frame` has it."""
         pixels, size = decode_sized(picture, near=self.size_)
         codes = self._codes(pixels)
-        inner = codes.shape[1:]
-        top, left = ((whole - part) // 2 for whole, part in zip(self.size_, inner, strict=True))
+        top, left, *inner = letterbox(pixels.shape, self.size_)
         return self._letterbox(codes), (top, left, *inner, *size)
 
     def _codes(self, pixels: np.ndarray) -> np.ndarray:
         """The pixels of one picture as codes (C, <= Y, <= X), shrunk or grown to touch two borders."""
         pixels = with_channels(pixels, self.channels_, self.background_)
-        scale = min(self.size_[0] / pixels.shape[0], self.size_[1] / pixels.shape[1])
-        inner = tuple(max(round(side * scale), 1) for side in pixels.shape[:2])
-        if all(a > 0.9 * b for a, b in zip(inner, self.size_, strict=True)):
-            inner = self.size_  # so small a stretch does less harm than a border
-        return _quantise(resize(pixels, inner), _Range(self.low_, self.high_, self.levels_)).transpose(2, 0, 1)
+        _top, _left, *inner = letterbox(pixels.shape, self.size_)
+        return quantise(resize(pixels, (inner[0], inner[1])), Range(self.low_, self.high_, self.levels_)).transpose(
+            2, 0, 1
+        )
 
     def _letterbox(self, codes: np.ndarray) -> np.ndarray:
         """Codes (C, <= Y, <= X) in the middle of a picture of the mean colour, (C, Y, X)."""
@@ -213,17 +308,9 @@ class Image(Feature):
             return codes
         out = np.empty((self.channels_, *self.size_), codes.dtype)
         out[:] = np.round(self.mean_).astype(codes.dtype)[:, None, None]
-        top, left = ((whole - part) // 2 for whole, part in zip(self.size_, codes.shape[1:], strict=True))
+        top, left, *_inner = letterbox(codes.shape[1:], self.size_)
         out[:, top : top + codes.shape[1], left : left + codes.shape[2]] = codes
         return out
-
-
-class _Range(NamedTuple):
-    """Raw values from `low` to `high` as codes from 0 to `levels`."""
-
-    low: float
-    high: float
-    levels: int
 
 
 def _recognise_array(array: np.ndarray) -> Guess | None:
@@ -258,58 +345,3 @@ def _size(sample: Sequence[np.ndarray]) -> tuple[int, int]:
     rows, columns = np.median([pixels.shape[:2] for pixels in sample], 0)
     shrink = min(1.0, LONGEST_SIDE / max(rows, columns))
     return max(round(rows * shrink), 1), max(round(columns * shrink), 1)
-
-
-def _channels(sample: Sequence[np.ndarray], colour: str) -> int:
-    if colour != "auto":
-        return 1 if colour == "grey" else 3
-    most = max(pixels.shape[2] for pixels in sample)
-    if most > 4 or (most == 4 and not any(_has_alpha(pixels) for pixels in sample)):
-        return most
-    coloured = (p.shape[2] >= 3 and bool((p[..., :1] != p[..., 1:3]).any()) for p in sample)
-    return 3 if any(coloured) else 1
-
-
-def _has_alpha(pixels: np.ndarray) -> bool:
-    """Whether a fourth channel is an alpha: mostly all or nothing, which a band of a satellite picture is not."""
-    top = 1.0 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max
-    return pixels.shape[2] == 4 and bool(np.isin(pixels[..., 3], (0, top)).mean() > 0.2)
-
-
-def _background(sample: Sequence[np.ndarray]) -> float:
-    """Black where what is not transparent is bright, so that white drawings do not vanish; else white."""
-    shown = [p[..., :-1].mean(2)[p[..., -1] > 0] for p in sample if p.shape[2] in (2, 4)]
-    bright = np.concatenate(shown) if shown else np.zeros(1)
-    top = 1.0 if sample[0].dtype.kind == "f" else np.iinfo(sample[0].dtype).max
-    return 0.0 if bright.size and bright.mean() > 0.7 * top else 1.0
-
-
-def _range(sample: Sequence[np.ndarray]) -> _Range:
-    if all(pixels.dtype == np.uint8 for pixels in sample):
-        return _Range(0.0, 255.0, 255)
-    if all(pixels.dtype.kind == "u" for pixels in sample):
-        return _Range(0.0, 65535.0, 65535)
-    low, high = min(float(np.nanmin(p)) for p in sample), max(float(np.nanmax(p)) for p in sample)
-    few = float(round(high)) if 1 < high <= 32 else 1.0  # few grey levels, such as 0 to 16
-    for top, levels in ((few, int(few)), (255.0, 255), (1.0, 255)):
-        if low >= 0 and high <= top and all(_whole(p * (levels / top)) for p in sample[:50]):
-            return _Range(0.0, top, levels)
-    return _Range(low, high if high > low else low + 1, 65535)
-
-
-def _whole(values: np.ndarray) -> bool:
-    return bool(np.nanmax(np.abs(values - np.round(values))) < 1e-3)
-
-
-def _dtype(levels: int) -> type[np.unsignedinteger]:
-    return np.uint8 if levels <= 255 else np.uint16
-
-
-def _quantise(values: np.ndarray, scope: _Range) -> np.ndarray:
-    dtype = _dtype(scope.levels)
-    if values.dtype == dtype and scope.high == np.iinfo(dtype).max:
-        return values
-    if values.dtype.kind == "u" and scope.high in (255.0, 65535.0):  # 8 and 16 bit pictures side by side
-        values = values * (scope.high / np.iinfo(values.dtype).max)
-    codes = (np.nan_to_num(values, nan=scope.low) - scope.low) * (scope.levels / (scope.high - scope.low))
-    return np.clip(np.round(codes), 0, scope.levels).astype(dtype)

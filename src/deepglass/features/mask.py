@@ -15,7 +15,7 @@ import numpy as np
 
 from deepglass import metrics
 from deepglass.errors import SourceError, SpecError
-from deepglass.features._dense import MaskAnswer, nearest, pack, relative_frames, set_in
+from deepglass.features._dense import MaskAnswer, cut, nearest, pack, relative_frames, set_in
 from deepglass.features._pictures import Picture, decode_indices, each, letterbox, pictures
 from deepglass.features.base import Answer, Best, Calibration, Column, Feature, Guess, Metric, Raw
 
@@ -161,7 +161,7 @@ class Mask(Feature):
     def encoder(self, dim: int) -> nn.Module:
         raise SpecError("bad-value", f"inputs.{self.name}: a mask can only be an output; take it for an image")
 
-    def spatial_head(self, dim: int, widths: Sequence[int]) -> nn.Module:
+    def spatial_head(self, dim: int, widths: Sequence[int], grid: tuple[int, int] | None = None) -> nn.Module:
         from deepglass.nn.dense import DenseHead
 
         total = sum(self.counts_)
@@ -268,12 +268,8 @@ class Mask(Feature):
     def _decoded(
         self, classes: np.ndarray, sure: np.ndarray, frame: np.ndarray | None, accuracy: np.ndarray
     ) -> dict[str, Any]:
-        size = classes.shape
-        if frame is not None:
-            Y, X = classes.shape
-            top, left, height, width = np.round(frame[:4] * [Y, X, Y, X]).astype(int)
-            seen = slice(top, top + max(height, 1)), slice(left, left + max(width, 1))
-            classes, sure, size = classes[seen], sure[seen], (int(frame[4]), int(frame[5]))
+        size = classes.shape if frame is None else (int(frame[4]), int(frame[5]))
+        classes, sure = cut(classes, frame), cut(sure, frame)
         counts = np.bincount(classes.ravel(), minlength=len(self.values_) + 1)[1:]
         shares = {n: float(c / classes.size) for n, c in zip(self.class_names, counts, strict=True) if c}
         sure = sure.astype(np.float64) / 255

@@ -139,7 +139,7 @@ class Video(Feature):
 
     def _picture(self) -> Image:
         """One frame as a picture, with what was learned."""
-        names = [f.name for f in dataclasses.fields(Image)]
+        names = [f.name for f in dataclasses.fields(Image) if f.name != "noise"]
         return Image(**{n: getattr(self, n) for n in names})
 
 

@@ -45,7 +45,8 @@ class Network(nn.Module):
         shapes = shapes_of(inputs, cls, settings)
         self.trunk: Trunk = construct(cls, settings, "network", ["trunk"], inputs=shapes)
         self.encoders = nn.ModuleList(_encoder(group, self.trunk.dim, cls, settings) for group in self.groups)
-        self.heads = nn.ModuleDict({_key(f.name): _head(f, self.trunk, trunk) for f in outputs})
+        grid = next((s.grid for s in shapes if s.grid is not None and len(s.grid) == 2), None)
+        self.heads = nn.ModuleDict({_key(f.name): _head(f, self.trunk, trunk, grid) for f in outputs})
         _channels_last(self)  # from_image and Tokens.image are then views
 
     @property
@@ -79,7 +80,7 @@ class Network(nn.Module):
         return head(tokens, target.repeat(self.members) if target is not None else None)
 
 
-def _head(feature: Feature, trunk: Trunk, name: str) -> nn.Module:
+def _head(feature: Feature, trunk: Trunk, name: str, grid: tuple[int, ...] | None) -> nn.Module:
     if not type(feature).spatial:
         return feature.head(trunk.out_dim)
     if not trunk.pyramid:
@@ -88,7 +89,8 @@ def _head(feature: Feature, trunk: Trunk, name: str) -> nn.Module:
             f"outputs.{feature.name}: a {feature.kind} needs a network that keeps where things are, which {name!r} "
             "does not; try network.trunk=conv",
         )
-    return feature.spatial_head(trunk.out_dim, trunk.pyramid)
+    finest = None if grid is None else (grid[0], grid[1])  # a pyramid begins at the first picture's own grid
+    return feature.spatial_head(trunk.out_dim, trunk.pyramid, finest)
 
 
 def shapes_of(
