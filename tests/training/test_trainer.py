@@ -166,6 +166,24 @@ def test_the_clock_shortens_a_run_that_is_too_slow(monkeypatch) -> None:
     assert clock.length(plan, 450) == 450, "at the end of the budget a run ends at once"
 
 
+def test_steps_that_turn_slow_do_not_overrun_the_budget(monkeypatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("deepglass.training.trainer.time.perf_counter", lambda: now[0])
+
+    class Slow(Line):
+        def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
+            now[0] += 3.0  # where 0.3 was measured
+            yield from super().losses(batch, progress)
+
+    clock = Clock(30.0)
+    clock.begin(0, Costs(0.3, 0.0), 10**6)
+    plan = replace(PLAN, steps=100, evaluate_every=100, checkpoint_every=100, budget=30.0)
+    history = Trainer().fit(Slow(), Line().stream(_data(), 8, 0), plan, _data(), clock)
+    assert now[0] <= 33
+    assert 5 <= history.step <= 10
+    assert history.plan.progress(history.step) == 1, "the schedule still came to its end"
+
+
 def test_a_replanned_run_is_replayed_to_the_same_bits() -> None:
     plan = PLAN.replanned(20, 45)
     assert plan.replans == (Replan(20, 45),)

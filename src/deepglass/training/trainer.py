@@ -77,6 +77,10 @@ class Clock:
         self._looked = (step, self.elapsed())
         self._next_look = self.elapsed() + self.budget / 40
 
+    def late(self) -> bool:
+        """Whether it is time to look, however few steps were done: slow ones must not overrun the budget."""
+        return self.elapsed() >= self._next_look
+
     def evaluated(self, seconds: float, step: int) -> None:
         """An evaluation took so long; it does not count for the pace of the steps."""
         self.costs = self.costs._replace(evaluation=max(seconds, 0.5 * self.costs.evaluation))
@@ -91,7 +95,7 @@ class Clock:
         if now < self._next_look and left > self.budget / 20:
             return None
         steps, seconds = step - self._looked[0], now - self._looked[1]
-        if steps < LOOK_EVERY or seconds <= 0:
+        if not steps or seconds <= 0 or (steps < LOOK_EVERY and seconds < self.budget / 40):
             return None
         pace = seconds / steps
         self._looked, self._next_look = (step, now), now + self.budget / 40
@@ -206,7 +210,8 @@ class _Run:
                 reason = "interrupted"
                 break
             due = self.step >= self.plan.last_step or self.step % self.plan.evaluate_every == 0
-            if (due or self.step % LOOK_EVERY == 0) and not self._look():
+            late = self.clock is not None and self.clock.late()
+            if (due or late or self.step % LOOK_EVERY == 0) and not self._look():
                 self._recover(good)
                 continue
             last = self.step >= self.plan.last_step
