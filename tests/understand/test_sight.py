@@ -230,7 +230,7 @@ def test_the_worst_mask_comes_first_and_says_what_went_wrong() -> None:
     worst = facts["overlays"][0]
     assert worst.row == 15
     assert worst.score == pytest.approx(0.25)
-    assert worst.caption == "road taken for sky, 50% of the picture"
+    assert worst.caption == "road taken for sky, 50\u00a0% of the picture"
     assert any(o.typical and o.score == 1 for o in facts["overlays"])
     assert (opened(worst.truth.mask)[0, 0] == [*colour(0), 255]).all()
     assert (opened(worst.answer.mask)[0, 0] == [*colour(1), 255]).all()

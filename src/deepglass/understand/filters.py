@@ -27,6 +27,7 @@ PIXELS = 1_500_000  # of all pictures that are searched: 1,900 of MNIST, 1,400 o
 PICTURES = (48, 1024)  # at least and at most so many
 SECONDS = 1.5  # a slow network looks at fewer
 BATCH = 64
+ASKED = 32  # pictures from whose gradients it is measured what a place sees
 STAGES, UNITS, PATCHES, FIRST = 5, 8, 6, 64
 LEAST_PATCH = 48  # pixels on the page; smaller ones are enlarged
 FAINT = 0.05  # of the strongest gradient: what a place sees less of does not count
@@ -65,17 +66,17 @@ def looked_for(
     Args:
         network: whose modules are listened to.
         run: calls the network on a batch, once.
-        data: rows with pictures, the first ones are looked at.
+        data: rows with pictures, of which some are looked at.
         picture: the name of the input.
         labels: the class of each row, where there is one, so that it can be said what patches have in common.
     """
     codes = data.columns[picture].values
-    present = np.flatnonzero(data.columns[picture].mask)
+    present = np.random.default_rng(0).permutation(np.flatnonzero(data.columns[picture].mask))  # frames of a film: any
     if not len(present):
         return None
     size = (codes.shape[-2], codes.shape[-1])
     network.eval()
-    few = data.batch(torch.from_numpy(present[:BATCH]))
+    few = data.batch(torch.from_numpy(present[:ASKED]))
     listener = _Listener(network, codes.shape[1:])
     with torch.enable_grad():
         maps = listener.hear(run, few, grad=True)

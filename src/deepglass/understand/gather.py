@@ -178,7 +178,10 @@ def _filters(objective: Objective, prepared: Prepared, device: str) -> Filters |
     picture = picture_of(prepared)
     if picture is None:
         return None
-    rows = np.concatenate([prepared.rows("test"), prepared.rows("train")])[:LOOKED_AT]
+    rows = prepared.rows("test")
+    if len(rows) < LOOKED_AT // 2:
+        rows = np.concatenate([rows, prepared.rows("train")])
+    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(LOOKED_AT, len(rows))).astype(int))]
     table = prepared.table.take(rows)
     inputs = {f.name: f.encode(table[f.column]) for f in prepared.inputs}
     targets = {f.name: f.place(f.encode(table[f.column]), inputs) for f in prepared.outputs}

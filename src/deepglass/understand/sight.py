@@ -18,6 +18,7 @@ from deepglass.features.mask import Mask
 from deepglass.features.set import Set
 from deepglass.run.prepare import Prepared
 from deepglass.understand.report import draw
+from deepglass.understand.report.numerals import percent
 from deepglass.understand.report.palette import colour
 from deepglass.understand.report.picture_facts import (
     Box,
@@ -120,7 +121,7 @@ def _taken_for(counts: np.ndarray, names: tuple[str, ...]) -> str:
     if share < 0.005:
         return ""
     true, said = divmod(int(wrong.argmax()), len(counts))
-    return f"{names[true]} taken for {names[said]}, {share:.0%} of the picture"
+    return f"{names[true]} taken for {names[said]}, {percent(share, 0)} of the picture"
 
 
 def _cut(plane: np.ndarray, part: tuple[float, float, float, float]) -> np.ndarray:
@@ -229,8 +230,8 @@ def _box_figures(
             continue
         figures[name] = {
             "rows": float(true),
-            "map50": float(precision[0, k]),
-            "map50_95": float(precision[:, k].mean()),
+            "ap50": float(precision[0, k]),
+            "ap50_95": float(precision[:, k].mean()),
             "recall": hits / true if true else float("nan"),
             "precision": hits / said if said else float("nan"),
         }
@@ -362,14 +363,36 @@ def _hard(
 
 
 def _cases(score: np.ndarray, known: np.ndarray) -> list[tuple[int, bool]]:
-    """The worst rows, then some around the median: (row, whether it is one of these)."""
+    """The worst rows, then some around the median: (row, whether it is one of these).
+
+    Where neighbours score alike, as frames of a film do, they are kept apart, so that not one scene is shown a dozen
+    times.
+    """
     order = np.flatnonzero(known)
+    gap = len(order) // (2 * WORST) if _alike(score[order]) else 0
     order = order[np.argsort(score[order], kind="stable")]
-    worst = order[: max(min(WORST, len(order) - TYPICAL), min(WORST, (len(order) + 1) // 2))]
-    rest = order[len(worst) :]
-    middle = max(len(order) // 2 - TYPICAL // 2 - len(worst), 0)
-    typical = rest[middle : middle + TYPICAL]
-    return [*((int(i), False) for i in worst), *((int(i), True) for i in typical)]
+    worst = _apart(order, min(WORST, max(len(order) - TYPICAL, (len(order) + 1) // 2)), gap)
+    rest = np.array([i for i in order if i not in worst], int)
+    near_median = rest[np.argsort(np.abs(score[rest] - np.median(score[order])), kind="stable")]
+    return [*((i, False) for i in worst), *((i, True) for i in _apart(near_median, TYPICAL, gap))]
+
+
+def _alike(score: np.ndarray) -> bool:
+    """Whether the scores of neighbours go together."""
+    if len(score) < 3 * WORST or score.std() < 1e-9:
+        return False
+    centred = score - score.mean()
+    return bool((centred[1:] * centred[:-1]).mean() > 0.5 * centred.var())
+
+
+def _apart(order: np.ndarray, count: int, gap: int) -> list[int]:
+    """The first so many that are more than `gap` from each other; nearer ones where there are not enough."""
+    chosen: list[int] = []
+    for least in (gap, 0):
+        for i in map(int, order):
+            if len(chosen) < count and i not in chosen and all(abs(i - c) > least for c in chosen):
+                chosen.append(i)
+    return chosen
 
 
 def _shown(seen: Seen, i: int, longest: int = draw.LONGEST) -> _Picture | None:

@@ -116,8 +116,8 @@ def colour_keys(legend: Iterable[tuple[str, str]]) -> str:
 
 
 def capital(words: str) -> str:
-    """The first letter as a capital."""
-    return words[:1].upper() + words[1:]
+    """The first letter as a capital, unless the next one is: mAP."""
+    return words if words[1:2].isupper() else words[:1].upper() + words[1:]
 
 
 def each_output(parts: Sequence[tuple[str, str]], *, named: bool) -> str:

@@ -11,12 +11,13 @@ _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 SHARES = {
     "accuracy", "balanced_accuracy", "coverage", "pixel_accuracy", "win_rate", "word_error_rate", "ece",
-    "equal_error_rate",
+    "equal_error_rate", "share",
 }  # fmt: skip
 """Metrics that read best in per cent."""
 
 _DECIMALS = {
     "roc_auc", "f1_macro", "f1_micro", "f1", "r2", "miou", "iou", "map", "map50", "map50_95", "average_precision",
+    "ap50", "ap50_95",
     "precision", "recall", "spearman",
 }  # fmt: skip
 _METRICS = {
@@ -34,6 +35,8 @@ _METRICS = {
     "miou": "mean IoU",
     "iou": "IoU",
     "map": "mAP",
+    "ap50": "average precision at 50 %",
+    "ap50_95": "at 50–95 %",
     "map50": "mAP at 50 %",
     "map50_95": "mAP at 50–95 %",
     "bleu": "BLEU",

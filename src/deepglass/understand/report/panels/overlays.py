@@ -6,12 +6,13 @@ Without the page's script masks stand side by side and boxes are shown from one 
 from __future__ import annotations
 
 from deepglass.understand.report.facts import Facts, OutputFacts
-from deepglass.understand.report.markup import Panel, colour_keys, each_output, label, shorten, source_of, text
+from deepglass.understand.report.markup import Panel, colour_keys, details, each_output, label, shorten, source_of, text
 from deepglass.understand.report.numerals import confidence, count, figure, finite, metric_name
 from deepglass.understand.report.palette import css
 from deepglass.understand.report.picture_facts import Box, Overlay
 
 _BYTES = 3_000_000  # of all pictures together: base64 makes a third more, and a report is at most 10 MB
+_FIRST, _FIRST_TYPICAL = 6, 3  # the others open on a click
 _NAMED = 10  # boxes a picture whose names are all written
 _KEYS = (("right", "right"), ("alarm", "false alarm"), ("missed", "missed"), ("found", "true, found"))
 
@@ -50,8 +51,20 @@ def _masks(place: int, output: OutputFacts, overlays: list[Overlay]) -> str:
     keys = colour_keys((label(k.name, 30), css(k.colour)) for k in output.legend)
     return (
         f'<div class="overlays" data-masks>{keys}<div class="controls scripted" hidden>{strength}{only}</div>'
-        f'<div class="overs">{"".join(cards)}</div></div>'
+        f"{_folded(cards, overlays)}</div>"
     )
+
+
+def _folded(cards: list[str], overlays: list[Overlay]) -> str:
+    """The first of the worst and of the typical ones; the rest opens on a click."""
+    worst = [c for c, o in zip(cards, overlays, strict=True) if not o.typical]
+    typical = [c for c, o in zip(cards, overlays, strict=True) if o.typical]
+    first = [*worst[:_FIRST], *typical[:_FIRST_TYPICAL]]
+    rest = [*worst[_FIRST:], *typical[_FIRST_TYPICAL:]]
+    html = f'<div class="overs">{"".join(first)}</div>'
+    if rest:
+        html += details(f"{count(len(rest))} more", f'<div class="overs">{"".join(rest)}</div>', css="screen")
+    return html
 
 
 def _wipe(name: str, overlay: Overlay) -> str:
@@ -112,10 +125,10 @@ def _boxes(place: int, output: OutputFacts, overlays: list[Overlay]) -> str:
         f'<p aria-live="polite">In these pictures <b data-found>{count(found)}</b> of {count(len(truths))} true ones '
         f"are found, with <b data-alarms>{count(alarms)}</b> false alarms.</p>"
     )
-    cards = "".join(_card(o, at) for o in overlays)
+    cards = [_card(o, at) for o in overlays]
     return (
         f'<div class="overlays" data-boxes><div class="controls"><div class="scripted" hidden>{slider}</div>{counts}'
-        f'<p class="keys">{keys}</p></div><div class="overs">{cards}</div></div>'
+        f'<p class="keys">{keys}</p></div>{_folded(cards, overlays)}</div>'
     )
 
 

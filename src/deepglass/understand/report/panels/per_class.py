@@ -24,15 +24,16 @@ def panel(facts: Facts) -> Panel | None:
 
 
 def _table(place: int, output: OutputFacts) -> str:
-    metrics = list(dict.fromkeys(m for figures in output.per_class.values() for m in figures if m != "rows"))
+    found = dict.fromkeys(m for figures in output.per_class.values() for m in figures)
+    metrics = [m for m in found if m != "rows"]
+    columns = [*(["rows"] if "rows" in found else []), *metrics]
     colours = {k.name: css(k.colour) for k in output.legend}
     first = metrics[0] if metrics else "rows"
     order = sorted(output.per_class, key=lambda n: _key(output.per_class[n].get(first)))
-    rows = "".join(_row(name, output.per_class[name], metrics, colours.get(name)) for name in order[:_MOST])
-    names = ["class", "rows", *metrics]
+    rows = "".join(_row(name, output.per_class[name], columns, colours.get(name)) for name in order[:_MOST])
     head = "".join(
-        f'<th scope="col"{_sorted(i, metrics)}><button type="button" class="sort">{_heading(n)}</button></th>'
-        for i, n in enumerate(names)
+        f'<th scope="col"{_sorted(n == first)}><button type="button" class="sort">{_heading(n)}</button></th>'
+        for n in ("class", *columns)
     )
     more = len(order) - _MOST
     note = f'<p class="note">{count(more)} further classes are not shown.</p>' if more > 0 else ""
@@ -44,27 +45,25 @@ def _table(place: int, output: OutputFacts) -> str:
     )
 
 
-def _sorted(place: int, metrics: list[str]) -> str:
-    return ' aria-sort="ascending"' if place == (2 if metrics else 1) else ""
+def _sorted(here: bool) -> str:
+    return ' aria-sort="ascending"' if here else ""
 
 
 def _heading(metric: str) -> str:
     return text(capital({"class": "class", "rows": "true ones"}.get(metric, metric_name(metric))))
 
 
-def _row(name: str, figures: Mapping[str, float], metrics: list[str], colour: str | None) -> str:
+def _row(name: str, figures: Mapping[str, float], columns: list[str], colour: str | None) -> str:
     chip = f'<i class="chip" style="--c:{colour}"></i>' if colour else ""
-    rows = figures.get("rows")
-    cells = "".join(_cell(m, figures.get(m)) for m in metrics)
-    return (
-        f'<tr><th scope="row" data-value="{text(name)}">{chip}{label(name, 40)}</th>'
-        f'<td data-value="{_value(rows)}">{count(rows)}</td>{cells}</tr>'
-    )
+    cells = "".join(_cell(c, figures.get(c)) for c in columns)
+    return f'<tr><th scope="row" data-value="{text(name)}">{chip}{label(name, 40)}</th>{cells}</tr>'
 
 
-def _cell(metric: str, value: float | None) -> str:
+def _cell(column: str, value: float | None) -> str:
+    if column == "rows":
+        return f'<td data-value="{_value(value)}">{count(value)}</td>'
     bar = meter(value) if finite(value) and 0 <= value <= 1 else ""
-    return f'<td data-value="{_value(value)}">{bar}{figure(metric, value)}</td>'
+    return f'<td data-value="{_value(value)}">{bar}{figure(column, value)}</td>'
 
 
 def _value(value: float | None) -> str:
