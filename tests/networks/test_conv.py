@@ -127,6 +127,15 @@ def test_it_learns_where_a_bright_bar_stands(cls: type[Trunk]) -> None:
     assert loss.item() < 0.1  # 0.69 is chance; seeds 0 to 4 end below 0.02
 
 
+@pytest.mark.parametrize("size", [(1, 1), (8, 8), (33, 47), (96, 128)])
+def test_a_residual_network_that_halves_at_once(size: tuple[int, int]) -> None:
+    whole, half = (Resnet([shape_of(size)], width=8, halve=halve) for halve in (False, True))
+    maps = [t.to(memory_format=torch.channels_last)([picture(size, 8)[1]]).pyramid for t in (whole, half)]
+    assert tuple(m.shape[1] for m in maps[1]) == half.pyramid
+    assert maps[1][0].shape == maps[0][0].shape, "the stem's map stays"
+    assert maps[1][1].shape[2] == -(-maps[0][1].shape[2] // 2)
+
+
 def test_the_width_follows_the_time_that_there_is() -> None:
     shape = shape_of((28, 28))
     widths = [Conv.sized([shape], 54_000, work)["width"] for work in (1e9, 1e12, 1e13, 1e15)]

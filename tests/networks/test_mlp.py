@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
+import polars as pl
 import pytest
 import torch
 from torch import nn
 
+from deepglass.data.batches import Dataset
+from deepglass.features.category import Category
+from deepglass.features.image import Image
+from deepglass.features.number import Number
+from deepglass.networks.network import Network
 from deepglass.networks.trunks.mlp import Mlp
 from deepglass.nn.tabular import CategoryEmbedding, NumberEmbedding
 from deepglass.nn.tokens import Tokens, TokenShape
@@ -110,3 +117,20 @@ def test_it_learns_a_step_and_a_category():
     network.eval()
     error = (predict().mean(1) - y).square().mean()
     assert 1 - error / y.var() > 0.9
+
+
+def test_a_picture_is_read_pixel_by_pixel_beside_numbers():
+    pictures = np.zeros((4, 6, 5), np.uint8)
+    pictures[np.arange(4), 1, np.arange(4)] = 255  # the same pixels in other places: their mean tells nothing
+    image = Image(name="image").fit([pictures])
+    speed = Number(name="speed").fit([pl.Series([1.0, 2.0, 3.0])])
+    label = Category(name="label").fit([pl.Series(["a", "b"])])
+    torch.manual_seed(0)
+    network = Network([image, speed], [label], "mlp", {"members": 2, "width": 8}).eval()
+    columns = {"image": image.encode(pictures), "speed": speed.encode(pl.Series([1.0] * 4))}
+    inputs = Dataset(columns, {}).batch(torch.arange(4)).inputs
+    params = network(inputs)["label"]
+    assert params.shape == (8, 2)
+    assert len(params[::2].unique(dim=0)) == 4
+    missing = inputs["image"]._replace(mask=torch.zeros(4, dtype=torch.bool))
+    assert len(network(inputs | {"image": missing})["label"][::2].unique(dim=0)) == 1
