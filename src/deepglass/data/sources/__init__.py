@@ -2,6 +2,7 @@
 
     read("housing.csv")            a text table; tsv, json, jsonl, parquet, arrow, Excel alike, also .gz
     read("photos/")                a folder of class folders; idx files, npz, tables; a zip or tar of these
+    read("roads/")                 pictures beside masks, or with boxes: Pascal VOC, YOLO, COCO, a table of boxes
     read("sklearn:digits")         a bundled set
     read("made:moving_digits")     a set that is made on the spot
     read("data:mnist")             a named set below --data-root or $DEEPGLASS_DATA
@@ -23,7 +24,7 @@ import numpy as np
 import polars as pl
 
 from deepglass.data.sources import named
-from deepglass.data.sources.annotated import read_annotated
+from deepglass.data.sources.annotated import read_annotated, read_annotation_file
 from deepglass.data.sources.archives import is_archive, unpack
 from deepglass.data.sources.base import Findings, SourceOptions, visible
 from deepglass.data.sources.delimited import table_of_text
@@ -120,6 +121,8 @@ def _read_path(
         return read_npz(path, name)
     if kind := media_kind(path.name):
         return Table({kind: [Media(name, path)]}, name, kinds={kind: kind})
+    if columns is None and (annotated := read_annotation_file(path, name, options)) is not None:
+        return annotated
     return with_media(read_table_file(path, name, columns, options), path.parent)
 
 
@@ -129,7 +132,7 @@ def _read_folder(
     entries = visible(folder)
     if idx := [p for p in entries if is_idx(p)]:
         return read_idx_files(idx, name)
-    if pattern is None and (annotated := read_annotated(folder, name)) is not None:
+    if pattern is None and (annotated := read_annotated(folder, name, options)) is not None:
         return annotated
     tables = [] if pattern is not None else table_files(entries)
     sure = [p for p in tables if p.suffix.lower() != ".txt"]  # classes.txt beside pictures is no table

@@ -1,35 +1,81 @@
-"""Folders of pictures with annotations beside them: which kind of annotation it is."""
+"""Pictures with annotations beside them: which kind of annotation it is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from dataclasses import replace
 from pathlib import Path
 
-from deepglass.data.sources.base import Findings
+from deepglass.data.sources.base import Findings, SourceOptions
 from deepglass.data.sources.boxes import Labelled, box_table
-from deepglass.data.sources.masks import mask_files, read_masks
-from deepglass.data.sources.tree import Tree
+from deepglass.data.sources.boxlist import is_boxlist, read_boxlists
+from deepglass.data.sources.coco import is_coco, read_coco
+from deepglass.data.sources.masks import look_like_masks, mask_files, read_masks
+from deepglass.data.sources.tree import Tree, ending
 from deepglass.data.sources.voc import read_voc
 from deepglass.data.sources.yolo import read_yolo
 from deepglass.data.table import Table
+from deepglass.errors import SourceError
 
-_BOXES: tuple[Callable[[Tree, Findings], list[Labelled] | None], ...] = (read_voc, read_yolo)
+_OF_MASKS = re.compile(r"masks?|labels?|annotations?|annot|segmentation_?class|gt|ground_?truth", re.IGNORECASE)
 
 
-def read_annotated(folder: Path, source: str) -> Table | None:
-    """Pictures with boxes or masks as a table; None where a folder holds something else."""
+def read_annotated(folder: Path, source: str, options: SourceOptions) -> Table | None:
+    """A folder of pictures with boxes or masks as a table; None where it holds something else.
+
+    Boxes come before masks. A folder of masks alone stands for the pictures beside it with these masks.
+    """
     tree = Tree.of(folder)
     if not tree.pictures:
         return None
+    if _OF_MASKS.fullmatch(folder.name) and not tree.ending_in(".txt", ".xml", ".json", ".csv"):
+        return read_masks(Tree.of(folder.parent).below(folder.name), source) if look_like_masks(tree) else None
     masks = mask_files(tree)
     bare = tree.without(masks)
-    for reader in _BOXES:
+    findings = Findings()
+    labelled = _boxes(bare, findings, options) if bare.pictures else None
+    if labelled is None:
+        return read_masks(tree, source)
+    if masks:
+        inside = masks[0].split("/")[0]
+        how = (
+            f"for the masks give {source}/{inside}" if "/" in masks[0] else "for the masks keep them without the boxes"
+        )
+        findings.note("masks", f"{len(masks)} such as {masks[0]}", f"boxes come first; {how}")
+    return box_table(bare, labelled, source, findings)
+
+
+def _boxes(tree: Tree, findings: Findings, options: SourceOptions) -> list[Labelled] | None:
+    """What the first kind of annotation that is there says."""
+    for read in (read_coco, read_voc, read_yolo, lambda tree, found: read_boxlists(tree, found, options)):
+        found = Findings()
+        if (labelled := read(tree, found)) is not None:
+            findings.notes += found.notes
+            findings.skipped += found.skipped
+            return labelled
+    return None
+
+
+def read_annotation_file(path: Path, source: str, options: SourceOptions) -> Table | None:
+    """COCO's JSON or a table of boxes given as a file, over the pictures beside it; None for another file.
+
+    Raises:
+        SourceError: `mismatched-files` where COCO's pictures are neither beside the file nor one folder above.
+    """
+    alone = Tree(path.parent, (path.name,))
+    coco = ending(path.name) == ".json" and is_coco(path)
+    if not coco and not is_boxlist(alone, path.name):
+        return None
+    above = [path.parent.parent] if coco or _OF_MASKS.fullmatch(path.parent.name) else []
+    for folder in (path.parent, *above):
+        whole = Tree.of(folder)
+        pictures = whole.without(mask_files(whole)).pictures
+        tree = Tree(folder, (*pictures, str(path.relative_to(folder))))
         findings = Findings()
-        if (labelled := reader(bare, findings)) is not None:
-            if masks:
-                where = masks[0].split("/")[0]
-                findings.note(
-                    "masks", f"{len(masks)} in {where}/", f"boxes come first; for the masks give {source}/{where}"
-                )
-            return box_table(bare, labelled, source, findings)
-    return read_masks(tree, source)
+        labelled = read_coco(tree, findings) if coco else read_boxlists(tree, findings, options)
+        if labelled and any(item.boxes is not None for item in labelled):
+            said = [item for item in labelled if item.boxes is not None]  # the file is about these pictures alone
+            return replace(box_table(tree, said, source, findings), name=source)
+    if coco:
+        raise SourceError("mismatched-files", f"{source}: none of its pictures is in {path.parent} or the folder above")
+    return None

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-import numpy as np
 import polars as pl
 
 from deepglass.data.sources.base import Findings
 from deepglass.data.sources.look import Look, Looks
-from deepglass.data.sources.tree import Tree, folders, listed_parts, part_of, shown, split_by
+from deepglass.data.sources.names import shown
+from deepglass.data.sources.parts import with_split
+from deepglass.data.sources.tree import Tree
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.features.base import Media
@@ -91,7 +92,8 @@ def box_table(tree: Tree, labelled: Sequence[Labelled], source: str, findings: F
         kinds={"image": "image", "boxes": "boxes"},
     )
     _note_boxes(cells, findings)
-    return _with_split(table, tree, kept, findings)
+    given = None if None in (parts := [item.part for item in kept]) else parts
+    return with_split(table, tree, [item.picture for item in kept], "main", findings, given)
 
 
 def _note_boxes(cells: Sequence[Sequence[dict[str, str | float]] | None], findings: Findings) -> None:
@@ -102,25 +104,6 @@ def _note_boxes(cells: Sequence[Sequence[dict[str, str | float]] | None], findin
     )
     if unknown := sum(cell is None for cell in cells):
         findings.note("unlabelled", f"{unknown} pictures", "nothing says what is on them")
-
-
-def _with_split(table: Table, tree: Tree, kept: Sequence[Labelled], findings: Findings) -> Table:
-    """The table with the split that lists, annotation files or folders give; rows beside the lists go."""
-    names = [item.picture for item in kept]
-    split = None
-    listed = listed_parts(tree, names, "main")
-    if listed is not None:
-        parts, why = listed
-        rows = np.flatnonzero([part is not None for part in parts])
-        for i, part in enumerate(parts):
-            if part is None:
-                findings.skip(names[i], f"it is in none of {why}")
-        table = table.take(rows)
-        split = split_by([part for part in parts if part is not None], why, findings)
-    elif (split := split_by([item.part for item in kept], "the annotation files", findings)) is None:
-        above = sorted({"/".join(folders(name)) for name in names})
-        split = split_by([part_of(name) for name in names], f"the folders {', '.join(above[:6])}", findings)
-    return replace(table, split=split, notes=tuple(findings.notes), skipped=tuple(findings.skipped))
 
 
 class _Check:

@@ -13,8 +13,6 @@ from deepglass.data.sources.base import Findings
 from deepglass.features._pictures import BROKEN, FORMATS, MAX_PIXELS
 from deepglass.features.base import Media
 
-GREY = frozenset(["1", "L", "P", "I", "I;16", "I;16B", "I;16L", "I;16N"])  # modes with one number a pixel
-
 
 class Look(NamedTuple):
     """What a header says. `rows` and `columns` are those of the picture the right way up."""
@@ -24,6 +22,7 @@ class Look(NamedTuple):
     turn: int  # the EXIF orientation, 1 to 8; from 5 on rows and columns change places
     mode: str
     frames: int
+    format: str
 
     @property
     def size(self) -> tuple[int, int]:
@@ -86,6 +85,6 @@ def look_at(media: Media) -> Look:
                 turn = int(opened.getexif().get(0x0112, 1))
                 frames = int(getattr(opened, "n_frames", 1)) if opened.format != "JPEG" else 1
                 rows, columns = (X, Y) if turn >= 5 else (Y, X)
-                return Look(rows, columns, turn if 1 <= turn <= 8 else 1, opened.mode, frames)
+                return Look(rows, columns, turn if 1 <= turn <= 8 else 1, opened.mode, frames, str(opened.format))
         except Pillow.DecompressionBombError as error:
             raise ValueError(str(error)) from error

@@ -176,24 +176,34 @@ def with_media(table: Table, folder: Path) -> Table:
         kind = media_kind(some[0]) if some else None
         if kind is None or any(media_kind(cell) != kind for cell in some):
             continue
-        base = _base(folder, some)
-        if base is None:
+        start = _start(folder, some)
+        if start is None:
             notes.append(Note("paths", name, f"its cells look like {kind} files, but none is beside the table"))
             continue
-        files = [None if cell is None else Media(cell, base / _as_path(cell)) for cell in raw.to_list()]
+        base, last = start
+        files = [None if cell is None else Media(cell, base / _as_path(cell, last)) for cell in raw.to_list()]
         columns[name] = cast(list[Media], files)  # None = missing, as `sequence_of` has it
         kinds[name] = kind
-        notes.append(Note("paths", name, f"its cells name {kind} files in {base.name}/"))
+        far = "" if last is None else f", of which only the end, such as {_as_path(some[0], last)}, is there"
+        notes.append(Note("paths", name, f"its cells name {kind} files in {base.name}/{far}"))
     return replace(table, columns=columns, kinds=kinds, notes=tuple(notes))
 
 
-def _as_path(cell: str) -> str:
-    return cell.strip().replace("\\", "/")
+def _as_path(cell: str, last: int | None = None) -> str:
+    """A cell as a path; of one from another machine only its last parts."""
+    path = cell.strip().replace("\\", "/")
+    return path if last is None else "/".join(path.split("/")[-last:])
 
 
-def _base(folder: Path, cells: Sequence[str]) -> Path | None:
-    """The folder that the paths start from: beside the table, or one folder below."""
-    for base in [folder, *(p for p in visible(folder) if p.is_dir())]:
-        if any((base / _as_path(cell)).is_file() for cell in cells):
-            return base
+def _start(folder: Path, cells: Sequence[str]) -> tuple[Path, int | None] | None:
+    """The folder that the paths start from, beside the table or one below, and how many of their last parts count.
+
+    All parts (None) come first; a path of another machine, such as C:\\drive\\IMG\\1.jpg, keeps as many as are there.
+    """
+    bases = [folder, *(p for p in visible(folder) if p.is_dir())]
+    deepest = max(_as_path(cell).count("/") for cell in cells)
+    for last in (None, *range(deepest, 0, -1)):
+        for base in bases:
+            if any((base / _as_path(cell, last)).is_file() for cell in cells):
+                return base, last
     return None

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 
 from deepglass.data.sources.base import Findings
 from deepglass.data.sources.boxes import Box, Labelled
-from deepglass.data.sources.tree import Places, Tree, class_names, is_name_file
+from deepglass.data.sources.names import class_names, is_name_file
+from deepglass.data.sources.tree import Places, Tree
 
 _FEW = 20  # files that decide whether these are YOLO's
 _BEYOND = 2.0  # times the picture's side: a larger number is no share of it
@@ -43,9 +44,8 @@ def read_yolo(tree: Tree, findings: Findings) -> list[Labelled] | None:
     empty_is_known = 2 * len(files) >= len(tree.pictures)
     labelled = []
     for picture in tree.pictures:
-        file = files.get(picture)
-        if file is not None:
-            boxes: list[Box] | None = _read(tree, file, names, nameless, findings)
+        if picture in files:
+            boxes: list[Box] | None = _read(tree, files[picture], names, nameless, findings)
         else:
             boxes = [] if empty_is_known else None
         labelled.append(Labelled(picture, boxes, shares=True))

@@ -1,0 +1,154 @@
+"""COCO's JSON: `images`, `annotations` with a `bbox` of left, top, width and height, and `categories`.
+
+Source: Lin et al., Microsoft COCO, arXiv 1405.0312. Boxes of crowds (`iscrowd`) are left out, as its own scoring does.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from deepglass.data.sources.base import SPLITS, Findings
+from deepglass.data.sources.boxes import Box, Labelled
+from deepglass.data.sources.tree import Places, Tree, part_of, stem
+from deepglass.errors import SourceError
+
+_MOST_BYTES = 2**31  # of a file; COCO's own largest has 470 MB
+_PIECE = 2**20
+
+
+def coco_files(tree: Tree) -> list[str]:
+    """The files that are COCO's; where some are called instances, only these: the others repeat the pictures."""
+    files = [file for file in tree.ending_in(".json") if is_coco(tree.folder / file)]
+    return [file for file in files if "instances" in stem(file).lower()] or files
+
+
+def is_coco(path: Path) -> bool:
+    """Whether a JSON file has the three lists; it is looked through, not parsed."""
+    wanted = {b'"images"', b'"annotations"', b'"bbox"'}
+    try:
+        with path.open("rb") as file:
+            if file.read(64).lstrip(b"\xef\xbb\xbf \r\n\t")[:1] != b"{":
+                return False
+            file.seek(0)
+            end = b""
+            while wanted and (piece := file.read(_PIECE)):
+                wanted -= {word for word in wanted if word in end + piece}
+                end = piece[-16:]
+    except OSError:
+        return False
+    return not wanted
+
+
+def read_coco(tree: Tree, findings: Findings) -> list[Labelled] | None:
+    """Each picture with its boxes; None where there are no such files.
+
+    Raises:
+        SourceError: `unreadable-file` for JSON that is broken, `bad-value` where a list is missing.
+    """
+    files = coco_files(tree)
+    if not files:
+        return None
+    places = Places(tree.pictures)
+    found: dict[str, Labelled] = {}
+    for file in files:
+        _read(tree, file, places, found, findings)
+    findings.note("annotations", ", ".join(files), "COCO's JSON: images, annotations and categories")
+    return [found.get(picture) or Labelled(picture, None) for picture in tree.pictures]
+
+
+def _read(tree: Tree, file: str, places: Places, found: dict[str, Labelled], findings: Findings) -> None:
+    loaded = _loaded(tree, file)
+    part = SPLITS.get(stem(file).lower().lstrip("_")) or part_of("/".join(stem(file).split("_")) + "/") or part_of(file)
+    by_id: dict[Any, Labelled | None] = {}
+    for i, image in enumerate(loaded["images"]):
+        where = f"{file}, images[{i}]"
+        if not isinstance(image, dict) or "id" not in image or not isinstance(image.get("file_name"), str):
+            findings.skip(where, "expected an id and a file_name")
+            continue
+        name = image["file_name"]
+        picture = places.named(name, file)
+        by_id[image["id"]] = None
+        if picture is None:
+            findings.skip(where, f"there is no picture {name!r}")
+        elif picture in found:
+            findings.skip(where, f"the picture {picture} was there before")
+        else:
+            found[picture] = by_id[image["id"]] = Labelled(picture, [], _stated(image), part=part)
+    names = _names(loaded.get("categories", []), file, findings)
+    _add_boxes(loaded["annotations"], file, by_id, names, findings)
+
+
+def _add_boxes(
+    annotations: list[Any], file: str, by_id: dict[Any, Labelled | None], names: dict[Any, str], findings: Findings
+) -> None:
+    crowds = 0
+    nameless: dict[Any, list[str]] = {}
+    for i, annotation in enumerate(annotations):
+        where = f"{file}, annotations[{i}]"
+        if not isinstance(annotation, dict):
+            findings.skip(where, "expected an object with image_id, category_id and bbox")
+            continue
+        image = annotation.get("image_id")
+        if not isinstance(image, int | str) or image not in by_id:
+            findings.skip(where, f"there is no image of the id {image!r}")
+            continue
+        labelled = by_id[image]
+        sides = _sides(annotation.get("bbox"))
+        if labelled is None or labelled.boxes is None:
+            continue  # its picture is missing, which was said
+        if annotation.get("iscrowd"):
+            crowds += 1
+        elif sides is None:
+            findings.skip(where, f"expected a bbox of four numbers, got {annotation.get('bbox')!r}")
+        else:
+            category = annotation.get("category_id")
+            known = isinstance(category, int | str) and category in names
+            label = names[category] if known else f"class {category}"
+            if not known:
+                nameless.setdefault(label, []).append(where)
+            labelled.boxes.append(Box(label, sides, where))
+    if crowds:
+        findings.note("crowds", f"{crowds} boxes in {file}", "left out: they surround many things at once (iscrowd)")
+    for label, wheres in nameless.items():
+        findings.note("nameless class", f"{label}: {len(wheres)} boxes, {wheres[0]}", "no category has this id")
+
+
+def _loaded(tree: Tree, file: str) -> dict[str, Any]:
+    path = tree.folder / file
+    if path.stat().st_size > _MOST_BYTES:
+        raise SourceError("too-large", f"{file}: more than {_MOST_BYTES >> 30} GiB of annotations")
+    try:
+        loaded = json.loads(tree.text(file))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise SourceError("unreadable-file", f"{file}: not JSON ({error})") from error
+    for name in ("images", "annotations"):
+        if not isinstance(loaded.get(name), list):
+            raise SourceError("bad-value", f"{file}: expected a list of {name}, got {type(loaded.get(name)).__name__}")
+    return dict(loaded)
+
+
+def _stated(image: dict[str, Any]) -> tuple[int, int] | None:
+    rows, columns = image.get("height"), image.get("width")
+    return (rows, columns) if isinstance(rows, int) and isinstance(columns, int) else None
+
+
+def _names(categories: Any, file: str, findings: Findings) -> dict[Any, str]:
+    names: dict[Any, str] = {}
+    for i, category in enumerate(categories if isinstance(categories, list) else []):
+        if isinstance(category, dict) and isinstance(category.get("id"), int | str) and category.get("name"):
+            names[category["id"]] = str(category["name"])
+        else:
+            findings.skip(f"{file}, categories[{i}]", "expected an id and a name")
+    return names
+
+
+def _sides(bbox: Any) -> tuple[float, float, float, float] | None:
+    if not isinstance(bbox, list) or len(bbox) != 4 or not all(isinstance(v, int | float) for v in bbox):
+        return None
+    if not all(map(math.isfinite, bbox)):
+        return None
+    left, top, width, height = map(float, bbox)
+    return left, top, left + width, top + height
