@@ -44,7 +44,8 @@ def _samples() -> dict[str, Sample]:
     hours = [day + datetime.timedelta(hours=int(h)) for h in generator.integers(0, 20_000, ROWS)]
     numbers = generator.normal(100, 20, ROWS).tolist()
     vectors = generator.normal(size=(ROWS, 3))
-    pictures = generator.integers(0, 255, (ROWS, 12, 10), dtype=np.uint8)
+    flat = np.ones((ROWS, 12, 10), np.uint8)  # one grey a picture, so that a vector can say all that is in it
+    pictures = flat * generator.integers(0, 255, (ROWS, 1, 1), dtype=np.uint8)
     return {
         "number": _with_gaps(numbers),
         "category": _with_gaps([words[i % 3] for i in range(ROWS)]),
@@ -52,6 +53,8 @@ def _samples() -> dict[str, Sample]:
         "date": _with_gaps(hours),
         "vector": _with_gaps(vectors.tolist()),
         "image": Sample(pictures, None, None),
+        "mask": Sample(flat * (np.arange(ROWS) % 3).astype(np.uint8)[:, None, None], None, None),
+        "video": Sample(np.repeat(pictures[:, None, :, :, None], 3, 1), None, None),
         "set": _with_gaps([[["a"], ["b", "c"], [], ["c", "a", "b"], ["c"]][i % 5] for i in range(ROWS)]),
         "identity": _with_gaps([["Ada", "Bo", "Cleo"][i % 3] for i in range(ROWS)]),
         "boxes": _boxes(generator),
@@ -72,7 +75,7 @@ def _boxes(generator: np.random.Generator) -> Sample:
 
 SAMPLES = _samples()
 KINDS = [kind for kind in FEATURES.names() if kind in SAMPLES]
-ASKED_FOR = ("identity",)  # looks like a category; only the user knows that strangers are to be told apart
+ASKED_FOR = ("identity", "mask")  # they look like a category and an image; only the user knows what is meant
 OUTPUTS = [kind for kind in KINDS if FEATURES.get(kind).metric is not None]
 
 
@@ -327,7 +330,8 @@ def test_score_calibrate_decode(kind: str) -> None:
 @pytest.mark.parametrize("kind", OUTPUTS)
 def test_constant_answer_is_the_best_that_ignores_the_input(kind: str) -> None:
     feature = _fitted(kind)
-    truth = feature.encode(SAMPLES[kind].some_missing)
+    sample = SAMPLES[kind]
+    truth = feature.encode(sample.raw if sample.some_missing is None else sample.some_missing)
     constant = feature.constant(truth)
     assert all(len(v) == 1 for v in constant.values())
     figures = feature.score(_repeat(constant, ROWS), truth)

@@ -69,7 +69,8 @@ class Image(Feature):
 
     Args:
         size: (rows, columns) that all pictures are brought to; None learns it: their own size when they share one,
-            else the median, at most 128 on the longer side.
+            else the median, at most `longest` on the longer side.
+        longest: pixels of the longer side, at most, where no size is stated.
         colour: "grey", "rgb", or "auto": grey where all of a sample are.
         noise: added to an input, in shares of the range, so that an output of the same column is it without noise. A
             picture always gets the same. Answers to new pictures are for clean ones too, which get it as well.
@@ -92,6 +93,7 @@ class Image(Feature):
     """
 
     size: tuple[int, int] | None = None
+    longest: int = LONGEST_SIDE
     colour: Literal["auto", "grey", "rgb"] = "auto"
     noise: float = 0.0
     size_: tuple[int, int] | None = None
@@ -115,6 +117,8 @@ class Image(Feature):
             raise SpecError("bad-value", f"{where}.colour: expected auto, grey or rgb, got {self.colour!r}")
         if self.size is not None and (len(self.size) != 2 or not all(1 <= s <= 4096 for s in self.size)):
             raise SpecError("bad-value", f"{where}.size: expected [rows, columns] from 1 to 4096, got {self.size!r}")
+        if not 1 <= self.longest <= 4096:
+            raise SpecError("bad-value", f"{where}.longest: expected 1 to 4096 pixels, got {self.longest!r}")
         if not 0 <= self.noise <= 1:
             raise SpecError(
                 "bad-value", f"{where}.noise: expected a share of the range from 0 to 1, got {self.noise!r}"
@@ -149,7 +153,7 @@ class Image(Feature):
         channels = channels_of(sample, self.colour)
         known = replace(
             self,
-            size_=cast(tuple[int, int], tuple(self.size or _size(sample))),
+            size_=cast(tuple[int, int], tuple(self.size or _size(sample, self.longest))),
             channels_=channels,
             levels_=scope.levels,
             low_=scope.low,
@@ -247,8 +251,9 @@ class Image(Feature):
         return {"codes": np.round(mean)[None].astype(np.int32 if self.levels_ > 255 else np.uint8)}
 
     def constant_loss(self, truth: Column) -> float:
-        errors = self._errors(self.constant(truth), truth, one=True)[truth.mask] * self.levels_**2
-        return max(float(errors.mean()) / float(np.mean(np.square(self.std_))), 1e-12) if len(errors) else 1.0
+        known = truth.values[truth.mask].astype(np.float64)
+        variance = np.square(np.array(self.std_)).reshape(1, -1, 1, 1)
+        return max(float((np.square(known - known.mean(0)) / variance).mean()), 1e-12) if len(known) else 1.0
 
     def decode(self, best: Best, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`: {"size": [rows, columns], "png": base64}; `features._dense.unpacked` gives the pixels."""
@@ -263,12 +268,11 @@ class Image(Feature):
 
     # -- pieces ------------------------------------------------------------------------------------------------
 
-    def _errors(self, best: Best, truth: Column, one: bool = False) -> np.ndarray:
+    def _errors(self, best: Best, truth: Column) -> np.ndarray:
         """Each row's mean squared error in shares of the range, (N,)."""
         if "error" in best:
             return best["error"]
-        said = best["codes"]
-        pairs = ((said[0 if one else i], true) for i, true in enumerate(truth.values))
+        pairs = zip(best["codes"], truth.values, strict=True)
         return np.array([np.mean(np.square((a.astype(np.float32) - b) / self.levels_)) for a, b in pairs])
 
     def _with_noise(self, column: Column) -> Column:
@@ -341,7 +345,7 @@ def _decode_or_none(picture: Picture) -> np.ndarray | None:
         return None
 
 
-def _size(sample: Sequence[np.ndarray]) -> tuple[int, int]:
+def _size(sample: Sequence[np.ndarray], longest: int) -> tuple[int, int]:
     rows, columns = np.median([pixels.shape[:2] for pixels in sample], 0)
-    shrink = min(1.0, LONGEST_SIDE / max(rows, columns))
+    shrink = min(1.0, longest / max(rows, columns))
     return max(round(rows * shrink), 1), max(round(columns * shrink), 1)

@@ -73,6 +73,7 @@ class Mask(Feature):
     metric: ClassVar[Metric | None] = Metric("miou", True)
     spatial: ClassVar[bool] = True
     trunk: ClassVar[str | None] = "unet"
+    longest_side: ClassVar[int | None] = LONGEST_SIDE
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -159,7 +160,9 @@ class Mask(Feature):
         return field._replace(values=values)
 
     def encoder(self, dim: int) -> nn.Module:
-        raise SpecError("bad-value", f"inputs.{self.name}: a mask can only be an output; take it for an image")
+        from deepglass.nn.dense import MaskEncoder
+
+        return MaskEncoder(len(self.values_), dim, (self.size_[0], self.size_[1]))
 
     def spatial_head(self, dim: int, widths: Sequence[int], grid: tuple[int, int] | None = None) -> nn.Module:
         from deepglass.nn.dense import DenseHead

@@ -15,11 +15,35 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deepglass.nn.conv import ConvBlock
+from deepglass.nn.conv import ConvBlock, PictureStem, stem_stride
 from deepglass.nn.norms import Norm
-from deepglass.nn.tokens import Tokens, pool
+from deepglass.nn.tokens import Field, Tokens, TokenShape, from_image, pool
 
 WIDEST = 64  # channels in which the maps meet
+
+
+class MaskEncoder(nn.Module):
+    """A mask as an input: a vector a class, then the stem of a picture.
+
+    Args:
+        classes: K; code 0 is an unlabelled pixel.
+
+    Shapes:
+        field: values (B, Y, X) of codes 0..K, mask (B,) -> Tokens (B, Y' * X', D) with grid (Y', X').
+    """
+
+    def __init__(self, classes: int, dim: int, size: tuple[int, int]) -> None:
+        super().__init__()
+        stride = stem_stride(size)
+        width = min(classes + 1, 16)
+        self.embedding = nn.Embedding(classes + 1, width)
+        self.stem = PictureStem(width, dim, size, stride=stride)
+        grid = (-(-size[0] // stride), -(-size[1] // stride))
+        self.shape = TokenShape(grid[0] * grid[1], grid)
+
+    def forward(self, field: Field) -> Tokens:
+        vectors = self.embedding(field.values.int())  # (B, Y, X, width)
+        return from_image(self.stem(vectors.permute(0, 3, 1, 2), field.mask))
 
 
 class DenseHead(nn.Module):
