@@ -67,20 +67,20 @@ def baselines(
         train: rows to fit on; those without a truth are left out.
         test: rows to answer, all of them.
         inputs: fitted features.
-        output: a fitted number, category, binary or vector; {} for other kinds.
+        output: a fitted feature; for other kinds than numbers, categories, yes-or-no and vectors only the constant.
         seconds: about so long may it take in all; more training rows than fit are left out at random.
     """
-    if output.kind not in CLASSES + VALUES:
-        return {}
     truth = output.encode(train[output.column])
     test_truth = output.encode(test[output.column])
     rows = np.random.default_rng(0).permutation(np.flatnonzero(_known(truth)))
     if not len(rows):
         return {}
     constant = output.constant(truth)
-    classes = constant["log_probs"].shape[1] if output.kind in CLASSES else None
     best = {name: np.repeat(value, len(test), axis=0) for name, value in constant.items()}
     found = {"constant": {**output.score(best, test_truth), "rows": float(len(rows))}}
+    if output.kind not in CLASSES + VALUES:
+        return found
+    classes = constant["log_probs"].shape[1] if output.kind in CLASSES else None
     rows = rows[: _rows_to_read(train, len(test), inputs, 0.4 * seconds)]
     # On shared cores OpenMP's threads wait for each other at every node of a tree: measured twenty times slower.
     with threadpool_limits(1):
@@ -102,7 +102,7 @@ def baselines(
 
 def _known(truth: Column) -> np.ndarray:
     """The rows whose truth is known entirely, (N,) bool."""
-    if truth.values.dtype.kind != "f":
+    if truth.values.dtype.kind != "f" or truth.offsets is not None:
         return truth.mask
     return truth.mask & np.isfinite(truth.values.reshape(len(truth), -1)).all(1)
 
