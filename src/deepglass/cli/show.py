@@ -87,7 +87,7 @@ class Bar(Listener):
             break
         due = record.step >= self.next_line or record.step >= self.last_step
         if not err.is_terminal and record.valid and due:
-            loss = sum(record.losses.values())
+            loss = sum(v for name, v in record.losses.items() if "/" not in name)  # not what is only logged
             err.print(f"  step {record.step}, {record.seconds:.1f} s: loss {loss:.4f}, {self.figure}")
             self.next_line = record.step + self.last_step / LINES
 
