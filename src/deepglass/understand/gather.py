@@ -43,7 +43,8 @@ from deepglass.understand.report.facts import (
 from deepglass.understand.report.layers import trace
 from deepglass.understand.report.picture_facts import Filters
 from deepglass.understand.rows import mistake, picture_of
-from deepglass.understand.sight import Seen, facts_of
+from deepglass.understand.sight.cases import Seen
+from deepglass.understand.sight.kinds import facts_of
 
 MISTAKES = 60
 LOOKED_AT = 1024  # pictures that are searched for what a network looks for, at most
@@ -162,7 +163,7 @@ def _evaluation(record: Mapping[str, Any], outputs: Sequence[Feature]) -> Evalua
     valid = {"loss": record["monitor"]}  # first: it chose the weights
     for name, figures in record["valid"].items():
         valid |= {m if len(outputs) == 1 else f"{name}.{m}": v for m, v in figures.items()}
-    train = {"loss": sum(record["losses"].values())}
+    train = {"loss": sum(v for name, v in record["losses"].items() if "/" not in name)}
     return Evaluation(record["step"], record["epoch"], record["seconds"], record["learning_rate"], train, valid)
 
 
