@@ -156,7 +156,9 @@ class Feature(ABC):
     metric: ClassVar[Metric | None] = None  # the figure to watch; None: cannot be an output
     augments: ClassVar[bool] = False  # a spatial kind that follows an affine map: `warp`
     spatial: ClassVar[bool] = False  # as an output it reads the trunk's maps: `spatial_head`
+    maps: ClassVar[bool] = False  # not spatial, but where the trunk has maps it has a use for them: `spatial_head` too
     trunk: ClassVar[str | None] = None  # the network that suits it as an output, where the inputs do not decide
+    longest_side: ClassVar[int | None] = None  # of pictures, in pixels, that suits it as an output where none is stated
 
     def __post_init__(self) -> None:
         if not self.column:

@@ -62,6 +62,7 @@ class Boxes(Feature):
     metric: ClassVar[Metric] = Metric("map50", higher_is_better=True)
     spatial: ClassVar[bool] = True
     trunk: ClassVar[str] = "resnet"
+    longest_side: ClassVar[int] = 320  # small things are lost in smaller pictures
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from deepglass.nn.activations import activation as make_activation
 from deepglass.nn.tokens import Field, Tokens, TokenShape
 
-PRIOR = 0.01  # chance of an object at a cell before anything is learned (RetinaNet, arXiv 1708.02002, section 4.1)
+PRIOR = 0.02  # chance of any object at a cell before anything is learned (as in RetinaNet, arXiv 1708.02002)
 RADIUS = 2.5  # steps of the grid around a box's centre within which cells may answer for it
 NEAREST = 10  # cells at most that answer for a box
 REACH = 4.0  # a cell is meant for boxes of about so many times its own size
@@ -94,7 +94,7 @@ class DetectHead(nn.Module):
         self.to_logits = nn.Conv2d(dim, classes, 1)
         self.to_boxes = nn.Conv2d(dim, 4, 1)
         nn.init.normal_(self.to_logits.weight, std=0.01)
-        nn.init.constant_(self.to_logits.bias, math.log(PRIOR / (1 - PRIOR)))
+        nn.init.constant_(self.to_logits.bias, math.log(PRIOR / classes))
         nn.init.normal_(self.to_boxes.weight, std=0.01)
         with torch.no_grad():
             self.to_boxes.bias.copy_(torch.tensor([0.0, 0.0, math.log(REACH), math.log(REACH)]))

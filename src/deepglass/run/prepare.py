@@ -169,6 +169,8 @@ def settle(table: Table, spec: Spec) -> tuple[list[Taken], list[Feature]]:
                 continue
             column = settings.get("column", settings["name"])
             hints = table.hints.get(column, {}) if table.kinds.get(column) == kind else {}
+            if kind == "image" and role == "input" and (side := _longest_side(features)):
+                hints = {"longest": side, **hints}
             given = {**hints, **{k: v for k, v in settings.items() if k != "kind"}}
             cls = FEATURES.get(kind, where=where)
             features.append(construct(cls, given, f"{role}s.{settings['name']}", beside=["kind"]))
@@ -191,6 +193,11 @@ def fingerprint_of(table: Table) -> str:
 def with_context(best: Mapping[str, Best], outputs: Sequence[Feature], inputs: Mapping[str, Column]) -> dict[str, Best]:
     """Best answers with what `decode` needs of the inputs."""
     return {f.name: {**best[f.name], **f.context(inputs)} for f in outputs if f.name in best}
+
+
+def _longest_side(features: Sequence[Feature]) -> int | None:
+    """How large pictures should be for the outputs, which stand before the inputs."""
+    return max((side for f in features if (side := type(f).longest_side)), default=None)
 
 
 # -- steps -------------------------------------------------------------------------------------------------------

@@ -1,0 +1,186 @@
+"""Boxes: into the letterbox and back, what is left out, figures, calibration, and a detector that learns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+import deepglass
+from deepglass.data.batches import Dataset
+from deepglass.data.table import Table
+from deepglass.errors import SourceError, SpecError
+from deepglass.features.base import Column
+from deepglass.features.boxes import Boxes
+from deepglass.features.image import Image
+from deepglass.nn.tokens import Field
+from deepglass.nn.warp import Warp
+from deepglass.run.prepare import settle
+from deepglass.run.spec import Spec
+
+SIDES = ("left", "top", "right", "bottom")
+BOX = pl.List(pl.Struct({"label": pl.String, **dict.fromkeys(SIDES, pl.Float64)}))
+
+
+def _box(label: str | None, *sides: float) -> dict[str, object]:
+    return {"label": label, **dict(zip(SIDES, sides, strict=True))}
+
+
+def _series(*rows: list[dict[str, object]] | None) -> pl.Series:
+    return pl.Series(list(rows), dtype=BOX)
+
+
+def _fitted() -> Boxes:
+    return Boxes(name="boxes").fit([_series([_box("cat", 0, 0, 1, 1), _box("dog", 0, 0, 1, 1)])])
+
+
+def _best(boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray) -> dict[str, np.ndarray]:
+    return {"boxes": boxes, "scores": scores, "labels": labels, "mask": np.ones(labels.shape, bool)}
+
+
+def scenes(count: int, side: int = 64, seed: int = 0) -> Table:
+    """Dark pictures with up to three bright rectangles; the first is empty, the last was never labelled."""
+    random = np.random.default_rng(seed)
+    pictures = random.integers(0, 40, (count, side, side, 3), dtype=np.uint8)
+    rows: list[list[dict[str, object]] | None] = []
+    for i in range(count):
+        boxes = []
+        for _ in range(random.integers(1, 4) if i else 0):
+            width, height = random.integers(12, 32, 2)
+            left, top, colour = random.integers(0, side - width), random.integers(0, side - height), random.integers(2)
+            pictures[i, top : top + height, left : left + width, colour] = 220
+            boxes.append(_box(("red", "green")[colour], left, top, left + width, top + height))
+        rows.append(boxes)
+    rows[-1] = None
+    return Table({"image": pictures, "boxes": _series(*rows)}, kinds={"image": "image", "boxes": "boxes"})
+
+
+def test_there_and_back_through_a_letterbox() -> None:
+    wide, tall = np.zeros((20, 40, 3), np.uint8), np.zeros((40, 20, 3), np.uint8)
+    picture = Image(name="image", size=(40, 40)).fit([np.zeros((1, 40, 40, 3), np.uint8)])
+    frames = [picture.encode(one[None]).frame for one in (wide, tall)]
+    inputs = {"image": Column(np.zeros((2, 3, 40, 40), np.uint8), np.ones(2, bool), None, np.concatenate(frames))}
+    feature = _fitted()
+    raw = _series([_box("cat", 10, 5, 30, 15)], [_box("dog", 0, 0, 20, 8)])
+    placed = feature.place(feature.encode(raw), inputs)
+    np.testing.assert_allclose(placed.values, [[0, 0.25, 0.375, 0.75, 0.625], [1, 0.25, 0, 0.75, 0.2]], atol=1e-6)
+    best = _best(placed.values[:, None, 1:], placed.values[:, :1].astype(np.int64), np.full((2, 1), 0.9))
+    decoded = feature.decode({**best, **feature.context(inputs)})
+    assert [row["value"] for row in decoded] == [[{**box, "confidence": 0.9} for box in row] for row in raw.to_list()]
+
+
+def test_boxes_are_cut_at_the_border_and_those_beside_the_picture_are_left_out() -> None:
+    picture = Image(name="image").fit([np.zeros((1, 50, 100, 3), np.uint8)])
+    inputs = {"image": picture.encode(np.zeros((1, 50, 100, 3), np.uint8))}
+    feature = _fitted()
+    placed = feature.place(feature.encode(_series([_box("cat", -10, 0, 50, 70), _box("dog", 120, 0, 140, 9)])), inputs)
+    np.testing.assert_allclose(placed.values, [[0, 0, 0, 0.5, 1]])
+    assert placed.offsets.tolist() == [0, 1]
+
+
+def test_boxes_that_teach_nothing_are_left_out_and_counted() -> None:
+    feature = _fitted()
+    raw = _series([_box("cat", 5, 5, 5, 9), _box("cow", 0, 0, 1, 1), _box("dog", 0, 0, float("nan"), 1)], None, [])
+    column = feature.encode(raw)
+    assert column.offsets.tolist() == [0, 0, 0, 0]
+    assert column.mask.tolist() == [True, False, True]  # the last is known to be empty, the second is not known
+    assert feature.notes(raw) == {"box of a class that training did not have": 1, "box without an area": 2}
+
+
+def test_boxes_without_labels_are_objects() -> None:
+    bare = pl.Series([[dict(zip(SIDES, (0, 0, 1, 1), strict=True))]])
+    assert Boxes(name="b").fit([bare]).vocabulary_ == ("object",)
+    assert Boxes(name="b").fit([_series([_box(None, 0, 0, 1, 1)])]).vocabulary_ == ("object",)
+
+
+def test_what_is_no_box_is_refused_by_name() -> None:
+    with pytest.raises(SourceError, match=r"bad-value.*'spots': expected lists of boxes"):
+        Boxes(name="spots").fit([pl.Series([[1.0, 2.0]])])
+    with pytest.raises(SpecError, match=r"outputs\.b\.overlap"):
+        Boxes(name="b", overlap=2)
+    feature = Boxes(name="b").fit([_series([], [])])
+    with pytest.raises(SourceError, match=r"constant-target.*no training row has a box"):
+        feature.check_target(feature.encode(_series([], [])), "here")
+
+
+def test_figures_of_perfect_and_of_empty_answers() -> None:
+    feature = _fitted()
+    truth = feature.encode(_series([_box("cat", 0.1, 0.1, 0.4, 0.4)], [_box("dog", 0.5, 0.5, 0.9, 0.9)], None))
+    boxes = np.concatenate([truth.values[:, None, 1:], np.zeros((1, 1, 4), np.float32)])
+    best = _best(boxes, np.array([[0], [1], [0]]), np.full((3, 1), 0.9))  # the row that is not known does not count
+    assert feature.score(best, truth) == {"map50": 1.0, "map50_95": 1.0}
+    constant = {name: value.repeat(3, 0) for name, value in feature.constant(truth).items()}
+    assert feature.score(constant, truth) == {"map50": 0.0, "map50_95": 0.0}
+    assert feature.decode(constant)[0] == {"value": [], "confidence": 1.0}
+
+
+def test_calibration_mends_confidence_and_says_what_to_show() -> None:
+    random = np.random.default_rng(0)
+    feature = _fitted()
+    truth = feature.encode(_series(*[[_box("cat", 0.1, 0.1, 0.5, 0.5)]] * 300))
+    right = random.random(300) < 0.6
+    boxes = np.where(right[:, None, None], [[[0.1, 0.1, 0.5, 0.5]]], [[[0.6, 0.6, 0.9, 0.9]]]).astype(np.float32)
+    scores = np.where(right, random.uniform(0.9, 0.99, 300), random.uniform(0.8, 0.97, 300))[:, None]
+    best = _best(boxes, np.zeros((300, 1), np.int64), scores)
+    calibration = feature.calibrate(best, truth)
+    assert calibration["ece_before"] > 0.3
+    assert calibration["ece_after"] < 0.15
+    assert feature.score(best, truth, calibration)["ece"] < 0.15
+    shown = [bool(row["value"]) for row in feature.decode(best, calibration)]
+    assert np.mean(shown) < 0.9
+    assert np.mean(right[shown]) > 0.65
+
+
+def test_warp_keeps_rows_and_drops_what_leaves() -> None:
+    feature = _fitted()
+    values = torch.tensor([[[1.0, 0.0, 0.1, 0.2, 0.3], [0.0, 0.6, 0.1, 0.9, 0.3]]])
+    field = Field(values, torch.ones(1, 2, dtype=torch.bool), torch.ones(1, dtype=torch.bool))
+    moved = feature.warp(field, Warp(torch.tensor([[[1.0, 0.0, 0.8], [0.0, 1.0, 0.0]]]), True))
+    assert moved.mask.tolist() == [[False, True]]
+    torch.testing.assert_close(moved.values[0, 1], torch.tensor([0.0, 0.2, 0.1, 0.5, 0.3]))
+    assert moved.known.tolist() == [True]
+
+
+def test_batches_tell_empty_from_unlabelled() -> None:
+    feature = _fitted()
+    batch = Dataset({}, {"boxes": feature.encode(_series([], None, [_box("cat", 0, 0, 1, 1)]))}).batch(torch.arange(3))
+    assert batch.targets["boxes"].known.tolist() == [True, False, True]
+    assert batch.targets["boxes"].mask.any(1).tolist() == [False, False, True]
+
+
+def test_a_detector_learns_its_sixteen_pictures(tmp_path: Path) -> None:
+    table = scenes(17)
+    run = deepglass.train(
+        {
+            "data": {"source": table, "split": {"test": 0, "valid": 0}},
+            "outputs": ["boxes"],
+            "network": {"trunk": "resnet", "width": 8, "depth": 1},
+            "training": {"steps": 130, "batch_size": 16, "augment": False, "threads": 1},
+        },
+        out=tmp_path / "run",
+        baselines=False,
+    )
+    assert run.evaluate(table)["boxes"]["map50"] >= 0.9
+    (answer,) = run.predict({"image": table["image"][3:4]})
+    truth = table["boxes"][3].to_list()
+    assert len(answer["boxes"]["value"]) == len(truth)
+    for box in answer["boxes"]["value"]:
+        assert any(all(abs(box[side] - true[side]) < 5 for side in SIDES) for true in truth)
+
+
+def test_a_run_ends_with_figures_and_a_report(tmp_path: Path) -> None:
+    run = deepglass.train(
+        scenes(30), "boxes", out=tmp_path / "run", network={"width": 8, "depth": 1}, training={"steps": 4, "threads": 1}
+    )
+    assert set(run.metrics["test"]["boxes"]) >= {"map50", "map50_95"}
+    assert (tmp_path / "run" / "report.html").exists()
+
+
+def test_pictures_are_larger_where_boxes_are_asked_for() -> None:
+    table = Table({"image": np.zeros((12, 200, 400, 3), np.uint8), "boxes": _series(*[[]] * 12)})
+    features = {f.name: f for f in settle(table, Spec.from_dict({"data": {"source": table}, "outputs": ["boxes"]}))[1]}
+    assert features["image"].longest == Boxes.longest_side
+    assert features["image"].fit([table["image"]]).size_ == (160, 320)
