@@ -7,7 +7,7 @@ apart. So answers are judged by pairs: is this the same one, or another?
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
@@ -44,6 +44,7 @@ class Identity(Feature):
             to strangers; it needs several rows of each in a batch).
         margin: of the loss: radians for arcface, a distance for triplet.
         scale: of arcface's cosines as logits.
+        dropout: share of a picture's features that is left out in training.
 
     Example:
         >>> who = Identity(name="who").fit([pl.Series(["Ada", "Bo", "Ada"])])
@@ -57,20 +58,23 @@ class Identity(Feature):
     loss: Literal["arcface", "triplet"] = "arcface"
     margin: float = 0.3
     scale: float = 16.0
+    dropout: float = 0.4
 
     vocabulary_: tuple[str, ...] | None = None
     counts_: tuple[int, ...] | None = None
     type_: ValueType | None = None
 
     metric: ClassVar[Metric | None] = Metric("roc_auc", True)
+    maps: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.embedding < 2 or self.scale <= 0 or not 0 <= self.margin <= 1.5:
+        got = f"{self.embedding}, {self.scale}, {self.margin} and {self.dropout}"
+        if self.embedding < 2 or self.scale <= 0 or not 0 <= self.margin <= 1.5 or not 0 <= self.dropout < 1:
             raise SpecError(
                 "bad-value",
-                f"outputs.{self.name}: expected an embedding of at least 2, a scale above 0, a margin from 0 to 1.5, "
-                f"got {self.embedding}, {self.scale} and {self.margin}",
+                f"outputs.{self.name}: expected an embedding of at least 2, a scale above 0, a margin from 0 to 1.5 "
+                f"and a dropout below 1, got {got}",
             )
 
     @classmethod
@@ -105,6 +109,12 @@ class Identity(Feature):
         from deepglass.nn.metric_learning import EmbeddingHead
 
         return EmbeddingHead(dim, self.embedding, len(self.vocabulary_), lead=self.loss == "arcface")
+
+    def spatial_head(self, dim: int, widths: Sequence[int], grid: tuple[int, int] | None = None) -> nn.Module:
+        from deepglass.nn.metric_learning import EmbeddingHead
+
+        known, lead = len(self.vocabulary_), self.loss == "arcface"
+        return EmbeddingHead(dim, self.embedding, known, lead=lead, width=widths[-1], dropout=self.dropout)
 
     def answer(self, params: Tensor) -> Answer:
         return IdentityAnswer(params, self)

@@ -81,7 +81,7 @@ class Network(nn.Module):
 
 
 def _head(feature: Feature, trunk: Trunk, name: str, grid: tuple[int, ...] | None) -> nn.Module:
-    if not type(feature).spatial:
+    if not (type(feature).spatial or (type(feature).maps and trunk.pyramid)):
         return feature.head(trunk.out_dim)
     if not trunk.pyramid:
         raise SpecError(

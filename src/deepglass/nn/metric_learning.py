@@ -15,37 +15,51 @@ from torch.nn import functional as F
 from deepglass.nn.tokens import Tokens, pool
 
 TINY = 1e-6
+CELLS = (4, 4)  # of the map that an embedding reads
 
 
 class EmbeddingHead(nn.Module):
-    """The mean token to a point on the unit sphere, and its cosine to a learned centre of each class.
+    """The mean token, and where there are maps the coarsest of them, to a point on the unit sphere and its cosines.
 
-    The point is centred by a batch norm: features that are never negative would all lie in one corner of the sphere.
+    The map is kept as cells: in a face, eyes are above the mouth. The point is centred by a batch norm, as features
+    that are never negative would all lie in one corner of the sphere.
 
     Args:
         dim: the width D of the tokens.
         embedding: the length E of the embedding.
-        classes: K.
+        classes: K; each has a centre, to which the cosine is given.
         lead: the centres draw the embedding; where another loss does that, False lets them only follow it.
+        width: channels of the coarsest map; 0 reads the tokens alone.
+        dropout: share of the features that is left out in training.
 
     Shapes:
-        tokens: (B, T, D).
+        tokens: (B, T, D), with a pyramid where `width` is given.
         returns: (B, E + K), the embedding and the cosines side by side.
 
     Example:
         >>> head = EmbeddingHead(64, 16, classes=10)
         >>> unit, cosine = split(head(tokens), 16)
+
+    Source: Deng et al., 2018, arXiv 1801.07698, section 3.2.2 (its option E: the whole map, dropout, a linear map,
+    batch norm).
     """
 
-    def __init__(self, dim: int, embedding: int, classes: int, lead: bool = True) -> None:
+    def __init__(
+        self, dim: int, embedding: int, classes: int, *, lead: bool = True, width: int = 0, dropout: float = 0.0
+    ) -> None:
         super().__init__()
-        self.lead = lead
-        self.linear = nn.Linear(dim, embedding, bias=False)
+        self.lead, self.width = lead, width
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(dim + width * CELLS[0] * CELLS[1], embedding, bias=False)
         self.norm = nn.BatchNorm1d(embedding, affine=False)
         self.centres = nn.Parameter(torch.randn(classes, embedding) / math.sqrt(embedding))  # (K, E)
 
     def forward(self, tokens: Tokens) -> Tensor:
-        unit = F.normalize(self.norm(self.linear(pool(tokens)).float()), dim=-1, eps=TINY)
+        x = pool(tokens)  # (B, D)
+        if self.width:
+            assert tokens.pyramid is not None
+            x = torch.cat([x, F.adaptive_avg_pool2d(tokens.pyramid[-1], CELLS).flatten(1)], dim=-1)
+        unit = F.normalize(self.norm(self.linear(self.dropout(x)).float()), dim=-1, eps=TINY)
         centres = F.normalize(self.centres, dim=-1, eps=TINY)
         return torch.cat([unit, _cosines(unit if self.lead else unit.detach(), centres)], dim=-1)
 
