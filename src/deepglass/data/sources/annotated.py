@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from deepglass.data.sources.voc import read_voc
 from deepglass.data.sources.yolo import read_yolo
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
+
+Reader = Callable[[Tree, Findings], list[Labelled] | None]
 
 _OF_MASKS = re.compile(r"masks?|labels?|annotations?|annot|segmentation_?class|gt|ground_?truth", re.IGNORECASE)
 
@@ -47,13 +50,31 @@ def read_annotated(folder: Path, source: str, options: SourceOptions) -> Table |
 
 def _boxes(tree: Tree, findings: Findings, options: SourceOptions) -> list[Labelled] | None:
     """What the first kind of annotation that is there says."""
-    for read in (read_coco, read_voc, read_yolo, lambda tree, found: read_boxlists(tree, found, options)):
+    by_stem = _without_twins(tree, twins := Findings())
+    ways: tuple[tuple[Tree, Reader], ...] = (
+        (tree, read_coco),
+        (by_stem, read_voc),
+        (by_stem, read_yolo),
+        (tree, lambda tree, found: read_boxlists(tree, found, options)),
+    )
+    for pictures, read in ways:
         found = Findings()
-        if (labelled := read(tree, found)) is not None:
+        if (labelled := read(pictures, found)) is not None:
             findings.notes += found.notes
-            findings.skipped += found.skipped
+            findings.skipped += found.skipped + (twins.skipped if pictures is by_stem else [])
             return labelled
     return None
+
+
+def _without_twins(tree: Tree, findings: Findings) -> Tree:
+    """The files without pictures that differ from another in their ending alone, as an annotation file names none."""
+    first: dict[str, str] = {}
+    twins = []
+    for picture in tree.pictures:
+        if (other := first.setdefault(picture.rpartition(".")[0], picture)) != picture:
+            findings.skip(picture, f"it has the name of {other}, and an annotation file cannot tell them apart")
+            twins.append(picture)
+    return tree.without(twins) if twins else tree
 
 
 def read_annotation_file(path: Path, source: str, options: SourceOptions) -> Table | None:
@@ -77,5 +98,7 @@ def read_annotation_file(path: Path, source: str, options: SourceOptions) -> Tab
             said = [item for item in labelled if item.boxes is not None]  # the file is about these pictures alone
             return replace(box_table(tree, said, source, findings), name=source)
     if coco:
-        raise SourceError("mismatched-files", f"{source}: none of its pictures is in {path.parent} or the folder above")
+        first = f" ({findings.skipped[0].reason})" if findings.skipped else ""
+        text = f"{source}: none of its pictures is in {path.parent} or the folder above{first}"
+        raise SourceError("mismatched-files", text)
     return None

@@ -14,7 +14,7 @@ import numpy as np
 
 from deepglass.data.sources.base import Findings
 from deepglass.data.sources.colours import MOST_COLOURS, as_numbers
-from deepglass.data.sources.look import Looks, look_at
+from deepglass.data.sources.look import Look, Looks, look_at
 from deepglass.data.sources.names import class_names, shown
 from deepglass.data.sources.pairs import Pair, mask_files, paired
 from deepglass.data.sources.parts import with_split
@@ -27,6 +27,7 @@ from deepglass.features.base import Media
 _VOID = re.compile(r"(unlabell?ed|unlabel|void|ignored?|don'?t[-_ ]?care|unassigned|unannotated)", re.IGNORECASE)
 _BORDER = 255  # the value of pixels that nobody decided upon, by the custom of VOC and Cityscapes
 _SAMPLE = 4000  # masks that are decoded to see what is in them, spread over all
+_SAME_SHAPE = 0.02  # relative difference of two ratios of sides that still are one shape
 _STRAY = 0.05  # share of the masks that have a value, against the most frequent one, below which it is a mistake
 
 
@@ -97,21 +98,29 @@ def _may_be_mask(media: Media) -> bool:
 
 
 def _of_one_size(tree: Tree, pairs: Sequence[Pair], findings: Findings) -> list[Pair]:
-    """The pairs whose headers say the same size."""
+    """The pairs whose headers say the same size, or the same shape where most differ in size alone."""
     looks, of_masks = Looks(findings), Looks(findings)
+    seen = [(pair, looks.at(tree.media(pair.picture)), of_masks.at(tree.media(pair.mask))) for pair in pairs]
+    both = [(pair, picture, mask) for pair, picture, mask in seen if picture is not None and mask is not None]
+    looks.tell()
+    of_shape = [pair for pair, picture, mask in both if mask.size != picture.size and _same_shape(mask, picture)]
+    scaled = set(of_shape) if 2 * len(of_shape) > len(both) else set()
+    if scaled:
+        why = "most masks have another size than their pictures but the same shape: they are laid over them"
+        findings.note("mask size", f"{len(scaled)} masks, such as {of_shape[0].mask}", why)
     kept = []
-    for pair in pairs:
-        picture, mask = looks.at(tree.media(pair.picture)), of_masks.at(tree.media(pair.mask))
-        if picture is None or mask is None:
-            continue
-        if mask.size == picture.size:
+    for pair, picture, mask in both:
+        if mask.size == picture.size or pair in scaled:
             kept.append(pair)
         else:
             sizes = f"{mask.columns} x {mask.rows} pixels, its picture {picture.columns} x {picture.rows}"
             turned = " as its EXIF entry turns it" if picture.turn >= 5 and mask.size == picture.stored else ""
             findings.skip(pair.mask, f"a mask of {sizes}{turned}")
-    looks.tell()
     return kept
+
+
+def _same_shape(mask: Look, picture: Look) -> bool:
+    return abs(mask.rows * picture.columns / (mask.columns * picture.rows) - 1) <= _SAME_SHAPE
 
 
 class _Seen(NamedTuple):

@@ -21,6 +21,7 @@ from deepglass.features.base import Media
 KINDS = {"image": PICTURES, "audio": SOUNDS}
 _UNLABELLED = frozenset(["unlabelled", "unlabeled", "unsup", "unknown_class"])
 _ANNOTATIONS = re.compile(r"(annot|mask|annotations|labels|label_\d|calib)s?$", re.IGNORECASE)
+_WORN = re.compile(r"(with|without|no|wearing)[-_ ]", re.IGNORECASE)  # a face with_mask is a class
 
 
 def media_kind(name: str) -> str | None:
@@ -117,7 +118,7 @@ def _split_folders(folders: list[list[str]], findings: Findings) -> tuple[np.nda
 
 
 def _refuse_annotations(names: set[str], source: str) -> None:
-    odd = sorted(name for name in names if _ANNOTATIONS.search(name))
+    odd = sorted(name for name in names if _ANNOTATIONS.search(name) and not _WORN.match(name))
     if odd:
         raise SourceError(
             "bad-value", f"{source}: its folder {odd[0]!r} looks like masks or boxes to pictures, not like a class"

@@ -10,12 +10,12 @@ from deepglass.data.sources.base import Findings
 from deepglass.data.sources.tree import Tree, folders, stem
 
 _MASK_WORDS = (
-    "annots?|annotations?|annotated|masks?|labels?|gts?|ground[-_ ]?truths?|segs?|segmentations?|segmentation_?class"
-    "|semantic|targets?|gtfine|label_?ids"
+    "annots?|annotations?|annotated|masks?|labels?|gts?|ground[-_ ]?truths?|segs?|segmentations?"
+    "|segmentation_?(?:class|object)|semantic|targets?|gtfine|label_?ids"
 )
 _PICTURE_WORDS = "images?|imgs?|jpegimages|pictures?|photos?|inputs?|rgb|frames|leftimg8bit|original|data"
 _MASK_FOLDER = re.compile(rf"(.*?)[-_ ]?(?:{_MASK_WORDS})", re.IGNORECASE)
-_PICTURE_FOLDER = re.compile(rf"(.*?)[-_ ]?(?:{_PICTURE_WORDS})", re.IGNORECASE)
+_ROLE = re.compile(rf"(.*?)[-_ ]?(?:{_MASK_WORDS}|{_PICTURE_WORDS})", re.IGNORECASE)
 _MASK_STEM = re.compile(
     r"(?:mask|label|seg|gt)[-_ ]?(?P<behind>\d.*)|(?P<before>.+?)[-_ ](?:masks?|l|labels?|segs?|segmentation|gt|annot"
     r"|gtfine[-_]label(?:train)?ids)",
@@ -57,7 +57,7 @@ def paired(pictures: Sequence[str], masks: Sequence[str], findings: Findings) ->
         bare = _bare(stem(name).lower(), _MASK_STEM)
         for word in {stem(name).lower(), bare} - {None}:
             by_stem.setdefault(str(word), []).append(name)
-            key = (*_place(name, _MASK_FOLDER), str(word))
+            key = (*_place(name), str(word))
             by_place.setdefault(key, name)
     pairs: list[Pair] = []
     taken: dict[str, str] = {}
@@ -79,7 +79,7 @@ def paired(pictures: Sequence[str], masks: Sequence[str], findings: Findings) ->
 def _mask_of(name: str, by_place: dict[tuple[str, ...], str], by_stem: dict[str, list[str]]) -> str | None:
     words = [stem(name).lower(), _bare(stem(name).lower(), _PICTURE_STEM)]
     for word in filter(None, words):
-        for place in (tuple(folders(name)), _place(name, _PICTURE_FOLDER)):
+        for place in (tuple(folders(name)), _place(name)):
             if found := by_place.get((*place, word)):
                 return found
     for word in filter(None, words):
@@ -88,9 +88,9 @@ def _mask_of(name: str, by_place: dict[tuple[str, ...], str], by_stem: dict[str,
     return None
 
 
-def _place(name: str, words: re.Pattern[str]) -> tuple[str, ...]:
-    """The folders above a file without the words for pictures or masks: ("train",) of images/train/1.jpg."""
-    bare = [match[1] if (match := words.fullmatch(folder)) else folder for folder in folders(name)]
+def _place(name: str) -> tuple[str, ...]:
+    """The folders above a file without the words for what it is: ("train",) of images/train/1.jpg."""
+    bare = [match[1] if (match := _ROLE.fullmatch(folder)) else folder for folder in folders(name)]
     return tuple(folder for folder in bare if folder)
 
 
