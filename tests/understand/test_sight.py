@@ -45,7 +45,8 @@ from deepglass.understand.report.picture_facts import (
     Verification,
     Version,
 )
-from deepglass.understand.sight import Seen, facts_of
+from deepglass.understand.sight.cases import Seen
+from deepglass.understand.sight.kinds import facts_of
 
 EVIL = '<script>alert("1")</script>&\''
 
@@ -293,6 +294,20 @@ def test_the_hardest_pairs_are_found() -> None:
     assert found.missed == pytest.approx(1 / 3)
     assert sum(found.same) == 3
     assert sum(found.different) == 12
+
+
+def test_pictures_as_answers_are_set_beside_what_was_given() -> None:
+    pictures = pictures_of(4)
+    feature, picture = Image(name="clean").fit([pictures]), Image(name="image").fit([pictures])
+    codes = feature.encode(pictures).values.copy()
+    codes[2] = 255 - codes[2]
+    facts = facts_of(feature, seen_of(picture, feature, pictures, pictures, {"codes": codes}))
+    worst = facts["redrawn"][0]
+    assert worst.row == 12
+    assert worst.score < 15
+    assert (opened(worst.truth)[..., :3] == pictures[2]).all()
+    assert (opened(worst.answer)[..., :3] == 255 - pictures[2]).all()
+    assert (opened(worst.given)[..., :3] == pictures[2]).all()
 
 
 def test_other_kinds_add_nothing() -> None:

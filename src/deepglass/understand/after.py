@@ -51,7 +51,9 @@ def add_report(
     facts = gather(folder, prepared, objective, best)
     if not samples:
         columns = tuple(replace(c, example="", spread=None, why="") for c in facts.columns)
-        facts = replace(facts, columns=columns, outputs=tuple(map(_without_rows, facts.outputs)))
+        outputs = tuple(map(_without_rows, facts.outputs))
+        filters = facts.filters and replace(facts.filters, stages=())
+        facts = replace(facts, columns=columns, outputs=outputs, filters=filters, varied=None)
     path = folder.path / "report.html"
     write_report(facts, path)
     return path
@@ -61,4 +63,5 @@ def _without_rows(output: OutputFacts) -> OutputFacts:
     numbers = output.numbers
     if numbers is not None:
         numbers = replace(numbers, truth=numbers.truth[:0], predicted=numbers.predicted[:0], low=None, high=None)
-    return replace(output, mistakes=(), numbers=numbers)
+    verification = output.verification and replace(output.verification, hardest=())
+    return replace(output, mistakes=(), numbers=numbers, overlays=(), redrawn=(), verification=verification)

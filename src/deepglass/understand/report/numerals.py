@@ -40,6 +40,7 @@ _METRICS = {
     "map50": "mAP at 50 %",
     "map50_95": "mAP at 50–95 %",
     "bleu": "BLEU",
+    "psnr": "signal to noise (dB)",
 }
 _LOWER_IS_BETTER = {
     "log_loss", "brier", "ece", "mse", "rmse", "mae", "mae_units", "loss", "perplexity", "bits_per_character",

@@ -34,9 +34,12 @@ def panel(facts: Facts) -> Panel | None:
         of_masks = any(o.truth.mask is not None or o.answer.mask is not None for o in kept)
         masks |= of_masks
         parts.append((output.name, _masks(place, output, kept) if of_masks else _boxes(place, output, kept)))
-    lead = "The worst answers first, then some typical ones. "
-    lead += "Drag across a picture, or use the arrow keys, to wipe between truth and answer." if masks else ""
-    lead += "Move the slider to see what a demand for more confidence finds and costs." if not masks else ""
+    lead = "The worst answers first, then some typical ones."
+    if masks:
+        how = "Drag across a picture, or use the arrow keys, to wipe between truth and answer."
+    else:
+        how = "Move the slider to see what a demand for more confidence finds and costs."
+    lead += f' <span class="scripted" hidden>{how}</span>'
     return Panel("Over the pictures", lead, each_output(parts, named=len(facts.outputs) > 1), short="Pictures")
 
 

@@ -1,0 +1,32 @@
+"""Pictures as answers: what was given, what should have come of it, what came; the worst first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from deepglass.features._dense import cut
+from deepglass.features.image import Image
+from deepglass.understand.report import draw
+from deepglass.understand.report.picture_facts import Redrawn
+from deepglass.understand.rows import visible
+from deepglass.understand.sight.cases import Seen, cases, shown
+
+LONGEST = 240  # pixels
+
+
+def images(feature: Image, seen: Seen) -> dict[str, Any]:
+    """Rows by their signal-to-noise ratio in decibels."""
+    error = feature.condensed(seen.best, seen.truth)[0]["error"].astype(float)
+    ratio = -10 * np.log10(np.maximum(error, 1e-10))
+    redrawn = []
+    for i, _ in cases(ratio, seen.truth.mask):
+        given = shown(seen, i, LONGEST)
+        frame = seen.best["frame"][i] if "frame" in seen.best else None
+        true, said = (
+            draw.photo(visible(cut(codes[i], frame) * (255 / (feature.levels_ or 255))), LONGEST)
+            for codes in (seen.truth.values, seen.best["codes"])
+        )
+        redrawn.append(Redrawn(seen.place(i), given and given.encoded, true, said, float(ratio[i]), "psnr"))
+    return {"redrawn": tuple(redrawn)}

@@ -1,0 +1,28 @@
+"""A kind's name -> the function that makes the facts of its panels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from deepglass.features.base import Feature
+from deepglass.understand.sight.boxes import boxes
+from deepglass.understand.sight.cases import Seen
+from deepglass.understand.sight.images import images
+from deepglass.understand.sight.labels import labels
+from deepglass.understand.sight.masks import mask
+from deepglass.understand.sight.pairs import pairs
+
+KINDS: Mapping[str, Callable[[Any, Seen], dict[str, Any]]] = {
+    "mask": mask,
+    "boxes": boxes,
+    "set": labels,
+    "identity": pairs,
+    "image": images,
+}
+
+
+def facts_of(feature: Feature, seen: Seen) -> dict[str, Any]:
+    """Fields of `OutputFacts` that a kind fills; none for kinds that are not about pictures."""
+    function = KINDS.get(feature.kind)
+    return function(feature, seen) if function is not None and seen.truth.mask.any() else {}
