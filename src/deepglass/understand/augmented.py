@@ -69,10 +69,7 @@ def _batch(prepared: Prepared, rows: np.ndarray) -> Batch:
 
 
 def _version(picture: Image, spatial: list[Mask | Boxes], batch: Batch, i: int) -> Version:
-    codes = batch.inputs[picture.name].values[i].float().numpy()
-    codes = codes.clip(0, picture.levels_ or 255)
-    few = (picture.levels_ or 255) != 255
-    shown = visible(codes * (255 / picture.levels_) if few and picture.levels_ else codes.round().astype(np.uint8))
+    shown = visible(batch.inputs[picture.name].values[i].numpy(), picture.levels_ or 255)
     mask, boxes = None, []
     for feature in spatial:
         target = batch.targets[feature.name]

@@ -22,6 +22,7 @@ from deepglass.data.batches import Batch, Dataset
 from deepglass.nn.tokens import Tokens
 from deepglass.understand.report import draw
 from deepglass.understand.report.picture_facts import Filters, Stage, Unit
+from deepglass.understand.rows import visible
 
 PIXELS = 1_500_000  # of all pictures that are searched: 1,900 of MNIST, 1,400 of CIFAR-10
 PICTURES = (48, 1024)  # at least and at most so many
@@ -29,7 +30,6 @@ SECONDS = 1.5  # a slow network looks at fewer
 BATCH = 64
 ASKED = 32  # pictures from whose gradients it is measured what a place sees
 STAGES, UNITS, PATCHES, FIRST = 5, 8, 6, 64
-LEAST_PATCH = 48  # pixels on the page; smaller ones are enlarged
 FAINT = 0.05  # of the strongest gradient: what a place sees less of does not count
 
 Run = Callable[[Batch], object]
@@ -237,10 +237,11 @@ def _stage(
 ) -> Stage:
     _, C, Y, X = m.values.shape
     sees = (min(field[0].size, codes.shape[-2]), min(field[1].size, codes.shape[-1]))
+    levels = _levels(codes)
     units = []
     for channel in _choosy(best.value):
         top = np.argsort(-best.value[:, channel], kind="stable")[:PATCHES]
-        patches = tuple(_patch(codes[i], divmod(int(best.place[i, channel]), X), field, sees) for i in top)
+        patches = tuple(_patch(codes[i], divmod(int(best.place[i, channel]), X), field, sees, levels) for i in top)
         units.append(Unit(int(channel), patches, _common([labels[i] for i in top]) if labels is not None else ""))
     return Stage(m.name, (Y, X), C, sees, tuple(units))
 
@@ -262,20 +263,22 @@ def _choosy(value: np.ndarray) -> list[int]:
     return chosen
 
 
-def _patch(codes: np.ndarray, place: tuple[int, int], field: tuple[_Field, _Field], sees: tuple[int, int]) -> bytes:
+def _patch(
+    codes: np.ndarray, place: tuple[int, int], field: tuple[_Field, _Field], sees: tuple[int, int], levels: int
+) -> bytes:
     """What a place sees of a picture (C, Y, X), moved inside where it hangs over the border."""
     cuts = []
     for at, axis, size, pixels in zip(place, field, sees, codes.shape[-2:], strict=True):
         low = round(axis.start + axis.step * at - (size - 1) / 2)
         low = min(max(low, 0), pixels - size)
         cuts.append(slice(low, low + size))
-    return _encoded(codes[:, cuts[0], cuts[1]], int(codes.max(initial=1)))
+    return draw.photo(visible(codes[:, cuts[0], cuts[1]], levels), 96)
 
 
-def _encoded(codes: np.ndarray, most: int) -> bytes:
-    top = 255 if codes.dtype == np.uint8 and most > 63 else max(most, 1)
-    pixels = np.moveaxis((codes.astype(np.float32) * (255 / top)).clip(0, 255).astype(np.uint8), 0, -1)
-    return draw.photo(pixels, 96) if max(pixels.shape[:2]) > LEAST_PATCH else draw.flat(pixels)
+def _levels(codes: np.ndarray) -> int:
+    """The largest code that pictures of this kind have: bytes unless all are very dark or have more."""
+    most = int(codes.max(initial=1))
+    return 255 if 63 < most < 256 else max(most, 1)
 
 
 def _common(labels: Sequence[str]) -> str:
@@ -296,5 +299,5 @@ def _filters(weights: np.ndarray) -> tuple[bytes, ...]:
     pictures = []
     for one in shown[:FIRST]:
         codes = 127.5 + 127.5 * one / max(np.abs(one).max(), 1e-12)
-        pictures.append(draw.flat(np.moveaxis(codes.round().astype(np.uint8), 0, -1)))
+        pictures.append(draw.photo(np.moveaxis(codes.round().astype(np.uint8), 0, -1)))
     return tuple(pictures)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from deepglass.features.base import Feature, Raw, take_raw
+from deepglass.features.base import Raw, take_raw
 from deepglass.features.image import Image
 from deepglass.run.plain import short_figure
 from deepglass.run.prepare import Prepared
@@ -40,16 +40,13 @@ def picture_of(prepared: Prepared) -> Image | None:
     return next((f for f in prepared.inputs if isinstance(f, Image)), None)
 
 
-def pixels(feature: Feature, raw: Raw, row: int) -> np.ndarray:
+def pixels(feature: Image, raw: Raw, row: int) -> np.ndarray:
     """A picture as the network gets it, (Y, X, C) of bytes."""
-    return visible(feature.encode(take_raw(raw, np.array([row]))).values[0])
+    return visible(feature.encode(take_raw(raw, np.array([row]))).values[0], feature.levels_ or 255)
 
 
-def visible(codes: np.ndarray) -> np.ndarray:
-    """The codes of a picture (C, Y, X) as bytes (Y, X, C); few levels, such as the 17 of scikit-learn's digits, spread.
-
-    Of more than three channels the first three are shown.
-    """
-    if codes.dtype != np.uint8 or codes.max(initial=0) < 64:
-        codes = (codes.astype(float) * 255 / max(codes.max(initial=1), 1)).astype(np.uint8)
+def visible(codes: np.ndarray, levels: int) -> np.ndarray:
+    """The codes 0..`levels` of a picture (C, Y, X) as bytes (Y, X, C); of many channels the first three are shown."""
+    if codes.dtype != np.uint8 or levels != 255:
+        codes = np.clip(np.round(codes.astype(np.float32) * (255 / levels)), 0, 255).astype(np.uint8)
     return np.moveaxis(codes if len(codes) in (1, 3) else codes[: 3 if len(codes) > 3 else 1], 0, -1)

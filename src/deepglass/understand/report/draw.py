@@ -10,24 +10,16 @@ from PIL import Image
 from deepglass.understand.report.palette import Colour
 
 LONGEST = 360  # pixels; a card is about so wide
-
-
-def flat(pixels: np.ndarray, scale: int = 1) -> bytes:
-    """A small picture as PNG, each pixel as it is.
-
-    Args:
-        scale: each pixel becomes so many by so many.
-
-    Shapes: `pixels`: (Y, X), (Y, X, 1) or (Y, X, 3) uint8.
-    """
-    return _written(Image.fromarray(np.kron(_plane(pixels), _ones(pixels, scale)) if scale > 1 else _plane(pixels)))
+SMALL = 48  # pixels; up to here each pixel counts
 
 
 def photo(pixels: np.ndarray, longest: int = LONGEST) -> bytes:
-    """A picture as JPEG where that is smaller than as PNG, shrunk to at most so many pixels a side."""
+    """A picture shrunk to at most so many pixels a side, as JPEG where it is not small and that takes fewer bytes."""
     picture = Image.fromarray(_plane(pixels))
     picture.thumbnail((longest, longest), Image.Resampling.LANCZOS)
     whole = _written(picture)
+    if max(picture.size) <= SMALL:
+        return whole
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=85, optimize=True)
     return min(whole, out.getvalue(), key=len)
@@ -69,11 +61,6 @@ def _plane(pixels: np.ndarray) -> np.ndarray:
     if pixels.shape[2] == 3:
         return np.ascontiguousarray(pixels)
     return np.ascontiguousarray(pixels[:, :, 0] if pixels.shape[2] < 3 else pixels[:, :, :3])
-
-
-def _ones(pixels: np.ndarray, scale: int) -> np.ndarray:
-    plane = _plane(pixels)
-    return np.ones((scale, scale, 1)[: plane.ndim], np.uint8)
 
 
 def _written(picture: Image.Image) -> bytes:

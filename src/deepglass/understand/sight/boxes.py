@@ -81,9 +81,8 @@ def _row_boxes(
         hit = match >= 0 and free[match] >= 0.5
         if hit:
             found[match] = float(sure[n])
-        answers.append(
-            Box(names[int(best["labels"][i, slot])], *map(float, best["boxes"][i, slot]), float(sure[n]), hit)
-        )
+        left, top, right, bottom = map(float, best["boxes"][i, slot])
+        answers.append(Box(names[int(best["labels"][i, slot])], left, top, right, bottom, float(sure[n]), hit))
     truths = []
     for j, (label, left, top, right, bottom) in enumerate(true.tolist()):
         truths.append(Box(names[int(label)], left, top, right, bottom, found.get(j)))

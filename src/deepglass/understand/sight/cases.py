@@ -88,5 +88,5 @@ def shown(seen: Seen, i: int, longest: int = draw.LONGEST) -> Picture | None:
     Y, X = codes.shape[-2:]
     top, left, height, width = (int(v) for v in column.frame[0, :4])
     part = (top / Y, left / X, max(height, 1) / Y, max(width, 1) / X)
-    pixels = visible(codes)[top : top + max(height, 1), left : left + max(width, 1)]
+    pixels = visible(codes, feature.levels_ or 255)[top : top + max(height, 1), left : left + max(width, 1)]
     return Picture(draw.photo(pixels, longest), draw.shown_size(pixels.shape[:2], longest), part)

@@ -25,7 +25,7 @@ def images(feature: Image, seen: Seen) -> dict[str, Any]:
         given = shown(seen, i, LONGEST)
         frame = seen.best["frame"][i] if "frame" in seen.best else None
         true, said = (
-            draw.photo(visible(cut(codes[i], frame) * (255 / (feature.levels_ or 255))), LONGEST)
+            draw.photo(visible(cut(codes[i], frame), feature.levels_ or 255), LONGEST)
             for codes in (seen.truth.values, seen.best["codes"])
         )
         redrawn.append(Redrawn(seen.place(i), given and given.encoded, true, said, float(ratio[i]), "psnr"))
