@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from deepglass.data.augment import Augment, Warp, erase, sided, warp
+from deepglass.config import construct
+from deepglass.data.augment import Augment, Warp, chances, sided, turns, warp, words
+from deepglass.data.augment_pixels import colour, erase
+from deepglass.data.batches import Batch
+from deepglass.data.mixing import beta, mixup
+from deepglass.errors import SpecError
+from deepglass.nn.tokens import Field
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -82,6 +88,107 @@ def test_noise_gives_floats_of_the_asked_spread() -> None:
     x = pictures()
     y = Augment(noise=0.1)(x, generator())
     assert (y - x.float()).std() == pytest.approx(0.1 * float(x.float().std()), rel=0.1)
+
+
+def test_crop_shows_a_part_of_the_picture_enlarged() -> None:
+    ramp = torch.arange(32.0)
+    x = torch.stack([ramp.view(32, 1).expand(32, 32), ramp.view(1, 32).expand(32, 32)])[None].repeat(400, 1, 1, 1)
+    y = Augment(crop=0.75)(x, generator())
+    sides = torch.stack([y[:, 0, -1, 16] - y[:, 0, 0, 16], y[:, 1, 16, -1] - y[:, 1, 16, 0]], 1) / 31  # (400, 2)
+    area = sides.prod(1)
+    assert area.min() == pytest.approx(0.25, abs=0.02)  # three quarters are cut away at most
+    assert area.max() > 0.95
+    assert sides.max() <= 1.001  # never beyond the border
+    assert (sides[:, 0] / sides[:, 1]).max() == pytest.approx(4 / 3, rel=0.03)
+    assert y[:, 0, 0, 0].std() > 1  # anywhere
+
+
+def test_the_pictures_of_a_row_share_one_map_whatever_their_sizes() -> None:
+    augment = Augment(flip=True, rotate=20, crop=0.5)
+    drawn = chances(50, generator())
+    small, large = augment.map(drawn, (16, 16)), augment.map(drawn, (64, 64))
+    torch.testing.assert_close(small.affine, large.affine)
+    assert 10 < int(small.mirrored.sum()) < 40
+    assert not Augment(rotate=170).map(drawn, (16, 16)).mirrored.any()  # upside down is no mirror
+
+
+def test_colours_change_by_row_and_stay_within_the_codes() -> None:
+    x = pictures(size=(16, 16))
+    y = colour(x, 0.5, generator())
+    assert y.shape == x.shape
+    assert x.min() <= y.min()
+    assert y.max() <= x.max()
+    assert len({round(float(row.mean())) for row in y}) == 6  # each row its own brightness
+    grey = torch.full((50, 3, 4, 4), 100.0)
+    grey[0, :, 0, 0], grey[0, :, 0, 1] = 0.0, 255.0
+    painted = colour(grey, 0.3, generator())
+    torch.testing.assert_close(painted[:, 0], painted[:, 2], rtol=0, atol=1e-3)  # a grey has no hue to turn
+    assert painted[:, 0, 2, 2].min() >= 70 - 1e-3
+    assert painted[:, 0, 2, 2].max() <= 130 + 1e-3
+
+
+def test_hue_turns_colours_and_keeps_their_brightness() -> None:
+    red = torch.zeros(40, 3, 2, 2)
+    red[:, 0] = 200.0
+    red[0, :, 0, 0] = 255.0
+    turned = colour(red, 0.2, generator())[1:]
+    assert turned[:, 1].max() > 20  # towards yellow in some rows
+    assert turned[:, 2].max() > 20  # towards magenta in others
+
+
+def test_frames_of_a_video_change_alike() -> None:
+    still = pictures(size=(16, 16))[:, None].expand(6, 5, 3, 16, 16)
+    augment = Augment(shift=0.2, flip=True, rotate=10, crop=0.3, colour=0.4, erase=0.3)
+    y = augment(still, generator())
+    assert y.shape == still.shape
+    torch.testing.assert_close(y, y[:, :1].expand_as(y))
+
+
+@pytest.mark.parametrize("alpha", [0.1, 0.4, 1.0])
+def test_weights_of_mixed_pairs_follow_the_beta_distribution(alpha: float) -> None:
+    drawn = beta(20_000, alpha, generator())
+    assert drawn.mean() == pytest.approx(0.5, abs=0.01)
+    assert drawn.var() == pytest.approx(1 / (4 * (2 * alpha + 1)), rel=0.03)
+
+
+def test_mixup_mixes_rows_that_have_all_inputs() -> None:
+    x = torch.arange(40.0).view(40, 1, 1, 1).expand(40, 1, 2, 2)
+    speed = torch.arange(40.0)
+    known = torch.arange(40) != 7
+    targets = {"y": Field(speed, torch.ones(40, dtype=torch.bool))}
+    inputs = {"image": Field(x, torch.ones(40, dtype=torch.bool)), "speed": Field(speed, known)}
+    mixed = mixup(Batch(inputs, targets, torch.arange(40)), 1.0, generator())
+    partner, weight = mixed.mix
+    expected = weight * speed + (1 - weight) * speed[partner]
+    torch.testing.assert_close(mixed.inputs["image"].values[:, 0, 0, 0], expected)
+    torch.testing.assert_close(mixed.inputs["speed"].values, expected)
+    assert mixed.targets is targets
+    assert weight[7] == 1
+    assert weight[partner == 7] == 1
+    assert (weight < 0.99).sum() > 30
+
+
+@pytest.mark.parametrize(
+    ("settings", "error"),
+    [
+        ({"flipp": True}, r"unknown-key.*training.augment: no setting 'flipp'; did you mean 'flip'\?"),
+        ({"color": 0.2}, r"unknown-key.*did you mean 'colour'\?"),
+        ({"colour": 3}, r"bad-value.*training.augment: colour must be from 0 to 1, not 3"),
+        ({"rotate": "much"}, r"bad-value.*training.augment.rotate: expected a number, got 'much'"),
+        ({"mixup": -1}, r"mixup must be from 0 to 1, not -1"),
+    ],
+)
+def test_wrong_settings_are_named(settings: dict, error: str) -> None:
+    with pytest.raises(SpecError, match=error):
+        construct(Augment, settings, "training.augment")
+
+
+def test_words_of_names() -> None:
+    assert words("front_left") == words("frontLeft") == words("Front left") == ["front", "left"]
+    assert turns("steering_angle")
+    assert turns("x")
+    assert not turns("price")
+    assert not turns("taxes")
 
 
 @pytest.mark.parametrize(

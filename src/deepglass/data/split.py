@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,8 +25,8 @@ class Split:
     Args:
         test: share of the rows kept for the test, from 0 to 1.
         valid: share of the rows that steer the training, from 0 to 1.
-        by: "random"; "given" by the source; "time:COLUMN" keeps the last rows for the test; "group:COLUMN" has no
-            group in two parts. None: "given" where the source brings a split, else "random".
+        by: "random"; "given" by the source; "time:COLUMN" keeps the last rows for the test, for files by the numbers
+            in their names; "group:COLUMN" has no group in two parts. None: "given" where the source brings a split, else "random".
         seed: of the division alone; that of the training is another.
         folds: number of equal folds, one of which is the test.
         fold: which of them, from 0; None: each in its turn, a run each.
@@ -244,6 +246,8 @@ def _times(table: Table, column: str) -> np.ndarray:
     place = f"data.split.by: time:{column}"
     if isinstance(raw, np.ndarray) and raw.ndim == 1 and raw.dtype.kind in "iuf":
         return raw.astype(float)
+    if isinstance(raw, list):
+        return _order_of_names([None if item is None else item.name for item in raw])
     if not isinstance(raw, pl.Series):
         raise SpecError("bad-value", f"{place} needs dates or numbers")
     if raw.dtype.is_numeric():
@@ -259,6 +263,14 @@ def _times(table: Table, column: str) -> np.ndarray:
         odd = raw.filter(times.is_null() & ~is_missing(raw))[0]
         raise SpecError("bad-value", f"{place}: {bad} values are no dates, such as {odd!r}")
     return times.fill_null(float("nan")).to_numpy().astype(float)
+
+
+def _order_of_names(names: Sequence[str | None]) -> np.ndarray:
+    """The order of files by the numbers in their names, such as center_2018_07_16_17_11_43.jpg; NaN = no file."""
+    known = [i for i, name in enumerate(names) if name is not None]
+    numbers = {i: tuple(int(digits) for digits in re.findall(r"\d+", str(names[i]))) for i in known}
+    ranks = {key: float(rank) for rank, key in enumerate(sorted(set(numbers.values())))}
+    return np.array([ranks[numbers[i]] if i in numbers else np.nan for i in range(len(names))])
 
 
 def _check_enough(have: int, need: int, what: str, table: Table) -> None:

@@ -96,8 +96,7 @@ class Video(Feature):
         if not sample:
             raise SourceError("no-rows", f"{self.name}: there is no readable video to learn from")
         learned = self._picture().fit([cast(Raw, sample)])
-        names = [f.name for f in dataclasses.fields(Image) if f.name.endswith("_")]
-        return replace(self, **{n: getattr(learned, n) for n in names})
+        return replace(self, **{n: getattr(learned, n) for n in _SHARED if n.endswith("_")})
 
     def encode(self, raw: Raw) -> Column:
         """Read, convert and resize the frames.
@@ -139,8 +138,10 @@ class Video(Feature):
 
     def _picture(self) -> Image:
         """One frame as a picture, with what was learned."""
-        names = [f.name for f in dataclasses.fields(Image) if f.name != "noise"]
-        return Image(**{n: getattr(self, n) for n in names})
+        return Image(**{n: getattr(self, n) for n in _SHARED})
+
+
+_SHARED = {f.name for f in dataclasses.fields(Image)} & {f.name for f in dataclasses.fields(Video)}
 
 
 def _recognise_array(array: np.ndarray, name: str) -> Guess | None:

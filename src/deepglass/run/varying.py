@@ -8,7 +8,7 @@ of the left and the right change places there.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -49,7 +49,7 @@ class Varied:
     changes: dict[str, Augment]
     followers: tuple[Feature, ...] = ()
     sides: tuple[tuple[str, str], ...] = ()
-    mixup: float = field(default=0.0)
+    mixup: float = 0.0
 
     def __call__(self, batch: Batch, generator: Generator) -> Batch:
         inputs, targets = dict(batch.inputs), dict(batch.targets)
@@ -92,21 +92,20 @@ def change_for(
     pictures = [f for f in inputs if isinstance(f, Picture)]
     if isinstance(wanted, Mapping):
         if wanted.get("mixup") and not mixes:
-            raise SpecError(
-                "bad-value", "training.augment.mixup: this objective does not know both answers; leave it out"
-            )
+            raise SpecError("bad-value", "training.augment.mixup: this objective takes one answer a row; leave it out")
         return _as_asked(wanted, pictures, inputs, outputs)
     if not wanted or not pictures or (training.augment is None and epochs < MIN_EPOCHS):
         return None
     classes = [name for f in outputs for name in f.class_names]
     changes = {f.name: _safe(f, classes, epochs > MANY_EPOCHS) for f in pictures}
-    others = [f for f in (*inputs, *outputs) if not isinstance(f, Picture)]
-    mirrors = any(f.mirrors for f in others if isinstance(f, Number))
-    flip = mirrors or all(augment.flip for augment in changes.values())
-    flip &= not any(turns(f.name) for f in others if isinstance(f, Number) and not f.mirrors)
+    numbers = [f for f in (*inputs, *outputs) if isinstance(f, Number)]
+    mirrors = any(f.mirrors for f in numbers)
+    turning = any(turns(f.name) and not f.mirrors for f in numbers)
     sides = _sides(pictures)
-    flip &= not sides.alone
+    flip = (mirrors or all(augment.flip for augment in changes.values())) and not turning and not sides.alone
     changes = {name: replace(augment, flip=flip) for name, augment in changes.items()}
+    if mirrors or turning:  # a road that is seen elsewhere or askew asks for another angle
+        changes = {name: replace(augment, shift=0.0, rotate=0.0, shear=0.0) for name, augment in changes.items()}
     return Varied(changes, _followers(inputs, outputs), sides.pairs)
 
 

@@ -1,0 +1,137 @@
+"""Videos: whatever they come as, the same frames; and a network that sees where things move."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from PIL import Image as Pillow
+
+import deepglass
+from deepglass.data.sources import read
+from deepglass.data.sources.made import moving_digits
+from deepglass.errors import MissingExtra, SourceError, SpecError
+from deepglass.features._frames import spread
+from deepglass.features.base import Media, from_state, recognise
+from deepglass.features.video import Video
+from deepglass.nn.tokens import Field
+
+
+def drifting(rows: int = 6, frames: int = 12, seed: int = 0) -> np.ndarray:
+    """Grey videos (rows, frames, 16, 20) of a square that moves to the right."""
+    video = np.random.default_rng(seed).integers(0, 40, (rows, frames, 16, 20), dtype=np.uint8)
+    for t in range(frames):
+        video[:, t, 4:10, t : t + 6] = 220
+    return video
+
+
+def saved(video: np.ndarray, path: Path) -> Path:
+    """A video (T, Y, X) as a folder of frames, or a file of several frames."""
+    frames = [Pillow.fromarray(frame) for frame in video]
+    if path.suffix:
+        frames[0].save(path, save_all=True, append_images=frames[1:])
+        return path
+    path.mkdir()
+    for i, frame in enumerate(frames):
+        frame.save(path / f"frame{i}.png")  # frame10 comes after frame9
+    return path
+
+
+def test_arrays_folders_and_files_give_the_same_frames(tmp_path: Path) -> None:
+    video = drifting()
+    feature = Video(name="clip", frames=5).fit([video])
+    codes = feature.encode(video)
+    assert codes.values.shape == (6, 5, 1, 16, 20)
+    assert codes.values.dtype == np.uint8
+    np.testing.assert_array_equal(codes.values[0, :, 0], video[0, [0, 3, 6, 8, 11]])
+    folder = Media("folder", saved(video[0], tmp_path / "folder"))
+    tiff = Media("clip.tiff", saved(video[0], tmp_path / "clip.tiff"))
+    gif = Media("clip.gif", saved(video[0], tmp_path / "clip.gif"))
+    same = feature.encode([folder, tiff, gif, None])
+    assert same.mask.tolist() == [True, True, True, False]
+    for row in range(2):
+        np.testing.assert_array_equal(same.values[row], codes.values[0])
+    assert np.abs(same.values[2].astype(int) - codes.values[0]).max() < 12  # a gif has 256 colours
+    np.testing.assert_array_equal(feature.encode(video[..., None]).values, codes.values)
+    assert from_state(feature.state()) == feature
+
+
+def test_short_videos_repeat_frames_and_long_ones_are_read_evenly() -> None:
+    assert spread(3, 5).tolist() == [0, 0, 1, 2, 2]
+    assert spread(100, 3).tolist() == [0, 50, 99]
+    assert spread(1, 2).tolist() == [0, 0]
+    feature = Video(name="clip", frames=4).fit([drifting(frames=2)])
+    assert feature.encode(drifting(frames=2)).values.shape == (6, 4, 1, 16, 20)
+
+
+def test_colour_videos_and_size() -> None:
+    video = np.random.default_rng(0).integers(0, 255, (3, 4, 30, 40, 3), dtype=np.uint8)
+    feature = Video(name="clip", frames=4, size=(15, 20)).fit([video])
+    assert feature.encode(video).values.shape == (3, 4, 3, 15, 20)
+    tokens = feature.encoder(8)(Field(torch.from_numpy(feature.encode(video).values), torch.ones(3, dtype=torch.bool)))
+    assert tokens.values.shape == (3, 15 * 20, 8)
+    assert tokens.grid == (15, 20)
+
+
+def test_what_is_taken_for_a_video(tmp_path: Path) -> None:
+    assert recognise(drifting(), "video")[0] == "video"
+    assert recognise(np.zeros((3, 5, 8, 8, 3), np.uint8), "x")[0] == "video"
+    assert recognise(np.zeros((3, 8, 8, 3), np.uint8), "picture")[0] == "image"
+    assert recognise([Media("a", saved(drifting()[0], tmp_path / "a"))], "clip")[0] == "video"
+    assert recognise([Media("a.mp4", tmp_path / "a.mp4")], "clip")[0] == "video"
+
+
+def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+    good = Media("good", saved(drifting()[0], tmp_path / "good"))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken.gif").write_bytes(b"GIF89a broken")
+    empty, broken = Media("empty", tmp_path / "empty"), Media("broken.gif", tmp_path / "broken.gif")
+    lost = Media("lost.gif", tmp_path / "lost.gif")
+    feature = Video(name="clip", frames=3).fit([[good, broken]])
+    reasons = feature.unreadable([good, empty, broken, lost])
+    assert set(reasons) == {1, 2, 3}
+    assert "[unreadable-file] empty: there is no picture" in reasons[1]
+    assert "[unreadable-image] broken.gif" in reasons[2]
+    assert "[not-found] lost.gif" in reasons[3]
+    with pytest.raises(SourceError, match=r"no-rows.*clip: there is no readable video"):
+        Video(name="clip").fit([[broken]])
+    with pytest.raises(SpecError, match=r"inputs.clip.frames: expected from 2 to 64, got 1"):
+        Video(name="clip", frames=1)
+
+
+def test_a_video_file_asks_for_its_extra(tmp_path: Path) -> None:
+    if find_spec("av"):
+        pytest.skip("PyAV is installed")
+    (tmp_path / "a.mp4").write_bytes(b"....ftypmp42")
+    with pytest.raises(MissingExtra, match=r"\[missing-extra\] a.mp4.*'av': pip install 'deepglass\[video\]'"):
+        Video(name="clip").fit([[Media("a.mp4", tmp_path / "a.mp4")]])
+
+
+def test_moving_digits_are_made_the_same_each_time() -> None:
+    table = moving_digits(600)
+    assert table["video"].shape == (600, 10, 40, 40)
+    assert (table.kinds["video"], len(set(table["direction"]))) == ("video", 8)
+    np.testing.assert_array_equal(moving_digits(600)["video"], table["video"])
+    assert all((table.split == part).sum() > 40 for part in ("train", "valid", "test"))
+    bright = table["video"].max(1) > 60  # where the digit has been
+    right = np.flatnonzero(table["direction"] == "right")[:50]
+    across = [np.ptp(np.flatnonzero(bright[row].any(0))) for row in right]
+    down = [np.ptp(np.flatnonzero(bright[row].any(1))) for row in right]
+    assert np.mean(across) > np.mean(down) + 6
+    with pytest.raises(SourceError, match=r"unknown-name.*made:moving_digit: .*did you mean 'moving_digits'\?"):
+        read("made:moving_digit")
+
+
+def test_a_network_tells_where_things_move(tmp_path: Path) -> None:
+    """Same frames, other order: only the movement tells the classes apart. Chance is 0.5."""
+    forward = drifting(150)
+    video = np.concatenate([forward, forward[:, ::-1]])
+    way = pl.Series("way", ["there"] * 150 + ["back"] * 150)
+    run = deepglass.train(
+        {"video": video, "way": way}, target="way", out=tmp_path / "run", network="conv", epochs=4, baselines=False
+    )
+    assert run.metrics["test"]["way"]["accuracy"] > 0.95

@@ -1,0 +1,172 @@
+"""What is varied in training and what follows: mirrors, cameras of two sides, answers of mixed rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from deepglass.data.augment import Augment
+from deepglass.data.batches import Batch, Dataset, Mix
+from deepglass.errors import SpecError
+from deepglass.features.base import Feature
+from deepglass.features.category import Category
+from deepglass.features.image import Image
+from deepglass.features.number import Number
+from deepglass.features.video import Video
+from deepglass.networks.trunks.base import PICTURES
+from deepglass.nn.tokens import Field
+from deepglass.objectives.supervised import Supervised
+from deepglass.run.spec import TrainingSpec
+from deepglass.run.varying import Varied, change_for
+
+ROWS = 64
+
+
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+def images(channels: int = 3, seed: int = 0, size: tuple[int, int] = (10, 16)) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 255, (ROWS, *size, channels), dtype=np.uint8)
+
+
+def numbers(seed: int = 0) -> pl.Series:
+    return pl.Series(np.random.default_rng(seed).normal(0.1, 0.3, ROWS))
+
+
+def camera(name: str, **more: Any) -> Image:
+    return Image(name=name).fit([images(**more)])
+
+
+STEERING = Number(name="steering", mirrors=True).fit([numbers()])
+SPEED = Number(name="speed").fit([numbers(1)])
+
+
+def change(inputs: list[Feature], outputs: list[Feature], augment: Any = True, epochs: float = 10) -> Varied:
+    made = change_for(TrainingSpec(augment=augment), PICTURES, inputs, outputs, epochs)
+    assert isinstance(made, Varied)
+    return made
+
+
+def drive(names: list[str]) -> Batch:
+    """Pictures whose pixels say which camera they are from and where the left is."""
+    inputs = {}
+    for i, name in enumerate(names):
+        values = torch.full((ROWS, 3, 10, 16), 10 * (i + 1), dtype=torch.uint8)
+        values[..., 0] += 1  # a mark at the left border
+        inputs[name] = Field(values, torch.ones(ROWS, dtype=torch.bool))
+    inputs["speed"] = Field(torch.arange(float(ROWS)), torch.ones(ROWS, dtype=torch.bool))
+    angle = Field(torch.linspace(-1, 1, ROWS), torch.ones(ROWS, dtype=torch.bool))
+    return Batch(inputs, {"steering": angle, "throttle": angle}, torch.arange(ROWS))
+
+
+def test_cameras_are_mirrored_together_change_sides_and_the_angle_its_sign() -> None:
+    names = ["center", "left", "right"]
+    throttle = Number(name="throttle").fit([numbers(2)])
+    cameras = [camera(name) for name in names]
+    varied = change([*cameras, SPEED], [STEERING, throttle], {"flip": True})
+    before = drive(names)
+    after = varied(before, generator())
+    assert type(after.inputs["left"]) is Field
+    mirrored = after.targets["steering"].values != before.targets["steering"].values
+    assert 20 < int(mirrored.sum()) < 44
+    torch.testing.assert_close(after.targets["steering"].values[mirrored], -before.targets["steering"].values[mirrored])
+    for name, shown in {"center": 10, "left": 30, "right": 20}.items():  # the right camera's picture stands at the left
+        picture = after.inputs[name].values[mirrored]
+        assert torch.equal(picture[..., -1].unique(), torch.tensor([shown + 1], dtype=torch.uint8))
+        assert torch.equal(picture[..., 0].unique(), torch.tensor([shown], dtype=torch.uint8))
+        assert torch.equal(after.inputs[name].values[~mirrored], before.inputs[name].values[~mirrored])
+    assert torch.equal(after.inputs["speed"].values, before.inputs["speed"].values)
+    assert torch.equal(after.targets["throttle"].values, before.targets["throttle"].values)
+
+
+def test_a_number_far_from_zero_changes_its_sign_in_the_users_units() -> None:
+    feature = Number(name="x", mirrors=True).fit([pl.Series([1e6, 1e6 + 1, 1e6 + 2])])
+    assert feature.offset_ != 0
+    column = feature.encode(pl.Series([1e6 + 2]))
+    field = Field(torch.from_numpy(column.values), torch.from_numpy(column.mask))
+    mirror = Augment(flip=True).map(torch.zeros(11, 1), (4, 4))
+    assert bool(mirror.mirrored)
+    turned = feature.warp(field, mirror).values.double() + feature.offset_
+    assert turned.item() == pytest.approx(-1e6 - 2, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("names", "outputs", "flips"),
+    [
+        (["photo"], [SPEED], True),
+        (["photo"], [replace(STEERING, mirrors=False)], False),  # it would turn, and nobody says how
+        (["photo"], [STEERING], True),
+        (["left", "right"], [STEERING], True),
+        (["left"], [STEERING], False),  # its mirror is a right camera's picture
+        (["photo"], [Category(name="turn").fit([pl.Series(["left", "right", "none"])])], False),
+    ],
+)
+def test_by_default_only_what_stays_true_is_mirrored(names: list[str], outputs: list[Feature], flips: bool) -> None:
+    varied = change([camera(name) for name in names], outputs)
+    assert all(augment.flip is flips for augment in varied.changes.values())
+
+
+def test_a_turning_number_is_not_taught_that_places_do_not_matter() -> None:
+    varied = change([camera("photo")], [STEERING])
+    assert varied.changes["photo"].shift == varied.changes["photo"].rotate == 0
+    assert change([camera("photo")], [SPEED]).changes["photo"].shift > 0
+
+
+def test_one_side_without_the_other_cannot_be_mirrored_as_asked() -> None:
+    with pytest.raises(SpecError, match=r"training.augment.flip: 'left' shows one side"):
+        change([camera("left"), camera("right", size=(20, 16))], [SPEED], {"flip": True})
+
+
+def test_only_what_has_a_middle_can_be_mixed() -> None:
+    word = Category(name="job").fit([pl.Series(["a", "b"] * 9)])
+    with pytest.raises(SpecError, match=r"training.augment.mixup: 'job' is a category"):
+        change([camera("photo"), word], [SPEED], {"mixup": 0.2})
+    with pytest.raises(SpecError, match=r"training.augment: only pictures can be varied, the inputs are speed"):
+        change([SPEED], [STEERING], {"colour": 0.2})
+    assert change([SPEED], [STEERING], {"mixup": 0.2}).mixup == 0.2
+
+
+def test_an_objective_that_takes_one_answer_a_row_refuses_mixed_ones() -> None:
+    spec = TrainingSpec(augment={"mixup": 0.2})
+    with pytest.raises(SpecError, match=r"training.augment.mixup: this objective takes one answer"):
+        change_for(spec, PICTURES, [camera("photo")], [SPEED], 10, mixes=False)
+
+
+def test_the_frames_of_a_video_are_varied() -> None:
+    clips = np.repeat(images(1)[:, None, :, :, 0], 4, 1)
+    video = Video(name="video", frames=4).fit([clips])
+    field = Field(torch.from_numpy(video.encode(clips).values), torch.ones(ROWS, dtype=torch.bool))
+    varied = change([video], [SPEED])
+    after = varied(Batch({"video": field}, {}, torch.arange(ROWS)), generator()).inputs["video"].values
+    assert after.shape == field.values.shape
+    assert not torch.equal(after, field.values.float())
+    torch.testing.assert_close(after[:, 0], after[:, 3])
+
+
+@pytest.mark.parametrize("trunk", [("conv", {}), ("mlp", {"members": 3})])
+def test_mixed_rows_cost_both_answers_by_their_shares(trunk: tuple[str, dict]) -> None:
+    from deepglass.networks.network import Network
+
+    torch.manual_seed(0)
+    photo, kind = camera("photo"), Category(name="kind").fit([pl.Series(["a", "b", "c", "d"] * 16)])
+    objective = Supervised()
+    inputs = [photo] if trunk[0] == "conv" else [SPEED]
+    objective.build(inputs, [kind, STEERING], lambda i, o: Network(i, o, *trunk))
+    objective.eval()
+    raw = {"photo": images(), "speed": numbers(1), "kind": pl.Series(["a", "b", "c", None] * 16), "steering": numbers()}
+    data = Dataset(
+        {f.name: f.encode(raw[f.name]) for f in inputs}, {f.name: f.encode(raw[f.name]) for f in (kind, STEERING)}
+    )
+    batch = data.batch(torch.arange(ROWS))
+    partner = torch.randperm(ROWS, generator=generator())
+    swapped = replace(batch, targets={n: f.take(partner) for n, f in batch.targets.items()})
+    loss = lambda weight: objective.loss(replace(batch, mix=Mix(partner, torch.full((ROWS,), weight)))).value  # noqa: E731
+    own, other = objective.loss(batch).value, objective.loss(swapped).value
+    torch.testing.assert_close(loss(1.0), own)
+    torch.testing.assert_close(loss(0.7), 0.7 * own + 0.3 * other)
