@@ -408,6 +408,36 @@ def test_boxes_turn_as_their_pictures_do(tmp_path: Path, turn: int) -> None:
     assert (right - left) * (bottom - top) == 8
 
 
+@pytest.mark.parametrize("kind", ["voc", "yolo", "coco", "csv", "mask"])
+def test_damaged_annotations_are_told_and_never_crash(tmp_path: Path, kind: str) -> None:
+    for i in range(3):
+        photo(tmp_path / "images" / f"{i}.jpg")
+        if kind == "voc":
+            voc(tmp_path / "Annotations" / f"{i}.xml", ("cat", 0, 2, 6, 8), ("dog", 3, 0, 12, 4))
+        elif kind == "yolo":
+            write(tmp_path / "labels" / f"{i}.txt", "0 0.25 0.625 0.5 0.75\n1 0.625 0.25 0.75 0.5\n")
+        elif kind == "mask":
+            mask(tmp_path / "masks" / f"{i}.png")
+    if kind == "coco":
+        coco(tmp_path / "a.json", ["0.jpg", "1.jpg"], [(0, 7, [0, 2, 6, 6]), (1, 9, [3, 0, 9, 4])])
+    if kind == "csv":
+        write(tmp_path / "a.csv", "filename,class,xmin,ymin,xmax,ymax\n0.jpg,cat,0,2,6,8\n1.jpg,dog,1,1,2,2\n")
+    file = next(p for p in sorted(tmp_path.rglob("*")) if p.is_file() and p.parent.name != "images")
+    whole = file.read_bytes()
+    random = np.random.default_rng(0)
+    told = 0
+    for _ in range(60):
+        data = bytearray(whole)
+        for place in random.integers(0, len(data), random.integers(1, 4)):
+            data[place] = random.integers(0, 256)
+        file.write_bytes(data[: random.integers(len(data) // 2, len(data) + 1)])
+        try:
+            told += bool(read(tmp_path).skipped)
+        except SourceError as error:
+            told += file.name in str(error) or str(tmp_path.name) in str(error)
+    assert told > 20
+
+
 # -- paths -------------------------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,8 @@ from deepglass.data.sources.base import Findings, SourceOptions
 from deepglass.data.sources.boxes import Labelled, box_table
 from deepglass.data.sources.boxlist import is_boxlist, read_boxlists
 from deepglass.data.sources.coco import is_coco, read_coco
-from deepglass.data.sources.masks import look_like_masks, mask_files, read_masks
+from deepglass.data.sources.masks import look_like_masks, read_masks
+from deepglass.data.sources.pairs import mask_files
 from deepglass.data.sources.tree import Tree, ending
 from deepglass.data.sources.voc import read_voc
 from deepglass.data.sources.yolo import read_yolo
@@ -20,6 +21,7 @@ from deepglass.errors import SourceError
 
 Reader = Callable[[Tree, Findings], list[Labelled] | None]
 
+_WRITTEN = (".xml", ".json", ".txt", ".csv", ".tsv")  # files that may hold boxes
 _OF_MASKS = re.compile(r"masks?|labels?|annotations?|annot|segmentation_?class|gt|ground_?truth", re.IGNORECASE)
 
 
@@ -31,14 +33,16 @@ def read_annotated(folder: Path, source: str, options: SourceOptions) -> Table |
     tree = Tree.of(folder)
     if not tree.pictures:
         return None
-    if _OF_MASKS.fullmatch(folder.name) and not tree.ending_in(".txt", ".xml", ".json", ".csv"):
-        return read_masks(Tree.of(folder.parent).below(folder.name), source) if look_like_masks(tree) else None
+    if _OF_MASKS.fullmatch(folder.name) and not tree.ending_in(*_WRITTEN):
+        beside = Tree.of(folder.parent).below(folder.name) if look_like_masks(tree) else tree
+        return read_masks(beside, mask_files(beside), source)
     masks = mask_files(tree)
-    bare = tree.without(masks)
-    findings = Findings()
-    labelled = _boxes(bare, findings, options) if bare.pictures else None
+    findings, labelled = Findings(), None
+    if tree.ending_in(*_WRITTEN) and len(masks) < len(tree.pictures):
+        bare = tree.without(masks)
+        labelled = _boxes(bare, findings, options)
     if labelled is None:
-        return read_masks(tree, source)
+        return read_masks(tree, masks, source)
     if masks:
         inside = masks[0].split("/")[0]
         how = (

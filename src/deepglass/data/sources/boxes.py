@@ -92,8 +92,8 @@ def box_table(tree: Tree, labelled: Sequence[Labelled], source: str, findings: F
         kinds={"image": "image", "boxes": "boxes"},
     )
     _note_boxes(cells, findings)
-    given = None if None in (parts := [item.part for item in kept]) else parts
-    return with_split(table, tree, [item.picture for item in kept], "main", findings, given)
+    parts = [item.part for item in kept]
+    return with_split(table, tree, [item.picture for item in kept], "main", findings, parts)
 
 
 def _note_boxes(cells: Sequence[Sequence[dict[str, str | float]] | None], findings: Findings) -> None:

@@ -16,7 +16,7 @@ from deepglass.data.sources.base import Findings
 from deepglass.data.sources.colours import MOST_COLOURS, as_numbers
 from deepglass.data.sources.look import Look, Looks, look_at
 from deepglass.data.sources.names import class_names, shown
-from deepglass.data.sources.pairs import Pair, mask_files, paired
+from deepglass.data.sources.pairs import Pair, paired
 from deepglass.data.sources.parts import with_split
 from deepglass.data.sources.tree import Tree
 from deepglass.data.table import Table
@@ -31,13 +31,15 @@ _SAME_SHAPE = 0.02  # relative difference of two ratios of sides that still are 
 _STRAY = 0.05  # share of the masks that have a value, against the most frequent one, below which it is a mistake
 
 
-def read_masks(tree: Tree, source: str) -> Table | None:
+def read_masks(tree: Tree, masks: Sequence[str], source: str) -> Table | None:
     """Columns `image` and `mask` of a folder; None where it holds no pictures beside masks.
+
+    Args:
+        masks: the files of `pairs.mask_files`.
 
     Raises:
         SourceError: `mismatched-files` where no mask fits its picture.
     """
-    masks = mask_files(tree)
     masked = set(masks)
     pictures = [name for name in tree.pictures if name not in masked]
     if not masks or not pictures or not look_like_masks(tree.only(masks)):

@@ -35,12 +35,9 @@ class Pair(NamedTuple):
 
 def mask_files(tree: Tree) -> list[str]:
     """The pictures that lie in a folder of masks or are called one of another picture."""
+    inside = {above: any(map(_MASK_FOLDER.fullmatch, above)) for above in {tuple(folders(n)) for n in tree.pictures}}
     plain = {(*folders(name), stem(name).lower()) for name in tree.pictures}
-    return [name for name in tree.pictures if _in_masks(name) or _beside(name, plain)]
-
-
-def _in_masks(name: str) -> bool:
-    return any(_MASK_FOLDER.fullmatch(folder) for folder in folders(name))
+    return [name for name in tree.pictures if inside[tuple(folders(name))] or _beside(name, plain)]
 
 
 def _beside(name: str, plain: set[tuple[str, ...]]) -> bool:

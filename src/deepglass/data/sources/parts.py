@@ -15,7 +15,7 @@ Parts = Sequence[str | None]
 
 
 def with_split(
-    table: Table, tree: Tree, names: Sequence[str], lists: str, findings: Findings, given: Parts | None = None
+    table: Table, tree: Tree, names: Sequence[str], lists: str, findings: Findings, given: Parts = ()
 ) -> Table:
     """The table with its own split, if it has one, and with all that was noticed; rows that are in no part go.
 
@@ -27,7 +27,7 @@ def with_split(
     above = ", ".join(sorted({"/".join(folders(name)) for name in names})[:6])
     ways = [
         _listed(tree, names, lists),
-        (given or [], "the annotation files"),
+        (given, "the annotation files"),
         ([part_of(name) for name in names], f"the folders {above}"),
     ]
     for parts, why in ways:
