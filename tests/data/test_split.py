@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from deepglass.data.split import Split
 from deepglass.data.table import Table
 from deepglass.errors import SourceError, SpecError
+from deepglass.features.base import Media
 
 
 def table(rows: int, **columns: object) -> Table:
@@ -131,3 +134,11 @@ def test_unknown_columns_and_too_few_rows() -> None:
     with pytest.raises(SourceError, match="too-few-rows"):
         Split().assign(table(2))
     assert counts(Split().assign(table(3))) == {"train": 1, "valid": 1, "test": 1}
+
+
+def test_files_are_split_by_the_time_in_their_names() -> None:
+    late = [f"center_2024_01_{day}.jpg" for day in range(1, 11)]  # 9 comes before 10
+    early = [f"center_2018_07_{day}.jpg" for day in range(9, 19)]
+    files = [Media(name, Path(name)) for name in late + early]
+    parts = Split(test=0.2, valid=0.1, by="time:center").assign(Table({"center": files}))
+    assert parts.tolist() == ["train"] * 4 + ["valid"] * 2 + ["test"] * 4 + ["train"] * 10

@@ -26,7 +26,8 @@ class Split:
         test: share of the rows kept for the test, from 0 to 1.
         valid: share of the rows that steer the training, from 0 to 1.
         by: "random"; "given" by the source; "time:COLUMN" keeps the last rows for the test, for files by the numbers
-            in their names; "group:COLUMN" has no group in two parts. None: "given" where the source brings a split, else "random".
+            in their names; "group:COLUMN" has no group in two parts. None: "given" where the source brings a split,
+            else "random".
         seed: of the division alone; that of the training is another.
         folds: number of equal folds, one of which is the test.
         fold: which of them, from 0; None: each in its turn, a run each.
