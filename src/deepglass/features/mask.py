@@ -325,14 +325,13 @@ class Mask(Feature):
             pixels = decode_indices(item)
         except SourceError:  # counted and named by `unreadable`
             return None
-        values, counts = np.unique(pixels, return_counts=True)
-        return pixels.shape, dict(zip(values.tolist(), counts.tolist(), strict=True))
+        return pixels.shape, _counts(pixels)
 
     def _fault(self, item: Picture) -> str | None:
         if item is None:
             return None
         try:
-            values = np.unique(decode_indices(item)).tolist()
+            values = sorted(_counts(decode_indices(item)))
         except SourceError as error:
             return str(error)
         name = getattr(item, "name", "a mask")
@@ -354,6 +353,15 @@ class Mask(Feature):
         top, left, *inner = letterbox(pixels.shape, self.size_)
         seen = nearest(codes[np.clip(pixels, 0, HIGHEST)], (inner[0], inner[1]))
         return set_in(seen, top, left, self.size_), (top, left, *inner, *pixels.shape)
+
+
+def _counts(pixels: np.ndarray) -> dict[int, int]:
+    """How often each number occurs."""
+    if pixels.dtype.kind == "u" and pixels.dtype.itemsize <= 2:  # a fraction of the time of sorting them
+        counts = np.bincount(pixels.ravel())
+        return {int(v): int(counts[v]) for v in np.flatnonzero(counts)}
+    values, found = np.unique(pixels, return_counts=True)
+    return dict(zip(values.tolist(), found.tolist(), strict=True))
 
 
 def _size(shapes: Sequence[tuple[int, int]]) -> tuple[int, int]:

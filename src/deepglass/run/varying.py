@@ -15,12 +15,13 @@ import torch
 from torch import Generator
 
 from deepglass.config import construct
-from deepglass.data.augment import Augment, chances, turns, words
+from deepglass.data.augment import Augment, chances, sided, turns, words
 from deepglass.data.batches import Batch, Change
 from deepglass.data.mixing import mixup
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
+from deepglass.features.mask import Mask
 from deepglass.features.number import Number
 from deepglass.features.vector import Vector
 from deepglass.features.video import Video
@@ -97,7 +98,7 @@ def change_for(
     if not wanted or not pictures or (training.augment is None and epochs < MIN_EPOCHS):
         return None
     classes = [name for f in outputs for name in f.class_names]
-    changes = {f.name: _safe(f, classes, epochs > MANY_EPOCHS) for f in pictures}
+    changes = {f.name: _safe(f, classes, outputs, epochs > MANY_EPOCHS) for f in pictures}
     numbers = [f for f in (*inputs, *outputs) if isinstance(f, Number)]
     mirrors = any(f.mirrors for f in numbers)
     turning = any(turns(f.name) and not f.mirrors for f in numbers)
@@ -183,7 +184,13 @@ def _exchanged(left: Field, right: Field, map: Warp) -> tuple[Field, Field]:
     return picked[0], picked[1]
 
 
-def _safe(picture: Picture, classes: Sequence[str], strong: bool) -> Augment:
+def _safe(picture: Picture, classes: Sequence[str], outputs: Sequence[Feature], strong: bool) -> Augment:
     assert picture.channels_ is not None
     assert picture.size_ is not None
-    return Augment.of(picture.channels_, picture.size_, classes=classes, strong=strong)
+    redrawn = any(isinstance(f, Image) for f in outputs)
+    augment = Augment.of(picture.channels_, picture.size_, classes=classes, strong=strong and not redrawn)
+    if redrawn:  # resampling would blur the answers
+        return replace(augment, rotate=0.0, scale=0.0, shear=0.0, flip=not sided(classes))
+    if any(isinstance(f, Mask) for f in outputs):  # few pictures, each of them thousands of labels: sizes vary
+        return replace(augment, scale=0.25, colour=0.2 if picture.channels_ == 3 else 0.0, erase=0.0)
+    return augment
