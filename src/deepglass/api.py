@@ -20,7 +20,7 @@ from deepglass.run.folder import Folder
 from deepglass.run.folds import fold_specs, is_many, summarise
 from deepglass.run.planning import make_plan
 from deepglass.run.predictor import Answers, Rows
-from deepglass.run.prepare import Prepared, Taken, prepare, read_source, reprepare
+from deepglass.run.prepare import Prepared, Taken, prepare, read_source, reprepare, with_context
 from deepglass.run.run import Run
 from deepglass.run.spec import Spec
 from deepglass.run.varying import change_for
@@ -123,7 +123,11 @@ def report(run: str | Path | Run, samples: bool = True, source: Any = None) -> P
     spec = spec_of(source, None, {}, run.spec) if source is not None else run.spec
     prepared = stored(run.folder, spec)
     parts = prepared.datasets("cpu")
-    best = {p: run.objective.evaluate(parts[p], 1024).best for p in ("valid", "test") if len(parts[p])}
+    best = {
+        p: with_context(run.objective.evaluate(parts[p], 1024).best, prepared.outputs, parts[p].columns)
+        for p in ("valid", "test")
+        if len(parts[p])
+    }
     return add_report(run.folder, prepared, run.objective, best, samples)
 
 
@@ -184,10 +188,19 @@ def write_answers(path: Path, answers: Answers) -> None:
         if path.suffix == ".parquet":
             frame.write_parquet(content)
         else:
-            frame.write_csv(content, separator="," if path.suffix == ".csv" else "\t")
+            flat = frame.with_columns(_as_text(c) for c in frame if c.dtype.is_nested())
+            flat.write_csv(content, separator="," if path.suffix == ".csv" else "\t")
         write_atomic(path, content.getvalue())
     else:
         raise SpecError("bad-value", f"--out: {path}: expected .csv, .tsv, .parquet, .json or .jsonl")
+
+
+def _as_text(column: pl.Series) -> pl.Series:
+    """Lists as text, which is all that a csv file holds: labels with semicolons between them, others as JSON."""
+    if column.dtype == pl.List(pl.String):
+        return column.list.join(";")
+    cells = [None if c is None else json.dumps(c, ensure_ascii=False) for c in column.to_list()]
+    return pl.Series(column.name, cells, dtype=pl.String)
 
 
 # -- training ----------------------------------------------------------------------------------------------------

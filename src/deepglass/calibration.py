@@ -139,8 +139,12 @@ class Logistic(NamedTuple):
         return -self.offset / self.slope
 
 
-def fit_logistic(x: np.ndarray, label: np.ndarray) -> Logistic | None:
+def fit_logistic(x: np.ndarray, label: np.ndarray, evidence: int | None = None) -> Logistic | None:
     """The probability of "positive" as a function of one score, both labels weighing the same; None if it falls.
+
+    Args:
+        evidence: how many independent cases there are of each label at most; None: all. Pairs made of a few pictures
+            hold no more than these, and must not make the model certain.
 
     Shapes:
         x: (N,) float; label: (N,) int, 1 = positive.
@@ -152,7 +156,8 @@ def fit_logistic(x: np.ndarray, label: np.ndarray) -> Logistic | None:
     P, N = int(positive.sum()), int((~positive).sum())
     if not P or not N:
         return None
-    target = np.where(positive, (P + 1) / (P + 2), 1 / (N + 2))
+    most = evidence or len(x)
+    target = np.where(positive, 1 - 1 / (min(P, most) + 2), 1 / (min(N, most) + 2))
     weight = np.where(positive, 0.5 / P, 0.5 / N) * (P + N)
     mean, spread = float(x.mean()), float(x.std()) or 1.0
     design = np.stack([(x.astype(np.float64) - mean) / spread, np.ones(len(x))], 1)  # (N, 2)

@@ -190,7 +190,7 @@ class Identity(Feature):
     def calibrate(self, best: Best, truth: Column) -> Calibration:
         """The map from a similarity to the probability of "the same", and the threshold at one half."""
         same, similarity = self._compared(best, truth)
-        found = fit_logistic(similarity, same)
+        found = fit_logistic(similarity, same, evidence=int(truth.mask.sum()))
         if found is None:
             return {}
         return {"threshold": found.threshold, "slope": found.slope, "offset": found.offset}
