@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
+from conftest import Command
 from PIL import Image as Pillow
 from test_report import base, checked, class_output
 
@@ -396,3 +399,25 @@ def test_networks_without_convolutions_over_pictures_show_none() -> None:
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 2))
     data = Dataset({"image": picture.encode(pictures)}, {"label": label.encode(labels)})
     assert looked_for(network, lambda b: network(b.inputs["image"].values.float()), data, "image") is None
+
+
+# -- a whole run -------------------------------------------------------------------------------------------------
+
+
+def test_a_run_shows_what_it_looks_for_and_keeps_rows_to_itself_when_asked(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    steps = ("training.steps=60", "training.augment={shift: 0.1, rotate: 10}")
+    assert command("train", "sklearn:digits", "--out", "digits", *steps).code == 0
+    assert command("report", "digits").code == 0
+    html = Path("digits/report.html").read_text()
+    assert "What the network looks for" in html
+    assert "shifted by up to 10% of the side, turned by up to 10°" in html
+    assert html.count("patch 6") > 8
+    assert command("report", "digits", "--no-samples").code == 0
+    html = Path("digits/report.html").read_text()
+    assert "The first filters" in html, "weights are no rows"
+    assert "patch 6" not in html
+    assert "Varied in training" not in html
+    assert not re.search(r'alt="row', html)

@@ -30,6 +30,7 @@ SECONDS = 1.5  # a slow network looks at fewer
 BATCH = 64
 ASKED = 32  # pictures from whose gradients it is measured what a place sees
 STAGES, UNITS, PATCHES, FIRST = 5, 8, 6, 64
+ALIKE = 2  # channels of a map whose patches are mostly of one class; more would push others out
 FAINT = 0.05  # of the strongest gradient: what a place sees less of does not count
 
 Run = Callable[[Batch], object]
@@ -238,16 +239,24 @@ def _stage(
     _, C, Y, X = m.values.shape
     sees = (min(field[0].size, codes.shape[-2]), min(field[1].size, codes.shape[-1]))
     levels = _levels(codes)
-    units = []
+    units: list[Unit] = []
+    told: Counter[str] = Counter()
     for channel in _choosy(best.value):
         top = np.argsort(-best.value[:, channel], kind="stable")[:PATCHES]
+        common = _common([labels[i] for i in top]) if labels is not None else None
+        if common is not None and told[common.name] == ALIKE:
+            continue
+        told += Counter([common.name] if common else [])
         patches = tuple(_patch(codes[i], divmod(int(best.place[i, channel]), X), field, sees, levels) for i in top)
-        units.append(Unit(int(channel), patches, _common([labels[i] for i in top]) if labels is not None else ""))
+        said = f"{common.times} of {len(top)}: “{common.name}”" if common else ""
+        units.append(Unit(channel, patches, said))
+        if len(units) == UNITS:
+            break
     return Stage(m.name, (Y, X), C, sees, tuple(units))
 
 
 def _choosy(value: np.ndarray) -> list[int]:
-    """Channels whose highest answers stand out most, those left out that like the same pictures as another."""
+    """Channels by how far their highest answers stand out, without those that like the same pictures as another."""
     spread = value.std(0)
     top = np.sort(value, 0)[-PATCHES:].mean(0)
     stands_out = np.where(spread > 1e-6, (top - value.mean(0)) / np.maximum(spread, 1e-6), -np.inf)
@@ -258,7 +267,7 @@ def _choosy(value: np.ndarray) -> list[int]:
         if np.isfinite(stands_out[channel]) and all(len(pictures & other) <= PATCHES // 2 for other in liked):
             chosen.append(int(channel))
             liked.append(pictures)
-        if len(chosen) == UNITS:
+        if len(chosen) == 4 * UNITS:
             break
     return chosen
 
@@ -281,10 +290,16 @@ def _levels(codes: np.ndarray) -> int:
     return 255 if 63 < most < 256 else max(most, 1)
 
 
-def _common(labels: Sequence[str]) -> str:
-    """What most of the patches' pictures are, such as 5 of 6: “horse”; empty where they are mixed."""
+class _Common(NamedTuple):
+    """The class of most of the pictures."""
+
+    name: str
+    times: int
+
+
+def _common(labels: Sequence[str]) -> _Common | None:
     name, times = Counter(labels).most_common(1)[0]
-    return f"{times} of {len(labels)}: “{name}”" if times > len(labels) / 2 else ""
+    return _Common(name, times) if times > len(labels) / 2 else None
 
 
 def _weights(network: nn.Module, name: str) -> np.ndarray:
