@@ -135,3 +135,45 @@ def test_a_network_tells_where_things_move(tmp_path: Path) -> None:
         {"video": video, "way": way}, target="way", out=tmp_path / "run", network="conv", epochs=4, baselines=False
     )
     assert run.metrics["test"]["way"]["accuracy"] > 0.95
+
+
+def test_folders_of_frames_are_a_source(tmp_path: Path) -> None:
+    for label in ("jump", "walk"):
+        for clip in ("a", "b", "c"):
+            (tmp_path / "clips" / label).mkdir(parents=True, exist_ok=True)
+            saved(drifting(1, 4)[0], tmp_path / "clips" / label / clip)
+    table = read(tmp_path / "clips")
+    assert (table.kinds["video"], table.target, len(table)) == ("video", "label", 6)
+    assert [m.name for m in table["video"]][:2] == ["jump/a", "jump/b"]
+    rows = [{"clip": f"{label}/{clip}", "score": i} for i, label in enumerate(["jump", "walk"]) for clip in "abc"]
+    pl.DataFrame(rows).write_csv(tmp_path / "clips" / "scores.csv")
+    named = read(tmp_path / "clips" / "scores.csv")
+    assert named.kinds["clip"] == "video"
+    codes = Video(name="clip", frames=4).fit([named["clip"]]).encode(named["clip"])
+    np.testing.assert_array_equal(codes.values[5, :, 0], drifting(1, 4)[0])
+
+
+def test_video_files_in_class_folders_are_a_source(tmp_path: Path) -> None:
+    for name in ("jump/a.mp4", "jump/b.mp4", "walk/c.avi"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    table = read(tmp_path)
+    assert (table.kinds["video"], len(table), table.target) == ("video", 3, "label")
+
+
+def test_a_video_file_gives_its_frames(tmp_path: Path) -> None:
+    av = pytest.importorskip("av")
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 32, 32, "yuv420p", 1_000_000
+        for t in range(10):
+            frame = np.full((32, 32, 3), 20 * t + 20, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    feature = Video(name="clip", frames=3).fit([[Media("a.mp4", path)]])
+    codes = feature.encode([Media("a.mp4", path)]).values
+    assert codes.shape == (1, 3, 1, 32, 32)
+    assert np.abs(codes.mean((0, 2, 3, 4)) - [20, 120, 200]).max() < 25
+    (tmp_path / "b.mp4").write_bytes(path.read_bytes()[:300])
+    assert "[unreadable-file] b.mp4" in feature.unreadable([Media("b.mp4", tmp_path / "b.mp4")])[0]

@@ -20,6 +20,7 @@ PICTURES = frozenset(
     [".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm", ".pnm"]
 )
 SOUNDS = frozenset([".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff", ".au", ".opus"])
+VIDEOS = frozenset([".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ogv", ".wmv"])
 SPLITS = {
     **dict.fromkeys(["train", "training", "trainset"], "train"),
     **dict.fromkeys(["valid", "validation", "val", "dev"], "valid"),

@@ -13,19 +13,21 @@ from typing import cast
 import numpy as np
 import polars as pl
 
-from deepglass.data.sources.base import PARTS, PICTURES, SOUNDS, SPLITS, Findings, entries, natural, visible
+from deepglass.data.sources.base import PARTS, PICTURES, SOUNDS, SPLITS, VIDEOS, Findings, entries, natural, visible
 from deepglass.data.table import Note, Table
 from deepglass.errors import SourceError
 from deepglass.features.base import Media
 
-KINDS = {"image": PICTURES, "audio": SOUNDS}
+KINDS = {"image": PICTURES, "audio": SOUNDS, "video": VIDEOS}
+_CALLED = {"image": "picture", "audio": "sound", "video": "video"}
+_FRAME = re.compile(r"frame[-_ ]?\d+", re.IGNORECASE)  # the name of a video's frame
 _UNLABELLED = frozenset(["unlabelled", "unlabeled", "unsup", "unknown_class"])
 _ANNOTATIONS = re.compile(r"(annot|mask|annotations|labels|label_\d|calib)s?$", re.IGNORECASE)
 _WORN = re.compile(r"(with|without|no|wearing)[-_ ]", re.IGNORECASE)  # a face with_mask is a class
 
 
 def media_kind(name: str) -> str | None:
-    """ "image" or "audio" by the ending of a file's name, else None."""
+    """ "image", "audio" or "video" by the ending of a file's name, else None."""
     suffix = os.path.splitext(name)[1].lower()
     return next((kind for kind, endings in KINDS.items() if suffix in endings), None)
 
@@ -39,7 +41,8 @@ def read_media_folder(folder: Path, source: str, name_pattern: str | None = None
     """A folder of pictures or sounds; the files are not opened.
 
     The label is the folder that holds a file, unless `name_pattern` reads columns out of the file's name. Folders
-    called train, valid or test, over or under the class folders, give the split.
+    called train, valid or test, over or under the class folders, give the split. Folders whose pictures are all called
+    frame1, frame2 and so on are a video each.
 
     Raises:
         SourceError: `empty-source`, `bad-value` for a pattern that fits no name.
@@ -55,11 +58,23 @@ def read_media_folder(folder: Path, source: str, name_pattern: str | None = None
         if media_kind(name) == kind:
             media.append(Media(name, folder / name))
         else:
-            nothing = "an empty folder" if name.endswith("/") else f"no {'picture' if kind == 'image' else 'sound'}"
-            findings.skip(name, nothing)
+            findings.skip(name, "an empty folder" if name.endswith("/") else f"no {_CALLED[kind]}")
+    if kind == "image" and (clips := _folders_of_frames(media, folder)):
+        findings.note("video", f"{len(clips)} folders", "their pictures are called frame and a number")
+        kind, media = "video", clips
     if name_pattern is not None:
         return _by_pattern(media, kind, name_pattern, source, findings)
     return _by_folder(folder, media, kind, source, findings)
+
+
+def _folders_of_frames(media: Sequence[Media], root: Path) -> list[Media]:
+    """The folders that hold the pictures, if each is called a frame and there are several in each of several folders."""
+    parents = Counter(m.name.rpartition("/")[0] for m in media)
+    if len(parents) < 2 or min(parents.values()) < 2 or "" in parents:
+        return []
+    if not all(_FRAME.fullmatch(os.path.splitext(m.name.rpartition("/")[2])[0]) for m in media):
+        return []
+    return [Media(parent, root / parent) for parent in parents]
 
 
 def _walk(folder: Path, above: str = "") -> Iterator[str]:
@@ -175,6 +190,11 @@ def with_media(table: Table, folder: Path) -> Table:
             continue
         some = raw.drop_nulls().head(20).to_list()
         kind = media_kind(some[0]) if some else None
+        if kind is None and _are_folders_of_frames(folder, some):
+            clips = [None if cell is None else Media(cell, folder / _as_path(cell)) for cell in raw.to_list()]
+            columns[name], kinds[name] = cast(list[Media], clips), "video"
+            notes.append(Note("paths", name, f"its cells name folders of frames in {folder.name}/"))
+            continue
         if kind is None or any(media_kind(cell) != kind for cell in some):
             continue
         start = _start(folder, some)
@@ -188,6 +208,16 @@ def with_media(table: Table, folder: Path) -> Table:
         far = "" if last is None else f", of which only the end, such as {_as_path(some[0], last)}, is there"
         notes.append(Note("paths", name, f"its cells name {kind} files in {base.name}/{far}"))
     return replace(table, columns=columns, kinds=kinds, notes=tuple(notes))
+
+
+def _are_folders_of_frames(folder: Path, cells: Sequence[str]) -> bool:
+    """Whether cells name folders beside the table, the first of which hold several pictures."""
+    if not cells or any(len(cell) > 200 or not cell.strip(" ./\\") for cell in cells):
+        return False
+    places = [folder / _as_path(cell) for cell in cells]
+    if not all(place.is_dir() for place in places):
+        return False
+    return all(sum(media_kind(p.name) == "image" for p in visible(place)) > 1 for place in places[:3])
 
 
 def _as_path(cell: str, last: int | None = None) -> str:
