@@ -94,10 +94,9 @@ class DetectHead(nn.Module):
         self.to_logits = nn.Conv2d(dim, classes, 1)
         self.to_boxes = nn.Conv2d(dim, 4, 1)
         nn.init.normal_(self.to_logits.weight, std=0.01)
-        nn.init.constant_(self.to_logits.bias, math.log(PRIOR / classes))
         nn.init.normal_(self.to_boxes.weight, std=0.01)
-        with torch.no_grad():
-            self.to_boxes.bias.copy_(torch.tensor([0.0, 0.0, math.log(REACH), math.log(REACH)]))
+        self.to_logits.bias = nn.Parameter(torch.full((classes,), math.log(PRIOR / classes)))
+        self.to_boxes.bias = nn.Parameter(torch.tensor([0.0, 0.0, math.log(REACH), math.log(REACH)]))
 
     def forward(self, tokens: Tokens) -> Cells:
         assert tokens.pyramid is not None
