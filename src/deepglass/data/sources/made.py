@@ -80,7 +80,7 @@ def moving_digits(rows: int = ROWS, seed: int = 0) -> Table:
 def _enlarged(image: np.ndarray) -> np.ndarray:
     """A scan (8, 8) of 0..16 as (DIGIT, DIGIT) bytes."""
     picture = Pillow.fromarray(image.astype(np.float32) * (255 / 16))
-    return np.round(picture.resize((DIGIT, DIGIT), Pillow.Resampling.BILINEAR)).astype(np.uint8)
+    return np.round(np.asarray(picture.resize((DIGIT, DIGIT), Pillow.Resampling.BILINEAR))).astype(np.uint8)
 
 
 SETS = {"moving_digits": moving_digits}

@@ -1,4 +1,4 @@
-"""Folders of pictures or sounds: class folders, names that carry the label, and tables whose cells are paths."""
+"""Folders of pictures, sounds or videos: class folders, names that carry the label, and tables whose cells are paths."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def read_media_folder(folder: Path, source: str, name_pattern: str | None = None
 
 
 def _folders_of_frames(media: Sequence[Media], root: Path) -> list[Media]:
-    """The folders that hold the pictures, if each is called a frame and there are several in each of several folders."""
+    """The folders of the pictures, if each picture is called a frame and several folders hold several of them."""
     parents = Counter(m.name.rpartition("/")[0] for m in media)
     if len(parents) < 2 or min(parents.values()) < 2 or "" in parents:
         return []
