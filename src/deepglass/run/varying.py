@@ -20,6 +20,7 @@ from deepglass.data.batches import Batch, Change
 from deepglass.data.mixing import mixup
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature
+from deepglass.features.boxes import Boxes
 from deepglass.features.image import Image
 from deepglass.features.mask import Mask
 from deepglass.features.number import Number
@@ -193,4 +194,6 @@ def _safe(picture: Picture, classes: Sequence[str], outputs: Sequence[Feature], 
         return replace(augment, rotate=0.0, scale=0.0, shear=0.0, flip=not sided(classes))
     if any(isinstance(f, Mask) for f in outputs):  # few pictures, each of them thousands of labels: sizes vary
         return replace(augment, scale=0.25, colour=0.2 if picture.channels_ == 3 else 0.0, erase=0.0)
+    if any(isinstance(f, Boxes) for f in outputs):  # a shifted picture repeats its border, things in it without a box
+        return replace(augment, shift=0.0, rotate=0.0, scale=0.0, shear=0.0, erase=0.0, crop=0.4)
     return augment
