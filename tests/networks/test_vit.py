@@ -15,6 +15,7 @@ from deepglass.features.category import Category
 from deepglass.features.image import Image
 from deepglass.features.number import Number
 from deepglass.features.text import Text
+from deepglass.features.video import Video
 from deepglass.networks.network import Network
 from deepglass.nn.attention import Attention, AttentionBlock
 
@@ -125,6 +126,14 @@ def test_several_pictures_numbers_and_texts_are_all_used_and_padding_is_not():
         assert not torch.allclose(net(inputs | {name: rolled})["label"], once), name
     maps = net.embed(inputs).pyramid
     torch.testing.assert_close(maps[0].shape, torch.Size([4, 16, 6, 6]))
+
+
+def test_frames_become_patches_too():
+    frames = np.random.default_rng(0).integers(0, 256, (4, 3, 30, 40, 1)).astype(np.uint8)
+    video = Video(name="video", frames=3).fit([frames])
+    tokens = network([video]).embed(Dataset({"video": video.encode(frames)}, {}).batch(torch.arange(4)).inputs)
+    assert tokens.grid == (6, 8), "attention over each of 30 x 40 places would not fit into memory"
+    assert tokens.values.isfinite().all()
 
 
 def test_where_a_patch_lies_matters():

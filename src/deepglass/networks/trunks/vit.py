@@ -17,7 +17,10 @@ from deepglass.nn.attention import AttentionBlock
 from deepglass.nn.conv import PictureEncoder, is_picture, picture_grids
 from deepglass.nn.norms import Norm
 from deepglass.nn.norms import norm as make_norm
-from deepglass.nn.tokens import Tokens, TokenShape
+from deepglass.nn.tokens import Field, Tokens, TokenShape, from_image
+
+_SIDE = 8  # patches along the longer side, where nobody says how large they are
+_STEM = 16  # channels of a map that patches are cut from
 
 
 class Vit(Trunk):
@@ -45,7 +48,7 @@ class Vit(Trunk):
     al., 2022, arXiv 2205.01580; patches that overlap by half as in Wu et al., 2021, arXiv 2103.15808.
     """
 
-    recipe: ClassVar[Recipe] = replace(PICTURES, learning_rate=1e-3, schedule="cosine", clip=1.0)
+    recipe: ClassVar[Recipe] = replace(PICTURES, learning_rate=2e-3, schedule="cosine", clip=1.0)
 
     def __init__(
         self,
@@ -76,15 +79,19 @@ class Vit(Trunk):
 
     @classmethod
     def reader(cls, feature: Feature, dim: int, settings: Mapping[str, Any]) -> nn.Module | None:
-        """Patches of a picture."""
-        if not isinstance(feature, Image):
-            return None
-        size = feature.size_ or (1, 1)
-        patch = settings.get("patch")
-        if patch is not None and (not isinstance(patch, int) or not 1 <= patch <= max(size)):
-            raise SpecError("bad-value", f"network.patch: expected 1 to {max(size)} pixels, got {patch!r}")
-        stride = patch or -(-max(size) // 8)
-        return PictureEncoder(feature.prepare(), feature.channels_ or 1, dim, size, stride=stride)
+        """Patches of a picture, and of whatever else has rows and columns, such as a video or a mask."""
+        if isinstance(feature, Image):
+            size = feature.size_ or (1, 1)
+            patch = settings.get("patch")
+            if patch is not None and (not isinstance(patch, int) or not 1 <= patch <= max(size)):
+                raise SpecError("bad-value", f"network.patch: expected 1 to {max(size)} pixels, got {patch!r}")
+            stride = patch or -(-max(size) // _SIDE)
+            return PictureEncoder(feature.prepare(), feature.channels_ or 1, dim, size, stride=stride)
+        encoder = feature.encoder(dim)
+        shape = cast(TokenShape, encoder.shape)
+        if not is_picture(shape) or max(shape.grid or ()) <= _SIDE:
+            return encoder
+        return _Patches(feature.encoder(_STEM), cast(tuple[int, int], shape.grid), dim)
 
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
         parts = [one.values + origin for one, origin in zip(tokens, self.origin, strict=True)]
@@ -99,6 +106,25 @@ class Vit(Trunk):
         start, length = sum(part.shape[1] for part in parts[:first]), parts[first].shape[1]
         seen = Tokens(x[:, start : start + length], mask[:, start : start + length], tokens[first].grid)
         return Tokens(x, mask, seen.grid if len(parts) == 1 else None, (seen.image(),))
+
+
+class _Patches(nn.Module):
+    """Patches of the map that an encoder gives, which overlap by half.
+
+    Shapes:
+        field -> Tokens (B, T, dim) with a grid of at most 8 rows and columns.
+    """
+
+    def __init__(self, encoder: nn.Module, grid: tuple[int, int], dim: int) -> None:
+        super().__init__()
+        stride = -(-max(grid) // _SIDE)
+        self.encoder = encoder
+        self.convolution = nn.Conv2d(_STEM, dim, 2 * stride - 1, stride, stride - 1)
+        grid = (-(-grid[0] // stride), -(-grid[1] // stride))
+        self.shape = TokenShape(grid[0] * grid[1], grid)
+
+    def forward(self, field: Field) -> Tokens:
+        return from_image(self.convolution(self.encoder(field).image()))
 
 
 def waves(grid: tuple[int, int], width: int) -> Tensor:
