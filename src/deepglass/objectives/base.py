@@ -89,7 +89,7 @@ class Objective(nn.Module, ABC):
     """
 
     monitor: ClassVar[Metric] = Metric("loss", higher_is_better=False)
-    mixes: ClassVar[bool] = False  # its loss weighs both answers of mixed rows: `Batch.mix`
+    mixes: bool = False  # its loss weighs both answers of mixed rows: `Batch.mix`
     network: Network
 
     @abstractmethod

@@ -6,7 +6,7 @@ Source: Rumelhart, Hinton and Williams 1986, Nature 323 (back-propagation of an 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from deepglass.data.batches import Batch, Dataset, Mix
 from deepglass.errors import SpecError
 from deepglass.features.base import Answer, Feature
 from deepglass.networks.network import Network
+from deepglass.nn.search import Stepwise
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective, join_best
 
@@ -28,13 +29,13 @@ class Supervised(Objective):
 
     network: Network
     constant_loss: Tensor
-    mixes: ClassVar[bool] = True
-
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
         if not outputs:
             names = ", ".join(f.name for f in inputs[:8]) + (", ..." if len(inputs) > 8 else "")
             raise SpecError("bad-value", f"--target: name the column to answer, one of: {names}")
         self.network = make_network(inputs, outputs)
+        # a head that writes a token at a time reads its target, of which there can be but one
+        self.mixes = not any(isinstance(head, Stepwise) for head in self.network.heads.values())
         self.register_buffer("constant_loss", torch.ones(len(outputs)))
 
     def begin(self, train: Dataset) -> None:

@@ -1,4 +1,4 @@
-"""Folders of pictures, sounds or videos: class folders, names that carry the label, and tables whose cells are paths."""
+"""Folders of pictures, sounds or videos: class folders, names that carry the label, tables whose cells are paths."""
 
 from __future__ import annotations
 
