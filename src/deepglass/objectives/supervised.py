@@ -29,6 +29,7 @@ class Supervised(Objective):
 
     network: Network
     constant_loss: Tensor
+
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
         if not outputs:
             names = ", ".join(f.name for f in inputs[:8]) + (", ..." if len(inputs) > 8 else "")
