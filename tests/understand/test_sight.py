@@ -358,7 +358,7 @@ def small_network(trunk: str, size: int, **settings: object) -> tuple[Network, D
     return network, Dataset({"image": picture.encode(pictures)}, {"label": label.encode(labels)}), corners
 
 
-@pytest.mark.parametrize(("trunk", "least"), [("conv", 3), ("resnet", 3), ("lenet5", 3), ("alexnet", 2)])
+@pytest.mark.parametrize(("trunk", "least"), [("conv", 3), ("resnet", 3), ("lenet5", 3), ("alexnet", 3), ("convnext", 4), ("vit", 3)])
 def test_filters_grow_from_pixels_to_the_whole(trunk: str, least: int) -> None:
     network, data, _ = small_network(trunk, 32)
     found = looked_for(network, lambda batch: network.answers(batch.inputs), data, "image", ["a", "b"] * 40)

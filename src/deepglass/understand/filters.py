@@ -110,9 +110,10 @@ class _Listener:
         self.pixels: Tensor | None = None  # what it read
         self.maps: dict[str, _Map] = {}
         self.weights = 0
+        self.grid: tuple[int, int] | None = None  # of the last map that was met
 
     def hear(self, run: Run, batch: Batch, *, grad: bool = False, only: Sequence[str] | None = None) -> list[_Map]:
-        self.maps, self.pixels, self.weights = {}, None, 0
+        self.maps, self.pixels, self.weights, self.grid = {}, None, 0, None
         rows = len(batch)
         hooks = []
         for name, module in self.network.named_modules():
@@ -141,20 +142,28 @@ class _Listener:
         def leave(module: nn.Module, _: object, out: object) -> None:
             own = any(p.ndim > 1 for p in module.parameters(recurse=False)) and not any(True for _ in module.children())
             self.weights += own
-            value = _picture_of(out)
+            value = _picture_of(out, (self.shape[-2], self.shape[-1]), self.grid)
+            self.grid = self.grid if value is None else (value.shape[-2], value.shape[-1])
             if value is not None and len(value) == rows and name not in self.maps:
                 self.maps[name] = _Map(name, value, self.weights, own)
 
         return leave
 
 
-def _picture_of(out: object) -> Tensor | None:
-    """A module's output as maps, if it is one."""
+def _picture_of(out: object, picture: tuple[int, int], grid: tuple[int, int] | None) -> Tensor | None:
+    """A module's output as maps, if it is one: of the picture's proportions, or tokens on the last map's grid."""
     if isinstance(out, Tokens):
         return out.image() if out.grid is not None and len(out.grid) == 2 else None
-    if isinstance(out, Tensor) and out.ndim == 4 and out.is_floating_point():
-        return out
-    return None
+    if not isinstance(out, Tensor) or not out.is_floating_point():
+        return None
+    if out.ndim == 3 and grid is not None and out.shape[1] in (grid[0] * grid[1], grid[0] * grid[1] + 1):
+        places = out[:, -grid[0] * grid[1] :]  # without a transformer's class token
+        return places.transpose(1, 2).unflatten(2, grid)
+    if out.ndim != 4:
+        return None
+    Y, X = out.shape[-2:]
+    fits = picture[0] >= Y and picture[1] >= X and abs(Y * picture[1] / picture[0] - X) <= 1.5
+    return out if fits else None  # others have their channels last
 
 
 def _stages(maps: Sequence[_Map], first: str) -> list[_Map]:
@@ -166,6 +175,11 @@ def _stages(maps: Sequence[_Map], first: str) -> list[_Map]:
     for run in runs[: areas.index(min(areas)) + 1]:  # a U-Net's way back up only spreads what is known
         made = [m for m in run if not m.raw and m.weights > chosen[-1].weights]
         chosen += made[-1:]
+    if len(chosen) == 2:  # a transformer never changes the size: some of its blocks
+        alike = (m for m in after if m.values.shape == chosen[1].values.shape and m.weights > chosen[0].weights)
+        same = list({m.weights: m for m in alike if not m.raw}.values())
+        places = np.unique(np.linspace(0, len(same) - 1, min(STAGES, len(same) + 1)).astype(int)[1:])
+        chosen = [chosen[0], *(same[i] for i in places)]
     return chosen if len(chosen) <= STAGES else [chosen[0], *chosen[1 - STAGES :]]
 
 

@@ -85,6 +85,16 @@ def details(summary: str, html: str, *, css: str = "") -> str:
     return f'<details class="{css}"><summary>{summary}</summary>{html}</details>'
 
 
+def folded(worst: Sequence[str], typical: Sequence[str], *, first: tuple[int, int], css: str) -> str:
+    """Cards (html) in a grid: the first of the worst and of the typical ones; the rest opens on a click."""
+    shown = [*worst[: first[0]], *typical[: first[1]]]
+    rest = [*worst[first[0] :], *typical[first[1] :]]
+    html = f'<div class="{css}">{"".join(shown)}</div>'
+    if rest:
+        html += details(f"{len(rest)} more", f'<div class="{css}">{"".join(rest)}</div>', css="screen")
+    return html
+
+
 def meter(share: float) -> str:
     """A short bar, filled to this share."""
     return f'<span class="meter" style="--w:{share:.1%}"></span>'

@@ -132,7 +132,7 @@ class Verification:
 
 
 class Redrawn(NamedTuple):
-    """A picture that was given, what should come of it, and what came of it; `given` may be missing."""
+    """A picture that was given (it may be missing), what should come of it, and what came of it."""
 
     row: int
     given: bytes | None
@@ -140,6 +140,7 @@ class Redrawn(NamedTuple):
     answer: bytes
     score: float | None = None
     score_name: str = ""
+    typical: bool = False
 
 
 class Unit(NamedTuple):

@@ -21,12 +21,12 @@ def images(feature: Image, seen: Seen) -> dict[str, Any]:
     error = feature.condensed(seen.best, seen.truth)[0]["error"].astype(float)
     ratio = -10 * np.log10(np.maximum(error, 1e-10))
     redrawn = []
-    for i, _ in cases(ratio, seen.truth.mask):
+    for i, typical in cases(ratio, seen.truth.mask):
         given = shown(seen, i, LONGEST)
         frame = seen.best["frame"][i] if "frame" in seen.best else None
         true, said = (
             draw.photo(visible(cut(codes[i], frame), feature.levels_ or 255), LONGEST)
             for codes in (seen.truth.values, seen.best["codes"])
         )
-        redrawn.append(Redrawn(seen.place(i), given and given.encoded, true, said, float(ratio[i]), "psnr"))
+        redrawn.append(Redrawn(seen.place(i), given and given.encoded, true, said, float(ratio[i]), "psnr", typical))
     return {"redrawn": tuple(redrawn)}

@@ -13,7 +13,7 @@ from deepglass.understand.report.numerals import finite
 
 WIDTH, HEIGHT = 460, 290
 LEFT, RIGHT, TOP, BOTTOM = 52, 14, 10, 42
-_GLYPH = 7.2  # width of a tick's digit in the drawing's units, on the large side
+GLYPH = 7.2  # width of a tick's digit in the drawing's units, on the large side
 
 
 @dataclass(frozen=True)
@@ -146,10 +146,10 @@ def frame(
     free = -math.inf
     for value, name in x_ticks if x_ticks is not None else x.ticks(5):
         at = x(value)
-        half = len(name) * _GLYPH / 2
+        half = len(name) * GLYPH / 2
         if at - half < free:
             continue
-        free = at + half + _GLYPH
+        free = at + half + GLYPH
         parts.append(
             f'<path class="mark" d="M{at} {bottom}v4"/><text class="tx" x="{at}" y="{bottom + 18}">{name}</text>'
         )

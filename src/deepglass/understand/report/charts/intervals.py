@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
-from deepglass.understand.report.charts.axes import Axis, axis, drawing, figure
+from deepglass.understand.report.charts.axes import GLYPH, Axis, axis, drawing, figure
 from deepglass.understand.report.facts import Figure
 from deepglass.understand.report.markup import text
 from deepglass.understand.report.numerals import SHARES, finite, metric_name
@@ -39,8 +40,12 @@ def compared(title: str, metric: str, entries: list[Entry], *, note: str = "") -
     across = _axis(metric, shown)
     floor = height - _BOTTOM
     body = []
+    free = -math.inf
     for value, name in across.ticks(4):
-        at = across(value)
+        at, half = across(value), len(name) * GLYPH / 2
+        if at - half < free:
+            continue
+        free = at + half + GLYPH
         body.append(
             f'<path class="grid" d="M{at} {_TOP}V{floor}"/><text class="tx" x="{at}" y="{floor + 18}">{name}</text>'
         )

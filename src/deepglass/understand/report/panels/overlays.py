@@ -6,13 +6,13 @@ Without the page's script masks stand side by side and boxes are shown from one 
 from __future__ import annotations
 
 from deepglass.understand.report.facts import Facts, OutputFacts
-from deepglass.understand.report.markup import Panel, colour_keys, details, each_output, label, shorten, source_of, text
+from deepglass.understand.report.markup import Panel, colour_keys, each_output, folded, label, shorten, source_of, text
 from deepglass.understand.report.numerals import confidence, count, figure, finite, metric_name
 from deepglass.understand.report.palette import css
 from deepglass.understand.report.picture_facts import Box, Overlay
 
 _BYTES = 3_000_000  # of all pictures together: base64 makes a third more, and a report is at most 10 MB
-_FIRST, _FIRST_TYPICAL = 6, 3  # the others open on a click
+_FIRST = (6, 3)  # of the worst and of the typical ones; the others open on a click
 _NAMED = 10  # boxes a picture whose names are all written
 _KEYS = (("right", "right"), ("alarm", "false alarm"), ("missed", "missed"), ("found", "true, found"))
 
@@ -59,15 +59,9 @@ def _masks(place: int, output: OutputFacts, overlays: list[Overlay]) -> str:
 
 
 def _folded(cards: list[str], overlays: list[Overlay]) -> str:
-    """The first of the worst and of the typical ones; the rest opens on a click."""
     worst = [c for c, o in zip(cards, overlays, strict=True) if not o.typical]
     typical = [c for c, o in zip(cards, overlays, strict=True) if o.typical]
-    first = [*worst[:_FIRST], *typical[:_FIRST_TYPICAL]]
-    rest = [*worst[_FIRST:], *typical[_FIRST_TYPICAL:]]
-    html = f'<div class="overs">{"".join(first)}</div>'
-    if rest:
-        html += details(f"{count(len(rest))} more", f'<div class="overs">{"".join(rest)}</div>', css="screen")
-    return html
+    return folded(worst, typical, first=_FIRST, css="overs")
 
 
 def _wipe(name: str, overlay: Overlay) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from deepglass.understand.report.facts import Facts, OutputFacts
-from deepglass.understand.report.markup import Panel, each_output, image, text
+from deepglass.understand.report.markup import Panel, each_output, folded, image, text
 from deepglass.understand.report.numerals import count, figure, finite, metric_name
 from deepglass.understand.report.picture_facts import Redrawn
 
 _BYTES = 2_000_000
+_FIRST = (4, 2)  # of the worst and of the typical ones
 
 
 def panel(facts: Facts) -> Panel | None:
@@ -17,17 +18,22 @@ def panel(facts: Facts) -> Panel | None:
         return None
     parts = [(o.name, _output(o)) for o in shown]
     html = each_output(parts, named=len(facts.outputs) > 1)
-    return Panel("Picture to picture", "What was given, what should come of it, and what came. Worst first.", html)
+    return Panel(
+        "Picture to picture",
+        "What was given, what should come of it, and what came: the worst first, then some typical ones.",
+        html,
+    )
 
 
 def _output(output: OutputFacts) -> str:
     left = _BYTES
-    cards = []
+    worst: list[str] = []
+    typical: list[str] = []
     for one in output.redrawn:
         left -= len(one.given or b"") + len(one.truth) + len(one.answer)
         if left > 0:
-            cards.append(_card(one))
-    return f'<div class="redrawn">{"".join(cards)}</div>'
+            (typical if one.typical else worst).append(_card(one))
+    return folded(worst, typical, first=_FIRST, css="redrawn")
 
 
 def _card(one: Redrawn) -> str:
@@ -40,5 +46,6 @@ def _card(one: Redrawn) -> str:
     score = ""
     if finite(one.score):
         score = f"<b>{text(metric_name(one.score_name))} {figure(one.score_name, one.score)}</b> "
-    words = f'<p>{score}<span class="dim">row {count(one.row)}</span></p>'
+    kind = '<span class="tag">typical</span> ' if one.typical else ""
+    words = f'<p>{score}{kind}<span class="dim">row {count(one.row)}</span></p>'
     return f'<article class="triple"><div>{figures}</div>{words}</article>'
