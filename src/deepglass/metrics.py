@@ -187,7 +187,8 @@ def psnr(squared_error: np.ndarray) -> float:
     Args:
         squared_error: (N,) the mean of each picture, its range being 0 to 1.
     """
-    return float(np.mean(-10 * np.log10(np.maximum(squared_error, 1e-10)))) if len(squared_error) else math.nan
+    decibels = -10 * np.log10(np.maximum(squared_error.astype(np.float64), 1e-10))
+    return float(np.mean(decibels)) if len(decibels) else math.nan
 
 
 # -- numbers -------------------------------------------------------------------------------------------------------

@@ -171,7 +171,8 @@ class Image(Feature):
             SourceError: `not-found`, `unreadable-image` or `too-large`, naming the file.
         """
         if isinstance(raw, np.ndarray) and channels_last(raw[:0]).shape[1:] == (*self.size_, self.channels_):
-            return self._with_noise(self._encode_array(channels_last(raw)))
+            column = self._encode_array(channels_last(raw))
+            return self._with_noise(replace(column, values=column.values.copy()) if self.noise else column)
         items = pictures(raw)
         mask = np.array([item is not None for item in items], bool)
         values = room((len(items), self.channels_, *self.size_), code_dtype(self.levels_))

@@ -25,6 +25,7 @@ class UNetBody(nn.Module):
         depth: residual blocks a stage on the way down; the way up has one.
         norm: "batch", "layer", "instance", "group" or "none".
         activation: a name in `nn.activations`.
+        dropout: share of the smallest map's channels that is left out in training.
         beside: width of the vector that joins at the smallest map; 0 for none.
 
     Shapes:
@@ -32,7 +33,16 @@ class UNetBody(nn.Module):
             the last being the smallest map.
     """
 
-    def __init__(self, dims: Sequence[int], depth: int, *, norm: Norm, activation: str, beside: int = 0) -> None:
+    def __init__(
+        self,
+        dims: Sequence[int],
+        depth: int,
+        *,
+        norm: Norm,
+        activation: str,
+        dropout: float = 0.0,
+        beside: int = 0,
+    ) -> None:
         super().__init__()
         self.enter = nn.Sequential(norm2d(norm, dims[0]), make_activation(activation))
         self.down, self.reduce, self.up = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
@@ -45,6 +55,7 @@ class UNetBody(nn.Module):
                 self.reduce.append(nn.Conv2d(out_dim, dim, 1))
                 self.up.append(ResidualBlock(dim, dim, norm=norm, activation=activation))
             dim = out_dim
+        self.dropout = nn.Dropout2d(dropout)
         self.join = nn.Linear(beside, dims[-1]) if beside else None
 
     def forward(self, x: Tensor, beside: Tensor | None = None) -> list[Tensor]:
@@ -54,7 +65,7 @@ class UNetBody(nn.Module):
             skips.append(x)
         if self.join is not None and beside is not None:
             x = x + self.join(beside)[..., None, None]
-        maps = [x]
+        maps = [x := self.dropout(x)]
         for reduce, up, skip in zip(reversed(self.reduce), reversed(self.up), reversed(skips[:-1]), strict=True):
             risen = F.interpolate(reduce(x), skip.shape[-2:], mode="nearest")  # narrowed first: a quarter of the work
             x = up(skip + risen)

@@ -20,7 +20,7 @@ from deepglass.data.split import Split
 from deepglass.data.table import Skipped, Table
 from deepglass.errors import SourceError
 from deepglass.features._room import too_large
-from deepglass.features.base import FEATURES, Best, Column, Feature, Raw, recognise, take_raw
+from deepglass.features.base import FEATURES, Best, Column, Feature, Media, Raw, recognise, take_raw
 from deepglass.run.checks import check_count, check_roles, check_rows, known_column
 from deepglass.run.spec import DataSpec, Source, Spec
 
@@ -186,7 +186,10 @@ def fingerprint_of(table: Table) -> str:
     """A hash of a table's shape and of rows spread over it; enough to know a changed source."""
     digest = hashlib.sha256(repr((table.names, len(table))).encode())
     for i in np.unique(np.linspace(0, max(len(table) - 1, 0), 200).astype(int)) if len(table) else []:
-        digest.update(repr(table.row(int(i))).encode())
+        for raw in table.columns.values():
+            value = raw[int(i)]
+            plain = value.name if isinstance(value, Media) else value
+            digest.update(value.tobytes() if isinstance(value, np.ndarray) else repr(plain).encode())
     return digest.hexdigest()
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -38,6 +39,9 @@ class Unet(Trunk):
     Source: Ronneberger et al., 2015, arXiv 1505.04597.
     """
 
+    WIDTHS: ClassVar = (8, 16, 24, 32, 48)
+    MIN_STEPS: ClassVar = 2000  # below so many a narrower network learns more
+
     recipe: ClassVar[Recipe] = replace(PICTURES, learning_rate=0.004, batch_size=16, epochs=200)
 
     def __init__(
@@ -53,13 +57,20 @@ class Unet(Trunk):
     ) -> None:
         super().__init__()
         grid = picture_grids(inputs, "unet")[0]
-        count = stages or min(stage_count(grid) + 1, 6)
-        dims = [width * min(2**i, 8) for i in range(count)]
+        dims = _dims(grid, width, stages)
         self.is_picture = [is_picture(shape) for shape in inputs]
         self.dim, self.out_dim, self.pyramid = width, dims[-1], tuple(dims)
         others = sum(not picture for picture in self.is_picture)
         self.over = nn.ModuleList(nn.Conv2d(width, width, 1) for _ in range(sum(self.is_picture) - 1))
-        self.body = UNetBody(dims, depth, norm=norm, activation=activation, beside=width * others)
+        self.body = UNetBody(dims, depth, norm=norm, activation=activation, dropout=dropout, beside=width * others)
+
+    @classmethod
+    def sized(cls, inputs: Sequence[TokenShape], rows: int, work: float) -> dict[str, Any]:
+        """The widest network that still sees two thousand batches."""
+        grid = picture_grids(inputs, "unet")[0]
+        batch = min(cls.recipe.batch_size, rows)
+        steps = {w: work / (3 * _multiplications(grid, w) * batch) for w in cls.WIDTHS}
+        return {"width": max((w for w in cls.WIDTHS if steps[w] >= cls.MIN_STEPS), default=cls.WIDTHS[0])}
 
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
         first, *more = [one.image() for one, picture in zip(tokens, self.is_picture, strict=True) if picture]
@@ -69,3 +80,17 @@ class Unet(Trunk):
         maps = self.body(first, torch.cat(rest, -1) if rest else None)
         x = maps[-1].mean((2, 3)).unsqueeze(1)
         return Tokens(x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device), None, tuple(maps))
+
+
+def _dims(grid: tuple[int, int], width: int, stages: int = 0) -> list[int]:
+    """The width of each stage."""
+    return [width * min(2**i, 8) for i in range(stages or min(stage_count(grid) + 1, 6))]
+
+
+def _multiplications(grid: tuple[int, int], width: int) -> float:
+    """Of one picture on its way forward, the stem and the head left out."""
+    dims = _dims(grid, width)
+    places = [math.prod(grid) / 4**i for i in range(len(dims))]
+    down = sum(9.0 * p * (a * b + b * b) for p, a, b in zip(places, [width, *dims], dims, strict=False))
+    up = sum(9.0 * p * 2 * d * d for p, d in zip(places, dims[:-1], strict=False))
+    return down + up
