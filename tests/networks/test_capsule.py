@@ -13,6 +13,7 @@ from deepglass.features.base import Feature
 from deepglass.features.category import Category
 from deepglass.features.image import Image
 from deepglass.features.number import Number
+from deepglass.features.video import Video
 from deepglass.networks.network import Network
 from deepglass.networks.trunks.capsule import Capsule as Trunk
 from deepglass.nn.capsule import Routing, evidence, lengths, margin_loss, squash
@@ -174,5 +175,8 @@ def test_what_a_user_can_do_wrong_is_said_before_training():
         built(image, label, trunk="conv")
     with pytest.raises(SpecError, match=r"\[bad-value\] objective: .* kind category, got speed \(number\)"):
         built(image, Number(name="speed").fit([pl.Series([1.0, 2.0])]))
+    frames = Video(name="video", frames=2).fit([np.zeros((4, 2, 8, 8, 1), np.uint8)])
+    with pytest.raises(SpecError, match=r"\[bad-value\] objective: .* kind image"):
+        built(frames, label)
     with pytest.raises(ValueError, match="below < above"):
         Capsule(above=0.1, below=0.9)

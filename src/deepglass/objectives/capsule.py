@@ -47,7 +47,8 @@ class Capsule(Objective):
         """The network with a capsule a class, and one that draws.
 
         Raises:
-            SpecError: `bad-value` unless there is one output, of the kind `category`, and the network is `capsule`.
+            SpecError: `bad-value` unless there are a picture and one output, of the kind `category`, and the network is
+                `capsule`.
         """
         if len(outputs) != 1 or outputs[0].kind != "category":
             came = ", ".join(f"{f.name} ({f.kind})" for f in outputs) or "none"
@@ -62,6 +63,8 @@ class Capsule(Objective):
         self.network.trunk.route_to(self.classes)
         self.network.heads = nn.ModuleDict({key: EvidenceHead(self.classes) for key in self.network.heads})
         self.pictures = [f for f in inputs if isinstance(f, Image)]
+        if not self.pictures:
+            raise SpecError("bad-value", "objective: 'capsule' needs an input of the kind image, to draw it again")
         self.scales = nn.ModuleList(f.prepare("unit") for f in self.pictures)
         pixels = sum((f.channels_ or 0) * math.prod(f.size_ or ()) for f in self.pictures)
         self.decoder = Reconstruction(self.network.trunk.out_dim, pixels)
