@@ -1,6 +1,6 @@
 """Pictures varied in training, a batch at a time on its device: one affine map a row is drawn, then applied.
 
-    augment = Augment.of("grey")                     # ranges that are safe for the kind of picture
+    augment = Augment.of(1, (28, 28))                # ranges that are safe for the kind of picture
     varied = augment(batch_of_bytes, generator)      # (B, C, Y, X), bytes or floats in the codes' own units
 
 Whole steps and mirrors are done by picking pixels, which keeps bytes as they are and costs a tenth of a resampling;

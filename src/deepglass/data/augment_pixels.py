@@ -25,8 +25,8 @@ def colour(values: Tensor, most: float, generator: Generator) -> Tensor:
     in random order, ours are one product.
     """
     B, C = values.shape[0], values.shape[-3]
-    low, high = (float(v) for v in values.aminmax()) if values.dtype != torch.uint16 else (0.0, 65535.0)
     x = values.float()
+    low, high = x.aminmax()
     bright, contrast, saturation, hue = 2 * torch.rand(4, B, generator=generator, device=x.device) - 1
     bright, contrast, saturation = 1 + most * bright, 1 + most * contrast, 1 + most * saturation
     grey = x.flatten(1).mean(1)

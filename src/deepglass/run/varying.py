@@ -142,9 +142,9 @@ def _check_mixable(inputs: Sequence[Feature]) -> None:
 
 
 def _followers(inputs: Sequence[Feature], outputs: Sequence[Feature]) -> tuple[Feature, ...]:
-    """Spatial outputs, and numbers on both sides that change their sign in a mirror."""
-    mirrored = [f for f in inputs if isinstance(f, Number) and f.mirrors]
-    return (*mirrored, *(f for f in outputs if type(f).spatial or (isinstance(f, Number) and f.mirrors)))
+    """Inputs and outputs that lie over the picture, such as masks, and numbers that change their sign in a mirror."""
+    others = [f for f in inputs if not isinstance(f, Picture)]
+    return tuple(f for f in (*others, *outputs) if type(f).spatial or (isinstance(f, Number) and f.mirrors))
 
 
 class _Sides(NamedTuple):
