@@ -17,10 +17,12 @@ from deepglass.features.base import Column
 from deepglass.features.boxes import Boxes
 from deepglass.features.image import Image
 from deepglass.networks.network import Network
+from deepglass.networks.trunks.base import Recipe
 from deepglass.nn.tokens import Field
 from deepglass.nn.warp import Warp
 from deepglass.run.prepare import settle
-from deepglass.run.spec import Spec
+from deepglass.run.spec import Spec, TrainingSpec
+from deepglass.run.varying import change_for
 
 SIDES = ("left", "top", "right", "bottom")
 BOX = pl.List(pl.Struct({"label": pl.String, **dict.fromkeys(SIDES, pl.Float64)}))
@@ -189,3 +191,13 @@ def test_pictures_are_larger_where_boxes_are_asked_for() -> None:
     features = {f.name: f for f in settle(table, Spec.from_dict({"data": {"source": table}, "outputs": ["boxes"]}))[1]}
     assert features["image"].longest == Boxes.longest_side
     assert features["image"].fit([table["image"]]).size_ == (160, 320)
+
+
+def test_pictures_with_boxes_are_cropped_and_never_repeat_their_border() -> None:
+    picture = Image(name="image").fit([scenes(4).columns["image"]])
+    change = change_for(TrainingSpec(), Recipe(augment=True), [picture], [_fitted()], epochs=50)
+    assert change is not None
+    augment = change.changes["image"]
+    assert augment.crop > 0
+    assert augment.flip
+    assert augment.shift == augment.rotate == augment.erase == 0
