@@ -280,7 +280,7 @@ class Image(Feature):
         if not self.noise:
             return column
         for codes in column.values:
-            random = np.random.default_rng(crc32(np.ascontiguousarray(codes)))
+            random = np.random.default_rng(crc32(codes.tobytes()))
             noisy = codes + random.normal(0, self.noise * self.levels_, codes.shape)
             codes[:] = np.clip(np.round(noisy), 0, self.levels_)
         return column

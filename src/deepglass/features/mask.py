@@ -109,7 +109,7 @@ class Mask(Feature):
                 total[value] = total.get(value, 0) + count
         values = tuple(v for v in sorted(total) if self._named(v))
         size = self.size or _size([shape for shape, _ in found])
-        return replace(self, size_=tuple(size), values_=values, counts_=tuple(total[v] for v in values))
+        return replace(self, size_=(size[0], size[1]), values_=values, counts_=tuple(total[v] for v in values))
 
     def encode(self, raw: Raw) -> Column:
         """Decode, number the classes, resize to the nearest pixel."""
@@ -156,7 +156,7 @@ class Mask(Feature):
 
         values = warp(field.values[:, None], map, nearest=True)[:, 0]
         if not map.whole:
-            values = values * inside(map, values.shape[-2:]).to(values.dtype)
+            values = values * inside(map, (values.shape[-2], values.shape[-1])).to(values.dtype)
         return field._replace(values=values)
 
     def encoder(self, dim: int) -> nn.Module:

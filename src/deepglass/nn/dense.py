@@ -77,8 +77,7 @@ class DenseHead(nn.Module):
         self.last = nn.Conv2d(width, len(bias) * upscale**2, 1)
         self.shuffle = nn.PixelShuffle(upscale) if upscale > 1 else nn.Identity()
         nn.init.zeros_(self.last.weight)
-        with torch.no_grad():
-            self.last.bias.copy_(torch.tensor(bias).repeat_interleave(upscale**2))
+        self.last.bias = nn.Parameter(torch.tensor(bias).repeat_interleave(upscale**2))
 
     def forward(self, tokens: Tokens) -> Tensor:
         assert tokens.pyramid is not None

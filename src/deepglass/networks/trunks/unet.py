@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -11,8 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from deepglass.errors import SpecError
+from deepglass.features.base import Feature
+from deepglass.features.image import Image
 from deepglass.networks.trunks.base import PICTURES, Recipe, Trunk
-from deepglass.nn.conv import is_picture, picture_grids, stage_count
+from deepglass.nn.conv import PictureEncoder, is_picture, picture_grids, stage_count
 from deepglass.nn.norms import Norm
 from deepglass.nn.tokens import Tokens, TokenShape
 from deepglass.nn.tokens import pool as pool_tokens
@@ -26,6 +29,8 @@ class Unet(Trunk):
     the smallest map.
 
     Args:
+        stride: rows and columns of a picture that a place of the finest map stands for: 1, 2 or 4; 0 takes 1 for
+            pictures up to 64 pixels, 2 up to 256.
         width: channels of the finest stage; each smaller one has twice as many, up to 8 times.
         depth: residual blocks a stage on the way down.
         stages: sizes of the map; 0 halves it until 3 rows or columns are left, at most five times.
@@ -48,6 +53,7 @@ class Unet(Trunk):
         self,
         inputs: Sequence[TokenShape],
         *,
+        stride: int = 0,
         width: int = 24,
         depth: int = 1,
         stages: int = 0,
@@ -63,6 +69,20 @@ class Unet(Trunk):
         others = sum(not picture for picture in self.is_picture)
         self.over = nn.ModuleList(nn.Conv2d(width, width, 1) for _ in range(sum(self.is_picture) - 1))
         self.body = UNetBody(dims, depth, norm=norm, activation=activation, dropout=dropout, beside=width * others)
+
+    @classmethod
+    def reader(cls, feature: Feature, dim: int, settings: Mapping[str, Any]) -> nn.Module | None:
+        """A finer stem than other trunks have: small things are what masks and pictures are judged by."""
+        if not isinstance(feature, Image):
+            return None
+        stride = settings.get("stride", 0)
+        if stride not in (0, 1, 2, 4):
+            raise SpecError("bad-value", f"network.stride: expected 1, 2 or 4, or 0 to choose, got {stride!r}")
+        assert feature.channels_ is not None
+        assert feature.size_ is not None
+        side = max(feature.size_)
+        stride = stride or (1 if side <= 64 else 2 if side <= 256 else 4)
+        return PictureEncoder(feature.prepare(), feature.channels_, dim, feature.size_, stride=stride)
 
     @classmethod
     def sized(cls, inputs: Sequence[TokenShape], rows: int, work: float) -> dict[str, Any]:
