@@ -18,7 +18,7 @@ from test_report import base, checked, class_output
 from deepglass.data.augment import Augment
 from deepglass.data.batches import Dataset
 from deepglass.data.table import Table
-from deepglass.features.base import Feature
+from deepglass.features.base import Column, Feature
 from deepglass.features.boxes import Boxes
 from deepglass.features.category import Category
 from deepglass.features.identity import Identity
@@ -358,7 +358,9 @@ def small_network(trunk: str, size: int, **settings: object) -> tuple[Network, D
     return network, Dataset({"image": picture.encode(pictures)}, {"label": label.encode(labels)}), corners
 
 
-@pytest.mark.parametrize(("trunk", "least"), [("conv", 3), ("resnet", 3), ("lenet5", 3), ("alexnet", 3), ("convnext", 4), ("vit", 3)])
+@pytest.mark.parametrize(
+    ("trunk", "least"), [("conv", 3), ("resnet", 3), ("lenet5", 3), ("alexnet", 3), ("convnext", 4), ("vit", 3)]
+)
 def test_filters_grow_from_pixels_to_the_whole(trunk: str, least: int) -> None:
     network, data, _ = small_network(trunk, 32)
     found = looked_for(network, lambda batch: network.answers(batch.inputs), data, "image", ["a", "b"] * 40)
@@ -390,6 +392,21 @@ def test_top_patches_hold_what_the_channel_answers_to() -> None:
     assert found is not None
     unit = next(u for u in found.stages[0].units if u.channel == 0)
     assert all((opened(patch)[..., :3] == 255).all() for patch in unit.patches)
+
+
+def test_of_several_pictures_in_a_row_the_first_is_looked_at() -> None:
+    random = np.random.default_rng(0)
+    cameras = {name: random.integers(0, 255, (40, 16, 16, 3), dtype=np.uint8) for name in ("left", "right")}
+    labels = pl.Series("label", ["a", "b"] * 20)
+    inputs = [Image(name=name).fit([pictures]) for name, pictures in cameras.items()]
+    label = Category(name="label").fit([labels])
+    network = Network(inputs, [label], "conv", {})
+    columns: dict[str, Column] = {f.name: f.encode(cameras[f.name]) for f in inputs}
+    data = Dataset(columns, {"label": label.encode(labels)})
+    found = looked_for(network, lambda batch: network.answers(batch.inputs), data, "left")
+    assert found is not None
+    assert len(found.stages) >= 3
+    assert all(p.requires_grad for p in network.parameters())
 
 
 def test_networks_without_convolutions_over_pictures_show_none() -> None:

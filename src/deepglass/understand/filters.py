@@ -81,7 +81,7 @@ def looked_for(
     listener = _Listener(network, codes.shape[1:])
     with torch.enable_grad():
         maps = listener.hear(run, few, grad=True)
-        if listener.first is None or listener.pixels is None:
+        if listener.first is None or listener.pixels is None or all(m.name != listener.first for m in maps):
             return None
         stages = _stages(maps, listener.first)
         fields = [_fields(m.values, listener.pixels, last=i == len(stages) - 1) for i, m in enumerate(stages)]
@@ -113,6 +113,7 @@ class _Listener:
         self.grid: tuple[int, int] | None = None  # of the last map that was met
 
     def hear(self, run: Run, batch: Batch, *, grad: bool = False, only: Sequence[str] | None = None) -> list[_Map]:
+        """The maps of a pass over the batch; with gradients only those that the picture has a part in."""
         self.maps, self.pixels, self.weights, self.grid = {}, None, 0, None
         rows = len(batch)
         hooks = []
@@ -121,12 +122,18 @@ class _Listener:
                 hooks.append(module.register_forward_hook(self._leave(name, rows)))
             if grad and isinstance(module, nn.Conv2d):
                 hooks.append(module.register_forward_pre_hook(self._enter(name)))
+        # Weights need no gradient here, and then only what follows from the picture has one: not its neighbours' maps.
+        learned = [p for p in self.network.parameters() if p.requires_grad]
+        for parameter in learned:
+            parameter.requires_grad_(False)
         try:
             run(batch)
         finally:
+            for parameter in learned:
+                parameter.requires_grad_(True)
             for hook in hooks:
                 hook.remove()
-        return list(self.maps.values())
+        return [m for m in self.maps.values() if m.values.requires_grad or not grad]
 
     def _enter(self, name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor, ...] | None]:
         def enter(_: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
