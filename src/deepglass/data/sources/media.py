@@ -68,13 +68,13 @@ def read_media_folder(folder: Path, source: str, name_pattern: str | None = None
 
 
 def _folders_of_frames(media: Sequence[Media], root: Path) -> list[Media]:
-    """The folders of the pictures, if each picture is called a frame and several folders hold several of them."""
+    """The folders of the pictures, if each picture is called a frame and each folder holds several of them."""
     parents = Counter(m.name.rpartition("/")[0] for m in media)
-    if len(parents) < 2 or min(parents.values()) < 2 or "" in parents:
+    if min(parents.values()) < 2 or ("" in parents and len(parents) > 1):
         return []
     if not all(_FRAME.fullmatch(os.path.splitext(m.name.rpartition("/")[2])[0]) for m in media):
         return []
-    return [Media(parent, root / parent) for parent in parents]
+    return [Media(parent or root.name, root / parent) for parent in parents]
 
 
 def _walk(folder: Path, above: str = "") -> Iterator[str]:
