@@ -46,6 +46,11 @@ def test_the_people_of_the_test_are_others(run: deepglass.Run) -> None:
     assert len(people["test"]) == 10
 
 
+def test_a_new_spec_keeps_people_apart_too() -> None:
+    text = deepglass.new(_rows(10, 3, 0), "who", kinds={"who": "identity"})
+    assert "by: 'group:who'" in text
+
+
 def test_strangers_are_told_apart(run: deepglass.Run) -> None:
     """From 0.9; the raw columns' cosine is at 0.6."""
     figures = run.metrics["test"]["who"]

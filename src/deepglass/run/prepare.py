@@ -96,11 +96,11 @@ def prepare(spec: Spec) -> Prepared:
     check_rows(table, targets)
     first = table[targets[0].column] if targets else None
     stratify = bool(targets) and targets[0].kind in ("category", "binary")
-    split = _split_of(spec, table, targets).assign(table, first, stratify)
+    split = split_of(spec, table, targets).assign(table, first, stratify)
     return _fitted(table, places, split, inputs, targets, taken)
 
 
-def _split_of(spec: Spec, table: Table, targets: Sequence[Feature]) -> Split:
+def split_of(spec: Spec, table: Table, targets: Sequence[Feature]) -> Split:
     """As the spec says; where it says nothing and the answer is who it is, the people of the test are others."""
     split = spec.data.split
     if targets and targets[0].kind == "identity" and split.by is None and split.rows is None and table.split is None:

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from deepglass.data.table import Table
-from deepglass.run.prepare import Taken, settle
+from deepglass.run.prepare import Taken, settle, split_of
 from deepglass.run.spec import Spec
 
 
@@ -19,14 +19,15 @@ def commented_spec(table: Table, spec: Spec, folder: Path | None = None) -> str:
     Args:
         folder: where the spec will lie, from which it names its source.
     """
-    taken, _ = settle(table, spec)
+    taken, features = settle(table, spec)
+    outputs = [f for f in features if any(t.name == f.name and t.role == "output" for t in taken)]
     width = max((len(_entry(t)) for t in taken), default=0)
     data = {**spec.to_dict()["data"], "source": _from(spec.data.source, folder)}
     lines = [
         "# A deepglass spec: run it with `deepglass train spec.yaml`. What is left out has its default.",
         "data:",
         *(f"  {key}: {_flow(value)}" for key, value in data.items() if key != "split"),
-        f"  split: {_split(table, data.get('split'))}",
+        f"  split: {_split(table, data.get('split'), split_of(spec, table, outputs).by)}",
     ]
     for role in ("inputs", "outputs"):
         chosen = [t for t in taken if t.role == role[:-1]]
@@ -62,11 +63,11 @@ def _flow(value: Any) -> str:
     return text.removesuffix("\n").removesuffix("\n...")
 
 
-def _split(table: Table, given: Any) -> str:
+def _split(table: Table, given: Any, by: str | None) -> str:
     if given:
         return _flow(given)
     return (
         "{by: given, seed: 0}   # the source brings its own"
         if table.split is not None
-        else "{test: 0.1, valid: 0.1, by: random, seed: 0}"
+        else f"{{test: 0.1, valid: 0.1, by: {_flow(by or 'random')}, seed: 0}}"
     )
