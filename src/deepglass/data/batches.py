@@ -13,6 +13,8 @@ from torch import Generator, Tensor
 from deepglass.features.base import Column
 from deepglass.nn.tokens import Field
 
+AT_ONCE = 8_000_000  # bytes of encoded inputs that are evaluated together
+
 
 class Mix(NamedTuple):
     """Rows whose inputs were mixed with others': the right answer is `weight` their own and the rest their partner's.
@@ -78,7 +80,9 @@ class Dataset:
         return Batch(inputs, {n: store.take(rows) for n, store in self.targets.items()}, rows)
 
     def batches(self, size: int) -> Iterator[Batch]:
-        """All rows in order."""
+        """All rows in order, fewer at a time where rows are large: maps take many times the room of their pictures."""
+        row = sum(store.row_bytes for store in self.inputs.values())
+        size = max(1, min(size, AT_ONCE // max(row, 1)))
         for rows in torch.arange(len(self)).split(size):
             yield self.batch(rows)
 
@@ -100,6 +104,11 @@ class _Store:
         self.values = torch.from_numpy(np.require(column.values, requirements=["C", "W"])).to(device)
         self.mask = torch.from_numpy(np.require(column.mask, requirements=["C", "W"])).to(device)
         self.offsets = None if column.offsets is None else torch.from_numpy(column.offsets).to(device)
+
+    @property
+    def row_bytes(self) -> int:
+        """What a row takes, ragged ones on average."""
+        return self.values.nbytes // max(len(self.mask), 1)
 
     def subset(self, rows: np.ndarray) -> _Store:
         return _Store(self.column.take(rows), self.values.device)
