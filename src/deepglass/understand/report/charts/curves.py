@@ -47,6 +47,7 @@ def curves(
     x_name: str,
     log: bool = False,
     share: bool = False,
+    full: bool = False,
     mark: Mark | None = None,
     height: int = HEIGHT,
 ) -> str:
@@ -59,6 +60,7 @@ def curves(
         x_name: name of the x axis.
         log: the y axis has equal factors at equal lengths.
         share: y values are shares.
+        full: the y axis goes from 0 to 1.
         mark: an x at which an upright line stands, such as the best step.
         height: of the drawing.
     """
@@ -69,6 +71,7 @@ def curves(
     across = axis([*x, *([] if at is None else [at])], LEFT, WIDTH - RIGHT, room=0)
     across = replace(across, whole=all(float(a).is_integer() for a in x) and across.high > 1)
     up = axis((v for line in lines for v in line.values), height - BOTTOM, TOP + 6, log=log, share=share)
+    up = replace(up, low=0.0, high=1.0) if full else up
     body = [] if at is None else [f'<path class="upright" d="M{across(at)} {up.start}V{up.end}"/>']
     body += [f'<path class="line {line.css}" d="{_path(across, up, x, line.values)}"/>' for line in lines]
     body += [_end(across, up, x, line) for line in lines]

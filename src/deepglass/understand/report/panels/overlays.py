@@ -13,7 +13,7 @@ from deepglass.understand.report.picture_facts import Box, Overlay
 
 _BYTES = 3_000_000  # of all pictures together: base64 makes a third more, and a report is at most 10 MB
 _FIRST = (6, 3)  # of the worst and of the typical ones; the others open on a click
-_NAMED = 10  # boxes a picture whose names are all written
+_NAMED = 10  # boxes a picture, true ones and answers each, whose names are all written
 _KEYS = (("right", "right"), ("alarm", "false alarm"), ("missed", "missed"), ("found", "true, found"))
 
 
@@ -132,9 +132,10 @@ def _boxes(place: int, output: OutputFacts, overlays: list[Overlay]) -> str:
 def _card(overlay: Overlay, at: float) -> str:
     Y, X = overlay.size
     crowded = len(overlay.truth.boxes) + len(overlay.answer.boxes) > 2 * _NAMED
+    many = len(overlay.truth.boxes) > 2 * _NAMED
     picture = f'<image href="{source_of(overlay.picture)}" width="{X}" height="{Y}"/>'
     size = max(X, Y) / 26
-    truths = "".join(_truth(b, overlay, at, size) for b in overlay.truth.boxes)
+    truths = "".join(_truth(b, overlay, at, size, many) for b in overlay.truth.boxes)
     answers = "".join(_answer(b, overlay, at, size, crowded) for b in overlay.answer.boxes)
     said = f"row {count(overlay.row)}: {count(len(overlay.truth.boxes))} true boxes"
     return f'<article class="over">{_drawing(overlay, picture + truths + answers, said)}{_words(overlay)}</article>'
@@ -144,11 +145,11 @@ def _seen(box: Box, at: float) -> bool:
     return finite(box.confidence) and box.confidence >= at
 
 
-def _truth(box: Box, overlay: Overlay, at: float, size: float) -> str:
+def _truth(box: Box, overlay: Overlay, at: float, size: float, crowded: bool) -> str:
     sure = f"{box.confidence:.3f}" if finite(box.confidence) else ""
     state = "found" if _seen(box, at) else "missed"
     said = f"true: {shorten(box.name)}"
-    name = _name(box.name, box, overlay, size, below=True)
+    name = "" if crowded else _name(shorten(box.name, 16), box, overlay, size, below=True)
     return f'<g class="box {state}" data-true="{sure}"><title>{text(said)}</title>{_rect(box, overlay)}{name}</g>'
 
 

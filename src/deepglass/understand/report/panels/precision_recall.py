@@ -35,6 +35,6 @@ def _chart(found: Curves) -> str:
         for c, css in zip(worst, ("c4 faint", "c3 faint", "c2 faint"), strict=False)
     ]
     title = f"Precision over recall <small>{plural(mean.positives, 'true one')}</small>"
-    chart = curves(title, list(found.recall), lines, x_name="recall", share=True)
+    chart = curves(title, list(found.recall), lines, x_name="recall", share=True, full=True)
     note = f'<p class="note">The {_SHOWN} classes with the smallest areas of {len(classes)}.</p>' if part else ""
     return chart.replace("</figure>", f"{note}</figure>")
