@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import yaml
 from conftest import Command
 from PIL import Image
 
@@ -48,7 +49,7 @@ def test_the_people_of_the_test_are_others(run: deepglass.Run) -> None:
 
 def test_a_new_spec_keeps_people_apart_too() -> None:
     text = deepglass.new(_rows(10, 3, 0), "who", kinds={"who": "identity"})
-    assert "by: 'group:who'" in text
+    assert yaml.safe_load(text)["data"]["split"]["by"] == "group:who"
 
 
 def test_strangers_are_told_apart(run: deepglass.Run) -> None:
