@@ -8,6 +8,7 @@ import torch
 
 from deepglass import detection
 from deepglass.data.augment import Augment
+from deepglass.nn import boxes as shapes
 from deepglass.nn import detect
 from deepglass.nn.detect import DetectHead
 from deepglass.nn.tokens import Field, Tokens
@@ -41,13 +42,13 @@ def _target(rows: int) -> Field:
 def test_overlap_agrees_with_numpy() -> None:
     generator = torch.Generator().manual_seed(0)
     a, b = _boxes(generator, 20), _boxes(generator, 30)
-    np.testing.assert_allclose(detect.iou(a[:, None], b[None]), detection.iou(a.numpy(), b.numpy()), atol=1e-6)
+    np.testing.assert_allclose(shapes.iou(a[:, None], b[None]), detection.iou(a.numpy(), b.numpy()), atol=1e-6)
 
 
 def test_giou_of_boxes_apart_says_how_far() -> None:
     a = torch.tensor([0.0, 0.0, 1.0, 1.0])
-    assert detect.giou(a, a).item() == pytest.approx(1)
-    assert detect.giou(a, a + torch.tensor([2.0, 0.0, 2.0, 0.0])).item() == pytest.approx(
+    assert shapes.giou(a, a).item() == pytest.approx(1)
+    assert shapes.giou(a, a + torch.tensor([2.0, 0.0, 2.0, 0.0])).item() == pytest.approx(
         -1 / 3
     )  # a hull of 3, one empty
 
@@ -113,13 +114,13 @@ def test_a_batch_may_be_empty() -> None:
 def test_suppression_is_the_greedy_kind() -> None:
     generator = torch.Generator().manual_seed(2)
     boxes, labels = _boxes(generator, 4, 60), torch.randint(2, (4, 60), generator=generator)
-    kept = detect.keep(boxes, labels, 0.1)
+    kept = shapes.keep(boxes, labels, 0.1)
     assert 0.2 < kept.float().mean() < 0.8
     for row in range(4):
         stays: list[int] = []
         for i in range(60):
             rivals = [j for j in stays if labels[row, j] == labels[row, i]]
-            if all(detect.iou(boxes[row, i], boxes[row, j]) <= 0.1 for j in rivals):
+            if all(shapes.iou(boxes[row, i], boxes[row, j]) <= 0.1 for j in rivals):
                 stays.append(i)
         assert kept[row].nonzero()[:, 0].tolist() == stays
 
@@ -154,7 +155,7 @@ def test_boxes_follow_their_picture(turn: float) -> None:
     pictures[:, :, 24:36, 30:46] = 255
     box = torch.tensor([30 / X, 24 / Y, 46 / X, 36 / Y]).expand(12, 1, 4)
     map = augment.draw(12, (Y, X), torch.Generator().manual_seed(0))
-    moved, stays = detect.warp_boxes(box, map.affine, 0.3)
+    moved, stays = shapes.warp_boxes(box, map.affine, 0.3)
     assert stays.all()
     for picture, (left, top, right, bottom) in zip(warp(pictures, map), moved[:, 0].tolist(), strict=True):
         rows, columns = (picture[0] > 100).nonzero(as_tuple=True)
@@ -167,6 +168,6 @@ def test_boxes_that_mostly_leave_are_dropped() -> None:
         [[[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]]
     )  # the new picture's places lie half a picture to the right
     boxes = torch.tensor([[[0.1, 0.1, 0.3, 0.3], [0.4, 0.1, 0.6, 0.3], [0.45, 0.1, 0.95, 0.3]]])
-    moved, stays = detect.warp_boxes(boxes, half, 0.6)
+    moved, stays = shapes.warp_boxes(boxes, half, 0.6)
     assert stays.tolist() == [[False, False, True]]
     torch.testing.assert_close(moved[0, 2], torch.tensor([0.0, 0.1, 0.45, 0.3]))

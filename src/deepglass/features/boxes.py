@@ -125,7 +125,7 @@ class Boxes(Feature):
 
     def warp(self, field: Field, map: Warp) -> Field:
         """The hull of each moved box, cut at the border; one that has mostly left the picture is dropped."""
-        from deepglass.nn.detect import warp_boxes
+        from deepglass.nn.boxes import warp_boxes
 
         boxes, stays = warp_boxes(field.values[..., 1:], map.affine, VISIBLE)
         mask, values = field.mask & stays, field.values.clone()

@@ -1,9 +1,9 @@
 """A one-stage, anchor-free detector over the maps of a trunk: head, assignment of boxes to cells, loss, suppression.
 
-    head    maps -> `Cells`: at each place of each map, a logit a class and one box
-    assign  which cells answer for which true box: those where answering costs least
-    loss    binary cross-entropy of the classes, 1 - GIoU of the boxes
-    keep    of boxes of one class that overlap, the likeliest
+    DetectHead  maps -> `Cells`: at each place of each map, a logit a class and one box
+    assign      which cells answer for which true box: those where answering costs least
+    loss        binary cross-entropy of the classes, 1 - GIoU of the boxes
+    likeliest   the boxes that are most likely, one of those that repeat each other
 
 All places are shares of the picture, 0 to 1 from left and top, so that nothing here depends on its size in pixels.
 """
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from deepglass.nn.activations import activation as make_activation
+from deepglass.nn.boxes import giou, iou, keep
 from deepglass.nn.tokens import Field, Tokens, TokenShape
 
 PRIOR = 0.02  # chance of any object at a cell before anything is learned (as in RetinaNet, arXiv 1708.02002)
@@ -154,52 +155,6 @@ def _steps(side: int, finest: int) -> int:
     return int(2 ** round(math.log2(finest / side)))
 
 
-# -- overlap -------------------------------------------------------------------------------------------------------
-
-
-def iou(a: Tensor, b: Tensor) -> Tensor:
-    """Intersection over union of boxes whose shapes broadcast, (..., 4) -> (...)."""
-    return _overlap(a, b)[0]
-
-
-def giou(a: Tensor, b: Tensor) -> Tensor:
-    """Intersection over union, less the share of the hull that neither covers: from -1 to 1.
-
-    Source: Rezatofighi et al., 2019, arXiv 1902.09630, algorithm 1.
-    """
-    shared, union = _overlap(a, b)
-    sides = torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])
-    hull = sides.prod(-1).clamp_min(1e-9)
-    return shared - (hull - union) / hull
-
-
-def _overlap(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Intersection over union, and the union."""
-    sides = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp_min(0)
-    both = sides.prod(-1)
-    union = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - both
-    return both / union.clamp_min(1e-9), union
-
-
-def warp_boxes(boxes: Tensor, affine: Tensor, visible: float) -> tuple[Tensor, Tensor]:
-    """The hull of each box in the picture that an affine map gives, cut at its border, and whether enough is left.
-
-    Args:
-        affine: from places of the new picture to places of the old one, both from -1 to 1, as `nn.warp.Warp` has it.
-        visible: least share of the hull's area.
-
-    Shapes:
-        boxes: (B, T, 4); affine: (B, 2, 3) -> (B, T, 4), and (B, T) bool.
-    """
-    corners = boxes[..., [0, 1, 2, 1, 0, 3, 2, 3]].unflatten(-1, (4, 2)) * 2 - 1  # (B, T, 4, 2) of x, y
-    back = torch.linalg.inv(affine[:, :, :2].float())[:, None, None]  # (B, 1, 1, 2, 2)
-    moved = ((back @ (corners.float() - affine[:, None, None, :, 2])[..., None])[..., 0] + 1) / 2
-    hull = torch.cat([moved.amin(2), moved.amax(2)], -1)
-    cut = hull.clamp(0, 1)
-    area, left = ((x[..., 2:] - x[..., :2]).prod(-1) for x in (hull, cut))
-    return cut, left > visible * area.clamp_min(1e-12)
-
-
 # -- assignment ----------------------------------------------------------------------------------------------------
 
 
@@ -315,27 +270,6 @@ def likeliest(boxes: Tensor, scores: Tensor, slots: int, overlap: float) -> Foun
     score, order = (score * mask).topk(slots, -1)
     box, label, mask = box.gather(1, order[..., None].expand(-1, -1, 4)), label.gather(1, order), mask.gather(1, order)
     return Found(box.clamp(0, 1), score, label, mask)
-
-
-def keep(boxes: Tensor, labels: Tensor, overlap: float, rounds: int = 12) -> Tensor:
-    """Non-maximum suppression of boxes sorted by their scores: the bits of those that stay.
-
-    A box goes when one that stays comes before it, is of its class and overlaps it by more than `overlap`. Said of all
-    boxes at once and again until nothing changes, which chains of at most `rounds` boxes need.
-
-    Shapes:
-        boxes: (B, S, 4); labels: (B, S) -> (B, S) bool.
-
-    Source: Zheng et al., 2021, arXiv 2005.03572, algorithm 2 (Cluster-NMS), equal to the greedy kind.
-    """
-    S = boxes.shape[1]
-    before = torch.ones(S, S, dtype=torch.bool, device=boxes.device).triu(1)  # [i, j]: i comes before j
-    rivals = (iou(boxes[:, :, None], boxes[:, None]) > overlap) & (labels[:, :, None] == labels[:, None]) & before
-    against = rivals.to(boxes.dtype)
-    stays = torch.ones(boxes.shape[:2], dtype=torch.bool, device=boxes.device)
-    for _ in range(rounds):
-        stays = (stays.to(boxes.dtype)[:, None] @ against)[:, 0] == 0
-    return stays
 
 
 # -- boxes as an input ---------------------------------------------------------------------------------------------

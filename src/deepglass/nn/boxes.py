@@ -1,0 +1,73 @@
+"""Boxes as such: how much two overlap, which of many repeat each other, where they go with their picture.
+
+A box is left, top, right and bottom, as shares of the picture from 0 to 1.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def iou(a: Tensor, b: Tensor) -> Tensor:
+    """Intersection over union of boxes whose shapes broadcast, (..., 4) -> (...)."""
+    return _overlap(a, b)[0]
+
+
+def giou(a: Tensor, b: Tensor) -> Tensor:
+    """Intersection over union, less the share of the hull that neither covers: from -1 to 1.
+
+    Source: Rezatofighi et al., 2019, arXiv 1902.09630, algorithm 1.
+    """
+    shared, union = _overlap(a, b)
+    sides = torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])
+    hull = sides.prod(-1).clamp_min(1e-9)
+    return shared - (hull - union) / hull
+
+
+def _overlap(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Intersection over union, and the union."""
+    sides = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp_min(0)
+    both = sides.prod(-1)
+    union = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - both
+    return both / union.clamp_min(1e-9), union
+
+
+def warp_boxes(boxes: Tensor, affine: Tensor, visible: float) -> tuple[Tensor, Tensor]:
+    """The hull of each box in the picture that an affine map gives, cut at its border, and whether enough is left.
+
+    Args:
+        affine: from places of the new picture to places of the old one, both from -1 to 1, as `nn.warp.Warp` has it.
+        visible: least share of the hull's area.
+
+    Shapes:
+        boxes: (B, T, 4); affine: (B, 2, 3) -> (B, T, 4), and (B, T) bool.
+    """
+    corners = boxes[..., [0, 1, 2, 1, 0, 3, 2, 3]].unflatten(-1, (4, 2)) * 2 - 1  # (B, T, 4, 2) of x, y
+    back = torch.linalg.inv(affine[:, :, :2].float())[:, None, None]  # (B, 1, 1, 2, 2)
+    moved = ((back @ (corners.float() - affine[:, None, None, :, 2])[..., None])[..., 0] + 1) / 2
+    hull = torch.cat([moved.amin(2), moved.amax(2)], -1)
+    cut = hull.clamp(0, 1)
+    area, left = ((x[..., 2:] - x[..., :2]).prod(-1) for x in (hull, cut))
+    return cut, left > visible * area.clamp_min(1e-12)
+
+
+def keep(boxes: Tensor, labels: Tensor, overlap: float, rounds: int = 12) -> Tensor:
+    """Non-maximum suppression of boxes sorted by their scores: the bits of those that stay.
+
+    A box goes when one that stays comes before it, is of its class and overlaps it by more than `overlap`. Said of all
+    boxes at once and again until nothing changes, which chains of at most `rounds` boxes need.
+
+    Shapes:
+        boxes: (B, S, 4); labels: (B, S) -> (B, S) bool.
+
+    Source: Zheng et al., 2021, arXiv 2005.03572, algorithm 2 (Cluster-NMS), equal to the greedy kind.
+    """
+    S = boxes.shape[1]
+    before = torch.ones(S, S, dtype=torch.bool, device=boxes.device).triu(1)  # [i, j]: i comes before j
+    rivals = (iou(boxes[:, :, None], boxes[:, None]) > overlap) & (labels[:, :, None] == labels[:, None]) & before
+    against = rivals.to(boxes.dtype)
+    stays = torch.ones(boxes.shape[:2], dtype=torch.bool, device=boxes.device)
+    for _ in range(rounds):
+        stays = (stays.to(boxes.dtype)[:, None] @ against)[:, 0] == 0
+    return stays
