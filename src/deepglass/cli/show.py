@@ -204,7 +204,13 @@ def show_verdict(verdict: Verdict) -> None:
 
 
 def answer(found: Mapping[str, Any]) -> str:
-    """`5 (87 %)`, or for a number its interval: `41,230 [35,000 .. 47,400]`."""
+    """`5 (87 %)`, or for a number its interval: `41,230 [35,000 .. 47,400]`; of a mask its largest shares."""
+    if "shares" in found:
+        largest = [f"{name} {share:.0%}".replace("%", " %") for name, share in list(found["shares"].items())[:3]]
+        return ", ".join(largest)
+    if isinstance(found["value"], Mapping) and "png" in found["value"]:
+        rows, columns = found["value"]["size"]
+        return f"a picture of {rows} x {columns}"
     if "low" in found and "high" in found:
         return f"{answer_text(found['value'])} [{short_figure(found['low'])} .. {short_figure(found['high'])}]"
     return answer_text(found["value"], found.get("confidence"))

@@ -228,8 +228,9 @@ def predictions(prepared: Prepared, best: Mapping[str, Best], calibration: Mappi
     for name, answers in best.items():
         feature = outputs[name]
         raw = prepared.table[feature.column]
-        truth = raw[rows] if isinstance(raw, pl.Series | np.ndarray) else [raw[i].name for i in rows]
-        columns[f"{name}.true"] = truth if not isinstance(truth, np.ndarray) or truth.ndim == 1 else truth.tolist()
+        truth = raw[rows] if isinstance(raw, pl.Series | np.ndarray) else [getattr(raw[i], "name", None) for i in rows]
+        if not isinstance(truth, np.ndarray) or truth.ndim <= 2:  # a picture's numbers stay in the source
+            columns[f"{name}.true"] = truth.tolist() if isinstance(truth, np.ndarray) and truth.ndim == 2 else truth
         decoded = feature.decode(answers, calibration.get(name))
         for key in ("value", "confidence", "low", "high", "probability"):
             if decoded and key in decoded[0]:
