@@ -36,7 +36,7 @@ def scenes(folder: Path, rows: int = 24) -> Table:
 def test_a_mask_from_training_to_a_new_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     spec = {"data": {"source": scenes(tmp_path)}, "outputs": [{"name": "mask"}]}
-    run = deepglass.train({**spec, "network": {"width": 8}, "training": {"epochs": 20, "threads": 1}}, out="run")
+    run = deepglass.train({**spec, "network": {"width": 8}, "training": {"epochs": 40, "threads": 1}}, out="run")
     figures = json.loads((tmp_path / "run/metrics.json").read_text())
     assert figures["test"]["mask"]["miou"] > figures["baselines"]["mask"]["constant"]["miou"] + 0.1
     assert any("m5.png" in note and "class 9 has no name" in note for note in figures["notes"])
