@@ -1,11 +1,18 @@
-"""Which values the pictures of a column have, and how these become codes: whole numbers from 0 to `levels`."""
+"""What is learned from a sample of a column's pictures: size, channels, and the range of values that become codes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+
+from deepglass.errors import SourceError
+from deepglass.features._pictures import Picture, channel_axis, decode, each, pictures
+from deepglass.features.base import Guess, Raw
+
+SAMPLE = 512  # pictures that are decoded to learn size, colour, range and statistics
+CHUNK_SAMPLE = 128  # of these at most so many from one chunk
 
 
 class Range(NamedTuple):
@@ -69,3 +76,40 @@ def quantise(values: np.ndarray, scope: Range) -> np.ndarray:
         values = values * (scope.high / np.iinfo(values.dtype).max)
     codes = (np.nan_to_num(values, nan=scope.low) - scope.low) * (scope.levels / (scope.high - scope.low))
     return np.clip(np.round(codes), 0, scope.levels).astype(dtype)
+
+
+def recognise_array(array: np.ndarray) -> Guess | None:
+    """How well an array fits as pictures."""
+    if array.ndim not in (3, 4) or array.dtype.kind not in "uf":
+        return None
+    if array.ndim == 4 and channel_axis(array.shape) is None:
+        return None
+    return Guess(
+        0.95 if array.dtype in (np.uint8, np.uint16) else 0.5, f"an array of {array.dtype} with shape {array.shape}"
+    )
+
+
+def sample_of(chunks: Iterable[Raw]) -> list[np.ndarray]:
+    """Some pictures of each chunk, decoded; those that cannot be read are left out."""
+    sample: list[np.ndarray] = []
+    for raw in chunks:
+        items = pictures(raw)
+        room = min(SAMPLE - len(sample), CHUNK_SAMPLE if sample else SAMPLE, len(items))
+        rows = np.unique(np.linspace(0, len(items) - 1, room).astype(int))
+        decoded = each(_decoded_or_none, [items[int(i)] for i in rows])
+        sample += [pixels for pixels in decoded if pixels is not None]
+    return sample
+
+
+def _decoded_or_none(picture: Picture) -> np.ndarray | None:
+    try:
+        return None if picture is None else decode(picture)
+    except SourceError:  # counted and named by `unreadable`
+        return None
+
+
+def size_of(sample: Sequence[np.ndarray], longest: int) -> tuple[int, int]:
+    """The median rows and columns, shrunk to at most `longest` on the longer side."""
+    rows, columns = np.median([pixels.shape[:2] for pixels in sample], 0)
+    shrink = min(1.0, longest / max(rows, columns))
+    return max(round(rows * shrink), 1), max(round(columns * shrink), 1)

@@ -20,15 +20,23 @@ from PIL import Image as Pillow
 
 from deepglass import metrics
 from deepglass.errors import SourceError, SpecError
-from deepglass.features._codes import Range, background_of, channels_of, code_dtype, quantise, range_of
+from deepglass.features._codes import (
+    Range,
+    background_of,
+    channels_of,
+    code_dtype,
+    quantise,
+    range_of,
+    recognise_array,
+    sample_of,
+    size_of,
+)
 from deepglass.features._dense import ImageAnswer, cut, packed, relative_frames
 from deepglass.features._pictures import (
     ENDINGS,
     Picture,
-    channel_axis,
     channels_last,
     check,
-    decode,
     decode_sized,
     each,
     frames,
@@ -58,9 +66,7 @@ if TYPE_CHECKING:
     from deepglass.nn.warp import Warp
 
 LONGEST_SIDE = 128  # where nobody states a size; larger pictures rarely pay for their time
-SAMPLE = 512  # pictures that are decoded to learn size, colour, range and statistics
 CHUNK = 4096  # pictures that are decoded before they are put in their place
-CHUNK_SAMPLE = 128  # of these at most so many from one chunk
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +133,7 @@ class Image(Feature):
     @classmethod
     def recognise(cls, raw: Raw, name: str) -> Guess | None:
         if isinstance(raw, np.ndarray):
-            return _recognise_array(raw)
+            return recognise_array(raw)
         cells = [cell for cell in sequence_of(raw) if cell is not None]
         if not cells:
             return None
@@ -146,14 +152,14 @@ class Image(Feature):
         Raises:
             SourceError: `no-rows` when none of them can be read.
         """
-        sample = _sample(chunks)
+        sample = sample_of(chunks)
         if not sample:
             raise SourceError("no-rows", f"{self.name}: there is no readable picture to learn from")
         scope = range_of(sample)
         channels = channels_of(sample, self.colour)
         known = replace(
             self,
-            size_=cast(tuple[int, int], tuple(self.size or _size(sample, self.longest))),
+            size_=cast(tuple[int, int], tuple(self.size or size_of(sample, self.longest))),
             channels_=channels,
             levels_=scope.levels,
             low_=scope.low,
@@ -316,37 +322,3 @@ class Image(Feature):
         top, left, *_inner = letterbox(codes.shape[1:], self.size_)
         out[:, top : top + codes.shape[1], left : left + codes.shape[2]] = codes
         return out
-
-
-def _recognise_array(array: np.ndarray) -> Guess | None:
-    if array.ndim not in (3, 4) or array.dtype.kind not in "uf":
-        return None
-    if array.ndim == 4 and channel_axis(array.shape) is None:
-        return None
-    return Guess(
-        0.95 if array.dtype in (np.uint8, np.uint16) else 0.5, f"an array of {array.dtype} with shape {array.shape}"
-    )
-
-
-def _sample(chunks: Iterable[Raw]) -> list[np.ndarray]:
-    sample: list[np.ndarray] = []
-    for raw in chunks:
-        items = pictures(raw)
-        room = min(SAMPLE - len(sample), CHUNK_SAMPLE if sample else SAMPLE, len(items))
-        rows = np.unique(np.linspace(0, len(items) - 1, room).astype(int))
-        decoded = each(_decode_or_none, [items[int(i)] for i in rows])
-        sample += [pixels for pixels in decoded if pixels is not None]
-    return sample
-
-
-def _decode_or_none(picture: Picture) -> np.ndarray | None:
-    try:
-        return None if picture is None else decode(picture)
-    except SourceError:  # counted and named by `unreadable`
-        return None
-
-
-def _size(sample: Sequence[np.ndarray], longest: int) -> tuple[int, int]:
-    rows, columns = np.median([pixels.shape[:2] for pixels in sample], 0)
-    shrink = min(1.0, longest / max(rows, columns))
-    return max(round(rows * shrink), 1), max(round(columns * shrink), 1)
