@@ -39,10 +39,10 @@ own `# expect:` lines say, "measured" the mean over the seeds on the test rows.
 """
 
 
-def main(names: list[str], seeds: list[int]) -> None:
+def main(names: list[str], seeds: list[int], keep: Path | None) -> None:
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name in names or recipes.names():
-        runs = [_run(name, seed) for seed in seeds]
+        runs = [_run(name, seed, keep) for seed in seeds]
         found = {}
         for expected in recipes.expected(name):
             values = [run["test"][expected.output][expected.metric] for run in runs]
@@ -80,9 +80,9 @@ def page(results: dict) -> str:
     return HEAD + "\n".join(lines) + "\n"
 
 
-def _run(name: str, seed: int) -> dict:
+def _run(name: str, seed: int, keep: Path | None) -> dict:
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "run"
+        out = Path(folder if keep is None else keep) / f"{name}-{seed}"
         command = [sys.executable, "-m", "deepglass", "train", f"recipe:{name}", "--seed", str(seed), "--out", str(out)]
         start = time.perf_counter()
         done = subprocess.run(command, env={**os.environ, "DEEPGLASS_DATA": DATA}, capture_output=True, text=True)
@@ -103,5 +103,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(recipes.names()))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--keep", type=Path, help="the folder in which the runs stay")
     arguments = parser.parse_args()
-    main(arguments.names, arguments.seeds)
+    main(arguments.names, arguments.seeds, arguments.keep)
