@@ -145,3 +145,11 @@ def test_the_width_follows_the_time_that_there_is() -> None:
     assert Conv.sized([shape, shape], 54_000, 1e12)["width"] <= widths[1]
     with pytest.raises(SpecError, match=r"\[bad-value\] network.trunk: 'conv' needs an input with rows and columns"):
         Conv.sized([TokenShape(1)], 54_000, 1e12)
+
+
+def test_a_residual_network_follows_the_time_too() -> None:
+    shape = shape_of((32, 32))
+    sizes = [Resnet.sized([shape], 10_000, work) for work in (1e9, 4e12, 1e14)]
+    assert sizes[0] == {"width": 16, "depth": 1}
+    assert sizes[0]["width"] <= sizes[1]["width"] <= sizes[2]["width"]
+    assert sizes[-1] == {"width": 48, "depth": 2}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from deepglass.networks.trunks.base import PICTURES, Recipe, Trunk
-from deepglass.nn.conv import Pictures, ResidualBody, smallest_grid, stage_count
+from deepglass.nn.conv import Pictures, ResidualBody, picture_grids, smallest_grid, stage_count
 from deepglass.nn.norms import Norm
 from deepglass.nn.tokens import Tokens, TokenShape
 
@@ -32,6 +33,9 @@ class Resnet(Trunk):
     Source: He et al., 2015, arXiv 1512.03385.
     """
 
+    SIZES: ClassVar = ((16, 1), (24, 1), (32, 1), (32, 2), (48, 2))  # width and depth, from quick to thorough
+    MIN_STEPS: ClassVar = 1000  # below so many a smaller network learns more
+
     recipe: ClassVar[Recipe] = replace(PICTURES, optimizer="muon", learning_rate=0.02, batch_size=64)
 
     def __init__(
@@ -54,5 +58,27 @@ class Resnet(Trunk):
         self.pyramid = (width, *dims)
         self.pictures = Pictures(body, inputs, width, dims[-1], pool="mean", activation=activation, dropout=dropout)
 
+    @classmethod
+    def sized(cls, inputs: Sequence[TokenShape], rows: int, work: float) -> dict[str, Any]:
+        """The largest network that still sees a thousand batches."""
+        grids = picture_grids(inputs, "resnet")
+        batch = min(cls.recipe.batch_size, rows)
+
+        def steps(width: int, depth: int) -> float:
+            return work / (3 * batch * sum(_multiplications(grid, width, depth) for grid in grids))
+
+        width, depth = max((size for size in cls.SIZES if steps(*size) >= cls.MIN_STEPS), default=cls.SIZES[0])
+        return {"width": width, "depth": depth}
+
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
         return self.pictures(tokens)
+
+
+def _multiplications(grid: tuple[int, int], width: int, depth: int) -> float:
+    """Of one picture on its way forward through the full-size body, the stem left out.
+
+    Each stage but the first has a quarter of the places and four times the products at each, with its first block a
+    little cheaper.
+    """
+    stages = min(stage_count(grid) + 1, 4)
+    return stages * 2.0 * depth * 9 * width**2 * math.prod(grid)
