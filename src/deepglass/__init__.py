@@ -55,7 +55,7 @@ _HOMES = {
     "DeepglassError": "deepglass.errors",
     "UserError": "deepglass.errors",
     "listing": "deepglass.catalogue",
-    "write_answers": "deepglass.api",
+    "write_answers": "deepglass.run.answers",
     "show": "deepglass.cli.show",
 }
 _MODULES = ("show",)  # names that are modules themselves

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import json
 import time as clock
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-import polars as pl
 
 from deepglass.config import set_path
 from deepglass.device import pick
@@ -24,7 +20,6 @@ from deepglass.run.prepare import Prepared, Taken, prepare, read_source, reprepa
 from deepglass.run.run import Run
 from deepglass.run.spec import Spec
 from deepglass.run.varying import change_for
-from deepglass.training.checkpoint import write_atomic
 from deepglass.training.events import Listener
 from deepglass.training.schedules import schedule
 from deepglass.training.trainer import groups_of, optimizer_for
@@ -161,46 +156,6 @@ def new(
     spec = spec_of(source, target, settings)
     table = read_source(spec)
     return commented_spec(table, spec, None if folder is None else Path(folder))
-
-
-def write_answers(path: Path, answers: Answers) -> None:
-    """Answers as a table (.csv, .tsv, .parquet: a column an output and figure) or as JSON (.json, .jsonl).
-
-    Raises:
-        SpecError: `bad-value` for another ending.
-    """
-    if path.suffix == ".json":
-        write_atomic(path, json.dumps(answers, ensure_ascii=False, indent=1))
-    elif path.suffix == ".jsonl":
-        write_atomic(path, "".join(json.dumps(a, ensure_ascii=False) + "\n" for a in answers))
-    elif path.suffix in (".csv", ".tsv", ".parquet"):
-        plain = [
-            {
-                f"{o}.{k}" if k != "value" else o: v
-                for o, found in row.items()
-                for k, v in found.items()
-                if not isinstance(v, dict)
-            }
-            for row in answers
-        ]
-        frame = pl.DataFrame(plain, infer_schema_length=None)
-        content = io.BytesIO()
-        if path.suffix == ".parquet":
-            frame.write_parquet(content)
-        else:
-            flat = frame.with_columns(_as_text(c) for c in frame if c.dtype.is_nested())
-            flat.write_csv(content, separator="," if path.suffix == ".csv" else "\t")
-        write_atomic(path, content.getvalue())
-    else:
-        raise SpecError("bad-value", f"--out: {path}: expected .csv, .tsv, .parquet, .json or .jsonl")
-
-
-def _as_text(column: pl.Series) -> pl.Series:
-    """Lists as text, which is all that a csv file holds: labels with semicolons between them, others as JSON."""
-    if column.dtype == pl.List(pl.String):
-        return column.list.join(";")
-    cells = [None if c is None else json.dumps(c, ensure_ascii=False) for c in column.to_list()]
-    return pl.Series(column.name, cells, dtype=pl.String)
 
 
 # -- training ----------------------------------------------------------------------------------------------------

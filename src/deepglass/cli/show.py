@@ -208,12 +208,20 @@ def answer(found: Mapping[str, Any]) -> str:
     if "shares" in found:
         largest = [f"{name} {share:.0%}".replace("%", " %") for name, share in list(found["shares"].items())[:3]]
         return ", ".join(largest)
+    if isinstance(found["value"], list) and found["value"] and isinstance(found["value"][0], Mapping):
+        return "\n  " + "\n  ".join(map(_box, found["value"]))
     if isinstance(found["value"], Mapping) and "png" in found["value"]:
         rows, columns = found["value"]["size"]
         return f"a picture of {rows} x {columns}"
     if "low" in found and "high" in found:
         return f"{answer_text(found['value'])} [{short_figure(found['low'])} .. {short_figure(found['high'])}]"
     return answer_text(found["value"], found.get("confidence"))
+
+
+def _box(box: Mapping[str, Any]) -> str:
+    """`WBC (87 %) from 202, 87 to 413, 313`: left and top, right and bottom, in pixels."""
+    left, top, right, bottom = (round(box[side]) for side in ("left", "top", "right", "bottom"))
+    return f"{answer_text(box['label'], box['confidence'])} from {left}, {top} to {right}, {bottom}"
 
 
 def drawn(picture: np.ndarray, width: int = 16) -> list[str]:

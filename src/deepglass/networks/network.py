@@ -86,8 +86,8 @@ def _head(feature: Feature, trunk: Trunk, name: str, grid: tuple[int, ...] | Non
     if not trunk.pyramid:
         raise SpecError(
             "bad-value",
-            f"outputs.{feature.name}: a {feature.kind} needs a network that keeps where things are, which {name!r} "
-            "does not; try network.trunk=conv",
+            f"outputs.{feature.name}: kind {feature.kind!r} needs a network that keeps where things are, which "
+            f"{name!r} does not; try network.trunk=conv",
         )
     finest = None if grid is None else (grid[0], grid[1])  # a pyramid begins at the first picture's own grid
     return feature.spatial_head(trunk.out_dim, trunk.pyramid, finest)
