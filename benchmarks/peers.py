@@ -118,7 +118,7 @@ def plot(lines: dict[str, list[tuple[float, float]]]) -> str:
     errors = [1 - p[1] for p in points]
     y_low, y_high = np.log10(0.8 * min(errors)), np.log10(1.3 * max(errors))
     place_x = lambda s: left + (np.log10(s) - x_low) / (x_high - x_low) * (width - left - 20)  # noqa: E731
-    place_y = lambda e: 20 + (np.log10(e) - y_high) / (y_low - y_high) * (height - bottom - 20)  # noqa: E731
+    place_y = lambda e: 20 + (np.log10(e) - y_low) / (y_high - y_low) * (height - bottom - 20)  # noqa: E731
     colours = ("#0072b2", "#d55e00")
     box = f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="13"'
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" {box}>']
@@ -138,7 +138,7 @@ def plot(lines: dict[str, list[tuple[float, float]]]) -> str:
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
         parts += [f'<circle cx="{place_x(s):.1f}" cy="{place_y(1 - a):.1f}" r="4" fill="{colour}"/>' for s, a in line]
         s, a = line[0]
-        parts.append(f'<text x="{place_x(s) + 10:.1f}" y="{place_y(1 - a) - 6:.1f}" fill="{colour}">{name}</text>')
+        parts.append(f'<text x="{place_x(s) + 10:.1f}" y="{place_y(1 - a) + 18:.1f}" fill="{colour}">{name}</text>')
     parts.append(f'<text x="{width / 2}" y="{height - 10}" text-anchor="middle">seconds of training, two cores</text>')
     parts.append(f'<text x="{left}" y="14">MNIST test accuracy</text></svg>')
     return "\n".join(parts) + "\n"
