@@ -121,9 +121,7 @@ def evaluate(
 def predict(
     run: RunArgument,
     source: Annotated[str, typer.Argument(help="rows to answer; - reads JSON lines from stdin")],
-    out: Annotated[
-        Path | None, typer.Option("--out", help=".csv, .parquet, .json(l); a folder for masks")
-    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help=".csv, .parquet, .json(l); a folder for masks")] = None,
     force: Annotated[bool, typer.Option("--force", help="overwrite --out")] = False,
     as_json: Json = False,
 ) -> None:
