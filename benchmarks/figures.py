@@ -13,17 +13,12 @@ import argparse
 import json
 import os
 import platform
-import subprocess
-import sys
-import tempfile
-import time
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from statistics import mean, stdev
 
-ROOT = Path(__file__).parent.parent
-DATA = os.environ.get("DEEPGLASS_DATA", str(ROOT.parent / "shared" / "data"))
+from fresh import ROOT, train
+
 RESULTS = ROOT / "docs" / "figures.json"
 
 
@@ -67,7 +62,7 @@ def main(names: list[str], seeds: list[int] | None = None) -> None:
         for seed in seeds or asked.seeds:
             key = (asked.arguments, seed)
             if key not in runs:
-                runs[key] = _run(asked.arguments, seed)
+                runs[key] = train(asked.arguments, seed)
             metrics = runs[key]
             found.append(metrics["test"][asked.output][asked.metric])
             seconds = metrics.get("seconds", {}).get("train", 0)
@@ -86,28 +81,6 @@ def main(names: list[str], seeds: list[int] | None = None) -> None:
         }
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
         print(f"{name}: {asked.metric} {mean(found):.4f} (asked {asked.least})", flush=True)
-
-
-def _run(arguments: str, seed: int) -> dict:
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "run"
-        command = [
-            sys.executable,
-            "-m",
-            "deepglass",
-            "train",
-            *arguments.split(),
-            "--seed",
-            str(seed),
-            "--out",
-            str(out),
-        ]
-        start = time.perf_counter()
-        done = subprocess.run(command, env={**os.environ, "DEEPGLASS_DATA": DATA}, capture_output=True, text=True)
-        if done.returncode:
-            raise SystemExit(f"{' '.join(command)}\n{done.stderr[-2000:]}")
-        print(f"  {time.perf_counter() - start:.0f} s for the whole command", flush=True)
-        return json.loads((out / "metrics.json").read_text())
 
 
 if __name__ == "__main__":

@@ -12,20 +12,15 @@ import argparse
 import json
 import os
 import platform
-import subprocess
-import sys
-import tempfile
-import time
 from datetime import date
 from pathlib import Path
 from statistics import mean
 
 import torch
+from fresh import ROOT, train
 
 from deepglass.run import recipes
 
-ROOT = Path(__file__).parent.parent
-DATA = os.environ.get("DEEPGLASS_DATA", str(ROOT.parent / "shared" / "data"))
 RESULTS = ROOT / "docs" / "recipes.json"
 PAGE = ROOT / "docs" / "recipes.md"
 HEAD = """# Recipes
@@ -42,7 +37,7 @@ own `# expect:` lines say, "measured" the mean over the seeds on the test rows.
 def main(names: list[str], seeds: list[int], keep: Path | None) -> None:
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name in names or recipes.names():
-        runs = [_run(name, seed, keep) for seed in seeds]
+        runs = [train(f"recipe:{name}", seed, keep and keep / f"{name}-{seed}") for seed in seeds]
         found = {}
         for expected in recipes.expected(name):
             values = [run["test"][expected.output][expected.metric] for run in runs]
@@ -80,23 +75,8 @@ def page(results: dict) -> str:
     return HEAD + "\n".join(lines) + "\n"
 
 
-def _run(name: str, seed: int, keep: Path | None) -> dict:
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder if keep is None else keep) / f"{name}-{seed}"
-        command = [sys.executable, "-m", "deepglass", "train", f"recipe:{name}", "--seed", str(seed), "--out", str(out)]
-        start = time.perf_counter()
-        done = subprocess.run(command, env={**os.environ, "DEEPGLASS_DATA": DATA}, capture_output=True, text=True)
-        if done.returncode:
-            raise SystemExit(f"{' '.join(command)}\n{done.stderr[-2000:]}")
-        print(f"{name} seed {seed}: {time.perf_counter() - start:.0f} s for the whole command", flush=True)
-        return json.loads((out / "metrics.json").read_text())
-
-
 def _machine() -> str:
-    instructions = (
-        "AMX" if torch.backends.cpu.get_cpu_capability() == "AMX" else torch.backends.cpu.get_cpu_capability()
-    )
-    return f"{os.cpu_count()} cores {platform.machine()}, {instructions}"
+    return f"{os.cpu_count()} cores {platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from deepglass.features.identity import Verdict
 from deepglass.run.plain import answer_text, short_figure, short_span
 from deepglass.run.prepare import Prepared
 from deepglass.run.run import Run
-from deepglass.training.events import Listener, Record
+from deepglass.training.events import Listener, Record, total_loss
 from deepglass.training.plan import Plan
 from deepglass.understand.inspect import Inspection
 
@@ -87,7 +87,7 @@ class Bar(Listener):
             break
         due = record.step >= self.next_line or record.step >= self.last_step
         if not err.is_terminal and record.valid and due:
-            loss = sum(v for name, v in record.losses.items() if "/" not in name)  # not what is only logged
+            loss = total_loss(record.losses)
             err.print(f"  step {record.step}, {record.seconds:.1f} s: loss {loss:.4f}, {self.figure}")
             self.next_line = record.step + self.last_step / LINES
 

@@ -144,9 +144,14 @@ def set_in(codes: np.ndarray, top: int, left: int, size: tuple[int, int]) -> np.
     return out
 
 
+def first_picture(inputs: Mapping[str, Column]) -> Column | None:
+    """The column that targets stand in."""
+    return next((column for column in inputs.values() if column.frame is not None), None)
+
+
 def relative_frames(inputs: Mapping[str, Column]) -> np.ndarray | None:
     """The first picture's frames (N, 6): top, left, height, width as shares of its sides, then its size as it came."""
-    column = next((c for c in inputs.values() if c.frame is not None), None)
+    column = first_picture(inputs)
     if column is None or column.frame is None:
         return None
     Y, X = column.values.shape[-2:]

@@ -15,6 +15,7 @@ import polars as pl
 
 from deepglass import detection
 from deepglass.errors import SourceError, SpecError
+from deepglass.features._dense import first_picture
 from deepglass.features.base import Answer, Best, Calibration, Column, Feature, Guess, Metric, Raw
 
 if TYPE_CHECKING:
@@ -306,7 +307,7 @@ def _has_area(sides: np.ndarray) -> np.ndarray:
 
 def _picture(inputs: Mapping[str, Column]) -> np.ndarray | None:
     """Frame (6) and size (2) of each row's first picture, (N, 8) float32; None without pictures."""
-    column = next((c for c in inputs.values() if c.frame is not None), None)
+    column = first_picture(inputs)
     if column is None or column.frame is None:
         return None
     size = np.broadcast_to(np.array(column.values.shape[-2:], np.float32), (len(column), 2))

@@ -20,6 +20,7 @@ import numpy as np
 import polars as pl
 
 from deepglass.errors import SourceError, SpecError
+from deepglass.features._codes import code_dtype
 from deepglass.features._frames import VIDEOS, Clip, clips, read_frames
 from deepglass.features.base import Column, Feature, Guess, Media, Raw
 from deepglass.features.image import Image
@@ -107,7 +108,7 @@ class Video(Feature):
         items = clips(raw)
         picture, inner = self._picture(), (self.frames, self.channels_, *self.size_)
         mask = np.array([not _missing(clip) for clip in items], bool)
-        values = np.zeros((len(items), *inner), np.uint8 if self.levels_ <= 255 else np.uint16)
+        values = np.zeros((len(items), *inner), code_dtype(self.levels_))
         for i in np.flatnonzero(mask):
             frames = read_frames(items[int(i)], self.frames)
             values[i] = picture.encode(frames[0][None] if len(frames) == 1 else cast(Raw, frames)).values

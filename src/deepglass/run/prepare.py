@@ -72,13 +72,14 @@ class Prepared:
 
     def datasets(self, device: str) -> dict[str, Dataset]:
         """The encoded rows of each part."""
-        parts = {}
-        for part in PARTS:
-            table = self.part(part)
-            inputs = {f.name: f.encode(table[f.column]) for f in self.inputs}
-            targets = {f.name: f.place(f.encode(table[f.column]), inputs) for f in self.outputs}
-            parts[part] = Dataset(inputs, targets, device)
-        return parts
+        return {part: self.dataset(self.rows(part), device) for part in PARTS}
+
+    def dataset(self, rows: np.ndarray, device: str = "cpu") -> Dataset:
+        """Some rows, encoded, their targets where the inputs stand."""
+        table = self.table.take(rows)
+        inputs = {f.name: f.encode(table[f.column]) for f in self.inputs}
+        targets = {f.name: f.place(f.encode(table[f.column]), inputs) for f in self.outputs}
+        return Dataset(inputs, targets, device)
 
 
 def prepare(spec: Spec) -> Prepared:

@@ -53,6 +53,11 @@ class Listener:
     def finished(self, reason: str) -> None: ...
 
 
+def total_loss(losses: Mapping[str, float]) -> float:
+    """The groups' losses together, without the figures that are only logged, which are called "group/name"."""
+    return sum(value for name, value in losses.items() if "/" not in name)
+
+
 class HistoryFile(Listener):
     """Writes each record as a line of a jsonl file.
 

@@ -11,7 +11,7 @@ import torch
 from torch import Generator
 
 from deepglass.data.augment import Augment
-from deepglass.data.batches import Batch, Dataset
+from deepglass.data.batches import Batch
 from deepglass.features.base import take_raw
 from deepglass.features.boxes import Boxes
 from deepglass.features.image import Image
@@ -41,7 +41,8 @@ def varied(prepared: Prepared, change: object) -> Varied | None:
     if not len(rows):
         return None
     spatial = [f for f in prepared.outputs if isinstance(f, Mask | Boxes)]
-    batch = _batch(prepared, np.repeat(rows, VERSIONS))
+    repeated = np.repeat(rows, VERSIONS)
+    batch = prepared.dataset(repeated).batch(torch.arange(len(repeated)))
     # Each row's versions draw their own maps. Mixing is left out: it would put two training rows into one.
     moved = dataclasses.replace(change, mixup=0.0)(batch, Generator().manual_seed(0))
     sheet = []
@@ -59,13 +60,6 @@ def _rows(prepared: Prepared, picture: Image) -> np.ndarray:
     train = prepared.rows("train")
     rows = train[np.unique(np.linspace(0, len(train) - 1, min(ROWS, len(train))).astype(int))] if len(train) else train
     return rows[picture.encode(take_raw(prepared.table[picture.column], rows)).mask] if len(rows) else rows
-
-
-def _batch(prepared: Prepared, rows: np.ndarray) -> Batch:
-    table = prepared.table.take(rows)
-    inputs = {f.name: f.encode(table[f.column]) for f in prepared.inputs}
-    targets = {f.name: f.place(f.encode(table[f.column]), inputs) for f in prepared.outputs}
-    return Dataset(inputs, targets).batch(torch.arange(len(rows)))
 
 
 def _version(picture: Image, spatial: list[Mask | Boxes], batch: Batch, i: int) -> Version:

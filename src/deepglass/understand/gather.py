@@ -19,6 +19,7 @@ from deepglass.objectives.base import Objective
 from deepglass.run.fit import change_of
 from deepglass.run.folder import Folder
 from deepglass.run.prepare import Prepared, Taken
+from deepglass.training.events import total_loss
 from deepglass.understand.augmented import varied
 from deepglass.understand.filters import looked_for
 from deepglass.understand.inspect import findings_of
@@ -78,7 +79,7 @@ def gather(folder: Folder, prepared: Prepared, objective: Objective, best: Mappi
         outputs=tuple(outputs),
         history=tuple(_evaluation(r, prepared.outputs) for r in folder.history() if r["monitor"] is not None),
         plan=_plan(folder, figures),
-        layers=_layers(objective, _few(prepared, folder.plan().device)),
+        layers=_layers(objective, prepared.dataset(np.arange(min(2, len(prepared.table))), folder.plan().device)),
         findings=tuple(
             Finding(f.kind, f.text, f.rows, f.columns, f.sure, f.fix) for f in findings_of(table, prepared.taken)
         ),
@@ -100,13 +101,6 @@ def _task(prepared: Prepared) -> str:
     shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
     answered = " and ".join(f.name for f in prepared.outputs)
     return f"{answered} from {shown}." if answered else f"What {shown} are made of."
-
-
-def _few(prepared: Prepared, device: str) -> Dataset:
-    """Two rows, enough to see the shapes of a network."""
-    table = prepared.table.take(np.arange(min(2, len(prepared.table))))
-    inputs = {f.name: f.encode(table[f.column]) for f in prepared.inputs}
-    return Dataset(inputs, {f.name: f.encode(table[f.column]) for f in prepared.outputs}, device)
 
 
 # -- columns and plan --------------------------------------------------------------------------------------------
@@ -163,7 +157,7 @@ def _evaluation(record: Mapping[str, Any], outputs: Sequence[Feature]) -> Evalua
     valid = {"loss": record["monitor"]}  # first: it chose the weights
     for name, figures in record["valid"].items():
         valid |= {m if len(outputs) == 1 else f"{name}.{m}": v for m, v in figures.items()}
-    train = {"loss": sum(v for name, v in record["losses"].items() if "/" not in name)}
+    train = {"loss": total_loss(record["losses"])}
     return Evaluation(record["step"], record["epoch"], record["seconds"], record["learning_rate"], train, valid)
 
 
@@ -183,14 +177,11 @@ def _filters(objective: Objective, prepared: Prepared, device: str) -> Filters |
     if len(rows) < LOOKED_AT // 2:
         rows = np.concatenate([rows, prepared.rows("train")])
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(LOOKED_AT, len(rows))).astype(int))]
-    table = prepared.table.take(rows)
-    inputs = {f.name: f.encode(table[f.column]) for f in prepared.inputs}
-    targets = {f.name: f.place(f.encode(table[f.column]), inputs) for f in prepared.outputs}
-    data = Dataset(inputs, targets, device)
+    data = prepared.dataset(rows, device)
     named = next((f for f in prepared.outputs if f.kind in ("category", "binary")), None)
     labels = None
     if named is not None:
-        codes, names = targets[named.name].values.reshape(-1).astype(int), named.class_names
+        codes, names = data.truth[named.name].values.reshape(-1).astype(int), named.class_names
         labels = [names[c - 1] if 0 < c <= len(names) else "" for c in codes]
     return looked_for(objective, objective.predict, data, picture.name, labels)
 

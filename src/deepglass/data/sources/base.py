@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,13 +79,30 @@ def visible(folder: Path) -> list[Path]:
     return sorted((folder / entry.name for entry in entries(folder)), key=lambda p: natural(p.name))
 
 
-def entries(folder: Path) -> list[os.DirEntry[str]]:
-    """The same in any order; these know without a look at the disk whether they are folders."""
+def entries(folder: Path, keep: tuple[str, ...] = ()) -> list[os.DirEntry[str]]:
+    """The same in any order; these know without a look at the disk whether they are folders.
+
+    Args:
+        keep: beginnings of names that are no leavings, although they begin like some.
+    """
+    left = ("Thumbs.db", "desktop.ini")
     try:
         with os.scandir(folder) as found:
-            return [e for e in found if e.name[0] not in "._" and e.name not in ("Thumbs.db", "desktop.ini")]
+            return [e for e in found if e.name.startswith(keep) or (e.name[0] not in "._" and e.name not in left)]
     except OSError as error:
         raise SourceError("unreadable-file", f"{folder}: cannot be listed ({error.strerror})") from error
+
+
+def walk(folder: Path, above: str = "", keep: tuple[str, ...] = ()) -> Iterator[str]:
+    """The paths of all files below a folder, from it on, and of the empty folders, with a slash at their end."""
+    for entry in entries(folder, keep):
+        if entry.is_file():
+            yield above + entry.name
+        elif entry.is_dir():
+            inside = walk(folder / entry.name, f"{above}{entry.name}/", keep)
+            first = next(inside, None)
+            yield f"{above}{entry.name}/" if first is None else first
+            yield from inside
 
 
 def natural(name: str) -> list[tuple[int, str]]:

@@ -17,8 +17,8 @@ from deepglass.data.sources.tree import Tree
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.features.base import Media
+from deepglass.features.boxes import SIDES
 
-SIDES = ("left", "top", "right", "bottom")
 BOXES = pl.List(pl.Struct({"label": pl.String, **dict.fromkeys(SIDES, pl.Float64)}))
 _BESIDE = 1.0  # pixels that a box may leave its picture by, as rounding does, before it is told
 _SAME_SHAPE = 0.02  # relative difference of two ratios of sides that still are one shape

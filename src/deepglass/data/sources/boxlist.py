@@ -13,6 +13,7 @@ from deepglass.data.sources.boxes import Box, Labelled
 from deepglass.data.sources.tables import read_table_file
 from deepglass.data.sources.tree import Places, Tree, ending, part_of, stem
 from deepglass.data.table import Table
+from deepglass.features.boxes import UNNAMED
 
 _TABLES = (".csv", ".tsv")
 # fmt: off
@@ -40,7 +41,6 @@ _SIZED = (
     ("bboxleft", "bboxtop", "bboxwidth", "bboxheight"),
 )
 _HEAD = 65_536  # bytes that the names of columns are looked for in
-UNNAMED = "object"  # the class of all boxes where there is no column for it
 
 
 class Layout(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -13,7 +13,7 @@ from typing import cast
 import numpy as np
 import polars as pl
 
-from deepglass.data.sources.base import PARTS, PICTURES, SOUNDS, SPLITS, VIDEOS, Findings, entries, natural, visible
+from deepglass.data.sources.base import PARTS, PICTURES, SOUNDS, SPLITS, VIDEOS, Findings, natural, visible, walk
 from deepglass.data.table import Note, Table
 from deepglass.errors import SourceError
 from deepglass.features.base import Media
@@ -34,7 +34,7 @@ def media_kind(name: str) -> str | None:
 
 def holds_media(folder: Path) -> bool:
     """Whether there is a picture or a sound somewhere below a folder; stops at the first."""
-    return any(media_kind(name) for name in _walk(folder))
+    return any(media_kind(name) for name in walk(folder))
 
 
 def read_media_folder(folder: Path, source: str, name_pattern: str | None = None) -> Table:
@@ -48,7 +48,7 @@ def read_media_folder(folder: Path, source: str, name_pattern: str | None = None
         SourceError: `empty-source`, `bad-value` for a pattern that fits no name.
     """
     findings = Findings()
-    found = sorted(_walk(folder), key=natural)
+    found = sorted(walk(folder), key=natural)
     kinds = Counter(kind for name in found if (kind := media_kind(name)))
     if not kinds:
         raise SourceError("empty-source", f"{source}: there are no pictures or sounds in it")
@@ -75,18 +75,6 @@ def _folders_of_frames(media: Sequence[Media], root: Path) -> list[Media]:
     if not all(_FRAME.fullmatch(os.path.splitext(m.name.rpartition("/")[2])[0]) for m in media):
         return []
     return [Media(parent or root.name, root / parent) for parent in parents]
-
-
-def _walk(folder: Path, above: str = "") -> Iterator[str]:
-    """The paths of all files below a folder, from it on, and of the empty folders, with a slash at their end."""
-    for entry in entries(folder):
-        if entry.is_file():
-            yield above + entry.name
-        elif entry.is_dir():
-            inside = _walk(folder / entry.name, f"{above}{entry.name}/")
-            first = next(inside, None)
-            yield f"{above}{entry.name}/" if first is None else first
-            yield from inside
 
 
 # -- class folders -----------------------------------------------------------------------------------------------

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from deepglass.data.sources.base import PICTURES, SPLITS, entries, natural
+from deepglass.data.sources.base import PICTURES, SPLITS, natural, walk
 from deepglass.errors import SourceError
 from deepglass.features.base import Media
 
@@ -26,7 +26,7 @@ class Tree:
 
     @staticmethod
     def of(folder: Path) -> Tree:
-        found = sorted(_walk(folder), key=natural)
+        found = sorted(walk(folder, keep=_ROBOFLOW), key=natural)
         return Tree(folder, tuple(f for f in found if f[-1] != "/"), tuple(f[:-1] for f in found if f[-1] == "/"))
 
     @cached_property
@@ -56,20 +56,6 @@ class Tree:
             return (self.folder / name).read_text("utf-8-sig", errors="replace")
         except OSError as error:
             raise SourceError("unreadable-file", f"{name}: cannot be read ({error.strerror})") from error
-
-
-def _walk(folder: Path, above: str = "") -> Iterator[str]:
-    found = entries(folder)
-    if not found and above:
-        yield above
-    for entry in found:
-        if entry.is_dir():
-            yield from _walk(folder / entry.name, f"{above}{entry.name}/")
-        elif entry.is_file():
-            yield above + entry.name
-    for path in sorted(folder.glob("_*")):
-        if path.name.startswith(_ROBOFLOW) and path.is_file():
-            yield above + path.name
 
 
 def ending(name: str) -> str:
