@@ -39,6 +39,7 @@ _HOMES = {
     "report": "deepglass.api",
     "new": "deepglass.api",
     "verify": "deepglass.api",
+    "generate": "deepglass.api",
     "Run": "deepglass.run.run",
     "Spec": "deepglass.run.spec",
     "Table": "deepglass.data.table",
@@ -56,6 +57,7 @@ _HOMES = {
     "UserError": "deepglass.errors",
     "listing": "deepglass.catalogue",
     "write_answers": "deepglass.run.answers",
+    "write_texts": "deepglass.run.answers",
     "show": "deepglass.cli.show",
 }
 _MODULES = ("show",)  # names that are modules themselves
@@ -78,6 +80,7 @@ __all__ = [
     "UserError",
     "compare",
     "evaluate",
+    "generate",
     "inspect",
     "new",
     "predict",

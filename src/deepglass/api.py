@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from deepglass.run.prepare import Prepared, Taken, prepare, read_source, reprepa
 from deepglass.run.run import Run
 from deepglass.run.spec import Spec
 from deepglass.run.varying import change_for
+from deepglass.run.writing import stream
 from deepglass.training.events import Listener
 from deepglass.training.schedules import schedule
 from deepglass.training.trainer import groups_of, optimizer_for
@@ -93,6 +94,15 @@ def evaluate(run: str | Path | Run, source: Any = None) -> dict[str, dict[str, f
 def predict(run: str | Path | Run, rows: Rows) -> Answers:
     """A run's answers to rows, in their order."""
     return _run(run).predict(rows)
+
+
+def generate(run: str | Path | Run, prompt: str = "", length: int = 400, **settings: Any) -> Iterator[str]:
+    """What a language model writes behind a prompt, piece by piece; see `run.writing.stream` for the settings.
+
+    Example:
+        print("".join(deepglass.generate("runs/input-1", "ROMEO:", temperature=0.7)))
+    """
+    return stream(_run(run).predictor, prompt, length, **settings)
 
 
 def verify(run: str | Path | Run, a: Any, b: Any) -> Verdict:

@@ -1,5 +1,7 @@
 """What a kind of data is, apart from any one kind."""
 
+from datetime import date
+
 import polars as pl
 import pytest
 
@@ -8,6 +10,6 @@ from deepglass.features.base import recognise
 
 
 def test_a_column_that_no_kind_can_hold_is_named() -> None:
-    uneven = pl.Series([[1.0], [1.0, 2.0], None, [3.0, 4.0, 5.0]])
+    uneven = pl.Series([[date(2020, 1, 1)], None, [date(2021, 1, 1), date(2022, 1, 1)]])
     with pytest.raises(SourceError, match=r"\[bad-value\] column 'path'.*--ignore path.*--kind path=KIND"):
         recognise(uneven, "path")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -139,6 +140,35 @@ def predict(
         _print_json(answers)
     else:
         _show().show_answers(answers)
+
+
+@app.command()
+def generate(
+    run: RunArgument,
+    prompt: Annotated[str, typer.Option("--prompt", help="how the text begins")] = "",
+    count: Annotated[int, typer.Option("-n", help="how many texts")] = 1,
+    length: Annotated[int, typer.Option("--length", help="tokens a text")] = 400,
+    temperature: Annotated[float, typer.Option("--temperature", help="0 plays safe, 1 as learned")] = 0.8,
+    top_k: Annotated[int | None, typer.Option("--top-k", help="draw from the k likeliest only")] = None,
+    top_p: Annotated[float | None, typer.Option("--top-p", help="draw from the likeliest of this share only")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="the same seed, the same texts")] = 0,
+    out: Annotated[Path | None, typer.Option("--out", help="a .txt or .jsonl file")] = None,
+    force: Annotated[bool, typer.Option("--force", help="overwrite --out")] = False,
+    as_json: Json = False,
+) -> None:
+    """Texts that go on behind a prompt, as they come; for a run of objective next_token."""
+    if out is not None:
+        _check_free(out, force)
+    said = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+    texts = []
+    for i in range(count):
+        pieces = deepglass.generate(run, prompt, length, seed=seed + i, **said)
+        texts.append(_told(prompt, pieces, silent=as_json or out is not None))
+    if out is not None:
+        deepglass.write_texts(out, texts)
+        print(f"{len(texts)} texts in {out}", file=sys.stderr)
+    elif as_json:
+        _print_json(texts)
 
 
 @app.command()
@@ -278,6 +308,18 @@ def _finish(run: Any, as_json: bool) -> None:
         _print_json({"run": str(run.path), **run.metrics})
     else:
         _show().show_run(run)
+
+
+def _told(prompt: str, pieces: Iterator[str], silent: bool) -> str:
+    """The whole text, shown as it comes."""
+    show = (lambda text: None) if silent else (lambda text: print(text, end="", flush=True))
+    show(prompt)
+    whole = prompt
+    for piece in pieces:
+        show(piece)
+        whole += piece
+    show("\n\n")
+    return whole
 
 
 def _stdin_rows() -> list[dict[str, Any]]:

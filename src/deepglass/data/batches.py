@@ -179,7 +179,7 @@ class Shuffled:
         rows = self._order[position * self.batch_size : (position + 1) * self.batch_size]
         batch = self.data.batch(rows)
         if self.change is not None:
-            self._generator.manual_seed(_mix(self.seed, epoch, position))
+            self._generator.manual_seed(mix_seeds(self.seed, epoch, position))
             batch = self.change(batch, self._generator)
         last = position + 1 == self.batches_per_epoch
         self._place = Place(epoch + 1, 0) if last else Place(epoch, position + 1)
@@ -195,10 +195,10 @@ class Shuffled:
         self._order = self._shuffle(self._place.epoch)
 
     def _shuffle(self, epoch: int) -> Tensor:
-        generator = Generator().manual_seed(_mix(self.seed, epoch, -1))
+        generator = Generator().manual_seed(mix_seeds(self.seed, epoch, -1))
         return self.rows[torch.randperm(len(self.rows), generator=generator)]
 
 
-def _mix(seed: int, epoch: int, position: int) -> int:
+def mix_seeds(seed: int, epoch: int, position: int) -> int:
     """One seed out of three numbers, far apart for neighbours."""
     return int(np.random.SeedSequence([seed, epoch, position + 1]).generate_state(1, np.uint64)[0] >> 1)

@@ -40,6 +40,8 @@ class Table:
         split: (N,) of "train", "valid", "test" where the source brings its own split.
         target: the column that the source itself marks as the answer, such as the class of a class folder.
         kinds: kinds that the source itself knows, such as {"image": "image"}.
+        aside: columns that are no inputs unless the spec names them, as they give the answer away or only say where a
+            row is from.
         hints: settings that the source itself knows for a column, such as {"mask": {"names": ["sky", "road"]}}.
     """
 
@@ -50,6 +52,7 @@ class Table:
     split: np.ndarray | None = None
     target: str | None = None
     kinds: Mapping[str, str] = field(default_factory=dict)
+    aside: tuple[str, ...] = ()
     hints: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:

@@ -42,6 +42,16 @@ def split_words(texts: pl.Series, limit: int) -> Words:
     return Words(distinct.to_list(), places, np.repeat(np.arange(len(texts)), lengths), lengths)
 
 
+def given_words(lists: pl.Series, limit: int) -> Words:
+    """The same of lists of words, taken as they are."""
+    lists = lists.list.head(limit)
+    lengths = lists.list.len().fill_null(0).to_numpy().astype(np.int64)
+    flat = lists.explode(empty_as_null=False).drop_nulls()
+    distinct = flat.unique(maintain_order=True)
+    places = flat.cast(pl.Enum(distinct)).to_physical().to_numpy()
+    return Words(distinct.to_list(), places, np.repeat(np.arange(len(lists)), lengths), lengths)
+
+
 def chars_read(texts: pl.Series, limit: int) -> int:
     """How many characters `split_words` looks at."""
     return int(texts.str.len_chars().clip(upper_bound=_CHARS_A_WORD * limit).sum())

@@ -158,6 +158,7 @@ class Feature(ABC):
     spatial: ClassVar[bool] = False  # as an output it reads the trunk's maps: `spatial_head`
     maps: ClassVar[bool] = False  # not spatial, but where the trunk has maps it has a use for them: `spatial_head` too
     trunk: ClassVar[str | None] = None  # the network that suits it as an output, where the inputs do not decide
+    lines_up: ClassVar[bool] = False  # as an output it may go step by step with an input: `lined_up`
     longest_side: ClassVar[int | None] = None  # of pictures, in pixels, that suits it as an output where none is stated
 
     def __post_init__(self) -> None:
@@ -178,6 +179,22 @@ class Feature(ABC):
     @abstractmethod
     def encode(self, raw: Raw) -> Column:
         """Raw values as numbers: only what tensors cannot do themselves."""
+
+    def as_answer(self) -> Feature:
+        """A copy as an answer needs it, where nothing else is asked for: a text is written in pieces, not as a bag."""
+        return self
+
+    def in_order(self) -> Feature:
+        """A copy as a network needs it that reads in order: a text as its words, not as a bag."""
+        return self
+
+    def beside(self, inputs: Sequence[Feature]) -> Feature:
+        """An answer's copy as these inputs suggest: what is heard is written along the sound."""
+        return self
+
+    def lined_up(self, own: Column, inputs: Mapping[str, Column]) -> Feature:
+        """An answer's copy that knows with which input, step by step, it is in line; both as encoded for training."""
+        return self
 
     def notes(self, raw: Raw) -> dict[str, int]:
         """What is odd about new values, counted, such as {"unseen category": 3}."""

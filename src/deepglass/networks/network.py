@@ -82,7 +82,7 @@ class Network(nn.Module):
 
 def _head(feature: Feature, trunk: Trunk, name: str, grid: tuple[int, ...] | None) -> nn.Module:
     if not (type(feature).spatial or (type(feature).maps and trunk.pyramid)):
-        return feature.head(trunk.out_dim)
+        return trunk.writer(feature) or feature.head(trunk.out_dim)
     if not trunk.pyramid:
         raise SpecError(
             "bad-value",

@@ -15,6 +15,9 @@ from deepglass.nn.activations import activation as make_activation
 from deepglass.nn.norms import Norm
 from deepglass.nn.norms import norm as make_norm
 
+Remembered = tuple[Tensor, Tensor]
+"""Keys and values of tokens, (B, H, S, D / H) each."""
+
 
 class Attention(nn.Module):
     """Each token asks, and gets a mean of what the others hold, weighted by how well their keys fit.
@@ -31,6 +34,8 @@ class Attention(nn.Module):
         x: (B, T, D); memory: (B, S, memory_dim), the tokens that are read, x itself where there is none.
         mask: (B, S) bool, True = may be read; or (B, T, S), for each token that asks.
         returns: (B, T, D).
+
+    To be looked at: with `keep` set, `weights` (B, T, S) holds the last pass's, the mean over the heads (not `fused`).
 
     Raises:
         ValueError: heads that don't divide the width.
@@ -49,6 +54,8 @@ class Attention(nn.Module):
         if heads < 1 or dim % heads:
             raise ValueError(f"heads: expected a number that divides the width {dim}, got {heads}")
         self.heads, self.fused = heads, fused
+        self.keep = False
+        self.weights: Tensor | None = None
         self.dropout = nn.Dropout(dropout)
         self.query = nn.Linear(dim, dim)
         self.key_value = nn.Linear(memory_dim or dim, 2 * dim)
@@ -58,8 +65,16 @@ class Attention(nn.Module):
         self, x: Tensor, mask: Tensor | None = None, memory: Tensor | None = None, *, causal: bool = False
     ) -> Tensor:
         """`causal`: token t reads only tokens 0 to t."""
-        query = self._split(self.query(x))
-        key, value = (self._split(part) for part in self.key_value(x if memory is None else memory).chunk(2, -1))
+        return self.read(x, self.remember(x if memory is None else memory), mask, causal=causal)
+
+    def remember(self, memory: Tensor) -> Remembered:
+        """What is read of tokens, for those who read them more than once."""
+        key, value = self.key_value(memory).chunk(2, -1)
+        return self._split(key), self._split(value)
+
+    def read(self, x: Tensor, remembered: Remembered, mask: Tensor | None = None, *, causal: bool = False) -> Tensor:
+        """`forward` from what `remember` gave."""
+        query, (key, value) = self._split(self.query(x)), remembered
         if mask is not None:
             mask = mask[:, None, None, :] if mask.ndim == 2 else mask[:, None]  # (B, 1, 1 or T, S)
         if causal:
@@ -72,7 +87,9 @@ class Attention(nn.Module):
             weights = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1)  # (B, H, T, S)
             if mask is not None:
                 weights = weights.masked_fill(~mask, -math.inf)
-            read = self.dropout(weights.softmax(-1)).to(value.dtype) @ value
+            weights = weights.softmax(-1)
+            self.weights = weights.detach().mean(1) if self.keep else None
+            read = self.dropout(weights).to(value.dtype) @ value
         return self.out(read.transpose(1, 2).flatten(2))
 
     def _split(self, x: Tensor) -> Tensor:
@@ -131,6 +148,27 @@ class AttentionBlock(nn.Module):
             assert memory is not None
             x = x + self.dropout(self.memory(self.memory_norm(x), memory_mask, memory))
         return x + self.dropout(self.mlp(x))
+
+    def step(
+        self,
+        x: Tensor,
+        past: Remembered,
+        memory: Remembered | None = None,
+        memory_mask: Tensor | None = None,
+    ) -> tuple[Tensor, Remembered]:
+        """What the causal `forward` gives for one further token, and the past with that token.
+
+        Shapes:
+            x: (B, 1, dim); past: of the T tokens before it, T = 0 at first; memory: of the S that are read.
+        """
+        normed = self.norm(x)
+        key, value = self.attention.remember(normed)
+        past = torch.cat([past[0], key], 2), torch.cat([past[1], value], 2)
+        x = x + self.dropout(self.attention.read(normed, past))
+        if self.memory is not None and self.memory_norm is not None:
+            assert memory is not None
+            x = x + self.dropout(self.memory.read(self.memory_norm(x), memory, memory_mask))
+        return x + self.dropout(self.mlp(x)), past
 
 
 def _causal(count: int, total: int, device: torch.device) -> Tensor:

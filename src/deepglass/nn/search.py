@@ -9,7 +9,7 @@ from functools import partial
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from deepglass.nn.tokens import Field, Tokens
 
@@ -28,7 +28,7 @@ class Found(NamedTuple):
 class Written(NamedTuple):
     """The params of a stepwise head: what it says of the target, and the way to an answer of its own."""
 
-    logits: Tensor | None  # (B, T, V); None without a target
+    logits: Tensor | None  # (n, V) of the target's tokens that are there, row by row; None without a target
     search: Callable[..., Found]
 
 
@@ -43,8 +43,12 @@ class Stepwise(nn.Module, ABC):
     length: int
 
     @abstractmethod
-    def logits(self, memory: Tokens, target: Field) -> Tensor:
-        """The logits (B, T, V) of each target token given those before it; the shift is made here."""
+    def hidden(self, memory: Tokens, target: Field) -> Tensor:
+        """What is known before each target token is written, (B, T, D); the shift is made here."""
+
+    @abstractmethod
+    def logits_of(self, hidden: Tensor) -> Tensor:
+        """(..., D) -> (..., V)."""
 
     @abstractmethod
     def start(self, memory: Tokens) -> State: ...
@@ -54,12 +58,19 @@ class Stepwise(nn.Module, ABC):
         """The logits (B, V) of the next token; `token` (B,) is the last one, None at the start."""
 
     def forward(self, memory: Tokens, target: Field | None = None) -> Written:
-        logits = None if target is None else self.logits(memory, target)
+        logits = None if target is None else self.logits_of(self.hidden(memory, target)[target.mask])
         return Written(logits, partial(search, self, memory))
 
 
-def search(head: Stepwise, memory: Tokens, beams: int, members: int = 1) -> Found:
-    """Beam search; one beam is greedy. The probabilities of a row's members are averaged at each step."""
+def search(head: Stepwise, memory: Tokens, beams: int, members: int = 1, penalty: float = 0.6) -> Found:
+    """Beam search; one beam is greedy. The probabilities of a row's members are averaged at each step.
+
+    Args:
+        penalty: of the beams that are left, the one is taken whose log probability by length ** penalty is greatest;
+            without it the shortest would mostly win.
+
+    Source: Wu et al., 2016, arXiv 1609.08144, section 7, for the penalty.
+    """
     B, M = len(memory.values) // members, members
     logits, state = head.step(head.start(memory), None)
     step = _mixed(logits, M)  # (B, V)
@@ -81,9 +92,67 @@ def search(head: Stepwise, memory: Tokens, beams: int, members: int = 1) -> Foun
         state = _pick(state, (rows[:, None] * W + parent).flatten(), M)
         tokens = torch.cat([tokens.gather(1, parent[..., None].expand_as(tokens)), token[..., None]], -1)
         done = done.gather(1, parent) | (token == head.end)
-    tokens = tokens[:, 0]
+    lengths = ((tokens == head.end).cumsum(-1) == 0).sum(-1) + 1  # (B, W)
+    chosen = (score / lengths**penalty).argmax(1)
+    tokens, score = tokens[rows, chosen], score[rows, chosen]
     mask = (tokens == head.end).cumsum(1) == 0
-    return Found(tokens.masked_fill(~mask, 0), mask, score[:, 0])
+    return Found(tokens.masked_fill(~mask, 0), mask, score)
+
+
+def sample(
+    head: Stepwise,
+    memory: Tokens,
+    generator: Generator,
+    *,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+) -> Found:
+    """An answer drawn for each row; see `choose`."""
+    state, token = head.start(memory), None
+    B = len(memory.values)
+    tokens: list[Tensor] = []
+    done = torch.zeros(B, dtype=torch.bool, device=memory.values.device)
+    score = torch.zeros(B, device=memory.values.device)
+    while len(tokens) < head.length and not bool(done.all()):
+        logits, state = head.step(state, token)
+        token = choose(logits, generator, temperature=temperature, top_k=top_k, top_p=top_p)
+        token = token.masked_fill(done, head.end)
+        drawn = logits.float().log_softmax(-1).gather(1, token[:, None])[:, 0]
+        score = score + drawn.masked_fill(done, 0.0)
+        done = done | (token == head.end)
+        tokens.append(token)
+    whole = torch.stack(tokens, 1)
+    mask = (whole == head.end).cumsum(1) == 0
+    return Found(whole.masked_fill(~mask, 0), mask, score)
+
+
+def choose(
+    logits: Tensor,
+    generator: Generator,
+    *,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+) -> Tensor:
+    """A token drawn for each row, (B,) int64.
+
+    Args:
+        logits: (B, V).
+        temperature: the logits are divided by it; 0 takes the likeliest.
+        top_k: only the k likeliest are drawn from.
+        top_p: only the likeliest that have this probability together.
+
+    Source: Fan et al., 2018, arXiv 1805.04833 (top k); Holtzman et al., 2020, arXiv 1904.09751 (top p).
+    """
+    if temperature == 0:
+        return logits.argmax(-1)
+    probs, order = (logits.float() / temperature).softmax(-1).sort(-1, descending=True)
+    if top_k is not None:
+        probs[:, top_k:] = 0.0
+    if top_p is not None:
+        probs[probs.cumsum(-1) - probs >= top_p] = 0.0
+    return order.gather(1, torch.multinomial(probs, 1, generator=generator))[:, 0]
 
 
 def _mixed(logits: Tensor, members: int) -> Tensor:

@@ -48,12 +48,14 @@ class Tokens(NamedTuple):
     Shapes:
         values: (B, T, D) float.
         mask: (B, T) bool; True = present. Never all False in a row: a missing input is a learned token.
+        summary: (B, D) float, what a head reads that wants one vector a row; None: the tokens' mean.
     """
 
     values: Tensor
     mask: Tensor
     grid: tuple[int, ...] | None = None  # spatial or temporal layout of T, such as (Y, X)
     pyramid: tuple[Tensor, ...] | None = None  # finer maps (B, C, Y, X), finest first, for mask and box heads
+    summary: Tensor | None = None
 
     def image(self) -> Tensor:
         """The values as a picture (B, D, Y, X); in channels-last memory this is a view."""
@@ -71,7 +73,9 @@ def from_image(x: Tensor, pyramid: tuple[Tensor, ...] | None = None) -> Tokens:
 
 
 def pool(tokens: Tokens) -> Tensor:
-    """The mean of the tokens that are present, (B, D)."""
+    """One vector a row, (B, D): the tokens' own summary, or the mean of those that are present."""
+    if tokens.summary is not None:
+        return tokens.summary
     if tokens.values.shape[1] == 1:
         return tokens.values[:, 0]
     weight = tokens.mask.unsqueeze(-1).to(tokens.values.dtype)

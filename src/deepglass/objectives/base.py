@@ -21,7 +21,7 @@ from deepglass.registry import Registry
 
 
 class MakeNetwork(Protocol):
-    """Makes a network with the run's trunk and settings, unless others are named."""
+    """Makes a network with the run's trunk and settings, unless others are named; a causal one sees no later token."""
 
     def __call__(
         self,
@@ -29,6 +29,7 @@ class MakeNetwork(Protocol):
         outputs: Sequence[Feature],
         trunk: str | None = None,
         settings: Mapping[str, Any] | None = None,
+        causal: bool = False,
     ) -> Network: ...
 
 
@@ -89,6 +90,7 @@ class Objective(nn.Module, ABC):
     """
 
     monitor: ClassVar[Metric] = Metric("loss", higher_is_better=False)
+    trunk: ClassVar[str | None] = None  # the network that suits it, where the data do not decide
     mixes: bool = False  # its loss weighs both answers of mixed rows: `Batch.mix`
     network: Network
 
@@ -96,8 +98,17 @@ class Objective(nn.Module, ABC):
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
         """Make the networks; features of the objective's own may be added here."""
 
+    @classmethod
+    def reads(cls, feature: Feature) -> Feature:
+        """An input's copy, not fitted yet, as this kind of learning wants it where nothing else is asked for."""
+        return feature
+
     def begin(self, train: Dataset) -> None:
         """Look at the training rows once, before the first step."""
+
+    def examples(self, train: Dataset) -> int:
+        """How many examples an epoch has: the rows, unless the objective cuts its own."""
+        return len(train)
 
     def recipe(self, recipe: Recipe) -> Recipe:
         """How this kind of learning changes the trunk's recipe."""

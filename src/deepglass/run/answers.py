@@ -42,6 +42,20 @@ def write_answers(path: Path, answers: Answers) -> None:
         raise SpecError("bad-value", f"--out: {path}: expected .csv, .tsv, .parquet, .json, .jsonl, or a folder")
 
 
+def write_texts(path: Path, texts: Sequence[str]) -> None:
+    """Texts as a .txt file, an empty line between them, or a .jsonl file of {"text": ...}.
+
+    Raises:
+        SpecError: `bad-value` for another ending.
+    """
+    if path.suffix == ".txt":
+        write_atomic(path, "\n\n".join(texts) + "\n")
+    elif path.suffix == ".jsonl":
+        write_atomic(path, "".join(json.dumps({"text": t}, ensure_ascii=False) + "\n" for t in texts))
+    else:
+        raise SpecError("bad-value", f"--out: {path}: expected .txt or .jsonl")
+
+
 def _table(answers: Answers, suffix: str) -> bytes:
     plain = [
         {

@@ -19,8 +19,6 @@ from deepglass.data.batches import Change, Dataset, Stream
 from deepglass.device import describe, multiplications, pick, seed_everything
 from deepglass.errors import SpecError
 from deepglass.features.base import Best, Calibration, Feature
-from deepglass.features.image import Image
-from deepglass.features.video import Video
 from deepglass.networks.network import Network, shapes_of
 from deepglass.networks.trunks.base import TRUNKS, Recipe
 from deepglass.nn.pretrained import PretrainedPictures
@@ -29,6 +27,7 @@ from deepglass.run.folder import Folder
 from deepglass.run.planning import make_plan, most_steps, threads_for
 from deepglass.run.prepare import Prepared, with_context
 from deepglass.run.spec import Spec
+from deepglass.run.suited import trunk_of
 from deepglass.run.varying import change_for
 from deepglass.training.checkpoint import weights_sha256
 from deepglass.training.events import HistoryFile, Listener
@@ -79,10 +78,11 @@ def build(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature], dev
         outputs: Sequence[Feature],
         trunk: str | None = None,
         settings: Mapping[str, Any] | None = None,
+        causal: bool = False,
     ) -> Network:
-        if trunk is None:
-            return Network(inputs, outputs, chosen, given if settings is None else settings)
-        return Network(inputs, outputs, trunk, settings)
+        name = trunk or chosen
+        own = given if settings is None and trunk is None else settings or {}
+        return Network(inputs, outputs, name, TRUNKS.get(name).causal(own) if causal else own)
 
     objective.build(inputs, outputs, make)
     return objective.to(pick(device))
@@ -103,25 +103,6 @@ def settle(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature], ro
     return replace(spec, network={**trunk.sized(shapes_of(inputs, trunk, settings), rows, work), **spec.network})
 
 
-def trunk_of(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature]) -> str:
-    """The network that was asked for, or the default for these inputs and outputs."""
-    if "trunk" in spec.network:
-        return spec.network["trunk"]
-    if "pretrained" in spec.network:
-        return "pretrained"
-    return default_trunk(inputs, outputs)
-
-
-def default_trunk(inputs: Sequence[Feature], outputs: Sequence[Feature] = ()) -> str:
-    """An answer may ask for its own; else pictures decide by their size, text by its being alone; a table is left."""
-    if wished := next((type(f).trunk for f in outputs if type(f).trunk), None):
-        return wished
-    sizes = [max(f.size_) for f in inputs if isinstance(f, Image | Video) and f.size_]
-    if sizes:
-        return "resnet" if max(sizes) > 64 else "conv"
-    return "bag" if all(f.kind == "text" for f in inputs) and "bag" in TRUNKS.names() else "mlp"
-
-
 def train(spec: Spec, prepared: Prepared, folder: Folder, listeners: Sequence[Listener], started: float) -> Trained:
     """Train from the start.
 
@@ -135,7 +116,7 @@ def train(spec: Spec, prepared: Prepared, folder: Folder, listeners: Sequence[Li
     clock = Clock(budget) if budget else None
     objective = build(spec, prepared.inputs, prepared.outputs, device)
     recipe = recipe_of(spec, prepared, objective)
-    plan = make_plan(spec.training, recipe, len(parts["train"]), device)
+    plan = make_plan(spec.training, recipe, objective.examples(parts["train"]), device)
     objective.apply(_read_weights)
     objective.begin(parts["train"])
     folder.begin(spec, prepared, plan)

@@ -23,11 +23,14 @@ from deepglass.features._room import too_large
 from deepglass.features.base import FEATURES, Best, Column, Feature, Media, Raw, recognise, take_raw
 from deepglass.run.checks import check_count, check_roles, check_rows, known_column
 from deepglass.run.spec import DataSpec, Source, Spec
+from deepglass.run.suited import suited
 
 MUCH = 500_000_000  # bytes of encoded values of which something is said
 SAMPLE = 10_000  # rows that recognising a kind looks at
 PARTS = ("train", "valid", "test")
 
+
+IN_STEPS = ("text", "tags", "sequence", "audio")  # kinds that answers may go step by step with
 
 Role = Literal["input", "output", "ignored"]
 
@@ -93,6 +96,7 @@ def prepare(spec: Spec) -> Prepared:
     taken, features = settle(table, spec)
     targets = [f for f in features if _role(taken, f.name) == "output"]
     inputs = [f for f in features if _role(taken, f.name) == "input"]
+    inputs, targets = suited(spec, inputs, targets)
     table, places = _usable(table, inputs, targets)
     check_rows(table, targets)
     first = table[targets[0].column] if targets else None
@@ -155,7 +159,8 @@ def settle(table: Table, spec: Spec) -> tuple[list[Taken], list[Feature]]:
     check_roles(outputs, spec.inputs, spec.data.ignore)
     used = {s.get("column", s["name"]) for s in outputs}
     chosen = bool(spec.inputs)
-    inputs = list(spec.inputs) or [{"name": n} for n in table.names if n not in used and n not in spec.data.ignore]
+    unasked = used.union(spec.data.ignore, table.aside)
+    inputs = list(spec.inputs) or [{"name": n} for n in table.names if n not in unasked]
     taken: list[Taken] = []
     features: list[Feature] = []
     groups: tuple[tuple[Role, list[Any]], ...] = (("output", outputs), ("input", inputs))
@@ -174,9 +179,14 @@ def settle(table: Table, spec: Spec) -> tuple[list[Taken], list[Feature]]:
                 hints = {"longest": side, **hints}
             given = {**hints, **{k: v for k, v in settings.items() if k != "kind"}}
             cls = FEATURES.get(kind, where=where)
-            features.append(construct(cls, given, f"{role}s.{settings['name']}", beside=["kind"]))
+            feature = construct(cls, given, f"{role}s.{settings['name']}", beside=["kind"])
+            features.append(feature.as_answer() if role == "output" else feature)
             taken.append(Taken(settings["name"], kind, why, role))
     taken += [Taken(n, "", "left out as asked", "ignored") for n in spec.data.ignore]
+    aside = [n for n in table.aside if not chosen and n not in used and n not in spec.data.ignore]
+    taken += [
+        Taken(n, table.kinds.get(n, ""), "set aside by the source: no input unless asked", "ignored") for n in aside
+    ]
     if not any(t.role == "input" for t in taken):
         why = "; ".join(f"{t.name}: {t.why if t.role == 'ignored' else 'the target'}" for t in taken[:8])
         raise SourceError("empty-source", f"{table.name}: no column is left to learn from ({why})")
@@ -218,6 +228,9 @@ def _fitted(
     train = np.flatnonzero(split == "train")
     fit = lambda f: f.fit([take_raw(table[f.column], train)])  # noqa: E731
     fitted_targets = tuple(fit(f) for f in targets)
+    fitted_inputs = tuple(fit(f) for f in inputs)
+    if any(f.lines_up for f in fitted_targets):
+        fitted_targets, fitted_inputs = _lined_up(table, train, fitted_targets, fitted_inputs)
     notes: list[str] = []
     for feature in fitted_targets:
         column = feature.encode(take_raw(table[feature.column], train))
@@ -226,7 +239,6 @@ def _fitted(
         if missing:
             notes.append(f"{feature.name}: {missing} training rows have no value and teach nothing about it")
         notes += feature.remarks(column)
-    fitted_inputs = tuple(fit(f) for f in inputs)
     notes += _left_out(table.skipped)
     notes += _memory(fitted_inputs, len(table))
     return Prepared(
@@ -239,6 +251,17 @@ def _fitted(
         tuple(notes),
         fingerprint_of(table),
     )
+
+
+def _lined_up(
+    table: Table, train: np.ndarray, targets: Sequence[Feature], inputs: Sequence[Feature]
+) -> tuple[tuple[Feature, ...], tuple[Feature, ...]]:
+    """Answers that know with which input they go step by step; that input comes first, where the networks have it."""
+    encode = lambda f: f.encode(take_raw(table[f.column], train))  # noqa: E731
+    columns = {f.name: encode(f) for f in inputs if f.kind in IN_STEPS}
+    settled = tuple(f.lined_up(encode(f), columns) if f.lines_up else f for f in targets)
+    first = {getattr(f, "beside_", "") for f in settled}
+    return settled, tuple(sorted(inputs, key=lambda f: f.name not in first))
 
 
 def _memory(inputs: Sequence[Feature], rows: int) -> list[str]:

@@ -3,6 +3,7 @@
     read("housing.csv")            a text table; tsv, json, jsonl, parquet, arrow, Excel alike, also .gz
     read("photos/")                a folder of class folders; idx files, npz, tables; a zip or tar of these
     read("roads/")                 pictures beside masks, or with boxes: Pascal VOC, YOLO, COCO, a table of boxes
+    read("novel.txt")              plain text, a folder of such texts; CoNLL-U; train.en beside train.fr, line by line
     read("sklearn:digits")         a bundled set
     read("made:moving_digits")     a set that is made on the spot
     read("data:mnist")             a named set below --data-root or $DEEPGLASS_DATA
@@ -27,11 +28,14 @@ from deepglass.data.sources import named
 from deepglass.data.sources.annotated import read_annotated, read_annotation_file
 from deepglass.data.sources.archives import is_archive, unpack
 from deepglass.data.sources.base import Findings, SourceOptions, visible
+from deepglass.data.sources.captions import with_captions
 from deepglass.data.sources.delimited import table_of_text
 from deepglass.data.sources.idx import is_idx, partners, read_idx_files
 from deepglass.data.sources.media import holds_media, media_kind, read_media_folder, with_media
 from deepglass.data.sources.npz import read_npz
 from deepglass.data.sources.objects import read_object
+from deepglass.data.sources.parallel import parallel_files, read_parallel
+from deepglass.data.sources.plain import is_plain, texts_below
 from deepglass.data.sources.records import parse_json
 from deepglass.data.sources.tables import read_table_file, read_table_folder, table_files
 from deepglass.data.table import Note, Table
@@ -123,7 +127,7 @@ def _read_path(
         return Table({kind: [Media(name, path)]}, name, kinds={kind: kind})
     if columns is None and (annotated := read_annotation_file(path, name, options)) is not None:
         return annotated
-    return with_media(read_table_file(path, name, columns, options), path.parent)
+    return _with_files(read_table_file(path, name, columns, options), path.parent)
 
 
 def _read_folder(
@@ -136,9 +140,13 @@ def _read_folder(
         return annotated
     tables = [] if pattern is not None else table_files(entries)
     sure = [p for p in tables if p.suffix.lower() != ".txt"]  # classes.txt beside pictures is no table
+    if not sure and pattern is None and (stems := parallel_files(entries)):
+        return read_parallel(stems, name, columns, options)
     if sure or (tables and not holds_media(folder)):
         table = replace(read_table_folder(tables, given, columns, options), name=name)
-        return with_media(replace(table, notes=(*table.notes, *_class_names(folder))), folder)
+        if is_plain(table):
+            return replace(table, skipped=(*table.skipped, *texts_below(folder, given)))
+        return _with_files(replace(table, notes=(*table.notes, *_class_names(folder))), folder)
     arrays = [p for p in entries if p.suffix.lower() in (".npz", ".npy")]
     if len(arrays) == 1:
         return replace(read_npz(arrays[0], arrays[0].name), name=name)
@@ -151,6 +159,11 @@ def _read_folder(
         "empty-source",
         f"{given}: neither tables nor pictures, sounds or arrays are in this folder ({there or 'it is empty'})",
     )
+
+
+def _with_files(table: Table, folder: Path) -> Table:
+    """The table with the files beside it that its cells name."""
+    return with_captions(with_media(table, folder), folder)
 
 
 def _class_names(folder: Path) -> list[Note]:

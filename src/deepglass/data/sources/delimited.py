@@ -22,6 +22,7 @@ import polars as pl
 from deepglass.data.sources import sniff
 from deepglass.data.sources.base import MOST_BYTES, MOST_INFLATION, Findings, SourceOptions, frame_table, renamed
 from deepglass.data.sources.layout import layout, offset
+from deepglass.data.sources.plain import is_prose, plain_table
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.parsing import MISSING
@@ -57,21 +58,25 @@ def table_of_text(
     options: SourceOptions,
     findings: Findings,
 ) -> Table:
-    """A text table from its bytes; `path` where a plain file holds them."""
+    """A text table from its bytes; `path` where a plain file holds them.
+
+    A .txt file whose lines nothing cuts into cells is plain text, unless the user speaks of its columns or header.
+    """
     text = as_utf8(data, path, source, options, findings)
     if not len(text.data) or not text.data[: sniff.SAMPLE_BYTES].tobytes().strip():
         raise SourceError("empty-source", f"{source}: the file is empty")
     whole = len(text.data) <= sniff.SAMPLE_BYTES
     sample = text.data[: sniff.SAMPLE_BYTES].tobytes().decode("utf-8", errors="ignore")
-    prose = path is not None and path.suffix.lower() in ("", ".txt", ".text")
+    prose = path is not None and Path(path.name.lower().removesuffix(".gz")).suffix in ("", ".txt", ".text")
     dialect = sniff.recognise(sample, whole, prose, source, options, findings)
+    lines = prose and dialect.delimiter == sniff.NONE and dialect.names is None
+    if lines and columns is None and options.header is None and is_prose(sample):
+        return plain_table(text.data.tobytes().decode(), source, findings)
     if dialect.delimiter == " ":
         text = _one_space(text)
-    unnamed = ["text"] if prose and dialect.width == 1 else [f"column_{i}" for i in range(1, dialect.width + 1)]
+    unnamed = [f"column_{i}" for i in range(1, dialect.width + 1)]
     names = renamed(dialect.names or unnamed, columns, source)
     frame = _cells(text, dialect, source, options, findings)
-    if names == ["text"] and dialect.names is None and columns is None and frame["c0"].dtype != pl.String:
-        names = ["column_1"]
     frame = frame.rename(dict(zip(frame.columns, names, strict=True)))
     if dialect.names is not None and columns is None and frame.height:
         nameless = [name for name, given in zip(names, dialect.names, strict=True) if not given.strip()]

@@ -152,7 +152,9 @@ def _by_pattern(media: list[Media], kind: str, pattern: str, source: str, findin
     for field in fields:
         columns[field] = pl.Series(field, [match[field] for match in matches], dtype=pl.String)
     findings.note("names", pattern, f"fits {len(kept)} of {len(media)} files")
-    return Table(columns, source, tuple(findings.notes), tuple(findings.skipped), kinds={kind: kind})
+    findings.note("set aside", ", ".join(fields), "no inputs unless asked: a new file need not be called so")
+    kinds = {kind: kind}
+    return Table(columns, source, tuple(findings.notes), tuple(findings.skipped), kinds=kinds, aside=tuple(fields))
 
 
 def _compiled(pattern: str) -> tuple[list[str], re.Pattern[str]]:

@@ -12,7 +12,9 @@ import polars as pl
 
 from deepglass.data.sources.base import PARTS, SPLITS, SourceOptions, joined
 from deepglass.data.sources.binary import read_arrow, read_excel, read_parquet
+from deepglass.data.sources.conllu import read_conllu
 from deepglass.data.sources.delimited import read_delimited
+from deepglass.data.sources.plain import documents, is_plain
 from deepglass.data.sources.records import read_json, read_json_lines
 from deepglass.data.table import Note, Skipped, Table
 from deepglass.errors import SourceError
@@ -22,6 +24,7 @@ Reader = Callable[[Path, str, Sequence[str] | None, SourceOptions], Table]
 
 READERS: dict[str, Reader] = {
     **dict.fromkeys([".csv", ".tsv", ".tab", ".dat", ".data", ".txt"], read_delimited),
+    **dict.fromkeys([".conllu"], read_conllu),
     **dict.fromkeys([".json"], read_json),
     **dict.fromkeys([".jsonl", ".ndjson"], read_json_lines),
     **dict.fromkeys([".parquet", ".pq"], read_parquet),
@@ -64,13 +67,17 @@ def read_table_folder(
     """The table of a folder: its only file, or its train, valid and test files put together.
 
     Raises:
-        SourceError: `mismatched-files` for several tables that are not parts of one.
+        SourceError: `mismatched-files` for several tables that are neither parts of one nor plain texts.
     """
     if len(files) > 1:
         files = [p for p in files if "submission" not in p.stem.lower()] or files
     if len(files) == 1:
         return replace(read_table_file(files[0], files[0].name, columns, options), name=source)
     parts = _parts(files)
+    if parts is None and columns is None and {ending(p) for p in files} == {".txt"}:
+        texts = [read_table_file(p, p.name, columns, options) for p in files]
+        if all(map(is_plain, texts)):
+            return documents(texts, source)
     if parts is None:
         commands = "\n".join(f"  deepglass train {source.rstrip('/')}/{p.name}" for p in files[:10])
         raise SourceError(

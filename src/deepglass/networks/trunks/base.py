@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 
 from torch import nn
 
+from deepglass.errors import SpecError
 from deepglass.features.base import Feature
 from deepglass.nn.tokens import Tokens, TokenShape
 from deepglass.registry import Registry
@@ -60,6 +61,7 @@ class Trunk(nn.Module, ABC):
     """
 
     recipe: ClassVar[Recipe] = Recipe()
+    ordered: ClassVar[bool] = False  # it reads in order: texts come as their words, not as a bag
     dim: int
     out_dim: int
     members: int = 1
@@ -87,6 +89,20 @@ class Trunk(nn.Module, ABC):
         Args:
             settings: the trunk's own settings.
         """
+        return None
+
+    @classmethod
+    def causal(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """These settings, and those under which no token sees a later one.
+
+        Raises:
+            SpecError: `bad-value` where the network cannot be so.
+        """
+        names = ", ".join(name for name, trunk in TRUNKS if trunk.ordered)
+        raise SpecError("bad-value", f"network.trunk: expected one that reads in order: {names}")
+
+    def writer(self, feature: Feature) -> nn.Module | None:
+        """A head of the trunk's own for a text that is written a token at a time; None takes the kind's."""
         return None
 
     @abstractmethod

@@ -1,0 +1,104 @@
+"""Parallel text: a file a language, line by line the same sentences: `train.en.gz` beside `train.fr.gz`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from deepglass.data.sources.base import PARTS, SPLITS, Findings, SourceOptions, renamed
+from deepglass.data.sources.delimited import as_utf8, load_bytes
+from deepglass.data.table import Table
+from deepglass.errors import SourceError
+
+_LANGUAGES = """
+aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz ee el en eo
+es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii ik io is it iu ja jv ka kg
+ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu lv mg mh mi mk ml mn mr ms mt my na nb nd ne ng nl nn
+no nr nv ny oc oj om or os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg si sk sl sm sn so sq sr ss st su sv sw ta
+te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu
+ara bul ces cze dan deu ger ell eng est fas fin fra fre heb hin hrv hun ind ita jpn kor lat lav lit nld dut nor pol
+por ron rum rus slk slv spa srp swa swe tam tha tur ukr urd vie yor zho chi cmn hau ibo khm lao mya nep pus sin som
+tgl xho zul
+"""  # of ISO 639-1, and of ISO 639-2 and -3 those of large corpora; md, py and js are none
+
+Files = Mapping[str, Path]  # language -> file
+
+
+def parallel_files(entries: Sequence[Path]) -> dict[str, Files]:
+    """Stem -> its files by language, of those stems that come in two languages or more."""
+    languages = frozenset(_LANGUAGES.split())
+    stems: dict[str, dict[str, Path]] = {}
+    for path in entries:
+        stem, _, language = path.name.lower().removesuffix(".gz").rpartition(".")
+        if stem and language in languages and path.is_file():
+            stems.setdefault(stem, {})[language] = path
+    return {stem: files for stem, files in stems.items() if len(files) > 1}
+
+
+def read_parallel(
+    stems: Mapping[str, Files], source: str, columns: Sequence[str] | None, options: SourceOptions
+) -> Table:
+    """A column a language, a row a line; the words train, valid and test in the stems give the split.
+
+    An empty line is a missing value, and so are all lines of a language that a stem lacks.
+
+    Raises:
+        SourceError: `mismatched-files` where files of one stem differ in their number of lines.
+    """
+    findings = Findings()
+    parts = {stem: _part(stem) for stem in stems}
+    if any(parts.values()):
+        for stem in [stem for stem, part in parts.items() if part is None]:
+            findings.skip(f"{stem}.*", "it is not called train, valid or test, as others are")
+            del parts[stem]
+    languages = sorted({language for stem in parts for language in stems[stem]})
+    names = dict(zip(languages, renamed(languages, columns, source), strict=True))
+    texts: dict[str, list[str | None]] = {name: [] for name in names.values()}
+    split: list[str] = []
+    for stem, part in sorted(parts.items(), key=lambda item: PARTS.index(item[1] or "train")):
+        lines = _lines(stems[stem], source, options, findings)
+        count = len(next(iter(lines.values())))
+        for language, name in names.items():
+            texts[name] += lines.get(language, [None] * count)
+        split += [part or "train"] * count
+    findings.note("languages", ", ".join(languages), "line by line the same; the answer is the one given by --target")
+    if any(parts.values()):
+        counts = ", ".join(f"{part} {split.count(part)}" for part in PARTS if part in split)
+        findings.note("split", counts, f"given by the names {', '.join(parts)}")
+    return Table(
+        {name: pl.Series(name, lines, dtype=pl.String) for name, lines in texts.items()},
+        source,
+        tuple(findings.notes),
+        tuple(findings.skipped),
+        split=np.array(split, "U5") if len(set(split)) > 1 else None,
+        kinds=dict.fromkeys(texts, "text"),
+    )
+
+
+def _part(stem: str) -> str | None:
+    """The part that a word of a stem names: "test" of test_2016_flickr."""
+    found = {SPLITS[word] for word in re.split(r"[^a-z]+", stem) if word in SPLITS}
+    return found.pop() if len(found) == 1 else None
+
+
+def _lines(files: Files, source: str, options: SourceOptions, findings: Findings) -> dict[str, list[str | None]]:
+    """The lines of each language, all of one number."""
+    lines: dict[str, list[str | None]] = {}
+    for language, path in files.items():
+        name = f"{source}/{path.name}"
+        text = as_utf8(load_bytes(path, name), path, name, options, findings).data.tobytes().decode()
+        bare = [line.strip() or None for line in text.split("\n")]
+        lines[language] = bare[:-1] if text.endswith("\n") else bare
+    (first, reference), *others = lines.items()
+    for language, said in others:
+        if len(said) != len(reference):
+            raise SourceError(
+                "mismatched-files",
+                f"{source}: {files[first].name} has {len(reference):,} lines and {files[language].name} {len(said):,}; "
+                "a line of one must be the translation of the same line of the other",
+            )
+    return lines

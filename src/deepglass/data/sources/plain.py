@@ -1,0 +1,80 @@
+"""Plain text: rows in reading order that, put together, are the text again; and folders of such files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+
+from deepglass.data.sources.base import Findings, entries
+from deepglass.data.sources.header import is_number
+from deepglass.data.table import Note, Skipped, Table
+
+ENDINGS = (".txt", ".text")
+_LONGEST = 1_000  # characters a row: some files hold a whole library in one line
+_ROW = re.compile(
+    rf"\s*\S(?:[^\n]{{0,{_LONGEST - 2}}}(?=\s|\Z)|[^\n]{{{_LONGEST - 1}}})"  # a line; of a long one up to a space
+    r"[^\S\n]*(?:[^\S\n]*\n)*(?:\s*\Z)?"  # its end, and the blank lines behind it
+)
+
+
+def is_prose(sample: str) -> bool:
+    """Whether lines without a delimiter are text, rather than a column of numbers."""
+    return any(not is_number(line) for line in sample.split("\n") if line.strip())
+
+
+def plain_table(text: str, source: str, findings: Findings) -> Table:
+    """A text as a column `text`, a line a row with its newline and the blank lines behind it.
+
+    A line of more than 1,000 characters is cut at spaces, or anywhere where it has none. No row is blank.
+    """
+    rows = _ROW.findall(text)
+    findings.note("text", f"{len(rows):,} rows", f"plain text of {len(text):,} characters, a row a line and its end")
+    if cut := len(rows) - sum(row.endswith("\n") for row in rows[:-1]) - 1:
+        findings.note("long lines", f"cut in {cut:,} places", f"a row holds {_LONGEST:,} characters")
+    column = pl.Series("text", rows, dtype=pl.String)
+    return Table({"text": column}, source, tuple(findings.notes), tuple(findings.skipped), kinds={"text": "text"})
+
+
+def is_plain(table: Table) -> bool:
+    """Whether a table is what `plain_table` makes of a text."""
+    return table.names == ["text"] and dict(table.kinds) == {"text": "text"}
+
+
+def documents(tables: Sequence[Table], source: str) -> Table:
+    """The texts of several files one behind the other, and the file that each row is from."""
+    names = pl.Series("document", [table.name for table in tables for _ in range(len(table))], dtype=pl.String)
+    said = Note(
+        "documents", f"{len(tables)} files, {len(names):,} rows", "the column `document` is no input unless asked"
+    )
+    return replace(
+        tables[0],
+        columns={"text": pl.concat([_text(table) for table in tables]), "document": names},
+        name=source,
+        notes=(said, *(note for table in tables for note in table.notes if note.what in ("encoding", "long lines"))),
+        kinds={"text": "text", "document": "category"},
+        aside=("document",),
+    )
+
+
+def texts_below(folder: Path, source: str) -> list[Skipped]:
+    """Folders beside a plain text that hold more of it, and are not read with it."""
+    found = []
+    for inner in entries(folder):
+        texts = (
+            sum(entry.name.lower().endswith(ENDINGS) for entry in entries(folder / inner.name)) if inner.is_dir() else 0
+        )
+        if texts:
+            found.append(
+                Skipped(f"{inner.name}/", f"{texts} more texts in a folder; give {source}/{inner.name} for these")
+            )
+    return found
+
+
+def _text(table: Table) -> pl.Series:
+    column = table["text"]
+    assert isinstance(column, pl.Series)  # as `is_plain` has it
+    return column

@@ -1,0 +1,119 @@
+"""Pieces of words, learned from the user's own texts or brought by a pretrained model: the library tokenizers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import polars as pl
+
+from deepglass.errors import DeepglassError, SourceError
+from deepglass.features._codecs import END, UNKNOWN, Codes
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+Subword = Literal["bpe", "unigram"]
+_SPECIAL = ["<unknown>", "<end>"]  # their places are UNKNOWN and END
+
+
+class Subwords:
+    """A tokenizer of the tokenizers library.
+
+    Args:
+        content: what `Tokenizer.to_str` wrote.
+        wrapped: the model's own marks, such as [CLS], are put around a text.
+
+    Source: Sennrich et al., 2016, arXiv 1508.07909 (byte pairs); Kudo, 2018, arXiv 1804.10959 (unigram).
+    """
+
+    def __init__(self, content: str, wrapped: bool = False) -> None:
+        self.content, self.wrapped = content, wrapped
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        tokenizer = _library().Tokenizer.from_str(self.content)
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        return tokenizer
+
+    @property
+    def size(self) -> int:
+        return self.tokenizer.get_vocab_size(with_added_tokens=True)
+
+    @staticmethod
+    def learn(unit: Subword, texts: pl.Series, limit: int) -> str:
+        """A tokenizer of at most so many pieces, as text."""
+        library = _library()
+        if unit == "bpe":
+            tokenizer = library.Tokenizer(library.models.BPE())
+            tokenizer.pre_tokenizer = library.pre_tokenizers.ByteLevel(add_prefix_space=True)
+            tokenizer.decoder = library.decoders.ByteLevel()
+            trainer = library.trainers.BpeTrainer(
+                vocab_size=limit,
+                special_tokens=_SPECIAL,
+                show_progress=False,
+                initial_alphabet=library.pre_tokenizers.ByteLevel.alphabet(),
+            )
+        else:
+            tokenizer = library.Tokenizer(library.models.Unigram())
+            tokenizer.pre_tokenizer = library.pre_tokenizers.Metaspace()
+            tokenizer.decoder = library.decoders.Metaspace()
+            trainer = library.trainers.UnigramTrainer(
+                vocab_size=limit, special_tokens=_SPECIAL, unk_token=_SPECIAL[UNKNOWN], show_progress=False
+            )
+        tokenizer.train_from_iterator(_batches(texts.drop_nulls()), trainer, len(texts))
+        return tokenizer.to_str()
+
+    @staticmethod
+    def read(place: str) -> str:
+        """The content of a tokenizer.json, or of the one in a folder.
+
+        Raises:
+            SourceError: `not-found` or `unreadable-file`.
+        """
+        path = Path(place).expanduser()
+        path = path / "tokenizer.json" if path.is_dir() else path
+        if not path.is_file():
+            raise SourceError("not-found", f"tokenizer: there is no {path}")
+        content = path.read_text("utf-8")
+        try:
+            _library().Tokenizer.from_str(content)
+        except DeepglassError:
+            raise
+        except Exception as error:  # the library raises plain Exception
+            raise SourceError("unreadable-file", f"tokenizer: {path} is no tokenizer ({error})") from error
+        return content
+
+    def encode(self, texts: pl.Series) -> Codes:
+        found = self.tokenizer.encode_batch([t or "" for t in texts.to_list()], add_special_tokens=self.wrapped)
+        present = texts.is_not_null().to_list()
+        ids = [e.ids if known else [] for e, known in zip(found, present, strict=True)]
+        lengths = np.array([len(i) for i in ids], dtype=np.int64)
+        return Codes(lengths, np.array([c for i in ids for c in i], dtype=np.int32))
+
+    def decode(self, codes: Iterable[int]) -> str:
+        text = self.tokenizer.decode([int(c) for c in codes if c != END], skip_special_tokens=True)
+        return text.removeprefix(" ")
+
+
+def _batches(texts: pl.Series, size: int = 1_000) -> Iterator[list[str]]:
+    for start in range(0, len(texts), size):
+        yield texts[start : start + size].to_list()
+
+
+def _library():  # type: ignore[no-untyped-def]
+    try:
+        import tokenizers
+        import tokenizers.decoders
+        import tokenizers.models
+        import tokenizers.pre_tokenizers
+        import tokenizers.trainers
+    except ImportError as error:
+        raise SourceError(
+            "missing-extra", "units bpe and unigram need the library tokenizers: pip install 'deepglass[text]'"
+        ) from error
+    return tokenizers

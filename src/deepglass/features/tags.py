@@ -1,0 +1,224 @@
+"""Tags: a label for each word of a text, as an answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import polars as pl
+
+from deepglass import metrics
+from deepglass.calibration import apply_temperature
+from deepglass.errors import SourceError
+from deepglass.features._aligned import input_in_line, padded_rows, trimmed
+from deepglass.features.base import Answer, Best, Calibration, Column, Feature, Guess, Metric, Raw
+from deepglass.features.category import imbalance, temperature_of
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from deepglass.nn.embeddings import EachToken
+    from deepglass.nn.tokens import Field
+
+_CAPPED = 50_000  # words that a temperature is fitted on; more do not move it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tags(Feature):
+    """A label for each word: lists of text, as long as the list or text of words that they belong to.
+
+    Code 0 is a tag that training has not seen, or none: it teaches nothing and is counted as a mistake nowhere.
+
+    Example:
+        >>> tags = Tags(name="tags").fit([pl.Series([["DET", "NOUN"], ["NOUN"]])])
+        >>> tags.encode(pl.Series([["NOUN", "VERB"]])).values
+        array([1, 0], dtype=int32)
+    """
+
+    vocabulary_: tuple[str, ...] | None = None  # by falling count
+    counts_: tuple[int, ...] | None = None
+    beside_: str | None = None  # the input whose words are tagged
+
+    metric: ClassVar[Metric | None] = Metric("accuracy", True)
+    lines_up: ClassVar[bool] = True
+
+    @classmethod
+    def recognise(cls, raw: Raw, name: str) -> Guess | None:
+        """Lists of text could be tags; only the user, or the source, knows."""
+        if isinstance(raw, pl.Series) and raw.dtype == pl.List(pl.String):
+            return Guess(0.3, "lists of texts")
+        return None
+
+    def fit(self, chunks: Iterable[Raw]) -> Tags:
+        labels = pl.concat([pl.Series(values=[], dtype=pl.String), *(_flat(self._lists(raw)) for raw in chunks)])
+        found = labels.value_counts(sort=False, name="times")
+        counts = sorted(found.iter_rows(), key=lambda pair: (-pair[1], pair[0]))
+        return replace(self, vocabulary_=tuple(n for n, _ in counts), counts_=tuple(c for _, c in counts), beside_="")
+
+    def encode(self, raw: Raw) -> Column:
+        """Codes (total,) int32: 1 + place in the vocabulary."""
+        lists = self._lists(raw)
+        known = lists.is_not_null().to_numpy()
+        lengths = lists.list.len().fill_null(0).to_numpy().astype(np.int64)
+        codes = _flat(lists).replace_strict(self._codes, default=0, return_dtype=pl.Int32).to_numpy()
+        return Column(np.array(codes, np.int32), known, np.concatenate([[0], np.cumsum(lengths)]))
+
+    def notes(self, raw: Raw) -> dict[str, int]:
+        unseen = int((~_flat(self._lists(raw)).is_in(list(self.vocabulary_))).sum())
+        return {"unseen tag": unseen} if unseen else {}
+
+    def lined_up(self, own: Column, inputs: Mapping[str, Column]) -> Tags:
+        """Raises: SourceError: `mismatched-files` where no input has as many words as there are tags."""
+        name = input_in_line(own, inputs)
+        if name is None:
+            raise SourceError("mismatched-files", f"{self.name}: {_difference(own, inputs)}")
+        return replace(self, beside_=name)
+
+    def place(self, column: Column, inputs: Mapping[str, Column]) -> Column:
+        """As many tags as words are read."""
+        return trimmed(column, inputs[self.beside_]) if self.beside_ in inputs else column
+
+    def encoder(self, dim: int) -> nn.Module:
+        from deepglass.nn.embeddings import TokenEncoder
+
+        return TokenEncoder(1 + len(self.vocabulary_), dim)
+
+    def head(self, dim: int) -> nn.Module:
+        from deepglass.nn.embeddings import TokenHead
+
+        return TokenHead(dim, max(len(self.vocabulary_), 1))
+
+    def answer(self, params: EachToken) -> Answer:
+        return TagsAnswer(params.values.float().log_softmax(-1), params.mask)
+
+    def score(self, best: Best, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
+        """Over words: `accuracy`, `balanced_accuracy`, `f1_macro`, `log_loss` and the like; `sentence_accuracy`."""
+        log_probs, labels, rows = self._words(best, truth)
+        log_probs = apply_temperature(log_probs, (calibration or {}).get("temperature", 1.0))
+        if not len(labels):
+            return {}
+        wrong = np.bincount(rows, log_probs.argmax(1) != labels, len(truth))
+        present = np.bincount(rows, minlength=len(truth)) > 0
+        figures = metrics.classification(labels, log_probs)
+        figures.pop("roc_auc", None)  # of thousands of words and dozens of tags: slow, and nobody asks
+        return {**figures, "sentence_accuracy": float(np.mean(wrong[present] == 0))}
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.vocabulary_
+
+    def constant(self, truth: Column) -> Best:
+        """The share of each tag, whatever the word."""
+        counts = np.bincount(truth.values[truth.values > 0] - 1, minlength=len(self.vocabulary_))
+        counts = np.maximum(counts, 0.5)
+        longest = int(np.diff(truth.offsets).max(initial=1))
+        log_probs = np.log(counts / counts.sum()).astype(np.float32)
+        return {"log_probs": np.tile(log_probs, (1, longest, 1)), "mask": np.ones((1, longest), bool)}
+
+    def constant_loss(self, truth: Column) -> float:
+        log_probs = self.constant(truth)["log_probs"][0, 0].astype(np.float64)
+        return float(-(np.exp(log_probs) * log_probs).sum())
+
+    def check_target(self, truth: Column, source: str) -> None:
+        """Raises: SourceError: `one-class`."""
+        if len(self.vocabulary_) < 2:
+            came = f"found only {self.vocabulary_[0]!r}" if self.vocabulary_ else "found none"
+            raise SourceError(
+                "one-class", f"{source}: expected two tags or more in {self.column!r} of the training rows, {came}"
+            )
+
+    def remarks(self, truth: Column) -> list[str]:
+        words = truth.values[truth.values > 0]
+        return imbalance(Column(words, np.ones(len(words), bool)), self.vocabulary_, self.name)
+
+    def calibrate(self, best: Best, truth: Column) -> Calibration:
+        """The temperature, where it helps."""
+        log_probs, labels, _ = self._words(best, truth)
+        some = np.random.default_rng(0).permutation(len(labels))[:_CAPPED]
+        return temperature_of(log_probs[some], labels[some])
+
+    def decode(self, best: Best, calibration: Calibration | None = None) -> list[dict[str, Any]]:
+        """`value`, the tags in the order of the words; `confidences`, one a tag; `confidence`, that all are right."""
+        log_probs = apply_temperature(
+            best["log_probs"].reshape(-1, len(self.vocabulary_)), (calibration or {}).get("temperature", 1.0)
+        )
+        codes = log_probs.argmax(1).reshape(best["mask"].shape)
+        sure = log_probs.max(1).reshape(codes.shape).astype(np.float64)
+        return [
+            {
+                "value": [self.vocabulary_[c] for c in row[mask]],
+                "confidence": float(np.exp(log[mask].sum())),
+                "confidences": np.exp(log[mask]).round(4).tolist(),
+            }
+            for row, log, mask in zip(codes, sure, best["mask"], strict=True)
+        ]
+
+    def _words(self, best: Best, truth: Column) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of each word whose tag is known: log probabilities (n, K), label (n,) and row (n,)."""
+        codes, mask = padded_rows(truth, best["mask"].shape[1])
+        rows, places = np.nonzero(mask & best["mask"] & (codes > 0))
+        return best["log_probs"][rows, places], codes[rows, places] - 1, rows
+
+    @property
+    def _codes(self) -> dict[str, int]:
+        return {tag: code for code, tag in enumerate(self.vocabulary_, 1)}
+
+    def _lists(self, raw: Raw) -> pl.Series:
+        if not isinstance(raw, pl.Series):
+            raise SourceError("bad-value", f"column {self.column!r}: expected lists of tags, got {type(raw).__name__}")
+        if raw.dtype == pl.Null:
+            return raw.cast(pl.List(pl.String))
+        if raw.dtype == pl.String:  # tags that stand in one text, with spaces between them
+            return raw.str.extract_all(r"\S+")
+        if not isinstance(raw.dtype, pl.List) or raw.dtype.inner.is_nested():
+            raise SourceError("bad-value", f"column {self.column!r}: expected lists of tags, got {raw.dtype}")
+        return raw.cast(pl.List(pl.String))
+
+
+class TagsAnswer(Answer):
+    """The probability of each tag at each word.
+
+    Shapes:
+        log_probs: (B, T, K); mask: (B, T).
+    """
+
+    def __init__(self, log_probs: Tensor, mask: Tensor) -> None:
+        self.log_probs, self.mask = log_probs, mask
+
+    def loss(self, target: Field) -> Tensor:
+        """The mean cross-entropy of a row's words whose tag is known."""
+        T = min(self.log_probs.shape[1], target.values.shape[1])
+        codes = target.values[:, :T].long()
+        present = target.mask[:, :T] & (codes > 0)
+        words = -self.log_probs[:, :T].gather(-1, (codes - 1).clamp_min(0)[..., None])[..., 0]
+        return (words * present).sum(1) / present.sum(1).clamp_min(1)
+
+    def best(self) -> dict[str, Tensor]:
+        return {"log_probs": self.log_probs, "mask": self.mask}
+
+    def pooled(self, members: int) -> TagsAnswer:
+        """The members' probabilities are averaged."""
+        _, T, K = self.log_probs.shape
+        mixed = self.log_probs.view(-1, members, T, K).logsumexp(1) - math.log(members)
+        return TagsAnswer(mixed, self.mask.view(-1, members, T)[:, 0])
+
+
+def _flat(lists: pl.Series) -> pl.Series:
+    return lists.explode(empty_as_null=False).drop_nulls()
+
+
+def _difference(own: Column, inputs: Mapping[str, Column]) -> str:
+    """The first row in which tags and words are not as many."""
+    tags = np.diff(own.offsets)
+    for name, column in inputs.items():
+        if column.offsets is not None:
+            words = np.diff(column.offsets)
+            odd = np.flatnonzero((words != tags) & own.mask)
+            return (
+                f"expected a tag for each word of {name!r}, but {len(odd):,} of {len(tags):,} training rows differ, "
+                f"such as one of {words[odd[0]]} words and {tags[odd[0]]} tags"
+            )
+    return "tags need an input of words to stand beside: lists of words, or a text"

@@ -1,0 +1,92 @@
+"""What the recurrent trunks share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from torch import nn
+
+from deepglass.errors import SpecError
+from deepglass.features.base import Feature
+from deepglass.features.text import END, Text
+from deepglass.networks.trunks.base import Recipe, Trunk
+from deepglass.nn.recurrent import Cell, Recurrent
+from deepglass.nn.sequences import Join, Pool, summary
+from deepglass.nn.tokens import Tokens, TokenShape
+from deepglass.nn.writers import RecurrentWriter
+
+
+class RecurrentTrunk(Trunk):
+    """Tokens in order through layers of cells; what is of a fixed number, such as columns of a table, comes last.
+
+    Args:
+        width: of a token.
+        hidden: units of the state, for each direction; None: `width`.
+        depth: layers.
+        bidirectional: a second state reads from the end to the beginning.
+        layer_norm: in the cell; about ten times slower.
+        dropout: share of the units of tokens and states left out in training.
+        pool: what a head reads that wants one vector: the "last" state of each direction, or the states' "mean" or
+            greatest values, "max".
+
+    Shapes:
+        one (B, T, width) an input -> (B, all T, hidden * directions), with the grid (T,) of the first sequence.
+    """
+
+    # The clip keeps the rare step whose gradient explodes over time from undoing the others (Pascanu et al., 2013).
+    recipe: ClassVar[Recipe] = Recipe(
+        learning_rate=2e-3, weight_decay=0.05, batch_size=64, epochs=20, schedule="cosine", clip=1.0
+    )
+    ordered: ClassVar[bool] = True
+    cell: ClassVar[Cell]
+
+    def __init__(
+        self,
+        inputs: Sequence[TokenShape],
+        *,
+        width: int = 128,
+        hidden: int | None = None,
+        depth: int = 1,
+        bidirectional: bool = True,
+        layer_norm: bool = False,
+        dropout: float = 0.2,
+        pool: Pool = "last",
+    ) -> None:
+        super().__init__()
+        if width < 1 or depth < 1 or (hidden or 1) < 1:
+            raise SpecError("bad-value", "network: width, hidden and depth must be at least 1")
+        self.dim, self.pool = width, pool
+        self.join = Join(inputs, width)
+        self.recurrent = Recurrent(
+            self.cell,
+            width,
+            hidden or width,
+            depth,
+            bidirectional=bidirectional,
+            layer_norm=layer_norm,
+            dropout=dropout,
+        )
+        self.out_dim = self.recurrent.out_dim
+        self.dropout = nn.Dropout(dropout)
+
+    @classmethod
+    def causal(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+        if settings.get("bidirectional"):
+            raise SpecError("bad-value", "network.bidirectional: what is to come must not be seen; leave it out")
+        return {**settings, "bidirectional": False}
+
+    def writer(self, feature: Feature) -> nn.Module | None:
+        if not isinstance(feature, Text) or feature.write != "steps":
+            return None
+        hidden = max(self.out_dim, 64)
+        return RecurrentWriter(
+            self.out_dim, feature.size, END, feature.most_written, cell=self.cell, hidden=hidden, dropout=self.dropout.p
+        )
+
+    def forward(self, tokens: Sequence[Tokens]) -> Tokens:
+        joined = self.join(tokens)
+        values, last = self.recurrent(self.dropout(joined.values), joined.mask)
+        values = self.dropout(values)
+        vector = self.dropout(last) if self.pool == "last" else summary(values, joined.mask, self.pool)
+        return Tokens(values, joined.mask, joined.grid, summary=vector)

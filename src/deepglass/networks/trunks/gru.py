@@ -1,0 +1,19 @@
+"""A recurrent network with two gates, which learn what to keep of the state and what to read of it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from deepglass.networks.trunks._recurrent import RecurrentTrunk
+from deepglass.nn.recurrent import Cell
+
+
+class Gru(RecurrentTrunk):
+    """A recurrent network with two gates, which learn what to keep of the state and what to read of it.
+
+    The settings are those of `RecurrentTrunk`.
+
+    Source: Cho et al., 2014, arXiv 1406.1078.
+    """
+
+    cell: ClassVar[Cell] = "gru"

@@ -1,0 +1,78 @@
+"""A temporal convolutional network: filters along the sequence that reach twice as far with each block."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from torch import nn
+
+from deepglass.errors import SpecError
+from deepglass.networks.trunks.base import Recipe, Trunk
+from deepglass.nn.norms import norm as make_norm
+from deepglass.nn.sequences import Join, OwnNorm, Pool, close_ranks, gather, summary
+from deepglass.nn.temporal import TemporalBlock
+from deepglass.nn.tokens import Tokens, TokenShape
+
+
+class Tcn(Trunk):
+    """Dilated convolutions over the tokens of all inputs.
+
+    Args:
+        width: units of a token.
+        depth: blocks; a token sees about 2 ** depth * kernel others.
+        kernel: tokens that one filter sees, at least 2.
+        dropout: share of the blocks' changes left out in training.
+        norm: "layer", "group" or "none".
+        causal: no token sees a later one.
+        pool: what a head reads that wants one vector: the tokens' "mean" or greatest values, "max", or the "last" one.
+
+    Shapes:
+        one (B, T, width) an input -> (B, all T, width), with the grid (T,) of the first sequence.
+
+    Source: Bai et al., 2018, arXiv 1803.01271.
+    """
+
+    recipe: ClassVar[Recipe] = Recipe(
+        learning_rate=2e-3, weight_decay=0.05, batch_size=64, epochs=40, schedule="cosine", clip=1.0, augment=True
+    )
+    ordered: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        inputs: Sequence[TokenShape],
+        *,
+        width: int = 128,
+        depth: int = 3,
+        kernel: int = 3,
+        dropout: float = 0.1,
+        norm: OwnNorm = "layer",
+        causal: bool = False,
+        pool: Pool = "mean",
+    ) -> None:
+        super().__init__()
+        if kernel < 2 or depth < 1 or width < 1:
+            raise SpecError("bad-value", "network: kernel must be at least 2, depth and width at least 1")
+        self.dim = self.out_dim = width
+        self.pool = pool
+        self.join = Join(inputs, width)
+        self.blocks = nn.ModuleList(
+            TemporalBlock(width, kernel, 2**i, causal=causal, dropout=dropout, norm=norm) for i in range(depth)
+        )
+        self.norm = make_norm(norm, width)
+
+    @classmethod
+    def causal(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+        return {**settings, "causal": True}
+
+    def forward(self, tokens: Sequence[Tokens]) -> Tokens:
+        joined = self.join(tokens)
+        x, mask = joined.values * joined.mask[..., None], joined.mask
+        several = len(tokens) > 1
+        if several:  # how far two inputs lie apart must not depend on the padding between them
+            order, back = close_ranks(mask)
+            x, mask = gather(x, order), mask.gather(1, order)
+        for block in self.blocks:
+            x = block(x, mask)
+        x = self.norm(gather(x, back) if several else x)
+        return Tokens(x, joined.mask, joined.grid, summary=summary(x, joined.mask, self.pool))

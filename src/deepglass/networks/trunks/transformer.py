@@ -1,0 +1,98 @@
+"""A transformer: each token looks at all others, or at those before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+
+from deepglass.errors import SpecError
+from deepglass.features.base import Feature
+from deepglass.features.text import END, Text
+from deepglass.networks.trunks.base import Recipe, Trunk
+from deepglass.nn.attention import AttentionBlock
+from deepglass.nn.norms import norm as make_norm
+from deepglass.nn.sequences import Join, OwnNorm, Pool, summary, waves
+from deepglass.nn.tokens import Tokens, TokenShape
+from deepglass.nn.writers import TransformerWriter
+
+
+class Transformer(Trunk):
+    """Blocks of attention over the tokens of all inputs; a text that is answered is written by further such blocks.
+
+    Places are waves, not learned, so that longer texts than those of training can be read.
+
+    Args:
+        width: of a token.
+        depth: blocks; as many read as write.
+        heads: of attention; must divide `width`.
+        dropout: share of the blocks' changes left out in training.
+        norm: "layer", "group" or "none".
+        causal: no token sees a later one.
+        pool: what a head reads that wants one vector: the tokens' "mean" or greatest values, "max", or the "last" one.
+
+    Shapes:
+        one (B, T, width) an input -> (B, all T, width), with the grid (T,) of the first sequence.
+
+    Source: Vaswani et al., 2017, arXiv 1706.03762; norms before the layers: Xiong et al., 2020, arXiv 2002.04745.
+    """
+
+    recipe: ClassVar[Recipe] = Recipe(
+        learning_rate=1e-3, weight_decay=0.05, batch_size=64, epochs=20, schedule="cosine", clip=1.0
+    )
+    ordered: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        inputs: Sequence[TokenShape],
+        *,
+        width: int = 128,
+        depth: int = 2,
+        heads: int = 4,
+        dropout: float = 0.1,
+        norm: OwnNorm = "layer",
+        causal: bool = False,
+        pool: Pool = "mean",
+    ) -> None:
+        super().__init__()
+        self.dim = self.out_dim = width
+        self.depth, self.heads, self.sees_back_only, self.pool = depth, heads, causal, pool
+        self.join = Join(inputs, width)
+        try:
+            blocks = [AttentionBlock(width, heads, dropout=dropout, norm=norm) for _ in range(depth)]
+        except ValueError as error:
+            raise SpecError("bad-value", f"network.{error}") from error
+        self.blocks = nn.ModuleList(blocks)
+        self.norm = make_norm(norm, width)
+        self.dropout = nn.Dropout(dropout)
+
+    @classmethod
+    def causal(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+        return {**settings, "causal": True}
+
+    def writer(self, feature: Feature) -> nn.Module | None:
+        if not isinstance(feature, Text) or feature.write != "steps":
+            return None
+        return TransformerWriter(
+            self.out_dim,
+            feature.size,
+            END,
+            feature.most_written,
+            width=self.dim,
+            depth=self.depth,
+            heads=self.heads,
+            dropout=self.dropout.p,
+        )
+
+    def forward(self, tokens: Sequence[Tokens]) -> Tokens:
+        joined = self.join(tokens)
+        places = waves(torch.arange(joined.values.shape[1], device=joined.values.device), self.dim)
+        if len(tokens) > 1:  # only what is there is counted: the padding between two inputs has no place
+            places = places[joined.mask.cumsum(1) - joined.mask.long()]
+        x = self.dropout(joined.values + places)
+        for block in self.blocks:
+            x = block(x, joined.mask, causal=self.sees_back_only)
+        x = self.norm(x)
+        return Tokens(x, joined.mask, joined.grid, summary=summary(x, joined.mask, self.pool))

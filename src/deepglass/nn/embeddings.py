@@ -1,0 +1,111 @@
+"""Tokens of a sequence as vectors: codes through a table, vectors through a linear map; and the head a token."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from deepglass.nn.tokens import Field, Tokens, TokenShape
+
+
+class TokenEncoder(nn.Module):
+    """Codes to tokens by a learned table; a row without any gets the learned token `missing`.
+
+    Args:
+        size: V, how many codes there are.
+        dim: the width D of a token.
+        drop: share of the tokens whose first code is taken for 0, "unknown", in training, so that unknown words are
+            met there too.
+
+    Shapes:
+        field: values (B, T) int, or (B, T, K) for tokens of K codes, whose vectors are added; mask (B, T).
+        returns: (B, T, D).
+
+    Source: Bojanowski et al., 2017, arXiv 1607.04606, for the sum over parts of words.
+    """
+
+    def __init__(self, size: int, dim: int, drop: float = 0.0) -> None:
+        super().__init__()
+        self.shape = TokenShape(count=None)
+        self.drop = drop
+        self.table = nn.Embedding(size, dim)
+        self.missing = nn.Parameter(torch.randn(dim))
+
+    def forward(self, field: Field) -> Tokens:
+        codes = field.values.long()
+        if codes.ndim == 2:
+            codes = codes[..., None]
+        if self.training and self.drop:
+            lost = torch.rand(codes.shape[:2], device=codes.device) < self.drop
+            first = codes[..., :1].masked_fill(lost[..., None], 0)
+            codes = torch.cat([first, codes[..., 1:]], -1)
+        return with_missing(self.table(codes).sum(2) / math.sqrt(codes.shape[2]), field.mask, self.missing)
+
+
+class SequenceEncoder(nn.Module):
+    """Vectors in order to tokens: rescaled, then a linear map; a missing entry has a weight of its own.
+
+    Args:
+        rescale: the first layer.
+        size: the length d of a vector.
+
+    Shapes:
+        field: values (B, T, d) float, NaN = this entry is missing; mask (B, T).
+        returns: (B, T, D).
+    """
+
+    def __init__(self, rescale: nn.Module, size: int, dim: int) -> None:
+        super().__init__()
+        self.shape = TokenShape(count=None)
+        self.rescale = rescale
+        self.linear = nn.Linear(size, dim)
+        self.entry = nn.Parameter(torch.zeros(size, dim))
+        self.missing = nn.Parameter(torch.randn(dim) * 0.1)
+
+    def forward(self, field: Field) -> Tokens:
+        absent = field.values.isnan()
+        x = self.rescale(field.values.nan_to_num(0.0)).clamp(-10, 10).masked_fill(absent, 0.0)
+        return with_missing(self.linear(x) + absent.to(x.dtype) @ self.entry, field.mask, self.missing)
+
+
+def with_missing(values: Tensor, mask: Tensor, missing: Tensor) -> Tokens:
+    """Tokens (B, T, D) in which a row without any has the token `missing` (D,) at place 0, and padding is zero."""
+    first = torch.arange(mask.shape[1], device=mask.device) == 0
+    empty = ~mask.any(1, keepdim=True) & first
+    values = torch.where(empty[..., None], missing.to(values.dtype), values * mask[..., None])
+    return Tokens(values, mask | empty)
+
+
+class EachToken(NamedTuple):
+    """What is said of each token of the sequence that the answer is aligned with.
+
+    Shapes:
+        values: (B, T, P).
+        mask: (B, T) bool.
+    """
+
+    values: Tensor
+    mask: Tensor
+
+
+class TokenHead(nn.Module):
+    """Each token to params by one linear layer; of several inputs' tokens only the first sequence's.
+
+    Args:
+        dim: the width of the tokens.
+        size: P, params a token.
+
+    Shapes:
+        tokens: (B, all T, D) with grid (T,) -> `EachToken` (B, T, P).
+    """
+
+    def __init__(self, dim: int, size: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(dim, size)
+
+    def forward(self, tokens: Tokens) -> EachToken:
+        T = tokens.grid[0] if tokens.grid is not None and len(tokens.grid) == 1 else tokens.values.shape[1]
+        return EachToken(self.linear(tokens.values[:, :T]), tokens.mask[:, :T])

@@ -1,0 +1,159 @@
+"""Recurrent networks: a state that is carried along a sequence, and changed by each token.
+
+Source: Elman, 1990 (rnn); Hochreiter and Schmidhuber, 1997 (lstm); Cho et al., 2014, arXiv 1406.1078 (gru); Schuster
+and Paliwal, 1997 (in both directions); Ba et al., 2016, arXiv 1607.06450 (layer normalisation in the cell).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from deepglass.nn.sequences import gather, last_place
+
+Cell = Literal["rnn", "gru", "lstm"]
+GATES = {"rnn": 1, "gru": 3, "lstm": 4}
+
+
+class Read(NamedTuple):
+    """Shapes: values: (B, T, H * directions), the state after each token; last: (B, H * directions)."""
+
+    values: Tensor
+    last: Tensor
+
+
+class Recurrent(nn.Module):
+    """Layers of recurrent cells; tokens that are not there change nothing.
+
+    Args:
+        cell: "rnn" (tanh), "gru" or "lstm".
+        size: width D of the tokens.
+        hidden: H, units of the state, for each direction.
+        depth: layers.
+        bidirectional: a second state goes from the last token to the first.
+        layer_norm: in the cell, on what each token and the state add to the gates; a loop over the tokens.
+        dropout: share of the units between layers that is left out in training.
+
+    Shapes:
+        values (B, T, D), mask (B, T) with at least one True a row -> `Read`.
+
+    Example:
+        >>> Recurrent("lstm", 8, 16, bidirectional=True)(torch.rand(2, 5, 8), torch.ones(2, 5).bool()).last.shape
+        torch.Size([2, 32])
+    """
+
+    def __init__(
+        self,
+        cell: Cell,
+        size: int,
+        hidden: int,
+        depth: int = 1,
+        *,
+        bidirectional: bool = False,
+        layer_norm: bool = False,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        directions = 2 if bidirectional else 1
+        self.out_dim = directions * hidden
+        self.dropout = nn.Dropout(dropout)
+        make = NormedLayer if layer_norm else plain_layer
+        sizes = [size, *[self.out_dim] * (depth - 1)]
+        self.layers: Any = nn.ModuleList(nn.ModuleList(make(cell, s, hidden) for _ in range(directions)) for s in sizes)
+
+    def forward(self, values: Tensor, mask: Tensor) -> Read:
+        forth, back = _orders(mask)
+        x, last = values, values[:, 0]
+        for i, directions in enumerate(self.layers):
+            x = self.dropout(x) if i else x
+            outs, lasts = [], []
+            for layer, order in zip(directions, (forth, back)):
+                moved = x if order is None else gather(x, order)
+                states = layer(moved)[0]
+                lasts.append(_at(states, mask.sum(1) - 1))
+                outs.append(states if order is None else gather(states, order.argsort(dim=1)))
+            x, last = torch.cat(outs, -1) * mask[..., None], torch.cat(lasts, -1)
+        return Read(x, last)
+
+
+def plain_layer(cell: Cell, size: int, hidden: int) -> nn.Module:
+    """One of torch's own layers; orthogonal recurrent weights, and an lstm that begins by remembering.
+
+    Source: Saxe et al., 2013, arXiv 1312.6120; Jozefowicz et al., 2015, ICML (forget bias 1).
+    """
+    layer = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}[cell](size, hidden, batch_first=True)
+    _initialise(layer.weight_hh_l0, hidden)
+    with torch.no_grad():
+        layer.bias_ih_l0.zero_()
+        layer.bias_hh_l0.zero_()
+        if cell == "lstm":
+            layer.bias_ih_l0[hidden : 2 * hidden] = 1.0
+    return layer
+
+
+class NormedLayer(nn.Module):
+    """A layer whose gates are normalised, whatever the length of the state.
+
+    Shapes:
+        x: (B, T, D) -> (B, T, H), and None in the place of torch's state.
+    """
+
+    def __init__(self, cell: Cell, size: int, hidden: int) -> None:
+        super().__init__()
+        self.cell, self.hidden = cell, hidden
+        gates = GATES[cell] * hidden
+        self.input, self.input_norm = nn.Linear(size, gates, bias=False), nn.LayerNorm(gates)
+        self.state, self.state_norm = nn.Linear(hidden, gates, bias=False), nn.LayerNorm(gates)
+        self.cell_norm = nn.LayerNorm(hidden) if cell == "lstm" else None
+        _initialise(self.state.weight, hidden)
+        if cell == "lstm":
+            with torch.no_grad():
+                self.input_norm.bias[hidden : 2 * hidden] = 1.0
+
+    def forward(self, x: Tensor) -> tuple[Tensor, None]:
+        inputs = self.input_norm(self.input(x)).unbind(1)
+        h = x.new_zeros(len(x), self.hidden)
+        c = h
+        states = []
+        for gates in inputs:
+            recurrent = self.state_norm(self.state(h))
+            if self.cell == "rnn":
+                h = torch.tanh(gates + recurrent)
+            elif self.cell == "gru":
+                reset, update = torch.sigmoid(gates + recurrent)[:, : 2 * self.hidden].chunk(2, 1)
+                new = torch.tanh(gates[:, 2 * self.hidden :] + reset * recurrent[:, 2 * self.hidden :])
+                h = new + update * (h - new)
+            else:
+                let_in, keep, new, let_out = (gates + recurrent).chunk(4, 1)
+                c = torch.sigmoid(keep) * c + torch.sigmoid(let_in) * torch.tanh(new)
+                assert self.cell_norm is not None
+                h = torch.sigmoid(let_out) * torch.tanh(self.cell_norm(c))
+            states.append(h)
+        return torch.stack(states, 1), None
+
+
+def _initialise(recurrent: Tensor, hidden: int) -> None:
+    for gate in recurrent.data.split(hidden):
+        nn.init.orthogonal_(gate)
+
+
+def _orders(mask: Tensor) -> tuple[Tensor | None, Tensor]:
+    """Places in the order in which they are read: what is there first, forwards (None: as it is) and backwards."""
+    T = mask.shape[1]
+    places = torch.arange(T, device=mask.device)
+    whole = bool((mask.sum(1) == last_place(mask) + 1).all())
+    forth = (~mask).long().argsort(stable=True, dim=1)
+    lengths = mask.sum(1, keepdim=True)
+    turned = torch.where(places < lengths, lengths - 1 - places, places)
+    return None if whole else forth, forth.gather(1, turned)
+
+
+def _at(states: Tensor, places: Tensor) -> Tensor:
+    return states[torch.arange(len(states), device=states.device), places]
+
+
+def shift(x: Tensor, start: Tensor) -> Tensor:
+    """Each token moved one place on, `start` (D,) before them; the last is lost."""
+    return torch.cat([start.expand(len(x), 1, -1).to(x.dtype), x[:, :-1]], 1)

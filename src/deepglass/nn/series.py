@@ -1,0 +1,55 @@
+"""A head for sequences of vectors that have a length of their own."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from deepglass.nn.attention import AttentionBlock
+from deepglass.nn.tokens import Tokens
+
+
+class Drawn(NamedTuple):
+    """A sequence drawn at once.
+
+    Shapes:
+        values: (B, L, d).
+        goes_on: (B, L) logits, that the sequence reaches this place.
+    """
+
+    values: Tensor
+    goes_on: Tensor
+
+
+class SequenceHead(nn.Module):
+    """A learned question for each place of the answer, which reads the tokens and the other questions.
+
+    All places are answered at once, none from the one before it, so that errors don't pile up.
+
+    Args:
+        dim: the width of the tokens.
+        size: d, numbers a place.
+        length: L, the longest answer.
+        width: of the questions.
+
+    Shapes:
+        tokens: (B, T, dim) -> `Drawn` (B, L, d).
+
+    Source: learned queries as in Carion et al., 2020, arXiv 2005.12872.
+    """
+
+    def __init__(self, dim: int, size: int, length: int, width: int = 64, depth: int = 2) -> None:
+        super().__init__()
+        self.questions = nn.Parameter(torch.randn(length, width))
+        self.blocks = nn.ModuleList(AttentionBlock(width, 4, memory_dim=dim, activation="gelu") for _ in range(depth))
+        self.norm = nn.LayerNorm(width)
+        self.out = nn.Linear(width, size + 1)
+
+    def forward(self, tokens: Tokens) -> Drawn:
+        x = self.questions.expand(len(tokens.values), -1, -1)
+        for block in self.blocks:
+            x = block(x, None, tokens.values, tokens.mask)
+        out = self.out(self.norm(x))
+        return Drawn(out[..., :-1], out[..., -1])

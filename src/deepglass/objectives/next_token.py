@@ -1,0 +1,200 @@
+"""Learning to go on: of a text, each token from those before it.
+
+Source: Elman, 1990, Cognitive Science 14, "Finding structure in time"; Bengio et al., 2003, JMLR 3 (neural language
+models).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import polars as pl
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from deepglass.data.batches import Batch, Change, Dataset, Place, Stream, mix_seeds
+from deepglass.errors import SourceError, SpecError
+from deepglass.features.base import Feature, Metric
+from deepglass.features.text import Text
+from deepglass.nn.embeddings import TokenHead
+from deepglass.nn.search import choose
+from deepglass.nn.tokens import Field
+from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective
+
+
+class NextToken(Objective):
+    """A language model: one text column, its rows taken as one text in the order of the source.
+
+    Args:
+        context: tokens that are read at once; what is older is not seen.
+    """
+
+    monitor: ClassVar[Metric] = Metric("loss", higher_is_better=False)
+    trunk: ClassVar[str | None] = "gru"
+    name: ClassVar[str] = "next_token"
+
+    def __init__(self, *, context: int = 128) -> None:
+        super().__init__()
+        if context < 2:
+            raise ValueError(f"context: expected at least 2, got {context}")
+        self.context = context
+
+    @classmethod
+    def reads(cls, feature: Feature) -> Feature:
+        if not isinstance(feature, Text) or feature.unit or feature.tokenizer:
+            return feature
+        return replace(feature, unit="characters")
+
+    def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
+        if outputs:
+            raise SpecError(
+                "bad-value",
+                f"--target: next_token goes on with a text and has no target; leave {outputs[0].name!r} out",
+            )
+        if len(inputs) != 1 or not isinstance(inputs[0], Text):
+            found = ", ".join(f"{f.name} ({f.kind})" for f in inputs[:6])
+            raise SpecError("bad-value", f"inputs: next_token learns from one column of text, got {found}; name it")
+        if inputs[0].unit in ("ngrams", "words"):
+            where = f"inputs.{inputs[0].name}.unit"
+            raise SpecError("bad-value", f"{where}: {inputs[0].unit} cannot be written; take characters or pieces")
+        self.feature = inputs[0]
+        self.network = make_network(inputs, [], causal=True)
+        self.head = TokenHead(self.network.trunk.out_dim, self.feature.size)
+
+    def groups(self) -> Mapping[str, nn.Module]:
+        return {"network": nn.ModuleList([self.network, self.head])}
+
+    def examples(self, train: Dataset) -> int:
+        return max(len(train.inputs[self.feature.name].values) // self.context, 1)
+
+    def stream(self, source: Dataset, batch_size: int, seed: int, change: Change | None = None) -> Stream:
+        return Windows(source, self.feature.name, self.context, batch_size, seed)
+
+    def loss(self, batch: Batch) -> Loss:
+        logits = self.logits(batch.inputs[self.feature.name])
+        target = batch.targets[self.feature.name].values.long()
+        nats = F.cross_entropy(logits.flatten(0, 1).float(), target.flatten())
+        return Loss(nats, logs={"bits": nats.detach() / math.log(2)}, weight=len(batch))
+
+    def logits(self, field: Field) -> Tensor:
+        """Of the token after each token, (B, T, V)."""
+        return self.head(self.network.embed({self.feature.name: field})).values
+
+    def evaluate(self, data: Dataset, batch_size: int) -> Evaluation:
+        """Each token given at least half a context, the first ones aside: `bits_per_character` and `perplexity`."""
+        self.eval()
+        tokens = data.inputs[self.feature.name].values
+        if len(tokens) < 2:
+            return Evaluation({self.name: {}}, math.nan)
+        half = max(self.context // 2, 1)
+        starts = torch.arange(0, max(len(tokens) - 1 - half, 1), half)
+        total = 0.0
+        with torch.inference_mode():
+            for part in starts.split(max(1, batch_size // 4)):
+                inputs, targets, present = _windows(tokens, part, self.context)
+                new = present & ((torch.arange(self.context) >= self.context - half) | (part == 0)[:, None]).to(present)
+                logits = self.logits(Field(inputs, present)).float()
+                nats = F.cross_entropy(logits.transpose(1, 2), targets.long(), reduction="none")
+                total += float((nats * new).sum())
+        mean = total / (len(tokens) - 1)
+        characters = len(self.feature.text_of(tokens[1:].tolist()))
+        bits = total / math.log(2) / max(characters, 1)
+        figures = {"bits_per_character": bits, "perplexity": math.exp(min(mean, 700)), "loss": mean}
+        return Evaluation({self.name: figures}, mean)
+
+    def go_on(
+        self,
+        prompt: str,
+        generator: Generator,
+        *,
+        temperature: float = 0.8,
+        top_k: int | None = None,
+        top_p: float | None = None,
+    ) -> Iterator[int]:
+        """Token after token behind a prompt, without an end; `text_of` says them.
+
+        Args:
+            temperature: 1 draws as often as the network finds likely, less plays safe, 0 takes the likeliest.
+            top_k: only the k likeliest are drawn from.
+            top_p: only the likeliest that have this probability together.
+        """
+        self.eval()
+        seen = self.codes(prompt)
+        device = next(self.parameters()).device
+        while True:
+            values = torch.tensor([seen[-self.context :]], device=device)
+            with torch.inference_mode():
+                logits = self.logits(Field(values, torch.ones_like(values, dtype=torch.bool)))[:, -1].float()
+                token = int(choose(logits, generator, temperature=temperature, top_k=top_k, top_p=top_p)[0])
+            seen.append(token)
+            yield token
+
+    def codes(self, prompt: str) -> list[int]:
+        """A prompt's codes; a text without a prompt begins on a new line.
+
+        Raises:
+            SourceError: `bad-value` for a prompt of which nothing is known.
+        """
+        text = prompt or "\n"
+        codes = self.feature.encode(pl.Series([text])).values.tolist() if text.strip() else []
+        if prompt.strip() and not any(codes):
+            raise SourceError("bad-value", f"--prompt: none of the characters of {prompt[:40]!r} was met in training")
+        return codes or [0]
+
+    def predict(self, batch: Batch) -> Any:
+        raise SpecError("bad-value", "this run goes on with texts, it answers nothing: use deepglass generate")
+
+
+class Windows:
+    """Pieces of one long text, in a new order each epoch and beginning elsewhere.
+
+    Args:
+        name: of the column of codes.
+        length: T, codes a piece.
+    """
+
+    def __init__(self, data: Dataset, name: str, length: int, batch_size: int, seed: int) -> None:
+        self.data, self.name, self.seed = data, name, seed
+        self.tokens = data.inputs[name].values
+        self.length = min(length, max(len(self.tokens) - 1, 1))
+        self.count = max((len(self.tokens) - 1) // self.length, 1)
+        self.batch_size = min(batch_size, self.count)
+        self.batches_per_epoch = self.count // self.batch_size
+        self._place = Place(0, 0)
+        self._starts = self._shuffled(0)
+
+    def next(self) -> Batch:
+        epoch, position = self._place
+        starts = self._starts[position * self.batch_size : (position + 1) * self.batch_size]
+        inputs, targets, present = _windows(self.tokens, starts, self.length)
+        last = position + 1 == self.batches_per_epoch
+        self._place = Place(epoch + 1, 0) if last else Place(epoch, position + 1)
+        if last:
+            self._starts = self._shuffled(epoch + 1)
+        return Batch({self.name: Field(inputs, present)}, {self.name: Field(targets, present)}, starts)
+
+    def place(self) -> dict[str, int]:
+        return self._place._asdict()
+
+    def go_to(self, place: Mapping[str, Any]) -> None:
+        self._place = Place(place["epoch"], place["position"])
+        self._starts = self._shuffled(self._place.epoch)
+
+    def _shuffled(self, epoch: int) -> Tensor:
+        """Where the pieces of an epoch begin; the first one anywhere within a piece's length."""
+        generator = Generator().manual_seed(mix_seeds(self.seed, epoch, -1))
+        shift = torch.randint(self.length, (1,), generator=generator)
+        starts = torch.randperm(self.count, generator=generator) * self.length + shift
+        return starts.clamp_max(max(len(self.tokens) - 1 - self.length, 0))
+
+
+def _windows(tokens: Tensor, starts: Tensor, length: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Codes, the code after each, and which of them are there, (B, length) each."""
+    places = starts[:, None] + torch.arange(length)
+    last = len(tokens) - 1
+    present = places < last
+    return tokens[places.clamp(max=last)], tokens[(places + 1).clamp(max=last)], present.to(tokens.device)
