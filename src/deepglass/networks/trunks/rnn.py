@@ -1,4 +1,4 @@
-"""A plain recurrent network"""
+"""A plain recurrent network: one layer over the token and the state before it."""
 
 from __future__ import annotations
 
