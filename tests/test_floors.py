@@ -24,6 +24,7 @@ FLOORS = {
     "nn": 1,
     "metrics": 1,
     "parsing": 1,
+    "spectra": 1,
     "calibration": 1,
     "detection": 1,
     "features": 2,
@@ -164,7 +165,7 @@ def test_only_registries_and_lazy_folders_load_modules_by_name() -> None:
 
 def test_features_encode_without_torch() -> None:
     for name, path in MODULES.items():
-        if group_of(name) in ("features", "metrics", "parsing", "calibration", "detection"):
+        if group_of(name) in ("features", "metrics", "parsing", "spectra", "calibration", "detection"):
             typing = for_types_only(path)
             for found in imports(path):
                 heavy = any(below(found.module, package) for package in FEATURE_ENDS)

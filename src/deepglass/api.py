@@ -19,7 +19,7 @@ from deepglass.run.predictor import Answers, Rows
 from deepglass.run.prepare import Prepared, Taken, prepare, read_source, reprepare, with_context
 from deepglass.run.run import Run
 from deepglass.run.spec import Spec
-from deepglass.run.varying import change_for
+from deepglass.run.varying import change_for, vary_sounds
 from deepglass.run.writing import stream
 from deepglass.training.events import Listener
 from deepglass.training.schedules import schedule
@@ -212,6 +212,7 @@ def _check(spec: Spec, prepared: Prepared) -> None:
     for group in groups_of(objective).values():
         optimizer_for(group, plan)
     change_for(spec.training, recipe, prepared.inputs, prepared.outputs, plan.epochs, objective.mixes)
+    vary_sounds(objective, spec.training, recipe, prepared.inputs)
 
 
 def _tell(listeners: Sequence[Listener], what: str, *arguments: Any) -> None:

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from deepglass.features.base import FEATURES, Column, Feature, Raw, from_state, recognise, take_raw
+from deepglass.nn.search import Stepwise, Written
 from deepglass.nn.tokens import Field, Tokens
 
 DIM = 8
@@ -59,6 +60,9 @@ def _samples() -> dict[str, Sample]:
         "identity": _with_gaps([["Ada", "Bo", "Cleo"][i % 3] for i in range(ROWS)]),
         "boxes": _boxes(generator),
         "text": _with_gaps([sentences[i % 4] + f" {i}" for i in range(ROWS)]),
+        "tags": _with_gaps([["A", "B", "C"][: 1 + i % 3] for i in range(ROWS)]),
+        "sequence": _with_gaps([numbers[i : i + 2 + i % 3] for i in range(ROWS)]),
+        "audio": Sample(pictures.repeat(100, 1)[:, :, 0].astype(np.float32) / 255 - 0.5, None, None),
     }
 
 
@@ -75,7 +79,9 @@ def _boxes(generator: np.random.Generator) -> Sample:
 
 SAMPLES = _samples()
 KINDS = [kind for kind in FEATURES.names() if kind in SAMPLES]
-ASKED_FOR = ("identity", "mask")  # they look like a category and an image; only the user knows what is meant
+ASKED_FOR = ("identity", "mask", "tags", "audio")  # they look like others, as arrays at least; only the user knows
+STEPS = 4  # as many as the longest sample that goes along with an input's steps has
+LINEAR = ("number", "category", "binary", "vector", "set", "identity", "tags")  # heads of one layer
 OUTPUTS = [kind for kind in KINDS if FEATURES.get(kind).metric is not None]
 
 
@@ -94,6 +100,16 @@ def _field(column: Column, copies: int = 1) -> Field:
     else:
         values, mask, rows = column.values, column.mask, None
     return Field(torch.from_numpy(values.repeat(copies, 0)), torch.from_numpy(mask.repeat(copies, 0)), rows)
+
+
+def _answering(kind: str) -> Feature:
+    settings = {"label_smoothing": 0.0} if kind == "text" else {}
+    return FEATURES.get(kind)(name="x", **settings).as_answer().beside([]).fit([SAMPLES[kind].raw])
+
+
+def _params(head: nn.Module, tokens: Tokens, target: Column) -> Any:
+    """What a head says; one that writes a token at a time must be told what was written."""
+    return head(tokens, _field(target)) if isinstance(head, Stepwise) else head(tokens)
 
 
 def _columns(feature: Feature) -> list[Column]:
@@ -259,11 +275,11 @@ def test_joint_encoder_reads_columns_side_by_side(kind: str) -> None:
 @pytest.mark.parametrize("kind", OUTPUTS)
 def test_head_and_answer(kind: str) -> None:
     torch.manual_seed(0)
-    feature = _fitted(kind)
+    feature = _answering(kind)
     head = _head(feature)
-    tokens = _read(ROWS, 2)
+    tokens = _read(ROWS, 4)
     for column in _columns(feature):
-        loss = feature.answer(head(tokens)).loss(_field(column))
+        loss = feature.answer(_params(head, tokens, column)).loss(_field(column))
         assert loss.shape == (ROWS,)
         assert torch.isfinite(loss).all()
         head.zero_grad()
@@ -274,31 +290,35 @@ def test_head_and_answer(kind: str) -> None:
 @pytest.mark.parametrize("kind", OUTPUTS)
 def test_learning_one_batch_by_heart(kind: str) -> None:
     torch.manual_seed(0)
-    feature = _fitted(kind)
+    feature = _answering(kind)
     column = feature.encode(SAMPLES[kind].raw).take(np.arange(6))
     head = _head(feature)
-    tokens = _read(6)
-    optimizer = torch.optim.Adam(head.parameters(), 0.02 if feature.spatial else 0.3)
+    tokens = _read(6, STEPS)
+    optimizer = torch.optim.Adam(head.parameters(), 0.3 if kind in LINEAR else 0.005 if kind == "text" else 0.02)
     for _ in range(300):
         optimizer.zero_grad()
-        loss = feature.answer(head(tokens)).loss(_field(column)).mean()
+        loss = feature.answer(_params(head, tokens, column)).loss(_field(column)).mean()
         loss.backward()
         optimizer.step()
-    best = _numpy(feature.answer(head(tokens)).best())
+    head.eval()
+    best = _numpy(feature.answer(_params(head, tokens, column)).best())
     figures, constant = feature.score(best, column), feature.score(_repeat(feature.constant(column), 6), column)
     name, more = feature.metric
     assert (figures[name] > constant[name]) == more
-    assert loss.item() < (0.4 if kind == "boxes" else 0.05)  # boxes never overlap entirely
+    # boxes never overlap entirely, and a writer learns with dropout
+    assert loss.item() < {"boxes": 0.4, "text": 0.3}.get(kind, 0.05)
 
 
 @pytest.mark.parametrize("kind", OUTPUTS)
 def test_members_are_mixed(kind: str) -> None:
     torch.manual_seed(0)
-    feature = _fitted(kind)
+    feature = _answering(kind)
     head = _head(feature)
     with torch.no_grad():
         params = head(_read(ROWS))
         alone = _numpy(feature.answer(params).best())
+        if isinstance(params, Written):  # the members of a writer lie in its search
+            pytest.skip("see tests/nn/test_writers.py")
         mixed = _numpy(feature.answer(_members(params, 3)).pooled(3).best())
         different = _numpy(feature.answer(params).pooled(3).best())
     for name, value in alone.items():
@@ -309,7 +329,7 @@ def test_members_are_mixed(kind: str) -> None:
 @pytest.mark.parametrize("kind", OUTPUTS)
 def test_score_calibrate_decode(kind: str) -> None:
     torch.manual_seed(0)
-    feature = _fitted(kind)
+    feature = _answering(kind)
     head = _head(feature)
     with torch.no_grad():
         params = head(_read(ROWS))
@@ -329,7 +349,7 @@ def test_score_calibrate_decode(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", OUTPUTS)
 def test_constant_answer_is_the_best_that_ignores_the_input(kind: str) -> None:
-    feature = _fitted(kind)
+    feature = _answering(kind)
     sample = SAMPLES[kind]
     truth = feature.encode(sample.raw if sample.some_missing is None else sample.some_missing)
     constant = feature.constant(truth)
@@ -338,8 +358,10 @@ def test_constant_answer_is_the_best_that_ignores_the_input(kind: str) -> None:
     assert feature.metric.name in figures
     torch.manual_seed(0)
     head = _head(feature)
+    if kind in ("text", "sequence"):  # what is written, or as long as it is found to be, begins anywhere
+        return
     with torch.no_grad():  # a head begins near it
-        params = head(_read(ROWS, draw=torch.zeros))
+        params = head(_read(ROWS, STEPS, draw=torch.zeros))
         loss = feature.answer(params).loss(_field(truth))[torch.from_numpy(truth.mask)].mean().item()
     assert feature.constant_loss(truth) == pytest.approx(loss, rel=0.1)
     assert feature.constant_loss(truth) <= loss + 1e-5

@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 from deepglass.features.base import Column
 from deepglass.nn.tokens import Field
 
+POOL = 16  # batches whose rows are sorted by length among each other
 AT_ONCE = 8_000_000  # bytes of encoded inputs that are evaluated together
 
 
@@ -86,6 +87,12 @@ class Dataset:
         for rows in torch.arange(len(self)).split(size):
             yield self.batch(rows)
 
+    @property
+    def lengths(self) -> Tensor | None:
+        """How long the inputs of each row are together, (N,); None where all are the same."""
+        ragged = [store.offsets.diff() for store in self.inputs.values() if store.offsets is not None]
+        return torch.stack(ragged).sum(0).cpu() if ragged else None
+
     def subset(self, rows: np.ndarray) -> Dataset:
         """A data set of some of the rows."""
         part = object.__new__(Dataset)
@@ -154,6 +161,8 @@ Change = Callable[[Batch, Generator], Batch]
 class Shuffled:
     """Rows in a new random order each epoch; the order follows from seed and epoch alone.
 
+    Where rows are of differing length, those of a batch are of similar length, so that little of it is padding.
+
     Args:
         data: where the rows come from.
         batch_size: rows a batch; the odd rest of an epoch is left for the next order.
@@ -170,6 +179,7 @@ class Shuffled:
         self.batch_size = min(batch_size, len(self.rows))
         self.batches_per_epoch = max(len(self.rows) // self.batch_size, 1)
         self.seed, self.change = seed, change
+        self._lengths = data.lengths
         self._place = Place(0, 0)
         self._order = self._shuffle(0)
         self._generator = Generator(data.device)
@@ -196,7 +206,13 @@ class Shuffled:
 
     def _shuffle(self, epoch: int) -> Tensor:
         generator = Generator().manual_seed(mix_seeds(self.seed, epoch, -1))
-        return self.rows[torch.randperm(len(self.rows), generator=generator)]
+        order = self.rows[torch.randperm(len(self.rows), generator=generator)]
+        if self._lengths is None:
+            return order
+        kept = order[: self.batches_per_epoch * self.batch_size]
+        pools = (pool[self._lengths[pool].argsort(stable=True)] for pool in kept.split(POOL * self.batch_size))
+        batches = torch.cat(list(pools)).view(self.batches_per_epoch, -1)
+        return batches[torch.randperm(len(batches), generator=generator)].flatten()
 
 
 def mix_seeds(seed: int, epoch: int, position: int) -> int:

@@ -128,7 +128,7 @@ class Sequence(Feature):
         if self.beside_:
             from deepglass.nn.embeddings import TokenHead
 
-            return TokenHead(dim, len(self.mean_))
+            return TokenHead(dim, len(self.mean_), [0.0] * len(self.mean_))
         from deepglass.nn.series import SequenceHead
 
         return SequenceHead(dim, len(self.mean_), min(self.length_, _LONGEST))

@@ -89,7 +89,8 @@ class Tags(Feature):
     def head(self, dim: int) -> nn.Module:
         from deepglass.nn.embeddings import TokenHead
 
-        return TokenHead(dim, max(len(self.vocabulary_), 1))
+        counts = np.array(self.counts_ or (1,))
+        return TokenHead(dim, len(counts), np.log(counts / counts.sum()).tolist())
 
     def answer(self, params: EachToken) -> Answer:
         return TagsAnswer(params.values.float().log_softmax(-1), params.mask)
@@ -120,7 +121,11 @@ class Tags(Feature):
 
     def constant_loss(self, truth: Column) -> float:
         log_probs = self.constant(truth)["log_probs"][0, 0].astype(np.float64)
-        return float(-(np.exp(log_probs) * log_probs).sum())
+        known = truth.values > 0
+        rows = np.repeat(np.arange(len(truth)), np.diff(truth.offsets))[known]
+        words = np.bincount(rows, minlength=len(truth))
+        nats = np.bincount(rows, -log_probs[truth.values[known] - 1], len(truth))
+        return float((nats[words > 0] / words[words > 0]).mean()) if words.any() else 1.0
 
     def check_target(self, truth: Column, source: str) -> None:
         """Raises: SourceError: `one-class`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -97,14 +98,18 @@ class TokenHead(nn.Module):
     Args:
         dim: the width of the tokens.
         size: P, params a token.
+        start: the params that it gives before training, the best constant answer's.
 
     Shapes:
         tokens: (B, all T, D) with grid (T,) -> `EachToken` (B, T, P).
     """
 
-    def __init__(self, dim: int, size: int) -> None:
+    def __init__(self, dim: int, size: int, start: Sequence[float] | None = None) -> None:
         super().__init__()
         self.linear = nn.Linear(dim, size)
+        if start is not None:
+            with torch.no_grad():
+                self.linear.bias.copy_(torch.tensor(start))
 
     def forward(self, tokens: Tokens) -> EachToken:
         T = tokens.grid[0] if tokens.grid is not None and len(tokens.grid) == 1 else tokens.values.shape[1]

@@ -28,7 +28,7 @@ from deepglass.run.planning import make_plan, most_steps, threads_for
 from deepglass.run.prepare import Prepared, with_context
 from deepglass.run.spec import Spec
 from deepglass.run.suited import trunk_of
-from deepglass.run.varying import change_for
+from deepglass.run.varying import change_for, vary_sounds
 from deepglass.training.checkpoint import weights_sha256
 from deepglass.training.events import HistoryFile, Listener
 from deepglass.training.plan import Plan, fit_to_budget
@@ -121,6 +121,7 @@ def train(spec: Spec, prepared: Prepared, folder: Folder, listeners: Sequence[Li
     objective.begin(parts["train"])
     folder.begin(spec, prepared, plan)
     trainer = Trainer([HistoryFile(folder.path / "history.jsonl"), *listeners], folder.checkpoints, folder.store_plan)
+    vary_sounds(objective, spec.training, recipe, prepared.inputs)
     stream = _stream(spec, prepared, objective, parts["train"], plan)
     if clock is not None:
         costs = trainer.probe(objective, stream, plan, parts["valid"], PROBE * clock.budget)
@@ -142,6 +143,7 @@ def resume(
     parts = prepared.datasets(plan.device)
     objective = build(spec, prepared.inputs, prepared.outputs, plan.device)
     objective.begin(parts["train"])
+    vary_sounds(objective, spec.training, recipe_of(spec, prepared, objective), prepared.inputs)
     state = folder.checkpoints.load()
     history_file = HistoryFile(folder.path / "history.jsonl", state.values["step"] if state else 0)
     trainer = Trainer([history_file, *listeners], folder.checkpoints, folder.store_plan)

@@ -12,25 +12,30 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
-from torch import Generator
+from torch import Generator, nn
 
 from deepglass.config import construct
 from deepglass.data.augment import Augment, chances, sided, turns, words
+from deepglass.data.augment_text import TextAugment, VariedTexts
 from deepglass.data.batches import Batch, Change
 from deepglass.data.mixing import mixup
 from deepglass.errors import SpecError
+from deepglass.features.audio import Audio
 from deepglass.features.base import Feature
 from deepglass.features.boxes import Boxes
 from deepglass.features.image import Image
 from deepglass.features.mask import Mask
 from deepglass.features.number import Number
+from deepglass.features.text import Text
 from deepglass.features.vector import Vector
 from deepglass.features.video import Video
 from deepglass.networks.trunks.base import Recipe
+from deepglass.nn.audio import AudioEncoder, SoundAugment
 from deepglass.nn.tokens import Field
 from deepglass.nn.warp import Warp
 from deepglass.run.spec import TrainingSpec
 
+SAFE_SOUND = SoundAugment(speed=0.15, shift=0.2, gain=6.0, noise=0.1, pitch=0.15, time_mask=0.15, frequency_mask=0.2)
 MIN_EPOCHS = 1.5  # in shorter runs hardly a picture comes again
 MANY_EPOCHS = 25  # from here on strong changes pay
 
@@ -92,6 +97,14 @@ def change_for(
     """
     wanted = recipe.augment if training.augment is None else training.augment
     pictures = [f for f in inputs if isinstance(f, Picture)]
+    texts = [f for f in inputs if isinstance(f, Text)]
+    if isinstance(wanted, Mapping) and not pictures and any(isinstance(f, Audio) for f in inputs):
+        return None  # `vary_sounds`
+    if isinstance(wanted, Mapping) and not pictures and texts:
+        augment = construct(TextAugment, wanted, "training.augment")
+        if augment.swap and any(f.lines_up for f in outputs):
+            raise SpecError("bad-value", "training.augment.swap: the answers go along with the words; leave it out")
+        return VariedTexts({f.name: augment for f in texts})
     if isinstance(wanted, Mapping):
         if wanted.get("mixup") and not mixes:
             raise SpecError("bad-value", "training.augment.mixup: this objective takes one answer a row; leave it out")
@@ -111,13 +124,30 @@ def change_for(
     return Varied(changes, _followers(inputs, outputs), sides.pairs)
 
 
+def vary_sounds(objective: nn.Module, training: TrainingSpec, recipe: Recipe, inputs: Sequence[Feature]) -> None:
+    """Tell the encoders of sounds how to vary them in training: as asked for, or as is safe for speech and noises.
+
+    Raises:
+        SpecError: `unknown-key` or `bad-value`, with the path of the setting.
+    """
+    wanted = recipe.augment if training.augment is None else training.augment
+    if not any(isinstance(f, Audio) for f in inputs):
+        return
+    asked = construct(SoundAugment, wanted, "training.augment") if isinstance(wanted, Mapping) else SAFE_SOUND
+    for module in objective.modules():
+        if isinstance(module, AudioEncoder):
+            module.vary = asked if wanted else None
+
+
 def _as_asked(
     wanted: Mapping[str, Any], pictures: Sequence[Picture], inputs: Sequence[Feature], outputs: Sequence[Feature]
 ) -> Change | None:
     augment = construct(Augment, wanted, "training.augment")
     if not pictures and augment != Augment(mixup=augment.mixup):
         others = ", ".join(f"{f.name} ({f.kind})" for f in inputs[:4])
-        raise SpecError("bad-value", f"training.augment: only pictures can be varied, the inputs are {others}")
+        raise SpecError(
+            "bad-value", f"training.augment: only pictures, sounds and texts can be varied, the inputs are {others}"
+        )
     sides = _sides(pictures)
     if augment.flip and sides.alone:
         raise SpecError(

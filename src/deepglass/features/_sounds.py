@@ -1,0 +1,81 @@
+"""Sound files as waves: any rate, any channels, as much of them as is wanted."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import soundfile
+from scipy.signal import resample_poly
+
+from deepglass.errors import SourceError
+from deepglass.features.base import Media
+
+SOUNDS = (".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff", ".au", ".opus")
+
+
+class Header(NamedTuple):
+    """What a sound file says of itself."""
+
+    rate: int
+    samples: int
+    channels: int
+
+
+def header_of(media: Media) -> Header:
+    """Raises: SourceError: `not-found` or `unreadable-file`, naming the file."""
+    with _opened(media) as file:
+        return Header(file.samplerate, file.frames, file.channels)
+
+
+def read_sound(media: Media, rate: int, seconds: float) -> np.ndarray:
+    """The beginning of a sound, at most so many seconds, its channels' mean; (samples,) int16.
+
+    Raises:
+        SourceError: `not-found`; `unreadable-file` for one that is no sound, is empty, broken off or not of numbers.
+    """
+    with _opened(media) as file:
+        wanted = min(file.frames, int(seconds * file.samplerate))
+        try:
+            channels = file.read(wanted, dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise SourceError("unreadable-file", f"{media.name}: is broken off or damaged ({_said(error)})") from error
+        own = file.samplerate
+    if not wanted:
+        raise SourceError("unreadable-file", f"{media.name}: there is no sound in it, 0 samples")
+    if len(channels) < wanted:
+        raise SourceError(
+            "unreadable-file", f"{media.name}: is broken off: {wanted:,} samples expected, {len(channels):,} there"
+        )
+    wave = channels.mean(1)
+    if not np.isfinite(wave).all():
+        raise SourceError("unreadable-file", f"{media.name}: some of its samples are no numbers")
+    return as_int16(resampled(wave, own, rate))
+
+
+def resampled(wave: np.ndarray, own: int, rate: int) -> np.ndarray:
+    """A wave at another rate, (samples,) float32."""
+    if own == rate:
+        return wave
+    divisor = int(np.gcd(own, rate))
+    return resample_poly(wave, rate // divisor, own // divisor).astype(np.float32)
+
+
+def as_int16(wave: np.ndarray) -> np.ndarray:
+    """Samples of -1 to 1 as int16."""
+    return np.round(np.clip(wave, -1, 1) * 32767).astype(np.int16)
+
+
+def _opened(media: Media) -> soundfile.SoundFile:
+    try:
+        return soundfile.SoundFile(media.path if media.member is None else media.open())
+    except FileNotFoundError as error:
+        raise SourceError("not-found", f"{media.name}: there is no such file") from error
+    except (soundfile.LibsndfileError, OSError) as error:
+        if not media.path.is_file():
+            raise SourceError("not-found", f"{media.name}: there is no such file") from error
+        raise SourceError("unreadable-file", f"{media.name}: is no sound that can be read ({_said(error)})") from error
+
+
+def _said(error: Exception) -> str:
+    return str(error).rpartition(": ")[2].rstrip(".") or type(error).__name__

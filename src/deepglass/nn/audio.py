@@ -1,0 +1,195 @@
+"""Sounds into tokens: a mel spectrogram, varied in training, and small filters over time and pitch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from deepglass.nn.embeddings import with_missing
+from deepglass.nn.tokens import Field, Tokens, TokenShape
+from deepglass.spectra import FLOOR, Frames, mel_filters
+
+
+@dataclass(frozen=True)
+class SoundAugment:
+    """Ranges of random changes of sounds in training; each row draws its own.
+
+    Args:
+        speed: at most so much faster and higher, or slower and lower, 0.1 for 10 %.
+        shift: silence before a sound, at most, as a share of its length.
+        gain: at most so many decibels louder or softer.
+        noise: white noise, at most so loud as a share of the sound's own deviation.
+        pitch: bands stretched by at most this share, as another throat would; the length stays.
+        time_mask: a span that is silenced, at most, as a share of the length.
+        frequency_mask: bands that are silenced, at most, as a share of all.
+
+    Raises:
+        ValueError: a number outside its range.
+
+    Source: Ko et al., 2015, Interspeech (speed); Jaitly and Hinton, 2013, ICML workshop (pitch); Park et al., 2019,
+    arXiv 1904.08779 (masks).
+    """
+
+    speed: float = 0.0
+    shift: float = 0.0
+    gain: float = 0.0
+    noise: float = 0.0
+    pitch: float = 0.0
+    time_mask: float = 0.0
+    frequency_mask: float = 0.0
+
+    def __post_init__(self) -> None:
+        most = {"speed": 0.5, "shift": 1, "gain": 40, "noise": 1, "pitch": 0.5, "time_mask": 0.9, "frequency_mask": 0.9}
+        for name, top in most.items():
+            if not 0 <= (value := getattr(self, name)) <= top:
+                raise ValueError(f"{name} must be from 0 to {top}, not {value}")
+
+    def waves(self, values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Waves (B, S) float and which samples are there, changed; S may grow."""
+        B, S = values.shape
+        lengths = mask.sum(1)
+        if self.speed or self.shift:
+            factor = (1 + self.speed) ** _either(B, values.device)
+            before = (torch.rand(B, device=values.device) * self.shift * lengths).long()
+            after = before + (lengths / factor).long().clamp_min(1)
+            places = torch.arange(int(after.max()), device=values.device) - before[:, None]  # (B, S')
+            source = (places * factor[:, None]).clamp(0, S - 1)
+            low = source.long()
+            high = torch.minimum(low + 1, (lengths - 1).clamp_min(0)[:, None])
+            share = source - low
+            mask = torch.arange(places.shape[1], device=values.device) < after[:, None]
+            moved = values.gather(1, low) * (1 - share) + values.gather(1, high) * share
+            values = moved * (mask & (places >= 0))
+            mask = mask & (lengths > 0)[:, None]
+        if self.gain:
+            values = values * 10 ** (self.gain / 20 * _either(B, values.device))[:, None]
+        if self.noise:
+            power = values.square().sum(1) / mask.sum(1).clamp_min(1)
+            loud = self.noise * torch.rand(B, device=values.device) * power.sqrt()
+            values = values + torch.randn_like(values) * loud[:, None] * mask
+        return values, mask
+
+    def bands(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """Spectrograms (B, T, M) of so many frames (B,), changed."""
+        B, T, M = x.shape
+        if self.pitch:
+            factor = (1 + self.pitch) ** _either(B, x.device)
+            source = (torch.arange(M, device=x.device) * factor[:, None]).clamp(0, M - 1)
+            low = source.long()
+            share = (source - low)[:, None]
+            at = lambda places: x.gather(2, places[:, None].expand(B, T, M))  # noqa: E731
+            x = at(low) * (1 - share) + at((low + 1).clamp_max(M - 1)) * share
+        for most, size, axis in ((self.time_mask, lengths, 1), (self.frequency_mask, torch.full_like(lengths, M), 2)):
+            if most:
+                span = (torch.rand(B, device=x.device) * most * size).long()
+                first = (torch.rand(B, device=x.device) * (size - span + 1)).long()
+                places = torch.arange(x.shape[axis], device=x.device)
+                gone = (places >= first[:, None]) & (places < (first + span)[:, None])
+                x = x.masked_fill(gone.unsqueeze(2 if axis == 1 else 1), 0.0)  # 0 is the mean of a band
+        return x
+
+
+class Spectrogram(nn.Module):
+    """Waves to standardised mel bands.
+
+    Args:
+        frames: how a wave is cut.
+        shift, scale: what becomes 0 and 1, one a band.
+
+    Shapes:
+        waves: (B, S) int16, or float of -1 to 1 -> (B, T, M).
+    """
+
+    filters: Tensor
+    window: Tensor
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(self, frames: Frames, shift: Sequence[float], scale: Sequence[float]) -> None:
+        super().__init__()
+        self.frames = frames
+        self.register_buffer("filters", torch.from_numpy(mel_filters(frames)), persistent=False)
+        self.register_buffer("window", torch.hann_window(frames.size), persistent=False)
+        self.register_buffer("shift", torch.tensor(shift, dtype=torch.float32))
+        self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32))
+
+    def forward(self, waves: Tensor) -> Tensor:
+        waves = waves.float() / 32768 if not waves.is_floating_point() else waves
+        waves = F.pad(waves, (0, max(self.frames.size - waves.shape[1], 0)))
+        with torch.autocast(waves.device.type, enabled=False):
+            windows = waves.float().unfold(1, self.frames.size, self.frames.hop) * self.window
+            power = torch.fft.rfft(windows).abs().square()
+            return ((power @ self.filters + FLOOR).log() - self.shift) / self.scale
+
+    def lengths(self, mask: Tensor) -> Tensor:
+        """Frames of each row, (B,), from the samples that are there, (B, S)."""
+        return 1 + (mask.sum(1) - self.frames.size).clamp_min(0) // self.frames.hop
+
+
+class AudioEncoder(nn.Module):
+    """A spectrogram to tokens, one for every two frames, by filters that see a little of time and pitch at once.
+
+    It sees each band twice: as it is, and beside the row's own mean, from which one voice differs least from another.
+
+    Args:
+        prepare: the first layer.
+        dim: the width D of a token.
+        width: channels of the first filters.
+        vary: what happens to sounds in training; set from outside.
+
+    Shapes:
+        field: values (B, S) int16, mask (B, S) -> (B, T / 2, D).
+    """
+
+    def __init__(self, prepare: Spectrogram, dim: int, width: int = 24) -> None:
+        super().__init__()
+        self.shape = TokenShape(count=None)
+        self.prepare = prepare
+        self.vary: SoundAugment | None = None
+        sizes = [2, width, width, 2 * width]
+        self.convs: Any = nn.ModuleList(
+            nn.Conv2d(a, b, 3, stride=stride, padding=1, bias=False)
+            for a, b, stride in zip(sizes, sizes[1:], [(1, 2), (2, 2), (1, 2)], strict=False)
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm2d(size) for size in sizes[1:])
+        bands = prepare.frames.mels
+        for _ in self.convs:
+            bands = (bands + 1) // 2
+        self.out = nn.Linear(2 * width * bands, dim)
+        self.missing = nn.Parameter(torch.randn(dim))
+
+    def forward(self, field: Field) -> Tokens:
+        waves, mask = field.values.float() / 32768, field.mask
+        known = mask.any(1)
+        if self.training and self.vary is not None:
+            waves, mask = self.vary.waves(waves, mask)
+        x = self.prepare(waves)
+        lengths = self.prepare.lengths(mask)
+        if self.training and self.vary is not None:
+            x = self.vary.bands(x, lengths)
+        there = _until(lengths, x.shape[1])
+        x = x * there[..., None]
+        mean = x.sum(1, keepdim=True) / lengths[:, None, None]
+        x = torch.stack([x, (x - mean) * there[..., None]], 1)  # (B, 2, T, M)
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            x = F.gelu(norm(conv(x)))
+            lengths = lengths if conv.stride[0] == 1 else (lengths + 1) // 2
+            there = _until(lengths, x.shape[2])
+            x = x * there[:, None, :, None]
+        tokens = self.out(x.permute(0, 2, 1, 3).flatten(2))
+        return with_missing(tokens, there & known[:, None], self.missing)
+
+
+def _until(lengths: Tensor, size: int) -> Tensor:
+    """Which of `size` places lie before each length, (B, size) bool."""
+    return torch.arange(size, device=lengths.device) < lengths[:, None]
+
+
+def _either(count: int, device: torch.device) -> Tensor:
+    """Random numbers from -1 to 1, (count,)."""
+    return 2 * torch.rand(count, device=device) - 1

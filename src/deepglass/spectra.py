@@ -1,0 +1,55 @@
+"""Sounds as spectrograms: the numbers of mel bands, shared by what learns their statistics and by the network."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+FLOOR = 1e-6  # of a band's power: below it is silence
+
+
+class Frames(NamedTuple):
+    """How a wave is cut: windows of `size` samples, `hop` samples apart, and what each becomes.
+
+    Args:
+        rate: samples a second.
+        mels: M, bands a window.
+    """
+
+    rate: int
+    size: int
+    hop: int
+    mels: int
+
+    def count(self, samples: int) -> int:
+        """Windows of a wave; one for anything shorter than a window."""
+        return 1 + max(samples - self.size, 0) // self.hop
+
+
+def mel_filters(frames: Frames) -> np.ndarray:
+    """How much each frequency counts in each band, (size // 2 + 1, M) float32.
+
+    The bands are triangles, equally wide in mel = 2595 log10(1 + hertz / 700), from 40 Hz to half the rate.
+
+    Source: Stevens et al., 1937; this formula O'Shaughnessy, 1987.
+    """
+    top = 2595 * np.log10(1 + frames.rate / 2 / 700)
+    low = 2595 * np.log10(1 + 40 / 700)
+    edges = 700 * (10 ** (np.linspace(low, top, frames.mels + 2) / 2595) - 1)
+    hertz = np.fft.rfftfreq(frames.size, 1 / frames.rate)[:, None]
+    rising = (hertz - edges[:-2]) / np.diff(edges)[:-1]
+    falling = (edges[2:] - hertz) / np.diff(edges)[1:]
+    filters = np.maximum(0, np.minimum(rising, falling))
+    narrow = filters.sum(0) == 0  # a band between two frequencies takes the nearest
+    nearest = np.abs(hertz - edges[1:-1]).argmin(0)
+    filters[nearest[narrow], np.flatnonzero(narrow)] = 1.0
+    return filters.astype(np.float32)
+
+
+def log_mel(wave: np.ndarray, frames: Frames) -> np.ndarray:
+    """The spectrogram of one wave of int16, (T, M) float32: the logarithm of each band's power."""
+    samples = np.pad(wave.astype(np.float32) / 32768, (0, max(frames.size - len(wave), 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(samples, frames.size)[:: frames.hop]
+    power = np.abs(np.fft.rfft(windows * np.hanning(frames.size + 1)[:-1])) ** 2
+    return np.log(power @ mel_filters(frames) + FLOOR).astype(np.float32)
