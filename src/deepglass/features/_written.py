@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from deepglass import metrics
 from deepglass.features._codecs import UNKNOWN
@@ -24,6 +24,8 @@ class Written(Answer):
     Args:
         mean_length: tokens of the training texts, which makes losses of short and of long texts comparable.
     """
+
+    searched: ClassVar[bool] = True
 
     def __init__(self, params: Params, beams: int, label_smoothing: float, mean_length: float, members: int = 1):
         self.params, self.beams, self.members = params, beams, members

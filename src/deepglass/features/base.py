@@ -119,6 +119,8 @@ class Answer(ABC):
     `pooled(M)` mixes the members into one answer a row.
     """
 
+    searched: ClassVar[bool] = False  # `best` takes a search of many steps, too dear to be done again and again
+
     @abstractmethod
     def loss(self, target: Field) -> Tensor:
         """The loss of each row, (B,) float. Rows whose target is missing are masked out by the caller."""

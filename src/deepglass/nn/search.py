@@ -83,7 +83,7 @@ def search(head: Stepwise, memory: Tokens, beams: int, members: int = 1, penalty
     only_end = score.new_full((V,), -torch.inf)
     only_end[head.end] = 0.0
     for _ in range(head.length - 1):
-        if bool(done.all()):
+        if bool(done[:, 0].all()):  # beams only lose: the first of each row stays the likeliest
             break
         logits, state = head.step(state, token.flatten().repeat_interleave(M))
         step = torch.where(done[..., None], only_end, _mixed(logits, M).view(B, W, V))

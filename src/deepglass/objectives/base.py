@@ -131,8 +131,12 @@ class Objective(nn.Module, ABC):
         return Shuffled(source, batch_size, seed, change)
 
     @abstractmethod
-    def evaluate(self, data: Dataset, batch_size: int) -> Evaluation:
-        """Figures over a data set."""
+    def evaluate(self, data: Dataset, batch_size: int, search: bool = True) -> Evaluation:
+        """Figures over a data set.
+
+        Args:
+            search: also for answers that take a search to find; without them, during training, their loss alone.
+        """
 
     def predict(self, batch: Batch) -> dict[str, Answer]:
         """An answer for each output, an ensemble's members mixed."""

@@ -84,7 +84,7 @@ class Capsule(Objective):
         logs = {"margin": margin.detach(), "squares": squares.detach()}
         return Loss(margin + self.reconstruction * squares, logs=logs, weight=len(batch))
 
-    def evaluate(self, data: Dataset, batch_size: int) -> Evaluation:
+    def evaluate(self, data: Dataset, batch_size: int, search: bool = True) -> Evaluation:
         best = best_answers(self, data, batch_size)
         figures = self.network.features[self.output].score(best[self.output], data.truth[self.output])
         return Evaluation({self.output: figures}, figures["log_loss"], best)

@@ -84,7 +84,7 @@ class NextToken(Objective):
         """Of the token after each token, (B, T, V)."""
         return self.head(self.network.embed({self.feature.name: field})).values
 
-    def evaluate(self, data: Dataset, batch_size: int) -> Evaluation:
+    def evaluate(self, data: Dataset, batch_size: int, search: bool = True) -> Evaluation:
         """Each token given at least half a context, the first ones aside: `bits_per_character` and `perplexity`."""
         self.eval()
         tokens = data.inputs[self.feature.name].values

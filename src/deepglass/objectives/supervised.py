@@ -48,7 +48,7 @@ class Supervised(Objective):
         parts = [self._mean(name, params[name], batch.targets[name], batch.mix) for name in params]
         return Loss(torch.stack(parts).sum(), weight=len(batch))
 
-    def evaluate(self, data: Dataset, batch_size: int) -> Evaluation:
+    def evaluate(self, data: Dataset, batch_size: int, search: bool = True) -> Evaluation:
         self.eval()
         names = list(self.network.features)
         total = torch.zeros(len(names))
@@ -61,14 +61,18 @@ class Supervised(Objective):
                     present = target.known
                     total[i] += answer.loss(target).float()[present].sum().cpu()
                     count[i] += present.sum().cpu()
-                    parts[name].append(answer.best())
-        best = {name: join_best(part) for name, part in parts.items()}
+                    if search or not answer.searched:
+                        parts[name].append(answer.best())
+        best = {name: join_best(part) for name, part in parts.items() if part}
         relative = total / count.clamp_min(1) / self.constant_loss.cpu().clamp_min(1e-12)
         for i, name in enumerate(names):
+            if name not in best:
+                continue
             own = self.network.features[name].relative_loss(best[name], data.truth[name])
             if own is not None:
                 relative[i] = own
-        figures = {name: self.network.features[name].score(best[name], data.truth[name]) for name in names}
+        figures = {name: self.network.features[name].score(b, data.truth[name]) for name, b in best.items()}
+        figures |= {n: {"loss": float(v)} for n, v in zip(names, total / count.clamp_min(1)) if n not in best}
         return Evaluation(figures, float(relative.mean()), best)
 
     def _mean(self, name: str, params: Any, target: Field, mix: Mix | None) -> Tensor:

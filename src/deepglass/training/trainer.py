@@ -296,7 +296,7 @@ class _Run:
             self._record()
             return
         start = time.perf_counter()
-        evaluation = self.objective.evaluate(self.valid, _evaluation_batch(self.plan))
+        evaluation = self.objective.evaluate(self.valid, _evaluation_batch(self.plan), search=False)
         if self.clock is not None:
             self.clock.evaluated(time.perf_counter() - start, self.step)
         sign = 1 if self.objective.monitor.higher_is_better else -1
@@ -335,7 +335,7 @@ class _Run:
         if self.best:
             self.objective.load_state_dict(self.best)
         if self.best_evaluation is None and self.valid is not None and self.best:
-            self.best_evaluation = self.objective.evaluate(self.valid, _evaluation_batch(self.plan))
+            self.best_evaluation = self.objective.evaluate(self.valid, _evaluation_batch(self.plan), search=False)
         self.objective.eval()
         self._tell("finished", reason)
         return History(self.records, self.plan, self.step, reason, self._seconds(), self.best_evaluation)
@@ -423,7 +423,7 @@ def _time_evaluation(objective: Objective, valid: Dataset) -> float:
     count = min(len(valid), 512)
     part = valid.subset(torch.arange(count).numpy())
     start = time.perf_counter()
-    objective.evaluate(part, count)
+    objective.evaluate(part, count, search=False)
     return (time.perf_counter() - start) * max(1.0, len(valid) / max(count, 1))
 
 
