@@ -77,26 +77,50 @@ def search(head: Stepwise, memory: Tokens, beams: int, members: int = 1, penalty
     V = step.shape[-1]
     score, token = step.topk(min(beams, V), 1)  # (B, W)
     W = score.shape[1]
-    rows = torch.arange(B, device=score.device)
+    rows = torch.arange(B, device=score.device)  # those that are still written
     state = _pick(state, rows.repeat_interleave(W), M)
     tokens, done = token[..., None], token == head.end
     only_end = score.new_full((V,), -torch.inf)
     only_end[head.end] = 0.0
+    finished: list[tuple[Tensor, Tensor, Tensor]] = []
     for _ in range(head.length - 1):
-        if bool(done[:, 0].all()):  # beams only lose: the first of each row stays the likeliest
+        over = done[:, 0]  # beams only lose: the first of a row stays the likeliest
+        if bool(over.all()):
             break
+        if int(over.sum()) * 4 >= len(over):  # a few long answers must not make all others wait
+            finished.append((rows[over], tokens[over], score[over]))
+            places = torch.nonzero(~over)[:, 0]
+            state = _pick(state, _beams_of(places, W), M)
+            rows, tokens, score, token, done = (x[places] for x in (rows, tokens, score, token, done))
         logits, state = head.step(state, token.flatten().repeat_interleave(M))
-        step = torch.where(done[..., None], only_end, _mixed(logits, M).view(B, W, V))
+        step = torch.where(done[..., None], only_end, _mixed(logits, M).view(len(rows), W, V))
         score, best = (score[..., None] + step).flatten(1).topk(W, 1)
         parent, token = best // V, best % V
-        state = _pick(state, (rows[:, None] * W + parent).flatten(), M)
+        state = _pick(state, (torch.arange(len(rows), device=rows.device)[:, None] * W + parent).flatten(), M)
         tokens = torch.cat([tokens.gather(1, parent[..., None].expand_as(tokens)), token[..., None]], -1)
         done = done.gather(1, parent) | (token == head.end)
-    lengths = ((tokens == head.end).cumsum(-1) == 0).sum(-1) + 1  # (B, W)
-    chosen = (score / lengths**penalty).argmax(1)
-    tokens, score = tokens[rows, chosen], score[rows, chosen]
-    mask = (tokens == head.end).cumsum(1) == 0
-    return Found(tokens.masked_fill(~mask, 0), mask, score)
+    finished.append((rows, tokens, score))
+    return _likeliest(finished, B, head.end, penalty)
+
+
+def _likeliest(finished: list[tuple[Tensor, Tensor, Tensor]], count: int, end: int, penalty: float) -> Found:
+    """The best beam of each row, from rows (n,), tokens (n, W, T) and scores (n, W) that ended at different times."""
+    longest = max(tokens.shape[2] for _, tokens, _ in finished)
+    whole = finished[0][1].new_full((count, longest), end)
+    log_prob = finished[0][2].new_zeros(count)
+    for rows, tokens, score in finished:
+        lengths = ((tokens == end).cumsum(-1) == 0).sum(-1) + 1  # (n, W)
+        chosen = (score / lengths**penalty).argmax(1)
+        places = torch.arange(len(rows), device=rows.device)
+        whole[rows, : tokens.shape[2]] = tokens[places, chosen]
+        log_prob[rows] = score[places, chosen]
+    mask = (whole == end).cumsum(1) == 0
+    return Found(whole.masked_fill(~mask, 0), mask, log_prob)
+
+
+def _beams_of(rows: Tensor, beams: int) -> Tensor:
+    """Where the beams of some rows stand among all."""
+    return (rows[:, None] * beams + torch.arange(beams, device=rows.device)).flatten()
 
 
 def sample(
