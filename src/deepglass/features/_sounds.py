@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,11 @@ from deepglass.errors import SourceError
 from deepglass.features.base import Media
 
 SOUNDS = (".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff", ".au", ".opus")
+RATES = (1_000, 400_000)  # samples a second; other rates are damage, and resampling from them takes gigabytes
+
+# What libsndfile logs of a header that states more bytes than there are, and otherwise takes for a shorter sound.
+_STATED = re.compile(r"^ *(?:data|SSND|Data Size) *: *(\d+) \(should be (\d+)\)", re.MULTILINE)
+_UNKNOWN = 2**31 - 2**16  # so many bytes or more are stated where the writer of a stream did not know its length
 
 
 class Header(NamedTuple):
@@ -40,7 +46,12 @@ def read_sound(media: Media, rate: int, seconds: float) -> np.ndarray:
             channels = file.read(wanted, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
             raise SourceError("unreadable-file", f"{media.name}: is broken off or damaged ({_said(error)})") from error
-        own = file.samplerate
+        own, log = file.samplerate, file.extra_info
+    for stated, there in _STATED.findall(log):
+        if int(there) < int(stated) < _UNKNOWN:
+            raise SourceError(
+                "unreadable-file", f"{media.name}: is broken off: {int(stated):,} bytes expected, {int(there):,} there"
+            )
     if not wanted:
         raise SourceError("unreadable-file", f"{media.name}: there is no sound in it, 0 samples")
     if len(channels) < wanted:
@@ -68,13 +79,18 @@ def as_int16(wave: np.ndarray) -> np.ndarray:
 
 def _opened(media: Media) -> soundfile.SoundFile:
     try:
-        return soundfile.SoundFile(media.path if media.member is None else media.open())
+        file = soundfile.SoundFile(media.path if media.member is None else media.open())
     except FileNotFoundError as error:
         raise SourceError("not-found", f"{media.name}: there is no such file") from error
     except (soundfile.LibsndfileError, OSError) as error:
         if not media.path.is_file():
             raise SourceError("not-found", f"{media.name}: there is no such file") from error
         raise SourceError("unreadable-file", f"{media.name}: is no sound that can be read ({_said(error)})") from error
+    if not RATES[0] <= file.samplerate <= RATES[1]:
+        file.close()
+        expected = f"expected from {RATES[0]:,} to {RATES[1]:,} samples a second"
+        raise SourceError("unreadable-file", f"{media.name}: {expected}, its header states {file.samplerate:,}")
+    return file
 
 
 def _said(error: Exception) -> str:
