@@ -25,7 +25,7 @@ class Split:
     Args:
         test: share of the rows kept for the test, from 0 to 1.
         valid: share of the rows that steer the training, from 0 to 1.
-        by: "random"; "given" by the source; "time:COLUMN" keeps the last rows for the test, for files by the numbers
+        by: "random"; "given" by the source; "order" keeps the source's last rows for the test; "time:COLUMN" keeps the last rows for the test, for files by the numbers
             in their names; "group:COLUMN" has no group in two parts. None: "given" where the source brings a split,
             else "random".
         seed: of the division alone; that of the training is another.
@@ -53,12 +53,14 @@ class Split:
         if not (0 <= self.test < 1 and 0 <= self.valid < 1 and self.test + self.valid < 1):
             raise _bad(f"expected shares that leave rows to train on, got test {self.test} and valid {self.valid}")
         word, colon, column = (self.by or "random").partition(":")
-        if word not in ("random", "given", "time", "group") or (word in ("time", "group")) != bool(colon and column):
-            raise _bad(f"expected by: random, given, time:COLUMN or group:COLUMN, got {self.by!r}")
+        if word not in ("random", "given", "order", "time", "group") or (word in ("time", "group")) != bool(
+            colon and column
+        ):
+            raise _bad(f"expected by: random, given, order, time:COLUMN or group:COLUMN, got {self.by!r}")
         if self.folds is not None:
             if self.folds < 2 or not 0 <= (self.fold or 0) < self.folds:
                 raise _bad(f"expected at least 2 folds and a fold below them, got folds {self.folds}, fold {self.fold}")
-            if word in ("time", "given") or self.rows is not None:
+            if word in ("time", "given", "order") or self.rows is not None:
                 raise _bad(f"folds go with random and group:COLUMN, not with {self.by or 'rows'}")
         if isinstance(self.rows, list):  # as YAML gives it
             object.__setattr__(self, "rows", tuple(self.rows))
@@ -89,6 +91,10 @@ class Split:
         classes = _classes(target_raw) if stratify else None
         if word == "given":
             return self._given(table, classes, labelled)
+        if word == "order":
+            test = self._count(self.test, len(table), table)
+            valid = self._count(self.valid, len(table), table, len(table) - test)
+            return _in_order((len(table) - test - valid, valid, test), table)
         if word == "time":
             return self._by_time(table, column)
         rng = np.random.default_rng(self.seed)

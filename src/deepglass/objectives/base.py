@@ -91,6 +91,7 @@ class Objective(nn.Module, ABC):
 
     monitor: ClassVar[Metric] = Metric("loss", higher_is_better=False)
     trunk: ClassVar[str | None] = None  # the network that suits it, where the data do not decide
+    in_order: ClassVar[bool] = False  # the rows are one text, one series: the split keeps their order
     mixes: bool = False  # its loss weighs both answers of mixed rows: `Batch.mix`
     network: Network
 

@@ -36,6 +36,7 @@ class NextToken(Objective):
     monitor: ClassVar[Metric] = Metric("loss", higher_is_better=False)
     trunk: ClassVar[str | None] = "gru"
     name: ClassVar[str] = "next_token"
+    in_order: ClassVar[bool] = True
 
     def __init__(self, *, context: int = 128) -> None:
         super().__init__()

@@ -21,6 +21,7 @@ from deepglass.data.table import Skipped, Table
 from deepglass.errors import SourceError
 from deepglass.features._room import too_large
 from deepglass.features.base import FEATURES, Best, Column, Feature, Media, Raw, recognise, take_raw
+from deepglass.objectives.base import OBJECTIVES
 from deepglass.run.checks import check_count, check_roles, check_rows, known_column
 from deepglass.run.spec import DataSpec, Source, Spec
 from deepglass.run.suited import suited
@@ -106,8 +107,14 @@ def prepare(spec: Spec) -> Prepared:
 
 
 def split_of(spec: Spec, table: Table, targets: Sequence[Feature]) -> Split:
-    """As the spec says; where it says nothing and the answer is who it is, the people of the test are others."""
+    """As the spec says; where it says nothing and the answer is who it is, the people of the test are others.
+
+    Kinds of learning that read the rows as one text are tested on its end.
+    """
     split = spec.data.split
+    in_order = OBJECTIVES.get(spec.objective["name"], where="objective.name").in_order
+    if in_order and split.by is None and split.rows is None and table.split is None:
+        return replace(split, by="order")
     if targets and targets[0].kind == "identity" and split.by is None and split.rows is None and table.split is None:
         return replace(split, by=f"group:{targets[0].column}")
     return split
