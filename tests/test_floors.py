@@ -44,6 +44,7 @@ FLOORS = {
     "__main__": 12,
 }
 OPTIONAL = {
+    "scipy",
     "onnx",
     "onnxruntime",
     "onnxscript",

@@ -25,9 +25,9 @@ class Split:
     Args:
         test: share of the rows kept for the test, from 0 to 1.
         valid: share of the rows that steer the training, from 0 to 1.
-        by: "random"; "given" by the source; "order" keeps the source's last rows for the test; "time:COLUMN" keeps the last rows for the test, for files by the numbers
-            in their names; "group:COLUMN" has no group in two parts. None: "given" where the source brings a split,
-            else "random".
+        by: "random"; "given" by the source; "order" keeps the source's last rows for the test; "time:COLUMN" those of
+            the last times, for files by the numbers in their names; "group:COLUMN" has no group in two parts. None:
+            "given" where the source brings a split, else "random".
         seed: of the division alone; that of the training is another.
         folds: number of equal folds, one of which is the test.
         fold: which of them, from 0; None: each in its turn, a run each.
@@ -92,9 +92,9 @@ class Split:
         if word == "given":
             return self._given(table, classes, labelled)
         if word == "order":
-            test = self._count(self.test, len(table), table)
-            valid = self._count(self.valid, len(table), table, len(table) - test)
-            return _in_order((len(table) - test - valid, valid, test), table)
+            last = self._count(self.test, len(table), table)
+            before = self._count(self.valid, len(table), table, len(table) - last)
+            return _in_order((len(table) - last - before, before, last), table)
         if word == "time":
             return self._by_time(table, column)
         rng = np.random.default_rng(self.seed)

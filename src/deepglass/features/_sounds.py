@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 import soundfile
-from scipy.signal import resample_poly
 
 from deepglass.errors import SourceError
 from deepglass.features.base import Media
@@ -68,6 +67,8 @@ def resampled(wave: np.ndarray, own: int, rate: int) -> np.ndarray:
     """A wave at another rate, (samples,) float32."""
     if own == rate:
         return wave
+    from scipy.signal import resample_poly  # half a second to import, and most data have one rate
+
     divisor = int(np.gcd(own, rate))
     return resample_poly(wave, rate // divisor, own // divisor).astype(np.float32)
 

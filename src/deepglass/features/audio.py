@@ -91,7 +91,7 @@ class Audio(Feature):
         return replace(
             feature,
             mean_=tuple(bands.mean(0).astype(np.float64).round(6).tolist()),
-            std_=tuple(np.where(std > 1e-3, std, 1.0).round(6).tolist()),
+            std_=tuple(np.maximum(std, 0.1).round(6).tolist()),
             typical_=int(np.mean([len(wave) for wave in waves])) if waves else rate,
         )
 

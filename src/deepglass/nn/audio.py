@@ -134,7 +134,8 @@ class Spectrogram(nn.Module):
 class AudioEncoder(nn.Module):
     """A spectrogram to tokens, one for every two frames, by filters that see a little of time and pitch at once.
 
-    It sees each band twice: as it is, and beside the row's own mean, from which one voice differs least from another.
+    Each band is seen beside the row's own mean, and all of them in the row's own deviation: so another microphone or
+    another throat changes little.
 
     Args:
         prepare: the first layer.
@@ -151,7 +152,7 @@ class AudioEncoder(nn.Module):
         self.shape = TokenShape(count=None)
         self.prepare = prepare
         self.vary: SoundAugment | None = None
-        sizes = [2, width, width, 2 * width]
+        sizes = [1, width, 2 * width, 2 * width]
         self.convs: Any = nn.ModuleList(
             nn.Conv2d(a, b, 3, stride=stride, padding=1, bias=False)
             for a, b, stride in zip(sizes, sizes[1:], [(1, 2), (2, 2), (1, 2)], strict=False)
@@ -170,12 +171,11 @@ class AudioEncoder(nn.Module):
             waves, mask = self.vary.waves(waves, mask)
         x = self.prepare(waves)
         lengths = self.prepare.lengths(mask)
+        there = _until(lengths, x.shape[1])
+        x = _own_scale(x, there, lengths)
         if self.training and self.vary is not None:
             x = self.vary.bands(x, lengths)
-        there = _until(lengths, x.shape[1])
-        x = x * there[..., None]
-        mean = x.sum(1, keepdim=True) / lengths[:, None, None]
-        x = torch.stack([x, (x - mean) * there[..., None]], 1)  # (B, 2, T, M)
+        x = x[:, None]  # (B, 1, T, M)
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = F.gelu(norm(conv(x)))
             lengths = lengths if conv.stride[0] == 1 else (lengths + 1) // 2
@@ -183,6 +183,14 @@ class AudioEncoder(nn.Module):
             x = x * there[:, None, :, None]
         tokens = self.out(x.permute(0, 2, 1, 3).flatten(2))
         return with_missing(tokens, there & known[:, None], self.missing)
+
+
+def _own_scale(x: Tensor, there: Tensor, lengths: Tensor) -> Tensor:
+    """Bands less their mean over the row, all of them over the row's deviation; 0 where nothing is."""
+    frames = lengths[:, None, None]
+    x = x * there[..., None]
+    x = (x - x.sum(1, keepdim=True) / frames) * there[..., None]
+    return x / (x.square().sum((1, 2), keepdim=True) / (frames * x.shape[2])).sqrt().clamp_min(0.1)
 
 
 def _until(lengths: Tensor, size: int) -> Tensor:

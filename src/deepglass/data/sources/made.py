@@ -7,6 +7,8 @@ import polars as pl
 from PIL import Image as Pillow
 from sklearn.datasets import load_digits
 
+from deepglass.data.sources.named import locate
+from deepglass.data.sources.strings import spoken_strings
 from deepglass.data.table import Note, Table
 from deepglass.errors import SourceError, near_miss
 
@@ -83,4 +85,4 @@ def _enlarged(image: np.ndarray) -> np.ndarray:
     return np.round(np.asarray(picture.resize((DIGIT, DIGIT), Pillow.Resampling.BILINEAR))).astype(np.uint8)
 
 
-SETS = {"moving_digits": moving_digits}
+SETS = {"spoken_strings": lambda: spoken_strings(locate("spoken_digits", None)), "moving_digits": moving_digits}
