@@ -245,10 +245,13 @@ class Text(Feature):
         return _written.Written(params, self.beams, self.label_smoothing, self.mean_length_)
 
     def score(self, best: Best, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
-        """`bleu` (0 to 100; with the extra `text`), `word_error_rate`, `character_error_rate`, `accuracy` (of whole
-        texts)."""
+        """`bleu` (0 to 100, of what is not heard; with the extra `text`), `word_error_rate`, `character_error_rate`,
+        `accuracy` (of whole texts)."""
         said, true = self._said(best, truth.mask), self._true(truth)
-        return _written.figures(said, true)
+        figures = _written.figures(said, true)
+        if self.write == "ctc":
+            figures.pop("bleu", None)
+        return figures
 
     def remarks(self, truth: Column) -> list[str]:
         return _written.remarks(self.name) if self.write != "ctc" else []

@@ -155,7 +155,7 @@ class AudioEncoder(nn.Module):
         sizes = [1, width, 2 * width, 2 * width]
         self.convs: Any = nn.ModuleList(
             nn.Conv2d(a, b, 3, stride=stride, padding=1, bias=False)
-            for a, b, stride in zip(sizes, sizes[1:], [(1, 2), (2, 2), (1, 2)], strict=False)
+            for a, b, stride in zip(sizes, sizes[1:], [(2, 2), (1, 2), (1, 2)], strict=False)
         )
         self.norms = nn.ModuleList(nn.BatchNorm2d(size) for size in sizes[1:])
         bands = prepare.frames.mels
