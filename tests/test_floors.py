@@ -51,6 +51,7 @@ OPTIONAL = {
     "fastexcel",
     "pandas",
     "pyarrow",
+    "huggingface_hub",
     "tokenizers",
     "sacrebleu",
     "av",

@@ -4,11 +4,12 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
 import deepglass
-from deepglass.errors import SourceError
+from deepglass.errors import SourceError, SpecError
 
 transformers = pytest.importorskip("transformers", reason="the extra `pretrained` is not installed")
 
@@ -66,7 +67,7 @@ def test_a_folder_that_is_not_there_and_a_model_of_another_kind_are_named(encode
         learn(tmp_path / "nowhere", tmp_path / "run")
     config = transformers.BertConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
     transformers.BertModel(config).save_pretrained(tmp_path / "bert")
-    with pytest.raises(SourceError, match="reads no pictures"):
+    with pytest.raises(SpecError, match="reads texts, but 'image' is a picture"):
         learn(tmp_path / "bert", tmp_path / "run")
 
 
@@ -84,3 +85,42 @@ def test_encoders_that_give_maps_fit_as_well(kind, tmp_path):
     few = {"image": np.random.default_rng(0).integers(0, 255, (60, 8, 8), np.uint8), "label": ["a", "b"] * 30}
     run = learn(tmp_path / kind, tmp_path / "run", few, freeze=True)
     assert set(run.metrics["test"]["label"]) > {"accuracy", "log_loss"}
+
+
+WORDS = ["red", "green", "small", "large", "stone", "leaf"]
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Path:
+    """A tiny model of texts and its tokenizer."""
+    tokenizers = pytest.importorskip("tokenizers", reason="the extra `text` is not installed")
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    transformers.BertModel(transformers.BertConfig(vocab_size=8, **sizes), add_pooling_layer=False).save_pretrained(
+        tmp_path / "bert"
+    )
+    words = {word: code for code, word in enumerate(["[UNK]", "[CLS]", *WORDS])}
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    tokenizer.post_processor = tokenizers.processors.TemplateProcessing(
+        single="[CLS] $A", special_tokens=[("[CLS]", 1)]
+    )
+    tokenizer.save(str(tmp_path / "bert" / "tokenizer.json"))
+    return tmp_path / "bert"
+
+
+def test_a_text_comes_in_the_models_own_codes_and_the_run_needs_its_folder_no_more(reader, tmp_path):
+    random = np.random.default_rng(0)
+    texts = [" ".join(WORDS[i] for i in random.integers(6, size=4)) for _ in range(200)]
+    frame = pl.DataFrame({"text": texts, "stony": ["stone" in text for text in texts]})
+    training = {"steps": 150, "learning_rate": 0.01, "threads": 1}
+    chosen = {"pretrained": str(reader), "rate": 1.0}
+    out = tmp_path / "run"
+    run = deepglass.train(
+        frame, "stony", out=out, network=chosen, training=training, kinds={"text": "text"}, baselines=False
+    )
+    assert run.predictor.inputs[0].encode(pl.Series(["red leaf"])).values.tolist() == [1, 2, 7]
+    assert run.metrics["test"]["stony"]["accuracy"] > 0.9
+    shutil.rmtree(reader)
+    rows = [{"text": "stone red"}, {"text": None}]
+    assert deepglass.Run(out).predict(rows) == run.predict(rows)

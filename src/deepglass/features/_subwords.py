@@ -77,6 +77,8 @@ class Subwords:
         """
         path = Path(place).expanduser()
         path = path / "tokenizer.json" if path.is_dir() else path
+        if not path.is_file() and not place.startswith((".", "/", "~")):
+            path = _from_hub(place)
         if not path.is_file():
             raise SourceError("not-found", f"tokenizer: there is no {path}")
         content = path.read_text("utf-8")
@@ -103,6 +105,18 @@ class Subwords:
 def _batches(texts: pl.Series, size: int = 1_000) -> Iterator[list[str]]:
     for start in range(0, len(texts), size):
         yield texts[start : start + size].to_list()
+
+
+def _from_hub(name: str) -> Path:
+    """The tokenizer of a model on the hub, where its library is installed."""
+    try:
+        from huggingface_hub import hf_hub_download
+    except ImportError:
+        return Path(name)
+    try:
+        return Path(hf_hub_download(name, "tokenizer.json"))
+    except (OSError, ValueError) as error:  # no such name, no network
+        raise SourceError("not-found", f"tokenizer: {name}: {str(error).partition(chr(10))[0]}") from error
 
 
 def _library():  # type: ignore[no-untyped-def]

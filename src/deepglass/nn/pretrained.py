@@ -1,4 +1,4 @@
-"""Vision encoders from the transformers library, as a reader of pictures. Only safetensors weights are loaded.
+"""Encoders from the transformers library, as readers of pictures or of texts. Only safetensors weights are loaded.
 
 source = find("facebook/dinov2-small")                                 # or a folder
 encoder = PretrainedPictures(feature.prepare("unit"), 3, source, freeze=True, rate=0.1)
@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from deepglass.errors import MissingExtra, SourceError
 from deepglass.nn.tokens import Field, Tokens, TokenShape
 
+_PICTURES = frozenset(["patch_size", "num_channels", "image_size", "hidden_sizes"])  # what configurations say
 _SIDE = 224  # of the pictures, for models that take any size
 _OF_FILES = ("transformers_version", "_name_or_path", "dtype", "torch_dtype")
 
@@ -31,6 +32,11 @@ class Source(NamedTuple):
     config: Mapping[str, Any]
     mean: Sequence[float]
     std: Sequence[float]
+
+    @property
+    def reads_texts(self) -> bool:
+        """Whether it reads the codes of its own tokenizer, and no pictures."""
+        return _PICTURES.isdisjoint(self.config)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -49,46 +55,37 @@ def find(name: str) -> Source:
 
     Raises:
         MissingExtra: transformers is not installed.
-        SourceError: `not-found`, `unreadable-file`; `bad-value` for a model that reads no pictures.
+        SourceError: `not-found`, `unreadable-file`; `bad-value` for a model that reads neither pictures nor texts.
     """
     try:
         config = _transformers().AutoConfig.from_pretrained(_place(name))
     except (OSError, ValueError) as error:
         raise SourceError("not-found", f"network.pretrained: {name}: {str(error).partition(chr(10))[0]}") from error
     config = getattr(config, "vision_config", config).to_dict()
-    if not {"patch_size", "num_channels", "image_size", "hidden_sizes"} & set(config):
-        raise SourceError("bad-value", f"network.pretrained: {name} ({config.get('model_type')}) reads no pictures")
+    if _PICTURES.isdisjoint(config) and "vocab_size" not in config:
+        raise SourceError(
+            "bad-value", f"network.pretrained: {name} ({config.get('model_type')}) reads neither pictures nor texts"
+        )
     plain = {k: v for k, v in config.items() if isinstance(v, str | int | float | bool | list) and k not in _OF_FILES}
     steps = _preprocessing(name)
     return Source(name, plain, steps.get("image_mean", [0.5] * 3), steps.get("image_std", [0.5] * 3))
 
 
-class PretrainedPictures(nn.Module):
-    """Pictures through a pretrained encoder: scaled to its size and its normalisation, its last tokens come out.
+class PretrainedEncoder(nn.Module):
+    """A model with its configuration's sizes, whose weights are read when a run begins.
 
     Args:
-        prepare: codes to floats from 0 to 1.
-        channels: C of the pictures; one is repeated.
         freeze: the encoder stays as it is; else it learns at `rate` times the learning rate.
-
-    Shapes:
-        field: values (B, C, Y, X), mask (B,) -> Tokens (B, T, width); a missing picture is a grey one.
     """
 
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, prepare: nn.Module, channels: int, source: Source, *, freeze: bool, rate: float) -> None:
+    def __init__(self, source: Source, *, freeze: bool, rate: float) -> None:
         super().__init__()
-        self.prepare, self.source, self.freeze = prepare, source, freeze
-        self.repeat = source.config.get("num_channels", 3) if channels == 1 else 1
+        self.source, self.freeze = source, freeze
         library = _transformers()
         settings = {k: v for k, v in source.config.items() if k != "model_type"}
         self.model = library.AutoModel.from_config(
             library.AutoConfig.for_model(source.config["model_type"], **settings)
         )
-        self.register_buffer("mean", torch.tensor(source.mean).view(1, -1, 1, 1))
-        self.register_buffer("std", torch.tensor(source.std).view(1, -1, 1, 1))
         for parameter in self.model.parameters():
             parameter.requires_grad_(not freeze)
             parameter.rate = rate  # see training.optimizers
@@ -106,11 +103,46 @@ class PretrainedPictures(nn.Module):
             raise SourceError("unreadable-file", f"network.pretrained: {self.source.name}: {error}") from error
         self.model.load_state_dict(getattr(model, "vision_model", model).state_dict(), strict=False)
 
-    def train(self, mode: bool = True) -> PretrainedPictures:
+    def train(self, mode: bool = True) -> Self:
         super().train(mode)
         if self.freeze:
             self.model.eval()
         return self
+
+
+class PretrainedTexts(PretrainedEncoder):
+    """Codes of the model's own tokenizer through its encoder.
+
+    Shapes:
+        field: values and mask (B, T) -> Tokens (B, T, width); a missing text is its first code alone.
+    """
+
+    def forward(self, field: Field) -> Tokens:
+        mask = field.mask | (~field.mask.any(1, keepdim=True) & (torch.arange(field.mask.shape[1]) == 0).to(field.mask))
+        x = self.model(input_ids=field.values.long(), attention_mask=mask.long()).last_hidden_state
+        return Tokens(x, mask)
+
+
+class PretrainedPictures(PretrainedEncoder):
+    """Pictures through a pretrained encoder: scaled to its size and its normalisation, its last tokens come out.
+
+    Args:
+        prepare: codes to floats from 0 to 1.
+        channels: C of the pictures; one is repeated.
+
+    Shapes:
+        field: values (B, C, Y, X), mask (B,) -> Tokens (B, T, width); a missing picture is a grey one.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, prepare: nn.Module, channels: int, source: Source, *, freeze: bool, rate: float) -> None:
+        super().__init__(source, freeze=freeze, rate=rate)
+        self.prepare = prepare
+        self.repeat = source.config.get("num_channels", 3) if channels == 1 else 1
+        self.register_buffer("mean", torch.tensor(source.mean).view(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(source.std).view(1, -1, 1, 1))
 
     def forward(self, field: Field) -> Tokens:
         x = self.prepare(field.values)

@@ -21,7 +21,7 @@ from deepglass.errors import SpecError
 from deepglass.features.base import Best, Calibration, Feature
 from deepglass.networks.network import Network, shapes_of
 from deepglass.networks.trunks.base import TRUNKS, Recipe
-from deepglass.nn.pretrained import PretrainedPictures
+from deepglass.nn.pretrained import PretrainedEncoder
 from deepglass.objectives.base import OBJECTIVES, Objective
 from deepglass.run.folder import Folder
 from deepglass.run.planning import make_plan, most_steps, threads_for
@@ -159,7 +159,7 @@ def recipe_of(spec: Spec, prepared: Prepared, objective: Objective) -> Recipe:
 
 def _read_weights(module: nn.Module) -> None:
     """Pretrained weights, for a run that begins."""
-    if isinstance(module, PretrainedPictures):
+    if isinstance(module, PretrainedEncoder):
         module.read_weights()
 
 

@@ -83,6 +83,11 @@ class Trunk(nn.Module, ABC):
         return {}
 
     @classmethod
+    def suits(cls, feature: Feature, settings: Mapping[str, Any]) -> Feature:
+        """An input's copy, not fitted yet, as the network needs it: a text in order for one that reads in order."""
+        return feature.in_order() if cls.ordered else feature
+
+    @classmethod
     def reader(cls, feature: Feature, dim: int, settings: Mapping[str, Any]) -> nn.Module | None:
         """A module from `Field` to `Tokens` of the trunk's own, such as patches of a picture; None takes the kind's.
 

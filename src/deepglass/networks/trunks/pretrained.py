@@ -1,4 +1,4 @@
-"""A vision encoder that others have trained, from a folder or the hub, frozen or fine-tuned at a lower rate."""
+"""An encoder of pictures or texts that others have trained, from a folder or the hub, frozen or fine-tuned."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
+from deepglass.errors import SpecError
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
+from deepglass.features.text import Text
 from deepglass.networks.trunks.base import PICTURES, Recipe, Trunk
-from deepglass.nn.pretrained import PretrainedPictures, Source, find
+from deepglass.nn.pretrained import PretrainedPictures, PretrainedTexts, Source, find
 from deepglass.nn.tokens import Tokens, TokenShape, pool
+
+_MOST_TOKENS = 256  # of a text: attention over more takes long, and most models were not trained on more
 
 
 class Pretrained(Trunk):
@@ -31,7 +35,7 @@ class Pretrained(Trunk):
         known: what was read of the model's configuration; `settled` fills it in.
 
     Raises:
-        SpecError: `bad-value` when no input is a picture.
+        SpecError: `bad-value` for a picture and a model of texts.
         SourceError, MissingExtra: see `nn.pretrained.find`.
     """
 
@@ -59,12 +63,27 @@ class Pretrained(Trunk):
         return {"known": {k: found[k] for k in ("config", "mean", "std")}}
 
     @classmethod
+    def suits(cls, feature: Feature, settings: Mapping[str, Any]) -> Feature:
+        """A text comes in the codes of the model's own tokenizer."""
+        if not isinstance(feature, Text) or feature.unit or feature.tokenizer:
+            return feature
+        if not _source(settings["pretrained"], settings.get("known")).reads_texts:
+            return feature
+        return replace(feature, tokenizer=settings["pretrained"], max_words=min(feature.max_words, _MOST_TOKENS))
+
+    @classmethod
     def reader(cls, feature: Feature, dim: int, settings: Mapping[str, Any]) -> nn.Module | None:
-        if not isinstance(feature, Image):
+        if not isinstance(feature, Image | Text):
             return None
-        assert feature.channels_ is not None
         source = _source(settings["pretrained"], settings.get("known"))
         freeze, rate = settings.get("freeze", False), settings.get("rate", 0.1)
+        if isinstance(feature, Text):
+            return PretrainedTexts(source, freeze=freeze, rate=rate) if source.reads_texts else None
+        if source.reads_texts:
+            raise SpecError(
+                "bad-value", f"network.pretrained: {source.name} reads texts, but {feature.name!r} is a picture"
+            )
+        assert feature.channels_ is not None
         return PretrainedPictures(feature.prepare("unit"), feature.channels_, source, freeze=freeze, rate=rate)
 
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
