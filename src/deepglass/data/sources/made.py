@@ -1,4 +1,4 @@
-"""Sets that are made on the spot, the same each time: `made:moving_digits`; nothing is fetched."""
+"""Sets that are made on the spot, the same each time: `made:moving_digits`, `made:copy-100`; nothing is fetched."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import polars as pl
 from PIL import Image as Pillow
 from sklearn.datasets import load_digits
 
+from deepglass.data.sources.memory import MEMORY, with_lag
 from deepglass.data.sources.named import locate
 from deepglass.data.sources.strings import spoken_strings
 from deepglass.data.table import Note, Table
@@ -26,8 +27,10 @@ def read_made(name: str) -> Table:
     """One of the made sets.
 
     Raises:
-        SourceError: `unknown-name`, with the near miss.
+        SourceError: `unknown-name`, with the near miss; `bad-value` for a lag that cannot be.
     """
+    if (table := with_lag(name)) is not None:
+        return table
     if name not in SETS:
         raise SourceError("unknown-name", f"made:{name}: no such set is made{near_miss(name, SETS)}")
     return SETS[name]()
@@ -85,4 +88,8 @@ def _enlarged(image: np.ndarray) -> np.ndarray:
     return np.round(np.asarray(picture.resize((DIGIT, DIGIT), Pillow.Resampling.BILINEAR))).astype(np.uint8)
 
 
-SETS = {"spoken_strings": lambda: spoken_strings(locate("spoken_digits", None)), "moving_digits": moving_digits}
+SETS = {
+    "spoken_strings": lambda: spoken_strings(locate("spoken_digits", None)),
+    "moving_digits": moving_digits,
+    **MEMORY,
+}

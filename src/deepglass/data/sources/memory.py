@@ -1,0 +1,102 @@
+"""Sequences whose answer needs what stood long before: `made:copy-100`, `made:parity-50`, `made:adding-100`.
+
+The number is the lag, in steps. Each set has equally long rows, the same each time.
+
+Source: Hochreiter and Schmidhuber, 1997, Neural Computation 9(8), experiments 3 and 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+
+from deepglass.data.table import Note, Table
+from deepglass.errors import SourceError
+
+ROWS = 5_000
+LAGS = (1, 1000)  # what is taken; above, a set no longer fits in memory comfortably
+SYMBOLS = 4
+DISTRACTORS = 4
+DEFAULT_LAG = {"copy": 100, "parity": 10, "adding": 50}
+
+
+def copy(lag: int = DEFAULT_LAG["copy"], rows: int = ROWS, seed: int = 0) -> Table:
+    """Which symbol stood first, before `lag` others that mean nothing?
+
+    Shapes:
+        sequence: (rows, lag + 1, SYMBOLS + DISTRACTORS), one-hot; a distractor is never the symbol that is asked for.
+    """
+    random = np.random.default_rng(seed)
+    first = random.integers(SYMBOLS, size=(rows, 1))
+    others = random.integers(SYMBOLS, SYMBOLS + DISTRACTORS, size=(rows, lag))
+    codes = np.concatenate([first, others], 1)
+    sequence = np.eye(SYMBOLS + DISTRACTORS, dtype=np.float32)[codes]
+    answer = pl.Series("first", [f"symbol {k}" for k in first[:, 0]])
+    return _table("copy", lag, sequence, answer, "category", random)
+
+
+def parity(lag: int = DEFAULT_LAG["parity"], rows: int = ROWS, seed: int = 0) -> Table:
+    """Is the number of -1 among `lag` steps of +1 and -1 odd or even?
+
+    Shapes:
+        sequence: (rows, lag, 1).
+    """
+    random = np.random.default_rng(seed)
+    sequence = random.choice(np.array([-1, 1], np.float32), (rows, lag, 1))
+    odd = (sequence[:, :, 0] < 0).sum(1) % 2 == 1
+    answer = pl.Series("parity", np.where(odd, "odd", "even"))
+    return _table("parity", lag, sequence, answer, "category", random)
+
+
+def adding(lag: int = DEFAULT_LAG["adding"], rows: int = ROWS, seed: int = 0) -> Table:
+    """What is the sum of the two values that are marked, one in each half of a sequence?
+
+    Shapes:
+        sequence: (rows, max(lag, 2), 2): a value, uniform in 0..1, and its marker, 0 or 1.
+    """
+    random = np.random.default_rng(seed)
+    steps = max(lag, 2)
+    value = random.uniform(0, 1, (rows, steps)).astype(np.float32)
+    marker = np.zeros_like(value)
+    every = np.arange(rows)
+    marker[every, random.integers(0, steps // 2, rows)] = 1
+    marker[every, random.integers(steps // 2, steps, rows)] = 1
+    answer = pl.Series("sum", (value * marker).sum(1).astype(np.float64))
+    return _table("adding", lag, np.stack([value, marker], 2), answer, "number", random)
+
+
+MEMORY: dict[str, Callable[..., Table]] = {"copy": copy, "parity": parity, "adding": adding}
+
+
+def with_lag(name: str) -> Table | None:
+    """The set that a name such as `copy-100` stands for; None if it names none of these.
+
+    Raises:
+        SourceError: `bad-value` for a lag that is no number, or out of `LAGS`.
+    """
+    task, dash, lag = name.partition("-")
+    if task not in MEMORY:
+        return None
+    if not dash:
+        return MEMORY[task]()
+    low, high = LAGS
+    if not (lag.isascii() and lag.isdigit() and low <= int(lag) <= high):
+        raise SourceError(
+            "bad-value", f"made:{name}: expected a lag of {low} to {high} steps, as in made:{task}-100; got {lag!r}"
+        )
+    return MEMORY[task](int(lag))
+
+
+def _table(
+    task: str, lag: int, sequence: np.ndarray, answer: pl.Series, kind: str, random: np.random.Generator
+) -> Table:
+    split = random.choice(["train", "valid", "test"], len(sequence), p=[0.8, 0.1, 0.1]).astype("U5")
+    return Table(
+        {"sequence": sequence, answer.name: answer},
+        f"made:{task}-{lag}",
+        (Note("sequence", f"{sequence.shape[1]} steps", f"made, with a lag of {lag}"),),
+        split=split,
+        kinds={"sequence": "sequence", answer.name: kind},
+    )
