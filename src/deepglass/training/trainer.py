@@ -160,7 +160,7 @@ class Trainer:
             times.append(time.perf_counter() - start)
             if len(times) >= 2 and time.perf_counter() > end + 0.4 * seconds:
                 break
-        evaluation = _time_evaluation(objective, valid) if valid is not None else 0.0
+        evaluation = _time_evaluation(objective, valid) if valid else 0.0  # no rows, no cost
         run.restore(before)
         warm = sorted(times[1:])  # the first step also makes what later steps reuse
         return Costs(warm[len(warm) // 2], evaluation)
