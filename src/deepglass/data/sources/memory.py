@@ -19,7 +19,7 @@ ROWS = 5_000
 LAGS = (1, 1000)  # what is taken; above, a set no longer fits in memory comfortably
 SYMBOLS = 4
 DISTRACTORS = 4
-DEFAULT_LAG = {"copy": 100, "parity": 10, "adding": 50}
+DEFAULT_LAG = {"copy": 60, "parity": 10, "adding": 50}
 
 
 def copy(lag: int = DEFAULT_LAG["copy"], rows: int = ROWS, seed: int = 0) -> Table:
