@@ -50,18 +50,15 @@ ANSWERS: dict[str, Callable[[object], object]] = {
 
 @pytest.mark.parametrize("given", KINDS)
 @pytest.mark.parametrize("asked", KINDS)
-def test_each_pairing_is_learned(given: str, asked: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    if given == VECTOR and asked in (NUMBERS, VECTORS):
-        request.applymarker(
-            pytest.mark.xfail(reason="a sequence out of a vector: r2 0.54 after these steps; not solved")
-        )
+def test_each_pairing_is_learned(given: str, asked: str, tmp_path: Path) -> None:
+    slow = given == VECTOR and asked in (NUMBERS, VECTORS)  # each place must find its own entry among the three
     rows = inputs()[given]
     frame = pl.DataFrame({"x": rows, "y": [ANSWERS[asked](row) for row in rows]})
     spec = {"inputs": [{"name": "x", "kind": KINDS[given]}], "outputs": [{"name": "y", "kind": KINDS[asked]}]}
     run = deepglass.train(
         frame,
         out=tmp_path / "run",
-        steps=150,
+        steps=500 if slow else 150,
         baselines=False,
         network={"width": 32},
         training={"threads": 1, "batch_size": 32},

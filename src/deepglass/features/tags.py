@@ -97,7 +97,7 @@ class Tags(Feature):
 
     def score(self, best: Best, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         """Over words: `accuracy`, `balanced_accuracy`, `f1_macro`, `log_loss` and the like; `sentence_accuracy`."""
-        log_probs, labels, rows = self._words(best, truth)
+        log_probs, labels, rows = self.words_of(best, truth)
         log_probs = apply_temperature(log_probs, (calibration or {}).get("temperature", 1.0))
         if not len(labels):
             return {}
@@ -141,7 +141,7 @@ class Tags(Feature):
 
     def calibrate(self, best: Best, truth: Column) -> Calibration:
         """The temperature, where it helps."""
-        log_probs, labels, _ = self._words(best, truth)
+        log_probs, labels, _ = self.words_of(best, truth)
         some = np.random.default_rng(0).permutation(len(labels))[:_CAPPED]
         return temperature_of(log_probs[some], labels[some])
 
@@ -161,7 +161,7 @@ class Tags(Feature):
             for row, log, mask in zip(codes, sure, best["mask"], strict=True)
         ]
 
-    def _words(self, best: Best, truth: Column) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def words_of(self, best: Best, truth: Column) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of each word whose tag is known: log probabilities (n, K), label (n,) and row (n,)."""
         codes, mask = padded_rows(truth, best["mask"].shape[1])
         rows, places = np.nonzero(mask & best["mask"] & (codes > 0))

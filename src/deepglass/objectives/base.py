@@ -143,6 +143,10 @@ class Objective(nn.Module, ABC):
         """An answer for each output, an ensemble's members mixed."""
         return self.network.answers(batch.inputs, batch.targets)
 
+    def look(self, batch: Batch) -> Any:
+        """One pass through the networks, for those who watch their layers."""
+        return self.predict(batch)
+
     def sample(self, count: int, generator: Generator, given: Mapping[str, Field] | None = None) -> dict[str, Best]:
         """New rows, feature name -> best answers that `Feature.decode` takes."""
         raise NotImplementedError(f"{type(self).__name__} cannot generate")

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from deepglass.data.batches import Batch, Change, Dataset, Place, Stream, mix_seeds
 from deepglass.errors import SourceError, SpecError
+from deepglass.features._codecs import END, UNKNOWN
 from deepglass.features.base import Feature, Metric
 from deepglass.features.text import Text
 from deepglass.nn.embeddings import TokenHead
@@ -130,6 +131,7 @@ class NextToken(Objective):
             values = torch.tensor([seen[-self.context :]], device=device)
             with torch.inference_mode():
                 logits = self.logits(Field(values, torch.ones_like(values, dtype=torch.bool)))[:, -1].float()
+                logits[:, [UNKNOWN, END]] = -math.inf  # nobody can read them
                 token = int(choose(logits, generator, temperature=temperature, top_k=top_k, top_p=top_p)[0])
             seen.append(token)
             yield token
@@ -145,6 +147,9 @@ class NextToken(Objective):
         if prompt.strip() and not any(codes):
             raise SourceError("bad-value", f"--prompt: none of the characters of {prompt[:40]!r} was met in training")
         return codes or [0]
+
+    def look(self, batch: Batch) -> Tensor:
+        return self.logits(batch.inputs[self.feature.name])
 
     def predict(self, batch: Batch) -> Any:
         raise SpecError("bad-value", "this run goes on with texts, it answers nothing: use deepglass generate")

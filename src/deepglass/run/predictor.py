@@ -17,6 +17,7 @@ from deepglass.data.table import Table
 from deepglass.device import pick
 from deepglass.errors import SourceError, SpecError, near_miss
 from deepglass.features.base import Best, Calibration, Column, Feature, Raw
+from deepglass.features.sequence import Sequence as SequenceFeature
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Objective, best_answers, join_best
 from deepglass.run.fit import build
@@ -161,6 +162,7 @@ class Predictor:
         if not all(isinstance(v, list | tuple | np.ndarray | pl.Series) for v in values.values()):
             return True
         cells = {f.column: CELL_AXES[f.kind] for f in self.inputs if f.kind in CELL_AXES}
+        cells |= {f.column: 1 if f.flat_ else 2 for f in self.inputs if isinstance(f, SequenceFeature)}
         return any(n in cells and np.ndim(v) == cells[n] for n, v in values.items() if isinstance(v, list | np.ndarray))
 
 

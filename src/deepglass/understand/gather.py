@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,10 @@ from deepglass import metrics
 from deepglass.calibration import apply_temperature
 from deepglass.data.batches import Dataset
 from deepglass.features.base import Best, Calibration, Column, Feature, Metric, Raw
+from deepglass.features.tags import Tags
+from deepglass.features.text import Text
 from deepglass.objectives.base import Objective
+from deepglass.objectives.next_token import NextToken
 from deepglass.run.fit import change_of
 from deepglass.run.folder import Folder
 from deepglass.run.prepare import Prepared, Taken
@@ -23,6 +27,7 @@ from deepglass.training.events import total_loss
 from deepglass.understand.augmented import varied
 from deepglass.understand.filters import looked_for
 from deepglass.understand.inspect import findings_of
+from deepglass.understand.language import tags, texts
 from deepglass.understand.report import measure
 from deepglass.understand.report.facts import (
     Baseline,
@@ -43,6 +48,7 @@ from deepglass.understand.report.facts import (
 )
 from deepglass.understand.report.layers import trace
 from deepglass.understand.report.picture_facts import Filters
+from deepglass.understand.report.text_facts import Wrote
 from deepglass.understand.rows import mistake, picture_of
 from deepglass.understand.sight.cases import Seen
 from deepglass.understand.sight.kinds import facts_of
@@ -50,6 +56,7 @@ from deepglass.understand.sight.kinds import facts_of
 MISTAKES = 60
 LOOKED_AT = 1024  # pictures that are searched for what a network looks for, at most
 A_PAIR = 4  # mistakes shown of one pair of classes
+DRAWN, DRAWN_TOKENS = 3, 300  # texts of a language model
 DRAWS = 100  # of the test rows, for intervals
 DRAW_SECONDS = 2.0  # an output; below a fifth of the draws intervals are left out
 
@@ -76,7 +83,7 @@ def gather(folder: Folder, prepared: Prepared, objective: Objective, best: Mappi
             remarks=tuple(figures["notes"]),
         ),
         columns=tuple(_column(table[t.name], t) for t in prepared.taken if t.name in table.columns),
-        outputs=tuple(outputs),
+        outputs=tuple(outputs) or _learned(objective, prepared, figures),
         history=tuple(_evaluation(r, prepared.outputs) for r in folder.history() if r["monitor"] is not None),
         plan=_plan(folder, figures),
         layers=_layers(objective, prepared.dataset(np.arange(min(2, len(prepared.table))), folder.plan().device)),
@@ -165,7 +172,7 @@ def _layers(objective: Objective, data: Dataset) -> tuple[Layer, ...]:
     """The layers in the order in which a row meets them, with the shapes that they give."""
     objective.eval()
     batch = data.batch(torch.arange(min(2, len(data))))
-    return trace(objective, lambda: objective.predict(batch))
+    return trace(objective, lambda: objective.look(batch))
 
 
 def _filters(objective: Objective, prepared: Prepared, device: str) -> Filters | None:
@@ -197,7 +204,7 @@ def _output(
     known = np.flatnonzero(truth.mask)
     classes = numbers = None
     mistakes: tuple[Mistake, ...] = ()
-    if "log_probs" in best:
+    if "log_probs" in best and truth.offsets is None:
         classes, mistakes = _classes(feature, prepared, rows, truth, best, calibration)
     elif "value" in best and best["value"].ndim == 1:
         numbers, mistakes = _numbers(feature, prepared, rows, truth, best, calibration)
@@ -219,7 +226,34 @@ def _output(
         mistakes=mistakes,
         remarks=tuple(feature.remarks(truth)) if len(known) else (),
     )
-    return replace(facts, **facts_of(feature, Seen(prepared, rows, best, truth, calibration)))
+    seen = Seen(prepared, rows, best, truth, calibration)
+    if isinstance(feature, Text) and len(known):
+        return replace(facts, **texts(feature, seen))
+    if isinstance(feature, Tags) and len(known):
+        return replace(facts, **tags(feature, seen))
+    return replace(facts, **facts_of(feature, seen))
+
+
+def _learned(objective: Objective, prepared: Prepared, figures: Mapping[str, Any]) -> tuple[OutputFacts, ...]:
+    """What a kind of learning without outputs says of itself, and some of what it writes."""
+    found = figures.get("test", {})
+    if not isinstance(objective, NextToken) or objective.name not in found:
+        return ()
+    drawn = []
+    for seed in range(DRAWN):
+        generator = torch.Generator(next(objective.parameters()).device).manual_seed(seed)
+        codes = list(islice(objective.go_on("", generator), DRAWN_TOKENS))
+        drawn.append(Wrote(None, "", "", objective.feature.text_of(codes), 0.0))
+    return (
+        OutputFacts(
+            name=objective.name,
+            kind="text",
+            metric=Metric("bits_per_character", False),
+            test={name: Figure(value) for name, value in found[objective.name].items()},
+            test_rows=len(prepared.rows("test")),
+            wrote=tuple(drawn),
+        ),
+    )
 
 
 def _truth(feature: Feature, prepared: Prepared, rows: np.ndarray) -> Column:

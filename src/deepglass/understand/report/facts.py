@@ -16,6 +16,7 @@ import numpy as np
 from deepglass.data.table import Note, Skipped
 from deepglass.features.base import Metric
 from deepglass.understand.report.picture_facts import Curves, Filters, Legend, Overlay, Redrawn, Varied, Verification
+from deepglass.understand.report.text_facts import Tagged, Wrote
 
 
 class Histogram(NamedTuple):
@@ -255,6 +256,8 @@ class OutputFacts:
         curves: precision over recall.
         verification: for an output that tells same from different.
         redrawn: for an output that is a picture, the worst first.
+        wrote: for an output that is a text, the worst first; for a language model, what it wrote.
+        tagged: for an output of tags, the sentences with the most mistakes first.
     """
 
     name: str
@@ -274,6 +277,8 @@ class OutputFacts:
     curves: Curves | None = None
     verification: Verification | None = None
     redrawn: tuple[Redrawn, ...] = ()
+    wrote: tuple[Wrote, ...] = ()
+    tagged: tuple[Tagged, ...] = ()
 
 
 class Finding(NamedTuple):

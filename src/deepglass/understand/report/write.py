@@ -31,6 +31,7 @@ from deepglass.understand.report.panels import (
     redrawn,
     reproduce,
     story,
+    texts,
     thresholds,
     verification,
 )
@@ -47,6 +48,7 @@ PANELS = (
     precision_recall,
     verification,
     redrawn,
+    texts,
     confusion,
     numbers,
     thresholds,
