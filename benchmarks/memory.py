@@ -12,7 +12,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -23,11 +23,11 @@ from deepglass.data.sources import read
 from deepglass.nn.recurrent import Cell, Recurrent
 
 DOCS = Path(__file__).parent.parent / "docs"
-CELLS: tuple[Cell, ...] = ("rnn", "gru", "lstm")
+CELLS = ("rnn", "orthogonal rnn", "gru", "lstm")  # the first begins with small random weights, as in 1990
 LAGS = (10, 30, 100, 400)
 SHOWN = 100  # the lag whose gradients are drawn
 STEPS, BATCH, HIDDEN, RATE = 300, 32, 32, 5e-3
-COLOURS = {"rnn": "#d55e00", "gru": "#009e73", "lstm": "#0072b2"}
+COLOURS = {"rnn": "#d55e00", "orthogonal rnn": "#cc79a7", "gru": "#009e73", "lstm": "#0072b2"}
 Line = list[tuple[float, float]]
 
 
@@ -40,11 +40,17 @@ class Data(NamedTuple):
 
 
 class Reader(nn.Module):
-    """A recurrent layer, and a linear one on its last state. Shapes: x (B, T, D) -> logits (B, K)."""
+    """A recurrent layer, and a linear one on its last state; gates begin by remembering over the lag.
 
-    def __init__(self, cell: Cell, size: int, classes: int) -> None:
+    Shapes: x (B, T, D) -> logits (B, K).
+    """
+
+    def __init__(self, name: str, size: int, classes: int, lag: int) -> None:
         super().__init__()
-        self.recurrent, self.out = Recurrent(cell, size, HIDDEN), nn.Linear(HIDDEN, classes)
+        cell = cast(Cell, name.removeprefix("orthogonal "))
+        self.recurrent, self.out = Recurrent(cell, size, HIDDEN, memory=lag), nn.Linear(HIDDEN, classes)
+        if name == "rnn":
+            nn.init.uniform_(self.recurrent.layers[0][0].weight_hh_l0, -(HIDDEN**-0.5), HIDDEN**-0.5)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.out(self.recurrent(x, torch.ones(x.shape[:2], dtype=torch.bool)).last)
@@ -56,7 +62,7 @@ def main() -> None:
     for lag in LAGS:
         data = load(lag)
         for cell in CELLS:
-            found.append(learn(cell, data) | {"cell": cell, "lag": lag})
+            found.append(learn(cell, data, lag) | {"cell": cell, "lag": lag})
             print(cell, lag, f"{found[-1]['accuracy']:.3f}", f"{found[-1]['seconds']:.0f} s", flush=True)
     settings = {"steps": STEPS, "batch_size": BATCH, "hidden": HIDDEN, "learning_rate": RATE}
     (DOCS / "memory.json").write_text(json.dumps({"settings": settings, "runs": found}, indent=1) + "\n")
@@ -70,10 +76,10 @@ def load(lag: int) -> Data:
     return Data(torch.from_numpy(np.asarray(table["sequence"])), y, torch.from_numpy(table.split == "test"))
 
 
-def learn(cell: Cell, data: Data) -> dict[str, object]:
+def learn(cell: str, data: Data, lag: int) -> dict[str, object]:
     """The test accuracy after `STEPS`, and each time step's gradient before and after them."""
     torch.manual_seed(0)
-    reader = Reader(cell, data.x.shape[2], int(data.y.max()) + 1)
+    reader = Reader(cell, data.x.shape[2], int(data.y.max()) + 1, lag)
     x, y = data.x[~data.test], data.y[~data.test]
     before = gradients(reader, data)
     optimizer = torch.optim.Adam(reader.parameters(), RATE)
