@@ -85,8 +85,8 @@ class Recurrent(nn.Module):
 def plain_layer(cell: Cell, size: int, hidden: int, memory: int | None = None) -> nn.Module:
     """One of torch's own layers; orthogonal recurrent weights, and an lstm that begins by remembering.
 
-    Source: Saxe et al., 2013, arXiv 1312.6120; Jozefowicz et al., 2015, ICML (forget bias 1); Tallec and Ollivier, 2018,
-    arXiv 1804.11188 (gates that begin with a memory).
+    Source: Saxe et al., 2013, arXiv 1312.6120; Jozefowicz et al., 2015, ICML (forget bias 1); Tallec and Ollivier,
+    2018, arXiv 1804.11188 (gates that begin with a memory).
     """
     layer = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}[cell](size, hidden, batch_first=True)
     _initialise(layer.weight_hh_l0, hidden)
