@@ -117,7 +117,7 @@ def draw(found: list[dict]) -> str:
                  {0.0: "0", 0.25: "0.25", 0.5: "0.5", 0.75: "0.75", 1.0: "1"})  # fmt: skip
     right = panel(450, f"Gradient by input at lag {SHOWN}", "steps back; dashed: before training", sizes,
                   {float(t): str(t) for t in range(0, SHOWN + 1, 25)}, powers)  # fmt: skip
-    key = [f'<text x="{60 + 130 * i}" y="352" fill="{COLOURS[c]}">{c}</text>' for i, c in enumerate(CELLS)]
+    key = [f'<text x="{60 + 115 * i}" y="352" fill="{COLOURS[c]}">{c}</text>' for i, c in enumerate(CELLS)]
     head = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 780 360" font-family="sans-serif" font-size="13">'
     return "\n".join([head, '<rect width="780" height="360" fill="white"/>', *left, *right, *key, "</svg>"]) + "\n"
 
