@@ -77,7 +77,6 @@ WORDS = {
     "--target price --kind sise=number": ("unknown-column", ("--kind", "'sise'", "'size'")),
     "--target price --kind place=number": ("bad-value", ("'place'", "numbers")),
     "--target price --kind place": ("bad-value", ("--kind", "NAME=KIND")),
-    "--target place --kind place=text": ("bad-value", ("outputs.place", "text", "category")),
     "--target price --columns a,b": ("bad-value", ("--columns", "2 names", "3 columns")),
     "--target price --time 0": ("bad-value", ("training.time", "above 0")),
     "--target price --time abc": ("bad-value", ("training.time", "'abc'", "60s")),

@@ -139,7 +139,12 @@ def test_parallel_texts_of_unequal_length(tmp_path: Path) -> None:
 )
 def test_rows_of_a_plain_text_are_the_text(tmp_path: Path, pieces: list[str]) -> None:
     text = "An opening of words without a table\n" + "".join(pieces)
-    table = read(write(tmp_path / "any.txt", text))
+    try:
+        table = read(write(tmp_path / "any.txt", text))
+    except SourceError as error:  # tabs alone in the other lines make it a table's head
+        if error.code != "no-rows":
+            raise
+        return
     if table.names == ["text"]:
         rows = table["text"].to_list()
         assert "".join(rows) == text

@@ -127,7 +127,7 @@ def test_only_what_has_a_middle_can_be_mixed() -> None:
     word = Category(name="job").fit([pl.Series(["a", "b"] * 9)])
     with pytest.raises(SpecError, match=r"training.augment.mixup: 'job' is a category"):
         change([camera("photo"), word], [SPEED], {"mixup": 0.2})
-    with pytest.raises(SpecError, match=r"training.augment: only pictures can be varied, the inputs are speed"):
+    with pytest.raises(SpecError, match=r"only pictures, sounds and texts can be varied, the inputs are speed"):
         change([SPEED], [STEERING], {"colour": 0.2})
     assert change([SPEED], [STEERING], {"mixup": 0.2}).mixup == 0.2
 

@@ -41,7 +41,7 @@ class Line(Objective):
         broken = self.forever or self.calls in self.breaks_at
         yield Loss(error.mean() * (float("nan") if broken else 1.0), of="line")
 
-    def evaluate(self, data: Dataset, batch_size: int) -> Evaluation:
+    def evaluate(self, data: Dataset, batch_size: int, search: bool = True) -> Evaluation:
         error = float((self.line.weight.detach() - 3).abs())
         return Evaluation({"line": {"error": error}}, error)
 

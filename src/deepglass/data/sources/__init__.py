@@ -144,7 +144,7 @@ def _read_folder(
         return read_parallel(stems, name, columns, options)
     if sure or (tables and not holds_media(folder)):
         table = replace(read_table_folder(tables, given, columns, options), name=name)
-        if is_plain(table):
+        if is_plain(table) or "document" in table.aside:
             return replace(table, skipped=(*table.skipped, *texts_below(folder, given)))
         return _with_files(replace(table, notes=(*table.notes, *_class_names(folder))), folder)
     arrays = [p for p in entries if p.suffix.lower() in (".npz", ".npy")]
