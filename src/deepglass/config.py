@@ -117,6 +117,17 @@ def _hints(cls: Callable[..., Any]) -> dict[str, Any]:
         return {}
 
 
+def check_ranges(settings: Any, most: Mapping[str, float]) -> None:
+    """Numbers from 0 to the most of each.
+
+    Raises:
+        ValueError: naming the first that is not.
+    """
+    for name, top in most.items():
+        if not 0 <= (value := getattr(settings, name)) <= top:
+            raise ValueError(f"{name} must be from 0 to {top}, not {value}")
+
+
 def parse_value(text: str) -> Any:
     """A value as written on the command line, read as YAML: `3`, `true`, `[1, 2]`, `adamw`, `1e-3`."""
     value = yaml.safe_load(text)

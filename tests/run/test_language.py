@@ -11,6 +11,7 @@ import pytest
 
 import deepglass
 from deepglass.errors import SourceError, SpecError
+from deepglass.features.tags import Tags
 
 WORDS = {"red": "rouge", "blue": "bleu", "green": "vert", "big": "grand", "small": "petit"}
 QUIET = {"baselines": False, "training": {"threads": 1}}
@@ -76,8 +77,6 @@ def test_tags_of_another_length_than_the_words_are_named(tmp_path: Path) -> None
 
 
 def test_a_tag_that_training_never_saw_is_counted_and_no_mistake(tmp_path: Path) -> None:
-    from deepglass.features.tags import Tags
-
     tags = Tags(name="t").fit([pl.Series([["A", "B"]])])
     truth = tags.encode(pl.Series([["A", "Z"]]))
     best = {"log_probs": np.log(np.array([[[0.9, 0.1], [0.1, 0.9]]], np.float32)), "mask": np.ones((1, 2), bool)}

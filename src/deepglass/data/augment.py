@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+from deepglass.config import check_ranges
 from deepglass.data.augment_pixels import colour, erase, noise
 from deepglass.nn.warp import Warp, warp
 
@@ -64,10 +65,7 @@ class Augment:
 
     def __post_init__(self) -> None:
         most = {"shift": 1, "rotate": 180, "scale": 1, "shear": 1, "crop": 0.95, "colour": 1, "erase": 1, "noise": 1}
-        for name, top in {**most, "mixup": 1}.items():
-            value = getattr(self, name)
-            if not 0 <= value <= top:
-                raise ValueError(f"{name} must be from 0 to {top}, not {value}")
+        check_ranges(self, {**most, "mixup": 1})
 
     def __call__(self, values: Tensor, generator: Generator, map: Warp | None = None) -> Tensor:
         """Vary a batch.

@@ -1,4 +1,4 @@
-"""Answers that go step by step with an input."""
+"""Answers that go step by step with an input, and other cuts of ragged values."""
 
 from __future__ import annotations
 
@@ -30,9 +30,13 @@ def trimmed(column: Column, beside: Column) -> Column:
     known = column.mask & (own >= other)  # a longer one was cut with its input
     if (kept == own).all():
         return Column(column.values, known, column.offsets)
-    rows = np.repeat(np.arange(len(own)), own)
-    inside = np.arange(len(column.values)) - column.offsets[:-1][rows] < kept[rows]
-    return Column(column.values[inside], known, np.concatenate([[0], np.cumsum(kept)]))
+    return Column(column.values[first_of_each(own, kept)], known, np.concatenate([[0], np.cumsum(kept)]))
+
+
+def first_of_each(lengths: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Of values laid end to end, (total,) bool: the first `kept` (N,) of each row's `lengths` (N,)."""
+    starts = np.cumsum(lengths) - lengths
+    return np.arange(lengths.sum()) - np.repeat(starts, lengths) < np.repeat(kept, lengths)
 
 
 def padded_rows(column: Column, length: int) -> tuple[np.ndarray, np.ndarray]:

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import polars as pl
 
-from deepglass.features._ngrams import _APART
+from deepglass.features._aligned import first_of_each
+from deepglass.features._ngrams import APART, spread, words_of
 
 UNKNOWN, END, FIRST = 0, 1, 2
-Spelled = Literal["characters", "bytes", "pieces"]
 
-_PIECE = rf" ?[{_APART}]| ?[\w--[{_APART}]]+| ?[^\w\s]|\s"
+_PIECE = rf" ?[{APART}]| ?[\w--[{APART}]]+| ?[^\w\s]|\s"
 _MIN_COUNT = 2  # a word that was met once is spelled
 _RARE = "\ufffd"
 
@@ -79,7 +79,7 @@ class Characters:
         return Codes(lengths, codes.astype(np.int32))
 
     def decode(self, codes: Iterable[int]) -> str:
-        return "".join(self.vocabulary[c - FIRST] if c >= FIRST else _RARE for c in codes if c != END)
+        return _joined(self.vocabulary, codes)
 
 
 class Bytes:
@@ -120,24 +120,12 @@ class Pieces:
         return (*characters, *words[: limit - len(characters)])
 
     def encode(self, texts: pl.Series) -> Codes:
-        lists = _pieces_of(texts)
-        counts = lists.list.len().fill_null(0).to_numpy().astype(np.int64)
-        flat = lists.explode().drop_nulls()
-        distinct = flat.unique(maintain_order=True)
-        places = flat.cast(pl.Enum(distinct)).to_physical().to_numpy()
-        spelled = [self._spell(piece) for piece in distinct.to_list()]
-        sizes = np.array([len(s) for s in spelled], dtype=np.int64)
-        table = np.array([c for s in spelled for c in s], dtype=np.int32)
-        starts = np.cumsum(sizes) - sizes
-        number = sizes[places]
-        inside = np.arange(number.sum()) - np.repeat(np.cumsum(number) - number, number)
-        values = table[np.repeat(starts[places], number) + inside] if len(number) else table[:0]
-        rows = np.repeat(np.arange(len(texts)), counts)
-        return Codes(np.bincount(rows, number, len(texts)).astype(np.int64), values)
+        words = words_of(_pieces_of(texts))
+        rows, codes = spread(words, [self._spell(piece) for piece in words.distinct])
+        return Codes(np.bincount(rows, minlength=len(texts)), codes.astype(np.int32))
 
     def decode(self, codes: Iterable[int]) -> str:
-        text = "".join(self.vocabulary[c - FIRST] if c >= FIRST else _RARE for c in codes if c != END)
-        return text.removeprefix(" ")
+        return _joined(self.vocabulary, codes).removeprefix(" ")
 
     def _spell(self, piece: str) -> list[int]:
         code = self._codes.get(piece)
@@ -148,16 +136,18 @@ def cut(codes: Codes, limit: int) -> Codes:
     """At most so many codes a text, from its beginning."""
     if not (codes.lengths > limit).any():
         return codes
-    rows = np.repeat(np.arange(len(codes.lengths)), codes.lengths)
-    starts = np.cumsum(codes.lengths) - codes.lengths
-    kept = np.arange(len(codes.values)) - starts[rows] < limit
-    return Codes(codes.lengths.clip(max=limit), codes.values[kept])
+    lengths = codes.lengths.clip(max=limit)
+    return Codes(lengths, codes.values[first_of_each(codes.lengths, lengths)])
 
 
 def ended(codes: Codes, present: np.ndarray) -> Codes:
     """With the code that ends a text after each that is present, (N,) bool."""
     ends = np.cumsum(codes.lengths)[present]
     return Codes(codes.lengths + present, np.insert(codes.values, ends, END).astype(np.int32))
+
+
+def _joined(vocabulary: Sequence[str], codes: Iterable[int]) -> str:
+    return "".join(vocabulary[c - FIRST] if c >= FIRST else _RARE for c in codes if c != END)
 
 
 def _points_of(texts: pl.Series) -> np.ndarray:

@@ -13,8 +13,8 @@ import polars as pl
 
 Parts = Literal["stems", "characters"]
 
-_APART = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"  # written without spaces
-_WORD = rf"[{_APART}]|[\w--[{_APART}]]+|[^\w\s]"  # a mark of punctuation says something too
+APART = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"  # written without spaces
+_WORD = rf"[{APART}]|[\w--[{APART}]]+|[^\w\s]"  # a mark of punctuation says something too
 _STEM = 4  # letters: "elect" and "elections" begin alike
 _WORD_CHARS = 40  # of a longer word only the beginning is looked at
 _CHARS_A_WORD = 10  # so many are read at most for each word that may be kept
@@ -34,19 +34,13 @@ class Words(NamedTuple):
 
 def split_words(texts: pl.Series, limit: int) -> Words:
     """The first words of each text."""
-    lists = _lists(texts, limit)
-    lengths = lists.list.len().fill_null(0).to_numpy().astype(np.int64)
-    flat = lists.explode().drop_nulls().str.slice(0, _WORD_CHARS)
-    distinct = flat.unique(maintain_order=True)
-    places = flat.cast(pl.Enum(distinct)).to_physical().to_numpy()
-    return Words(distinct.to_list(), places, np.repeat(np.arange(len(texts)), lengths), lengths)
+    return words_of(_lists(texts, limit), _WORD_CHARS)
 
 
-def given_words(lists: pl.Series, limit: int) -> Words:
-    """The same of lists of words, taken as they are."""
-    lists = lists.list.head(limit)
+def words_of(lists: pl.Series, longest: int | None = None) -> Words:
+    """Lists of words as they are, or the first `longest` characters of each word."""
     lengths = lists.list.len().fill_null(0).to_numpy().astype(np.int64)
-    flat = lists.explode(empty_as_null=False).drop_nulls()
+    flat = lists.explode(empty_as_null=False).drop_nulls().str.slice(0, longest)
     distinct = flat.unique(maintain_order=True)
     places = flat.cast(pl.Enum(distinct)).to_physical().to_numpy()
     return Words(distinct.to_list(), places, np.repeat(np.arange(len(lists)), lengths), lengths)
@@ -80,7 +74,7 @@ def count_ngrams(words: Words, parts: Parts, pairs: bool, limit: int) -> list[tu
     known: dict[str, int] = {}
     pieces = [[known.setdefault(p, len(known)) for p in pieces_of(w, parts)] for w in words.distinct]
     names = list(known)
-    counts = [(names[code], n) for code, n in _frequent(*_spread(words, pieces))]
+    counts = [(names[code], n) for code, n in _frequent(*spread(words, pieces))]
     if pairs:
         # A pair stands in no more texts than its words do.
         among = Pairs.among(gram for gram, _ in _most(counts, min(limit, _PAIR_WORDS)))
@@ -143,7 +137,7 @@ class Lexicon:
         What stands n times in a text is there 1 + floor(log2(n)) times: the tenth time says little.
         """
         pieces = [[c for p in pieces_of(w, parts) if (c := self.codes.get(p)) is not None] for w in words.distinct]
-        rows, codes = _spread(words, pieces)
+        rows, codes = spread(words, pieces)
         pair_rows, pairs = self._known_pairs(words)
         rows, codes = np.concatenate([rows, pair_rows]), np.concatenate([codes, pairs])
         texts = len(words.lengths)
@@ -167,7 +161,7 @@ def _lists(texts: pl.Series, limit: int) -> pl.Series:
     return texts.str.slice(0, _CHARS_A_WORD * limit).str.extract_all(_WORD).list.head(limit)
 
 
-def _spread(words: Words, pieces: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
+def spread(words: Words, pieces: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
     """Give each word of the texts what its distinct word has: rows and codes, (total,) int64 both."""
     counts = np.array([len(p) for p in pieces], dtype=np.int64)
     flat = np.array([code for p in pieces for code in p], dtype=np.int64)

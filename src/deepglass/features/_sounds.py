@@ -33,8 +33,11 @@ def header_of(media: Media) -> Header:
         return Header(file.samplerate, file.frames, file.channels)
 
 
-def read_sound(media: Media, rate: int, seconds: float) -> np.ndarray:
+def read_sound(media: Media, rate: int | None, seconds: float) -> np.ndarray:
     """The beginning of a sound, at most so many seconds, its channels' mean; (samples,) int16.
+
+    Args:
+        rate: samples a second that are wanted; None: its own.
 
     Raises:
         SourceError: `not-found`; `unreadable-file` for one that is no sound, is empty, broken off or not of numbers.
@@ -60,7 +63,7 @@ def read_sound(media: Media, rate: int, seconds: float) -> np.ndarray:
     wave = channels.mean(1)
     if not np.isfinite(wave).all():
         raise SourceError("unreadable-file", f"{media.name}: some of its samples are no numbers")
-    return as_int16(resampled(wave, own, rate))
+    return as_int16(resampled(wave, own, rate or own))
 
 
 def resampled(wave: np.ndarray, own: int, rate: int) -> np.ndarray:

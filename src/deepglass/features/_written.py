@@ -74,12 +74,14 @@ class Heard(Answer):
 
     def best(self) -> dict[str, Tensor]:
         """The likeliest code of each step, repeats as one, blanks left out; padded to the number of steps."""
+        from deepglass.nn.sequences import close_ranks
+
         likeliest = self.log_probs.max(-1)
         codes = likeliest.indices.masked_fill(~self.mask, UNKNOWN)
         new = codes[:, 1:] != codes[:, :-1]
         kept = (codes != UNKNOWN) & self.mask
         kept[:, 1:] &= new
-        order = (~kept).long().argsort(stable=True, dim=1)  # the kept ones first
+        order, _ = close_ranks(kept)
         log_prob = (likeliest.values * self.mask).sum(1)
         return {"tokens": codes.gather(1, order), "mask": kept.gather(1, order), "log_prob": log_prob}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -111,7 +111,7 @@ class Audio(Feature):
         for i, item in enumerate(raw):
             try:
                 if isinstance(item, Media):
-                    read_sound(item, header_of(item).rate, self.seconds)
+                    read_sound(item, None, self.seconds)
             except SourceError as error:
                 reasons[i] = str(error)
         return reasons
@@ -164,8 +164,7 @@ class Audio(Feature):
         return as_int16(resampled(np.nan_to_num(wave), self.rate or self.rate_, self.rate_))
 
     def _some(self, raw: Raw) -> list[np.ndarray]:
-        rows = np.unique(np.linspace(0, max(len(raw) - 1, 0), min(SAMPLE, len(raw))).astype(int))
-        return [wave for row in rows if (wave := self._readable(raw[int(row)])) is not None]
+        return [wave for item in _sample(raw) if (wave := self._readable(item)) is not None]
 
     def _readable(self, item: Media | np.ndarray | None) -> np.ndarray | None:
         try:
@@ -178,10 +177,16 @@ def _name(media: Media) -> str:
     return (media.member or media.path.name).lower()
 
 
+def _sample(raw: Raw) -> list[Any]:
+    """Some of the sounds, evenly spread."""
+    rows = np.unique(np.linspace(0, max(len(raw) - 1, 0), min(SAMPLE, len(raw))).astype(int))
+    return [raw[int(row)] for row in rows]
+
+
 def _rates(raw: Raw) -> list[int]:
     """The rates of some of the files."""
     found = []
-    for item in [raw[int(i)] for i in np.linspace(0, len(raw) - 1, min(SAMPLE, len(raw)))] if len(raw) else []:
+    for item in _sample(raw):
         try:
             found += [header_of(item).rate] if isinstance(item, Media) else []
         except SourceError:

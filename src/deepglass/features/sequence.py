@@ -14,6 +14,7 @@ from deepglass import metrics
 from deepglass.calibration import conformal
 from deepglass.errors import SourceError
 from deepglass.features._aligned import input_in_line, padded_rows, trimmed
+from deepglass.features._entries import rescale, statistics
 from deepglass.features.base import Answer, Best, Calibration, Column, Feature, Guess, Metric, Raw
 
 if TYPE_CHECKING:
@@ -75,25 +76,8 @@ class Sequence(Feature):
         parts = [self._steps(raw, None) for raw in chunks]
         size = max((v.shape[1] for v, _, _ in parts if len(v)), default=1)
         x = np.concatenate([np.full((1, size), np.nan), *(v for v, _, _ in parts if v.shape[1] == size)])
-        present = ~np.isnan(x)
-        n = np.maximum(present.sum(0), 1)
-        mean = np.where(present, x, 0).sum(0) / n
-        std = np.sqrt((np.where(present, x - mean, 0) ** 2).sum(0) / n)
-        known = present.any(0)
-        low = np.where(known, np.where(present, x, np.inf).min(0), 0.0)
-        high = np.where(known, np.where(present, x, -np.inf).max(0), 1.0)
-        mean_, std_, low_, high_ = (tuple(v.tolist()) for v in (mean, np.where(std > 0, std, 1.0), low, high))
         longest = max((int(lengths.max(initial=1)) for _, lengths, _ in parts), default=1)
-        return replace(
-            self,
-            mean_=mean_,
-            std_=std_,
-            low_=low_,
-            high_=high_,
-            flat_=flat,
-            length_=longest,
-            beside_=self.beside_ or "",
-        )
+        return replace(self, **statistics(x), flat_=flat, length_=longest, beside_=self.beside_ or "")
 
     def encode(self, raw: Raw) -> Column:
         """Values (total, d) float32 in the user's units, NaN where an entry is missing."""
@@ -108,16 +92,7 @@ class Sequence(Feature):
         return trimmed(column, inputs[self.beside_]) if self.beside_ in inputs else column
 
     def prepare(self, scale: str = "standard") -> nn.Module:
-        from deepglass.nn.ends import Rescale
-
-        low, high = np.array(self.low_), np.array(self.high_)
-        span = np.where(high > low, high - low, 1.0)
-        shift, by = {
-            "standard": (np.array(self.mean_), np.array(self.std_)),
-            "unit": (low, span),
-            "signed": (low + span / 2, span / 2),
-        }[scale]
-        return Rescale(shift.tolist(), by.tolist())
+        return rescale(self.mean_, self.std_, self.low_, self.high_, scale)
 
     def encoder(self, dim: int) -> nn.Module:
         from deepglass.nn.embeddings import SequenceEncoder

@@ -19,10 +19,10 @@ from deepglass.features._ngrams import (
     Words,
     chars_read,
     count_ngrams,
-    given_words,
     slices,
     split_words,
     too_long,
+    words_of,
 )
 from deepglass.features._subwords import Subwords
 from deepglass.features.base import Answer, Best, Calibration, Column, Feature, Guess, Metric, Raw
@@ -320,7 +320,7 @@ class Text(Feature):
         return [self._codec.decode(truth.values[a:b].tolist()) for a, b in bounds]
 
     def _split(self, texts: pl.Series) -> Words:
-        return given_words(texts, self.max_words) if self.lists_ else split_words(texts, self.max_words)
+        return words_of(texts.list.head(self.max_words)) if self.lists_ else split_words(texts, self.max_words)
 
     def _slices(self, texts: pl.Series) -> Iterable[pl.Series]:
         return [texts] if self.lists_ else slices(texts, self.max_words)

@@ -13,6 +13,7 @@ import polars as pl
 from deepglass import metrics
 from deepglass.calibration import conformal
 from deepglass.errors import SourceError
+from deepglass.features._entries import rescale, statistics
 from deepglass.features.base import Answer, Best, Calibration, Column, Feature, Guess, Metric, Raw
 
 if TYPE_CHECKING:
@@ -61,16 +62,7 @@ class Vector(Feature):
         parts = [self._rows(raw, None) for raw in chunks if len(raw)]
         size = max((p.shape[1] for p in parts), default=1)
         x = np.concatenate([np.full((1, size), np.nan), *(p for p in parts if p.shape[1] == size)])
-        present = ~np.isnan(x)
-        n = np.maximum(present.sum(0), 1)
-        mean = np.where(present, x, 0).sum(0) / n
-        std = np.sqrt((np.where(present, x - mean, 0) ** 2).sum(0) / n)
-        known = present.any(0)
-        low = np.where(known, np.where(present, x, np.inf).min(0), 0.0)
-        high = np.where(known, np.where(present, x, -np.inf).max(0), 1.0)
-        std = np.where(std > 0, std, 1.0)
-        mean_, std_, low_, high_ = (tuple(v.tolist()) for v in (mean, std, low, high))
-        return replace(self, mean_=mean_, std_=std_, low_=low_, high_=high_)
+        return replace(self, **statistics(x))
 
     def encode(self, raw: Raw) -> Column:
         """Values (N, d) float32 in the user's units, NaN where an entry is missing."""
@@ -78,16 +70,7 @@ class Vector(Feature):
         return Column(values, np.asarray(~np.isnan(values).all(1)))
 
     def prepare(self, scale: str = "standard") -> nn.Module:
-        from deepglass.nn.ends import Rescale
-
-        low, high = np.array(self.low_), np.array(self.high_)
-        span = np.where(high > low, high - low, 1.0)
-        shift, by = {
-            "standard": (np.array(self.mean_), np.array(self.std_)),
-            "unit": (low, span),
-            "signed": (low + span / 2, span / 2),
-        }[scale]
-        return Rescale(shift.tolist(), by.tolist())
+        return rescale(self.mean_, self.std_, self.low_, self.high_, scale)
 
     def encoder(self, dim: int) -> nn.Module:
         from deepglass.nn.ends import VectorEncoder

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from deepglass.config import check_ranges
 from deepglass.nn.embeddings import with_missing
 from deepglass.nn.tokens import Field, Tokens, TokenShape
 from deepglass.spectra import FLOOR, Frames, mel_filters
@@ -45,9 +46,7 @@ class SoundAugment:
 
     def __post_init__(self) -> None:
         most = {"speed": 0.5, "shift": 1, "gain": 40, "noise": 1, "pitch": 0.5, "time_mask": 0.9, "frequency_mask": 0.9}
-        for name, top in most.items():
-            if not 0 <= (value := getattr(self, name)) <= top:
-                raise ValueError(f"{name} must be from 0 to {top}, not {value}")
+        check_ranges(self, most)
 
     def waves(self, values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Waves (B, S) float and which samples are there, changed; S may grow."""

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from deepglass.nn.ends import VectorEncoder
 from deepglass.nn.tokens import Field, Tokens, TokenShape
 
 
@@ -46,12 +47,8 @@ class TokenEncoder(nn.Module):
         return with_missing(self.table(codes).sum(2) / math.sqrt(codes.shape[2]), field.mask, self.missing)
 
 
-class SequenceEncoder(nn.Module):
-    """Vectors in order to tokens: rescaled, then a linear map; a missing entry has a weight of its own.
-
-    Args:
-        rescale: the first layer.
-        size: the length d of a vector.
+class SequenceEncoder(VectorEncoder):
+    """Vectors in order to tokens, each read as `VectorEncoder` reads one.
 
     Shapes:
         field: values (B, T, d) float, NaN = this entry is missing; mask (B, T).
@@ -59,17 +56,11 @@ class SequenceEncoder(nn.Module):
     """
 
     def __init__(self, rescale: nn.Module, size: int, dim: int) -> None:
-        super().__init__()
+        super().__init__(rescale, size, dim)
         self.shape = TokenShape(count=None)
-        self.rescale = rescale
-        self.linear = nn.Linear(size, dim)
-        self.entry = nn.Parameter(torch.zeros(size, dim))
-        self.missing = nn.Parameter(torch.randn(dim) * 0.1)
 
     def forward(self, field: Field) -> Tokens:
-        absent = field.values.isnan()
-        x = self.rescale(field.values.nan_to_num(0.0)).clamp(-10, 10).masked_fill(absent, 0.0)
-        return with_missing(self.linear(x) + absent.to(x.dtype) @ self.entry, field.mask, self.missing)
+        return with_missing(self.read(field.values), field.mask, self.missing)
 
 
 def with_missing(values: Tensor, mask: Tensor, missing: Tensor) -> Tokens:

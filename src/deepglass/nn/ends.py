@@ -70,13 +70,15 @@ class VectorEncoder(nn.Module):
         self.missing = nn.Parameter(torch.randn(dim) * 0.1)
 
     def forward(self, field: Field) -> Tokens:
-        values, mask = field.values, field.mask
+        token = torch.where(field.mask[:, None], self.read(field.values), self.missing)
+        return Tokens(token[:, None], torch.ones_like(field.mask)[:, None])
+
+    def read(self, values: Tensor) -> Tensor:
+        """(..., d) -> (..., D)."""
         absent = values.isnan()
         # The rescaled values are clipped: an outlier of a thousand deviations would drown all else.
         x = self.rescale(values.nan_to_num(0.0)).clamp(-10, 10).masked_fill(absent, 0.0)
-        token = self.linear(x) + absent.to(x.dtype) @ self.entry
-        token = torch.where(mask[:, None], token, self.missing)
-        return Tokens(token[:, None], torch.ones_like(mask)[:, None])
+        return self.linear(x) + absent.to(x.dtype) @ self.entry
 
 
 class LinearHead(nn.Module):

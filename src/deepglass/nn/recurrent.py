@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from deepglass.nn.sequences import gather, last_place
+from deepglass.nn.sequences import close_ranks, gather, last_place
 
 Cell = Literal["rnn", "gru", "lstm"]
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
@@ -153,11 +153,12 @@ def _orders(mask: Tensor) -> tuple[Tensor | None, Tensor]:
     """Places in the order in which they are read: what is there first, forwards (None: as it is) and backwards."""
     T = mask.shape[1]
     places = torch.arange(T, device=mask.device)
-    whole = bool((mask.sum(1) == last_place(mask) + 1).all())
-    forth = (~mask).long().argsort(stable=True, dim=1)
     lengths = mask.sum(1, keepdim=True)
     turned = torch.where(places < lengths, lengths - 1 - places, places)
-    return None if whole else forth, forth.gather(1, turned)
+    if bool((lengths[:, 0] == last_place(mask) + 1).all()):
+        return None, turned
+    forth, _ = close_ranks(mask)
+    return forth, forth.gather(1, turned)
 
 
 def _at(states: Tensor, places: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from deepglass.nn.tokens import Tokens, TokenShape
+from deepglass.nn.tokens import pool as mean_of
 
 Pool = Literal["last", "mean", "max"]
 OwnNorm = Literal["layer", "group", "none"]
@@ -47,8 +48,7 @@ def summary(values: Tensor, mask: Tensor, pool: Pool) -> Tensor:
         return values[torch.arange(len(values), device=values.device), last_place(mask)]
     if pool == "max":
         return values.masked_fill(~mask[..., None], -math.inf).amax(1)
-    weight = mask[..., None].to(values.dtype)
-    return (values * weight).sum(1) / weight.sum(1)
+    return mean_of(Tokens(values, mask))
 
 
 def last_place(mask: Tensor) -> Tensor:

@@ -37,6 +37,10 @@ class _Tied(nn.Module):
         """The vectors of the tokens that stand before each, (B, T, D)."""
         return shift(self.embed(target.values), self.start * self.scale)
 
+    def after(self, token: Tensor | None, count: int) -> Tensor:
+        """The vector of the last token of each row, (count, D); at the start that of none."""
+        return self.embed(token) if token is not None else (self.start * self.scale).expand(count, -1)
+
     def logits(self, x: Tensor) -> Tensor:
         return F.linear(x, self.table.weight, self.bias)
 
@@ -92,7 +96,7 @@ class RecurrentWriter(Stepwise):
 
     def step(self, state: State, token: Tensor | None) -> tuple[Tensor, State]:
         values, mask, *parts = state
-        x = self.tied.embed(token) if token is not None else (self.tied.start * self.tied.scale).expand(len(values), -1)
+        x = self.tied.after(token, len(values))
         before = [p[None] for p in parts]
         states, after = self.recurrent(x[:, None], tuple(before) if len(before) > 1 else before[0])
         logits = self.logits_of(self._asked(states, values, mask)[:, 0])
@@ -179,7 +183,7 @@ class TransformerWriter(Stepwise):
     def step(self, state: State, token: Tensor | None) -> tuple[Tensor, State]:
         mask, *parts = state
         place = parts[2].shape[2]
-        x = self.tied.embed(token) if token is not None else (self.tied.start * self.tied.scale).expand(len(mask), -1)
+        x = self.tied.after(token, len(mask))
         x = x[:, None] + waves(torch.tensor([place], device=x.device), x.shape[-1])
         after = [mask]
         for i, block in enumerate(self.blocks):

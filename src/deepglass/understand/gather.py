@@ -13,11 +13,8 @@ import polars as pl
 import torch
 
 from deepglass import metrics
-from deepglass.calibration import apply_temperature
 from deepglass.data.batches import Dataset
 from deepglass.features.base import Best, Calibration, Column, Feature, Metric, Raw
-from deepglass.features.tags import Tags
-from deepglass.features.text import Text
 from deepglass.objectives.base import Objective
 from deepglass.objectives.next_token import NextToken
 from deepglass.run.fit import change_of
@@ -27,7 +24,6 @@ from deepglass.training.events import total_loss
 from deepglass.understand.augmented import varied
 from deepglass.understand.filters import looked_for
 from deepglass.understand.inspect import findings_of
-from deepglass.understand.language import tags, texts
 from deepglass.understand.report import measure
 from deepglass.understand.report.facts import (
     Baseline,
@@ -43,7 +39,6 @@ from deepglass.understand.report.facts import (
     NumberFacts,
     OutputFacts,
     PlanFacts,
-    Reliability,
     Reproduce,
 )
 from deepglass.understand.report.layers import trace
@@ -226,12 +221,7 @@ def _output(
         mistakes=mistakes,
         remarks=tuple(feature.remarks(truth)) if len(known) else (),
     )
-    seen = Seen(prepared, rows, best, truth, calibration)
-    if isinstance(feature, Text) and len(known):
-        return replace(facts, **texts(feature, seen))
-    if isinstance(feature, Tags) and len(known):
-        return replace(facts, **tags(feature, seen))
-    return replace(facts, **facts_of(feature, seen))
+    return replace(facts, **facts_of(feature, Seen(prepared, rows, best, truth, calibration)))
 
 
 def _learned(objective: Objective, prepared: Prepared, figures: Mapping[str, Any]) -> tuple[OutputFacts, ...]:
@@ -307,16 +297,12 @@ def _classes(
         said = (np.array([d["probability"] for d in decoded]) >= calibration.get("threshold", 0.5)).astype(int)
     confidence = np.array([d["confidence"] for d in decoded])
     known = truth.mask
-    raw = apply_temperature(best["log_probs"], 1.0)
-    before = np.exp(raw.max(1))
-    reliability = Reliability(
-        after=measure.reliability_bins(confidence[known], (said == labels)[known]),
-        ece_after=metrics.ece(
-            labels[known], np.exp(apply_temperature(best["log_probs"], calibration.get("temperature", 1.0)))[known]
-        ),
-        before=measure.reliability_bins(before[known], (raw.argmax(1) == labels)[known]),
-        ece_before=metrics.ece(labels[known], np.exp(raw)[known]),
-        temperature=calibration.get("temperature"),
+    reliability = measure.reliability(
+        best["log_probs"][known],
+        labels[known],
+        calibration.get("temperature"),
+        confidence[known],
+        (said == labels)[known],
     )
     thresholds = None
     if feature.kind == "binary":

@@ -14,7 +14,7 @@ from deepglass.features.tags import Tags
 from deepglass.features.text import Text
 from deepglass.run.prepare import Prepared
 from deepglass.understand.report import measure
-from deepglass.understand.report.facts import ClassFacts, Reliability
+from deepglass.understand.report.facts import ClassFacts
 from deepglass.understand.report.text_facts import Tagged, Wrote
 from deepglass.understand.sight.cases import Seen
 
@@ -34,7 +34,7 @@ def texts(feature: Text, seen: Seen) -> dict[str, Any]:
     shown = [(i, False) for i in order[:_WORST]] + [(i, True) for i in _some(order[_WORST:])]
     written = [
         Wrote(
-            int(seen.prepared.places[seen.rows[i]]),
+            seen.place(i),
             _given(seen.prepared, int(seen.rows[i])),
             true[i][:_LONGEST],
             said[i][:_LONGEST],
@@ -62,7 +62,7 @@ def tags(feature: Tags, seen: Seen) -> dict[str, Any]:
         rows[int(i)] = tuple(zip(there, said[i], true))
     order = sorted(rows, key=lambda i: -sum(t != "" and s != t for _, s, t in rows[i]))
     shown = [(i, False) for i in order[:_WORST]] + [(i, True) for i in _some(order[_WORST:])]
-    tagged = [Tagged(int(seen.prepared.places[seen.rows[i]]), rows[i], typical) for i, typical in shown]
+    tagged = [Tagged(seen.place(i), rows[i], typical) for i, typical in shown]
     classes = _classes(feature, seen.best, seen.truth, seen.calibration)
     return {"tagged": tuple(tagged), "classes": classes}
 
@@ -71,16 +71,11 @@ def _classes(feature: Tags, best: Best, truth: Column, calibration: Calibration)
     """Confusion and confidence of words."""
     raw, labels, _ = feature.words_of(best, truth)
     log_probs = apply_temperature(raw, calibration.get("temperature", 1.0))
-    right = log_probs.argmax(1) == labels
-    reliability = Reliability(
-        after=measure.reliability_bins(np.exp(log_probs.max(1)), right),
-        ece_after=metrics.ece(labels, np.exp(log_probs)),
-        before=measure.reliability_bins(np.exp(raw.max(1)), right),
-        ece_before=metrics.ece(labels, np.exp(raw)),
-        temperature=calibration.get("temperature"),
+    said, names = log_probs.argmax(1), feature.class_names
+    reliability = measure.reliability(
+        raw, labels, calibration.get("temperature"), np.exp(log_probs.max(1)), said == labels
     )
-    names = feature.class_names
-    confusion = metrics.confusion_matrix(labels, log_probs.argmax(1), len(names))
+    confusion = metrics.confusion_matrix(labels, said, len(names))
     return ClassFacts(names=names, confusion=confusion, reliability=reliability)
 
 

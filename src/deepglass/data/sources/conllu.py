@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from deepglass.data.sources.base import Findings, SourceOptions, renamed
-from deepglass.data.sources.delimited import as_utf8, load_bytes
+from deepglass.data.sources.delimited import read_text
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 
@@ -32,7 +32,7 @@ def read_conllu(path: Path, source: str, columns: Sequence[str] | None, options:
         SourceError: `empty-source`, `unreadable-file` where no sentence is whole.
     """
     findings = Findings()
-    text = as_utf8(load_bytes(path, source), path, source, options, findings).data.tobytes().decode()
+    text = read_text(path, source, options, findings)
     sentences = list(_sentences(text, findings))
     if not sentences:
         first = f"; {findings.skipped[0].name}: {findings.skipped[0].reason}" if findings.skipped else ""

@@ -121,6 +121,11 @@ def gunzip(path: Path, source: str) -> bytes:
     return b"".join(parts)
 
 
+def read_text(path: Path, source: str, options: SourceOptions, findings: Findings) -> str:
+    """A text file, or a gzip file of one, as text with line feeds between its lines."""
+    return as_utf8(load_bytes(path, source), path, source, options, findings).data.tobytes().decode()
+
+
 def as_utf8(data: np.ndarray, path: Path | None, source: str, options: SourceOptions, findings: Findings) -> Text:
     """The bytes in utf-8, with line feeds between lines and no mark at the start."""
     encoding = sniff.encoding_of(data, options, findings)

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from deepglass.data.sources.base import PARTS, SPLITS, Findings, SourceOptions, renamed
-from deepglass.data.sources.delimited import as_utf8, load_bytes
+from deepglass.data.sources.delimited import read_text
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 
@@ -90,7 +90,7 @@ def _lines(files: Files, source: str, options: SourceOptions, findings: Findings
     lines: dict[str, list[str | None]] = {}
     for language, path in files.items():
         name = f"{source}/{path.name}"
-        text = as_utf8(load_bytes(path, name), path, name, options, findings).data.tobytes().decode()
+        text = read_text(path, name, options, findings)
         bare = [line.strip() or None for line in text.split("\n")]
         lines[language] = bare[:-1] if text.endswith("\n") else bare
     (first, reference), *others = lines.items()

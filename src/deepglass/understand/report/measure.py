@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from PIL import Image
 
-from deepglass.understand.report.facts import Bin, Figure, Histogram, Thresholds, TopValues
+from deepglass.calibration import apply_temperature
+from deepglass.metrics import ece
+from deepglass.understand.report.facts import Bin, Figure, Histogram, Reliability, Thresholds, TopValues
 
 
 def histogram(values: np.ndarray, bins: int = 24) -> Histogram | None:
@@ -69,6 +71,28 @@ def bootstrap(metric: Callable[[np.ndarray], float], rows: int, repeats: int = 2
         return Figure(value)
     low, high = np.quantile(drawn, [0.025, 0.975])
     return Figure(value, float(low), float(high))
+
+
+def reliability(
+    log_probs: np.ndarray, labels: np.ndarray, temperature: float | None, confidence: np.ndarray, right: np.ndarray
+) -> Reliability:
+    """How true confidences are, before and after the temperature.
+
+    Args:
+        log_probs: (N, K) before it.
+        labels: (N,) codes.
+        temperature: None where none was fitted.
+        confidence: (N,) of the answers that were given.
+        right: (N,) bool, whether these were.
+    """
+    raw = apply_temperature(log_probs, 1.0)
+    return Reliability(
+        after=reliability_bins(confidence, right),
+        ece_after=ece(labels, np.exp(apply_temperature(log_probs, temperature or 1.0))),
+        before=reliability_bins(np.exp(raw.max(1)), raw.argmax(1) == labels),
+        ece_before=ece(labels, np.exp(raw)),
+        temperature=temperature,
+    )
 
 
 def reliability_bins(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> tuple[Bin, ...]:

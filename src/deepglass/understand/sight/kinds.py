@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from deepglass.features.base import Feature
+from deepglass.understand.language import tags, texts
 from deepglass.understand.sight.boxes import boxes
 from deepglass.understand.sight.cases import Seen
 from deepglass.understand.sight.images import images
@@ -19,10 +20,12 @@ KINDS: Mapping[str, Callable[[Any, Seen], dict[str, Any]]] = {
     "set": labels,
     "identity": pairs,
     "image": images,
+    "text": texts,
+    "tags": tags,
 }
 
 
 def facts_of(feature: Feature, seen: Seen) -> dict[str, Any]:
-    """Fields of `OutputFacts` that a kind fills; none for kinds that are not about pictures."""
+    """Fields of `OutputFacts` that a kind fills; none for kinds that have no panel of their own."""
     function = KINDS.get(feature.kind)
     return function(feature, seen) if function is not None and seen.truth.mask.any() else {}
