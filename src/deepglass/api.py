@@ -11,6 +11,7 @@ from deepglass.config import set_path
 from deepglass.device import pick
 from deepglass.errors import SourceError, SpecError
 from deepglass.features.identity import Verdict
+from deepglass.objectives.next_token import NextToken
 from deepglass.run import fit, recipes
 from deepglass.run.folder import Folder
 from deepglass.run.folds import fold_specs, is_many, summarise
@@ -18,6 +19,7 @@ from deepglass.run.planning import make_plan
 from deepglass.run.predictor import Answers, Rows
 from deepglass.run.prepare import Prepared, Taken, prepare, read_source, reprepare, with_context
 from deepglass.run.run import Run
+from deepglass.run.sheets import draw
 from deepglass.run.spec import Spec
 from deepglass.run.varying import change_for, vary_sounds
 from deepglass.run.writing import stream
@@ -103,6 +105,24 @@ def generate(run: str | Path | Run, prompt: str = "", length: int = 400, **setti
         print("".join(deepglass.generate("runs/input-1", "ROMEO:", temperature=0.7)))
     """
     return stream(_run(run).predictor, prompt, length, **settings)
+
+
+def generates_text(run: str | Path | Run) -> bool:
+    """Whether a run goes on with texts, as a language model does."""
+    return isinstance(_run(run).objective, NextToken)
+
+
+def sample(run: str | Path | Run, count: int = 64, *, given: Mapping[str, Any] | None = None, seed: int = 0) -> Answers:
+    """New rows that a generating run draws, {COLUMN: {"value": ...}} each.
+
+    Args:
+        given: what all of them must be, such as {"label": 7}.
+
+    Raises:
+        SpecError: `bad-value` for a run that draws nothing, or a value that it does not know.
+    """
+    predictor = _run(run).predictor
+    return draw(predictor.objective, (*predictor.inputs, *predictor.outputs), count, seed, given)
 
 
 def verify(run: str | Path | Run, a: Any, b: Any) -> Verdict:
@@ -263,7 +283,7 @@ def stored(folder: Folder, spec: Spec) -> Prepared:
         raise SourceError("not-found", f"{folder.path}: was trained on a Python object; give it again as source=")
     split = folder.split()
     kept = folder.read_json("features.json")
-    prepared = reprepare(spec, split["split"].to_numpy(), split["row"].to_numpy(), folder.features())
+    prepared = reprepare(spec, split, folder.features())
     if prepared.fingerprint != kept["source"]["fingerprint"]:
         raise SourceError("mismatched-files", f"{spec.data.source}: is not what the run {folder.path} began with")
     taken = tuple(Taken(**t) for t in kept["taken"])

@@ -35,6 +35,7 @@ class Batch:
 
     Args:
         mix: which of the rows were mixed; the targets are the rows' own.
+        views: the inputs of the same rows, changed otherwise.
 
     Shapes:
         rows: (B,) int64.
@@ -44,6 +45,7 @@ class Batch:
     targets: Mapping[str, Field]
     rows: Tensor
     mix: Mix | None = None
+    views: tuple[Mapping[str, Field], ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -158,7 +160,7 @@ class Stream(Protocol):
 Change = Callable[[Batch, Generator], Batch]
 
 
-class Shuffled:
+class Shuffled(Stream):
     """Rows in a new random order each epoch; the order follows from seed and epoch alone.
 
     Where rows are of differing length, those of a batch are of similar length, so that little of it is padding.
@@ -184,18 +186,27 @@ class Shuffled:
         self._order = self._shuffle(0)
         self._generator = Generator(data.device)
 
+    @property
+    def at(self) -> tuple[int, int]:
+        """Epoch and position of the next batch."""
+        return self._place
+
     def next(self) -> Batch:
+        seed = mix_seeds(self.seed, *self._place)
+        batch = self.data.batch(self.next_rows())
+        if self.change is not None:
+            batch = self.change(batch, self._generator.manual_seed(seed))
+        return batch
+
+    def next_rows(self) -> Tensor:
+        """The rows of the next batch."""
         epoch, position = self._place
         rows = self._order[position * self.batch_size : (position + 1) * self.batch_size]
-        batch = self.data.batch(rows)
-        if self.change is not None:
-            self._generator.manual_seed(mix_seeds(self.seed, epoch, position))
-            batch = self.change(batch, self._generator)
         last = position + 1 == self.batches_per_epoch
         self._place = Place(epoch + 1, 0) if last else Place(epoch, position + 1)
         if last:
             self._order = self._shuffle(epoch + 1)
-        return batch
+        return rows
 
     def place(self) -> dict[str, int]:
         return self._place._asdict()

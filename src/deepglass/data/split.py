@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from deepglass.data.labels import missing
 from deepglass.data.table import Table
 from deepglass.errors import SourceError, SpecError
 from deepglass.features.base import Raw
@@ -87,7 +88,7 @@ class Split:
             return _in_order(self.rows, table)
         by = self.by or ("given" if table.split is not None and self.folds is None else "random")
         word, _, column = by.partition(":")
-        labelled = np.ones(len(table), bool) if target_raw is None else ~_missing(target_raw)
+        labelled = np.ones(len(table), bool) if target_raw is None else ~missing(target_raw)
         classes = _classes(target_raw) if stratify else None
         if word == "given":
             return self._given(table, classes, labelled)
@@ -237,14 +238,6 @@ def _classes(raw: Raw | None) -> np.ndarray | None:
         return None
     values = raw.drop_nulls().unique().sort()
     return raw.replace_strict(values, np.arange(1, len(values) + 1), default=0).to_numpy().astype(np.int64)
-
-
-def _missing(raw: Raw) -> np.ndarray:
-    if isinstance(raw, pl.Series):
-        return is_missing(raw).to_numpy()
-    if isinstance(raw, np.ndarray) and raw.dtype.kind == "f":
-        return np.asarray(np.isnan(raw).reshape(len(raw), -1).all(1))
-    return np.zeros(len(raw), bool)
 
 
 def _times(table: Table, column: str) -> np.ndarray:

@@ -16,7 +16,7 @@ from deepglass.data.batches import Batch, Change, Dataset, Shuffled, Stream
 from deepglass.features.base import Answer, Best, Feature, Metric
 from deepglass.networks.network import Network
 from deepglass.networks.trunks.base import Recipe
-from deepglass.nn.tokens import Field
+from deepglass.nn.tokens import Field, pool
 from deepglass.registry import Registry
 
 
@@ -39,6 +39,9 @@ class Group:
 
     Args:
         settings: further ones of the optimizer, such as `betas`.
+        schedule: of its learning rate.
+        span: the part of the run, from 0 to 1, over which that schedule runs; before and after it the rate is that of
+            its ends. For what is trained in stages.
     """
 
     module: nn.Module
@@ -47,6 +50,8 @@ class Group:
     weight_decay: float | None = None
     clip: float | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    schedule: str | None = None
+    span: tuple[float, float] = (0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,8 @@ class Objective(nn.Module, ABC):
     monitor: ClassVar[Metric] = Metric("loss", higher_is_better=False)
     trunk: ClassVar[str | None] = None  # the network that suits it, where the data do not decide
     in_order: ClassVar[bool] = False  # the rows are one text, one series: the split keeps their order
+    unlabelled: ClassVar[bool] = False  # rows without an answer teach it too
+    generates: ClassVar[bool] = False  # `sample` makes new rows
     mixes: bool = False  # its loss weighs both answers of mixed rows: `Batch.mix`
     network: Network
 
@@ -106,6 +113,10 @@ class Objective(nn.Module, ABC):
 
     def begin(self, train: Dataset) -> None:
         """Look at the training rows once, before the first step."""
+
+    def conclude(self, train: Dataset) -> bool:
+        """What remains to be learned once the networks are trained, such as a probe on them; whether answers changed."""
+        return False
 
     def examples(self, train: Dataset) -> int:
         """How many examples an epoch has: the rows, unless the objective cuts its own."""
@@ -143,12 +154,20 @@ class Objective(nn.Module, ABC):
         """An answer for each output, an ensemble's members mixed."""
         return self.network.answers(batch.inputs, batch.targets)
 
+    def embed(self, batch: Batch) -> Tensor:
+        """Each row as a point in the learned space, (B, D): what the heads read, an ensemble's members side by side."""
+        return pool(self.network.embed(batch.inputs)).float().reshape(len(batch), -1)
+
     def look(self, batch: Batch) -> Any:
         """One pass through the networks, for those who watch their layers."""
         return self.predict(batch)
 
-    def sample(self, count: int, generator: Generator, given: Mapping[str, Field] | None = None) -> dict[str, Best]:
-        """New rows, feature name -> best answers that `Feature.decode` takes."""
+    def sample(self, count: int, generator: Generator, given: Mapping[str, Field]) -> dict[str, dict[str, Tensor]]:
+        """New rows: feature name -> best answers, as `Answer.best` gives them. Draws from the generator alone.
+
+        Args:
+            given: what new rows must be, such as their label: feature name -> a field of `count` rows, as encoded.
+        """
         raise NotImplementedError(f"{type(self).__name__} cannot generate")
 
 

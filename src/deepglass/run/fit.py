@@ -26,7 +26,9 @@ from deepglass.objectives.base import OBJECTIVES, Objective
 from deepglass.run.folder import Folder
 from deepglass.run.planning import make_plan, most_steps, threads_for
 from deepglass.run.prepare import Prepared, with_context
+from deepglass.run.sheets import SampleSheets
 from deepglass.run.spec import Spec
+from deepglass.run.starting import start_from
 from deepglass.run.suited import trunk_of
 from deepglass.run.varying import change_for, vary_sounds
 from deepglass.training.checkpoint import weights_sha256
@@ -70,7 +72,7 @@ def build(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature], dev
             advice = f"take it for another kind, such as --kind {feature.name}=category"
             raise SpecError("bad-value", f"outputs.{feature.name}: a {feature.kind} cannot be an answer; {advice}")
     chosen = trunk_of(spec, inputs, outputs)
-    given = {k: v for k, v in spec.network.items() if k != "trunk"}
+    given = {k: v for k, v in spec.network.items() if k not in ("trunk", "start")}
     seed_everything(spec.training.seed)
 
     def make(
@@ -94,7 +96,7 @@ def settle(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature], ro
     Its size is fitted to the time budget, where there is one and nobody states the size.
     """
     trunk = TRUNKS.get(trunk_of(spec, inputs, outputs), where="network.trunk")
-    settings = {k: v for k, v in spec.network.items() if k != "trunk"}
+    settings = {k: v for k, v in spec.network.items() if k not in ("trunk", "start")}
     if settled := trunk.settled(settings):
         spec = replace(spec, network={**spec.network, **settled})
     if (budget := spec.training.budget) is None:
@@ -118,9 +120,12 @@ def train(spec: Spec, prepared: Prepared, folder: Folder, listeners: Sequence[Li
     recipe = recipe_of(spec, prepared, objective)
     plan = make_plan(spec.training, recipe, objective.examples(parts["train"]), device)
     objective.apply(_read_weights)
+    if "start" in spec.network:
+        start_from(spec.network["start"], objective, prepared)
     objective.begin(parts["train"])
     folder.begin(spec, prepared, plan)
-    trainer = Trainer([HistoryFile(folder.path / "history.jsonl"), *listeners], folder.checkpoints, folder.store_plan)
+    heard = [HistoryFile(folder.path / "history.jsonl"), *_sheets(folder, objective, prepared, plan), *listeners]
+    trainer = Trainer(heard, folder.checkpoints, folder.store_plan)
     vary_sounds(objective, spec.training, recipe, prepared.inputs)
     stream = _stream(spec, prepared, objective, parts["train"], plan)
     if clock is not None:
@@ -146,7 +151,8 @@ def resume(
     vary_sounds(objective, spec.training, recipe_of(spec, prepared, objective), prepared.inputs)
     state = folder.checkpoints.load()
     history_file = HistoryFile(folder.path / "history.jsonl", state.values["step"] if state else 0)
-    trainer = Trainer([history_file, *listeners], folder.checkpoints, folder.store_plan)
+    heard = [history_file, *_sheets(folder, objective, prepared, plan), *listeners]
+    trainer = Trainer(heard, folder.checkpoints, folder.store_plan)
     stream = _stream(spec, prepared, objective, parts["train"], plan)
     history = trainer.fit(objective, stream, plan, parts["valid"], None, state)
     return _finish(spec, prepared, folder, objective, history, parts, started, None)
@@ -155,6 +161,12 @@ def resume(
 def recipe_of(spec: Spec, prepared: Prepared, objective: Objective) -> Recipe:
     """The trunk's recipe, as this kind of learning changes it."""
     return objective.recipe(TRUNKS.get(trunk_of(spec, prepared.inputs, prepared.outputs), where="network.trunk").recipe)
+
+
+def _sheets(folder: Folder, objective: Objective, prepared: Prepared, plan: Plan) -> list[Listener]:
+    """Keeps what a generating kind of learning draws on its way."""
+    features = (*prepared.inputs, *prepared.outputs)
+    return [SampleSheets(folder.path, objective, features, plan.seed)] if objective.generates else []
 
 
 def _read_weights(module: nn.Module) -> None:
@@ -190,9 +202,12 @@ def _finish(
     best: dict[str, Mapping[str, Best]] = {}
     calibration: dict[str, Calibration] = {}
     own: dict[str, Mapping[str, Mapping[str, float]]] = {}
-    if history.evaluation is not None:
-        best["valid"], own["valid"] = history.evaluation.best, history.evaluation.figures
-        for name, answers in history.evaluation.best.items():
+    evaluation = history.evaluation
+    if objective.conclude(parts["train"]) and len(parts["valid"]):
+        evaluation = objective.evaluate(parts["valid"], batch_size, search=False)
+    if evaluation is not None:
+        best["valid"], own["valid"] = evaluation.best, evaluation.figures
+        for name, answers in evaluation.best.items():
             calibration[name] = outputs[name].calibrate(answers, parts["valid"].truth[name])
     seconds = clock.elapsed() if clock is not None else history.seconds
     figures: dict[str, Mapping[str, Mapping[str, float]]] = {}

@@ -99,7 +99,7 @@ class Folder:
         """What a resumed run needs, before the first step."""
         self.store_spec(spec)
         self._write_features(prepared, {})
-        places = pl.DataFrame({"row": prepared.places, "split": list(prepared.split)})
+        places = pl.DataFrame({"row": prepared.places, "split": list(prepared.split), "hidden": prepared.hidden})
         self._write_frame("split.parquet", places)
         self.store_plan(plan)
 

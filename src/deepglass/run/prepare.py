@@ -14,6 +14,7 @@ import polars as pl
 
 from deepglass.config import construct
 from deepglass.data.batches import Dataset
+from deepglass.data.labels import KeepLabels, blanked, nothing_like
 from deepglass.data.sources import SourceOptions, read
 from deepglass.data.sources.base import joined
 from deepglass.data.split import Split
@@ -52,7 +53,8 @@ class Prepared:
     Args:
         table: the rows that are used; those left out are in `table.skipped`.
         places: (N,) int64, where each row stands in the source.
-        split: (N,) of "train", "valid", "test".
+        split: (N,) of "train", "valid", "test"; "" for rows that are not used.
+        hidden: (N,) bool, rows whose answers are hidden: `data.keep_labels`.
         inputs, outputs: fitted on the training rows.
         taken: how each column was taken.
         notes: sentences for the user: imbalance, missing labels, what was left out.
@@ -67,6 +69,7 @@ class Prepared:
     taken: tuple[Taken, ...]
     notes: tuple[str, ...]
     fingerprint: str
+    hidden: np.ndarray
 
     def rows(self, part: str) -> np.ndarray:
         return np.flatnonzero(self.split == part)
@@ -94,16 +97,26 @@ def prepare(spec: Spec) -> Prepared:
     """
     table = read_source(spec)
     check_count(len(table), table.name)
+    fingerprint = fingerprint_of(table)
     taken, features = settle(table, spec)
     targets = [f for f in features if _role(taken, f.name) == "output"]
     inputs = [f for f in features if _role(taken, f.name) == "input"]
     inputs, targets = suited(spec, inputs, targets)
-    table, places = _usable(table, inputs, targets)
-    check_rows(table, targets)
-    first = table[targets[0].column] if targets else None
+    objective = OBJECTIVES.get(spec.objective["name"], where="objective.name")
+    table, places, absent = _usable(table, inputs, targets, objective.unlabelled)
+    split = np.full(len(table), "train", "U5")
+    labelled = table.take(np.flatnonzero(~absent)) if absent.any() else table
+    check_rows(labelled, targets)
+    first = labelled[targets[0].column] if targets else None
     stratify = bool(targets) and targets[0].kind in ("category", "binary")
-    split = split_of(spec, table, targets).assign(table, first, stratify)
-    return _fitted(table, places, split, inputs, targets, taken)
+    split[~absent] = split_of(spec, table, targets).assign(labelled, first, stratify)
+    hidden = np.zeros(len(table), bool)
+    if spec.data.keep_labels is not None and targets:
+        kept = KeepLabels.of(spec.data.keep_labels)
+        hidden = kept.hidden(table[targets[0].column], split, spec.data.split.seed)
+        split[hidden] = "train" if objective.unlabelled else ""
+        table = _without_answers(table, targets, hidden)
+    return _fitted(spec, table, places, split, inputs, targets, taken, hidden, fingerprint)
 
 
 def split_of(spec: Spec, table: Table, targets: Sequence[Feature]) -> Split:
@@ -120,28 +133,47 @@ def split_of(spec: Spec, table: Table, targets: Sequence[Feature]) -> Split:
     return split
 
 
-def reprepare(spec: Spec, split: np.ndarray, places: np.ndarray, features: Mapping[str, Sequence[Feature]]) -> Prepared:
-    """What `prepare` gave, from a stored split and stored features: for a run that goes on."""
+def reprepare(spec: Spec, stored: pl.DataFrame, features: Mapping[str, Sequence[Feature]]) -> Prepared:
+    """What `prepare` gave, from a stored split and stored features: for a run that goes on.
+
+    Args:
+        stored: a line a row that was used: "row", "split", "hidden".
+    """
+    places, split = stored["row"].to_numpy(), stored["split"].to_numpy()
+    hidden = stored["hidden"].to_numpy() if "hidden" in stored.columns else np.zeros(len(places), bool)
     table = read_source(spec)
     fingerprint = fingerprint_of(table)
     inputs, outputs = tuple(features["inputs"]), tuple(features["outputs"])
     if len(places) and places.max() >= len(table):
         raise SourceError("mismatched-files", f"{table.name}: has {len(table)} rows, fewer than when the run began")
-    return Prepared(table.take(places), places, split, inputs, outputs, (), (), fingerprint)
+    table = _without_answers(table.take(places), outputs, hidden)
+    return Prepared(table, places, split, inputs, outputs, (), (), fingerprint, hidden)
 
 
 def read_source(spec: Spec) -> Table:
-    """The source as one table; with a test source, the two together and a split between them."""
+    """The source as one table; with a test source, the two together and a split between them.
+
+    Rows of an unlabelled source come last, without answers.
+    """
     table = read_like(spec.data, spec.data.source)
-    if spec.data.test is None:
-        return table
-    test = read_like(spec.data, spec.data.test)
-    absent = [n for n in table.names if n not in test.columns]
+    if spec.data.test is not None:
+        test = read_like(spec.data, spec.data.test)
+        table = _together(table, test, np.repeat(["train", "test"], [len(table), len(test)]))
+    if spec.data.unlabelled is not None:
+        named = [s.get("column", s["name"]) for s in spec.outputs] or [table.target]
+        more = read_like(spec.data, spec.data.unlabelled)
+        more = more.with_columns({n: nothing_like(table[n], len(more)) for n in named if n is not None})
+        split = None if table.split is None else np.concatenate([table.split, np.full(len(more), "train")])
+        table = _together(table, more, split)
+    return table
+
+
+def _together(table: Table, more: Table, split: np.ndarray | None) -> Table:
+    absent = [n for n in table.names if n not in more.columns]
     if absent:
-        raise SourceError("mismatched-files", f"{test.name}: lacks the columns {', '.join(absent)} of {table.name}")
-    columns = {n: joined([table[n], test[n]], n, test.name) for n in table.names}
-    given = np.where(np.arange(len(table) + len(test)) < len(table), "train", "test")
-    return replace(table, columns=columns, split=given, skipped=(*table.skipped, *test.skipped))
+        raise SourceError("mismatched-files", f"{more.name}: lacks the columns {', '.join(absent)} of {table.name}")
+    columns = {n: joined([table[n], more[n]], n, more.name) for n in table.names}
+    return replace(table, columns=columns, split=split, skipped=(*table.skipped, *more.skipped))
 
 
 def read_like(data: DataSpec, source: Source) -> Table:
@@ -225,12 +257,15 @@ def _longest_side(features: Sequence[Feature]) -> int | None:
 
 
 def _fitted(
+    spec: Spec,
     table: Table,
     places: np.ndarray,
     split: np.ndarray,
     inputs: list[Feature],
     targets: list[Feature],
     taken: list[Taken],
+    hidden: np.ndarray,
+    fingerprint: str,
 ) -> Prepared:
     train = np.flatnonzero(split == "train")
     fit = lambda f: f.fit([take_raw(table[f.column], train)])  # noqa: E731
@@ -239,11 +274,14 @@ def _fitted(
     if any(f.lines_up for f in fitted_targets):
         fitted_targets, fitted_inputs = _lined_up(table, train, fitted_targets, fitted_inputs)
     notes: list[str] = []
+    learns_without = OBJECTIVES.get(spec.objective["name"]).unlabelled
     for feature in fitted_targets:
         column = feature.encode(take_raw(table[feature.column], train))
         feature.check_target(column, table.name)
         missing = int((~column.mask).sum())
-        if missing:
+        if missing and learns_without:
+            notes.append(f"{feature.name}: {missing:,} training rows without a value are learned from too")
+        elif missing:
             notes.append(f"{feature.name}: {missing} training rows have no value and teach nothing about it")
         notes += feature.remarks(column)
     notes += _left_out(table.skipped)
@@ -256,7 +294,8 @@ def _fitted(
         fitted_targets,
         tuple(taken),
         tuple(notes),
-        fingerprint_of(table),
+        fingerprint,
+        hidden,
     )
 
 
@@ -288,8 +327,14 @@ def _left_out(skipped: Sequence[Skipped], most: int = 3) -> list[str]:
     return [*notes, f"left out: {more} more, {len(skipped)} in all"] if more > 0 else notes
 
 
-def _usable(table: Table, inputs: Sequence[Feature], targets: Sequence[Feature]) -> tuple[Table, np.ndarray]:
-    """Leave out rows whose item cannot be read, and rows without any target."""
+def _usable(
+    table: Table, inputs: Sequence[Feature], targets: Sequence[Feature], unlabelled: bool
+) -> tuple[Table, np.ndarray, np.ndarray]:
+    """Leave out rows whose item cannot be read, and rows without any target unless they are of use.
+
+    Returns:
+        The rows that stay, their places, and which of them have no target.
+    """
     keep = np.ones(len(table), bool)
     skipped: list[Skipped] = []
     for feature in (*inputs, *targets):
@@ -297,17 +342,24 @@ def _usable(table: Table, inputs: Sequence[Feature], targets: Sequence[Feature])
             keep[row] = False
             name = getattr(table[feature.column][row], "name", f"row {row}")
             skipped.append(Skipped(name, reason.partition("] ")[2].removeprefix(f"{name}: ") or reason))
+    absent = np.zeros(len(table), bool)
     if targets:
         absent = np.all([_absent(table[f.column]) for f in targets], axis=0)
+    if not unlabelled:
         count = int((absent & keep).sum())
         if count:
             names = " or ".join(f.name for f in targets)
             skipped.append(Skipped("1 row" if count == 1 else f"{count} rows", f"no value for {names}"))
         keep &= ~absent
     places = np.flatnonzero(keep)
-    if len(places) == len(table):
-        return table, places
-    return replace(table.take(places), skipped=(*table.skipped, *skipped)), places
+    if len(places) < len(table):
+        table = replace(table.take(places), skipped=(*table.skipped, *skipped))
+    return table, places, absent[places]
+
+
+def _without_answers(table: Table, targets: Sequence[Feature], rows: np.ndarray) -> Table:
+    """The table with the answers of these rows, (N,) bool, hidden."""
+    return table.with_columns({f.column: blanked(table[f.column], rows) for f in targets}) if rows.any() else table
 
 
 def _kind(table: Table, settings: Mapping[str, Any], spec: Spec) -> tuple[str, str]:

@@ -15,10 +15,12 @@ from typing import Any, Literal
 import yaml
 
 from deepglass.config import construct, parse_seconds
+from deepglass.data.labels import KeepLabels
 from deepglass.data.split import Split
 from deepglass.errors import SourceError, SpecError
 
-SOURCES = ("source", "test")
+SOURCES = ("source", "test", "unlabelled")
+PATHS = (*SOURCES, "root")
 Source = Any  # a path, a `sklearn:` or `data:` name, or a Python object that `data.sources.read` knows
 
 
@@ -33,6 +35,9 @@ class DataSpec:
         name: how file names carry labels, such as "{digit}_{speaker}_{take}".
         ignore: columns that are left out.
         test: a second source whose rows are the test rows.
+        unlabelled: a further source, of rows without an answer, for kinds of learning that learn from them too.
+        keep_labels: how many answers outside the test rows are kept, or {"per_class": N}; the others are hidden, to see
+            how much is learned from few.
         root: the folder of the sets that `data:NAME` names; else $DEEPGLASS_DATA.
         delimiter, encoding, header, quote, missing, sheet: as in `data.sources.SourceOptions`, where the recognition
             errs.
@@ -44,6 +49,8 @@ class DataSpec:
     name: str | None = None
     ignore: tuple[str, ...] = ()
     test: Source = None
+    unlabelled: Source = None
+    keep_labels: int | Mapping[str, int] | None = None
     root: str | None = None
     delimiter: str | None = None
     encoding: str | None = None
@@ -51,6 +58,10 @@ class DataSpec:
     quote: str | None = None
     missing: tuple[str, ...] = ()
     sheet: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.keep_labels is not None:
+            KeepLabels.of(self.keep_labels)
 
 
 @dataclass(frozen=True)
@@ -154,7 +165,7 @@ class Spec:
         values = dict(content)
         data = values.pop("data", {})
         data = dict(data) if isinstance(data, Mapping) else {"source": data}
-        for key in ("source", "test", "root"):
+        for key in PATHS:
             if folder is not None:
                 data[key] = _relative(data.get(key), folder)
         split = data.pop("split", {})
@@ -172,7 +183,7 @@ class Spec:
 
     def anchored(self) -> Spec:
         """The same with absolute paths, so that it means the same from another folder."""
-        data = {k: _relative(getattr(self.data, k), Path.cwd()) for k in ("source", "test", "root")}
+        data = {k: _relative(getattr(self.data, k), Path.cwd()) for k in PATHS}
         return dataclasses.replace(self, data=dataclasses.replace(self.data, **data))
 
     def to_dict(self) -> dict[str, Any]:

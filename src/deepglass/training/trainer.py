@@ -184,7 +184,8 @@ class _Run:
         groups = groups_of(objective)
         self.optimizers = {name: optimizer_for(group, plan) for name, group in groups.items()}
         self.clips = {name: plan.clip if group.clip is None else group.clip for name, group in groups.items()}
-        self.schedule = schedule(plan.schedule, plan.warmup)
+        self.spans = {name: group.span for name, group in groups.items()}
+        self.schedules = {name: schedule(g.schedule or plan.schedule, plan.warmup) for name, g in groups.items()}
         self.step = 0
         self.records: list[Record] = []
         self.rate_scale = 1.0
@@ -230,9 +231,10 @@ class _Run:
         self.objective.train()  # before the stream, which may ask the objective for its batch
         batch = self.stream.next()
         progress = self.plan.progress(self.step)
-        factor = self.schedule(progress) * self.rate_scale
-        for optimizer in self.optimizers.values():
-            set_learning_rates(optimizer, factor)
+        for name, optimizer in self.optimizers.items():
+            start, end = self.spans[name]
+            own = min(max((progress - start) / (end - start), 0.0), 1.0)
+            set_learning_rates(optimizer, self.schedules[name](own) * self.rate_scale)
         losses = self.objective.losses(batch, progress)
         while (loss := self._next(losses)) is not None:
             if loss.value.requires_grad:

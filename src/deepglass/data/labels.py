@@ -1,0 +1,122 @@
+"""Answers that are hidden, to learn how much can be learned from few of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from deepglass.errors import SpecError
+from deepglass.features.base import Raw
+from deepglass.parsing import is_missing
+
+_WHERE = "data.keep_labels"
+
+
+@dataclass(frozen=True)
+class KeepLabels:
+    """How many of the answers outside the test rows are kept: so many in all, or of each class.
+
+    Raises:
+        SpecError: `bad-value` unless one of the two is given, above 0.
+    """
+
+    count: int | None = None
+    per_class: int | None = None
+
+    def __post_init__(self) -> None:
+        given = [v for v in (self.count, self.per_class) if v is not None]
+        if len(given) != 1 or isinstance(given[0], bool) or not isinstance(given[0], int) or given[0] < 1:
+            raise SpecError("bad-value", f"{_WHERE}: expected a number of labels above 0, or {{per_class: 10}}")
+
+    @staticmethod
+    def of(value: int | Mapping[str, int]) -> KeepLabels:
+        """From a spec's words."""
+        if isinstance(value, Mapping):
+            if set(value) != {"per_class"}:
+                raise SpecError("bad-value", f"{_WHERE}: expected a number or {{per_class: 10}}, got {dict(value)}")
+            return KeepLabels(per_class=value["per_class"])
+        return KeepLabels(count=value)
+
+    def hidden(self, raw: Raw, split: np.ndarray, seed: int) -> np.ndarray:
+        """The rows whose answer is hidden, (N,) bool; those of the test never are.
+
+        What is kept is divided between training and validation rows as the rows are, so that no more labels are used
+        to choose the best weights than were paid for.
+
+        Args:
+            raw: the answers, (N,).
+            split: (N,) of "train", "valid", "test", "".
+
+        Raises:
+            SpecError: `bad-value` where `per_class` meets answers without classes, or a class has too few.
+        """
+        labelled = ~missing(raw) & np.isin(split, ("train", "valid"))
+        classes = self._classes(raw)
+        random = np.random.default_rng(seed)
+        kept = np.zeros(len(split), bool)
+        for value in np.unique(classes[labelled]):
+            for part, wanted in self._shares(split, labelled).items():
+                rows = np.flatnonzero(labelled & (split == part) & (classes == value))
+                if part == "train" and len(rows) < wanted and self.per_class is not None:
+                    raise SpecError(
+                        "bad-value", f"{_WHERE}: {self.per_class} of each class, but one has only {len(rows)} rows"
+                    )
+                kept[random.permutation(rows)[:wanted]] = True
+        return labelled & ~kept
+
+    def _shares(self, split: np.ndarray, labelled: np.ndarray) -> dict[str, int]:
+        """How many labels each part keeps, a class or in all."""
+        wanted = self.per_class or self.count or 0
+        valid = int((labelled & (split == "valid")).sum())
+        share = round(wanted * valid / max(int(labelled.sum()), 1)) if valid else 0
+        return {"train": wanted - share, "valid": share}
+
+    def _classes(self, raw: Raw) -> np.ndarray:
+        if self.per_class is None:
+            return np.zeros(len(raw), np.int64)
+        flat = isinstance(raw, np.ndarray) and raw.ndim == 1
+        single = raw if isinstance(raw, pl.Series) else pl.Series(raw) if flat else None
+        if single is None or single.dtype.is_nested() or single.dtype.is_float():
+            raise SpecError("bad-value", f"{_WHERE}: per_class needs an answer with classes; give a number of labels")
+        return single.rank("dense").fill_null(0).to_numpy().astype(np.int64)
+
+
+def missing(raw: Raw) -> np.ndarray:
+    """The rows of a raw column that hold nothing, (N,) bool."""
+    if isinstance(raw, pl.Series):
+        return is_missing(raw).to_numpy()
+    if isinstance(raw, np.ndarray):
+        return np.asarray(
+            np.isnan(raw.reshape(len(raw), -1)).all(1) if raw.dtype.kind == "f" else np.zeros(len(raw), bool)
+        )
+    return np.array([value is None for value in raw], bool)
+
+
+def blanked(raw: Raw, rows: np.ndarray) -> Raw:
+    """A raw column whose values in these rows, (N,) bool, are gone."""
+    if isinstance(raw, pl.Series):
+        return raw.set(pl.Series(rows), None) if not raw.dtype.is_nested() else _listed(raw, rows)
+    if isinstance(raw, np.ndarray) and raw.ndim == 1 and raw.dtype.kind != "f":
+        return pl.Series(raw).set(pl.Series(rows), None)
+    if isinstance(raw, np.ndarray):
+        values = raw.astype(np.float64)
+        values[rows] = np.nan
+        return values
+    return [None if gone else value for value, gone in zip(raw, rows, strict=True)]  # type: ignore[misc]
+
+
+def nothing_like(raw: Raw, count: int) -> Raw:
+    """So many rows without a value, as they would stand in such a column."""
+    if isinstance(raw, pl.Series):
+        return pl.Series(raw.name, [None] * count, dtype=raw.dtype)
+    if isinstance(raw, np.ndarray):
+        return np.full((count, *raw.shape[1:]), np.nan)
+    return [None] * count  # type: ignore[list-item]
+
+
+def _listed(raw: pl.Series, rows: np.ndarray) -> pl.Series:
+    values = [None if gone else value for value, gone in zip(raw.to_list(), rows, strict=True)]
+    return pl.Series(raw.name, values, dtype=raw.dtype)

@@ -1,0 +1,157 @@
+"""Several looks at one row: nearly as it is, and changed as much as its answer bears.
+
+    weak, strong = weak_view(inputs, classes), strong_view(inputs, classes)
+    stream = Viewed(Shuffled(data, 256, seed), seed, (weak, strong))
+    stream.next().inputs           # of the first view; `views` holds those of the others
+
+Source: Sohn et al., 2020, arXiv 2001.07685 (weak and strong); Bahri et al., 2021, arXiv 2106.15147, and Yoon et al.,
+2020, NeurIPS 33 (cells of tables that take another row's value).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from deepglass.data.augment import Augment, sided
+from deepglass.data.augment_text import TextAugment
+from deepglass.data.batches import Batch, Change, Dataset, Shuffled, Stream, mix_seeds
+from deepglass.features.base import Feature
+from deepglass.features.image import Image
+from deepglass.features.text import Text
+from deepglass.features.video import Video
+
+
+@dataclass(frozen=True)
+class View:
+    """A change of a batch's inputs.
+
+    Args:
+        pictures, texts: input name -> its changes.
+        cells: input name -> the share of rows whose value is another row's of the batch.
+    """
+
+    pictures: Mapping[str, Augment] = field(default_factory=dict)
+    texts: Mapping[str, TextAugment] = field(default_factory=dict)
+    cells: Mapping[str, float] = field(default_factory=dict)
+
+    def __call__(self, batch: Batch, generator: Generator) -> Batch:
+        inputs = dict(batch.inputs)
+        for name, augment in self.pictures.items():
+            inputs[name] = inputs[name]._replace(values=augment(inputs[name].values, generator))
+        for name, change in self.texts.items():
+            inputs[name] = change(inputs[name], generator)
+        for name, share in self.cells.items():
+            inputs[name] = inputs[name].take(_partners(len(batch), share, generator))
+        return replace(batch, inputs=inputs)
+
+
+def _partners(count: int, share: float, generator: Generator) -> Tensor:
+    """The row that each row's value is taken from: its own, or for a share of them any."""
+    draw = torch.rand(2, count, generator=generator, device=generator.device)
+    own = torch.arange(count, device=generator.device)
+    return torch.where(draw[0] < share, (draw[1] * count).long().clamp_max(count - 1), own)
+
+
+def weak_view(inputs: Sequence[Feature], classes: Sequence[str] = ()) -> View:
+    """Changes that are safe for any answer: pictures as in supervised training, the rest as it is."""
+    return View(pictures={f.name: Augment.of(*_shape(f), classes=classes) for f in _pictures(inputs)})
+
+
+def strong_view(inputs: Sequence[Feature], classes: Sequence[str] = (), crop: float = 0.0) -> View:
+    """Changes after which a person would just know the row again.
+
+    Args:
+        crop: the part of a picture that may be cut away.
+    """
+    pictures = {}
+    for f in _pictures(inputs):
+        channels, _ = _shape(f)
+        grey = channels == 1
+        pictures[f.name] = Augment(
+            shift=0.125,
+            flip=not grey and not sided(classes),
+            rotate=30.0 if grey else 15.0,
+            scale=0.25,
+            shear=0.3 if grey else 0.15,
+            crop=crop,
+            colour=0.0 if grey else 0.4,
+            erase=0.35,
+            noise=0.1 if grey else 0.0,
+        )
+    texts = {f.name: TextAugment(drop=0.25, swap=0.1) for f in inputs if isinstance(f, Text)}
+    cells = {f.name: 0.3 for f in inputs if f.name not in pictures and f.name not in texts and f.kind != "audio"}
+    return View(pictures, texts, cells if len(cells) > 1 else {})
+
+
+def _pictures(inputs: Sequence[Feature]) -> list[Image | Video]:
+    return [f for f in inputs if isinstance(f, Image | Video)]
+
+
+def _shape(picture: Image | Video) -> tuple[int, tuple[int, int]]:
+    assert picture.channels_ is not None
+    assert picture.size_ is not None
+    return picture.channels_, picture.size_
+
+
+class Viewed(Stream):
+    """A stream whose rows are seen in several ways.
+
+    Args:
+        inner: gives rows in an order of its own; its `change` is None.
+        views: the first makes the batch's `inputs`, the others its `views`; None: as they are. Their randomness follows
+            from the seed and the stream's place.
+    """
+
+    def __init__(self, inner: Shuffled | Pools, seed: int, views: Sequence[Change | None]) -> None:
+        self.inner, self.seed, self._views = inner, seed, views
+        self.batches_per_epoch = inner.batches_per_epoch
+        self._generator = Generator(inner.data.device)
+
+    def next(self) -> Batch:
+        self._generator.manual_seed(mix_seeds(self.seed, *self.inner.at))
+        batch = self.inner.next()
+        first, *others = (view(batch, self._generator) if view else batch for view in self._views)
+        return replace(first, views=tuple(other.inputs for other in others))
+
+    def place(self) -> dict[str, Any]:
+        return self.inner.place()
+
+    def go_to(self, place: Mapping[str, Any]) -> None:
+        self.inner.go_to(place)
+
+
+class Pools(Stream):
+    """Batches that draw some rows from each of two pools, each in an order of its own: the first pool's stand first.
+
+    Args:
+        rows: of the two pools.
+        sizes: rows a batch of each; at most as many as the pool has.
+    """
+
+    def __init__(self, data: Dataset, rows: tuple[np.ndarray, np.ndarray], sizes: tuple[int, int], seed: int) -> None:
+        self.data = data
+        self.pools = tuple(
+            Shuffled(data, size, mix_seeds(seed, 0, i), rows=r) for i, (r, size) in enumerate(zip(rows, sizes))
+        )
+        self.batches_per_epoch = self.pools[1].batches_per_epoch
+
+    @property
+    def at(self) -> tuple[int, int]:
+        """Epoch and position in the second pool."""
+        return self.pools[1].at
+
+    def next(self) -> Batch:
+        return self.data.batch(torch.cat([pool.next_rows() for pool in self.pools]))
+
+    def place(self) -> dict[str, Any]:
+        return {"first": self.pools[0].place(), "second": self.pools[1].place()}
+
+    def go_to(self, place: Mapping[str, Any]) -> None:
+        self.pools[0].go_to(place["first"])
+        self.pools[1].go_to(place["second"])

@@ -1,0 +1,102 @@
+"""What a learned space knows of answers that it was not learned from: a linear probe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from deepglass.data.batches import Batch, Dataset
+from deepglass.features.base import Answer, Feature
+from deepglass.nn.tokens import Field, Tokens
+
+ROWS = 30_000  # at most, that a probe is fitted on
+STEPS = 200  # of L-BFGS, at most
+DECAY = 1e-4  # of the probe's weights, beside the mean loss
+
+
+class Probe(nn.Module):
+    """A linear head an output on standardised, frozen points; nothing goes back into what made them.
+
+    Args:
+        outputs: fitted features.
+        dim: D of the points.
+
+    Source: Alain and Bengio, 2016, arXiv 1610.01644.
+    """
+
+    mean: Tensor
+    std: Tensor
+    fitted: Tensor
+
+    def __init__(self, outputs: Sequence[Feature], dim: int) -> None:
+        super().__init__()
+        self.outputs = {f.name: f for f in outputs}
+        self.heads = nn.ModuleDict({_key(f.name): f.head(dim) for f in outputs})
+        self.register_buffer("mean", torch.zeros(dim))
+        self.register_buffer("std", torch.ones(dim))
+        self.register_buffer("fitted", torch.zeros((), dtype=torch.bool))
+
+    def fit(self, train: Dataset, embed: Callable[[Batch], Tensor], batch_size: int = 512) -> bool:
+        """Fit the heads on the training rows that have an answer; False where there is nothing to fit.
+
+        Args:
+            embed: a batch to its points (B, D).
+        """
+        rows = self._rows(train)
+        if not self.outputs or not len(rows):
+            return False
+        points, targets = [], []
+        with torch.no_grad():
+            for some in torch.from_numpy(rows).split(batch_size):
+                batch = train.batch(some)
+                points.append(embed(batch).float())
+                targets.append(batch.targets)
+        x = torch.cat(points)
+        self.mean.copy_(x.mean(0))
+        self.std.copy_(x.std(0, correction=0).clamp_min(1e-6))
+        known = {n: _joined([t[n] for t in targets]) for n in self.outputs}
+        self._descend((x - self.mean) / self.std, known)
+        self.fitted.fill_(True)
+        return True
+
+    def answers(self, points: Tensor) -> dict[str, Answer]:
+        """Output name -> answers to points (B, D)."""
+        x = ((points.float() - self.mean) / self.std).unsqueeze(1)
+        tokens = Tokens(x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device))
+        return {n: f.answer(self.heads[_key(n)](tokens)) for n, f in self.outputs.items()}
+
+    def _rows(self, train: Dataset) -> np.ndarray:
+        known = [column.mask for name, column in train.truth.items() if name in self.outputs]
+        rows = np.flatnonzero(np.any(known, axis=0)) if known else np.zeros(0, np.int64)
+        if len(rows) > ROWS:
+            rows = np.sort(np.random.default_rng(0).choice(rows, ROWS, replace=False))
+        return rows
+
+    def _descend(self, x: Tensor, targets: Mapping[str, Field]) -> None:
+        weights = list(self.heads.parameters())
+        optimizer = torch.optim.LBFGS(weights, max_iter=STEPS, history_size=10, line_search_fn="strong_wolfe")
+
+        def loss() -> Tensor:
+            optimizer.zero_grad()
+            total = sum((w.square().sum() for w in weights if w.ndim > 1), torch.zeros((), device=x.device)) * DECAY
+            tokens = Tokens(x.unsqueeze(1), torch.ones(len(x), 1, dtype=torch.bool, device=x.device))
+            for name, feature in self.outputs.items():
+                known = targets[name].known
+                rows = feature.answer(self.heads[_key(name)](tokens)).loss(targets[name])
+                total = total + torch.where(known, rows, 0.0).sum() / known.sum().clamp_min(1)
+            total.backward()
+            return total
+
+        with torch.enable_grad():
+            optimizer.step(loss)
+
+
+def _joined(fields: Sequence[Field]) -> Field:
+    return Field(torch.cat([f.values for f in fields]), torch.cat([f.mask for f in fields]))
+
+
+def _key(name: str) -> str:
+    return "probe_" + name.replace(".", "_dot_")
