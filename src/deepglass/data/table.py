@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
+from deepglass.data.environments import Environment
 from deepglass.errors import SourceError, near_miss
 from deepglass.features.base import Raw, take_raw
 
@@ -43,6 +44,7 @@ class Table:
         aside: columns that are no inputs unless the spec names them, as they give the answer away or only say where a
             row is from.
         hints: settings that the source itself knows for a column, such as {"mask": {"names": ["sky", "road"]}}.
+        environment: the world that the rows are seen in, for kinds of learning that act.
     """
 
     columns: Mapping[str, Raw]
@@ -54,6 +56,7 @@ class Table:
     kinds: Mapping[str, str] = field(default_factory=dict)
     aside: tuple[str, ...] = ()
     hints: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    environment: Environment | None = None
 
     def __len__(self) -> int:
         return next((len(raw) for raw in self.columns.values()), 0)

@@ -6,6 +6,7 @@
     read("novel.txt")              plain text, a folder of such texts; CoNLL-U; train.en beside train.fr, line by line
     read("sklearn:digits")         a bundled set
     read("made:moving_digits")     a set that is made on the spot
+    read("gym:CartPole-v1")        what is seen in a world of gymnasium, and how to make it again
     read("data:mnist")             a named set below --data-root or $DEEPGLASS_DATA
     read(frame)                    a polars or pandas frame, a dict of columns, (X, y), a list of dicts
 
@@ -24,12 +25,14 @@ from typing import TYPE_CHECKING, Union
 import numpy as np
 import polars as pl
 
+from deepglass.data.environments import PREFIX as GYM
 from deepglass.data.sources import named
 from deepglass.data.sources.annotated import read_annotated, read_annotation_file
 from deepglass.data.sources.archives import is_archive, unpack
 from deepglass.data.sources.base import Findings, SourceOptions, visible
 from deepglass.data.sources.captions import with_captions
 from deepglass.data.sources.delimited import table_of_text
+from deepglass.data.sources.gym import read_gym
 from deepglass.data.sources.idx import is_idx, partners, read_idx_files
 from deepglass.data.sources.media import holds_media, media_kind, read_media_folder, with_media
 from deepglass.data.sources.npz import read_npz
@@ -65,7 +68,7 @@ def read(
     """Anything that people have as a table.
 
     Args:
-        source: a path, `sklearn:NAME`, `data:NAME`, "-" for a text table on standard input, or a Python object.
+        source: a path, `sklearn:NAME`, `gym:NAME`, `data:NAME`, "-" for a text table on standard input, or a Python object.
         columns: names for all columns, for sources without or with other names.
         name_pattern: reads columns out of files' names, such as "{digit}_{speaker}_{take}".
         data_root: the folder of the named sets; None: $DEEPGLASS_DATA.
@@ -88,6 +91,8 @@ def read(
     if text.startswith(_MADE):
         made = import_module("deepglass.data.sources.made")  # it needs scikit-learn as well
         return read_object(made.read_made(text.removeprefix(_MADE)), columns)
+    if text.startswith(GYM):
+        return read_object(read_gym(text.removeprefix(GYM)), columns)
     if text == "-":
         return _read_bytes(sys.stdin.buffer.read(), "standard input", columns, options)
     if text.startswith(named.PREFIX):
