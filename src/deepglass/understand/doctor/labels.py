@@ -1,0 +1,208 @@
+"""What a trained run says of labels: those that look wrong, and the rows whose label would teach most.
+
+label_errors(run.predictor, table)      [LabelError(place=17, given="cat", proposed="dog", sure=0.98), ...]
+worth_labelling(run.predictor, table)   [Worth(place=40, score=0.93), ...]
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from deepglass.calibration import apply_temperature
+from deepglass.data.batches import Dataset
+from deepglass.data.table import Table
+from deepglass.features.base import Column, Feature
+from deepglass.objectives.base import join_best
+from deepglass.run.predictor import Predictor
+from deepglass.understand.doctor.cross_fit import cross_fitted
+
+CLASSES = ("category", "binary")  # kinds of answers whose labels can look wrong
+SURE = 0.8  # how sure a label must be wrong to be named
+UNSEEN = 1.25  # wrong labels beside those that the certain half of the rows lets expect
+FEWEST = 20  # labelled rows below which nothing is said
+CANDIDATES = 2000  # rows among which those worth labelling are chosen, the least certain ones
+KNOWN = 2000  # labelled rows that new ones are compared with
+BATCH = 1024
+
+
+class LabelError(NamedTuple):
+    """A label that looks wrong: where, what it says, what it should say, and how sure that is."""
+
+    place: int
+    given: str
+    proposed: str
+    sure: float
+
+
+class Worth(NamedTuple):
+    """A row without a label, and what a label would be worth, from 0 to 1."""
+
+    place: int
+    score: float
+
+
+class Seen(NamedTuple):
+    """Rows as the network sees them.
+
+    Shapes:
+        embedding: (N, D) float32; log_probs: (N, K) float32, None where the answer has no classes.
+    """
+
+    embedding: np.ndarray
+    log_probs: np.ndarray | None
+
+
+def label_errors(predictor: Predictor, table: Table, output: str | None = None) -> list[LabelError]:
+    """The labels that look wrong, surest first.
+
+    A linear head on the frozen embedding is cross-fitted, so no row is judged by a head that knows its label. As many
+    rows are named as labels are wrong by estimate: the share of the given labels that differ where the heads are most
+    certain, in each class; among the rows where the head's class and the given one differ, those with the largest
+    margins.
+
+    Args:
+        table: rows with labels; those without are passed over.
+        output: which answer; None: the first with classes.
+
+    Returns:
+        Places in `table`; empty where no answer has classes or there are too few rows.
+
+    Source: Northcutt, Jiang and Chuang, 2019, arXiv 1911.00068, section 3.2, "prune by noise rate". Ours estimates the
+    rate where the heads are certain, since hard rows would be taken for wrong labels.
+    """
+    feature = _answer(predictor, output)
+    if feature is None or feature.column not in table.columns:
+        return []
+    truth = feature.encode(table[feature.column])
+    known = _labelled(truth)
+    labels = truth.values[known].astype(np.int64) - 1
+    if len(known) < FEWEST or len(np.unique(labels)) < 2:
+        return []
+    seen = see(predictor, table.take(known))
+    return suspects(seen.embedding, labels, feature.class_names, known)
+
+
+def suspects(embedding: np.ndarray, labels: np.ndarray, names: tuple[str, ...], places: np.ndarray) -> list[LabelError]:
+    """The labels that look wrong, from what the network sees; `places` (N,) are given back."""
+    log_probs = cross_fitted(embedding, labels, len(names))
+    rows = np.arange(len(labels))
+    said = log_probs.argmax(1)
+    margin = log_probs[rows, said] - log_probs[rows, labels]
+    sure = 1 / (1 + np.exp(-margin))
+    differ = np.flatnonzero((said != labels) & (sure >= SURE))
+    most = round(_wrong_share(log_probs, labels) * len(labels))
+    chosen = differ[np.argsort(-margin[differ], kind="stable")][:most]
+    return [LabelError(int(places[i]), names[labels[i]], names[said[i]], round(float(sure[i]), 4)) for i in chosen]
+
+
+def worth_labelling(predictor: Predictor, table: Table, output: str | None = None, count: int = 100) -> list[Worth]:
+    """The rows without a label that are worth one, best first: uncertain ones, far from what is labelled or chosen.
+
+    The score of a row is its uncertainty, one minus the margin between its two likeliest classes, times its distance
+    in the embedding to the nearest labelled or already chosen row, beside the median of those distances. Answers
+    without classes are chosen by distance alone.
+
+    Args:
+        table: rows; those that have the label already are what the others are compared with.
+        output: which answer; None: the first with classes, else the first.
+
+    Source: Ash et al., 2019, arXiv 1906.03671 (BADGE): uncertainty and diversity together. Ours takes the farthest
+    row each time instead of drawing one, so the order is fixed.
+    """
+    feature = _answer(predictor, output) or next(iter(predictor.outputs), None)
+    if feature is None:
+        return []
+    known = np.zeros(0, np.int64)
+    if feature.column in table.columns:
+        known = _labelled(feature.encode(table[feature.column]))
+    open_rows = np.setdiff1d(np.arange(len(table)), known)
+    if not len(open_rows):
+        return []
+    seen = see(predictor, table.take(open_rows), feature)
+    doubt = _doubt(seen, predictor.calibration.get(feature.name, {}).get("temperature", 1.0))
+    kept = np.argsort(-doubt, kind="stable")[:CANDIDATES]
+    random = np.random.default_rng(0)
+    beside = known if len(known) <= KNOWN else np.sort(random.choice(known, KNOWN, replace=False))
+    others = see(predictor, table.take(beside)).embedding if len(beside) else None
+    return _farthest(seen.embedding[kept], doubt[kept], open_rows[kept], others, count)
+
+
+def see(predictor: Predictor, table: Table, answer: Feature | None = None) -> Seen:
+    """Rows in the learned space, and the probabilities of an answer's classes."""
+    columns: dict[str, Column] = predictor.encode(table)
+    data = Dataset(columns, {}, predictor.device)
+    points: list[np.ndarray] = []
+    answers: list[dict[str, torch.Tensor]] = []
+    predictor.objective.eval()
+    with torch.inference_mode():
+        for batch in data.batches(BATCH):
+            points.append(predictor.objective.embed(batch).float().cpu().numpy())
+            if answer is not None and answer.class_names:
+                answers.append(predictor.objective.predict(batch)[answer.name].best())
+    best = join_best(answers) if answers else {}
+    return Seen(np.concatenate(points), best.get("log_probs"))
+
+
+def _answer(predictor: Predictor, output: str | None) -> Feature | None:
+    """The answer that is asked for, or the first with classes."""
+    fitting = [f for f in predictor.outputs if f.kind in CLASSES and output in (None, f.name)]
+    return fitting[0] if fitting else None
+
+
+def _labelled(truth: Column) -> np.ndarray:
+    """The rows whose label is known, and was known in training."""
+    known = truth.mask.reshape(len(truth), -1).any(1)
+    if truth.offsets is None and truth.values.ndim == 1 and truth.values.dtype.kind in "iu":
+        known &= truth.values > 0
+    return np.flatnonzero(known)
+
+
+def _wrong_share(log_probs: np.ndarray, labels: np.ndarray) -> float:
+    """The share of wrong labels: how often the label differs among the more certain half of what is taken for a class.
+
+    That hard rows are often wrong says nothing of their labels; where the head is certain, it does. The network has
+    learned a little of each wrong label and is less certain there, so the half holds too few of them: `UNSEEN`.
+    """
+    said, certain = log_probs.argmax(1), log_probs.max(1)
+    differing, counted = 0.0, 0
+    for k in np.unique(said):
+        rows = np.flatnonzero(said == k)
+        half = rows[certain[rows] >= np.median(certain[rows])]
+        differing += len(rows) * float((labels[half] != k).mean())
+        counted += len(rows)
+    return UNSEEN * differing / counted
+
+
+def _doubt(seen: Seen, temperature: float) -> np.ndarray:
+    if seen.log_probs is None or seen.log_probs.shape[1] < 2:
+        return np.ones(len(seen.embedding))
+    top = np.sort(np.exp(apply_temperature(seen.log_probs, temperature)), 1)[:, -2:]
+    return 1 - (top[:, 1] - top[:, 0])
+
+
+def _farthest(
+    points: np.ndarray, doubt: np.ndarray, places: np.ndarray, known: np.ndarray | None, count: int
+) -> list[Worth]:
+    """Row by row the largest product of doubt and distance to what is labelled or chosen."""
+    x = points.astype(np.float64)
+    middle, spread = x.mean(0), x.std(0) + 1e-6
+    x = (x - middle) / spread
+    away = np.full(len(x), np.inf)
+    if known is not None:
+        other = (known - middle) / spread
+        squares = (x**2).sum(1)[:, None] + (other**2).sum(1) - 2 * x @ other.T
+        away = np.sqrt(np.maximum(squares.min(1), 0))
+    usual = np.median(away) if known is not None else np.median(np.sqrt(((x - x.mean(0)) ** 2).sum(1)))
+    chosen: list[Worth] = []
+    for _ in range(min(count, len(x))):
+        score = doubt * np.minimum(away / max(usual, 1e-9), 1)
+        i = int(score.argmax())
+        if chosen and score[i] <= 0:
+            break
+        chosen.append(Worth(int(places[i]), round(float(score[i]), 4)))
+        away = np.minimum(away, np.sqrt(((x - x[i]) ** 2).sum(1)))
+        away[i] = 0
+    return chosen
