@@ -65,4 +65,5 @@ def _without_rows(output: OutputFacts) -> OutputFacts:
         numbers = replace(numbers, truth=numbers.truth[:0], predicted=numbers.predicted[:0], low=None, high=None)
     verification = output.verification and replace(output.verification, hardest=())
     output = replace(output, wrote=tuple(w for w in output.wrote if w.row is None), tagged=())
+    output = replace(output, looked=(), read=(), heard=())
     return replace(output, mistakes=(), numbers=numbers, overlays=(), redrawn=(), verification=verification)

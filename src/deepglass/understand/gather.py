@@ -62,7 +62,7 @@ def gather(folder: Folder, prepared: Prepared, objective: Objective, best: Mappi
     kept = folder.read_json("features.json")
     table = prepared.table
     outputs = [
-        _output(f, prepared, best["test"][f.name], kept["calibration"].get(f.name, {}), figures)
+        _output(f, prepared, objective, best["test"][f.name], kept["calibration"].get(f.name, {}), figures)
         for f in prepared.outputs
         if f.name in best.get("test", {})
     ]
@@ -192,7 +192,12 @@ def _filters(objective: Objective, prepared: Prepared, device: str) -> Filters |
 
 
 def _output(
-    feature: Feature, prepared: Prepared, best: Best, calibration: Calibration, figures: Mapping[str, Any]
+    feature: Feature,
+    prepared: Prepared,
+    objective: Objective,
+    best: Best,
+    calibration: Calibration,
+    figures: Mapping[str, Any],
 ) -> OutputFacts:
     rows = prepared.rows("test")
     truth = _truth(feature, prepared, rows)
@@ -221,7 +226,7 @@ def _output(
         mistakes=mistakes,
         remarks=tuple(feature.remarks(truth)) if len(known) else (),
     )
-    return replace(facts, **facts_of(feature, Seen(prepared, rows, best, truth, calibration)))
+    return replace(facts, **facts_of(feature, Seen(prepared, rows, best, truth, calibration, objective)))
 
 
 def _learned(objective: Objective, prepared: Prepared, figures: Mapping[str, Any]) -> tuple[OutputFacts, ...]:

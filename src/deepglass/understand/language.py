@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 
 from deepglass import metrics
 from deepglass.calibration import apply_temperature
-from deepglass.features.base import Best, Calibration, Column
+from deepglass.features.base import Best, Calibration, Column, Feature
 from deepglass.features.tags import Tags
 from deepglass.features.text import Text
 from deepglass.run.prepare import Prepared
+from deepglass.understand.attention import looked, read
 from deepglass.understand.report import measure
 from deepglass.understand.report.facts import ClassFacts
 from deepglass.understand.report.text_facts import Tagged, Wrote
-from deepglass.understand.sight.cases import Seen
+from deepglass.understand.sight.cases import Seen, classed
 
 _WORST, _TYPICAL = 8, 8
 _LONGEST = 400  # characters shown of a text
@@ -43,7 +45,7 @@ def texts(feature: Text, seen: Seen) -> dict[str, Any]:
         )
         for i, typical in shown
     ]
-    return {"wrote": tuple(written)}
+    return {"wrote": tuple(written), "looked": looked(feature, seen, _mixed(shown))}
 
 
 def tags(feature: Tags, seen: Seen) -> dict[str, Any]:
@@ -65,6 +67,21 @@ def tags(feature: Tags, seen: Seen) -> dict[str, Any]:
     tagged = [Tagged(seen.place(i), rows[i], typical) for i, typical in shown]
     classes = _classes(feature, seen.best, seen.truth, seen.calibration)
     return {"tagged": tuple(tagged), "classes": classes}
+
+
+def read_before(feature: Feature, seen: Seen) -> dict[str, Any]:
+    """What was read before an answer that is a class: of the surest mistakes, and of some right ones."""
+    rows = classed(feature, seen)
+    wrong = sorted((i for i, row in rows.items() if row.answer != row.truth), key=lambda i: -rows[i].confidence)
+    right = [i for i, row in rows.items() if row.answer == row.truth]
+    shown = [(i, False) for i in wrong[:_WORST]] + [(i, True) for i in _some(right)]
+    return {"read": read(seen, _mixed(shown), rows)}
+
+
+def _mixed(rows: Sequence[tuple[int, bool]]) -> list[tuple[int, bool]]:
+    """The worst and the typical ones in turn, so that both are among the first."""
+    parts = [[row for row in rows if row[1] is kind] for kind in (False, True)]
+    return [row for pair in zip_longest(*parts) for row in pair if row is not None]
 
 
 def _classes(feature: Tags, best: Best, truth: Column, calibration: Calibration) -> ClassFacts:

@@ -16,7 +16,8 @@ import numpy as np
 from deepglass.data.table import Note, Skipped
 from deepglass.features.base import Metric
 from deepglass.understand.report.picture_facts import Curves, Filters, Legend, Overlay, Redrawn, Varied, Verification
-from deepglass.understand.report.text_facts import Tagged, Wrote
+from deepglass.understand.report.sound_facts import Heard
+from deepglass.understand.report.text_facts import Looked, Read, Tagged, Wrote
 
 
 class Histogram(NamedTuple):
@@ -258,6 +259,9 @@ class OutputFacts:
         redrawn: for an output that is a picture, the worst first.
         wrote: for an output that is a text, the worst first; for a language model, what it wrote.
         tagged: for an output of tags, the sentences with the most mistakes first.
+        looked: where the words of an answer looked.
+        read: what was read before an answer.
+        heard: for an output that is answered from sounds, the worst first.
     """
 
     name: str
@@ -279,6 +283,9 @@ class OutputFacts:
     redrawn: tuple[Redrawn, ...] = ()
     wrote: tuple[Wrote, ...] = ()
     tagged: tuple[Tagged, ...] = ()
+    looked: tuple[Looked, ...] = ()
+    read: tuple[Read, ...] = ()
+    heard: tuple[Heard, ...] = ()
 
 
 class Finding(NamedTuple):

@@ -14,6 +14,7 @@ from deepglass.errors import StorageError
 from deepglass.understand.report.facts import Facts
 from deepglass.understand.report.markup import Panel, shorten, text
 from deepglass.understand.report.panels import (
+    attention,
     augmentation,
     calibration,
     confusion,
@@ -30,6 +31,7 @@ from deepglass.understand.report.panels import (
     precision_recall,
     redrawn,
     reproduce,
+    sounds,
     story,
     texts,
     thresholds,
@@ -49,6 +51,8 @@ PANELS = (
     verification,
     redrawn,
     texts,
+    sounds,
+    attention,
     confusion,
     numbers,
     thresholds,

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deepglass.features.base import Best, Calibration, Column, take_raw
+from deepglass.features.base import Best, Calibration, Column, Feature, take_raw
+from deepglass.objectives.base import Objective
 from deepglass.run.prepare import Prepared
 from deepglass.understand.report import draw
 from deepglass.understand.rows import picture_of, visible
@@ -21,6 +22,7 @@ class Seen(NamedTuple):
         rows: the test rows' places in the prepared table.
         best: their answers.
         truth: their targets, where the pictures stand.
+        objective: what answered, for those who look inside.
     """
 
     prepared: Prepared
@@ -28,10 +30,19 @@ class Seen(NamedTuple):
     best: Best
     truth: Column
     calibration: Calibration
+    objective: Objective | None = None
 
     def place(self, i: int) -> int:
         """Where the i-th test row stands in the source."""
         return int(self.prepared.places[self.rows[i]])
+
+
+class Classed(NamedTuple):
+    """A row's true class, the one that was answered, and how sure that was."""
+
+    truth: str
+    answer: str
+    confidence: float
 
 
 class Picture(NamedTuple):
@@ -40,6 +51,19 @@ class Picture(NamedTuple):
     encoded: bytes
     size: tuple[int, int]
     part: tuple[float, float, float, float]
+
+
+def classed(feature: Feature, seen: Seen) -> dict[int, Classed]:
+    """The known rows of an output that is a class or yes-or-no, by their place among the test rows; none for others."""
+    if feature.kind not in ("category", "binary") or "log_probs" not in seen.best:
+        return {}
+    decoded = feature.decode(seen.best, seen.calibration)
+    said = seen.best["log_probs"].argmax(1)
+    if feature.kind == "binary":
+        said = np.array([d["probability"] >= seen.calibration.get("threshold", 0.5) for d in decoded]).astype(int)
+    codes, names = seen.truth.values.reshape(-1).astype(int), feature.class_names
+    known = (int(i) for i in np.flatnonzero(seen.truth.mask) if 0 < codes[i] <= len(names))
+    return {i: Classed(names[codes[i] - 1], names[said[i]], float(decoded[i]["confidence"])) for i in known}
 
 
 def cases(score: np.ndarray, known: np.ndarray) -> list[tuple[int, bool]]:

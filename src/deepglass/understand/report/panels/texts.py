@@ -37,7 +37,7 @@ def _wrote(one: Wrote) -> str:
     if one.row is None:
         return f'<article class="wrote"><pre>{text(one.answer)}</pre></article>'
     given = f'<p class="dim">{text(one.given)}</p>' if one.given else ""
-    answer, truth = _marked(one.answer.split(), one.truth.split())
+    answer, truth = marked(one.answer.split(), one.truth.split())
     kind = '<span class="tag">typical</span> ' if one.typical else ""
     return (
         f'<article class="wrote">{given}<p>{answer}</p><p class="truth">true: {truth}</p>'
@@ -45,7 +45,7 @@ def _wrote(one: Wrote) -> str:
     )
 
 
-def _marked(answer: list[str], truth: list[str]) -> tuple[str, str]:
+def marked(answer: list[str], truth: list[str]) -> tuple[str, str]:
     """Both texts, the words marked that the other lacks."""
     parts: tuple[list[str], list[str]] = ([], [])
     for what, a, b, c, d in SequenceMatcher(None, answer, truth, autojunk=False).get_opcodes():
