@@ -13,6 +13,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from deepglass.data.batches import Batch, Change, Dataset, Shuffled, Stream
+from deepglass.data.environments import Environment
 from deepglass.features.base import Answer, Best, Feature, Metric
 from deepglass.networks.network import Network
 from deepglass.networks.trunks.base import Recipe
@@ -21,7 +22,11 @@ from deepglass.registry import Registry
 
 
 class MakeNetwork(Protocol):
-    """Makes a network with the run's trunk and settings, unless others are named; a causal one sees no later token."""
+    """Makes a network with the run's trunk and settings, unless others are named; a causal one sees no later token.
+
+    Args:
+        defaults: trunk -> settings that it has where the run does not state them.
+    """
 
     def __call__(
         self,
@@ -30,6 +35,7 @@ class MakeNetwork(Protocol):
         trunk: str | None = None,
         settings: Mapping[str, Any] | None = None,
         causal: bool = False,
+        defaults: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> Network: ...
 
 
@@ -99,6 +105,7 @@ class Objective(nn.Module, ABC):
     in_order: ClassVar[bool] = False  # the rows are one text, one series: the split keeps their order
     unlabelled: ClassVar[bool] = False  # rows without an answer teach it too
     generates: ClassVar[bool] = False  # `sample` makes new rows
+    acts: ClassVar[bool] = False  # it learns from what comes of its own actions: `enter`
     mixes: bool = False  # its loss weighs both answers of mixed rows: `Batch.mix`
     network: Network
 
@@ -111,11 +118,14 @@ class Objective(nn.Module, ABC):
         """An input's copy, not fitted yet, as this kind of learning wants it where nothing else is asked for."""
         return feature
 
+    def enter(self, environment: Environment) -> None:
+        """For a kind that acts: the world to act in, given before `begin` and before `evaluate`."""
+
     def begin(self, train: Dataset) -> None:
         """Look at the training rows once, before the first step."""
 
     def conclude(self, train: Dataset) -> bool:
-        """What remains to be learned once the networks are trained, such as a probe on them; whether answers changed."""
+        """Learn what remains once the networks are trained, such as a probe on them; whether answers changed."""
         return False
 
     def examples(self, train: Dataset) -> int:

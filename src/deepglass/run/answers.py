@@ -16,7 +16,7 @@ from deepglass.errors import SpecError
 from deepglass.features._dense import unpack
 from deepglass.training.checkpoint import write_atomic
 
-Answers = Sequence[Mapping[str, Mapping[str, Any]]]
+Answers = list[dict[str, dict[str, Any]]]
 TABLES = (".csv", ".tsv", ".parquet")
 
 

@@ -20,6 +20,7 @@ from deepglass.features.base import Best, Calibration, Column, Feature, Raw
 from deepglass.features.sequence import Sequence as SequenceFeature
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Objective, best_answers, join_best
+from deepglass.run.answers import Answers
 from deepglass.run.fit import build
 from deepglass.run.folder import Folder
 from deepglass.run.prepare import read_like, with_context
@@ -27,7 +28,6 @@ from deepglass.run.spec import DataSpec
 
 CELL_AXES = {"vector": 1, "image": 2}  # of one value; a colour picture as an array cannot be told from grey pictures
 Rows = Any  # a source, or a dict, or a list of dicts
-Answers = list[dict[str, dict[str, Any]]]
 
 
 @dataclass
@@ -112,7 +112,7 @@ class Predictor:
 
     def encode(self, rows: Rows) -> dict[str, Column]:
         """Input columns; what is missing is a missing value, and counted."""
-        raw = self._raw(rows)
+        raw = self.read(rows)
         count = next((len(r) for r in raw.values()), 0)
         if not count:
             raise SourceError("no-rows", "there are no rows to answer")
@@ -149,7 +149,8 @@ class Predictor:
             answers = self.objective.predict(Batch(inputs, {}, torch.zeros(1, dtype=torch.int64)))
             return {n: join_best([a.best()]) for n, a in answers.items()}
 
-    def _raw(self, rows: Rows) -> Mapping[str, Raw]:
+    def read(self, rows: Rows) -> Mapping[str, Raw]:
+        """Rows as they came, column by column."""
         if isinstance(rows, Mapping) and self._is_row(rows):
             rows = [rows]
         if isinstance(rows, Sequence) and not isinstance(rows, str) and rows and isinstance(rows[0], Mapping):

@@ -75,8 +75,7 @@ def _field(name: str, value: object, features: Sequence[Feature], count: int, de
     """A value in the user's terms as `count` encoded rows."""
     feature = next((f for f in features if f.name == name), None)
     if feature is None:
-        known = [f.name for f in features]
-        raise SpecError("unknown-name", f"--given: no column {name!r}{near_miss(name, known)}")
+        raise SpecError("unknown-name", f"--given: no column {name!r}{near_miss(name, [f.name for f in features])}")
     column = feature.encode(pl.Series(name, [value], strict=False))
     if not column.mask.all() or column.offsets is not None:
         known = f", one of {', '.join(feature.class_names[:10])}" if feature.class_names else ""
