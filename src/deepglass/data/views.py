@@ -27,6 +27,9 @@ from deepglass.features.text import Text
 from deepglass.features.video import Video
 
 
+CHANGEABLE = "pictures, texts, or several columns of a table"  # what a strong view can change
+
+
 @dataclass(frozen=True)
 class View:
     """A change of a batch's inputs.
@@ -49,6 +52,10 @@ class View:
         for name, share in self.cells.items():
             inputs[name] = inputs[name].take(_partners(len(batch), share, generator))
         return replace(batch, inputs=inputs)
+
+    @property
+    def changes_anything(self) -> bool:
+        return bool(self.pictures or self.texts or self.cells)
 
 
 def _partners(count: int, share: float, generator: Generator) -> Tensor:
@@ -105,7 +112,7 @@ class Viewed(Stream):
     Args:
         inner: gives rows in an order of its own; its `change` is None.
         views: the first makes the batch's `inputs`, the others its `views`; None: as they are. Their randomness follows
-            from the seed and the stream's place.
+            from the seed and the stream's place. Of two pools, only the second's rows are seen in the other ways.
     """
 
     def __init__(self, inner: Shuffled | Pools, seed: int, views: Sequence[Change | None]) -> None:
@@ -116,8 +123,10 @@ class Viewed(Stream):
     def next(self) -> Batch:
         self._generator.manual_seed(mix_seeds(self.seed, *self.inner.at))
         batch = self.inner.next()
-        first, *others = (view(batch, self._generator) if view else batch for view in self._views)
-        return replace(first, views=tuple(other.inputs for other in others))
+        first, *others = self._views
+        seen = first(batch, self._generator) if first else batch
+        rest = _from(batch, self.inner.first) if isinstance(self.inner, Pools) and others else batch
+        return replace(seen, views=tuple((view(rest, self._generator) if view else rest).inputs for view in others))
 
     def place(self) -> dict[str, Any]:
         return self.inner.place()
@@ -142,6 +151,11 @@ class Pools(Stream):
         self.batches_per_epoch = self.pools[1].batches_per_epoch
 
     @property
+    def first(self) -> int:
+        """How many rows of the first pool a batch begins with."""
+        return self.pools[0].batch_size
+
+    @property
     def at(self) -> tuple[int, int]:
         """Epoch and position in the second pool."""
         return self.pools[1].at
@@ -155,3 +169,11 @@ class Pools(Stream):
     def go_to(self, place: Mapping[str, Any]) -> None:
         self.pools[0].go_to(place["first"])
         self.pools[1].go_to(place["second"])
+
+
+def _from(batch: Batch, first: int) -> Batch:
+    """The rows of a batch from a place on."""
+    rows = torch.arange(first, len(batch), device=batch.rows.device)
+    inputs = {name: field.take(rows) for name, field in batch.inputs.items()}
+    targets = {name: field.take(rows) for name, field in batch.targets.items()}
+    return Batch(inputs, targets, batch.rows[rows])

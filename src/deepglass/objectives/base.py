@@ -85,11 +85,13 @@ class Evaluation:
         figures: output (or objective) -> metric -> value.
         monitor: the figure of which the best weights are kept, as `Objective.monitor` names it.
         best: output -> the best answers, where the objective has outputs.
+        remarks: sentences about what has gone wrong.
     """
 
     figures: Mapping[str, Mapping[str, float]]
     monitor: float
     best: Mapping[str, Best] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
 
 class Objective(nn.Module, ABC):
@@ -107,6 +109,7 @@ class Objective(nn.Module, ABC):
     generates: ClassVar[bool] = False  # `sample` makes new rows
     acts: ClassVar[bool] = False  # it learns from what comes of its own actions: `enter`
     mixes: bool = False  # its loss weighs both answers of mixed rows: `Batch.mix`
+    conditions: tuple[Feature, ...] = ()  # what `sample` takes as given
     network: Network
 
     @abstractmethod
@@ -139,6 +142,10 @@ class Objective(nn.Module, ABC):
     def groups(self) -> Mapping[str, nn.Module | Group]:
         """Parameter groups by name, an optimizer each."""
         return {"network": self.network}
+
+    def weights(self) -> int:
+        """How many weights it has; copies of a network don't count again."""
+        return sum(p.numel() for p in self.parameters())
 
     def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
         """The losses of one step; `progress` goes from 0 to 1 over the run."""

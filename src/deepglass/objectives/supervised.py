@@ -82,15 +82,15 @@ class Supervised(Objective):
         """
         answer, members = self.network.features[name].answer(params), self.network.members
         if mix is None:
-            total, count = _sums(answer, target, members)
+            total, count = loss_sums(answer, target, members)
         else:
-            own = _sums(answer, target, members, mix.weight)
-            other = _sums(answer, target.take(mix.partner), members, 1 - mix.weight)
+            own = loss_sums(answer, target, members, mix.weight)
+            other = loss_sums(answer, target.take(mix.partner), members, 1 - mix.weight)
             total, count = own[0] + other[0], own[1] + other[1]
         return total / count.clamp_min(1)
 
 
-def _sums(answer: Answer, target: Field, members: int, share: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def loss_sums(answer: Answer, target: Field, members: int, share: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """The losses of the rows whose answer is known, added up, and how many they are; `share` (B,) weighs them."""
     if members > 1:
         target = target.repeat(members)

@@ -81,9 +81,11 @@ def build(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature], dev
         trunk: str | None = None,
         settings: Mapping[str, Any] | None = None,
         causal: bool = False,
+        defaults: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> Network:
         name = trunk or chosen
         own = given if settings is None and trunk is None else settings or {}
+        own = {**(defaults or {}).get(name, {}), **own}
         return Network(inputs, outputs, name, TRUNKS.get(name).causal(own) if causal else own)
 
     objective.build(inputs, outputs, make)
@@ -122,6 +124,8 @@ def train(spec: Spec, prepared: Prepared, folder: Folder, listeners: Sequence[Li
     objective.apply(_read_weights)
     if "start" in spec.network:
         start_from(spec.network["start"], objective, prepared)
+    if prepared.table.environment is not None:
+        objective.enter(prepared.table.environment)
     objective.begin(parts["train"])
     folder.begin(spec, prepared, plan)
     heard = [HistoryFile(folder.path / "history.jsonl"), *_sheets(folder, objective, prepared, plan), *listeners]
@@ -147,6 +151,8 @@ def resume(
     torch.set_num_threads(plan.threads)
     parts = prepared.datasets(plan.device)
     objective = build(spec, prepared.inputs, prepared.outputs, plan.device)
+    if prepared.table.environment is not None:
+        objective.enter(prepared.table.environment)
     objective.begin(parts["train"])
     vary_sounds(objective, spec.training, recipe_of(spec, prepared, objective), prepared.inputs)
     state = folder.checkpoints.load()
@@ -225,14 +231,14 @@ def _finish(
         "baselines": {},
         "seconds": {"train": round(seconds, 3), "total": round(time.perf_counter() - started, 3)},
         "examples_per_second": round(history.step * history.plan.batch_size / max(history.seconds, 1e-9), 1),
-        "parameters": sum(p.numel() for p in objective.parameters()),
+        "parameters": objective.weights(),
         "device": describe(pick(history.plan.device)),
         "precision": history.plan.precision,
         "seed": spec.training.seed,
         "weights_sha256": weights_sha256(objective.state_dict()),
         "reason": history.reason,
         "step": history.step,
-        "notes": list(prepared.notes),
+        "notes": [*prepared.notes, *(evaluation.remarks if evaluation is not None else ())],
         "versions": folder.versions(),
     }
     trained = Trained(objective, history.plan, history, figures, best, calibration, metrics)
