@@ -21,6 +21,7 @@ from deepglass.run.prepare import Prepared, Taken, prepare, read_source, reprepa
 from deepglass.run.run import Run
 from deepglass.run.sheets import draw
 from deepglass.run.spec import Spec
+from deepglass.run.starting import like_start
 from deepglass.run.varying import change_for, vary_sounds
 from deepglass.run.writing import stream
 from deepglass.training.events import Listener
@@ -50,7 +51,8 @@ def train(
         out: the run's folder; `runs/NAME-N` without it. One that exists is kept, unless `force`.
         baselines: also fit the constant, linear and boosting baselines, and write the report.
         settings: `time`, `epochs`, `steps`, `seed`, `objective`, `network`, `kinds`, `ignore`, `columns`, `inputs`,
-            `split`, `data_root`, or the sections of a spec (`data`, `training`, ...).
+            `split`, `data_root`, `relabel` (a file of `label`), `start` (a run whose weights are taken over), or the
+            sections of a spec (`data`, `training`, ...).
 
     Raises:
         UserError: what is wrong with the words or the data, before training starts.
@@ -194,11 +196,15 @@ def new(
 def _train_one(
     spec: Spec, path: Path, force: bool, listeners: Sequence[Listener], baselines: bool, started: float
 ) -> Run:
+    spec = like_start(spec, path)
     prepared = prepare(spec)
     spec = fit.settle(spec, prepared.inputs, prepared.outputs, len(prepared.rows("train")))
     _check(spec, prepared)
     _tell(listeners, "prepared", prepared)
+    labels = None if spec.data.relabel is None else Path(spec.data.relabel).read_bytes()
     folder = Folder.make(path, force)
+    if labels is not None:
+        folder.store_labels(labels)
     trained = fit.train(spec, prepared, folder, listeners, started)
     if baselines:
         add_baselines(folder, prepared, trained.metrics, started)
@@ -255,6 +261,8 @@ SHORT = {  # what is said so often that it needs no path
     "columns": "data.columns",
     "name": "data.name",
     "test": "data.test",
+    "relabel": "data.relabel",
+    "start": "network.start",
     "data_root": "data.root",
 }
 
@@ -281,6 +289,7 @@ def stored(folder: Folder, spec: Spec) -> Prepared:
     """
     if any(isinstance(s, str) and s.startswith("<") for s in (spec.data.source, spec.data.test)):
         raise SourceError("not-found", f"{folder.path}: was trained on a Python object; give it again as source=")
+    spec = folder.with_labels(spec)
     split = folder.split()
     kept = folder.read_json("features.json")
     prepared = reprepare(spec, split, folder.features())

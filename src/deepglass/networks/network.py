@@ -39,14 +39,14 @@ class Network(nn.Module):
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self.groups = _group(inputs)
+        self.groups = grouped(inputs)
         self.features = {f.name: f for f in outputs}
         cls, settings = TRUNKS.get(trunk, where="network.trunk"), settings or {}
         shapes = shapes_of(inputs, cls, settings)
         self.trunk: Trunk = construct(cls, settings, "network", ["trunk"], inputs=shapes)
         self.encoders = nn.ModuleList(_encoder(group, self.trunk.dim, cls, settings) for group in self.groups)
         grid = next((s.grid for s in shapes if s.grid is not None and len(s.grid) == 2), None)
-        self.heads = nn.ModuleDict({_key(f.name): _head(f, self.trunk, trunk, grid) for f in outputs})
+        self.heads = nn.ModuleDict({key_of(f.name): _head(f, self.trunk, trunk, grid) for f in outputs})
         _channels_last(self)  # from_image and Tokens.image are then views
 
     @property
@@ -74,7 +74,7 @@ class Network(nn.Module):
         return {n: a.pooled(self.members) if self.members > 1 else a for n, a in answers.items()}
 
     def _params(self, name: str, tokens: Tokens, target: Field | None) -> Any:
-        head = self.heads[_key(name)]
+        head = self.heads[key_of(name)]
         if not isinstance(head, Stepwise):
             return head(tokens)
         return head(tokens, target.repeat(self.members) if target is not None else None)
@@ -98,10 +98,10 @@ def shapes_of(
 ) -> list[TokenShape]:
     """What the encoders will give the trunk, before there is any."""
     with torch.device("meta"):  # no memory, no random numbers
-        return [_shape(_encoder(group, 8, trunk, settings or {})) for group in _group(inputs)]
+        return [_shape(_encoder(group, 8, trunk, settings or {})) for group in grouped(inputs)]
 
 
-def _group(inputs: Sequence[Feature]) -> list[list[Feature]]:
+def grouped(inputs: Sequence[Feature]) -> list[list[Feature]]:
     """Joint kinds together, the others alone, in the order in which kinds first appear."""
     order = {kind: i for i, kind in enumerate(dict.fromkeys(f.kind for f in inputs))}
     by_kind = groupby(sorted(inputs, key=lambda f: order[f.kind]), key=lambda f: f.kind)
@@ -137,6 +137,6 @@ def _stack(fields: list[Field]) -> Field:
     return Field(torch.stack([f.values for f in fields], 1), torch.stack([f.mask for f in fields], 1))
 
 
-def _key(name: str) -> str:
+def key_of(name: str) -> str:
     """A feature's name as a module's name, which may not hold a full stop."""
     return "out_" + name.replace(".", "_dot_")

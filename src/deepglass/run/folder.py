@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -16,13 +17,16 @@ import yaml
 from deepglass.errors import SourceError, SpecError, near_miss
 from deepglass.features.base import Best, Calibration, Feature, from_state
 from deepglass.objectives.base import Objective
-from deepglass.run.prepare import Prepared
 from deepglass.run.spec import Spec
 from deepglass.training.checkpoint import Checkpoints, load_weights, save_weights, storage_error, write_atomic
 from deepglass.training.events import read_history
 from deepglass.training.plan import Plan
 
+if TYPE_CHECKING:
+    from deepglass.run.prepare import Prepared
+
 FORMAT = 1
+LABELS = "labels.csv"
 PACKAGES = ("deepglass", "torch", "numpy", "polars", "scikit-learn")
 
 
@@ -126,6 +130,10 @@ class Folder:
             self.store_predictions(predictions(prepared, best["test"], calibration))
         self.store_metrics(metrics)
 
+    def store_labels(self, content: bytes) -> None:
+        """The file of labels that the run learns from, as it is: the user's own may grow."""
+        write_atomic(self.path / LABELS, content)
+
     def store_predictions(self, frame: pl.DataFrame) -> None:
         self._write_frame("predictions.parquet", frame)
 
@@ -149,6 +157,12 @@ class Folder:
 
     def spec(self) -> Spec:
         return Spec.read(self.path / "spec.yaml")
+
+    def with_labels(self, spec: Spec) -> Spec:
+        """A spec that reads the labels that this run has learned from."""
+        if not (self.path / LABELS).exists():
+            return spec
+        return replace(spec, data=replace(spec.data, relabel=str(self.path / LABELS)))
 
     def plan(self) -> Plan:
         return Plan.from_json(self.read_json("plan.json"))

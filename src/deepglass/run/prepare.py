@@ -18,13 +18,15 @@ from deepglass.data.labels import KeepLabels, blanked, nothing_like
 from deepglass.data.sources import SourceOptions, read
 from deepglass.data.sources.base import joined
 from deepglass.data.split import Split
-from deepglass.data.table import Skipped, Table
+from deepglass.data.table import Note, Skipped, Table
 from deepglass.errors import SourceError
 from deepglass.features._room import too_large
 from deepglass.features.base import FEATURES, Best, Column, Feature, Media, Raw, recognise, take_raw
 from deepglass.objectives.base import OBJECTIVES
 from deepglass.run.checks import check_count, check_roles, check_rows, known_column
+from deepglass.run.relabel import Labels, check_labels, mended, read_labels
 from deepglass.run.spec import DataSpec, Source, Spec
+from deepglass.run.starting import taken_over
 from deepglass.run.suited import suited
 
 MUCH = 500_000_000  # bytes of encoded values of which something is said
@@ -98,12 +100,14 @@ def prepare(spec: Spec) -> Prepared:
     table = read_source(spec)
     check_count(len(table), table.name)
     fingerprint = fingerprint_of(table)
+    labels = labels_for(spec, table)
     taken, features = settle(table, spec)
     targets = [f for f in features if _role(taken, f.name) == "output"]
     inputs = [f for f in features if _role(taken, f.name) == "input"]
     inputs, targets = suited(spec, inputs, targets)
     objective = OBJECTIVES.get(spec.objective["name"], where="objective.name")
-    table, places, absent = _usable(table, inputs, targets, objective.unlabelled)
+    given = {m.row for m in labels.mends if m.new} if labels else set()
+    table, places, absent = _usable(table, inputs, targets, objective.unlabelled, given)
     split = np.full(len(table), "train", "U5")
     labelled = table.take(np.flatnonzero(~absent)) if absent.any() else table
     check_rows(labelled, targets)
@@ -114,8 +118,11 @@ def prepare(spec: Spec) -> Prepared:
     if spec.data.keep_labels is not None and targets:
         kept = KeepLabels.of(spec.data.keep_labels)
         hidden = kept.hidden(table[targets[0].column], split, spec.data.split.seed)
+        hidden &= ~np.isin(places, list(given))  # what somebody has labelled is not hidden
         split[hidden] = "train" if objective.unlabelled else ""
         table = _without_answers(table, targets, hidden)
+    if labels:  # after the split, which is therefore that of the run before
+        table = _relabelled(spec, table, places, split, labels)
     return _fitted(spec, table, places, split, inputs, targets, taken, hidden, fingerprint)
 
 
@@ -146,7 +153,10 @@ def reprepare(spec: Spec, stored: pl.DataFrame, features: Mapping[str, Sequence[
     inputs, outputs = tuple(features["inputs"]), tuple(features["outputs"])
     if len(places) and places.max() >= len(table):
         raise SourceError("mismatched-files", f"{table.name}: has {len(table)} rows, fewer than when the run began")
+    labels = labels_for(spec, table)
     table = _without_answers(table.take(places), outputs, hidden)
+    if labels:
+        table = _relabelled(spec, table, places, split, labels)
     return Prepared(table, places, split, inputs, outputs, (), (), fingerprint, hidden)
 
 
@@ -166,6 +176,54 @@ def read_source(spec: Spec) -> Table:
         split = None if table.split is None else np.concatenate([table.split, np.full(len(more), "train")])
         table = _together(table, more, split)
     return table
+
+
+def labels_for(spec: Spec, table: Table) -> Labels | None:
+    """The labels of `data.relabel`, with their places in the whole source.
+
+    They may have been given in the whole, or in one of the sources that it is put together from.
+
+    Raises:
+        SourceError: `mismatched-files` for a file that belongs to another source; see `run.relabel`.
+    """
+    if spec.data.relabel is None:
+        return None
+    labels = read_labels(Path(spec.data.relabel))
+    start = _start_of(spec, table, labels) if labels.origin else 0
+    labels = labels._replace(mends=tuple(m._replace(row=m.row + start) for m in labels.mends))
+    check_labels(labels, table, spec.data.keep_labels is not None)
+    return labels
+
+
+def _start_of(spec: Spec, table: Table, labels: Labels) -> int:
+    """The place in the whole source at which the rows of a file of labels begin."""
+    origin, start = labels.origin, 0
+    assert origin is not None
+    if origin.fingerprint == fingerprint_of(table):
+        return 0
+    for source in (s for n in ("source", "test", "unlabelled") if (s := getattr(spec.data, n)) is not None):
+        part = read_like(spec.data, source)
+        if origin.fingerprint == fingerprint_of(part):
+            return start
+        start += len(part)
+    raise SourceError(
+        "mismatched-files",
+        f"data.relabel: {labels.path}: was made for {origin.name} with {origin.rows} rows, and {table.name} is another "
+        f"source or has changed since; it has {len(table)} rows",
+    )
+
+
+def _relabelled(spec: Spec, table: Table, places: np.ndarray, split: np.ndarray, labels: Labels) -> Table:
+    """The labels mended, but those of test rows only if that is asked for."""
+    open_rows = np.flatnonzero(split != "") if spec.data.relabel_test else np.flatnonzero(~np.isin(split, ("test", "")))
+    rows = dict(zip(places[open_rows].tolist(), open_rows.tolist(), strict=True))
+    changing = [m for m in labels.mends if m.old != m.new]
+    left = len({m.row for m in changing} - rows.keys())
+    table = mended(table, rows, labels.mends)
+    said = [Note("relabel", f"{len(changing) - left:,} labels mended or given", f"as {labels.path.name} says")]
+    if left:
+        said.append(Note("relabel", f"{left:,} labels not", "rows of the test, or not used; data.relabel_test=true"))
+    return replace(table, notes=(*table.notes, *said))
 
 
 def _together(table: Table, more: Table, split: np.ndarray | None) -> Table:
@@ -269,8 +327,8 @@ def _fitted(
 ) -> Prepared:
     train = np.flatnonzero(split == "train")
     fit = lambda f: f.fit([take_raw(table[f.column], train)])  # noqa: E731
-    fitted_targets = tuple(fit(f) for f in targets)
-    fitted_inputs = tuple(fit(f) for f in inputs)
+    fitted_targets = taken_over(spec, "outputs", tuple(fit(f) for f in targets))
+    fitted_inputs = taken_over(spec, "inputs", tuple(fit(f) for f in inputs))
     if any(f.lines_up for f in fitted_targets):
         fitted_targets, fitted_inputs = _lined_up(table, train, fitted_targets, fitted_inputs)
     notes: list[str] = []
@@ -328,9 +386,12 @@ def _left_out(skipped: Sequence[Skipped], most: int = 3) -> list[str]:
 
 
 def _usable(
-    table: Table, inputs: Sequence[Feature], targets: Sequence[Feature], unlabelled: bool
+    table: Table, inputs: Sequence[Feature], targets: Sequence[Feature], unlabelled: bool, given: set[int]
 ) -> tuple[Table, np.ndarray, np.ndarray]:
     """Leave out rows whose item cannot be read, and rows without any target unless they are of use.
+
+    Args:
+        given: rows that are given a label.
 
     Returns:
         The rows that stay, their places, and which of them have no target.
@@ -346,11 +407,12 @@ def _usable(
     if targets:
         absent = np.all([_absent(table[f.column]) for f in targets], axis=0)
     if not unlabelled:
-        count = int((absent & keep).sum())
+        useless = absent & ~np.isin(np.arange(len(table)), list(given))
+        count = int((useless & keep).sum())
         if count:
             names = " or ".join(f.name for f in targets)
             skipped.append(Skipped("1 row" if count == 1 else f"{count} rows", f"no value for {names}"))
-        keep &= ~absent
+        keep &= ~useless
     places = np.flatnonzero(keep)
     if len(places) < len(table):
         table = replace(table.take(places), skipped=(*table.skipped, *skipped))

@@ -20,7 +20,7 @@ from deepglass.data.split import Split
 from deepglass.errors import SourceError, SpecError
 
 SOURCES = ("source", "test", "unlabelled")
-PATHS = (*SOURCES, "root")
+PATHS = (*SOURCES, "root", "relabel")
 Source = Any  # a path, a `sklearn:` or `data:` name, or a Python object that `data.sources.read` knows
 
 
@@ -38,6 +38,9 @@ class DataSpec:
         unlabelled: a further source, of rows without an answer, for kinds of learning that learn from them too.
         keep_labels: how many answers outside the test rows are kept, or {"per_class": N}; the others are hidden, to see
             how much is learned from few.
+        relabel: a file of labels that people gave or mended, as `deepglass label` writes it (`run.relabel`).
+        relabel_test: whether it mends the test rows too; else they stay as they are, so that figures of runs before
+            and after can be compared.
         root: the folder of the sets that `data:NAME` names; else $DEEPGLASS_DATA.
         delimiter, encoding, header, quote, missing, sheet: as in `data.sources.SourceOptions`, where the recognition
             errs.
@@ -51,6 +54,8 @@ class DataSpec:
     test: Source = None
     unlabelled: Source = None
     keep_labels: int | Mapping[str, int] | None = None
+    relabel: str | None = None
+    relabel_test: bool = False
     root: str | None = None
     delimiter: str | None = None
     encoding: str | None = None
@@ -176,7 +181,7 @@ class Spec:
         named = {
             "inputs": _features(values.pop("inputs", None), "inputs"),
             "outputs": _features(values.pop("outputs", None), "outputs"),
-            "network": _named(values.pop("network", None), "trunk", "network"),
+            "network": _network(values.pop("network", None), folder),
             "objective": {"name": "supervised", **_named(values.pop("objective", None), "name", "objective")},
         }
         return construct(Spec, {**values, "data": data_spec, "training": training, **named}, "spec")
@@ -184,7 +189,8 @@ class Spec:
     def anchored(self) -> Spec:
         """The same with absolute paths, so that it means the same from another folder."""
         data = {k: _relative(getattr(self.data, k), Path.cwd()) for k in PATHS}
-        return dataclasses.replace(self, data=dataclasses.replace(self.data, **data))
+        network = _network(self.network, Path.cwd())
+        return dataclasses.replace(self, data=dataclasses.replace(self.data, **data), network=network)
 
     def to_dict(self) -> dict[str, Any]:
         """The spec as plain values; defaults are left out."""
@@ -232,6 +238,14 @@ def _named(value: Any, key: str, where: str) -> dict[str, Any]:
     if isinstance(value, Mapping):
         return dict(value)
     raise SpecError("bad-value", f"{where}: expected a name or {{{key}: ...}}, got {value!r}")
+
+
+def _network(value: Any, folder: Path | None) -> dict[str, Any]:
+    """The network's settings; the run that it starts with lies in `folder`, as the sources do."""
+    network = _named(value, "trunk", "network")
+    if folder is not None and isinstance(network.get("start"), str):
+        network["start"] = _relative(network["start"], folder)
+    return network
 
 
 def _changed(settings: Any, but: Sequence[str] = ()) -> dict[str, Any]:
