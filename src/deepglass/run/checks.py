@@ -39,6 +39,14 @@ def check_count(count: int, source: str, about: str = "") -> None:
         raise SourceError("too-few-rows", text)
 
 
+def check_drop(rows: Sequence[int], table: Table) -> None:
+    """Rows that are to be left out are there."""
+    wrong = [r for r in rows if isinstance(r, bool) or not isinstance(r, int) or not 0 <= r < len(table)]
+    if wrong:
+        expected = f"expected places from 0 to {len(table) - 1} in {table.name}"
+        raise SpecError("bad-value", f"data.drop: {expected}, got {wrong[0]!r}")
+
+
 def check_roles(
     outputs: Sequence[Mapping[str, Any]], inputs: Sequence[Mapping[str, Any]], ignore: Sequence[str]
 ) -> None:

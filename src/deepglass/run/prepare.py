@@ -23,7 +23,7 @@ from deepglass.errors import SourceError
 from deepglass.features._room import too_large
 from deepglass.features.base import FEATURES, Best, Column, Feature, Media, Raw, recognise, take_raw
 from deepglass.objectives.base import OBJECTIVES
-from deepglass.run.checks import check_count, check_roles, check_rows, known_column
+from deepglass.run.checks import check_count, check_drop, check_roles, check_rows, known_column
 from deepglass.run.relabel import Labels, check_labels, mended, read_labels
 from deepglass.run.spec import DataSpec, Source, Spec
 from deepglass.run.starting import taken_over
@@ -101,6 +101,7 @@ def prepare(spec: Spec) -> Prepared:
     check_count(len(table), table.name)
     fingerprint = fingerprint_of(table)
     labels = labels_for(spec, table)
+    check_drop(spec.data.drop, table)
     taken, features = settle(table, spec)
     targets = [f for f in features if _role(taken, f.name) == "output"]
     inputs = [f for f in features if _role(taken, f.name) == "input"]
@@ -121,6 +122,7 @@ def prepare(spec: Spec) -> Prepared:
         hidden &= ~np.isin(places, list(given))  # what somebody has labelled is not hidden
         split[hidden] = "train" if objective.unlabelled else ""
         table = _without_answers(table, targets, hidden)
+    split[np.isin(places, spec.data.drop)] = ""  # the others stay in the parts where they would be
     if labels:  # after the split, which is therefore that of the run before
         table = _relabelled(spec, table, places, split, labels)
     return _fitted(spec, table, places, split, inputs, targets, taken, hidden, fingerprint)
@@ -342,6 +344,7 @@ def _fitted(
         elif missing:
             notes.append(f"{feature.name}: {missing} training rows have no value and teach nothing about it")
         notes += feature.remarks(column)
+    notes += _mended(spec)
     notes += _left_out(table.skipped)
     notes += _memory(fitted_inputs, len(table))
     return Prepared(
@@ -378,6 +381,12 @@ def _memory(inputs: Sequence[Feature], rows: int) -> list[str]:
     return notes
 
 
+def _mended(spec: Spec) -> list[str]:
+    """What was put right in the data before training."""
+    notes = [f"mended before training: {', '.join(spec.data.fix)} (data.fix)"] if spec.data.fix else []
+    return [*notes, f"left out: {len(spec.data.drop):,} rows that data.drop names"] if spec.data.drop else notes
+
+
 def _left_out(skipped: Sequence[Skipped], most: int = 3) -> list[str]:
     """Sentences about the first things that are left out, and how many there are."""
     more = len(skipped) - most
@@ -405,7 +414,7 @@ def _usable(
             skipped.append(Skipped(name, reason.partition("] ")[2].removeprefix(f"{name}: ") or reason))
     absent = np.zeros(len(table), bool)
     if targets:
-        absent = np.all([_absent(table[f.column]) for f in targets], axis=0)
+        absent = np.all([without_value(table[f.column]) for f in targets], axis=0)
     if not unlabelled:
         useless = absent & ~np.isin(np.arange(len(table)), list(given))
         count = int((useless & keep).sum())
@@ -457,7 +466,8 @@ def _useless(table: Table, name: str) -> str | None:
     return None
 
 
-def _absent(raw: Raw) -> np.ndarray:
+def without_value(raw: Raw) -> np.ndarray:
+    """Which rows have no value, (N,) bool."""
     if isinstance(raw, pl.Series):
         return (~raw.is_finite().fill_null(False) if raw.dtype.is_float() else raw.is_null()).to_numpy()
     if isinstance(raw, np.ndarray) and raw.dtype.kind == "f":

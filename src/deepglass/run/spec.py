@@ -34,6 +34,8 @@ class DataSpec:
         columns: names for a file without a header.
         name: how file names carry labels, such as "{digit}_{speaker}_{take}".
         ignore: columns that are left out.
+        drop: places of rows that are left out, counted from 0; the others stay in the parts where they would be.
+        fix: kinds of findings that are mended before training; what that means is added to `drop` and `ignore`.
         test: a second source whose rows are the test rows.
         unlabelled: a further source, of rows without an answer, for kinds of learning that learn from them too.
         keep_labels: how many answers outside the test rows are kept, or {"per_class": N}; the others are hidden, to see
@@ -51,6 +53,8 @@ class DataSpec:
     columns: tuple[str, ...] = ()
     name: str | None = None
     ignore: tuple[str, ...] = ()
+    drop: tuple[int, ...] = ()
+    fix: tuple[str, ...] = ()
     test: Source = None
     unlabelled: Source = None
     keep_labels: int | Mapping[str, int] | None = None

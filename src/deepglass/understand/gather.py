@@ -22,8 +22,8 @@ from deepglass.run.folder import Folder
 from deepglass.run.prepare import Prepared, Taken
 from deepglass.training.events import total_loss
 from deepglass.understand.augmented import varied
+from deepglass.understand.doctor.found import findings_of
 from deepglass.understand.filters import looked_for
-from deepglass.understand.inspect import findings_of
 from deepglass.understand.report import measure
 from deepglass.understand.report.facts import (
     Baseline,
@@ -83,7 +83,8 @@ def gather(folder: Folder, prepared: Prepared, objective: Objective, best: Mappi
         plan=_plan(folder, figures),
         layers=_layers(objective, prepared.dataset(np.arange(min(2, len(prepared.table))), folder.plan().device)),
         findings=tuple(
-            Finding(f.kind, f.text, f.rows, f.columns, f.sure, f.fix) for f in findings_of(table, prepared.taken)
+            Finding(f.kind, f.text, f.rows, f.columns, f.sure, f.fix)
+            for f in findings_of(folder, prepared, objective, best)
         ),
         reproduce=Reproduce(
             commands=(f"deepglass train {folder.path / 'spec.yaml'}",),

@@ -1,4 +1,4 @@
-"""What is in a source: how each column is taken and why, and what is plainly wrong with it."""
+"""What is in a source: how each column is taken and why, and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ import numpy as np
 import polars as pl
 
 from deepglass.data.table import Note, Skipped, Table
+from deepglass.errors import SourceError
 from deepglass.features.base import Feature, Raw
-from deepglass.run.prepare import Taken, settle
+from deepglass.run.predictor import Predictor
+from deepglass.run.prepare import Taken, settle, split_of, without_value
 from deepglass.run.spec import Spec
-
-FEW = 10  # examples of a class below which it can hardly be learned
-RARE = 0.1  # share of a class below which the classes count as imbalanced
+from deepglass.understand.doctor.base import Case, Finding, given_by, together
+from deepglass.understand.doctor.checks import CHECKS, examine
+from deepglass.understand.doctor.label_error import label_error
+from deepglass.understand.doctor.unreadable import unreadable
+from deepglass.understand.doctor.worth_labelling import worth_labelling
 
 
 @dataclass(frozen=True)
@@ -29,18 +33,6 @@ class ColumnView:
     missing: int
     distinct: int | None
     example: str
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that is wrong, the rows and columns that it concerns, how sure that is, and what mends it."""
-
-    kind: str
-    rows: tuple[int, ...]
-    columns: tuple[str, ...]
-    sure: float
-    text: str
-    fix: str
 
 
 @dataclass(frozen=True)
@@ -63,8 +55,11 @@ class Inspection:
         }
 
 
-def inspect_table(table: Table, spec: Spec) -> Inspection:
+def inspect_table(table: Table, spec: Spec, predictor: Predictor | None = None) -> Inspection:
     """Look at a table as training would take it.
+
+    Args:
+        predictor: a run, which also says whose labels look wrong and which rows are worth one.
 
     Raises:
         SourceError, SpecError: what would also stop a training.
@@ -72,39 +67,45 @@ def inspect_table(table: Table, spec: Spec) -> Inspection:
     taken, features = settle(table, spec)
     order = {name: i for i, name in enumerate(table.names)}
     columns = [_view(table, t) for t in sorted(taken, key=lambda t: order.get(t.name, 0))]
-    findings = [*findings_of(table, taken), *_unreadable(table, features)]
+    findings = [*look(table, spec, taken, features)]
+    if predictor is not None:
+        case = Case(table, tuple(taken), tuple(features), np.arange(len(table)))
+        for found in (label_error(case, predictor), worth_labelling(case, predictor)):
+            findings += [together(found)] if found else []
     return Inspection(table.name, len(table), table.notes, table.skipped, tuple(columns), tuple(findings))
 
 
-def findings_of(table: Table, taken: Sequence[Taken]) -> tuple[Finding, ...]:
-    """What is wrong with the columns as they were taken, one finding a kind."""
-    by_kind: dict[str, list[Finding]] = {}
-    for column in taken:
-        for finding in _findings(table, column) if column.name in table.columns else ():
-            by_kind.setdefault(finding.kind, []).append(finding)
-    return tuple(_together(found) for found in by_kind.values())
+def look(table: Table, spec: Spec, taken: Sequence[Taken], features: Sequence[Feature]) -> tuple[Finding, ...]:
+    """What is wrong with a whole source, one finding a kind: rows that cannot be read, then all else of the others."""
+    case = case_of(table, spec, taken, features)
+    whole = Case(table, case.taken, case.features, np.arange(len(table)))
+    return (*examine(whole, (unreadable,)), *examine(case, tuple(c for c in CHECKS if c is not unreadable)))
 
 
-def _together(found: Sequence[Finding]) -> Finding:
-    if len(found) == 1:
-        return found[0]
-    rows = tuple(sorted({row for f in found for row in f.rows}))
-    columns = tuple(c for f in found for c in f.columns)
-    text = "; ".join(f.text for f in found[:5]) + (f"; and {len(found) - 5} more" if len(found) > 5 else "")
-    fix = f"data.ignore=[{', '.join(columns)}]" if all(f.fix for f in found) else ""
-    return Finding(found[0].kind, rows, columns, min(f.sure for f in found), text, fix)
+def case_of(table: Table, spec: Spec, taken: Sequence[Taken], features: Sequence[Feature]) -> Case:
+    """The readable rows of a source, divided as training would divide them."""
+    broken = {row for f in features for row in f.unreadable(table[f.column])}
+    places = np.setdiff1d(np.arange(len(table)), np.array(sorted(broken | set(spec.data.drop)), np.int64))
+    read = table.take(places) if len(places) < len(table) else table
+    targets = [f for f in features if any(t.name == f.name and t.role == "output" for t in taken)]
+    known = np.ones(len(read), bool)
+    if targets:
+        known = ~np.all([without_value(read[f.column]) for f in targets], axis=0)
+    return Case(read, tuple(taken), tuple(features), places, _split(read, spec, targets, known), given_by(spec, read))
 
 
-def _unreadable(table: Table, features: Sequence[Feature]) -> list[Finding]:
-    """Rows whose item cannot be read, such as a broken picture."""
-    found = {f.column: f.unreadable(table[f.column]) for f in features}
-    broken = {column: rows for column, rows in found.items() if rows}
-    if not broken:
-        return []
-    reasons = [reason.partition("] ")[2] for rows in broken.values() for reason in rows.values()]
-    text = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
-    rows = tuple(sorted({row for rows in broken.values() for row in rows}))
-    return [Finding("unreadable", rows, tuple(broken), 1.0, text, "remove or replace the files")]
+def _split(table: Table, spec: Spec, targets: Sequence[Feature], known: np.ndarray) -> np.ndarray | None:
+    """The part of each row, "" for those without an answer; None where there are too few rows to divide."""
+    rows = np.flatnonzero(known)
+    labelled = table.take(rows)
+    first = labelled[targets[0].column] if targets else None
+    stratify = bool(targets) and targets[0].kind in ("category", "binary")
+    split = np.full(len(table), "", "U5")
+    try:
+        split[rows] = split_of(spec, labelled, targets).assign(labelled, first, stratify)
+    except SourceError:
+        return None  # training says so
+    return split
 
 
 def _view(table: Table, taken: Taken) -> ColumnView:
@@ -112,36 +113,6 @@ def _view(table: Table, taken: Taken) -> ColumnView:
     distinct = raw.n_unique() if isinstance(raw, pl.Series) and not raw.dtype.is_nested() else None
     example = next((str(v) for v in _first(raw) if v is not None), "")
     return ColumnView(taken.name, taken.kind, taken.why, taken.role, _missing(raw), distinct, example[:60])
-
-
-def _findings(table: Table, taken: Taken) -> Sequence[Finding]:
-    if taken.why.startswith(("the same value", "no value")):
-        text = f"{taken.name}: {taken.why}; it is left out"
-        return [Finding("constant", (), (taken.name,), 1.0, text, f"data.ignore=[{taken.name}]")]
-    if taken.why.startswith("a row number"):
-        text = f"{taken.name}: {taken.why}; it is left out"
-        return [Finding("id_column", (), (taken.name,), 1.0, text, f"data.ignore=[{taken.name}]")]
-    raw = table[taken.name]
-    if (
-        taken.role != "output"
-        or taken.kind not in ("category", "binary")
-        or not isinstance(raw, pl.Series | np.ndarray)
-    ):
-        return []
-    counts = pl.Series("value", raw).drop_nulls().value_counts(sort=True)
-    shares = (counts["count"] / counts["count"].sum()).to_numpy()
-    found = []
-    if shares.min() < RARE / max(len(counts) / 2, 1):
-        rarest = f"{counts['value'][-1]!r} is {shares[-1]:.1%} of the rows"
-        text = f"{taken.name}: {rarest}; thresholds are moved, nothing is reweighted"
-        found.append(Finding("imbalance", (), (taken.name,), 1.0, text, ""))
-    few = counts.filter(pl.col("count") < FEW)
-    if len(few):
-        names = ", ".join(str(v) for v in few["value"][:5])
-        rows = np.flatnonzero(pl.Series(raw).is_in(few["value"].implode()).fill_null(False).to_numpy())
-        text = f"{taken.name}: {len(few)} classes have fewer than {FEW} examples ({names})"
-        found.append(Finding("few_examples", tuple(map(int, rows)), (taken.name,), 1.0, text, ""))
-    return found
 
 
 def _missing(raw: Raw) -> int:

@@ -15,7 +15,7 @@ from deepglass.calibration import apply_temperature
 from deepglass.data.batches import Dataset
 from deepglass.data.table import Table
 from deepglass.features.base import Column, Feature
-from deepglass.objectives.base import join_best
+from deepglass.objectives.base import Objective, join_best
 from deepglass.run.predictor import Predictor
 from deepglass.understand.doctor.cross_fit import cross_fitted
 
@@ -128,6 +128,13 @@ def worth_labelling(predictor: Predictor, table: Table, output: str | None = Non
     beside = known if len(known) <= KNOWN else np.sort(random.choice(known, KNOWN, replace=False))
     others = see(predictor, table.take(beside)).embedding if len(beside) else None
     return _farthest(seen.embedding[kept], doubt[kept], open_rows[kept], others, count)
+
+
+def embedded(objective: Objective, data: Dataset) -> np.ndarray:
+    """Rows as points in the learned space, (N, D) float32."""
+    objective.eval()
+    with torch.inference_mode():
+        return np.concatenate([objective.embed(b).float().cpu().numpy() for b in data.batches(BATCH)])
 
 
 def see(predictor: Predictor, table: Table, answer: Feature | None = None) -> Seen:

@@ -1,0 +1,106 @@
+"""The findings of a run: those from before its training, which its folder keeps, and what its answers add."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+import numpy as np
+
+from deepglass.data.batches import Dataset
+from deepglass.features.base import Best, Column, Feature, take_raw
+from deepglass.objectives.base import Objective
+from deepglass.run.folder import Folder
+from deepglass.run.prepare import Prepared
+from deepglass.run.spec import Spec
+from deepglass.training.checkpoint import write_atomic
+from deepglass.understand.doctor.base import CLASSES, Case, Finding, together
+from deepglass.understand.doctor.checks import CHECKS, examine
+from deepglass.understand.doctor.label_error import label_findings
+from deepglass.understand.doctor.labels import FEWEST, embedded, suspects
+from deepglass.understand.doctor.unreadable import unreadable
+from deepglass.understand.doctor.weak_slice import weak_slice
+
+FILE = "findings.json"
+MEDIA = 5_000  # pictures that are opened before a training; `deepglass inspect` opens more
+LABELS = 10_000  # labels that are looked at after a training; `deepglass inspect --run` looks at all
+READABLE = tuple(check for check in CHECKS if check is not unreadable)  # what cannot be read is left out by then
+
+
+def before_training(spec: Spec, prepared: Prepared) -> tuple[Finding, ...]:
+    """What is wrong with the rows that a training is about to use, one finding a kind; it takes seconds."""
+    return examine(Case.of(spec, prepared, MEDIA), READABLE)
+
+
+def store(folder: Folder, findings: Sequence[Finding]) -> None:
+    """Keep findings in a run's folder."""
+    content = json.dumps([asdict(f) for f in findings], ensure_ascii=False, indent=1)
+    write_atomic(folder.path / FILE, content + "\n")
+
+
+def stored(folder: Folder) -> tuple[Finding, ...] | None:
+    """What `store` kept; None for a run without."""
+    path = folder.path / FILE
+    if not path.exists():
+        return None
+    kept = json.loads(path.read_text())
+    return tuple(Finding(**{**f, "rows": tuple(f["rows"]), "columns": tuple(f["columns"])}) for f in kept)
+
+
+def findings_of(
+    folder: Folder, prepared: Prepared, objective: Objective, best: Mapping[str, Mapping[str, Best]]
+) -> tuple[Finding, ...]:
+    """All findings of a trained run, one a kind."""
+    spec = folder.spec()
+    before = stored(folder)
+    if before is None:
+        before = before_training(spec, prepared)
+    case = Case.of(spec, prepared, MEDIA)
+    after = [_labels(case, prepared, objective), _slices(case, prepared, best.get("test", {}))]
+    return (*before, *(together(found) for found in after if found))
+
+
+def _labels(case: Case, prepared: Prepared, objective: Objective) -> list[Finding]:
+    """The labels that look wrong, among some rows where there are many."""
+    found: list[Finding] = []
+    answers = [f for f in prepared.outputs if f.kind in CLASSES]
+    if not answers or not objective.network.features:
+        return found
+    rows = np.flatnonzero(prepared.split != "")
+    looked_at = ""
+    if len(rows) > LABELS:
+        looked_at = f", of {LABELS:,} looked at"
+        rows = np.sort(np.random.default_rng(0).choice(rows, LABELS, replace=False))
+    device = next(objective.parameters()).device
+    embedding = embedded(objective, Dataset(prepared.dataset(rows).columns, {}, device))
+    for feature in answers:
+        truth = feature.encode(take_raw(prepared.table[feature.column], rows))
+        known = np.flatnonzero(truth.mask & (truth.values > 0))
+        labels = truth.values[known].astype(np.int64) - 1
+        if len(known) >= FEWEST and len(np.unique(labels)) > 1:
+            errors = suspects(embedding[known], labels, feature.class_names, rows[known])
+            found += label_findings(case, feature.column, errors, looked_at)
+    return found
+
+
+def _slices(case: Case, prepared: Prepared, best: Mapping[str, Best]) -> list[Finding]:
+    """Where the answers to the test rows are worse than elsewhere."""
+    rows = prepared.rows("test")
+    found: list[Finding] = []
+    for feature in prepared.outputs:
+        if feature.name in best:
+            truth = feature.encode(take_raw(prepared.table[feature.column], rows))
+            errors = errors_of(feature, best[feature.name], truth)
+            found += [] if errors is None else weak_slice(case, rows, errors, feature.name)
+    return found
+
+
+def errors_of(feature: Feature, best: Best, truth: Column) -> np.ndarray | None:
+    """How wrong each answer is, (N,): 1 or 0 for a class, the distance for a number, NaN without truth."""
+    if feature.kind in CLASSES and "log_probs" in best:
+        wrong = best["log_probs"].argmax(1) != truth.values.reshape(-1) - 1
+        return np.where(truth.mask, wrong.astype(np.float64), np.nan)
+    if feature.kind == "number" and "value" in best:
+        return np.where(truth.mask, np.abs(best["value"].reshape(-1) - truth.values.reshape(-1)), np.nan)
+    return None

@@ -1,0 +1,33 @@
+"""Labels that a trained run takes for wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from deepglass.run.predictor import Predictor
+from deepglass.understand.doctor.base import CLASSES, Case, Finding
+from deepglass.understand.doctor.labels import LabelError, label_errors
+
+SHOWN = 3
+FIX = "data.relabel=FILE (`deepglass label RUN SOURCE` writes it)"
+
+
+def label_error(case: Case, predictor: Predictor) -> list[Finding]:
+    """The rows whose label looks wrong, for each answer with classes."""
+    found = []
+    for feature in predictor.outputs:
+        if feature.kind in CLASSES and feature.column in case.table.columns:
+            found += label_findings(case, feature.column, label_errors(predictor, case.table, feature.name))
+    return found
+
+
+def label_findings(case: Case, column: str, errors: Sequence[LabelError], looked_at: str = "") -> list[Finding]:
+    """A finding of these labels; none where there are none."""
+    if not errors:
+        return []
+    shown = ", ".join(f"row {case.places[e.place]} says {e.given!r}, looks like {e.proposed!r}" for e in errors[:SHOWN])
+    more = f", and {len(errors) - SHOWN:,} more" if len(errors) > SHOWN else ""
+    labels = "1 label looks" if len(errors) == 1 else f"{len(errors):,} labels look"
+    text = f"{column}: {labels} wrong{looked_at}: {shown}{more}"
+    sure = sum(e.sure for e in errors) / len(errors)
+    return [case.finding("label_error", [e.place for e in errors], [column], sure, text, FIX)]

@@ -1,0 +1,83 @@
+"""What can be said of a value in one number: the value itself, a text's length, a picture's brightness."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from deepglass.features.base import Raw
+from deepglass.parsing import is_missing, parse_dates, parse_numbers, to_dates, to_numbers
+from deepglass.understand.doctor.small import Small
+
+
+class Measure(NamedTuple):
+    """One number a row.
+
+    Args:
+        what: "" for the value itself, else what is measured of it, such as "brightness".
+        values: (N,) float64; codes where there are `names`; NaN = missing.
+        names: of the codes, for values without an order.
+    """
+
+    column: str
+    what: str
+    values: np.ndarray
+    names: tuple[str, ...] | None = None
+
+    @property
+    def title(self) -> str:
+        return f"{self.column} ({self.what})" if self.what else self.column
+
+
+def measures_of(kind: str, column: str, raw: Raw, small: Mapping[str, Small]) -> list[Measure]:
+    """The measures of a column; none for kinds that have none."""
+    if kind in ("image", "audio") and column in small:
+        return [Measure(column, what, values) for what, values in small[column].facts.items()]
+    if isinstance(raw, np.ndarray) and raw.ndim == 1 and raw.dtype.kind in "iufb":
+        raw = pl.Series(column, raw)
+    if not isinstance(raw, pl.Series) or raw.dtype.is_nested() or raw.dtype == pl.Object:
+        return []
+    if kind == "number":
+        return _number(column, raw)
+    if kind == "date":
+        return _date(column, raw)
+    if kind in ("category", "binary"):
+        return [_codes(column, raw)]
+    return [_words(column, raw)] if kind == "text" and raw.dtype == pl.String else []
+
+
+def _number(column: str, raw: pl.Series) -> list[Measure]:
+    if raw.dtype == pl.String:
+        written = parse_numbers(raw)
+        if written is None:
+            return []
+        raw = to_numbers(raw, written)[0]
+    if not (raw.dtype.is_numeric() or raw.dtype == pl.Boolean):
+        return []
+    values = raw.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy().copy()
+    values[~np.isfinite(values)] = np.nan
+    return [Measure(column, "", values)]
+
+
+def _date(column: str, raw: pl.Series) -> list[Measure]:
+    written = parse_dates(raw)
+    if written is None:
+        return []
+    days = to_dates(raw, written)[0].cast(pl.Datetime("us")).cast(pl.Int64).cast(pl.Float64)
+    return [Measure(column, "time", days.fill_null(np.nan).to_numpy())]
+
+
+def _codes(column: str, raw: pl.Series) -> Measure:
+    texts = raw.cast(pl.String, strict=False)
+    texts = texts.set(is_missing(texts), None)
+    names = texts.drop_nulls().unique(maintain_order=True)
+    codes = texts.replace_strict(names, pl.int_range(len(names), eager=True), default=None)
+    return Measure(column, "", codes.cast(pl.Float64).fill_null(np.nan).to_numpy(), tuple(names.to_list()))
+
+
+def _words(column: str, raw: pl.Series) -> Measure:
+    count = raw.str.count_matches(r"\S+").cast(pl.Float64)
+    return Measure(column, "words", count.fill_null(np.nan).to_numpy())
