@@ -22,9 +22,13 @@ from deepglass.features._codecs import END, UNKNOWN
 from deepglass.features.base import Feature, Metric
 from deepglass.features.text import Text
 from deepglass.nn.embeddings import TokenHead
+from deepglass.nn.ngram import Ngrams
 from deepglass.nn.search import choose
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective
+
+FEW = 512  # different tokens, of which counting is cheap
+LONGEST = 12
 
 
 class NextToken(Objective):
@@ -32,6 +36,8 @@ class NextToken(Objective):
 
     Args:
         context: tokens that are read at once; what is older is not seen.
+        counts: the longest run of tokens of which it is counted what follows; the network only has to add what counting
+            does not see. 0: the network alone; None: 4 where there are few different tokens, such as characters.
     """
 
     monitor: ClassVar[Metric] = Metric("loss", higher_is_better=False)
@@ -39,11 +45,13 @@ class NextToken(Objective):
     name: ClassVar[str] = "next_token"
     in_order: ClassVar[bool] = True
 
-    def __init__(self, *, context: int = 128) -> None:
+    def __init__(self, *, context: int = 128, counts: int | None = None) -> None:
         super().__init__()
         if context < 2:
             raise ValueError(f"context: expected at least 2, got {context}")
-        self.context = context
+        if counts is not None and not 0 <= counts <= LONGEST:
+            raise ValueError(f"counts: expected 0 to {LONGEST}, got {counts}")
+        self.context, self.counted = context, counts
 
     @classmethod
     def reads(cls, feature: Feature) -> Feature:
@@ -66,9 +74,22 @@ class NextToken(Objective):
         self.feature = inputs[0]
         self.network = make_network(inputs, [], causal=True)
         self.head = TokenHead(self.network.trunk.out_dim, self.feature.size)
+        counted = self.counted if self.counted is not None else 4 if self.feature.size <= FEW else 0
+        counted = min(counted, int(63 / math.log2(max(self.feature.size, 2))) - 1)
+        self.ngrams = Ngrams(self.feature.size, counted) if counted > 0 else None
+        self.trust = nn.Linear(self.network.trunk.out_dim, 1)  # in the counts, at each place
+        nn.init.zeros_(self.trust.weight)
+        nn.init.ones_(self.trust.bias)
+        if self.ngrams is not None:
+            nn.init.zeros_(self.head.linear.weight)
+            nn.init.zeros_(self.head.linear.bias)
+
+    def begin(self, train: Dataset) -> None:
+        if self.ngrams is not None:
+            self.ngrams.fit(train.inputs[self.feature.name].values.long())
 
     def groups(self) -> Mapping[str, nn.Module]:
-        return {"network": nn.ModuleList([self.network, self.head])}
+        return {"network": nn.ModuleList([self.network, self.head, self.trust])}
 
     def examples(self, train: Dataset) -> int:
         return max(len(train.inputs[self.feature.name].values) // self.context, 1)
@@ -77,14 +98,22 @@ class NextToken(Objective):
         return Windows(source, self.feature.name, self.context, batch_size, seed)
 
     def loss(self, batch: Batch) -> Loss:
-        logits = self.logits(batch.inputs[self.feature.name])
         target = batch.targets[self.feature.name].values.long()
+        logits = self.logits(batch.inputs[self.feature.name], target)
         nats = F.cross_entropy(logits.flatten(0, 1).float(), target.flatten())
         return Loss(nats, logs={"bits": nats.detach() / math.log(2)}, weight=len(batch))
 
-    def logits(self, field: Field) -> Tensor:
-        """Of the token after each token, (B, T, V)."""
-        return self.head(self.network.embed({self.feature.name: field})).values
+    def logits(self, field: Field, following: Tensor | None = None) -> Tensor:
+        """Of the token after each token, (B, T, V).
+
+        Args:
+            following: (B, T), the tokens that do follow, in training, where they were counted themselves.
+        """
+        tokens = self.network.embed({self.feature.name: field})
+        logits = self.head(tokens).values
+        if self.ngrams is None:
+            return logits
+        return logits + self.trust(tokens.values) * self.ngrams(field.values.long(), following)
 
     def evaluate(self, data: Dataset, batch_size: int, search: bool = True) -> Evaluation:
         """Each token given at least half a context, the first ones aside: `bits_per_character` and `perplexity`."""
@@ -155,7 +184,7 @@ class NextToken(Objective):
         raise SpecError("bad-value", "this run goes on with texts, it answers nothing: use deepglass generate")
 
 
-class Windows:
+class Windows(Stream):
     """Pieces of one long text, in a new order each epoch and beginning elsewhere.
 
     Args:
