@@ -15,8 +15,8 @@ def fitted(context: int) -> Ngrams:
 
 def test_probabilities_lean_on_shorter_contexts():
     after = fitted(1)(torch.tensor([[0, 1]]))[0, 1].exp()  # after 1 came 2, 3, 2
-    alone = fitted(0)(torch.tensor([[0, 1]]))[0, 1].exp()  # in all, after the first place: 0 twice, 1 thrice, ...
-    assert torch.allclose(alone, (torch.tensor([2.0, 3.0, 2.0, 1.0]) + 4 * 0.25) / (8 + 4))
+    alone = fitted(0)(torch.tensor([[0, 1]]))[0, 1].exp()
+    assert torch.allclose(alone, (torch.tensor([3.0, 3.0, 2.0, 1.0]) + 4 * 0.25) / (9 + 4))
     assert torch.allclose(after, (torch.tensor([0.0, 0.0, 2.0, 1.0]) + 2 * alone) / (3 + 2))
     assert torch.allclose(after.sum(), torch.tensor(1.0))
 
@@ -25,7 +25,7 @@ def test_a_counted_place_is_judged_by_the_others():
     whole = fitted(1)
     seen = whole(torch.tensor([[0, 1, 3]]), torch.tensor([[1, 3, 0]]))[0, 1].exp()
     others = torch.tensor([0.0, 0.0, 2.0, 0.0])  # what followed 1 elsewhere
-    shorter = (torch.tensor([2.0, 3.0, 2.0, 0.0]) + 3 * 0.25) / (7 + 3)
+    shorter = (torch.tensor([3.0, 3.0, 2.0, 0.0]) + 3 * 0.25) / (8 + 3)
     assert torch.allclose(seen, (others + shorter) / (2 + 1))
 
 

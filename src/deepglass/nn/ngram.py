@@ -2,8 +2,8 @@
 
 A network beside it only has to learn what counting cannot see.
 
-Source: Witten and Bell, 1991, IEEE Transactions on Information Theory 37 (how shorter contexts join in); Mikolov et al.,
-2011, ASRU, "Strategies for training large scale neural network language models" (a network beside n-grams).
+Source: Witten and Bell, 1991, IEEE Transactions on Information Theory 37 (how shorter contexts join in); Mikolov et
+al., 2011, ASRU, "Strategies for training large scale neural network language models" (a network beside n-grams).
 """
 
 from __future__ import annotations
