@@ -26,7 +26,6 @@ from deepglass.features.image import Image
 from deepglass.features.text import Text
 from deepglass.features.video import Video
 
-
 CHANGEABLE = "pictures, texts, or several columns of a table"  # what a strong view can change
 
 

@@ -109,7 +109,7 @@ class SemiSupervised(Supervised):
 
     def pools(self, data: Dataset) -> tuple[np.ndarray, np.ndarray]:
         """The rows with any answer, and those that lack one that can be guessed."""
-        known = {n: c.mask.reshape(len(c), -1).any(1) for n, c in data.truth.items()}
+        known = {n: c.mask for n, c in data.truth.items()}
         labelled = np.any(list(known.values()), axis=0)
         lacking = ~np.all([known[n] for n in self.guessable], axis=0)
         return np.flatnonzero(labelled), np.flatnonzero(lacking)

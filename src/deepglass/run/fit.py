@@ -22,8 +22,10 @@ from deepglass.features.base import Best, Calibration, Feature
 from deepglass.networks.network import Network, shapes_of
 from deepglass.networks.trunks.base import TRUNKS, Recipe
 from deepglass.nn.pretrained import PretrainedEncoder
+from deepglass.objectives._semi import SemiSupervised
 from deepglass.objectives.base import OBJECTIVES, Objective
 from deepglass.run.folder import Folder
+from deepglass.run.guesses import GuessCounts, asked_rows, hidden_truths
 from deepglass.run.planning import make_plan, most_steps, threads_for
 from deepglass.run.prepare import Prepared, with_context
 from deepglass.run.sheets import SampleSheets
@@ -116,9 +118,10 @@ def train(spec: Spec, prepared: Prepared, folder: Folder, listeners: Sequence[Li
     device = str(pick(spec.training.device))
     torch.set_num_threads(threads_for(spec.training))
     parts = prepared.datasets(device)
+    objective = build(spec, prepared.inputs, prepared.outputs, device)
+    counts = _counts(spec, prepared, folder, objective, device)
     budget = spec.training.budget
     clock = Clock(budget) if budget else None
-    objective = build(spec, prepared.inputs, prepared.outputs, device)
     recipe = recipe_of(spec, prepared, objective)
     plan = make_plan(spec.training, recipe, objective.examples(parts["train"]), device)
     objective.apply(_read_weights)
@@ -128,7 +131,8 @@ def train(spec: Spec, prepared: Prepared, folder: Folder, listeners: Sequence[Li
         objective.enter(prepared.table.environment)
     objective.begin(parts["train"])
     folder.begin(spec, prepared, plan)
-    heard = [HistoryFile(folder.path / "history.jsonl"), *_sheets(folder, objective, prepared, plan), *listeners]
+    own = [HistoryFile(folder.path / "history.jsonl"), *_sheets(folder, objective, prepared, plan), *counts]
+    heard = [*own, *listeners]
     trainer = Trainer(heard, folder.checkpoints, folder.store_plan)
     vary_sounds(objective, spec.training, recipe, prepared.inputs)
     stream = _stream(spec, prepared, objective, parts["train"], plan)
@@ -157,7 +161,8 @@ def resume(
     vary_sounds(objective, spec.training, recipe_of(spec, prepared, objective), prepared.inputs)
     state = folder.checkpoints.load()
     history_file = HistoryFile(folder.path / "history.jsonl", state.values["step"] if state else 0)
-    heard = [history_file, *_sheets(folder, objective, prepared, plan), *listeners]
+    counts = _counts(spec, prepared, folder, objective, plan.device, state.values["step"] if state else 0)
+    heard = [history_file, *_sheets(folder, objective, prepared, plan), *counts, *listeners]
     trainer = Trainer(heard, folder.checkpoints, folder.store_plan)
     stream = _stream(spec, prepared, objective, parts["train"], plan)
     history = trainer.fit(objective, stream, plan, parts["valid"], None, state)
@@ -173,6 +178,17 @@ def _sheets(folder: Folder, objective: Objective, prepared: Prepared, plan: Plan
     """Keeps what a generating kind of learning draws on its way."""
     features = (*prepared.inputs, *prepared.outputs)
     return [SampleSheets(folder.path, objective, features, plan.seed)] if objective.generates else []
+
+
+def _counts(
+    spec: Spec, prepared: Prepared, folder: Folder, objective: Objective, device: str, from_step: int = 0
+) -> list[Listener]:
+    """Counts what a semi-supervised kind of learning answers itself."""
+    if not isinstance(objective, SemiSupervised):
+        return []
+    rows = asked_rows(prepared)
+    truths = hidden_truths(spec, prepared, rows)
+    return [GuessCounts(folder.path, objective, prepared, rows, truths, device, from_step)] if len(rows) else []
 
 
 def _read_weights(module: nn.Module) -> None:

@@ -12,6 +12,7 @@ from deepglass.features.base import Best
 from deepglass.objectives.base import Objective
 from deepglass.run.folder import Folder
 from deepglass.run.prepare import Prepared
+from deepglass.understand.alone import NAME, labelled_alone
 from deepglass.understand.baselines import baselines
 from deepglass.understand.gather import gather
 from deepglass.understand.report.facts import OutputFacts
@@ -27,11 +28,13 @@ def add_baselines(folder: Folder, prepared: Prepared, metrics: Mapping[str, Any]
         started: `time.perf_counter()` when the command began, for the total.
     """
     train, test = prepared.part("train"), prepared.part("test")
-    found = {}
+    found: dict[str, dict[str, dict[str, float]]] = {}
     if len(test):
+        alone = labelled_alone(folder, folder.spec(), prepared, metrics["step"])
         share = BASELINE_SECONDS / max(len(prepared.outputs), 1)
         for output in prepared.outputs:
-            found[output.name] = baselines(train, test, prepared.inputs, output, share)
+            beside = {NAME: alone[output.name]} if output.name in alone else {}
+            found[output.name] = {**beside, **baselines(train, test, prepared.inputs, output, share)}
     seconds = {**metrics["seconds"], "total": round(time.perf_counter() - started, 3)}
     folder.store_metrics({**metrics, "baselines": {n: f for n, f in found.items() if f}, "seconds": seconds})
 

@@ -22,8 +22,10 @@ from deepglass.run.folder import Folder
 from deepglass.run.prepare import Prepared, Taken
 from deepglass.training.events import total_loss
 from deepglass.understand.augmented import varied
+from deepglass.understand.contest import contest_of
 from deepglass.understand.doctor.found import findings_of
 from deepglass.understand.filters import looked_for
+from deepglass.understand.guessed import guessed
 from deepglass.understand.report import measure
 from deepglass.understand.report.facts import (
     Baseline,
@@ -95,6 +97,8 @@ def gather(folder: Folder, prepared: Prepared, objective: Objective, best: Mappi
         ),
         filters=_filters(objective, prepared, folder.plan().device),
         varied=varied(prepared, change_of(folder.spec(), prepared, objective, folder.plan())),
+        guessed=guessed(folder.path, prepared),
+        contest=contest_of(objective, folder.history()),
     )
 
 
@@ -186,7 +190,7 @@ def _filters(objective: Objective, prepared: Prepared, device: str) -> Filters |
     if named is not None:
         codes, names = data.truth[named.name].values.reshape(-1).astype(int), named.class_names
         labels = [names[c - 1] if 0 < c <= len(names) else "" for c in codes]
-    return looked_for(objective, objective.predict, data, picture.name, labels)
+    return looked_for(objective, objective.look, data, picture.name, labels)
 
 
 # -- outputs -----------------------------------------------------------------------------------------------------
@@ -218,7 +222,7 @@ def _output(
         test_rows=len(known),
         baselines={
             name: Baseline(
-                {m: v for m, v in b.items() if m not in ("rows", "seconds")}, b.get("rows"), b.get("seconds")
+                {m: v for m, v in b.items() if m not in ("rows", "steps", "seconds")}, b.get("rows"), b.get("seconds")
             )
             for name, b in found.items()
         },

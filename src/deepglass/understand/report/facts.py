@@ -15,7 +15,9 @@ import numpy as np
 
 from deepglass.data.table import Note, Skipped
 from deepglass.features.base import Metric
+from deepglass.understand.report.adversarial_facts import Contest
 from deepglass.understand.report.picture_facts import Curves, Filters, Legend, Overlay, Redrawn, Varied, Verification
+from deepglass.understand.report.semi_facts import Guessed
 from deepglass.understand.report.sound_facts import Heard
 from deepglass.understand.report.text_facts import Looked, Read, Tagged, Wrote
 
@@ -335,6 +337,8 @@ class Facts:
         reproduce: how to come to the same run again.
         filters: what the network looks for in pictures.
         varied: how pictures were varied in training.
+        guessed: how rows without an answer were answered, an entry an output.
+        contest: how a generator and its critic did.
     """
 
     name: str
@@ -349,3 +353,5 @@ class Facts:
     reproduce: Reproduce | None = None
     filters: Filters | None = None
     varied: Varied | None = None
+    guessed: tuple[Guessed, ...] = ()
+    contest: Contest | None = None

@@ -54,8 +54,9 @@ def judge(output: OutputFacts, train_rows: int | None = None, seconds: float | N
     theirs = output.baselines[name]
     value = theirs.metrics[output.metric.name]
     metric, sign = output.metric.name, 1 if output.metric.higher_is_better else -1
+    reach = "reach" if name == "labelled_rows_alone" else "reaches"
     article = "" if name == "gradient_boosting" else "the "
-    said = f"{article}{baseline_name(name)} reaches {figure(metric, value)}, the network {figure(metric, ours.value)}"
+    said = f"{article}{baseline_name(name)} {reach} {figure(metric, value)}, the network {figure(metric, ours.value)}"
     sentence = f"On the same {plural(output.test_rows, 'test row')} {said}{_interval(metric, ours)}."
     if name != "constant":
         sentence += _cost(name, theirs, train_rows, seconds)

@@ -14,6 +14,7 @@ from deepglass.errors import StorageError
 from deepglass.understand.report.facts import Facts
 from deepglass.understand.report.markup import Panel, shorten, text
 from deepglass.understand.report.panels import (
+    adversarial,
     attention,
     augmentation,
     calibration,
@@ -31,6 +32,7 @@ from deepglass.understand.report.panels import (
     precision_recall,
     redrawn,
     reproduce,
+    semi,
     sounds,
     story,
     texts,
@@ -44,6 +46,8 @@ PANELS = (
     data,
     augmentation,
     learning,
+    semi,
+    adversarial,
     figures,
     overlays,
     per_class,
