@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from deepglass.run.predictor import Answers, Rows
 from deepglass.run.prepare import Prepared, Taken, prepare, read_source, reprepare, with_context
 from deepglass.run.run import Run
 from deepglass.run.sheets import draw
-from deepglass.run.spec import Spec
+from deepglass.run.spec import DataSpec, Spec
 from deepglass.run.starting import like_start
 from deepglass.run.varying import change_for, vary_sounds
 from deepglass.run.writing import stream
@@ -28,6 +29,8 @@ from deepglass.training.events import Listener
 from deepglass.training.schedules import schedule
 from deepglass.training.trainer import groups_of, optimizer_for
 from deepglass.understand.after import add_baselines, add_report
+from deepglass.understand.doctor import found
+from deepglass.understand.doctor.fixes import mended
 from deepglass.understand.inspect import Inspection, inspect_table
 from deepglass.understand.new import commented_spec
 
@@ -50,8 +53,8 @@ def train(
         target: the column(s) to answer.
         out: the run's folder; `runs/NAME-N` without it. One that exists is kept, unless `force`.
         baselines: also fit the constant, linear and boosting baselines, and write the report.
-        settings: `time`, `epochs`, `steps`, `seed`, `objective`, `network`, `kinds`, `ignore`, `columns`, `inputs`,
-            `split`, `data_root`, `relabel` (a file of `label`), `start` (a run whose weights are taken over), or the
+        settings: `time`, `epochs`, `steps`, `seed`, `objective`, `network`, `kinds`, `ignore`, `fix`, `columns`,
+            `inputs`, `split`, `data_root`, `relabel` (a file of `label`), `start` (a run whose weights are taken over), or the
             sections of a spec (`data`, `training`, ...).
 
     Raises:
@@ -61,6 +64,7 @@ def train(
     spec = spec_of(source, target, settings)
     path = Path(out) if out is not None else Folder.next_free(_short_name(spec.data.source))
     Folder.occupied(path, force)  # a folder that is taken is told before the data are read
+    spec = mended(spec)
     if not is_many(spec):
         return _train_one(spec, path, force, listeners, baselines, started)
     _check(fold_specs(spec)[0], prepare(fold_specs(spec)[0]))
@@ -132,11 +136,27 @@ def verify(run: str | Path | Run, a: Any, b: Any) -> Verdict:
     return _run(run).verify(a, b)
 
 
-def inspect(source: Any, target: str | Sequence[str] | None = None, **settings: Any) -> Inspection:
-    """What is in the data, what each column is taken for and why, what is wrong with it."""
-    spec = spec_of(source, target, settings)
+def inspect(
+    source: Any, target: str | Sequence[str] | None = None, *, run: str | Path | Run | None = None, **settings: Any
+) -> Inspection:
+    """What is in the data, what each column is taken for and why, what is wrong with it.
+
+    Args:
+        run: also says which labels of this source look wrong, and which rows without one are worth it.
+    """
+    if run is None:
+        spec = spec_of(source, target, settings)
+        return inspect_table(read_source(spec), spec)
+    run = _run(run)
+    base = run.spec
+    alone = DataSpec(columns=base.data.columns, name=base.data.name, root=base.data.root)  # none of the run's own rows
+    spec = spec_of(source, target, settings, replace(base, data=alone))
     table = read_source(spec)
-    return inspect_table(table, spec)
+    known = tuple(o for o in spec.outputs if o.get("column", o["name"]) in table.columns)
+    kinds = {name: kind for name, kind in spec.kinds.items() if name in table.columns}
+    ignored = tuple(name for name in base.data.ignore if name in table.columns)
+    data = replace(spec.data, ignore=tuple(dict.fromkeys([*spec.data.ignore, *ignored])))
+    return inspect_table(table, replace(spec, data=data, outputs=known, kinds=kinds), run.predictor)
 
 
 def report(run: str | Path | Run, samples: bool = True, source: Any = None) -> Path:
@@ -205,6 +225,9 @@ def _train_one(
     folder = Folder.make(path, force)
     if labels is not None:
         folder.store_labels(labels)
+    findings = found.before_training(spec, prepared)
+    found.store(folder, findings)
+    _tell(listeners, "examined", findings)
     trained = fit.train(spec, prepared, folder, listeners, started)
     if baselines:
         add_baselines(folder, prepared, trained.metrics, started)
@@ -258,6 +281,7 @@ SHORT = {  # what is said so often that it needs no path
     "optimizer": "training.optimizer",
     "split": "data.split",
     "ignore": "data.ignore",
+    "fix": "data.fix",
     "columns": "data.columns",
     "name": "data.name",
     "test": "data.test",

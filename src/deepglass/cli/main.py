@@ -47,12 +47,13 @@ def inspect(
     kind: Kind = None,
     columns: Columns = None,
     name: Name = None,
+    run: Annotated[Path | None, typer.Option("--run", help="a run, to say which labels look wrong")] = None,
     data_root: DataRoot = None,
     as_json: Json = False,
 ) -> None:
     """What is in the data, what it is taken for and why, what is wrong with it."""
     chosen = _settings(settings, ignore, kind, columns, name)
-    found = deepglass.inspect(source, target, data_root=_text(data_root), **chosen)
+    found = deepglass.inspect(source, target, run=run, data_root=_text(data_root), **chosen)
     if as_json:
         _print_json(found.to_json())
     else:
@@ -68,6 +69,7 @@ def train(
     kind: Kind = None,
     columns: Columns = None,
     name: Name = None,
+    fix: Annotated[list[str] | None, typer.Option("--fix", help="a kind of finding to mend; may be repeated")] = None,
     test: Annotated[str | None, typer.Option("--test", help="a second source: the test rows")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="the run's folder; else runs/NAME-N")] = None,
     force: Annotated[bool, typer.Option("--force", help="overwrite a run at --out")] = False,
@@ -85,7 +87,7 @@ def train(
 ) -> None:
     """Train, test and explain a model; everything is kept in a run folder."""
     chosen = _settings(settings, ignore, kind, columns, name)
-    said = {"time": time, "epochs": epochs, "steps": steps, "seed": seed, "test": test}
+    said = {"time": time, "epochs": epochs, "steps": steps, "seed": seed, "test": test, "fix": fix or None}
     chosen |= {k: v for k, v in {**said, "data_root": _text(data_root)}.items() if v is not None}
     chosen |= {"objective.name": objective} if objective else {}
     chosen |= {"network.trunk": network} if network else {}

@@ -18,12 +18,14 @@ from deepglass.run.prepare import Prepared
 from deepglass.run.run import Run
 from deepglass.training.events import Listener, Record, total_loss
 from deepglass.training.plan import Plan
+from deepglass.understand.doctor.base import Finding
 from deepglass.understand.inspect import Inspection
 
 out = Console(highlight=False, markup=False)  # names of columns may look like markup
 err = Console(stderr=True, highlight=False, markup=False)
 SHADES = " .:-=+*#%@"
 LINES = 10  # of progress, where stderr is no terminal
+SAID = ("constant", "imbalance")  # findings of which the notes speak, or the list of columns
 OBVIOUS = ("delimiter", "header", "quote")  # notes on a source that training does not repeat
 
 
@@ -55,6 +57,12 @@ class Bar(Listener):
                 err.print(f"  {note.what}: {note.value} ({note.why})")
         for sentence in prepared.notes:
             err.print(f"  note: {sentence}")
+
+    def examined(self, findings: Sequence[Finding]) -> None:
+        for finding in findings:
+            if finding.kind not in SAID:
+                mend = f" (--fix {finding.kind})" if finding.fix.startswith("data.fix") else ""
+                err.print(f"  {finding.kind}: {finding.text}{mend}")
 
     def started(self, plan: Plan, step: int) -> None:
         length = _count(plan.epochs, "epoch") if plan.budget is None else short_span(plan.budget)

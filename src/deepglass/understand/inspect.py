@@ -83,15 +83,17 @@ def look(table: Table, spec: Spec, taken: Sequence[Taken], features: Sequence[Fe
 
 
 def case_of(table: Table, spec: Spec, taken: Sequence[Taken], features: Sequence[Feature]) -> Case:
-    """The readable rows of a source, divided as training would divide them."""
+    """The readable rows of a source, divided as training would divide them; those to be dropped are left out."""
     broken = {row for f in features for row in f.unreadable(table[f.column])}
-    places = np.setdiff1d(np.arange(len(table)), np.array(sorted(broken | set(spec.data.drop)), np.int64))
+    places = np.setdiff1d(np.arange(len(table)), np.array(sorted(broken), np.int64))
     read = table.take(places) if len(places) < len(table) else table
     targets = [f for f in features if any(t.name == f.name and t.role == "output" for t in taken)]
     known = np.ones(len(read), bool)
     if targets:
         known = ~np.all([without_value(read[f.column]) for f in targets], axis=0)
-    return Case(read, tuple(taken), tuple(features), places, _split(read, spec, targets, known), given_by(spec, read))
+    split = _split(read, spec, targets, known)
+    case = Case(read, tuple(taken), tuple(features), places, split, given_by(spec, read))
+    return case.taking(np.flatnonzero(~np.isin(places, spec.data.drop)))
 
 
 def _split(table: Table, spec: Spec, targets: Sequence[Feature], known: np.ndarray) -> np.ndarray | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -81,6 +81,13 @@ class Case:
         given = given_by(spec, prepared.table)
         return Case(prepared.table, prepared.taken, features, prepared.places, prepared.split, given, most)
 
+    def taking(self, rows: np.ndarray) -> Case:
+        """The same of some rows."""
+        if len(rows) == len(self.table):
+            return self
+        split = None if self.split is None else self.split[rows]
+        return replace(self, table=self.table.take(rows), places=self.places[rows], split=split)
+
     @cached_property
     def inputs(self) -> tuple[Feature, ...]:
         names = {t.name for t in self.taken if t.role == "input"}
@@ -114,7 +121,7 @@ class Case:
     @cached_property
     def same(self) -> Same:
         """Rows whose inputs are equal, or nearly so."""
-        return same_rows(self.table, self.inputs, self.small, [t.column for t in self.targets])
+        return same_rows(self.table, self.inputs, self.small, bool(self.outputs))
 
     def finding(
         self, kind: str, rows: np.ndarray | Sequence[int], columns: Sequence[str], sure: float, text: str, fix: str = ""

@@ -30,7 +30,8 @@ READABLE = tuple(check for check in CHECKS if check is not unreadable)  # what c
 
 def before_training(spec: Spec, prepared: Prepared) -> tuple[Finding, ...]:
     """What is wrong with the rows that a training is about to use, one finding a kind; it takes seconds."""
-    return examine(Case.of(spec, prepared, MEDIA), READABLE)
+    case = Case.of(spec, prepared, MEDIA)
+    return examine(case.taking(np.flatnonzero(prepared.split != "")), READABLE)
 
 
 def store(folder: Folder, findings: Sequence[Finding]) -> None:

@@ -22,6 +22,7 @@ from deepglass.understand.doctor.small import Small
 ALIKE = {"image": 0.996, "audio": 0.97}  # correlation from which two small copies are taken for one
 CHANCE = 0.1  # share of equal rows that chance explains, from which on nothing is said
 RESEMBLANCE = 0.7  # of two texts: shared pairs of words beside all of theirs
+LEAST_WORDS = 3  # of a text that says something
 FEWEST_WORDS = 6  # of a text that may be nearly the same as another
 HASHES, BANDS = 32, 16  # least hashes of a text, in bands any of which may bring two texts together
 MOST_TEXTS = 50_000  # beyond which only equal texts are found
@@ -43,8 +44,12 @@ class Same(NamedTuple):
     shared: np.ndarray
 
 
-def same_rows(table: Table, inputs: Sequence[Feature], small: Mapping[str, Small], answers: Sequence[str]) -> Same:
-    """The rows whose inputs are the same; columns that only number the rows are not compared."""
+def same_rows(table: Table, inputs: Sequence[Feature], small: Mapping[str, Small], answers: bool) -> Same:
+    """The rows whose inputs are the same; columns that only number the rows are not compared.
+
+    Args:
+        answers: whether the rows have any; lines without are one text that goes on, and may come again.
+    """
     if small:
         pairs = reduce(_both, (_alike(table[column], small[column]) for column in small))
         shared = np.array([all(_one_file(table[c], a, b) for c in small) for a, b in pairs], bool)
@@ -56,9 +61,11 @@ def same_rows(table: Table, inputs: Sequence[Feature], small: Mapping[str, Small
         return Same(NOTHING, "", 1.0, np.zeros(0, bool))
     keys = [_keys(columns[c], kinds[c]) for c in compared]
     pairs, sure = _equal(keys, [_empty(columns[c]) for c in compared])
-    if all(kinds[c] == "text" for c in compared) and len(table) <= MOST_TEXTS:
-        near = reduce(_both, (_resembling(columns[c]) for c in compared))
-        pairs = np.unique(np.concatenate([pairs, near]), axis=0)
+    if all(kinds[c] == "text" for c in compared):
+        pairs = _of_some_words(pairs, [columns[c] for c in compared]) if answers else NOTHING  # a text goes on
+        if answers and len(table) <= MOST_TEXTS:
+            near = reduce(_both, (_resembling(columns[c]) for c in compared))
+            pairs = np.unique(np.concatenate([pairs, near]), axis=0)
     by = compared[0] if len(compared) == 1 else f"all {len(compared)} inputs"
     return Same(pairs, by, sure, np.zeros(len(pairs), bool))
 
@@ -118,6 +125,12 @@ def _equal(keys: Sequence[np.ndarray], empty: Sequence[np.ndarray]) -> tuple[np.
 
 
 # -- texts -------------------------------------------------------------------------------------------------------
+
+
+def _of_some_words(pairs: np.ndarray, texts: Sequence[Raw]) -> np.ndarray:
+    """The pairs of texts that are more than a word or two, which anybody may say again."""
+    counts = sum(pl.Series(raw).cast(pl.String).fill_null("").str.count_matches(r"\w+").to_numpy() for raw in texts)
+    return pairs[np.asarray(counts)[pairs[:, 0]] >= LEAST_WORDS] if len(pairs) else pairs
 
 
 def _resembling(raw: Raw) -> np.ndarray:
