@@ -54,8 +54,8 @@ def train(
         out: the run's folder; `runs/NAME-N` without it. One that exists is kept, unless `force`.
         baselines: also fit the constant, linear and boosting baselines, and write the report.
         settings: `time`, `epochs`, `steps`, `seed`, `objective`, `network`, `kinds`, `ignore`, `fix`, `columns`,
-            `inputs`, `split`, `data_root`, `relabel` (a file of `label`), `start` (a run whose weights are taken over), or the
-            sections of a spec (`data`, `training`, ...).
+            `inputs`, `split`, `data_root`, `relabel` (a file of `label`), `start` (a run whose weights are taken over),
+            or the sections of a spec (`data`, `training`, ...).
 
     Raises:
         UserError: what is wrong with the words or the data, before training starts.
