@@ -14,6 +14,7 @@ from deepglass.errors import SourceError, SpecError
 from deepglass.features.identity import Verdict
 from deepglass.objectives.next_token import NextToken
 from deepglass.run import fit, recipes
+from deepglass.run.asked import asked
 from deepglass.run.folder import Folder
 from deepglass.run.folds import fold_specs, is_many, summarise
 from deepglass.run.planning import make_plan
@@ -25,6 +26,7 @@ from deepglass.run.spec import DataSpec, Spec
 from deepglass.run.starting import like_start
 from deepglass.run.varying import change_for, vary_sounds
 from deepglass.run.writing import stream
+from deepglass.serve.queue import Queue
 from deepglass.training.events import Listener
 from deepglass.training.schedules import schedule
 from deepglass.training.trainer import groups_of, optimizer_for
@@ -32,6 +34,7 @@ from deepglass.understand.after import add_baselines, add_report
 from deepglass.understand.doctor import found
 from deepglass.understand.doctor.fixes import mended
 from deepglass.understand.inspect import Inspection, inspect_table
+from deepglass.understand.labelling import asked_about, questions
 from deepglass.understand.new import commented_spec
 
 
@@ -157,6 +160,42 @@ def inspect(
     ignored = tuple(name for name in base.data.ignore if name in table.columns)
     data = replace(spec.data, ignore=tuple(dict.fromkeys([*spec.data.ignore, *ignored])))
     return inspect_table(table, replace(spec, data=data, outputs=known, kinds=kinds), run.predictor)
+
+
+def label(
+    run: str | Path | Run,
+    source: Any = None,
+    *,
+    out: str | Path = "labels.csv",
+    limit: int = 300,
+    output: str | None = None,
+) -> Queue:
+    """The rows that a person should label or mend, best first; the answers are what `train(..., relabel=out)` takes.
+
+    Args:
+        source: rows like those that the run has learned from; None for its own, whose test rows are left alone.
+        out: the file of the answers; one that is there is gone on with.
+        limit: how many rows at most.
+        output: which answer; None for the first that a person can give.
+
+    Raises:
+        SpecError: `bad-value` for a run whose answers cannot be given so, or `limit` below 1.
+        SourceError: `mismatched-files` where the file of answers belongs to another source.
+
+    Example:
+        queue = deepglass.label("runs/photos-1")
+        for i, item in enumerate(queue.items):
+            queue.answer(i, item.proposed)  # the file has it
+    """
+    run, out = _run(run), Path(out)
+    if limit < 1:
+        raise SpecError("bad-value", f"label: limit must be at least 1, not {limit}")
+    answer = asked_about(run.predictor, output)
+    found = asked(run, source, answer, out)
+    rows = found.rows
+    items = questions(run.predictor, found.known.take(rows), rows, answer, found.done, limit) if len(rows) else []
+    inputs = run.predictor.inputs
+    return Queue(items, found.table, inputs, answer, out, found.origin, found.earlier, str(run.path))
 
 
 def report(run: str | Path | Run, samples: bool = True, source: Any = None) -> Path:

@@ -81,6 +81,8 @@ def train(
     seed: Annotated[int | None, typer.Option("--seed", help="of initialisation and order")] = None,
     objective: Annotated[str | None, typer.Option("--objective", help="the kind of learning")] = None,
     network: Annotated[str | None, typer.Option("--network", help="the trunk")] = None,
+    start: Annotated[Path | None, typer.Option("--start", help="a run whose weights are taken over")] = None,
+    relabel: Annotated[Path | None, typer.Option("--relabel", help="a file of labels, from deepglass label")] = None,
     data_root: DataRoot = None,
     baselines: Annotated[bool, typer.Option("--baselines/--no-baselines", help="baselines and report")] = True,
     as_json: Json = False,
@@ -89,6 +91,7 @@ def train(
     chosen = _settings(settings, ignore, kind, columns, name)
     said = {"time": time, "epochs": epochs, "steps": steps, "seed": seed, "test": test, "fix": fix or None}
     chosen |= {k: v for k, v in {**said, "data_root": _text(data_root)}.items() if v is not None}
+    chosen |= {k: str(v) for k, v in {"start": start, "relabel": relabel}.items() if v is not None}
     chosen |= {"objective.name": objective} if objective else {}
     chosen |= {"network.trunk": network} if network else {}
     show = _show()
@@ -193,6 +196,35 @@ def verify(
         _print_json(verdict._asdict())
     else:
         _show().show_verdict(verdict)
+
+
+@app.command()
+def label(
+    run: RunArgument,
+    source: Annotated[str | None, typer.Argument(help="rows like the run's; else its own")] = None,
+    out: Annotated[Path, typer.Option("--out", help="the file of answers, which may be there already")] = Path(
+        "labels.csv"
+    ),
+    target: Annotated[str | None, typer.Option("--target", help="the answer that is asked for")] = None,
+    limit: Annotated[int, typer.Option("--limit", help="rows at most")] = 300,
+    host: Annotated[str, typer.Option("--host", help="where the page is served")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="0 takes a free one")] = 8000,
+    opens: Annotated[bool, typer.Option("--open/--no-open", help="the browser")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="only print what would be asked, without a page")] = False,
+) -> None:
+    """A page to label or mend the rows that are worth it most; Ctrl-C ends, each answer is in the file already."""
+    queue = deepglass.label(run, source, out=out, limit=limit, output=target)
+    if as_json:
+        _print_json(queue.to_json())
+        return
+    if not queue.items:
+        print("nothing to ask: no label looks wrong, and no row is without one", file=sys.stderr)
+        return
+    deepglass.serve_label(queue, host, port, opens)
+    count = len(queue.answers)
+    print(f"{count} answers of {len(queue.items)}, {queue.mended} new or mended labels, in {out}", file=sys.stderr)
+    if count:
+        print(deepglass.next_commands(queue), file=sys.stderr)
 
 
 @app.command()

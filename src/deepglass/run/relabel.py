@@ -137,7 +137,7 @@ def check_labels(labels: Labels, table: Table, hidden: bool = False) -> None:
                 f"{where}: expected {mend.old!r} in row {mend.row}, column {mend.column!r} of {table.name}, found "
                 f"{there!r}; the file belongs to another source",
             )
-        _value(mend.new, raw, where)
+        as_value(mend.new, raw, where)
 
 
 def mended(table: Table, rows: Mapping[int, int], mends: Sequence[Mend]) -> Table:
@@ -153,7 +153,7 @@ def mended(table: Table, rows: Mapping[int, int], mends: Sequence[Mend]) -> Tabl
     for column in dict.fromkeys(m.column for m in mends):
         own = [m for m in mends if m.column == column and m.row in rows]
         raw = single_values(table, column, "data.relabel")
-        values = [_value(m.new, raw, f"data.relabel: row {m.row}") for m in own]
+        values = [as_value(m.new, raw, f"data.relabel: row {m.row}") for m in own]
         if own:
             new = pl.Series(values, dtype=raw.dtype)
             places = pl.Series([rows[m.row] for m in own])
@@ -171,7 +171,7 @@ def single_values(table: Table, column: str, where: str) -> pl.Series:
         raise SourceError("unknown-column", f"{where}: no column {column!r} in {table.name}: {', '.join(table.names)}")
     raw = table[column]
     series = pl.Series(column, raw) if isinstance(raw, np.ndarray) and raw.ndim == 1 else raw
-    if not isinstance(series, pl.Series) or not _single(series.dtype):
+    if not isinstance(series, pl.Series) or not _is_single(series.dtype):
         raise SourceError("bad-value", f"{where}: column {column!r} holds no single values that could be labels")
     return series.cast(pl.String) if series.dtype in (pl.Categorical, pl.Enum, pl.Null) else series
 
@@ -188,34 +188,12 @@ def text_of(value: Any) -> str:
     return "" if text in MISSING else text
 
 
-# -- steps -------------------------------------------------------------------------------------------------------
+def as_value(text: str, raw: pl.Series, where: str) -> Any:
+    """A label as what stands in its column, None for none.
 
-
-def _mend(record: Mapping[str, str | None], where: str, line: int) -> Mend:
-    row = (record["row"] or "").strip()
-    if not row.isdecimal():
-        raise SourceError("bad-value", f"{where}: row: expected a whole number from 0, got {row!r}")
-    if record["new"] is None or None in record:
-        raise SourceError("bad-value", f"{where}: expected {','.join(FIELDS)}, the line has more or fewer values")
-    column, old, new, why = ((record.get(name) or "").strip() for name in FIELDS[1:])
-    return Mend(int(row), column, old, new, why, line)
-
-
-def _single(dtype: pl.DataType) -> bool:
-    return dtype.is_numeric() or dtype in (pl.String, pl.Boolean, pl.Categorical, pl.Enum, pl.Null)
-
-
-def _same(there: str, told: str) -> bool:
-    if there == told or there.lower() == told.lower():
-        return True
-    try:
-        return float(there) == float(told)
-    except ValueError:
-        return False
-
-
-def _value(text: str, raw: pl.Series, where: str) -> Any:
-    """A label as what stands in its column."""
+    Raises:
+        SourceError: `bad-value` where it cannot stand there.
+    """
     if text == "":
         return None
     dtype = raw.dtype
@@ -233,3 +211,29 @@ def _value(text: str, raw: pl.Series, where: str) -> Any:
         return int(number)
     wanted = "true or false" if dtype == pl.Boolean else "a number" if dtype.is_float() else "a whole number"
     raise SourceError("bad-value", f"{where}: column {raw.name!r}: expected {wanted}, got {text!r}")
+
+
+# -- steps -------------------------------------------------------------------------------------------------------
+
+
+def _mend(record: Mapping[str, str | None], where: str, line: int) -> Mend:
+    row = (record["row"] or "").strip()
+    if not row.isdecimal():
+        raise SourceError("bad-value", f"{where}: row: expected a whole number from 0, got {row!r}")
+    if record["new"] is None or None in record:
+        raise SourceError("bad-value", f"{where}: expected {','.join(FIELDS)}, the line has more or fewer values")
+    column, old, new, why = ((record.get(name) or "").strip() for name in FIELDS[1:])
+    return Mend(int(row), column, old, new, why, line)
+
+
+def _is_single(dtype: pl.DataType) -> bool:
+    return dtype.is_numeric() or dtype in (pl.String, pl.Boolean, pl.Categorical, pl.Enum, pl.Null)
+
+
+def _same(there: str, told: str) -> bool:
+    if there == told or there.lower() == told.lower():
+        return True
+    try:
+        return float(there) == float(told)
+    except ValueError:
+        return False

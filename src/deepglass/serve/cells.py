@@ -1,0 +1,131 @@
+"""A row's values as a page shows them: pictures, sounds, texts, curves, plain values."""
+
+from __future__ import annotations
+
+import io
+import json
+import wave
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from PIL import Image as Pillow
+
+from deepglass.data.table import Table
+from deepglass.errors import SourceError
+from deepglass.features._frames import clips, read_frames
+from deepglass.features._pictures import decode, pictures
+from deepglass.features._sounds import as_int16, resampled
+from deepglass.features.audio import Audio
+from deepglass.features.base import Feature, take_raw
+from deepglass.features.image import Image
+from deepglass.features.video import Video
+from deepglass.run.plain import short_figure
+
+MOST = 20_000  # characters of a text
+LONG = 60  # characters from which on a value is shown as a text
+POINTS = 2_000  # of a curve
+LONGEST = 1_024  # pixels of a picture's longer side
+FRAMES = 6  # of a video
+RATES = (8_000, 48_000)  # samples a second that browsers play
+COLUMNS = 200  # of a table's row
+
+
+def cells(inputs: Sequence[Feature], table: Table, row: int) -> list[dict[str, Any]]:
+    """A row's inputs: {"name", "kind": image | audio | text | curve | value, and "text" or "points"}."""
+    shown = [_cell(f, table, row) for f in inputs if f.column in table.columns]
+    return sorted(shown[:COLUMNS], key=lambda c: ("image", "audio", "text", "curve", "value").index(c["kind"]))
+
+
+def medium(feature: Feature, table: Table, row: int) -> tuple[bytes, str]:
+    """A picture or a sound, and its type.
+
+    Raises:
+        SourceError: for one that cannot be read; `not-found` where there is none.
+    """
+    raw = take_raw(table[feature.column], np.array([row]))
+    if isinstance(feature, Audio):
+        return _sound(feature, raw), "audio/wav"
+    if isinstance(feature, Video):
+        return _png([_visible(f, None, None) for f in read_frames(clips(raw)[0], FRAMES)]), "image/png"
+    if isinstance(feature, Image):
+        picture = pictures(raw)[0]
+        if picture is None:
+            raise SourceError("not-found", f"{feature.name}: there is no picture in this row")
+        return _png([_visible(decode(picture, near=(LONGEST, LONGEST)), feature.low_, feature.high_)]), "image/png"
+    raise SourceError("not-found", f"{feature.name}: is neither a picture nor a sound")
+
+
+def _cell(feature: Feature, table: Table, row: int) -> dict[str, Any]:
+    cell: dict[str, Any] = {"name": feature.name}
+    if isinstance(feature, Image | Video):
+        return {**cell, "kind": "image"}
+    if isinstance(feature, Audio):
+        return {**cell, "kind": "audio"}
+    value = table[feature.column][row]
+    value = value.to_list() if isinstance(value, pl.Series) else value
+    value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+    if _is_curve(value):
+        step = -(-len(value) // POINTS)
+        return {**cell, "kind": "curve", "points": value[::step]}
+    text = _text(value)
+    return {**cell, "kind": "text" if len(text) > LONG or feature.kind == "text" else "value", "text": text}
+
+
+def _is_curve(value: Any) -> bool:
+    return isinstance(value, list) and len(value) > 2 and all(isinstance(v, int | float) for v in value)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, list):
+        words = all(isinstance(v, str) for v in value)
+        text = " ".join(value) if words else json.dumps(value, ensure_ascii=False, default=str)
+    else:
+        text = short_figure(value) if isinstance(value, float) else str(value)
+    return text if len(text) <= MOST else f"{text[:MOST]} … ({len(text):,} characters)"
+
+
+def _visible(pixels: np.ndarray, low: float | None, high: float | None) -> np.ndarray:
+    """Pixels (Y, X, C) as bytes; of more than four bands the first three are shown."""
+    pixels = pixels if pixels.shape[2] <= 4 else pixels[..., :3]
+    if pixels.dtype == np.uint8 and (high is None or high >= 255):
+        return pixels
+    top = high if high is not None else 65535.0 if pixels.dtype == np.uint16 else float(np.nanmax(pixels, initial=1))
+    bottom = low or 0.0
+    share = (np.nan_to_num(pixels.astype(np.float32), nan=bottom) - bottom) / max(top - bottom, 1e-9)
+    return np.round(255 * np.clip(share, 0, 1)).astype(np.uint8)
+
+
+def _png(parts: list[np.ndarray]) -> bytes:
+    """Pictures side by side; the longer side of each at most LONGEST."""
+    drawn = [Pillow.fromarray(p[..., 0] if p.shape[2] == 1 else p) for p in parts]
+    for picture in drawn:
+        picture.thumbnail((LONGEST, LONGEST))
+    whole = drawn[0]
+    if len(drawn) > 1:
+        whole = Pillow.new(drawn[0].mode, (sum(p.width for p in drawn), max(p.height for p in drawn)))
+        left = 0
+        for picture in drawn:
+            whole.paste(picture, (left, 0))
+            left += picture.width
+    out = io.BytesIO()
+    whole.save(out, "PNG")
+    return out.getvalue()
+
+
+def _sound(feature: Audio, raw: Any) -> bytes:
+    samples = feature.encode(raw).values  # (samples,) int16
+    rate = feature.rate_ or RATES[0]
+    wanted = min(max(rate, RATES[0]), RATES[1])
+    if wanted != rate:
+        samples = as_int16(resampled(samples.astype(np.float32) / 32768, rate, wanted))
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(wanted)
+        file.writeframes(samples.astype("<i2").tobytes())
+    return out.getvalue()

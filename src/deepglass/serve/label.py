@@ -1,0 +1,150 @@
+"""The page on which a person labels and mends rows: `deepglass label RUN SOURCE`.
+
+GET  /              the page
+GET  /queue         {"run", "output", "classes", "file", "earlier", "answers": {ITEM: LABEL}, "items": [...]}
+GET  /media/R/NAME  the picture or sound of row R that is in the queue, or beside a row that is
+POST /answer        {"item": 3, "label": "cat"}; "" takes the label away, null takes the answer back
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+import webbrowser
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import FileResponse, JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, StrictInt
+
+from deepglass.errors import DeepglassError, SourceError, SpecError
+from deepglass.serve.cells import cells, medium
+from deepglass.serve.guard import Guard
+from deepglass.serve.queue import Queue, next_commands
+
+PAGE = Path(__file__).parent / "page"
+FILES = {"label.css": "text/css", "label.js": "text/javascript"}
+
+
+class Said(BaseModel):
+    """What the page sends for each key press."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    item: StrictInt
+    label: str | None
+
+
+def label_app(queue: Queue, host: str = "127.0.0.1") -> FastAPI:
+    """The page over a queue.
+
+    Args:
+        host: the name or address that it will listen on.
+    """
+    app = FastAPI(title="deepglass label", docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(Guard, host=host)
+    lock = threading.Lock()  # requests come on several threads
+    shown = {q.place for q in queue.items} | {n.place for q in queue.items for n in q.near}
+    features = {f.name: f for f in queue.inputs}
+
+    @app.get("/")
+    def page() -> Response:
+        return FileResponse(PAGE / "label.html", media_type="text/html")
+
+    @app.get("/page/{name}")
+    def file(name: str) -> Response:
+        if name not in FILES:
+            return JSONResponse({"error": "no such file"}, 404)
+        return FileResponse(PAGE / name, media_type=FILES[name])
+
+    @app.get("/queue")
+    def state() -> dict[str, Any]:
+        with lock:
+            return {**_state(queue), "items": [_item(queue, i) for i in range(len(queue.items))]}
+
+    @app.get("/media/{row}/{name:path}")
+    def media(row: int, name: str) -> Response:
+        if row not in shown or name not in features:
+            return JSONResponse({"error": "not in the queue"}, 404)
+        try:
+            content, kind = medium(features[name], queue.table, row)
+        except (SourceError, OSError) as error:
+            return JSONResponse({"error": str(error)}, 404)
+        return Response(content, media_type=kind)
+
+    @app.post("/answer")
+    def answer(said: Said) -> Response:
+        with lock:
+            try:
+                if said.label is None:
+                    queue.withdraw(said.item)
+                else:
+                    queue.answer(said.item, said.label)
+            except DeepglassError as error:
+                status = 422 if isinstance(error, SpecError) else 507
+                return JSONResponse({"error": str(error).partition("] ")[2]}, status)
+            return JSONResponse(_state(queue))
+
+    return app
+
+
+def serve_label(queue: Queue, host: str = "127.0.0.1", port: int = 8000, opens: bool = True) -> None:
+    """Serve the page until Ctrl-C; each answer is in the file already.
+
+    Args:
+        port: 0 takes a free one.
+        opens: a browser, where there is one.
+
+    Raises:
+        SpecError: `bad-value` where host and port cannot be listened on.
+    """
+    listening = _listen(host, port)
+    shown = f"[{host}]" if ":" in host else host
+    address = f"http://{shown}:{listening.getsockname()[1]}/"
+    print(f"{len(queue.items)} rows to look at: {address}  (Ctrl-C ends; answers go to {queue.path})", file=sys.stderr)
+    if host not in ("127.0.0.1", "::1", "localhost"):
+        print(f"note: --host {host}: others in the network can see the rows and label them", file=sys.stderr)
+    config = uvicorn.Config(label_app(queue, host), log_level="warning", lifespan="off", ws="none", server_header=False)
+    if opens:
+        threading.Timer(0.5, webbrowser.open, [address]).start()
+    try:
+        uvicorn.Server(config).run(sockets=[listening])
+    except KeyboardInterrupt:  # uvicorn passes it on once it has ended
+        pass
+    finally:
+        listening.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        text = getattr(error, "strerror", None) or str(error)
+        raise SpecError("bad-value", f"--host {host} --port {port}: {text}; choose another, or --port 0") from error
+    return listening
+
+
+def _state(queue: Queue) -> dict[str, Any]:
+    return {
+        "run": queue.run,
+        "output": queue.output.name,
+        "classes": list(queue.classes),
+        "file": str(queue.path),
+        "next": next_commands(queue),
+        "earlier": len(queue.earlier),
+        "answers": dict(queue.answers),
+    }
+
+
+def _item(queue: Queue, i: int) -> Mapping[str, Any]:
+    question = queue.items[i]
+    near = [
+        {"place": n.place, "label": n.label, "cells": cells(queue.inputs, queue.table, n.place)} for n in question.near
+    ]
+    return {**asdict(question), "near": near, "cells": cells(queue.inputs, queue.table, question.place)}
