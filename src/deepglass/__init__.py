@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from deepglass.api import compare, evaluate, inspect, new, predict, report, resume, train, verify
+    from deepglass.api import compare, evaluate, explain, inspect, new, predict, report, resume, train, verify
     from deepglass.data.table import Table
     from deepglass.errors import DeepglassError, UserError
     from deepglass.features.base import Answer, Column, Feature
@@ -36,6 +36,7 @@ _HOMES = {
     "predict": "deepglass.api",
     "inspect": "deepglass.api",
     "compare": "deepglass.api",
+    "explain": "deepglass.api",
     "report": "deepglass.api",
     "new": "deepglass.api",
     "verify": "deepglass.api",
@@ -85,6 +86,7 @@ __all__ = [
     "UserError",
     "compare",
     "evaluate",
+    "explain",
     "generate",
     "sample",
     "inspect",

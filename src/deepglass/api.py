@@ -33,6 +33,8 @@ from deepglass.training.trainer import groups_of, optimizer_for
 from deepglass.understand.after import add_baselines, add_report
 from deepglass.understand.doctor import found
 from deepglass.understand.doctor.fixes import mended
+from deepglass.understand.explain.explain import explained
+from deepglass.understand.explain.nearest import Known, known_rows
 from deepglass.understand.inspect import Inspection, inspect_table
 from deepglass.understand.labelling import asked_about, questions
 from deepglass.understand.new import commented_spec
@@ -102,9 +104,46 @@ def evaluate(run: str | Path | Run, source: Any = None) -> dict[str, dict[str, f
     return _run(run).evaluate(source)
 
 
-def predict(run: str | Path | Run, rows: Rows) -> Answers:
-    """A run's answers to rows, in their order."""
-    return _run(run).predict(rows)
+def predict(run: str | Path | Run, rows: Rows, explain: bool = False) -> Answers:
+    """A run's answers to rows, in their order.
+
+    Args:
+        explain: each with `why`, the quick kind of explanation; see `explain`.
+    """
+    run = _run(run)
+    answers = run.predict(rows)
+    if not explain:
+        return answers
+    reasons = explained(run.predictor, rows, _known(run), fast=True)
+    kept = ("why", "score", "base", "unit", "method")
+    return [
+        {name: found | {k: why[name][k] for k in kept} if name in why else found for name, found in answer.items()}
+        for answer, why in zip(answers, reasons, strict=True)
+    ]
+
+
+def explain(
+    run: str | Path | Run,
+    rows: Rows,
+    which: Sequence[int] | int | None = None,
+    *,
+    fast: bool = False,
+    out: str | Path | None = None,
+    source: Any = None,
+) -> list[dict[str, Any]]:
+    """Why a run answers rows as it does: a dict a row, {"row": ..., OUTPUT: {"value": ..., "why": [...], ...}}.
+
+    Args:
+        which: 0-based places of the rows that are explained; a number for the first so many, None for all.
+        fast: by one pass through the network and back, without the tests of truth.
+        out: a .json file, or a folder that gets pictures and sounds too.
+        source: the data that the run was trained on, where that was a Python object.
+
+    Raises:
+        SpecError: `bad-value` for a run whose answers cannot be explained, or a row that is not there.
+    """
+    run = _run(run)
+    return explained(run.predictor, rows, _known(run, source), which, fast, None if out is None else Path(out))
 
 
 def generate(run: str | Path | Run, prompt: str = "", length: int = 400, **settings: Any) -> Iterator[str]:
@@ -382,6 +421,15 @@ def _content(source: Any, base: Spec | None) -> tuple[dict[str, Any], Path | Non
 
 def _merged(before: Any, value: Any) -> Any:
     return {**before, **value} if isinstance(before, Mapping) and isinstance(value, Mapping) else value
+
+
+def _known(run: Run, source: Any = None) -> Known | None:
+    """Some of a run's training rows; None, with a note, where its data are no longer there."""
+    try:
+        return known_rows(stored(run.folder, spec_of(source, None, {}, run.spec) if source is not None else run.spec))
+    except SourceError as error:
+        run.predictor.notes[f"explained without the training rows ({error})"] += 1
+        return None
 
 
 def _run(run: str | Path | Run) -> Run:

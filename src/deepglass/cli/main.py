@@ -23,6 +23,7 @@ app = typer.Typer(
     help="Deep learning that you can see through: any data in, any answer out, and everything in between to look at.",
 )
 
+FIRST = 3  # rows that are explained, unless others are asked for
 STORAGE = {errno.ENOSPC: "disk-full", errno.EDQUOT: "disk-full", errno.EROFS: "read-only", errno.EACCES: "read-only"}
 USAGE_ERROR: Any = typer.BadParameter.__base__  # of the click that typer brings along
 
@@ -129,13 +130,14 @@ def predict(
     source: Annotated[str, typer.Argument(help="rows to answer; - reads JSON lines from stdin")],
     out: Annotated[Path | None, typer.Option("--out", help=".csv, .parquet, .json(l); a folder for masks")] = None,
     force: Annotated[bool, typer.Option("--force", help="overwrite --out")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="and why, the quick way")] = False,
     as_json: Json = False,
 ) -> None:
     """A run's answers to new rows, in their order."""
     if out is not None:
         _check_free(out, force)
     loaded = deepglass.Run(run)
-    answers = loaded.predict(_stdin_rows() if source == "-" else source)
+    answers = deepglass.predict(loaded, _stdin_rows() if source == "-" else source, explain=explain)
     for note, count in loaded.predictor.notes.items():
         print(f"note: {note} ({count})", file=sys.stderr)
     if out is not None:
@@ -145,6 +147,32 @@ def predict(
         _print_json(answers)
     else:
         _show().show_answers(answers)
+
+
+@app.command()
+def explain(
+    run: RunArgument,
+    source: Annotated[str, typer.Argument(help="rows as for predict; - reads JSON lines from stdin")],
+    rows: Annotated[str, typer.Option("--rows", help="which of them: 0,1,2 or 0-9; the first three, unless said")] = "",
+    fast: Annotated[bool, typer.Option("--fast", help="one pass each way, without the tests of truth")] = False,
+    out: Annotated[Path | None, typer.Option("--out", help=".json; a folder for pictures and sounds too")] = None,
+    force: Annotated[bool, typer.Option("--force", help="overwrite --out")] = False,
+    as_json: Json = False,
+) -> None:
+    """Why a run answers rows as it does: what each column, word, place or moment adds."""
+    if out is not None:
+        _check_free(out, force)
+    loaded = deepglass.Run(run)
+    given = _stdin_rows() if source == "-" else source
+    reasons = deepglass.explain(loaded, given, _places(rows) or FIRST, fast=fast, out=out)
+    for note, count in loaded.predictor.notes.items():
+        print(f"note: {note} ({count})", file=sys.stderr)
+    if out is not None:
+        print(f"{len(reasons)} explanations in {out}", file=sys.stderr)
+    elif as_json:
+        _print_json(reasons)
+    else:
+        _show().show_reasons(reasons)
 
 
 @app.command()
@@ -338,6 +366,17 @@ def _settings(
     chosen |= {"ignore": ignore} if ignore else {}
     chosen |= {"columns": [c.strip() for c in columns.split(",")]} if columns else {}
     return chosen | ({"name": name} if name else {})
+
+
+def _places(words: str) -> list[int]:
+    """`0,3,5-7` -> [0, 3, 5, 6, 7]."""
+    found: list[int] = []
+    for part in words.split(",") if words else ():
+        first, dash, last = part.strip().partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
+            raise SpecError("bad-value", f"--rows {words!r}: expected places of rows, such as 0,1,2 or 0-9")
+        found += range(int(first), int(last if dash else first) + 1)
+    return found
 
 
 def _text(path: Path | None) -> str | None:

@@ -24,6 +24,7 @@ from deepglass.understand.inspect import Inspection
 out = Console(highlight=False, markup=False)  # names of columns may look like markup
 err = Console(stderr=True, highlight=False, markup=False)
 SHADES = " .:-=+*#%@"
+PARTS = 8  # of an explanation
 LINES = 10  # of progress, where stderr is no terminal
 SAID = ("constant", "imbalance")  # findings of which the notes speak, or the list of columns
 OBVIOUS = ("delimiter", "header", "quote")  # notes on a source that training does not repeat
@@ -203,6 +204,41 @@ def show_answers(answers: Sequence[Mapping[str, Mapping[str, Any]]]) -> None:
     """One line a row: its answers and how sure they are."""
     for row in answers:
         print("  ".join(f"{name}: {answer(found)}" for name, found in row.items()))
+
+
+def show_reasons(reasons: Sequence[Mapping[str, Any]]) -> None:
+    """Each row's answers, and what adds most to them."""
+    for row in reasons:
+        for name, why in row.items():
+            if name != "row":
+                _show_reason(int(row["row"]), name, why)
+
+
+def _show_reason(row: int, name: str, why: Mapping[str, Any]) -> None:
+    out.print(f"row {row}, {name}: {answer(why)}", style="bold", soft_wrap=True)
+    parts = why["why"][:PARTS]
+    most = max((abs(p["weight"]) for p in parts), default=0) or 1
+    grid = _grid()
+    for part in parts:
+        said = f"{part['part']} = {part['value']}" if "value" in part else str(part["part"])
+        said += " at {:.0f}, {:.0f} to {:.0f}, {:.0f}".format(*part["box"]) if "box" in part else ""
+        grid.add_row(
+            "",
+            f"{part['weight']:+.4g}",
+            ("+" if part["weight"] > 0 else "-") * round(12 * abs(part["weight"]) / most),
+            said,
+        )
+    out.print(grid)
+    base = "" if why["base"] is None else f", {short_figure(why['base'])} without"
+    print(_hanging(f"  {why['unit']} {short_figure(why['score'])}{base}; {why['method']}", 2))
+    if "turn" in why:
+        changes = (f"{k} from {v} to {why['turn']['to'][k]}" for k, v in why["turn"]["from"].items())
+        print(_hanging(f"  another answer with {' and '.join(changes)}", 2))
+    if why["nearest"]:
+        near = (f"{n['row']} ({n['label']})" if n["label"] is not None else str(n["row"]) for n in why["nearest"])
+        print(_hanging(f"  most like the training rows {', '.join(near)}", 2))
+    if "checks" in why:
+        print(_hanging("  " + ", ".join(f"{k} {v:.3g}" for k, v in why["checks"].items()), 2))
 
 
 def show_verdict(verdict: Verdict) -> None:

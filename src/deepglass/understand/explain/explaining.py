@@ -1,0 +1,230 @@
+"""Rows -> why they are answered so: tables by Shapley's rule, all else by gradients from where inputs enter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from deepglass.data.batches import Dataset
+from deepglass.data.table import Table
+from deepglass.errors import SpecError
+from deepglass.features.base import Column
+from deepglass.objectives.base import Objective
+from deepglass.run.predictor import Predictor, Rows
+from deepglass.understand.explain import cells as cell
+from deepglass.understand.explain import columns as tables
+from deepglass.understand.explain.cam import activation_map
+from deepglass.understand.explain.checks import Checks, curves, rank_correlation, shuffled
+from deepglass.understand.explain.entries import Entry, changed, entries_of
+from deepglass.understand.explain.gradients import Attributed, integrated, quick, quiet, relative_gap
+from deepglass.understand.explain.nearest import Known, Neighbour, Neighbours
+from deepglass.understand.explain.parts import Named, Part, name_parts
+from deepglass.understand.explain.questions import KINDS, Asked
+from deepglass.understand.explain.reason import Question, Reason, known
+from deepglass.understand.explain.row import Row
+
+Mode = Literal["full", "fast"]
+STEPS = 512  # of a path, at most
+BACKGROUND = 64  # rows that stand for "any row"
+FEW = 8  # rows that can stand for all
+
+
+class Explainer:
+    """Explains the answers of one run.
+
+    Args:
+        predictor: the run.
+        known: its training rows, or some of them; without any the rows that are given serve.
+        steps: of a path, at most; fewer make it quicker and the gap larger.
+        checks: whether full explanations are tested.
+
+    Raises:
+        SpecError: `bad-value` where nothing that the run answers can be explained.
+
+    Example:
+        >>> reasons = Explainer(run.predictor).explain(rows)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self, predictor: Predictor, known: Known | None = None, *, steps: int = STEPS, checks: bool = True
+    ) -> None:
+        self.outputs = tuple(f for f in predictor.outputs if f.kind in KINDS)
+        if not self.outputs:
+            came = ", ".join(f"{f.name} ({f.kind})" for f in predictor.outputs) or "no output at all"
+            raise SpecError(
+                "bad-value", f"explain: this run has {came}; what can be explained are outputs of: {', '.join(KINDS)}"
+            )
+        self.predictor, self.objective = predictor, predictor.objective
+        self.known, self.steps, self.checks = known, steps, checks
+        self.table = tables.suits(predictor.inputs)
+
+    def explain(self, rows: Rows, which: Sequence[int] | None = None, mode: Mode = "full") -> list[list[Reason]]:
+        """For each row a reason an output.
+
+        Args:
+            rows: as `Predictor.predict` takes them.
+            which: 0-based places among them; None explains all.
+
+        Raises:
+            SpecError: `bad-value` for a row that is not there.
+        """
+        table = Table(self.predictor.read(rows))
+        which = list(range(len(table))) if which is None else list(which)
+        for row in which:
+            if not 0 <= row < len(table):
+                raise SpecError("bad-value", f"--rows: there is no row {row}; there are {len(table)}, from 0")
+        if self.known is None and len(table) >= FEW:
+            self.known = Known(table, np.arange(len(table)), self.predictor.encode(table), "rows that were given")
+        some = table.take(np.array(which, np.int64))
+        inputs = self.predictor.encode(some)
+        answers = self.predictor.predict(some)
+        data = Dataset(inputs, {}, self.predictor.device)
+        reasons = []
+        for i, row in enumerate(which):
+            one = Row(self, data, inputs, some, i, answers[i])
+            with quiet(self.objective):
+                found = tables.reasons(one, mode) if self.table else _by_gradients(one, mode)
+            near = self.neighbours_of(data, i) if mode == "full" else ()
+            reasons.append([replace(r, row=row, nearest=near) for r in found])
+        return reasons
+
+    def neighbours_of(self, data: Dataset, i: int) -> tuple[Neighbour, ...]:
+        """The known rows that are most like the i-th; none where no training rows are known."""
+        if self._neighbours is None:
+            return ()
+        with torch.inference_mode():
+            return tuple(self._neighbours.of(self.objective.embed(data.batch(torch.tensor([i])))[0]))
+
+    @cached_property
+    def background(self) -> tuple[Table, dict[str, Column], str]:
+        """Rows that stand for any row, and what they are in words."""
+        if self.known is None:
+            absent = Table({f.column: cast(Any, [None]) for f in self.predictor.inputs})
+            inputs = {f.name: f.encode(tables.nothing()) for f in self.predictor.inputs}
+            return absent, inputs, "a row of which nothing is known"
+        count = len(self.known.places)
+        places = np.random.default_rng(0).permutation(count)[:BACKGROUND]  # any first few of them are a fair sample
+        inputs = {n: c.take(places) for n, c in self.known.inputs.items()}
+        return self.known.table.take(places), inputs, f"{len(places)} {self.known.whose}"
+
+    @cached_property
+    def typical(self) -> dict[str, Tensor]:
+        """The mean tokens of inputs that have columns, over the background."""
+        places = entries_of(self.objective)
+        wanted = {i for i, e in enumerate(places[0]) if e.kind == "tokens" and e.features[0].kind in tables.KINDS}
+        if not wanted or self.known is None:
+            return {}
+        met: dict[str, Tensor] = {}
+
+        def look(i: int, values: Tensor) -> Tensor:
+            if i in wanted:
+                met[places[0][i].name] = values.mean(0, keepdim=True).detach()
+            return values
+
+        data = Dataset(self.background[1], {}, self.predictor.device)
+        with torch.no_grad(), changed(places, look):
+            self.objective.predict(data.batch(torch.arange(len(data))))
+        return met
+
+    @cached_property
+    def other(self) -> Objective:
+        """The network with shuffled weights."""
+        return shuffled(self.objective)
+
+    @cached_property
+    def _neighbours(self) -> Neighbours | None:
+        if self.known is None or self.known.whose != Known.whose:
+            return None
+        return Neighbours(self.objective, self.known, self.predictor.outputs, self.predictor.device)
+
+
+def _by_gradients(one: Row, mode: Mode) -> list[Reason]:
+    explainer = one.explainer
+    places = entries_of(explainer.objective, explainer.typical)
+    scores = one.scores()
+    found = quick(scores, places) if mode == "fast" else integrated(scores, places, most=explainer.steps)
+    cells = [cell.cells_of(e.kind, v) for e, v in zip(places[0], found.values, strict=True)]
+    active = _active(one, places[0])
+    beside = "; ".join(dict.fromkeys(e.said for e in places[0]))
+    how = "gradient times input" if mode == "fast" else f"integrated gradients, {found.steps} steps"
+    reasons = []
+    for name, asked in one.asked.items():
+        part = one.slices[name]
+        named = [name_parts(e, c[part], one.column, one.raw) for e, c in zip(places[0], cells, strict=True)]
+        checks = _checks(one, places, found, cells, part) if mode == "full" and explainer.checks else None
+        if mode == "full" and checks is None:
+            checks = Checks(gap=_gap(found, part))
+        maps = {e.name: c[part] for e, c in zip(places[0], cells, strict=True) if e.kind in ("pixels", "bands")}
+        reasons.append(
+            Reason(
+                row=one.place,
+                output=name,
+                kind=one.output(name).kind,
+                answer=one.answers[name],
+                unit=asked.unit,
+                method=f"{how}, from {beside}",
+                parts=_parts(named, places[0], None),
+                questions=_questions(asked, found, part, named, places[0]),
+                checks=checks,
+                maps=maps,
+                active={n: a[part] for n, a in active.items()},
+            )
+        )
+    return reasons
+
+
+def _parts(named: Sequence[Named], entries: Sequence[Entry], q: int | None) -> tuple[Part, ...]:
+    """The parts of all inputs; words and moments say of which, where there are several."""
+    several = len(entries) > 1
+    return tuple(
+        p._replace(input=e.name) if several and n.places else p
+        for n, e in zip(named, entries, strict=True)
+        for p in n.of(q)
+    )
+
+
+def _questions(
+    asked: Asked, found: Attributed, part: slice, named: Sequence[Named], entries: Sequence[Entry]
+) -> tuple[Question, ...]:
+    """The questions of one output with their parts."""
+    boxes = asked.boxes or (None,) * len(asked.names)
+    ends = zip(found.score[part], found.base[part], found.gap[part], strict=True)
+    return tuple(
+        Question(name, float(score), known(base), known(gap), _parts(named, entries, q), boxes[q])
+        for q, (name, (score, base, gap)) in enumerate(zip(asked.names, ends, strict=True))
+    )
+
+
+def _active(one: Row, entries: Sequence[Entry]) -> dict[str, np.ndarray]:
+    """Class activation maps of the first picture."""
+    for entry in entries:
+        if entry.kind == "pixels":
+            batch = one.data.batch(torch.tensor([one.place]))
+            shape = tuple(one.column[entry.name].values.shape[1:])
+            found = activation_map(one.explainer.objective, batch, shape, lambda b: one.figures(b.inputs))
+            return {} if found is None else {entry.name: found}
+    return {}
+
+
+def _gap(found: Attributed, part: slice) -> float:
+    """Of all questions of an output, as a share of the difference that is explained."""
+    sums = [np.array([x[part].sum()]) for x in (found.gap, found.score, found.base)]
+    return float(relative_gap(*sums)[0])
+
+
+def _checks(one: Row, places: list[list[Entry]], found: Attributed, cells: Sequence[np.ndarray], part: slice) -> Checks:
+    other = one.explainer.other
+    theirs = entries_of(other, one.explainer.typical)
+    with quiet(other):
+        blind = integrated(one.scores(other), theirs, most=0)
+    their_cells = [cell.cells_of(e.kind, v) for e, v in zip(theirs[0], blind.values, strict=True)]
+    flat, their_flat = (np.concatenate([c[part].sum(0).reshape(-1) for c in all]) for all in (cells, their_cells))
+    sizes = [c[0].size for c in cells]
+    asked = lambda keep: cell.kept(one.scores(), places, sizes, keep)[:, part].sum(1)  # noqa: E731
+    return Checks(_gap(found, part), rank_correlation(flat, their_flat), **curves(asked, flat))

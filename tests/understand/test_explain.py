@@ -1,0 +1,249 @@
+"""The parts of explanations beside what is known of them: sums, closed forms, words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from conftest import made_up
+from torch import Tensor
+
+import deepglass
+from deepglass.api import stored
+from deepglass.errors import SpecError
+from deepglass.features.text import Text
+from deepglass.nn.tokens import Field
+from deepglass.spectra import Frames
+from deepglass.understand.explain import shapley
+from deepglass.understand.explain.checks import curves, rank_correlation
+from deepglass.understand.explain.explaining import Explainer
+from deepglass.understand.explain.files import over, strength_of
+from deepglass.understand.explain.nearest import known_rows
+from deepglass.understand.explain.parts import brightest, words_in
+from deepglass.understand.explain.questions import grouped, log_odds
+from deepglass.understand.explain.sound import regions, remaining, telling
+
+COLUMNS = tuple("abcdefghij")
+
+
+def rows(values: np.ndarray, columns: tuple[str, ...]) -> dict[str, Field]:
+    """Columns of numbers as fields."""
+    x = torch.tensor(values, dtype=torch.float32)
+    return {name: Field(x[:, i], torch.ones(len(x), dtype=torch.bool)) for i, name in enumerate(columns)}
+
+
+@pytest.mark.parametrize("count", [4, 10], ids=["exact", "sampled"])
+def test_shares_of_a_linear_function_are_its_weights_times_the_distance(count: int) -> None:
+    random = np.random.default_rng(0)
+    columns, weights = COLUMNS[:count], random.normal(size=count)
+    background, row = random.normal(size=(30, count)), random.normal(size=(1, count))
+
+    def answered(inputs: dict[str, Field]) -> Tensor:
+        return sum(float(w) * inputs[n].values for w, n in zip(weights, columns, strict=True))[:, None]
+
+    found = shapley.shares(answered, rows(row, columns), rows(background, columns), columns)
+    assert found.exact == (count == 4)
+    np.testing.assert_allclose(found.shares[0], weights * (row[0] - background.mean(0)), atol=1e-4)
+    np.testing.assert_allclose(found.gap, 0, atol=1e-5)
+
+
+def test_a_product_is_shared_fairly_and_what_is_unused_gets_nothing() -> None:
+    columns = ("a", "b", "c")
+    answered = lambda inputs: (inputs["a"].values * inputs["b"].values)[:, None]  # noqa: E731
+    background = np.zeros((5, 3))
+    found = shapley.shares(answered, rows(np.array([[2.0, 3.0, 9.0]]), columns), rows(background, columns), columns)
+    np.testing.assert_allclose(found.shares[0], [3, 3, 0], atol=1e-6)
+
+
+def test_sampled_shares_of_interactions_add_up() -> None:
+    random = np.random.default_rng(1)
+    background, row = random.normal(size=(20, 10)), random.normal(size=(1, 10))
+
+    def answered(inputs: dict[str, Field]) -> Tensor:
+        x = torch.stack([inputs[n].values for n in COLUMNS], 1)
+        return torch.stack([torch.tanh(x).prod(1) + x[:, 0] * x[:, 1], x.square().sum(1)], 1)
+
+    found = shapley.shares(answered, rows(row, COLUMNS), rows(background, COLUMNS), COLUMNS)
+    np.testing.assert_allclose(found.score - found.base, found.shares.sum(1), atol=1e-4)
+
+
+def test_curves_follow_the_order_of_an_additive_figure() -> None:
+    weights = np.array([5.0, -1.0, 3.0, 0.5, 2.0])
+    asked = lambda keep: keep.double().numpy() @ weights  # noqa: E731
+    right, wrong = curves(asked, weights), curves(asked, -weights)
+    assert right["deletion"] < right["deletion_random"] < wrong["deletion"]  # type: ignore[operator]
+    assert right["insertion"] > right["insertion_random"] > wrong["insertion"]  # type: ignore[operator]
+    assert curves(lambda keep: np.ones(len(keep)), weights) == {}  # an answer that nothing moves
+
+
+def test_rank_correlation_knows_order_alone() -> None:
+    x = np.random.default_rng(0).normal(size=50)
+    assert rank_correlation(x, np.exp(x)) == pytest.approx(1)
+    assert rank_correlation(x, -x) == pytest.approx(-1)
+    assert rank_correlation(x, np.zeros(50)) is None
+
+
+def test_log_odds_are_exact_where_a_probability_is_nearly_one() -> None:
+    logits = torch.tensor([[40.0, 0.0, 0.0]], dtype=torch.float64)
+    assert float(log_odds(logits.log_softmax(-1), 0)[0]) == pytest.approx(40 - np.log(2))
+
+
+def test_pieces_are_put_together_to_words() -> None:
+    groups, words = grouped(["un", "known", " cat", "s", ".", " A", "!"])
+    assert [w.strip() for w in words] == ["unknown", "cats", ".", "A", "!"]
+    assert groups == [0, 0, 1, 1, 2, 3, 4]
+
+
+def test_words_are_those_that_are_read() -> None:
+    text = Text(name="t").fit([pl.Series(["good day", "bad day, sir"])])
+    assert words_in(text, "Good day, sir!") == ["Good", "day", ",", "sir", "!"]
+
+
+def test_the_brightest_region_is_told_in_pixels_of_the_picture_as_it_came() -> None:
+    weights = np.zeros((40, 40))
+    weights[10:14, 20:26] = 1.0
+    left, top, right, bottom = brightest(weights, None) or (0, 0, 0, 0)
+    assert 18 <= left <= 20
+    assert 26 <= right <= 28
+    assert 8 <= top <= 10
+    assert 14 <= bottom <= 16
+    frame = np.array([[0, 0, 40, 40, 400, 80]], np.float32)
+    grown = brightest(weights, frame) or (0, 0, 0, 0)
+    assert grown == pytest.approx((left * 2, top * 10, right * 2, bottom * 10))
+    assert brightest(-weights, None) is None
+
+
+def test_regions_of_a_sound_add_up_and_say_their_pitch() -> None:
+    frames = Frames(rate=8000, size=200, hop=80, mels=40)
+    cells = np.random.default_rng(0).normal(size=(2, 50, 40))
+    names, weights = regions(frames, cells)
+    np.testing.assert_allclose(weights.sum(1), cells.sum((1, 2)))
+    assert names[0].startswith("0.00-")
+    assert names[0].endswith(" Hz")
+
+
+def test_what_remains_of_a_sound_is_the_region_that_is_kept() -> None:
+    frames = Frames(rate=8000, size=200, hop=80, mels=40)
+    time = np.arange(8000) / 8000
+    wave = (8000 * (np.sin(2 * np.pi * 440 * time) + np.sin(2 * np.pi * 2500 * time))).astype(np.int16)
+    whole = remaining(wave, frames, np.ones((frames.count(8000), 40), bool))
+    np.testing.assert_allclose(whole[400:-400], wave[400:-400], atol=400)  # but for the ends, where windows are few
+    low = np.zeros((frames.count(8000), 40), bool)
+    low[:, :15] = True
+    spectrum = np.abs(np.fft.rfft(remaining(wave, frames, low)[400:-400]))
+    hertz = np.fft.rfftfreq(8000 - 800, 1 / 8000)
+    assert spectrum[np.abs(hertz - 440) < 20].max() > 20 * spectrum[np.abs(hertz - 2500) < 20].max()
+
+
+def test_telling_cells_are_few_and_speak_for_the_answer() -> None:
+    cells = -np.ones((40, 20))
+    cells[10:20, 5:10] = 2.0
+    kept = telling(cells)
+    assert kept[12:18, 6:9].all()
+    assert not kept[25:].any()
+
+
+def test_a_map_over_a_picture_is_warm_where_it_speaks_for_the_answer() -> None:
+    places = np.zeros((20, 20))
+    places[5, 5], places[15, 15] = 1.0, -1.0
+    strength = strength_of(places)
+    assert strength[5, 5] > 0.5
+    assert strength[15, 15] < -0.5
+    assert np.abs(strength).max() <= 1
+    shown = over(np.full((20, 20, 1), 128, np.uint8), places, least=20)
+    red, blue = shown[5, 5].astype(int), shown[15, 15].astype(int)
+    assert red[0] > red[2]
+    assert blue[2] > blue[0]
+
+
+@pytest.fixture(scope="module")
+def houses(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("houses")
+    made_up(300).write_csv(folder / "houses.csv")
+    settings = {"steps": 60, "kinds": {"sold": "category"}, "training.threads": 1}
+    deepglass.train(folder / "houses.csv", ["price", "sold"], out=folder / "run", baselines=False, **settings)
+    return folder
+
+
+def test_explanations_of_a_table_are_json_that_adds_up(houses: Path) -> None:
+    found = deepglass.explain(houses / "run", houses / "houses.csv", [3, 5])
+    assert [row["row"] for row in found] == [3, 5]
+    for row in found:
+        assert set(row) == {"row", "price", "sold"}
+        for name, unit in (("price", "price"), ("sold", "log-odds")):
+            why = row[name]
+            total = sum(part["weight"] for part in why["why"])
+            assert why["unit"] == unit
+            assert why["base"] + total == pytest.approx(why["score"], rel=1e-3, abs=1e-3)
+            assert {part["part"] for part in why["why"]} == {"size", "place"}
+            assert abs(why["gap"]) < 1e-2 * max(abs(why["score"]), 1)
+            assert len(why["nearest"]) == 3
+            assert why["nearest"][0]["label"] is not None
+        size = next(d for d in row["price"]["dependence"] if d["column"] == "size")
+        assert size["answers"][-1] > size["answers"][0]  # larger houses cost more
+
+
+def test_the_smallest_change_turns_the_answer(houses: Path) -> None:
+    row = pl.read_csv(houses / "houses.csv").drop("price", "sold").row(4, named=True)
+    (found,) = deepglass.explain(houses / "run", [row])
+    turn = found["sold"]["turn"]
+    answer = deepglass.predict(houses / "run", [{**row, **turn["to"]}])[0]["sold"]["value"]
+    assert answer != found["sold"]["value"]
+    assert {k: row[k] for k in turn["from"]} == turn["from"]
+
+
+def test_fast_explanations_have_no_tests_and_agree_on_what_matters(houses: Path) -> None:
+    full, fast = (deepglass.explain(houses / "run", houses / "houses.csv", [0, 1], fast=f) for f in (False, True))
+    for a, b in zip(full, fast, strict=True):
+        assert b["price"]["base"] is None
+        assert "checks" not in b["price"]
+        assert b["price"]["nearest"] == []
+        assert a["price"]["why"][0]["part"] == b["price"]["why"][0]["part"]
+
+
+def test_answers_come_with_their_reasons_on_request(houses: Path) -> None:
+    answers = deepglass.predict(houses / "run", houses / "houses.csv", explain=True)
+    plain = deepglass.predict(houses / "run", houses / "houses.csv")
+    assert [a["price"]["value"] for a in answers] == [a["price"]["value"] for a in plain]
+    assert {p["part"] for p in answers[0]["price"]["why"]} == {"size", "place"}
+
+
+def test_without_the_training_data_the_given_rows_serve(houses: Path, tmp_path: Path) -> None:
+    frame = pl.read_csv(houses / "houses.csv")
+    run = deepglass.train(frame, "price", out=tmp_path / "run", baselines=False, steps=5, **{"training.threads": 1})
+    (found, *_) = deepglass.explain(run, frame.head(20))
+    assert "rows that were given" in found["price"]["method"]
+    assert found["price"]["nearest"] == []
+    (known, *_) = deepglass.explain(run, frame.head(20), source=frame)
+    assert "training rows" in known["price"]["method"]
+    assert known["price"]["nearest"]
+
+
+def test_a_run_whose_answers_are_pictures_is_refused(tmp_path: Path) -> None:
+    pictures = np.random.default_rng(0).integers(0, 255, (24, 16, 16), dtype=np.uint8)
+    spec = {
+        "data": {"source": {"given": pictures, "wanted": pictures}},
+        "inputs": ["given"],
+        "outputs": [{"name": "wanted", "kind": "image"}],
+        "training": {"steps": 1, "threads": 1},
+    }
+    run = deepglass.train(spec, out=tmp_path / "run", baselines=False)
+    with pytest.raises(SpecError, match=r"\[bad-value\] explain: this run has wanted \(image\)"):
+        Explainer(run.predictor)
+
+
+def test_a_row_that_is_not_there_is_told(houses: Path) -> None:
+    with pytest.raises(SpecError, match=r"\[bad-value\] --rows: there is no row 300; there are 300, from 0"):
+        deepglass.explain(houses / "run", houses / "houses.csv", [300])
+
+
+def test_known_rows_are_training_rows(houses: Path) -> None:
+    run = deepglass.Run(houses / "run")
+    known = known_rows(stored(run.folder, run.spec), most=50)
+    split = run.folder.split()
+    train = set(split.filter(pl.col("split") == "train")["row"].to_list())
+    assert len(known.places) == 50
+    assert set(known.places.tolist()) <= train
