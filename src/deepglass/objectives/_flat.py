@@ -34,6 +34,7 @@ class Flat(nn.Module):
 
     Attributes:
         size: D.
+        shapes: of each input by itself, (C, Y, X) for a picture.
 
     Raises:
         SpecError: `bad-value` for an input that cannot be drawn.
@@ -52,6 +53,7 @@ class Flat(nn.Module):
         numeric = [f for f in inputs if not isinstance(f, Category | Binary)]
         self.scales = nn.ModuleDict({_key(f): f.prepare(scale) for f in numeric})
         self.widths = [_width(f) for f in inputs]
+        self.shapes = [_shape(f) if isinstance(f, Image) else (w,) for f, w in zip(inputs, self.widths, strict=True)]
         self.size = sum(self.widths)
 
     def forward(self, inputs: Mapping[str, Field]) -> tuple[Tensor, Tensor]:

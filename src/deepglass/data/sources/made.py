@@ -9,6 +9,7 @@ from sklearn.datasets import load_digits
 
 from deepglass.data.sources.memory import MEMORY, with_lag
 from deepglass.data.sources.named import locate
+from deepglass.data.sources.plane import PLANE
 from deepglass.data.sources.strings import spoken_strings
 from deepglass.data.table import Note, Table
 from deepglass.errors import SourceError, near_miss
@@ -92,4 +93,5 @@ SETS = {
     "spoken_strings": lambda: spoken_strings(locate("spoken_digits", None)),
     "moving_digits": moving_digits,
     **MEMORY,
+    **PLANE,
 }

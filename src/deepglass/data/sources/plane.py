@@ -1,0 +1,69 @@
+"""Points in the plane, in shapes that are no single heap: `made:ring`, `made:moons`, `made:spirals`.
+
+What learns to draw them can be watched, since nothing of them is hidden. Each set has the same rows each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+
+from deepglass.data.table import Note, Table
+
+ROWS = 5_000
+RADIUS = 2.0
+SPREAD = 0.1  # standard deviation of the noise
+TURNS = 1.25  # of a spiral's arm
+
+
+def ring(rows: int = ROWS, seed: int = 0) -> Table:
+    """Points around a circle, all angles alike.
+
+    Shapes:
+        x, y: (rows,) float; the radius is Normal with mean `RADIUS` and deviation `SPREAD`.
+    """
+    random = np.random.default_rng(seed)
+    angle = random.uniform(0, 2 * np.pi, rows)
+    radius = random.normal(RADIUS, SPREAD, rows)
+    return _table("ring", radius * np.cos(angle), radius * np.sin(angle))
+
+
+def moons(rows: int = ROWS, seed: int = 0) -> Table:
+    """Points on two half circles that reach into each other: which moon?"""
+    random = np.random.default_rng(seed)
+    lower = random.random(rows) < 0.5
+    angle = random.uniform(0, np.pi, rows)
+    x = np.where(lower, 1 - np.cos(angle), np.cos(angle)) + random.normal(0, SPREAD / 2, rows)
+    y = np.where(lower, 0.5 - np.sin(angle), np.sin(angle)) + random.normal(0, SPREAD / 2, rows)
+    return _table("moons", x, y, pl.Series("moon", np.where(lower, "lower", "upper")))
+
+
+def spirals(rows: int = ROWS, seed: int = 0) -> Table:
+    """Points on two arms that wind around each other: which arm?"""
+    random = np.random.default_rng(seed)
+    second = random.random(rows) < 0.5
+    part = np.sqrt(random.uniform(0.02, 1, rows))  # as many points on each length of the arm
+    angle = 2 * np.pi * TURNS * part + np.pi * second
+    x = RADIUS * part * np.cos(angle) + random.normal(0, SPREAD / 2, rows)
+    y = RADIUS * part * np.sin(angle) + random.normal(0, SPREAD / 2, rows)
+    return _table("spirals", x, y, pl.Series("arm", np.where(second, "second", "first")))
+
+
+def _table(name: str, x: np.ndarray, y: np.ndarray, label: pl.Series | None = None) -> Table:
+    columns = {"x": pl.Series("x", x), "y": pl.Series("y", y)}
+    kinds = {"x": "number", "y": "number"}
+    if label is not None:
+        columns[label.name] = label
+        kinds[label.name] = "category"
+    return Table(
+        columns,
+        f"made:{name}",
+        (Note("points", f"{len(x):,} in the plane", f"made, with noise of deviation {SPREAD} at most"),),
+        target=None if label is None else label.name,
+        kinds=kinds,
+    )
+
+
+PLANE: dict[str, Callable[..., Table]] = {"ring": ring, "moons": moons, "spirals": spirals}

@@ -1,0 +1,24 @@
+"""What a report tells of a contest between a generator and its critic: plain data, as in `facts`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+
+class Contest(NamedTuple):
+    """How generator and critic learned from each other, a value an evaluation.
+
+    Args:
+        critic, generator: their mean losses since the evaluation before.
+        figures: "distance", "coverage", "diversity", "told_apart", and "agreement" where rows are asked for by class.
+        warned: (step, what had gone wrong then), for the evaluations where something had.
+        remarks: what is wrong with the weights that were kept; empty where nothing is.
+    """
+
+    steps: Sequence[int]
+    critic: Sequence[float]
+    generator: Sequence[float]
+    figures: Mapping[str, Sequence[float]]
+    warned: Sequence[tuple[int, str]] = ()
+    remarks: Sequence[str] = ()
