@@ -156,6 +156,13 @@ class Stream(Protocol):
 
     def go_to(self, place: Mapping[str, Any]) -> None: ...
 
+    def tensors(self) -> dict[str, Tensor]:
+        """What of its place is too large for JSON, copied: a memory of what was seen."""
+        return {}
+
+    def recall(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take what `tensors` gave again, after `go_to`."""
+
 
 Change = Callable[[Batch, Generator], Batch]
 

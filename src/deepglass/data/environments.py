@@ -97,6 +97,20 @@ def is_picture(space: Any) -> bool:
     return space.dtype == np.uint8 and (len(space.shape) == 2 or (len(space.shape) == 3 and space.shape[2] in (1, 3)))
 
 
+def _readable(world: gymnasium.Env, gym: Any) -> gymnasium.Env:
+    """The world, what is seen of it made flat unless it is a number, a vector or a picture."""
+    space = world.observation_space
+    fits = isinstance(space, gym.spaces.Discrete) or (
+        isinstance(space, gym.spaces.Box) and (len(space.shape) == 1 or is_picture(space))
+    )
+    return world if fits else gym.wrappers.FlattenObservation(world)
+
+
+def is_picture(space: Any) -> bool:
+    """Whether what is seen are bytes, (Y, X) or (Y, X, C) with one or three colours."""
+    return space.dtype == np.uint8 and (len(space.shape) == 2 or (len(space.shape) == 3 and space.shape[2] in (1, 3)))
+
+
 def library() -> Any:
     """Gymnasium.
 

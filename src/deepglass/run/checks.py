@@ -11,6 +11,7 @@ import polars as pl
 from deepglass.data.table import Table
 from deepglass.errors import SourceError, SpecError, near_miss
 from deepglass.features.base import Feature, Raw
+from deepglass.objectives.base import OBJECTIVES
 
 LEAST = 10  # rows that can be divided into training, validation and test
 KNOWN_PAST = ("series", "image")  # inputs that may share a column with an output: what was; a picture in grey
@@ -37,6 +38,19 @@ def check_count(count: int, source: str, about: str = "") -> None:
         rows = "1 row" if count == 1 else f"{count} rows"
         text = f"{source}: {rows}{about} are too few to train, validate and test; expected at least {LEAST}"
         raise SourceError("too-few-rows", text)
+
+
+def check_world(objective: str, table: Table) -> None:
+    """A kind of learning that acts needs a world to act in, and a world needs one that acts."""
+    acts, world = OBJECTIVES.get(objective, where="objective.name").acts, table.environment is not None
+    if acts == world:
+        return
+    fit = ", ".join(name for name, kind in OBJECTIVES if kind.acts == world)
+    if world:
+        text = f"{objective!r} learns from rows, and {table.name} is a world to act in; take one of: {fit}"
+    else:
+        text = f"{objective!r} acts in a world, such as gym:CartPole-v1, and {table.name} is none; take one of: {fit}"
+    raise SpecError("bad-value", f"objective: {text}")
 
 
 def check_drop(rows: Sequence[int], table: Table) -> None:

@@ -23,7 +23,7 @@ from deepglass.errors import SourceError
 from deepglass.features._room import too_large
 from deepglass.features.base import FEATURES, Best, Column, Feature, Media, Raw, recognise, take_raw
 from deepglass.objectives.base import OBJECTIVES
-from deepglass.run.checks import check_count, check_drop, check_roles, check_rows, known_column
+from deepglass.run.checks import check_count, check_drop, check_roles, check_rows, check_world, known_column
 from deepglass.run.relabel import Labels, check_labels, mended, read_labels
 from deepglass.run.spec import DataSpec, Source, Spec
 from deepglass.run.starting import taken_over
@@ -107,6 +107,7 @@ def prepare(spec: Spec) -> Prepared:
     inputs = [f for f in features if _role(taken, f.name) == "input"]
     inputs, targets = suited(spec, inputs, targets)
     objective = OBJECTIVES.get(spec.objective["name"], where="objective.name")
+    check_world(spec.objective["name"], table)
     given = {m.row for m in labels.mends if m.new} if labels else set()
     table, places, absent = _usable(table, inputs, targets, objective.unlabelled, given)
     split = np.full(len(table), "train", "U5")

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from deepglass.errors import SpecError, near_miss
 
 PREFIX = "recipe:"
-_EXPECT = re.compile(r"#\s*expect:\s*(\S+)\.(\w+)\s*(>=|<=)\s*([\d.]+)\s*$")
+_EXPECT = re.compile(r"#\s*expect:\s*(\S+)\.(\w+)\s*(>=|<=)\s*(-?[\d.]+)\s*$")
 
 
 class Expected(NamedTuple):

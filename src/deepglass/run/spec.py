@@ -15,6 +15,7 @@ from typing import Any, Literal
 import yaml
 
 from deepglass.config import construct, parse_seconds
+from deepglass.data.environments import PREFIX as GYM
 from deepglass.data.labels import KeepLabels
 from deepglass.data.split import Split
 from deepglass.errors import SourceError, SpecError
@@ -186,7 +187,10 @@ class Spec:
             "inputs": _features(values.pop("inputs", None), "inputs"),
             "outputs": _features(values.pop("outputs", None), "outputs"),
             "network": _network(values.pop("network", None), folder),
-            "objective": {"name": "supervised", **_named(values.pop("objective", None), "name", "objective")},
+            "objective": {
+                "name": usual(data.get("source")),
+                **_named(values.pop("objective", None), "name", "objective"),
+            },
         }
         return construct(Spec, {**values, "data": data_spec, "training": training, **named}, "spec")
 
@@ -208,6 +212,11 @@ class Spec:
         plain |= {k: dict(v) for k in ("network", "objective", "kinds") if (v := getattr(self, k))}
         training = _changed(self.training)
         return plain | ({"training": training} if training else {})
+
+
+def usual(source: Source) -> str:
+    """The kind of learning where nobody names one."""
+    return "ppo" if isinstance(source, str) and source.startswith(GYM) else "supervised"
 
 
 def _relative(source: Source, folder: Path) -> Source:

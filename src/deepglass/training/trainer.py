@@ -310,7 +310,7 @@ class _Run:
             self.best = {n: t.detach().clone() for n, t in self.objective.state_dict().items()}
         else:
             self.stale += 1
-        self._record(evaluation, better)
+        self._record(evaluation, better, "; ".join(evaluation.remarks))
 
     def _record(self, evaluation: Evaluation | None = None, better: bool = False, event: str = "") -> None:
         rate = next(iter(self.optimizers.values())).param_groups[0]["lr"] if self.optimizers else 0.0
@@ -348,6 +348,7 @@ class _Run:
         """Everything that the next step depends on, copied."""
         tensors = {f"objective.{n}": t.detach().clone() for n, t in self.objective.state_dict().items()}
         tensors |= {f"best.{n}": t for n, t in self.best.items()}
+        tensors |= {f"stream.{n}": t for n, t in self.stream.tensors().items()}
         tensors["random"] = torch.get_rng_state()
         if self.device.type == "cuda":
             tensors["random.cuda"] = torch.cuda.get_rng_state(self.device)
@@ -380,6 +381,7 @@ class _Run:
         self.step, self.rate_scale, self.failures = values["step"], values["rate_scale"], values["failures"]
         self.stale, self.best_monitor = values["stale"], values["best_monitor"]
         self.stream.go_to(values["place"])
+        self.stream.recall(pick("stream."))
         self.earlier_seconds = values["seconds"] - (time.perf_counter() - self.started)
         self.sums = {n: torch.tensor(s, device=self.device) for n, s in values["sums"].items()}
         self.counts = dict(values["counts"])

@@ -68,7 +68,8 @@ def read(
     """Anything that people have as a table.
 
     Args:
-        source: a path, `sklearn:NAME`, `gym:NAME`, `data:NAME`, "-" for a text table on standard input, or a Python object.
+        source: a path, `sklearn:NAME`, `gym:NAME`, `data:NAME`, "-" for a text table on standard input, or a Python
+            object.
         columns: names for all columns, for sources without or with other names.
         name_pattern: reads columns out of files' names, such as "{digit}_{speaker}_{take}".
         data_root: the folder of the named sets; None: $DEEPGLASS_DATA.

@@ -1,0 +1,179 @@
+"""Deep Q-learning: what each action is worth, learned from a memory of steps.
+
+    act: at random with probability e, else the action of the greatest value; keep the step in the memory
+    draw steps (s, a, r, s') from the memory
+    y = r + discount * Q'(s', argmax_a Q(s', a))          only r where the world was over
+    make   (y - Q(s, a))^2   smaller, linear beyond 1
+    every so often   Q' = Q
+
+Source: Mnih et al., 2015, Nature 518, algorithm 1; double: van Hasselt, Guez and Silver, 2015, arXiv 1509.06461,
+equation 4; duelling: Wang et al., 2015, arXiv 1511.06581, equation 9; sums over n steps: Sutton, 1988, as in Hessel et
+al., 2017, arXiv 1710.02298.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from deepglass.config import check_ranges
+from deepglass.data.batches import Batch, Change, Dataset, Stream
+from deepglass.data.environments import Environments
+from deepglass.data.experience import Replay, Replayed, worlds_seed
+from deepglass.errors import SpecError
+from deepglass.features.base import Answer, Feature
+from deepglass.networks.network import Network
+from deepglass.networks.trunks.base import Recipe
+from deepglass.nn.tokens import Field, pool
+from deepglass.objectives._agents import Agent, Value, mean_return
+from deepglass.objectives._quick import Function, quick_head, quick_way
+from deepglass.objectives.base import Loss, MakeNetwork
+
+PLAIN = {"mlp": {"depth": 2, "width": 128, "members": 1, "dropout": 0.0, "activation": "relu", "dim": 64}}
+LEAST_CHANCE = 0.05  # of a random action, once exploring is over
+
+
+class Dqn(Agent):
+    """One network that says what each action is worth. A step is an action in each copy and `updates` losses.
+
+    Args:
+        environments: N, copies of the world.
+        updates: losses a step, on `training.batch_size` rows each.
+        memory: steps that are kept.
+        warmup: steps that are taken at random before anything is learned.
+        exploration: share of the run over which chance falls from 1 to 0.05.
+        discount: of rewards, a step; in [0, 1].
+        ahead: n, steps whose rewards are summed before a value is trusted.
+        renew: losses after which Q' = Q.
+        double: Q chooses the action that Q' values; else Q' does both.
+        duelling: the value of a state and what each action adds to it are learned apart.
+    """
+
+    name: ClassVar[str] = "dqn"
+    chance: Tensor
+    updated: Tensor
+
+    def __init__(
+        self,
+        *,
+        environments: int = 8,
+        updates: int = 2,
+        memory: int = 50_000,
+        warmup: int = 1_000,
+        exploration: float = 0.1,
+        discount: float = 0.99,
+        ahead: int = 3,
+        renew: int = 100,
+        double: bool = True,
+        duelling: bool = True,
+    ) -> None:
+        super().__init__()
+        self.environments, self.updates, self.memory, self.warmup = environments, updates, memory, warmup
+        self.exploration, self.discount, self.ahead, self.renew = exploration, discount, ahead, renew
+        self.double, self.duelling = double, duelling
+        if min(environments, updates, memory, ahead, renew) < 1:
+            raise ValueError("expected environments, updates, memory, ahead and renew of 1 or more")
+        check_ranges(self, {"exploration": 1.0, "discount": 1.0, "warmup": memory})
+
+    def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
+        self.build_ends(inputs, outputs)
+        if self.hand.kind != "category":
+            raise SpecError(
+                "bad-value", "objective: 'dqn' compares actions that can be counted, and these are vectors; take ppo"
+            )
+        self.network = make_network(inputs, outputs, defaults=PLAIN)
+        self.value = Value(self.network) if self.duelling else None
+        self.target = nn.ModuleList(deepcopy(m) for m in (self.network, self.value) if m is not None).requires_grad_(
+            False
+        )
+        self.register_buffer("chance", torch.ones((), dtype=torch.float64))
+        self.register_buffer("updated", torch.zeros((), dtype=torch.int64))
+
+    def groups(self) -> Mapping[str, nn.Module]:
+        return {"network": nn.ModuleList(self._online())}
+
+    def recipe(self, recipe: Recipe) -> Recipe:
+        return replace(
+            super().recipe(recipe), learning_rate=1e-3, batch_size=128, schedule="linear", epochs=64, clip=10.0
+        )
+
+    def stream(self, source: Dataset, batch_size: int, seed: int, change: Change | None = None) -> Stream:
+        worlds = Environments(self.world, self.environments, worlds_seed(seed))
+        return Replay(
+            worlds,
+            self,
+            batch_size * self.updates,
+            capacity=self.memory,
+            warmup=self.warmup,
+            ahead=self.ahead,
+            discount=self.discount,
+            batches_per_epoch=max(self.examples(source) // batch_size, 1),
+        )
+
+    def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
+        assert isinstance(batch, Replayed)
+        self.chance.fill_(max(LEAST_CHANCE, 1 - progress / max(self.exploration, 1e-9)))
+        logs = mean_return(batch.ended)
+        for rows in torch.arange(len(batch)).chunk(self.updates):
+            aim = self._aim(_some(batch.following, rows), batch.rewards[rows], batch.discount[rows])
+            worth = self.q(_some(batch.inputs, rows)).gather(1, batch.targets[self.action].values[rows, None])[:, 0]
+            yield Loss(F.smooth_l1_loss(worth, aim), logs={**logs, "value": worth.detach().mean()}, weight=len(rows))
+            logs = {}
+            self.updated += 1
+            if self.updated % self.renew == 0:
+                self.learn_scale(batch.inputs[self.observation].values)
+                self.target.load_state_dict(nn.ModuleList(self._online()).state_dict())
+        self.steps_taken += batch.fresh
+
+    @torch.no_grad()
+    def _aim(self, following: Mapping[str, Field], rewards: Tensor, discount: Tensor) -> Tensor:
+        """What the actions should have been worth, (B,)."""
+        later = self._q(following, *self.target)
+        chosen = (self.q(following) if self.double else later).argmax(1, keepdim=True)
+        return rewards + discount * later.gather(1, chosen)[:, 0]
+
+    def q(self, inputs: Mapping[str, Field]) -> Tensor:
+        """What each action is worth, (B, A)."""
+        return self._q(inputs, *self._online())
+
+    def _q(self, inputs: Mapping[str, Field], network: nn.Module, value: nn.Module | None = None) -> Tensor:
+        assert isinstance(network, Network)
+        tokens = network.embed(inputs)
+        (head,) = network.heads.values()
+        worth = head(tokens).unflatten(0, (-1, network.members)).mean(1)  # (B, A)
+        if value is None:
+            return worth
+        return value(pool(tokens))[:, None] + worth - worth.mean(1, keepdim=True)
+
+    def _online(self) -> list[nn.Module]:
+        return [m for m in (self.network, self.value) if m is not None]
+
+    def act(self, seen: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        by_chance = random.random(len(seen)) < float(self.chance)
+        actions = random.integers(0, len(self.hand.class_names), len(seen))
+        return actions if by_chance.all() else np.where(by_chance, actions, self.ask(seen).argmax(1))
+
+    def asked(self, seen: np.ndarray) -> np.ndarray:
+        """What each action is worth."""
+        with torch.no_grad():
+            return self.q(self.field(seen)).cpu().numpy()
+
+    def asked_quickly(self) -> Function | None:
+        """What each action adds, which has the same order."""
+        way, head = quick_way(self.network), quick_head(self.network)
+        return None if way is None or head is None else lambda seen: head(way(seen))
+
+    def predict(self, batch: Batch) -> dict[str, Answer]:
+        """The actions by what they are worth; the confidence compares these values and is no probability of success."""
+        return {self.action: self.hand.answer(self.q(batch.inputs))}
+
+
+def _some(inputs: Mapping[str, Field], rows: Tensor) -> Mapping[str, Field]:
+    return {name: field.take(rows) for name, field in inputs.items()}

@@ -1,0 +1,186 @@
+"""Proximal policy optimisation: better actions become likelier, but never by much at once.
+
+    play a stretch with the policy in N copies of the world
+    how much better was each action than expected?                            A_t, equation 11
+    for a few epochs, a minibatch at a time:
+        r = new probability of the action / old one
+        make   min(r A, clip(r, 1 - e, 1 + e) A) - c (V - target)^2 + b entropy   larger      equations 7 and 9
+
+Source: Schulman et al., 2017, arXiv 1707.06347; advantages from arXiv 1506.02438; rewards scaled, head begun small and
+values learned by a network of their own as Engstrom et al., 2020, arXiv 2005.12729, and Andrychowicz et al., 2020,
+arXiv 2006.05990, found to matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from deepglass.config import check_ranges
+from deepglass.data.batches import Batch, Change, Dataset, Stream
+from deepglass.data.environments import Environments
+from deepglass.data.experience import Rollout, Rollouts, worlds_seed
+from deepglass.features.base import Feature
+from deepglass.features.vector import Vector
+from deepglass.networks.trunks.base import Recipe
+from deepglass.nn.agents import Moments, advantages, normal_entropy, normal_log_prob
+from deepglass.nn.tokens import Field, pool
+from deepglass.objectives._agents import PLAIN, Agent, Value, mean_return
+from deepglass.objectives._quick import Function, quick_head, quick_way
+from deepglass.objectives.base import Loss, MakeNetwork
+
+SMALL = 0.01  # of the action head's first weights: the first policy is nearly even
+
+
+class Ppo(Agent):
+    """A policy and a network that says how much is still to come. A step is a stretch of play and what is learned of it.
+
+    Args:
+        environments: N, copies of the world; a stretch is `training.batch_size` steps of all of them together.
+        epochs: how often a stretch is gone through.
+        minibatch: rows of a loss.
+        discount: of rewards, a step; in [0, 1].
+        trace: lambda of the advantages, in [0, 1].
+        clip: e, how far a probability's ratio counts.
+        entropy: b, what chance in the policy is worth.
+        most_change: of the policy by a stretch, as KL divergence; past it the stretch is left.
+    """
+
+    name: ClassVar[str] = "ppo"
+    value_weight: ClassVar[float] = 0.5
+
+    def __init__(
+        self,
+        *,
+        environments: int = 32,
+        epochs: int = 5,
+        minibatch: int = 512,
+        discount: float = 0.99,
+        trace: float = 0.95,
+        clip: float = 0.2,
+        entropy: float = 0.0,
+        most_change: float = 0.03,
+    ) -> None:
+        super().__init__()
+        self.environments, self.epochs, self.minibatch = environments, epochs, minibatch
+        self.discount, self.trace, self.clip, self.entropy = discount, trace, clip, entropy
+        self.most_change = most_change
+        if min(environments, epochs, minibatch) < 1:
+            raise ValueError(
+                f"expected environments, epochs and minibatch of 1 or more, got {environments}, {epochs}, {minibatch}"
+            )
+        check_ranges(self, {"discount": 1.0, "trace": 1.0, "clip": 1.0, "entropy": 10.0, "most_change": 100.0})
+
+    def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
+        self.build_ends(inputs, outputs)
+        self.network = make_network(inputs, outputs, defaults=PLAIN)
+        self.critic = make_network(inputs, [], defaults=PLAIN)
+        self.value = Value(self.critic)
+        self.log_std = nn.Parameter(torch.zeros(len(self.hand.mean_ or ()) if isinstance(self.hand, Vector) else 0))
+        self.gains = Moments(1)  # of the discounted sums of rewards
+        self.register_buffer("running", torch.zeros(self.environments, dtype=torch.float64))
+        with torch.no_grad():
+            for parameter in self.network.heads.parameters():
+                parameter.mul_(SMALL)
+
+    def groups(self) -> Mapping[str, nn.Module]:
+        return {"network": self}
+
+    def recipe(self, recipe: Recipe) -> Recipe:
+        return replace(super().recipe(recipe), learning_rate=1e-3, batch_size=2048, schedule="linear", epochs=10)
+
+    def stream(self, source: Dataset, batch_size: int, seed: int, change: Change | None = None) -> Stream:
+        worlds = Environments(self.world, self.environments, worlds_seed(seed))
+        steps = max(batch_size // self.environments, 1)
+        return Rollouts(worlds, self, steps, max(self.examples(source) // batch_size, 1))
+
+    def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
+        assert isinstance(batch, Rollout)
+        done, logs = batch.targets[self.action].values, mean_return(batch.ended)
+        old, advantage, target = self._judged(batch)
+        for _ in range(self.epochs):
+            changes = []
+            for rows in torch.randperm(len(batch)).split(self.minibatch):
+                log_prob, entropy = self._policy(_some(batch.inputs, rows), done[rows])
+                value = self._value(_some(batch.inputs, rows))
+                ratio = (log_prob - old[rows]).exp()
+                bound = ratio.clamp(1 - self.clip, 1 + self.clip)
+                gain = torch.minimum(ratio * advantage[rows], bound * advantage[rows]).mean()
+                off = (value - target[rows]).square().mean()
+                changes.append((ratio - 1 - (log_prob - old[rows])).detach().mean())  # an estimate of the divergence
+                yield Loss(-gain + self.value_weight * off - self.entropy * entropy, logs=logs, weight=len(rows))
+                logs = {}
+            if float(torch.stack(changes).mean()) > self.most_change:
+                break
+        self.steps_taken += len(batch)
+        self.learn_scale(batch.inputs[self.observation].values)
+
+    # -- policy and value --------------------------------------------------------------------------------------
+
+    def act(self, seen: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        said = self.ask(seen)
+        if not isinstance(self.hand, Vector):
+            return (said + random.gumbel(size=said.shape)).argmax(1)  # a draw by the softmax of what was said
+        noise = random.standard_normal(said.shape, dtype=np.float32)
+        return said + noise * self._log_std().exp().detach().cpu().numpy()
+
+    def asked(self, seen: np.ndarray) -> np.ndarray:
+        """Logits of the actions, or the mean action."""
+        with torch.no_grad():
+            best = self.network.answers(self.field(seen))[self.action].best()
+        return best["value" if isinstance(self.hand, Vector) else "log_probs"].cpu().numpy()
+
+    def asked_quickly(self) -> Function | None:
+        way, head = quick_way(self.network), quick_head(self.network)
+        if way is None or head is None:
+            return None
+        if not isinstance(self.hand, Vector):
+            return lambda seen: head(way(seen))
+        mean, std = np.float32(self.hand.mean_), np.float32(self.hand.std_)
+        return lambda seen: head(way(seen)) * std + mean
+
+    def _policy(self, inputs: Mapping[str, Field], done: Tensor) -> tuple[Tensor, Tensor]:
+        """The log probability of what was done, (B,), and the policy's mean entropy."""
+        best = self.network.answers(inputs)[self.action].best()
+        if "log_probs" in best:
+            log_probs = best["log_probs"]
+            return log_probs.gather(1, done[:, None])[:, 0], -(log_probs.exp() * log_probs).sum(1).mean()
+        return normal_log_prob(done, best["value"], self._log_std()), normal_entropy(self._log_std())
+
+    def _log_std(self) -> Tensor:
+        """In the action's own unit."""
+        assert isinstance(self.hand, Vector)
+        return self.log_std + self.log_std.new_tensor(self.hand.std_).log()
+
+    def _value(self, inputs: Mapping[str, Field]) -> Tensor:
+        return self.value(pool(self.critic.embed(inputs)))
+
+    @torch.no_grad()
+    def _judged(self, batch: Rollout) -> tuple[Tensor, Tensor, Tensor]:
+        """The old log probabilities, the advantages (mean 0, deviation 1), and what the values should be, (B,) each."""
+        rewards = self._scaled(batch)
+        old, _ = self._policy(batch.inputs, batch.targets[self.action].values)
+        value = self._value(batch.inputs).view_as(rewards)
+        following = self._value(batch.following).view_as(rewards)
+        found = advantages(rewards, value, following, batch.terminated, batch.done, self.discount, self.trace)
+        standard = (found - found.mean()) / (found.std(unbiased=False) + 1e-8)
+        return old, standard.flatten(), (found + value).flatten()
+
+    def _scaled(self, batch: Rollout) -> Tensor:
+        """Rewards in deviations of their discounted sums, so that values are of the size of 1 in any world."""
+        sums = []
+        for reward, done in zip(batch.rewards.double(), batch.done, strict=True):
+            self.running.mul_(self.discount).add_(reward)
+            sums.append(self.running.clone())
+            self.running.masked_fill_(done, 0)
+        self.gains.update(torch.cat(sums)[:, None])
+        return batch.rewards / self.gains.deviation.float()
+
+
+def _some(inputs: Mapping[str, Field], rows: Tensor) -> Mapping[str, Field]:
+    return {name: field.take(rows) for name, field in inputs.items()}
