@@ -46,6 +46,32 @@ class MaskEncoder(nn.Module):
         return from_image(self.stem(vectors.permute(0, 3, 1, 2), field.mask))
 
 
+class Places(nn.Module):
+    """What a writer looks at who writes about pictures: the vector, and the places of the last map but one.
+
+    The last map has hardly any places; where there is a vector alone, there is nothing to choose from.
+
+    Args:
+        widths: channels of the maps, finest first; at least two.
+        dim: D, width of the tokens.
+
+    Shapes:
+        Tokens (B, T, D) with maps (B, widths[i], Y, X) -> (B, T + Y * X, D), the places last.
+
+    Source: Xu et al., 2015, arXiv 1502.03044, attention over the places of a picture.
+    """
+
+    def __init__(self, widths: Sequence[int], dim: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(widths[-2], dim)
+
+    def forward(self, tokens: Tokens) -> Tokens:
+        assert tokens.pyramid is not None
+        places = from_image(tokens.pyramid[-2])
+        values = torch.cat([tokens.values, self.project(places.values)], 1)
+        return Tokens(values, torch.cat([tokens.mask, places.mask], 1), summary=pool(tokens))
+
+
 class DenseHead(nn.Module):
     """A trunk's maps and its tokens to one map of params.
 

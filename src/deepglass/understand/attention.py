@@ -16,7 +16,7 @@ from deepglass.data.batches import Batch
 from deepglass.features._ngrams import split_words, words_of
 from deepglass.features.base import Column, take_raw
 from deepglass.features.text import Text
-from deepglass.networks.network import Network
+from deepglass.networks.network import Network, key_of
 from deepglass.networks.trunks.transformer import Transformer
 from deepglass.nn.attention import Attention
 from deepglass.nn.sequences import last_place
@@ -42,7 +42,7 @@ def looked(feature: Text, seen: Seen, rows: Sequence[tuple[int, bool]]) -> tuple
         rows: places among the test rows, and whether each is a typical one.
     """
     network = _network(seen)
-    writer = None if network is None else dict(zip(network.features, network.heads.values(), strict=True))[feature.name]
+    writer = None if network is None else network.heads[key_of(feature.name)]
     rows = [r for r in rows if seen.best["mask"][r[0]].any()][:ROWS]
     if network is None or not isinstance(writer, Writer) or not rows:
         return ()
@@ -50,8 +50,8 @@ def looked(feature: Text, seen: Seen, rows: Sequence[tuple[int, bool]]) -> tuple
     tokens, weights = _while_writing(network, writer, seen, places)
     codes = [seen.best["tokens"][i][seen.best["mask"][i]].tolist() for i in places]
     groups = [_words_of(feature, c) for c in codes]
-    if tokens.grid is not None and len(tokens.grid) == 2 and weights.shape[2] == int(np.prod(tokens.grid)):
-        maps = weights.reshape(*weights.shape[:2], *tokens.grid)
+    if tokens.grid is not None and len(tokens.grid) == 2:
+        maps = weights[:, :, -int(np.prod(tokens.grid)) :].reshape(*weights.shape[:2], *tokens.grid)
         found = [_over_picture(seen, i, groups[n], maps[n], kind) for n, (i, kind) in enumerate(rows)]
     else:
         there = zip(rows, groups, _read_words(seen, places, tokens), weights, strict=True)
@@ -130,11 +130,14 @@ def _while_writing(network: Network, writer: Writer, seen: Seen, places: np.ndar
     members = network.members
     with _kept(writer), torch.inference_mode():
         tokens = network.embed(batch.inputs)
-        writer.hidden(tokens, target.repeat(members))
+        memory, grid = tokens, tokens.grid
+        if network.places is not None and tokens.pyramid is not None:
+            memory, grid = network.places(tokens), tuple(tokens.pyramid[-2].shape[-2:])
+        writer.hidden(memory, target.repeat(members))
         weights = writer.attention
         assert weights is not None
     weights = weights.float().view(len(places), members, *weights.shape[1:]).mean(1)
-    first = Tokens(tokens.values[::members], tokens.mask[::members], tokens.grid)
+    first = Tokens(tokens.values[::members], tokens.mask[::members], grid)
     return first, weights.cpu().numpy()
 
 
@@ -148,13 +151,14 @@ Words = list[tuple[str, list[int]]]
 def _words_of(feature: Text, codes: Sequence[int]) -> Words:
     """Tokens gathered to words: a new one begins where there is a space."""
     groups: list[list[int]] = []
-    before = " "
+    said = ""  # by the tokens of the last word
     for place, code in enumerate(codes):
         piece = feature.piece_of([code])
-        if not groups or piece[:1].isspace() or before[-1:].isspace():
+        if not groups or ((piece[:1].isspace() or said[-1:].isspace()) and said.strip()):
             groups.append([])
+            said = ""
         groups[-1].append(place)
-        before = piece or before
+        said += piece
     words = [(feature.piece_of([codes[p] for p in group]).strip(), group) for group in groups]
     return [(word or "·", group) for word, group in words]
 

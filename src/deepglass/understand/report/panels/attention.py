@@ -8,9 +8,10 @@ from deepglass.understand.report.numerals import confidence, count, percent
 from deepglass.understand.report.text_facts import Looked, Read
 
 _FIRST = (2, 2)  # of the worst and of the typical ones
-_CELL, _LETTER = 22, 7.2  # pixels of a cell and of a letter, in a drawing's own measure
+_CELL, _LETTER = 22, 8.0  # pixels of a cell and of a letter, in a drawing's own measure
 _LONGEST = 14  # letters of a word in a matrix
 _FAINT = 0.02  # a share below is not drawn
+_FULL = 0.4  # a share that has the full colour, or the greatest where that is more
 
 
 def panel(facts: Facts) -> Panel | None:
@@ -62,9 +63,10 @@ def _matrix(one: Looked) -> str:
     for j, word in enumerate(given):
         x, y = left + _CELL * (j + 0.6), top - 6
         names += f'<text transform="translate({x:.0f} {y:.0f}) rotate(-55)">{text(word)}</text>'
+    full = max(_FULL, *(share for row in one.weights for share in row))
     cells = "".join(
         f'<rect x="{left + _CELL * j:.0f}" y="{top + _CELL * i:.0f}" width="{_CELL - 2}" height="{_CELL - 2}" rx="4" '
-        f'fill-opacity="{min(share, 1):.2f}"><title>{text(one.words[i])} looked at {text(one.read[j])}: '
+        f'fill-opacity="{share / full:.2f}"><title>{text(one.words[i])} looked at {text(one.read[j])}: '
         f"{percent(share, 0)}</title></rect>"
         for i, row in enumerate(one.weights)
         for j, share in enumerate(row)
