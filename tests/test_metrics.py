@@ -83,3 +83,17 @@ def test_intervals() -> None:
     assert wilson.high == 1
     assert wilson.low == pytest.approx(0.7225, abs=1e-4)
     assert metrics.share_interval(0, 0) == (0, 1)
+
+
+def test_frechet_distance_in_closed_form() -> None:
+    random = np.random.default_rng(3)
+    a, b = random.normal(1, 2, (500, 1)), random.normal(-1, 0.5, (400, 1))
+    expected = (a.mean() - b.mean()) ** 2 + (a.std(ddof=1) - b.std(ddof=1)) ** 2
+    assert metrics.frechet_distance(a, b) == pytest.approx(expected, rel=1e-9)
+    rows = random.normal(size=(300, 5)) @ random.normal(size=(5, 5))
+    assert metrics.frechet_distance(rows, rows) == pytest.approx(0, abs=1e-8)
+    assert metrics.frechet_distance(rows, rows + np.array([3, 0, 4, 0, 0])) == pytest.approx(25, rel=1e-6)
+    assert metrics.frechet_distance(rows, 2 * rows) == pytest.approx(
+        (rows.mean(0) ** 2).sum() + np.trace(np.cov(rows, rowvar=False)), rel=1e-6
+    )
+    assert math.isnan(metrics.frechet_distance(rows[:1], rows))

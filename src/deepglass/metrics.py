@@ -191,6 +191,31 @@ def psnr(squared_error: np.ndarray) -> float:
     return float(np.mean(decibels)) if len(decibels) else math.nan
 
 
+# -- heaps of rows -------------------------------------------------------------------------------------------------
+
+
+def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
+    """How far two heaps of rows are apart, each taken for a Normal with its own mean and covariance; squared.
+
+    Of a network's features it tells how well drawn pictures fit real ones; a heap should have more rows than columns.
+
+    Shapes:
+        a: (N, D); b: (M, D), float.
+
+    Source: Frechet, 1957; of features, Heusel et al., 2017, arXiv 1706.08500, eq. 6.
+    """
+    a, b = _f64(a), _f64(b)
+    if len(a) < 2 or len(b) < 2:
+        return math.nan
+    first, second = (np.atleast_2d(np.cov(rows, rowvar=False)) for rows in (a, b))
+    values, vectors = np.linalg.eigh(first)
+    root = vectors * np.sqrt(values.clip(0)) @ vectors.T
+    # tr sqrt(first second) = tr sqrt(root second root), which is symmetric
+    shared = np.sqrt(np.linalg.eigvalsh(root @ second @ root).clip(0)).sum()
+    apart = ((a.mean(0) - b.mean(0)) ** 2).sum()
+    return float(max(apart + first.trace() + second.trace() - 2 * shared, 0.0))
+
+
 # -- numbers -------------------------------------------------------------------------------------------------------
 
 
