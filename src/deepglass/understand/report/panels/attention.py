@@ -116,10 +116,12 @@ def _frame(X: int, Y: int, body: str, word: str) -> str:
 
 
 def _read(one: Read) -> str:
-    """The words, the more of a colour the more they were looked at."""
-    most = max((share for _, share in one.words), default=1.0) or 1.0
+    """The words, the more of a colour the more they were looked at than a word of this text is on average."""
+    shares = [share for _, share in one.words]
+    mean = sum(shares) / max(len(shares), 1)
+    full = max(max(shares, default=0.0) - mean, mean) or 1.0
     words = " ".join(
-        f'<span style="--w:{share / most:.2f}" title="{percent(share)}">{text(shorten(word))}</span>'
+        f'<span style="--w:{max(share - mean, 0) / full:.2f}" title="{percent(share)}">{text(shorten(word))}</span>'
         for word, share in one.words
     )
     rest = f' <span class="dim">and {count(one.others)} more words</span>' if one.others else ""
