@@ -27,7 +27,7 @@ from deepglass.objectives.base import MakeNetwork
 from deepglass.objectives.supervised import Supervised, loss_sums
 
 CLASSES = ("category", "binary")  # kinds whose answer is one of some classes
-LONGEST = 0.999  # of the average: what a step keeps of the steps before
+LONGEST = 0.999  # what a running mean keeps of the steps before, at most
 
 
 class Guess(NamedTuple):
@@ -153,11 +153,15 @@ class SemiSupervised(Supervised):
         on_guesses = [self._on_guesses(n, params[n], batch.targets[n], first, g) for n, g in guesses.items()]
         return torch.stack(on_answers).sum(), torch.stack(on_guesses).sum()
 
+    @property
+    def keep(self) -> float:
+        """What a running mean keeps of the steps before: about the last tenth of all steps counts."""
+        return min((int(self.averaged) + 1) / (int(self.averaged) + 11), LONGEST)
+
     def average(self) -> None:
-        """Move the averaged network towards the student: about the last tenth of all steps counts."""
+        """Move the averaged network towards the student."""
+        keep = self.keep
         self.averaged += 1
-        n = int(self.averaged)
-        keep = min(n / (n + 10), LONGEST)
         with torch.no_grad():
             for mine, theirs in zip(self.network.state_dict().values(), self.student.state_dict().values()):
                 if mine.is_floating_point():

@@ -1,9 +1,9 @@
 """Learning to answer alike however a row is changed: a sure answer to the row as it is, is the label of the same row
 changed strongly.
 
-Source: Sohn et al., 2020, arXiv 2001.07685, algorithm 1. Without a fixed threshold the network's own confidence says
-from where on it is sure, class by class: Wang et al., 2022, arXiv 2205.07246 (FreeMatch, equations 5 to 8; the average
-forgets faster here, as runs are short).
+Source: Sohn et al., 2020, arXiv 2001.07685, algorithm 1. Without its fixed threshold the network's own confidence says
+from where on it is sure, class by class: Wang et al., 2022, arXiv 2205.07246 (FreeMatch, equations 5 to 8; the running
+means are those of the last tenth of the run so far, as runs are short).
 """
 
 from __future__ import annotations
@@ -29,8 +29,6 @@ from deepglass.objectives._semi import (
 )
 from deepglass.objectives.base import Loss, MakeNetwork
 
-FORGET = 0.01  # what a batch weighs in the running means of confidence and of the classes' shares
-
 
 class FixMatch(SemiSupervised):
     """Guesses from weakly changed rows teach the same rows changed strongly.
@@ -38,8 +36,8 @@ class FixMatch(SemiSupervised):
     Args:
         ratio: unlabelled rows in a batch for each labelled one.
         weight: of the loss on guesses beside that on answers.
-        threshold: the confidence from which on a guess is learned from, in (0, 1); None: it follows the network's own
-            confidence, class by class.
+        threshold: the confidence from which on a guess is learned from, in (0, 1). None: it follows the network's own
+            confidence, class by class, which uses more rows, but errs where classes are uneven or learned slowly.
         align: guesses are brought to the labelled rows' shares of the classes, where these are known to be those of
             the unlabelled rows.
     """
@@ -48,7 +46,7 @@ class FixMatch(SemiSupervised):
     kinds: ClassVar[tuple[str, ...]] = CLASSES
 
     def __init__(
-        self, *, ratio: float = 7.0, weight: float = 1.0, threshold: float | None = None, align: bool = False
+        self, *, ratio: float = 7.0, weight: float = 1.0, threshold: float | None = 0.95, align: bool = False
     ) -> None:
         super().__init__(ratio, weight)
         if threshold is not None and not 0 < threshold < 1:
@@ -81,7 +79,7 @@ class FixMatch(SemiSupervised):
         with torch.no_grad():
             answers = self.student.answers(weak)
             for name in self.guessable:
-                self._sureness(name).update(probabilities(answers[name]))
+                self._sureness(name).update(probabilities(answers[name]), self.keep)
             guesses = self.guessed(answers)
         on_answers, on_guesses = self.parts(with_view(batch, first), batch, guesses)
         logs = {"on_answers": on_answers.detach(), "on_guesses": on_guesses.detach()}
@@ -128,10 +126,10 @@ class _Sureness(nn.Module):
         self.register_buffer("shares", even.clone())
         self.register_buffer("wanted", even.clone())
 
-    def update(self, q: Tensor) -> None:
-        """Take in a batch's probabilities (B, K)."""
-        self.overall.lerp_(q.amax(1).mean(), FORGET)
-        self.shares.lerp_(q.mean(0), FORGET)
+    def update(self, q: Tensor, keep: float) -> None:
+        """Take in a batch's probabilities (B, K); `keep` is what stays of those before."""
+        self.overall.lerp_(q.amax(1).mean(), 1 - keep)
+        self.shares.lerp_(q.mean(0), 1 - keep)
 
     def thresholds(self) -> Tensor:
         """(K,): the mean confidence, lowered for classes that are thought of less often."""

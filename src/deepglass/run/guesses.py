@@ -28,7 +28,7 @@ LEARNED = 20  # rows that are learned from for each that is asked, so that count
 
 
 class GuessCounts(Listener):
-    """Writes guesses.jsonl, a line at most an evaluation: {"step", "rows", "outputs": {OUTPUT: {"sure", "right", ...}}}.
+    """Writes guesses.jsonl, a line at most an evaluation: {"step", "rows", "outputs": {OUTPUT: {"sure": ..., ...}}}.
 
     `sure` is the share of rows whose guess is learned from, `right` the share of true ones among these and `all_right`
     among all guesses, null where no truth is known; `thresholds` are the classes'.

@@ -46,7 +46,13 @@ def _numbers(guessed: Guessed, output: OutputFacts | None) -> str:
                 (f"{name}, labelled rows alone", figure(metric, theirs)),
                 ("gain", figure(metric, ours.value - theirs)),
             ]
+    if _fixed(guessed):
+        pairs.append(("confidence asked", percent(guessed.thresholds[0][0])))
     return facts_list(pairs)
+
+
+def _fixed(guessed: Guessed) -> bool:
+    return len({t for thresholds in guessed.thresholds for t in thresholds}) == 1
 
 
 def _charts(guessed: Guessed) -> str:
@@ -56,6 +62,8 @@ def _charts(guessed: Guessed) -> str:
         lines += [Line("true among these", guessed.right, "c1"), Line("true among all", guessed.all_right, "c3")]
     title = f"Guesses on {count(guessed.asked)} unlabelled rows"
     made = curves(title, steps, lines, x_name="step", share=True)
+    if _fixed(guessed):
+        return f'<div class="charts">{made}</div>'
     asked = curves("Confidence from which on a guess counts", steps, _asked(guessed), x_name="step", share=True)
     return f'<div class="charts">{made}{asked}</div>'
 
@@ -73,8 +81,8 @@ def _asked(guessed: Guessed) -> list[Line]:
 
 
 def _table(guessed: Guessed) -> str:
-    """The thresholds of each class at some steps; nothing where the chart shows them or they are all the same."""
-    if not FEW < len(guessed.classes) <= MOST or len(set(guessed.thresholds[-1])) == 1:
+    """The thresholds of each class at some steps; nothing where the chart shows them or they stay the same."""
+    if not FEW < len(guessed.classes) <= MOST or _fixed(guessed):
         return ""
     last = len(guessed.steps) - 1
     places = sorted({round(i * last / (COLUMNS - 1)) for i in range(COLUMNS)})
