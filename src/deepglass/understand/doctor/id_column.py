@@ -14,7 +14,7 @@ def id_column(case: Case) -> list[Finding]:
             text = f"{taken.name}: {taken.why}; it is left out"
             found.append(case.finding("id_column", [], [taken.name], 1.0, text, fix))
     for feature in case.inputs:
-        if why := id_like(feature.column, case.table[feature.column]):
+        if why := id_like(feature.column, case.table[feature.column], feature.kind):
             text = f"{feature.column}: {why}; it can teach nothing about new rows"
             found.append(case.finding("id_column", [], [feature.column], 0.9, text, f"data.ignore=[{feature.column}]"))
     return found

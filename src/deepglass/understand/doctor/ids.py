@@ -15,12 +15,12 @@ CODE = r"^[A-Za-z]{0,8}[-_#/]?[0-9a-fA-F-]*[0-9][0-9a-fA-F-]*$"  # A-0001, 3f250
 NUMBERED = 0.9  # share of the values that look like a code
 
 
-def id_like(name: str, raw: Raw) -> str:
+def id_like(name: str, raw: Raw, kind: str) -> str:
     """Why a column only names its rows, or "" where it may say more.
 
     Each value stands but once, and it is a whole number in a column that is called so or counts upwards, or a code.
     """
-    if not isinstance(raw, pl.Series) or raw.dtype.is_nested() or raw.dtype == pl.Object:
+    if kind == "date" or not isinstance(raw, pl.Series) or raw.dtype.is_nested() or raw.dtype == pl.Object:
         return ""
     known = raw.drop_nulls()
     if len(known) < FEWEST or not (raw.dtype.is_integer() or raw.dtype == pl.String):

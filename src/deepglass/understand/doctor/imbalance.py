@@ -17,7 +17,8 @@ def imbalance(case: Case) -> list[Finding]:
         known = target.values[np.isfinite(target.values)].astype(int)
         shares = np.bincount(known, minlength=len(target.classes)) / max(len(known), 1)
         if shares.min() < RARE / (len(shares) / 2):
-            rarest = f"{target.classes[int(shares.argmin())]!r} is {shares.min():.1%} of the rows"
+            share = f"{shares.min():.1%}" if shares.min() >= 0.001 else f"{round(shares.min() * len(known)):,}"
+            rarest = f"{target.classes[int(shares.argmin())]!r} is {share} of the {len(known):,} rows"
             text = f"{target.name}: {rarest}; thresholds are moved, nothing is reweighted"
             found.append(case.finding("imbalance", [], [target.column], 1.0, text))
     return found

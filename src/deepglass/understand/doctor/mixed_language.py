@@ -12,13 +12,13 @@ from deepglass.understand.doctor.base import Case, Finding, listed
 
 # The commonest words that few other languages have; a text needs several of them.
 COMMON = {
-    "English": "the and of to in is that for was with it as on are this be at from which you have not by",
-    "French": "le la les des et est une dans pour que qui sur avec au pas sont ce cette par du il elle nous vous",
-    "German": "der die das und ist nicht ein eine mit von zu auf den im sich auch dem es wird für sind bei",
-    "Spanish": "el los las y una por con para que del se como pero más su está este al lo muy también",
-    "Italian": "il lo gli della che di una per con sono del nel non anche come più questo è alla dei",
-    "Portuguese": "o os as uma com para não que do da em no na por mais como mas foi ao dos das é",
-    "Dutch": "de het een van en is op te dat niet met voor zijn aan er ook door naar bij wordt",
+    "English": "the and of to for was with it on are this be at from which you have not by his they",
+    "French": "le les et est une dans pour qui sur avec au pas sont ce cette du elle nous vous",
+    "German": "der das und ist nicht ein eine mit von zu auf den sich auch dem wird für sind",
+    "Spanish": "el los las por pero más está este muy también sus fue hay",
+    "Italian": "il gli della che di sono nel anche più questo alla dei delle nella",
+    "Portuguese": "uma com não em mas foi ao dos são pelo muito pela você",
+    "Dutch": "het een niet voor zijn aan ook wordt naar deze worden heeft ze",
 }
 LETTERS = {
     "Cyrillic": "\u0400-\u04ff",
@@ -29,7 +29,7 @@ LETTERS = {
     "Chinese or Japanese": "\u3040-\u30ff\u4e00-\u9fff",
     "Korean": "\uac00-\ud7af",
 }
-LEAST_WORDS = 4  # common words of a language in a text, and twice as many as of the column's own
+LEAST_WORDS = 4  # common words of a language in a text, and three times as many as of any other
 MOST_SHARE = 0.2  # of the texts in other languages; where there are more, it is a collection in many languages
 MOST = 50_000  # texts that are looked at
 
@@ -62,7 +62,7 @@ def _languages(raw: pl.Series) -> np.ndarray:
     texts = raw.fill_null("").str.slice(0, 1000).str.to_lowercase()
     counts = np.stack([texts.str.count_matches(_words(n)).to_numpy() for n in COMMON], 1).astype(np.int64)
     order = np.sort(counts, 1)
-    clear = (order[:, -1] >= LEAST_WORDS) & (order[:, -1] >= 2 * order[:, -2])
+    clear = (order[:, -1] >= LEAST_WORDS) & (order[:, -1] >= 3 * order[:, -2])
     said = np.where(clear, np.array(list(COMMON))[counts.argmax(1)], "").astype("U24")
     letters = texts.str.count_matches(r"\p{L}").to_numpy().astype(np.int64)
     for name, span in LETTERS.items():

@@ -56,7 +56,7 @@ def same_rows(table: Table, inputs: Sequence[Feature], small: Mapping[str, Small
         return Same(pairs, " and ".join(small), 1.0, shared)
     columns = {f.column: table[f.column] for f in inputs}
     kinds = {f.column: f.kind for f in inputs}
-    compared = [c for c, raw in columns.items() if not id_like(c, raw)] or list(columns)
+    compared = [c for c, raw in columns.items() if not id_like(c, raw, kinds[c])] or list(columns)
     if not compared:
         return Same(NOTHING, "", 1.0, np.zeros(0, bool))
     keys = [_keys(columns[c], kinds[c]) for c in compared]
@@ -129,13 +129,19 @@ def _equal(keys: Sequence[np.ndarray], empty: Sequence[np.ndarray]) -> tuple[np.
 
 def _of_some_words(pairs: np.ndarray, texts: Sequence[Raw]) -> np.ndarray:
     """The pairs of texts that are more than a word or two, which anybody may say again."""
-    counts = sum(pl.Series(raw).cast(pl.String).fill_null("").str.count_matches(r"\w+").to_numpy() for raw in texts)
-    return pairs[np.asarray(counts)[pairs[:, 0]] >= LEAST_WORDS] if len(pairs) else pairs
+    counts = np.zeros(len(texts[0]), np.int64)
+    for raw in texts:
+        if isinstance(raw, pl.Series):
+            words = raw.str.count_matches(r"\w+") if raw.dtype == pl.String else raw.list.len()
+            counts += words.fill_null(0).to_numpy()
+    return pairs[counts[pairs[:, 0]] >= LEAST_WORDS]
 
 
 def _resembling(raw: Raw) -> np.ndarray:
     """Texts that share most of their pairs of neighbouring words."""
-    words = pl.Series(raw).cast(pl.String).fill_null("").str.to_lowercase().str.extract_all(r"[^\W_]+")
+    if not isinstance(raw, pl.Series) or raw.dtype != pl.String:
+        return NOTHING
+    words = raw.fill_null("").str.to_lowercase().str.extract_all(r"[^\W_]+")
     counts = words.list.len().to_numpy().astype(np.int64)
     rows = np.flatnonzero(counts >= FEWEST_WORDS)
     if len(rows) < 2:
@@ -197,12 +203,14 @@ def _alike(raw: Raw, small: Small) -> np.ndarray:
     if kind == "audio" and len(near):  # equal spectra of different length are different sounds
         seconds = small.facts["seconds"]
         near = near[np.abs(np.log(seconds[near[:, 0]] / seconds[near[:, 1]])) < 0.05]
-    if not isinstance(raw, list) or len(small.rows) == len(raw):
+    if len(small.rows) == len(raw) or not isinstance(raw, list | np.ndarray):
         return near
-    beyond = np.setdiff1d(np.arange(len(raw)), small.rows)  # too many to be opened: equal files by name alone
-    names = pl.Series([str(m.path) + "|" + str(m.member) if isinstance(m, Media) else None for m in raw]).hash()
-    known = np.array([r for r in beyond if raw[r] is not None], np.int64)
-    return np.unique(np.concatenate([near, equal_pairs(names.to_numpy(), known)]), axis=0)
+    if isinstance(raw, list):  # more than are opened: equal files by name alone
+        names = pl.Series([f"{m.path}|{m.member}" if isinstance(m, Media) else None for m in raw])
+        keys, known = names.hash().to_numpy(), np.flatnonzero(names.is_not_null())
+    else:
+        keys, known = _keys(raw, "image"), np.flatnonzero(~_empty(raw))
+    return np.unique(np.concatenate([near, equal_pairs(keys, known)]), axis=0)
 
 
 def _one_file(raw: Raw, a: int, b: int) -> bool:

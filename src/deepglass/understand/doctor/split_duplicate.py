@@ -20,7 +20,8 @@ def split_duplicate(case: Case) -> list[Finding]:
     shown = ", ".join(" = ".join(f"{case.places[r]} ({case.split[r]})" for r in g[:3]) for g in groups[:SHOWN])
     more = f", and {len(groups) - SHOWN:,} more" if len(groups) > SHOWN else ""
     part = "the split" if case.given else "the random split"
-    text = f"{said} stand in another part too, by {part} (the same {case.same.by}): rows {shown}{more}"
+    stand = "stands" if sum(held.values()) == 1 else "stand"
+    text = f"{said} {stand} in another part too, by {part} (the same {case.same.by}): rows {shown}{more}"
     columns = [f.column for f in case.inputs] if len(case.inputs) <= 3 else []
     return [case.finding("split_duplicate", rows, columns, case.same.sure, text, "data.fix=[split_duplicate]")]
 
