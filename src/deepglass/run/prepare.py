@@ -347,6 +347,7 @@ def _fitted(
         notes += feature.remarks(column)
     notes += _mended(spec)
     notes += _left_out(table.skipped)
+    notes += _odd(table, [*fitted_inputs, *fitted_targets])
     notes += _memory(fitted_inputs, len(table))
     return Prepared(
         table,
@@ -370,6 +371,12 @@ def _lined_up(
     settled = tuple(f.lined_up(encode(f), columns) if f.lines_up else f for f in targets)
     first = {getattr(f, "beside_", "") for f in settled}
     return settled, tuple(sorted(inputs, key=lambda f: f.name not in first))
+
+
+def _odd(table: Table, features: Sequence[Feature]) -> list[str]:
+    """What is odd about sequences, counted: what is cut off, tags that training never saw."""
+    found = [(f.name, f.notes(table[f.column])) for f in features if f.kind in IN_STEPS]
+    return [f"{name}: {what}: {count:,}" for name, notes in found for what, count in notes.items()]
 
 
 def _memory(inputs: Sequence[Feature], rows: int) -> list[str]:
