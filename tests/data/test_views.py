@@ -1,0 +1,136 @@
+"""Several looks at one row, and batches from two pools: what they show, and that they go on to the same batches."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from deepglass.data.batches import Batch, Dataset, Shuffled
+from deepglass.data.views import Pools, Viewed, strong_view, weak_view
+from deepglass.features.base import Column, Feature
+from deepglass.features.image import Image
+from deepglass.features.number import Number
+from deepglass.features.text import Text
+
+ROWS = 50
+
+
+def pictures() -> Image:
+    random = np.random.default_rng(0)
+    return Image(name="picture").fit([random.integers(0, 256, (ROWS, 12, 12), np.uint8)])
+
+
+def data(features: list[Feature], raw: list[object]) -> Dataset:
+    columns = {f.name: f.encode(r) for f, r in zip(features, raw, strict=True)}  # type: ignore[arg-type]
+    mask = np.arange(ROWS) < 10
+    return Dataset(columns, {"label": Column(np.where(mask, 1, 0), mask)})
+
+
+@pytest.fixture
+def seen() -> tuple[Dataset, Image]:
+    feature = pictures()
+    raw = np.random.default_rng(0).integers(0, 256, (ROWS, 12, 12), np.uint8)
+    return data([feature], [raw]), feature
+
+
+def same(one: Batch, other: Batch) -> bool:
+    fields = [(one.inputs, other.inputs), *zip(one.views, other.views, strict=True)]
+    equal = [torch.equal(a[n].values, b[n].values) for a, b in fields for n in a]
+    return torch.equal(one.rows, other.rows) and all(equal)
+
+
+def pools(data: Dataset, sizes: tuple[int, int] = (4, 12)) -> Pools:
+    return Pools(data, (np.arange(10), np.arange(10, ROWS)), sizes, seed=3)
+
+
+def test_two_views_show_the_same_rows_differently_and_the_row_itself_where_nothing_is_changed(
+    seen: tuple[Dataset, Image],
+) -> None:
+    data, feature = seen
+    batch = Viewed(Shuffled(data, 8, 0), 0, (weak_view([feature]), strong_view([feature]), None)).next()
+    weak, strong, plain = batch.inputs["picture"], *(v["picture"] for v in batch.views)
+    raw = data.batch(batch.rows).inputs["picture"].values
+    assert torch.equal(plain.values, raw)
+    changed = [(v.values.float() - raw.float()).abs().mean() for v in (weak, strong)]
+    assert 0 < changed[0] < changed[1], "the strong view changes more than the weak one"
+
+
+def test_a_batch_of_two_pools_begins_with_the_first_and_an_epoch_shows_the_second_once(
+    seen: tuple[Dataset, Image],
+) -> None:
+    stream = pools(seen[0], (4, 8))
+    assert stream.batches_per_epoch == 5
+    batches = [stream.next() for _ in range(5)]
+    assert all((b.rows[:4] < 10).all() and (b.rows[4:] >= 10).all() for b in batches)
+    assert sorted(torch.cat([b.rows[4:] for b in batches]).tolist()) == list(range(10, ROWS))
+    assert all(b.targets["label"].mask[:4].all() and not b.targets["label"].mask[4:].any() for b in batches)
+
+
+def test_of_two_pools_only_the_second_is_seen_in_another_way(seen: tuple[Dataset, Image]) -> None:
+    data, feature = seen
+    batch = Viewed(pools(data), 0, (None, strong_view([feature]))).next()
+    assert len(batch) == 16
+    assert len(batch.views[0]["picture"].values) == 12
+    unchanged = Viewed(pools(data), 0, (None, None)).next()
+    assert torch.equal(unchanged.views[0]["picture"].values, unchanged.inputs["picture"].values[4:])
+
+
+@pytest.mark.parametrize("kind", ["shuffled", "pools"])
+@pytest.mark.parametrize("steps", [0, 2, 7, 11])
+def test_a_stream_goes_on_to_the_same_batches(seen: tuple[Dataset, Image], kind: str, steps: int) -> None:
+    data, feature = seen
+
+    def make() -> Viewed:
+        inner = pools(data) if kind == "pools" else Shuffled(data, 8, 1)
+        return Viewed(inner, 5, (weak_view([feature]), strong_view([feature])))
+
+    whole, stopped = make(), make()
+    for _ in range(steps):
+        whole.next()
+        stopped.next()
+    going_on = make()
+    going_on.next()  # elsewhere than where it is sent
+    going_on.go_to(stopped.place())
+    assert all(same(whole.next(), going_on.next()) for _ in range(6))
+
+
+def test_another_seed_gives_another_order_and_other_changes(seen: tuple[Dataset, Image]) -> None:
+    data, feature = seen
+    streams = [Viewed(Pools(data, (np.arange(10), np.arange(10, ROWS)), (4, 12), s), s, (None, None)) for s in (0, 1)]
+    one, other = (stream.next() for stream in streams)
+    assert not torch.equal(one.rows, other.rows)
+    views = [Viewed(pools(data), s, (None, strong_view([feature]))).next() for s in (0, 1)]
+    assert torch.equal(views[0].rows, views[1].rows)
+    assert not same(*views)
+
+
+def test_cells_of_a_table_take_the_values_of_other_rows() -> None:
+    raw = [np.arange(ROWS) + 0.5, 100.0 + np.arange(ROWS)]
+    features = [Number(name=n).fit([r]) for n, r in zip("ab", raw, strict=True)]
+    view = strong_view(features)
+    assert view.changes_anything
+    batch = data(features, raw).batch(torch.arange(ROWS))  # type: ignore[arg-type]
+    changed = view(batch, torch.Generator().manual_seed(0))
+    for name in "ab":
+        before, after = batch.inputs[name].values, changed.inputs[name].values
+        moved = (before != after).float().mean()
+        assert 0.1 < moved < 0.5
+        assert set(after.tolist()) <= set(before.tolist())
+
+
+def test_words_of_a_text_are_left_out() -> None:
+    raw = pl.Series("t", [f"word{i} and another word{i + 1} here" for i in range(ROWS)])
+    feature = Text(name="t").in_order().fit([raw])
+    view = strong_view([feature])
+    batch = data([feature], [raw]).batch(torch.arange(ROWS))
+    changed = view(batch, torch.Generator().manual_seed(0))
+    assert changed.inputs["t"].values.shape == batch.inputs["t"].values.shape
+    assert not torch.equal(changed.inputs["t"].values, batch.inputs["t"].values)
+
+
+def test_a_single_number_cannot_be_changed_and_a_lone_one_stays_beside_a_picture(seen: tuple[Dataset, Image]) -> None:
+    number = Number(name="a").fit([np.arange(9.0)])
+    assert not strong_view([number]).changes_anything
+    assert strong_view([number, seen[1]]).cells == {}
