@@ -88,11 +88,7 @@ class SemiSupervised(Supervised):
         super().begin(train)
         self.student.load_state_dict(self.network.state_dict())  # which may have begun with another run's
         if not len(self.pools(train)[1]):
-            raise SpecError(
-                "bad-value",
-                f"objective: {self.name} learns from rows without an answer, and all {len(train):,} training rows have "
-                "one; add some with data.unlabelled, hide answers with data.keep_labels, or take objective=supervised",
-            )
+            raise nothing_to_guess(self.name, len(train))
 
     def train(self, mode: bool = True) -> SemiSupervised:
         super().train(mode)
@@ -176,6 +172,15 @@ class SemiSupervised(Supervised):
         sure = torch.cat([lacking.new_zeros(first), guess.sure & lacking])
         total, _ = loss_sums(self.network.features[name].answer(params), Field(values, sure), self.network.members)
         return total / (lacking.sum() * self.network.members).clamp_min(1)
+
+
+def nothing_to_guess(objective: str, rows: int) -> SpecError:
+    """The error to raise where all training rows have an answer."""
+    return SpecError(
+        "bad-value",
+        f"objective: {objective} learns from rows without an answer, and all {rows:,} training rows have one; add some "
+        "with data.unlabelled, hide answers with data.keep_labels, or take objective=supervised",
+    )
 
 
 def unlabelled_part(batch: Batch) -> tuple[int, dict[str, Field]]:

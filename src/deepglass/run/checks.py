@@ -11,6 +11,7 @@ import polars as pl
 from deepglass.data.table import Table
 from deepglass.errors import SourceError, SpecError, near_miss
 from deepglass.features.base import Feature, Raw
+from deepglass.objectives._semi import SemiSupervised, nothing_to_guess
 from deepglass.objectives.base import OBJECTIVES
 
 LEAST = 10  # rows that can be divided into training, validation and test
@@ -51,6 +52,17 @@ def check_world(objective: str, table: Table) -> None:
     else:
         text = f"{objective!r} acts in a world, such as gym:CartPole-v1, and {table.name} is none; take one of: {fit}"
     raise SpecError("bad-value", f"objective: {text}")
+
+
+def check_unlabelled(objective: str, lacking: Sequence[tuple[Feature, int]], rows: int) -> None:
+    """A kind of learning that answers rows itself needs some without an answer.
+
+    Args:
+        lacking: each output, and how many of the training rows lack it.
+    """
+    kind = OBJECTIVES.get(objective, where="objective.name")
+    if issubclass(kind, SemiSupervised) and not any(n for f, n in lacking if f.kind in kind.kinds):
+        raise nothing_to_guess(objective, rows)
 
 
 def check_drop(rows: Sequence[int], table: Table) -> None:

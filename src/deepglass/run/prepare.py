@@ -23,7 +23,15 @@ from deepglass.errors import SourceError
 from deepglass.features._room import too_large
 from deepglass.features.base import FEATURES, Best, Column, Feature, Media, Raw, recognise, take_raw
 from deepglass.objectives.base import OBJECTIVES
-from deepglass.run.checks import check_count, check_drop, check_roles, check_rows, check_world, known_column
+from deepglass.run.checks import (
+    check_count,
+    check_drop,
+    check_roles,
+    check_rows,
+    check_unlabelled,
+    check_world,
+    known_column,
+)
 from deepglass.run.relabel import Labels, check_labels, mended, read_labels
 from deepglass.run.spec import DataSpec, Source, Spec
 from deepglass.run.starting import taken_over
@@ -336,15 +344,18 @@ def _fitted(
         fitted_targets, fitted_inputs = _lined_up(table, train, fitted_targets, fitted_inputs)
     notes: list[str] = []
     learns_without = OBJECTIVES.get(spec.objective["name"]).unlabelled
+    lacking: list[tuple[Feature, int]] = []
     for feature in fitted_targets:
         column = feature.encode(take_raw(table[feature.column], train))
         feature.check_target(column, table.name)
         missing = int((~column.mask).sum())
+        lacking.append((feature, missing))
         if missing and learns_without:
             notes.append(f"{feature.name}: {missing:,} training rows without a value are learned from too")
         elif missing:
             notes.append(f"{feature.name}: {missing} training rows have no value and teach nothing about it")
         notes += feature.remarks(column)
+    check_unlabelled(spec.objective["name"], lacking, len(train))
     notes += _mended(spec)
     notes += _left_out(table.skipped)
     notes += _odd(table, [*fitted_inputs, *fitted_targets])

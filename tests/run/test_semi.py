@@ -1,0 +1,225 @@
+"""Semi-supervised runs: rows without an answer help, a stopped run goes on, and unfit data are refused in words."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+import deepglass
+from deepglass.objectives._semi import SemiSupervised
+from deepglass.objectives.fixmatch import _Sureness
+from deepglass.objectives.pseudo_label import _Curriculum
+from deepglass.run.guesses import read_guesses
+from deepglass.training.events import Listener, Record
+
+SMALL = {"trunk": "mlp", "members": 2, "depth": 2, "width": 96}
+FEW = {"keep_labels": {"per_class": 5}, "split": {"valid": 0.0, "test": 0.4}}
+
+
+def digits(objective: str, out: Path, steps: int = 150, **settings: object) -> deepglass.Run:
+    said = {"network": SMALL, "data": FEW, "training": {"threads": 1, "batch_size": 128}, **settings}
+    return deepglass.train("sklearn:digits", objective=objective, steps=steps, out=out, baselines=False, **said)
+
+
+def moons(rows: int = 400) -> pl.DataFrame:
+    """Two half circles, each of which has three labels."""
+    random = np.random.default_rng(0)
+    angle = random.uniform(0, np.pi, rows)
+    upper = np.arange(rows) % 2 == 0
+    x = np.where(upper, np.cos(angle), 1 - np.cos(angle)) + random.normal(0, 0.08, rows)
+    y = np.where(upper, np.sin(angle), 0.4 - np.sin(angle)) + random.normal(0, 0.08, rows)
+    return pl.DataFrame({"x": x, "y": y, "moon": np.where(upper, "upper", "lower"), "height": 3 * y + x})
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> float:
+    """Five labels a class, nothing else."""
+    run = digits("supervised", tmp_path_factory.mktemp("alone") / "run")
+    return run.metrics["test"]["label"]["accuracy"]
+
+
+@pytest.mark.parametrize(("objective", "margin"), [("fixmatch", 0.02), ("pseudo_label", 0.0)])
+def test_rows_without_an_answer_help(objective: str, margin: float, alone: float, tmp_path: Path) -> None:
+    run = digits(objective, tmp_path / "run")
+    accuracy = run.metrics["test"]["label"]["accuracy"]
+    assert accuracy > alone + margin, f"{accuracy} with them, {alone} without"
+    last = read_guesses(run.path)[-1]["outputs"]["label"]
+    assert last["right"] > 0.8, "most answers that it gave itself are true"
+    assert last["right"] >= last["all_right"], "those that it is sure of are truer"
+
+
+def test_the_labelled_rows_alone_stand_beside_the_run_in_figures_and_report(tmp_path: Path) -> None:
+    moons().write_csv(tmp_path / "moons.csv")
+    run = deepglass.train(
+        str(tmp_path / "moons.csv"), "moon", objective="pseudo_label", steps=40, out=tmp_path / "run",
+        ignore=["height"], network={"members": 1, "width": 32}, data={"keep_labels": 40}, training={"threads": 1},
+    )  # fmt: skip
+    alone = run.metrics["baselines"]["moon"]["labelled_rows_alone"]
+    assert 0.4 < alone["accuracy"] <= 1
+    assert alone["steps"] == 40
+    assert alone["rows"] == 36, "of forty labels four are validation rows"
+    report = (run.path / "report.html").read_text()
+    assert "Rows without an answer" in report
+    assert "labelled rows alone" in report
+
+
+def test_a_regression_takes_part_by_pseudo_labels(tmp_path: Path) -> None:
+    run = deepglass.train(
+        moons(), ["height", "moon"], objective="pseudo_label", steps=150, out=tmp_path / "run", baselines=False,
+        network={"members": 2, "width": 32}, data={"keep_labels": 60}, training={"threads": 1},
+    )  # fmt: skip
+    assert run.metrics["test"]["height"]["r2"] > 0.8
+    assert "moon" in read_guesses(run.path)[-1]["outputs"]
+
+
+class Stop(Listener):
+    """Ends a training in the middle, as a kill would."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+
+    def evaluated(self, record: Record) -> None:
+        if record.step >= self.at:
+            raise RuntimeError("killed")
+
+
+@pytest.mark.parametrize("objective", ["fixmatch", "pseudo_label"])
+def test_a_second_source_without_answers_is_learned_from_and_a_killed_run_goes_on(
+    objective: str, tmp_path: Path
+) -> None:
+    frame = moons()
+    frame[:120].drop("height").write_csv(tmp_path / "some.csv")
+    frame[120:].drop("height").with_columns(moon=pl.lit(None, pl.String)).write_csv(tmp_path / "more.csv")
+
+    def train(out: str, listeners: tuple[Listener, ...] = ()) -> deepglass.Run:
+        return deepglass.train(
+            str(tmp_path / "some.csv"), "moon", objective=objective, steps=60, out=tmp_path / out, baselines=False,
+            network={"members": 2, "width": 16}, data={"unlabelled": str(tmp_path / "more.csv")},
+            training={"threads": 1}, listeners=listeners,
+        )  # fmt: skip
+
+    whole = train("whole")
+    assert any("280 training rows without a value are learned from" in n for n in whole.metrics["notes"])
+    with pytest.raises(RuntimeError, match="killed"):
+        train("killed", (Stop(20),))
+    resumed = deepglass.resume(tmp_path / "killed")
+    assert resumed.metrics["weights_sha256"] == whole.metrics["weights_sha256"]
+    ends = [run.folder.checkpoints.load() for run in (whole, resumed)]
+    assert all(torch.equal(t, ends[1].tensors[n]) for n, t in ends[0].tensors.items())  # type: ignore[union-attr]
+    assert [g["step"] for g in read_guesses(resumed.path)] == sorted({g["step"] for g in read_guesses(resumed.path)})
+    assert read_guesses(resumed.path)[-1]["outputs"]["moon"]["right"] is None, "nobody knows the truth"
+    assert deepglass.report(resumed).exists()
+
+
+def test_hidden_answers_change_nothing_that_is_learned(tmp_path: Path) -> None:
+    """The truth of hidden rows is counted with, never learned from."""
+    frame = moons().drop("height")
+
+    def train(name: str, answers: pl.Series) -> deepglass.Run:
+        frame.with_columns(moon=answers).write_csv(tmp_path / f"{name}.csv")
+        return deepglass.train(
+            str(tmp_path / f"{name}.csv"), "moon", objective="pseudo_label", steps=5, out=tmp_path / name,
+            baselines=False, data={"keep_labels": 30, "split": {"rows": [300, 40, 60]}}, training={"threads": 1},
+            network={"members": 2, "width": 16},
+        )  # fmt: skip
+
+    run = train("true", frame["moon"])
+    split = run.folder.split()
+    hidden = set(split["row"].filter(split["hidden"]).to_list())
+    assert len(hidden) == 310
+    other = train("false", pl.Series(["upper" if i in hidden else v for i, v in enumerate(frame["moon"])]))
+    assert other.folder.split().equals(split)
+    assert other.metrics["weights_sha256"] == run.metrics["weights_sha256"]
+    counted = [read_guesses(r.path)[-1]["outputs"]["moon"]["all_right"] for r in (run, other)]
+    assert counted[0] != counted[1]
+
+
+def test_the_averaged_network_answers_and_counts_once(tmp_path: Path) -> None:
+    run = digits("fixmatch", tmp_path / "run", steps=12)
+    objective = run.objective
+    assert isinstance(objective, SemiSupervised)
+    weights = [next(n.parameters()) for n in (objective.network, objective.student)]
+    assert not torch.equal(*weights), "an average lags behind"
+    assert run.metrics["parameters"] == sum(p.numel() for p in objective.student.parameters())
+    answers = run.predict({"image": np.zeros((8, 8), np.uint8)})
+    assert 0 < answers[0]["label"]["confidence"] <= 1
+
+
+# -- the thresholds ----------------------------------------------------------------------------------------------
+
+
+def test_a_curriculum_lets_the_wanted_share_of_each_class_pass() -> None:
+    random = torch.Generator().manual_seed(0)
+    curriculum = _Curriculum(2)
+    for _ in range(400):
+        sure = torch.rand(64, generator=random)
+        easy, hard = 0.8 + 0.2 * sure[:32], 0.5 + 0.2 * sure[32:]
+        q = torch.cat([torch.stack([easy, 1 - easy], 1), torch.stack([1 - hard, hard], 1)])
+        curriculum.update(q, share=0.25)
+    assert curriculum.thresholds.tolist() == pytest.approx([0.95, 0.65], abs=0.03)
+
+
+def test_thresholds_follow_the_confidence_and_are_lower_for_classes_seldom_thought_of() -> None:
+    sureness = _Sureness(3)
+    q = torch.tensor([[0.9, 0.05, 0.05]] * 6 + [[0.1, 0.8, 0.1]] * 2 + [[0.2, 0.2, 0.6]] * 2)
+    for _ in range(200):
+        sureness.update(q, keep=0.9)
+    thresholds = sureness.thresholds()
+    assert float(thresholds.max()) == pytest.approx(0.82, abs=1e-3), "the mean confidence"
+    assert thresholds[0] > thresholds[1] > thresholds[2]
+
+
+# -- what is refused ---------------------------------------------------------------------------------------------
+
+
+def refused(objective: str, target: str, **settings: object) -> str:
+    with pytest.raises(deepglass.UserError) as error:
+        deepglass.train(moons(), target, objective=objective, steps=3, baselines=False, **settings)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("objective", ["fixmatch", "pseudo_label"])
+def test_rows_that_all_have_an_answer_are_refused(objective: str, tmp_path: Path) -> None:
+    text = refused(objective, "moon", out=tmp_path / "unused")
+    assert not (tmp_path / "unused").exists(), "it is found before there is a folder"
+    assert text.startswith("[bad-value] objective: " + objective)
+    assert "data.unlabelled" in text
+    assert "data.keep_labels" in text
+
+
+def test_fixmatch_wants_classes_and_names_the_kinds() -> None:
+    text = refused("fixmatch", "height", data={"keep_labels": 40})
+    assert "category, binary" in text
+    assert "height (number)" in text
+
+
+def test_fixmatch_wants_inputs_that_can_be_changed() -> None:
+    text = refused("fixmatch", "moon", inputs=["x"], data={"keep_labels": 40})
+    assert "pictures, texts, or several columns" in text
+    assert "pseudo_label" in text
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"name": "fixmatch", "threshold": 1.5},
+        {"name": "fixmatch", "ratio": 0},
+        {"name": "pseudo_label", "first": 0.9},
+        {"name": "pseudo_label", "weight": -1},
+    ],
+)
+def test_settings_outside_their_range_are_refused(settings: dict) -> None:
+    with pytest.raises(deepglass.UserError, match=r"objective.*expected"):
+        deepglass.train(moons(), "moon", objective=settings, steps=3, data={"keep_labels": 40})
+
+
+def test_what_is_counted_is_plain_json(tmp_path: Path) -> None:
+    run = digits("fixmatch", tmp_path / "run", steps=8)
+    lines = [json.loads(line) for line in (run.path / "guesses.jsonl").read_text().splitlines()]
+    assert lines[-1]["step"] == 8
+    assert set(lines[-1]["outputs"]["label"]) == {"sure", "right", "all_right", "thresholds"}
