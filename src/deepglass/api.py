@@ -247,6 +247,8 @@ def report(run: str | Path | Run, samples: bool = True, source: Any = None) -> P
     run = _run(run)
     spec = spec_of(source, None, {}, run.spec) if source is not None else run.spec
     prepared = stored(run.folder, spec)
+    if prepared.table.environment is not None:
+        run.objective.enter(prepared.table.environment)
     parts = prepared.datasets("cpu")
     best = {
         p: with_context(run.objective.evaluate(parts[p], 1024).best, prepared.outputs, parts[p].columns)

@@ -57,6 +57,17 @@ class Environment:
         """A live one; with pictures, `render` gives its frames (Y, X, 3)."""
         return make(self.name, {**self.settings, **({"render_mode": "rgb_array"} if pictures else {})})
 
+    def drawn(self, world: gymnasium.Env) -> np.ndarray:
+        """What a world that was made with pictures looks like, (Y, X, 3) bytes.
+
+        Raises:
+            MissingExtra: without the package that draws it.
+        """
+        try:
+            return np.asarray(world.render(), np.uint8)
+        except library().error.DependencyNotInstalled as error:
+            raise MissingExtra("pygame-ce", "games", f"a picture of {PREFIX}{self.name}") from error
+
 
 def make(name: str, settings: Mapping[str, Any]) -> gymnasium.Env:
     """A live world of gymnasium by its name.
@@ -81,20 +92,6 @@ def make(name: str, settings: Mapping[str, Any]) -> gymnasium.Env:
         ) from error
     except (gym.error.Error, ImportError, TypeError, ValueError) as error:
         raise SourceError("bad-value", f"{where}: cannot be made ({' '.join(str(error).split())})") from error
-
-
-def _readable(world: gymnasium.Env, gym: Any) -> gymnasium.Env:
-    """The world, what is seen of it made flat unless it is a number, a vector or a picture."""
-    space = world.observation_space
-    fits = isinstance(space, gym.spaces.Discrete) or (
-        isinstance(space, gym.spaces.Box) and (len(space.shape) == 1 or is_picture(space))
-    )
-    return world if fits else gym.wrappers.FlattenObservation(world)
-
-
-def is_picture(space: Any) -> bool:
-    """Whether what is seen are bytes, (Y, X) or (Y, X, C) with one or three colours."""
-    return space.dtype == np.uint8 and (len(space.shape) == 2 or (len(space.shape) == 3 and space.shape[2] in (1, 3)))
 
 
 def _readable(world: gymnasium.Env, gym: Any) -> gymnasium.Env:

@@ -25,7 +25,7 @@ from torch.nn import functional as F
 
 from deepglass.config import check_ranges
 from deepglass.data.batches import Batch, Change, Dataset, Stream
-from deepglass.data.environments import Environments
+from deepglass.data.environments import Environment, Environments
 from deepglass.data.experience import Replay, Replayed, worlds_seed
 from deepglass.errors import SpecError
 from deepglass.features.base import Answer, Feature
@@ -33,7 +33,7 @@ from deepglass.networks.network import Network
 from deepglass.networks.trunks.base import Recipe
 from deepglass.nn.tokens import Field, pool
 from deepglass.objectives._agents import Agent, Value, mean_return
-from deepglass.objectives._quick import Function, quick_head, quick_way
+from deepglass.objectives._quick import Function, linear, quick_head, quick_way
 from deepglass.objectives.base import Loss, MakeNetwork
 
 PLAIN = {"mlp": {"depth": 2, "width": 128, "members": 1, "dropout": 0.0, "activation": "relu", "dim": 64}}
@@ -70,7 +70,7 @@ class Dqn(Agent):
         exploration: float = 0.1,
         discount: float = 0.99,
         ahead: int = 3,
-        renew: int = 100,
+        renew: int = 250,
         double: bool = True,
         duelling: bool = True,
     ) -> None:
@@ -90,9 +90,7 @@ class Dqn(Agent):
             )
         self.network = make_network(inputs, outputs, defaults=PLAIN)
         self.value = Value(self.network) if self.duelling else None
-        self.target = nn.ModuleList(deepcopy(m) for m in (self.network, self.value) if m is not None).requires_grad_(
-            False
-        )
+        self.target = deepcopy(nn.ModuleList(self._online())).requires_grad_(False)
         self.register_buffer("chance", torch.ones((), dtype=torch.float64))
         self.register_buffer("updated", torch.zeros((), dtype=torch.int64))
 
@@ -100,9 +98,8 @@ class Dqn(Agent):
         return {"network": nn.ModuleList(self._online())}
 
     def recipe(self, recipe: Recipe) -> Recipe:
-        return replace(
-            super().recipe(recipe), learning_rate=1e-3, batch_size=128, schedule="linear", epochs=64, clip=10.0
-        )
+        own = {"learning_rate": 5e-4, "batch_size": 128, "schedule": "linear", "epochs": 64, "clip": 10.0}
+        return replace(super().recipe(recipe), **own)
 
     def stream(self, source: Dataset, batch_size: int, seed: int, change: Change | None = None) -> Stream:
         worlds = Environments(self.world, self.environments, worlds_seed(seed))
@@ -135,9 +132,13 @@ class Dqn(Agent):
     @torch.no_grad()
     def _aim(self, following: Mapping[str, Field], rewards: Tensor, discount: Tensor) -> Tensor:
         """What the actions should have been worth, (B,)."""
-        later = self._q(following, *self.target)
-        chosen = (self.q(following) if self.double else later).argmax(1, keepdim=True)
+        seen = following[self.observation].values
+        later = self._said(self.ask_target, seen)
+        chosen = (self._said(self.ask, seen) if self.double else later).argmax(1, keepdim=True)
         return rewards + discount * later.gather(1, chosen)[:, 0]
+
+    def _said(self, ask: Function, seen: Tensor) -> Tensor:
+        return torch.from_numpy(ask(seen.cpu().numpy())).to(seen.device)
 
     def q(self, inputs: Mapping[str, Field]) -> Tensor:
         """What each action is worth, (B, A)."""
@@ -160,19 +161,44 @@ class Dqn(Agent):
         actions = random.integers(0, len(self.hand.class_names), len(seen))
         return actions if by_chance.all() else np.where(by_chance, actions, self.ask(seen).argmax(1))
 
+    def enter(self, environment: Environment) -> None:
+        super().enter(environment)
+        self.ask_target = _quickly(*self.target) or self._asked_target
+
     def asked(self, seen: np.ndarray) -> np.ndarray:
         """What each action is worth."""
         with torch.no_grad():
             return self.q(self.field(seen)).cpu().numpy()
 
+    def _asked_target(self, seen: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return self._q(self.field(seen), *self.target).cpu().numpy()
+
     def asked_quickly(self) -> Function | None:
-        """What each action adds, which has the same order."""
-        way, head = quick_way(self.network), quick_head(self.network)
-        return None if way is None or head is None else lambda seen: head(way(seen))
+        return _quickly(*self._online())
 
     def predict(self, batch: Batch) -> dict[str, Answer]:
         """The actions by what they are worth; the confidence compares these values and is no probability of success."""
         return {self.action: self.hand.answer(self.q(batch.inputs))}
+
+
+def _quickly(network: nn.Module, value: nn.Module | None = None) -> Function | None:
+    """What each action is worth, by the short way where there is one."""
+    assert isinstance(network, Network)
+    way, head = quick_way(network), quick_head(network)
+    if way is None or head is None:
+        return None
+    if value is None:
+        return lambda seen: head(way(seen))
+    assert isinstance(value, Value)
+    state = linear(value.linear)
+
+    def worth(seen: np.ndarray) -> np.ndarray:
+        read = way(seen)
+        added = head(read)
+        return state(read) + added - added.mean(1, keepdims=True)
+
+    return worth
 
 
 def _some(inputs: Mapping[str, Field], rows: Tensor) -> Mapping[str, Field]:

@@ -38,7 +38,7 @@ SMALL = 0.01  # of the action head's first weights: the first policy is nearly e
 
 
 class Ppo(Agent):
-    """A policy and a network that says how much is still to come. A step is a stretch of play and what is learned of it.
+    """A policy, and a network that says how much is still to come. A step is a stretch of play and its lessons.
 
     Args:
         environments: N, copies of the world; a stretch is `training.batch_size` steps of all of them together.

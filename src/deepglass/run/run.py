@@ -7,8 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from deepglass.features.identity import Verdict
-from deepglass.networks.network import Network
 from deepglass.objectives.base import Objective
 from deepglass.run.folder import Folder
 from deepglass.run.plain import short_figure, short_span
@@ -51,9 +52,10 @@ class Run:
         return self.predictor.objective
 
     @property
-    def network(self) -> Network:
-        """The network: a plain torch module."""
-        return self.predictor.objective.network
+    def network(self) -> nn.Module:
+        """The network: a plain torch module; the whole objective where its networks are parts of its own."""
+        objective = self.predictor.objective
+        return objective if objective.own_network else objective.network
 
     @property
     def spec(self) -> Spec:
@@ -72,7 +74,11 @@ class Run:
         """Figures on labelled rows; without any, those of the run's own test rows."""
         if source is None:
             return self.metrics.get("test", {})
-        return self.predictor.evaluate(read_like(self.spec.data, source))
+        table = read_like(self.spec.data, source)
+        if table.environment is not None and self.objective.acts:
+            self.objective.enter(table.environment)
+            return dict(self.objective.evaluate(self.predictor.dataset(table), 1024).figures)
+        return self.predictor.evaluate(table)
 
     def verify(self, a: Any, b: Any) -> Verdict:
         """Whether two pictures or rows show the same one; for a run that answers an identity."""

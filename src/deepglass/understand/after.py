@@ -12,6 +12,7 @@ from deepglass.features.base import Best
 from deepglass.objectives.base import Objective
 from deepglass.run.folder import Folder
 from deepglass.run.prepare import Prepared
+from deepglass.understand.agents import random_play
 from deepglass.understand.alone import NAME, labelled_alone
 from deepglass.understand.baselines import baselines
 from deepglass.understand.gather import gather
@@ -29,7 +30,9 @@ def add_baselines(folder: Folder, prepared: Prepared, metrics: Mapping[str, Any]
     """
     train, test = prepared.part("train"), prepared.part("test")
     found: dict[str, dict[str, dict[str, float]]] = {}
-    if len(test):
+    if prepared.table.environment is not None:
+        found = {folder.spec().objective["name"]: {"random": random_play(prepared.table.environment)}}
+    elif len(test):
         alone = labelled_alone(folder, folder.spec(), prepared, metrics["step"])
         share = BASELINE_SECONDS / max(len(prepared.outputs), 1)
         for output in prepared.outputs:
@@ -68,5 +71,5 @@ def _without_rows(output: OutputFacts) -> OutputFacts:
         numbers = replace(numbers, truth=numbers.truth[:0], predicted=numbers.predicted[:0], low=None, high=None)
     verification = output.verification and replace(output.verification, hardest=())
     output = replace(output, wrote=tuple(w for w in output.wrote if w.row is None), tagged=())
-    output = replace(output, looked=(), read=(), heard=())
+    output = replace(output, looked=(), read=(), heard=(), whys=())
     return replace(output, mistakes=(), numbers=numbers, overlays=(), redrawn=(), verification=verification)

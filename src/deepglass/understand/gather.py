@@ -14,16 +14,20 @@ import torch
 
 from deepglass import metrics
 from deepglass.data.batches import Dataset
+from deepglass.device import pick
 from deepglass.features.base import Best, Calibration, Column, Feature, Metric, Raw
+from deepglass.objectives._agents import Agent
 from deepglass.objectives.base import Objective
 from deepglass.objectives.next_token import NextToken
 from deepglass.run.fit import change_of
 from deepglass.run.folder import Folder
 from deepglass.run.prepare import Prepared, Taken
 from deepglass.training.events import total_loss
+from deepglass.understand.agents import agent_facts
 from deepglass.understand.augmented import varied
 from deepglass.understand.contest import contest_of
 from deepglass.understand.doctor.found import findings_of
+from deepglass.understand.explain.telling import reasons_told
 from deepglass.understand.filters import looked_for
 from deepglass.understand.guessed import guessed
 from deepglass.understand.report import measure
@@ -68,6 +72,8 @@ def gather(folder: Folder, prepared: Prepared, objective: Objective, best: Mappi
         for f in prepared.outputs
         if f.name in best.get("test", {})
     ]
+    whys = reasons_told(objective, prepared, kept["calibration"], best.get("test", {}), pick(folder.plan().device))
+    outputs = [replace(o, whys=whys.get(o.name, ())) for o in outputs]
     return Facts(
         name=folder.path.name,
         task=_task(prepared),
@@ -81,7 +87,9 @@ def gather(folder: Folder, prepared: Prepared, objective: Objective, best: Mappi
         ),
         columns=tuple(_column(table[t.name], t) for t in prepared.taken if t.name in table.columns),
         outputs=tuple(outputs) or _learned(objective, prepared, figures),
-        history=tuple(_evaluation(r, prepared.outputs) for r in folder.history() if r["monitor"] is not None),
+        history=tuple(
+            _evaluation(r, prepared.outputs, objective.monitor) for r in folder.history() if r["monitor"] is not None
+        ),
         plan=_plan(folder, figures),
         layers=_layers(objective, prepared.dataset(np.arange(min(2, len(prepared.table))), folder.plan().device)),
         findings=tuple(
@@ -99,6 +107,7 @@ def gather(folder: Folder, prepared: Prepared, objective: Objective, best: Mappi
         varied=varied(prepared, change_of(folder.spec(), prepared, objective, folder.plan())),
         guessed=guessed(folder.path, prepared),
         contest=contest_of(objective, folder.history()),
+        agent=agent_facts(objective, folder.history(), figures),
     )
 
 
@@ -160,8 +169,9 @@ def _plan(folder: Folder, figures: Mapping[str, Any]) -> PlanFacts:
     )
 
 
-def _evaluation(record: Mapping[str, Any], outputs: Sequence[Feature]) -> Evaluation:
-    valid = {"loss": record["monitor"]}  # first: it chose the weights
+def _evaluation(record: Mapping[str, Any], outputs: Sequence[Feature], monitor: Metric) -> Evaluation:
+    chose = monitor.name if monitor.higher_is_better else "loss"
+    valid = {chose: record["monitor"]}  # first: it chose the weights
     for name, figures in record["valid"].items():
         valid |= {m if len(outputs) == 1 else f"{name}.{m}": v for m, v in figures.items()}
     train = {"loss": total_loss(record["losses"])}
@@ -237,6 +247,8 @@ def _output(
 def _learned(objective: Objective, prepared: Prepared, figures: Mapping[str, Any]) -> tuple[OutputFacts, ...]:
     """What a kind of learning without outputs says of itself, and some of what it writes."""
     found = figures.get("test", {})
+    if isinstance(objective, Agent) and objective.name in found:
+        return (_played(objective, found[objective.name], figures),)
     if not isinstance(objective, NextToken) or objective.name not in found:
         return ()
     drawn = []
@@ -253,6 +265,20 @@ def _learned(objective: Objective, prepared: Prepared, figures: Mapping[str, Any
             test_rows=len(prepared.rows("test")),
             wrote=tuple(drawn),
         ),
+    )
+
+
+def _played(agent: Agent, found: Mapping[str, float], figures: Mapping[str, Any]) -> OutputFacts:
+    """What an agent got in its test episodes, beside play at random."""
+    beside = figures.get("baselines", {}).get(agent.name, {})
+    return OutputFacts(
+        name=agent.name,
+        kind="agent",
+        metric=agent.monitor,
+        test={n: Figure(v) for n, v in found.items() if n not in ("episodes", "environment_steps")},
+        test_rows=int(found["episodes"]),
+        unit="episode",
+        baselines={name: Baseline(b) for name, b in beside.items()},
     )
 
 

@@ -16,10 +16,12 @@ import numpy as np
 from deepglass.data.table import Note, Skipped
 from deepglass.features.base import Metric
 from deepglass.understand.report.adversarial_facts import Contest
+from deepglass.understand.report.agent_facts import AgentFacts
 from deepglass.understand.report.picture_facts import Curves, Filters, Legend, Overlay, Redrawn, Varied, Verification
 from deepglass.understand.report.semi_facts import Guessed
 from deepglass.understand.report.sound_facts import Heard
 from deepglass.understand.report.text_facts import Looked, Read, Tagged, Wrote
+from deepglass.understand.report.why_facts import Why
 
 
 class Histogram(NamedTuple):
@@ -247,6 +249,7 @@ class OutputFacts:
         metric: the figure to watch.
         test: metric name -> figure on the test rows.
         test_rows: how many rows that was.
+        unit: what a row is, such as an episode.
         baselines: "constant", "linear", "gradient_boosting" -> baseline.
         classes: for classes and yes-or-no.
         numbers: for numbers.
@@ -264,6 +267,7 @@ class OutputFacts:
         looked: where the words of an answer looked.
         read: what was read before an answer.
         heard: for an output that is answered from sounds, the worst first.
+        whys: some rows with what adds to their answers.
     """
 
     name: str
@@ -271,6 +275,7 @@ class OutputFacts:
     metric: Metric
     test: Mapping[str, Figure]
     test_rows: int
+    unit: str = "row"
     baselines: Mapping[str, Baseline] = field(default_factory=dict)
     classes: ClassFacts | None = None
     numbers: NumberFacts | None = None
@@ -288,6 +293,7 @@ class OutputFacts:
     looked: tuple[Looked, ...] = ()
     read: tuple[Read, ...] = ()
     heard: tuple[Heard, ...] = ()
+    whys: tuple[Why, ...] = ()
 
 
 class Finding(NamedTuple):
@@ -339,6 +345,7 @@ class Facts:
         varied: how pictures were varied in training.
         guessed: how rows without an answer were answered, an entry an output.
         contest: how a generator and its critic did.
+        agent: how an agent learned, and how it acts.
     """
 
     name: str
@@ -355,3 +362,4 @@ class Facts:
     varied: Varied | None = None
     guessed: tuple[Guessed, ...] = ()
     contest: Contest | None = None
+    agent: AgentFacts | None = None

@@ -110,7 +110,7 @@ def columns(*parts: str) -> str:
 
 def source_of(picture: bytes) -> str:
     """Encoded bytes as the address of a picture."""
-    kind = "jpeg" if picture.startswith(b"\xff\xd8") else "png"
+    kind = "jpeg" if picture.startswith(b"\xff\xd8") else "webp" if picture.startswith(b"RIFF") else "png"
     return f"data:image/{kind};base64,{b64encode(picture).decode()}"
 
 

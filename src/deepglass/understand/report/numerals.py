@@ -46,7 +46,12 @@ _LOWER_IS_BETTER = {
     "log_loss", "brier", "ece", "mse", "rmse", "mae", "mae_units", "loss", "perplexity", "bits_per_character",
     "word_error_rate", "frechet_distance", "equal_error_rate",
 }  # fmt: skip
-_BASELINES = {"constant": "constant answer", "linear": "linear model", "gradient_boosting": "gradient boosting"}
+_BASELINES = {
+    "random": "play at random",
+    "constant": "constant answer",
+    "linear": "linear model",
+    "gradient_boosting": "gradient boosting",
+}
 
 
 def finite(value: float | None) -> TypeGuard[float]:

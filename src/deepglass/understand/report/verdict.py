@@ -57,7 +57,7 @@ def judge(output: OutputFacts, train_rows: int | None = None, seconds: float | N
     reach = "reach" if name == "labelled_rows_alone" else "reaches"
     article = "" if name == "gradient_boosting" else "the "
     said = f"{article}{baseline_name(name)} {reach} {figure(metric, value)}, the network {figure(metric, ours.value)}"
-    sentence = f"On the same {plural(output.test_rows, 'test row')} {said}{_interval(metric, ours)}."
+    sentence = f"On the same {plural(output.test_rows, f'test {output.unit}')} {said}{_interval(metric, ours)}."
     if name != "constant":
         sentence += _cost(name, theirs, train_rows, seconds)
     ends = [sign * v for v in (ours.low, ours.high) if finite(v)] or [sign * ours.value]

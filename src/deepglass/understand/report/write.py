@@ -15,6 +15,7 @@ from deepglass.understand.report.facts import Facts
 from deepglass.understand.report.markup import Panel, shorten, text
 from deepglass.understand.report.panels import (
     adversarial,
+    agent,
     attention,
     augmentation,
     calibration,
@@ -38,10 +39,12 @@ from deepglass.understand.report.panels import (
     texts,
     thresholds,
     verification,
+    why,
 )
 
 PANELS = (
     story,
+    agent,
     findings,
     data,
     augmentation,
@@ -62,6 +65,7 @@ PANELS = (
     thresholds,
     calibration,
     mistakes,
+    why,
     filters,
     network,
     reproduce,

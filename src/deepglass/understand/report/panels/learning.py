@@ -19,6 +19,7 @@ from deepglass.understand.report.numerals import (
 )
 
 _MOST_METRICS = 4
+_COUNTS = ("episodes", "environment_steps")  # figures that say how much was looked at, not how well it went
 
 
 def panel(facts: Facts) -> Panel | None:
@@ -76,7 +77,9 @@ def _charts(facts: Facts) -> str:
 
 def _metrics(history: tuple[Evaluation, ...]) -> list[str]:
     seen = {name: None for e in history for part in (e.valid, e.train) for name in part}
-    return [n for n in seen if n != "loss" and any(finite(e.valid.get(n, e.train.get(n))) for e in history)]
+    return [
+        n for n in seen if n not in ("loss", *_COUNTS) and any(finite(e.valid.get(n, e.train.get(n))) for e in history)
+    ]
 
 
 def _line(history: tuple[Evaluation, ...], part: str, name: str) -> Line | None:

@@ -44,7 +44,7 @@ def _output(facts: Facts, output: OutputFacts) -> str:
     hero = (
         f'<div class="hero"><p class="heroname">{named}</p>'
         f'<p class="herofigure">{figure(metric, ours.value)}</p><p class="herointerval">{interval}</p>'
-        f'<p class="herorows">on {plural(output.test_rows, "row")} never seen in training</p></div>'
+        f'<p class="herorows">on {plural(output.test_rows, output.unit)} never seen in training</p></div>'
     )
     verdict = judge(output, facts.data.splits.get("train"), facts.plan.seconds if facts.plan else None)
     judged = (
