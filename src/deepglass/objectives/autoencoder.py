@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
 from deepglass.features.base import Feature, Metric
+from deepglass.networks.trunks.base import Recipe
 from deepglass.nn.tokens import Field
 from deepglass.objectives._flat import Drawer, Flat
+from deepglass.objectives._reading import SINGLE, plain, reading, reading_dim
 from deepglass.objectives._representation import Representation, masked_mean
 from deepglass.objectives.base import Loss, MakeNetwork
 
@@ -32,7 +34,7 @@ class Autoencoder(Representation):
     monitor: ClassVar[Metric] = Metric("mse", higher_is_better=False)
     name: ClassVar[str] = "autoencoder"
 
-    def __init__(self, *, code: int = 64, noise: float = 0.0) -> None:
+    def __init__(self, *, code: int = 128, noise: float = 0.3) -> None:
         super().__init__()
         if code < 1:
             raise ValueError(f"code: expected at least 1, got {code}")
@@ -42,10 +44,13 @@ class Autoencoder(Representation):
 
     def make(self, inputs: Sequence[Feature], make_network: MakeNetwork) -> int:
         self.flat = Flat(inputs, "unit", self.name)
-        self.network = make_network(inputs, [])
-        self.bottleneck = nn.Linear(self.network.trunk.out_dim * self.network.members, self.code)
-        self.decoder = Drawer(self.flat, self.code)
+        self.network = make_network(inputs, [], defaults=SINGLE)
+        self.bottleneck = nn.Linear(reading_dim(self.network, inputs), self.code)
+        self.decoder = Drawer(self.flat, self.code, width=32)
         return self.code
+
+    def recipe(self, recipe: Recipe) -> Recipe:
+        return plain(recipe)
 
     def groups(self) -> Mapping[str, nn.Module]:
         return {"network": nn.ModuleList([self.network, self.bottleneck, self.decoder])}
@@ -59,7 +64,10 @@ class Autoencoder(Representation):
         return {"mse": mse}, mse
 
     def embed(self, batch: Batch) -> Tensor:
-        return self.bottleneck(super().embed(batch))
+        return self.bottleneck(reading(self.network, batch))
+
+    def look(self, batch: Batch) -> Any:
+        return self.decoder(self.embed(batch))
 
     def redrawn(self, batch: Batch) -> dict[str, dict[str, Tensor]]:
         """The inputs as they are drawn again, name -> best answers that `Feature.decode` takes."""

@@ -107,6 +107,7 @@ class Objective(nn.Module, ABC):
     in_order: ClassVar[bool] = False  # the rows are one text, one series: the split keeps their order
     unlabelled: ClassVar[bool] = False  # rows without an answer teach it too
     generates: ClassVar[bool] = False  # `sample` makes new rows
+    own_network: ClassVar[bool] = False  # it takes no trunk: its networks are parts of its own
     acts: ClassVar[bool] = False  # it learns from what comes of its own actions: `enter`
     mixes: bool = False  # its loss weighs both answers of mixed rows: `Batch.mix`
     conditions: tuple[Feature, ...] = ()  # what `sample` takes as given

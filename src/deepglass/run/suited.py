@@ -16,11 +16,14 @@ _HEARD = ("audio", "sequence")
 
 def trunk_of(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature]) -> str:
     """The network that was asked for, or the default for this kind of learning, these inputs and outputs."""
+    objective = OBJECTIVES.get(spec.objective["name"], where="objective.name")
+    if objective.own_network:
+        return "mlp"  # never made; it wants nothing of the features
     if "trunk" in spec.network:
         return spec.network["trunk"]
     if "pretrained" in spec.network:
         return "pretrained"
-    return OBJECTIVES.get(spec.objective["name"], where="objective.name").trunk or default_trunk(inputs, outputs)
+    return objective.trunk or default_trunk(inputs, outputs)
 
 
 def default_trunk(inputs: Sequence[Feature], outputs: Sequence[Feature] = ()) -> str:

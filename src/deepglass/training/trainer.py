@@ -308,7 +308,7 @@ class _Run:
         if better:
             self.best_monitor, self.best_evaluation, self.stale = evaluation.monitor, evaluation, 0
             self.best = {n: t.detach().clone() for n, t in self.objective.state_dict().items()}
-        else:
+        elif math.isfinite(evaluation.monitor):  # else it has nothing to be judged by yet
             self.stale += 1
         self._record(evaluation, better, "; ".join(evaluation.remarks))
 
@@ -320,7 +320,7 @@ class _Run:
             seconds=round(self._seconds(), 3),
             learning_rate=rate,
             losses=self._means(),
-            monitor=evaluation.monitor if evaluation else None,
+            monitor=evaluation.monitor if evaluation and math.isfinite(evaluation.monitor) else None,
             valid=evaluation.figures if evaluation else {},
             best=better,
             event=event,

@@ -1,0 +1,79 @@
+"""Restricted Boltzmann machines: visible and hidden units that make each other likely or not.
+
+    E(v, h) = -b.v - c.h - h W v          p(v, h) is proportional to exp(-E)
+    F(v)    = -b.v - sum_j log(1 + exp(c_j + W_j v))     the free energy: E with all hidden states summed over
+
+Source: Smolensky, 1986; Hinton, 2002, Neural Computation 14 (contrastive divergence); Hinton, 2010, UTML TR 2010-003.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+
+class RBM(nn.Module):
+    """Binary hidden units over visible ones that are probabilities, from 0 to 1.
+
+    Args:
+        visible: V, units that are seen.
+        hidden: H, units that are not.
+        classes: so many of the visible units, the last ones, are one choice: one of them is 1.
+
+    Shapes:
+        v: (B, V) -> probabilities of the hidden units, (B, H).
+    """
+
+    def __init__(self, visible: int, hidden: int, classes: int = 0) -> None:
+        super().__init__()
+        self.classes = classes
+        self.weight = nn.Parameter(0.01 * torch.randn(hidden, visible))
+        self.visible_bias = nn.Parameter(torch.zeros(visible))
+        self.hidden_bias = nn.Parameter(torch.zeros(hidden))
+
+    def forward(self, v: Tensor) -> Tensor:
+        return torch.sigmoid(F.linear(v, self.weight, self.hidden_bias))
+
+    def down(self, h: Tensor) -> Tensor:
+        """Probabilities of the visible units, (B, H) -> (B, V)."""
+        logits = F.linear(h, self.weight.t(), self.visible_bias)
+        if not self.classes:
+            return torch.sigmoid(logits)
+        units = logits.shape[1] - self.classes
+        return torch.cat([logits[:, :units].sigmoid(), logits[:, units:].softmax(1)], 1)
+
+    def free_energy(self, v: Tensor) -> Tensor:
+        """F(v) of each row, (B,)."""
+        return -v @ self.visible_bias - F.softplus(F.linear(v, self.weight, self.hidden_bias)).sum(1)
+
+    @torch.no_grad()
+    def gibbs(self, v: Tensor, steps: int, generator: Generator | None = None, clamp: Tensor | None = None) -> Tensor:
+        """Hidden and visible units drawn in turn; the visible probabilities of the last turn.
+
+        Args:
+            clamp: (B, classes), what the choice stays at; None draws it too.
+        """
+        for i in range(steps):
+            if clamp is not None:
+                v = torch.cat([v[:, : -self.classes], clamp], 1)
+            v = self.down(torch.bernoulli(self(v), generator=generator))
+            if i < steps - 1:
+                v = self.drawn(v, generator)
+        return v
+
+    def drawn(self, v: Tensor, generator: Generator | None = None) -> Tensor:
+        """Visible probabilities as states."""
+        if not self.classes:
+            return torch.bernoulli(v, generator=generator)
+        units, choice = v[:, : -self.classes], v[:, -self.classes :].clamp_min(1e-9)
+        one = torch.multinomial(choice, 1, generator=generator)
+        return torch.cat(
+            [torch.bernoulli(units, generator=generator), torch.zeros_like(choice).scatter_(1, one, 1.0)], 1
+        )
+
+    @torch.no_grad()
+    def begin_at(self, mean: Tensor) -> None:
+        """Biases under which each visible unit alone is as often on as in the data, (V,). Source: Hinton 2010, 8.1."""
+        share = mean.clamp(0.01, 0.99)
+        self.visible_bias.copy_((share / (1 - share)).log())

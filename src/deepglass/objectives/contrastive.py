@@ -1,0 +1,150 @@
+"""Two looks at a row are brought together, those at other rows are kept apart: what is left is what does not change.
+
+    z, z' = the projections of two views of each row
+    nt_xent:  among all other views, tell z' by its likeness to z           (SimCLR)
+    vicreg:   z and z' are near, each axis varies, and no two axes vary together
+
+Source: Chen et al., 2020, arXiv 2002.05709, algorithm 1; Bardes, Ponce and LeCun, 2021, arXiv 2105.04906, algorithm 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import ClassVar, Literal
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from deepglass.data.batches import Batch, Change, Dataset, Shuffled, Stream
+from deepglass.data.views import CHANGEABLE, Viewed, strong_view
+from deepglass.errors import SpecError
+from deepglass.features.base import Feature, Metric
+from deepglass.networks.trunks.base import Recipe
+from deepglass.nn.tokens import pool
+from deepglass.objectives._reading import SINGLE
+from deepglass.objectives._representation import Representation
+from deepglass.objectives.base import Loss, MakeNetwork
+
+INVARIANCE, VARIANCE, COVARIANCE = 25.0, 25.0, 1.0  # the weights of VICReg's three parts, from its section 4.2
+
+
+class Contrastive(Representation):
+    """The run's network reads two views; `embed` is what it gives, before the projection that the loss looks at.
+
+    Args:
+        loss: "nt_xent" tells rows of a batch apart, "vicreg" needs no other rows and suits small batches.
+        projection: width of the layers behind the network.
+        temperature: of nt_xent, above 0; less looks only at the most alike.
+        crop: the part of a picture that a view may leave out.
+    """
+
+    monitor: ClassVar[Metric] = Metric("loss", higher_is_better=False)
+    name: ClassVar[str] = "contrastive"
+
+    def __init__(
+        self,
+        *,
+        loss: Literal["nt_xent", "vicreg"] = "nt_xent",
+        projection: int = 256,
+        temperature: float = 0.2,
+        crop: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if projection < 1:
+            raise ValueError(f"projection: expected at least 1, got {projection}")
+        if not temperature > 0:
+            raise ValueError(f"temperature: expected a number above 0, got {temperature}")
+        if not 0 <= crop < 1:
+            raise ValueError(f"crop: expected a share from 0 to below 1, got {crop}")
+        losses: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+            "nt_xent": lambda a, b: nt_xent(a, b, temperature),
+            "vicreg": vicreg,
+        }
+        self.difference, self.projection, self.crop = losses[loss], projection, crop
+
+    def make(self, inputs: Sequence[Feature], make_network: MakeNetwork) -> int:
+        self.view = strong_view(inputs, crop=self.crop)
+        if not self.view.changes_anything:
+            came = ", ".join(f"{f.name} ({f.kind})" for f in inputs[:6])
+            raise SpecError(
+                "bad-value",
+                f"objective: contrastive needs inputs that can be changed and still be known: {CHANGEABLE}; the "
+                f"inputs are {came}; take objective=autoencoder",
+            )
+        self.network = make_network(inputs, [], defaults=SINGLE)
+        dim = self.network.trunk.out_dim * self.network.members
+        self.projector = nn.Sequential(
+            nn.Linear(dim, self.projection),
+            nn.BatchNorm1d(self.projection),
+            nn.ReLU(),
+            nn.Linear(self.projection, self.projection),
+        )
+        return dim
+
+    def recipe(self, recipe: Recipe) -> Recipe:
+        return replace(recipe, batch_size=max(recipe.batch_size, 256), augment=False, weight_decay=1e-4)
+
+    def groups(self) -> Mapping[str, nn.Module]:
+        return {"network": nn.ModuleList([self.network, self.projector])}
+
+    def stream(self, source: Dataset, batch_size: int, seed: int, change: Change | None = None) -> Stream:
+        """Each row in two views: what was asked for in `training.augment`, or changes that are strong."""
+        view = change or self.view
+        return Viewed(Shuffled(source, batch_size, seed), seed, (view, view))
+
+    def loss(self, batch: Batch) -> Loss:
+        both = [self._project(batch), self._project(replace(batch, inputs=batch.views[0]))]
+        return Loss(self.difference(*both), weight=len(batch))
+
+    def figures(self, data: Dataset, batch_size: int) -> tuple[Mapping[str, float], float]:
+        """The loss between fixed views; how many views find their other one first among 256; how far axes vary."""
+        generator = Generator(data.device).manual_seed(0)
+        losses, found, points = [], [], []
+        for batch in data.batches(256):
+            a, b = (self._project(self.view(batch, generator)) for _ in range(2))
+            if len(a) > 1:
+                losses.append(self.difference(a, b))
+            found.append((F.normalize(a) @ F.normalize(b).T).argmax(1) == torch.arange(len(a), device=a.device))
+            points.append(F.normalize(self.embed(batch)))
+        spread = torch.cat(points).std(0, correction=0).norm()  # 0: all rows are one point; 1: they point anywhere
+        loss = float(torch.stack(losses).mean()) if losses else float("nan")
+        return {"loss": loss, "found": float(torch.cat(found).float().mean()), "spread": float(spread)}, loss
+
+    def embed(self, batch: Batch) -> Tensor:
+        return pool(self.network.embed(batch.inputs)).float().reshape(len(batch), -1)
+
+    def _project(self, batch: Batch) -> Tensor:
+        return self.projector(self.embed(batch)).float()
+
+
+def nt_xent(a: Tensor, b: Tensor, temperature: float) -> Tensor:
+    """The cross-entropy of finding each view's other one among all 2B - 1.
+
+    Shapes:
+        a, b: (B, D).
+
+    Source: arXiv 2002.05709, equation 1.
+    """
+    z = F.normalize(torch.cat([a, b]))  # (2B, D)
+    likeness = (z @ z.T / temperature).fill_diagonal_(-torch.inf)
+    other = torch.arange(2 * len(a), device=a.device).roll(len(a))
+    return F.cross_entropy(likeness, other)
+
+
+def vicreg(a: Tensor, b: Tensor) -> Tensor:
+    """Nearness of the two views, deviations of at least 1, and no covariance between axes.
+
+    Shapes:
+        a, b: (B, D), B at least 2.
+
+    Source: arXiv 2105.04906, equations 1 to 6.
+    """
+    total = INVARIANCE * F.mse_loss(a, b)
+    for z in (a, b):
+        total = total + VARIANCE / 2 * F.relu(1 - (z.var(0) + 1e-4).sqrt()).mean()
+        z = z - z.mean(0)
+        covariance = (z.T @ z / (len(z) - 1)).fill_diagonal_(0)
+        total = total + COVARIANCE * covariance.square().sum() / z.shape[1]
+    return total
