@@ -1,0 +1,214 @@
+"""The data doctor's figures: wrong labels, planted duplicates and leaks, false alarms, the time of a large table.
+
+    python benchmarks/doctor.py labels      # 5 % of the labels of 10,000 mnist rows turned; trained for 30 s
+    python benchmarks/doctor.py planted     # rows copied across the split and leaking columns, in tables and pictures
+    python benchmarks/doctor.py alarms      # leaks found in the sets of $DEEPGLASS_DATA, where there are none
+    python benchmarks/doctor.py large       # inspect of 100,000 rows, 20 columns
+
+The sets lie below $DEEPGLASS_DATA; made ones go to a folder that is thrown away.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import struct
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+import deepglass
+from deepglass.data.sources import read
+from deepglass.understand.doctor.labels import label_errors
+
+DATA = Path(os.environ.get("DEEPGLASS_DATA", "../shared/data"))
+ROWS, SHARE = 10_000, 0.05
+PLANTED = 40  # rows copied across the split
+
+USUAL: tuple[tuple[str, dict[str, Any]], ...] = (  # sets with the answers that one asks of them
+    ("titanic/titanic.csv", {"target": "Survived"}),
+    ("adult_census", {"target": "column_15"}),
+    ("california_housing/housing.csv", {"target": "median_house_value"}),
+    ("ett/ETTh1.csv", {"target": "OT"}),
+    ("airline_passengers/airline-passengers.csv", {"target": "Passengers"}),
+    ("international_football/results.csv", {"target": "home_score"}),
+    ("international_football/results.csv", {"target": "away_score"}),
+    ("international_football/goalscorers.csv", {"target": "penalty"}),
+    ("international_football/shootouts.csv", {"target": "winner"}),
+    ("ag_news", {"target": "label"}),
+    ("driving_steering/driving_log.csv", {"target": "steering"}),
+    ("mnist", {"target": "label"}),
+    ("cifar10/cifar10_subset.npz", {}),
+    ("orl_faces", {}),
+    ("spoken_digits", {"target": "digit", "name": "{digit}_{speaker}_{take}"}),
+    ("spoken_digits", {"target": "speaker", "name": "{digit}_{speaker}_{take}"}),
+    ("multi30k", {}),
+    ("ud_english_ewt", {}),
+    ("bccd", {}),
+    ("camvid", {}),
+    ("coco128", {}),
+    ("flickr8k/captions_subset.csv", {"target": "caption"}),
+)
+
+
+def labels(folder: Path) -> dict[str, Any]:
+    """Precision and recall of the labels that look wrong, of which we know which are."""
+    table = read(DATA / "mnist")
+    random = np.random.default_rng(0)
+    rows = random.choice(60_000, ROWS, replace=False)
+    pictures, label = np.asarray(table["image"])[rows], np.asarray(table["label"])[rows].astype(int)
+    wrong = random.choice(ROWS, round(SHARE * ROWS), replace=False)
+    label[wrong] = (label[wrong] + random.integers(1, 10, len(wrong))) % 10
+    source = folder / "mnist5"
+    source.mkdir()
+    header = struct.pack(">IIII", 0x803, ROWS, *pictures.shape[1:3])
+    (source / "train-images-idx3-ubyte").write_bytes(header + pictures.astype(np.uint8).tobytes())
+    (source / "train-labels-idx1-ubyte").write_bytes(struct.pack(">II", 0x801, ROWS) + label.astype(np.uint8).tobytes())
+    run = deepglass.train(source, time="30s", out=folder / "run", baselines=False)
+    started = time.perf_counter()
+    found = {e.place for e in label_errors(run.predictor, read(source))}
+    right = len(found & set(wrong.tolist()))
+    return {
+        "accuracy": run.metrics["test"]["label"]["accuracy"],
+        "found": len(found),
+        "precision": round(right / max(len(found), 1), 4),
+        "recall": round(right / len(wrong), 4),
+        "seconds": round(time.perf_counter() - started, 2),
+    }
+
+
+def planted(folder: Path) -> dict[str, Any]:
+    """The share of planted rows and columns that are found."""
+    random = np.random.default_rng(0)
+    return {
+        "adult_census": _planted_table(DATA / "adult_census" / "adult-train.csv", "column_15", folder, random),
+        "california_housing": _planted_table(
+            DATA / "california_housing" / "housing.csv", "median_house_value", folder, random
+        ),
+        "titanic": _planted_table(DATA / "titanic" / "titanic.csv", "Survived", folder, random),
+        "mnist": _planted_pictures(random),
+        "ag_news": _planted_texts(random),
+    }
+
+
+def _planted_table(path: Path, target: str, folder: Path, random: np.random.Generator) -> dict[str, float]:
+    frame = pl.DataFrame(dict(read(path).columns))  # type: ignore[arg-type]
+    count = len(frame)
+    copied = random.choice(count, PLANTED, replace=False)
+    answer = frame[target]
+    codes = answer.rank("dense").cast(pl.Float64)
+    noisy = codes.to_numpy() * 3 + 1 + random.normal(0, 1e-3, count)
+    frame = frame.with_columns(again=answer, encoded=noisy, other=random.normal(size=count))
+    parts = random.choice(["train", "test"], count, p=[0.8, 0.2])
+    opposite = np.where(parts[copied] == "train", "test", "train")
+    whole = pl.concat([frame, frame[copied]])
+    split = np.concatenate([parts, opposite])
+    for part in ("train", "test"):
+        whole.filter(pl.Series(split == part)).write_csv(folder / f"{path.stem}-{part}.csv")
+    order = np.concatenate([np.flatnonzero(split == "train"), np.flatnonzero(split == "test")])
+    place = {int(row): i for i, row in enumerate(order)}
+    test = folder / f"{path.stem}-test.csv"
+    found = deepglass.inspect(folder / f"{path.stem}-train.csv", target, test=str(test))
+    by_kind = {f.kind: f for f in found.findings}
+    twins = set(by_kind["split_duplicate"].rows) if "split_duplicate" in by_kind else set()
+    wanted = {place[count + i] for i in range(PLANTED)} | {place[int(r)] for r in copied}
+    leaking = set(by_kind["leak"].columns) if "leak" in by_kind else set()
+    return {
+        "split_duplicate": round(len(wanted & twins) / len(wanted), 4),
+        "leak": len(leaking & {"again", "encoded"}) / 2,
+        "false_leaks": len(leaking - {"again", "encoded"}),
+    }
+
+
+def _planted_pictures(random: np.random.Generator) -> dict[str, float]:
+    """Copies that are a little darker and noisy, and a mark in a corner whose brightness is the class."""
+    table = read(DATA / "mnist")
+    pictures, label = np.asarray(table["image"])[:5000].copy(), np.asarray(table["label"])[:5000]
+    copied, over = random.permutation(5000)[: 2 * PLANTED].reshape(2, -1)
+    noise = random.normal(0, 4, pictures[copied].shape)
+    pictures[over] = np.clip(0.95 * pictures[copied] + noise, 0, 255).astype(np.uint8)
+    split = np.full(5000, "train", "U5")
+    split[over] = "test"
+    source = {"image": pictures, "label": label}
+    found = {f.kind: f for f in deepglass.inspect(_with_split(source, split), "label").findings}
+    rows = set(found["split_duplicate"].rows) if "split_duplicate" in found else set()
+    marked = pictures.copy()
+    marked[:, :2, :2] = (label[:, None, None] * 25).astype(np.uint8)
+    leaks = {f.kind for f in deepglass.inspect({"image": marked, "label": label}, "label").findings}
+    return {"split_duplicate": round(len(rows & {*copied, *over}) / (2 * PLANTED), 4), "leak": float("leak" in leaks)}
+
+
+def _planted_texts(random: np.random.Generator) -> dict[str, float]:
+    """Copies with a word changed, and a word that stands in the texts of one class only."""
+    table = read(DATA / "ag_news" / "train.csv")
+    text, label = pl.Series(table["text"]).to_list()[:4000], pl.Series(table["label"])[:4000]
+    copied, over = random.permutation(4000)[: 2 * PLANTED].reshape(2, -1)
+    for i, j in zip(copied, over, strict=True):
+        words = text[i].split()
+        words[len(words) // 2] = "something"
+        text[j] = " ".join(words).upper()
+    split = np.full(4000, "train", "U5")
+    split[over] = "test"
+    source = {"text": pl.Series(text), "label": label.cast(pl.String)}
+    found = {f.kind: f for f in deepglass.inspect(_with_split(source, split), "label").findings}
+    rows = set(found["split_duplicate"].rows) if "split_duplicate" in found else set()
+    marked = [f"{t} topic{k}" for t, k in zip(text, label, strict=True)]
+    leaks = {f.kind for f in deepglass.inspect({**source, "text": pl.Series(marked)}, "label").findings}
+    return {"split_duplicate": round(len(rows & {*copied, *over}) / (2 * PLANTED), 4), "leak": float("leak" in leaks)}
+
+
+def _with_split(columns: dict[str, Any], split: np.ndarray) -> Any:
+    table = read(columns)
+    return type(table)(**{**table.__dict__, "split": split})
+
+
+def alarms(folder: Path) -> dict[str, Any]:
+    """The leaks that are found in sets without any, and what else is found."""
+    said: dict[str, Any] = {}
+    for name, settings in USUAL:
+        started = time.perf_counter()
+        found = deepglass.inspect(DATA / name, **settings).findings
+        said[f"{name} {settings.get('target', '')}".strip()] = {
+            "leaks": [c for f in found if f.kind == "leak" for c in f.columns],
+            "others": {f.kind: len(f.rows) for f in found if f.kind != "leak"},
+            "seconds": round(time.perf_counter() - started, 2),
+        }
+    return {"false_leaks": sum(len(s["leaks"]) for s in said.values()), **said}
+
+
+def large(folder: Path) -> dict[str, Any]:
+    """The seconds that `inspect` takes on a csv file of 100,000 rows and 20 columns."""
+    random = np.random.default_rng(0)
+    n = 100_000
+    columns: dict[str, Any] = {f"number_{i}": random.normal(size=n) for i in range(10)}
+    columns |= {f"word_{i}": random.choice([f"v{k}" for k in range(5 + 20 * i)], n) for i in range(6)}
+    columns["code"] = [f"row-{i:06d}" for i in range(n)]
+    columns["same"] = np.zeros(n)
+    columns["text"] = [" ".join(w) for w in random.choice([f"word{k}" for k in range(500)], (n, 8))]
+    columns["answer"] = np.where(columns["number_0"] + random.normal(size=n) > 0, "yes", "no")
+    path = folder / "large.csv"
+    pl.DataFrame(columns).write_csv(path)
+    started = time.perf_counter()
+    found = deepglass.inspect(path, "answer")
+    return {"seconds": round(time.perf_counter() - started, 2), "kinds": [f.kind for f in found.findings]}
+
+
+FIGURES: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "labels": labels,
+    "planted": planted,
+    "alarms": alarms,
+    "large": large,
+}
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("figure", choices=FIGURES)
+    chosen = parser.parse_args().figure
+    with tempfile.TemporaryDirectory() as made:
+        print(json.dumps(FIGURES[chosen](Path(made)), indent=1))
