@@ -24,7 +24,7 @@ KINDS = ("number", "category", "binary", "date", "vector", "set")
 MOST = 256  # columns; of more, gradients are taken
 QUICK = 8  # rows of the background in the fast mode
 TOP = 3  # columns whose dependence is told
-AVERAGED = 16  # rows of the background by which columns are replaced in deletion and insertion
+AVERAGED = 64  # rows of the background by which columns are replaced in deletion and insertion
 
 
 def suits(inputs: Sequence[Feature]) -> bool:

@@ -42,6 +42,7 @@ class Explainer:
         predictor: the run.
         known: its training rows, or some of them; without any the rows that are given serve.
         steps: of a path, at most; fewer make it quicker and the gap larger.
+        background: known rows that stand for any row; fewer make it quicker and shares of columns less sure.
         checks: whether full explanations are tested.
 
     Raises:
@@ -52,7 +53,13 @@ class Explainer:
     """
 
     def __init__(
-        self, predictor: Predictor, known: Known | None = None, *, steps: int = STEPS, checks: bool = True
+        self,
+        predictor: Predictor,
+        known: Known | None = None,
+        *,
+        steps: int = STEPS,
+        background: int = BACKGROUND,
+        checks: bool = True,
     ) -> None:
         self.outputs = tuple(f for f in predictor.outputs if f.kind in KINDS)
         if not self.outputs:
@@ -61,7 +68,7 @@ class Explainer:
                 "bad-value", f"explain: this run has {came}; what can be explained are outputs of: {', '.join(KINDS)}"
             )
         self.predictor, self.objective = predictor, predictor.objective
-        self.known, self.steps, self.checks = known, steps, checks
+        self.known, self.steps, self.fewer, self.checks = known, steps, background, checks
         self.table = tables.suits(predictor.inputs)
 
     def explain(self, rows: Rows, which: Sequence[int] | None = None, mode: Mode = "full") -> list[list[Reason]]:
@@ -109,7 +116,7 @@ class Explainer:
             inputs = {f.name: f.encode(tables.nothing()) for f in self.predictor.inputs}
             return absent, inputs, "a row of which nothing is known"
         count = len(self.known.places)
-        places = np.random.default_rng(0).permutation(count)[:BACKGROUND]  # any first few of them are a fair sample
+        places = np.random.default_rng(0).permutation(count)[: self.fewer]  # any first few of them are a fair sample
         inputs = {n: c.take(places) for n, c in self.known.inputs.items()}
         return self.known.table.take(places), inputs, f"{len(places)} {self.known.whose}"
 
