@@ -112,41 +112,6 @@ def steepness(logits: Tensor, at: Tensor) -> Tensor:
     return gradient.square().flatten(1).sum(1).mean()
 
 
-def disturbed(pictures: Tensor, shift: float = 0.125, hole: float = 0.5) -> Tensor:
-    """Pictures moved, brighter or darker, each with a hole; gradients go through.
-
-    Critic and generator both see only such pictures, so a critic of few pictures cannot learn them by heart.
-
-    Args:
-        shift: the furthest way, as a share of each side; what comes in is 0.
-        hole: its sides, as a share of the picture's.
-
-    Shapes:
-        pictures: (B, C, Y, X), from -1 to 1 -> the same.
-
-    Source: Zhao et al., 2020, arXiv 2006.10738 (colour, translation, cutout; of the colours brightness only).
-    """
-    B, _, Y, X = pictures.shape
-    device = pictures.device
-    pictures = pictures + torch.rand(B, 1, 1, 1, device=device) - 0.5
-    down, right = max(round(shift * Y), 1), max(round(shift * X), 1)
-    padded = F.pad(pictures, (right, right, down, down))
-    rows = torch.arange(Y, device=device) + torch.randint(2 * down + 1, (B, 1), device=device)  # (B, Y)
-    columns = torch.arange(X, device=device) + torch.randint(2 * right + 1, (B, 1), device=device)  # (B, X)
-    each = torch.arange(B, device=device)[:, None, None]
-    moved = padded.permute(0, 2, 3, 1)[each, rows[:, :, None], columns[:, None]].permute(0, 3, 1, 2)
-    inside = _within(Y, hole, B, device)[:, :, None] & _within(X, hole, B, device)[:, None]
-    return moved * ~inside[:, None]
-
-
-def _within(side: int, share: float, count: int, device: torch.device) -> Tensor:
-    """Which of a side's places lie in a stretch of it that begins anywhere, (count, side) bool."""
-    length = max(round(share * side), 1)
-    start = torch.randint(side + length, (count, 1), device=device) - length
-    places = torch.arange(side, device=device)
-    return (places >= start) & (places < start + length)
-
-
 def averaged(module: nn.Module) -> nn.Module:
     """A copy that `follow` moves; it learns nothing by itself."""
     return copy.deepcopy(module).requires_grad_(False).eval()

@@ -26,7 +26,6 @@ from deepglass.nn.adversarial import (
     Projection,
     VectorCritic,
     averaged,
-    disturbed,
     follow,
     relativistic,
     steepness,
@@ -37,7 +36,6 @@ from deepglass.objectives._drawn import compared, remarks
 from deepglass.objectives._flat import Drawer, Flat
 from deepglass.objectives.base import Evaluation, Group, Loss, MakeNetwork, Objective
 
-FEW = 10_000  # rows of pictures below which the critic would learn them by heart
 JUDGED = 2_000  # rows that an evaluation looks at
 
 
@@ -51,24 +49,23 @@ class Gan(Objective):
         penalty_every: steps between penalties, each then so many times as strong; None: 4 for pictures, else 1.
         two_scales: by how much the critic's learning rate is above the generator's (Heusel et al., 2017, arXiv
             1706.08500).
-        augment: both see disturbed pictures only; None: where there are fewer than 10,000.
     """
 
     monitor: ClassVar[Metric] = Metric("distance", higher_is_better=False)
     name: ClassVar[str] = "gan"
     unlabelled: ClassVar[bool] = True
     generates: ClassVar[bool] = True
+    own_network: ClassVar[bool] = True
     step: Tensor
 
     def __init__(
         self,
         *,
         noise: int = 64,
-        width: int = 128,
+        width: int = 64,
         penalty: float = 0.1,
         penalty_every: int | None = None,
         two_scales: float = 1.0,
-        augment: bool | None = None,
     ) -> None:
         super().__init__()
         for key, value in {"noise": noise, "width": width, "penalty_every": penalty_every or 1}.items():
@@ -79,7 +76,7 @@ class Gan(Objective):
         if two_scales <= 0:
             raise ValueError(f"two_scales: expected a number above 0, got {two_scales}")
         self.noise, self.width, self.penalty, self.two_scales = noise, width, penalty, two_scales
-        self.penalty_every, self.augment = penalty_every, augment
+        self.penalty_every = penalty_every
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
         for feature in outputs:
@@ -108,12 +105,10 @@ class Gan(Objective):
             counts = torch.bincount(torch.as_tensor(codes).long(), minlength=1 + len(feature.class_names))[1:]
             shares: Tensor = getattr(self, f"shares_{i}")
             shares.copy_(counts / counts.sum())
-        if self.augment is None:
-            self.augment = len(train) < FEW
 
     def recipe(self, recipe: Recipe) -> Recipe:
         size = 64 if self.pictures else 256
-        return Recipe("adam", 1e-3, weight_decay=0.0, batch_size=size, schedule="cosine", epochs=100, warmup=0.02)
+        return Recipe("adam", 2e-3, weight_decay=0.0, batch_size=size, schedule="cosine", epochs=100, warmup=0.02)
 
     def groups(self) -> Mapping[str, Group]:
         for parameter in self.critic.parameters():
@@ -132,7 +127,7 @@ class Gan(Objective):
         codes = self._codes(batch.targets, len(batch))
         with torch.no_grad():
             drawn = self.draw(self.generator, codes, there)
-            rows, both = self._seen(torch.cat([real, drawn])), torch.cat([codes, codes])
+            rows, both = torch.cat([real, drawn]), torch.cat([codes, codes])
         due = int(self.step) % (self.penalty_every or 1) == 0 and self.penalty > 0
         logits = self.critic(rows.requires_grad_(due), both)
         of_real, of_drawn = logits.chunk(2)
@@ -144,7 +139,7 @@ class Gan(Objective):
 
         drawn = self.draw(self.generator, codes, there)
         with still(self.critic):
-            of_real, of_drawn = self.critic(self._seen(torch.cat([real, drawn])), both).chunk(2)
+            of_real, of_drawn = self.critic(torch.cat([real, drawn]), both).chunk(2)
         yield Loss(relativistic(of_drawn, of_real), of="generator", weight=len(batch))
         self.step.add_(1)
         follow(self.average, self.generator, int(self.step))
@@ -206,20 +201,6 @@ class Gan(Objective):
         """What each row should be, (B, number of conditions); 0 where it is not known."""
         codes = [targets[f.name].values.reshape(-1).long() for f in self.conditions]
         return torch.stack(codes, 1) if codes else torch.zeros(count, 0, dtype=torch.long, device=self.step.device)
-
-    def _seen(self, rows: Tensor) -> Tensor:
-        """Rows as the critic sees them in training."""
-        if not self.augment:
-            return rows
-        shapes = self.flat.shapes
-        parts = rows.split(self.flat.widths, 1)
-        return torch.cat(
-            [
-                disturbed(p.view(-1, *shape)).flatten(1) if len(shape) == 3 else p
-                for p, shape in zip(parts, shapes, strict=True)
-            ],
-            1,
-        )
 
 
 class Draws(nn.Module):

@@ -1,0 +1,88 @@
+"""A GAN on points in the plane, step after step: the figure of docs/learning/adversarial.md.
+
+    python benchmarks/points.py [--steps 3000]     # a minute or two on one thread
+
+The real points are grey, what is drawn is coloured by the class that was asked for. Goes to docs/learning/points.svg.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+import deepglass
+from deepglass.data.sources import read
+from deepglass.run.sheets import sheets
+
+OUT = Path(__file__).parent.parent / "docs" / "learning" / "points.svg"
+SETS = ("ring", "moons", "spirals")
+MOMENTS = (0.02, 0.07, 0.2, 0.5, 1.0)  # of the run, of which sheets are shown
+COLOURS = ("#0072b2", "#d55e00")
+SIDE, GAP, TOP, LEFT = 150, 8, 26, 62
+SHOWN = 300  # points of each class, and of the real ones
+REACH = {"ring": (-2.6, 2.6, -2.6, 2.6), "moons": (-1.4, 2.4, -1.6, 2.1), "spirals": (-2.4, 2.4, -2.4, 2.4)}
+
+
+def main(steps: int) -> None:
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name in SETS:
+            settings = {"steps": steps, "threads": 1}
+            out = Path(folder) / name
+            run = deepglass.train(f"made:{name}", objective="gan", training=settings, out=out, baselines=False)
+            print(name, run.metrics["test"]["gan"], f"{run.metrics['seconds']['train']:.0f} s")
+            found = sheets(out)
+            known = sorted(found)
+            near = [min(known, key=lambda step: abs(step - part * steps)) for part in MOMENTS]
+            rows.append((name, [(step, found[step]) for step in near]))
+    OUT.write_text(draw(rows))
+
+
+def draw(rows: Sequence[tuple[str, Sequence[tuple[int, dict[str, list]]]]]) -> str:
+    """A row of panels a set, a panel a moment."""
+    width, height = LEFT + len(MOMENTS) * (SIDE + GAP), TOP + len(rows) * (SIDE + GAP)
+    size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="12">']
+    parts.append(f'<rect width="{width}" height="{height}" fill="white"/>')
+    for i, (name, moments) in enumerate(rows):
+        top = TOP + i * (SIDE + GAP)
+        parts.append(f'<text x="4" y="{top + SIDE / 2}">{name}</text>')
+        table = read(f"made:{name}")
+        real = np.stack([np.asarray(table["x"]), np.asarray(table["y"])], 1)[:SHOWN]
+        for k, (step, sheet) in enumerate(moments):
+            left = LEFT + k * (SIDE + GAP)
+            if i == 0:
+                parts.append(f'<text x="{left + SIDE / 2}" y="18" text-anchor="middle">step {step:,}</text>')
+            parts += panel(name, left, top, real, sheet)
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def panel(name: str, left: float, top: float, real: np.ndarray, sheet: dict[str, list]) -> list[str]:
+    """The real points and the drawn ones in a square."""
+    points = np.stack([sheet["x"], sheet["y"]], 1)
+    label = next((n for n in sheet if n not in ("x", "y")), None)
+    classes = np.array(sheet[label]) if label else np.zeros(len(points))
+    parts = [f'<rect x="{left}" y="{top}" width="{SIDE}" height="{SIDE}" fill="#fafafa" stroke="#ddd"/>']
+    parts.append(dots(name, left, top, real, "#bbb"))
+    for colour, one in zip(COLOURS, np.unique(classes), strict=False):
+        parts.append(dots(name, left, top, points[classes == one][:SHOWN], colour))
+    return parts
+
+
+def dots(name: str, left: float, top: float, points: np.ndarray, colour: str) -> str:
+    low_x, high_x, low_y, high_y = REACH[name]
+    x = left + (points[:, 0] - low_x) / (high_x - low_x) * SIDE
+    y = top + (high_y - points[:, 1]) / (high_y - low_y) * SIDE
+    inside = (x > left) & (x < left + SIDE) & (y > top) & (y < top + SIDE)
+    path = "".join(f"M{a:.1f} {b:.1f}h0" for a, b in zip(x[inside], y[inside], strict=True))
+    return f'<path d="{path}" stroke="{colour}" stroke-width="2.2" stroke-linecap="round" opacity="0.7"/>'
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--steps", type=int, default=3000)
+    main(parser.parse_args().steps)
