@@ -374,7 +374,7 @@ SHORT = {  # what is said so often that it needs no path
 def spec_of(source: Any, target: Any, settings: Mapping[str, Any], base: Spec | None = None) -> Spec:
     """The spec that a source and settings mean; settings win over a spec's own."""
     content, folder = _content(source, base)
-    settings = {k: v for k, v in settings.items() if v is not None}
+    settings = {k: _as_text(v) for k, v in settings.items() if v is not None}
     said = {k.removeprefix("training.") for k in settings} | set(settings.get("training", {}))
     if said & set(LENGTHS) and isinstance(content.get("training"), Mapping):  # another length, not one beside it
         content = {**content, "training": {k: v for k, v in content["training"].items() if k not in LENGTHS}}
@@ -419,6 +419,11 @@ def _content(source: Any, base: Spec | None) -> tuple[dict[str, Any], Path | Non
             "data": source["data"] if isinstance(source["data"], Mapping) else {"source": source["data"]}
         }, None
     return {"data": {"source": str(source) if isinstance(source, Path) else source}}, None
+
+
+def _as_text(value: Any) -> Any:
+    """Paths and runs as a spec has them."""
+    return str(value.path if isinstance(value, Run) else value) if isinstance(value, Path | Run) else value
 
 
 def _merged(before: Any, value: Any) -> Any:

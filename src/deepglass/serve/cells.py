@@ -30,6 +30,7 @@ LONGEST = 1_024  # pixels of a picture's longer side
 FRAMES = 6  # of a video
 RATES = (8_000, 48_000)  # samples a second that browsers play
 COLUMNS = 200  # of a table's row
+DARK = 32  # of 255: a picture that is nowhere brighter is drawn brighter, as nobody could see it
 
 
 def cells(inputs: Sequence[Feature], table: Table, row: int) -> list[dict[str, Any]]:
@@ -91,8 +92,11 @@ def _text(value: Any) -> str:
 def _visible(pixels: np.ndarray, low: float | None, high: float | None) -> np.ndarray:
     """Pixels (Y, X, C) as bytes; of more than four bands the first three are shown."""
     pixels = pixels if pixels.shape[2] <= 4 else pixels[..., :3]
-    if pixels.dtype == np.uint8 and (high is None or high >= 255):
+    brightest = int(pixels.max(initial=0)) if pixels.dtype == np.uint8 else 0
+    if brightest > DARK and (high is None or high >= 255):
         return pixels
+    if 0 < brightest <= DARK:
+        high = float(brightest)
     top = high if high is not None else 65535.0 if pixels.dtype == np.uint16 else float(np.nanmax(pixels, initial=1))
     bottom = low or 0.0
     share = (np.nan_to_num(pixels.astype(np.float32), nan=bottom) - bottom) / max(top - bottom, 1e-9)

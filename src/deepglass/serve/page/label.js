@@ -11,7 +11,9 @@ const make = (tag, attributes = {}, ...children) => {
   made.append(...children);
   return made;
 };
-const percent = (share) => `${Math.round(100 * share)} %`;
+const percent = (share) => (share > 0.995 ? "over 99 %" : `${Math.round(100 * share)} %`);
+const width = (share) => `${Math.round(100 * share)}%`;
+const LARGER = 40; // times that a small picture is drawn larger, at most
 const RESERVED = new Set(["s", "u", "k", "x"]);
 const QUEUE = 40; // rows of the queue that are drawn around the one in view
 const KEYS = [
@@ -183,7 +185,7 @@ function drawClasses(q) {
   $("classes").replaceChildren(
     ...data.classes.map((name, i) => {
       const bar = make("i");
-      bar.style.width = percent(q.probabilities[name] ?? 0).replace(" ", "");
+      bar.style.width = width(q.probabilities[name] ?? 0);
       const button = make("button", { type: "button", title: name, onclick: () => answer(name) }, make("span", {}, name));
       if (keys[i] && keys[i] !== name.toLowerCase()) button.append(make("kbd", {}, keys[i]));
       button.append(bar);
@@ -198,7 +200,10 @@ const source = (place, cell) => `media/${place}/${encodeURIComponent(cell.name)}
 
 function picture(place, cell) {
   const img = make("img", { src: source(place, cell), alt: cell.name });
-  img.onload = () => img.classList.toggle("pixels", Math.max(img.naturalWidth, img.naturalHeight) <= 128);
+  img.onload = () => {
+    img.classList.toggle("pixels", Math.max(img.naturalWidth, img.naturalHeight) <= 128);
+    img.style.maxHeight = `${LARGER * img.naturalHeight}px`;
+  };
   return img;
 }
 
@@ -247,8 +252,9 @@ function small(place, cells) {
   const curves = cells.find((c) => c.kind === "curve");
   if (!text && curves) return curve(curves.points);
   if (cells.some((c) => c.kind === "audio")) return make("audio", { src: source(place, cells.find((c) => c.kind === "audio")), controls: true, preload: "none" });
-  const words = text ? text.text.slice(0, 160) : cells.slice(0, 4).map((c) => `${c.name} ${c.text}`).join(", ");
-  return make("div", { className: "words" }, words);
+  const words = text ? text.text.slice(0, 160) : cells.slice(0, 12).map((c) => c.text).join(" · ");
+  const names = text ? "" : cells.map((c) => `${c.name}: ${c.text}`).join("\n");
+  return make("div", { className: "words", title: names }, words);
 }
 
 function drawQueue(ended) {
