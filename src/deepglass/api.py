@@ -15,6 +15,8 @@ from deepglass.features.identity import Verdict
 from deepglass.objectives.next_token import NextToken
 from deepglass.run import fit, recipes
 from deepglass.run.asked import asked
+from deepglass.run.embedding import Embedded
+from deepglass.run.embedding import embed as embedded
 from deepglass.run.folder import Folder
 from deepglass.run.folds import fold_specs, is_many, summarise
 from deepglass.run.planning import make_plan
@@ -171,6 +173,19 @@ def sample(run: str | Path | Run, count: int = 64, *, given: Mapping[str, Any] |
     """
     predictor = _run(run).predictor
     return draw(predictor.objective, (*predictor.inputs, *predictor.outputs), count, seed, given)
+
+
+def embed(run: str | Path | Run, rows: Rows = None) -> Embedded:
+    """Rows as points in the space that a run has learned, beside what is known of them.
+
+    Args:
+        rows: as for `predict`; None: all rows that the run has learned from and was tested on.
+
+    Example:
+        vectors, about = deepglass.embed("runs/mnist-1", "photos/")
+    """
+    run = _run(run)
+    return embedded(run.predictor, read_source(run.spec) if rows is None else rows)
 
 
 def verify(run: str | Path | Run, a: Any, b: Any) -> Verdict:

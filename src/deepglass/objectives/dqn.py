@@ -125,9 +125,9 @@ class Dqn(Agent):
             logs = {}
             self.updated += 1
             if self.updated % self.renew == 0:
-                self.learn_scale(batch.inputs[self.observation].values)
                 self.target.load_state_dict(nn.ModuleList(self._online()).state_dict())
         self.steps_taken += batch.fresh
+        self.learn_scale(batch.inputs[self.observation].values)
 
     @torch.no_grad()
     def _aim(self, following: Mapping[str, Field], rewards: Tensor, discount: Tensor) -> Tensor:

@@ -94,7 +94,7 @@ def gather(folder: Folder, prepared: Prepared, objective: Objective, best: Mappi
         layers=_layers(objective, prepared.dataset(np.arange(min(2, len(prepared.table))), folder.plan().device)),
         findings=tuple(
             Finding(f.kind, f.text, f.rows, f.columns, f.sure, f.fix)
-            for f in findings_of(folder, prepared, objective, best)
+            for f in (findings_of(folder, prepared, objective, best) if table.environment is None else ())
         ),
         reproduce=Reproduce(
             commands=(f"deepglass train {folder.path / 'spec.yaml'}",),
@@ -114,6 +114,8 @@ def gather(folder: Folder, prepared: Prepared, objective: Objective, best: Mappi
 def _task(prepared: Prepared) -> str:
     """What is answered from what, in one sentence."""
     names = [f.name for f in prepared.inputs]
+    if (world := prepared.table.environment) is not None:
+        return f"How to act in {world.name}."
     shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
     answered = " and ".join(f.name for f in prepared.outputs)
     return f"{answered} from {shown}." if answered else f"What {shown} are made of."

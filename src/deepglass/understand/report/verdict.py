@@ -55,7 +55,7 @@ def judge(output: OutputFacts, train_rows: int | None = None, seconds: float | N
     value = theirs.metrics[output.metric.name]
     metric, sign = output.metric.name, 1 if output.metric.higher_is_better else -1
     reach = "reach" if name == "labelled_rows_alone" else "reaches"
-    article = "" if name == "gradient_boosting" else "the "
+    article = "" if name in ("gradient_boosting", "random") else "the "
     said = f"{article}{baseline_name(name)} {reach} {figure(metric, value)}, the network {figure(metric, ours.value)}"
     sentence = f"On the same {plural(output.test_rows, f'test {output.unit}')} {said}{_interval(metric, ours)}."
     if name != "constant":

@@ -1,0 +1,190 @@
+"""Agents: they learn, go on to the same bits, and say what they cannot do."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import deepglass
+from deepglass.data.environments import Environments
+from deepglass.data.sources import read
+from deepglass.nn.agents import Moments, advantages
+from deepglass.objectives._agents import Agent
+from deepglass.run import recipes
+
+pytest.importorskip("gymnasium")
+
+SMALL: dict[str, dict[str, Any]] = {
+    "ppo": {"name": "ppo", "environments": 4, "epochs": 2, "minibatch": 64},
+    "dqn": {"name": "dqn", "environments": 4, "updates": 1, "warmup": 100, "memory": 600, "renew": 5},
+}
+
+
+def _train(out: Path, objective: Any = "ppo", source: str = "gym:CartPole-v1", **settings: Any) -> deepglass.Run:
+    training = {"threads": 1, **settings.pop("training", {})}
+    return deepglass.train(source, out=out, objective=objective, baselines=False, training=training, **settings)
+
+
+def test_ppo_balances_a_pole_within_seconds(tmp_path: Path) -> None:
+    """Play at random gets 23, and five stretches of 2,048 steps gave 476."""
+    run = _train(tmp_path / "run", steps=8)
+    figures = run.metrics["test"]["ppo"]
+    assert figures["mean_return"] >= 300
+    assert figures["episodes"] == 100
+    returns = [r["valid"]["ppo"]["mean_return"] for r in run.history]
+    assert returns[0] < 200, "there was something to learn"
+
+
+def test_dqn_learns_to_balance(tmp_path: Path) -> None:
+    """Play at random gets 23."""
+    run = _train(tmp_path / "run", {"name": "dqn", "exploration": 0.3}, steps=600)
+    assert run.metrics["test"]["dqn"]["mean_return"] >= 80
+
+
+def test_continuous_actions_are_vectors_within_bounds(tmp_path: Path) -> None:
+    run = _train(tmp_path / "run", SMALL["ppo"], "gym:Pendulum-v1", steps=2, training={"batch_size": 256})
+    assert -2000 < run.metrics["test"]["ppo"]["mean_return"] < 0
+    (answer,) = run.predict({"observation": [1.0, 0.0, 0.0]})
+    assert len(answer["action"]["value"]) == 1
+
+
+def test_a_run_answers_an_action_with_probabilities(tmp_path: Path) -> None:
+    run = _train(tmp_path / "run", SMALL["ppo"], steps=2, training={"batch_size": 256})
+    (answer,) = run.predict({"observation": [0.0, 0.0, 0.1, 0.5]})
+    assert answer["action"]["value"] in (0, 1)
+    assert sum(answer["action"]["probabilities"].values()) == pytest.approx(1)
+    assert run.evaluate("gym:CartPole-v1")["ppo"]["mean_return"] == run.metrics["test"]["ppo"]["mean_return"]
+
+
+class _Killed(Exception):
+    """As if the power had gone."""
+
+
+class _Killer:
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def evaluated(self, record: Any) -> None:
+        if record.step >= self.step:
+            raise _Killed
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *arguments: None
+
+
+@pytest.mark.parametrize("kind", ["ppo", "dqn"])
+def test_a_killed_agent_goes_on_to_the_same_weights(kind: str, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"steps": 6, "training": {"batch_size": 64}}
+    whole = _train(tmp_path / "whole", SMALL[kind], **settings)
+    with pytest.raises(_Killed):
+        _train(tmp_path / "killed", SMALL[kind], listeners=[_Killer(4)], **settings)
+    gone_on = deepglass.resume(tmp_path / "killed")
+    ends = [run.folder.checkpoints.load() for run in (whole, gone_on)]
+    assert ends[0] is not None
+    assert ends[1] is not None
+    assert ends[0].tensors.keys() == ends[1].tensors.keys()
+    for name, tensor in ends[0].tensors.items():
+        assert torch.equal(tensor, ends[1].tensors[name]), name
+    assert gone_on.metrics["weights_sha256"] == whole.metrics["weights_sha256"]
+    assert gone_on.metrics["test"] == whole.metrics["test"]
+    assert any(n.startswith("stream.") for n in ends[0].tensors) == (kind == "dqn"), "the memory is part of the place"
+    assert not any(n.startswith("stream.") for n in whole.folder.weights())
+
+
+def test_worlds_come_back_by_their_actions() -> None:
+    environment = read("gym:CartPole-v1").environment
+    assert environment is not None
+    one, other = (Environments(environment, 3, seed=4) for _ in range(2))
+    random = np.random.default_rng(0)
+    for _ in range(60):
+        one.step(random.integers(0, 2, 3))
+    assert max(one.episodes) > 0
+    other.go_to(one.place())
+    np.testing.assert_array_equal(one.observations, other.observations)
+    actions = random.integers(0, 2, (50, 3))
+    for action in actions:
+        a, b = one.step(action), other.step(action)
+        np.testing.assert_array_equal(a.observations, b.observations)
+        np.testing.assert_array_equal(a.done, b.done)
+
+
+@pytest.mark.parametrize("kind", ["ppo", "dqn"])
+def test_the_short_way_says_what_the_network_says(kind: str, tmp_path: Path) -> None:
+    run = _train(tmp_path / "run", SMALL[kind], steps=2, training={"batch_size": 64})
+    agent = run.objective
+    assert isinstance(agent, Agent)
+    environment = read("gym:CartPole-v1").environment
+    assert environment is not None
+    agent.enter(environment)
+    seen = np.random.default_rng(0).normal(size=(7, 4)).astype(np.float32)
+    quick, slow = (ask(seen) for ask in (agent.ask, agent.asked))
+    assert agent.ask != agent.asked
+    spread = [said - said.mean(1, keepdims=True) for said in (quick, slow)]
+    np.testing.assert_allclose(spread[0], spread[1], atol=1e-5)
+
+
+def test_advantages_tell_an_end_from_a_limit_of_time() -> None:
+    """By hand: discount 0.5, trace 1. A world that is over is worth nothing, one cut off is worth what is expected."""
+    rewards, values, following = torch.ones(2, 2), torch.zeros(2, 2), torch.full((2, 2), 8.0)
+    over = torch.tensor([[False, False], [True, False]])
+    done = torch.tensor([[False, False], [True, True]])
+    found = advantages(rewards, values, following, over, done, 0.5, 1.0)
+    assert found[1].tolist() == [1.0, 5.0]
+    assert found[0].tolist() == [5 + 0.5 * 1.0, 5 + 0.5 * 5.0]
+
+
+def test_moments_are_those_of_all_values_together() -> None:
+    values = torch.randn(100, 3, generator=torch.Generator().manual_seed(0)) * 3 + 1
+    moments = Moments(3)
+    for part in values.split([10, 1, 89]):
+        moments.update(part)
+    torch.testing.assert_close(moments.mean, values.double().mean(0))
+    torch.testing.assert_close(moments.deviation, values.double().std(0, unbiased=False))
+
+
+@pytest.mark.parametrize(
+    ("source", "objective", "code", "said"),
+    [
+        ("gym:CartPol-v1", None, "unknown-name", "did you mean 'CartPole-v1'"),
+        ("gym:CartPole-v1?speed=3", None, "bad-value", "speed"),
+        ("gym:CartPole-v1", "supervised", "bad-value", "take one of: dqn, ppo"),
+        ("sklearn:iris", "ppo", "bad-value", "gym:CartPole-v1"),
+        ("gym:Pendulum-v1", "dqn", "bad-value", "take ppo"),
+    ],
+)
+def test_what_cannot_be_is_said(source: str, objective: str | None, code: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(deepglass.UserError) as error:
+        deepglass.train(source, objective=objective, out=tmp_path / "run", steps=1)
+    assert error.value.code == code
+    assert said in str(error.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_gymnasium_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "gymnasium", None)
+    with pytest.raises(deepglass.UserError, match=r"missing-extra.*deepglass\[games\]"):
+        read("gym:CartPole-v1")
+
+
+@pytest.mark.parametrize("name", ["cartpole-ppo", "cartpole-dqn", "acrobot", "pendulum"])
+def test_recipes_state_a_figure(name: str) -> None:
+    assert recipes.expected(name)
+
+
+def test_the_report_shows_the_agent(tmp_path: Path) -> None:
+    run = deepglass.train(
+        "gym:CartPole-v1",
+        objective=SMALL["ppo"],
+        out=tmp_path / "run",
+        steps=3,
+        training={"batch_size": 128, "threads": 1},
+    )
+    page = (run.path / "report.html").read_text()
+    assert "data:image/webp" in page
+    assert "play at random" in page
+    assert len(page) < 1_500_000
