@@ -66,7 +66,7 @@ def _labels(case: Case, prepared: Prepared, objective: Objective) -> list[Findin
     """The labels that look wrong, among some rows where there are many."""
     found: list[Finding] = []
     answers = [f for f in prepared.outputs if f.kind in CLASSES]
-    if not answers or not objective.network.features:
+    if not answers or not (objective.own_network or objective.network.features):
         return found
     rows = np.flatnonzero(prepared.split != "")
     looked_at = ""
