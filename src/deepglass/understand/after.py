@@ -34,8 +34,9 @@ def add_baselines(folder: Folder, prepared: Prepared, metrics: Mapping[str, Any]
         found = {folder.spec().objective["name"]: {"random": random_play(prepared.table.environment)}}
     elif len(test):
         alone = labelled_alone(folder, folder.spec(), prepared, metrics["step"])
-        share = BASELINE_SECONDS / max(len(prepared.outputs), 1)
-        for output in prepared.outputs:
+        answered = [f for f in prepared.outputs if f.name in metrics.get("test", {})]  # some only say what to draw
+        share = BASELINE_SECONDS / max(len(answered), 1)
+        for output in answered:
             beside = {NAME: alone[output.name]} if output.name in alone else {}
             found[output.name] = {**beside, **baselines(train, test, prepared.inputs, output, share)}
     seconds = {**metrics["seconds"], "total": round(time.perf_counter() - started, 3)}
