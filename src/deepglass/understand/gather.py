@@ -18,6 +18,7 @@ from deepglass.device import pick
 from deepglass.features.base import Best, Calibration, Column, Feature, Metric, Raw
 from deepglass.objectives._agents import Agent
 from deepglass.objectives.base import Objective
+from deepglass.objectives.gan import Gan
 from deepglass.objectives.next_token import NextToken
 from deepglass.run.fit import change_of
 from deepglass.run.folder import Folder
@@ -76,7 +77,7 @@ def gather(folder: Folder, prepared: Prepared, objective: Objective, best: Mappi
     outputs = [replace(o, whys=whys.get(o.name, ())) for o in outputs]
     return Facts(
         name=folder.path.name,
-        task=_task(prepared),
+        task=_task(prepared, objective),
         data=DataFacts(
             source=table.name,
             rows=len(table),
@@ -111,13 +112,15 @@ def gather(folder: Folder, prepared: Prepared, objective: Objective, best: Mappi
     )
 
 
-def _task(prepared: Prepared) -> str:
+def _task(prepared: Prepared, objective: Objective) -> str:
     """What is answered from what, in one sentence."""
     names = [f.name for f in prepared.inputs]
     if (world := prepared.table.environment) is not None:
         return f"How to act in {world.name}."
     shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
     answered = " and ".join(f.name for f in prepared.outputs)
+    if objective.conditions:
+        return f"New {shown} of a given {answered}."
     return f"{answered} from {shown}." if answered else f"What {shown} are made of."
 
 
@@ -251,6 +254,10 @@ def _learned(objective: Objective, prepared: Prepared, figures: Mapping[str, Any
     found = figures.get("test", {})
     if isinstance(objective, Agent) and objective.name in found:
         return (_played(objective, found[objective.name], figures),)
+    if isinstance(objective, Gan) and objective.name in found:
+        test = {name: Figure(value) for name, value in found[objective.name].items()}
+        rows = len(prepared.rows("test"))
+        return (OutputFacts(name=objective.name, kind="rows", metric=objective.monitor, test=test, test_rows=rows),)
     if not isinstance(objective, NextToken) or objective.name not in found:
         return ()
     drawn = []
