@@ -212,6 +212,30 @@ def generate(
 
 
 @app.command()
+def embed(
+    run: RunArgument,
+    source: Annotated[str | None, typer.Argument(help="rows; else all of the run's own")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help=".parquet; .tsv, with metadata.tsv beside; .txt or .bin as word2vec")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="overwrite --out")] = False,
+) -> None:
+    """Rows as points in the space that a run has learned."""
+    if out is None:
+        raise SpecError("bad-value", "embed: say where the vectors go, such as --out vectors.parquet")
+    deepglass.check_ending(out)
+    for path in (out, out.with_name("metadata.tsv")) if out.suffix == ".tsv" else (out,):
+        _check_free(path, force)
+    loaded = deepglass.Run(run)
+    found = deepglass.embed(loaded, source)
+    for note, count in loaded.predictor.notes.items():
+        print(f"note: {note} ({count})", file=sys.stderr)
+    written = deepglass.write_vectors(out, found)
+    rows, dim = found.vectors.shape
+    print(f"{rows} vectors of {dim} numbers in {' and '.join(map(str, written))}", file=sys.stderr)
+
+
+@app.command()
 def verify(
     run: RunArgument,
     a: Annotated[str, typer.Argument(help="a picture, or a row as JSON text, or a source of one row")],

@@ -30,7 +30,7 @@ from deepglass.nn.tokens import Field, Tokens
 from deepglass.objectives._flat import Flat
 from deepglass.objectives._representation import masked_mean
 from deepglass.objectives.base import Evaluation, Group, Loss, MakeNetwork, Objective, best_answers
-from deepglass.objectives.rbm import nothing_given, unit_means
+from deepglass.objectives.rbm import unit_means
 from deepglass.objectives.supervised import loss_sums
 
 RATE, DECAY = 0.1, 2e-4  # of the machines: Hinton 2010, sections 7 and 10
@@ -61,7 +61,7 @@ class DBN(Objective):
         layers: tuple[int, ...] = (800, 800),
         pretraining: float = 0.3,
         dropout: float = 0.3,
-        turns: int = 500,
+        turns: int = 100,
     ) -> None:
         super().__init__()
         if not layers or min(layers) < 1:
@@ -81,6 +81,7 @@ class DBN(Objective):
         self.outputs = {f.name: f for f in outputs}
         self.flat = Flat(inputs, "unit", self.name)
         self.label = next((f for f in outputs if isinstance(f, Category)), None)
+        self.conditions = (self.label,) if self.label is not None else ()
         sizes = [self.flat.size, *self.layers]
         below = [RBM(*pair) for pair in pairwise(sizes[:-1])]
         classes = len(self.label.class_names) if self.label is not None else 0
@@ -193,8 +194,6 @@ class DBN(Objective):
 
     def sample(self, count: int, generator: Generator, given: Mapping[str, Field]) -> dict[str, dict[str, Tensor]]:
         """The top layer settles, for the class that is asked for, and the layers below draw what it came to."""
-        wanted = {n: f for n, f in given.items() if self.label is None or n != self.label.name}
-        nothing_given(wanted, self.name)
         stage = min(int(self.stage), len(self.machines) - 1)
         top = self._machine(stage)
         clamp = self._one_hot(next(iter(given.values()))) if given and top.classes else None

@@ -17,7 +17,6 @@ import torch
 from torch import Generator, Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
-from deepglass.errors import SpecError
 from deepglass.features.base import Feature, Metric
 from deepglass.networks.trunks.base import Recipe
 from deepglass.nn.rbm import RBM as Machine
@@ -46,7 +45,7 @@ class RBM(Representation):
     own_network: ClassVar[bool] = True
     chains: Tensor
 
-    def __init__(self, *, hidden: int = 500, k: int = 1, persistent: bool = True, turns: int = 200) -> None:
+    def __init__(self, *, hidden: int = 500, k: int = 1, persistent: bool = True, turns: int = 100) -> None:
         super().__init__()
         for name, value in (("hidden", hidden), ("k", k), ("turns", turns)):
             if value < 1:
@@ -103,7 +102,6 @@ class RBM(Representation):
 
     def sample(self, count: int, generator: Generator, given: Mapping[str, Field]) -> dict[str, dict[str, Tensor]]:
         """Some of the chains, each gone on with by itself."""
-        nothing_given(given, self.name)
         places = torch.randint(len(self.chains), (count,), generator=generator, device=self.chains.device)
         return self.flat.back(self.machine.gibbs(self.chains[places], self.turns, generator))
 
@@ -113,15 +111,3 @@ def unit_means(flat: Flat, train: Dataset) -> Tensor:
     rows = torch.linspace(0, len(train) - 1, min(len(train), LOOKED_AT)).long()
     seen, present = flat(train.batch(rows).inputs)
     return seen.sum(0) / present.sum(0).clamp_min(1)
-
-
-def nothing_given(given: Mapping[str, Field], objective: str) -> None:
-    """Refuse to draw rows for what the machine does not know.
-
-    Raises:
-        SpecError: `bad-value`.
-    """
-    if given:
-        raise SpecError(
-            "bad-value", f"--given {next(iter(given))}: {objective} cannot draw new rows for it; leave it out"
-        )

@@ -24,7 +24,6 @@ from deepglass.objectives._flat import Drawer, Flat
 from deepglass.objectives._reading import SINGLE, plain, reading, reading_dim
 from deepglass.objectives._representation import Representation
 from deepglass.objectives.base import Loss, MakeNetwork
-from deepglass.objectives.rbm import nothing_given
 
 
 class Parts(NamedTuple):
@@ -98,7 +97,6 @@ class Variational(Representation):
         return self.flat.back(torch.sigmoid(self.decoder(self.embed(batch)).float()))
 
     def sample(self, count: int, generator: Generator, given: Mapping[str, Field]) -> dict[str, dict[str, Tensor]]:
-        nothing_given(given, self.name)
         z = torch.randn(count, self.code, generator=generator, device=generator.device)
         return self.flat.back(torch.sigmoid(self.decoder(z).float()))
 
