@@ -174,13 +174,16 @@ def show_inspection(found: Inspection) -> None:
 
 
 def show_comparison(compared: Mapping[str, Mapping[str, Any]]) -> None:
-    """Runs side by side, a column each."""
-    grid = _grid("", *compared)
+    """Runs side by side, a column each; of two figures the difference too."""
+    two = len(compared) == 2
+    grid = _grid("", *compared, *(["difference"] if two else []))
     figures = dict.fromkeys(f"{o}.{m}" for c in compared.values() for o, ms in c["test"].items() for m in ms)
     for key in figures:
         output, _, metric = key.rpartition(".")
         values = [c["test"].get(output, {}).get(metric) for c in compared.values()]
-        grid.add_row(key, *("" if v is None else short_figure(v) for v in values))
+        known = [v for v in values if v is not None]
+        apart = [f"{known[1] - known[0]:+.3g}"] if two and len(known) == 2 else []
+        grid.add_row(key, *("" if v is None else short_figure(v) for v in values), *apart)
     grid.add_row("training", *(short_span(c["seconds"]["train"]) for c in compared.values()))
     grid.add_row("weights", *(f"{c['parameters']:,}" for c in compared.values()))
     for key in next(iter(compared.values()))["settings"]:
