@@ -11,6 +11,7 @@ from deepglass.understand.report.numerals import confidence, count, finite, numb
 from deepglass.understand.report.why_facts import Added, Asked, Near, Why
 
 _BARS = 7  # parts a question
+_REGIONS = 4  # of a sound that are named
 _WORDS = 120
 _MOMENTS = 160
 _BYTES = 2_500_000  # of all pictures and sounds: base64 makes a third more, and a report is at most 10 MB
@@ -46,7 +47,7 @@ def _size(why: Why) -> int:
 
 def _card(why: Why) -> str:
     sure = f" <span>({confidence(why.confidence)})</span>" if finite(why.confidence) else ""
-    said = label(why.answer, 60) or "(nothing)"
+    said = text(shorten(why.answer, 60)) or "(nothing)"
     truth = f'<p class="truth">true <b>{label(why.truth, 60)}</b></p>' if why.truth else ""
     head = f'<p class="answer">{said}{sure}</p>{truth}<p class="dim">row {count(why.row)}</p>'
     several = len(why.asked) > 1
@@ -59,8 +60,11 @@ def _asked(asked: Asked, why: Why, *, named: bool) -> str:
     name = f'<p class="asked">{label(asked.name, 40)}</p>' if named else ""
     pictures = _pictures(asked, why, first=not named)
     draw = {"bars": _bars, "words": _words, "times": _moments}[asked.layout]
-    alone = pictures and len(asked.parts) <= 1
-    return f'<div class="question">{name}{pictures}{"" if alone else draw(asked.parts)}</div>'
+    parts = asked.parts
+    if pictures and why.wave is not None:  # the spectrogram shows all regions, and words name the strongest
+        parts = tuple(sorted(parts, key=lambda p: -abs(p.weight))[:_REGIONS])
+    alone = pictures and len(parts) <= 1
+    return f'<div class="question">{name}{pictures}{"" if alone else draw(parts)}</div>'
 
 
 def _pictures(asked: Asked, why: Why, *, first: bool) -> str:

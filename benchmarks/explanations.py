@@ -1,0 +1,178 @@
+"""Whether explanations are true: completeness, shuffled weights, deletion and insertion, on five kinds of data.
+
+    python benchmarks/explanations.py [RUNS]     # RUNS: a folder where runs are kept, and taken from where they lie
+
+Each set gets a short training (`--steps`, so that a busy machine gives the same run), then some of its test rows are
+explained in full. What comes out goes to docs/explanations.json and docs/explanations.md.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+import deepglass
+from deepglass.api import stored
+from deepglass.understand.explain.explaining import Explainer
+from deepglass.understand.explain.nearest import known_rows
+from deepglass.understand.explain.reason import Reason
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+CHECKS = ("gap", "shuffled", "deletion", "deletion_random", "insertion", "insertion_random")
+
+
+class Set(NamedTuple):
+    """A data set, how it is learned, and how many of its test rows are explained."""
+
+    name: str
+    source: str
+    target: str | None
+    steps: int
+    rows: int
+    settings: dict[str, Any]
+
+
+SETS = (
+    Set("mnist", "data:mnist", None, 336, 48, {}),
+    Set("adult_census", "data:adult_census", "column_15", 300, 24, {}),
+    Set("ag_news", str(ROOT / "recipes" / "text-classify.yaml"), None, 250, 48, {}),
+    Set(
+        "spoken_digits",
+        "data:spoken_digits",
+        "digit",
+        250,
+        24,
+        {"name": "{digit}_{speaker}_{take}", "ignore": ["speaker", "take"], "network": "tcn"},
+    ),
+    Set("camvid", str(ROOT / "recipes" / "segment-roads.yaml"), None, 80, 6, {}),
+)
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "runs" / "explanations"
+    wanted = sys.argv[2:] or [s.name for s in SETS]
+    path = DOCS / "explanations.json"
+    found = json.loads(path.read_text()) if path.exists() else {}
+    for one in SETS:
+        if one.name in wanted:
+            found[one.name] = measure(one, folder / one.name)
+            path.write_text(json.dumps(found, indent=1) + "\n")
+            (DOCS / "explanations.md").write_text(page(found))
+            print(one.name, found[one.name]["median"], flush=True)
+
+
+def measure(one: Set, folder: Path) -> dict[str, Any]:
+    """The tests' figures of some test rows, their means, and how often ours is better than random."""
+    if (folder / "metrics.json").exists():
+        run = deepglass.Run(folder)
+    else:
+        run = deepglass.train(one.source, one.target, out=folder, baselines=False, steps=one.steps, **one.settings)
+    prepared = stored(run.folder, run.spec)
+    rows = prepared.rows("test")
+    rows = rows[np.unique(np.linspace(0, len(rows) - 1, one.rows).astype(int))]
+    explainer = Explainer(run.predictor, known_rows(prepared, 500))
+    reasons = [r for row in explainer.explain(prepared.table.take(rows)) for r in row]
+    each = [r.checks.to_json() for r in reasons if r.checks is not None]
+    return {
+        "metric": _figure(run),
+        "steps": run.metrics["step"],
+        "rows": len(rows),
+        "method": reasons[0].method,
+        "median": {name: _median(each, name) for name in CHECKS},
+        "largest_gap": round(max(c["gap"] for c in each), 4),
+        "better": {"deletion": _share(each, "deletion", -1), "insertion": _share(each, "insertion", 1)},
+        "fast": _agreement(explainer, prepared.table.take(rows), reasons),
+        "each": each,
+    }
+
+
+def _figure(run: deepglass.Run) -> dict[str, float]:
+    figures = next(iter(run.metrics["test"].values()))
+    return {name: round(figures[name], 4) for name in ("accuracy", "miou") if name in figures}
+
+
+def _median(each: list[dict[str, float]], name: str) -> float:
+    """The median over rows: where the answer to nothing lies near the row's own, shares of the difference are huge."""
+    return round(float(np.median([c[name] for c in each if name in c])), 4)
+
+
+def _share(each: list[dict[str, float]], name: str, sign: int) -> float:
+    """In how many rows our order is better than the mean random one."""
+    better = [sign * (c[name] - c[f"{name}_random"]) > 0 for c in each if name in c]
+    return round(float(np.mean(better)), 4)
+
+
+def _agreement(explainer: Explainer, table: Any, reasons: list[Reason]) -> float:
+    """The mean rank correlation of the fast mode's parts (or places) with those of the full one."""
+    fast = [r for row in explainer.explain(table, None, "fast") for r in row]
+    found = []
+    for a, b in zip(reasons, fast, strict=True):
+        pairs = [(a.maps[n].sum(0), b.maps[n].sum(0)) for n in a.maps] or [(_weights(a), _weights(b))]
+        x, y = (np.concatenate([p[i].reshape(-1) for p in pairs]) for i in (0, 1))
+        if len(x) > 2 and x.std() > 0 and y.std() > 0:
+            found.append(np.corrcoef(x.argsort().argsort(), y.argsort().argsort())[0, 1])
+    return round(float(np.mean(found)), 3) if found else float("nan")
+
+
+def _weights(reason: Reason) -> np.ndarray:
+    return np.array([p.weight for p in reason.parts])
+
+
+def page(found: dict[str, Any]) -> str:
+    """The table and what it says."""
+    lines = []
+    for name, one in found.items():
+        m, metric = one["median"], next(iter(one["metric"].items()), ("", 0.0))
+        better = one["better"]
+        lines.append(
+            f"| {name} | {metric[0]} {metric[1]:.3f} | {one['rows']} | {m['gap']:.4f} ({one['largest_gap']:.3f}) | "
+            f"{m['shuffled']:+.2f} | {m['deletion']:.2f} / {m['deletion_random']:.2f} ({better['deletion']:.0%}) | "
+            f"{m['insertion']:.2f} / {m['insertion_random']:.2f} ({better['insertion']:.0%}) | {one['fast']:.2f} |"
+        )
+    methods = "\n".join(f"- {name}: {one['method']}." for name, one in found.items())
+    return TEXT.format(rows="\n".join(lines), methods=methods)
+
+
+TEXT = """# Explanations, and whether they are true
+
+`deepglass explain RUN SOURCE` says what each column, word, place or moment adds to an answer, in its own terms:
+log-odds of a class, units of a number, the log-odds of an object or of a mask's class, the log-probability of a word.
+An explanation that looks right may say nothing of the network (Adebayo et al., 2018), so each full one is tested:
+
+- **Completeness**: the parts add up to the row's figure less that of nothing (Sundararajan et al., 2017). `gap` is what
+  they miss, as a share of that difference; steps are doubled until it is below 0.02 or there are 512.
+- **Shuffled weights**: the rank correlation with the explanation by the same network whose weights are in a random
+  order (after Adebayo et al., 2018). Near 0 is right: the explanation is of what was learned, not of the input alone.
+- **Deletion and insertion** (Petsiuk et al., 2018): the mean height of the answer's curve, 1 being the row's own figure
+  and 0 that of nothing, while what adds most is taken away first (lower is better) or put in first (higher is better),
+  beside random orders; in brackets the share of rows in which our order is better than random.
+- **Fast mode**: the rank correlation of `--fast` (one pass each way; tables one batch) with the full mode.
+
+| data | test figure | rows | gap (largest) | shuffled | deletion, ours / random | insertion, ours / random | fast |
+|---|---|---|---|---|---|---|---|
+{rows}
+
+Medians over test rows spread evenly over the test part, one seed, short trainings. How each was explained:
+
+{methods}
+
+What the figures do not say: "nothing" is a choice (the mean colour, no word, each band at its own mean, other rows'
+columns), and another one gives other parts. Columns that go together are replaced apart from each other, so that rows
+are asked about that never occur. A high curve shows that the order is right, not that each weight is.
+
+On made data the cause is known, and found: `tests/understand/test_explain_causes.py` (columns, a patch, a word for
+three networks, a tone, a moment, a word's own tag, a translated word, a mask's region).
+
+Command: `python benchmarks/explanations.py` (trainings by steps, so that the load of the machine moves nothing but the
+time that it takes). The figures of each row are in [explanations.json](explanations.json).
+"""
+
+if __name__ == "__main__":
+    main()
