@@ -162,6 +162,7 @@ class Stream(Protocol):
 
     def recall(self, tensors: Mapping[str, Tensor]) -> None:
         """Take what `tensors` gave again, after `go_to`."""
+        return None
 
 
 Change = Callable[[Batch, Generator], Batch]

@@ -263,7 +263,7 @@ def taken(environment: Environment, action: Any) -> Any:
     """A place among the actions, or a vector, as the world takes it."""
     if environment.actions:
         return int(action) + environment.first
-    return np.float32(action).clip(np.float32(environment.low), np.float32(environment.high))
+    return np.asarray(action, np.float32).clip(environment.low, environment.high, dtype=np.float32)
 
 
 def episode_seed(seed: int, copy: int, episode: int) -> int:

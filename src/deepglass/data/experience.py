@@ -32,7 +32,8 @@ class Policy(Protocol):
     observation: str
     action: str
 
-    device: torch.device
+    @property
+    def device(self) -> torch.device: ...
 
     def see(self, observations: np.ndarray) -> np.ndarray:
         """Observations as the network's input takes them, (N, ...)."""

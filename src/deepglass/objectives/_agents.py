@@ -22,7 +22,7 @@ from deepglass.features.vector import Vector
 from deepglass.networks.network import Network
 from deepglass.networks.trunks.base import Recipe
 from deepglass.nn.agents import Moments
-from deepglass.nn.ends import VectorEncoder
+from deepglass.nn.ends import Rescale, VectorEncoder
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Evaluation, Objective
 
@@ -156,6 +156,7 @@ class Agent(Objective):
         assert self.moments is not None
         for encoder in self.modules():
             if isinstance(encoder, VectorEncoder):
+                assert isinstance(encoder.rescale, Rescale)
                 encoder.rescale.shift.copy_(self.moments.mean)
                 encoder.rescale.scale.copy_(self.moments.deviation)
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from deepglass.networks.network import Network
 from deepglass.networks.trunks.mlp import Mlp
-from deepglass.nn.ends import LinearHead, VectorEncoder
+from deepglass.nn.ends import LinearHead, Rescale, VectorEncoder
 from deepglass.nn.tabular import Dropout, EnsembleLinear
 
 Function = Callable[[np.ndarray], np.ndarray]
@@ -31,8 +31,10 @@ def quick_way(network: Network) -> Function | None:
     (encoder, *others), trunk = network.encoders, network.trunk
     if others or not isinstance(encoder, VectorEncoder) or type(trunk) is not Mlp or trunk.members > 1:
         return None
+    assert isinstance(encoder.rescale, Rescale)
     shift, scale = _array(encoder.rescale.shift), _array(encoder.rescale.scale)
     layers = [linear(encoder.linear)]
+    assert isinstance(trunk.body, nn.Sequential)
     for module in trunk.body:
         if isinstance(module, EnsembleLinear):
             layers.append(_affine(_array(module.linear.weight), _array(module.bias)[0]))
@@ -68,6 +70,5 @@ def _affine(weight: np.ndarray, bias: np.ndarray) -> Function:
     return lambda x: x @ weight.T + bias
 
 
-def _array(tensor: Tensor | nn.Module) -> np.ndarray:
-    assert isinstance(tensor, Tensor)
+def _array(tensor: Tensor) -> np.ndarray:
     return tensor.detach().cpu().numpy()

@@ -77,7 +77,7 @@ class Dqn(Agent):
         super().__init__()
         self.environments, self.updates, self.memory, self.warmup = environments, updates, memory, warmup
         self.exploration, self.discount, self.ahead, self.renew = exploration, discount, ahead, renew
-        self.double, self.duelling = double, duelling
+        self.doubled, self.duelling = double, duelling
         if min(environments, updates, memory, ahead, renew) < 1:
             raise ValueError("expected environments, updates, memory, ahead and renew of 1 or more")
         check_ranges(self, {"exploration": 1.0, "discount": 1.0, "warmup": memory})
@@ -98,8 +98,8 @@ class Dqn(Agent):
         return {"network": nn.ModuleList(self._online())}
 
     def recipe(self, recipe: Recipe) -> Recipe:
-        own = {"learning_rate": 5e-4, "batch_size": 128, "schedule": "linear", "epochs": 64, "clip": 10.0}
-        return replace(super().recipe(recipe), **own)
+        usual = super().recipe(recipe)
+        return replace(usual, learning_rate=5e-4, batch_size=128, schedule="linear", epochs=64, clip=10.0)
 
     def stream(self, source: Dataset, batch_size: int, seed: int, change: Change | None = None) -> Stream:
         worlds = Environments(self.world, self.environments, worlds_seed(seed))
@@ -134,7 +134,7 @@ class Dqn(Agent):
         """What the actions should have been worth, (B,)."""
         seen = following[self.observation].values
         later = self._said(self.ask_target, seen)
-        chosen = (self._said(self.ask, seen) if self.double else later).argmax(1, keepdim=True)
+        chosen = (self._said(self.ask, seen) if self.doubled else later).argmax(1, keepdim=True)
         return rewards + discount * later.gather(1, chosen)[:, 0]
 
     def _said(self, ask: Function, seen: Tensor) -> Tensor:

@@ -53,6 +53,7 @@ class Ppo(Agent):
 
     name: ClassVar[str] = "ppo"
     value_weight: ClassVar[float] = 0.5
+    running: Tensor
 
     def __init__(
         self,
@@ -141,7 +142,7 @@ class Ppo(Agent):
             return None
         if not isinstance(self.hand, Vector):
             return lambda seen: head(way(seen))
-        mean, std = np.float32(self.hand.mean_), np.float32(self.hand.std_)
+        mean, std = np.array(self.hand.mean_, np.float32), np.array(self.hand.std_, np.float32)
         return lambda seen: head(way(seen)) * std + mean
 
     def _policy(self, inputs: Mapping[str, Field], done: Tensor) -> tuple[Tensor, Tensor]:

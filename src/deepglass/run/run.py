@@ -77,7 +77,8 @@ class Run:
         table = read_like(self.spec.data, source)
         if table.environment is not None and self.objective.acts:
             self.objective.enter(table.environment)
-            return dict(self.objective.evaluate(self.predictor.dataset(table), 1024).figures)
+            found = self.objective.evaluate(self.predictor.dataset(table), 1024).figures
+            return {name: dict(figures) for name, figures in found.items()}
         return self.predictor.evaluate(table)
 
     def verify(self, a: Any, b: Any) -> Verdict:

@@ -32,7 +32,7 @@ def random_play(environment: Environment, episodes: int = RANDOM_EPISODES) -> di
     def act(seen: np.ndarray) -> np.ndarray:
         if environment.actions:
             return random.integers(0, environment.actions, len(seen))
-        low, high = np.float32(environment.low), np.float32(environment.high)
+        low, high = np.array(environment.low, np.float32), np.array(environment.high, np.float32)
         bounded = np.isfinite(low) & np.isfinite(high)
         drawn = random.uniform(np.where(bounded, low, -1), np.where(bounded, high, 1), (len(seen), len(low)))
         return drawn.astype(np.float32)

@@ -103,39 +103,7 @@ def _actions(environment: Environment, random: np.random.Generator) -> list[Any]
     if environment.actions:
         rounds = -(-ROWS // environment.actions)
         return np.concatenate([random.permutation(environment.actions) for _ in range(rounds)])[:ROWS].tolist()
-    low, high = np.float32(environment.low), np.float32(environment.high)
-    bounded = np.isfinite(low) & np.isfinite(high)
-    within = random.uniform(np.where(bounded, low, 0), np.where(bounded, high, 1), (ROWS, len(low)))
-    drawn = np.where(bounded, within, random.normal(size=(ROWS, len(low))).clip(low, high))
-    return list(drawn.astype(np.float32))
-
-
-def _observed(world: Any, seen: np.ndarray) -> tuple[str, Any]:
-    """The kind of what is seen, and its column."""
-    space = world.observation_space
-    if isinstance(space, library().spaces.Discrete):
-        return "category", pl.Series("observation", seen.astype(np.int64))
-    return ("image", seen) if is_picture(space) else ("vector", seen.reshape(len(seen), -1).astype(np.float32))
-
-
-def _parsed(name: str) -> tuple[str, dict[str, Any]]:
-    """`Pendulum-v1?g=9.81` as a name and settings."""
-    world, _, given = name.partition("?")
-    settings = {}
-    for part in filter(None, given.split("&")):
-        key, equals, value = part.partition("=")
-        if not equals or not key:
-            raise SourceError("bad-value", f"{PREFIX}{name}: expected settings such as ?g=9.81&x=1, got {part!r}")
-        settings[key] = parse_value(value)
-    return world, settings
-
-
-def _actions(environment: Environment, random: np.random.Generator) -> list[Any]:
-    """At random; each of the actions that are numbers is taken as often as the others."""
-    if environment.actions:
-        rounds = -(-ROWS // environment.actions)
-        return np.concatenate([random.permutation(environment.actions) for _ in range(rounds)])[:ROWS].tolist()
-    low, high = np.float32(environment.low), np.float32(environment.high)
+    low, high = np.array(environment.low, np.float32), np.array(environment.high, np.float32)
     bounded = np.isfinite(low) & np.isfinite(high)
     within = random.uniform(np.where(bounded, low, 0), np.where(bounded, high, 1), (ROWS, len(low)))
     drawn = np.where(bounded, within, random.normal(size=(ROWS, len(low))).clip(low, high))
