@@ -36,6 +36,7 @@ class Set(NamedTuple):
     steps: int
     rows: int
     settings: dict[str, Any]
+    most: int = 512  # steps of a path
 
 
 SETS = (
@@ -50,7 +51,7 @@ SETS = (
         24,
         {"name": "{digit}_{speaker}_{take}", "ignore": ["speaker", "take"], "network": "tcn"},
     ),
-    Set("camvid", str(ROOT / "recipes" / "segment-roads.yaml"), None, 80, 6, {}),
+    Set("camvid", str(ROOT / "recipes" / "segment-roads.yaml"), None, 80, 2, {}, most=64),
 )
 
 
@@ -77,7 +78,7 @@ def measure(one: Set, folder: Path) -> dict[str, Any]:
     prepared = stored(run.folder, run.spec)
     rows = prepared.rows("test")
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, one.rows).astype(int))]
-    explainer = Explainer(run.predictor, known_rows(prepared, 500))
+    explainer = Explainer(run.predictor, known_rows(prepared, 500), steps=one.most)
     reasons = [r for row in explainer.explain(prepared.table.take(rows)) for r in row]
     each = [r.checks.to_json() for r in reasons if r.checks is not None]
     return {
@@ -147,7 +148,7 @@ log-odds of a class, units of a number, the log-odds of an object or of a mask's
 An explanation that looks right may say nothing of the network (Adebayo et al., 2018), so each full one is tested:
 
 - **Completeness**: the parts add up to the row's figure less that of nothing (Sundararajan et al., 2017). `gap` is what
-  they miss, as a share of that difference; steps are doubled until it is below 0.02 or there are 512.
+  they miss, as a share of that difference; steps are doubled until it is below 0.02 or there are 512 (camvid: 64).
 - **Shuffled weights**: the rank correlation with the explanation by the same network whose weights are in a random
   order (after Adebayo et al., 2018). Near 0 is right: the explanation is of what was learned, not of the input alone.
 - **Deletion and insertion** (Petsiuk et al., 2018): the mean height of the answer's curve, 1 being the row's own figure

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
-from conftest import made_up
+from conftest import Command, made_up
 from torch import Tensor
 
 import deepglass
@@ -247,3 +248,30 @@ def test_known_rows_are_training_rows(houses: Path) -> None:
     train = set(split.filter(pl.col("split") == "train")["row"].to_list())
     assert len(known.places) == 50
     assert set(known.places.tolist()) <= train
+
+
+def test_explain_on_the_command_line(houses: Path, command: Command, tmp_path: Path) -> None:
+    said = command("explain", houses / "run", houses / "houses.csv", "--rows", "2,4-5", "--json")
+    assert said.code == 0
+    assert [row["row"] for row in json.loads(said.out)] == [2, 4, 5]
+    said = command("explain", houses / "run", houses / "houses.csv", "--fast")
+    assert said.code == 0
+    assert said.out.count("price:") == 3  # the first three rows
+    said = command("predict", houses / "run", houses / "houses.csv", "--explain", "--json")
+    assert {"part", "value", "weight"} <= set(json.loads(said.out)[0]["sold"]["why"][0])
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("--rows", "first"), "--rows 'first': expected places of rows"),
+        (("--rows", "900"), "--rows: there is no row 900"),
+        (("--out", "why.png"), "--out: why.png: expected .json, or a folder"),
+    ],
+)
+def test_wrong_words_are_told_what_is_expected(
+    houses: Path, command: Command, words: tuple[str, str], text: str
+) -> None:
+    said = command("explain", houses / "run", houses / "houses.csv", *words)
+    assert said.code == 2
+    assert text in said.err

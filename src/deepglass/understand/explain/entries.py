@@ -14,6 +14,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
+from deepglass.errors import SpecError
 from deepglass.features.base import Feature
 from deepglass.networks.network import Network
 from deepglass.nn.audio import AudioEncoder
@@ -66,6 +67,8 @@ def entries_of(objective: Objective, typical: Mapping[str, Tensor] | None = None
     Args:
         typical: the mean tokens of training rows, by the name of an input: what stands for columns that are unknown.
     """
+    if objective.own_network:
+        raise SpecError("bad-value", "explain: a kind of learning with a network of its own is not explained")
     names = {f.name for group in objective.network.groups for f in group}
     networks = [m for m in objective.modules() if isinstance(m, Network)]
     alike = [n for n in networks if {f.name for group in n.groups for f in group} == names]

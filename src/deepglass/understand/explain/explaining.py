@@ -14,7 +14,7 @@ from torch import Tensor
 from deepglass.data.batches import Dataset
 from deepglass.data.table import Table
 from deepglass.errors import SpecError
-from deepglass.features.base import Column
+from deepglass.features.base import Column, Feature
 from deepglass.objectives.base import Objective
 from deepglass.run.predictor import Predictor, Rows
 from deepglass.understand.explain import cells as cell
@@ -33,6 +33,20 @@ Mode = Literal["full", "fast"]
 STEPS = 512  # of a path, at most
 BACKGROUND = 64  # rows that stand for "any row"
 FEW = 8  # rows that can stand for all
+
+
+def explainable(predictor: Predictor) -> tuple[Feature, ...]:
+    """The outputs of a run that can be explained.
+
+    Raises:
+        SpecError: `bad-value` where there is none.
+    """
+    outputs = tuple(f for f in predictor.outputs if f.kind in KINDS)
+    if not outputs:
+        came = ", ".join(f"{f.name} ({f.kind})" for f in predictor.outputs) or "no output at all"
+        kinds = ", ".join(KINDS)
+        raise SpecError("bad-value", f"explain: this run has {came}; what can be explained are outputs of: {kinds}")
+    return outputs
 
 
 class Explainer:
@@ -61,12 +75,7 @@ class Explainer:
         background: int = BACKGROUND,
         checks: bool = True,
     ) -> None:
-        self.outputs = tuple(f for f in predictor.outputs if f.kind in KINDS)
-        if not self.outputs:
-            came = ", ".join(f"{f.name} ({f.kind})" for f in predictor.outputs) or "no output at all"
-            raise SpecError(
-                "bad-value", f"explain: this run has {came}; what can be explained are outputs of: {', '.join(KINDS)}"
-            )
+        self.outputs = explainable(predictor)
         self.predictor, self.objective = predictor, predictor.objective
         self.known, self.steps, self.fewer, self.checks = known, steps, background, checks
         self.table = tables.suits(predictor.inputs)
@@ -157,7 +166,7 @@ def _by_gradients(one: Row, mode: Mode) -> list[Reason]:
     scores = one.scores()
     found = quick(scores, places) if mode == "fast" else integrated(scores, places, most=explainer.steps)
     cells = [cell.cells_of(e.kind, v) for e, v in zip(places[0], found.values, strict=True)]
-    active = _active(one, places[0])
+    active = _active(one, places[0]) if mode == "full" else {}
     beside = "; ".join(dict.fromkeys(e.said for e in places[0]))
     how = "gradient times input" if mode == "fast" else f"integrated gradients, {found.steps} steps"
     reasons = []

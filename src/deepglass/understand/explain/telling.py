@@ -51,7 +51,7 @@ def reasons_told(
 ) -> dict[str, tuple[Why, ...]]:
     """Output -> some test rows with their reasons; nothing where there is none to explain or no test row."""
     rows = prepared.rows("test")
-    if not len(rows) or not best:
+    if not len(rows) or not best or objective.own_network:
         return {}
     predictor = Predictor(objective, prepared.inputs, prepared.outputs, calibration, device=device)
     known = known_rows(prepared, KNOWN)
