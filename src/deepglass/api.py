@@ -36,6 +36,7 @@ from deepglass.understand.after import add_baselines, add_report
 from deepglass.understand.doctor import found
 from deepglass.understand.doctor.fixes import mended
 from deepglass.understand.explain.explain import explained
+from deepglass.understand.explain.explaining import explainable
 from deepglass.understand.explain.nearest import Known, known_rows
 from deepglass.understand.inspect import Inspection, inspect_table
 from deepglass.understand.labelling import asked_about, questions
@@ -145,6 +146,7 @@ def explain(
         SpecError: `bad-value` for a run whose answers cannot be explained, or a row that is not there.
     """
     run = _run(run)
+    explainable(run.predictor)  # refused before any data are read
     return explained(run.predictor, rows, _known(run, source), which, fast, None if out is None else Path(out))
 
 
