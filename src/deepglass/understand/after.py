@@ -60,7 +60,8 @@ def add_report(
         columns = tuple(replace(c, example="", spread=None, why="") for c in facts.columns)
         outputs = tuple(map(_without_rows, facts.outputs))
         filters = facts.filters and replace(facts.filters, stages=())
-        facts = replace(facts, columns=columns, outputs=outputs, filters=filters, varied=None)
+        facts = replace(facts, columns=columns, outputs=outputs, filters=filters, varied=None, again=None, latent=None)
+        facts = replace(facts, samples=facts.samples and facts.samples._replace(real=()))
     path = folder.path / "report.html"
     write_report(facts, path)
     return path

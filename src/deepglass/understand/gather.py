@@ -28,6 +28,7 @@ from deepglass.understand.agents import agent_facts
 from deepglass.understand.augmented import varied
 from deepglass.understand.contest import contest_of
 from deepglass.understand.doctor.found import findings_of
+from deepglass.understand.drawn import drawn_again, latent_map, samples_of
 from deepglass.understand.explain.telling import reasons_told
 from deepglass.understand.filters import looked_for
 from deepglass.understand.guessed import guessed
@@ -89,7 +90,9 @@ def gather(folder: Folder, prepared: Prepared, objective: Objective, best: Mappi
         columns=tuple(_column(table[t.name], t) for t in prepared.taken if t.name in table.columns),
         outputs=tuple(outputs) or _learned(objective, prepared, figures),
         history=tuple(
-            _evaluation(r, prepared.outputs, objective.monitor) for r in folder.history() if r["monitor"] is not None
+            _evaluation(r, prepared.outputs, objective.monitor)
+            for r in folder.history()
+            if r["monitor"] is not None or r["valid"]
         ),
         plan=_plan(folder, figures),
         layers=_layers(objective, prepared.dataset(np.arange(min(2, len(prepared.table))), folder.plan().device)),
@@ -109,6 +112,9 @@ def gather(folder: Folder, prepared: Prepared, objective: Objective, best: Mappi
         guessed=guessed(folder.path, prepared),
         contest=contest_of(objective, folder.history()),
         agent=agent_facts(objective, folder.history(), figures),
+        samples=samples_of(folder.path, prepared),
+        again=drawn_again(objective, prepared, folder.plan().device),
+        latent=latent_map(objective, prepared, folder.plan().device),
     )
 
 
@@ -176,7 +182,7 @@ def _plan(folder: Folder, figures: Mapping[str, Any]) -> PlanFacts:
 
 def _evaluation(record: Mapping[str, Any], outputs: Sequence[Feature], monitor: Metric) -> Evaluation:
     chose = monitor.name if monitor.higher_is_better else "loss"
-    valid = {chose: record["monitor"]}  # first: it chose the weights
+    valid = {chose: record["monitor"]} if record["monitor"] is not None else {}  # first: it chose the weights
     for name, figures in record["valid"].items():
         valid |= {m if len(outputs) == 1 else f"{name}.{m}": v for m, v in figures.items()}
     train = {"loss": total_loss(record["losses"])}

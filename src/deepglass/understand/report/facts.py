@@ -17,6 +17,7 @@ from deepglass.data.table import Note, Skipped
 from deepglass.features.base import Metric
 from deepglass.understand.report.adversarial_facts import Contest
 from deepglass.understand.report.agent_facts import AgentFacts
+from deepglass.understand.report.drawn_facts import Again, LatentMap, Samples
 from deepglass.understand.report.picture_facts import Curves, Filters, Legend, Overlay, Redrawn, Varied, Verification
 from deepglass.understand.report.semi_facts import Guessed
 from deepglass.understand.report.sound_facts import Heard
@@ -346,6 +347,9 @@ class Facts:
         guessed: how rows without an answer were answered, an entry an output.
         contest: how a generator and its critic did.
         agent: how an agent learned, and how it acts.
+        samples: what was drawn as the run went on.
+        again: rows that were drawn again.
+        latent: the learned space.
     """
 
     name: str
@@ -363,3 +367,6 @@ class Facts:
     guessed: tuple[Guessed, ...] = ()
     contest: Contest | None = None
     agent: AgentFacts | None = None
+    samples: Samples | None = None
+    again: Again | None = None
+    latent: LatentMap | None = None

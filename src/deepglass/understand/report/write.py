@@ -15,6 +15,7 @@ from deepglass.understand.report.facts import Facts
 from deepglass.understand.report.markup import Panel, shorten, text
 from deepglass.understand.report.panels import (
     adversarial,
+    again,
     agent,
     attention,
     augmentation,
@@ -24,6 +25,7 @@ from deepglass.understand.report.panels import (
     figures,
     filters,
     findings,
+    latent,
     learning,
     mistakes,
     network,
@@ -33,6 +35,7 @@ from deepglass.understand.report.panels import (
     precision_recall,
     redrawn,
     reproduce,
+    samples,
     semi,
     sounds,
     story,
@@ -57,6 +60,9 @@ PANELS = (
     precision_recall,
     verification,
     redrawn,
+    samples,
+    again,
+    latent,
     texts,
     sounds,
     attention,

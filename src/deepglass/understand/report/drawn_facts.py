@@ -1,0 +1,57 @@
+"""What a report shows of what was drawn: new rows over time, rows drawn again, and the space behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Sheet(NamedTuple):
+    """New rows at a step of the run: a PNG of tiles, or points in a plane."""
+
+    step: int
+    picture: bytes | None = None
+    points: Sequence[tuple[float, float]] = ()
+
+
+class Samples(NamedTuple):
+    """What was drawn as the run went on, always from the same random numbers.
+
+    Args:
+        name: the feature, or the two columns of the plane.
+        count: rows of a sheet.
+        real: training rows, in the plane.
+    """
+
+    name: str
+    sheets: tuple[Sheet, ...]
+    count: int
+    real: Sequence[tuple[float, float]] = ()
+
+
+class Again(NamedTuple):
+    """Test rows, each above what it was drawn again as: a PNG of two rows of tiles."""
+
+    name: str
+    picture: bytes
+    count: int
+
+
+class LatentMap(NamedTuple):
+    """Test rows in the learned space, seen from where they differ most.
+
+    Args:
+        names: of the classes; empty where there are none.
+        kept: the share of the variance that two axes show; 1 where the space has two.
+
+    Shapes:
+        points: (N, 2); codes: (N,) the class of each, -1 where it is not known.
+    """
+
+    points: np.ndarray
+    codes: np.ndarray
+    names: tuple[str, ...]
+    dim: int
+    kept: float

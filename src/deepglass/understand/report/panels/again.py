@@ -1,0 +1,21 @@
+"""Inputs that were drawn again: what went in above what came out."""
+
+from __future__ import annotations
+
+from deepglass.understand.report.facts import Facts
+from deepglass.understand.report.markup import Panel, image, text
+from deepglass.understand.report.numerals import plural
+
+
+def panel(facts: Facts) -> Panel | None:
+    """Two rows of tiles; None for runs that draw nothing again."""
+    again = facts.again
+    if again is None:
+        return None
+    lead = (
+        f"{plural(again.count, 'test row')} ({text(again.name)}) above what the network draws of them: what is "
+        "blurred or gone was not kept."
+    )
+    return Panel(
+        "Drawn again", lead, f'<div class="again">{image(again.picture, "inputs above drawings")}</div>', short="Again"
+    )
