@@ -27,6 +27,7 @@ from deepglass.objectives.base import MakeNetwork
 from deepglass.objectives.supervised import Supervised, loss_sums
 
 CLASSES = ("category", "binary")  # kinds whose answer is one of some classes
+LEAST = 16  # labelled rows in a batch, where it is small: up to half of it
 LONGEST = 0.999  # what a running mean keeps of the steps before, at most
 
 
@@ -116,7 +117,8 @@ class SemiSupervised(Supervised):
 
     def stream(self, source: Dataset, batch_size: int, seed: int, change: Change | None = None) -> Stream:
         labelled, unlabelled = self.pools(source)
-        first = min(max(1, round(batch_size / (1 + self.ratio))), len(labelled))
+        first = max(1, round(batch_size / (1 + self.ratio)), min(LEAST, batch_size // 2))
+        first = min(first, len(labelled))
         rest = min(max(1, batch_size - first), len(unlabelled))
         pools = Pools(source, (labelled, unlabelled), (first, rest), seed)
         return Viewed(pools, seed, self.views(change))
