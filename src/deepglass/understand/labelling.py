@@ -120,4 +120,4 @@ def _probabilities(answer: dict[str, Any]) -> dict[str, float]:
 def _text(value: Any) -> str:
     if isinstance(value, bool | np.bool_):
         return str(value).lower()
-    return short_figure(value).replace(",", "") if isinstance(value, float | np.floating) else str(value)
+    return short_figure(float(value)).replace(",", "") if isinstance(value, float | np.floating) else str(value)
