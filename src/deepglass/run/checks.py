@@ -61,7 +61,10 @@ def check_unlabelled(objective: str, lacking: Sequence[tuple[Feature, int]], row
         lacking: each output, and how many of the training rows lack it.
     """
     kind = OBJECTIVES.get(objective, where="objective.name")
-    if issubclass(kind, SemiSupervised) and not any(n for f, n in lacking if f.kind in kind.kinds):
+    if not issubclass(kind, SemiSupervised):
+        return
+    guessable = [count for feature, count in lacking if feature.kind in kind.kinds]
+    if guessable and not any(guessable):  # without such an output, the objective says so itself
         raise nothing_to_guess(objective, rows)
 
 
