@@ -1,6 +1,6 @@
 """A GAN on points in the plane, step after step: the figure of docs/learning/adversarial.md.
 
-    python benchmarks/points.py [--steps 3000]     # a minute or two on one thread
+    python benchmarks/points.py [--steps 1200]     # a minute or two on one thread
 
 The real points are grey, what is drawn is coloured by the class that was asked for. Goes to docs/learning/points.svg.
 """
@@ -84,5 +84,5 @@ def dots(name: str, left: float, top: float, points: np.ndarray, colour: str) ->
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=1200)
     main(parser.parse_args().steps)
