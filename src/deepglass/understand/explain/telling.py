@@ -28,7 +28,7 @@ from deepglass.understand.explain.parts import Part
 from deepglass.understand.explain.reason import Question, Reason
 from deepglass.understand.explain.sound import remaining, wav
 from deepglass.understand.explain.sound import telling as telling_cells
-from deepglass.understand.report import measure
+from deepglass.understand.report import draw, measure
 from deepglass.understand.report.why_facts import Added, Asked, Layout, Near, Why
 from deepglass.understand.rows import pixels, visible
 
@@ -130,7 +130,7 @@ def _why(reason: Reason, prepared: Prepared, row: int, inputs: Mapping[str, Colu
     )
     if picture is not None:
         codes = visible(inputs[picture].values[i], getattr(features[picture], "levels_", 255) or 255)
-        why = replace(why, picture=png(_grown(codes)))
+        why = replace(why, picture=draw.photo(_grown(codes)))
     if sound is not None:
         feature: Any = features[sound]
         samples = inputs[sound].take(np.array([i])).values[: 10 * (feature.rate_ or 8000)]
@@ -148,8 +148,8 @@ def _asked(
         if isinstance(feature, Image):
             codes = visible(inputs[name].values[i], feature.levels_ or 255)
             active = reason.active.get(name)
-            seen = None if active is None else png(over(codes, active[q], SIDE))
-            return replace(asked, picture=png(over(codes, maps[q], SIDE)), active=seen)
+            seen = None if active is None else draw.photo(over(codes, active[q], SIDE))
+            return replace(asked, picture=draw.photo(over(codes, maps[q], SIDE)), active=seen)
         if isinstance(feature, Audio):
             return replace(asked, picture=_spectrogram(feature, inputs[name].take(np.array([i])).values, maps[q]))
     return asked
