@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -24,6 +25,7 @@ from deepglass.networks.trunks.base import TRUNKS, Recipe
 from deepglass.nn.pretrained import PretrainedEncoder
 from deepglass.objectives._semi import SemiSupervised
 from deepglass.objectives.base import OBJECTIVES, Objective
+from deepglass.run.course import Course, followed
 from deepglass.run.folder import Folder
 from deepglass.run.guesses import GuessCounts, asked_rows, hidden_truths
 from deepglass.run.planning import make_plan, most_steps, threads_for
@@ -136,7 +138,8 @@ def train(spec: Spec, prepared: Prepared, folder: Folder, listeners: Sequence[Li
         objective.enter(prepared.table.environment)
     objective.begin(parts["train"])
     folder.begin(spec, prepared, plan)
-    own = [HistoryFile(folder.path / "history.jsonl"), *_sheets(folder, objective, prepared, plan), *counts]
+    course = _course(folder, objective, prepared, parts)
+    own = [HistoryFile(folder.path / "history.jsonl"), *_sheets(folder, objective, prepared, plan), *counts, *course]
     heard = [*own, *listeners]
     trainer = Trainer(heard, folder.checkpoints, folder.store_plan)
     vary_sounds(objective, spec.training, recipe, prepared.inputs)
@@ -167,7 +170,8 @@ def resume(
     state = folder.checkpoints.load()
     history_file = HistoryFile(folder.path / "history.jsonl", state.values["step"] if state else 0)
     counts = _counts(spec, prepared, folder, objective, plan.device, state.values["step"] if state else 0)
-    heard = [history_file, *_sheets(folder, objective, prepared, plan), *counts, *listeners]
+    course = _course(folder, objective, prepared, parts, state.values["step"] if state else 0)
+    heard = [history_file, *_sheets(folder, objective, prepared, plan), *counts, *course, *listeners]
     trainer = Trainer(heard, folder.checkpoints, folder.store_plan)
     stream = _stream(spec, prepared, objective, parts["train"], plan)
     history = trainer.fit(objective, stream, plan, parts["valid"], None, state)
@@ -183,6 +187,16 @@ def _sheets(folder: Folder, objective: Objective, prepared: Prepared, plan: Plan
     """Keeps what a generating kind of learning draws on its way."""
     features = (*prepared.inputs, *prepared.outputs)
     return [SampleSheets(folder.path, objective, features, plan.seed)] if objective.generates else []
+
+
+def _course(
+    folder: Folder, objective: Objective, prepared: Prepared, parts: Mapping[str, Dataset], from_step: int = 0
+) -> list[Listener]:
+    """Keeps where some rows lie in the learned space."""
+    rows = followed(prepared, objective)
+    part = "test" if len(parts["test"]) else "train"
+    data = parts[part].subset(np.searchsorted(prepared.rows(part), rows)) if len(rows) else None
+    return [Course(folder.path, objective, data, from_step)] if data is not None else []
 
 
 def _counts(

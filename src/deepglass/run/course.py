@@ -1,0 +1,93 @@
+"""Where some rows lie in the learned space as a run goes on: a file an evaluation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from safetensors.numpy import load, save
+
+from deepglass.data.batches import Dataset
+from deepglass.objectives.base import Objective
+from deepglass.run.prepare import Prepared
+from deepglass.run.principal import principal
+from deepglass.training.checkpoint import write_atomic
+from deepglass.training.events import Listener, Record
+from deepglass.training.plan import Plan
+
+ROWS, FEWEST = 2_000, 200  # rows that are followed; half as many as are evaluated, but not fewer than so many
+AXES = 32  # of each moment's own directions that are kept: 130 kB a moment
+MOMENTS = 40  # kept of a run: beyond them, every second one goes
+FOLDER = "course"
+
+
+class Moment(NamedTuple):
+    """Rows as points at one step, close to where they were.
+
+    Shapes:
+        points: (R, D) float32.
+    """
+
+    step: int
+    points: np.ndarray
+
+
+class Course(Listener):
+    """Keeps course/STEP.safetensors: the places of fixed rows, in few directions. Draws no random numbers.
+
+    Args:
+        folder: of the run; files of steps after `from_step` are removed, since a resumed run writes them again.
+        data: the encoded rows.
+    """
+
+    def __init__(self, folder: Path, objective: Objective, data: Dataset, from_step: int = 0) -> None:
+        self.folder, self.objective, self.data = folder / FOLDER, objective, data
+        for path in self.folder.glob("*.safetensors"):
+            if int(path.stem) > from_step or not from_step:
+                path.unlink()
+
+    def started(self, plan: Plan, step: int) -> None:
+        if step == 0:
+            self._keep(0)
+
+    def evaluated(self, record: Record) -> None:
+        self._keep(record.step)
+
+    def _keep(self, step: int) -> None:
+        training = self.objective.training
+        self.objective.eval()
+        with torch.inference_mode():
+            parts = [self.objective.embed(batch).float().cpu().numpy() for batch in self.data.batches(512)]
+        self.objective.train(training)
+        points = np.concatenate(parts)
+        if not np.isfinite(points).all():
+            return
+        axes = principal(points, AXES)
+        content = {"places": axes(points).astype(np.float16), "directions": axes.directions, "mean": axes.mean}
+        self.folder.mkdir(exist_ok=True)
+        write_atomic(self.folder / f"{step:08d}.safetensors", save(content))
+        kept = sorted(self.folder.glob("*.safetensors"))
+        for path in kept[1:-1:2] if len(kept) > MOMENTS else []:
+            path.unlink()
+
+
+def followed(prepared: Prepared, objective: Objective) -> np.ndarray:
+    """Which rows of the table are followed: spread over the test part; none for kinds that have no rows of their own."""
+    if objective.acts or objective.in_order or prepared.table.environment is not None:
+        return np.zeros(0, int)
+    rows = prepared.rows("test")
+    rows = rows if len(rows) else prepared.rows("train")
+    most = min(max(len(prepared.rows("valid")) // 2, FEWEST), ROWS, len(rows))
+    return rows[np.unique(np.linspace(0, len(rows) - 1, most).astype(int))] if most >= 3 else np.zeros(0, int)
+
+
+def course_of(folder: Path) -> list[Moment]:
+    """The kept moments of a run, in their order; none for runs that kept none."""
+    found = []
+    for path in sorted((folder / FOLDER).glob("*.safetensors")):
+        kept = load(path.read_bytes())
+        points = kept["places"].astype(np.float32) @ kept["directions"] + kept["mean"]
+        found.append(Moment(int(path.stem), points))
+    return found
