@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import Generator, Tensor
 
 EXACT = 512  # dimensions up to which the covariance is taken apart whole
 LOOKED_AT = 4_000  # rows that a wider space is looked at by
@@ -41,32 +43,34 @@ def principal(points: np.ndarray, count: int = 2) -> Axes:
 
     Source: Halko, Martinsson and Tropp 2011, arXiv 0909.4061, algorithm 4.4.
     """
-    points = np.asarray(points, np.float32)
-    mean = points.mean(0)
-    count = min(count, points.shape[1])
-    if points.shape[1] <= EXACT:
-        centred = points - mean
-        spread, vectors = np.linalg.eigh((centred.T @ centred).astype(np.float64))
-        spread, directions = spread[::-1], vectors.T[::-1][:count]
-        total = spread.clip(0).sum()
-        held = spread[:count].clip(0).sum()
+    whole = torch.as_tensor(np.asarray(points, np.float32))
+    mean = whole.mean(0)
+    count = min(count, whole.shape[1])
+    if whole.shape[1] <= EXACT:
+        centred = whole - mean
+        squares, vectors = torch.linalg.eigh((centred.T @ centred).double())
+        squares, directions = squares.flip(0).clamp_min(0), vectors.T.flip(0)[:count].float()
+        total = float(squares.sum())
     else:
-        some = np.unique(np.linspace(0, len(points) - 1, min(LOOKED_AT, len(points))).astype(int))
-        centred = points[some] - mean
-        directions, held = _sketched(centred, count)
-        total = float((centred.astype(np.float64) ** 2).sum())
-    signs = np.sign(directions[np.arange(count), np.abs(directions).argmax(1)])
-    directions = (directions * np.where(signs == 0, 1, signs)[:, None]).astype(np.float32)
-    return Axes(mean, directions, float(held / total) if total > 0 else 1.0)
+        some = torch.linspace(0, len(whole) - 1, min(LOOKED_AT, len(whole))).long().unique()
+        centred = whole[some] - mean
+        directions, squares = _sketched(centred, count)
+        total = float(centred.double().square().sum())
+    largest = directions.gather(1, directions.abs().argmax(1, keepdim=True))
+    directions = directions * torch.where(largest < 0, -1.0, 1.0)
+    kept = float(squares[:count].sum()) / total if total > 0 else 1.0
+    return Axes(mean.numpy(), directions.numpy(), kept)
 
 
-def _sketched(centred: np.ndarray, count: int) -> tuple[np.ndarray, float]:
-    """Directions (count, D) and the squares that they hold."""
+def _sketched(centred: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Directions (count, D) and the squares that they hold; directions that no row has are zero."""
     wide = min(count + BESIDE, *centred.shape)
-    found = np.random.default_rng(0).standard_normal((centred.shape[1], wide), dtype=np.float32)
+    found = torch.randn(centred.shape[1], wide, generator=Generator().manual_seed(0))
     for _ in range(TURNS):
-        found, _ = np.linalg.qr(centred.T @ np.linalg.qr(centred @ found)[0])
-    _, spread, turned = np.linalg.svd(centred @ found, full_matrices=False)
-    directions = np.zeros((count, centred.shape[1]))
-    directions[: len(turned)] = (turned @ found.T)[:count]
-    return directions, float((spread[:count].astype(np.float64) ** 2).sum())
+        found = torch.linalg.qr(centred.T @ torch.linalg.qr(centred @ found)[0])[0]
+    seen = (centred @ found).double()
+    squares, turned = torch.linalg.eigh(seen.T @ seen)
+    directions = torch.zeros(count, centred.shape[1])
+    best = turned.flip(1)[:, :count].float().T @ found.T
+    directions[: len(best)] = best
+    return directions, squares.flip(0).clamp_min(0)
