@@ -18,6 +18,7 @@ from deepglass.device import pick
 from deepglass.features.base import Best, Calibration, Column, Feature, Metric, Raw
 from deepglass.objectives._agents import Agent
 from deepglass.objectives.base import Objective
+from deepglass.objectives.dbn import DBN
 from deepglass.objectives.gan import Gan
 from deepglass.objectives.next_token import NextToken
 from deepglass.run.fit import change_of
@@ -125,7 +126,7 @@ def _task(prepared: Prepared, objective: Objective) -> str:
         return f"How to act in {world.name}."
     shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
     answered = " and ".join(f.name for f in prepared.outputs)
-    if objective.conditions:
+    if objective.conditions and not isinstance(objective, DBN):
         return f"New {shown} of a given {answered}."
     return f"{answered} from {shown}." if answered else f"What {shown} are made of."
 

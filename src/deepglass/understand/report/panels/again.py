@@ -17,5 +17,5 @@ def panel(facts: Facts) -> Panel | None:
         "blurred or gone was not kept."
     )
     return Panel(
-        "Drawn again", lead, f'<div class="again">{image(again.picture, "inputs above drawings")}</div>', short="Again"
+        "Drawn again", lead, f'<div class="again">{image(again.picture, "inputs above drawings")}</div>', short="Drawn again"
     )

@@ -27,7 +27,7 @@ def panel(facts: Facts) -> Panel | None:
         f"{plural(len(seen.points), 'test row')} along {where}{kept}; rows that lie together look alike to the network."
     )
     used = [k for k in range(len(seen.names)) if (seen.codes == k).any()][:_NAMES]
-    keys = colour_keys((css(colour(k)), label(seen.names[k], 24)) for k in used)
+    keys = colour_keys((label(seen.names[k], 24), css(colour(k))) for k in used)
     return Panel("The learned space", lead, keys + _points(seen), short="Space")
 
 
