@@ -16,6 +16,4 @@ def panel(facts: Facts) -> Panel | None:
         f"{plural(again.count, 'test row')} ({text(again.name)}) above what the network draws of them: what is "
         "blurred or gone was not kept."
     )
-    return Panel(
-        "Drawn again", lead, f'<div class="again">{image(again.picture, "inputs above drawings")}</div>', short="Drawn again"
-    )
+    return Panel("Drawn again", lead, f'<div class="again">{image(again.picture, "inputs above drawings")}</div>')
