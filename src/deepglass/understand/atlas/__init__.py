@@ -1,0 +1,1 @@
+"""The map: rows as points in the space of any layer, laid out in the plane, coloured, with what they are."""

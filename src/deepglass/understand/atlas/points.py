@@ -1,0 +1,104 @@
+"""Which rows are on the map, and their points: the test part, and as much of the training part as there is time for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from deepglass.features.base import Best, Column, take_raw
+from deepglass.objectives.base import join_best
+from deepglass.run.prepare import Prepared
+from deepglass.understand.atlas.space import Space
+
+MOST = 60_000  # points
+SECONDS = 3.0  # that training rows may take
+CHUNK = 2_048  # rows that are encoded at once
+ANSWERED = ("category", "binary", "number")  # kinds whose answers colour the map
+CONTENT = {"image": 4_000, "text": 2_000, "audio": 400}  # points of which the report says what they are, by input kind
+ROWS = 3_000  # where rows are values alone
+TESTED = 2 / 3  # of them, the share of test rows
+
+
+@dataclass
+class Points:
+    """Rows as points, training rows first.
+
+    Args:
+        rows: of the table. kept: places among them of which the report says what they are.
+        inputs: of these, encoded.
+        truth, best: by output; `best` where it was asked for.
+
+    Shapes:
+        rows: (N,); points: (N, D) float32; kept: (R,).
+    """
+
+    rows: np.ndarray
+    points: np.ndarray
+    kept: np.ndarray
+    inputs: Mapping[str, Column]
+    truth: Mapping[str, Column]
+    best: Mapping[str, Best]
+
+
+def points_of(space: Space, prepared: Prepared, device: str, seconds: float = SECONDS) -> Points:
+    """Look at the rows of the map.
+
+    Args:
+        seconds: for training rows; where they run out, fewer are on the map.
+    """
+    order = np.random.default_rng(0)
+    test, train = (order.permutation(prepared.rows(part)) for part in ("test", "train"))
+    test = test[: MOST if not len(train) else max(MOST // 2, MOST - len(train))]
+    train = train[: MOST - len(test)]
+    kinds = [f.kind for f in prepared.inputs]
+    content = next((most for kind, most in CONTENT.items() if kind in kinds), ROWS)
+    tested = min(len(test), max(int(content * TESTED), content - len(train)))
+    seen = _Seen(space, prepared, device)
+    until = time.perf_counter() + seconds
+    for rows, keep, late in ((train, content - tested, until), (test, tested, None)):
+        for start in range(0, len(rows), CHUNK):
+            if start and late is not None and time.perf_counter() > late:
+                break
+            seen.look(rows[start : start + CHUNK], keep - start)
+    return seen.together()
+
+
+class _Seen:
+    """Collects chunks of rows."""
+
+    def __init__(self, space: Space, prepared: Prepared, device: str) -> None:
+        self.space, self.prepared, self.device = space, prepared, device
+        self.rows: list[np.ndarray] = []
+        self.points: list[np.ndarray] = []
+        self.kept: list[np.ndarray] = []
+        self.best: dict[str, list[dict[str, torch.Tensor]]] = {}
+
+    def look(self, rows: np.ndarray, keep: int) -> None:
+        before = sum(map(len, self.rows))
+        data = self.prepared.dataset(rows, self.device)
+        for batch in data.batches(512):
+            points, answers = self.space.look(batch)
+            self.points.append(points.cpu().numpy())
+            for feature in self.prepared.outputs:
+                if feature.kind in ANSWERED and feature.name in answers:
+                    self.best.setdefault(feature.name, []).append(answers[feature.name].best())
+        self.rows.append(rows)
+        self.kept.append(np.arange(before, before + min(max(keep, 0), len(rows))))
+
+    def together(self) -> Points:
+        rows, kept = np.concatenate(self.rows), np.concatenate(self.kept)
+        table, outputs = self.prepared.table, self.prepared.outputs
+        shown = [f for f in outputs if f.class_names or f.kind in ANSWERED]
+        shown = [f for f in shown if not type(f).spatial]
+        return Points(
+            rows=rows,
+            points=np.concatenate(self.points),
+            kept=kept,
+            inputs={f.name: f.encode(take_raw(table[f.column], rows[kept])) for f in self.prepared.inputs},
+            truth={f.name: f.encode(take_raw(table[f.column], rows)) for f in shown},
+            best={name: join_best(parts) for name, parts in self.best.items()},
+        )
