@@ -33,6 +33,7 @@ from deepglass.training.events import Listener
 from deepglass.training.schedules import schedule
 from deepglass.training.trainer import groups_of, optimizer_for
 from deepglass.understand.after import add_baselines, add_report
+from deepglass.understand.atlas.atlas import Wish, check_wish
 from deepglass.understand.doctor import found
 from deepglass.understand.doctor.fixes import mended
 from deepglass.understand.explain.explain import explained
@@ -254,14 +255,19 @@ def label(
     return Queue(items, found.table, inputs, answer, out, found.origin, found.earlier, str(run.path))
 
 
-def report(run: str | Path | Run, samples: bool = True, source: Any = None) -> Path:
+def report(
+    run: str | Path | Run, samples: bool = True, source: Any = None, *, map: str = "pca", layer: str = ""
+) -> Path:
     """Write a run's report again and say where it is.
 
     Args:
         samples: False leaves out the users' rows and pictures.
         source: the data again, for a run that was trained on a Python object.
+        map: how the map is laid out: pca, tsne (up to 5,000 rows), umap (likewise, an extra).
+        layer: whose space the map shows, by its name in the network; what the heads read without it.
     """
-    run = _run(run)
+    run, wish = _run(run), Wish(map, layer)
+    check_wish(wish, run.objective)
     spec = spec_of(source, None, {}, run.spec) if source is not None else run.spec
     prepared = stored(run.folder, spec)
     if prepared.table.environment is not None:
@@ -272,7 +278,7 @@ def report(run: str | Path | Run, samples: bool = True, source: Any = None) -> P
         for p in ("valid", "test")
         if len(parts[p])
     }
-    return add_report(run.folder, prepared, run.objective, best, samples)
+    return add_report(run.folder, prepared, run.objective, best, samples, wish)
 
 
 def compare(*runs: str | Path | Run) -> dict[str, dict[str, Any]]:

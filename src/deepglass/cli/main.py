@@ -293,9 +293,11 @@ def compare(runs: Annotated[list[Path], typer.Argument(help="two runs or more")]
 def report(
     run: RunArgument,
     samples: Annotated[bool, typer.Option("--samples/--no-samples", help="with or without the data's own rows")] = True,
+    map_: Annotated[str, typer.Option("--map", help="how the map is laid out: pca, tsne, umap")] = "pca",
+    layer: Annotated[str, typer.Option("--layer", help="whose space the map shows, such as trunk")] = "",
 ) -> None:
     """Write a run's report again and say where it is."""
-    print(deepglass.report(run, samples))
+    print(deepglass.report(run, samples, map=map_, layer=layer))
 
 
 @app.command()

@@ -13,6 +13,7 @@ from deepglass.objectives.base import Objective
 from deepglass.run.folder import Folder
 from deepglass.run.prepare import Prepared
 from deepglass.understand.agents import random_play
+from deepglass.understand.atlas.atlas import Wish
 from deepglass.understand.alone import NAME, labelled_alone
 from deepglass.understand.baselines import baselines
 from deepglass.understand.gather import gather
@@ -49,18 +50,21 @@ def add_report(
     objective: Objective,
     best: Mapping[str, Mapping[str, Best]],
     samples: bool = True,
+    wish: Wish = Wish(),
 ) -> Path:
     """Write report.html and say where it is.
 
     Args:
         samples: False leaves out whatever shows single rows or their values; the names of classes stay.
+        wish: how the map is laid out, and whose space it shows.
     """
-    facts = gather(folder, prepared, objective, best)
+    facts = gather(folder, prepared, objective, best, wish)
     if not samples:
         columns = tuple(replace(c, example="", spread=None, why="") for c in facts.columns)
         outputs = tuple(map(_without_rows, facts.outputs))
         filters = facts.filters and replace(facts.filters, stages=())
         facts = replace(facts, columns=columns, outputs=outputs, filters=filters, varied=None, again=None, latent=None)
+        facts = replace(facts, map=facts.map and facts.map.without_rows())
         facts = replace(facts, samples=facts.samples and facts.samples._replace(real=()))
     path = folder.path / "report.html"
     write_report(facts, path)

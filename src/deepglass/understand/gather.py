@@ -26,6 +26,7 @@ from deepglass.run.folder import Folder
 from deepglass.run.prepare import Prepared, Taken
 from deepglass.training.events import total_loss
 from deepglass.understand.agents import agent_facts
+from deepglass.understand.atlas.atlas import Wish, map_of
 from deepglass.understand.augmented import varied
 from deepglass.understand.contest import contest_of
 from deepglass.understand.doctor.found import findings_of
@@ -65,8 +66,14 @@ DRAWS = 100  # of the test rows, for intervals
 DRAW_SECONDS = 2.0  # an output; below a fifth of the draws intervals are left out
 
 
-def gather(folder: Folder, prepared: Prepared, objective: Objective, best: Mapping[str, Mapping[str, Best]]) -> Facts:
-    """Everything that the report of a finished run needs."""
+def gather(
+    folder: Folder,
+    prepared: Prepared,
+    objective: Objective,
+    best: Mapping[str, Mapping[str, Best]],
+    wish: Wish = Wish(),
+) -> Facts:
+    """Everything that the report of a finished run needs, with the map as it was wished for."""
     figures = folder.metrics()
     kept = folder.read_json("features.json")
     table = prepared.table
@@ -116,6 +123,7 @@ def gather(folder: Folder, prepared: Prepared, objective: Objective, best: Mappi
         samples=samples_of(folder.path, prepared),
         again=drawn_again(objective, prepared, folder.plan().device),
         latent=latent_map(objective, prepared, folder.plan().device),
+        map=map_of(folder.path, prepared, objective, kept["calibration"], folder.plan().device, wish),
     )
 
 

@@ -18,6 +18,7 @@ from deepglass.features.base import Metric
 from deepglass.understand.report.adversarial_facts import Contest
 from deepglass.understand.report.agent_facts import AgentFacts
 from deepglass.understand.report.drawn_facts import Again, LatentMap, Samples
+from deepglass.understand.report.map_facts import MapFacts
 from deepglass.understand.report.picture_facts import Curves, Filters, Legend, Overlay, Redrawn, Varied, Verification
 from deepglass.understand.report.semi_facts import Guessed
 from deepglass.understand.report.sound_facts import Heard
@@ -350,6 +351,7 @@ class Facts:
         samples: what was drawn as the run went on.
         again: rows that were drawn again.
         latent: the learned space.
+        map: rows in the learned space, to be walked through.
     """
 
     name: str
@@ -370,3 +372,4 @@ class Facts:
     samples: Samples | None = None
     again: Again | None = None
     latent: LatentMap | None = None
+    map: MapFacts | None = None

@@ -7,6 +7,7 @@ import os
 import re
 import tempfile
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from string import Template
 
@@ -27,6 +28,7 @@ from deepglass.understand.report.panels import (
     findings,
     latent,
     learning,
+    map,
     mistakes,
     network,
     numbers,
@@ -63,6 +65,7 @@ PANELS = (
     samples,
     again,
     latent,
+    map,
     texts,
     sounds,
     attention,
@@ -110,8 +113,8 @@ def render(facts: Facts) -> str:
     page = files("deepglass.understand.report").joinpath("page")
     return Template(page.joinpath("page.html").read_text("utf-8")).substitute(
         title=text(shorten(facts.name, 80)),
-        style=page.joinpath("page.css").read_text("utf-8"),
-        script=page.joinpath("page.js").read_text("utf-8"),
+        style=_parts(page, "css", facts),
+        script=_parts(page, "js", facts),
         nav="".join(f'<a href="#{_anchor(p)}">{p.short or p.title}</a>' for p in made),
         anchor=_anchor(head),
         heading=head.title,
@@ -120,6 +123,12 @@ def render(facts: Facts) -> str:
         panels="".join(_section(p) for p in parts),
         foot=_foot(facts),
     )
+
+
+def _parts(page: Traversable, ending: str, facts: Facts) -> str:
+    """The page's own style or script, and the map's where there is one."""
+    names = ["page", "map"] if facts.map is not None else ["page"]
+    return "\n".join(page.joinpath(f"{name}.{ending}").read_text("utf-8") for name in names)
 
 
 def _section(panel: Panel) -> str:
