@@ -207,7 +207,9 @@ def prepared(picture: Image, output: Feature, pictures: np.ndarray, answers: obj
     """All rows are test rows."""
     rows = len(pictures)
     table = Table({"image": pictures, output.name: answers}, "made up")
-    return Prepared(table, 10 + np.arange(rows), np.full(rows, "test"), (picture,), (output,), (), (), "", np.zeros(rows, bool))
+    return Prepared(
+        table, 10 + np.arange(rows), np.full(rows, "test"), (picture,), (output,), (), (), "", np.zeros(rows, bool)
+    )
 
 
 def pictures_of(rows: int, size: int = 16, seed: int = 0) -> np.ndarray:

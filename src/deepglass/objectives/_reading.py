@@ -51,8 +51,9 @@ def _map(tokens: Tokens) -> Tensor | None:
     if not maps:
         return None
     found = next((m for m in reversed(maps) if min(m.shape[-2:]) >= SMALLEST), maps[0])
-    size = [min(side, LARGEST) for side in found.shape[-2:]]
-    return found if size == list(found.shape[-2:]) else F.adaptive_avg_pool2d(found, size)
+    rows, columns = found.shape[-2:]
+    size = (min(rows, LARGEST), min(columns, LARGEST))
+    return found if size == (rows, columns) else F.adaptive_avg_pool2d(found, size)
 
 
 def plain(recipe: Recipe) -> Recipe:

@@ -21,13 +21,13 @@ class Samples(NamedTuple):
 
     Args:
         name: the feature, or the two columns of the plane.
-        count: rows of a sheet.
+        rows: of a sheet.
         real: training rows, in the plane.
     """
 
     name: str
     sheets: tuple[Sheet, ...]
-    count: int
+    rows: int
     real: Sequence[tuple[float, float]] = ()
 
 
@@ -36,7 +36,7 @@ class Again(NamedTuple):
 
     name: str
     picture: bytes
-    count: int
+    rows: int
 
 
 class LatentMap(NamedTuple):

@@ -13,7 +13,7 @@ def panel(facts: Facts) -> Panel | None:
     if again is None:
         return None
     lead = (
-        f"{plural(again.count, 'test row')} ({text(again.name)}) above what the network draws of them: what is "
+        f"{plural(again.rows, 'test row')} ({text(again.name)}) above what the network draws of them: what is "
         "blurred or gone was not kept."
     )
     return Panel("Drawn again", lead, f'<div class="again">{image(again.picture, "inputs above drawings")}</div>')

@@ -20,7 +20,7 @@ def panel(facts: Facts) -> Panel | None:
         return None
     shown = "".join(_sheet(drawn, sheet) for sheet in drawn.sheets)
     lead = (
-        f"{plural(drawn.count, 'new row')} ({text(drawn.name)}) at {plural(len(drawn.sheets), 'point')} of the run, "
+        f"{plural(drawn.rows, 'new row')} ({text(drawn.name)}) at {plural(len(drawn.sheets), 'point')} of the run, "
         "always from the same random numbers."
     )
     return Panel("What it draws", lead, f'<div class="sheets">{shown}</div>', short="Draws")
