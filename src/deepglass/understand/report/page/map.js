@@ -8,10 +8,10 @@ const css = ([r, g, b]) => `rgb(${r},${g},${b})`;
 const said = (n, one) => `${n.toLocaleString("en")} ${one}${n === 1 ? "" : "s"}`;
 
 // Painters: place(from, to), paint(colours), draw(view, mix, size); places are uint16, colours RGBA bytes a point.
-const VERTEX = `attribute vec2 a, b; attribute vec4 c; uniform float mixed, size; uniform vec2 scale, shift; varying vec4 tint;
+const VERTEX = `attribute vec2 a, b; attribute vec4 c; uniform float mixed; uniform mediump float size; uniform vec2 scale, shift; varying vec4 tint;
 void main() { tint = c; gl_Position = vec4(mix(a, b, mixed) * scale + shift, 0.0, 1.0); gl_PointSize = size;
-  if (c.a == 0.0) gl_Position = vec4(9.0); }`;
-const FRAGMENT = `precision mediump float; varying vec4 tint; uniform float size;
+  if (c.a == 0.0) gl_Position = vec4(9.0, 9.0, 9.0, 1.0); }`;
+const FRAGMENT = `precision mediump float; varying vec4 tint; uniform mediump float size;
 void main() { float d = length(gl_PointCoord - 0.5) * size; float k = clamp(size * 0.5 - d + 0.5, 0.0, 1.0);
   if (size < 3.0) k = 1.0; if (k == 0.0) discard; gl_FragColor = vec4(tint.rgb, 1.0) * tint.a * k; }`;
 
@@ -114,7 +114,13 @@ class RowMap {
     this.over = root.querySelector(".mapover");
     root.querySelector(".mapstatic").classList.add("printed");
     const plain = new URLSearchParams(location.search).get("map") === "plain";
-    this.painter = (plain ? null : glPainter(this.canvas, this.count)) || plainPainter(this.canvas, this.count);
+    this.painter = plain ? null : glPainter(this.canvas, this.count);
+    if (!this.painter) {
+      const other = this.canvas.cloneNode(); // a canvas that gave WebGL gives nothing else
+      this.canvas.replaceWith(other);
+      this.canvas = other;
+      this.painter = plainPainter(other, this.count);
+    }
     this.view = { x: 0.5, y: 0.5, zoom: 1, width: 1, height: 1, ratio: 1 };
     this.alone = null; this.tool = "move"; this.hover = -1; this.picked = -1; this.lasso = null; this.mixed = 1;
     const pick = root.querySelector("[data-map-layout]");
@@ -273,8 +279,13 @@ class RowMap {
   words(point) {
     const i = this.item.get(point), { items, colours } = this.data;
     if (items && i !== undefined) return [items.said[i], items.texts[i]].filter(Boolean).join(" · ") || `row ${items.rows[i]}`;
-    const known = colours.filter((c) => c.names.length && c.codes[point] !== 65535);
-    return known.map((c) => `${c.name} ${c.names[c.codes[point]]}`).join(" · ");
+    const of = (name) => colours.find((c) => c.name === name && c.names.length && c.codes[point] !== 65535);
+    const word = (c) => c.names[c.codes[point]];
+    return colours.filter((c) => of(c.name) && !/: (answer|error)$/.test(c.name)).map((c) => {
+      const answer = of(`${c.name}: answer`);
+      const named = c.name === "split" ? "" : `${c.name} `;
+      return named + word(c) + (answer && word(answer) !== word(c) ? `, answered ${word(answer)}` : "");
+    }).join(" · ");
   }
 
   tile(point, side) {
@@ -335,7 +346,7 @@ class RowMap {
       if (this.data.items && !this.item.has(point)) {
         const note = document.createElement("p");
         note.className = "dim";
-        note.textContent = `Of ${said(this.kept.length, "row")} the report keeps what they are; this is another one.`;
+        note.textContent = `The report keeps what ${this.kept.length.toLocaleString("en")} of the rows are; the chosen one is not among them.`;
         box.append(note);
       }
     }
