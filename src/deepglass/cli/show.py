@@ -129,6 +129,8 @@ def show_run(run: Run) -> None:
             grid.add_row(metric, short_figure(value), *spread, *others)
         out.print()
         out.print(grid)
+    for sentence in metrics.get("health", []):
+        err.print(f"  health: {sentence}", style="yellow", soft_wrap=True)
     seconds = metrics["seconds"]
     out.print(
         f"\n{metrics['parameters']:,} weights, {short_span(seconds['train'])} of training, "

@@ -35,6 +35,7 @@ from deepglass.run.spec import Spec
 from deepglass.run.starting import start_from
 from deepglass.run.suited import trunk_of
 from deepglass.run.varying import change_for, vary_sounds
+from deepglass.run.watching import Alarm, alarms, moments_of, watched
 from deepglass.training.checkpoint import weights_sha256
 from deepglass.training.events import HistoryFile, Listener
 from deepglass.training.plan import Plan, fit_to_budget
@@ -138,7 +139,7 @@ def train(spec: Spec, prepared: Prepared, folder: Folder, listeners: Sequence[Li
         objective.enter(prepared.table.environment)
     objective.begin(parts["train"])
     folder.begin(spec, prepared, plan)
-    course = _course(folder, objective, prepared, parts)
+    course = [*_course(folder, objective, prepared, parts), *watched(objective, parts, folder.path)]
     own = [HistoryFile(folder.path / "history.jsonl"), *_sheets(folder, objective, prepared, plan), *counts, *course]
     heard = [*own, *listeners]
     trainer = Trainer(heard, folder.checkpoints, folder.store_plan)
@@ -171,6 +172,7 @@ def resume(
     history_file = HistoryFile(folder.path / "history.jsonl", state.values["step"] if state else 0)
     counts = _counts(spec, prepared, folder, objective, plan.device, state.values["step"] if state else 0)
     course = _course(folder, objective, prepared, parts, state.values["step"] if state else 0)
+    course += watched(objective, parts, folder.path, state.values["step"] if state else 0)
     heard = [history_file, *_sheets(folder, objective, prepared, plan), *counts, *course, *listeners]
     trainer = Trainer(heard, folder.checkpoints, folder.store_plan)
     stream = _stream(spec, prepared, objective, parts["train"], plan)
@@ -197,6 +199,12 @@ def _course(
     part = "test" if len(parts["test"]) else "train"
     data = parts[part].subset(np.searchsorted(prepared.rows(part), rows)) if len(rows) else None
     return [Course(folder.path, objective, data, from_step)] if data is not None else []
+
+
+def _alarms(spec: Spec, prepared: Prepared, folder: Folder, plan: Plan) -> list[Alarm]:
+    """What the watch found."""
+    trunk = trunk_of(spec, prepared.inputs, prepared.outputs)
+    return alarms(moments_of(folder.path), trunk, plan.learning_rate, plan.clip)
 
 
 def _counts(
@@ -274,6 +282,7 @@ def _finish(
         "reason": history.reason,
         "step": history.step,
         "notes": [*prepared.notes, *(evaluation.remarks if evaluation is not None else ())],
+        "health": [str(a) for a in _alarms(spec, prepared, folder, history.plan)],
         "versions": folder.versions(),
     }
     trained = Trained(objective, history.plan, history, figures, best, calibration, metrics)
