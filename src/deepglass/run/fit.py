@@ -27,6 +27,7 @@ from deepglass.objectives._semi import SemiSupervised
 from deepglass.objectives.base import OBJECTIVES, Objective
 from deepglass.run.course import Course, followed
 from deepglass.run.folder import Folder
+from deepglass.run.grounds import grounds
 from deepglass.run.guesses import GuessCounts, asked_rows, hidden_truths
 from deepglass.run.planning import make_plan, most_steps, threads_for
 from deepglass.run.prepare import Prepared, with_context
@@ -140,6 +141,7 @@ def train(spec: Spec, prepared: Prepared, folder: Folder, listeners: Sequence[Li
     objective.begin(parts["train"])
     folder.begin(spec, prepared, plan)
     course = [*_course(folder, objective, prepared, parts), *watched(objective, parts, folder.path)]
+    course += grounds(prepared, objective, device, folder.path)
     own = [HistoryFile(folder.path / "history.jsonl"), *_sheets(folder, objective, prepared, plan), *counts, *course]
     heard = [*own, *listeners]
     trainer = Trainer(heard, folder.checkpoints, folder.store_plan)
@@ -173,6 +175,7 @@ def resume(
     counts = _counts(spec, prepared, folder, objective, plan.device, state.values["step"] if state else 0)
     course = _course(folder, objective, prepared, parts, state.values["step"] if state else 0)
     course += watched(objective, parts, folder.path, state.values["step"] if state else 0)
+    course += grounds(prepared, objective, plan.device, folder.path, state.values["step"] if state else 0)
     heard = [history_file, *_sheets(folder, objective, prepared, plan), *counts, *course, *listeners]
     trainer = Trainer(heard, folder.checkpoints, folder.store_plan)
     stream = _stream(spec, prepared, objective, parts["train"], plan)

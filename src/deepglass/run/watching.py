@@ -34,7 +34,6 @@ SICK = 0.5  # of a layer's units: sparse layers rest on many rows, but not half 
 VANISHED = 1e-4  # the first layer's share of the last one's relative gradient
 DEEP = 4  # layers from which gradients can vanish on their way
 EXPLODED = 10.0  # times a layer's weights; healthy gradients are some hundredths of them
-SPIKE, SPIKES_FROM = 1000.0, 1.0  # a gradient so many times the usual one, if it is also that share of the weights
 
 KINDS = ("dead", "saturated", "vanishing", "exploding")
 _SQUASHED: dict[type[nn.Module], tuple[float, float]] = {nn.Tanh: (-1.0, 1.0), nn.Sigmoid: (0.0, 1.0)}
@@ -308,20 +307,20 @@ def _exploding(moments: Sequence[Moment], trunk: str, rate: float | None, clip: 
     worst = max(moments, key=lambda m: m.most)
     usual = float(np.median([m.usual for m in moments]))
     broken = sum(m.broken for m in moments)
-    spike = worst.most > SPIKES_FROM and worst.most > SPIKE * usual
-    if not broken and worst.most < EXPLODED and not spike:
+    grew = worst.most >= EXPLODED
+    if not broken and not grew:
         return []
     cure = [] if clip else ["training.clip=1"]
     cure.append(f"a lower training.learning_rate ({rate:g})" if rate else "a lower training.learning_rate")
     if trunk == "rnn":
         cure.append("network=lstm, whose memory is not multiplied at each step")
     said = []
-    if worst.most >= EXPLODED or spike:
+    if grew:
         said.append(f"its gradient grew to {worst.most:.3g} times its weights (exploding), {usual:.2g} is usual")
     if broken:
         times = "once" if broken == 1 else f"{broken} times"
         said.append(f"the loss stopped being finite {times} (exploding)")
-    layer = worst.where if worst.most >= EXPLODED or spike else "the network"
+    layer = worst.where if grew else "the network"
     return [Alarm("exploding", layer, "; ".join(said), _either(cure), worst.step)]
 
 

@@ -34,6 +34,7 @@ from deepglass.understand.drawn import drawn_again, latent_map, samples_of
 from deepglass.understand.explain.telling import reasons_told
 from deepglass.understand.filters import looked_for
 from deepglass.understand.guessed import guessed
+from deepglass.understand.inside.inside import inside_of
 from deepglass.understand.report import measure
 from deepglass.understand.report.facts import (
     Baseline,
@@ -124,6 +125,7 @@ def gather(
         again=drawn_again(objective, prepared, folder.plan().device),
         latent=latent_map(objective, prepared, folder.plan().device),
         map=map_of(folder.path, prepared, objective, kept["calibration"], folder.plan().device, wish),
+        inside=inside_of(folder, prepared, objective),
     )
 
 

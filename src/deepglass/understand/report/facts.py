@@ -18,6 +18,7 @@ from deepglass.features.base import Metric
 from deepglass.understand.report.adversarial_facts import Contest
 from deepglass.understand.report.agent_facts import AgentFacts
 from deepglass.understand.report.drawn_facts import Again, LatentMap, Samples
+from deepglass.understand.report.inside_facts import Inside
 from deepglass.understand.report.map_facts import MapFacts
 from deepglass.understand.report.picture_facts import Curves, Filters, Legend, Overlay, Redrawn, Varied, Verification
 from deepglass.understand.report.semi_facts import Guessed
@@ -352,6 +353,7 @@ class Facts:
         again: rows that were drawn again.
         latent: the learned space.
         map: rows in the learned space, to be walked through.
+        inside: what goes on inside the network.
     """
 
     name: str
@@ -373,3 +375,4 @@ class Facts:
     again: Again | None = None
     latent: LatentMap | None = None
     map: MapFacts | None = None
+    inside: Inside | None = None

@@ -20,12 +20,14 @@ from deepglass.understand.report.panels import (
     agent,
     attention,
     augmentation,
+    boundary,
     calibration,
     confusion,
     data,
     figures,
     filters,
     findings,
+    health,
     latent,
     learning,
     map,
@@ -54,6 +56,7 @@ PANELS = (
     data,
     augmentation,
     learning,
+    health,
     semi,
     adversarial,
     figures,
@@ -66,6 +69,7 @@ PANELS = (
     again,
     latent,
     map,
+    boundary,
     texts,
     sounds,
     attention,
@@ -126,8 +130,8 @@ def render(facts: Facts) -> str:
 
 
 def _parts(page: Traversable, ending: str, facts: Facts) -> str:
-    """The page's own style or script, and the map's where there is one."""
-    names = ["page", "map"] if facts.map is not None else ["page"]
+    """The page's own style or script, and those of the map and the inside where there are any."""
+    names = ["page", *(["map"] if facts.map is not None else []), *(["inside"] if facts.inside is not None else [])]
     return "\n".join(page.joinpath(f"{name}.{ending}").read_text("utf-8") for name in names)
 
 

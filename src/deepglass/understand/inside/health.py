@@ -1,0 +1,28 @@
+"""What the watch over a run wrote, as the report tells it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deepglass.run.watching import alarms, moments_of
+from deepglass.training.plan import Plan
+from deepglass.understand.report.inside_facts import Health, Ill, Pulse
+
+STEPS = 120  # evaluations that are drawn, at most
+
+
+def health_of(folder: Path, trunk: str, plan: Plan) -> Health | None:
+    """Alarms, and each layer over the run; None for runs that were not watched."""
+    moments = moments_of(folder)
+    if not moments:
+        return None
+    found = alarms(moments, trunk, plan.learning_rate, plan.clip)
+    last = moments[-1]
+    names = dict.fromkeys([n for m in moments for n in m.gradient] + list(last.dead) + list(last.saturated))
+    shown = moments[:: max(1, -(-len(moments) // STEPS))]
+    pulses = []
+    for name in names:
+        there = [(m.step, m.gradient[name]) for m in shown if name in m.gradient]
+        steps, values = zip(*there, strict=True) if there else ((), ())
+        pulses.append(Pulse(name, steps, values, last.dead.get(name), last.saturated.get(name)))
+    return Health(tuple(Ill(a.kind, a.layer, a.text, a.cure) for a in found), tuple(pulses))

@@ -1,0 +1,21 @@
+"""All that the report tells of a network's inside."""
+
+from __future__ import annotations
+
+from deepglass.objectives.base import Objective
+from deepglass.run.folder import Folder
+from deepglass.run.prepare import Prepared
+from deepglass.run.suited import trunk_of
+from deepglass.understand.inside.boundary import boundaries
+from deepglass.understand.inside.health import health_of
+from deepglass.understand.report.inside_facts import Inside
+
+
+def inside_of(folder: Folder, prepared: Prepared, objective: Objective) -> Inside:
+    """Health, boundaries, an example and visions, as far as this kind of run has them."""
+    plan, spec = folder.plan(), folder.spec()
+    trunk = "" if objective.own_network else trunk_of(spec, prepared.inputs, prepared.outputs)
+    return Inside(
+        health=health_of(folder.path, trunk, plan),
+        boundaries=boundaries(folder.path, prepared, objective, plan.device),
+    )

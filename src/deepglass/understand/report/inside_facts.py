@@ -1,0 +1,154 @@
+"""What goes on inside a network, as plain data: its health, its boundaries, one row on its way through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+
+class Ill(NamedTuple):
+    """Something that ails a layer: what was seen, and what helps."""
+
+    kind: str
+    layer: str
+    text: str
+    cure: str
+
+
+class Pulse(NamedTuple):
+    """A layer over the run.
+
+    Args:
+        steps, gradient: the norm of its gradient relative to its weights, at each evaluation.
+        dead, saturated: share of its units in the end; None where it has no such activation.
+    """
+
+    layer: str
+    steps: tuple[int, ...]
+    gradient: tuple[float, ...]
+    dead: float | None = None
+    saturated: float | None = None
+
+
+@dataclass(frozen=True)
+class Health:
+    """What the watch over a run saw.
+
+    Args:
+        alarms: none for a healthy network.
+        pulses: the layers, first one first.
+    """
+
+    alarms: tuple[Ill, ...]
+    pulses: tuple[Pulse, ...]
+
+
+class Ground(NamedTuple):
+    """The answers over a plane at one step, as a picture whose first row is the top.
+
+    Args:
+        points: (N, 2) the rows' places, where they differ from step to step; None where they stay.
+    """
+
+    step: int
+    picture: bytes
+    points: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """A plane through the inputs or the learned space, and what is answered where.
+
+    Args:
+        across, up: names of the axes.
+        ends: left, right, bottom, top.
+        grounds: the answers at some steps of the run, in order.
+        points: (N, 2) rows.
+        codes: (N,) int, the rows' true classes; -1 where unknown. For numbers their place from 0 to 1, times 255.
+        names: the classes; empty for a number.
+        span: of a number, the values of the two ends of the colour scale.
+        told: a sentence on how it was made.
+        learned: it is the learned space.
+    """
+
+    output: str
+    across: str
+    up: str
+    ends: tuple[float, float, float, float]
+    grounds: tuple[Ground, ...]
+    points: np.ndarray
+    codes: np.ndarray
+    names: tuple[str, ...] = ()
+    span: tuple[float, float] | None = None
+    told: str = ""
+    learned: bool = False
+
+
+class Stop(NamedTuple):
+    """A layer that a row goes through.
+
+    Args:
+        kind: "maps" are small pictures, "bars" one value a unit, "times" units (rows) over time (columns).
+        shape: what the layer gave.
+        pictures: for maps, and one for times.
+        values: for bars, each from -1 to 1 of the layer's largest.
+        more: units that are not shown.
+    """
+
+    layer: str
+    kind: Literal["maps", "bars", "times"]
+    shape: tuple[int, ...]
+    pictures: tuple[bytes, ...] = ()
+    values: tuple[float, ...] = ()
+    more: int = 0
+
+
+@dataclass(frozen=True)
+class Example:
+    """One test row, layer by layer.
+
+    Args:
+        row: its place in the source.
+        picture: itself, where it has one.
+        given: its values in words, where it has none.
+        scores: output -> names and probabilities, or the one value as text with None.
+        truth: output -> what is true.
+    """
+
+    row: int
+    stops: tuple[Stop, ...]
+    picture: bytes | None = None
+    given: tuple[tuple[str, str], ...] = ()
+    scores: tuple[tuple[str, tuple[tuple[str, float | None], ...]], ...] = ()
+    truth: tuple[tuple[str, str], ...] = ()
+
+
+class Vision(NamedTuple):
+    """A picture that was made so that a unit or a class answers strongly."""
+
+    name: str
+    picture: bytes
+
+
+class Visions(NamedTuple):
+    """A layer's pictures; the classes are the last layer."""
+
+    layer: str
+    pictures: tuple[Vision, ...]
+
+
+@dataclass(frozen=True)
+class Inside:
+    """All of it; what is unknown is left out."""
+
+    health: Health | None = None
+    boundaries: tuple[Boundary, ...] = ()
+    example: Example | None = None
+    visions: tuple[Visions, ...] = ()
+
+    def without_rows(self) -> Inside:
+        """Without single rows: boundaries of columns keep their ground, the learned space is made of rows."""
+        kept = (replace(b, points=b.points[:0], codes=b.codes[:0]) for b in self.boundaries if not b.learned)
+        return replace(self, boundaries=tuple(kept), example=None)

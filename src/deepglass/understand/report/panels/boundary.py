@@ -1,0 +1,115 @@
+"""The boundary: what is answered over a plane, rows over it, a slider over the run (`page/inside.js`)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from deepglass.understand.report.charts.axes import Axis
+from deepglass.understand.report.facts import Facts
+from deepglass.understand.report.inside_facts import Boundary, Ground
+from deepglass.understand.report.markup import Panel, colour_keys, label, source_of, text
+from deepglass.understand.report.numerals import count, number, plural
+from deepglass.understand.report.palette import Colour, colour, css
+
+_SIDE = 300  # of the plane
+_LEFT, _BOTTOM, _TOP = 46, 36, 8
+_NONE: Colour = (150, 150, 150)
+
+
+def panel(facts: Facts) -> Panel | None:
+    """A card a plane; None where no plane is known."""
+    seen = facts.inside.boundaries if facts.inside is not None else ()
+    if not seen:
+        return None
+    output = text(seen[0].output)
+    points = ", the test rows as points in their true colours" if any(len(b.points) for b in seen) else ""
+    lead = f"What is answered for {output} where{points}; the paler a place, the less sure the network is there."
+    cards = "".join(map(_card, seen))
+    return Panel("The boundary", lead, _keys(seen[0]) + f'<div class="grounds">{cards}</div>', short="Boundary")
+
+
+def _keys(seen: Boundary) -> str:
+    if seen.names:
+        return colour_keys((label(name, 24), css(colour(k))) for k, name in enumerate(seen.names))
+    assert seen.span is not None
+    low, high = seen.span
+    return colour_keys([(f"{number(low)} and less", css(colour(0))), (f"{number(high)} and more", css(colour(5)))])
+
+
+def _card(seen: Boundary) -> str:
+    across = Axis(seen.ends[0], seen.ends[1], _LEFT, _LEFT + _SIDE)
+    up = Axis(seen.ends[2], seen.ends[3], _TOP + _SIDE, _TOP)
+    width, height = _LEFT + _SIDE + 8, _TOP + _SIDE + _BOTTOM
+    last = len(seen.grounds) - 1
+    images = "".join(
+        f'<image href="{source_of(g.picture)}" x="{_LEFT}" y="{_TOP}" width="{_SIDE}" height="{_SIDE}" '
+        f'preserveAspectRatio="none"{"" if i == last else " display=none"}/>'
+        for i, g in enumerate(seen.grounds)
+    )
+    title = "The learned space" if seen.learned else f"{label(seen.across, 26)} and {label(seen.up, 26)}"
+    said = f"what is answered over {text(seen.across)} and {text(seen.up)}"
+    svg = (
+        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{said}">'
+        f'<rect class="ground" x="{_LEFT}" y="{_TOP}" width="{_SIDE}" height="{_SIDE}" rx="3"/>{images}'
+        f"{_ticks(seen, across, up)}{_dots(seen, across, up)}</svg>"
+    )
+    told = f'<p class="dim">{text(seen.told)}</p>' if seen.told else ""
+    return f"<figure data-ground><h3>{title}</h3>{svg}{_slider(seen, across, up)}{told}</figure>"
+
+
+def _ticks(seen: Boundary, across: Axis, up: Axis) -> str:
+    if seen.learned:  # its directions have no unit
+        x_name, y_name, marks = text(seen.across), text(seen.up), ""
+    else:
+        x_name, y_name = text(seen.across), text(seen.up)
+        marks = "".join(
+            f'<text class="mid" x="{across(v)}" y="{_TOP + _SIDE + 15}">{said}</text>' for v, said in across.ticks(5)
+        )
+        marks += "".join(f'<text class="end" x="{_LEFT - 6}" y="{up(v) + 4}">{said}</text>' for v, said in up.ticks(5))
+    middle = _TOP + _SIDE / 2
+    names = f'<text class="mid name" x="{_LEFT + _SIDE / 2}" y="{_TOP + _SIDE + 31}">{x_name}</text>'
+    names += f'<text class="mid name" transform="translate(11 {middle}) rotate(-90)">{y_name}</text>'
+    return marks + names
+
+
+def _dots(seen: Boundary, across: Axis, up: Axis) -> str:
+    dots = []
+    for (x, y), code in zip(seen.points.tolist(), seen.codes.tolist(), strict=False):
+        if not (seen.ends[0] <= x <= seen.ends[1] and seen.ends[2] <= y <= seen.ends[3]):
+            continue
+        dots.append(f'<circle cx="{across(x)}" cy="{up(y)}" r="3" fill="{css(_tint(seen, code))}"/>')
+    return f'<g class="rows">{"".join(dots)}</g>'
+
+
+def _tint(seen: Boundary, code: int) -> Colour:
+    if code < 0:
+        return _NONE
+    if seen.names:
+        return colour(code)
+    low, high = np.array(colour(0), float), np.array(colour(5), float)
+    grey = np.array([200.0, 200.0, 200.0])
+    part = code / 255
+    mixed = low + (grey - low) * 2 * part if part < 0.5 else grey + (high - grey) * (2 * part - 1)
+    red, green, blue = (round(float(v)) for v in mixed)
+    return red, green, blue
+
+
+def _slider(seen: Boundary, across: Axis, up: Axis) -> str:
+    if len(seen.grounds) < 2:
+        return ""
+    last = len(seen.grounds) - 1
+    steps = "|".join("kept" if g.step < 0 else f"step {count(g.step)}" for g in seen.grounds)
+    moved = ""
+    if all(g.points is not None for g in seen.grounds) and len(seen.points):
+        moved = f' data-moves="{"|".join(_places(g, across, up) for g in seen.grounds)}"'
+    said = "kept weights" if seen.grounds[-1].step < 0 else f"step {count(seen.grounds[-1].step)}"
+    return (
+        f'<label class="groundbar scripted" hidden>Training <input type="range" min="0" max="{last}" value="{last}" '
+        f'data-steps="{steps}"{moved} aria-valuetext="{said}"><output>{said}</output></label>'
+        f'<p class="hidden">{plural(len(seen.grounds), "moment")} of the run</p>'
+    )
+
+
+def _places(ground: Ground, across: Axis, up: Axis) -> str:
+    assert ground.points is not None
+    return " ".join(f"{across(x):.0f},{up(y):.0f}" for x, y in ground.points.tolist())

@@ -1,0 +1,72 @@
+"""The health of the network: what the watch over the run found, and how gradients went through the layers."""
+
+from __future__ import annotations
+
+import math
+
+from deepglass.understand.report.charts.curves import Line, curves
+from deepglass.understand.report.facts import Facts
+from deepglass.understand.report.inside_facts import Health, Ill, Pulse
+from deepglass.understand.report.markup import Panel, columns, table, text
+from deepglass.understand.report.numerals import percent, plural
+
+_LINES = 5  # layers drawn
+
+
+def panel(facts: Facts) -> Panel | None:
+    """Alarms with their cures, gradients, and the shares of ill units; None for runs that were not watched."""
+    health = facts.inside.health if facts.inside is not None else None
+    if health is None or not (health.pulses or health.alarms):
+        return None
+    if health.alarms:
+        lead = f"The watch over the training found {plural(len(health.alarms), 'ailment')}."
+    else:
+        lead = "Nothing ails it: no layer is dead or saturated, and gradients neither vanished nor exploded."
+    ills = "".join(map(_ill, health.alarms))
+    found = f'<div class="findings">{ills}</div>' if ills else ""
+    return Panel("Health of the network", lead, found + columns(_gradients(health), _units(health)), short="Health")
+
+
+def _ill(ill: Ill) -> str:
+    return (
+        f'<article><h3><span class="tag">{text(ill.kind)}</span> {text(ill.layer)}</h3>'
+        f"<p>{text(ill.text)}.</p><p>Cure: <code>{text(ill.cure)}</code></p></article>"
+    )
+
+
+def _gradients(health: Health) -> str:
+    drawn = [p for p in health.pulses if len(p.steps) > 1 and max(p.gradient) > 0]
+    if not drawn:
+        return ""
+    chosen = (
+        drawn if len(drawn) <= _LINES else [drawn[round(i * (len(drawn) - 1) / (_LINES - 1))] for i in range(_LINES)]
+    )
+    steps = sorted({s for p in chosen for s in p.steps})
+    lines = [_line(p, steps, f"c{i + 1}") for i, p in enumerate(chosen)]
+    title = "Gradients <small>norm relative to the layer's weights</small>"
+    return curves(title, [float(s) for s in steps], lines, x_name="step", log=True)
+
+
+def _line(pulse: Pulse, steps: list[int], css: str) -> Line:
+    known = dict(zip(pulse.steps, pulse.gradient, strict=True))
+    values = [known.get(s, math.nan) for s in steps]
+    return Line(_short(pulse.layer), [v if v > 0 else math.nan for v in values], css)
+
+
+def _short(layer: str) -> str:
+    return layer.partition(" (")[0]
+
+
+def _units(health: Health) -> str:
+    rows = [
+        (text(p.layer), _share(p.dead), _share(p.saturated))
+        for p in health.pulses
+        if p.dead is not None or p.saturated is not None
+    ]
+    if not rows:
+        return ""
+    return table(["layer", "dead units", "saturated units"], rows, caption="Share of each layer's units that are ill")
+
+
+def _share(share: float | None) -> str:
+    return percent(share, 0) if share is not None else "–"
