@@ -61,6 +61,7 @@ OPTIONAL = {
     "transformers",
     "ray",
     "optuna",
+    "umap",
 }
 FEATURE_ENDS = {"torch", "deepglass.nn"}  # so that fitting and encoding need no torch
 

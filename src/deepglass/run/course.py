@@ -74,7 +74,7 @@ class Course(Listener):
 
 
 def followed(prepared: Prepared, objective: Objective) -> np.ndarray:
-    """Which rows of the table are followed: spread over the test part; none for kinds that have no rows of their own."""
+    """Which rows of the table are followed: spread over the test part; none where rows lie in no space."""
     if objective.acts or objective.in_order or prepared.table.environment is not None:
         return np.zeros(0, int)
     rows = prepared.rows("test")

@@ -13,8 +13,8 @@ from deepglass.objectives.base import Objective
 from deepglass.run.folder import Folder
 from deepglass.run.prepare import Prepared
 from deepglass.understand.agents import random_play
-from deepglass.understand.atlas.atlas import Wish
 from deepglass.understand.alone import NAME, labelled_alone
+from deepglass.understand.atlas.atlas import AS_USUAL, Wish
 from deepglass.understand.baselines import baselines
 from deepglass.understand.gather import gather
 from deepglass.understand.report.facts import OutputFacts
@@ -50,7 +50,7 @@ def add_report(
     objective: Objective,
     best: Mapping[str, Mapping[str, Best]],
     samples: bool = True,
-    wish: Wish = Wish(),
+    wish: Wish = AS_USUAL,
 ) -> Path:
     """Write report.html and say where it is.
 

@@ -26,7 +26,7 @@ from deepglass.run.folder import Folder
 from deepglass.run.prepare import Prepared, Taken
 from deepglass.training.events import total_loss
 from deepglass.understand.agents import agent_facts
-from deepglass.understand.atlas.atlas import Wish, map_of
+from deepglass.understand.atlas.atlas import AS_USUAL, Wish, map_of
 from deepglass.understand.augmented import varied
 from deepglass.understand.contest import contest_of
 from deepglass.understand.doctor.found import findings_of
@@ -72,7 +72,7 @@ def gather(
     prepared: Prepared,
     objective: Objective,
     best: Mapping[str, Mapping[str, Best]],
-    wish: Wish = Wish(),
+    wish: Wish = AS_USUAL,
 ) -> Facts:
     """Everything that the report of a finished run needs, with the map as it was wished for."""
     figures = folder.metrics()

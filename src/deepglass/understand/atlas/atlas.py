@@ -35,6 +35,9 @@ class Wish(NamedTuple):
     layer: str = ""
 
 
+AS_USUAL = Wish()
+
+
 def check_wish(wish: Wish, objective: Objective) -> None:
     """Refuse what cannot be drawn, before anything is computed.
 
@@ -45,7 +48,7 @@ def check_wish(wish: Wish, objective: Objective) -> None:
     known = get_args(Plane)
     if wish.plane not in known:
         raise SpecError("unknown-name", f"--map: no layout {wish.plane!r}{near_miss(wish.plane, known)}")
-    if wish != Wish() and not mapped(objective):
+    if wish != AS_USUAL and not mapped(objective):
         raise SpecError("bad-value", "--map, --layer: this run has no rows that could lie on a map")
     if wish.layer:
         layer_of(objective, wish.layer)
@@ -64,7 +67,7 @@ def map_of(
     objective: Objective,
     calibration: Mapping[str, Calibration],
     device: str,
-    wish: Wish = Wish(),
+    wish: Wish = AS_USUAL,
 ) -> MapFacts | None:
     """The map of a finished run; None where there are no rows, or too few."""
     if not mapped(objective) or prepared.table.environment is not None:

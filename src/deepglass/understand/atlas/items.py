@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 from PIL import Image as Pillow
 
 from deepglass.features.audio import Audio
-from deepglass.features.base import Feature
+from deepglass.features.base import Column, Feature
 from deepglass.features.image import Image
 from deepglass.features.text import Text
 from deepglass.run.plain import answer_text, short_figure
@@ -66,7 +67,7 @@ def _words(colour: Colouring, places: np.ndarray) -> list[str]:
 
 def _text(prepared: Prepared, row: int) -> str:
     """A row's text, or its first values."""
-    parts = []
+    parts: list[str] = []
     for feature in prepared.inputs:
         value = prepared.table[feature.column][row]
         if isinstance(feature, Text) and value is not None:
@@ -122,12 +123,13 @@ def _pictures(feature: Image, seen: Points) -> list[Pillow.Image]:
     return tiles
 
 
-def _sounds(feature: Feature, inputs: Mapping[str, object]) -> list[Pillow.Image]:
+def _sounds(feature: Feature, inputs: Mapping[str, Column]) -> list[Pillow.Image]:
     assert isinstance(feature, Audio)
     column = inputs[feature.name]
-    bounds, values = column.offsets, column.values  # type: ignore[attr-defined]
+    bounds, values = column.offsets, column.values
+    assert bounds is not None
     tiles = []
-    for start, end in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, end in pairwise(bounds):
         wave = values[start:end] if end > start else np.zeros(feature.frames.rate // 10, values.dtype)
         picture = Pillow.open(io.BytesIO(spectrogram(wave, feature.frames)), formats=["PNG"]).convert("RGB")
         tiles.append(picture.resize((SIDE * 3 // 2, SIDE), Pillow.Resampling.BOX))

@@ -1,5 +1,5 @@
 
-// The map: points drawn by WebGL (by the plain canvas where there is none), walked through with pointer and keys.
+// The map: points drawn by WebGL (pixel by pixel where there is none), walked through with pointer and keys.
 function unpack(text) {
   const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   return new Uint16Array(bytes.buffer);
@@ -15,9 +15,12 @@ const FRAGMENT = `precision mediump float; varying vec4 tint; uniform mediump fl
 void main() { float d = length(gl_PointCoord - 0.5) * size; float k = clamp(size * 0.5 - d + 0.5, 0.0, 1.0);
   if (size < 3.0) k = 1.0; if (k == 0.0) discard; gl_FragColor = vec4(tint.rgb, 1.0) * tint.a * k; }`;
 
-function glPainter(canvas, count) {
-  const gl = canvas.getContext("webgl", { antialias: false, premultipliedAlpha: true });
+function glPainter(canvas, count, forced) {
+  const gl = canvas.getContext("webgl", { antialias: false, premultipliedAlpha: true, failIfMajorPerformanceCaveat: !forced });
   if (!gl) return null;
+  const driver = gl.getExtension("WEBGL_debug_renderer_info");
+  const renderer = driver ? gl.getParameter(driver.UNMASKED_RENDERER_WEBGL) : "";
+  if (!forced && /swiftshader|llvmpipe|softpipe|software|basic render/i.test(renderer)) return null;
   const program = gl.createProgram();
   for (const [kind, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]]) {
     const shader = gl.createShader(kind);
@@ -59,32 +62,36 @@ function glPainter(canvas, count) {
   };
 }
 
+// Without a graphics card: squares set pixel by pixel, which is faster there than WebGL in software.
 function plainPainter(canvas, count) {
   const flat = canvas.getContext("2d");
-  let from, to, colours, words = [];
+  let from, to, words, sheet, pixels;
   return {
     name: "canvas",
     place(a, b) { [from, to] = [a, b]; },
-    paint(given) {
-      colours = given;
-      words = new Uint32Array(given.buffer, given.byteOffset, count);
-    },
+    paint(colours) { words = new Uint32Array(colours.buffer, colours.byteOffset, count); },
     draw(view, mix, dot) {
-      flat.clearRect(0, 0, canvas.width, canvas.height);
-      let last = -1;
-      const [zoom, side] = [view.zoom * view.ratio / 65535, dot * view.ratio];
-      const [left, low] = [canvas.width / 2 - view.x * view.zoom * view.ratio, canvas.height / 2 + view.y * view.zoom * view.ratio];
-      for (let i = 0; i < count; i++) {
-        if (!colours[4 * i + 3]) continue;
-        if (words[i] !== last) {
-          last = words[i];
-          flat.fillStyle = `rgba(${colours[4 * i]},${colours[4 * i + 1]},${colours[4 * i + 2]},${colours[4 * i + 3] / 255})`;
-        }
-        const x = from[2 * i] + (to[2 * i] - from[2 * i]) * mix, y = from[2 * i + 1] + (to[2 * i + 1] - from[2 * i + 1]) * mix;
-        flat.fillRect(left + x * zoom - side / 2, low - y * zoom - side / 2, side, side);
+      const { width, height } = canvas;
+      if (!sheet || sheet.width !== width || sheet.height !== height) {
+        sheet = flat.createImageData(width, height);
+        pixels = new Uint32Array(sheet.data.buffer);
       }
+      pixels.fill(0);
+      const zoom = view.zoom * view.ratio, scale = zoom / 65535, side = Math.max(Math.round(dot * view.ratio), 1);
+      const [left, low] = [(width - side) / 2 - view.x * zoom, (height - side) / 2 + view.y * zoom];
+      for (let i = 0; i < count; i++) {
+        const word = words[i];
+        if (!word) continue;
+        const x = Math.round(left + (from[2 * i] + (to[2 * i] - from[2 * i]) * mix) * scale);
+        const y = Math.round(low - (from[2 * i + 1] + (to[2 * i + 1] - from[2 * i + 1]) * mix) * scale);
+        if (x < 0 || y < 0 || x + side > width || y + side > height) continue;
+        for (let line = y * width + x, end = line + side * width; line < end; line += width) {
+          for (let p = line; p < line + side; p++) pixels[p] = word;
+        }
+      }
+      flat.putImageData(sheet, 0, 0);
     },
-    finish() {},
+    finish() { flat.getImageData(0, 0, 1, 1); },
   };
 }
 
@@ -113,8 +120,8 @@ class RowMap {
     this.canvas = root.querySelector(".mappoints");
     this.over = root.querySelector(".mapover");
     root.querySelector(".mapstatic").classList.add("printed");
-    const plain = new URLSearchParams(location.search).get("map") === "plain";
-    this.painter = plain ? null : glPainter(this.canvas, this.count);
+    const asked = new URLSearchParams(location.search).get("map"); // "webgl" or "plain", to look at either
+    this.painter = asked === "plain" ? null : glPainter(this.canvas, this.count, asked === "webgl");
     if (!this.painter) {
       const other = this.canvas.cloneNode(); // a canvas that gave WebGL gives nothing else
       this.canvas.replaceWith(other);
@@ -374,8 +381,10 @@ class RowMap {
     this.picked = -1;
     for (const i of found) counts.set(colour.codes[i], (counts.get(colour.codes[i]) || 0) + 1);
     const often = colour.names.length ? [...counts].sort((a, b) => b[1] - a[1]).slice(0, 6) : [];
-    const parts = often.map(([code, n]) => `${code === 65535 ? "not known" : colour.names[code]} ${n.toLocaleString("en")}`);
+    const parts = often.map(([code, n]) => `${code === 65535 ? "not known" : colour.names[code]} (${n.toLocaleString("en")})`);
+    const error = this.data.colours.find((c) => c.name.endsWith(": error")), bad = (i) => (error.codes[i] === 65535 ? -1 : error.codes[i]);
     const kept = this.data.items ? found.filter((i) => this.item.has(i)) : [];
+    if (error) kept.sort((a, b) => bad(b) - bad(a));
     const title = said(found.length, "row") + (parts.length ? `: ${parts.join(", ")}` : "");
     this.list(title, kept.slice(0, 60), kept.length > 60 ? `The first 60 of ${kept.length.toLocaleString("en")} that are kept.` : "");
     this.later();

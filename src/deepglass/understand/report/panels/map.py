@@ -135,7 +135,9 @@ def _json(seen: MapFacts) -> str:
         if items.sprites is not None:
             sprites = items.sprites
             content["sprites"] = {"source": source_of(sprites.picture), "size": sprites.size, "across": sprites.across}
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c").replace("&", "\\u0026")
+    return (
+        json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c").replace("&", "\\u0026")
+    )
 
 
 def _layout(layout: Layout) -> dict[str, Any]:

@@ -1,0 +1,161 @@
+"""The map: rows where their space has them, what the page holds, and what --no-samples leaves out."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from sklearn.decomposition import PCA
+
+import deepglass
+from deepglass.errors import MissingExtra, SpecError
+from deepglass.run.course import course_of
+from deepglass.run.principal import principal
+from deepglass.run.run import Run
+from deepglass.understand.atlas.atlas import nearest
+
+
+def frame(rows: int = 240) -> pl.DataFrame:
+    random = np.random.default_rng(0)
+    a, b = random.standard_normal((2, rows))
+    word = np.where(a > 0.5, "high", "low")
+    return pl.DataFrame({"a": a, "secretive": b, "word": word, "kind": np.where(a + b > 0, "yes-sir", "no-sir")})
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    out = tmp_path_factory.mktemp("map") / "run"
+    return deepglass.train(frame(), "kind", out=out, steps=30, baselines=False, seed=0)
+
+
+def told(run: Run, **settings: Any) -> tuple[str, dict[str, Any]]:
+    """The report's html and the map's data in it."""
+    html = Path(deepglass.report(run, source=frame(), **settings)).read_text("utf-8")
+    found = re.search(r'<script type="application/json">(.*?)</script>', html, re.S)
+    assert found is not None
+    return html, json.loads(found[1])
+
+
+def unpacked(text: str) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text), "<u2").astype(float)
+
+
+@pytest.fixture(scope="module")
+def page(run: Run) -> tuple[str, dict[str, Any]]:
+    return told(run)
+
+
+@pytest.mark.parametrize(("rows", "dim"), [(200, 3), (300, 60), (300, 700), (30, 900)])
+def test_principal_directions_are_those_of_scikit_learn(rows: int, dim: int) -> None:
+    random = np.random.default_rng(1)
+    turned = np.linalg.qr(random.standard_normal((dim, dim)))[0]
+    points = (random.standard_normal((rows, dim)) * 0.7 ** np.arange(dim)) @ turned + 3
+    axes, known = principal(points, 2), PCA(2).fit(points)
+    assert np.abs((axes.directions * known.components_).sum(1)) == pytest.approx(1, abs=1e-3)
+    assert axes.kept == pytest.approx(known.explained_variance_ratio_.sum(), abs=1e-3)
+    assert np.abs(axes(points)) == pytest.approx(np.abs(known.transform(points)), abs=0.01)
+
+
+def test_principal_directions_of_points_that_are_all_one() -> None:
+    axes = principal(np.ones((5, 4)))
+    assert np.abs(axes(np.ones((5, 4)))).max() == 0
+    assert axes.kept == 1
+
+
+def test_each_row_lies_where_pca_has_it(run: Run, page: tuple[str, dict[str, Any]]) -> None:
+    data = page[1]
+    rows = data["items"]["rows"]
+    points = deepglass.embed(run, frame()).vectors[rows]
+    expected = PCA(2).fit_transform(points)
+    places = unpacked(data["layouts"][0]["places"]).reshape(-1, 2)[unpacked(data["kept"]).astype(int)]
+    for axis in (0, 1):
+        assert abs(np.corrcoef(expected[:, axis], places[:, axis])[0, 1]) > 0.999
+    spread = expected.std(0) / places.std(0)
+    assert spread[0] == pytest.approx(spread[1], rel=0.02)  # one scale for both axes
+
+
+def test_neighbours_are_the_nearest_in_the_whole_space() -> None:
+    points = np.random.default_rng(0).standard_normal((50, 7)).astype(np.float32)
+    kept = np.arange(10, 40)
+    found = nearest(points, kept, 4)
+    for i in range(50):
+        away = np.linalg.norm(points[kept] - points[i], axis=1)
+        away[kept == i] = np.inf
+        assert found[i].tolist() == np.argsort(away)[:4].tolist()
+
+
+def test_the_page_holds_points_and_colours_and_no_address(page: tuple[str, dict[str, Any]]) -> None:
+    html, data = page
+    assert "The map" in html
+    assert len(unpacked(data["layouts"][0]["places"])) == 2 * data["count"]
+    names = [c["name"] for c in data["colours"]]
+    assert names == ["kind", "kind: answer", "kind: error", "split", "a", "secretive", "word"]
+    assert data["count"] == len(data["items"]["said"])
+    assert not re.findall(r"(?:src|href)=[\"'](?!data:|#)|https?://(?!www\.w3\.org)", html)
+
+
+def test_the_label_of_a_row_is_the_source_s(page: tuple[str, dict[str, Any]]) -> None:
+    data, table = page[1], frame()
+    kind = data["colours"][0]
+    codes = unpacked(kind["codes"]).astype(int)
+    for point, row in zip(unpacked(data["kept"]).astype(int), data["items"]["rows"], strict=True):
+        assert kind["names"][codes[point]] == table["kind"][row]
+
+
+def test_the_course_ends_where_the_map_is(run: Run, page: tuple[str, dict[str, Any]]) -> None:
+    data = page[1]
+    steps = data["course"]["steps"]
+    assert steps[0] == 0
+    assert len(steps) == len(course_of(run.path)) >= 2
+    which = unpacked(data["course"]["which"]).astype(int)
+    course = unpacked(data["course"]["places"]).reshape(len(steps), len(which), 2)
+    places = unpacked(data["layouts"][0]["places"]).reshape(-1, 2)[which]
+    best = min(np.abs(moment - places).max() for moment in course[1:])  # the best weights were kept
+    assert best < 0.01 * 65535
+    assert np.abs(course[0] - places).max() > 0.01 * 65535
+
+
+def test_without_samples_nothing_tells_a_row(run: Run, page: tuple[str, dict[str, Any]]) -> None:
+    html, data = told(run, samples=False)
+    assert "items" not in data
+    assert "sprites" not in data
+    assert [c["name"] for c in data["colours"]] == ["kind", "kind: answer", "kind: error", "split"]
+    assert data["layouts"][0]["places"] == page[1]["layouts"][0]["places"]
+
+
+def test_tsne_lays_out_the_same_rows(run: Run) -> None:
+    data = told(run, map="tsne")[1]
+    assert [p["name"] for p in data["layouts"]] == ["PCA", "t-SNE"]
+    assert len(unpacked(data["layouts"][1]["which"])) == data["count"]
+
+
+def test_a_layer_s_own_space(run: Run) -> None:
+    html, data = told(run, layer="encoders.0")
+    assert "the space of layer encoders.0" in html
+    assert "course" not in data
+    with pytest.raises(SpecError, match="no layer 'trunc'; did you mean 'trunk'"):
+        deepglass.report(run, source=frame(), layer="trunc")
+
+
+def test_layouts_that_are_not_there_are_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SpecError, match="no layout 'tsme'; did you mean 'tsne'"):
+        deepglass.report(run, source=frame(), map="tsme")
+    monkeypatch.setitem(__import__("sys").modules, "umap", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'deepglass\[umap\]'"):
+        deepglass.report(run, source=frame(), map="umap")
+
+
+def test_followed_rows_change_no_weights(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = torch.get_rng_state()
+    monkeypatch.setattr("deepglass.run.course.Course._keep", lambda *_: None)
+    again = deepglass.train(frame(), "kind", out=tmp_path / "run", steps=30, baselines=False, seed=0)
+    torch.set_rng_state(before)
+    assert not course_of(again.path)
+    assert again.metrics["weights_sha256"] == run.metrics["weights_sha256"]
