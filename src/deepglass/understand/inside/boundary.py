@@ -144,7 +144,7 @@ def _space(moments: Sequence[Moment], paint: _Paint) -> Boundary:
         paint.codes,
         paint.names,
         paint.span,
-        told.replace("%", " %"),
+        told.replace("%", "\N{NO-BREAK SPACE}%"),
         learned=True,
     )
 

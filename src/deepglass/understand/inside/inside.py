@@ -7,7 +7,9 @@ from deepglass.run.folder import Folder
 from deepglass.run.prepare import Prepared
 from deepglass.run.suited import trunk_of
 from deepglass.understand.inside.boundary import boundaries
+from deepglass.understand.inside.example import example_of
 from deepglass.understand.inside.health import health_of
+from deepglass.understand.inside.visions import visions_of
 from deepglass.understand.report.inside_facts import Inside
 
 
@@ -18,4 +20,6 @@ def inside_of(folder: Folder, prepared: Prepared, objective: Objective) -> Insid
     return Inside(
         health=health_of(folder.path, trunk, plan),
         boundaries=boundaries(folder.path, prepared, objective, plan.device),
+        example=example_of(prepared, objective, plan.device),
+        visions=visions_of(prepared, objective, plan.device),
     )

@@ -24,6 +24,7 @@ from deepglass.understand.report.panels import (
     calibration,
     confusion,
     data,
+    example,
     figures,
     filters,
     findings,
@@ -46,6 +47,7 @@ from deepglass.understand.report.panels import (
     texts,
     thresholds,
     verification,
+    visions,
     why,
 )
 
@@ -79,7 +81,9 @@ PANELS = (
     calibration,
     mistakes,
     why,
+    example,
     filters,
+    visions,
     network,
     reproduce,
 )

@@ -8,7 +8,7 @@ for (const card of all("[data-ground]")) {
   const moves = slider.dataset.moves ? slider.dataset.moves.split("|").map((m) => m.split(" ").map((p) => p.split(","))) : null;
   slider.addEventListener("input", () => {
     const at = Number(slider.value);
-    images.forEach((image, i) => { if (i === at) image.removeAttribute("display"); else image.setAttribute("display", "none"); });
+    images.forEach((image, i) => { image.setAttribute("display", i === at ? "inline" : "none"); });
     if (moves && moves[at].length === dots.length) {
       dots.forEach((dot, i) => { dot.setAttribute("cx", moves[at][i][0]); dot.setAttribute("cy", moves[at][i][1]); });
     }

@@ -43,7 +43,7 @@ def _card(seen: Boundary) -> str:
     last = len(seen.grounds) - 1
     images = "".join(
         f'<image href="{source_of(g.picture)}" x="{_LEFT}" y="{_TOP}" width="{_SIDE}" height="{_SIDE}" '
-        f'preserveAspectRatio="none"{"" if i == last else " display=none"}/>'
+        f'preserveAspectRatio="none" display="{"inline" if i == last else "none"}"/>'
         for i, g in enumerate(seen.grounds)
     )
     title = "The learned space" if seen.learned else f"{label(seen.across, 26)} and {label(seen.up, 26)}"

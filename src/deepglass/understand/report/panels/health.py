@@ -7,10 +7,10 @@ import math
 from deepglass.understand.report.charts.curves import Line, curves
 from deepglass.understand.report.facts import Facts
 from deepglass.understand.report.inside_facts import Health, Ill, Pulse
-from deepglass.understand.report.markup import Panel, columns, table, text
+from deepglass.understand.report.markup import Panel, table, text
 from deepglass.understand.report.numerals import percent, plural
 
-_LINES = 5  # layers drawn
+_LINES = 4  # layers drawn: as many as there are colours
 
 
 def panel(facts: Facts) -> Panel | None:
@@ -24,7 +24,7 @@ def panel(facts: Facts) -> Panel | None:
         lead = "Nothing ails it: no layer is dead or saturated, and gradients neither vanished nor exploded."
     ills = "".join(map(_ill, health.alarms))
     found = f'<div class="findings">{ills}</div>' if ills else ""
-    return Panel("Health of the network", lead, found + columns(_gradients(health), _units(health)), short="Health")
+    return Panel("Health of the network", lead, found + _gradients(health) + _units(health), short="Health")
 
 
 def _ill(ill: Ill) -> str:
@@ -44,7 +44,7 @@ def _gradients(health: Health) -> str:
     steps = sorted({s for p in chosen for s in p.steps})
     lines = [_line(p, steps, f"c{i + 1}") for i, p in enumerate(chosen)]
     title = "Gradients <small>norm relative to the layer's weights</small>"
-    return curves(title, [float(s) for s in steps], lines, x_name="step", log=True)
+    return f'<div class="charts">{curves(title, [float(s) for s in steps], lines, x_name="step", log=True)}</div>'
 
 
 def _line(pulse: Pulse, steps: list[int], css: str) -> Line:

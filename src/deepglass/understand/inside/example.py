@@ -1,0 +1,146 @@
+"""One test row on its way through the network: what each layer makes of it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from PIL import Image as Pillow
+from torch import Tensor, nn
+
+from deepglass.data.batches import Batch, Dataset
+from deepglass.objectives.base import Objective
+from deepglass.objectives.supervised import Supervised
+from deepglass.run.plain import answer_text
+from deepglass.run.prepare import Prepared
+from deepglass.run.watching import names_of
+from deepglass.understand.maps import Listener, Map, stages_of
+from deepglass.understand.report import draw
+from deepglass.understand.report.inside_facts import Example, Stop
+from deepglass.understand.report.palette import colour
+from deepglass.understand.rows import mistake, picture_of
+
+TILES = 12  # maps of a layer
+BARS = 96  # units of a layer
+UNITS, TIMES = 48, 240  # of a heat map
+STOPS = 8  # layers
+CLASSES = 5  # with the highest scores
+_BENDS = (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish, nn.Softplus, nn.Tanh, nn.Sigmoid)
+
+
+def example_of(prepared: Prepared, objective: Objective, device: str) -> Example | None:
+    """The first test row (or training row) layer by layer; None for kinds of learning without one network."""
+    rows = prepared.rows("test") if len(prepared.rows("test")) else prepared.rows("train")
+    if not isinstance(objective, Supervised) or prepared.table.environment is not None or not len(rows):
+        return None
+    objective.eval()
+    data = prepared.dataset(rows[:1], device)
+    batch = data.batch(torch.zeros(1, dtype=torch.long))
+    stops = _maps(prepared, objective, data, batch) or _vectors(objective, batch)
+    if not stops:
+        return None
+    shown = mistake(prepared, rows, 0, "", "", None)
+    scores, truth = _scores(prepared, objective, batch, int(rows[0]))
+    return Example(shown.row, tuple(stops), shown.picture, tuple(shown.values.items()), scores, truth)
+
+
+def _maps(prepared: Prepared, objective: Objective, data: Dataset, batch: Batch) -> list[Stop]:
+    """The stages of a network that reads a picture by convolutions; empty for others."""
+    picture = picture_of(prepared)
+    if picture is None or not data.columns[picture.name].mask[0]:
+        return []
+    listener = Listener(objective, data.columns[picture.name].values.shape[1:])
+    with torch.enable_grad():
+        maps = listener.hear(objective.look, batch, grad=True)
+    if listener.first is None or all(m.name != listener.first for m in maps):
+        return []
+    return [_tiles(m) for m in stages_of(maps, listener.first)]
+
+
+def _tiles(m: Map) -> Stop:
+    values = m.values[0].detach().float().cpu().numpy()  # (C, Y, X)
+    strong = np.argsort(-np.abs(values).max((1, 2)), kind="stable")[:TILES]
+    most = max(float(np.abs(values).max()), 1e-9)
+    pictures = tuple(draw.photo(_grey(values[k] / most), 64) for k in sorted(strong.tolist()))
+    return Stop(m.name.removeprefix("network."), "maps", values.shape, pictures, more=len(values) - len(pictures))
+
+
+def _grey(share: np.ndarray) -> np.ndarray:
+    """-1 to 1 as bytes: mid grey is nothing; where nothing is negative, black is."""
+    low = 0.0 if share.min() >= 0 else 0.5
+    return np.clip(255 * (low + (1 - low) * share), 0, 255).round().astype(np.uint8)
+
+
+def _vectors(objective: Objective, batch: Batch) -> list[Stop]:
+    """What each layer with weights gives, after its bend where one follows at once."""
+    names = names_of(objective)
+    heard: dict[str, Tensor] = {}
+    at = [""]
+
+    def hear(name: str) -> Callable[[nn.Module, object, object], None]:
+        def leave(module: nn.Module, _: object, out: object) -> None:
+            value = out[0] if isinstance(module, nn.RNNBase) and isinstance(out, tuple) else out
+            if name in names:
+                at[0] = names[name]
+            elif not isinstance(module, _BENDS):
+                return
+            if isinstance(value, Tensor) and at[0] and value.ndim in (2, 3) and not at[0].startswith("encoder"):
+                heard[at[0]] = value[:1].detach().float().cpu()
+
+        return leave
+
+    hooks = [m.register_forward_hook(hear(n)) for n, m in objective.named_modules() if n]
+    try:
+        with torch.inference_mode():
+            objective.look(batch)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    kept = list(heard.items())
+    if len(kept) > STOPS:
+        kept = [kept[i] for i in np.unique(np.linspace(0, len(kept) - 1, STOPS).round().astype(int))]
+    members = objective.network.members
+    return [_stop(name, value[0].numpy(), members) for name, value in kept]
+
+
+def _stop(name: str, values: np.ndarray, members: int) -> Stop:
+    """Values (D,) as bars; (T, D) as units over time, or (M, D) of which the first member is shown."""
+    if values.ndim == 2 and (len(values) == 1 or (members > 1 and len(values) == members)):
+        values = values[0]
+    most = max(float(np.abs(values).max()), 1e-9)
+    if values.ndim == 1:
+        bars = tuple(round(float(v), 3) for v in values[:BARS] / most)
+        return Stop(name, "bars", values.shape, values=bars, more=max(len(values) - BARS, 0))
+    shown = values[:TIMES, :UNITS].T / most  # (units, T)
+    rgb = np.where(shown[..., None] < 0, colour(5), colour(0)).astype(np.uint8)
+    alpha = np.abs(shown * 255).round().astype(np.uint8)[..., None]
+    out = io.BytesIO()
+    Pillow.fromarray(np.concatenate([rgb, alpha], -1), "RGBA").save(out, "PNG", optimize=True)
+    return Stop(name, "times", values.shape, (out.getvalue(),), more=max(values.shape[1] - UNITS, 0))
+
+
+Scores = tuple[tuple[str, tuple[tuple[str, float | None], ...]], ...]
+
+
+def _scores(
+    prepared: Prepared, objective: Objective, batch: Batch, row: int
+) -> tuple[Scores, tuple[tuple[str, str], ...]]:
+    """The highest scores of each output that is a class or a number, and what is true."""
+    with torch.inference_mode():
+        answers = objective.predict(batch)
+    scores, truth = [], []
+    for output in prepared.outputs:
+        if output.kind not in ("category", "binary", "number"):
+            continue
+        best = {k: v.float().cpu().numpy() for k, v in answers[output.name].best().items()}
+        if output.kind == "number":
+            scores.append((output.name, ((answer_text(output.decode(best, {})[0]["value"]), None),)))
+        else:
+            shares = np.exp(best["log_probs"][0])
+            first = np.argsort(-shares, kind="stable")[:CLASSES]
+            scores.append((output.name, tuple((output.class_names[k], float(shares[k])) for k in first)))
+        raw = prepared.table[output.column][row]
+        truth.append((output.name, "not known" if raw is None else answer_text(raw)))
+    return tuple(scores), tuple(truth)
