@@ -20,6 +20,7 @@ from deepglass.training.plan import Plan
 ROWS, FEWEST = 2_000, 200  # rows that are followed; half as many as are evaluated, but not fewer than so many
 AXES = 32  # of each moment's own directions that are kept: 130 kB a moment
 MOMENTS = 40  # kept of a run: beyond them, every second one goes
+TOO_FAR = 1e12  # whose squares, added up, would not be finite
 FOLDER = "course"
 
 
@@ -62,10 +63,13 @@ class Course(Listener):
             parts = [self.objective.embed(batch).float().cpu().numpy() for batch in self.data.batches(512)]
         self.objective.train(training)
         points = np.concatenate(parts)
-        if not np.isfinite(points).all():
+        if not (np.abs(points) < TOO_FAR).all():  # nan too
             return
         axes = principal(points, AXES)
-        content = {"places": axes(points).astype(np.float16), "directions": axes.directions, "mean": axes.mean}
+        places = axes(points)
+        if np.abs(places).max() > np.finfo(np.float16).max:  # a run that goes astray
+            return
+        content = {"places": places.astype(np.float16), "directions": axes.directions, "mean": axes.mean}
         self.folder.mkdir(exist_ok=True)
         write_atomic(self.folder / f"{step:08d}.safetensors", save(content))
         kept = sorted(self.folder.glob("*.safetensors"))

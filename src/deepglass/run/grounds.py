@@ -23,6 +23,7 @@ from deepglass.features.base import Column, Feature, take_raw
 from deepglass.objectives._semi import SemiSupervised
 from deepglass.objectives.base import Objective
 from deepglass.objectives.supervised import Supervised
+from deepglass.run.course import TOO_FAR
 from deepglass.run.prepare import Prepared
 from deepglass.run.principal import principal
 from deepglass.training.checkpoint import write_atomic
@@ -136,7 +137,7 @@ class Grounds(Listener):
         said = asked(self.objective, self.output, self.rows)
         ground = asked(self.objective, self.output, self.plane) if self.plane is not None else None
         self.objective.train(training)
-        if not np.isfinite(points).all():
+        if not (np.abs(points) < TOO_FAR).all():  # nan too
             return
         axes = principal(points, 2)
         content: dict[str, Any] = {"points": axes(points), "value": said.value, "sure": said.sure}
