@@ -16,7 +16,7 @@ from PIL import Image as Pillow
 from test_report import base, checked, class_output
 
 from deepglass.data.augment import Augment
-from deepglass.data.batches import Dataset
+from deepglass.data.batches import Batch, Dataset
 from deepglass.data.table import Table
 from deepglass.features.base import Column, Feature
 from deepglass.features.boxes import Boxes
@@ -411,13 +411,37 @@ def test_of_several_pictures_in_a_row_the_first_is_looked_at() -> None:
     assert all(p.requires_grad for p in network.parameters())
 
 
-def test_networks_without_convolutions_over_pictures_show_none() -> None:
+@pytest.mark.parametrize("beside", [0, 3])
+def test_a_full_layer_over_all_pixels_shows_its_largest_weights_first(beside: int) -> None:
+    """`beside`: other inputs that the layer reads after the pixels."""
     pictures = pictures_of(20, 8)
-    labels = pl.Series("label", ["a", "b"] * 10)
-    picture, label = Image(name="image").fit([pictures]), Category(name="label").fit([labels])
-    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 2))
-    data = Dataset({"image": picture.encode(pictures)}, {"label": label.encode(labels)})
-    assert looked_for(network, lambda b: network(b.inputs["image"].values.float()), data, "image") is None
+    picture = Image(name="image").fit([pictures])
+    data = Dataset({"image": picture.encode(pictures)}, {})
+    layer = torch.nn.Linear(192 + beside, 70)
+    with torch.no_grad():
+        layer.weight[5] = 0.0
+        layer.weight[5, :64] = 9.0  # red, all over
+
+    def run(batch: Batch) -> torch.Tensor:
+        pixels = batch.inputs["image"].values.float().flatten(1) / 255
+        return layer(torch.cat([pixels, torch.zeros(len(batch), beside)], 1))
+
+    found = looked_for(layer, run, data, "image")
+    assert found is not None
+    assert (found.kernel, found.size, len(found.first), found.units, found.stages) == ((8, 8), (8, 8), 64, 70, ())
+    assert (opened(found.first[0])[..., :3] == (255, 128, 128)).all()
+    html = checked(base(filters=found))
+    assert re.search(r"64 of 70\sfilters of 8&nbsp;×&nbsp;8 pixels, those with the largest weights", html)
+    assert not layer._forward_pre_hooks
+
+
+def test_layers_that_read_something_else_of_the_same_width_show_none() -> None:
+    pictures = pictures_of(20, 8)
+    picture = Image(name="image").fit([pictures])
+    data = Dataset({"image": picture.encode(pictures)}, {})
+    layer = torch.nn.Linear(192, 2)
+    noise_alone = torch.randn(20, 192, generator=torch.Generator().manual_seed(0))
+    assert looked_for(layer, lambda batch: layer(noise_alone[: len(batch)]), data, "image") is None
 
 
 # -- a whole run -------------------------------------------------------------------------------------------------

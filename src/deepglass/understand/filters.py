@@ -1,7 +1,8 @@
-"""What a convolutional network looks for: its first filters, and the patches that later channels answer to most.
+"""What a network looks for in pictures: its first filters, and the patches that later channels answer to most.
 
 It listens to the modules of a forward pass and knows no network: wherever maps (B, C, Y, X) flow, the last map before
-their size changes is a stage. What one place of a stage sees of the picture is measured by gradients.
+their size changes is a stage. What one place of a stage sees of the picture is measured by gradients. A full layer that
+reads every pixel at once has filters as large as the picture, and no stages.
 
 Source: Zeiler and Fergus, 2013, arXiv 1311.2901 (top patches); Luo et al., 2017, arXiv 1701.04128 (effective fields).
 """
@@ -17,7 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from deepglass.data.batches import Dataset
+from deepglass.data.batches import Batch, Dataset
+from deepglass.nn.rbm import RBM
 from deepglass.understand.maps import Listener, Map, Run, stages_of
 from deepglass.understand.report import draw
 from deepglass.understand.report.picture_facts import Filters, Stage, Unit
@@ -30,6 +32,7 @@ BATCH = 64
 ASKED = 32  # pictures from whose gradients it is measured what a place sees
 UNITS, PATCHES, FIRST = 8, 6, 64
 ALIKE = 2  # channels of a map whose patches are mostly of one class; more would push others out
+SAME = 0.9  # correlation of what a full layer reads with the picture, at least
 FAINT = 0.05  # of the strongest gradient: what a place sees less of does not count
 
 
@@ -44,7 +47,7 @@ class _Field(NamedTuple):
 def looked_for(
     network: nn.Module, run: Run, data: Dataset, picture: str, labels: Sequence[str] | None = None
 ) -> Filters | None:
-    """First filters and top patches; None where no convolution reads this picture.
+    """First filters and top patches; None where neither a convolution nor a full layer reads this picture.
 
     Args:
         network: whose modules are listened to.
@@ -64,7 +67,7 @@ def looked_for(
     with torch.enable_grad():
         maps = listener.hear(run, few, grad=True)
         if listener.first is None or listener.pixels is None or all(m.name != listener.first for m in maps):
-            return None
+            return _of_full_layer(network, run, few, picture)
         stages = stages_of(maps, listener.first)
         fields = [_fields(m.values, listener.pixels, last=i == len(stages) - 1) for i, m in enumerate(stages)]
     names = [m.name for m in stages]
@@ -76,7 +79,47 @@ def looked_for(
         if m.name in best
     )
     kernel = (weights.shape[-2], weights.shape[-1])
-    return Filters(picture, size, _filters(weights), kernel, tuple(s for s in found if s.units), looked)
+    stages_found = tuple(s for s in found if s.units)
+    return Filters(picture, size, _filters(weights), kernel, stages_found, looked, len(weights))
+
+
+def _of_full_layer(network: nn.Module, run: Run, few: Batch, picture: str) -> Filters | None:
+    """The units of the first layer that reads all pixels at once, those with the largest weights first."""
+    codes = few.inputs[picture].values.flatten(1).float()  # (B, C * Y * X)
+    heard: list[Tensor] = []
+
+    def enter(module: nn.Module, args: tuple[Tensor, ...]) -> None:
+        if not heard and _reads(args[0], codes):
+            heard.append(_linear(module)[:, : codes.shape[1]])
+
+    hooks = [m.register_forward_pre_hook(enter) for m in network.modules() if isinstance(m, nn.Linear | RBM)]
+    try:
+        with torch.no_grad():
+            run(few)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if not heard:
+        return None
+    weights = heard[0].detach().float().cpu().numpy()
+    weights = weights[np.argsort(-np.square(weights).sum(1), kind="stable")]
+    shape = tuple(few.inputs[picture].values.shape[1:])
+    size = (shape[-2], shape[-1])
+    return Filters(picture, size, _filters(weights.reshape(-1, *shape)), size, units=len(weights))
+
+
+def _reads(seen: Tensor, codes: Tensor) -> bool:
+    """Whether what a layer was given begins with the picture's pixels, in whatever scale."""
+    if not seen.numel() or seen.shape[-1] < codes.shape[1] or seen.numel() != len(codes) * seen.shape[-1]:
+        return False
+    pixels = seen.reshape(len(codes), -1)[:, : codes.shape[1]].float()
+    both = torch.corrcoef(torch.stack([pixels.flatten(), codes.to(pixels.device).flatten()]))
+    return float(both[0, 1]) > SAME
+
+
+def _linear(module: nn.Module) -> Tensor:
+    assert isinstance(module, nn.Linear | RBM)
+    return module.weight
 
 
 # -- what a place sees -------------------------------------------------------------------------------------------

@@ -181,6 +181,7 @@ class Filters:
         kernel: rows and columns of these filters.
         stages: from the first map to the coarsest.
         looked_at: how many pictures were searched for patches.
+        units: how many filters the first layer has; 0: no more than are shown.
     """
 
     picture: str
@@ -189,6 +190,7 @@ class Filters:
     kernel: tuple[int, int]
     stages: tuple[Stage, ...] = ()
     looked_at: int = 0
+    units: int = 0
 
 
 class Version(NamedTuple):

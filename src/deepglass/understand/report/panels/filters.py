@@ -18,6 +18,8 @@ def panel(facts: Facts) -> Panel | None:
     lead = (
         "From edges to parts to whole things: below each map are the pieces of "
         f"{plural(filters.looked_at, 'picture')} that some of its channels answer to most."
+        if filters.stages
+        else "What the first layer weighs, place by place: mid grey counts nothing, light for, dark against."
     )
     left = _BYTES
     html = _first(filters) if filters.first else ""
@@ -31,10 +33,19 @@ def panel(facts: Facts) -> Panel | None:
 
 def _first(filters: Filters) -> str:
     kernel = f"{filters.kernel[0]}&nbsp;×&nbsp;{filters.kernel[1]}"
+    whole = filters.kernel == filters.size
     shown = "".join(image(f, f"filter {i}") for i, f in enumerate(filters.first))
+    more = filters.units > len(filters.first)
+    many = (
+        f"{count(len(filters.first))} of {plural(filters.units, 'filter')}"
+        if more
+        else plural(len(filters.first), "filter")
+    )
+    largest = ", those with the largest weights" if more and whole else ""
+    means = "; mid grey counts nothing, light for, dark against" if filters.stages else ""
     return (
-        f"<h3>The first filters <small>{plural(len(filters.first), 'filter')} of {kernel} pixels; mid grey counts "
-        f'nothing, light for, dark against</small></h3><div class="kernels">{shown}</div>'
+        f"<h3>The first filters <small>{many} of {kernel} pixels{largest}{means}</small></h3>"
+        f'<div class="kernels{" whole" if whole else ""}">{shown}</div>'
     )
 
 
