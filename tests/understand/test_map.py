@@ -123,7 +123,7 @@ def test_the_course_ends_where_the_map_is(run: Run, page: tuple[str, dict[str, A
 
 
 def test_without_samples_nothing_tells_a_row(run: Run, page: tuple[str, dict[str, Any]]) -> None:
-    html, data = told(run, samples=False)
+    data = told(run, samples=False)[1]
     assert "items" not in data
     assert "sprites" not in data
     assert [c["name"] for c in data["colours"]] == ["kind", "kind: answer", "kind: error", "split"]
