@@ -14,6 +14,7 @@ from conftest import Command
 import deepglass
 from deepglass.errors import SpecError
 from deepglass.objectives.contrastive import nt_xent, vicreg
+from deepglass.run.embedding import Embedded, write_vectors
 
 QUICK = {"baselines": False, "network": {"width": 8}}
 
@@ -89,26 +90,75 @@ def test_vectors_go_to_files_that_others_read(autoencoder: deepglass.Run, comman
     vectors, about = deepglass.embed(autoencoder)
     assert vectors.shape == (1797, 8)
     assert about["label"].n_unique() == 10
-    run = autoencoder.path
-    assert command("embed", run, "--out", tmp_path / "v.parquet").code == 0
+    for ending in ("parquet", "tsv", "txt", "bin"):
+        assert command("embed", autoencoder.path, "--out", tmp_path / f"v.{ending}").code == 0
     stored = pl.read_parquet(tmp_path / "v.parquet")
     np.testing.assert_allclose(stored["vector"].to_numpy(), vectors, rtol=1e-4, atol=1e-4)
     assert stored["label"].to_list() == about["label"].to_list()
-    assert command("embed", run, "--out", tmp_path / "v.tsv").code == 0
-    assert np.loadtxt(tmp_path / "v.tsv").shape == vectors.shape
-    assert len((tmp_path / "metadata.tsv").read_text().splitlines()) == 1 + len(vectors)
-    assert command("embed", run, "--out", tmp_path / "v.bin").code == 0
-    head, _, rest = (tmp_path / "v.bin").read_bytes().partition(b"\n")
-    assert head == b"1797 8"
-    name, _, rest = rest.partition(b" ")
-    assert name == b"row_0"
-    np.testing.assert_allclose(struct.unpack("<8f", rest[:32]), vectors[0], rtol=1e-4, atol=1e-4)
-    assert command("embed", run, "--out", tmp_path / "v.npy").code == 2
-    assert command("embed", run, "--out", tmp_path / "v.bin").code == 2  # it exists
+    np.testing.assert_allclose(np.loadtxt(tmp_path / "v.tsv", delimiter="\t"), vectors, rtol=1e-4, atol=1e-4)
+    head, *metadata = (tmp_path / "metadata.tsv").read_text().splitlines()
+    assert head.split("\t") == about.columns
+    assert metadata == ["\t".join(map(str, row)) for row in about.iter_rows()]
+    for read, path in ((_text, tmp_path / "v.txt"), (_binary, tmp_path / "v.bin")):
+        names, found = read(path.read_bytes())
+        assert names == [f"row_{i}" for i in range(1797)]
+        np.testing.assert_allclose(found, vectors, rtol=1e-4, atol=1e-4)
+
+
+def _text(content: bytes) -> tuple[list[str], np.ndarray]:
+    """word2vec's text, as gensim describes it: a head "rows width", then a line a word."""
+    head, *lines = content.decode().splitlines()
+    rows, width = map(int, head.split())
+    cells = [line.split(" ") for line in lines]
+    assert (len(cells), {len(c) for c in cells}) == (rows, {width + 1})
+    return [c[0] for c in cells], np.array([[float(v) for v in c[1:]] for c in cells])
+
+
+def _binary(content: bytes) -> tuple[list[str], np.ndarray]:
+    """word2vec's binary form: the same head, then each word, a space, little-endian float32, a line end."""
+    head, _, rest = content.partition(b"\n")
+    rows, width = map(int, head.split())
+    names, found = [], []
+    for _ in range(rows):
+        name, _, rest = rest.lstrip(b"\n").partition(b" ")
+        names.append(name.decode())
+        found.append(struct.unpack(f"<{width}f", rest[: 4 * width]))
+        rest = rest[4 * width :]
+    assert rest == b"\n"
+    return names, np.array(found)
+
+
+def test_texts_are_the_names_of_their_vectors(tmp_path: Path) -> None:
+    about = pl.DataFrame({"row": [0, 1], "text": ["New York", "été"], "label": [1, 1]})
+    vectors = np.array([[1.5, -2.0], [0.25, 3.0]], np.float32)
+    for read, path in ((_text, tmp_path / "v.txt"), (_binary, tmp_path / "v.bin")):
+        assert write_vectors(path, Embedded(vectors, about)) == [path]
+        names, found = read(path.read_bytes())
+        assert names == ["New_York", "été"]
+        np.testing.assert_array_equal(found, vectors)
+
+
+def test_embed_refuses_what_it_cannot_write(autoencoder: deepglass.Run, command: Command, tmp_path: Path) -> None:
+    run, taken = autoencoder.path, tmp_path / "v.txt"
+    taken.write_text("mine")
+    (tmp_path / "metadata.tsv").write_text("mine")
+    for out, said in (
+        ("v.npy", "expected one of .parquet, .tsv, .txt, .bin"),
+        ("v.txt", "--force"),
+        ("v.tsv", "metadata.tsv"),  # what would be written beside it is there
+        ("metadata.tsv", "choose another name"),
+    ):
+        refused = command("embed", run, "--out", tmp_path / out)
+        assert refused.code == 2
+        assert said in refused.err
+    assert command("embed", run).code == 2
+    assert taken.read_text() == (tmp_path / "metadata.tsv").read_text() == "mine"
+    assert command("embed", run, "--out", taken, "--force").code == 0
+    assert taken.read_text().startswith("1797 8\n")
 
 
 def test_the_report_shows_the_space_and_what_is_drawn_again(autoencoder: deepglass.Run) -> None:
     page = deepglass.report(autoencoder).read_text()
-    assert "The learned space" in page
+    assert "The map</h2>" in page
     assert "Drawn again" in page
-    assert "The learned space" not in deepglass.report(autoencoder, samples=False).read_text()
+    assert "Drawn again" not in deepglass.report(autoencoder, samples=False).read_text()

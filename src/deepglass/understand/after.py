@@ -63,7 +63,7 @@ def add_report(
         columns = tuple(replace(c, example="", spread=None, why="") for c in facts.columns)
         outputs = tuple(map(_without_rows, facts.outputs))
         filters = facts.filters and replace(facts.filters, stages=())
-        facts = replace(facts, columns=columns, outputs=outputs, filters=filters, varied=None, again=None, latent=None)
+        facts = replace(facts, columns=columns, outputs=outputs, filters=filters, varied=None, again=None)
         facts = replace(facts, map=facts.map and facts.map.without_rows())
         facts = replace(facts, inside=facts.inside and facts.inside.without_rows())
         facts = replace(facts, samples=facts.samples and facts.samples._replace(real=()))

@@ -1,4 +1,4 @@
-"""What generating and representing runs drew, and the map of their space, as facts of a report."""
+"""What generating and representing runs drew, as facts of a report."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ import numpy as np
 import torch
 from PIL import Image as Pillow
 
-from deepglass.features.base import Feature
 from deepglass.features.image import Image
 from deepglass.features.number import Number
-from deepglass.objectives._representation import Representation
 from deepglass.objectives.autoencoder import Autoencoder
 from deepglass.objectives.base import Objective
 from deepglass.objectives.dbn import DBN
@@ -24,13 +22,12 @@ from deepglass.objectives.rbm import RBM
 from deepglass.objectives.variational import Variational
 from deepglass.run.prepare import Prepared
 from deepglass.run.sheets import sheets
-from deepglass.understand.report.drawn_facts import Again, LatentMap, Samples, Sheet
+from deepglass.understand.report.drawn_facts import Again, Samples, Sheet
 from deepglass.understand.rows import visible
 
 SHEETS = 8  # shown of a run
 SIDE = 56  # pixels of a tile, at most
 AGAIN = 16  # rows drawn again
-ON_MAP = 1_000  # rows
 
 
 def samples_of(folder: Path, prepared: Prepared) -> Samples | None:
@@ -69,38 +66,6 @@ def drawn_again(objective: Objective, prepared: Prepared, device: str) -> Again 
     given = batch.inputs[picture.name].values.cpu().numpy()
     levels = picture.levels_ or 255
     return Again(picture.name, _grid([visible(c, levels) for c in (*given, *drawn)], len(rows)), len(rows))
-
-
-def latent_map(objective: Objective, prepared: Prepared, device: str) -> LatentMap | None:
-    """Test rows in the space of a run that learned one."""
-    if not isinstance(objective, Representation | DBN):
-        return None
-    rows = _spread(prepared, ON_MAP)
-    data = prepared.dataset(rows, device)
-    objective.eval()
-    with torch.inference_mode():
-        points = np.concatenate([objective.embed(b).float().cpu().numpy() for b in data.batches(512)])
-    if len(points) < 3 or not np.isfinite(points).all():
-        return None
-    flat, kept = _plane(points)
-    named = next((f for f in prepared.outputs if f.class_names), None)
-    codes = np.full(len(rows), -1)
-    if named is not None:
-        codes = np.where(data.truth[named.name].mask, data.truth[named.name].values.reshape(-1).astype(int) - 1, -1)
-    return LatentMap(flat, codes, _names(named), points.shape[1], kept)
-
-
-def _names(named: Feature | None) -> tuple[str, ...]:
-    return named.class_names if named is not None else ()
-
-
-def _plane(points: np.ndarray) -> tuple[np.ndarray, float]:
-    """The two directions in which points differ most, and the share of the variance that they hold."""
-    if points.shape[1] <= 2:
-        return np.pad(points, ((0, 0), (0, 2 - points.shape[1]))), 1.0
-    centred = points - points.mean(0)
-    _, spread, axes = np.linalg.svd(centred, full_matrices=False)
-    return centred @ axes[:2].T, float((spread[:2] ** 2).sum() / max((spread**2).sum(), 1e-12))
 
 
 def _spread(prepared: Prepared, most: int) -> np.ndarray:

@@ -30,7 +30,7 @@ from deepglass.understand.atlas.atlas import AS_USUAL, Wish, map_of
 from deepglass.understand.augmented import varied
 from deepglass.understand.contest import contest_of
 from deepglass.understand.doctor.found import findings_of
-from deepglass.understand.drawn import drawn_again, latent_map, samples_of
+from deepglass.understand.drawn import drawn_again, samples_of
 from deepglass.understand.explain.telling import reasons_told
 from deepglass.understand.filters import looked_for
 from deepglass.understand.guessed import guessed
@@ -123,7 +123,6 @@ def gather(
         agent=agent_facts(objective, folder.history(), figures),
         samples=samples_of(folder.path, prepared),
         again=drawn_again(objective, prepared, folder.plan().device),
-        latent=latent_map(objective, prepared, folder.plan().device),
         map=map_of(folder.path, prepared, objective, kept["calibration"], folder.plan().device, wish),
         inside=inside_of(folder, prepared, objective),
     )

@@ -1,11 +1,9 @@
-"""What a report shows of what was drawn: new rows over time, rows drawn again, and the space behind them."""
+"""What a report shows of what was drawn: new rows over time, and rows drawn again."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
-
-import numpy as np
 
 
 class Sheet(NamedTuple):
@@ -37,21 +35,3 @@ class Again(NamedTuple):
     name: str
     picture: bytes
     rows: int
-
-
-class LatentMap(NamedTuple):
-    """Test rows in the learned space, seen from where they differ most.
-
-    Args:
-        names: of the classes; empty where there are none.
-        kept: the share of the variance that two axes show; 1 where the space has two.
-
-    Shapes:
-        points: (N, 2); codes: (N,) the class of each, -1 where it is not known.
-    """
-
-    points: np.ndarray
-    codes: np.ndarray
-    names: tuple[str, ...]
-    dim: int
-    kept: float

@@ -17,7 +17,7 @@ from deepglass.data.table import Note, Skipped
 from deepglass.features.base import Metric
 from deepglass.understand.report.adversarial_facts import Contest
 from deepglass.understand.report.agent_facts import AgentFacts
-from deepglass.understand.report.drawn_facts import Again, LatentMap, Samples
+from deepglass.understand.report.drawn_facts import Again, Samples
 from deepglass.understand.report.inside_facts import Inside
 from deepglass.understand.report.map_facts import MapFacts
 from deepglass.understand.report.picture_facts import Curves, Filters, Legend, Overlay, Redrawn, Varied, Verification
@@ -351,7 +351,6 @@ class Facts:
         agent: how an agent learned, and how it acts.
         samples: what was drawn as the run went on.
         again: rows that were drawn again.
-        latent: the learned space.
         map: rows in the learned space, to be walked through.
         inside: what goes on inside the network.
     """
@@ -373,6 +372,5 @@ class Facts:
     agent: AgentFacts | None = None
     samples: Samples | None = None
     again: Again | None = None
-    latent: LatentMap | None = None
     map: MapFacts | None = None
     inside: Inside | None = None
