@@ -1,6 +1,6 @@
 """Whose vectors are better: those of a network that tells classes apart, or of one that learned without answers?
 
-    python benchmarks/embeddings.py [--steps 300] [--rows 10000] [--seeds 0] [--write]     # about four minutes on one core
+    python benchmarks/embeddings.py [--steps 300] [--rows 10000] [--seeds 0] [--write]     # minutes on a core
 
 The same network over MNIST learns for as many steps as an autoencoder, by contrast, and as a classifier; beside it
 stand the network as it begins, a classifier of 100 digits alone, and the pixels. Then all stay as they are, and a
