@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import soundfile
 
@@ -81,6 +82,15 @@ def test_files_in_a_zip(sound: Audio, tmp_path: Path) -> None:
         archive.write(plain.path, "in/a.wav")
     packed = Media("in/a.wav", tmp_path / "all.zip", "in/a.wav")
     np.testing.assert_array_equal(sound.encode([packed]).values, sound.encode([plain]).values)
+
+
+def test_a_path_given_as_text_is_the_file_that_it_names(sound: Audio, tmp_path: Path) -> None:
+    file = saved(tmp_path / "a.wav", tone(0.3))
+    column = sound.encode(pl.Series([str(file.path), None]))
+    np.testing.assert_array_equal(column.values, sound.encode([file]).values)
+    assert column.mask.tolist() == [True, False]
+    with pytest.raises(SourceError, match=r"\[not-found\] .*nowhere\.wav"):
+        sound.encode(pl.Series([str(tmp_path / "nowhere.wav")]))
 
 
 def test_of_an_hour_only_the_beginning_is_read(sound: Audio, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -110,14 +111,15 @@ class Audio(Feature):
         reasons = {}
         for i, item in enumerate(raw):
             try:
-                if isinstance(item, Media):
-                    read_sound(item, None, self.seconds)
+                if isinstance(file := _file(item), Media):
+                    read_sound(file, None, self.seconds)
             except SourceError as error:
                 reasons[i] = str(error)
         return reasons
 
     def notes(self, raw: Raw) -> dict[str, int]:
-        cut = sum(isinstance(m, Media) and (h := header_of(m)).samples > self.seconds * h.rate for m in raw)
+        files = map(_file, raw)
+        cut = sum(isinstance(m, Media) and (h := header_of(m)).samples > self.seconds * h.rate for m in files)
         return {f"sound longer than {self.seconds:g} seconds, its end left out": cut} if cut else {}
 
     def prepare(self, scale: str = "standard") -> Spectrogram:
@@ -148,7 +150,8 @@ class Audio(Feature):
     def row_bytes(self) -> int:
         return 2 * self.typical_
 
-    def _wave(self, item: Media | np.ndarray | None) -> np.ndarray | None:
+    def _wave(self, item: Media | np.ndarray | str | None) -> np.ndarray | None:
+        item = _file(item)
         if item is None:
             return None
         if isinstance(item, Media):
@@ -166,11 +169,16 @@ class Audio(Feature):
     def _some(self, raw: Raw) -> list[np.ndarray]:
         return [wave for item in _sample(raw) if (wave := self._readable(item)) is not None]
 
-    def _readable(self, item: Media | np.ndarray | None) -> np.ndarray | None:
+    def _readable(self, item: Media | np.ndarray | str | None) -> np.ndarray | None:
         try:
             return self._wave(item)
         except SourceError:  # counted and named by `unreadable`
             return None
+
+
+def _file(item: Media | np.ndarray | str | None) -> Media | np.ndarray | None:
+    """A path that is given as text, as a file."""
+    return Media(item, Path(item)) if isinstance(item, str) else item
 
 
 def _name(media: Media) -> str:
@@ -186,7 +194,7 @@ def _sample(raw: Raw) -> list[Any]:
 def _rates(raw: Raw) -> list[int]:
     """The rates of some of the files."""
     found = []
-    for item in _sample(raw):
+    for item in map(_file, _sample(raw)):
         try:
             found += [header_of(item).rate] if isinstance(item, Media) else []
         except SourceError:

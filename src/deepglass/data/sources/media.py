@@ -183,7 +183,7 @@ def with_media(table: Table, folder: Path) -> Table:
         if kind is None and _are_folders_of_frames(folder, some):
             clips = [None if cell is None else Media(cell, folder / _as_path(cell)) for cell in raw.to_list()]
             columns[name], kinds[name] = cast(list[Media], clips), "video"
-            notes.append(Note("paths", name, f"its cells name folders of frames in {folder.name}/"))
+            notes.append(Note("paths", name, f"its cells name folders of frames in {_shown(folder)}"))
             continue
         if kind is None or any(media_kind(cell) != kind for cell in some):
             continue
@@ -196,8 +196,13 @@ def with_media(table: Table, folder: Path) -> Table:
         columns[name] = cast(list[Media], files)  # None = missing, as `sequence_of` has it
         kinds[name] = kind
         far = "" if last is None else f", of which only the end, such as {_as_path(some[0], last)}, is there"
-        notes.append(Note("paths", name, f"its cells name {kind} files in {base.name}/{far}"))
+        notes.append(Note("paths", name, f"its cells name {kind} files in {_shown(base)}{far}"))
     return replace(table, columns=columns, kinds=kinds, notes=tuple(notes))
+
+
+def _shown(folder: Path) -> str:
+    """A folder's name for a message; the current one has none of its own."""
+    return f"{folder.name or folder.resolve().name}/"
 
 
 def _are_folders_of_frames(folder: Path, cells: Sequence[str]) -> bool:
