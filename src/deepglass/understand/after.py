@@ -79,4 +79,4 @@ def _without_rows(output: OutputFacts) -> OutputFacts:
     verification = output.verification and replace(output.verification, hardest=())
     output = replace(output, wrote=tuple(w for w in output.wrote if w.row is None), tagged=())
     output = replace(output, looked=(), read=(), heard=(), whys=())
-    return replace(output, mistakes=(), numbers=numbers, overlays=(), redrawn=(), verification=verification)
+    return replace(output, mistakes=(), items=(), numbers=numbers, overlays=(), redrawn=(), verification=verification)

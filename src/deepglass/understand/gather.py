@@ -57,11 +57,10 @@ from deepglass.understand.report.picture_facts import Filters
 from deepglass.understand.report.text_facts import Wrote
 from deepglass.understand.rows import mistake, picture_of
 from deepglass.understand.sight.cases import Seen
+from deepglass.understand.sight.cells import beside, worst_of
 from deepglass.understand.sight.kinds import facts_of
 
-MISTAKES = 60
 LOOKED_AT = 1024  # pictures that are searched for what a network looks for, at most
-A_PAIR = 4  # mistakes shown of one pair of classes
 DRAWN, DRAWN_TOKENS = 3, 300  # texts of a language model
 DRAWS = 100  # of the test rows, for intervals
 DRAW_SECONDS = 2.0  # an output; below a fifth of the draws intervals are left out
@@ -240,8 +239,9 @@ def _output(
     known = np.flatnonzero(truth.mask)
     classes = numbers = None
     mistakes: tuple[Mistake, ...] = ()
+    items: tuple[Mistake, ...] = ()
     if "log_probs" in best and truth.offsets is None:
-        classes, mistakes = _classes(feature, prepared, rows, truth, best, calibration)
+        classes, mistakes, items = _classes(feature, prepared, rows, truth, best, calibration)
     elif "value" in best and best["value"].ndim == 1:
         numbers, mistakes = _numbers(feature, prepared, rows, truth, best, calibration)
     found = figures.get("baselines", {}).get(feature.name, {})
@@ -260,6 +260,7 @@ def _output(
         classes=classes,
         numbers=numbers,
         mistakes=mistakes,
+        items=items,
         remarks=tuple(feature.remarks(truth)) if len(known) else (),
     )
     return replace(facts, **facts_of(feature, Seen(prepared, rows, best, truth, calibration, objective)))
@@ -349,7 +350,7 @@ def _intervals(
 
 def _classes(
     feature: Feature, prepared: Prepared, rows: np.ndarray, truth: Column, best: Best, calibration: Calibration
-) -> tuple[ClassFacts, tuple[Mistake, ...]]:
+) -> tuple[ClassFacts, tuple[Mistake, ...], tuple[Mistake, ...]]:
     names = feature.class_names
     decoded = feature.decode(best, calibration)
     labels = truth.values.reshape(-1).astype(int) - 1
@@ -373,18 +374,15 @@ def _classes(
             chosen=calibration.get("threshold", 0.5),
             positive=names[1],
         )
-    wrong = np.flatnonzero(known & (said != labels))
-    wrong = wrong[np.argsort(-confidence[wrong], kind="stable")]
-    seen: dict[tuple[int, int], int] = {}
-    shown: list[Mistake] = []
-    for i in wrong:
-        pair = (int(labels[i]), int(said[i]))
-        seen[pair] = seen.get(pair, 0) + 1
-        if seen[pair] <= A_PAIR and len(shown) < MISTAKES:
-            shown.append(mistake(prepared, rows, int(i), names[pair[0]], names[pair[1]], float(confidence[i])))
+    worst = worst_of(labels, said, confidence, known)
+    others = beside(worst, labels, said, confidence, known)
+    shown, items = (
+        tuple(mistake(prepared, rows, i, names[labels[i]], names[said[i]], float(confidence[i])) for i in some)
+        for some in (worst, others)
+    )
     confusion = metrics.confusion_matrix(labels[known], said[known], len(names))
     facts = ClassFacts(names=names, confusion=confusion, reliability=reliability, thresholds=thresholds)
-    return facts, tuple(shown)
+    return facts, shown, items
 
 
 def _numbers(

@@ -223,7 +223,7 @@ class NumberFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Mistake:
-    """A test row that was answered wrongly, or, for a number, far off.
+    """A test row that was answered wrongly, or, for a number, far off; or one that is shown beside these.
 
     Args:
         row: its 0-based place in the source.
@@ -257,6 +257,7 @@ class OutputFacts:
         classes: for classes and yes-or-no.
         numbers: for numbers.
         mistakes: most confident (or farthest off) first; about four a pair of classes, about 60 in all.
+        items: of classes, a few rows of each cell of the confusion matrix that are not among the mistakes.
         remarks: sentences about this output, such as what an imbalance means for its figures.
         overlays: pictures with truth and answer drawn over them, the worst first, then some typical ones.
         show_from: boxes of this confidence and more are shown at first.
@@ -283,6 +284,7 @@ class OutputFacts:
     classes: ClassFacts | None = None
     numbers: NumberFacts | None = None
     mistakes: tuple[Mistake, ...] = ()
+    items: tuple[Mistake, ...] = ()
     remarks: tuple[str, ...] = ()
     overlays: tuple[Overlay, ...] = ()
     show_from: float = 0.5

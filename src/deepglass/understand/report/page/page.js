@@ -94,23 +94,24 @@ for (const input of all("[data-search]")) {
   });
 }
 
-// Confusion: a cell shows its mistakes; arrows move between cells.
+// Confusion: a cell shows its rows; arrows move between cells, Escape closes.
 function show(button) {
   const { output, true: truth, said, count } = button.dataset;
   const box = button.closest(".matrixside").parentElement.querySelector(`.picked[data-output="${output}"]`);
   const pressed = button.getAttribute("aria-pressed") === "true";
-  for (const other of all("button", button.closest("table"))) other.removeAttribute("aria-pressed");
+  for (const other of all("button", button.closest("table"))) other.setAttribute("aria-pressed", "false");
   box.replaceChildren();
   if (pressed) return;
   button.setAttribute("aria-pressed", "true");
   const same = `.mistake[data-output="${output}"][data-true="${truth}"][data-said="${said}"]`;
-  const found = all(same).filter((card) => !card.closest(".picked"));
+  const kept = document.querySelector(`template.items[data-output="${output}"]`);
+  const found = [...all(same).filter((card) => !card.closest(".picked")), ...(kept ? all(same, kept.content) : [])];
   const heading = document.createElement("p");
   heading.textContent = button.getAttribute("aria-label");
   box.append(heading);
   if (found.length) {
     const cards = document.createElement("div");
-    cards.className = found[0].parentElement.className;
+    cards.className = found.some((card) => card.querySelector("img")) ? "mistakes pictures" : "mistakes";
     cards.append(...found.map((card) => card.cloneNode(true)));
     box.append(cards);
   }
@@ -120,6 +121,10 @@ function show(button) {
     rest.textContent = found.length ? `${found.length} of them are kept in this report.` : "None of them is kept in this report.";
     box.append(rest);
   }
+  box.setAttribute("aria-label", heading.textContent);
+  box.focus({ preventScroll: true });
+  box.scrollIntoView({ block: "nearest" });
+  box.onkeydown = (event) => { if (event.key === "Escape") { show(button); button.focus(); } };
 }
 for (const table of all("table.confusion")) {
   const buttons = all("button", table);

@@ -1,35 +1,54 @@
-"""Which classes are taken for which: the confusion matrix, whose cells show their mistakes."""
+"""Which classes are taken for which: the confusion matrix, whose cells show their rows."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from deepglass.understand.report.facts import ClassFacts, Facts
+from deepglass.understand.report.facts import ClassFacts, Facts, OutputFacts
 from deepglass.understand.report.markup import Panel, details, each_output, label, meter, shorten, table, text
 from deepglass.understand.report.numerals import count, percent, plural
+from deepglass.understand.report.panels.mistakes import card, places_of
 
 _MOST_CLASSES = 20
 _WORST_SHOWN = 12
 _MOST_IN_TABLE = 200
+_PICTURE_BYTES = 1_500_000  # of all rows of all cells together
 
 
 def panel(facts: Facts) -> Panel | None:
     """A matrix an output of classes; None where there is none."""
-    shown = [
-        (i, o.name, o.classes) for i, o in enumerate(facts.outputs) if o.classes and o.classes.confusion is not None
-    ]
+    shown = [(i, o) for i, o in enumerate(facts.outputs) if o.classes and o.classes.confusion is not None]
     if not shown:
         return None
-    parts = [
-        (
-            name,
-            f'<div class="matrixside">{_matrix(i, classes)}{_classes(classes)}</div>'
-            f'<div class="picked" data-output="{i}" aria-live="polite"></div>',
-        )
-        for i, name, classes in shown
-    ]
-    lead = "A row for each true class, a column for each answer. Choose an orange cell to see its mistakes."
+    left, parts = _PICTURE_BYTES, []
+    for i, output in shown:
+        assert output.classes is not None
+        html = f'<div class="matrixside">{_matrix(i, output.classes, _kept(output))}{_classes(output.classes)}</div>'
+        items, left = _items(i, output, left)
+        html += f'<div class="picked" data-output="{i}" tabindex="-1" role="region" aria-label="Rows of a cell"></div>'
+        parts.append((output.name, html + items))
+    lead = "A row for each true class, a column for each answer."
+    if any(_kept(o) for _, o in shown):
+        lead += " Choose a cell to see some of its rows."
     return Panel("Which is taken for which", lead, each_output(parts, named=len(facts.outputs) > 1), short="Confusion")
+
+
+def _kept(output: OutputFacts) -> bool:
+    """Whether there are rows to see."""
+    return bool(output.mistakes or output.items)
+
+
+def _items(place: int, output: OutputFacts, left: int) -> tuple[str, int]:
+    """The rows of the cells, which wait unseen until their cell is chosen, and the bytes that are left."""
+    if not output.items:
+        return "", left
+    names, cards = places_of(output), []
+    for item in output.items:
+        size = len(item.picture or b"")
+        picture = item.picture if size <= left else None
+        left -= size if picture else 0
+        cards.append(card(place, item, picture, names))
+    return f'<template class="items" data-output="{place}">{"".join(cards)}</template>', left
 
 
 def most_confused(confusion: np.ndarray, at_most: int = _MOST_CLASSES) -> list[int]:
@@ -47,7 +66,7 @@ def most_confused(confusion: np.ndarray, at_most: int = _MOST_CLASSES) -> list[i
     return sorted(picked)
 
 
-def _matrix(output: int, classes: ClassFacts) -> str:
+def _matrix(output: int, classes: ClassFacts, kept: bool) -> str:
     confusion = np.nan_to_num(np.asarray(classes.confusion, dtype=float)).astype(int)
     picked = most_confused(confusion)
     part = len(picked) < len(confusion)
@@ -59,7 +78,7 @@ def _matrix(output: int, classes: ClassFacts) -> str:
     head += '<th scope="col" class="rest"><span>others</span></th>' if part else ""
     rows = []
     for i in picked:
-        cells = "".join(_cell(output, confusion, i, j, highest, classes.names) for j in picked)
+        cells = "".join(_cell(output, confusion, i, j, highest, classes.names, kept) for j in picked)
         if part:
             others = int(confusion[i].sum() - confusion[i, picked].sum())
             cells += f'<td class="rest">{count(others) if others else ""}</td>'
@@ -76,17 +95,18 @@ def _matrix(output: int, classes: ClassFacts) -> str:
     )
 
 
-def _cell(output: int, confusion: np.ndarray, i: int, j: int, highest: int, names: tuple[str, ...]) -> str:
+def _cell(output: int, confusion: np.ndarray, i: int, j: int, highest: int, names: tuple[str, ...], kept: bool) -> str:
     n, rows = int(confusion[i, j]), max(int(confusion[i].sum()), 1)
     if not n:
         return "<td></td>"
-    said = f"{shorten(names[i], 60)} answered as {shorten(names[j], 60)}: {plural(n, 'row')}, {percent(n / rows)}"
-    if i == j:
-        return f'<td class="right" style="--w:{n / rows:.0%}" title="{text(said)}">{count(n)}</td>'
-    weight = 0.05 + 0.95 * (n / highest) ** 0.5
+    said = text(f"{shorten(names[i], 60)} answered as {shorten(names[j], 60)}: {plural(n, 'row')}, {percent(n / rows)}")
+    css, weight = ("right", n / rows) if i == j else ("wrong", 0.05 + 0.95 * (n / highest) ** 0.5)
+    if not kept:
+        return f'<td class="{css}" style="--w:{weight:.0%}" title="{said}">{count(n)}</td>'
     return (
-        f'<td class="wrong" style="--w:{weight:.0%}"><button type="button" data-output="{output}" data-true="{i}" '
-        f'data-said="{j}" data-count="{n}" title="{text(said)}" aria-label="{text(said)}">{count(n)}</button></td>'
+        f'<td class="{css}" style="--w:{weight:.0%}"><button type="button" data-output="{output}" data-true="{i}" '
+        f'data-said="{j}" data-count="{n}" title="{said}" aria-pressed="false" aria-label="{said}">'
+        f"{count(n)}</button></td>"
     )
 
 

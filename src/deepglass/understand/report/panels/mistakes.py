@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
+from collections.abc import Sequence
 
 from deepglass.understand.report.facts import Facts, Mistake, OutputFacts
-from deepglass.understand.report.markup import Panel, details, each_output, label, text
+from deepglass.understand.report.markup import Panel, details, each_output, image, label, text
 from deepglass.understand.report.numerals import confidence, count, finite, number
 
 _FIRST = 12
@@ -15,7 +15,10 @@ _VALUES_SHOWN = 6
 
 
 def panel(facts: Facts) -> Panel | None:
-    """The stored mistakes of each output; None where no output has any."""
+    """The stored mistakes of each output; None where no output has any.
+
+    What the cells of a confusion matrix show beside them is kept with `items`.
+    """
     shown = [(i, o) for i, o in enumerate(facts.outputs) if o.mistakes]
     if not shown:
         return None
@@ -31,14 +34,14 @@ def panel(facts: Facts) -> Panel | None:
 
 
 def _output(place: int, output: OutputFacts, left: int) -> tuple[str, int]:
-    names = {name: i for i, name in enumerate(output.classes.names)} if output.classes else {}
+    names = places_of(output)
     cards = []
     for mistake in output.mistakes[:_MOST]:
         size = len(mistake.picture or b"")
         picture = mistake.picture if size <= left else None
         left -= size if picture else 0
-        cards.append(_card(place, mistake, picture, names))
-    css = "mistakes pictures" if any(m.picture for m in output.mistakes) else "mistakes"
+        cards.append(card(place, mistake, picture, names))
+    css = grid(output.mistakes)
     html = f'<div class="{css}">{"".join(cards[:_FIRST])}</div>'
     if len(cards) > _FIRST:
         rest = f'<div class="{css}">{"".join(cards[_FIRST:])}</div>'
@@ -46,12 +49,25 @@ def _output(place: int, output: OutputFacts, left: int) -> tuple[str, int]:
     return html, left
 
 
-def _card(place: int, mistake: Mistake, picture: bytes | None, names: dict[str, int]) -> str:
+def places_of(output: OutputFacts) -> dict[str, int]:
+    """The classes of an output and their places."""
+    return {name: i for i, name in enumerate(output.classes.names)} if output.classes else {}
+
+
+def grid(mistakes: Sequence[Mistake]) -> str:
+    """How their cards are laid out, a css class."""
+    return "mistakes pictures" if any(m.picture for m in mistakes) else "mistakes"
+
+
+def card(place: int, mistake: Mistake, picture: bytes | None, names: dict[str, int]) -> str:
+    """One row with its answer, as html.
+
+    Args:
+        place: of its output.
+        names: the classes and their places, for the cells of the confusion matrix.
+    """
     true, said = names.get(str(mistake.truth), -1), names.get(str(mistake.predicted), -1)
-    shown = ""
-    if picture:
-        data = b64encode(picture).decode()
-        shown = f'<img src="data:image/png;base64,{data}" alt="row {count(mistake.row)}" loading="lazy">'
+    shown = image(picture, f"row {count(mistake.row)}") if picture else ""
     sure = f" <span>({confidence(mistake.confidence)})</span>" if finite(mistake.confidence) else ""
     answer = f'<p class="answer">{_answer(mistake.predicted)}{sure}</p>'
     truth = f'<p class="truth">true <b>{_answer(mistake.truth)}</b></p>'
