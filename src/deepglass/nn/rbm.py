@@ -74,6 +74,9 @@ class RBM(nn.Module):
 
     @torch.no_grad()
     def begin_at(self, mean: Tensor) -> None:
-        """Biases under which each visible unit alone is as often on as in the data, (V,). Source: Hinton 2010, 8.1."""
-        share = mean.clamp(0.01, 0.99)
-        self.visible_bias.copy_((share / (1 - share)).log())
+        """Biases under which each visible unit alone is as often on as in the data. Source: Hinton 2010, 8.1.
+
+        Shapes:
+            mean: (V - classes,), or (V,); the units of a choice stay as likely as each other.
+        """
+        self.visible_bias[: len(mean)] = torch.logit(mean.clamp(0.01, 0.99))

@@ -91,35 +91,36 @@ class DBN(Objective):
         self.register_buffer("stage", torch.zeros((), dtype=torch.int64))
 
     def begin(self, train: Dataset) -> None:
-        first = self.machines[0]
-        assert isinstance(first, RBM)
-        mean = unit_means(self.flat, train)
+        first = self._machine(0)
         if not first.visible_bias.any():
-            first.begin_at(torch.cat([mean, mean.new_full((first.classes,), 1 / max(first.classes, 1))]))
+            first.begin_at(unit_means(self.flat, train))
 
     def recipe(self, recipe: Recipe) -> Recipe:
         return Recipe("adamw", 2e-3, weight_decay=1e-4, batch_size=100, schedule="cosine", epochs=60)
 
     def groups(self) -> Mapping[str, Group]:
-        share = (self.pretraining if self.outputs else 1.0) / len(self.machines)
         groups = {
-            f"layer_{i + 1}": Group(m, "momentum", RATE, DECAY, schedule="linear", span=(i * share, (i + 1) * share))
+            f"layer_{i + 1}": Group(m, "momentum", RATE, DECAY, schedule="linear", span=self._span(i))
             for i, m in enumerate(self.machines)
         }
         if self.outputs:
             groups["network"] = Group(nn.ModuleList([self.unrolled, self.heads]), span=(self.pretraining, 1.0))
         return groups
 
+    def _span(self, i: int) -> tuple[float, float]:
+        """The part of the run in which a layer is learned."""
+        share = (self.pretraining if self.outputs else 1.0) / len(self.machines)
+        return i * share, (i + 1) * share
+
     def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
         count = len(self.machines)
         if not self.outputs or progress < self.pretraining:
-            share = (self.pretraining if self.outputs else 1.0) / count
-            stage = min(int(progress / share), count - 1)
+            stage = next((i for i in range(count) if progress < self._span(i)[1]), count - 1)
             self.stage.fill_(stage)
             yield Loss(self._difference(batch, stage), of=f"layer_{stage + 1}", weight=len(batch))
             return
         if self.stage < count:
-            self.unrolled.begin_with([m for m in self.machines if isinstance(m, RBM)])
+            self.unrolled.begin_with([self._machine(i) for i in range(count)])
             self.stage.fill_(count)
         sums = [loss_sums(a, batch.targets[n], 1) for n, a in self.predict(batch).items()]
         yield Loss(torch.stack([s / n.clamp_min(1) for s, n in sums]).sum(), weight=len(batch))
@@ -136,13 +137,12 @@ class DBN(Objective):
         v, _ = self.flat(batch.inputs)
         for below in range(stage):
             v = self._machine(below)(v)
-        if self.label is None or stage < len(self.machines) - 1:
+        classes = self._machine(stage).classes
+        if self.label is None or not classes:
             return v
         known = batch.targets.get(self.label.name) if batch.targets else None
-        classes = self._machine(stage).classes
-        if known is None:
-            return torch.cat([v, v.new_full((len(v), classes), 1 / classes)], 1)
-        return torch.cat([v, self._one_hot(known)], 1)
+        choice = v.new_full((len(v), classes), 1 / classes) if known is None else self._one_hot(known)
+        return torch.cat([v, choice], 1)
 
     def _one_hot(self, field: Field) -> Tensor:
         """(B, classes); alike for all classes where it is not known which."""
