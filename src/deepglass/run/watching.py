@@ -216,7 +216,7 @@ def _weights(objective: nn.Module) -> list[tuple[str, nn.Parameter]]:
         own = [p for p in module.parameters(recurse=False) if p.ndim > 1 and p.requires_grad]
         if own and not any(True for _ in module.children()):
             found[name] = max(own, key=lambda p: p.numel())
-    return list(found.items())
+    return sorted(found.items(), key=lambda item: ".encoders." not in f".{item[0]}")  # which come first
 
 
 def names_of(objective: nn.Module) -> dict[str, str]:

@@ -33,7 +33,8 @@ UNITS, CLASSES = 4, 10
 STEPS, SECONDS = 64, 4.0  # a slow network takes fewer steps
 RATE = 0.08  # of the pixels' deviation, a step
 SHIFT = 0.06  # of a side, at most
-TOGETHER = 0.25  # weight of the total variation
+TOGETHER = 0.15  # weight of the total variation
+MANY = 25  # places of a map
 SMALLEST = 12  # pixels; smaller pictures show nothing
 
 
@@ -67,7 +68,11 @@ def visions_of(prepared: Prepared, objective: Objective, device: str) -> tuple[V
     stages = [stages[i] for i in sorted({0, len(stages) // 2, len(stages) - 1})]
     wishes = [w for m in stages for w in _lively(m)] + _classes(prepared)
     pixels = listener.pixels.detach()
-    made = _made(objective, data, listener, wishes, pixels)
+    made, led = _made(objective, data, listener, wishes, pixels)
+    wishes, made = (
+        [w for w, found in zip(wishes, led, strict=True) if found],
+        made[torch.tensor(led, device=made.device)],
+    )
     bytes_ = _codes(made, codes, pixels)
     levels = picture.levels_ or 255
     shown = [Vision(w.name, draw.photo(visible(c, levels), 128)) for w, c in zip(wishes, bytes_, strict=True)]
@@ -97,8 +102,10 @@ def _classes(prepared: Prepared) -> list[_Wish]:
 # -- uphill --------------------------------------------------------------------------------------------------------
 
 
-def _made(objective: Supervised, data: Dataset, listener: Listener, wishes: Sequence[_Wish], real: Tensor) -> Tensor:
-    """Pictures (N, C, Y, X) as the first convolution reads them, one a wish; the same for the same network."""
+def _made(
+    objective: Supervised, data: Dataset, listener: Listener, wishes: Sequence[_Wish], real: Tensor
+) -> tuple[Tensor, list[bool]]:
+    """Pictures (N, C, Y, X) as the first convolution reads them, and which of them a gradient led anywhere."""
     generator = torch.Generator().manual_seed(0)
     middle, spread = real.mean((0, 2, 3), keepdim=True), real.std((0, 2, 3), keepdim=True).clamp_min(1e-3)
     low, high = real.amin((0, 2, 3), keepdim=True), real.amax((0, 2, 3), keepdim=True)
@@ -107,6 +114,7 @@ def _made(objective: Supervised, data: Dataset, listener: Listener, wishes: Sequ
     seen = (middle + 0.3 * spread * _smooth(noise)).clamp(low, high)
     batch = data.batch(torch.zeros(N, dtype=torch.long))
     most = max(1, round(SHIFT * min(Y, X)))
+    silent = torch.ones(N, 1, 1, 1, dtype=torch.bool, device=real.device)
     begun = time.perf_counter()
     for _ in range(STEPS):
         shift = torch.randint(-most, most + 1, (2,), generator=generator).tolist()
@@ -118,9 +126,12 @@ def _made(objective: Supervised, data: Dataset, listener: Listener, wishes: Sequ
             (rough,) = torch.autograd.grad(apart, pictures)
         step = _unit(_smooth(grad)) - TOGETHER * _unit(rough)
         seen = (seen + RATE * spread * step).clamp(low, high)
+        silent = grad.abs().amax((1, 2, 3), keepdim=True) == 0  # nothing leads uphill from here: try elsewhere
+        noise = torch.randn(N, C, Y, X, generator=generator).to(real.device)
+        seen = torch.where(silent, (middle + 1.5 * spread * _smooth(noise)).clamp(low, high), seen)
         if time.perf_counter() - begun > SECONDS:
             break
-    return seen.detach()
+    return seen.detach(), [not s for s in silent.flatten().tolist()]
 
 
 def _liked(
@@ -141,12 +152,19 @@ def _liked(
     found = []
     for n, wish in enumerate(wishes):
         if wish.layer in maps:
-            found.append(maps[wish.layer][n, wish.unit].mean())
+            found.append(_answer(maps[wish.layer][n, wish.unit]))
         elif not wish.layer and scores and wish.unit < scores[0].shape[1]:
             found.append(scores[0][n, wish.unit] - scores[0][n].mean())
         else:
             found.append(pictures[n].sum() * 0)
     return torch.stack(found)
+
+
+def _answer(values: Tensor) -> Tensor:
+    """How strongly a channel (Y, X) answers: of many places those that stand out, which an even picture has none of."""
+    if values.numel() < MANY:
+        return values.mean()
+    return (values - values.mean()).relu().mean()
 
 
 @contextmanager
@@ -160,11 +178,11 @@ def _given(module: nn.Module, pictures: Tensor) -> Iterator[None]:
 
 
 def _smooth(pictures: Tensor) -> Tensor:
-    """Each frequency divided by itself, (N, C, Y, X), as natural pictures have it."""
+    """Each frequency divided by its root, (N, C, Y, X): half of what natural pictures do, so that strokes remain."""
     Y, X = pictures.shape[-2:]
     up, across = torch.fft.fftfreq(Y, device=pictures.device), torch.fft.rfftfreq(X, device=pictures.device)
     size = (up[:, None] ** 2 + across[None] ** 2).sqrt().clamp_min(1 / max(Y, X))
-    return _unit(torch.fft.irfft2(torch.fft.rfft2(pictures) / size, s=(Y, X)))
+    return _unit(torch.fft.irfft2(torch.fft.rfft2(pictures) / size.sqrt(), s=(Y, X)))
 
 
 def _unit(pictures: Tensor) -> Tensor:
