@@ -1,4 +1,4 @@
-"""Encoders from the transformers library, as readers of pictures or of texts. Only safetensors weights are loaded.
+"""Encoders from the transformers library, as readers of pictures, texts or sounds. Only safetensors weights are loaded.
 
 source = find("facebook/dinov2-small")                                 # or a folder
 encoder = PretrainedPictures(feature.prepare("unit"), 3, source, freeze=True, rate=0.1)
@@ -21,6 +21,8 @@ from deepglass.errors import MissingExtra, SourceError
 from deepglass.nn.tokens import Field, Tokens, TokenShape
 
 _PICTURES = frozenset(["patch_size", "num_channels", "image_size", "hidden_sizes"])  # what configurations say
+_SOUNDS = frozenset(["conv_kernel", "conv_stride", "feat_extract_norm"])  # of wav2vec 2.0 and its kin
+_RATE = 16_000  # samples a second, where a model does not say
 _SIDE = 224  # of the pictures, for models that take any size
 _OF_FILES = ("transformers_version", "_name_or_path", "dtype", "torch_dtype")
 
@@ -32,11 +34,18 @@ class Source(NamedTuple):
     config: Mapping[str, Any]
     mean: Sequence[float]
     std: Sequence[float]
+    rate: int = _RATE  # samples a second of the sounds that it expects
+    normalise: bool = True  # each sound to mean 0 and deviation 1
+
+    @property
+    def reads_sounds(self) -> bool:
+        """Whether it reads waves."""
+        return self.config.keys() >= _SOUNDS
 
     @property
     def reads_texts(self) -> bool:
-        """Whether it reads the codes of its own tokenizer, and no pictures."""
-        return _PICTURES.isdisjoint(self.config)
+        """Whether it reads the codes of its own tokenizer, and neither pictures nor sounds."""
+        return _PICTURES.isdisjoint(self.config) and not self.reads_sounds
 
     @property
     def size(self) -> tuple[int, int]:
@@ -55,20 +64,22 @@ def find(name: str) -> Source:
 
     Raises:
         MissingExtra: transformers is not installed.
-        SourceError: `not-found`, `unreadable-file`; `bad-value` for a model that reads neither pictures nor texts.
+        SourceError: `not-found`, `unreadable-file`; `bad-value` for a model that reads no pictures, texts or waves.
     """
     try:
         config = _transformers().AutoConfig.from_pretrained(_place(name))
     except (OSError, ValueError) as error:
         raise SourceError("not-found", f"network.pretrained: {name}: {str(error).partition(chr(10))[0]}") from error
     config = getattr(config, "vision_config", config).to_dict()
-    if _PICTURES.isdisjoint(config) and "vocab_size" not in config:
+    if _PICTURES.isdisjoint(config) and not config.keys() >= _SOUNDS and "vocab_size" not in config:
         raise SourceError(
-            "bad-value", f"network.pretrained: {name} ({config.get('model_type')}) reads neither pictures nor texts"
+            "bad-value", f"network.pretrained: {name} ({config.get('model_type')}) reads no pictures, texts or waves"
         )
+    config = {k: list(v) if isinstance(v, tuple) else v for k, v in config.items()}
     plain = {k: v for k, v in config.items() if isinstance(v, str | int | float | bool | list) and k not in _OF_FILES}
     steps = _preprocessing(name)
-    return Source(name, plain, steps.get("image_mean", [0.5] * 3), steps.get("image_std", [0.5] * 3))
+    mean, std = steps.get("image_mean", [0.5] * 3), steps.get("image_std", [0.5] * 3)
+    return Source(name, plain, mean, std, steps.get("sampling_rate", _RATE), steps.get("do_normalize", True))
 
 
 class PretrainedEncoder(nn.Module):
@@ -83,6 +94,8 @@ class PretrainedEncoder(nn.Module):
         self.source, self.freeze = source, freeze
         library = _transformers()
         settings = {k: v for k, v in source.config.items() if k != "model_type"}
+        if source.reads_sounds:
+            settings["apply_spec_augment"] = False  # its spans may be longer than a short sound
         self.model = library.AutoModel.from_config(
             library.AutoConfig.for_model(source.config["model_type"], **settings)
         )
@@ -153,6 +166,55 @@ class PretrainedPictures(PretrainedEncoder):
         x = self.model(pixel_values=(x - self.mean) / self.std).last_hidden_state
         x = x.flatten(2).mT if x.ndim == 4 else x  # convolutional models give maps
         return Tokens(x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device))
+
+
+class PretrainedSounds(PretrainedEncoder):
+    """Waves through wav2vec 2.0 or one of its kin, which must come at its rate.
+
+    Sounds of one length go through it together, without padding: some of these models normalise over time, and would
+    hear the padding too.
+
+    Shapes:
+        field: values (B, S) int16, mask (B, S) -> Tokens (B, T, width); a missing sound is a moment of silence.
+
+    Source: Baevski et al., 2020, arXiv 2006.11477; Hsu et al., 2021, arXiv 2106.07447.
+    """
+
+    def forward(self, field: Field) -> Tokens:
+        lengths = field.mask.sum(1).clamp_min(self.shortest)
+        waves = field.values.float() / 32768 * field.mask
+        waves = F.pad(waves, (0, max(self.shortest - waves.shape[1], 0)))
+        frames = {int(n): self._frames(int(n)) for n in lengths.unique()}
+        x = waves.new_zeros(len(waves), max(frames.values()), self.source.width)
+        mask = torch.zeros(x.shape[:2], dtype=torch.bool, device=x.device)
+        for length, count in frames.items():
+            rows = torch.nonzero(lengths == length)[:, 0]
+            x[rows, :count] = self.model(self._scaled(waves[rows, :length])).last_hidden_state.to(x.dtype)
+            mask[rows, :count] = True
+        return Tokens(x, mask)
+
+    @property
+    def shortest(self) -> int:
+        """Samples that give one frame."""
+        samples = 1
+        for kernel, stride in reversed(self._convolutions):
+            samples = (samples - 1) * stride + kernel
+        return samples
+
+    @property
+    def _convolutions(self) -> list[tuple[int, int]]:
+        return list(zip(self.source.config["conv_kernel"], self.source.config["conv_stride"], strict=True))
+
+    def _frames(self, samples: int) -> int:
+        for kernel, stride in self._convolutions:
+            samples = (samples - kernel) // stride + 1
+        return samples
+
+    def _scaled(self, waves: Tensor) -> Tensor:
+        if not self.source.normalise:
+            return waves
+        centred = waves - waves.mean(1, keepdim=True)
+        return centred / (centred.square().mean(1, keepdim=True) + 1e-7).sqrt()  # as transformers does
 
 
 def _transformers() -> Any:

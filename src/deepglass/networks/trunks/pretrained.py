@@ -1,4 +1,4 @@
-"""An encoder of pictures or texts that others have trained, from a folder or the hub, frozen or fine-tuned."""
+"""An encoder of pictures, texts or sounds that others have trained, from a folder or the hub, frozen or fine-tuned."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import torch
 from torch import nn
 
 from deepglass.errors import SpecError
+from deepglass.features.audio import Audio
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
 from deepglass.features.text import Text
 from deepglass.networks.trunks.base import PICTURES, Recipe, Trunk
-from deepglass.nn.pretrained import PretrainedPictures, PretrainedTexts, Source, find
+from deepglass.nn.pretrained import PretrainedPictures, PretrainedSounds, PretrainedTexts, Source, find
 from deepglass.nn.tokens import Tokens, TokenShape, pool
 
 _MOST_TOKENS = 256  # of a text: attention over more takes long, and most models were not trained on more
@@ -35,7 +36,7 @@ class Pretrained(Trunk):
         known: what was read of the model's configuration; `settled` fills it in.
 
     Raises:
-        SpecError: `bad-value` for a picture and a model of texts.
+        SpecError: `bad-value` for a picture and a model of another kind, and for a sound at another rate.
         SourceError, MissingExtra: see `nn.pretrained.find`.
     """
 
@@ -60,11 +61,13 @@ class Pretrained(Trunk):
     @classmethod
     def settled(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
         found = _source(settings["pretrained"], settings.get("known"))._asdict()
-        return {"known": {k: found[k] for k in ("config", "mean", "std")}}
+        return {"known": {k: found[k] for k in ("config", "mean", "std", "rate", "normalise")}}
 
     @classmethod
     def suits(cls, feature: Feature, settings: Mapping[str, Any]) -> Feature:
-        """A text comes in the codes of the model's own tokenizer."""
+        """A text comes in the codes of the model's own tokenizer, a sound at the model's rate."""
+        if isinstance(feature, Audio):
+            return _at_its_rate(feature, _source(settings["pretrained"], settings.get("known")))
         if not isinstance(feature, Text) or feature.unit or feature.tokenizer:
             return feature
         if not _source(settings["pretrained"], settings.get("known")).reads_texts:
@@ -73,15 +76,18 @@ class Pretrained(Trunk):
 
     @classmethod
     def reader(cls, feature: Feature, dim: int, settings: Mapping[str, Any]) -> nn.Module | None:
-        if not isinstance(feature, Image | Text):
+        if not isinstance(feature, Image | Text | Audio):
             return None
         source = _source(settings["pretrained"], settings.get("known"))
         freeze, rate = settings.get("freeze", False), settings.get("rate", 0.1)
         if isinstance(feature, Text):
             return PretrainedTexts(source, freeze=freeze, rate=rate) if source.reads_texts else None
-        if source.reads_texts:
+        if isinstance(feature, Audio):
+            return PretrainedSounds(source, freeze=freeze, rate=rate) if source.reads_sounds else None
+        if source.reads_texts or source.reads_sounds:
+            reads = "texts" if source.reads_texts else "sounds"
             raise SpecError(
-                "bad-value", f"network.pretrained: {source.name} reads texts, but {feature.name!r} is a picture"
+                "bad-value", f"network.pretrained: {source.name} reads {reads}, but {feature.name!r} is a picture"
             )
         assert feature.channels_ is not None
         return PretrainedPictures(feature.prepare("unit"), feature.channels_, source, freeze=freeze, rate=rate)
@@ -90,6 +96,17 @@ class Pretrained(Trunk):
         x = self.join(torch.cat([pool(one) for one in tokens], -1))
         x = self.dropout(self.norm(x)).unsqueeze(1)
         return Tokens(x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device))
+
+
+def _at_its_rate(feature: Audio, source: Source) -> Audio:
+    if not source.reads_sounds:
+        return feature
+    if feature.rate not in (None, source.rate):
+        raise SpecError(
+            "bad-value",
+            f"inputs.{feature.name}.rate: {source.name} expects {source.rate:,} samples a second, got {feature.rate:,}",
+        )
+    return replace(feature, rate=source.rate)
 
 
 def _source(name: str, known: Mapping[str, Any] | None) -> Source:
