@@ -66,7 +66,7 @@ def test_sounds_are_brought_to_its_rate_and_a_run_needs_the_folder_no_more(encod
     row = [{"audio": str(tones / "low" / "1.wav")}]
     before = run.predict(row)
     encoder.rename(tmp_path / "gone")
-    assert deepglass.Run.load(tmp_path / "run").predict(row) == before
+    assert deepglass.Run(tmp_path / "run").predict(row) == before
 
 
 def test_another_rate_is_refused_before_training(encoder: Path, tones: Path, tmp_path: Path) -> None:
