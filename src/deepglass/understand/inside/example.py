@@ -130,7 +130,8 @@ def _scores(
     """The highest scores of each output that is a class or a number, and what is true."""
     with torch.inference_mode():
         answers = objective.predict(batch)
-    scores, truth = [], []
+    scores: list[tuple[str, tuple[tuple[str, float | None], ...]]] = []
+    truth = []
     for output in prepared.outputs:
         if output.kind not in ("category", "binary", "number"):
             continue
