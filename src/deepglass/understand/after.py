@@ -17,10 +17,11 @@ from deepglass.understand.alone import NAME, labelled_alone
 from deepglass.understand.atlas.atlas import AS_USUAL, Wish
 from deepglass.understand.baselines import baselines
 from deepglass.understand.gather import gather
-from deepglass.understand.report.facts import OutputFacts
+from deepglass.understand.report.facts import Finding, OutputFacts
 from deepglass.understand.report.write import write_report
 
 BASELINE_SECONDS = 8.0  # for all outputs together
+OF_COLUMNS = ("leak", "id_column", "constant", "imbalance", "few_examples", "drift")  # findings that quote no row
 
 
 def add_baselines(folder: Folder, prepared: Prepared, metrics: Mapping[str, Any], started: float) -> None:
@@ -67,9 +68,17 @@ def add_report(
         facts = replace(facts, map=facts.map and facts.map.without_rows())
         facts = replace(facts, inside=facts.inside and facts.inside.without_rows())
         facts = replace(facts, samples=facts.samples and facts.samples._replace(real=()))
+        facts = replace(facts, findings=tuple(map(_without_values, facts.findings)))
     path = folder.path / "report.html"
     write_report(facts, path)
     return path
+
+
+def _without_values(finding: Finding) -> Finding:
+    """A finding that may quote rows says only how many there are; those about whole columns stay."""
+    if finding.kind in OF_COLUMNS:
+        return finding
+    return finding._replace(text=f"{len(finding.rows):,} rows; what they hold is left out")
 
 
 def _without_rows(output: OutputFacts) -> OutputFacts:
