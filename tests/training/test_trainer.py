@@ -184,6 +184,26 @@ def test_steps_that_turn_slow_do_not_overrun_the_budget(monkeypatch) -> None:
     assert history.plan.progress(history.step) == 1, "the schedule still came to its end"
 
 
+def test_one_slow_step_does_not_end_a_run_early(monkeypatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("deepglass.training.trainer.time.perf_counter", lambda: now[0])
+
+    class Stalled(Line):
+        done = 0
+
+        def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
+            self.done += 1
+            now[0] += 4.0 if self.done == 2 else 0.05  # the machine looked elsewhere
+            yield from super().losses(batch, progress)
+
+    clock = Clock(30.0)
+    clock.begin(0, Costs(0.05, 0.0), 10**6)
+    plan = replace(PLAN, steps=560, evaluate_every=560, checkpoint_every=560, budget=30.0)
+    history = Trainer().fit(Stalled(), Line().stream(_data(), 8, 0), plan, _data(), clock)
+    assert history.step > 450
+    assert now[0] <= 31
+
+
 def test_a_replanned_run_is_replayed_to_the_same_bits() -> None:
     plan = PLAN.replanned(20, 45)
     assert plan.replans == (Replan(20, 45),)

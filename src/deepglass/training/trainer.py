@@ -98,6 +98,9 @@ class Clock:
         if not steps or seconds <= 0 or (steps < LOOK_EVERY and seconds < self.budget / 40):
             return None
         pace = seconds / steps
+        if steps < LOOK_EVERY:  # one slow step may be the machine's whim: what was known before counts as some steps
+            pace = (seconds + LOOK_EVERY * self.costs.step) / (steps + LOOK_EVERY)
+        self.costs = self.costs._replace(step=pace)
         self._looked, self._next_look = (step, now), now + self.budget / 40
         evaluations = max(plan.last_step - 1, step) // plan.evaluate_every - step // plan.evaluate_every
         fits = step + max(0, math.floor((left - evaluations * self.costs.evaluation) / pace))
