@@ -63,7 +63,7 @@ def constant(train: dict[str, list[str]]) -> str:
     some = [sentences[i] for i in random.choice(len(sentences), min(CANDIDATES, len(sentences)), replace=False)]
     shown = list(train)[:JUDGED]
     references = _references({n: train[n] for n in shown})
-    return max(some, key=lambda s: sacrebleu.corpus_bleu([s] * len(shown), references).score)
+    return max(some, key=lambda s: sacrebleu.corpus_bleu([s] * len(shown), references, force=True).score)
 
 
 def neighbours(names: list[str], train: dict[str, list[str]], pixels: dict[str, np.ndarray]) -> dict[str, str]:
@@ -76,8 +76,8 @@ def judged(answers: dict[str, str], truths: dict[str, list[str]]) -> tuple[float
     """BLEU against each caption by itself, and against all captions of a picture."""
     said = [answers[n] for n in truths]
     each = [(answers[n], t) for n, captions in truths.items() for t in captions]
-    one = sacrebleu.corpus_bleu([a for a, _ in each], [[t for _, t in each]]).score
-    return one, sacrebleu.corpus_bleu(said, _references(truths)).score
+    one = sacrebleu.corpus_bleu([a for a, _ in each], [[t for _, t in each]], force=True).score
+    return one, sacrebleu.corpus_bleu(said, _references(truths), force=True).score
 
 
 def _references(truths: dict[str, list[str]]) -> list[list[str]]:
