@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 from test_report import base, checked, class_output
 
+from deepglass.features._sounds import wav
 from deepglass.understand.explain.files import png
-from deepglass.understand.explain.sound import wav
 from deepglass.understand.report.why_facts import Added, Asked, Near, Why
 
 EVIL = '<script>alert("1")</script>&\''

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import wave
 from typing import NamedTuple
 
 import numpy as np
@@ -99,3 +101,21 @@ def _opened(media: Media) -> soundfile.SoundFile:
 
 def _said(error: Exception) -> str:
     return str(error).rpartition(": ")[2].rstrip(".") or type(error).__name__
+
+
+def wav(samples: np.ndarray, rate: int, between: tuple[int, int] | None = None) -> bytes:
+    """Samples of int16 as a WAV file.
+
+    Args:
+        between: samples a second, at least and at most, that they are brought to; None: as they are.
+    """
+    wanted = rate if between is None else min(max(rate, between[0]), between[1])
+    if wanted != rate:
+        samples = as_int16(resampled(samples.astype(np.float32) / 32768, rate, wanted))
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(wanted)
+        file.writeframes(samples.astype("<i2").tobytes())
+    return out.getvalue()

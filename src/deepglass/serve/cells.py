@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import wave
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +15,7 @@ from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.features._frames import clips, read_frames
 from deepglass.features._pictures import decode, pictures
-from deepglass.features._sounds import as_int16, resampled
+from deepglass.features._sounds import wav
 from deepglass.features.audio import Audio
 from deepglass.features.base import Feature, take_raw
 from deepglass.features.image import Image
@@ -121,15 +120,4 @@ def _png(parts: list[np.ndarray]) -> bytes:
 
 
 def _sound(feature: Audio, raw: Any) -> bytes:
-    samples = feature.encode(raw).values  # (samples,) int16
-    rate = feature.rate_ or RATES[0]
-    wanted = min(max(rate, RATES[0]), RATES[1])
-    if wanted != rate:
-        samples = as_int16(resampled(samples.astype(np.float32) / 32768, rate, wanted))
-    out = io.BytesIO()
-    with wave.open(out, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(wanted)
-        file.writeframes(samples.astype("<i2").tobytes())
-    return out.getvalue()
+    return wav(feature.encode(raw).values, feature.rate_ or RATES[0], RATES)

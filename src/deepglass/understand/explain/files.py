@@ -12,13 +12,14 @@ import numpy as np
 from PIL import Image as Pillow
 
 from deepglass.errors import SpecError
+from deepglass.features._sounds import wav
 from deepglass.features.audio import Audio
 from deepglass.features.base import Column
 from deepglass.features.image import Image
 from deepglass.run.predictor import Predictor
 from deepglass.training.checkpoint import write_atomic
 from deepglass.understand.explain.reason import Reason
-from deepglass.understand.explain.sound import remaining, telling, wav
+from deepglass.understand.explain.sound import remaining, telling
 from deepglass.understand.rows import visible
 
 FOR, AGAINST = np.array([255, 90, 20]), np.array([20, 120, 255])

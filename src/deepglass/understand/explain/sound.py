@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import itertools
-import wave as wavefile
 
 import numpy as np
 
@@ -64,14 +62,3 @@ def remaining(samples: np.ndarray, frames: Frames, keep: np.ndarray) -> np.ndarr
         out[place] += np.fft.irfft(spectrum, frames.size) * window
         norm[place] += window**2
     return np.clip(np.round(out / np.maximum(norm, 0.05)), -32768, 32767)[: len(samples)].astype(np.int16)
-
-
-def wav(samples: np.ndarray, rate: int) -> bytes:
-    """A wav file of int16 samples."""
-    out = io.BytesIO()
-    with wavefile.open(out, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(samples.astype("<i2").tobytes())
-    return out.getvalue()

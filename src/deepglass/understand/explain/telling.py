@@ -13,6 +13,7 @@ from PIL import Image as Pillow
 
 from deepglass.data.batches import Dataset
 from deepglass.errors import SpecError
+from deepglass.features._sounds import wav
 from deepglass.features.audio import Audio
 from deepglass.features.base import Best, Calibration, Column, Feature
 from deepglass.features.image import Image
@@ -26,7 +27,7 @@ from deepglass.understand.explain.files import over, png
 from deepglass.understand.explain.nearest import known_rows
 from deepglass.understand.explain.parts import Part
 from deepglass.understand.explain.reason import Question, Reason
-from deepglass.understand.explain.sound import remaining, wav
+from deepglass.understand.explain.sound import remaining
 from deepglass.understand.explain.sound import telling as telling_cells
 from deepglass.understand.report import draw, measure
 from deepglass.understand.report.why_facts import Added, Asked, Layout, Near, Why

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import wave
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -11,7 +10,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from deepglass import metrics
-from deepglass.features._sounds import as_int16, resampled
+from deepglass.features._sounds import wav
 from deepglass.features.audio import Audio
 from deepglass.features.base import Feature, take_raw
 from deepglass.features.number import Number
@@ -98,16 +97,7 @@ def _told(feature: Feature, seen: Seen) -> dict[int, _Told]:
 
 def wave_of(samples: np.ndarray, rate: int) -> bytes:
     """Samples of int16 as a WAV file, at a rate that browsers play."""
-    wanted = min(max(rate, RATES[0]), RATES[1])
-    if wanted != rate:
-        samples = as_int16(resampled(samples.astype(np.float32) / 32768, rate, wanted))
-    out = io.BytesIO()
-    with wave.open(out, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(wanted)
-        file.writeframes(samples.astype("<i2").tobytes())
-    return out.getvalue()
+    return wav(samples, rate, RATES)
 
 
 def spectrogram(samples: np.ndarray, frames: Frames) -> bytes:
