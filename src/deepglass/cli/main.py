@@ -138,8 +138,7 @@ def predict(
         _check_free(out, force)
     loaded = deepglass.Run(run)
     answers = deepglass.predict(loaded, _stdin_rows() if source == "-" else source, explain=explain)
-    for note, count in loaded.predictor.notes.items():
-        print(f"note: {note} ({count})", file=sys.stderr)
+    _tell_notes(loaded)
     if out is not None:
         deepglass.write_answers(out, answers)
         print(f"{len(answers)} answers in {out}", file=sys.stderr)
@@ -165,8 +164,7 @@ def explain(
     loaded = deepglass.Run(run)
     given = _stdin_rows() if source == "-" else source
     reasons = deepglass.explain(loaded, given, _places(rows) or FIRST, fast=fast, out=out)
-    for note, count in loaded.predictor.notes.items():
-        print(f"note: {note} ({count})", file=sys.stderr)
+    _tell_notes(loaded)
     if out is not None:
         print(f"{len(reasons)} explanations in {out}", file=sys.stderr)
     elif as_json:
@@ -228,8 +226,7 @@ def embed(
         _check_free(path, force)
     loaded = deepglass.Run(run)
     found = deepglass.embed(loaded, source)
-    for note, count in loaded.predictor.notes.items():
-        print(f"note: {note} ({count})", file=sys.stderr)
+    _tell_notes(loaded)
     written = deepglass.write_vectors(out, found)
     rows, dim = found.vectors.shape
     print(f"{rows} vectors of {dim} numbers in {' and '.join(map(str, written))}", file=sys.stderr)
@@ -403,6 +400,12 @@ def _places(words: str) -> list[int]:
             raise SpecError("bad-value", f"--rows {words!r}: expected places of rows, such as 0,1,2 or 0-9")
         found += range(int(first), int(last if dash else first) + 1)
     return found
+
+
+def _tell_notes(run: Any) -> None:
+    """What was odd about the rows that a run has read."""
+    for note, count in run.predictor.notes.items():
+        print(f"note: {note} ({count})", file=sys.stderr)
 
 
 def _text(path: Path | None) -> str | None:

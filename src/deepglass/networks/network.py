@@ -141,6 +141,6 @@ def _stack(fields: list[Field]) -> Field:
     return Field(torch.stack([f.values for f in fields], 1), torch.stack([f.mask for f in fields], 1))
 
 
-def key_of(name: str) -> str:
+def key_of(name: str, prefix: str = "out_") -> str:
     """A feature's name as a module's name, which may not hold a full stop."""
-    return "out_" + name.replace(".", "_dot_")
+    return prefix + name.replace(".", "_dot_")

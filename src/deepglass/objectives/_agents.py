@@ -184,3 +184,8 @@ class Value(nn.Module):
     def forward(self, pooled: Tensor) -> Tensor:
         """Pooled tokens (B * M, D) -> (B,)."""
         return self.linear(pooled).reshape(-1, self.members).mean(1)
+
+
+def some(fields: Mapping[str, Field], rows: Tensor) -> Mapping[str, Field]:
+    """Some rows of each field."""
+    return {name: field.take(rows) for name, field in fields.items()}

@@ -17,6 +17,7 @@ from deepglass.features.category import Category
 from deepglass.features.image import Image
 from deepglass.features.number import Number
 from deepglass.features.vector import Vector
+from deepglass.networks.network import key_of
 from deepglass.nn.decoders import PictureDecoder, VectorDecoder
 from deepglass.nn.tokens import Field
 
@@ -140,4 +141,4 @@ def _width(feature: Feature) -> int:
 
 
 def _key(feature: Feature) -> str:
-    return "in_" + feature.name.replace(".", "_dot_")
+    return key_of(feature.name, "in_")

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
 from deepglass.features.base import Answer, Feature
+from deepglass.networks.network import key_of
 from deepglass.nn.tokens import Field, Tokens
 
 ROWS = 30_000  # at most, that a probe is fitted on
@@ -34,7 +35,7 @@ class Probe(nn.Module):
     def __init__(self, outputs: Sequence[Feature], dim: int) -> None:
         super().__init__()
         self.outputs = {f.name: f for f in outputs}
-        self.heads = nn.ModuleDict({_key(f.name): f.head(dim) for f in outputs})
+        self.heads = nn.ModuleDict({key_of(f.name, "probe_"): f.head(dim) for f in outputs})
         self.register_buffer("mean", torch.zeros(dim))
         self.register_buffer("std", torch.ones(dim))
         self.register_buffer("fitted", torch.zeros((), dtype=torch.bool))
@@ -66,7 +67,7 @@ class Probe(nn.Module):
         """Output name -> answers to points (B, D)."""
         x = ((points.float() - self.mean) / self.std).unsqueeze(1)
         tokens = Tokens(x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device))
-        return {n: f.answer(self.heads[_key(n)](tokens)) for n, f in self.outputs.items()}
+        return {n: f.answer(self.heads[key_of(n, "probe_")](tokens)) for n, f in self.outputs.items()}
 
     def _rows(self, train: Dataset) -> np.ndarray:
         known = [column.mask for name, column in train.truth.items() if name in self.outputs]
@@ -85,7 +86,7 @@ class Probe(nn.Module):
             tokens = Tokens(x.unsqueeze(1), torch.ones(len(x), 1, dtype=torch.bool, device=x.device))
             for name, feature in self.outputs.items():
                 known = targets[name].known
-                rows = feature.answer(self.heads[_key(name)](tokens)).loss(targets[name])
+                rows = feature.answer(self.heads[key_of(name, "probe_")](tokens)).loss(targets[name])
                 total = total + torch.where(known, rows, 0.0).sum() / known.sum().clamp_min(1)
             total.backward()
             return total
@@ -96,7 +97,3 @@ class Probe(nn.Module):
 
 def _joined(fields: Sequence[Field]) -> Field:
     return Field(torch.cat([f.values for f in fields]), torch.cat([f.mask for f in fields]))
-
-
-def _key(name: str) -> str:
-    return "probe_" + name.replace(".", "_dot_")

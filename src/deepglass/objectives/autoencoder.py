@@ -6,24 +6,23 @@ robust features").
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from deepglass.data.batches import Batch, Dataset
-from deepglass.features.base import Feature, Metric
-from deepglass.networks.trunks.base import Recipe
+from deepglass.features.base import Metric
 from deepglass.nn.tokens import Field
-from deepglass.objectives._flat import Drawer, Flat
-from deepglass.objectives._reading import SINGLE, plain, reading, reading_dim
-from deepglass.objectives._representation import Representation, masked_mean
-from deepglass.objectives.base import Loss, MakeNetwork
+from deepglass.objectives._reading import reading
+from deepglass.objectives._redrawing import Redrawing
+from deepglass.objectives._representation import masked_mean
+from deepglass.objectives.base import Loss
 
 
-class Autoencoder(Representation):
+class Autoencoder(Redrawing):
     """The run's network reads, a code is made of it, and a decoder draws the inputs again.
 
     Args:
@@ -42,19 +41,6 @@ class Autoencoder(Representation):
             raise ValueError(f"noise: expected a share from 0 to below 1, got {noise}")
         self.code, self.noise = code, noise
 
-    def make(self, inputs: Sequence[Feature], make_network: MakeNetwork) -> int:
-        self.flat = Flat(inputs, "unit", self.name)
-        self.network = make_network(inputs, [], defaults=SINGLE)
-        self.bottleneck = nn.Linear(reading_dim(self.network, inputs), self.code)
-        self.decoder = Drawer(self.flat, self.code, width=32)
-        return self.code
-
-    def recipe(self, recipe: Recipe) -> Recipe:
-        return plain(recipe)
-
-    def groups(self) -> Mapping[str, nn.Module]:
-        return {"network": nn.ModuleList([self.network, self.bottleneck, self.decoder])}
-
     def loss(self, batch: Batch) -> Loss:
         return Loss(self._squares(batch, blanked(batch, self.noise)).mean(), weight=len(batch))
 
@@ -65,9 +51,6 @@ class Autoencoder(Representation):
 
     def embed(self, batch: Batch) -> Tensor:
         return self.bottleneck(reading(self.network, batch))
-
-    def look(self, batch: Batch) -> Any:
-        return self.decoder(self.embed(batch))
 
     def redrawn(self, batch: Batch) -> dict[str, dict[str, Tensor]]:
         """The inputs as they are drawn again, name -> best answers that `Feature.decode` takes."""

@@ -24,6 +24,7 @@ from deepglass.data.batches import Batch, Dataset
 from deepglass.errors import SpecError
 from deepglass.features.base import Answer, Feature, Metric
 from deepglass.features.category import Category
+from deepglass.networks.network import key_of
 from deepglass.networks.trunks.base import Recipe
 from deepglass.nn.rbm import RBM
 from deepglass.nn.tokens import Field, Tokens
@@ -87,7 +88,7 @@ class DBN(Objective):
         classes = len(self.label.class_names) if self.label is not None else 0
         self.machines = nn.ModuleList([*below, RBM(sizes[-2] + classes, sizes[-1], classes)])
         self.unrolled = Unrolled(sizes, self.dropout)
-        self.heads = nn.ModuleDict({_key(f.name): f.head(sizes[-1]) for f in outputs})
+        self.heads = nn.ModuleDict({key_of(f.name): f.head(sizes[-1]) for f in outputs})
         self.register_buffer("stage", torch.zeros((), dtype=torch.int64))
 
     def begin(self, train: Dataset) -> None:
@@ -181,7 +182,7 @@ class DBN(Objective):
     def predict(self, batch: Batch) -> dict[str, Answer]:
         code = self.unrolled(self.flat(batch.inputs)[0]).unsqueeze(1)
         tokens = Tokens(code, torch.ones(code.shape[:2], dtype=torch.bool, device=code.device))
-        return {n: f.answer(self.heads[_key(n)](tokens)) for n, f in self.outputs.items()}
+        return {n: f.answer(self.heads[key_of(n)](tokens)) for n, f in self.outputs.items()}
 
     def embed(self, batch: Batch) -> Tensor:
         if self.stage == len(self.machines):
@@ -249,7 +250,3 @@ class Unrolled(nn.Module):
         for linear in self.linears:
             x = self.hidden(torch.sigmoid(linear(x)))
         return x
-
-
-def _key(name: str) -> str:
-    return "out_" + name.replace(".", "_dot_")

@@ -32,7 +32,7 @@ from deepglass.features.base import Answer, Feature
 from deepglass.networks.network import Network
 from deepglass.networks.trunks.base import Recipe
 from deepglass.nn.tokens import Field, pool
-from deepglass.objectives._agents import Agent, Value, mean_return
+from deepglass.objectives._agents import Agent, Value, mean_return, some
 from deepglass.objectives._quick import Function, linear, quick_head, quick_way
 from deepglass.objectives.base import Loss, MakeNetwork
 
@@ -119,8 +119,8 @@ class Dqn(Agent):
         self.chance.fill_(max(LEAST_CHANCE, 1 - progress / max(self.exploration, 1e-9)))
         logs = mean_return(batch.ended)
         for rows in torch.arange(len(batch)).chunk(self.updates):
-            aim = self._aim(_some(batch.following, rows), batch.rewards[rows], batch.discount[rows])
-            worth = self.q(_some(batch.inputs, rows)).gather(1, batch.targets[self.action].values[rows, None])[:, 0]
+            aim = self._aim(some(batch.following, rows), batch.rewards[rows], batch.discount[rows])
+            worth = self.q(some(batch.inputs, rows)).gather(1, batch.targets[self.action].values[rows, None])[:, 0]
             yield Loss(F.smooth_l1_loss(worth, aim), logs={**logs, "value": worth.detach().mean()}, weight=len(rows))
             logs = {}
             self.updated += 1
@@ -199,7 +199,3 @@ def _quickly(network: nn.Module, value: nn.Module | None = None) -> Function | N
         return state(read) + added - added.mean(1, keepdims=True)
 
     return worth
-
-
-def _some(inputs: Mapping[str, Field], rows: Tensor) -> Mapping[str, Field]:
-    return {name: field.take(rows) for name, field in inputs.items()}

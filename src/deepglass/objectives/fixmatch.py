@@ -18,6 +18,7 @@ from deepglass.data.batches import Batch, Change, Dataset
 from deepglass.data.views import CHANGEABLE, strong_view, weak_view
 from deepglass.errors import SpecError
 from deepglass.features.base import Answer, Feature
+from deepglass.networks.network import key_of
 from deepglass.objectives._semi import (
     CLASSES,
     Guess,
@@ -64,7 +65,9 @@ class FixMatch(SemiSupervised):
                 f"objective: fixmatch needs inputs that can be changed and still be known: {CHANGEABLE}; the inputs "
                 f"are {came}; take objective=pseudo_label",
             )
-        self.sureness = nn.ModuleDict({_key(n): _Sureness(len(f.class_names)) for n, f in self.guessable.items()})
+        self.sureness = nn.ModuleDict(
+            {key_of(n, "of_"): _Sureness(len(f.class_names)) for n, f in self.guessable.items()}
+        )
 
     def begin(self, train: Dataset) -> None:
         super().begin(train)
@@ -103,7 +106,7 @@ class FixMatch(SemiSupervised):
         return own if self.threshold is None else {n: torch.full_like(t, self.threshold) for n, t in own.items()}
 
     def _sureness(self, name: str) -> _Sureness:
-        module = self.sureness[_key(name)]
+        module = self.sureness[key_of(name, "of_")]
         assert isinstance(module, _Sureness)
         return module
 
@@ -139,7 +142,3 @@ class _Sureness(nn.Module):
         """Probabilities (B, K) brought to the wanted shares: Berthelot et al., 2019, arXiv 1911.09785, section 3.1."""
         q = q * (self.wanted / self.shares.clamp_min(1e-6))
         return q / q.sum(1, keepdim=True)
-
-
-def _key(name: str) -> str:
-    return "of_" + name.replace(".", "_dot_")

@@ -30,7 +30,7 @@ from deepglass.features.vector import Vector
 from deepglass.networks.trunks.base import Recipe
 from deepglass.nn.agents import Moments, advantages, normal_entropy, normal_log_prob
 from deepglass.nn.tokens import Field, pool
-from deepglass.objectives._agents import PLAIN, Agent, Value, mean_return
+from deepglass.objectives._agents import PLAIN, Agent, Value, mean_return, some
 from deepglass.objectives._quick import Function, quick_head, quick_way
 from deepglass.objectives.base import Loss, MakeNetwork
 
@@ -107,8 +107,8 @@ class Ppo(Agent):
         for _ in range(self.epochs):
             changes = []
             for rows in torch.randperm(len(batch)).split(self.minibatch):
-                log_prob, entropy = self._policy(_some(batch.inputs, rows), done[rows])
-                value = self._value(_some(batch.inputs, rows))
+                log_prob, entropy = self._policy(some(batch.inputs, rows), done[rows])
+                value = self._value(some(batch.inputs, rows))
                 ratio = (log_prob - old[rows]).exp()
                 bound = ratio.clamp(1 - self.clip, 1 + self.clip)
                 gain = torch.minimum(ratio * advantage[rows], bound * advantage[rows]).mean()
@@ -181,7 +181,3 @@ class Ppo(Agent):
             self.running.masked_fill_(done, 0)
         self.gains.update(torch.cat(sums)[:, None])
         return batch.rewards / self.gains.deviation.float()
-
-
-def _some(inputs: Mapping[str, Field], rows: Tensor) -> Mapping[str, Field]:
-    return {name: field.take(rows) for name, field in inputs.items()}

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from deepglass.data.batches import Batch, Change
 from deepglass.features.base import Answer, Feature
+from deepglass.networks.network import key_of
 from deepglass.objectives._semi import CLASSES, Guess, SemiSupervised, probabilities
 from deepglass.objectives.base import Loss, MakeNetwork
 
@@ -43,7 +44,7 @@ class PseudoLabel(SemiSupervised):
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
         super().build(inputs, outputs, make_network)
         classed = {n: f for n, f in self.guessable.items() if f.kind in CLASSES}
-        self.curricula = nn.ModuleDict({_key(n): _Curriculum(len(f.class_names)) for n, f in classed.items()})
+        self.curricula = nn.ModuleDict({key_of(n, "of_"): _Curriculum(len(f.class_names)) for n, f in classed.items()})
 
     def views(self, change: Change | None) -> tuple[Change | None, Change | None]:
         return change, None
@@ -79,8 +80,8 @@ class PseudoLabel(SemiSupervised):
 
     def _curricula(self) -> Iterator[tuple[str, _Curriculum]]:
         for name in self.guessable:
-            if _key(name) in self.curricula:
-                curriculum = self.curricula[_key(name)]
+            if key_of(name, "of_") in self.curricula:
+                curriculum = self.curricula[key_of(name, "of_")]
                 assert isinstance(curriculum, _Curriculum)
                 yield name, curriculum
 
@@ -106,7 +107,3 @@ class _Curriculum(nn.Module):
         passed = torch.zeros_like(self.thresholds).index_add_(0, likeliest, passes)
         moved = self.thresholds + STEP * (passed - share * count) / count.clamp_min(1)
         self.thresholds.copy_(moved.clamp(0, 1))
-
-
-def _key(name: str) -> str:
-    return "of_" + name.replace(".", "_dot_")

@@ -9,21 +9,19 @@ Source: Kingma and Welling, 2013, arXiv 1312.6114, equation 10 and appendices B 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Mapping
+from typing import ClassVar, NamedTuple
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from deepglass.data.batches import Batch, Dataset
-from deepglass.features.base import Feature, Metric
-from deepglass.networks.trunks.base import Recipe
+from deepglass.features.base import Metric
 from deepglass.nn.tokens import Field
-from deepglass.objectives._flat import Drawer, Flat
-from deepglass.objectives._reading import SINGLE, plain, reading, reading_dim
-from deepglass.objectives._representation import Representation
-from deepglass.objectives.base import Loss, MakeNetwork
+from deepglass.objectives._reading import reading
+from deepglass.objectives._redrawing import Redrawing
+from deepglass.objectives.base import Loss
 
 
 class Parts(NamedTuple):
@@ -33,7 +31,7 @@ class Parts(NamedTuple):
     divergence: Tensor
 
 
-class Variational(Representation):
+class Variational(Redrawing):
     """The run's network reads a mean and a deviation for each axis of the code; a decoder draws from a code.
 
     Args:
@@ -43,6 +41,7 @@ class Variational(Representation):
 
     monitor: ClassVar[Metric] = Metric("elbo", higher_is_better=True)
     name: ClassVar[str] = "variational"
+    read: ClassVar[int] = 2  # a mean and a deviation
     generates: ClassVar[bool] = True
 
     def __init__(self, *, code: int = 16, beta: float = 1.0) -> None:
@@ -52,19 +51,6 @@ class Variational(Representation):
         if not beta > 0:
             raise ValueError(f"beta: expected a number above 0, got {beta}")
         self.code, self.beta = code, beta
-
-    def make(self, inputs: Sequence[Feature], make_network: MakeNetwork) -> int:
-        self.flat = Flat(inputs, "unit", self.name)
-        self.network = make_network(inputs, [], defaults=SINGLE)
-        self.bottleneck = nn.Linear(reading_dim(self.network, inputs), 2 * self.code)
-        self.decoder = Drawer(self.flat, self.code, width=32)
-        return self.code
-
-    def recipe(self, recipe: Recipe) -> Recipe:
-        return plain(recipe)
-
-    def groups(self) -> Mapping[str, nn.Module]:
-        return {"network": nn.ModuleList([self.network, self.bottleneck, self.decoder])}
 
     def loss(self, batch: Batch) -> Loss:
         mean, log_deviation = self._read(batch)
@@ -88,9 +74,6 @@ class Variational(Representation):
 
     def embed(self, batch: Batch) -> Tensor:
         return self._read(batch)[0]
-
-    def look(self, batch: Batch) -> Any:
-        return self.decoder(self.embed(batch))
 
     def redrawn(self, batch: Batch) -> dict[str, dict[str, Tensor]]:
         """The inputs as they are drawn again, name -> best answers that `Feature.decode` takes."""
