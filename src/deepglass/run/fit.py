@@ -140,11 +140,8 @@ def train(spec: Spec, prepared: Prepared, folder: Folder, listeners: Sequence[Li
         objective.enter(prepared.table.environment)
     objective.begin(parts["train"])
     folder.begin(spec, prepared, plan)
-    course = [*_course(folder, objective, prepared, parts), *watched(objective, parts, folder.path)]
-    course += grounds(prepared, objective, device, folder.path)
-    own = [HistoryFile(folder.path / "history.jsonl"), *_sheets(folder, objective, prepared, plan), *counts, *course]
-    heard = [*own, *listeners]
-    trainer = Trainer(heard, folder.checkpoints, folder.store_plan)
+    keepers = _keepers(prepared, folder, objective, parts, plan, counts)
+    trainer = Trainer([*keepers, *listeners], folder.checkpoints, folder.store_plan)
     vary_sounds(objective, spec.training, recipe, prepared.inputs)
     stream = _stream(spec, prepared, objective, parts["train"], plan)
     if clock is not None:
@@ -171,13 +168,10 @@ def resume(
     objective.begin(parts["train"])
     vary_sounds(objective, spec.training, recipe_of(spec, prepared, objective), prepared.inputs)
     state = folder.checkpoints.load()
-    history_file = HistoryFile(folder.path / "history.jsonl", state.values["step"] if state else 0)
-    counts = _counts(spec, prepared, folder, objective, plan.device, state.values["step"] if state else 0)
-    course = _course(folder, objective, prepared, parts, state.values["step"] if state else 0)
-    course += watched(objective, parts, folder.path, state.values["step"] if state else 0)
-    course += grounds(prepared, objective, plan.device, folder.path, state.values["step"] if state else 0)
-    heard = [history_file, *_sheets(folder, objective, prepared, plan), *counts, *course, *listeners]
-    trainer = Trainer(heard, folder.checkpoints, folder.store_plan)
+    step = state.values["step"] if state else 0
+    counts = _counts(spec, prepared, folder, objective, plan.device, step)
+    keepers = _keepers(prepared, folder, objective, parts, plan, counts, step)
+    trainer = Trainer([*keepers, *listeners], folder.checkpoints, folder.store_plan)
     stream = _stream(spec, prepared, objective, parts["train"], plan)
     history = trainer.fit(objective, stream, plan, parts["valid"], None, state)
     return _finish(spec, prepared, folder, objective, history, parts, started, None)
@@ -186,6 +180,31 @@ def resume(
 def recipe_of(spec: Spec, prepared: Prepared, objective: Objective) -> Recipe:
     """The trunk's recipe, as this kind of learning changes it."""
     return objective.recipe(TRUNKS.get(trunk_of(spec, prepared.inputs, prepared.outputs), where="network.trunk").recipe)
+
+
+def _keepers(
+    prepared: Prepared,
+    folder: Folder,
+    objective: Objective,
+    parts: Mapping[str, Dataset],
+    plan: Plan,
+    counts: Sequence[Listener],
+    from_step: int = 0,
+) -> list[Listener]:
+    """Those that keep in the run's folder what only training can tell.
+
+    Args:
+        counts: made before the clock begins, as they read rows.
+        from_step: a resumed run writes again what came after it.
+    """
+    return [
+        HistoryFile(folder.path / "history.jsonl", from_step),
+        *_sheets(folder, objective, prepared, plan),
+        *counts,
+        *_course(folder, objective, prepared, parts, from_step),
+        *watched(objective, parts, folder.path, from_step),
+        *grounds(prepared, objective, plan.device, folder.path, from_step),
+    ]
 
 
 def _sheets(folder: Folder, objective: Objective, prepared: Prepared, plan: Plan) -> list[Listener]:
