@@ -16,9 +16,10 @@ from deepglass.errors import TrainingError
 from deepglass.features.base import Column
 from deepglass.objectives.base import Evaluation, Loss, Objective
 from deepglass.training.checkpoint import Checkpoints, weights_sha256
+from deepglass.training.clock import Clock
 from deepglass.training.events import Listener, Record
 from deepglass.training.plan import Costs, Plan, Replan, fit_to_budget
-from deepglass.training.trainer import Clock, Trainer
+from deepglass.training.trainer import Trainer
 
 
 class Line(Objective):
@@ -155,7 +156,7 @@ def test_a_budget_holds_its_steps_and_evaluations() -> None:
 
 def test_the_clock_shortens_a_run_that_is_too_slow(monkeypatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("deepglass.training.trainer.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("deepglass.training.clock.time.perf_counter", lambda: now[0])
     clock = Clock(10.0)
     clock.begin(0, Costs(0.01, 0.0), 10**6)
     plan = replace(PLAN, steps=900, evaluate_every=900, budget=10.0)
@@ -168,7 +169,7 @@ def test_the_clock_shortens_a_run_that_is_too_slow(monkeypatch) -> None:
 
 def test_steps_that_turn_slow_do_not_overrun_the_budget(monkeypatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("deepglass.training.trainer.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("deepglass.training.clock.time.perf_counter", lambda: now[0])
 
     class Slow(Line):
         def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
@@ -186,7 +187,7 @@ def test_steps_that_turn_slow_do_not_overrun_the_budget(monkeypatch) -> None:
 
 def test_one_slow_step_does_not_end_a_run_early(monkeypatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("deepglass.training.trainer.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("deepglass.training.clock.time.perf_counter", lambda: now[0])
 
     class Stalled(Line):
         done = 0

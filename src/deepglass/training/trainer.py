@@ -7,29 +7,26 @@ names. It knows nothing of what is learned; everything that steers it stands in 
 from __future__ import annotations
 
 import math
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
 from deepglass.data.batches import Dataset, Stream
 from deepglass.device import autocast, deterministic
 from deepglass.errors import TrainingError
-from deepglass.objectives.base import Evaluation, Group, Loss, Objective
+from deepglass.objectives.base import Evaluation, Loss, Objective
 from deepglass.training.checkpoint import Checkpoints, State, flatten_optimizer, restore_optimizer
+from deepglass.training.clock import LOOK_EVERY, Clock
 from deepglass.training.events import Listener, Record
-from deepglass.training.optimizers import make_optimizer, set_learning_rates
-from deepglass.training.plan import Costs, Plan, reserve_seconds
-from deepglass.training.schedules import schedule
+from deepglass.training.groups import movers_of
+from deepglass.training.interrupt import interruptible
+from deepglass.training.plan import Costs, Plan
 
-LOOK_EVERY = 10  # steps between looks at the loss and the clock: reading a loss waits for the device
 MOST_FAILURES = 8  # non-finite losses after which a run is given up: the rate is then 1/256 of what was asked
 
 
@@ -52,63 +49,6 @@ class History:
     reason: str
     seconds: float
     evaluation: Evaluation | None
-
-
-class Clock:
-    """The only reader of time: says how long a run may still be.
-
-    Args:
-        budget: seconds in all, counted from the making of the clock.
-    """
-
-    def __init__(self, budget: float) -> None:
-        self.budget = budget
-        self.start = time.perf_counter()
-        self.costs = Costs(0.0, 0.0)
-        self.most_steps = 0
-        self._looked = (0, 0.0)
-        self._next_look = 0.0
-
-    def elapsed(self) -> float:
-        return time.perf_counter() - self.start
-
-    def begin(self, step: int, costs: Costs, most_steps: int) -> None:
-        self.costs, self.most_steps = costs, most_steps
-        self._looked = (step, self.elapsed())
-        self._next_look = self.elapsed() + self.budget / 40
-
-    def late(self) -> bool:
-        """Whether it is time to look, however few steps were done: slow ones must not overrun the budget."""
-        return self.elapsed() >= self._next_look
-
-    def evaluated(self, seconds: float, step: int) -> None:
-        """An evaluation took so long; it does not count for the pace of the steps."""
-        self.costs = self.costs._replace(evaluation=max(seconds, 0.5 * self.costs.evaluation))
-        self._looked = (self._looked[0], self._looked[1] + seconds)
-
-    def length(self, plan: Plan, step: int) -> int | None:
-        """A new length of the run, where the present one misses the budget by more than a fiftieth."""
-        now = self.elapsed()
-        left = self.budget - reserve_seconds(self.budget, self.costs) - now
-        if left <= 0:
-            return step
-        if now < self._next_look and left > self.budget / 20:
-            return None
-        steps, seconds = step - self._looked[0], now - self._looked[1]
-        if not steps or seconds <= 0 or (steps < LOOK_EVERY and seconds < self.budget / 40):
-            return None
-        pace = seconds / steps
-        if steps < LOOK_EVERY:  # one slow step may be the machine's whim: what was known before counts as some steps
-            pace = (seconds + LOOK_EVERY * self.costs.step) / (steps + LOOK_EVERY)
-        self.costs = self.costs._replace(step=pace)
-        self._looked, self._next_look = (step, now), now + self.budget / 40
-        evaluations = max(plan.last_step - 1, step) // plan.evaluate_every - step // plan.evaluate_every
-        fits = step + max(0, math.floor((left - evaluations * self.costs.evaluation) / pace))
-        fits = min(fits, self.most_steps)
-        if fits > plan.last_step and plan.progress(step) > 0.95:
-            return None  # the rate is nearly zero: more steps would only wait
-        off = abs(fits - plan.last_step) / max(plan.last_step - step, 1)
-        return fits if off > 0.02 else None
 
 
 class Trainer:
@@ -147,7 +87,7 @@ class Trainer:
         run = _Run(objective, stream, plan, valid, clock, self)
         if state is not None:
             run.restore(state)
-        with _interruptible() as interrupted, deterministic():
+        with interruptible() as interrupted, deterministic():
             return run.go(interrupted)
 
     def probe(self, objective: Objective, stream: Stream, plan: Plan, valid: Dataset | None, seconds: float) -> Costs:
@@ -184,11 +124,7 @@ class _Run:
         self.objective, self.stream, self.plan, self.valid, self.clock = objective, stream, plan, valid, clock
         self.trainer = trainer
         self.device = torch.device(plan.device)
-        groups = groups_of(objective)
-        self.optimizers = {name: optimizer_for(group, plan) for name, group in groups.items()}
-        self.clips = {name: plan.clip if group.clip is None else group.clip for name, group in groups.items()}
-        self.spans = {name: group.span for name, group in groups.items()}
-        self.schedules = {name: schedule(g.schedule or plan.schedule, plan.warmup) for name, g in groups.items()}
+        self.movers = movers_of(objective, plan)
         self.step = 0
         self.records: list[Record] = []
         self.rate_scale = 1.0
@@ -234,29 +170,18 @@ class _Run:
         self.objective.train()  # before the stream, which may ask the objective for its batch
         batch = self.stream.next()
         progress = self.plan.progress(self.step)
-        for name, optimizer in self.optimizers.items():
-            start, end = self.spans[name]
-            own = min(max((progress - start) / (end - start), 0.0), 1.0)
-            set_learning_rates(optimizer, self.schedules[name](own) * self.rate_scale)
+        for mover in self.movers.values():
+            mover.set_rate(progress, self.rate_scale)
         losses = self.objective.losses(batch, progress)
         while (loss := self._next(losses)) is not None:
             if loss.value.requires_grad:
-                self._update(loss)
+                self.movers[loss.of].step(loss.value)
             self._sum(loss)
         self.step += 1
 
     def _next(self, losses: Iterator[Loss]) -> Loss | None:
         with autocast(self.device, self.plan.precision):
             return next(losses, None)
-
-    def _update(self, loss: Loss) -> None:
-        optimizer = self.optimizers[loss.of]
-        optimizer.zero_grad(set_to_none=True)
-        loss.value.backward()
-        if clip := self.clips[loss.of]:
-            parameters = [p for g in optimizer.param_groups for p in g["params"]]
-            torch.nn.utils.clip_grad_norm_(parameters, clip)
-        optimizer.step()
 
     def _sum(self, loss: Loss) -> None:
         for name, value in {loss.of: loss.value, **{f"{loss.of}/{n}": v for n, v in loss.logs.items()}}.items():
@@ -316,7 +241,7 @@ class _Run:
         self._record(evaluation, better, "; ".join(evaluation.remarks))
 
     def _record(self, evaluation: Evaluation | None = None, better: bool = False, event: str = "") -> None:
-        rate = next(iter(self.optimizers.values())).param_groups[0]["lr"] if self.optimizers else 0.0
+        rate = next(iter(self.movers.values())).optimizer.param_groups[0]["lr"] if self.movers else 0.0
         record = Record(
             step=self.step,
             epoch=self.step / self.plan.batches_per_epoch,
@@ -366,8 +291,8 @@ class _Run:
             "sums": {n: float(s) for n, s in self.sums.items()},
             "counts": self.counts,
         }
-        for name, optimizer in self.optimizers.items():
-            part = flatten_optimizer(name, optimizer)
+        for name, mover in self.movers.items():
+            part = flatten_optimizer(name, mover.optimizer)
             tensors |= {f"optimizer.{n}": t.detach().clone() for n, t in part.tensors.items()}
             values |= {f"optimizer.{n}": v for n, v in part.values.items()}
         return State(tensors, values)
@@ -388,8 +313,8 @@ class _Run:
         self.earlier_seconds = values["seconds"] - (time.perf_counter() - self.started)
         self.sums = {n: torch.tensor(s, device=self.device) for n, s in values["sums"].items()}
         self.counts = dict(values["counts"])
-        for name, optimizer in self.optimizers.items():
-            restore_optimizer(f"optimizer.{name}", optimizer, state)
+        for name, mover in self.movers.items():
+            restore_optimizer(f"optimizer.{name}", mover.optimizer, state)
 
     def _save(self, state: State) -> None:
         if self.trainer.checkpoints is not None:
@@ -407,20 +332,6 @@ class _Run:
             getattr(listener, what)(*arguments)
 
 
-def groups_of(objective: Objective) -> dict[str, Group]:
-    """The objective's groups, a bare module as one without wishes."""
-    return {n: g if isinstance(g, Group) else Group(g) for n, g in objective.groups().items()}
-
-
-def optimizer_for(group: Group, plan: Plan) -> Optimizer:
-    """The plan's optimizer, but for what the group asks for; another optimizer brings its own rate."""
-    name = group.optimizer or plan.optimizer
-    rate = plan.learning_rate if name == plan.optimizer else None
-    rate = rate if group.learning_rate is None else group.learning_rate
-    decay = plan.weight_decay if group.weight_decay is None else group.weight_decay
-    return make_optimizer(name, group.module.named_parameters(), rate, decay, **group.settings)
-
-
 def _evaluation_batch(plan: Plan) -> int:
     return max(512, plan.batch_size)
 
@@ -432,23 +343,3 @@ def _time_evaluation(objective: Objective, valid: Dataset) -> float:
     start = time.perf_counter()
     objective.evaluate(part, count, search=False)
     return (time.perf_counter() - start) * max(1.0, len(valid) / max(count, 1))
-
-
-@contextmanager
-def _interruptible() -> Iterator[threading.Event]:
-    """Ctrl-C asks the loop to end well; a second one ends it at once."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-
-    def ask(signum: int, frame: object) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-
-    before = signal.signal(signal.SIGINT, ask)
-    try:
-        yield asked
-    finally:
-        signal.signal(signal.SIGINT, before)
