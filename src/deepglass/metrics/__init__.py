@@ -1,0 +1,63 @@
+"""How good answers are: plain functions of numpy arrays, the truth first.
+
+A figure that the rows cannot give is NaN (no rows, one class only, a truth without spread), and the summaries
+`classification`, `multi_label` and `regression` leave such figures out.
+"""
+
+from deepglass.metrics.classes import (
+    accuracy,
+    average_precision,
+    balanced_accuracy,
+    brier,
+    classification,
+    confusion_matrix,
+    ece,
+    equal_error_rate,
+    f1_macro,
+    log_loss,
+    multi_label,
+    roc_auc,
+)
+from deepglass.metrics.intervals import Interval, interval, share_interval
+from deepglass.metrics.numbers import (
+    coverage,
+    frechet_distance,
+    mae,
+    mse,
+    r2,
+    regression,
+    rmse,
+)
+from deepglass.metrics.pictures import class_figures, psnr, segmentation
+from deepglass.metrics.texts import bleu, edits, error_rate
+
+__all__ = [
+    "Interval",
+    "accuracy",
+    "average_precision",
+    "balanced_accuracy",
+    "bleu",
+    "brier",
+    "class_figures",
+    "classification",
+    "confusion_matrix",
+    "coverage",
+    "ece",
+    "edits",
+    "equal_error_rate",
+    "error_rate",
+    "f1_macro",
+    "frechet_distance",
+    "interval",
+    "log_loss",
+    "mae",
+    "mse",
+    "multi_label",
+    "psnr",
+    "r2",
+    "regression",
+    "rmse",
+    "roc_auc",
+    "segmentation",
+    "share_interval",
+]

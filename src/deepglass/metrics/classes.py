@@ -1,0 +1,186 @@
+"""Answers that are classes, one a row or several.
+
+accuracy(labels, predicted)            labels and predicted: (N,) int codes 0..K-1
+log_loss(labels, log_probs)            log_probs: (N, K) float, or (N,) probabilities of class 1 where it says so
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from deepglass.metrics._floats import finite
+
+
+def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """How often each true class (row) was taken for each class (column), (K, K) int64."""
+    joint = labels.astype(np.int64) * classes + predicted.astype(np.int64)
+    return np.bincount(joint, minlength=classes * classes).reshape(classes, classes)
+
+
+def accuracy(labels: np.ndarray, predicted: np.ndarray) -> float:
+    """The share of rows whose class was found."""
+    return float(np.mean(labels == predicted)) if len(labels) else math.nan
+
+
+def balanced_accuracy(labels: np.ndarray, predicted: np.ndarray) -> float:
+    """The mean, over the classes that occur, of the share of their rows that was found."""
+    if not len(labels):
+        return math.nan
+    counts = confusion_matrix(labels, predicted, 1 + int(max(labels.max(), predicted.max())))
+    present = counts.sum(1) > 0
+    return float(np.mean(counts.diagonal()[present] / counts.sum(1)[present]))
+
+
+def f1_macro(labels: np.ndarray, predicted: np.ndarray) -> float:
+    """The mean, over the classes that occur or were predicted, of 2 TP / (2 TP + FP + FN)."""
+    if not len(labels):
+        return math.nan
+    counts = confusion_matrix(labels, predicted, 1 + int(max(labels.max(), predicted.max())))
+    both = counts.sum(0) + counts.sum(1)
+    present = both > 0
+    return float(np.mean(2 * counts.diagonal()[present] / both[present]))
+
+
+def roc_auc(labels: np.ndarray, scores: np.ndarray) -> float:
+    """The chance that a row of a class is scored above a row of the others; half for ties.
+
+    Args:
+        scores: (N,) of class 1 for two classes, or (N, K): the mean over the classes that occur, each against the
+            rest.
+    """
+    if scores.ndim == 2:
+        found = [_auc(labels == k, scores[:, k]) for k in range(scores.shape[1])]
+        found = [auc for auc in found if not math.isnan(auc)]
+        return float(np.mean(found)) if found else math.nan
+    return _auc(labels == 1, scores)
+
+
+def equal_error_rate(labels: np.ndarray, scores: np.ndarray) -> float:
+    """The share of errors where as many of the positive rows are refused as of the others are accepted.
+
+    Between two thresholds the errors lie on a straight line.
+
+    Shapes:
+        labels: (N,), 1 = positive; scores: (N,) float, higher for positive rows.
+    """
+    positive = labels == 1
+    P, N = int(positive.sum()), int((~positive).sum())
+    if not P or not N:
+        return math.nan
+    order = np.argsort(-scores, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)  # equal scores are accepted together
+    refused = np.append(1.0, 1 - np.cumsum(positive[order])[ends] / P)  # falls from 1 to 0
+    accepted = np.append(0.0, np.cumsum(~positive[order])[ends] / N)  # rises from 0 to 1
+    i = int(np.argmax(accepted >= refused))
+    gap = refused - accepted  # the first at which it is not above 0
+    part = gap[i - 1] / (gap[i - 1] - gap[i])
+    return float(accepted[i - 1] + part * (accepted[i] - accepted[i - 1]))
+
+
+def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
+    """The mean precision at which each positive row is found when rows come by falling score; ties come together.
+
+    Shapes:
+        labels: (N,), 1 = positive; scores: (N,) float.
+    """
+    positive = labels == 1
+    if not positive.any():
+        return math.nan
+    order = np.argsort(-scores, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
+    found = np.cumsum(positive[order])[ends]
+    return float((np.diff(found, prepend=0) * found / (ends + 1)).sum() / positive.sum())
+
+
+def log_loss(labels: np.ndarray, log_probs: np.ndarray) -> float:
+    """Minus the mean log probability of the true class, in nats; log_probs: (N, K)."""
+    return float(-np.mean(_of_label(log_probs, labels).astype(np.float64))) if len(labels) else math.nan
+
+
+def brier(labels: np.ndarray, probs: np.ndarray) -> float:
+    """The mean squared distance between probabilities and truth; probs: (N,) of class 1, or (N, K).
+
+    Summed over the classes, and halved for two, as is usual: 0.25 for a coin.
+
+    Source: Brier, 1950.
+    """
+    if not len(labels):
+        return math.nan
+    if probs.ndim == 1:
+        return float(np.mean((probs - (labels == 1)) ** 2))
+    # sum_k (p_k - y_k)^2 = sum_k p_k^2 - 2 p_label + 1
+    distance = np.mean((probs**2).sum(1) - 2 * _of_label(probs, labels) + 1)
+    return float(distance / 2 if probs.shape[1] == 2 else distance)
+
+
+def ece(labels: np.ndarray, probs: np.ndarray, bins: int = 15) -> float:
+    """Expected calibration error: |accuracy - confidence|, averaged over the rows of bins of equal width.
+
+    Confidence is that of the most probable class; probs: (N, K).
+
+    Source: Guo et al., 2017, arXiv 1706.04599, eq. 3; 15 bins as there.
+    """
+    if not len(labels):
+        return math.nan
+    confidence, right = probs.max(1).astype(np.float64), probs.argmax(1) == labels
+    bin_of = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)  # bins are open on the left
+    gap = np.bincount(bin_of, weights=right - confidence, minlength=bins)
+    return float(np.abs(gap).sum() / len(labels))
+
+
+def classification(labels: np.ndarray, log_probs: np.ndarray, predicted: np.ndarray | None = None) -> dict[str, float]:
+    """All figures for classes; `predicted` where the answer is not simply the most probable class.
+
+    Shapes:
+        labels: (N,) int; log_probs: (N, K) float; predicted: (N,) int.
+    """
+    probs = np.exp(log_probs)
+    predicted = log_probs.argmax(1) if predicted is None else predicted
+    return finite(
+        accuracy=accuracy(labels, predicted),
+        balanced_accuracy=balanced_accuracy(labels, predicted),
+        f1_macro=f1_macro(labels, predicted),
+        roc_auc=roc_auc(labels, log_probs),
+        log_loss=log_loss(labels, log_probs),
+        brier=brier(labels, probs),
+        ece=ece(labels, probs),
+    )
+
+
+def multi_label(truth: np.ndarray, scores: np.ndarray, chosen: np.ndarray) -> dict[str, float]:
+    """All figures for several labels a row: `map` from the order, the others from what was chosen.
+
+    `accuracy` is the share of rows whose every label is right. Labels that no row has say nothing about the order;
+    one that no row has and none was given says nothing about F1 either.
+
+    Shapes:
+        truth, chosen: (N, K) bool; scores: (N, K) float.
+    """
+    if not len(truth):
+        return {}
+    occurring = np.flatnonzero(truth.any(0))
+    hits, both = (truth & chosen).sum(0), truth.sum(0) + chosen.sum(0)
+    precisions = [average_precision(truth[:, k], scores[:, k]) for k in occurring]
+    return finite(
+        map=float(np.mean(precisions)) if precisions else math.nan,
+        f1_macro=float(np.mean(2 * hits[both > 0] / both[both > 0])) if both.any() else math.nan,
+        f1_micro=float(2 * hits.sum() / both.sum()) if both.any() else math.nan,
+        accuracy=float((truth == chosen).all(1).mean()),
+    )
+
+
+def _auc(positive: np.ndarray, scores: np.ndarray) -> float:
+    """Mann and Whitney's U over the number of pairs."""
+    n1 = int(positive.sum())
+    n0 = len(positive) - n1
+    if n1 == 0 or n0 == 0:
+        return math.nan
+    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]  # tied scores share their mean rank
+    return float((ranks[positive].sum() - n1 * (n1 + 1) / 2) / (n1 * n0))
+
+
+def _of_label(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    return values[np.arange(len(labels)), labels]
