@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import numpy as np
 
 from deepglass.data.batches import Dataset
-from deepglass.features.base import Best, Column, Feature, take_raw
+from deepglass.features.base import take_raw
 from deepglass.objectives.base import Objective
 from deepglass.run.folder import Folder
 from deepglass.run.prepare import Prepared
@@ -20,7 +20,6 @@ from deepglass.understand.doctor.checks import CHECKS, examine
 from deepglass.understand.doctor.label_error import label_findings
 from deepglass.understand.doctor.labels import FEWEST, embedded, suspects
 from deepglass.understand.doctor.unreadable import unreadable
-from deepglass.understand.doctor.weak_slice import weak_slice
 
 FILE = "findings.json"
 MEDIA = 5_000  # pictures that are opened before a training; `deepglass inspect` opens more
@@ -50,15 +49,18 @@ def stored(folder: Folder) -> tuple[Finding, ...] | None:
 
 
 def findings_of(
-    folder: Folder, prepared: Prepared, objective: Objective, best: Mapping[str, Mapping[str, Best]]
+    folder: Folder, prepared: Prepared, objective: Objective, weak: Sequence[Finding] = ()
 ) -> tuple[Finding, ...]:
-    """All findings of a trained run, one a kind."""
+    """All findings of a trained run, one a kind.
+
+    Args:
+        weak: the slices of the test rows where its answers are worse.
+    """
     spec = folder.spec()
     before = stored(folder)
     if before is None:
         before = before_training(spec, prepared)
-    case = Case.of(spec, prepared, MEDIA)
-    after = [_labels(case, prepared, objective), _slices(case, prepared, best.get("test", {}))]
+    after = [_labels(Case.of(spec, prepared, MEDIA), prepared, objective), weak]
     return (*before, *(together(found) for found in after if found))
 
 
@@ -83,25 +85,3 @@ def _labels(case: Case, prepared: Prepared, objective: Objective) -> list[Findin
             errors = suspects(embedding[known], labels, feature.class_names, rows[known])
             found += label_findings(case, feature.column, errors, looked_at)
     return found
-
-
-def _slices(case: Case, prepared: Prepared, best: Mapping[str, Best]) -> list[Finding]:
-    """Where the answers to the test rows are worse than elsewhere."""
-    rows = prepared.rows("test")
-    found: list[Finding] = []
-    for feature in prepared.outputs:
-        if feature.name in best:
-            truth = feature.encode(take_raw(prepared.table[feature.column], rows))
-            errors = errors_of(feature, best[feature.name], truth)
-            found += [] if errors is None else weak_slice(case, rows, errors, feature.name)
-    return found
-
-
-def errors_of(feature: Feature, best: Best, truth: Column) -> np.ndarray | None:
-    """How wrong each answer is, (N,): 1 or 0 for a class, the distance for a number, NaN without truth."""
-    if feature.kind in CLASSES and "log_probs" in best:
-        wrong = best["log_probs"].argmax(1) != truth.values.reshape(-1) - 1
-        return np.where(truth.mask, wrong.astype(np.float64), np.nan)
-    if feature.kind == "number" and "value" in best:
-        return np.where(truth.mask, np.abs(best["value"].reshape(-1) - truth.values.reshape(-1)), np.nan)
-    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -10,7 +11,14 @@ import polars as pl
 
 from deepglass.features.base import Raw
 from deepglass.parsing import is_missing, parse_dates, parse_numbers, to_dates, to_numbers
+from deepglass.run.plain import short_figure
 from deepglass.understand.doctor.small import Small
+
+_DAY = 86_400e6  # microseconds
+_YEAR = 365  # days
+_MONTHS = tuple(calendar.month_name[1:])
+_DAYS = tuple(calendar.day_name)
+_HOURS = tuple(f"{hour}:00" for hour in range(24))
 
 
 class Measure(NamedTuple):
@@ -18,24 +26,32 @@ class Measure(NamedTuple):
 
     Args:
         what: "" for the value itself, else what is measured of it, such as "brightness".
-        values: (N,) float64; codes where there are `names`; NaN = missing.
+        values: (N,) float64; codes where there are `names`, microseconds since 1970 for times; NaN = missing.
         names: of the codes, for values without an order.
+        looked: whether every row was looked at; else NaN may also say that a file was never opened.
     """
 
     column: str
     what: str
     values: np.ndarray
     names: tuple[str, ...] | None = None
+    looked: bool = True
 
     @property
     def title(self) -> str:
         return f"{self.column} ({self.what})" if self.what else self.column
 
+    def said(self, value: float) -> str:
+        """One of the values as people read it: a name, a day, a number."""
+        if self.names is not None:
+            return repr(self.names[int(value)])
+        return _moment(value) if self.what == "time" else short_figure(value)
+
 
 def measures_of(kind: str, column: str, raw: Raw, small: Mapping[str, Small]) -> list[Measure]:
     """The measures of a column; none for kinds that have none."""
     if kind in ("image", "audio") and column in small:
-        return [Measure(column, what, values) for what, values in small[column].facts.items()]
+        return [Measure(column, what, values, looked=False) for what, values in small[column].facts.items()]
     if isinstance(raw, np.ndarray) and raw.ndim == 1 and raw.dtype.kind in "iufb":
         raw = pl.Series(column, raw)
     if not isinstance(raw, pl.Series) or raw.dtype.is_nested() or raw.dtype == pl.Object:
@@ -68,6 +84,29 @@ def _date(column: str, raw: pl.Series) -> list[Measure]:
         return []
     days = to_dates(raw, written)[0].cast(pl.Datetime("us")).cast(pl.Int64).cast(pl.Float64)
     return [Measure(column, "time", days.fill_null(np.nan).to_numpy())]
+
+
+def parts_of(time: Measure) -> list[Measure]:
+    """The month, the day of the week and the hour of the times of a measure, where the rows go once around them."""
+    known = np.isfinite(time.values)
+    if not known.any():
+        return []
+    days = time.values / _DAY
+    whole = np.floor(days)
+    span = float(days[known].max() - days[known].min())
+    months = np.where(known, whole, 0).astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % 12
+    found = [
+        ("month", months, _MONTHS, span >= _YEAR),
+        ("day of the week", (whole + 3) % 7, _DAYS, span >= len(_DAYS)),  # 1970-01-01 was a Thursday
+        ("hour", np.floor((days - whole) * len(_HOURS)), _HOURS, bool((days != whole)[known].any())),
+    ]
+    return [Measure(time.column, what, np.where(known, v, np.nan), names) for what, v, names, around in found if around]
+
+
+def _moment(microseconds: float) -> str:
+    """A day, with the time of day where it is not midnight: `2024-03-01`, `2024-03-01 14:30`."""
+    at = np.datetime64(int(microseconds), "us")
+    return str(at.astype("datetime64[D]" if microseconds % _DAY == 0 else "datetime64[m]")).replace("T", " ")
 
 
 def _codes(column: str, raw: pl.Series) -> Measure:

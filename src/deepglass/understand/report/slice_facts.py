@@ -1,0 +1,53 @@
+"""What a report tells of the slices of an output's test rows, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from deepglass.understand.report.output_facts import Figure, Mistake
+
+
+class SliceFacts(NamedTuple):
+    """Test rows that have something in common.
+
+    Args:
+        words: what that is, such as "age is from 17 to 28".
+        figure: of these rows.
+        weak: whether the answers are worse than elsewhere, beyond chance.
+        items: some of its rows, as places among `Slices.items`; the worst first.
+    """
+
+    words: str
+    rows: int
+    figure: Figure
+    weak: bool = False
+    items: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slices:
+    """The slices of one output.
+
+    Args:
+        output: its place among the outputs.
+        metric: the name of the figure.
+        whole: the figure of all these rows.
+        rows: how many they are.
+        slices: the worst first.
+        looked_at: how many slices there are in all.
+        items: rows that are shown.
+    """
+
+    output: int
+    name: str
+    metric: str
+    whole: Figure
+    rows: int
+    slices: tuple[SliceFacts, ...]
+    looked_at: int
+    items: tuple[Mistake, ...] = ()
+
+    def without_rows(self) -> Slices:
+        """The same without single rows; a slice has many."""
+        return replace(self, items=(), slices=tuple(s._replace(items=()) for s in self.slices))
