@@ -21,6 +21,7 @@ FLOORS = {
     "registry": 0,
     "config": 0,
     "device": 0,
+    "page": 0,
     "nn": 1,
     "metrics": 1,
     "parsing": 1,

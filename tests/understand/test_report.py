@@ -18,26 +18,28 @@ from deepglass.features.base import Metric
 from deepglass.understand.report import measure, numerals, write_report
 from deepglass.understand.report.charts.axes import axis
 from deepglass.understand.report.facts import (
-    Baseline,
-    Bin,
-    ClassFacts,
     ColumnFacts,
     DataFacts,
     Evaluation,
     Facts,
-    Figure,
     Finding,
     Histogram,
     Layer,
-    Mistake,
-    NumberFacts,
-    OutputFacts,
     PlanFacts,
-    Reliability,
     Reproduce,
     TopValues,
 )
 from deepglass.understand.report.layers import trace
+from deepglass.understand.report.output_facts import (
+    Baseline,
+    Bin,
+    ClassFacts,
+    Figure,
+    Mistake,
+    NumberFacts,
+    OutputFacts,
+    Reliability,
+)
 from deepglass.understand.report.panels.confusion import most_confused
 from deepglass.understand.report.verdict import judge
 from deepglass.understand.report.write import render

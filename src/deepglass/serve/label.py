@@ -23,12 +23,18 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, StrictInt
 
 from deepglass.errors import DeepglassError, SourceError, SpecError
+from deepglass.page import STYLE, THEME
 from deepglass.serve.cells import cells, medium
 from deepglass.serve.guard import Guard
 from deepglass.serve.queue import Queue, next_commands
 
 PAGE = Path(__file__).parent / "page"
-FILES = {"label.css": "text/css", "label.js": "text/javascript"}
+FILES = {
+    "style.css": (STYLE, "text/css"),
+    "theme.js": (THEME, "text/javascript"),
+    "label.css": (PAGE / "label.css", "text/css"),
+    "label.js": (PAGE / "label.js", "text/javascript"),
+}
 
 
 class Said(BaseModel):
@@ -60,7 +66,8 @@ def label_app(queue: Queue, host: str = "127.0.0.1") -> FastAPI:
     def file(name: str) -> Response:
         if name not in FILES:
             return JSONResponse({"error": "no such file"}, 404)
-        return FileResponse(PAGE / name, media_type=FILES[name])
+        content, kind = FILES[name]
+        return Response(content.read_bytes(), media_type=kind)
 
     @app.get("/queue")
     def state() -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,9 @@ from deepglass.understand.alone import NAME, labelled_alone
 from deepglass.understand.atlas.atlas import AS_USUAL, Wish
 from deepglass.understand.baselines import baselines
 from deepglass.understand.gather import gather
-from deepglass.understand.report.facts import Finding, OutputFacts
 from deepglass.understand.report.write import write_report
 
 BASELINE_SECONDS = 8.0  # for all outputs together
-OF_COLUMNS = ("leak", "id_column", "constant", "imbalance", "few_examples", "drift")  # findings that quote no row
 
 
 def add_baselines(folder: Folder, prepared: Prepared, metrics: Mapping[str, Any], started: float) -> None:
@@ -60,32 +57,6 @@ def add_report(
         wish: how the map is laid out, and whose space it shows.
     """
     facts = gather(folder, prepared, objective, best, wish)
-    if not samples:
-        columns = tuple(replace(c, example="", spread=None, why="") for c in facts.columns)
-        outputs = tuple(map(_without_rows, facts.outputs))
-        filters = facts.filters and replace(facts.filters, stages=())
-        facts = replace(facts, columns=columns, outputs=outputs, filters=filters, varied=None, again=None)
-        facts = replace(facts, map=facts.map and facts.map.without_rows())
-        facts = replace(facts, inside=facts.inside and facts.inside.without_rows())
-        facts = replace(facts, samples=facts.samples and facts.samples._replace(real=()))
-        facts = replace(facts, findings=tuple(map(_without_values, facts.findings)))
     path = folder.path / "report.html"
-    write_report(facts, path)
+    write_report(facts if samples else facts.without_rows(), path)
     return path
-
-
-def _without_values(finding: Finding) -> Finding:
-    """A finding that may quote rows says only how many there are; those about whole columns stay."""
-    if finding.kind in OF_COLUMNS:
-        return finding
-    return finding._replace(text=f"{len(finding.rows):,} rows; what they hold is left out")
-
-
-def _without_rows(output: OutputFacts) -> OutputFacts:
-    numbers = output.numbers
-    if numbers is not None:
-        numbers = replace(numbers, truth=numbers.truth[:0], predicted=numbers.predicted[:0], low=None, high=None)
-    verification = output.verification and replace(output.verification, hardest=())
-    output = replace(output, wrote=tuple(w for w in output.wrote if w.row is None), tagged=())
-    output = replace(output, looked=(), read=(), heard=(), whys=())
-    return replace(output, mistakes=(), items=(), numbers=numbers, overlays=(), redrawn=(), verification=verification)

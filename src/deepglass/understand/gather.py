@@ -37,22 +37,17 @@ from deepglass.understand.guessed import guessed
 from deepglass.understand.inside.inside import inside_of
 from deepglass.understand.report import measure
 from deepglass.understand.report.facts import (
-    Baseline,
-    ClassFacts,
     ColumnFacts,
     DataFacts,
     Evaluation,
     Facts,
-    Figure,
     Finding,
     Layer,
-    Mistake,
-    NumberFacts,
-    OutputFacts,
     PlanFacts,
     Reproduce,
 )
 from deepglass.understand.report.layers import trace
+from deepglass.understand.report.output_facts import Baseline, ClassFacts, Figure, Mistake, NumberFacts, OutputFacts
 from deepglass.understand.report.picture_facts import Filters
 from deepglass.understand.report.text_facts import Wrote
 from deepglass.understand.rows import mistake, picture_of

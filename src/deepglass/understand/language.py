@@ -16,7 +16,7 @@ from deepglass.features.text import Text
 from deepglass.run.prepare import Prepared
 from deepglass.understand.attention import looked, read
 from deepglass.understand.report import measure
-from deepglass.understand.report.facts import ClassFacts
+from deepglass.understand.report.output_facts import ClassFacts
 from deepglass.understand.report.text_facts import Tagged, Wrote
 from deepglass.understand.sight.cases import Seen, classed
 

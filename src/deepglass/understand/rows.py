@@ -11,7 +11,7 @@ from deepglass.features.image import Image
 from deepglass.run.plain import short_figure
 from deepglass.run.prepare import Prepared
 from deepglass.understand.report import measure
-from deepglass.understand.report.facts import Mistake
+from deepglass.understand.report.output_facts import Mistake
 
 VALUES = 8  # columns shown beside a picture or alone
 

@@ -339,12 +339,4 @@ $("back").onclick = () => {
   move(Math.max(next(-1), 0));
 };
 $("ask").onclick = () => $("help").showModal();
-$("theme").onclick = () => {
-  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-  const root = document.documentElement;
-  root.dataset.theme = (root.dataset.theme ?? (dark ? "dark" : "light")) === "dark" ? "light" : "dark";
-  localStorage.setItem("theme", root.dataset.theme);
-};
-const theme = new URLSearchParams(location.search).get("theme") ?? localStorage.getItem("theme");
-if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
 begin();

@@ -86,9 +86,7 @@ class Reason:
         if self.checks is not None:
             said["checks"] = self.checks.to_json()
         if self.turn is not None:
-            turn = self.turn
-            said["turn"] = {"from": _plain(turn.before), "to": _plain(turn.after), "size": turn.cost}
-            said["turn"]["answer"] = _plain(turn.answer)
+            said["turn"] = {"from": _plain(self.turn.before), "to": _plain(self.turn.after), "size": self.turn.cost}
         if self.dependence:
             said["dependence"] = [d._asdict() | {"values": _plain(d.values)} for d in self.dependence]
         said["nearest"] = [

@@ -1,6 +1,6 @@
 """The report of a run: one html file that works offline, from `Facts`.
 
-facts.py     what a report needs, as plain data
+facts.py     what a report needs, as plain data; the other *_facts.py hold its parts
 measure.py   the less obvious parts of the facts, from arrays
 verdict.py   whether a network is worth it here
 panels/      the parts of the page, one file each

@@ -28,6 +28,10 @@ class Samples(NamedTuple):
     rows: int
     real: Sequence[tuple[float, float]] = ()
 
+    def without_rows(self) -> Samples:
+        """What was drawn alone."""
+        return self._replace(real=())
+
 
 class Again(NamedTuple):
     """Test rows, each above what it was drawn again as: a PNG of two rows of tiles."""

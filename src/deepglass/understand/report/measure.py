@@ -11,7 +11,8 @@ from PIL import Image
 
 from deepglass.calibration import apply_temperature
 from deepglass.metrics import ece
-from deepglass.understand.report.facts import Bin, Figure, Histogram, Reliability, Thresholds, TopValues
+from deepglass.understand.report.facts import Histogram, TopValues
+from deepglass.understand.report.output_facts import Bin, Figure, Reliability, Thresholds
 
 
 def histogram(values: np.ndarray, bins: int = 24) -> Histogram | None:

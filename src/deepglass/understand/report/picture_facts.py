@@ -6,7 +6,7 @@ Pictures are encoded already (PNG or JPEG bytes), places are shares of the pictu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from deepglass.understand.report.palette import Colour
@@ -130,6 +130,10 @@ class Verification:
     alarms: float
     hardest: tuple[Pair, ...] = ()
 
+    def without_rows(self) -> Verification:
+        """Without the pairs themselves."""
+        return replace(self, hardest=())
+
 
 class Redrawn(NamedTuple):
     """A picture that was given (it may be missing), what should come of it, and what came of it."""
@@ -191,6 +195,10 @@ class Filters:
     stages: tuple[Stage, ...] = ()
     looked_at: int = 0
     units: int = 0
+
+    def without_rows(self) -> Filters:
+        """The filters alone, which are weights."""
+        return replace(self, stages=())
 
 
 class Version(NamedTuple):

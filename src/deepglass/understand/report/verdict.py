@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from deepglass.understand.report.facts import Baseline, Figure, OutputFacts
 from deepglass.understand.report.markup import capital
 from deepglass.understand.report.numerals import baseline_name, count, duration, figure, finite, metric_name, plural
+from deepglass.understand.report.output_facts import Baseline, Figure, OutputFacts
 
 
 class Verdict(NamedTuple):

@@ -12,6 +12,7 @@ from pathlib import Path
 from string import Template
 
 from deepglass.errors import StorageError
+from deepglass.page import STYLE, THEME
 from deepglass.understand.report.facts import Facts
 from deepglass.understand.report.markup import Panel, shorten, text
 from deepglass.understand.report.panels import (
@@ -119,7 +120,8 @@ def render(facts: Facts) -> str:
     page = files("deepglass.understand.report").joinpath("page")
     return Template(page.joinpath("page.html").read_text("utf-8")).substitute(
         title=text(shorten(facts.name, 80)),
-        style=_parts(page, "css", facts),
+        theme=THEME.read_text("utf-8"),
+        style=STYLE.read_text("utf-8") + _parts(page, "css", facts),
         script=_parts(page, "js", facts),
         nav="".join(f'<a href="#{_anchor(p)}">{p.short or p.title}</a>' for p in made),
         anchor=_anchor(head),

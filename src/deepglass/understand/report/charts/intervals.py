@@ -6,10 +6,10 @@ import math
 from typing import NamedTuple
 
 from deepglass.understand.report.charts.axes import GLYPH, Axis, axis, drawing, figure
-from deepglass.understand.report.facts import Figure
 from deepglass.understand.report.markup import text
 from deepglass.understand.report.numerals import SHARES, finite, metric_name
 from deepglass.understand.report.numerals import figure as worded
+from deepglass.understand.report.output_facts import Figure
 
 _WIDTH = 400
 _ROW, _LEFT, _RIGHT, _TOP, _BOTTOM = 33, 146, 74, 6, 44

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from deepglass.understand.report.charts.axes import LEFT, RIGHT, TOP, WIDTH, Axis, axis, figure, frame
-from deepglass.understand.report.facts import Bin, NumberFacts, Reliability, Thresholds
 from deepglass.understand.report.markup import text
 from deepglass.understand.report.numerals import number, percent, plural
+from deepglass.understand.report.output_facts import Bin, NumberFacts, Reliability, Thresholds
 
 TALL = 390
 _HEIGHT, _BOTTOM = TALL, 44

@@ -1,14 +1,6 @@
 "use strict";
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
-// Theme: the system's, until the button is pressed.
-document.querySelector(".theme").addEventListener("click", () => {
-  const root = document.documentElement;
-  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  root.dataset.theme = dark ? "light" : "dark";
-  try { localStorage.setItem("deepglass-theme", root.dataset.theme); } catch {}
-});
-
 // Tooltips: the titles of the drawings, at once and beside the pointer.
 const tip = document.getElementById("tip");
 for (const title of all("svg title")) {

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from deepglass.understand.report.facts import Facts, OutputFacts
+from deepglass.understand.report.facts import Facts
 from deepglass.understand.report.markup import Panel, each_output, folded, shorten, source_of, text
 from deepglass.understand.report.numerals import confidence, count, percent
+from deepglass.understand.report.output_facts import OutputFacts
 from deepglass.understand.report.text_facts import Looked, Read
 
 _FIRST = (2, 2)  # of the worst and of the typical ones

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from deepglass.understand.report.charts.square import reliability
-from deepglass.understand.report.facts import Facts, Reliability
+from deepglass.understand.report.facts import Facts
 from deepglass.understand.report.markup import Panel, columns, each_output, meter, table
 from deepglass.understand.report.numerals import count, finite, number, percent
+from deepglass.understand.report.output_facts import Reliability
 
 
 def panel(facts: Facts) -> Panel | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from deepglass.understand.report.facts import ClassFacts, Facts, OutputFacts
+from deepglass.understand.report.facts import Facts
 from deepglass.understand.report.markup import Panel, details, each_output, label, meter, shorten, table, text
 from deepglass.understand.report.numerals import count, percent, plural
+from deepglass.understand.report.output_facts import ClassFacts, OutputFacts
 from deepglass.understand.report.panels.mistakes import card, places_of
 
 _MOST_CLASSES = 20

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepglass.understand.report.facts import Baseline, Facts, Figure, OutputFacts
+from deepglass.understand.report.facts import Facts
 from deepglass.understand.report.markup import Panel, capital, each_output, remarks, table, text
 from deepglass.understand.report.numerals import (
     baseline_name,
@@ -13,6 +13,7 @@ from deepglass.understand.report.numerals import (
     metric_name,
     plural,
 )
+from deepglass.understand.report.output_facts import Baseline, Figure, OutputFacts
 
 _NO_CONTEST = ("coverage", "ece")  # a coverage is best at its level, and an answer that knows nothing is calibrated
 _ORDER = ("gradient_boosting", "linear", "constant")

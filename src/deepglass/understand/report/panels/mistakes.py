@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from deepglass.understand.report.facts import Facts, Mistake, OutputFacts
+from deepglass.understand.report.facts import Facts
 from deepglass.understand.report.markup import Panel, details, each_output, image, label, text
 from deepglass.understand.report.numerals import confidence, count, finite, number
+from deepglass.understand.report.output_facts import Mistake, OutputFacts
 
 _FIRST = 12
 _MOST = 120

@@ -6,10 +6,11 @@ import numpy as np
 
 from deepglass.understand.report.charts.bars import histogram as bars
 from deepglass.understand.report.charts.square import TALL, against_truth
-from deepglass.understand.report.facts import Facts, NumberFacts
+from deepglass.understand.report.facts import Facts
 from deepglass.understand.report.markup import Panel, each_output, table
 from deepglass.understand.report.measure import histogram
 from deepglass.understand.report.numerals import finite, number, percent, plural
+from deepglass.understand.report.output_facts import NumberFacts
 
 
 def panel(facts: Facts) -> Panel | None:

@@ -5,9 +5,10 @@ Without the page's script masks stand side by side and boxes are shown from one 
 
 from __future__ import annotations
 
-from deepglass.understand.report.facts import Facts, OutputFacts
+from deepglass.understand.report.facts import Facts
 from deepglass.understand.report.markup import Panel, colour_keys, each_output, folded, label, shorten, source_of, text
 from deepglass.understand.report.numerals import confidence, count, figure, finite, metric_name
+from deepglass.understand.report.output_facts import OutputFacts
 from deepglass.understand.report.palette import css
 from deepglass.understand.report.picture_facts import Box, Overlay
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from deepglass.understand.report.facts import Facts, OutputFacts
+from deepglass.understand.report.facts import Facts
 from deepglass.understand.report.markup import Panel, capital, each_output, label, meter, text
 from deepglass.understand.report.numerals import count, figure, finite, metric_name
+from deepglass.understand.report.output_facts import OutputFacts
 from deepglass.understand.report.palette import css
 
 _MOST = 400

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from deepglass.understand.report.facts import Facts, OutputFacts
+from deepglass.understand.report.facts import Facts
 from deepglass.understand.report.markup import Panel, each_output, folded, image, text
 from deepglass.understand.report.numerals import count, figure, finite, metric_name
+from deepglass.understand.report.output_facts import OutputFacts
 from deepglass.understand.report.picture_facts import Redrawn
 
 _BYTES = 2_000_000

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 from deepglass.understand.report.charts.curves import Line, curves
-from deepglass.understand.report.facts import Facts, OutputFacts
+from deepglass.understand.report.facts import Facts
 from deepglass.understand.report.markup import Panel, each_output, facts_list, label, table, text
 from deepglass.understand.report.numerals import count, figure, finite, metric_name, percent, plural
+from deepglass.understand.report.output_facts import OutputFacts
 from deepglass.understand.report.semi_facts import Guessed
 
 ALONE = "labelled_rows_alone"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Sequence
 
-from deepglass.understand.report.facts import Facts, OutputFacts
+from deepglass.understand.report.facts import Facts
 from deepglass.understand.report.markup import Panel, each_output, folded, shorten, source_of, text
 from deepglass.understand.report.numerals import confidence, count, finite
+from deepglass.understand.report.output_facts import OutputFacts
 from deepglass.understand.report.panels.texts import marked
 from deepglass.understand.report.sound_facts import Heard
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from deepglass.understand.report.charts.intervals import Entry, compared
-from deepglass.understand.report.facts import Facts, Figure, OutputFacts
+from deepglass.understand.report.facts import Facts
 from deepglass.understand.report.markup import Panel, columns, facts_list, label, text
 from deepglass.understand.report.numerals import (
     baseline_name,
@@ -18,6 +18,7 @@ from deepglass.understand.report.numerals import (
     plural,
     short,
 )
+from deepglass.understand.report.output_facts import Figure, OutputFacts
 from deepglass.understand.report.verdict import best_baseline, judge, main_figure
 
 _SIGNS = {"yes": "✓", "no": "✕", "even": "≈", "unknown": "?"}

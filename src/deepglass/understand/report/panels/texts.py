@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from difflib import SequenceMatcher
 
-from deepglass.understand.report.facts import Facts, OutputFacts
+from deepglass.understand.report.facts import Facts
 from deepglass.understand.report.markup import Panel, each_output, folded, text
 from deepglass.understand.report.numerals import count
+from deepglass.understand.report.output_facts import OutputFacts
 from deepglass.understand.report.text_facts import Tagged, Wrote
 
 _FIRST = (3, 3)  # of the worst and of the typical ones

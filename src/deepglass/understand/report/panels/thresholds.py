@@ -6,9 +6,10 @@ import numpy as np
 
 from deepglass.understand.report.charts.curves import Line, Mark, curves
 from deepglass.understand.report.charts.square import TALL, rates, roc
-from deepglass.understand.report.facts import Facts, Figure, OutputFacts, Thresholds
+from deepglass.understand.report.facts import Facts
 from deepglass.understand.report.markup import Panel, each_output, label
 from deepglass.understand.report.numerals import count, figure, finite, number
+from deepglass.understand.report.output_facts import Figure, OutputFacts, Thresholds
 
 
 def panel(facts: Facts) -> Panel | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Sequence
 
-from deepglass.understand.report.facts import Facts, OutputFacts
+from deepglass.understand.report.facts import Facts
 from deepglass.understand.report.markup import Panel, details, each_output, image, label, shorten, text
 from deepglass.understand.report.numerals import confidence, count, finite, number, percent, short
+from deepglass.understand.report.output_facts import OutputFacts
 from deepglass.understand.report.why_facts import Added, Asked, Near, Why
 
 _BARS = 7  # parts a question
