@@ -232,7 +232,7 @@ def test_a_run_whose_answers_are_pictures_is_refused(tmp_path: Path) -> None:
         "training": {"steps": 1, "threads": 1},
     }
     run = deepglass.train(spec, out=tmp_path / "run", baselines=False)
-    with pytest.raises(SpecError, match=r"\[bad-value\] explain: this run has wanted \(image\)"):
+    with pytest.raises(SpecError, match=r"\[bad-value\] explain: this run answers wanted \(image\)"):
         Explainer(run.predictor)
 
 

@@ -17,6 +17,8 @@ from torch import Tensor
 from deepglass.understand.explain.entries import Entry, Kind, changed
 from deepglass.understand.explain.gradients import AT_ONCE, Scores
 
+BLOCKS = 16  # to a side of a picture or a spectrogram
+
 
 def cells_of(kind: Kind, values: np.ndarray) -> np.ndarray:
     """Attributions (Q, ...) summed to the entry's cells, (Q, ...)."""
@@ -29,6 +31,22 @@ def cells_of(kind: Kind, values: np.ndarray) -> np.ndarray:
     if kind in ("words", "ngrams", "steps", "tokens"):
         return values.reshape(*values.shape[:2], -1).sum(-1)
     return values
+
+
+def blocks_of(kind: Kind, shape: Sequence[int]) -> np.ndarray:
+    """Which block each cell belongs to, (cells,): what deletion and insertion take away at once.
+
+    A picture without some single pixels is noise to a network, and a sound without some single cells is hardly
+    another one; a picture and a sound lose squares, `BLOCKS` to a side. Of all else each cell is a block.
+
+    Source: Samek et al., 2017, arXiv 1509.06321 (regions are perturbed, not pixels).
+    """
+    if kind not in ("pixels", "bands", "frames", "classes"):
+        return np.arange(int(np.prod(shape)))
+    rows, columns = (np.arange(n) * min(n, BLOCKS) // n for n in shape[-2:])
+    square = rows[:, None] * BLOCKS + columns
+    several = np.arange(math.prod(shape[:-2])).reshape(*shape[:-2], 1, 1) * BLOCKS**2  # frames, each its own
+    return np.unique(several + square, return_inverse=True)[1].reshape(-1)
 
 
 def _spread(kind: Kind, keep: Tensor, values: Tensor) -> Tensor:

@@ -121,7 +121,14 @@ def _further(
         return {"dependence": tuple(found)}
     candidates = {n: turning.values_of(features[n], fields[n], raw[n], turning.CANDIDATES) for n in raw}
     own = {n: one.raw.get(features[n].column) for n in raw}
-    return {"dependence": tuple(found), "turn": turning.turn(turned, row, own, candidates, features)}
+    change = turning.turn(turned, row, own, candidates, features)
+    return {"dependence": tuple(found), "turn": None if change is None else _answered(one, name, *change)}
+
+
+def _answered(one: Row, name: str, change: turning.Turn, row: Mapping[str, Field]) -> turning.Turn | None:
+    """The change with the answer that it brings; None where that is the old one."""
+    answer = one.answer_to(row)[name]["value"]
+    return None if answer == one.answers[name]["value"] else change._replace(answer=answer)
 
 
 def _shown(figures: list[float], unit: str) -> list[float]:
@@ -156,11 +163,13 @@ def _turned(one: Row, name: str, part: slice) -> Callable[[Mapping[str, Field]],
         return classes
     if feature.kind != "number":
         return None
-    reach = (answer["high"] - answer["value"]) if "high" in answer else getattr(feature, "std_", 1.0)
+    reach = getattr(feature, "std_", 1.0)
+    low, high = answer.get("low", answer["value"] - reach), answer.get("high", answer["value"] + reach)
 
     def numbers(inputs: Mapping[str, Field]) -> tuple[Tensor, Tensor]:
         with torch.inference_mode():
-            away = (one.figures(inputs)[:, part][:, 0] - answer["value"]).abs()
-        return away > reach, away
+            figures = one.figures(inputs)[:, part][:, 0]
+        outside = torch.maximum(figures - high, low - figures)
+        return outside > 0, outside
 
     return numbers

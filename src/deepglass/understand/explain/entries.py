@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature
-from deepglass.networks.network import Network
+from deepglass.networks.network import Network, key_of
 from deepglass.nn.audio import AudioEncoder
 from deepglass.nn.bag import BagEncoder
 from deepglass.nn.conv import PictureEncoder, PixelEncoder
@@ -27,7 +27,8 @@ from deepglass.nn.pretrained import PretrainedPictures, PretrainedTexts
 from deepglass.nn.sets import LabelsEncoder
 from deepglass.nn.tokens import Tokens
 from deepglass.nn.video import VideoEncoder
-from deepglass.objectives.base import Objective
+from deepglass.objectives._flat import Flat
+from deepglass.objectives.base import OBJECTIVES, Objective
 
 Kind = Literal["pixels", "frames", "bands", "words", "ngrams", "steps", "entries", "labels", "classes", "tokens"]
 Change = Callable[[int, Tensor], Tensor]
@@ -68,7 +69,7 @@ def entries_of(objective: Objective, typical: Mapping[str, Tensor] | None = None
         typical: the mean tokens of training rows, by the name of an input: what stands for columns that are unknown.
     """
     if objective.own_network:
-        raise SpecError("bad-value", "explain: a kind of learning with a network of its own is not explained")
+        return [_flat_entries(objective)]
     names = {f.name for group in objective.network.groups for f in group}
     networks = [m for m in objective.modules() if isinstance(m, Network)]
     alike = [n for n in networks if {f.name for group in n.groups for f in group} == names]
@@ -118,6 +119,35 @@ def _ngrams(bag: Any, ids: Tensor, mask: Tensor) -> Tensor:
     return bag.weight[ids.long()] * weights[..., None]
 
 
+def _flat_entries(objective: Objective) -> list[Entry]:
+    """Those of a network that takes its inputs end to end."""
+    flat = next((m for m in objective.modules() if isinstance(m, Flat)), None)
+    wide = [f for f in flat.inputs if f.kind in ("image", "vector")] if flat is not None else []
+    if flat is None or not wide:
+        name = OBJECTIVES.name_of(type(objective))
+        raise SpecError("bad-value", f"explain: a run of {name} that reads no picture and no vector is not explained")
+    entries = []
+    for feature in wide:
+        scale = flat.scales[key_of(feature.name, "in_")]
+        if feature.kind == "vector":
+            entries.append(Entry("entries", (feature,), scale, _mean_vector(feature, scale), "the training rows' mean"))
+        else:
+            entries.append(Entry("pixels", (feature,), scale, _mean_colour(feature, scale), "the mean colour"))
+    return entries
+
+
+def _mean_colour(feature: Any, prepare: Any) -> Callable[[Tensor], Tensor]:
+    """A picture, or the frames of a video, all of the training pictures' mean."""
+    mean = torch.tensor(feature.mean_).view((1, 1, -1, 1, 1) if feature.kind == "video" else (1, -1, 1, 1))
+    return lambda x: prepare.forward(mean.to(x).expand((*x.shape[:-2], 1, 1))).expand_as(x)
+
+
+def _mean_vector(feature: Any, prepare: Any) -> Callable[[Tensor], Tensor]:
+    """The training rows' mean."""
+    mean = torch.tensor([feature.mean_])
+    return lambda x: prepare.forward(mean.to(x)).expand_as(x)
+
+
 def _entry(group: tuple[Feature, ...], encoder: nn.Module, typical: Mapping[str, Tensor]) -> Entry:
     """What is known of an encoder; of others the tokens that they give are taken."""
     feature: Any = group[0]
@@ -126,10 +156,8 @@ def _entry(group: tuple[Feature, ...], encoder: nn.Module, typical: Mapping[str,
         "video",
     ):
         prepare: Any = encoder.prepare
-        film = isinstance(encoder, VideoEncoder)
-        mean = torch.tensor(feature.mean_).view((1, 1, -1, 1, 1) if film else (1, -1, 1, 1))
-        instead = lambda x: prepare.forward(mean.to(x).expand((*x.shape[:-2], 1, 1))).expand_as(x)  # noqa: E731
-        return Entry("frames" if film else "pixels", group, prepare, instead, "the mean colour")
+        which: Kind = "frames" if isinstance(encoder, VideoEncoder) else "pixels"
+        return Entry(which, group, prepare, _mean_colour(feature, prepare), "the mean colour")
     if isinstance(encoder, AudioEncoder):
         first = cast(nn.Module, encoder.convs[0])
         return Entry("bands", group, first, torch.zeros_like, "each band at its own mean", before=True)

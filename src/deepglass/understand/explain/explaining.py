@@ -43,9 +43,13 @@ def explainable(predictor: Predictor) -> tuple[Feature, ...]:
     """
     outputs = tuple(f for f in predictor.outputs if f.kind in KINDS)
     if not outputs:
-        came = ", ".join(f"{f.name} ({f.kind})" for f in predictor.outputs) or "no output at all"
-        kinds = ", ".join(KINDS)
-        raise SpecError("bad-value", f"explain: this run has {came}; what can be explained are outputs of: {kinds}")
+        came = ", ".join(f"{f.name} ({f.kind})" for f in predictor.outputs)
+        came = f"answers {came}" if came else "answers nothing"
+        raise SpecError(
+            "bad-value",
+            f"explain: this run {came}; what can be explained are answers of the kinds {', '.join(KINDS)}; "
+            "deepglass report shows what else is known of it",
+        )
     return outputs
 
 
@@ -99,11 +103,10 @@ class Explainer:
             self.known = Known(table, np.arange(len(table)), self.predictor.encode(table), "rows that were given")
         some = table.take(np.array(which, np.int64))
         inputs = self.predictor.encode(some)
-        answers = self.predictor.predict(some)
         data = Dataset(inputs, {}, self.predictor.device)
         reasons = []
         for i, row in enumerate(which):
-            one = Row(self, data, inputs, some, i, answers[i])
+            one = Row(self, data, inputs, some, i)
             with quiet(self.objective):
                 found = tables.reasons(one, mode) if self.table else _by_gradients(one, mode)
             near = self.neighbours_of(data, i) if mode == "full" else ()
@@ -164,11 +167,11 @@ def _by_gradients(one: Row, mode: Mode) -> list[Reason]:
     explainer = one.explainer
     places = entries_of(explainer.objective, explainer.typical)
     scores = one.scores()
-    found = quick(scores, places) if mode == "fast" else integrated(scores, places, most=explainer.steps)
+    found = quick(scores, places, one.score) if mode == "fast" else integrated(scores, places, most=explainer.steps)
     cells = [cell.cells_of(e.kind, v) for e, v in zip(places[0], found.values, strict=True)]
     active = _active(one, places[0]) if mode == "full" else {}
     beside = "; ".join(dict.fromkeys(e.said for e in places[0]))
-    how = "gradient times input" if mode == "fast" else f"integrated gradients, {found.steps} steps"
+    how = "gradient half way" if mode == "fast" else f"integrated gradients, {found.steps} steps"
     reasons = []
     for name, asked in one.asked.items():
         part = one.slices[name]
@@ -242,5 +245,14 @@ def _checks(one: Row, places: list[list[Entry]], found: Attributed, cells: Seque
     their_cells = [cell.cells_of(e.kind, v) for e, v in zip(theirs[0], blind.values, strict=True)]
     flat, their_flat = (np.concatenate([c[part].sum(0).reshape(-1) for c in all]) for all in (cells, their_cells))
     sizes = [c[0].size for c in cells]
-    asked = lambda keep: cell.kept(one.scores(), places, sizes, keep)[:, part].sum(1)  # noqa: E731
-    return Checks(_gap(found, part), rank_correlation(flat, their_flat), **curves(asked, flat))
+    blocks = _blocks(places[0], cells)
+    asked = lambda keep: cell.kept(one.scores(), places, sizes, keep[:, blocks])[:, part].sum(1)  # noqa: E731
+    curve = curves(asked, np.bincount(blocks, flat))
+    return Checks(_gap(found, part), rank_correlation(flat, their_flat), **curve)
+
+
+def _blocks(entries: Sequence[Entry], cells: Sequence[np.ndarray]) -> np.ndarray:
+    """Which block each cell of all inputs belongs to."""
+    each = [cell.blocks_of(e.kind, c.shape[1:]) for e, c in zip(entries, cells, strict=True)]
+    starts = np.cumsum([0, *(b.max(initial=-1) + 1 for b in each)])
+    return np.concatenate([b + s for b, s in zip(each, starts, strict=False)])

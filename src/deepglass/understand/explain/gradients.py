@@ -1,7 +1,7 @@
 """Attributions by gradients, at the entries of a network.
 
 Source: Sundararajan, Taly and Yan, 2017, arXiv 1703.01365 (integrated gradients: what the parts add up to is the
-difference between the answer and that to nothing); Shrikumar et al., 2016, arXiv 1605.01713 (gradient times input).
+difference between the answer and that to nothing).
 """
 
 from __future__ import annotations
@@ -80,16 +80,19 @@ def integrated(
         steps *= 2
 
 
-def quick(scores: Scores, places: Sequence[Sequence[Entry]]) -> Attributed:
-    """Gradient times the difference from nothing: one pass each way."""
-    way = _Way(places, torch.ones(1))
+def quick(scores: Scores, places: Sequence[Sequence[Entry]], score: Tensor) -> Attributed:
+    """Integrated gradients of a single step, half way between nothing and the row: one pass each way.
+
+    Args:
+        score: (Q,) the row's own figures.
+    """
+    way = _Way(places, torch.full((1,), 0.5))
     with changed(places, way.change):
         out = scores(1)
     gradients = way.gradients(out, torch.ones(1))
     values = [_times(way.differences[i], g) for i, g in gradients.items()]
-    score = out[0].detach().double().cpu().numpy()
     unknown = np.full(len(score), np.nan)
-    return Attributed(values, score, unknown, unknown, 1)
+    return Attributed(values, score.double().cpu().numpy(), unknown, unknown, 1)
 
 
 def _integrate(scores: Scores, places: Sequence[Sequence[Entry]], steps: int) -> Attributed:

@@ -26,7 +26,8 @@ class Part(NamedTuple):
     Args:
         value: what stands there, for columns.
         place: where it stands in its text or sequence, which is `input`.
-        box: of a picture, the region that adds most: left, top, right, bottom in pixels of the picture as it came.
+        box: of a picture, the region that adds most: left, top, right, bottom in pixels of the picture as it came, of a
+            video's frame in those that are looked at.
         error: the standard error of the weight, where it was sampled.
     """
 
@@ -54,14 +55,14 @@ class Named:
     weights: np.ndarray
     values: tuple[Any, ...] = ()
     places: bool = False
-    boxes: tuple[Box | None, ...] = ()  # of the single part: for all questions together, then for each
+    boxes: tuple[tuple[Box | None, ...], ...] = ()  # of each part: for all questions together, then for each
 
     def of(self, q: int | None) -> list[Part]:
         """The parts of one question, or of all together."""
         weights = self.weights.sum(0) if q is None else self.weights[q]
-        box = self.boxes[0 if q is None else q + 1] if self.boxes else None
+        boxes = self.boxes[0 if q is None else q + 1] if self.boxes else (None,) * len(self.names)
         return [
-            Part(n, float(w), self.values[i] if self.values else None, i if self.places else None, box)
+            Part(n, float(w), self.values[i] if self.values else None, i if self.places else None, boxes[i])
             for i, (n, w) in enumerate(zip(self.names, weights, strict=True))
             if n
         ]
@@ -76,12 +77,14 @@ def name_parts(entry: Entry, cells: np.ndarray, row: dict[str, Column], cells_ra
     """
     feature: Any = entry.features[0]
     cell = cells_raw.get(feature.column)
+    boxes: tuple[tuple[Box | None, ...], ...]
     if entry.kind in ("pixels", "classes"):
-        boxes = tuple(brightest(m, row[entry.name].frame) for m in (cells.sum(0), *cells))
+        boxes = tuple((brightest(m, row[entry.name].frame),) for m in (cells.sum(0), *cells))
         return Named((entry.name,), cells.reshape(len(cells), 1, -1).sum(2), boxes=boxes)
     if entry.kind == "frames":
         names = tuple(f"{entry.name}, frame {t}" for t in range(cells.shape[1]))
-        return Named(names, cells.reshape(*cells.shape[:2], -1).sum(2), places=True)
+        boxes = tuple(tuple(brightest(m, None) for m in frames) for frames in (cells.sum(0), *cells))
+        return Named(names, cells.reshape(*cells.shape[:2], -1).sum(2), places=True, boxes=boxes)
     if entry.kind == "bands":
         names, weights = regions(feature.frames, cells)
         return Named(names, weights, places=True)

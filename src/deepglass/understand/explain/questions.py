@@ -47,8 +47,13 @@ class Asked:
     boxes: tuple[tuple[float, ...], ...] = ()
 
 
-def ask(feature: Feature, answer: Answer, decoded: Mapping[str, Any], calibration: Calibration) -> Asked:
+def ask(
+    feature: Feature, answer: Answer, best: Mapping[str, Tensor], decoded: Mapping[str, Any], calibration: Calibration
+) -> Asked:
     """The questions that suit the answer to one row.
+
+    Args:
+        best: what `answer.best()` gave, which may take a search; decoded: the same in the user's terms.
 
     Raises:
         SpecError: `bad-value` for kinds that cannot be explained.
@@ -59,7 +64,7 @@ def ask(feature: Feature, answer: Answer, decoded: Mapping[str, Any], calibratio
             "bad-value",
             f"outputs.{feature.name}: a {feature.kind} cannot be explained; what can: {', '.join(KINDS)}",
         )
-    return function(cast(Any, feature), cast(Any, answer), decoded, calibration)
+    return function(cast(Any, feature), cast(Any, answer), best, decoded, calibration)
 
 
 def log_odds(log_probs: Tensor, k: int | Tensor) -> Tensor:
@@ -76,25 +81,25 @@ def log_odds(log_probs: Tensor, k: int | Tensor) -> Tensor:
 # -- one function a kind of answer ------------------------------------------------------------------------------------
 
 
-def _class(feature: Any, answer: Any, decoded: Mapping[str, Any], calibration: Calibration) -> Asked:
+def _class(feature: Any, answer: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration) -> Asked:
     temperature = calibration.get("temperature", 1.0)
     k = [native(v, feature.type_) for v in feature.class_names].index(decoded["value"])
     return Asked((str(decoded["value"]),), "log-odds", lambda a: log_odds(a.log_probs / temperature, k)[:, None])
 
 
-def _number(feature: Any, answer: Any, decoded: Mapping[str, Any], calibration: Calibration) -> Asked:
+def _number(feature: Any, answer: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration) -> Asked:
     return Asked((feature.name,), feature.name, lambda a: (a.best()["value"] + feature.offset_)[:, None])
 
 
-def _vector(feature: Any, answer: Any, decoded: Mapping[str, Any], calibration: Calibration) -> Asked:
-    value = answer.best()["value"][0]
+def _vector(feature: Any, answer: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration) -> Asked:
+    value = best["value"][0]
     far = ((value - value.new_tensor(feature.mean_)) / value.new_tensor(feature.std_)).abs()
     places = sorted(far.topk(min(MOST["vector"], len(far))).indices.tolist())
     names = tuple(f"entry {k}" for k in places)
     return Asked(names, feature.name, lambda a: a.best()["value"][:, places])
 
 
-def _set(feature: Any, answer: Any, decoded: Mapping[str, Any], calibration: Calibration) -> Asked:
+def _set(feature: Any, answer: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration) -> Asked:
     labels = list(decoded["value"]) or list(decoded["probabilities"])[:1]
     places = [feature.class_names.index(label) for label in labels[: MOST["set"]]]
     names = tuple(feature.class_names[k] for k in places)
@@ -102,18 +107,18 @@ def _set(feature: Any, answer: Any, decoded: Mapping[str, Any], calibration: Cal
     return Asked(names, "log-odds", lambda a: a.best()["log_odds"][:, places] / temperature)
 
 
-def _identity(feature: Any, answer: Any, decoded: Mapping[str, Any], calibration: Calibration) -> Asked:
-    k = int(answer.best()["nearest"][0, 0])
+def _identity(feature: Any, answer: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration) -> Asked:
+    k = int(best["nearest"][0, 0])
     return Asked((str(decoded["value"]),), "similarity", lambda a: a.cosine[:, k : k + 1])
 
 
-def _sequence(feature: Any, answer: Any, decoded: Mapping[str, Any], calibration: Calibration) -> Asked:
-    mask = answer.best()["mask"][0]
+def _sequence(feature: Any, answer: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration) -> Asked:
+    mask = best["mask"][0]
     mean = lambda a: a.best()["value"][:, : len(mask)][:, mask].flatten(1).mean(1, keepdim=True)  # noqa: E731
     return Asked(("mean of the steps",), feature.name, mean)
 
 
-def _tags(feature: Any, answer: Any, decoded: Mapping[str, Any], calibration: Calibration) -> Asked:
+def _tags(feature: Any, answer: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration) -> Asked:
     count = min(len(decoded["value"]), MOST["tags"])
     temperature = calibration.get("temperature", 1.0)
     codes = torch.tensor([feature.class_names.index(t) for t in decoded["value"][:count]])
@@ -121,7 +126,7 @@ def _tags(feature: Any, answer: Any, decoded: Mapping[str, Any], calibration: Ca
     return Asked(tuple(decoded["value"][:count]), "log-odds", scores)
 
 
-def _mask(feature: Any, answer: Any, decoded: Mapping[str, Any], calibration: Calibration) -> Asked:
+def _mask(feature: Any, answer: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration) -> Asked:
     said = answer.params[0].argmax(0)  # (y, x)
     shares = torch.bincount(said.flatten(), minlength=answer.params.shape[1]) / said.numel()
     top = shares.argsort(descending=True)[: MOST["mask"]].tolist()
@@ -134,8 +139,8 @@ def _mask(feature: Any, answer: Any, decoded: Mapping[str, Any], calibration: Ca
     return Asked(tuple(feature.class_names[k] for k in classes), "log-odds", scores)
 
 
-def _boxes(feature: Any, answer: Any, decoded: Mapping[str, Any], calibration: Calibration) -> Asked:
-    best, cells = answer.best(), answer.cells
+def _boxes(feature: Any, answer: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration) -> Asked:
+    cells = answer.cells
     shown = max(1, min(len(decoded["value"]), MOST["boxes"]))
     slots = best["scores"][0].masked_fill(~best["mask"][0], -1).topk(shown).indices.tolist()
     found, labels = [], []
@@ -150,8 +155,7 @@ def _boxes(feature: Any, answer: Any, decoded: Mapping[str, Any], calibration: C
     return Asked(names, "log-odds", lambda a: a.cells.logits[:, found, labels].float(), boxes=places)
 
 
-def _text(feature: Any, answer: Any, decoded: Mapping[str, Any], calibration: Calibration) -> Asked:
-    best = answer.best()
+def _text(feature: Any, answer: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration) -> Asked:
     tokens = best["tokens"][0][best["mask"][0]]
     if isinstance(answer, Heard):
         return _heard(feature, answer, tokens)
@@ -220,7 +224,7 @@ def _letters(piece: str) -> bool:
     return any(c.isalnum() or c == "\ufffd" for c in piece) or not piece.strip()
 
 
-KINDS: dict[str, Callable[[Any, Any, Mapping[str, Any], Calibration], Asked]] = {
+KINDS: dict[str, Callable[[Any, Any, Any, Mapping[str, Any], Calibration], Asked]] = {
     "category": _class,
     "binary": _class,
     "number": _number,

@@ -86,7 +86,9 @@ class Reason:
         if self.checks is not None:
             said["checks"] = self.checks.to_json()
         if self.turn is not None:
-            said["turn"] = {"from": _plain(self.turn.before), "to": _plain(self.turn.after), "size": self.turn.cost}
+            turn = self.turn
+            said["turn"] = {"from": _plain(turn.before), "to": _plain(turn.after), "size": turn.cost}
+            said["turn"]["answer"] = _plain(turn.answer)
         if self.dependence:
             said["dependence"] = [d._asdict() | {"values": _plain(d.values)} for d in self.dependence]
         said["nearest"] = [

@@ -52,7 +52,7 @@ def reasons_told(
 ) -> dict[str, tuple[Why, ...]]:
     """Output -> some test rows with their reasons; nothing where there is none to explain or no test row."""
     rows = prepared.rows("test")
-    if not len(rows) or not best or objective.own_network:
+    if not len(rows) or not best:
         return {}
     predictor = Predictor(objective, prepared.inputs, prepared.outputs, calibration, device=device)
     known = known_rows(prepared, KNOWN)
@@ -175,8 +175,8 @@ def _layout(parts: Sequence[Part]) -> Layout:
 
 def _added(part: Part) -> Added:
     value = short_figure(part.value) if isinstance(part.value, float) else "" if part.value is None else str(part.value)
-    named = f"{part.name}" if not part.box else f"{part.name} (the whole)"
-    return Added(named, part.weight, value[:60])
+    whole = part.box is not None and part.place is None
+    return Added(f"{part.name} (the whole)" if whole else part.name, part.weight, value[:60])
 
 
 def _answer(reason: Reason) -> str:
@@ -205,7 +205,8 @@ def _turn(reason: Reason) -> str:
         f"{name} were {_said(after)} and not {_said(reason.turn.before[name]) or 'unknown'}"
         for name, after in reason.turn.after.items()
     )
-    return "It would be answered otherwise if " + " and ".join(changes) + "."
+    answer = _said(reason.turn.answer) or "otherwise"
+    return f"The answer would be {answer} if " + " and ".join(changes) + "."
 
 
 def _small(

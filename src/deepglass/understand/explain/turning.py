@@ -35,11 +35,12 @@ class Dependence(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """Columns with the value that they have and the one that would turn the answer."""
+    """Columns with the value that they have and the one that would turn the answer, and the answer then."""
 
     before: dict[str, Any]
     after: dict[str, Any]
     cost: float
+    answer: Any = None
 
 
 class Values(NamedTuple):
@@ -86,8 +87,8 @@ def dependence(answered: Answered, others: Inputs, name: str, values: Values) ->
 
 def turn(
     turned: Turned, row: Inputs, own: Mapping[str, Any], values: Mapping[str, Values], features: Mapping[str, Feature]
-) -> Turn | None:
-    """The change of fewest columns, and of these the smallest, after which the answer is another one.
+) -> tuple[Turn, Inputs] | None:
+    """The smallest change of one column after which the answer is another one, or else of two or three, and that row.
 
     One column at a time, the one that brings the row nearest to another answer; None where three are not enough.
 
@@ -96,6 +97,7 @@ def turn(
     """
     changed: dict[str, Any] = {}
     costs: dict[str, float] = {}
+    given = row
     for _ in range(DEEPEST):
         names = [n for n, v in values.items() if n not in changed and v.raw]
         if not names:
@@ -114,8 +116,19 @@ def turn(
         changed[name], costs[name] = values[name].raw[k], float(cost[best])
         row = {**row, name: values[name].field.take(torch.tensor([k], device=row[name].mask.device))}
         if flips.any():
-            return Turn({n: own.get(n) for n in changed}, changed, round(sum(costs.values()), 4))
+            row, kept = _needed(turned, given, row, list(changed))
+            after = {n: changed[n] for n in kept}
+            return Turn({n: own.get(n) for n in kept}, after, round(sum(costs[n] for n in kept), 4)), row
     return None
+
+
+def _needed(turned: Turned, given: Inputs, row: Inputs, changed: list[str]) -> tuple[Inputs, list[str]]:
+    """The changed row without changes that it does not need, and which remain; the last one is needed."""
+    for name in changed[:-1]:
+        without = {**row, name: given[name]}
+        if bool(turned(without)[0][0]):
+            row, changed = without, [n for n in changed if n != name]
+    return row, changed
 
 
 def _tried(row: Inputs, names: Sequence[str], values: Mapping[str, Values]) -> dict[str, Field]:
