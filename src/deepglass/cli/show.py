@@ -100,6 +100,9 @@ class Bar(Listener):
             err.print(f"  step {record.step}, {record.seconds:.1f} s: loss {loss:.4f}, {self.figure}")
             self.next_line = record.step + self.last_step / LINES
 
+    def ailing(self, text: str, step: int) -> None:
+        err.print(f"  step {step}, health: {text}", style="yellow", soft_wrap=True)
+
     def finished(self, reason: str) -> None:
         assert self.progress is not None
         self.progress.stop()
@@ -238,7 +241,7 @@ def _show_reason(row: int, name: str, why: Mapping[str, Any]) -> None:
     print(_hanging(f"  {why['unit']} {short_figure(why['score'])}{base}; {why['method']}", 2))
     if "turn" in why:
         changes = (f"{k} from {v} to {why['turn']['to'][k]}" for k, v in why["turn"]["from"].items())
-        print(_hanging(f"  another answer with {' and '.join(changes)}", 2))
+        print(_hanging(f"  {answer(why['turn'] | {'value': why['turn']['answer']})} with {' and '.join(changes)}", 2))
     if why["nearest"]:
         near = (f"{n['row']} ({n['label']})" if n["label"] is not None else str(n["row"]) for n in why["nearest"])
         print(_hanging(f"  most like the training rows {', '.join(near)}", 2))
