@@ -21,17 +21,17 @@ from deepglass.run.folder import Folder
 from deepglass.run.folds import fold_specs, is_many, summarise
 from deepglass.run.planning import make_plan
 from deepglass.run.predictor import Answers, Rows
-from deepglass.run.prepare import Prepared, Taken, prepare, read_source, reprepare, with_context
+from deepglass.run.prepare import Prepared, prepare, stored, with_context
 from deepglass.run.run import Run
 from deepglass.run.sheets import draw
+from deepglass.run.sources import read_source
 from deepglass.run.spec import DataSpec, Spec
 from deepglass.run.starting import like_start
 from deepglass.run.varying import change_for, vary_sounds
 from deepglass.run.writing import stream
 from deepglass.serve.queue import Queue
 from deepglass.training.events import Listener
-from deepglass.training.schedules import schedule
-from deepglass.training.trainer import groups_of, optimizer_for
+from deepglass.training.groups import movers_of
 from deepglass.understand.after import add_baselines, add_report
 from deepglass.understand.atlas.atlas import Wish, check_wish
 from deepglass.understand.doctor import found
@@ -39,6 +39,7 @@ from deepglass.understand.doctor.fixes import mended
 from deepglass.understand.explain.explain import explained
 from deepglass.understand.explain.explaining import explainable
 from deepglass.understand.explain.nearest import Known, known_rows
+from deepglass.understand.inside.boundary import pair_of
 from deepglass.understand.inspect import Inspection, inspect_table
 from deepglass.understand.labelling import asked_about, questions
 from deepglass.understand.new import commented_spec
@@ -202,7 +203,8 @@ def inspect(
     """What is in the data, what each column is taken for and why, what is wrong with it.
 
     Args:
-        run: also says which labels of this source look wrong, and which rows without one are worth it.
+        run: also says which labels of this source look wrong, which rows without one are worth it, and where its
+            answers are worse than elsewhere.
     """
     if run is None:
         spec = spec_of(source, target, settings)
@@ -216,7 +218,7 @@ def inspect(
     kinds = {name: kind for name, kind in spec.kinds.items() if name in table.columns}
     ignored = tuple(name for name in base.data.ignore if name in table.columns)
     data = replace(spec.data, ignore=tuple(dict.fromkeys([*spec.data.ignore, *ignored])))
-    return inspect_table(table, replace(spec, data=data, outputs=known, kinds=kinds), run.predictor)
+    return inspect_table(table, replace(spec, data=data, outputs=known, kinds=kinds), run)
 
 
 def label(
@@ -256,7 +258,13 @@ def label(
 
 
 def report(
-    run: str | Path | Run, samples: bool = True, source: Any = None, *, map: str = "pca", layer: str = ""
+    run: str | Path | Run,
+    samples: bool = True,
+    source: Any = None,
+    *,
+    map: str = "pca",
+    layer: str = "",
+    boundary: str = "",
 ) -> Path:
     """Write a run's report again and say where it is.
 
@@ -265,6 +273,7 @@ def report(
         source: the data again, for a run that was trained on a Python object.
         map: how the map is laid out: pca, tsne (up to 5,000 rows), umap (likewise, an extra).
         layer: whose space the map shows, by its name in the network; what the heads read without it.
+        boundary: two columns whose boundary is drawn, such as "age,hours"; the most telling ones without it.
     """
     run, wish = _run(run), Wish(map, layer)
     check_wish(wish, run.objective)
@@ -272,13 +281,14 @@ def report(
     prepared = stored(run.folder, spec)
     if prepared.table.environment is not None:
         run.objective.enter(prepared.table.environment)
+    pair = pair_of(boundary, prepared, run.objective) if boundary else None
     parts = prepared.datasets("cpu")
     best = {
         p: with_context(run.objective.evaluate(parts[p], 1024).best, prepared.outputs, parts[p].columns)
         for p in ("valid", "test")
         if len(parts[p])
     }
-    return add_report(run.folder, prepared, run.objective, best, samples, wish)
+    return add_report(run.folder, prepared, run.objective, best, samples, wish, pair)
 
 
 def compare(*runs: str | Path | Run) -> dict[str, dict[str, Any]]:
@@ -360,9 +370,7 @@ def _check(spec: Spec, prepared: Prepared) -> None:
     objective = fit.build(spec, prepared.inputs, prepared.outputs, device)
     recipe = fit.recipe_of(spec, prepared, objective)
     plan = make_plan(spec.training, recipe, len(prepared.rows("train")), device)
-    schedule(plan.schedule, plan.warmup)
-    for group in groups_of(objective).values():
-        optimizer_for(group, plan)
+    movers_of(objective, plan)
     change_for(spec.training, recipe, prepared.inputs, prepared.outputs, plan.epochs, objective.mixes)
     vary_sounds(objective, spec.training, recipe, prepared.inputs)
 
@@ -406,24 +414,6 @@ def spec_of(source: Any, target: Any, settings: Mapping[str, Any], base: Spec | 
     if target is not None:
         content["outputs"] = [target] if isinstance(target, str) else list(target)
     return Spec.from_dict(content, folder)
-
-
-def stored(folder: Folder, spec: Spec) -> Prepared:
-    """What a run learned from, from its folder and its source.
-
-    Raises:
-        SourceError: `mismatched-files` when the source has changed since.
-    """
-    if any(isinstance(s, str) and s.startswith("<") for s in (spec.data.source, spec.data.test)):
-        raise SourceError("not-found", f"{folder.path}: was trained on a Python object; give it again as source=")
-    spec = folder.with_labels(spec)
-    split = folder.split()
-    kept = folder.read_json("features.json")
-    prepared = reprepare(spec, split, folder.features())
-    if prepared.fingerprint != kept["source"]["fingerprint"]:
-        raise SourceError("mismatched-files", f"{spec.data.source}: is not what the run {folder.path} began with")
-    taken = tuple(Taken(**t) for t in kept["taken"])
-    return Prepared(**{**prepared.__dict__, "taken": taken})
 
 
 def _content(source: Any, base: Spec | None) -> tuple[dict[str, Any], Path | None]:

@@ -64,6 +64,7 @@ class DateFormat(NamedTuple):
 
 def is_missing(series: pl.Series) -> pl.Series:
     """Which values are unknown: null, NaN, or a text in `MISSING`; a bool series without nulls."""
+    series = series.cast(pl.String) if series.dtype in (pl.Categorical, pl.Enum) else series
     if series.dtype == pl.String:
         return series.is_null() | series.str.strip_chars().is_in(list(MISSING)).fill_null(True)
     if series.dtype.is_float():

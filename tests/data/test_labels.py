@@ -10,7 +10,8 @@ import pytest
 
 import deepglass
 from deepglass.api import spec_of
-from deepglass.data.labels import KeepLabels, blanked, missing, nothing_like
+from deepglass.data.labels import KeepLabels
+from deepglass.data.missing import blanked, missing, nothing_like
 from deepglass.errors import SpecError
 from deepglass.run.prepare import Prepared, prepare
 

@@ -16,7 +16,7 @@ from PIL import Image
 from deepglass.data.sources import SourceOptions, read
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
-from deepglass.run.prepare import settle
+from deepglass.run.columns import settle
 from deepglass.run.spec import DataSpec, Spec
 
 

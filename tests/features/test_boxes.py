@@ -20,7 +20,7 @@ from deepglass.networks.network import Network
 from deepglass.networks.trunks.base import Recipe
 from deepglass.nn.tokens import Field
 from deepglass.nn.warp import Warp
-from deepglass.run.prepare import settle
+from deepglass.run.columns import settle
 from deepglass.run.spec import Spec, TrainingSpec
 from deepglass.run.varying import change_for
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from deepglass.data.missing import missing
 from deepglass.errors import SpecError
 from deepglass.features.base import Raw
-from deepglass.parsing import is_missing
 
 _WHERE = "data.keep_labels"
 
@@ -82,41 +82,3 @@ class KeepLabels:
         if single is None or single.dtype.is_nested() or single.dtype.is_float():
             raise SpecError("bad-value", f"{_WHERE}: per_class needs an answer with classes; give a number of labels")
         return single.rank("dense").fill_null(0).to_numpy().astype(np.int64)
-
-
-def missing(raw: Raw) -> np.ndarray:
-    """The rows of a raw column that hold nothing, (N,) bool."""
-    if isinstance(raw, pl.Series):
-        return is_missing(raw).to_numpy()
-    if isinstance(raw, np.ndarray):
-        return np.asarray(
-            np.isnan(raw.reshape(len(raw), -1)).all(1) if raw.dtype.kind == "f" else np.zeros(len(raw), bool)
-        )
-    return np.array([value is None for value in raw], bool)
-
-
-def blanked(raw: Raw, rows: np.ndarray) -> Raw:
-    """A raw column whose values in these rows, (N,) bool, are gone."""
-    if isinstance(raw, pl.Series):
-        return raw.set(pl.Series(rows), None) if not raw.dtype.is_nested() else _listed(raw, rows)
-    if isinstance(raw, np.ndarray) and raw.ndim == 1 and raw.dtype.kind != "f":
-        return pl.Series(raw).set(pl.Series(rows), None)
-    if isinstance(raw, np.ndarray):
-        values = raw.astype(np.float64)
-        values[rows] = np.nan
-        return values
-    return [None if gone else value for value, gone in zip(raw, rows, strict=True)]  # type: ignore[misc]
-
-
-def nothing_like(raw: Raw, count: int) -> Raw:
-    """So many rows without a value, as they would stand in such a column."""
-    if isinstance(raw, pl.Series):
-        return pl.Series(raw.name, [None] * count, dtype=raw.dtype)
-    if isinstance(raw, np.ndarray):
-        return np.full((count, *raw.shape[1:]), np.nan)
-    return [None] * count  # type: ignore[list-item]
-
-
-def _listed(raw: pl.Series, rows: np.ndarray) -> pl.Series:
-    values = [None if gone else value for value, gone in zip(raw.to_list(), rows, strict=True)]
-    return pl.Series(raw.name, values, dtype=raw.dtype)

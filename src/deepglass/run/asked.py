@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from deepglass.data.labels import blanked
+from deepglass.data.missing import blanked
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.features.base import Feature
 from deepglass.run.folder import LABELS
-from deepglass.run.prepare import fingerprint_of, labels_for, read_like, read_source
-from deepglass.run.relabel import Labels, Mend, Origin, check_labels, mended, read_labels
+from deepglass.run.relabel import Labels, Mend, Origin, check_labels, labels_for, mended, read_labels
 from deepglass.run.run import Run
+from deepglass.run.sources import fingerprint_of, read_like, read_source
 
 
 class Asked(NamedTuple):

@@ -16,7 +16,8 @@ import torch
 
 from deepglass.features.base import Column, take_raw
 from deepglass.objectives._semi import SemiSupervised
-from deepglass.run.prepare import Prepared, read_source
+from deepglass.run.prepare import Prepared
+from deepglass.run.sources import read_source
 from deepglass.run.spec import Spec
 from deepglass.training.checkpoint import storage_error, write_atomic
 from deepglass.training.events import Listener, Record, read_history

@@ -23,7 +23,8 @@ from deepglass.objectives.base import Objective, best_answers, join_best
 from deepglass.run.answers import Answers
 from deepglass.run.fit import build
 from deepglass.run.folder import Folder
-from deepglass.run.prepare import read_like, with_context
+from deepglass.run.prepare import with_context
+from deepglass.run.sources import read_like
 from deepglass.run.spec import DataSpec
 
 CELL_AXES = {"vector": 1, "image": 2}  # of one value; a colour picture as an array cannot be told from grey pictures

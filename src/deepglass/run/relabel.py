@@ -15,16 +15,19 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from deepglass.data.table import Table
+from deepglass.data.table import Note, Table
 from deepglass.errors import SourceError
 from deepglass.features.base import Raw
 from deepglass.parsing import MISSING
+from deepglass.run.sources import fingerprint_of, read_like
+from deepglass.run.spec import Spec
 from deepglass.training.checkpoint import write_atomic
 
 FIELDS = ("row", "column", "old", "new", "why")
@@ -161,6 +164,40 @@ def mended(table: Table, rows: Mapping[int, int], mends: Sequence[Mend]) -> Tabl
     return table.with_columns(changed) if changed else table
 
 
+def labels_for(spec: Spec, table: Table) -> Labels | None:
+    """The labels of `data.relabel`, with their places in the whole source.
+
+    They may have been given in the whole, or in one of the sources that it is put together from.
+
+    Raises:
+        SourceError: `mismatched-files` for a file that belongs to another source; see `check_labels`.
+    """
+    if spec.data.relabel is None:
+        return None
+    labels = read_labels(Path(spec.data.relabel))
+    start = _start_of(spec, table, labels) if labels.origin else 0
+    labels = labels._replace(mends=tuple(m._replace(row=m.row + start) for m in labels.mends))
+    check_labels(labels, table, spec.data.keep_labels is not None)
+    return labels
+
+
+def relabelled(spec: Spec, table: Table, places: np.ndarray, split: np.ndarray, labels: Labels) -> Table:
+    """The labels mended, but those of test rows only if that is asked for.
+
+    Args:
+        table: the rows that are used; `places`, (N,), are theirs in the source, `split`, (N,), says their part.
+    """
+    open_rows = np.flatnonzero(split != "") if spec.data.relabel_test else np.flatnonzero(~np.isin(split, ("test", "")))
+    rows = dict(zip(places[open_rows].tolist(), open_rows.tolist(), strict=True))
+    changing = [m for m in labels.mends if m.old != m.new]
+    left = len({m.row for m in changing} - rows.keys())
+    table = mended(table, rows, labels.mends)
+    said = [Note("relabel", f"{len(changing) - left:,} labels mended or given", f"as {labels.path.name} says")]
+    if left:
+        said.append(Note("relabel", f"{left:,} labels not", "rows of the test, or not used; data.relabel_test=true"))
+    return replace(table, notes=(*table.notes, *said))
+
+
 def single_values(table: Table, column: str, where: str) -> pl.Series:
     """A column of single values; categories as text.
 
@@ -214,6 +251,24 @@ def as_value(text: str, raw: pl.Series, where: str) -> Any:
 
 
 # -- steps -------------------------------------------------------------------------------------------------------
+
+
+def _start_of(spec: Spec, table: Table, labels: Labels) -> int:
+    """The place in the whole source at which the rows of a file of labels begin."""
+    origin, start = labels.origin, 0
+    assert origin is not None
+    if origin.fingerprint == fingerprint_of(table):
+        return 0
+    for source in (s for n in ("source", "test", "unlabelled") if (s := getattr(spec.data, n)) is not None):
+        part = read_like(spec.data, source)
+        if origin.fingerprint == fingerprint_of(part):
+            return start
+        start += len(part)
+    raise SourceError(
+        "mismatched-files",
+        f"data.relabel: {labels.path}: was made for {origin.name} with {origin.rows} rows, and {table.name} is another "
+        f"source or has changed since; it has {len(table)} rows",
+    )
 
 
 def _mend(record: Mapping[str, str | None], where: str, line: int) -> Mend:

@@ -14,7 +14,7 @@ from deepglass.objectives.base import Objective
 from deepglass.run.folder import Folder
 from deepglass.run.plain import short_figure, short_span
 from deepglass.run.predictor import Answers, Predictor, Rows
-from deepglass.run.prepare import read_like
+from deepglass.run.sources import read_like
 from deepglass.run.spec import Spec
 from deepglass.run.verify import verify
 

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from deepglass.data.missing import missing
 from deepglass.data.table import Note, Skipped, Table
 from deepglass.errors import SourceError
 from deepglass.features.base import Feature, Raw
-from deepglass.run.predictor import Predictor
-from deepglass.run.prepare import Taken, settle, split_of, without_value
+from deepglass.run.columns import Taken, settle
+from deepglass.run.prepare import divided, without_answer
+from deepglass.run.run import Run
+from deepglass.run.sources import fingerprint_of
 from deepglass.run.spec import Spec
 from deepglass.understand.doctor.base import Case, Finding, given_by, together
 from deepglass.understand.doctor.checks import CHECKS, examine
 from deepglass.understand.doctor.label_error import label_error
 from deepglass.understand.doctor.unreadable import unreadable
+from deepglass.understand.doctor.weak_slice import weak_slices_of
 from deepglass.understand.doctor.worth_labelling import worth_labelling
 
 
@@ -55,11 +60,11 @@ class Inspection:
         }
 
 
-def inspect_table(table: Table, spec: Spec, predictor: Predictor | None = None) -> Inspection:
+def inspect_table(table: Table, spec: Spec, run: Run | None = None) -> Inspection:
     """Look at a table as training would take it.
 
     Args:
-        predictor: a run, which also says whose labels look wrong and which rows are worth one.
+        run: also says whose labels look wrong, which rows are worth one, and where its answers are worse.
 
     Raises:
         SourceError, SpecError: what would also stop a training.
@@ -68,9 +73,10 @@ def inspect_table(table: Table, spec: Spec, predictor: Predictor | None = None) 
     order = {name: i for i, name in enumerate(table.names)}
     columns = [_view(table, t) for t in sorted(taken, key=lambda t: order.get(t.name, 0))]
     findings = [*look(table, spec, taken, features)]
-    if predictor is not None:
+    if run is not None:
         case = Case(table, tuple(taken), tuple(features), np.arange(len(table)))
-        for found in (label_error(case, predictor), worth_labelling(case, predictor)):
+        weak = weak_slices_of(case.taking(_unseen(table, spec, run)), run.predictor)
+        for found in (label_error(case, run.predictor), worth_labelling(case, run.predictor), weak):
             findings += [together(found)] if found else []
     return Inspection(table.name, len(table), table.notes, table.skipped, tuple(columns), tuple(findings))
 
@@ -88,41 +94,37 @@ def case_of(table: Table, spec: Spec, taken: Sequence[Taken], features: Sequence
     places = np.setdiff1d(np.arange(len(table)), np.array(sorted(broken), np.int64))
     read = table.take(places) if len(places) < len(table) else table
     targets = [f for f in features if any(t.name == f.name and t.role == "output" for t in taken)]
-    known = np.ones(len(read), bool)
-    if targets:
-        known = ~np.all([without_value(read[f.column]) for f in targets], axis=0)
-    split = _split(read, spec, targets, known)
+    split = _split(read, spec, targets)
     case = Case(read, tuple(taken), tuple(features), places, split, given_by(spec, read))
     return case.taking(np.flatnonzero(~np.isin(places, spec.data.drop)))
 
 
-def _split(table: Table, spec: Spec, targets: Sequence[Feature], known: np.ndarray) -> np.ndarray | None:
+def _split(table: Table, spec: Spec, targets: Sequence[Feature]) -> np.ndarray | None:
     """The part of each row, "" for those without an answer; None where there are too few rows to divide."""
-    rows = np.flatnonzero(known)
-    labelled = table.take(rows)
-    first = labelled[targets[0].column] if targets else None
-    stratify = bool(targets) and targets[0].kind in ("category", "binary")
+    rows = np.flatnonzero(~without_answer(table, targets))
     split = np.full(len(table), "", "U5")
     try:
-        split[rows] = split_of(spec, labelled, targets).assign(labelled, first, stratify)
+        split[rows] = divided(spec, table.take(rows), targets)
     except SourceError:
         return None  # training says so
     return split
+
+
+def _unseen(table: Table, spec: Spec, run: Run) -> np.ndarray:
+    """The rows that a run has not learned from: of its own source those of the test, of any other all."""
+    rows, source = np.arange(len(table)), spec.anchored().data.source
+    own = isinstance(source, str | Path) and str(source) == str(run.spec.data.source)
+    if own or fingerprint_of(table) == run.folder.read_json("features.json")["source"]["fingerprint"]:
+        split = run.folder.split()
+        return np.setdiff1d(rows, split["row"].to_numpy()[np.isin(split["split"], ("train", "valid"))])
+    return rows
 
 
 def _view(table: Table, taken: Taken) -> ColumnView:
     raw = table[taken.name]
     distinct = raw.n_unique() if isinstance(raw, pl.Series) and not raw.dtype.is_nested() else None
     example = next((str(v) for v in _first(raw) if v is not None), "")
-    return ColumnView(taken.name, taken.kind, taken.why, taken.role, _missing(raw), distinct, example[:60])
-
-
-def _missing(raw: Raw) -> int:
-    if isinstance(raw, pl.Series):
-        return raw.null_count()
-    if isinstance(raw, np.ndarray):
-        return int(np.isnan(raw.reshape(len(raw), -1)).all(1).sum()) if raw.dtype.kind == "f" else 0
-    return sum(item is None for item in raw)
+    return ColumnView(taken.name, taken.kind, taken.why, taken.role, int(missing(raw).sum()), distinct, example[:60])
 
 
 def _first(raw: Raw) -> list[Any]:

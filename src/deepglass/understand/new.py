@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 
 from deepglass.data.table import Table
-from deepglass.run.prepare import Taken, settle, split_of
+from deepglass.run.columns import Taken, settle
+from deepglass.run.prepare import split_of
 from deepglass.run.spec import Spec
 
 

@@ -12,7 +12,8 @@ import polars as pl
 
 from deepglass.data.table import Table
 from deepglass.features.base import Feature
-from deepglass.run.prepare import Prepared, Taken
+from deepglass.run.columns import Taken
+from deepglass.run.prepare import Prepared
 from deepglass.run.spec import Spec
 from deepglass.understand.doctor.measured import Measure, measures_of
 from deepglass.understand.doctor.same import Same, same_rows

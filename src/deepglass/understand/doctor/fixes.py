@@ -11,7 +11,8 @@ from dataclasses import replace
 import numpy as np
 
 from deepglass.errors import SpecError, near_miss
-from deepglass.run.prepare import read_source, settle
+from deepglass.run.columns import settle
+from deepglass.run.sources import read_source
 from deepglass.run.spec import Spec
 from deepglass.understand.doctor.base import Case, Check
 from deepglass.understand.doctor.constant import constant

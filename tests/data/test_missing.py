@@ -1,0 +1,43 @@
+"""A cell that holds nothing is the same for all who ask: who is trained on, who is tested, what inspect counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+import deepglass
+from deepglass.api import spec_of
+from deepglass.data.missing import missing
+from deepglass.run.prepare import prepare
+
+
+@pytest.mark.parametrize(
+    ("raw", "found"),
+    [
+        (pl.Series(["a", "?", None, " NA ", "None"]), [False, True, True, True, False]),
+        (pl.Series(["a", "?"], dtype=pl.Categorical), [False, True]),
+        (pl.Series([1.0, float("nan"), None, float("inf")]), [False, True, True, True]),
+        (pl.Series([[1], None, []]), [False, True, False]),
+        (np.array([[1.0, np.nan], [np.nan, np.nan]]), [False, True]),
+        (np.array([0, 1]), [False, False]),
+        (["file", None], [False, True]),
+    ],
+)
+def test_what_holds_nothing(raw: object, found: list[bool]) -> None:
+    assert missing(raw).tolist() == found  # type: ignore[arg-type]
+
+
+def test_an_answer_that_only_says_unknown_is_none(tmp_path: Path) -> None:
+    """Rows whose answer is "?" are neither trained on nor tested, and are counted alike everywhere."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=120)
+    y = np.where(np.arange(120) % 4 == 0, "?", np.where(x > 0, "high", "low"))
+    frame = pl.DataFrame({"x": x, "y": y})
+    prepared = prepare(spec_of(frame, "y", {}))
+    assert len(prepared.table) == 90
+    assert "left out: 30 rows (no value for y)" in prepared.notes
+    views = {c.name: c.missing for c in deepglass.inspect(frame, "y").columns}
+    assert views == {"x": 0, "y": 30}
