@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from deepglass.features.base import Raw, take_raw
+from deepglass.features.base import Media, Raw, take_raw
 from deepglass.features.image import Image
 from deepglass.run.plain import short_figure
 from deepglass.run.prepare import Prepared
@@ -29,7 +29,9 @@ def mistake(
             picture = picture or measure.thumbnail(pixels(feature, raw, row))
         elif len(values) < VALUES:
             value = raw[row]
-            if value is not None:
+            if isinstance(value, Media):
+                values[feature.name] = value.name
+            elif value is not None:
                 values[feature.name] = short_figure(value) if isinstance(value, float) else str(value)[:300]
     place = int(prepared.places[row])
     return Mistake(row=place, truth=truth, predicted=predicted, confidence=confidence, picture=picture, values=values)

@@ -86,18 +86,14 @@ for (const input of all("[data-search]")) {
   });
 }
 
-// Confusion: a cell shows its rows; arrows move between cells, Escape closes.
-function show(button) {
-  const { output, true: truth, said, count } = button.dataset;
-  const box = button.closest(".matrixside").parentElement.querySelector(`.picked[data-output="${output}"]`);
+// A button shows cards of rows in a box, or closes it again; Escape closes.
+function pick(button, box, find) {
   const pressed = button.getAttribute("aria-pressed") === "true";
   for (const other of all("button", button.closest("table"))) other.setAttribute("aria-pressed", "false");
   box.replaceChildren();
   if (pressed) return;
   button.setAttribute("aria-pressed", "true");
-  const same = `.mistake[data-output="${output}"][data-true="${truth}"][data-said="${said}"]`;
-  const kept = document.querySelector(`template.items[data-output="${output}"]`);
-  const found = [...all(same).filter((card) => !card.closest(".picked")), ...(kept ? all(same, kept.content) : [])];
+  const found = find();
   const heading = document.createElement("p");
   heading.textContent = button.getAttribute("aria-label");
   box.append(heading);
@@ -107,7 +103,7 @@ function show(button) {
     cards.append(...found.map((card) => card.cloneNode(true)));
     box.append(cards);
   }
-  if (found.length < Number(count)) {
+  if (found.length < Number(button.dataset.count)) {
     const rest = document.createElement("p");
     rest.className = "dim";
     rest.textContent = found.length ? `${found.length} of them are kept in this report.` : "None of them is kept in this report.";
@@ -116,7 +112,16 @@ function show(button) {
   box.setAttribute("aria-label", heading.textContent);
   box.focus({ preventScroll: true });
   box.scrollIntoView({ block: "nearest" });
-  box.onkeydown = (event) => { if (event.key === "Escape") { show(button); button.focus(); } };
+  box.onkeydown = (event) => { if (event.key === "Escape") { pick(button, box, find); button.focus(); } };
+}
+
+// Confusion: a cell shows its rows; arrows move between cells.
+function show(button) {
+  const { output, true: truth, said } = button.dataset;
+  const box = button.closest(".matrixside").parentElement.querySelector(`.picked[data-output="${output}"]`);
+  const same = `.mistake[data-output="${output}"][data-true="${truth}"][data-said="${said}"]`;
+  const kept = document.querySelector(`template.items[data-output="${output}"]`);
+  pick(button, box, () => [...all(same).filter((card) => !card.closest(".picked")), ...(kept ? all(same, kept.content) : [])]);
 }
 for (const table of all("table.confusion")) {
   const buttons = all("button", table);
@@ -133,6 +138,15 @@ for (const table of all("table.confusion")) {
       if (next) { event.target.tabIndex = -1; next.tabIndex = 0; next.focus(); return; }
       row += step[0]; column += step[1];
     }
+  });
+}
+
+// Slices: a slice shows its worst rows.
+for (const part of all(".sliced")) {
+  const [box, kept] = [part.querySelector(".picked"), part.querySelector("template")];
+  part.querySelector("table").addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (button) pick(button, box, () => button.dataset.items.split(" ").map((place) => kept.content.children[place]));
   });
 }
 

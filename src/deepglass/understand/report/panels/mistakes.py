@@ -71,7 +71,7 @@ def card(place: int, mistake: Mistake, picture: bytes | None, names: dict[str, i
     shown = image(picture, f"row {count(mistake.row)}") if picture else ""
     sure = f" <span>({confidence(mistake.confidence)})</span>" if finite(mistake.confidence) else ""
     answer = f'<p class="answer">{_answer(mistake.predicted)}{sure}</p>'
-    truth = f'<p class="truth">true <b>{_answer(mistake.truth)}</b></p>'
+    truth = f'<p class="truth">true <b>{_answer(mistake.truth)}</b></p>' if mistake.truth != "" else ""
     row = f'<p class="dim">row {count(mistake.row)}</p>'
     values = _values(mistake)
     return (
