@@ -48,7 +48,7 @@ def inspect(
     kind: Kind = None,
     columns: Columns = None,
     name: Name = None,
-    run: Annotated[Path | None, typer.Option("--run", help="a run, to say which labels look wrong")] = None,
+    run: Annotated[Path | None, typer.Option("--run", help="a run: which labels look wrong, where it errs")] = None,
     data_root: DataRoot = None,
     as_json: Json = False,
 ) -> None:
@@ -292,9 +292,10 @@ def report(
     samples: Annotated[bool, typer.Option("--samples/--no-samples", help="with or without the data's own rows")] = True,
     map_: Annotated[str, typer.Option("--map", help="how the map is laid out: pca, tsne, umap")] = "pca",
     layer: Annotated[str, typer.Option("--layer", help="whose space the map shows, such as trunk")] = "",
+    boundary: Annotated[str, typer.Option("--boundary", help="two columns to draw the boundary over: age,hours")] = "",
 ) -> None:
     """Write a run's report again and say where it is."""
-    print(deepglass.report(run, samples, map=map_, layer=layer))
+    print(deepglass.report(run, samples, map=map_, layer=layer, boundary=boundary))
 
 
 @app.command()

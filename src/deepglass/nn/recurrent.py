@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deepglass.nn.sequences import close_ranks, gather, last_place
@@ -142,6 +143,33 @@ class NormedLayer(nn.Module):
                 h = torch.sigmoid(let_out) * torch.tanh(self.cell_norm(c))
             states.append(h)
         return torch.stack(states, 1), None
+
+
+def gates_of(layer: nn.RNNBase | NormedLayer, x: Tensor, states: Tensor) -> dict[str, Tensor]:
+    """What a layer's gates were at each token, made again from what it read and the states that it gave.
+
+    The gates of lstm and gru look at the token and the state before it, at nothing else. "new" is what would be
+    written, from -1 to 1; the others lie from 0 to 1. A plain layer has none.
+
+    Shapes:
+        x: (B, T, D), states: (B, T, H), both in the order of reading -> (B, T, H) a gate.
+    """
+    before = torch.cat([torch.zeros_like(states[:, :1]), states[:, :-1]], 1)
+    if isinstance(layer, NormedLayer):
+        read, kept = layer.input_norm(layer.input(x)), layer.state_norm(layer.state(before))
+    else:
+        weights: Any = layer
+        read = F.linear(x, weights.weight_ih_l0, weights.bias_ih_l0)
+        kept = F.linear(before, weights.weight_hh_l0, weights.bias_hh_l0)
+    gates = read.shape[-1] // states.shape[-1]
+    if gates == GATES["gru"]:
+        reset, update = (read + kept).sigmoid().chunk(gates, -1)[:2]
+        new = torch.tanh(read.chunk(gates, -1)[2] + reset * kept.chunk(gates, -1)[2])
+        return {"reset": reset, "keep": update, "new": new}
+    if gates == GATES["lstm"]:
+        let_in, keep, new, let_out = (read + kept).chunk(gates, -1)
+        return {"input": let_in.sigmoid(), "keep": keep.sigmoid(), "new": new.tanh(), "output": let_out.sigmoid()}
+    return {}
 
 
 def _initialise(recurrent: Tensor, hidden: int) -> None:

@@ -29,6 +29,8 @@ from deepglass.run.course import Course, followed
 from deepglass.run.folder import Folder
 from deepglass.run.grounds import grounds
 from deepglass.run.guesses import GuessCounts, asked_rows, hidden_truths
+from deepglass.run.health import Alarm, alarms, moments_of
+from deepglass.run.margins import margins_kept
 from deepglass.run.planning import make_plan, most_steps, threads_for
 from deepglass.run.prepare import Prepared, with_context
 from deepglass.run.sheets import SampleSheets
@@ -36,11 +38,12 @@ from deepglass.run.spec import Spec
 from deepglass.run.starting import start_from
 from deepglass.run.suited import trunk_of
 from deepglass.run.varying import change_for, vary_sounds
-from deepglass.run.watching import Alarm, alarms, moments_of, watched
+from deepglass.run.watching import watched
 from deepglass.training.checkpoint import weights_sha256
+from deepglass.training.clock import Clock
 from deepglass.training.events import HistoryFile, Listener
 from deepglass.training.plan import Plan, fit_to_budget
-from deepglass.training.trainer import Clock, History, Trainer
+from deepglass.training.trainer import History, Trainer
 
 PROBE = 0.03  # of a time budget at most
 
@@ -140,7 +143,7 @@ def train(spec: Spec, prepared: Prepared, folder: Folder, listeners: Sequence[Li
         objective.enter(prepared.table.environment)
     objective.begin(parts["train"])
     folder.begin(spec, prepared, plan)
-    keepers = _keepers(prepared, folder, objective, parts, plan, counts)
+    keepers = _keepers(spec, prepared, folder, objective, parts, plan, counts, listeners)
     trainer = Trainer([*keepers, *listeners], folder.checkpoints, folder.store_plan)
     vary_sounds(objective, spec.training, recipe, prepared.inputs)
     stream = _stream(spec, prepared, objective, parts["train"], plan)
@@ -152,7 +155,8 @@ def train(spec: Spec, prepared: Prepared, folder: Folder, listeners: Sequence[Li
         folder.store_plan(plan)
         stream = _stream(spec, prepared, objective, parts["train"], plan)
         clock.begin(0, costs, most)
-    history = trainer.fit(objective, stream, plan, parts["valid"], clock)
+    with margins_kept(stream, objective, len(parts["train"]), folder.path) as kept:
+        history = trainer.fit(objective, kept, plan, parts["valid"], clock)
     return _finish(spec, prepared, folder, objective, history, parts, started, clock)
 
 
@@ -170,10 +174,11 @@ def resume(
     state = folder.checkpoints.load()
     step = state.values["step"] if state else 0
     counts = _counts(spec, prepared, folder, objective, plan.device, step)
-    keepers = _keepers(prepared, folder, objective, parts, plan, counts, step)
+    keepers = _keepers(spec, prepared, folder, objective, parts, plan, counts, listeners, step)
     trainer = Trainer([*keepers, *listeners], folder.checkpoints, folder.store_plan)
     stream = _stream(spec, prepared, objective, parts["train"], plan)
-    history = trainer.fit(objective, stream, plan, parts["valid"], None, state)
+    with margins_kept(stream, objective, len(parts["train"]), folder.path) as kept:
+        history = trainer.fit(objective, kept, plan, parts["valid"], None, state)
     return _finish(spec, prepared, folder, objective, history, parts, started, None)
 
 
@@ -183,18 +188,21 @@ def recipe_of(spec: Spec, prepared: Prepared, objective: Objective) -> Recipe:
 
 
 def _keepers(
+    spec: Spec,
     prepared: Prepared,
     folder: Folder,
     objective: Objective,
     parts: Mapping[str, Dataset],
     plan: Plan,
     counts: Sequence[Listener],
+    listeners: Sequence[Listener],
     from_step: int = 0,
 ) -> list[Listener]:
     """Those that keep in the run's folder what only training can tell.
 
     Args:
         counts: made before the clock begins, as they read rows.
+        listeners: who is told what ails the network.
         from_step: a resumed run writes again what came after it.
     """
     return [
@@ -202,7 +210,7 @@ def _keepers(
         *_sheets(folder, objective, prepared, plan),
         *counts,
         *_course(folder, objective, prepared, parts, from_step),
-        *watched(objective, parts, folder.path, from_step),
+        *watched(objective, parts, folder.path, network_of(spec, prepared), listeners, from_step),
         *grounds(prepared, objective, plan.device, folder.path, from_step),
     ]
 
@@ -225,8 +233,14 @@ def _course(
 
 def _alarms(spec: Spec, prepared: Prepared, folder: Folder, plan: Plan) -> list[Alarm]:
     """What the watch found."""
-    trunk = trunk_of(spec, prepared.inputs, prepared.outputs)
-    return alarms(moments_of(folder.path), trunk, plan.learning_rate, plan.clip)
+    return alarms(moments_of(folder.path), network_of(spec, prepared), plan)
+
+
+def network_of(spec: Spec, prepared: Prepared) -> dict[str, Any]:
+    """The network's settings and `trunk`, its name; nothing for kinds of learning with a network of their own."""
+    if OBJECTIVES.get(spec.objective["name"], where="objective.name").own_network:
+        return {}
+    return {**spec.network, "trunk": trunk_of(spec, prepared.inputs, prepared.outputs)}
 
 
 def _counts(

@@ -6,98 +6,62 @@ those of the last step still lie beside the weights. Nothing here draws a random
 
 from __future__ import annotations
 
-import inspect
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from deepglass.data.batches import Dataset
-from deepglass.networks.network import Network
-from deepglass.networks.trunks.base import TRUNKS
+from deepglass.nn.recurrent import Recurrent
 from deepglass.objectives.base import Objective
+from deepglass.run.activity import Activity
+from deepglass.run.health import FILE, Moment, alarms
 from deepglass.training.checkpoint import storage_error, write_atomic
 from deepglass.training.events import Listener, Record, read_history
 from deepglass.training.plan import Plan
 
-FILE = "health.jsonl"
 ROWS, FEWEST = 256, 64  # rows that are looked at; a quarter of the validation rows, but not fewer than so many
-END = 0.03  # of the way between the ends of a sigmoid or tanh: closer to one of them the slope is nearly nothing
-ALWAYS = 0.95  # of a unit's answers that lie there when it counts as saturated
-SICK = 0.5  # of a layer's units: sparse layers rest on many rows, but not half of them on all
-VANISHED = 1e-4  # the first layer's share of the last one's relative gradient
-DEEP = 4  # layers from which gradients can vanish on their way
-EXPLODED = 10.0  # times a layer's weights; healthy gradients are some hundredths of them
-
-KINDS = ("dead", "saturated", "vanishing", "exploding")
-_SQUASHED: dict[type[nn.Module], tuple[float, float]] = {nn.Tanh: (-1.0, 1.0), nn.Sigmoid: (0.0, 1.0)}
-
-
-class Moment(NamedTuple):
-    """What was seen at one evaluation.
-
-    Args:
-        dead, saturated: layer -> share of its units, for layers that have such activations.
-        gradient: layer -> norm of its gradient relative to its weights', first layer first.
-        most: the greatest of these relative norms since the last evaluation, and `where` it was.
-        usual: the middle of the greatest ones of each look since then.
-        broken: how often a loss was not finite since then.
-    """
-
-    step: int
-    dead: Mapping[str, float]
-    saturated: Mapping[str, float]
-    gradient: Mapping[str, float]
-    most: float = 0.0
-    where: str = ""
-    usual: float = 0.0
-    broken: int = 0
-
-
-@dataclass(frozen=True)
-class Alarm:
-    """Something that ails a layer.
-
-    Args:
-        kind: one of `KINDS`.
-        layer: its name in words, with its path.
-        text: what was seen.
-        cure: what helps, as settings.
-        step: where it was seen last.
-    """
-
-    kind: str
-    layer: str
-    text: str
-    cure: str
-    step: int
-
-    def __str__(self) -> str:
-        return f"{self.layer}: {self.text}; {self.cure}"
 
 
 class Watch(Listener):
-    """Writes health.jsonl, a line an evaluation, each a `Moment`.
+    """Writes health.jsonl, a line an evaluation, each a `Moment`; tells of each illness when it is first seen.
 
     Args:
         folder: of the run; lines of steps after `from_step` are cut off, since a resumed run writes them again.
         data: encoded rows to look at.
+        network: its settings and its `trunk`, for the cures.
+        others: who is told (`Listener.ailing`).
     """
 
-    def __init__(self, folder: Path, objective: Objective, data: Dataset, from_step: int = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        objective: Objective,
+        data: Dataset,
+        network: Mapping[str, Any],
+        others: Sequence[Listener] = (),
+        from_step: int = 0,
+    ) -> None:
         self.path, self.objective, self.data = folder / FILE, objective, data
+        self.network, self.others = network, others
         self.names = names_of(objective)
         self.weights = [(n, p) for n, p in _weights(objective) if n in self.names]
         self.looks: list[tuple[float, str]] = []
         self.broken = 0
+        self.plan: Plan | None = None
         kept = [r for r in read_history(self.path) if r["step"] <= from_step] if from_step else []
+        self.moments = [Moment(**r) for r in kept]
+        self.told: set[tuple[str, str]] = set()
         write_atomic(self.path, "".join(json.dumps(r) + "\n" for r in kept))
+
+    def started(self, plan: Plan, step: int) -> None:
+        self.plan = plan
+        self.told = {(a.kind, a.layer) for a in alarms(self.moments, self.network, plan)}
 
     def stepped(self, step: int, plan: Plan, loss: float) -> None:
         ratios = self._ratios()
@@ -112,14 +76,26 @@ class Watch(Listener):
         seen = Activity(self.objective, self.names).look(self.data)
         most, where = max(self.looks, default=(0.0, ""))
         usual = float(np.median([value for value, _ in self.looks])) if self.looks else 0.0
-        moment = Moment(record.step, seen.dead, seen.saturated, self._ratios(), most, where, usual, self.broken)
+        self.moments.append(
+            Moment(record.step, seen.dead, seen.saturated, self._ratios(), most, where, usual, self.broken, seen.gates)
+        )
         self.looks, self.broken = [], 0
-        line = {k: _rounded(v) for k, v in moment._asdict().items()}
+        line = {k: _rounded(v) for k, v in self.moments[-1]._asdict().items()}
         try:
             with self.path.open("a") as file:
                 file.write(json.dumps(line) + "\n")
         except OSError as error:
             raise storage_error(self.path, error) from error
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.plan is None:
+            return
+        for alarm in alarms(self.moments, self.network, self.plan):
+            if (alarm.kind, alarm.layer) not in self.told:
+                self.told.add((alarm.kind, alarm.layer))
+                for other in self.others:
+                    other.ailing(str(alarm), alarm.step)
 
     def _ratios(self) -> dict[str, float]:
         """Layer -> norm of its gradient relative to its weights', or to a fresh layer's where these are larger."""
@@ -134,77 +110,67 @@ class Watch(Listener):
         return {self.names[n]: v for (n, _, _), v in zip(there, found, strict=True) if math.isfinite(v)}
 
 
-class Seen(NamedTuple):
-    """Layer -> share of its units that are ill."""
-
-    dead: dict[str, float]
-    saturated: dict[str, float]
-
-
-class Activity:
-    """Hears the activations of one pass, and says of which layer each is."""
-
-    def __init__(self, objective: Objective, names: Mapping[str, str]) -> None:
-        self.objective, self.names = objective, names
-        self.layer = ""
-        self.highest: dict[str, Tensor] = {}
-        self.ends: dict[str, Tensor] = {}
-        self.rows = 0
-
-    def look(self, data: Dataset) -> Seen:
-        """The shares over all rows of the data set, in evaluation mode; the mode is put back."""
-        training = self.objective.training
-        self.objective.eval()
-        hooks = [m.register_forward_hook(self._hear(n)) for n, m in self.objective.named_modules()]
-        try:
-            with torch.inference_mode():
-                for batch in data.batches(ROWS):
-                    self.layer, self.rows = "", self.rows + len(batch)
-                    self.objective.embed(batch)
-        finally:
-            for hook in hooks:
-                hook.remove()
-            self.objective.train(training)
-        dead = {n: float((v <= 0).float().mean()) for n, v in self.highest.items()}
-        full = {n: float((v / self.rows >= ALWAYS).float().mean()) for n, v in self.ends.items()}
-        return Seen(dead, full)
-
-    def _hear(self, name: str) -> Callable[[nn.Module, object, object], None]:
-        def hear(module: nn.Module, _: object, out: object) -> None:
-            if name in self.names:
-                self.layer = self.names[name]
-            if isinstance(module, nn.RNN) and module.nonlinearity == "tanh" and isinstance(out, tuple):
-                self._squashed(out[0], (-1.0, 1.0))
-            if not isinstance(out, Tensor) or not self.layer or out.ndim < 2:
-                return
-            if isinstance(module, nn.ReLU):
-                highest = _units(out, self.objective).amax(1)
-                known = self.highest.get(self.layer)
-                self.highest[self.layer] = highest if known is None else torch.maximum(known, highest)
-            for kind, ends in _SQUASHED.items():
-                if isinstance(module, kind):
-                    self._squashed(out, ends)
-
-        return hear
-
-    def _squashed(self, out: Tensor, ends: tuple[float, float]) -> None:
-        """Add up, unit by unit, how many rows (in places and time: their mean) lie near an end."""
-        low, high = ends
-        room = END * (high - low) / 2
-        near = ((out < low + room) | (out > high - room)).float()
-        count = _units(near, self.objective).mean(1) * len(out)
-        known = self.ends.get(self.layer)
-        self.ends[self.layer] = count if known is None else known + count
+def watched(
+    objective: Objective,
+    parts: Mapping[str, Dataset],
+    folder: Path,
+    network: Mapping[str, Any],
+    others: Sequence[Listener] = (),
+    from_step: int = 0,
+) -> list[Listener]:
+    """The watch over a run; none for kinds that have no rows to look at."""
+    data = parts["valid"] if len(parts["valid"]) else parts["train"]
+    if objective.acts or objective.in_order or not len(data):
+        return []
+    most = min(max(len(data) // 4, FEWEST), ROWS, len(data))
+    rows = np.unique(np.linspace(0, len(data) - 1, most).astype(int))
+    return [Watch(folder, objective, data.subset(rows), network, others, from_step)]
 
 
-def _units(out: Tensor, objective: Objective) -> Tensor:
-    """Answers as (units, times): maps by channel, an ensemble's members each with their own units."""
-    if out.ndim == 4:
-        return out.float().transpose(0, 1).flatten(1)
-    members = next((m.members for m in objective.modules() if isinstance(m, Network)), 1)
-    if out.ndim == 3 and members > 1 and out.shape[1] == members:
-        return out.float().permute(1, 2, 0).flatten(0, 1)
-    return out.float().flatten(0, -2).T
+# -- layers by name ------------------------------------------------------------------------------------------------
+
+
+def names_of(objective: nn.Module) -> dict[str, str]:
+    """A layer's path -> its name in words: "conv 2 (trunk.body.3)". Embeddings and encoders are no layers here."""
+    modules = dict(objective.named_modules())
+    cells = _cells(modules)
+    counts: dict[str, int] = {}
+    names: dict[str, str] = {}
+    for path, _ in _weights(objective):
+        cell = next((c for c in cells if f"{path}.".startswith(f"{c}.")), "")
+        if cell:
+            names.setdefault(cell, f"{cells[cell]} ({_short(cell)})")
+            names.setdefault(path, f"{cells[cell]}, {path[len(cell) + 1 :]} ({_short(path)})")
+            continue
+        kind = type(modules[path])
+        word = "layer"
+        if issubclass(kind, nn.modules.conv._ConvNd):
+            word = "conv"
+        elif issubclass(kind, nn.RNNBase):
+            word = "recurrent layer"
+        elif ".encoders." in f".{path}":
+            word = "encoder"
+        elif ".heads." in f".{path}":
+            word = "head"
+        counts[word] = counts.get(word, 0) + 1
+        names[path] = f"{word} {counts[word]} ({_short(path)})"
+    return names
+
+
+def _cells(modules: Mapping[str, nn.Module]) -> dict[str, str]:
+    """The path of each direction of each recurrent layer -> its name."""
+    found = {}
+    for path, module in modules.items():
+        if isinstance(module, Recurrent):
+            for i, directions in enumerate(module.layers):
+                for d in range(len(directions)):
+                    backwards = ", backwards" if d else ""
+                    found[f"{path}.layers.{i}.{d}"] = f"recurrent layer {i + 1}{backwards}"
+    return found
+
+
+def _short(path: str) -> str:
+    return path.removeprefix("network.").removesuffix(".linear")
 
 
 def _weights(objective: nn.Module) -> list[tuple[str, nn.Parameter]]:
@@ -219,121 +185,9 @@ def _weights(objective: nn.Module) -> list[tuple[str, nn.Parameter]]:
     return sorted(found.items(), key=lambda item: ".encoders." not in f".{item[0]}")  # which come first
 
 
-def names_of(objective: nn.Module) -> dict[str, str]:
-    """A layer's path -> its name in words: "conv 2 (trunk.body.3)". Embeddings and encoders are no layers here."""
-    modules = dict(objective.named_modules())
-    counts: dict[str, int] = {}
-    names = {}
-    for path, _ in _weights(objective):
-        kind = type(modules[path])
-        word = "layer"
-        if issubclass(kind, nn.modules.conv._ConvNd):
-            word = "conv"
-        elif issubclass(kind, nn.RNNBase):
-            word = "recurrent layer"
-        elif ".encoders." in f".{path}":
-            word = "encoder"
-        elif ".heads." in f".{path}":
-            word = "head"
-        counts[word] = counts.get(word, 0) + 1
-        names[path] = f"{word} {counts[word]} ({path.removeprefix('network.').removesuffix('.linear')})"
-    return names
-
-
-def watched(objective: Objective, parts: Mapping[str, Dataset], folder: Path, from_step: int = 0) -> list[Listener]:
-    """The watch over a run; none for kinds that have no rows to look at."""
-    data = parts["valid"] if len(parts["valid"]) else parts["train"]
-    if objective.acts or objective.in_order or not len(data):
-        return []
-    most = min(max(len(data) // 4, FEWEST), ROWS, len(data))
-    rows = np.unique(np.linspace(0, len(data) - 1, most).astype(int))
-    return [Watch(folder, objective, data.subset(rows), from_step)]
-
-
-# -- in words ------------------------------------------------------------------------------------------------------
-
-
-def moments_of(folder: Path) -> list[Moment]:
-    """What was written of a run; empty for runs that were not watched."""
-    return [Moment(**line) for line in read_history(folder / FILE)]
-
-
-def alarms(moments: Sequence[Moment], trunk: str = "", rate: float | None = None, clip: float = 0.0) -> list[Alarm]:
-    """What ails the network, the gravest kind first; empty for a healthy one.
-
-    Args:
-        trunk: the network's name: only settings that it has are advised.
-        rate, clip: the plan's.
-    """
-    if not moments:
-        return []
-    last = moments[-1]
-    known = set(inspect.signature(TRUNKS.get(trunk)).parameters) if trunk else set()
-    found = _exploding(moments, trunk, rate, clip)
-    slower = f"lower training.learning_rate ({rate:g})" if rate else "lower training.learning_rate"
-    leaky = [f"network.{k}" for k in ("activation=leaky_relu", "norm=batch") if k.split("=")[0] in known]
-    for layer, share in last.dead.items():
-        if share >= SICK:
-            said = f"{_percent(share)} of its units answer to nothing (dead: 0 on all rows that were looked at)"
-            found.append(Alarm("dead", layer, said, _either([slower, *leaky]), last.step))
-    smaller = [f"network.{k}" for k in ("norm=layer", "activation=relu") if k.split("=")[0] in known]
-    for layer, share in last.saturated.items():
-        if share >= SICK:
-            said = f"{_percent(share)} of its units stay at an end of their range (saturated), where nothing is learned"
-            cure = _either([slower, *smaller])
-            found.append(Alarm("saturated", layer, said, cure, last.step))
-    stopped = any(a.kind == "dead" for a in found)  # behind dead layers there is no gradient that could vanish
-    return found if stopped else found + _vanishing(moments, known)
-
-
-def _vanishing(moments: Sequence[Moment], known: set[str]) -> list[Alarm]:
-    ratios, ends = [], ("", "")
-    for moment in moments:
-        layers = [(n, v) for n, v in moment.gradient.items() if not n.startswith("encoder")]
-        if len(layers) >= DEEP and layers[-1][1] > 0:
-            ratios.append(layers[0][1] / layers[-1][1])
-            ends = (layers[0][0], layers[-1][0])
-    if not ratios or (middle := float(np.median(ratios))) >= VANISHED:
-        return []
-    advice = [f"network.{k}" for k in ("activation=relu", "norm=layer") if k.split("=")[0] in known]
-    if "depth" in known:
-        advice.append("a smaller network.depth")
-    said = f"its gradient is {middle:.1g} of that of {ends[1]}, relative to the weights (vanishing): it hardly learns"
-    cure = _either(advice) or "a network with skip connections, such as network=resnet"
-    return [Alarm("vanishing", ends[0], said, cure, moments[-1].step)]
-
-
-def _exploding(moments: Sequence[Moment], trunk: str, rate: float | None, clip: float) -> list[Alarm]:
-    worst = max(moments, key=lambda m: m.most)
-    usual = float(np.median([m.usual for m in moments]))
-    broken = sum(m.broken for m in moments)
-    grew = worst.most >= EXPLODED
-    if not broken and not grew:
-        return []
-    cure = [] if clip else ["training.clip=1"]
-    cure.append(f"a lower training.learning_rate ({rate:g})" if rate else "a lower training.learning_rate")
-    if trunk == "rnn":
-        cure.append("network=lstm, whose memory is not multiplied at each step")
-    said = []
-    if grew:
-        said.append(f"its gradient grew to {worst.most:.3g} times its weights (exploding), {usual:.2g} is usual")
-    if broken:
-        times = "once" if broken == 1 else f"{broken} times"
-        said.append(f"the loss stopped being finite {times} (exploding)")
-    layer = worst.where if grew else "the network"
-    return [Alarm("exploding", layer, "; ".join(said), _either(cure), worst.step)]
-
-
-def _either(ways: Sequence[str]) -> str:
-    """`a, b or c`."""
-    return ", ".join(ways[:-1]) + (" or " if len(ways) > 1 else "") + ways[-1] if ways else ""
-
-
-def _percent(share: float) -> str:
-    return f"{share:.0%}".replace("%", " %")
-
-
 def _rounded(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {k: float(f"{v:.4g}") for k, v in value.items()}
+        return {k: _rounded(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_rounded(v) for v in value]
     return float(f"{value:.4g}") if isinstance(value, float) else value

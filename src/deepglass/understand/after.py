@@ -49,14 +49,16 @@ def add_report(
     best: Mapping[str, Mapping[str, Best]],
     samples: bool = True,
     wish: Wish = AS_USUAL,
+    pair: tuple[str, str] | None = None,
 ) -> Path:
     """Write report.html and say where it is.
 
     Args:
         samples: False leaves out whatever shows single rows or their values; the names of classes stay.
         wish: how the map is laid out, and whose space it shows.
+        pair: columns whose boundary is drawn; None: those that tell most.
     """
-    facts = gather(folder, prepared, objective, best, wish)
+    facts = gather(folder, prepared, objective, best, wish, pair)
     path = folder.path / "report.html"
     write_report(facts if samples else facts.without_rows(), path)
     return path

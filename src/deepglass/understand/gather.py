@@ -29,7 +29,9 @@ from deepglass.understand.agents import agent_facts
 from deepglass.understand.atlas.atlas import AS_USUAL, Wish, map_of
 from deepglass.understand.augmented import varied
 from deepglass.understand.contest import contest_of
+from deepglass.understand.doctor.base import Case
 from deepglass.understand.doctor.found import findings_of
+from deepglass.understand.doctor.weak_slice import weak_slice
 from deepglass.understand.drawn import drawn_again, samples_of
 from deepglass.understand.explain.telling import reasons_told
 from deepglass.understand.filters import looked_for
@@ -54,7 +56,10 @@ from deepglass.understand.rows import mistake, picture_of
 from deepglass.understand.sight.cases import Seen
 from deepglass.understand.sight.cells import beside, worst_of
 from deepglass.understand.sight.kinds import facts_of
+from deepglass.understand.sliced import slices_told
+from deepglass.understand.slices import cut_up
 
+SLICED = 2_000  # pictures among the test rows that are opened to see how bright and how large they are
 LOOKED_AT = 1024  # pictures that are searched for what a network looks for, at most
 DRAWN, DRAWN_TOKENS = 3, 300  # texts of a language model
 DRAWS = 100  # of the test rows, for intervals
@@ -67,16 +72,17 @@ def gather(
     objective: Objective,
     best: Mapping[str, Mapping[str, Best]],
     wish: Wish = AS_USUAL,
+    pair: tuple[str, str] | None = None,
 ) -> Facts:
-    """Everything that the report of a finished run needs, with the map as it was wished for."""
+    """Everything that the report of a finished run needs, with the map and the boundary as they were wished for."""
     figures = folder.metrics()
     kept = folder.read_json("features.json")
     table = prepared.table
-    outputs = [
-        _output(f, prepared, objective, best["test"][f.name], kept["calibration"].get(f.name, {}), figures)
-        for f in prepared.outputs
-        if f.name in best.get("test", {})
-    ]
+    tested = _tested(prepared, objective, best.get("test", {}), kept["calibration"])
+    outputs = [_output(f, seen, figures) for f, seen in tested]
+    case = Case.of(folder.spec(), prepared, SLICED).taking(prepared.rows("test"))
+    cuts = [cut_up(case, f, seen.best, seen.truth, seen.calibration) for f, seen in tested]
+    weak = weak_slice(case, {f.name: cut for (f, _), cut in zip(tested, cuts, strict=True) if cut})
     whys = reasons_told(objective, prepared, kept["calibration"], best.get("test", {}), pick(folder.plan().device))
     outputs = [replace(o, whys=whys.get(o.name, ())) for o in outputs]
     return Facts(
@@ -101,7 +107,7 @@ def gather(
         layers=_layers(objective, prepared.dataset(np.arange(min(2, len(prepared.table))), folder.plan().device)),
         findings=tuple(
             Finding(f.kind, f.text, f.rows, f.columns, f.sure, f.fix)
-            for f in (findings_of(folder, prepared, objective, best) if table.environment is None else ())
+            for f in (findings_of(folder, prepared, objective, weak) if table.environment is None else ())
         ),
         reproduce=Reproduce(
             commands=(f"deepglass train {folder.path / 'spec.yaml'}",),
@@ -118,7 +124,10 @@ def gather(
         samples=samples_of(folder.path, prepared),
         again=drawn_again(objective, prepared, folder.plan().device),
         map=map_of(folder.path, prepared, objective, kept["calibration"], folder.plan().device, wish),
-        inside=inside_of(folder, prepared, objective),
+        inside=inside_of(folder, prepared, objective, pair),
+        slices=tuple(
+            slices_told(i, f, seen, cut) for i, ((f, seen), cut) in enumerate(zip(tested, cuts, strict=True)) if cut
+        ),
     )
 
 
@@ -221,16 +230,20 @@ def _filters(objective: Objective, prepared: Prepared, device: str) -> Filters |
 # -- outputs -----------------------------------------------------------------------------------------------------
 
 
-def _output(
-    feature: Feature,
-    prepared: Prepared,
-    objective: Objective,
-    best: Best,
-    calibration: Calibration,
-    figures: Mapping[str, Any],
-) -> OutputFacts:
+def _tested(
+    prepared: Prepared, objective: Objective, best: Mapping[str, Best], calibration: Mapping[str, Calibration]
+) -> list[tuple[Feature, Seen]]:
+    """Each output that was tested, with its answers to the test rows and their truth."""
     rows = prepared.rows("test")
-    truth = _truth(feature, prepared, rows)
+    return [
+        (f, Seen(prepared, rows, best[f.name], _truth(f, prepared, rows), calibration.get(f.name, {}), objective))
+        for f in prepared.outputs
+        if f.name in best
+    ]
+
+
+def _output(feature: Feature, seen: Seen, figures: Mapping[str, Any]) -> OutputFacts:
+    prepared, rows, best, truth, calibration, _ = seen
     known = np.flatnonzero(truth.mask)
     classes = numbers = None
     mistakes: tuple[Mistake, ...] = ()
@@ -258,7 +271,7 @@ def _output(
         items=items,
         remarks=tuple(feature.remarks(truth)) if len(known) else (),
     )
-    return replace(facts, **facts_of(feature, Seen(prepared, rows, best, truth, calibration, objective)))
+    return replace(facts, **facts_of(feature, seen))
 
 
 def _learned(objective: Objective, prepared: Prepared, figures: Mapping[str, Any]) -> tuple[OutputFacts, ...]:

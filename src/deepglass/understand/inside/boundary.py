@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image as Pillow
 
+from deepglass.errors import SpecError, near_miss
 from deepglass.features.base import Feature, take_raw
 from deepglass.objectives.base import Objective
-from deepglass.run.grounds import SIDE, Moment, Plane, Said, asked, drawn_output, drawn_rows, moments_of, planes_of
+from deepglass.run.grounds import SMALL, Moment, Said, asked, drawn_output, drawn_rows, moments_of, put_back
+from deepglass.run.planes import KINDS, SIDE, Plane, Side, only_columns, plane_over, planes_of
 from deepglass.run.prepare import Prepared
-from deepglass.understand.report.inside_facts import Boundary, Ground
+from deepglass.understand.report.inside_facts import Along, Boundary, Ground
 from deepglass.understand.report.palette import colour
 
 NEAR = 7  # rows whose answers a place of the learned space is given
@@ -21,21 +24,85 @@ STRENGTH = (0.10, 0.78)  # of the colour, from an even chance to a sure answer
 LEVELS = 16  # of strength; more only cost bytes
 
 
-def boundaries(folder: Path, prepared: Prepared, objective: Objective, device: str) -> tuple[Boundary, ...]:
-    """The planes of columns, then that of the learned space; empty for kinds that have none."""
+def pair_of(wished: str, prepared: Prepared, objective: Objective) -> tuple[str, str]:
+    """The two columns of `--boundary`, such as "age,hours"; their names may hold commas.
+
+    Raises:
+        SpecError: `unknown-column` with the near miss, `bad-value` for columns and runs that have no boundary.
+    """
+    if drawn_output(prepared, objective) is None or not only_columns(prepared):
+        raise SpecError(
+            "bad-value",
+            "--boundary: this run has no boundary over columns; it takes a class or a number that is answered from "
+            f"columns of a table (kinds {', '.join(KINDS)})",
+        )
+    known = [f.name for f in prepared.inputs]
+    words = wished.split(",")
+    cuts = [(",".join(words[:i]).strip(), ",".join(words[i:]).strip()) for i in range(1, len(words))]
+    pair = next((p for p in cuts if p[0] in known and p[1] in known), None)
+    if pair is None and len(words) != 2:
+        raise SpecError("bad-value", f"--boundary: expected two columns, such as {','.join(known[:2])}, not {wished!r}")
+    for name in pair or cuts[0]:
+        if name not in known:
+            raise SpecError("unknown-column", f"--boundary: no input {name!r} in this run{near_miss(name, known)}")
+    assert pair is not None
+    if pair[0] == pair[1]:
+        raise SpecError("bad-value", f"--boundary: expected two different columns, not {pair[0]!r} twice")
+    return pair
+
+
+def boundaries(
+    folder: Path, prepared: Prepared, objective: Objective, device: str, pair: tuple[str, str] | None = None
+) -> tuple[Boundary, ...]:
+    """The planes of columns, then that of the learned space; empty for kinds that have none.
+
+    Args:
+        pair: the columns that were asked for; None: those that tell most.
+    """
     output, rows = drawn_output(prepared, objective), drawn_rows(prepared)
     if output is None or len(rows) < 3:
         return ()
     objective.eval()
     moments = moments_of(folder)
     paint = _Paint(output, prepared, rows)
-    found = [
-        _columns(plane, prepared, objective, device, rows, moments if not i else (), paint)
-        for i, plane in enumerate(planes_of(prepared, output))
-    ]
+    if pair is not None:
+        found = [_asked_for(plane_over(prepared, pair), prepared, objective, device, rows, moments, paint)]
+    else:
+        found = [
+            _columns(plane, prepared, objective, device, rows, _kept(moments) if not i else (), paint)
+            for i, plane in enumerate(planes_of(prepared, output))
+        ]
     if len(moments) > 1 and len(moments[-1].points) == len(rows):
         found.append(_space(moments, paint))
     return tuple(found)
+
+
+def _kept(moments: Sequence[Moment]) -> list[tuple[int, Said]]:
+    """What was answered during training over the plane that tells most."""
+    return [(m.step, m.ground) for m in moments if m.ground is not None]
+
+
+def _asked_for(
+    plane: Plane,
+    prepared: Prepared,
+    objective: Objective,
+    device: str,
+    rows: np.ndarray,
+    moments: Sequence[Moment],
+    paint: _Paint,
+) -> Boundary:
+    """A plane that was chosen afterwards: the network is asked again with the weights of each moment that has some."""
+    earlier = []
+    data = plane.data(device)
+    for moment in moments:
+        if moment.weights:
+            with put_back(objective, moment.weights):
+                earlier.append((moment.step, asked(objective, paint.output, data)))
+    found = _columns(plane, prepared, objective, device, rows, earlier, paint)
+    if earlier:
+        return found
+    told = f"Only the end is known: weights on the way are kept for networks of at most {SMALL:,}."
+    return replace(found, told=f"{found.told} {told}".strip())
 
 
 class _Paint:
@@ -91,13 +158,13 @@ def _columns(
     objective: Objective,
     device: str,
     rows: np.ndarray,
-    moments: Sequence[Moment],
+    earlier: Sequence[tuple[int, Said]],
     paint: _Paint,
 ) -> Boundary:
     final = asked(objective, paint.output, plane.data(device))
-    grounds = [Ground(m.step, paint.picture(paint.place(m.ground), m.ground.sure)) for m in moments if m.ground]
+    grounds = [Ground(step, paint.picture(paint.place(said), said.sure)) for step, said in earlier]
     grounds.append(Ground(-1, paint.picture(paint.place(final), final.sure)))
-    points = np.stack([_raw(prepared, f, rows) for f in (plane.across, plane.up)], 1)
+    points = np.stack([side.places(prepared, rows) for side in (plane.across, plane.up)], 1)
     held = list(plane.held)
     told = ""
     if held:
@@ -105,9 +172,8 @@ def _columns(
         told = f"{named} held at {'its' if len(held) == 1 else 'their'} typical value{'' if len(held) == 1 else 's'}."
     return Boundary(
         paint.output.name,
-        plane.across.name,
-        plane.up.name,
-        plane.ends,
+        _along(plane.across),
+        _along(plane.up),
         tuple(grounds),
         points,
         paint.codes,
@@ -117,10 +183,9 @@ def _columns(
     )
 
 
-def _raw(prepared: Prepared, feature: Feature, rows: np.ndarray) -> np.ndarray:
-    encoded = feature.encode(take_raw(prepared.table[feature.column], rows))
-    decoded = feature.decode({"value": encoded.values.astype(np.float64)}, {})
-    return np.where(encoded.mask, np.array([d["value"] for d in decoded], float), np.nan)
+def _along(side: Side) -> Along:
+    feature = side.feature
+    return Along(feature.name, side.ends, side.bands, dates=feature.kind == "date")
 
 
 def _space(moments: Sequence[Moment], paint: _Paint) -> Boundary:
@@ -136,9 +201,8 @@ def _space(moments: Sequence[Moment], paint: _Paint) -> Boundary:
     )
     return Boundary(
         paint.output.name,
-        "first direction",
-        "second direction",
-        (-1.0, 1.0, -1.0, 1.0),
+        Along("first direction", (-1.0, 1.0)),
+        Along("second direction", (-1.0, 1.0)),
         tuple(grounds),
         last,
         paint.codes,

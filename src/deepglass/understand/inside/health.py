@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from deepglass.run.watching import alarms, moments_of
+from deepglass.run.health import alarms, moments_of
 from deepglass.training.plan import Plan
-from deepglass.understand.report.inside_facts import Health, Ill, Pulse
+from deepglass.understand.report.inside_facts import Gate, Health, Ill, Pulse
 
 STEPS = 120  # evaluations that are drawn, at most
 
 
-def health_of(folder: Path, trunk: str, plan: Plan) -> Health | None:
-    """Alarms, and each layer over the run; None for runs that were not watched."""
+def health_of(folder: Path, network: Mapping[str, Any], plan: Plan) -> Health | None:
+    """Alarms, and each layer over the run; None for runs that were not watched.
+
+    Args:
+        network: its settings and `trunk`, its name, for the cures.
+    """
     moments = moments_of(folder)
     if not moments:
         return None
-    found = alarms(moments, trunk, plan.learning_rate, plan.clip)
+    found = alarms(moments, network, plan)
     last = moments[-1]
     names = dict.fromkeys([n for m in moments for n in m.gradient] + list(last.dead) + list(last.saturated))
     shown = moments[:: max(1, -(-len(moments) // STEPS))]
@@ -24,5 +30,6 @@ def health_of(folder: Path, trunk: str, plan: Plan) -> Health | None:
     for name in names:
         there = [(m.step, m.gradient[name]) for m in shown if name in m.gradient]
         steps, values = zip(*there, strict=True) if there else ((), ())
-        pulses.append(Pulse(name, steps, values, last.dead.get(name), last.saturated.get(name)))
+        gates = tuple(Gate(n, *shares) for n, shares in last.gates.get(name, {}).items())
+        pulses.append(Pulse(name, steps, values, last.dead.get(name), last.saturated.get(name), gates))
     return Health(tuple(Ill(a.kind, a.layer, a.text, a.cure) for a in found), tuple(pulses))

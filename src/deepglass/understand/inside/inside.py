@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from deepglass.objectives.base import Objective
+from deepglass.run.fit import network_of
 from deepglass.run.folder import Folder
 from deepglass.run.prepare import Prepared
-from deepglass.run.suited import trunk_of
 from deepglass.understand.inside.boundary import boundaries
 from deepglass.understand.inside.example import example_of
 from deepglass.understand.inside.health import health_of
@@ -13,13 +13,16 @@ from deepglass.understand.inside.visions import visions_of
 from deepglass.understand.report.inside_facts import Inside
 
 
-def inside_of(folder: Folder, prepared: Prepared, objective: Objective) -> Inside:
-    """Health, boundaries, an example and visions, as far as this kind of run has them."""
-    plan, spec = folder.plan(), folder.spec()
-    trunk = "" if objective.own_network else trunk_of(spec, prepared.inputs, prepared.outputs)
+def inside_of(folder: Folder, prepared: Prepared, objective: Objective, pair: tuple[str, str] | None = None) -> Inside:
+    """Health, boundaries, an example and visions, as far as this kind of run has them.
+
+    Args:
+        pair: columns whose boundary was asked for; None: those that tell most.
+    """
+    plan, network = folder.plan(), network_of(folder.spec(), prepared)
     return Inside(
-        health=health_of(folder.path, trunk, plan),
-        boundaries=boundaries(folder.path, prepared, objective, plan.device),
+        health=health_of(folder.path, network, plan),
+        boundaries=boundaries(folder.path, prepared, objective, plan.device, pair),
         example=example_of(prepared, objective, plan.device),
         visions=visions_of(prepared, objective, plan.device),
     )

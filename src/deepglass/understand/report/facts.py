@@ -21,6 +21,7 @@ from deepglass.understand.report.map_facts import MapFacts
 from deepglass.understand.report.output_facts import OutputFacts
 from deepglass.understand.report.picture_facts import Filters, Varied
 from deepglass.understand.report.semi_facts import Guessed
+from deepglass.understand.report.slice_facts import Slices
 
 
 class Histogram(NamedTuple):
@@ -63,10 +64,10 @@ class ColumnFacts:
     spread: Histogram | TopValues | None = None
     example: str = ""
 
-
     def without_rows(self) -> ColumnFacts:
         """How it was taken alone: a reason may quote a value."""
         return replace(self, why="", spread=None, example="")
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataFacts:
@@ -88,11 +89,11 @@ class DataFacts:
     skipped: tuple[Skipped, ...] = ()
     remarks: tuple[str, ...] = ()
 
-
     def without_rows(self) -> DataFacts:
         """Without what was left out, whose names may be those of files."""
         remarks = tuple(r for r in self.remarks if not any(s.name in r for s in self.skipped))
         return replace(self, skipped=(), remarks=remarks)
+
 
 @dataclass(frozen=True, kw_only=True)
 class PlanFacts:
@@ -123,14 +124,27 @@ class Evaluation(NamedTuple):
 
 
 class Layer(NamedTuple):
-    """A layer: its path in the network, its class, the shape that it gives without the batch, its parameters."""
+    """A layer of the network.
+
+    Args:
+        name: its path.
+        kind: its class.
+        shape: what it gives, without the batch.
+        then: activations and poolings behind it.
+        spread: of its weights.
+        ends: the inputs that it reads, or the output that it answers, where it is at an end.
+    """
 
     name: str
     kind: str
     shape: tuple[int | str, ...]
     parameters: int
+    then: tuple[str, ...] = ()
+    spread: Histogram | None = None
+    ends: tuple[str, ...] = ()
 
 
+_OF_COLUMNS = ("id_column", "constant", "imbalance", "few_examples", "leak", "drift", "weak_slice")
 _OF_CLASSES = ("imbalance", "few_examples")  # these quote names of classes and nothing else
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")  # as `repr` writes a value
 
@@ -144,6 +158,14 @@ class Finding(NamedTuple):
     columns: tuple[str, ...] = ()
     sure: float = 1.0
     fix: str = ""
+
+    def without_rows(self) -> Finding:
+        """Of whole columns: without the values that are quoted; else: how many rows there are, and no more."""
+        if self.kind in _OF_CLASSES:
+            return self
+        if self.kind in _OF_COLUMNS:
+            return self._replace(text=_QUOTED.sub("…", self.text))
+        return self._replace(text=f"{len(self.rows):,} rows; what they hold is left out")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,14 +181,6 @@ class Reproduce:
     """
 
     commands: tuple[str, ...] = ()
-    def without_rows(self) -> Finding:
-        """Of whole columns: without the values that are quoted; else: how many rows there are, and no more."""
-        if self.kind in _OF_CLASSES:
-            return self
-        if self.kind in _OF_COLUMNS:
-            return self._replace(text=_QUOTED.sub("…", self.text))
-        return self._replace(text=f"{len(self.rows):,} rows; what they hold is left out")
-
     spec: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     seed: int | None = None
@@ -197,6 +211,7 @@ class Facts:
         again: rows that were drawn again.
         map: rows in the learned space, to be walked through.
         inside: what goes on inside the network.
+        slices: where it errs more than elsewhere, an entry an output.
     """
 
     name: str
@@ -218,6 +233,7 @@ class Facts:
     again: Again | None = None
     map: MapFacts | None = None
     inside: Inside | None = None
+    slices: tuple[Slices, ...] = ()
 
     def without_rows(self) -> Facts:
         """The same without whatever shows single rows or their values; the names of classes stay."""
@@ -231,6 +247,7 @@ class Facts:
             samples=self.samples and self.samples.without_rows(),
             map=self.map and self.map.without_rows(),
             inside=self.inside and self.inside.without_rows(),
+            slices=tuple(s.without_rows() for s in self.slices),
             varied=None,
             again=None,
         )

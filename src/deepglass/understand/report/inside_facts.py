@@ -17,12 +17,21 @@ class Ill(NamedTuple):
     cure: str
 
 
+class Gate(NamedTuple):
+    """A gate of a recurrent layer: the shares of all units and places where it is shut (below 0.1), and open."""
+
+    name: str
+    shut: float
+    open: float
+
+
 class Pulse(NamedTuple):
     """A layer over the run.
 
     Args:
         steps, gradient: the norm of its gradient relative to its weights, at each evaluation.
         dead, saturated: share of its units in the end; None where it has no such activation.
+        gates: in the end, for layers that have any.
     """
 
     layer: str
@@ -30,6 +39,7 @@ class Pulse(NamedTuple):
     gradient: tuple[float, ...]
     dead: float | None = None
     saturated: float | None = None
+    gates: tuple[Gate, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,13 +67,25 @@ class Ground(NamedTuple):
     points: np.ndarray | None = None
 
 
+class Along(NamedTuple):
+    """An axis of a plane.
+
+    Args:
+        ends: of the axis, low and high; dates are days since 1970.
+        bands: of classes, their names, a band of one each from 0 on.
+    """
+
+    name: str
+    ends: tuple[float, float]
+    bands: tuple[str, ...] = ()
+    dates: bool = False
+
+
 @dataclass(frozen=True)
 class Boundary:
     """A plane through the inputs or the learned space, and what is answered where.
 
     Args:
-        across, up: names of the axes.
-        ends: left, right, bottom, top.
         grounds: the answers at some steps of the run, in order.
         points: (N, 2) rows.
         codes: (N,) int, the rows' true classes; -1 where unknown. For numbers their place from 0 to 1, times 255.
@@ -74,9 +96,8 @@ class Boundary:
     """
 
     output: str
-    across: str
-    up: str
-    ends: tuple[float, float, float, float]
+    across: Along
+    up: Along
     grounds: tuple[Ground, ...]
     points: np.ndarray
     codes: np.ndarray
@@ -149,6 +170,7 @@ class Inside:
     visions: tuple[Visions, ...] = ()
 
     def without_rows(self) -> Inside:
-        """Without single rows: boundaries of columns keep their ground, the learned space is made of rows."""
-        kept = (replace(b, points=b.points[:0], codes=b.codes[:0]) for b in self.boundaries if not b.learned)
+        """Without single rows: boundaries of columns keep their ground, unless an axis says what stands in a column."""
+        there = (b for b in self.boundaries if not (b.learned or b.across.bands or b.up.bands))  # the space is of rows
+        kept = (replace(b, points=b.points[:0], codes=b.codes[:0]) for b in there)
         return replace(self, boundaries=tuple(kept), example=None)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from deepglass.understand.report.facts import Layer
+from deepglass.networks.network import Network, key_of
+from deepglass.understand.report.facts import Histogram, Layer
+
+BINS = 24
+DRAWN = 100_000  # weights of a layer that are counted for its histogram, spread over all
+_BENDS = ("activation", "pooling")  # modules of torch.nn without weights that are told
 
 
 def trace(network: nn.Module, run: Callable[[], object]) -> tuple[Layer, ...]:
@@ -23,6 +29,8 @@ def trace(network: nn.Module, run: Callable[[], object]) -> tuple[Layer, ...]:
     shapes: dict[nn.Module, tuple[int, ...]] = {}
     # A module's hook runs after those of its parts: the order in which they are entered is kept apart.
     entered: dict[nn.Module, None] = {}
+    then: dict[nn.Module, list[str]] = {}
+    bent: set[nn.Module] = set()
 
     def enter(module: nn.Module, _: object) -> None:
         entered.setdefault(module)
@@ -30,7 +38,13 @@ def trace(network: nn.Module, run: Callable[[], object]) -> tuple[Layer, ...]:
     def leave(module: nn.Module, _: object, out: object) -> None:
         shapes.setdefault(module, _shape(out))
 
+    def bend(module: nn.Module, _: object, out: object) -> None:
+        if entered and module not in bent:
+            bent.add(module)
+            then.setdefault(next(reversed(entered)), []).append(type(module).__name__)
+
     hooks = [h for m in names for h in (m.register_forward_pre_hook(enter), m.register_forward_hook(leave))]
+    hooks += [m.register_forward_hook(bend) for m in network.modules() if type(m).__module__.endswith(_BENDS)]
     try:
         with torch.no_grad():
             run()
@@ -38,7 +52,19 @@ def trace(network: nn.Module, run: Callable[[], object]) -> tuple[Layer, ...]:
         for hook in hooks:
             hook.remove()
     order = [*entered, *(m for m in names if m not in entered)]
-    return tuple(Layer(names[m], type(m).__name__, shapes.get(m, ()), _size(m)) for m in order)
+    ends = _ends(network)
+    return tuple(
+        Layer(
+            names[m],
+            type(m).__name__,
+            shapes.get(m, ()),
+            sum(p.numel() for p in m.parameters(recurse=False)),
+            tuple(then.get(m, ())),
+            _spread(list(m.parameters(recurse=False))),
+            next((names_ for path, names_ in ends.items() if f"{names[m]}.".startswith(f"{path}.")), ()),
+        )
+        for m in order
+    )
 
 
 def _shape(out: object) -> tuple[int, ...]:
@@ -48,5 +74,27 @@ def _shape(out: object) -> tuple[int, ...]:
     return _shape(out[0]) if isinstance(out, tuple) and out else ()
 
 
-def _size(module: nn.Module) -> int:
-    return sum(p.numel() for p in module.parameters(recurse=False))
+def _spread(parameters: Sequence[nn.Parameter]) -> Histogram | None:
+    """How a layer's weights are spread: its largest parameter's."""
+    values = max(parameters, key=lambda p: p.numel()).detach().float().flatten()
+    if not values.numel() or values.is_meta:
+        return None
+    known = values[:: -(-values.numel() // DRAWN)].cpu().numpy()
+    known = known[np.isfinite(known)]
+    if not len(known) or known.min() == known.max():
+        return None
+    counts, _ = np.histogram(known, BINS)
+    return Histogram(float(known.min()), float(known.max()), tuple(counts.tolist()))
+
+
+def _ends(network: nn.Module) -> dict[str, tuple[str, ...]]:
+    """The path of each encoder and head -> the inputs that it reads, the output that it answers."""
+    found: dict[str, tuple[str, ...]] = {}
+    for path, module in network.named_modules():
+        if isinstance(module, Network):
+            start = f"{path}." if path else ""
+            for i, group in enumerate(module.groups):
+                found[f"{start}encoders.{i}"] = tuple(f.name for f in group)
+            for name in module.features:
+                found[f"{start}heads.{key_of(name)}"] = (name,)
+    return found

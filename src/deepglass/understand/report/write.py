@@ -42,6 +42,7 @@ from deepglass.understand.report.panels import (
     reproduce,
     samples,
     semi,
+    slices,
     sounds,
     story,
     texts,
@@ -66,6 +67,7 @@ PANELS = (
     thresholds,
     calibration,
     numbers,
+    slices,
     verification,
     overlays,
     redrawn,
@@ -134,9 +136,10 @@ def render(facts: Facts) -> str:
 
 
 def _parts(page: Traversable, ending: str, facts: Facts) -> str:
-    """The page's own style or script, and those of the map and the inside where there are any."""
-    names = ["page", *(["map"] if facts.map is not None else []), *(["inside"] if facts.inside is not None else [])]
-    return "\n".join(page.joinpath(f"{name}.{ending}").read_text("utf-8") for name in names)
+    """The page's own style or script, and those of the parts that it has."""
+    parts = {"page": True, "map": facts.map is not None, "inside": facts.inside is not None, "network": facts.layers}
+    found = (page.joinpath(f"{name}.{ending}") for name, there in parts.items() if there)
+    return "\n".join(file.read_text("utf-8") for file in found if file.is_file())
 
 
 def _section(panel: Panel) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from deepglass.understand.report.charts.axes import Axis
 from deepglass.understand.report.facts import Facts
-from deepglass.understand.report.inside_facts import Boundary, Ground
-from deepglass.understand.report.markup import Panel, colour_keys, label, source_of, text
+from deepglass.understand.report.inside_facts import Along, Boundary, Ground
+from deepglass.understand.report.markup import Panel, colour_keys, label, shorten, source_of, text
 from deepglass.understand.report.numerals import count, number, plural
 from deepglass.understand.report.palette import Colour, colour, css
 
@@ -37,8 +39,8 @@ def _keys(seen: Boundary) -> str:
 
 
 def _card(seen: Boundary) -> str:
-    across = Axis(seen.ends[0], seen.ends[1], _LEFT, _LEFT + _SIDE)
-    up = Axis(seen.ends[2], seen.ends[3], _TOP + _SIDE, _TOP)
+    across = Axis(*seen.across.ends, _LEFT, _LEFT + _SIDE)
+    up = Axis(*seen.up.ends, _TOP + _SIDE, _TOP)
     width, height = _LEFT + _SIDE + 8, _TOP + _SIDE + _BOTTOM
     last = len(seen.grounds) - 1
     images = "".join(
@@ -46,8 +48,8 @@ def _card(seen: Boundary) -> str:
         f'preserveAspectRatio="none" display="{"inline" if i == last else "none"}"/>'
         for i, g in enumerate(seen.grounds)
     )
-    title = "The learned space" if seen.learned else f"{label(seen.across, 26)} and {label(seen.up, 26)}"
-    said = f"what is answered over {text(seen.across)} and {text(seen.up)}"
+    title = "The learned space" if seen.learned else f"{label(seen.across.name, 26)} and {label(seen.up.name, 26)}"
+    said = f"what is answered over {text(seen.across.name)} and {text(seen.up.name)}"
     svg = (
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{said}">'
         f'<rect class="ground" x="{_LEFT}" y="{_TOP}" width="{_SIDE}" height="{_SIDE}" rx="3"/>{images}'
@@ -58,24 +60,42 @@ def _card(seen: Boundary) -> str:
 
 
 def _ticks(seen: Boundary, across: Axis, up: Axis) -> str:
-    if seen.learned:  # its directions have no unit
-        x_name, y_name, marks = text(seen.across), text(seen.up), ""
-    else:
-        x_name, y_name = text(seen.across), text(seen.up)
+    marks = ""
+    if not seen.learned:  # its directions have no unit
         marks = "".join(
-            f'<text class="mid" x="{across(v)}" y="{_TOP + _SIDE + 15}">{said}</text>' for v, said in across.ticks(5)
+            f'<text class="mid" x="{across(v)}" y="{_TOP + _SIDE + 15}">{text(said)}</text>'
+            for v, said in _marks(seen.across, across, 44)
         )
-        marks += "".join(f'<text class="end" x="{_LEFT - 6}" y="{up(v) + 4}">{said}</text>' for v, said in up.ticks(5))
+        marks += "".join(
+            f'<text class="end" x="{_LEFT - 6}" y="{up(v) + 4}">{text(said)}</text>'
+            for v, said in _marks(seen.up, up, 18)
+        )
     middle = _TOP + _SIDE / 2
-    names = f'<text class="mid name" x="{_LEFT + _SIDE / 2}" y="{_TOP + _SIDE + 31}">{x_name}</text>'
-    names += f'<text class="mid name" transform="translate(11 {middle}) rotate(-90)">{y_name}</text>'
+    names = f'<text class="mid name" x="{_LEFT + _SIDE / 2}" y="{_TOP + _SIDE + 31}">{text(seen.across.name)}</text>'
+    names += f'<text class="mid name" transform="translate(11 {middle}) rotate(-90)">{text(seen.up.name)}</text>'
     return marks + names
+
+
+def _marks(along: Along, axis: Axis, room: float) -> list[tuple[float, str]]:
+    """Round values, days, or the names of classes in the middle of their bands, as many as there is room for."""
+    if along.bands:
+        step = math.ceil(room * len(along.bands) / _SIDE)
+        longest = max(3, int(room * step / 6.4)) if room > 20 else 6
+        return [(i + 0.5, shorten(name, longest)) for i, name in enumerate(along.bands) if i % step == 0]
+    if along.dates:
+        low, high = along.ends
+        return [(day, _day(day)) for day in np.linspace(low, high, 4 if room > 20 else 5)[1:-1].tolist()]
+    return axis.ticks(5)
+
+
+def _day(days: float) -> str:
+    return str(np.datetime64(round(days), "D"))
 
 
 def _dots(seen: Boundary, across: Axis, up: Axis) -> str:
     dots = []
     for (x, y), code in zip(seen.points.tolist(), seen.codes.tolist(), strict=False):
-        if not (seen.ends[0] <= x <= seen.ends[1] and seen.ends[2] <= y <= seen.ends[3]):
+        if not (seen.across.ends[0] <= x <= seen.across.ends[1] and seen.up.ends[0] <= y <= seen.up.ends[1]):
             continue
         dots.append(f'<circle cx="{across(x)}" cy="{up(y)}" r="3" fill="{css(_tint(seen, code))}"/>')
     return f'<g class="rows">{"".join(dots)}</g>'

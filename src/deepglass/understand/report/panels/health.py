@@ -24,7 +24,9 @@ def panel(facts: Facts) -> Panel | None:
         lead = "Nothing ails it: no layer is dead or saturated, and gradients neither vanished nor exploded."
     ills = "".join(map(_ill, health.alarms))
     found = f'<div class="findings">{ills}</div>' if ills else ""
-    return Panel("Health of the network", lead, found + _gradients(health) + _units(health), short="Health")
+    return Panel(
+        "Health of the network", lead, found + _gradients(health) + _units(health) + _gates(health), short="Health"
+    )
 
 
 def _ill(ill: Ill) -> str:
@@ -66,6 +68,21 @@ def _units(health: Health) -> str:
     if not rows:
         return ""
     return table(["layer", "dead units", "saturated units"], rows, caption="Share of each layer's units that are ill")
+
+
+def _gates(health: Health) -> str:
+    """How far the gates of recurrent layers are open. Source: Karpathy et al., 2015, arXiv 1506.02078."""
+    rows = [
+        (text(p.layer), text(g.name), percent(g.shut, 0), percent(g.open, 0)) for p in health.pulses for g in p.gates
+    ]
+    if not rows:
+        return ""
+    told = (
+        "An open keep gate carries the state on unchanged, a shut one forgets. Gates that are always shut or always "
+        "open do not follow what is read."
+    )
+    head = ["layer", "gate", "shut <small>below 0.1</small>", "open <small>above 0.9</small>"]
+    return table(head, rows, caption="Gates, as shares of all units and tokens") + f'<p class="note">{told}</p>'
 
 
 def _share(share: float | None) -> str:
