@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import made_up
 
 import deepglass
 from deepglass.run.folder import Folder
@@ -49,26 +50,32 @@ def _wait_for(path: Path, lines: int, process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.005)
 
 
-@pytest.mark.parametrize("lines", [1, 9, 23])
-def test_killed_run_resumes_to_the_same_weights(table_file: Path, lines: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = table_file.parent
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a table and a run over it, `whole`, that nothing stopped."""
+    folder = tmp_path_factory.mktemp("resume")
+    made_up().write_csv(folder / "houses.csv")
     assert _start(folder, "whole").wait() == 0
-    process = _start(folder, "killed")
-    _wait_for(folder / "killed" / "history.jsonl", lines, process)
+    return folder
+
+
+@pytest.mark.parametrize("lines", [1, 9, 23])
+def test_killed_run_resumes_to_the_same_weights(folder: Path, lines: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    killed = folder / f"killed-{lines}"
+    process = _start(folder, killed.name)
+    _wait_for(killed / "history.jsonl", lines, process)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert not (folder / "killed" / "metrics.json").exists(), "the run was over before it was killed"
+    assert not (killed / "metrics.json").exists(), "the run was over before it was killed"
     monkeypatch.chdir(folder)
-    run = deepglass.resume(folder / "killed")
+    run = deepglass.resume(killed)
     assert run.metrics["weights_sha256"] == _sha(folder / "whole")
     _assert_same_end(run.folder, Folder(folder / "whole"))
     steps = [r["step"] for r in run.history]
     assert steps == sorted(set(steps)), "a resumed history has each evaluation once"
 
 
-def test_interrupted_run_is_usable_and_goes_on(table_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = table_file.parent
-    assert _start(folder, "whole").wait() == 0
+def test_interrupted_run_is_usable_and_goes_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     process = _start(folder, "stopped")
     _wait_for(folder / "stopped" / "history.jsonl", 3, process)
     process.send_signal(signal.SIGINT)
