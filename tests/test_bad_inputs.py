@@ -109,6 +109,8 @@ WORDS = {
     "--target price objective.foo=1": ("unknown-key", ("objective", "'foo'")),
     "--target price inputs=[sise]": ("unknown-column", ("inputs[0]", "'sise'", "'size'")),
     "--target price inputs=[size,price]": ("bad-value", ("inputs[1]", "'price'", "leak")),
+    '--target price network={"depth":1,"depth":2}': ("bad-value", ("network", "'depth'", "twice")),
+    "--target price inputs=[size": ("bad-value", ("inputs", "'[size'")),
     "--target price nonsense": ("unknown-key", ("'nonsense'", "key.path=value")),
     "--seed 1": ("bad-value", ("--target", "size, place, price")),
 }  # fmt: skip
@@ -156,6 +158,12 @@ def test_sources_that_are_not_there(command: Command) -> None:
     [
         ("data: [ok.csv\n", "unreadable-file", ("spec.yaml", "line")),
         ("- a\n- b\n", "bad-value", ("spec.yaml", "list")),
+        (
+            "data: {source: ok.csv}\noutputs: [price]\ntraining:\n  steps: 2\n  seed: 1\n  steps: 3\n",
+            "bad-value",
+            ("spec.yaml", "'steps'", "line 4", "line 6"),
+        ),
+        ("data: {source: ok.csv}\noutputs: [price]\ndata: {source: ok.csv}\n", "bad-value", ("'data'", "line 3")),
         ("data: {source: ok.csv}\noutputs: [{kind: number}]\n", "bad-value", ("outputs[0]", "name")),
         ("data: {source: ok.csv}\noutputs: [price]\ninput: [size]\n", "unknown-key", ("'input'", "'inputs'")),
         (

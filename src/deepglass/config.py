@@ -128,9 +128,59 @@ def check_ranges(settings: Any, most: Mapping[str, float]) -> None:
             raise ValueError(f"{name} must be from 0 to {top}, not {value}")
 
 
-def parse_value(text: str) -> Any:
-    """A value as written on the command line, read as YAML: `3`, `true`, `[1, 2]`, `adamw`, `1e-3`."""
-    value = yaml.safe_load(text)
+def read_yaml(text: str, where: str) -> Any:
+    """What a text says in YAML. A key that stands twice would lose its first value in silence, so it is refused.
+
+    Args:
+        where: the file or setting that the text is of, for messages.
+
+    Raises:
+        yaml.YAMLError: for a text that is no YAML.
+        SpecError: `bad-value` for a key that stands twice.
+    """
+    loader = _Loader(text)
+    loader.name = where
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
+
+
+class _Loader(yaml.SafeLoader):
+    """Makes plain values only, and takes no key twice."""
+
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        lines: dict[tuple[str, str], int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            name, line = (key.tag, key.value), key.start_mark.line + 1
+            if name in lines:
+                raise SpecError(
+                    "bad-value",
+                    f"{self.name}: {key.value!r} stands twice, in line {lines[name]} and in line {line}; keep one",
+                )
+            lines[name] = line
+        return node
+
+
+def parse_value(text: str, where: str = "") -> Any:
+    """A value as written on the command line, read as YAML: `3`, `true`, `[1, 2]`, `adamw`, `1e-3`.
+
+    Args:
+        where: the setting, for messages.
+
+    Raises:
+        SpecError: `bad-value` for a bracket that stays open and the like.
+    """
+    try:
+        value = read_yaml(text, where)
+    except yaml.YAMLError as error:
+        why = getattr(error, "problem", None) or "no value"
+        raise SpecError(
+            "bad-value", f"{where}: expected a value such as 3, text or [a, b], got {text!r} ({why})"
+        ) from error
     if isinstance(value, str):
         try:
             return float(value)  # YAML 1.1 takes 1e-3 for a text

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import yaml
 
-from deepglass.config import construct, parse_seconds
+from deepglass.config import construct, parse_seconds, read_yaml
 from deepglass.data.environments import PREFIX as GYM
 from deepglass.data.labels import KeepLabels
 from deepglass.data.split import Split
@@ -155,10 +155,10 @@ class Spec:
 
         Raises:
             SourceError: `not-found`, `unreadable-file`.
-            SpecError: with the path of the setting.
+            SpecError: with the path of the setting, or the lines of a key that stands twice.
         """
         try:
-            content = yaml.safe_load(path.read_text())
+            content = read_yaml(path.read_text(), str(path))
         except FileNotFoundError:
             raise SourceError("not-found", f"{path}: no such spec") from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
