@@ -5,14 +5,32 @@ from __future__ import annotations
 import errno
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 import deepglass
-from deepglass.config import parse_value
+from deepglass.cli.generate import generate
+from deepglass.cli.shell import (
+    Columns,
+    DataRoot,
+    Ignore,
+    Json,
+    Kind,
+    Name,
+    RunArgument,
+    Settings,
+    SourceArgument,
+    Target,
+    check_free,
+    places_of,
+    print_json,
+    settings_of,
+    stdin_rows,
+    tell_notes,
+    text_of,
+)
 from deepglass.errors import DeepglassError, SpecError, StorageError, near_miss
 
 app = typer.Typer(
@@ -26,17 +44,6 @@ app = typer.Typer(
 FIRST = 3  # rows that are explained, unless others are asked for
 STORAGE = {errno.ENOSPC: "disk-full", errno.EDQUOT: "disk-full", errno.EROFS: "read-only", errno.EACCES: "read-only"}
 USAGE_ERROR: Any = typer.BadParameter.__base__  # of the click that typer brings along
-
-SourceArgument = Annotated[str, typer.Argument(help="a file, a folder, sklearn:NAME, data:NAME")]
-RunArgument = Annotated[Path, typer.Argument(help="the folder of a run")]
-Target = Annotated[list[str] | None, typer.Option("--target", help="the column to answer; may be repeated")]
-Ignore = Annotated[list[str] | None, typer.Option("--ignore", help="a column to leave out; may be repeated")]
-Kind = Annotated[list[str] | None, typer.Option("--kind", help="NAME=KIND: take a column for that kind")]
-Columns = Annotated[str | None, typer.Option("--columns", help="a,b,c: names for a file without a header")]
-Name = Annotated[str | None, typer.Option("--name", help="how file names carry labels: '{digit}_{speaker}_{take}'")]
-Json = Annotated[bool, typer.Option("--json", help="for machines: JSON on stdout")]
-DataRoot = Annotated[Path | None, typer.Option("--data-root", help="where data:NAME sets lie; else $DEEPGLASS_DATA")]
-Settings = Annotated[list[str] | None, typer.Argument(help="key.path=value: any setting of a spec")]
 
 
 @app.command()
@@ -53,12 +60,12 @@ def inspect(
     as_json: Json = False,
 ) -> None:
     """What is in the data, what it is taken for and why, what is wrong with it."""
-    chosen = _settings(settings, ignore, kind, columns, name)
-    found = deepglass.inspect(source, target, run=run, data_root=_text(data_root), **chosen)
+    chosen = settings_of(settings, ignore, kind, columns, name)
+    found = deepglass.inspect(source, target, run=run, data_root=text_of(data_root), **chosen)
     if as_json:
-        _print_json(found.to_json())
+        print_json(found.to_json())
     else:
-        _show().show_inspection(found)
+        deepglass.show.show_inspection(found)
 
 
 @app.command()
@@ -89,14 +96,14 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train, test and explain a model; everything is kept in a run folder."""
-    chosen = _settings(settings, ignore, kind, columns, name)
+    chosen = settings_of(settings, ignore, kind, columns, name)
     said = {"time": time, "epochs": epochs, "steps": steps, "seed": seed, "test": test, "fix": fix or None}
-    chosen |= {k: v for k, v in {**said, "data_root": _text(data_root)}.items() if v is not None}
+    chosen |= {k: v for k, v in {**said, "data_root": text_of(data_root)}.items() if v is not None}
     chosen |= {k: str(v) for k, v in {"start": start, "relabel": relabel}.items() if v is not None}
     chosen |= {"objective.name": objective} if objective else {}
     chosen |= {"network.trunk": network} if network else {}
-    show = _show()
-    run = deepglass.train(source, target, out=out, force=force, baselines=baselines, listeners=[show.Bar()], **chosen)
+    bar = deepglass.show.Bar()
+    run = deepglass.train(source, target, out=out, force=force, baselines=baselines, listeners=[bar], **chosen)
     _finish(run, as_json)
 
 
@@ -107,7 +114,7 @@ def resume(run: RunArgument, as_json: Json = False) -> None:
     finished = before.exists() and json.loads(before.read_text()).get("reason") != "interrupted"
     if finished:
         print(f"{run} is finished; there is nothing to resume", file=sys.stderr)
-    _finish(deepglass.resume(run, listeners=[] if finished else [_show().Bar()]), as_json)
+    _finish(deepglass.resume(run, listeners=[] if finished else [deepglass.show.Bar()]), as_json)
 
 
 @app.command()
@@ -119,9 +126,9 @@ def evaluate(
     """Figures of a run on its test rows, or on other labelled data."""
     figures = deepglass.evaluate(run, source)
     if as_json:
-        _print_json(figures)
+        print_json(figures)
     else:
-        _show().show_figures(figures)
+        deepglass.show.show_figures(figures)
 
 
 @app.command()
@@ -135,17 +142,17 @@ def predict(
 ) -> None:
     """A run's answers to new rows, in their order."""
     if out is not None:
-        _check_free(out, force)
+        check_free(out, force)
     loaded = deepglass.Run(run)
-    answers = deepglass.predict(loaded, _stdin_rows() if source == "-" else source, explain=explain)
-    _tell_notes(loaded)
+    answers = deepglass.predict(loaded, stdin_rows() if source == "-" else source, explain=explain)
+    tell_notes(loaded)
     if out is not None:
         deepglass.write_answers(out, answers)
         print(f"{len(answers)} answers in {out}", file=sys.stderr)
     elif as_json:
-        _print_json(answers)
+        print_json(answers)
     else:
-        _show().show_answers(answers)
+        deepglass.show.show_answers(answers)
 
 
 @app.command()
@@ -160,53 +167,20 @@ def explain(
 ) -> None:
     """Why a run answers rows as it does: what each column, word, place or moment adds."""
     if out is not None:
-        _check_free(out, force)
+        check_free(out, force)
     loaded = deepglass.Run(run)
-    given = _stdin_rows() if source == "-" else source
-    reasons = deepglass.explain(loaded, given, _places(rows) or FIRST, fast=fast, out=out)
-    _tell_notes(loaded)
+    given = stdin_rows() if source == "-" else source
+    reasons = deepglass.explain(loaded, given, places_of(rows) or FIRST, fast=fast, out=out)
+    tell_notes(loaded)
     if out is not None:
         print(f"{len(reasons)} explanations in {out}", file=sys.stderr)
     elif as_json:
-        _print_json(reasons)
+        print_json(reasons)
     else:
-        _show().show_reasons(reasons)
+        deepglass.show.show_reasons(reasons)
 
 
-@app.command()
-def generate(
-    run: RunArgument,
-    prompt: Annotated[str, typer.Option("--prompt", help="how the text begins")] = "",
-    count: Annotated[int | None, typer.Option("-n", help="how many: 1 text, or 64 rows")] = None,
-    given: Annotated[list[str] | None, typer.Option("--given", help="NAME=VALUE: what new rows must be")] = None,
-    length: Annotated[int, typer.Option("--length", help="tokens a text")] = 400,
-    temperature: Annotated[float, typer.Option("--temperature", help="0 plays safe, 1 as learned")] = 0.8,
-    top_k: Annotated[int | None, typer.Option("--top-k", help="draw from the k likeliest only")] = None,
-    top_p: Annotated[float | None, typer.Option("--top-p", help="draw from the likeliest of this share only")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="the same seed, the same texts")] = 0,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="texts: .txt, .jsonl; rows: as for predict, a folder for pictures")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="overwrite --out")] = False,
-    as_json: Json = False,
-) -> None:
-    """New texts behind a prompt, as they come, or new rows and pictures; for runs of objectives that generate."""
-    if out is not None:
-        _check_free(out, force)
-    loaded = deepglass.Run(run)
-    if not deepglass.generates_text(loaded):
-        _new_rows(loaded, 64 if count is None else count, given, seed, out, as_json)
-        return
-    said = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-    texts = []
-    for i in range(1 if count is None else count):
-        pieces = deepglass.generate(loaded, prompt, length, seed=seed + i, **said)
-        texts.append(_told(prompt, pieces, silent=as_json or out is not None))
-    if out is not None:
-        deepglass.write_texts(out, texts)
-        print(f"{len(texts)} texts in {out}", file=sys.stderr)
-    elif as_json:
-        _print_json(texts)
+app.command()(generate)
 
 
 @app.command()
@@ -223,10 +197,10 @@ def embed(
         raise SpecError("bad-value", "embed: say where the vectors go, such as --out vectors.parquet")
     deepglass.check_ending(out)
     for path in (out, out.with_name("metadata.tsv")) if out.suffix == ".tsv" else (out,):
-        _check_free(path, force)
+        check_free(path, force)
     loaded = deepglass.Run(run)
     found = deepglass.embed(loaded, source)
-    _tell_notes(loaded)
+    tell_notes(loaded)
     written = deepglass.write_vectors(out, found)
     rows, dim = found.vectors.shape
     print(f"{rows} vectors of {dim} numbers in {' and '.join(map(str, written))}", file=sys.stderr)
@@ -242,9 +216,9 @@ def verify(
     """Are these two the same one, such as the same face? For a run that answers an identity."""
     verdict = deepglass.verify(run, a, b)
     if as_json:
-        _print_json(verdict._asdict())
+        print_json(verdict._asdict())
     else:
-        _show().show_verdict(verdict)
+        deepglass.show.show_verdict(verdict)
 
 
 @app.command()
@@ -264,7 +238,7 @@ def label(
     """A page to label or mend the rows that are worth it most; Ctrl-C ends, each answer is in the file already."""
     queue = deepglass.label(run, source, out=out, limit=limit, output=target)
     if as_json:
-        _print_json(queue.to_json())
+        print_json(queue.to_json())
         return
     if not queue.items:
         print("nothing to ask: no label looks wrong, and no row is without one", file=sys.stderr)
@@ -281,9 +255,9 @@ def compare(runs: Annotated[list[Path], typer.Argument(help="two runs or more")]
     """Runs side by side: test figures, cost, and the settings in which they differ."""
     compared = deepglass.compare(*runs)
     if as_json:
-        _print_json(compared)
+        print_json(compared)
     else:
-        _show().show_comparison(compared)
+        deepglass.show.show_comparison(compared)
 
 
 @app.command()
@@ -313,10 +287,10 @@ def new(
 ) -> None:
     """Write a commented spec for a source."""
     if out is not None:
-        _check_free(out, force)
-    chosen = _settings(settings, ignore, kind, columns, name)
+        check_free(out, force)
+    chosen = settings_of(settings, ignore, kind, columns, name)
     folder = None if out is None else out.parent
-    text = deepglass.new(source, target, folder=folder, data_root=_text(data_root), **chosen)
+    text = deepglass.new(source, target, folder=folder, data_root=text_of(data_root), **chosen)
     if out is None:
         print(text, end="")
         return
@@ -341,9 +315,9 @@ def list_names(
         raise SpecError("unknown-name", f"list: there is no list {what!r}{near_miss(what, LISTS)}")
     found = deepglass.listing(what)
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
-        _show().show_listing(found)
+        deepglass.show.show_listing(found)
 
 
 def main() -> NoReturn:
@@ -370,105 +344,8 @@ def main() -> NoReturn:
     sys.exit(0)
 
 
-# -- between the shell and Python --------------------------------------------------------------------------------
-
-
-def _settings(
-    pairs: list[str] | None, ignore: list[str] | None, kinds: list[str] | None, columns: str | None, name: str | None
-) -> dict[str, Any]:
-    chosen: dict[str, Any] = {}
-    for pair in pairs or []:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise SpecError("unknown-key", f"{pair!r}: expected key.path=value, such as training.batch_size=64")
-        chosen[key] = parse_value(value)
-    for pair in kinds or []:
-        column, equals, kind = pair.rpartition("=")
-        if not equals or not column:
-            raise SpecError("bad-value", f"--kind {pair!r}: expected NAME=KIND, such as year=category")
-        chosen.setdefault("kinds", {})[column] = kind
-    chosen |= {"ignore": ignore} if ignore else {}
-    chosen |= {"columns": [c.strip() for c in columns.split(",")]} if columns else {}
-    return chosen | ({"name": name} if name else {})
-
-
-def _places(words: str) -> list[int]:
-    """`0,3,5-7` -> [0, 3, 5, 6, 7]."""
-    found: list[int] = []
-    for part in words.split(",") if words else ():
-        first, dash, last = part.strip().partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()):
-            raise SpecError("bad-value", f"--rows {words!r}: expected places of rows, such as 0,1,2 or 0-9")
-        found += range(int(first), int(last if dash else first) + 1)
-    return found
-
-
-def _tell_notes(run: Any) -> None:
-    """What was odd about the rows that a run has read."""
-    for note, count in run.predictor.notes.items():
-        print(f"note: {note} ({count})", file=sys.stderr)
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
-
-
 def _finish(run: Any, as_json: bool) -> None:
     if as_json:
-        _print_json({"run": str(run.path), **run.metrics})
+        print_json({"run": str(run.path), **run.metrics})
     else:
-        _show().show_run(run)
-
-
-def _new_rows(run: Any, count: int, given: list[str] | None, seed: int, out: Path | None, as_json: bool) -> None:
-    wanted = {}
-    for pair in given or []:
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise SpecError("bad-value", f"--given {pair!r}: expected NAME=VALUE, such as label=7")
-        wanted[name] = value
-    rows = deepglass.sample(run, count, given=wanted, seed=seed)
-    if out is not None:
-        deepglass.write_answers(out, rows)
-        print(f"{len(rows)} rows in {out}", file=sys.stderr)
-    elif as_json:
-        _print_json(rows)
-    else:
-        _show().show_answers(rows)
-
-
-def _told(prompt: str, pieces: Iterator[str], silent: bool) -> str:
-    """The whole text, shown as it comes."""
-    show = (lambda text: None) if silent else (lambda text: print(text, end="", flush=True))
-    show(prompt)
-    whole = prompt
-    for piece in pieces:
-        show(piece)
-        whole += piece
-    show("\n\n")
-    return whole
-
-
-def _stdin_rows() -> list[dict[str, Any]]:
-    rows = []
-    for number, line in enumerate(sys.stdin, 1):
-        if line.strip():
-            try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError as error:
-                raise SpecError("bad-value", f"stdin, line {number}: expected a JSON object ({error})") from error
-    return rows
-
-
-def _check_free(path: Path, force: bool) -> None:
-    if path.exists() and not force:
-        raise SpecError("already-exists", f"--out: {path} exists; choose another name or add --force")
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, ensure_ascii=False, default=str))
-
-
-def _show() -> Any:
-    """The module that draws, which imports what draws only when something is to be drawn."""
-    return deepglass.show
+        deepglass.show.show_run(run)
