@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,6 +76,18 @@ class Course(Listener):
         kept = sorted(self.folder.glob("*.safetensors"))
         for path in kept[1:-1:2] if len(kept) > MOMENTS else []:
             path.unlink()
+
+
+def course(
+    prepared: Prepared, objective: Objective, parts: Mapping[str, Dataset], folder: Path, from_step: int = 0
+) -> list[Listener]:
+    """The listener for runs whose rows lie in a space; none for others."""
+    rows = followed(prepared, objective)
+    if not len(rows):
+        return []
+    part = "test" if len(parts["test"]) else "train"
+    data = parts[part].subset(np.searchsorted(prepared.rows(part), rows))
+    return [Course(folder, objective, data, from_step)]
 
 
 def followed(prepared: Prepared, objective: Objective) -> np.ndarray:

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -23,20 +22,19 @@ from deepglass.features.base import Best, Calibration, Feature
 from deepglass.networks.network import Network, shapes_of
 from deepglass.networks.trunks.base import TRUNKS, Recipe
 from deepglass.nn.pretrained import PretrainedEncoder
-from deepglass.objectives._semi import SemiSupervised
 from deepglass.objectives.base import OBJECTIVES, Objective
-from deepglass.run.course import Course, followed
+from deepglass.run.course import course
 from deepglass.run.folder import Folder
 from deepglass.run.grounds import grounds
-from deepglass.run.guesses import GuessCounts, asked_rows, hidden_truths
-from deepglass.run.health import Alarm, alarms, moments_of
+from deepglass.run.guesses import guess_counts
+from deepglass.run.health import alarms, moments_of
 from deepglass.run.margins import margins_kept
 from deepglass.run.planning import make_plan, most_steps, threads_for
 from deepglass.run.prepare import Prepared, with_context
-from deepglass.run.sheets import SampleSheets
+from deepglass.run.sheets import drawn_sheets
 from deepglass.run.spec import Spec
 from deepglass.run.starting import start_from
-from deepglass.run.suited import trunk_of
+from deepglass.run.suited import network_of, trunk_of
 from deepglass.run.varying import change_for, vary_sounds
 from deepglass.run.watching import watched
 from deepglass.training.checkpoint import weights_sha256
@@ -131,7 +129,7 @@ def train(spec: Spec, prepared: Prepared, folder: Folder, listeners: Sequence[Li
     torch.set_num_threads(threads_for(spec.training))
     parts = prepared.datasets(device)
     objective = build(spec, prepared.inputs, prepared.outputs, device)
-    counts = _counts(spec, prepared, folder, objective, device)
+    counts = guess_counts(spec, prepared, objective, device, folder.path)
     budget = spec.training.budget
     clock = Clock(budget) if budget else None
     recipe = recipe_of(spec, prepared, objective)
@@ -173,7 +171,7 @@ def resume(
     vary_sounds(objective, spec.training, recipe_of(spec, prepared, objective), prepared.inputs)
     state = folder.checkpoints.load()
     step = state.values["step"] if state else 0
-    counts = _counts(spec, prepared, folder, objective, plan.device, step)
+    counts = guess_counts(spec, prepared, objective, plan.device, folder.path, step)
     keepers = _keepers(spec, prepared, folder, objective, parts, plan, counts, listeners, step)
     trainer = Trainer([*keepers, *listeners], folder.checkpoints, folder.store_plan)
     stream = _stream(spec, prepared, objective, parts["train"], plan)
@@ -205,53 +203,15 @@ def _keepers(
         listeners: who is told what ails the network.
         from_step: a resumed run writes again what came after it.
     """
+    network = network_of(spec, prepared.inputs, prepared.outputs)
     return [
         HistoryFile(folder.path / "history.jsonl", from_step),
-        *_sheets(folder, objective, prepared, plan),
+        *drawn_sheets(prepared, objective, plan.seed, folder.path),
         *counts,
-        *_course(folder, objective, prepared, parts, from_step),
-        *watched(objective, parts, folder.path, network_of(spec, prepared), listeners, from_step),
+        *course(prepared, objective, parts, folder.path, from_step),
+        *watched(objective, parts, folder.path, network, listeners, from_step),
         *grounds(prepared, objective, plan.device, folder.path, from_step),
     ]
-
-
-def _sheets(folder: Folder, objective: Objective, prepared: Prepared, plan: Plan) -> list[Listener]:
-    """Keeps what a generating kind of learning draws on its way."""
-    features = (*prepared.inputs, *prepared.outputs)
-    return [SampleSheets(folder.path, objective, features, plan.seed)] if objective.generates else []
-
-
-def _course(
-    folder: Folder, objective: Objective, prepared: Prepared, parts: Mapping[str, Dataset], from_step: int = 0
-) -> list[Listener]:
-    """Keeps where some rows lie in the learned space."""
-    rows = followed(prepared, objective)
-    part = "test" if len(parts["test"]) else "train"
-    data = parts[part].subset(np.searchsorted(prepared.rows(part), rows)) if len(rows) else None
-    return [Course(folder.path, objective, data, from_step)] if data is not None else []
-
-
-def _alarms(spec: Spec, prepared: Prepared, folder: Folder, plan: Plan) -> list[Alarm]:
-    """What the watch found."""
-    return alarms(moments_of(folder.path), network_of(spec, prepared), plan)
-
-
-def network_of(spec: Spec, prepared: Prepared) -> dict[str, Any]:
-    """The network's settings and `trunk`, its name; nothing for kinds of learning with a network of their own."""
-    if OBJECTIVES.get(spec.objective["name"], where="objective.name").own_network:
-        return {}
-    return {**spec.network, "trunk": trunk_of(spec, prepared.inputs, prepared.outputs)}
-
-
-def _counts(
-    spec: Spec, prepared: Prepared, folder: Folder, objective: Objective, device: str, from_step: int = 0
-) -> list[Listener]:
-    """Counts what a semi-supervised kind of learning answers itself."""
-    if not isinstance(objective, SemiSupervised):
-        return []
-    rows = asked_rows(prepared)
-    truths = hidden_truths(spec, prepared, rows)
-    return [GuessCounts(folder.path, objective, prepared, rows, truths, device, from_step)] if len(rows) else []
 
 
 def _read_weights(module: nn.Module) -> None:
@@ -304,6 +264,7 @@ def _finish(
         scored = {n: outputs[n].score(b, parts[part].truth[n], calibration.get(n)) for n, b in best[part].items()}
         figures[part] = {**own[part], **scored}  # the objective's own, and the outputs' with their calibration
     train_losses = history.records[-1].losses if history.records else {}
+    network = network_of(spec, prepared.inputs, prepared.outputs)
     metrics = {
         "train": {"loss": train_losses},
         **figures,
@@ -318,7 +279,7 @@ def _finish(
         "reason": history.reason,
         "step": history.step,
         "notes": [*prepared.notes, *(evaluation.remarks if evaluation is not None else ())],
-        "health": [str(a) for a in _alarms(spec, prepared, folder, history.plan)],
+        "health": [str(a) for a in alarms(moments_of(folder.path), network, history.plan)],
         "versions": folder.versions(),
     }
     trained = Trained(objective, history.plan, history, figures, best, calibration, metrics)

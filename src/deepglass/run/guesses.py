@@ -16,6 +16,7 @@ import torch
 
 from deepglass.features.base import Column, take_raw
 from deepglass.objectives._semi import SemiSupervised
+from deepglass.objectives.base import Objective
 from deepglass.run.prepare import Prepared
 from deepglass.run.sources import read_source
 from deepglass.run.spec import Spec
@@ -105,6 +106,17 @@ class GuessCounts(Listener):
             "all_right": _share(right[known]),
             "thresholds": [round(float(t), 5) for t in thresholds],
         }
+
+
+def guess_counts(
+    spec: Spec, prepared: Prepared, objective: Objective, device: str, folder: Path, from_step: int = 0
+) -> list[Listener]:
+    """The listener for kinds of learning that answer rows themselves; none for others."""
+    if not isinstance(objective, SemiSupervised):
+        return []
+    rows = asked_rows(prepared)
+    truths = hidden_truths(spec, prepared, rows)
+    return [GuessCounts(folder, objective, prepared, rows, truths, device, from_step)] if len(rows) else []
 
 
 def asked_rows(prepared: Prepared) -> np.ndarray:

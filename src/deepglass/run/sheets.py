@@ -16,6 +16,7 @@ from deepglass.features.image import Image
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Objective, join_best
 from deepglass.run.answers import Answers
+from deepglass.run.prepare import Prepared
 from deepglass.training.checkpoint import write_atomic
 from deepglass.training.events import Listener, Record
 
@@ -46,6 +47,12 @@ class SampleSheets(Listener):
         content = {name: [row[name]["value"] for row in rows] for name in rows[0]}
         self.folder.mkdir(exist_ok=True)
         write_atomic(self.folder / f"{record.step:08d}.json", json.dumps(content))
+
+
+def drawn_sheets(prepared: Prepared, objective: Objective, seed: int, folder: Path) -> list[Listener]:
+    """The listener for kinds of learning that generate; none for others."""
+    features = (*prepared.inputs, *prepared.outputs)
+    return [SampleSheets(folder, objective, features, seed)] if objective.generates else []
 
 
 def in_order(objective: Objective, each: int) -> dict[str, list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
@@ -24,6 +25,13 @@ def trunk_of(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature]) 
     if "pretrained" in spec.network:
         return "pretrained"
     return objective.trunk or default_trunk(inputs, outputs)
+
+
+def network_of(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature]) -> dict[str, Any]:
+    """The network's settings and `trunk`, its name; nothing for kinds of learning with a network of their own."""
+    if OBJECTIVES.get(spec.objective["name"], where="objective.name").own_network:
+        return {}
+    return {**spec.network, "trunk": trunk_of(spec, inputs, outputs)}
 
 
 def default_trunk(inputs: Sequence[Feature], outputs: Sequence[Feature] = ()) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from deepglass.objectives.base import Objective
-from deepglass.run.fit import network_of
 from deepglass.run.folder import Folder
 from deepglass.run.prepare import Prepared
+from deepglass.run.suited import network_of
 from deepglass.understand.inside.boundary import boundaries
 from deepglass.understand.inside.example import example_of
 from deepglass.understand.inside.health import health_of
@@ -19,7 +19,7 @@ def inside_of(folder: Folder, prepared: Prepared, objective: Objective, pair: tu
     Args:
         pair: columns whose boundary was asked for; None: those that tell most.
     """
-    plan, network = folder.plan(), network_of(folder.spec(), prepared)
+    plan, network = folder.plan(), network_of(folder.spec(), prepared.inputs, prepared.outputs)
     return Inside(
         health=health_of(folder.path, network, plan),
         boundaries=boundaries(folder.path, prepared, objective, plan.device, pair),
