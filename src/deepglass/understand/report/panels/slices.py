@@ -24,7 +24,7 @@ def panel(facts: Facts) -> Panel | None:
     for one in shown:
         html, left = _items(one, left)
         parts.append((one.name, f'<div class="sliced">{_lead(one)}{_table(one)}{html}</div>'))
-    lead = "Test rows that have something in common, worst first: by the end of the interval that is certain."
+    lead = "Test rows that have something in common: first those that are certain to be worst, by their intervals."
     if any(s.items for s in shown):
         lead += " Choose one to see some of its rows."
     return Panel("Where it errs more", lead, each_output(parts, named=len(facts.outputs) > 1), short="Slices")
@@ -49,7 +49,7 @@ def _table(one: Slices) -> str:
     return (
         f'<table class="slices" id="slices-{one.output}" data-first="{_FIRST}">'
         f'<caption class="hidden">{name} of slices of the test rows</caption>'
-        f'<thead><tr><th scope="col">Rows where</th><th scope="col" class="strip">{_scale(across)}</th>'
+        f'<thead><tr><th scope="col">Rows where</th><th scope="col" class="dots">{_scale(across)}</th>'
         f'<th scope="col" class="value">{name}</th></tr></thead>'
         f"<tbody>{_whole(one, across)}</tbody><tbody>{rows}</tbody></table>{note}"
         '<div class="picked" tabindex="-1" role="region" aria-label="Rows of a slice"></div>'
@@ -60,7 +60,7 @@ def _whole(one: Slices, across: Axis) -> str:
     """The line of all rows, above those of the slices."""
     return (
         f'<tr class="all"><th scope="row">all {plural(one.rows, "test row")}</th>'
-        f'<td class="strip">{_strip(one.whole, across)}</td>'
+        f'<td class="dots">{_strip(one.whole, across)}</td>'
         f'<td class="value">{figure(one.metric, one.whole.value)}</td></tr>'
     )
 
@@ -76,7 +76,7 @@ def _row(metric: str, part: SliceFacts, across: Axis, beside: float) -> str:
     tag = ' <span class="tag warn">weak</span>' if part.weak else ""
     return (
         f'<tr><th scope="row">{name}{tag} <small>{rows}</small></th>'
-        f'<td class="strip">{_strip(part.figure, across, beside)}</td><td class="value">{value}</td></tr>'
+        f'<td class="dots">{_strip(part.figure, across, beside)}</td><td class="value">{value}</td></tr>'
     )
 
 
