@@ -28,7 +28,7 @@ import deepglass
 from deepglass.data.sources import read
 from deepglass.run.prepare import prepare
 from deepglass.run.spec import Spec
-from deepglass.understand.flatten import flatten
+from deepglass.understand.baselines.flatten import flatten
 
 ROOT = Path(__file__).parent.parent
 DATA = os.environ.setdefault("DEEPGLASS_DATA", str(ROOT.parent / "shared" / "data"))

@@ -63,6 +63,7 @@ OPTIONAL = {
     "ray",
     "optuna",
     "umap",
+    "sklearn",  # not optional, but it takes as long to load as torch, and few commands need it
 }
 FEATURE_ENDS = {"torch", "deepglass.nn"}  # so that fitting and encoding need no torch
 

@@ -10,8 +10,8 @@ from sklearn import datasets
 
 from deepglass.data.table import Table
 from deepglass.features.base import FEATURES, Feature
-from deepglass.understand.baselines import _FEWEST_ROWS, _boosting_size, baselines
-from deepglass.understand.flatten import flatten
+from deepglass.understand.baselines.simple import _FEWEST_ROWS, _boosting_size, baselines
+from deepglass.understand.baselines.flatten import flatten
 
 
 def halves(columns: Mapping, test_rows: int) -> tuple[Table, Table]:
@@ -141,6 +141,11 @@ def test_other_kinds_have_a_constant_answer_beside_them() -> None:
     train = Table({"image": bunch.images.astype(np.uint8)})
     image = fitted("image", "image", train)
     assert set(baselines(train, train, [image], image)) == {"constant"}
+
+
+def test_waves_are_no_codes() -> None:
+    train = Table({"sound": np.random.default_rng(0).uniform(-1, 1, (20, 400)).astype(np.float32)})
+    assert flatten(train, train, [fitted("audio", "sound", train)]) is None
 
 
 @pytest.mark.parametrize(("rows", "width", "trees"), [(10**6, 10, 1), (10**6, 500, 10), (10**5, 50, 100)])

@@ -100,8 +100,12 @@ def _head(feature: Feature, trunk: Trunk, name: str, grid: tuple[int, ...] | Non
 def shapes_of(
     inputs: Sequence[Feature], trunk: type[Trunk] = Trunk, settings: Mapping[str, Any] | None = None
 ) -> list[TokenShape]:
-    """What the encoders will give the trunk, before there is any."""
-    with torch.device("meta"):  # no memory, no random numbers
+    """What the encoders will give the trunk, before there is any: throw-away ones of few dimensions are asked.
+
+    A pretrained one is large in any case and is made without memory; that loads torch's compiler, two seconds of work.
+    """
+    device = "meta" if "pretrained" in (settings or {}) else "cpu"
+    with torch.random.fork_rng(devices=[]), torch.device(device):  # none of the run's random numbers
         return [_shape(_encoder(group, 8, trunk, settings or {})) for group in grouped(inputs)]
 
 

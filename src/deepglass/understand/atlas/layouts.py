@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from sklearn.manifold import TSNE
 
 from deepglass.errors import MissingExtra
 from deepglass.run.principal import Axes
@@ -25,6 +24,8 @@ def tsne(points: np.ndarray) -> np.ndarray:
 
     Source: van der Maaten and Hinton 2008, "Visualizing data using t-SNE", by scikit-learn.
     """
+    from sklearn.manifold import TSNE
+
     near = min(30.0, (len(points) - 1) / 3)
     start = "pca" if min(points.shape) >= 2 else "random"
     with warnings.catch_warnings():

@@ -6,8 +6,6 @@ Source: Indyk and Motwani, 1998, STOC (hashing by random planes: near rows fall 
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 TABLES = 8  # hashes, any of which may bring two rows together
 PLANES = 14  # a hash has so many bits; each splits the rows in half
@@ -47,6 +45,9 @@ def groups_of(pairs: np.ndarray, count: int) -> list[np.ndarray]:
     """Rows that hang together by pairs, each group ascending; the groups by their first row."""
     if not len(pairs):
         return []
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_matrix((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
     _, label = connected_components(graph, directed=False)
     rows = np.unique(pairs)

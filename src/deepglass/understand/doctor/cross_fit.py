@@ -7,16 +7,20 @@ trained anew.
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
+
 import numpy as np
 import torch
-from sklearn.utils.extmath import randomized_svd
+from torch import Tensor
 from torch.nn import functional as F
 
 from deepglass.calibration import apply_temperature, fit_temperature
+from deepglass.run.principal import principal
 
 FOLDS = 5
 DECAY = 0.01  # keeps the head from learning single wrong labels by heart
-ROUNDS = 40
+ROUNDS, HISTORY = 40, 10
 WIDEST = 64  # directions of the embedding that a head reads, those along which the rows differ most
 SAMPLE = 4000  # rows from which these directions are found
 
@@ -40,38 +44,65 @@ def cross_fitted(embedding: np.ndarray, labels: np.ndarray, classes: int, seed: 
     return apply_temperature(log_probs, fit_temperature(log_probs, labels).value)
 
 
-def _standard(embedding: np.ndarray) -> torch.Tensor:
+def _standard(embedding: np.ndarray) -> Tensor:
     """The embedding (N, D) in at most WIDEST directions, each of deviation 1."""
     x = np.nan_to_num(embedding.astype(np.float32, copy=False))
     x = (x - x.mean(0)) / (x.std(0) + 1e-6)
     if x.shape[1] > WIDEST and len(x) > WIDEST:
         some = x[np.random.default_rng(0).permutation(len(x))[:SAMPLE]]
-        _, _, directions = randomized_svd(some, WIDEST, n_iter=2, random_state=0)
-        x = x @ directions.T.astype(np.float32)
+        x = x @ principal(some, WIDEST).directions.T
         x /= x.std(0) + 1e-6
     return torch.from_numpy(np.ascontiguousarray(x))
 
 
-def _fit(x: torch.Tensor, y: torch.Tensor, fold_of: torch.Tensor, folds: int, classes: int) -> torch.Tensor:
+def _fit(x: Tensor, y: Tensor, fold_of: Tensor, folds: int, classes: int) -> Tensor:
     """The logits (N, K) of the held-out fold of each row; the heads of all folds are fitted side by side."""
     N, D = x.shape
-    weight = torch.zeros(D, folds * classes, requires_grad=True)
-    bias = torch.zeros(folds * classes, requires_grad=True)
     held = F.one_hot(fold_of, folds).bool()  # (N, folds)
-    seen = (~held).float() / (~held).sum(0)
-    optimizer = torch.optim.LBFGS(
-        [weight, bias], max_iter=ROUNDS, max_eval=2 * ROUNDS, history_size=10, line_search_fn="strong_wolfe"
-    )
+    seen = ((~held).float() / (~held).sum(0))[..., None]  # (N, folds, 1)
+    answers = F.one_hot(y, classes)[:, None]  # (N, 1, K)
 
-    def closure() -> torch.Tensor:
-        optimizer.zero_grad()
-        logits = (x @ weight + bias).view(N, folds, classes)
-        losses = F.cross_entropy(logits.flatten(0, 1), y.repeat_interleave(folds), reduction="none").view(N, folds)
-        loss = (losses * seen).sum() + 0.5 * DECAY * weight.square().sum()
-        loss.backward()
-        return loss
+    def logits(heads: Tensor) -> Tensor:
+        return (x @ heads[:D] + heads[D]).view(N, folds, classes)
 
-    with torch.enable_grad():
-        optimizer.step(closure)  # type: ignore[no-untyped-call]
-    with torch.no_grad():
-        return (x @ weight + bias).view(N, folds, classes)[held]
+    def slope(heads: Tensor) -> tuple[float, Tensor]:
+        log_probs = logits(heads).log_softmax(2)
+        gradient = ((log_probs.exp() - answers) * seen).view(N, -1)
+        loss = -(log_probs * answers * seen).sum() + 0.5 * DECAY * heads[:D].square().sum()
+        return float(loss), torch.cat([x.T @ gradient + DECAY * heads[:D], gradient.sum(0, keepdim=True)])
+
+    with torch.inference_mode():
+        heads = _downhill(slope, torch.zeros(D + 1, folds * classes))  # weights, and the biases below them
+        return logits(heads)[held]
+
+
+def _downhill(slope: Callable[[Tensor], tuple[float, Tensor]], at: Tensor) -> Tensor:
+    """Where a smooth convex function is least, by L-BFGS; torch's own loads torch's compiler, two seconds of work.
+
+    Args:
+        slope: the function's value and its gradient.
+        at: where to begin.
+
+    Source: Nocedal and Wright 2006, "Numerical Optimization", algorithms 7.4 (directions) and 3.1 (steps).
+    """
+    value, gradient = slope(at)
+    steps: deque[tuple[Tensor, Tensor]] = deque(maxlen=HISTORY)  # what was gone, and how the gradient changed
+    for _ in range(ROUNDS):
+        direction, passed = -gradient, []
+        for gone, change in reversed(steps):
+            passed.append((gone * direction).sum() / (gone * change).sum())
+            direction = direction - passed[-1] * change
+        if steps:
+            gone, change = steps[-1]
+            direction = direction * ((gone * change).sum() / change.square().sum())
+        for (gone, change), share in zip(steps, reversed(passed), strict=True):
+            direction = direction + gone * (share - (change * direction).sum() / (gone * change).sum())
+        length, down = 1.0, float((gradient * direction).sum())
+        while (found := slope(at + length * direction))[0] > value + 1e-4 * length * down and length > 1e-6:
+            length /= 2
+        gone, change = length * direction, found[1] - gradient
+        at, (value, gradient) = at + gone, found
+        if float((gone * change).sum()) <= 0 or float(gradient.abs().max()) < 1e-6:
+            break
+        steps.append((gone, change))
+    return at

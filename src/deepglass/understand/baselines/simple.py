@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from deepglass.data.table import Table
 from deepglass.features.base import Best, Column, Feature
-from deepglass.understand.flatten import Flat, Matrix, flatten
+from deepglass.understand.baselines.flatten import Flat, Matrix, flatten
 
 CLASSES = ("category", "binary")
 VALUES = ("number", "vector")

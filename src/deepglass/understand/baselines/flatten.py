@@ -71,6 +71,8 @@ def _block(feature: Feature, train: Raw, test: Raw) -> _Block | None:
         return _pixels(Split(_pictures(feature, train), _pictures(feature, test)))
     if feature.kind == "text" and isinstance(train, pl.Series) and isinstance(test, pl.Series):
         return _words(train, test)
+    if feature.kind == "audio":  # whole numbers, but no codes to be counted
+        return None
     columns = feature.encode(train), feature.encode(test)
     if feature.kind in ("category", "binary"):
         return _codes(*columns)
