@@ -387,9 +387,9 @@ def test_layers_come_in_the_order_of_the_forward_pass() -> None:
     network = Reversed()
     layers = trace(network, lambda: network(torch.zeros(4, 3)))
     assert [(layer.name, layer.shape, layer.parameters) for layer in layers] == [
-        ("", (2,), 1),
         ("first", (5,), 20),
         ("last", (2,), 12),
+        ("", (2,), 1),
         ("never", (), 2),
     ]
     assert not network._forward_hooks

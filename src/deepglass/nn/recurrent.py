@@ -69,7 +69,7 @@ class Recurrent(nn.Module):
         self.layers: Any = nn.ModuleList(nn.ModuleList(make(cell, s, hidden) for _ in range(directions)) for s in sizes)
 
     def forward(self, values: Tensor, mask: Tensor) -> Read:
-        forth, back = _orders(mask)
+        forth, back = orders(mask)
         x, last = values, values[:, 0]
         for i, directions in enumerate(self.layers):
             x = self.dropout(x) if i else x
@@ -177,7 +177,7 @@ def _initialise(recurrent: Tensor, hidden: int) -> None:
         nn.init.orthogonal_(gate)
 
 
-def _orders(mask: Tensor) -> tuple[Tensor | None, Tensor]:
+def orders(mask: Tensor) -> tuple[Tensor | None, Tensor]:
     """Places in the order in which they are read: what is there first, forwards (None: as it is) and backwards."""
     T = mask.shape[1]
     places = torch.arange(T, device=mask.device)

@@ -23,6 +23,7 @@ from deepglass.nn.sequences import last_place
 from deepglass.nn.tokens import Field, Tokens
 from deepglass.nn.writers import RecurrentWriter, TransformerWriter
 from deepglass.objectives.supervised import Supervised
+from deepglass.run.prepare import Prepared
 from deepglass.understand.report.text_facts import Looked, Read
 from deepglass.understand.sight.cases import Classed, Seen, shown
 
@@ -54,7 +55,7 @@ def looked(feature: Text, seen: Seen, rows: Sequence[tuple[int, bool]]) -> tuple
         maps = weights[:, :, -int(np.prod(tokens.grid)) :].reshape(*weights.shape[:2], *tokens.grid)
         found = [_over_picture(seen, i, groups[n], maps[n], kind) for n, (i, kind) in enumerate(rows)]
     else:
-        there = zip(rows, groups, _read_words(seen, places, tokens), weights, strict=True)
+        there = zip(rows, groups, read_words(seen.prepared, seen.rows[places], tokens), weights, strict=True)
         found = [_over_words(seen, i, group, words, own, kind) for (i, kind), group, words, own in there if words]
     return tuple(one for one in found if one)
 
@@ -81,7 +82,7 @@ def read(seen: Seen, rows: Sequence[tuple[int, bool]], answers: Mapping[int, Cla
         weights = weights[torch.arange(len(weights)), last_place(mask)]  # (B, S): of the one that is read
     else:
         weights = (weights * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-    there = _read_words(seen, places, tokens)
+    there = read_words(seen.prepared, seen.rows[places], tokens)
     found = []
     for n, (i, typical) in enumerate(rows):
         words = there[n]
@@ -163,14 +164,14 @@ def _words_of(feature: Text, codes: Sequence[int]) -> Words:
     return [(word or "·", group) for word, group in words]
 
 
-def _read_words(seen: Seen, places: np.ndarray, tokens: Tokens) -> list[Words | None]:
+def read_words(prepared: Prepared, rows: np.ndarray, tokens: Tokens) -> list[Words | None]:
     """The words of the one text that the tokens begin with; None for a row where they are not its tokens."""
-    nothing: list[Words | None] = [None] * len(places)
-    texts = [f for f in seen.prepared.inputs if isinstance(f, Text)]
+    nothing: list[Words | None] = [None] * len(rows)
+    texts = [f for f in prepared.inputs if isinstance(f, Text)]
     if len(texts) != 1 or tokens.grid is None or len(tokens.grid) != 1:
         return nothing
     feature = texts[0]
-    raw = take_raw(seen.prepared.table[feature.column], seen.rows[places])
+    raw = take_raw(prepared.table[feature.column], rows)
     column = feature.encode(raw)
     assert column.offsets is not None
     lengths = np.diff(column.offsets)

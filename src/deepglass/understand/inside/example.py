@@ -11,11 +11,14 @@ from PIL import Image as Pillow
 from torch import Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
+from deepglass.nn.recurrent import NormedLayer, Recurrent, orders
+from deepglass.nn.sequences import gather
 from deepglass.objectives.base import Objective
 from deepglass.objectives.supervised import Supervised
 from deepglass.run.plain import answer_text
 from deepglass.run.prepare import Prepared
 from deepglass.run.watching import names_of
+from deepglass.understand.inside.times import Times, times_of
 from deepglass.understand.maps import Listener, Map, stages_of
 from deepglass.understand.report import draw
 from deepglass.understand.report.inside_facts import Example, Stop
@@ -38,7 +41,8 @@ def example_of(prepared: Prepared, objective: Objective, device: str) -> Example
     objective.eval()
     data = prepared.dataset(rows[:1], device)
     batch = data.batch(torch.zeros(1, dtype=torch.long))
-    stops = _maps(prepared, objective, data, batch) or _vectors(objective, batch)
+    times = times_of(prepared, objective, batch, int(rows[0]))
+    stops = _maps(prepared, objective, data, batch) or _vectors(objective, batch, times)
     if not stops:
         return None
     shown = mistake(prepared, rows, 0, "", "", None)
@@ -73,39 +77,62 @@ def _grey(share: np.ndarray) -> np.ndarray:
     return np.clip(255 * (low + (1 - low) * share), 0, 255).round().astype(np.uint8)
 
 
-def _vectors(objective: Objective, batch: Batch) -> list[Stop]:
+def _vectors(objective: Objective, batch: Batch, times: Times | None) -> list[Stop]:
     """What each layer with weights gives, after its bend where one follows at once."""
-    names = names_of(objective)
-    heard: dict[str, Tensor] = {}
-    at = [""]
-
-    def hear(name: str) -> Callable[[nn.Module, object, object], None]:
-        def leave(module: nn.Module, _: object, out: object) -> None:
-            value = out[0] if isinstance(module, nn.RNNBase) and isinstance(out, tuple) else out
-            if name in names:
-                at[0] = names[name]
-            elif not isinstance(module, _BENDS):
-                return
-            if isinstance(value, Tensor) and at[0] and value.ndim in (2, 3) and not at[0].startswith("encoder"):
-                heard[at[0]] = value[:1].detach().float().cpu()
-
-        return leave
-
-    hooks = [m.register_forward_hook(hear(n)) for n, m in objective.named_modules() if n]
+    hearing = _Hearing(objective)
+    hooks = [m.register_forward_hook(hearing.leave(n)) for n, m in objective.named_modules() if n]
+    hooks += [m.register_forward_pre_hook(hearing.begin) for m in objective.modules() if isinstance(m, Recurrent)]
     try:
         with torch.inference_mode():
             objective.look(batch)
     finally:
         for hook in hooks:
             hook.remove()
-    kept = list(heard.items())
+    kept = list(hearing.heard.items())
     if len(kept) > STOPS:
         kept = [kept[i] for i in np.unique(np.linspace(0, len(kept) - 1, STOPS).round().astype(int))]
     members = objective.network.members
-    return [_stop(name, value[0].numpy(), members) for name, value in kept]
+    return [_stop(name, value[0].numpy(), members, times) for name, value in kept]
 
 
-def _stop(name: str, values: np.ndarray, members: int) -> Stop:
+class _Hearing:
+    """Keeps what layers give, in the order of the pass; of recurrent ones in the order of the tokens."""
+
+    def __init__(self, objective: Objective) -> None:
+        self.names = names_of(objective)
+        self.inner = {
+            f"{n}.{c}" for n, m in objective.named_modules() if isinstance(m, NormedLayer) for c in m._modules
+        }
+        self.heard: dict[str, Tensor] = {}
+        self.layer = ""
+        self.mask: Tensor | None = None
+
+    def begin(self, _: nn.Module, given: tuple[Tensor, Tensor]) -> None:
+        self.mask = given[1]
+
+    def leave(self, path: str) -> Callable[[nn.Module, object, object], None]:
+        def leave(module: nn.Module, _: object, out: object) -> None:
+            if path in self.inner:
+                return
+            if isinstance(module, nn.RNNBase | NormedLayer) and isinstance(out, tuple):
+                out = self._in_order(out[0], backwards=path.endswith(".1"))
+            if path in self.names:
+                self.layer = self.names[path]
+            elif not isinstance(module, _BENDS):
+                return
+            if isinstance(out, Tensor) and self.layer and out.ndim in (2, 3) and not self.layer.startswith("encoder"):
+                self.heard[self.layer] = out[:1].detach().float().cpu()
+
+        return leave
+
+    def _in_order(self, states: Tensor, backwards: bool) -> Tensor:
+        if self.mask is None or states.shape[:2] != self.mask.shape:
+            return states
+        order = orders(self.mask)[backwards]
+        return states if order is None else gather(states, order.argsort(dim=1))
+
+
+def _stop(name: str, values: np.ndarray, members: int, times: Times | None) -> Stop:
     """Values (D,) as bars; (T, D) as units over time, or (M, D) of which the first member is shown."""
     if values.ndim == 2 and (len(values) == 1 or (members > 1 and len(values) == members)):
         values = values[0]
@@ -118,7 +145,12 @@ def _stop(name: str, values: np.ndarray, members: int) -> Stop:
     alpha = np.abs(shown * 255).round().astype(np.uint8)[..., None]
     out = io.BytesIO()
     Pillow.fromarray(np.concatenate([rgb, alpha], -1), "RGBA").save(out, "PNG", optimize=True)
-    return Stop(name, "times", values.shape, (out.getvalue(),), more=max(values.shape[1] - UNITS, 0))
+    marks: tuple[tuple[float, str], ...] = ()
+    if times is not None and len(values) >= times.length:
+        marks = tuple((at / shown.shape[1], said) for at, said in times.marks if at <= shown.shape[1])
+    more = max(values.shape[1] - UNITS, 0)
+    unit = times.name if times is not None and marks else ""
+    return Stop(name, "times", values.shape, (out.getvalue(),), more=more, marks=marks, unit=unit)
 
 
 Scores = tuple[tuple[str, tuple[tuple[str, float | None], ...]], ...]

@@ -116,6 +116,8 @@ class Stop(NamedTuple):
         pictures: for maps, and one for times.
         values: for bars, each from -1 to 1 of the layer's largest.
         more: units that are not shown.
+        marks: for times, where along the picture (0 to 1) what stands.
+        unit: of the marks, such as seconds; empty for words.
     """
 
     layer: str
@@ -124,6 +126,8 @@ class Stop(NamedTuple):
     pictures: tuple[bytes, ...] = ()
     values: tuple[float, ...] = ()
     more: int = 0
+    marks: tuple[tuple[float, str], ...] = ()
+    unit: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from deepglass.networks.network import Network, key_of
+from deepglass.nn.recurrent import Recurrent
 from deepglass.understand.report.facts import Histogram, Layer
 
 BINS = 24
@@ -23,27 +24,23 @@ def trace(network: nn.Module, run: Callable[[], object]) -> tuple[Layer, ...]:
         network: the module whose layers are wanted.
         run: calls the network once, on a few rows.
 
-    A layer that is met several times is listed once; those that are never met come last, without a shape.
+    A layer that is met several times is listed once; one with layers inside comes after them, since it gives what it
+    gives when they are done; those that are never met come last, without a shape.
     """
     names = {m: n for n, m in network.named_modules() if any(True for _ in m.parameters(recurse=False))}
     shapes: dict[nn.Module, tuple[int, ...]] = {}
-    # A module's hook runs after those of its parts: the order in which they are entered is kept apart.
-    entered: dict[nn.Module, None] = {}
     then: dict[nn.Module, list[str]] = {}
     bent: set[nn.Module] = set()
-
-    def enter(module: nn.Module, _: object) -> None:
-        entered.setdefault(module)
 
     def leave(module: nn.Module, _: object, out: object) -> None:
         shapes.setdefault(module, _shape(out))
 
     def bend(module: nn.Module, _: object, out: object) -> None:
-        if entered and module not in bent:
+        if shapes and module not in bent:
             bent.add(module)
-            then.setdefault(next(reversed(entered)), []).append(type(module).__name__)
+            then.setdefault(next(reversed(shapes)), []).append(type(module).__name__)
 
-    hooks = [h for m in names for h in (m.register_forward_pre_hook(enter), m.register_forward_hook(leave))]
+    hooks = [m.register_forward_hook(leave) for m in names]
     hooks += [m.register_forward_hook(bend) for m in network.modules() if type(m).__module__.endswith(_BENDS)]
     try:
         with torch.no_grad():
@@ -51,12 +48,13 @@ def trace(network: nn.Module, run: Callable[[], object]) -> tuple[Layer, ...]:
     finally:
         for hook in hooks:
             hook.remove()
-    order = [*entered, *(m for m in names if m not in entered)]
+    order = [*shapes, *(m for m in names if m not in shapes)]
     ends = _ends(network)
+    backwards = {d for m in network.modules() if isinstance(m, Recurrent) for layer in m.layers for d in layer[1:]}
     return tuple(
         Layer(
             names[m],
-            type(m).__name__,
+            type(m).__name__ + (" backwards" if m in backwards else ""),
             shapes.get(m, ()),
             sum(p.numel() for p in m.parameters(recurse=False)),
             tuple(then.get(m, ())),

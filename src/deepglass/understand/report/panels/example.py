@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from deepglass.understand.report.facts import Facts
 from deepglass.understand.report.inside_facts import Example, Stop
-from deepglass.understand.report.markup import Panel, image, label, meter, text
+from deepglass.understand.report.markup import Panel, image, label, meter, shorten, text
 from deepglass.understand.report.numerals import count, percent
 
 _HEIGHT = 60
+_LONGEST = 14  # letters of a word below the times
 
 
 def panel(facts: Facts) -> Panel | None:
@@ -39,11 +40,23 @@ def _stop(stop: Stop) -> str:
     if stop.kind == "bars":
         body = _bars(stop)
     elif stop.kind == "times":
-        body = f'<div class="over">{image(stop.pictures[0], "units from top to bottom, time from left to right")}</div>'
+        body = _over_time(stop)
     else:
         tiles = "".join(image(p, f"map {i + 1}") for i, p in enumerate(stop.pictures))
         body = f'<div class="stoptiles">{tiles}</div>'
     return f"<figure><h3>{text(stop.layer)} <small>{shape}{more}</small></h3>{body}</figure>"
+
+
+def _over_time(stop: Stop) -> str:
+    """Units from top to bottom, time from left to right, and what stands there: words lean, figures stand."""
+    picture = image(stop.pictures[0], "units from top to bottom, time from left to right")
+    if not stop.marks:
+        return f'<div class="overtime">{picture}</div>'
+    marks = "".join(
+        f'<span style="left:{100 * at:.2f}%">{text(shorten(said, _LONGEST))}</span>' for at, said in stop.marks
+    )
+    unit = f'<p class="dim">{stop.unit}</p>' if stop.unit else ""
+    return f'<div class="overtime">{picture}<div class="{"figures" if stop.unit else "words"}">{marks}</div>{unit}</div>'
 
 
 def _bars(stop: Stop) -> str:

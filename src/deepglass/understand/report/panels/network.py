@@ -15,6 +15,7 @@ T = TypeVar("T")
 
 _MOST = 200  # layers in the table
 _SINGLE = 10  # layers of a part that are drawn each by itself; more are drawn as their blocks
+_INSIDE = 2  # layers that are drawn as one with the layer that holds them
 _NODES = 24  # drawn of a part
 _NAMES = 6  # of inputs
 _GLYPH = 64  # side of a layer's drawing
@@ -96,8 +97,13 @@ def _nodes(layers: Sequence[Layer]) -> list[Node]:
     """A node a layer, its norm with it; where these are many, a node a block, and like ones in a row as one."""
     nodes: list[Node] = []
     for layer in layers:
-        if "Norm" in layer.kind and nodes:
+        if "Norm" in layer.kind and nodes and _path(nodes[-1].layers[-1])[:-1] == _path(layer)[:-1]:
             nodes[-1] = nodes[-1]._replace(layers=(*nodes[-1].layers, layer))
+            continue
+        inside = [node for node in nodes if node.layers[0].name.startswith(f"{layer.name}.")]
+        if 0 < len(inside) <= _INSIDE:  # a layer of its own that holds others
+            nodes = nodes[: -len(inside)]
+            nodes.append(Node(layer.kind, (*(part for node in inside for part in node.layers), layer)))
         else:
             nodes.append(Node(layer.kind, (layer,)))
     if len(nodes) > _SINGLE:
@@ -106,14 +112,18 @@ def _nodes(layers: Sequence[Layer]) -> list[Node]:
 
 
 def _blocks(layers: Sequence[Layer]) -> list[Node]:
-    """Layers by their paths, as deep as it takes to tell a few blocks apart."""
+    """Layers by their paths, as deep as it takes until no block holds most of them."""
     deepest = max(len(_path(layer)) for layer in layers)
     found: list[tuple[str, list[Layer]]] = []
     for depth in range(2, deepest + 1):
-        found = _by(layers, lambda layer, depth=depth: ".".join(_path(layer)[1:depth]))  # type: ignore[misc]
-        if len(found) >= 4:
+        finer = _by(layers, lambda layer, depth=depth: ".".join(_path(layer)[1:depth]))  # type: ignore[misc]
+        if found and len(finer) > _NODES:
             break
-    return [Node(name if len(m) > 1 else m[0].kind, tuple(m)) for name, m in found]
+        found = finer
+        if max(len(members) for _, members in found) <= len(layers) / 2:
+            break
+    named = [(".".join(path.split(".")[-2:]), tuple(members)) for path, members in found]
+    return [Node(name if len(members) > 1 else members[0].kind, members) for name, members in named]
 
 
 def _looks(node: Node) -> object:
@@ -126,20 +136,24 @@ def _looks(node: Node) -> object:
 def _box(node: Node, scale: _Scale) -> str:
     shape = _shape(node.shape)
     times = f' <span class="tag">{node.times} ×</span>' if node.times > 1 else ""
+    title = label(node.title, 30).replace(".", ".<wbr>")
+    beside = ' class="beside"' if node.title.endswith("backwards") else ""
     largest = max(node.layers, key=lambda layer: layer.parameters)
     spread = _curve(largest.spread) if largest.spread is not None else ""
     weights = f"{count(node.parameters)} weights" if node.parameters else "no weights"
     weights = f"{weights} each" if node.times > 1 else weights
     return (
-        f'<li title="{text(node.layers[0].name)}">{scale.glyph(node)}<b>{label(node.title, 22)}</b>{times}'
+        f'<li{beside} title="{text(node.layers[0].name)}">{scale.glyph(node)}<b>{title}</b>{times}'
         f"<small>{_inner(node)}</small><small>{shape}</small><small>{weights}</small>{spread}</li>"
     )
 
 
 def _inner(node: Node) -> str:
     """What else is in a node: norm and activation of a layer, the kinds of layers of a block."""
-    if node.title == node.layers[0].kind:
-        others = [layer.kind for layer in node.layers[1:]] + [name for layer in node.layers for name in layer.then]
+    own = next((layer for layer in node.layers if layer.kind == node.title), None)
+    if own is not None:
+        others = [layer.kind for layer in node.layers if layer is not own]
+        others += [name for layer in node.layers for name in layer.then]
         return " + ".join(text(name) for name in dict.fromkeys(others))
     kinds = [layer.kind for layer in node.layers if "Norm" not in layer.kind]
     counts = {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
