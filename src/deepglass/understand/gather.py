@@ -26,7 +26,7 @@ from deepglass.run.folder import Folder
 from deepglass.run.prepare import Prepared, Taken
 from deepglass.training.events import total_loss
 from deepglass.understand.agents import agent_facts
-from deepglass.understand.atlas.atlas import AS_USUAL, Wish, map_of
+from deepglass.understand.atlas.atlas import AS_USUAL, Wish, looked_at, map_of
 from deepglass.understand.augmented import varied
 from deepglass.understand.contest import contest_of
 from deepglass.understand.doctor.base import Case
@@ -77,7 +77,7 @@ def gather(
     """Everything that the report of a finished run needs, with the map and the boundary as they were wished for."""
     figures = folder.metrics()
     kept = folder.read_json("features.json")
-    table = prepared.table
+    table, device = prepared.table, folder.plan().device
     tested = _tested(prepared, objective, best.get("test", {}), kept["calibration"])
     outputs = [_output(f, seen, figures) for f, seen in tested]
     case = Case.of(folder.spec(), prepared, SLICED).taking(prepared.rows("test"))
@@ -85,6 +85,8 @@ def gather(
     weak = weak_slice(case, {f.name: cut for (f, _), cut in zip(tested, cuts, strict=True) if cut})
     whys = reasons_told(objective, prepared, kept["calibration"], best.get("test", {}), pick(folder.plan().device))
     outputs = [replace(o, whys=whys.get(o.name, ())) for o in outputs]
+    seen = looked_at(prepared, objective, device, wish)
+    own_space = None if wish.layer else seen
     return Facts(
         name=folder.path.name,
         task=_task(prepared, objective),
@@ -107,7 +109,7 @@ def gather(
         layers=_layers(objective, prepared.dataset(np.arange(min(2, len(prepared.table))), folder.plan().device)),
         findings=tuple(
             Finding(f.kind, f.text, f.rows, f.columns, f.sure, f.fix)
-            for f in (findings_of(folder, prepared, objective, weak) if table.environment is None else ())
+            for f in (findings_of(folder, prepared, objective, weak, own_space) if table.environment is None else ())
         ),
         reproduce=Reproduce(
             commands=(f"deepglass train {folder.path / 'spec.yaml'}",),
@@ -123,7 +125,7 @@ def gather(
         agent=agent_facts(objective, folder.history(), figures),
         samples=samples_of(folder.path, prepared),
         again=drawn_again(objective, prepared, folder.plan().device),
-        map=map_of(folder.path, prepared, objective, kept["calibration"], folder.plan().device, wish),
+        map=None if seen is None else map_of(seen, folder.path, prepared, objective, kept["calibration"], wish),
         inside=inside_of(folder, prepared, objective, pair),
         slices=tuple(
             slices_told(i, f, seen, cut) for i, ((f, seen), cut) in enumerate(zip(tested, cuts, strict=True)) if cut

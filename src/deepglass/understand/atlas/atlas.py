@@ -61,15 +61,8 @@ def mapped(objective: Objective) -> bool:
     return not objective.acts and not objective.in_order
 
 
-def map_of(
-    folder: Path,
-    prepared: Prepared,
-    objective: Objective,
-    calibration: Mapping[str, Calibration],
-    device: str,
-    wish: Wish = AS_USUAL,
-) -> MapFacts | None:
-    """The map of a finished run; None where there are no rows, or too few."""
+def looked_at(prepared: Prepared, objective: Objective, device: str, wish: Wish = AS_USUAL) -> Points | None:
+    """A run's rows in the space that is wished for; None where there are none that could be shown, or too few."""
     if not mapped(objective) or prepared.table.environment is not None:
         return None
     if len(prepared.rows("train")) + len(prepared.rows("test")) < 3:
@@ -77,8 +70,18 @@ def map_of(
     objective.eval()
     answers = any(f.kind in ANSWERED for f in prepared.outputs) and not objective.generates
     seen = points_of(Space(objective, wish.layer, answers), prepared, device)
-    if not np.isfinite(seen.points).all():
-        return None
+    return seen if np.isfinite(seen.points).all() else None
+
+
+def map_of(
+    seen: Points,
+    folder: Path,
+    prepared: Prepared,
+    objective: Objective,
+    calibration: Mapping[str, Calibration],
+    wish: Wish = AS_USUAL,
+) -> MapFacts:
+    """The map of what was looked at."""
     axes = principal(seen.points, DIRECTIONS)
     two = Axes(axes.mean, axes.directions[:2], 0.0)
     flat = plane(two, seen.points)

@@ -15,6 +15,7 @@ from deepglass.run.folder import Folder
 from deepglass.run.prepare import Prepared
 from deepglass.run.spec import Spec
 from deepglass.training.checkpoint import write_atomic
+from deepglass.understand.atlas.points import Points
 from deepglass.understand.doctor.base import CLASSES, Case, Finding, together
 from deepglass.understand.doctor.checks import CHECKS, examine
 from deepglass.understand.doctor.label_error import label_findings
@@ -49,22 +50,27 @@ def stored(folder: Folder) -> tuple[Finding, ...] | None:
 
 
 def findings_of(
-    folder: Folder, prepared: Prepared, objective: Objective, weak: Sequence[Finding] = ()
+    folder: Folder,
+    prepared: Prepared,
+    objective: Objective,
+    weak: Sequence[Finding] = (),
+    seen: Points | None = None,
 ) -> tuple[Finding, ...]:
     """All findings of a trained run, one a kind.
 
     Args:
         weak: the slices of the test rows where its answers are worse.
+        seen: rows that were looked at in the learned space before.
     """
     spec = folder.spec()
     before = stored(folder)
     if before is None:
         before = before_training(spec, prepared)
-    after = [_labels(Case.of(spec, prepared, MEDIA), prepared, objective), weak]
+    after = [_labels(Case.of(spec, prepared, MEDIA), prepared, objective, seen), weak]
     return (*before, *(together(found) for found in after if found))
 
 
-def _labels(case: Case, prepared: Prepared, objective: Objective) -> list[Finding]:
+def _labels(case: Case, prepared: Prepared, objective: Objective, seen: Points | None) -> list[Finding]:
     """The labels that look wrong, among some rows where there are many."""
     found: list[Finding] = []
     answers = [f for f in prepared.outputs if f.kind in CLASSES]
@@ -75,8 +81,7 @@ def _labels(case: Case, prepared: Prepared, objective: Objective) -> list[Findin
     if len(rows) > LABELS:
         looked_at = f", of {LABELS:,} looked at"
         rows = np.sort(np.random.default_rng(0).choice(rows, LABELS, replace=False))
-    device = next(objective.parameters()).device
-    embedding = embedded(objective, Dataset(prepared.dataset(rows).columns, {}, device))
+    embedding = _points(rows, prepared, objective, seen)
     for feature in answers:
         truth = feature.encode(take_raw(prepared.table[feature.column], rows))
         known = np.flatnonzero(truth.mask & (truth.values > 0))
@@ -85,3 +90,18 @@ def _labels(case: Case, prepared: Prepared, objective: Objective) -> list[Findin
             errors = suspects(embedding[known], labels, feature.class_names, rows[known])
             found += label_findings(case, feature.column, errors, looked_at)
     return found
+
+
+def _points(rows: np.ndarray, prepared: Prepared, objective: Objective, seen: Points | None) -> np.ndarray:
+    """Rows in the learned space, (n, D); what was looked at before is not looked at again."""
+    at = np.full(len(rows), -1) if seen is None else seen.places(rows)
+    new = at < 0
+    if not new.any() and seen is not None:
+        return seen.points[at]
+    device = next(objective.parameters()).device
+    more = embedded(objective, Dataset(prepared.dataset(rows[new]).columns, {}, device))
+    points = np.empty((len(rows), more.shape[1]), np.float32)
+    points[new] = more
+    if seen is not None:
+        points[~new] = seen.points[at[~new]]
+    return points
