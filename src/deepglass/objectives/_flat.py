@@ -32,16 +32,20 @@ class Flat(nn.Module):
         scale: "unit" (0 to 1), "signed" (-1 to 1), or "standard" (mean 0, deviation 1), as in `Feature.prepare`;
             classes are 0 or 1, or -1 or 1 where signed.
         objective: who asks, for the error.
+        numbers: the scale of numbers and vectors, where it is another.
 
     Attributes:
         size: D.
+        numeric: the places of numbers and vectors, (n,) int64.
         shapes: of each input by itself, (C, Y, X) for a picture.
 
     Raises:
         SpecError: `bad-value` for an input that cannot be drawn.
     """
 
-    def __init__(self, inputs: Sequence[Feature], scale: str, objective: str) -> None:
+    numeric: Tensor
+
+    def __init__(self, inputs: Sequence[Feature], scale: str, objective: str, numbers: str | None = None) -> None:
         super().__init__()
         for feature in inputs:
             if not isinstance(feature, DRAWN):
@@ -51,11 +55,13 @@ class Flat(nn.Module):
                     "it takes pictures, numbers, vectors, categories and yes-or-no columns",
                 )
         self.inputs, self.scale = tuple(inputs), scale
-        numeric = [f for f in inputs if not isinstance(f, Category | Binary)]
-        self.scales = nn.ModuleDict({_key(f): f.prepare(scale) for f in numeric})
+        scales = {Image: scale, Number: numbers or scale, Vector: numbers or scale}
+        self.scales = nn.ModuleDict({_key(f): f.prepare(scales[type(f)]) for f in inputs if type(f) in scales})
         self.widths = [_width(f) for f in inputs]
         self.shapes = [_shape(f) if isinstance(f, Image) else (w,) for f, w in zip(inputs, self.widths, strict=True)]
         self.size = sum(self.widths)
+        numeric = [isinstance(f, Number | Vector) for f, w in zip(inputs, self.widths, strict=True) for _ in range(w)]
+        self.register_buffer("numeric", torch.tensor(numeric).nonzero()[:, 0], persistent=False)
 
     def forward(self, inputs: Mapping[str, Field]) -> tuple[Tensor, Tensor]:
         """Values (B, D) float, 0 where nothing is, and which of them are there, (B, D) bool."""

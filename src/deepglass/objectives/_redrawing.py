@@ -21,9 +21,10 @@ class Redrawing(Representation):
 
     code: int
     read: ClassVar[int] = 1  # numbers that the bottleneck gives for each axis of the code
+    numbers: ClassVar[str] = "unit"  # the scale in which numbers are drawn
 
     def make(self, inputs: Sequence[Feature], make_network: MakeNetwork) -> int:
-        self.flat = Flat(inputs, "unit", self.name)
+        self.flat = Flat(inputs, "unit", self.name, self.numbers)
         self.network = make_network(inputs, [], defaults=SINGLE)
         self.bottleneck = nn.Linear(reading_dim(self.network, inputs), self.read * self.code)
         self.decoder = Drawer(self.flat, self.code, width=32)

@@ -1,15 +1,22 @@
 """A variational autoencoder: codes are drawn around what is read, and stay near a normal distribution to draw from.
 
     q(z | x) = N(mean(x), deviation(x))          what the run's network reads
-    p(x | z) = what the decoder draws            all inputs as shares of 1 (Bernoulli), as the paper takes grey pixels
+    p(x | z) = what the decoder draws            pixels and classes as shares of 1 (Bernoulli), as the paper takes grey
+                                                 pixels; numbers as N(drawn(z), variance), a variance each
     step down  E_q[-log p(x | z)] + beta KL(q(z | x) || N(0, 1)),  the negative ELBO for beta = 1, in nats a row
 
-Source: Kingma and Welling, 2013, arXiv 1312.6114, equation 10 and appendices B and C; beta: Higgins et al., 2017, ICLR.
+A number's variance is what is left of its squared error, a running mean: the most likely one, so that neither the
+numbers nor the code are weighed by hand. It begins small: with the column's own variance an empty code would be as good
+as any, and would stay empty.
+
+Source: Kingma and Welling, 2013, arXiv 1312.6114, equation 10 and appendices B and C; beta: Higgins et al., 2017, ICLR;
+variance: Rybkin, Daniilidis and Levine, 2021, arXiv 2006.13202, equation 8 (there one for all, of each batch).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -17,11 +24,15 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from deepglass.data.batches import Batch, Dataset
-from deepglass.features.base import Metric
+from deepglass.features.base import Feature, Metric
 from deepglass.nn.tokens import Field
 from deepglass.objectives._reading import reading
 from deepglass.objectives._redrawing import Redrawing
-from deepglass.objectives.base import Loss
+from deepglass.objectives.base import Loss, MakeNetwork
+
+FIRST = 0.05  # of a number's own variance
+LEAST = 1e-4  # of it: a column of few values could be drawn exactly, and then outweighs all others
+FOLLOWS = 0.02  # of the way to a batch's squared error that a variance goes in a step
 
 
 class Parts(NamedTuple):
@@ -42,7 +53,9 @@ class Variational(Redrawing):
     monitor: ClassVar[Metric] = Metric("elbo", higher_is_better=True)
     name: ClassVar[str] = "variational"
     read: ClassVar[int] = 2  # a mean and a deviation
+    numbers: ClassVar[str] = "standard"
     generates: ClassVar[bool] = True
+    variance: Tensor  # of each place that is a number, (D,); 1 is the column's own
 
     def __init__(self, *, code: int = 16, beta: float = 1.0) -> None:
         super().__init__()
@@ -52,45 +65,69 @@ class Variational(Redrawing):
             raise ValueError(f"beta: expected a number above 0, got {beta}")
         self.code, self.beta = code, beta
 
-    def loss(self, batch: Batch) -> Loss:
+    def make(self, inputs: Sequence[Feature], make_network: MakeNetwork) -> int:
+        dim = super().make(inputs, make_network)
+        self.register_buffer("variance", torch.full((len(self.flat.numeric),), FIRST))
+        return dim
+
+    def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
         mean, log_deviation = self._read(batch)
-        z = mean + log_deviation.exp() * torch.randn_like(mean)
-        parts = self._parts(batch, mean, log_deviation, z)
+        drawn = self._drawn(mean, log_deviation, torch.randn_like(mean))
+        parts = self._parts(batch, mean, log_deviation, drawn)
         logs = {"drawing": parts.drawing.mean().detach(), "divergence": parts.divergence.mean().detach()}
-        return Loss((parts.drawing + self.beta * parts.divergence).mean(), logs=logs, weight=len(batch))
+        yield Loss((parts.drawing + self.beta * parts.divergence).mean(), logs=logs, weight=len(batch))
+        self._follow(batch, drawn.detach())
 
     def figures(self, data: Dataset, batch_size: int) -> tuple[Mapping[str, float], float]:
         """The ELBO with beta 1 and its two parts, in nats a row; the codes are drawn from fixed random numbers."""
         generator = Generator(data.device).manual_seed(0)
-        drawing, divergence = [], []
+        parts = []
         for batch in data.batches(batch_size):
             mean, log_deviation = self._read(batch)
             noise = torch.randn(mean.shape, generator=generator, device=mean.device)
-            parts = self._parts(batch, mean, log_deviation, mean + log_deviation.exp() * noise)
-            drawing.append(parts.drawing)
-            divergence.append(parts.divergence)
-        drawn, diverged = float(torch.cat(drawing).mean()), float(torch.cat(divergence).mean())
-        return {"elbo": -drawn - diverged, "drawing": drawn, "divergence": diverged}, -drawn - diverged
+            parts.append(self._parts(batch, mean, log_deviation, self._drawn(mean, log_deviation, noise)))
+        drawing, divergence = (float(torch.cat(column).mean()) for column in zip(*parts, strict=True))
+        return {"elbo": -drawing - divergence, "drawing": drawing, "divergence": divergence}, -drawing - divergence
 
     def embed(self, batch: Batch) -> Tensor:
         return self._read(batch)[0]
 
     def redrawn(self, batch: Batch) -> dict[str, dict[str, Tensor]]:
         """The inputs as they are drawn again, name -> best answers that `Feature.decode` takes."""
-        return self.flat.back(torch.sigmoid(self.decoder(self.embed(batch)).float()))
+        return self.flat.back(self._expected(self.decoder(self.embed(batch)).float()))
 
     def sample(self, count: int, generator: Generator, given: Mapping[str, Field]) -> dict[str, dict[str, Tensor]]:
         z = torch.randn(count, self.code, generator=generator, device=generator.device)
-        return self.flat.back(torch.sigmoid(self.decoder(z).float()))
+        noise = torch.randn(count, len(self.variance), generator=generator, device=generator.device)
+        drawn = self.decoder(z).float().index_add(1, self.flat.numeric, self.variance.sqrt() * noise)
+        return self.flat.back(self._expected(drawn))
 
     def _read(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Means and the logarithms of the deviations, (B, code) each."""
         mean, log_deviation = self.bottleneck(reading(self.network, batch)).float().chunk(2, 1)
         return mean, log_deviation.clamp(-8, 4)
 
-    def _parts(self, batch: Batch, mean: Tensor, log_deviation: Tensor, z: Tensor) -> Parts:
+    def _drawn(self, mean: Tensor, log_deviation: Tensor, noise: Tensor) -> Tensor:
+        """What the decoder draws from codes (B, code): logits of shares, means of numbers, (B, D)."""
+        return self.decoder(mean + log_deviation.exp() * noise).float()
+
+    def _expected(self, drawn: Tensor) -> Tensor:
+        """Shares instead of their logits."""
+        numbers = self.flat.numeric
+        return torch.sigmoid(drawn).index_copy(1, numbers, drawn[:, numbers])
+
+    def _parts(self, batch: Batch, mean: Tensor, log_deviation: Tensor, drawn: Tensor) -> Parts:
         values, present = self.flat(batch.inputs)
-        logits = self.decoder(z).float()
-        drawing = F.binary_cross_entropy_with_logits(logits, values.clamp(0, 1), reduction="none")
+        bernoulli = F.binary_cross_entropy_with_logits(drawn, values.clamp(0, 1), reduction="none")
+        squares = (drawn - values)[:, self.flat.numeric].square()
+        normal = 0.5 * (squares / self.variance + (2 * math.pi * self.variance).log())
+        drawing = bernoulli.index_copy(1, self.flat.numeric, normal)
         divergence = 0.5 * (mean.square() + (2 * log_deviation).exp() - 1) - log_deviation
         return Parts((drawing * present).sum(1), divergence.sum(1))
+
+    def _follow(self, batch: Batch, drawn: Tensor) -> None:
+        """Move the variances towards what is left of the squared errors."""
+        values, present = (part[:, self.flat.numeric] for part in self.flat(batch.inputs))
+        squares = ((drawn[:, self.flat.numeric] - values).square() * present).sum(0)
+        left = torch.where(present.any(0), squares / present.sum(0).clamp_min(1), self.variance)
+        self.variance.lerp_(left.clamp_min(LEAST), FOLLOWS)
