@@ -13,10 +13,10 @@ from conftest import Command, made_up
 from torch import Tensor
 
 import deepglass
-from deepglass.api import stored
 from deepglass.errors import SpecError
 from deepglass.features.text import Text
 from deepglass.nn.tokens import Field
+from deepglass.run.prepare import stored
 from deepglass.spectra import Frames
 from deepglass.understand.explain import shapley
 from deepglass.understand.explain.checks import curves, rank_correlation

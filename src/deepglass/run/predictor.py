@@ -165,7 +165,14 @@ class Predictor:
             return True
         cells = {f.column: CELL_AXES[f.kind] for f in self.inputs if f.kind in CELL_AXES}
         cells |= {f.column: 1 if f.flat_ else 2 for f in self.inputs if isinstance(f, SequenceFeature)}
-        return any(n in cells and np.ndim(v) == cells[n] for n, v in values.items() if isinstance(v, list | np.ndarray))
+        return any(n in cells and _axes(v) == cells[n] for n, v in values.items() if isinstance(v, list | np.ndarray))
+
+
+def _axes(value: Any) -> int:
+    """How deep a list is nested; its own lists may differ in length."""
+    if isinstance(value, list | tuple):
+        return 1 + (_axes(value[0]) if value else 0)
+    return int(np.ndim(value))
 
 
 def _series(name: str, values: list[Any]) -> Raw:

@@ -75,7 +75,7 @@ def kept(scores: Scores, places: Sequence[Sequence[Entry]], sizes: Sequence[int]
 
         def change(i: int, values: Tensor, some: slice = some) -> Tensor:
             there = _spread(places[0][i].kind, parts[i][some].to(values.device), values)
-            return torch.where(there, values, places[0][i].instead(values))
+            return torch.where(there, values, places[0][i].nothing(values))
 
         with torch.no_grad(), changed(places, change):
             found.append(scores(len(keep[some])).double().cpu().numpy())

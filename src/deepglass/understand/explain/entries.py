@@ -61,6 +61,10 @@ class Entry:
     def name(self) -> str:
         return self.features[0].name
 
+    def nothing(self, values: Tensor) -> Tensor:
+        """What stands there when nothing is known; a missing entry (NaN) stays one."""
+        return torch.where(values.isnan(), values, self.instead(values))
+
 
 def entries_of(objective: Objective, typical: Mapping[str, Tensor] | None = None) -> list[list[Entry]]:
     """The entries of each of the objective's networks, which are all alike; input by input.

@@ -136,11 +136,11 @@ class _Way:
 
     def change(self, i: int, values: Tensor) -> Tensor:
         values = values.detach()
-        nothing = self.entries[i].instead(values).detach()
+        nothing = self.entries[i].nothing(values).detach()
         share = self.shares.to(values).view(-1, *(1 for _ in values.shape[1:]))
-        self.differences[i] = (values - nothing)[:1]
-        self.leaves[i] = (nothing + share * (values - nothing)).requires_grad_()
-        return self.leaves[i]
+        self.differences[i] = (values - nothing)[:1].nan_to_num()
+        self.leaves[i] = leaf = (nothing + share * (values - nothing)).nan_to_num().requires_grad_()
+        return torch.where(values.isnan(), values, leaf)
 
     def gradients(self, out: Tensor, weight: Tensor) -> dict[int, Tensor]:
         """The weighted sum over the points of each question's gradients, (Q, ...) an entry."""

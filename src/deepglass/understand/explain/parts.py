@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -69,12 +70,17 @@ class Named:
 
 
 def name_parts(entry: Entry, cells: np.ndarray, row: dict[str, Column], cells_raw: dict[str, Any]) -> Named:
-    """The parts of one entry.
+    """The parts of one entry; one that adds nothing where it is empty.
 
     Args:
         cells: (Q, ...) attributions of its cells.
         row: the encoded inputs of this row; cells_raw: its values as the user wrote them, by column.
     """
+    named = _named(entry, cells, row, cells_raw)
+    return named if any(named.names) else Named((entry.name,), np.zeros((len(cells), 1)))
+
+
+def _named(entry: Entry, cells: np.ndarray, row: dict[str, Column], cells_raw: dict[str, Any]) -> Named:
     feature: Any = entry.features[0]
     cell = cells_raw.get(feature.column)
     boxes: tuple[tuple[Box | None, ...], ...]
@@ -218,5 +224,7 @@ def _standing(lexicon: Lexicon, words: Sequence[str], parts: Parts) -> dict[int,
 
 def _plain(value: Any) -> Any:
     if isinstance(value, np.generic):
-        return value.item()
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     return value if value is None or isinstance(value, str | int | float | bool | list) else str(value)

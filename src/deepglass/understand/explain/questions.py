@@ -114,12 +114,18 @@ def _identity(feature: Any, answer: Any, best: Any, decoded: Mapping[str, Any], 
 
 def _sequence(feature: Any, answer: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration) -> Asked:
     mask = best["mask"][0]
-    mean = lambda a: a.best()["value"][:, : len(mask)][:, mask].flatten(1).mean(1, keepdim=True)  # noqa: E731
+    steps = torch.nonzero(mask)[:, 0]
+
+    def mean(a: Any) -> Tensor:
+        return a.best()["value"][:, steps].flatten(1).sum(1, keepdim=True) / max(steps.numel(), 1)
+
     return Asked(("mean of the steps",), feature.name, mean)
 
 
 def _tags(feature: Any, answer: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration) -> Asked:
     count = min(len(decoded["value"]), MOST["tags"])
+    if not count:  # a text without words
+        return Asked(("(nothing)",), "log-odds", lambda a: a.log_probs.new_zeros(len(a.log_probs), 1))
     temperature = calibration.get("temperature", 1.0)
     codes = torch.tensor([feature.class_names.index(t) for t in decoded["value"][:count]])
     scores = lambda a: log_odds(a.log_probs[:, :count] / temperature, codes.to(a.log_probs.device))  # noqa: E731
@@ -178,6 +184,9 @@ def _heard(feature: Any, answer: Any, tokens: Tensor) -> Asked:
     codes = answer.log_probs[0].argmax(-1).masked_fill(~answer.mask[0], 0)
     kept = (codes != 0) & answer.mask[0]
     kept[1:] &= codes[1:] != codes[:-1]
+    if not kept.any():
+        silent = answer.mask[0]
+        return Asked(("(nothing)",), "log-probability", lambda a: a.log_probs[:, silent, 0].sum(1, keepdim=True))
     steps = torch.nonzero(kept)[:, 0]
     groups, words = _words(feature, tokens.tolist())
     owner = torch.tensor(groups, device=tokens.device)

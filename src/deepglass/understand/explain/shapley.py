@@ -65,7 +65,7 @@ def shares(answered: Answered, row: Inputs, others: Inputs, columns: Sequence[st
     m, n = len(others[columns[0]].mask), len(columns)
     if n <= EXACT:
         return _exact(answered, row, others, columns, m)
-    m = max(2, min(m, MOST_ROWS // (2 * n)))
+    m = min(m, max(2, MOST_ROWS // (2 * n)))
     return _sampled(answered, row, others, columns, m, np.random.default_rng(seed))
 
 
@@ -86,7 +86,7 @@ def left_out(answered: Answered, row: Inputs, others: Inputs, columns: Sequence[
 
 def _exact(answered: Answered, row: Inputs, others: Inputs, columns: Sequence[str], m: int) -> Shares:
     n = len(columns)
-    m = max(2, min(m, MOST_ROWS // 2**n))
+    m = min(m, max(2, MOST_ROWS // 2**n))
     bits = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
     keep = torch.from_numpy(bits.astype(bool)).repeat_interleave(m, 0)
     figures = figures_of(answered, row, others, columns, keep, torch.arange(m).repeat(2**n)).reshape(2**n, m, -1)
