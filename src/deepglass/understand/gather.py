@@ -14,6 +14,7 @@ import torch
 
 from deepglass import metrics
 from deepglass.data.batches import Dataset
+from deepglass.data.table import Skipped
 from deepglass.device import pick
 from deepglass.features.base import Best, Calibration, Column, Feature, Metric, Raw
 from deepglass.objectives._agents import Agent
@@ -95,7 +96,7 @@ def gather(
             rows=len(table),
             splits={p: len(prepared.rows(p)) for p in ("train", "valid", "test")},
             notes=table.notes,
-            skipped=table.skipped,
+            skipped=tuple(Skipped(*s) for s in kept["source"]["skipped"]),  # as training met them
             remarks=tuple(figures["notes"]),
         ),
         columns=tuple(_column(table[t.name], t) for t in prepared.taken if t.name in table.columns),

@@ -56,7 +56,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, css: str = "", 
     body = "".join(f'<tr><th scope="row">{row[0]}</th>' + "".join(_cells(head[1:], row[1:])) + "</tr>" for row in rows)
     hidden = f'<caption class="hidden">{caption}</caption>' if caption else ""
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{caption or "table"}">'
+        f'<div class="scroll" tabindex="0" role="group" aria-label="{caption or "table"}">'
         f'<table class="{css}">{hidden}<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
     )
 

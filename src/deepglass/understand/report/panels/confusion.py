@@ -26,7 +26,7 @@ def panel(facts: Facts) -> Panel | None:
         assert output.classes is not None
         html = f'<div class="matrixside">{_matrix(i, output.classes, _kept(output))}{_classes(output.classes)}</div>'
         items, left = _items(i, output, left)
-        html += f'<div class="picked" data-output="{i}" tabindex="-1" role="region" aria-label="Rows of a cell"></div>'
+        html += f'<div class="picked" data-output="{i}" tabindex="-1" role="group" aria-label="Rows of a cell"></div>'
         parts.append((output.name, html + items))
     lead = "A row for each true class, a column for each answer."
     if any(_kept(o) for _, o in shown):
@@ -89,7 +89,7 @@ def _matrix(output: int, classes: ClassFacts, kept: bool) -> str:
     note = f'<p class="note">The {len(picked)} most confused of {count(len(confusion))} classes.</p>' if part else ""
     none = "" if wrong.any() else '<p class="note">There is no mistake among these test rows.</p>'
     return (
-        f'<div class="matrix"><div class="scroll" tabindex="0" role="region" aria-label="Confusion matrix">'
+        f'<div class="matrix"><div class="scroll" tabindex="0" role="group" aria-label="Confusion matrix">'
         f'<table class="{css}"><caption>answer →</caption>'
         f'<thead><tr><td class="corner">true ↓</td>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
         f"{note}{none}</div>"

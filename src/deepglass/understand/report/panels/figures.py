@@ -26,8 +26,11 @@ def panel(facts: Facts) -> Panel | None:
         return None
     parts = [(o.name, _table(o) + _footnote(o) + remarks(text(r) for r in o.remarks)) for o in shown]
     html = each_output(parts, named=len(facts.outputs) > 1)
-    lead = "Measured on rows that neither training nor the choice of settings has seen, with 95&nbsp;% intervals."
-    return Panel("Test figures, beside simpler models", lead, html, short="Test")
+    measured = any(finite(f.low) for o in shown for f in o.test.values())
+    lead = "Measured on rows that neither training nor the choice of settings has seen"
+    lead += ", with 95&nbsp;% intervals." if measured else "."
+    beside = ", beside simpler models" if any(o.baselines for o in shown) else ""
+    return Panel(f"Test figures{beside}", lead, html, short="Test")
 
 
 def _table(output: OutputFacts) -> str:
@@ -66,10 +69,12 @@ def _cell(metric: str, shown: Figure, best: float | None) -> str:
 
 def _footnote(output: OutputFacts) -> str:
     said = [_said(name, b) for name, b in output.baselines.items() if name != "constant"]
-    sentences = [f"{plural(output.test_rows, 'test row')}.", *(s for s in said if s)]
+    sentences = [f"{plural(output.test_rows, f'test {output.unit}')}.", *(s for s in said if s)]
     if "constant" in output.baselines:
         sentences.append("The constant answer ignores the inputs.")
-    return f'<p class="note">{" ".join(sentences)} Bold: best of the row.</p>'
+    if output.baselines:
+        sentences.append("Bold: best of the row.")
+    return f'<p class="note">{" ".join(sentences)}</p>'
 
 
 def _said(name: str, baseline: Baseline) -> str:

@@ -67,7 +67,7 @@ def _units(health: Health) -> str:
     ]
     if not rows:
         return ""
-    return table(["layer", "dead units", "saturated units"], rows, caption="Share of each layer's units that are ill")
+    return table(["Layer", "Dead units", "Saturated units"], rows, caption="Share of each layer's units that are ill")
 
 
 def _gates(health: Health) -> str:
@@ -81,7 +81,7 @@ def _gates(health: Health) -> str:
         "An open keep gate carries the state on unchanged, a shut one forgets. Gates that are always shut or always "
         "open do not follow what is read."
     )
-    head = ["layer", "gate", "shut <small>below 0.1</small>", "open <small>above 0.9</small>"]
+    head = ["Layer", "Gate", "Shut <small>below 0.1</small>", "Open <small>above 0.9</small>"]
     return table(head, rows, caption="Gates, as shares of all units and tokens") + f'<p class="note">{told}</p>'
 
 

@@ -26,7 +26,7 @@ def panel(facts: Facts) -> Panel | None:
     """The curves and what training took; None where nothing was recorded."""
     if not facts.history and facts.plan is None:
         return None
-    charts = _charts(facts) if facts.history else ""
+    charts = _charts(facts) if len(facts.history) > 1 else ""
     plan = _plan(facts.plan) if facts.plan is not None else ""
     return Panel("How it learned", _lead(facts), plan + f'<div class="charts">{charts}</div>', short="Learning")
 
@@ -40,7 +40,8 @@ def _lead(facts: Facts) -> str:
     kept = plan.best_step if plan is not None and plan.best_step is not None else best
     said = f"The validation loss went from {number(first)} to {number(losses.get(kept, losses[best]))}"
     tail = " The weights of that step were kept." if plan is not None and plan.best_step is not None else ""
-    return f"{said} at step {count(kept)}.{tail}{_overfitting(history, best)}"
+    by_heart = _overfitting(history, best) if facts.contest is None else ""  # where the loss is no measure of it
+    return f"{said} at step {count(kept)}.{tail}{by_heart}"
 
 
 def _overfitting(history: tuple[Evaluation, ...], best: int) -> str:
@@ -64,7 +65,7 @@ def _charts(facts: Facts) -> str:
     made = []
     if losses:
         made.append(curves("Loss", steps, losses, x_name="step", log=_wide(losses), mark=kept))
-    for name in _metrics(history)[:_MOST_METRICS]:
+    for name in _metrics(history)[:_MOST_METRICS] if facts.contest is None else ():  # a contest has a panel of its own
         lines = [line for line in (_line(history, "train", name), _line(history, "valid", name)) if line]
         better = "more is better" if higher_is_better(name) else "less is better"
         title = f"{text(capital(metric_name(name)))} <small>{better}</small>"

@@ -39,7 +39,7 @@ def _table(place: int, output: OutputFacts) -> str:
     more = len(order) - _MOST
     note = f'<p class="note">{count(more)} further classes are not shown.</p>' if more > 0 else ""
     return (
-        '<div class="scroll" tabindex="0" role="region" aria-label="Figures of each class">'
+        '<div class="scroll" tabindex="0" role="group" aria-label="Figures of each class">'
         f'<table class="eachclass sortable" id="each-class-{place}" data-first="{_FIRST}">'
         f'<caption class="hidden">Figures of each class of {text(output.name)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{note}"

@@ -52,7 +52,7 @@ def _table(one: Slices) -> str:
         f'<thead><tr><th scope="col">Rows where</th><th scope="col" class="dots">{_scale(across)}</th>'
         f'<th scope="col" class="value">{name}</th></tr></thead>'
         f"<tbody>{_whole(one, across)}</tbody><tbody>{rows}</tbody></table>{note}"
-        '<div class="picked" tabindex="-1" role="region" aria-label="Rows of a slice"></div>'
+        '<div class="picked" tabindex="-1" role="group" aria-label="Rows of a slice"></div>'
     )
 
 

@@ -77,7 +77,7 @@ def _points(output: OutputFacts) -> list[str]:
         found.append(
             "It is wrong in none of the test rows."
             if wrong * output.test_rows < 0.5
-            else f"It is wrong about {_one_in(wrong)}."
+            else f"It is wrong {_one_in(wrong)}."
         )
     if output.classes is not None:
         found += _class_points(output)
@@ -89,7 +89,7 @@ def _points(output: OutputFacts) -> list[str]:
 
 
 def _one_in(share: float) -> str:
-    return f"once in {count(1 / share)} answers" if share < 0.2 else f"in {percent(share, 0)} of its answers"
+    return f"about once in {count(1 / share)} answers" if share < 0.2 else f"in {percent(share, 0)} of its answers"
 
 
 def _class_points(output: OutputFacts) -> list[str]:
