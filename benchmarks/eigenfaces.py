@@ -21,9 +21,9 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from deepglass import metrics
-from deepglass.api import stored
 from deepglass.features.identity import Identity
 from deepglass.features.image import Image
+from deepglass.run.prepare import stored
 from deepglass.run.run import Run
 
 COMPONENTS = (5, 10, 20, 40, 80, 120)

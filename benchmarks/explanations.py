@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 import deepglass
-from deepglass.api import stored
+from deepglass.run.prepare import stored
 from deepglass.understand.explain.explaining import Explainer
 from deepglass.understand.explain.nearest import known_rows
 from deepglass.understand.explain.reason import Reason

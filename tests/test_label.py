@@ -15,8 +15,8 @@ from fastapi.testclient import TestClient
 from sklearn.datasets import load_digits
 
 import deepglass
-from deepglass.api import stored
 from deepglass.errors import SourceError, SpecError
+from deepglass.run.prepare import stored
 from deepglass.run.relabel import Mend, Origin, read_labels, write_labels
 from deepglass.serve.label import label_app
 from deepglass.serve.queue import Queue

@@ -8,30 +8,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from deepglass.config import set_path
-from deepglass.device import pick
 from deepglass.errors import SourceError, SpecError
+from deepglass.features.base import Best
 from deepglass.features.identity import Verdict
 from deepglass.objectives.next_token import NextToken
-from deepglass.run import fit, recipes
+from deepglass.run import fit
 from deepglass.run.asked import asked
 from deepglass.run.embedding import Embedded
 from deepglass.run.embedding import embed as embedded
 from deepglass.run.folder import Folder
 from deepglass.run.folds import fold_specs, is_many, summarise
-from deepglass.run.planning import make_plan
 from deepglass.run.predictor import Answers, Rows
 from deepglass.run.prepare import Prepared, prepare, stored, with_context
-from deepglass.run.run import Run
+from deepglass.run.run import Run, side_by_side
 from deepglass.run.sheets import draw
 from deepglass.run.sources import read_source
 from deepglass.run.spec import DataSpec, Spec
 from deepglass.run.starting import like_start
-from deepglass.run.varying import change_for, vary_sounds
+from deepglass.run.words import spec_of
 from deepglass.run.writing import stream
 from deepglass.serve.queue import Queue
 from deepglass.training.events import Listener
-from deepglass.training.groups import movers_of
 from deepglass.understand.after import add_baselines, add_report
 from deepglass.understand.atlas.atlas import Wish, check_wish
 from deepglass.understand.doctor import found
@@ -77,7 +74,7 @@ def train(
     spec = mended(spec)
     if not is_many(spec):
         return _train_one(spec, path, force, listeners, baselines, started)
-    _check(fold_specs(spec)[0], prepare(fold_specs(spec)[0]))
+    fit.check(fold_specs(spec)[0], prepare(fold_specs(spec)[0]))
     folder = Folder.make(path, force)
     folder.store_spec(spec)
     return _train_folds(spec, folder, listeners, baselines, started)
@@ -277,17 +274,14 @@ def report(
     """
     run, wish = _run(run), Wish(map, layer)
     check_wish(wish, run.objective)
-    spec = spec_of(source, None, {}, run.spec) if source is not None else run.spec
-    prepared = stored(run.folder, spec)
+    prepared = _learned_from(run, source)
     if prepared.table.environment is not None:
         run.objective.enter(prepared.table.environment)
     pair = pair_of(boundary, prepared, run.objective) if boundary else None
-    parts = prepared.datasets("cpu")
-    best = {
-        p: with_context(run.objective.evaluate(parts[p], 1024).best, prepared.outputs, parts[p].columns)
-        for p in ("valid", "test")
-        if len(parts[p])
-    }
+    best: dict[str, dict[str, Best]] = {}
+    if len(prepared.rows("test")):
+        test = prepared.dataset(prepared.rows("test"))
+        best["test"] = with_context(run.objective.evaluate(test, 1024).best, prepared.outputs, test.columns)
     return add_report(run.folder, prepared, run.objective, best, samples, wish, pair)
 
 
@@ -296,18 +290,7 @@ def compare(*runs: str | Path | Run) -> dict[str, dict[str, Any]]:
     loaded = [_run(r) for r in runs]
     if len(loaded) < 2:
         raise SpecError("bad-value", "compare: expected two runs or more")
-    settings = {str(r.path): _flat(r.spec.to_dict()) for r in loaded}
-    keys = dict.fromkeys(k for s in settings.values() for k in s)
-    differing = [k for k in keys if len({repr(s.get(k)) for s in settings.values()}) > 1]
-    return {
-        str(r.path): {
-            "test": r.metrics.get("test", {}),
-            "seconds": r.metrics["seconds"],
-            "parameters": r.metrics["parameters"],
-            "settings": {k: settings[str(r.path)].get(k) for k in differing},
-        }
-        for r in loaded
-    }
+    return side_by_side(loaded)
 
 
 def new(
@@ -332,15 +315,17 @@ def _train_one(
     spec = like_start(spec, path)
     prepared = prepare(spec)
     spec = fit.settle(spec, prepared.inputs, prepared.outputs, len(prepared.rows("train")))
-    _check(spec, prepared)
-    _tell(listeners, "prepared", prepared)
+    fit.check(spec, prepared)
+    for listener in listeners:
+        listener.prepared(prepared)
     labels = None if spec.data.relabel is None else Path(spec.data.relabel).read_bytes()
     folder = Folder.make(path, force)
     if labels is not None:
         folder.store_labels(labels)
     findings = found.before_training(spec, prepared)
     found.store(folder, findings)
-    _tell(listeners, "examined", findings)
+    for listener in listeners:
+        listener.examined(findings)
     trained = fit.train(spec, prepared, folder, listeners, started)
     if baselines:
         add_baselines(folder, prepared, trained.metrics, started)
@@ -353,7 +338,8 @@ def _train_folds(spec: Spec, folder: Folder, listeners: Sequence[Listener], base
     specs = fold_specs(spec)
     for i, fold in enumerate(specs):
         path = folder.path / f"fold-{i}"
-        _tell(listeners, "fold", i, len(specs))
+        for listener in listeners:
+            listener.fold(i, len(specs))
         if (path / "spec.yaml").exists():
             run = resume(path, None if isinstance(fold.data.source, str) else fold.data.source, listeners)
         else:
@@ -364,89 +350,18 @@ def _train_folds(spec: Spec, folder: Folder, listeners: Sequence[Listener], base
     return Run(folder.path)
 
 
-def _check(spec: Spec, prepared: Prepared) -> None:
-    """Make once what training will make, so that a wrong setting is found before there is a folder."""
-    device = str(pick(spec.training.device))
-    objective = fit.build(spec, prepared.inputs, prepared.outputs, device)
-    recipe = fit.recipe_of(spec, prepared, objective)
-    plan = make_plan(spec.training, recipe, len(prepared.rows("train")), device)
-    movers_of(objective, plan)
-    change_for(spec.training, recipe, prepared.inputs, prepared.outputs, plan.epochs, objective.mixes)
-    vary_sounds(objective, spec.training, recipe, prepared.inputs)
+# -- runs, and what was said of them ------------------------------------------------------------------------------
 
 
-def _tell(listeners: Sequence[Listener], what: str, *arguments: Any) -> None:
-    for listener in listeners:
-        getattr(listener, what, lambda *a: None)(*arguments)
-
-
-# -- between words and specs -------------------------------------------------------------------------------------
-
-LENGTHS = ("time", "epochs", "steps")  # of which a run has one
-SHORT = {  # what is said so often that it needs no path
-    "time": "training.time",
-    "epochs": "training.epochs",
-    "steps": "training.steps",
-    "seed": "training.seed",
-    "device": "training.device",
-    "optimizer": "training.optimizer",
-    "split": "data.split",
-    "ignore": "data.ignore",
-    "fix": "data.fix",
-    "columns": "data.columns",
-    "name": "data.name",
-    "test": "data.test",
-    "relabel": "data.relabel",
-    "start": "network.start",
-    "data_root": "data.root",
-}
-
-
-def spec_of(source: Any, target: Any, settings: Mapping[str, Any], base: Spec | None = None) -> Spec:
-    """The spec that a source and settings mean; settings win over a spec's own."""
-    content, folder = _content(source, base)
-    settings = {k: _as_text(v) for k, v in settings.items() if v is not None}
-    said = {k.removeprefix("training.") for k in settings} | set(settings.get("training", {}))
-    if said & set(LENGTHS) and isinstance(content.get("training"), Mapping):  # another length, not one beside it
-        content = {**content, "training": {k: v for k, v in content["training"].items() if k not in LENGTHS}}
-    for key, value in settings.items():
-        content = set_path(content, SHORT.get(key, key), _merged(content.get(key), value))
-    if target is not None:
-        content["outputs"] = [target] if isinstance(target, str) else list(target)
-    return Spec.from_dict(content, folder)
-
-
-def _content(source: Any, base: Spec | None) -> tuple[dict[str, Any], Path | None]:
-    if base is not None:
-        content = base.to_dict()
-        return {**content, "data": {**content["data"], "source": source}}, None
-    if isinstance(source, Spec):
-        return source.to_dict() | {"data": {**source.to_dict()["data"], "source": source.data.source}}, None
-    if isinstance(source, str) and source.startswith(recipes.PREFIX):
-        source = recipes.locate(source.removeprefix(recipes.PREFIX))
-    if isinstance(source, str | Path) and str(source).endswith((".yaml", ".yml")):
-        spec = Spec.read(Path(source))
-        return spec.to_dict(), None
-    if isinstance(source, Mapping) and "data" in source and isinstance(source["data"], str | Mapping):
-        return dict(source) | {
-            "data": source["data"] if isinstance(source["data"], Mapping) else {"source": source["data"]}
-        }, None
-    return {"data": {"source": str(source) if isinstance(source, Path) else source}}, None
-
-
-def _as_text(value: Any) -> Any:
-    """Paths and runs as a spec has them."""
-    return str(value.path if isinstance(value, Run) else value) if isinstance(value, Path | Run) else value
-
-
-def _merged(before: Any, value: Any) -> Any:
-    return {**before, **value} if isinstance(before, Mapping) and isinstance(value, Mapping) else value
+def _learned_from(run: Run, source: Any = None) -> Prepared:
+    """The rows of a run; `source` for one that was trained on a Python object."""
+    return stored(run.folder, run.spec if source is None else spec_of(source, None, {}, run.spec))
 
 
 def _known(run: Run, source: Any = None) -> Known | None:
     """Some of a run's training rows; None, with a note, where its data are no longer there."""
     try:
-        return known_rows(stored(run.folder, spec_of(source, None, {}, run.spec) if source is not None else run.spec))
+        return known_rows(_learned_from(run, source))
     except SourceError as error:
         run.predictor.notes[f"explained without the training rows ({error})"] += 1
         return None
@@ -459,10 +374,3 @@ def _run(run: str | Path | Run) -> Run:
 def _short_name(source: Any) -> str:
     name = source if isinstance(source, str) else getattr(source, "name", None) or "run"
     return Path(str(name).rpartition(":")[2].rstrip("/")).name.partition(".")[0] or "run"
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return flat

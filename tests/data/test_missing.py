@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 import deepglass
-from deepglass.api import spec_of
 from deepglass.data.missing import missing
 from deepglass.run.prepare import prepare
+from deepglass.run.words import spec_of
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 import deepglass
-from deepglass.api import spec_of
 from deepglass.config import parse_seconds, parse_value, set_path
 from deepglass.errors import SourceError, SpecError
 from deepglass.run.spec import Spec
+from deepglass.run.words import spec_of
 
 FULL: dict[str, Any] = {
     "data": {

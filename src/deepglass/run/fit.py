@@ -40,6 +40,7 @@ from deepglass.run.watching import watched
 from deepglass.training.checkpoint import weights_sha256
 from deepglass.training.clock import Clock
 from deepglass.training.events import HistoryFile, Listener
+from deepglass.training.groups import movers_of
 from deepglass.training.plan import Plan, fit_to_budget
 from deepglass.training.trainer import History, Trainer
 
@@ -178,6 +179,17 @@ def resume(
     with margins_kept(stream, objective, len(parts["train"]), folder.path) as kept:
         history = trainer.fit(objective, kept, plan, parts["valid"], None, state)
     return _finish(spec, prepared, folder, objective, history, parts, started, None)
+
+
+def check(spec: Spec, prepared: Prepared) -> None:
+    """Make once what training will make, so that a wrong setting is found before there is a folder."""
+    device = str(pick(spec.training.device))
+    objective = build(spec, prepared.inputs, prepared.outputs, device)
+    recipe = recipe_of(spec, prepared, objective)
+    plan = make_plan(spec.training, recipe, len(prepared.rows("train")), device)
+    movers_of(objective, plan)
+    change_for(spec.training, recipe, prepared.inputs, prepared.outputs, plan.epochs, objective.mixes)
+    vary_sounds(objective, spec.training, recipe, prepared.inputs)
 
 
 def recipe_of(spec: Spec, prepared: Prepared, objective: Objective) -> Recipe:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -107,3 +108,26 @@ class Run:
         head = f"<tr><th>output</th><th>metric</th><th>{part}</th></tr>"
         about = f"{self.metrics['parameters']:,} parameters, {short_span(self.metrics['seconds']['train'])} of training"
         return f"<p><b>{html.escape(str(self.path))}</b>: {about}</p><table>{head}{''.join(rows)}</table>"
+
+
+def side_by_side(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
+    """Path -> test figures, what the run cost, and the settings in which the runs differ."""
+    settings = {str(r.path): _flat(r.spec.to_dict()) for r in runs}
+    keys = dict.fromkeys(k for s in settings.values() for k in s)
+    differing = [k for k in keys if len({repr(s.get(k)) for s in settings.values()}) > 1]
+    return {
+        str(r.path): {
+            "test": r.metrics.get("test", {}),
+            "seconds": r.metrics["seconds"],
+            "parameters": r.metrics["parameters"],
+            "settings": {k: settings[str(r.path)].get(k) for k in differing},
+        }
+        for r in runs
+    }
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat

@@ -40,7 +40,17 @@ class Record:
 
 
 class Listener:
-    """Hears everything and does nothing."""
+    """Hears everything and does nothing.
+
+    Before training come `fold` (where there are several), `prepared` with the data and `examined` with what was found
+    in them; the rest is told by the trainer.
+    """
+
+    def fold(self, number: int, folds: int) -> None: ...
+
+    def prepared(self, prepared: Any) -> None: ...
+
+    def examined(self, findings: Any) -> None: ...
 
     def started(self, plan: Plan, step: int) -> None: ...
 
