@@ -27,7 +27,7 @@ def slices_told(place: int, feature: Feature, seen: Seen, cut: Cut) -> Slices:
     Args:
         place: of the output among all.
     """
-    weak = {w.slice.words for w in cut.weak}
+    weak = tuple(w.slice.words for w in cut.weak)
     both = [w.slice for w in cut.weak if all(w.slice.words != s.words for s in cut.slices)]  # two slices together
     found = [(s, interval(cut.judged, s.inside)) for s in (*cut.slices, *both)]
     sign = 1 if higher_is_better(cut.judged.metric) else -1
@@ -48,6 +48,7 @@ def slices_told(place: int, feature: Feature, seen: Seen, cut: Cut) -> Slices:
             for (s, found), some in zip(shown, rows, strict=True)
         ),
         looked_at=len(found),
+        weak=weak,
         items=_items(feature, seen, cut.judged, kept),
     )
 

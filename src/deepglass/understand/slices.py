@@ -50,9 +50,15 @@ class Slice(NamedTuple):
 
 
 class Weak(NamedTuple):
-    """A slice that errs more than the other rows, and a bound on the probability of any such by chance."""
+    """A slice that errs more than the other rows.
+
+    Args:
+        among: (N,) bool, the rows among which it does: those that are in no slice named before.
+        chance: a bound on the probability of any such by chance.
+    """
 
     slice: Slice
+    among: np.ndarray
     chance: float
 
 
@@ -101,7 +107,8 @@ def weak_slices(slices: Sequence[Slice], errors: np.ndarray) -> list[Weak]:
     Args:
         errors: (N,) of each row, 0 is right; NaN = not known.
     """
-    left = np.flatnonzero(np.isfinite(errors))
+    among = np.isfinite(errors)
+    left = np.flatnonzero(among)
     left = left[np.unique(np.linspace(0, len(left) - 1, min(ROWS, len(left))).astype(np.int64))]
     found: list[Weak] = []
     while len(found) < NAMED and len(left) >= 2 * FEWEST:
@@ -114,8 +121,9 @@ def weak_slices(slices: Sequence[Slice], errors: np.ndarray) -> list[Weak]:
             " and ".join(s.words for s in parts),
             np.all([s.inside for s in parts], 0),
         )
-        left = left[~weak.inside[left]]
-        found.append(Weak(weak, chance))
+        found.append(Weak(weak, among, chance))
+        among = among & ~weak.inside
+        left = left[among[left]]
     return found
 
 

@@ -11,7 +11,7 @@ from deepglass.run.predictor import Predictor
 from deepglass.understand.doctor.base import Case, Finding
 from deepglass.understand.judged import Judged
 from deepglass.understand.report.numerals import metric_name
-from deepglass.understand.slices import FEWEST, Cut, cut_up
+from deepglass.understand.slices import FEWEST, Cut, Weak, cut_up
 
 HELP = "more such rows, mended labels or a column that tells them apart would help"
 SUREST = 0.9999
@@ -24,13 +24,13 @@ def weak_slice(case: Case, cuts: Mapping[str, Cut]) -> list[Finding]:
         case: the rows that were cut up.
         cuts: by the output's name.
     """
-    weak = [(output, cut.judged, w) for output, cut in cuts.items() for w in cut.weak]
+    weak = [w for cut in cuts.values() for w in cut.weak]
     if not weak:
         return []
-    rows = np.flatnonzero(np.any([w.slice.inside for _, _, w in weak], 0))
-    columns = list(dict.fromkeys(c for _, _, w in weak for c in w.slice.columns))
-    sure = min(SUREST, 1 - max(w.chance for _, _, w in weak))
-    said = "; ".join(f"{output}: where {w.slice.words} {_said(judged, w.slice.inside)}" for output, judged, w in weak)
+    rows = np.flatnonzero(np.any([w.slice.inside for w in weak], 0))
+    columns = list(dict.fromkeys(c for w in weak for c in w.slice.columns))
+    sure = min(SUREST, 1 - max(w.chance for w in weak))
+    said = "; ".join(f"{output}: {_said(cut)}" for output, cut in cuts.items() if cut.weak)
     return [case.finding("weak_slice", rows, columns, sure, f"{said}; {HELP}")]
 
 
@@ -49,11 +49,17 @@ def weak_slices_of(case: Case, predictor: Predictor) -> list[Finding]:
     return weak_slice(case, cuts)
 
 
-def _said(judged: Judged, inside: np.ndarray) -> str:
-    """The figure of a slice beside that of the other rows: `(112 rows) 31.0% of the answers are wrong, else 9.2%`."""
-    known = np.isfinite(judged.values)
-    own, others = (float(judged.values[known & rows].mean()) for rows in (inside, ~inside))
-    count = f"({int((known & inside).sum()):,} rows)"
+def _said(cut: Cut) -> str:
+    """The weak slices of one output in words, each beside the rows that are in none named before."""
+    said = [f"where {w.slice.words} {_figures(cut.judged, w)}" for w in cut.weak]
+    return "; of the other rows ".join([said[0], "; ".join(said[1:])]) if len(said) > 1 else said[0]
+
+
+def _figures(judged: Judged, weak: Weak) -> str:
+    """The figure of a slice beside that of the rest: `(112 rows) 31.0% of the answers are wrong, else 9.2%`."""
+    inside, outside = weak.among & weak.slice.inside, weak.among & ~weak.slice.inside
+    own, others = (float(judged.values[rows].mean()) for rows in (inside, outside))
+    count = f"({int(inside.sum()):,} rows)"
     if judged.metric == "accuracy":
         return f"{count} {1 - own:.1%} of the answers are wrong, else {1 - others:.1%}"
     if judged.metric == "mae":

@@ -14,7 +14,7 @@ class SliceFacts(NamedTuple):
     Args:
         words: what that is, such as "age is from 17 to 28".
         figure: of these rows.
-        weak: whether the answers are worse than elsewhere, beyond chance.
+        weak: whether it is among those that are worse beyond chance.
         items: some of its rows, as places among `Slices.items`; the worst first.
     """
 
@@ -31,10 +31,12 @@ class Slices:
 
     Args:
         output: its place among the outputs.
+        name: its name.
         metric: the name of the figure.
         whole: the figure of all these rows.
         rows: how many they are.
         slices: the worst first.
+        weak: the words of those that are worse beyond chance, the most evident first; each outside of those before.
         looked_at: how many slices there are in all.
         items: rows that are shown.
     """
@@ -46,6 +48,7 @@ class Slices:
     rows: int
     slices: tuple[SliceFacts, ...]
     looked_at: int
+    weak: tuple[str, ...] = ()
     items: tuple[Mistake, ...] = ()
 
     def without_rows(self) -> Slices:

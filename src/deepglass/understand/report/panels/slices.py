@@ -32,12 +32,12 @@ def panel(facts: Facts) -> Panel | None:
 
 def _lead(one: Slices) -> str:
     """What is beyond chance, in words."""
-    looked_at, weak = plural(one.looked_at, "slice"), [label(s.words, 90) for s in one.slices if s.weak]
+    looked_at, weak = plural(one.looked_at, "slice"), [f"<b>{label(words, 90)}</b>" for words in one.weak]
     if not weak:
         return f"<p>None of the {looked_at} is worse than the rest beyond chance.</p>"
     are = "one is" if len(weak) == 1 else f"{count(len(weak))} are"
-    named = "; ".join(f"<b>{words}</b>" for words in weak)
-    return f"<p>Of {looked_at} {are} worse than the rest beyond chance: {named}.</p>"
+    more = f"; of the other rows {'; '.join(weak[1:])}" if weak[1:] else ""
+    return f"<p>Of {looked_at} {are} worse than the rest beyond chance: {weak[0]}{more}.</p>"
 
 
 def _table(one: Slices) -> str:
@@ -67,11 +67,12 @@ def _whole(one: Slices, across: Axis) -> str:
 
 def _row(metric: str, part: SliceFacts, across: Axis, beside: float) -> str:
     value, rows = figure(metric, part.figure.value), plural(part.rows, "row")
+    said = text(f"{part.words}: {metric_name(metric)} {value}, {rows}")
     name = label(part.words, 70)
     if part.items:
         name = (
             f'<button type="button" data-items="{" ".join(map(str, part.items))}" data-count="{part.rows}" '
-            f'aria-pressed="false" aria-label="{text(part.words)}: {value}, {rows}">{name}</button>'
+            f'aria-pressed="false" aria-label="{said}">{name}</button>'
         )
     tag = ' <span class="tag warn">weak</span>' if part.weak else ""
     return (
