@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from deepglass.nn.recurrent import Recurrent
+from deepglass.nn.recurrent import Recurrent, gates_of
 
 CELLS = ["rnn", "gru", "lstm"]
 LENGTHS = torch.tensor([5, 1, 3])
@@ -58,6 +58,24 @@ def test_a_normed_cell_does_not_care_for_the_scale_of_its_inputs(cell: str):
     once, loud = rows(), rows() * 100
     torch.testing.assert_close(normed(once, MASK).last, normed(loud, MASK).last, rtol=1e-2, atol=1e-2)
     assert not torch.allclose(plain(once, MASK).last, plain(loud, MASK).last, atol=1e-2)
+
+
+@pytest.mark.parametrize("layer_norm", [False, True])
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_states_follow_from_the_gates(cell: str, layer_norm: bool):
+    torch.manual_seed(0)
+    layer = Recurrent(cell, 4, 6, layer_norm=layer_norm).layers[0][0]
+    states = layer(rows())[0]
+    gates = gates_of(layer, rows(), states)
+    h = c = torch.zeros(3, 6)
+    for t in range(5):
+        at = {name: gate[:, t] for name, gate in gates.items()}
+        if cell == "gru":
+            h = at["keep"] * h + (1 - at["keep"]) * at["new"]
+        else:
+            c = at["keep"] * c + at["input"] * at["new"]
+            h = at["output"] * torch.tanh(layer.cell_norm(c) if layer_norm else c)
+        torch.testing.assert_close(h, states[:, t])
 
 
 def test_recurrent_weights_turn_and_an_lstm_begins_by_remembering():

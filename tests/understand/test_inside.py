@@ -1,80 +1,149 @@
-"""Inside the network: illnesses planted and found, a healthy network left in peace, boundaries, visions."""
+"""Inside the network: illnesses that come of real training and go by the cure that is named, boundaries, an example."""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 import deepglass as dg
-from deepglass.run.grounds import SIDE, moments_of
-from deepglass.run.watching import Moment, alarms
+from deepglass.api import spec_of
+from deepglass.errors import SpecError
+from deepglass.run.grounds import moments_of
+from deepglass.run.health import Moment, alarms
+from deepglass.run.planes import SIDE
+from deepglass.run.prepare import stored
+from deepglass.training.events import Listener
+from deepglass.training.plan import Plan
+from deepglass.understand.inside.example import example_of, heard
 
-SMALL = {"width": 24, "members": 1, "dropout": 0.0}
+SMALL = {"trunk": "mlp", "width": 24, "members": 1, "dropout": 0.0}
 
 
 def _rings(rows: int = 300) -> pl.DataFrame:
-    """Inside or outside of a circle: no straight line tells."""
+    """Inside or outside of a circle, whatever the colour: no straight line tells."""
     random = np.random.default_rng(0)
     x, y = random.uniform(-1, 1, (2, rows))
-    return pl.DataFrame({"x": x, "y": y, "where": np.where(x**2 + y**2 < 0.5, "inside", "outside")})
+    colour = random.choice(["red", "green", "blue"], rows)
+    return pl.DataFrame({"x": x, "y": y, "colour": colour, "where": np.where(x**2 + y**2 < 0.5, "inside", "outside")})
 
 
-def _train(path: Path, network: dict, training: dict | None = None, steps: int = 40, source: object = None) -> dg.Run:
-    settings = {"trunk": "mlp", **SMALL, **network}
-    data = _rings() if source is None else source
+def _waves(rows: int = 120, length: int = 100) -> pl.DataFrame:
+    """Series whose first values are the answer, so that it must be carried to their end."""
+    x = np.random.default_rng(0).normal(size=(rows, length)) * 0.3
+    return pl.DataFrame({"wave": pl.Series(x.tolist()), "where": 2 * x[:, :20].sum(1) + 10 * np.sign(x[:, 0])})
+
+
+def _train(
+    path: Path,
+    network: dict,
+    training: dict | None = None,
+    steps: int = 40,
+    source: object = None,
+    listeners: tuple[Listener, ...] = (),
+) -> dg.Run:
     return dg.train(
-        data, "where", out=path, baselines=False, steps=steps, network=settings, training=training or {}, seed=1
+        _rings().drop("colour") if source is None else source,
+        "where",
+        out=path,
+        baselines=False,
+        steps=steps,
+        network=network if "trunk" in network else {**SMALL, **network},
+        training=training or {},
+        seed=1,
+        listeners=list(listeners),
     )
 
 
-def _kinds(run: dg.Run) -> str:
-    return " ".join(run.metrics["health"])
+def _said(run: dg.Run, kind: str) -> list[str]:
+    return [s for s in run.metrics["health"] if f"({kind}" in s]
 
 
-def test_a_healthy_network_raises_no_alarm(tmp_path: Path) -> None:
-    run = _train(tmp_path / "run", {"depth": 2, "activation": "relu"}, steps=120)
-    assert run.metrics["health"] == []
-    assert run.metrics["test"]["where"]["accuracy"] > 0.8  # it is healthy indeed
+@pytest.fixture(scope="module")
+def healthy(tmp_path_factory: pytest.TempPathFactory) -> dg.Run:
+    path = tmp_path_factory.mktemp("healthy") / "run"
+    return _train(path, {"depth": 2, "activation": "relu"}, steps=200, source=_rings())
 
 
-def test_a_huge_rate_kills_relus(tmp_path: Path) -> None:
-    run = _train(tmp_path / "run", {"depth": 3, "activation": "relu"}, {"learning_rate": 5.0})
-    said = _kinds(run)
-    assert "layer 3 (trunk.body." in said
-    assert "(dead" in said
-    assert "training.learning_rate (5)" in said
-    assert "network.activation=leaky_relu" in said
+def test_a_healthy_network_raises_no_alarm(healthy: dg.Run) -> None:
+    assert healthy.metrics["health"] == []
+    assert healthy.metrics["test"]["where"]["accuracy"] > 0.8  # it is healthy indeed
 
 
-def test_large_steps_saturate_tanh(tmp_path: Path) -> None:
-    run = _train(tmp_path / "run", {"depth": 2, "activation": "tanh"}, {"learning_rate": 2.0})
-    assert "saturated" in _kinds(run)
-    assert "network.norm=layer" in _kinds(run)
+# -- illnesses and their cures ---------------------------------------------------------------------------------------
 
 
-def test_a_deep_sigmoid_network_has_vanishing_gradients(tmp_path: Path) -> None:
-    run = _train(tmp_path / "run", {"depth": 10, "activation": "sigmoid"})
-    (said,) = [s for s in run.metrics["health"] if "vanishing" in s]
+def test_a_huge_rate_kills_relus_and_the_rate_that_is_named_does_not(tmp_path: Path) -> None:
+    network = {"depth": 3, "activation": "relu"}
+    said = " ".join(_said(_train(tmp_path / "ill", network, {"learning_rate": 2.0}), "dead"))
+    assert "layer 2 (trunk.body.4)" in said
+    assert "training.learning_rate=0.004 (it is 2)" in said
+    assert "activation" not in said  # at such a rate, another activation would not help
+    assert _train(tmp_path / "cured", network, {"learning_rate": 0.004}).metrics["health"] == []
+
+
+def test_large_steps_saturate_tanh_and_the_rate_that_is_named_does_not(tmp_path: Path) -> None:
+    network = {"depth": 2, "activation": "tanh"}
+    said = _said(_train(tmp_path / "ill", network, {"learning_rate": 2.0}), "saturated")
+    assert said[0].startswith("layer 1 (trunk.body.0)")
+    rate = float(re.search(r"learning_rate=([\d.]+)", said[0])[1])  # type: ignore[index]
+    assert _train(tmp_path / "cured", network, {"learning_rate": rate}).metrics["health"] == []
+
+
+def test_gradients_vanish_in_a_deep_sigmoid_network_and_not_with_relu(tmp_path: Path) -> None:
+    (said,) = _said(_train(tmp_path / "ill", {"depth": 10, "activation": "sigmoid"}), "vanishing")
     assert said.startswith("layer 1 (trunk.body.0)")
     assert "network.activation=relu" in said
+    assert _train(tmp_path / "cured", {"depth": 10, "activation": "relu"}).metrics["health"] == []
 
 
-def test_gradients_that_explode_are_named_with_the_clip() -> None:
-    layer = "recurrent layer 1 (trunk.body.layers.0.0)"
-    calm = Moment(10, {}, {}, {layer: 0.02}, 0.03, layer, 0.02)
-    assert alarms([calm], "rnn", 0.01) == []
-    (alarm,) = alarms([calm, Moment(20, {}, {}, {layer: 0.5}, 240.0, layer, 0.1)], "rnn", 0.01)
-    assert alarm.layer == layer
-    assert "240 times its weights" in alarm.text
-    assert "training.clip=1" in alarm.cure
-    assert "network=lstm" in alarm.cure
-    (broken,) = alarms([calm, calm._replace(broken=2)], "rnn", 0.01, clip=1.0)
+def test_gradients_explode_over_time_without_a_clip_and_not_with_it(tmp_path: Path) -> None:
+    network = {"trunk": "rnn", "width": 32, "bidirectional": False, "dropout": 0.0}
+    training = {"learning_rate": 0.4, "optimizer": "sgd", "clip": 0}
+    (said,) = _said(_train(tmp_path / "ill", network, training, source=_waves()), "exploding")
+    assert "training.clip=1" in said
+    assert "network=lstm" in said
+    cured = _train(tmp_path / "cured", network, {**training, "clip": 1}, source=_waves())
+    assert _said(cured, "exploding") == []
+
+
+def test_gates_are_watched_and_each_direction_has_its_name(tmp_path: Path) -> None:
+    class Heard(Listener):
+        told: list[str] = []
+
+        def ailing(self, text: str, step: int) -> None:
+            self.told.append(text)
+
+    network = {"trunk": "lstm", "width": 8}
+    run = _train(tmp_path / "run", network, {"learning_rate": 2.0}, source=_waves(60, 20), listeners=(Heard(),))
+    said = _said(run, "saturated")
+    assert any(s.startswith("recurrent layer 1, backwards (trunk.recurrent.layers.0.1)") for s in said)
+    assert len({t.partition(":")[0] for t in Heard.told if "saturated" in t}) == sum(
+        "saturated" in t for t in Heard.told
+    )
+    last = json.loads((run.path / "health.jsonl").read_text().splitlines()[-1])
+    gates = last["gates"]["recurrent layer 1 (trunk.recurrent.layers.0.0)"]
+    assert set(gates) == {"input", "keep", "output"}
+    assert all(0 <= shut + open_ <= 1 for shut, open_ in gates.values())
+    html = dg.report(run.path, source=_waves(60, 20)).read_text()
+    assert "An open keep gate carries the state on" in html
+
+
+def test_only_what_is_not_so_already_is_advised() -> None:
+    plan = Plan(10, 8, 5, 5, 5, learning_rate=0.002, clip=1.0)
+    layer = "conv 1 (trunk.body.0)"
+    moment = Moment(10, {layer: 0.9}, {}, {layer: 0.02})
+    (alarm,) = alarms([moment], {"trunk": "mlp", "norm": "batch"}, plan)
+    assert alarm.cure == "network.activation=leaky_relu or training.learning_rate=0.0002 (it is 0.002)"
+    (broken,) = alarms([moment._replace(dead={}, broken=2)], {"trunk": "rnn"}, plan)
     assert "2 times" in broken.text
     assert "training.clip" not in broken.cure
+    assert alarms([moment._replace(dead={layer: 0.5})], {"trunk": "mlp"}, plan) == []
 
 
 def test_watching_changes_no_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,30 +156,79 @@ def test_watching_changes_no_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert watched.metrics["weights_sha256"] == alone.metrics["weights_sha256"]
 
 
-def test_the_boundary_is_where_the_circle_is(tmp_path: Path) -> None:
-    run = _train(tmp_path / "run", {"depth": 2}, steps=200)
-    moments = moments_of(run.path)
+# -- boundaries ------------------------------------------------------------------------------------------------------
+
+
+def test_the_boundary_is_where_the_circle_is(healthy: dg.Run) -> None:
+    moments = moments_of(healthy.path)
     assert moments[0].step == 0
     assert moments[-1].step == 200
     ground = moments[-1].ground
     assert ground is not None
     line = np.linspace(-1.12, 1.12, SIDE)
     inside = (line[None] ** 2 + line[:, None] ** 2) < 0.5
-    named = run.predictor.outputs[0].class_names.index("inside")
+    named = healthy.predictor.outputs[0].class_names.index("inside")
     assert ((ground.value.reshape(SIDE, SIDE) == named) == inside).mean() > 0.85
 
 
-def test_the_report_shows_it_and_leaves_rows_out_when_asked(tmp_path: Path) -> None:
-    run = _train(tmp_path / "run", {"depth": 2, "activation": "relu"}, steps=60)
-    html = dg.report(run.path, source=_rings()).read_text()
-    for title in ("Health of the network", "The boundary", "One example, layer by layer"):
+def test_the_boundary_over_two_columns_that_were_asked_for_has_its_past(healthy: dg.Run) -> None:
+    before = {n: t.clone() for n, t in healthy.network.state_dict().items()}
+    html = dg.report(healthy, source=_rings(), boundary="colour,x").read_text()
+    panel = html.partition('<section id="boundary"')[2].partition("</section>")[0]
+    assert "colour and x" in panel
+    assert "y held at its typical value" in panel
+    assert ">green<" in panel
+    assert 'data-steps="step 0|' in panel
+    assert panel.count("<h3>") == 2  # and the learned space
+    assert all(torch.equal(t, before[n]) for n, t in healthy.network.state_dict().items())
+    hidden = dg.report(healthy, samples=False, source=_rings(), boundary="colour,x").read_text()
+    assert ">green<" not in hidden
+
+
+@pytest.mark.parametrize(
+    ("pair", "said"),
+    [("x,yy", "did you mean 'y'"), ("x", "expected two columns"), ("x,x", "twice"), ("x,where", "no input 'where'")],
+)
+def test_a_boundary_that_cannot_be_drawn_is_refused(healthy: dg.Run, pair: str, said: str) -> None:
+    with pytest.raises(SpecError, match=said):
+        dg.report(healthy, source=_rings(), boundary=pair)
+
+
+def test_the_report_shows_it_and_leaves_rows_out_when_asked(healthy: dg.Run) -> None:
+    html = dg.report(healthy, source=_rings()).read_text()
+    for title in ("Health of the network", "The boundary", "One example, layer by layer", "The network"):
         assert title in html
     assert 'class="rows"><circle' in html
     assert "The learned space" in html
-    html = dg.report(run.path, samples=False, source=_rings()).read_text()
+    html = dg.report(healthy, samples=False, source=_rings()).read_text()
     assert "The boundary" in html
     assert "One example" not in html
     assert 'class="rows"><circle' not in html
+
+
+# -- an example and visions ------------------------------------------------------------------------------------------
+
+
+def test_words_stand_along_both_directions(tmp_path: Path) -> None:
+    texts = [" ".join(["good" if i % 2 else "bad", *["word"] * (i % 4), "end"]) for i in range(60)]
+    source = pl.DataFrame({"text": texts, "where": ["up" if i % 2 else "down" for i in range(60)]})
+    settings = {"network": {"trunk": "gru", "width": 8}, "inputs": [{"name": "text", "kind": "text"}]}
+    run = dg.train(source, "where", out=tmp_path / "run", baselines=False, steps=4, **settings)
+    prepared = stored(run.folder, spec_of(source, None, {}, run.spec))
+    example = example_of(prepared, run.objective, "cpu")
+    assert example is not None
+    forth, back = (s for s in example.stops if s.layer.startswith("recurrent"))
+    assert "backwards" in back.layer
+    words = texts[example.row].split()
+    assert [word for _, word in forth.marks] == words
+    assert forth.marks[0][0] == pytest.approx(0.5 / len(words))
+    assert back.marks == forth.marks
+
+    batch = prepared.dataset(np.array([example.row]), "cpu").batch(torch.zeros(1, dtype=torch.long))
+    states = []
+    run.network.trunk.recurrent.register_forward_hook(lambda _m, _i, read: states.append(read.values))
+    found = heard(run.objective, batch)
+    torch.testing.assert_close(found[back.layer], states[0][..., 8:])  # in the order of the words
 
 
 def test_a_class_would_like_to_see_its_own_pictures(tmp_path: Path) -> None:

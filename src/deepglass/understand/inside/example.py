@@ -78,7 +78,16 @@ def _grey(share: np.ndarray) -> np.ndarray:
 
 
 def _vectors(objective: Objective, batch: Batch, times: Times | None) -> list[Stop]:
-    """What each layer with weights gives, after its bend where one follows at once."""
+    """What each layer with weights gives; of many layers some."""
+    kept = list(heard(objective, batch).items())
+    if len(kept) > STOPS:
+        kept = [kept[i] for i in np.unique(np.linspace(0, len(kept) - 1, STOPS).round().astype(int))]
+    members = objective.network.members
+    return [_stop(name, value[0].numpy(), members, times) for name, value in kept]
+
+
+def heard(objective: Objective, batch: Batch) -> dict[str, Tensor]:
+    """Layer -> what it gives for the first row, after its bend where one follows at once; in the order of the pass."""
     hearing = _Hearing(objective)
     hooks = [m.register_forward_hook(hearing.leave(n)) for n, m in objective.named_modules() if n]
     hooks += [m.register_forward_pre_hook(hearing.begin) for m in objective.modules() if isinstance(m, Recurrent)]
@@ -88,11 +97,7 @@ def _vectors(objective: Objective, batch: Batch, times: Times | None) -> list[St
     finally:
         for hook in hooks:
             hook.remove()
-    kept = list(hearing.heard.items())
-    if len(kept) > STOPS:
-        kept = [kept[i] for i in np.unique(np.linspace(0, len(kept) - 1, STOPS).round().astype(int))]
-    members = objective.network.members
-    return [_stop(name, value[0].numpy(), members, times) for name, value in kept]
+    return hearing.heard
 
 
 class _Hearing:

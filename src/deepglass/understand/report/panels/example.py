@@ -56,7 +56,8 @@ def _over_time(stop: Stop) -> str:
         f'<span style="left:{100 * at:.2f}%">{text(shorten(said, _LONGEST))}</span>' for at, said in stop.marks
     )
     unit = f'<p class="dim">{stop.unit}</p>' if stop.unit else ""
-    return f'<div class="overtime">{picture}<div class="{"figures" if stop.unit else "words"}">{marks}</div>{unit}</div>'
+    css = "figures" if stop.unit else "words"
+    return f'<div class="overtime">{picture}<div class="{css}">{marks}</div>{unit}</div>'
 
 
 def _bars(stop: Stop) -> str:
