@@ -34,7 +34,7 @@ def _lead(one: Slices) -> str:
     """What is beyond chance, in words."""
     looked_at, weak = plural(one.looked_at, "slice"), [f"<b>{label(words, 90)}</b>" for words in one.weak]
     if not weak:
-        return f"<p>None of the {looked_at} is worse than the rest beyond chance.</p>"
+        return f"<p>Of {looked_at} not one is worse than the rest beyond chance.</p>"
     are = "one is" if len(weak) == 1 else f"{count(len(weak))} are"
     more = f"; of the other rows {'; '.join(weak[1:])}" if weak[1:] else ""
     return f"<p>Of {looked_at} {are} worse than the rest beyond chance: {weak[0]}{more}.</p>"

@@ -1,0 +1,241 @@
+"""Slices: where a run errs more is found and told, alone or by two columns, and chance is not taken for it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+import pytest
+from conftest import Command
+from test_report import EVIL, NAN, base, checked, class_output
+
+import deepglass
+from deepglass.data.sources import read
+from deepglass.features.base import Column
+from deepglass.features.binary import Binary
+from deepglass.features.category import Category
+from deepglass.features.set import Set
+from deepglass.run.prepare import settle
+from deepglass.run.run import Run
+from deepglass.run.spec import DataSpec, Spec
+from deepglass.understand.doctor.base import Case
+from deepglass.understand.doctor.measured import Measure, measures_of
+from deepglass.understand.judged import judged
+from deepglass.understand.report.output_facts import Figure, Mistake
+from deepglass.understand.report.slice_facts import SliceFacts, Slices
+from deepglass.understand.slices import cut_up, slices_by, weak_slices
+
+ROWS = 1500
+
+
+class Made(NamedTuple):
+    """A run whose data hide two weak slices: `sold` is a coin in the west, `price` is vague for the young."""
+
+    frame: pl.DataFrame
+    run: Run
+    tested: pl.DataFrame
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    random = np.random.default_rng(0)
+    size, age = random.normal(size=ROWS), random.uniform(20, 60, ROWS)
+    place = random.choice(["north", "south", "west", "east"], ROWS)
+    sold = np.where(np.where(place == "west", random.normal(size=ROWS), size) > 0, "yes", "no")
+    price = 100 * size + 5 * age + random.normal(size=ROWS) * np.where(age < 30, 80, 5)
+    frame = pl.DataFrame({"size": size, "age": age, "place": place, "sold": sold, "price": price})
+    folder = tmp_path_factory.mktemp("slices")
+    frame.write_csv(folder / "houses.csv")
+    quick = {"epochs": 12, "baselines": False, "training": {"threads": 1}}
+    quick |= {"network": {"trunk": "mlp", "members": 1, "width": 64}}
+    run = deepglass.train(folder / "houses.csv", ["sold", "price"], out=folder / "run", **quick)
+    tested = frame[run.folder.split().filter(pl.col("split") == "test")["row"]]
+    return Made(frame, run, tested)
+
+
+def test_planted_slices_are_found_with_their_rows(made: Made) -> None:
+    findings = deepglass.inspect(made.run.spec.data.source, ["sold", "price"], run=made.run).findings
+    found = next(f for f in findings if f.kind == "weak_slice")
+    assert re.search(
+        r"sold: where place is 'west' \(\d+ rows\) \d\d\.\d% of the answers are wrong, else \d\.\d%", found.text
+    )
+    assert re.search(r"price: where age is from 20\.\S* to \S+ \(\d+ rows\) the answers are off by", found.text)
+    assert found.text.endswith("a column that tells them apart would help")
+    assert found.text.count("where ") == 2
+    assert found.columns == ("place", "age")
+    assert found.fix == ""
+    assert 0.99 <= found.sure < 1
+    rows = made.frame[list(found.rows)]
+    assert ((rows["place"] == "west") | (rows["age"] < 33)).all()
+    assert rows["place"].eq("west").sum() == made.tested["place"].eq("west").sum()
+
+
+def test_the_command_says_the_same(made: Made, command: Command) -> None:
+    source = made.run.spec.data.source
+    words = ("inspect", source, "--target", "sold", "--target", "price", "--run", made.run.path, "--json")
+    said = json.loads(command(*words).out)["findings"]
+    (found,) = (f for f in said if f["kind"] == "weak_slice")
+    assert "place is 'west'" in found["text"]
+    assert set(found["rows"]) <= set(made.run.folder.split().filter(pl.col("split") == "test")["row"])
+
+
+def test_the_report_has_a_line_a_slice(made: Made) -> None:
+    html = deepglass.report(made.run).read_text()
+    section = re.search(r'<section id="slices".*?</section>', html, re.S)
+    assert section is not None
+    sold, price = section.group().split('<h3 class="output">')[1:]
+    lines = re.findall(r"<tr><th.*?</tr>", sold, re.S)
+    west = next(line for line in lines if "place is &#x27;west&#x27;" in line)
+    answers = pl.read_parquet(made.run.path / "predictions.parquet")
+    wrong = (answers["sold.value"] != answers["sold.true"]).filter(made.tested["place"] == "west")
+    assert f"{100 - 100 * wrong.mean():.1f}\N{NO-BREAK SPACE}%" in west  # type: ignore[operator]
+    assert ">weak<" in west
+    assert sum(">weak<" in line for line in lines) == 1
+    assert "one is worse than the rest beyond chance" in price
+    places = re.search(r'data-items="([\d ]+)"', west)
+    assert places is not None
+    cards = re.findall(r"<article.*?</article>", sold[sold.index("<template>") :], re.S)
+    assert all("<dd>west</dd>" in cards[int(i)] for i in places.group(1).split())
+
+
+def told(*slices: SliceFacts, **more: object) -> Slices:
+    whole = Figure(0.9, 0.88, 0.92)
+    facts = {"output": 0, "name": "y", "metric": "accuracy", "whole": whole, "rows": 900, "looked_at": len(slices)}
+    return Slices(slices=slices, **{**facts, **more})  # type: ignore[arg-type]
+
+
+def test_rows_are_shown_on_a_click_and_left_out_where_asked() -> None:
+    item = Mistake(row=7, truth="yes", predicted="no", values={"secret": "Mrs Smith"})
+    weak = SliceFacts(f"a is {EVIL!r}", 40, Figure(0.5, 0.35, 0.65), True, (0,))
+    facts = base(outputs=(class_output(),), slices=(told(weak, weak=("a",), items=(item,)),))
+    html = checked(facts)
+    assert 'data-items="0" data-count="40"' in html
+    assert "Mrs Smith" in html
+    bare = checked(facts.without_rows())
+    assert "a is" in bare
+    assert "Mrs Smith" not in bare
+    assert "data-items" not in bare
+
+
+def test_a_figure_without_an_interval_or_a_row_without_words_does_no_harm() -> None:
+    far = SliceFacts("day (time) is from 2021-01-01 to 2021-07-02", 40, Figure(1e6), False, (0,))
+    item = Mistake(row=7, truth="", predicted="MAE 3")
+    html = checked(base(slices=(told(far, metric="mae", whole=Figure(2.0, NAN, NAN), items=(item,)),)))
+    assert "true <b>" not in html[html.index('class="sliced"') :].split("</template>")[0]
+    assert checked(base(slices=(told(),))).count('id="slices"') == 0
+
+
+# -- beyond chance -----------------------------------------------------------------------------------------------
+
+
+def measured(random: np.random.Generator, rows: int) -> list[Measure]:
+    numbers = [Measure(f"x{i}", "", random.normal(size=rows)) for i in range(5)]
+    codes = [(k, random.integers(0, k, rows).astype(float)) for k in (2, 3, 5, 9)]
+    return [*numbers, *(Measure(f"c{k}", "", v, tuple(map(str, range(k)))) for k, v in codes)]
+
+
+@pytest.mark.parametrize("kind", ["rare", "frequent", "heavy"])
+@pytest.mark.parametrize("rows", [150, 1500])
+def test_nothing_is_named_where_errors_are_chance(kind: str, rows: int) -> None:
+    alarms = 0
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        slices = slices_by(measured(random, rows), np.ones(rows, bool))
+        draw = random.pareto(1.2, rows) if kind == "heavy" else random.random(rows) < (0.02 if kind == "rare" else 0.4)
+        alarms += bool(weak_slices(slices, draw.astype(float)))
+    assert alarms == 0  # at most one in a hundred is allowed
+
+
+def test_two_columns_are_named_where_one_does_not_explain_it() -> None:
+    random = np.random.default_rng(0)
+    measures = measured(random, 2000)
+    young, second = measures[0].values < np.quantile(measures[0].values, 0.25), measures[6].values == 1
+    wrong = random.random(2000) < np.where(young & second, 0.6, 0.08)
+    (weak,) = weak_slices(slices_by(measures, np.ones(2000, bool)), wrong.astype(float))
+    assert re.fullmatch(r"x0 is from \S+ to \S+ and c3 is '1'", weak.slice.words)
+    assert (weak.slice.inside == (young & second)).mean() > 0.99
+    (alone,) = weak_slices(slices_by(measures, np.ones(2000, bool)), (random.random(2000) < 0.05 + 0.4 * second) * 1.0)
+    assert alone.slice.words == "c3 is '1'"
+
+
+def test_little_is_said_of_few_rows() -> None:
+    measures = measured(np.random.default_rng(0), 30)
+    assert slices_by(measures, np.ones(30, bool)) == []
+    assert weak_slices([], np.ones(30)) == []
+
+
+# -- what rows have in common ------------------------------------------------------------------------------------
+
+
+def words(kind: str, raw: pl.Series, rows: int) -> list[str]:
+    return [s.words for s in slices_by(measures_of(kind, raw.name, raw, {}), np.ones(rows, bool))]
+
+
+def test_dates_are_days_months_and_weekdays() -> None:
+    days = pl.date_range(pl.date(2021, 1, 1), pl.date(2022, 12, 31), eager=True).alias("day")
+    said = words("date", days, len(days))
+    assert "day (time) is from 2021-01-01 to 2021-07-02" in said
+    assert "day (month) is 'March'" in said
+    assert "day (day of the week) is 'Sunday'" in said
+    assert not any("hour" in word for word in said)
+    hours = pl.datetime_range(pl.datetime(2021, 1, 1), pl.datetime(2021, 1, 20), "1h", eager=True).alias("at")
+    said = words("date", hours, len(hours))
+    assert "at (time) is from 2021-01-01 to 2021-01-05 18:00" in said
+    assert not any("month" in word for word in said)
+
+
+def test_frequent_and_missing_values_are_slices_of_their_own() -> None:
+    gains = pl.Series("gain", [0.0] * 90 + [float(v) for v in range(1, 31)] + [None] * 30)
+    assert words("number", gains, 150) == ["gain is missing", "gain is 0", "gain is from 1 to 30"]
+
+
+def test_pictures_that_nobody_opened_are_not_missing() -> None:
+    values = np.where(np.arange(200) < 100, np.nan, np.arange(200.0))
+    said = [s.words for s in slices_by([Measure("photo", "brightness", values, looked=False)], np.ones(200, bool))]
+    assert len(said) == 4
+    assert not any("missing" in word for word in said)
+
+
+def test_dark_pictures_are_a_slice() -> None:
+    random = np.random.default_rng(0)
+    light = np.tile([20.0, 90.0, 160.0, 230.0], 100)
+    pictures = np.clip(light[:, None, None] + random.normal(0, 8, (400, 8, 8)), 0, 255).astype(np.uint8)
+    labels = random.choice(["cat", "dog"], 400)
+    table = read((pictures, labels))
+    taken, features = settle(table, Spec(data=DataSpec(source="made")))
+    case = Case(table, tuple(taken), tuple(features), np.arange(400))
+    answer = Category(name="y").fit([pl.Series(labels)])
+    truth = answer.encode(pl.Series(labels))
+    said = np.where((light == 20) & (random.random(400) < 0.5), 3 - truth.values, truth.values)
+    cut = cut_up(case, answer, {"log_probs": np.log(np.eye(2)[said - 1] + 1e-6)}, truth, {})
+    assert cut is not None
+    (weak,) = cut.weak
+    assert "(brightness) is from" in weak.slice.words
+    assert (weak.slice.inside == (light == 20)).all()
+
+
+# -- how right each answer is ------------------------------------------------------------------------------------
+
+
+def test_yes_or_no_is_judged_by_the_run_s_own_threshold() -> None:
+    feature = Binary(name="paid").fit([pl.Series(["no"] * 9 + ["yes"])])
+    truth = feature.encode(pl.Series(["yes", "yes", "no", None]))
+    probs = np.array([0.3, 0.1, 0.3, 0.3])
+    best = {"log_probs": np.log(np.stack([1 - probs, probs], 1))}
+    found = judged(feature, best, truth, {"threshold": 0.2})
+    assert found is not None
+    np.testing.assert_array_equal(found.errors, [0, 1, 1, np.nan])
+
+
+def test_other_kinds_are_judged_by_their_score_of_one_row() -> None:
+    feature = Set(name="labels").fit([pl.Series([["a", "b"], ["b"], ["a", "c"]])])
+    truth = feature.encode(pl.Series([["a", "b"], ["a"], None]))
+    log_odds = np.array([[5.0, 5.0, -5.0], [-5.0, 5.0, -5.0], [0.0, 0.0, 0.0]])
+    found = judged(feature, {"log_odds": log_odds}, truth, {})
+    assert found is not None
+    assert found.metric == "f1_micro"
+    np.testing.assert_allclose(found.values, [1, 0, np.nan])
+    assert judged(feature, {"log_odds": log_odds}, Column(truth.values, np.zeros(3, bool)), {}) is not None
