@@ -10,6 +10,8 @@ import torch
 
 import deepglass
 from deepglass.errors import SourceError, SpecError
+from deepglass.nn.pretrained import PretrainedTexts, find
+from deepglass.nn.tokens import Field
 
 transformers = pytest.importorskip("transformers", reason="the extra `pretrained` is not installed")
 
@@ -87,6 +89,25 @@ def test_encoders_that_give_maps_fit_as_well(kind, tmp_path):
     assert set(run.metrics["test"]["label"]) > {"accuracy", "log_loss"}
 
 
+SMALL = {"d_model": 16, "encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 2}
+SMALL |= {"decoder_attention_heads": 2, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32, "vocab_size": 8}
+
+
+@pytest.mark.parametrize("kind", ["whisper", "spectrogram"])
+def test_a_model_of_spectrograms_is_no_model_of_texts_or_pictures(kind, tmp_path):
+    if kind == "whisper":
+        tokens = dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id"), 1)
+        config = transformers.WhisperConfig(**SMALL, **tokens, num_mel_bins=8, max_source_positions=20)
+        transformers.WhisperModel(config).save_pretrained(tmp_path / kind)
+    else:
+        sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+        transformers.ASTModel(transformers.ASTConfig(**sizes, max_length=32)).save_pretrained(tmp_path / kind)
+    texts = {"text": [f"red leaf {i}" for i in range(40)], "label": ["a", "b"] * 20}
+    with pytest.raises(SourceError, match=r"\[bad-value\] network.pretrained: .* reads spectrograms"):
+        learn(tmp_path / kind, tmp_path / "run", texts)
+    assert not (tmp_path / "run").exists()
+
+
 WORDS = ["red", "green", "small", "large", "stone", "leaf"]
 
 
@@ -124,3 +145,22 @@ def test_a_text_comes_in_the_models_own_codes_and_the_run_needs_its_folder_no_mo
     shutil.rmtree(reader)
     rows = [{"text": "stone red"}, {"text": None}]
     assert deepglass.Run(out).predict(rows) == run.predict(rows)
+
+
+@pytest.mark.parametrize("kind", ["t5", "gpt2"])
+def test_of_an_encoder_with_a_decoder_the_encoder_reads_and_widths_have_many_names(kind, reader):
+    config, model = {
+        "t5": (transformers.T5Config(vocab_size=8, d_model=16, d_kv=8, d_ff=32, num_layers=1, num_heads=2), "T5Model"),
+        "gpt2": (transformers.GPT2Config(vocab_size=8, n_embd=16, n_layer=1, n_head=2, eos_token_id=1), "GPT2Model"),
+    }[kind]
+    folder = reader.parent / kind
+    whole = getattr(transformers, model)(config).eval()
+    whole.save_pretrained(folder)
+    source = find(str(folder))
+    encoder = PretrainedTexts(source, freeze=True, rate=0.1)
+    encoder.read_weights()
+    codes = torch.tensor([[1, 2, 7], [1, 3, 0]])
+    tokens = encoder.eval()(Field(codes, torch.tensor([[True] * 3, [True, True, False]])))
+    assert (source.reads, source.width) == ("texts", 16)
+    expected = (whole.encoder if kind == "t5" else whole)(input_ids=codes[:1]).last_hidden_state
+    torch.testing.assert_close(tokens.values[:1], expected, atol=1e-5, rtol=1e-4)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -20,32 +20,24 @@ from torch.nn import functional as F
 from deepglass.errors import MissingExtra, SourceError
 from deepglass.nn.tokens import Field, Tokens, TokenShape
 
-_PICTURES = frozenset(["patch_size", "num_channels", "image_size", "hidden_sizes"])  # what configurations say
-_SOUNDS = frozenset(["conv_kernel", "conv_stride", "feat_extract_norm"])  # of wav2vec 2.0 and its kin
+Kind = Literal["pictures", "texts", "sounds"]
+_TAKES: dict[str, Kind] = {"pixel_values": "pictures", "input_ids": "texts", "input_values": "sounds"}
+_WAVES = frozenset(["conv_kernel", "conv_stride", "feat_extract_norm"])  # of wav2vec 2.0 and its kin
 _RATE = 16_000  # samples a second, where a model does not say
 _SIDE = 224  # of the pictures, for models that take any size
 _OF_FILES = ("transformers_version", "_name_or_path", "dtype", "torch_dtype")
 
 
 class Source(NamedTuple):
-    """A pretrained model: its name or folder, and what its configuration says; all but the name is plain JSON."""
+    """A pretrained model: its name or folder, what it reads, and what its configuration says; all is plain JSON."""
 
     name: str
+    reads: Kind
     config: Mapping[str, Any]
     mean: Sequence[float]
     std: Sequence[float]
     rate: int = _RATE  # samples a second of the sounds that it expects
     normalise: bool = True  # each sound to mean 0 and deviation 1
-
-    @property
-    def reads_sounds(self) -> bool:
-        """Whether it reads waves."""
-        return self.config.keys() >= _SOUNDS
-
-    @property
-    def reads_texts(self) -> bool:
-        """Whether it reads the codes of its own tokenizer, and neither pictures nor sounds."""
-        return _PICTURES.isdisjoint(self.config) and not self.reads_sounds
 
     @property
     def size(self) -> tuple[int, int]:
@@ -70,16 +62,30 @@ def find(name: str) -> Source:
         config = _transformers().AutoConfig.from_pretrained(_place(name))
     except (OSError, ValueError) as error:
         raise SourceError("not-found", f"network.pretrained: {name}: {str(error).partition(chr(10))[0]}") from error
-    config = getattr(config, "vision_config", config).to_dict()
-    if _PICTURES.isdisjoint(config) and not config.keys() >= _SOUNDS and "vocab_size" not in config:
-        raise SourceError(
-            "bad-value", f"network.pretrained: {name} ({config.get('model_type')}) reads no pictures, texts or waves"
-        )
+    config = getattr(config, "vision_config", config)
+    reads = _reads(name, config)
+    width = getattr(config, "hidden_size", None)  # by whatever name this model has for it
+    config = config.to_dict() | ({"hidden_size": width} if width else {})
     config = {k: list(v) if isinstance(v, tuple) else v for k, v in config.items()}
     plain = {k: v for k, v in config.items() if isinstance(v, str | int | float | bool | list) and k not in _OF_FILES}
     steps = _preprocessing(name)
     mean, std = steps.get("image_mean", [0.5] * 3), steps.get("image_std", [0.5] * 3)
-    return Source(name, plain, mean, std, steps.get("sampling_rate", _RATE), steps.get("do_normalize", True))
+    return Source(name, reads, plain, mean, std, steps.get("sampling_rate", _RATE), steps.get("do_normalize", True))
+
+
+def _reads(name: str, config: Any) -> Kind:
+    """What a model reads, by what goes into it; one that expects spectrograms is none of ours."""
+    model = _transformers().MODEL_MAPPING.get(type(config), None)
+    model = model[0] if isinstance(model, tuple) else model
+    takes = getattr(model, "main_input_name", "")
+    if takes in _TAKES and (takes != "input_values" or config.to_dict().keys() >= _WAVES):
+        return _TAKES[takes]
+    what = "spectrograms" if takes in ("input_features", "input_values") else "neither pictures, texts nor waves"
+    raise SourceError(
+        "bad-value",
+        f"network.pretrained: {name} ({config.model_type}) reads {what}; take a model of pictures (such as DINOv2), of "
+        "texts (BERT) or of waves (wav2vec 2.0, HuBERT)",
+    )
 
 
 class PretrainedEncoder(nn.Module):
@@ -94,10 +100,10 @@ class PretrainedEncoder(nn.Module):
         self.source, self.freeze = source, freeze
         library = _transformers()
         settings = {k: v for k, v in source.config.items() if k != "model_type"}
-        if source.reads_sounds:
+        if source.reads == "sounds":
             settings["apply_spec_augment"] = False  # its spans may be longer than a short sound
-        self.model = library.AutoModel.from_config(
-            library.AutoConfig.for_model(source.config["model_type"], **settings)
+        self.model = _encoder(
+            library.AutoModel.from_config(library.AutoConfig.for_model(source.config["model_type"], **settings))
         )
         for parameter in self.model.parameters():
             parameter.requires_grad_(not freeze)
@@ -114,7 +120,7 @@ class PretrainedEncoder(nn.Module):
             model = _transformers().AutoModel.from_pretrained(_place(self.source.name), use_safetensors=True)
         except (OSError, ValueError) as error:
             raise SourceError("unreadable-file", f"network.pretrained: {self.source.name}: {error}") from error
-        self.model.load_state_dict(getattr(model, "vision_model", model).state_dict(), strict=False)
+        self.model.load_state_dict(_encoder(getattr(model, "vision_model", model)).state_dict(), strict=False)
 
     def train(self, mode: bool = True) -> Self:
         super().train(mode)
@@ -215,6 +221,11 @@ class PretrainedSounds(PretrainedEncoder):
             return waves
         centred = waves - waves.mean(1, keepdim=True)
         return centred / (centred.square().mean(1, keepdim=True) + 1e-7).sqrt()  # as transformers does
+
+
+def _encoder(model: Any) -> Any:
+    """A model that reads; of one that also writes (T5, BART) the part that reads."""
+    return model.get_encoder() if model.config.is_encoder_decoder else model
 
 
 def _transformers() -> Any:

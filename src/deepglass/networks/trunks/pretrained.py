@@ -61,7 +61,7 @@ class Pretrained(Trunk):
     @classmethod
     def settled(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
         found = _source(settings["pretrained"], settings.get("known"))._asdict()
-        return {"known": {k: found[k] for k in ("config", "mean", "std", "rate", "normalise")}}
+        return {"known": {k: found[k] for k in ("reads", "config", "mean", "std", "rate", "normalise")}}
 
     @classmethod
     def suits(cls, feature: Feature, settings: Mapping[str, Any]) -> Feature:
@@ -70,7 +70,7 @@ class Pretrained(Trunk):
             return _at_its_rate(feature, _source(settings["pretrained"], settings.get("known")))
         if not isinstance(feature, Text) or feature.unit or feature.tokenizer:
             return feature
-        if not _source(settings["pretrained"], settings.get("known")).reads_texts:
+        if _source(settings["pretrained"], settings.get("known")).reads != "texts":
             return feature
         return replace(feature, tokenizer=settings["pretrained"], max_words=min(feature.max_words, _MOST_TOKENS))
 
@@ -81,14 +81,12 @@ class Pretrained(Trunk):
         source = _source(settings["pretrained"], settings.get("known"))
         freeze, rate = settings.get("freeze", False), settings.get("rate", 0.1)
         if isinstance(feature, Text):
-            return PretrainedTexts(source, freeze=freeze, rate=rate) if source.reads_texts else None
+            return PretrainedTexts(source, freeze=freeze, rate=rate) if source.reads == "texts" else None
         if isinstance(feature, Audio):
-            return PretrainedSounds(source, freeze=freeze, rate=rate) if source.reads_sounds else None
-        if source.reads_texts or source.reads_sounds:
-            reads = "texts" if source.reads_texts else "sounds"
-            raise SpecError(
-                "bad-value", f"network.pretrained: {source.name} reads {reads}, but {feature.name!r} is a picture"
-            )
+            return PretrainedSounds(source, freeze=freeze, rate=rate) if source.reads == "sounds" else None
+        if source.reads != "pictures":
+            reads = f"{source.name} reads {source.reads}, but {feature.name!r} is a picture"
+            raise SpecError("bad-value", f"network.pretrained: {reads}")
         assert feature.channels_ is not None
         return PretrainedPictures(feature.prepare("unit"), feature.channels_, source, freeze=freeze, rate=rate)
 
@@ -99,7 +97,7 @@ class Pretrained(Trunk):
 
 
 def _at_its_rate(feature: Audio, source: Source) -> Audio:
-    if not source.reads_sounds:
+    if source.reads != "sounds":
         return feature
     if feature.rate not in (None, source.rate):
         raise SpecError(
