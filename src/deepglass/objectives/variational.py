@@ -100,7 +100,8 @@ class Variational(Redrawing):
         z = torch.randn(count, self.code, generator=generator, device=generator.device)
         noise = torch.randn(count, len(self.variance), generator=generator, device=generator.device)
         drawn = self.decoder(z).float().index_add(1, self.flat.numeric, self.variance.sqrt() * noise)
-        return self.flat.back(self._expected(drawn))
+        best = self.flat.back(self._expected(drawn))
+        return {n: _one(b["log_probs"], generator) if "log_probs" in b else b for n, b in best.items()}
 
     def _read(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Means and the logarithms of the deviations, (B, code) each."""
@@ -131,3 +132,13 @@ class Variational(Redrawing):
         squares = ((drawn[:, self.flat.numeric] - values).square() * present).sum(0)
         left = torch.where(present.any(0), squares / present.sum(0).clamp_min(1), self.variance)
         self.variance.lerp_(left.clamp_min(LEAST), FOLLOWS)
+
+
+def _one(log_probs: Tensor, generator: Generator) -> dict[str, Tensor]:
+    """One class of each row, drawn by its share: the most likely ones alone would lack all that is rare.
+
+    Shapes:
+        log_probs: (B, K).
+    """
+    drawn = torch.multinomial(log_probs.exp(), 1, generator=generator)
+    return {"log_probs": torch.full_like(log_probs, math.log(1e-6)).scatter(1, drawn, 0.0)}
