@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -22,7 +22,6 @@ from deepglass.understand.explain.row import Row
 
 KINDS = ("number", "category", "binary", "date", "vector", "set")
 MOST = 256  # columns; of more, gradients are taken
-QUICK = 8  # rows of the background in the fast mode
 TOP = 3  # columns whose dependence is told
 AVERAGED = 64  # rows of the background by which columns are replaced in deletion and insertion
 
@@ -38,22 +37,17 @@ def nothing() -> pl.Series:
     return pl.Series([None], dtype=pl.Null)
 
 
-def reasons(one: Row, mode: Literal["full", "fast"]) -> list[Reason]:
-    """A reason an output."""
+def reasons(one: Row) -> list[Reason]:
+    """A reason an output, by Shapley's rule."""
     explainer = one.explainer
     features = {f.name: f for f in explainer.predictor.inputs}
     names = list(features)
     _, encoded, said = explainer.background
     data = Dataset(encoded, {}, explainer.predictor.device)
-    fewer = min(QUICK, len(data)) if mode == "fast" else len(data)
-    others = data.batch(torch.arange(fewer)).inputs
+    others = data.batch(torch.arange(len(data))).inputs
     row = one.data.batch(torch.tensor([one.place])).inputs
-    if mode == "fast":
-        found = shapley.left_out(one.figures, row, others, names)
-        how = f"each column replaced by those of {fewer} others"
-    else:
-        found = shapley.shares(one.figures, row, others, names)
-        how = f"{'exact' if found.exact else 'sampled'} Shapley values, beside {said}"
+    found = shapley.shares(one.figures, row, others, names)
+    how = f"{'exact' if found.exact else 'sampled'} Shapley values, beside {said}"
     values = tuple(one.raw.get(f.column) for f in features.values())
     result = []
     for name, asked in one.asked.items():
@@ -67,10 +61,8 @@ def reasons(one: Row, mode: Literal["full", "fast"]) -> list[Reason]:
             Question(n, float(s), known(b), known(g), tuple(named.of(q)))
             for q, (n, s, b, g) in enumerate(zip(asked.names, *ends, strict=True))
         )
-        further: dict[str, Any] = {}
-        if mode == "full":
-            further = _further(one, name, row, others, parts)
-            further["checks"] = _checks(one, part, row, others, names, found)
+        further = _further(one, name, row, others, parts)
+        further["checks"] = _checks(one, part, row, others, names, found)
         kind = one.output(name).kind
         result.append(Reason(one.place, name, kind, one.answers[name], asked.unit, how, parts, asks, **further))
     return result

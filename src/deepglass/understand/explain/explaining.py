@@ -24,7 +24,7 @@ from deepglass.understand.explain.checks import Checks, curves, rank_correlation
 from deepglass.understand.explain.entries import Entry, changed, entries_of
 from deepglass.understand.explain.gradients import Attributed, integrated, quick, quiet, relative_gap
 from deepglass.understand.explain.nearest import Known, Neighbour, Neighbours
-from deepglass.understand.explain.parts import Named, Part, name_parts
+from deepglass.understand.explain.parts import Named, Part, name_parts, whole_columns
 from deepglass.understand.explain.questions import KINDS, Asked
 from deepglass.understand.explain.reason import Question, Reason, known
 from deepglass.understand.explain.row import Row
@@ -62,6 +62,8 @@ class Explainer:
         steps: of a path, at most; fewer make it quicker and the gap larger.
         background: known rows that stand for any row; fewer make it quicker and shares of columns less sure.
         checks: whether full explanations are tested.
+        apart: whether each figure of an answer is explained (each class of a mask, each word), at the cost of a way
+            back through the network for each, or their sum; None: full explanations do, fast ones don't.
 
     Raises:
         SpecError: `bad-value` where nothing that the run answers can be explained.
@@ -78,10 +80,12 @@ class Explainer:
         steps: int = STEPS,
         background: int = BACKGROUND,
         checks: bool = True,
+        apart: bool | None = None,
     ) -> None:
         self.outputs = explainable(predictor)
         self.predictor, self.objective = predictor, predictor.objective
-        self.known, self.steps, self.fewer, self.checks = known, steps, background, checks
+        self.known, self.steps, self.fewer = known, steps, background
+        self.checks, self.apart = checks, apart
         self.table = tables.suits(predictor.inputs)
 
     def explain(self, rows: Rows, which: Sequence[int] | None = None, mode: Mode = "full") -> list[list[Reason]]:
@@ -106,9 +110,9 @@ class Explainer:
         data = Dataset(inputs, {}, self.predictor.device)
         reasons = []
         for i, row in enumerate(which):
-            one = Row(self, data, inputs, some, i)
+            one = Row(self, data, inputs, some, i, apart=mode == "full" if self.apart is None else self.apart)
             with quiet(self.objective):
-                found = tables.reasons(one, mode) if self.table else _by_gradients(one, mode)
+                found = tables.reasons(one) if self.table and mode == "full" else _by_gradients(one, mode)
             near = self.neighbours_of(data, i) if mode == "full" else ()
             reasons.append([replace(r, row=row, nearest=near) for r in found])
         return reasons
@@ -175,7 +179,10 @@ def _by_gradients(one: Row, mode: Mode) -> list[Reason]:
     reasons = []
     for name, asked in one.asked.items():
         part = one.slices[name]
-        named = [name_parts(e, c[part], one.column, one.raw) for e, c in zip(places[0], cells, strict=True)]
+        named = [
+            whole_columns(e, c[part], one.raw) if explainer.table else name_parts(e, c[part], one.column, one.raw)
+            for e, c in zip(places[0], cells, strict=True)
+        ]
         checks = _checks(one, places, found, cells, part) if mode == "full" and explainer.checks else None
         if mode == "full" and checks is None:
             checks = Checks(gap=_gap(found, part))

@@ -57,7 +57,8 @@ def quiet(objective: torch.nn.Module) -> Iterator[None]:
     """While it lasts weights need no gradient and nothing is random; recurrent layers give gradients on any device."""
     learned = [p for p in objective.parameters() if p.requires_grad]
     training = objective.training
-    objective.eval()
+    if training:
+        objective.eval()
     for parameter in learned:
         parameter.requires_grad_(False)
     try:
@@ -66,7 +67,8 @@ def quiet(objective: torch.nn.Module) -> Iterator[None]:
     finally:
         for parameter in learned:
             parameter.requires_grad_(True)
-        objective.train(training)
+        if training:
+            objective.train()
 
 
 def integrated(

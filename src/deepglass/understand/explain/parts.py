@@ -80,16 +80,22 @@ def name_parts(entry: Entry, cells: np.ndarray, row: dict[str, Column], cells_ra
     return named if any(named.names) else Named((entry.name,), np.zeros((len(cells), 1)))
 
 
+def whole_columns(entry: Entry, cells: np.ndarray, cells_raw: dict[str, Any]) -> Named:
+    """The columns of a table that enter there, a part each."""
+    weights = cells if cells.shape[1] == len(entry.features) else cells.reshape(len(cells), 1, -1).sum(2)
+    return Named(tuple(f.name for f in entry.features), weights, tuple(cells_raw.get(f.column) for f in entry.features))
+
+
 def _named(entry: Entry, cells: np.ndarray, row: dict[str, Column], cells_raw: dict[str, Any]) -> Named:
     feature: Any = entry.features[0]
     cell = cells_raw.get(feature.column)
     boxes: tuple[tuple[Box | None, ...], ...]
     if entry.kind in ("pixels", "classes"):
-        boxes = tuple((brightest(m, row[entry.name].frame),) for m in (cells.sum(0), *cells))
+        boxes = _shared([(brightest(m, row[entry.name].frame),) for m in _maps(cells)])
         return Named((entry.name,), cells.reshape(len(cells), 1, -1).sum(2), boxes=boxes)
     if entry.kind == "frames":
         names = tuple(f"{entry.name}, frame {t}" for t in range(cells.shape[1]))
-        boxes = tuple(tuple(brightest(m, None) for m in frames) for frames in (cells.sum(0), *cells))
+        boxes = _shared([tuple(brightest(m, None) for m in frames) for frames in _maps(cells)])
         return Named(names, cells.reshape(*cells.shape[:2], -1).sum(2), places=True, boxes=boxes)
     if entry.kind == "bands":
         names, weights = regions(feature.frames, cells)
@@ -112,6 +118,15 @@ def _named(entry: Entry, cells: np.ndarray, row: dict[str, Column], cells_raw: d
     if entry.kind == "tokens" and feature.kind in ("boxes", "mask", "points"):
         return Named(tuple(f"{entry.name}, {t}" for t in range(cells.shape[1])), cells, places=True)
     return Named((entry.name,), cells.sum(1, keepdims=True), (cell,) if np.isscalar(cell) else ())
+
+
+def _maps(cells: np.ndarray) -> list[np.ndarray]:
+    """Of all questions together, then of each; of a single one once."""
+    return [cells.sum(0), *cells] if len(cells) > 1 else [cells[0]]
+
+
+def _shared(boxes: list[tuple[Box | None, ...]]) -> tuple[tuple[Box | None, ...], ...]:
+    return tuple(boxes * 2 if len(boxes) == 1 else boxes)
 
 
 # -- pictures ----------------------------------------------------------------------------------------------------------

@@ -46,6 +46,12 @@ class Asked:
     target: Field | None = None
     boxes: tuple[tuple[float, ...], ...] = ()
 
+    def together(self) -> Asked:
+        """The sum of all figures as the only question."""
+        if len(self.names) == 1:
+            return self
+        return Asked(("all together",), self.unit, lambda a: self.scores(a).sum(1, keepdim=True), self.target)
+
 
 def ask(
     feature: Feature, answer: Answer, best: Mapping[str, Tensor], decoded: Mapping[str, Any], calibration: Calibration

@@ -28,9 +28,19 @@ class Row:
     Args:
         data, inputs, table: the rows that are explained, as batches, encoded, and as the user wrote them.
         i: which of them.
+        apart: whether each figure of an answer is explained, or all of them together.
     """
 
-    def __init__(self, explainer: Explainer, data: Dataset, inputs: Mapping[str, Column], table: Table, i: int) -> None:
+    def __init__(
+        self,
+        explainer: Explainer,
+        data: Dataset,
+        inputs: Mapping[str, Column],
+        table: Table,
+        i: int,
+        *,
+        apart: bool = True,
+    ) -> None:
         self.explainer, self.data, self.place = explainer, data, i
         self.column = {n: c.take(np.array([i])) for n, c in inputs.items()}
         self.raw = {n: _cell(raw[i]) for n, raw in table.columns.items()}
@@ -39,10 +49,11 @@ class Row:
             said = explainer.objective.predict(data.batch(torch.tensor([i])))
             found = {n: a.best() for n, a in said.items()}
             self.answers = self._decoded(found)
-            self.asked: dict[str, Asked] = {
+            asked = {
                 f.name: ask(f, said[f.name], found[f.name], self.answers[f.name], predictor.calibration.get(f.name, {}))
                 for f in explainer.outputs
             }
+        self.asked: dict[str, Asked] = asked if apart else {n: a.together() for n, a in asked.items()}
         self._said = said
         counts = [len(a.names) for a in self.asked.values()]
         ends = np.cumsum([0, *counts])

@@ -69,21 +69,6 @@ def shares(answered: Answered, row: Inputs, others: Inputs, columns: Sequence[st
     return _sampled(answered, row, others, columns, m, np.random.default_rng(seed))
 
 
-def left_out(answered: Answered, row: Inputs, others: Inputs, columns: Sequence[str]) -> Shares:
-    """What the answer loses when a column alone is another row's: one pass, and no promise that the parts add up.
-
-    Source: Strumbelj and Kononenko, 2010, section 2 (what leaving out one at a time misses).
-    """
-    m, n = len(others[columns[0]].mask), len(columns)
-    keep = torch.cat([torch.ones(1, n, dtype=torch.bool), (~torch.eye(n, dtype=torch.bool)).repeat_interleave(m, 0)])
-    places = torch.cat([torch.zeros(1, dtype=torch.int64), torch.arange(m).repeat(n)])
-    figures = figures_of(answered, row, others, columns, keep, places)
-    without = figures[1:].reshape(n, m, -1)
-    found = (figures[0] - without.mean(1)).T
-    unknown = np.full(len(found), np.nan)
-    return Shares(found, (without.std(1) / math.sqrt(m)).T, figures[0], unknown, unknown, False)
-
-
 def _exact(answered: Answered, row: Inputs, others: Inputs, columns: Sequence[str], m: int) -> Shares:
     n = len(columns)
     m = min(m, max(2, MOST_ROWS // 2**n))

@@ -57,7 +57,7 @@ def reasons_told(
     predictor = Predictor(objective, prepared.inputs, prepared.outputs, calibration, device=device)
     known = known_rows(prepared, KNOWN)
     try:
-        explainer = Explainer(predictor, known, steps=STEPS, background=BACKGROUND)
+        explainer = Explainer(predictor, known, steps=STEPS, background=BACKGROUND, apart=True)
     except SpecError:
         return {}
     first = explainer.outputs[0]
