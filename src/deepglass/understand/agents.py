@@ -15,7 +15,9 @@ from deepglass.data.environments import Environment, Player, play, returns
 from deepglass.errors import UserError
 from deepglass.objectives._agents import TEST_SEED, Agent
 from deepglass.objectives.base import Objective
+from deepglass.run.prepare import Prepared
 from deepglass.understand.report.agent_facts import AgentFacts, Film, Learned
+from deepglass.understand.report.output_facts import Baseline, Figure, OutputFacts
 
 RANDOM_EPISODES = 50
 WIDTH = 320  # of a film, in pixels
@@ -59,6 +61,22 @@ def agent_facts(
         film, why = None, str(error).partition("] ")[2]
     return AgentFacts(
         world.name, tuple(learned), world.threshold, random, figures.get("test", {}).get(name, {}), film, why
+    )
+
+
+def played(objective: Objective, prepared: Prepared, figures: Mapping[str, Any]) -> OutputFacts | None:
+    """What an agent got in its test episodes, beside play at random; None for other kinds of learning."""
+    if not isinstance(objective, Agent) or not (found := figures.get("test", {}).get(objective.name)):
+        return None
+    beside = figures.get("baselines", {}).get(objective.name, {})
+    return OutputFacts(
+        name=objective.name,
+        kind="agent",
+        metric=objective.monitor,
+        test={n: Figure(v) for n, v in found.items() if n not in ("episodes", "environment_steps")},
+        test_rows=int(found["episodes"]),
+        unit="episode",
+        baselines={name: Baseline(b) for name, b in beside.items()},
     )
 
 

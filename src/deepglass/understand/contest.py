@@ -8,7 +8,9 @@ from typing import Any
 
 from deepglass.objectives.base import Objective
 from deepglass.objectives.gan import Gan
+from deepglass.run.prepare import Prepared
 from deepglass.understand.report.adversarial_facts import Contest
+from deepglass.understand.report.output_facts import Figure, OutputFacts
 
 
 def contest_of(objective: Objective, history: Sequence[Mapping[str, Any]]) -> Contest | None:
@@ -30,3 +32,12 @@ def contest_of(objective: Objective, history: Sequence[Mapping[str, Any]]) -> Co
         warned=[(r["step"], r["event"]) for r in records if r["event"]],
         remarks=[kept["event"]] if kept is not None and kept["event"] else [],
     )
+
+
+def contested(objective: Objective, prepared: Prepared, figures: Mapping[str, Any]) -> OutputFacts | None:
+    """How well what was drawn fits the test rows; None for other kinds of learning."""
+    if not isinstance(objective, Gan) or not (found := figures.get("test", {}).get(objective.name)):
+        return None
+    test = {name: Figure(value) for name, value in found.items()}
+    rows = len(prepared.rows("test"))
+    return OutputFacts(name=objective.name, kind="rows", metric=objective.monitor, test=test, test_rows=rows)
