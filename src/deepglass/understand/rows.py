@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from deepglass.features.base import Media, Raw, take_raw
 from deepglass.features.image import Image
@@ -32,6 +33,7 @@ def mistake(
             if isinstance(value, Media):
                 values[feature.name] = value.name
             elif value is not None:
+                value = value.to_list() if isinstance(value, pl.Series) else value
                 values[feature.name] = short_figure(value) if isinstance(value, float) else str(value)[:300]
     place = int(prepared.places[row])
     return Mistake(row=place, truth=truth, predicted=predicted, confidence=confidence, picture=picture, values=values)

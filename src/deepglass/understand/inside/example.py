@@ -152,7 +152,8 @@ def _stop(name: str, values: np.ndarray, members: int, times: Times | None) -> S
     Pillow.fromarray(np.concatenate([rgb, alpha], -1), "RGBA").save(out, "PNG", optimize=True)
     marks: tuple[tuple[float, str], ...] = ()
     if times is not None and len(values) >= times.length:
-        marks = tuple((at / shown.shape[1], said) for at, said in times.marks if at <= shown.shape[1])
+        named = (*times.marks, *times.others) if not times.name else times.marks
+        marks = tuple((at / shown.shape[1], said) for at, said in named if at <= shown.shape[1])
     more = max(values.shape[1] - UNITS, 0)
     unit = times.name if times is not None and marks else ""
     return Stop(name, "times", values.shape, (out.getvalue(),), more=more, marks=marks, unit=unit)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from deepglass.data.batches import Batch
 from deepglass.features.audio import Audio
+from deepglass.networks.network import Network
+from deepglass.nn.tokens import Tokens
 from deepglass.objectives.base import Objective
 from deepglass.run.prepare import Prepared
 from deepglass.understand.attention import read_words
@@ -21,14 +23,16 @@ class Times(NamedTuple):
     """The names of places along a sequence.
 
     Args:
-        length: T, places of the sequence itself; what follows are the other inputs' tokens.
+        length: T, places of the sequence itself; what may follow are the other inputs' tokens.
         marks: places and their names, in order.
         name: what they are; empty for words.
+        others: places and names of the other inputs.
     """
 
     length: int
     marks: tuple[tuple[float, str], ...]
     name: str = ""
+    others: tuple[tuple[float, str], ...] = ()
 
 
 def times_of(prepared: Prepared, objective: Objective, batch: Batch, row: int) -> Times | None:
@@ -42,6 +46,20 @@ def times_of(prepared: Prepared, objective: Objective, batch: Batch, row: int) -
     if tokens.grid is None or len(tokens.grid) != 1:
         return None
     length = tokens.grid[0]
+    return _along(prepared, tokens, length, row)._replace(others=_others(objective.network, tokens, length))
+
+
+def _others(network: Network, tokens: Tokens, length: int) -> tuple[tuple[float, str], ...]:
+    """The inputs beside the sequence that are a token each; none where they are more."""
+    encoders: Any = network.encoders
+    there = zip(network.groups, encoders, strict=True)
+    names = [f.name for group, encoder in there if encoder.shape.count is not None for f in group]
+    if len(names) != tokens.mask.shape[1] - length:
+        return ()
+    return tuple((length + i + 0.5, name) for i, name in enumerate(names))
+
+
+def _along(prepared: Prepared, tokens: Tokens, length: int, row: int) -> Times:
     if (words := read_words(prepared, np.array([row]), tokens)[0]) is not None:
         step = -(-len(words) // WORDS)
         return Times(length, tuple((float(np.mean(places)) + 0.5, word) for word, places in words[::step]))

@@ -149,22 +149,22 @@ def _liked(
     layers = list({w.layer for w in wishes if w.layer})
     with _given(objective.get_submodule(listener.first), pictures):
         maps = {m.name: m.values for m in listener.hear(run, batch, only=layers)}
-    found = []
-    for n, wish in enumerate(wishes):
-        if wish.layer in maps:
-            found.append(_answer(maps[wish.layer][n, wish.unit]))
-        elif not wish.layer and scores and wish.unit < scores[0].shape[1]:
-            found.append(scores[0][n, wish.unit] - scores[0][n].mean())
-        else:
-            found.append(pictures[n].sum() * 0)
-    return torch.stack(found)
+    liked = pictures.sum((1, 2, 3)) * 0  # of a wish that nothing answers
+    for layer in dict.fromkeys(w.layer for w in wishes):
+        asked = [(n, w.unit) for n, w in enumerate(wishes) if w.layer == layer]
+        rows, units = torch.tensor(asked, device=pictures.device).T
+        if layer in maps:
+            liked = liked.index_add(0, rows, _answers(maps[layer][rows, units]))
+        elif not layer and scores and max(asked)[1] < scores[0].shape[1]:
+            liked = liked.index_add(0, rows, scores[0][rows, units] - scores[0][rows].mean(1))
+    return liked
 
 
-def _answer(values: Tensor) -> Tensor:
-    """How strongly a channel (Y, X) answers: of many places those that stand out, which an even picture has none of."""
-    if values.numel() < MANY:
-        return values.mean()
-    return (values - values.mean()).relu().mean()
+def _answers(values: Tensor) -> Tensor:
+    """How strongly channels (N, Y, X) answer: of many places those that stand out, which an even map has none of."""
+    if values[0].numel() < MANY:
+        return values.mean((1, 2))
+    return (values - values.mean((1, 2), keepdim=True)).relu().mean((1, 2))
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from deepglass.understand.report.palette import Colour, colour, css
 
 _SIDE = 300  # of the plane
 _LEFT, _BOTTOM, _TOP = 46, 36, 8
+_LETTER = 6.3  # width of a mark's letter
 _NONE: Colour = (150, 150, 150)
 
 
@@ -25,7 +26,8 @@ def panel(facts: Facts) -> Panel | None:
         return None
     output = text(seen[0].output)
     points = ", the test rows as points in their true colours" if any(len(b.points) for b in seen) else ""
-    lead = f"What is answered for {output} where{points}; the paler a place, the less sure the network is there."
+    pale = "less sure the network is there" if seen[0].names else "nearer the answer is to the middle"
+    lead = f"What is answered for {output} where{points}; the paler a place, the {pale}."
     cards = "".join(map(_card, seen))
     return Panel("The boundary", lead, _keys(seen[0]) + f'<div class="grounds">{cards}</div>', short="Boundary")
 
@@ -41,7 +43,8 @@ def _keys(seen: Boundary) -> str:
 def _card(seen: Boundary) -> str:
     across = Axis(*seen.across.ends, _LEFT, _LEFT + _SIDE)
     up = Axis(*seen.up.ends, _TOP + _SIDE, _TOP)
-    width, height = _LEFT + _SIDE + 8, _TOP + _SIDE + _BOTTOM
+    wide = _wide(seen, up)
+    width, height = wide + _LEFT + _SIDE + 8, _TOP + _SIDE + _BOTTOM
     last = len(seen.grounds) - 1
     images = "".join(
         f'<image href="{source_of(g.picture)}" x="{_LEFT}" y="{_TOP}" width="{_SIDE}" height="{_SIDE}" '
@@ -51,7 +54,7 @@ def _card(seen: Boundary) -> str:
     title = "The learned space" if seen.learned else f"{label(seen.across.name, 26)} and {label(seen.up.name, 26)}"
     said = f"what is answered over {text(seen.across.name)} and {text(seen.up.name)}"
     svg = (
-        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{said}">'
+        f'<svg viewBox="{-wide} 0 {width} {height}" role="img" aria-label="{said}">'
         f'<rect class="ground" x="{_LEFT}" y="{_TOP}" width="{_SIDE}" height="{_SIDE}" rx="3"/>{images}'
         f"{_ticks(seen, across, up)}{_dots(seen, across, up)}</svg>"
     )
@@ -72,15 +75,22 @@ def _ticks(seen: Boundary, across: Axis, up: Axis) -> str:
         )
     middle = _TOP + _SIDE / 2
     names = f'<text class="mid name" x="{_LEFT + _SIDE / 2}" y="{_TOP + _SIDE + 31}">{text(seen.across.name)}</text>'
-    names += f'<text class="mid name" transform="translate(11 {middle}) rotate(-90)">{text(seen.up.name)}</text>'
+    turned = f"translate({11 - _wide(seen, up)} {middle}) rotate(-90)"
+    names += f'<text class="mid name" transform="{turned}">{text(seen.up.name)}</text>'
     return marks + names
+
+
+def _wide(seen: Boundary, up: Axis) -> int:
+    """What long names beside the axis take to its left."""
+    longest = 0 if seen.learned else max((len(said) for _, said in _marks(seen.up, up, 18)), default=0)
+    return max(0, math.ceil(_LETTER * longest) - 10)
 
 
 def _marks(along: Along, axis: Axis, room: float) -> list[tuple[float, str]]:
     """Round values, days, or the names of classes in the middle of their bands, as many as there is room for."""
     if along.bands:
         step = math.ceil(room * len(along.bands) / _SIDE)
-        longest = max(3, int(room * step / 6.4)) if room > 20 else 6
+        longest = max(3, int(room * step / _LETTER)) if room > 20 else 12
         return [(i + 0.5, shorten(name, longest)) for i, name in enumerate(along.bands) if i % step == 0]
     if along.dates:
         low, high = along.ends
