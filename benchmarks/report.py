@@ -35,12 +35,13 @@ SETS: tuple[tuple[str, list[str]], ...] = (
 )
 PARTS = {  # part -> the function that it is, where it is called
     "data": ("deepglass.api", "stored"),
-    "encoding": ("deepglass.run.prepare", "Prepared.datasets"),
+    "slices": ("deepglass.understand.gather", "cut_up"),
     "answers": ("deepglass.objectives.supervised", "Supervised.evaluate"),
     "outputs": ("deepglass.understand.gather", "_output"),
     "reasons": ("deepglass.understand.gather", "reasons_told"),
     "findings": ("deepglass.understand.gather", "findings_of"),
     "filters": ("deepglass.understand.gather", "_filters"),
+    "looking": ("deepglass.understand.gather", "looked_at"),
     "map": ("deepglass.understand.gather", "map_of"),
     "boundary": ("deepglass.understand.inside.inside", "boundaries"),
     "example": ("deepglass.understand.inside.inside", "example_of"),

@@ -18,7 +18,6 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import rel_entr
 
 from deepglass.features.base import Best, Calibration, Column, Feature, recognise
 from deepglass.understand.doctor.base import Case
@@ -223,6 +222,8 @@ def _worse(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 def _chance(part: np.ndarray, whole: np.ndarray, shares: bool) -> np.ndarray:
     """A bound on the probability of so high a mean score in as many rows drawn from a whole; sums, (4, ...)."""
+    from scipy.special import rel_entr
+
     n, m = whole[0], np.maximum(part[0], 1)
     mean, high = whole[2] / n, part[2] / m
     if shares:

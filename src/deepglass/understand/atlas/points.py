@@ -15,8 +15,8 @@ from deepglass.run.prepare import Prepared
 from deepglass.understand.atlas.space import Space
 
 MOST = 60_000  # points
-SECONDS = 3.0  # that training rows may take
-CHUNK = 2_048  # rows that are encoded at once
+SECONDS = 2.0  # that training rows may take
+CHUNK, BATCH = 2_048, 128  # rows that are encoded at once, and seen: of more the maps leave the caches
 ANSWERED = ("category", "binary", "number")  # kinds whose answers colour the map
 CONTENT = {"image": 4_000, "text": 2_000, "audio": 400}  # points of which the report says what they are, by input kind
 ROWS = 3_000  # where rows are values alone
@@ -86,7 +86,7 @@ class _Seen:
     def look(self, rows: np.ndarray, keep: int) -> None:
         before = sum(map(len, self.rows))
         data = self.prepared.dataset(rows, self.device)
-        for batch in data.batches(512):
+        for batch in data.batches(BATCH):
             points, answers = self.space.look(batch)
             self.points.append(points.cpu().numpy())
             for feature in self.prepared.outputs:

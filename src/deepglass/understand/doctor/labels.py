@@ -18,14 +18,15 @@ from deepglass.features.base import Column, Feature
 from deepglass.objectives.base import Objective, join_best
 from deepglass.run.predictor import Predictor
 from deepglass.understand.doctor.cross_fit import cross_fitted
+from deepglass.understand.doctor.mistaken import by_rank, mistaken
 
 CLASSES = ("category", "binary")  # kinds of answers whose labels can look wrong
-SURE = 0.8  # how sure a label must be wrong to be named
-UNSEEN = 1.25  # wrong labels beside those that the certain half of the rows lets expect
+SURE = 0.5  # probability of being wrong from which a label is named
+JUDGES = 100  # rows whose labels were not learned from, by which the others are judged, at least
 FEWEST = 20  # labelled rows below which nothing is said
 CANDIDATES = 2000  # rows among which those worth labelling are chosen, the least certain ones
 KNOWN = 2000  # labelled rows that new ones are compared with
-BATCH = 1024
+BATCH = 128
 
 
 class LabelError(NamedTuple):
@@ -55,23 +56,23 @@ class Seen(NamedTuple):
     log_probs: np.ndarray | None
 
 
-def label_errors(predictor: Predictor, table: Table, output: str | None = None) -> list[LabelError]:
+def label_errors(
+    predictor: Predictor, table: Table, output: str | None = None, margins: np.ndarray | None = None
+) -> list[LabelError]:
     """The labels that look wrong, surest first.
 
-    A linear head on the frozen embedding is cross-fitted, so no row is judged by a head that knows its label. As many
-    rows are named as labels are wrong by estimate: the share of the given labels that differ where the heads are most
-    certain, in each class; among the rows where the head's class and the given one differ, those with the largest
-    margins.
+    A linear head on the frozen embedding is cross-fitted, so no row is judged by a head that knows its label, and
+    `mistaken` says how likely each label is a mistake. Where margins are known, that is asked only of rows that the
+    network has not learned from: its embedding partly remembers the others' labels, right or wrong. As the split is
+    by chance, as many labels are wrong among the others; which ones, head and margin say together.
 
     Args:
         table: rows with labels; those without are passed over.
         output: which answer; None: the first with classes.
+        margins: (N,) of the rows as the network learned (`run/margins.py`), NaN for those that it did not learn from.
 
     Returns:
         Places in `table`; empty where no answer has classes or there are too few rows.
-
-    Source: Northcutt, Jiang and Chuang, 2019, arXiv 1911.00068, section 3.2, "prune by noise rate". Ours estimates the
-    rate where the heads are certain, since hard rows would be taken for wrong labels.
     """
     feature = _answer(predictor, output)
     if feature is None or feature.column not in table.columns:
@@ -82,20 +83,42 @@ def label_errors(predictor: Predictor, table: Table, output: str | None = None) 
     if len(known) < FEWEST or len(np.unique(labels)) < 2:
         return []
     seen = see(predictor, table.take(known))
-    return suspects(seen.embedding, labels, feature.class_names, known)
+    learned = None if margins is None else margins[known]
+    return suspects(seen.embedding, labels, feature.class_names, known, learned)
 
 
-def suspects(embedding: np.ndarray, labels: np.ndarray, names: tuple[str, ...], places: np.ndarray) -> list[LabelError]:
+def suspects(
+    embedding: np.ndarray,
+    labels: np.ndarray,
+    names: tuple[str, ...],
+    places: np.ndarray,
+    margins: np.ndarray | None = None,
+) -> list[LabelError]:
     """The labels that look wrong, from what the network sees; `places` (N,) are given back."""
     log_probs = cross_fitted(embedding, labels, len(names))
-    rows = np.arange(len(labels))
-    said = log_probs.argmax(1)
-    margin = log_probs[rows, said] - log_probs[rows, labels]
-    sure = 1 / (1 + np.exp(-margin))
-    differ = np.flatnonzero((said != labels) & (sure >= SURE))
-    most = round(_wrong_share(log_probs, labels) * len(labels))
-    chosen = differ[np.argsort(-margin[differ], kind="stable")][:most]
-    return [LabelError(int(places[i]), names[labels[i]], names[said[i]], round(float(sure[i]), 4)) for i in chosen]
+    others = log_probs.copy()
+    others[np.arange(len(labels)), labels] = -np.inf
+    proposed = others.argmax(1)
+    sure = _sure(log_probs, labels, others.max(1) - log_probs[np.arange(len(labels)), labels], margins)
+    chosen = np.flatnonzero(sure >= SURE)
+    chosen = chosen[np.argsort(-sure[chosen], kind="stable")]
+    return [LabelError(int(places[i]), names[labels[i]], names[proposed[i]], round(float(sure[i]), 4)) for i in chosen]
+
+
+def _sure(log_probs: np.ndarray, labels: np.ndarray, doubt: np.ndarray, margins: np.ndarray | None) -> np.ndarray:
+    """The probability that each label is wrong, (N,); `doubt` (N,) is by how much the head prefers another class."""
+    learned = np.zeros(len(labels), bool) if margins is None else np.isfinite(margins)
+    if margins is None or not learned.any() or len(labels) - learned.sum() < JUDGES:
+        return mistaken(log_probs, labels)
+    sure = np.empty(len(labels))
+    sure[~learned] = mistaken(log_probs[~learned], labels[~learned])
+    both = _scaled(doubt[learned]) - _scaled(margins[learned])
+    sure[learned] = by_rank(both, sure[~learned])
+    return sure
+
+
+def _scaled(values: np.ndarray) -> np.ndarray:
+    return values / max(float(values.std()), 1e-9)
 
 
 def worth_labelling(predictor: Predictor, table: Table, output: str | None = None, count: int = 100) -> list[Worth]:
@@ -165,22 +188,6 @@ def _labelled(truth: Column) -> np.ndarray:
     if truth.offsets is None and truth.values.ndim == 1 and truth.values.dtype.kind in "iu":
         known &= truth.values > 0
     return np.flatnonzero(known)
-
-
-def _wrong_share(log_probs: np.ndarray, labels: np.ndarray) -> float:
-    """The share of wrong labels: how often the label differs among the more certain half of what is taken for a class.
-
-    That hard rows are often wrong says nothing of their labels; where the head is certain, it does. The network has
-    learned a little of each wrong label and is less certain there, so the half holds too few of them: `UNSEEN`.
-    """
-    said, certain = log_probs.argmax(1), log_probs.max(1)
-    differing, counted = 0.0, 0
-    for k in np.unique(said):
-        rows = np.flatnonzero(said == k)
-        half = rows[certain[rows] >= np.median(certain[rows])]
-        differing += len(rows) * float((labels[half] != k).mean())
-        counted += len(rows)
-    return UNSEEN * differing / counted
 
 
 def _doubt(seen: Seen, temperature: float) -> np.ndarray:
