@@ -133,7 +133,7 @@ def _task(prepared: Prepared, objective: Objective, figures: Mapping[str, Any]) 
     judged = any(f.name in figures.get(part, {}) for part in ("valid", "test") for f in prepared.outputs)
     if objective.conditions and not judged:  # they only say what to draw
         return f"New {shown} of a given {answered}."
-    return f"{answered} from {shown}." if answered else f"What {shown} are made of."
+    return f"{answered} from {shown}." if answered else f"What {shown} {'is' if len(names) == 1 else 'are'} made of."
 
 
 # -- columns and plan --------------------------------------------------------------------------------------------
@@ -190,7 +190,7 @@ def _evaluation(record: Mapping[str, Any], outputs: Sequence[Feature], monitor: 
     chose = monitor.name if monitor.higher_is_better else "loss"
     valid = {chose: record["monitor"]} if record["monitor"] is not None else {}  # first: it chose the weights
     for name, figures in record["valid"].items():
-        valid |= {m if len(outputs) == 1 else f"{name}.{m}": v for m, v in figures.items()}
+        valid |= {f"{name}.{m}" if len(outputs) > 1 else m: v for m, v in figures.items()}
     train = {"loss": total_loss(record["losses"])}
     return Evaluation(record["step"], record["epoch"], record["seconds"], record["learning_rate"], train, valid)
 

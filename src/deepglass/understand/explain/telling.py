@@ -39,6 +39,7 @@ KNOWN = 500  # training rows among which neighbours are looked for
 STEPS = 64  # of a path
 BACKGROUND = 24  # rows that stand for any row
 PASSES = 3 * STEPS + 3 * 32 + 110  # what a full explanation with its tests costs, in predictions
+FIGURES = 6  # of a vector or a sequence that are named
 QUESTIONS = 6  # of an answer that are drawn
 SIDE = 192  # pixels of a picture that is shown, at least where it is small
 
@@ -185,6 +186,8 @@ def _answer(reason: Reason) -> str:
         return ", ".join(f"{n} {s:.0%}".replace("%", " %") for n, s in list(reason.answer["shares"].items())[:3])
     if reason.kind == "boxes":
         return ", ".join(b["label"] for b in value) or "nothing"
+    if reason.kind == "set":
+        return ", ".join(value) or "nothing"
     return _said(value)
 
 
@@ -194,6 +197,8 @@ def _said(value: Any) -> str:
         value = value.item()
     value = value.to_list() if hasattr(value, "to_list") else value
     if isinstance(value, list):
+        if all(isinstance(v, int | float) for v in value):
+            return ", ".join(short_figure(v) for v in value[:FIGURES]) + (" …" if len(value) > FIGURES else "")
         return " ".join(str(v) for v in value[:40]) if all(isinstance(v, str) for v in value) else ""
     return answer_text(value)[:300] if isinstance(value, str | int | float | bool) else ""
 

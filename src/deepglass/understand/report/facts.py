@@ -90,9 +90,9 @@ class DataFacts:
     remarks: tuple[str, ...] = ()
 
     def without_rows(self) -> DataFacts:
-        """Without the names of what was left out, which may be those of files, and without values that are quoted."""
+        """Without names of files and values: those of what was left out, those in reasons and after "such as"."""
         remarks = tuple(r for r in self.remarks if not any(s.name in r for s in self.skipped))
-        notes = tuple(n._replace(why=_unquoted(n.why)) for n in self.notes)
+        notes = tuple(n._replace(value=n.value.partition(" such as ")[0], why="") for n in self.notes)
         return replace(self, skipped=(), remarks=remarks, notes=notes)
 
 
@@ -146,6 +146,7 @@ class Layer(NamedTuple):
 
 
 _OF_COLUMNS = ("id_column", "constant", "imbalance", "few_examples", "leak", "drift", "weak_slice")
+_QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")  # as `repr` writes a value
 _OF_CLASSES = ("imbalance", "few_examples")  # these quote names of classes and nothing else
 
 
@@ -164,7 +165,7 @@ class Finding(NamedTuple):
         if self.kind in _OF_CLASSES:
             return self
         if self.kind in _OF_COLUMNS:
-            return self._replace(text=_unquoted(self.text))
+            return self._replace(text=_QUOTED.sub("…", self.text))
         return self._replace(text=f"{len(self.rows):,} rows; what they hold is left out")
 
 
@@ -251,8 +252,3 @@ class Facts:
             varied=None,
             again=None,
         )
-
-
-def _unquoted(told: str) -> str:
-    """A sentence without the values that it quotes as `repr` writes them."""
-    return re.sub(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"", "…", told)

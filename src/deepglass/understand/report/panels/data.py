@@ -22,7 +22,8 @@ def panel(facts: Facts) -> Panel | None:
     parts += [f"{count(roles['ignored'])} ignored"] if roles["ignored"] else []
     lead = f"<code>{label(data.source, 60)}</code>: {plural(data.rows, 'row')}"
     lead += f", {plural(len(facts.columns), 'column')} ({', '.join(parts)})." if facts.columns else "."
-    html = remarks(text(r) for r in data.remarks) + columns(_splits(data), _reading(data))
+    said = {r for o in facts.outputs for r in o.remarks}  # beside the figures already
+    html = remarks(text(r) for r in data.remarks if r not in said) + columns(_splits(data), _reading(data))
     html += _skipped(data) + _columns(facts.columns)
     return Panel("The data, and how each column was taken", lead, html, short="Data")
 

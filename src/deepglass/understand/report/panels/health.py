@@ -7,9 +7,10 @@ import math
 from deepglass.understand.report.charts.curves import Line, curves
 from deepglass.understand.report.facts import Facts
 from deepglass.understand.report.inside_facts import Health, Ill, Pulse
-from deepglass.understand.report.markup import Panel, table, text
+from deepglass.understand.report.markup import Panel, details, table, text
 from deepglass.understand.report.numerals import percent, plural
 
+_FIRST = 8  # layers of a table that are seen at once, where there are many
 _LINES = 4  # layers drawn: as many as there are colours
 
 
@@ -67,7 +68,12 @@ def _units(health: Health) -> str:
     ]
     if not rows:
         return ""
-    return table(["Layer", "Dead units", "Saturated units"], rows, caption="Share of each layer's units that are ill")
+    head = ["Layer", "Dead units", "Saturated units"]
+    first = rows if len(rows) <= 2 * _FIRST else rows[:_FIRST]
+    html = table(head, first, caption="Share of each layer's units that are ill")
+    if rest := rows[len(first) :]:
+        html += details(plural(len(rest), "more layer"), table(head, rest, caption="The other layers"))
+    return html
 
 
 def _gates(health: Health) -> str:

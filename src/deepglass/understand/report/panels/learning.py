@@ -6,7 +6,7 @@ import math
 
 from deepglass.understand.report.charts.curves import Line, Mark, curves
 from deepglass.understand.report.facts import Evaluation, Facts, PlanFacts
-from deepglass.understand.report.markup import Panel, capital, facts_list, text
+from deepglass.understand.report.markup import Panel, capital, facts_list, label, text
 from deepglass.understand.report.numerals import (
     SHARES,
     count,
@@ -67,9 +67,11 @@ def _charts(facts: Facts) -> str:
         made.append(curves("Loss", steps, losses, x_name="step", log=_wide(losses), mark=kept))
     for name in _metrics(history)[:_MOST_METRICS] if facts.contest is None else ():  # a contest has a panel of its own
         lines = [line for line in (_line(history, "train", name), _line(history, "valid", name)) if line]
-        better = "more is better" if higher_is_better(name) else "less is better"
-        title = f"{text(capital(metric_name(name)))} <small>{better}</small>"
-        made.append(curves(title, steps, lines, x_name="step", share=name in SHARES, mark=kept))
+        output, _, metric = name.rpartition(".")  # of several outputs each figure begins with its own
+        better = "more is better" if higher_is_better(metric) else "less is better"
+        named = f"{label(output, 30)}: {text(metric_name(metric))}" if output else text(capital(metric_name(metric)))
+        title = f"{named} <small>{better}</small>"
+        made.append(curves(title, steps, lines, x_name="step", share=metric in SHARES, mark=kept))
     rates = Line("learning rate", [e.learning_rate for e in history], "c2")
     if sum(finite(v) for v in rates.values) > 1 and len(set(rates.values)) > 1:
         made.append(curves("Learning rate", steps, [rates], x_name="step"))
@@ -101,7 +103,7 @@ def _plan(plan: PlanFacts) -> str:
         ("steps", count(plan.steps)),
         ("passes over the data", number(plan.epochs) if plan.epochs is not None else ""),
         ("rows a step", count(plan.batch_size)),
-        ("examples a second", count(plan.examples_per_second) if finite(plan.examples_per_second) else ""),
+        ("examples a second", number(plan.examples_per_second) if finite(plan.examples_per_second) else ""),
         ("training", duration(plan.seconds) if finite(plan.seconds) else ""),
         ("in all", duration(plan.seconds_total) if finite(plan.seconds_total) else ""),
         ("precision", text(plan.precision)),

@@ -6,7 +6,7 @@ import numpy as np
 
 from deepglass.understand.report.charts.intervals import Entry, compared
 from deepglass.understand.report.facts import Facts
-from deepglass.understand.report.markup import Panel, columns, facts_list, label, text
+from deepglass.understand.report.markup import Panel, capital, columns, facts_list, label, text
 from deepglass.understand.report.numerals import (
     baseline_name,
     count,
@@ -38,7 +38,9 @@ def panel(facts: Facts) -> Panel | None:
 def _output(facts: Facts, output: OutputFacts) -> str:
     ours = main_figure(output)
     metric = output.metric.name
-    named = f"{label(output.name, 48)}: {text(metric_name(metric))}" if len(facts.outputs) > 1 else metric_name(metric)
+    named = capital(metric_name(metric))
+    if len(facts.outputs) > 1:
+        named = f"{label(output.name, 48)}: {text(metric_name(metric))}"
     interval = ""
     if finite(ours.low) and finite(ours.high):
         interval = f"{figure(metric, ours.low)} to {figure(metric, ours.high)} with 95&nbsp;% confidence"
