@@ -78,7 +78,7 @@ def _spread(parameters: Sequence[nn.Parameter]) -> Histogram | None:
     if not values.numel() or values.is_meta:
         return None
     known = values[:: -(-values.numel() // DRAWN)].cpu().numpy()
-    known = known[np.isfinite(known)]
+    known = known[np.isfinite(known)].astype(np.float64)  # bins of weights that hardly differ are too small for float32
     if not len(known) or known.min() == known.max():
         return None
     counts, _ = np.histogram(known, BINS)
