@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deepglass.features.base import Best, Calibration, Column, Feature
+from deepglass.features.tags import Tags
+from deepglass.features.text import Text
+from deepglass.metrics import error_rate
 from deepglass.understand.report.numerals import higher_is_better
 
 LOOKED_AT = 2_000  # rows that are scored one by one, at most
@@ -15,13 +18,11 @@ OF_ONE_ROW: Mapping[str, str] = {
     "set": "f1_micro",
     "vector": "mae",
     "sequence": "mae",
-    "text": "word_error_rate",
-    "tags": "accuracy",
     "mask": "miou",
     "boxes": "map50",
     "image": "mse",
 }
-"""A kind -> the figure by which one answer of it is judged; that of classes is `accuracy`, of a number `mae`."""
+"""A kind -> the figure by which one answer of it is judged, for those that have no shorter way to it."""
 
 
 class Judged(NamedTuple):
@@ -49,6 +50,10 @@ def judged(feature: Feature, best: Best, truth: Column, calibration: Calibration
     if feature.kind == "number" and "value" in best:
         off = np.abs(best["value"].reshape(-1).astype(np.float64) - truth.values.reshape(-1))
         return Judged("mae", np.where(truth.mask, off, np.nan))
+    if isinstance(feature, Tags):
+        return _of_tags(feature, best, truth)
+    if isinstance(feature, Text):
+        return _of_texts(feature, best, truth)
     if feature.kind in OF_ONE_ROW:
         return _one_by_one(feature, best, truth, calibration, OF_ONE_ROW[feature.kind])
     return None
@@ -62,11 +67,34 @@ def said(feature: Feature, best: Best, calibration: Calibration) -> np.ndarray:
     return np.array([d["probability"] >= threshold for d in feature.decode(best, calibration)], np.int64)
 
 
+def _of_tags(feature: Tags, best: Best, truth: Column) -> Judged:
+    """The share of a row's words whose tag is right."""
+    log_probs, labels, rows = feature.words_of(best, truth)
+    right, words = (np.bincount(rows, w, len(truth)) for w in (log_probs.argmax(1) == labels, None))
+    return Judged("accuracy", np.where(words > 0, right / np.maximum(words, 1), np.nan))
+
+
+def _of_texts(feature: Text, best: Best, truth: Column) -> Judged:
+    """The changes that lead from what was written to the truth, a word of the truth."""
+    values, bounds = np.full(len(truth), np.nan), truth.offsets
+    assert bounds is not None
+    rows = _some(np.flatnonzero(truth.mask))
+    said = feature.decode({name: array[rows] for name, array in best.items()})
+    for i, answer in zip(rows, said, strict=True):
+        true = feature.text_of(truth.values[bounds[i] : bounds[i + 1]].tolist())
+        values[i] = error_rate([true.split()], [answer["value"].split()])
+    return Judged("word_error_rate", values)
+
+
+def _some(rows: np.ndarray) -> np.ndarray:
+    """At most `LOOKED_AT` of some rows, evenly over them."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(LOOKED_AT, len(rows))).astype(np.int64))]
+
+
 def _one_by_one(feature: Feature, best: Best, truth: Column, calibration: Calibration, metric: str) -> Judged:
     best, truth = feature.condensed(best, truth)
     values = np.full(len(truth), np.nan)
-    known = np.flatnonzero(truth.mask)
-    for i in known[np.unique(np.linspace(0, len(known) - 1, min(LOOKED_AT, len(known))).astype(int))]:
+    for i in _some(np.flatnonzero(truth.mask)):
         row: dict[str, Any] = {name: array[i : i + 1] for name, array in best.items()}
         values[i] = feature.score(row, truth.take(np.array([i])), calibration).get(metric, np.nan)
     return Judged(metric, values)

@@ -30,8 +30,7 @@ def slices_told(place: int, feature: Feature, seen: Seen, cut: Cut) -> Slices:
     weak = tuple(w.slice.words for w in cut.weak)
     both = [w.slice for w in cut.weak if all(w.slice.words != s.words for s in cut.slices)]  # two slices together
     found = [(s, interval(cut.judged, s.inside)) for s in (*cut.slices, *both)]
-    sign = 1 if higher_is_better(cut.judged.metric) else -1
-    found.sort(key=lambda f: f[1].high if sign > 0 else -f[1].low)  # type: ignore[operator, return-value]
+    found.sort(key=lambda f: _better_end(cut.judged, f[1]))
     shown = [f for i, f in enumerate(found) if i < SHOWN or f[0].words in weak]
     rows = [_worst(cut.judged, s) for s, _ in shown]
     kept = list(dict.fromkeys(i for some in rows for i in some))
@@ -60,6 +59,13 @@ def interval(judged: Judged, inside: np.ndarray) -> Figure:
         return measure.share_interval(int(values.sum()), len(values))
     mean, half = float(values.mean()), 1.959964 * float(values.std(ddof=1)) / len(values) ** 0.5
     return Figure(mean, max(mean - half, 0.0), mean + half)
+
+
+def _better_end(judged: Judged, shown: Figure) -> float:
+    """The end of an interval that is right more often; less is worse."""
+    end = shown.high if higher_is_better(judged.metric) else shown.low
+    assert end is not None
+    return end if higher_is_better(judged.metric) else -end
 
 
 def _worst(judged: Judged, one: Slice) -> list[int]:

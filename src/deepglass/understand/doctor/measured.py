@@ -54,6 +54,8 @@ def measures_of(kind: str, column: str, raw: Raw, small: Mapping[str, Small]) ->
         return [Measure(column, what, values, looked=False) for what, values in small[column].facts.items()]
     if isinstance(raw, np.ndarray) and raw.ndim == 1 and raw.dtype.kind in "iufb":
         raw = pl.Series(column, raw)
+    if kind == "text" and isinstance(raw, pl.Series) and raw.dtype == pl.List(pl.String):
+        return [Measure(column, "words", raw.list.len().cast(pl.Float64).fill_null(np.nan).to_numpy())]
     if not isinstance(raw, pl.Series) or raw.dtype.is_nested() or raw.dtype == pl.Object:
         return []
     if kind == "number":
