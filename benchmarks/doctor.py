@@ -25,6 +25,7 @@ import polars as pl
 
 import deepglass
 from deepglass.data.sources import read
+from deepglass.run.margins import margins_over
 from deepglass.understand.doctor.labels import label_errors
 
 DATA = Path(os.environ.get("DEEPGLASS_DATA", "../shared/data"))
@@ -72,13 +73,17 @@ def labels(folder: Path) -> dict[str, Any]:
     (source / "train-labels-idx1-ubyte").write_bytes(struct.pack(">II", 0x801, ROWS) + label.astype(np.uint8).tobytes())
     run = deepglass.train(source, time="30s", out=folder / "run", baselines=False)
     started = time.perf_counter()
-    found = {e.place for e in label_errors(run.predictor, read(source))}
+    table = read(source)
+    margins = margins_over(run.folder, table).get("label")
+    errors = label_errors(run.predictor, table, margins=margins)
+    found = {e.place for e in errors}
     right = len(found & set(wrong.tolist()))
     return {
         "accuracy": run.metrics["test"]["label"]["accuracy"],
         "found": len(found),
         "precision": round(right / max(len(found), 1), 4),
         "recall": round(right / len(wrong), 4),
+        "said": round(float(np.mean([e.sure for e in errors])), 4),
         "seconds": round(time.perf_counter() - started, 2),
     }
 

@@ -18,6 +18,7 @@ from deepglass.run.embedding import Embedded
 from deepglass.run.embedding import embed as embedded
 from deepglass.run.folder import Folder
 from deepglass.run.folds import fold_specs, is_many, summarise
+from deepglass.run.margins import margins_over
 from deepglass.run.predictor import Answers, Rows
 from deepglass.run.prepare import Prepared, prepare, stored, with_context
 from deepglass.run.run import Run, side_by_side
@@ -249,7 +250,10 @@ def label(
     answer = asked_about(run.predictor, output)
     found = asked(run, source, answer, out)
     rows = found.rows
-    items = questions(run.predictor, found.known.take(rows), rows, answer, found.done, limit) if len(rows) else []
+    learned = margins_over(run.folder, found.table).get(answer.name)
+    learned = None if learned is None else learned[rows]
+    known = found.known.take(rows)
+    items = questions(run.predictor, known, rows, answer, found.done, limit, learned) if len(rows) else []
     inputs = run.predictor.inputs
     return Queue(items, found.table, inputs, answer, out, found.origin, found.earlier, str(run.path))
 
@@ -281,7 +285,7 @@ def report(
     best: dict[str, dict[str, Best]] = {}
     if len(prepared.rows("test")):
         test = prepared.dataset(prepared.rows("test"))
-        best["test"] = with_context(run.objective.evaluate(test, 1024).best, prepared.outputs, test.columns)
+        best["test"] = with_context(run.objective.evaluate(test, 128).best, prepared.outputs, test.columns)
     return add_report(run.folder, prepared, run.objective, best, samples, wish, pair)
 
 

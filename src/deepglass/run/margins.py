@@ -21,10 +21,13 @@ from safetensors.numpy import load_file, save
 from torch import Tensor
 
 from deepglass.data.batches import Batch, Stream
+from deepglass.data.table import Table
 from deepglass.features.base import Answer
 from deepglass.networks.network import Network
 from deepglass.objectives.base import Objective
 from deepglass.objectives.supervised import Supervised
+from deepglass.run.folder import Folder
+from deepglass.run.sources import fingerprint_of
 from deepglass.training.checkpoint import write_atomic
 
 LARGEST = float(np.finfo(np.float16).max)  # a run that goes astray has larger ones
@@ -126,9 +129,29 @@ def margins_kept(stream: Stream, objective: Objective, count: int, folder: Path)
     )
 
 
-def margins_of(folder: Path) -> dict[str, np.ndarray]:
-    """Output name -> the mean margin of each training row, in order; empty where none were kept."""
+def margins_of(folder: Folder, count: int, places: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """Output name -> the mean margin of each row as a run learned, (`count`,) float32; empty where none were kept.
+
+    NaN for rows that it did not learn from.
+
+    Args:
+        places: where each row that the run used stands among the `count`; None: where it stands in the source.
+    """
     try:
-        return {n: m.astype(np.float32) for n, m in load_file(folder / FILE).items()}
+        kept = load_file(folder.path / FILE)
     except (FileNotFoundError, SafetensorError):
         return {}
+    split = folder.split()
+    places = split["row"].to_numpy() if places is None else places
+    train = places[split["split"].to_numpy() == "train"]
+    found = {}
+    for name, means in kept.items():
+        found[name] = np.full(count, np.nan, np.float32)
+        found[name][train] = means
+    return found
+
+
+def margins_over(folder: Folder, table: Table) -> dict[str, np.ndarray]:
+    """The same for a source's rows, where it is the run's own."""
+    own = fingerprint_of(table) == folder.read_json("features.json")["source"]["fingerprint"]
+    return margins_of(folder, len(table)) if own else {}

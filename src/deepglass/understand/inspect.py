@@ -15,6 +15,7 @@ from deepglass.data.table import Note, Skipped, Table
 from deepglass.errors import SourceError
 from deepglass.features.base import Feature, Raw
 from deepglass.run.columns import Taken, settle
+from deepglass.run.margins import margins_over
 from deepglass.run.prepare import divided, without_answer
 from deepglass.run.run import Run
 from deepglass.run.sources import fingerprint_of
@@ -76,7 +77,8 @@ def inspect_table(table: Table, spec: Spec, run: Run | None = None) -> Inspectio
     if run is not None:
         case = Case(table, tuple(taken), tuple(features), np.arange(len(table)))
         weak = weak_slices_of(case.taking(_unseen(table, spec, run)), run.predictor)
-        for found in (label_error(case, run.predictor), worth_labelling(case, run.predictor), weak):
+        wrong = label_error(case, run.predictor, margins_over(run.folder, table))
+        for found in (wrong, worth_labelling(case, run.predictor), weak):
             findings += [together(found)] if found else []
     return Inspection(table.name, len(table), table.notes, table.skipped, tuple(columns), tuple(findings))
 

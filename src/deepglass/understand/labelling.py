@@ -38,7 +38,13 @@ def asked_about(predictor: Predictor, output: str | None) -> Feature:
 
 
 def questions(
-    predictor: Predictor, table: Table, places: np.ndarray, feature: Feature, done: np.ndarray, limit: int
+    predictor: Predictor,
+    table: Table,
+    places: np.ndarray,
+    feature: Feature,
+    done: np.ndarray,
+    limit: int,
+    margins: np.ndarray | None = None,
 ) -> list[Question]:
     """The rows that are worth a person's look, best first.
 
@@ -48,8 +54,9 @@ def questions(
         feature: the answer.
         done: (N,) bool, rows that somebody has answered; the others are compared with them too.
         limit: how many at most.
+        margins: (N,) of the rows as the run learned, where they are known.
     """
-    wrong = [e for e in label_errors(predictor, table, feature.name) if not done[e.place]]
+    wrong = [e for e in label_errors(predictor, table, feature.name, margins) if not done[e.place]]
     worth = worth_labelling(predictor, table, feature.name, limit)
     best = sorted([*((e.sure, e.place) for e in wrong), *((w.score, w.place) for w in worth)], key=lambda p: -p[0])
     rows = np.array([row for _, row in best[:limit]], np.int64)

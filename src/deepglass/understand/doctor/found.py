@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -12,6 +12,7 @@ from deepglass.data.batches import Dataset
 from deepglass.features.base import take_raw
 from deepglass.objectives.base import Objective
 from deepglass.run.folder import Folder
+from deepglass.run.margins import margins_of
 from deepglass.run.prepare import Prepared
 from deepglass.run.spec import Spec
 from deepglass.training.checkpoint import write_atomic
@@ -66,11 +67,15 @@ def findings_of(
     before = stored(folder)
     if before is None:
         before = before_training(spec, prepared)
-    after = [_labels(Case.of(spec, prepared, MEDIA), prepared, objective, seen), weak]
+    case = Case.of(spec, prepared, MEDIA)
+    margins = margins_of(folder, len(prepared.split), np.arange(len(prepared.split)))
+    after = [_labels(case, prepared, objective, seen, margins), weak]
     return (*before, *(together(found) for found in after if found))
 
 
-def _labels(case: Case, prepared: Prepared, objective: Objective, seen: Points | None) -> list[Finding]:
+def _labels(
+    case: Case, prepared: Prepared, objective: Objective, seen: Points | None, margins: Mapping[str, np.ndarray]
+) -> list[Finding]:
     """The labels that look wrong, among some rows where there are many."""
     found: list[Finding] = []
     answers = [f for f in prepared.outputs if f.kind in CLASSES]
@@ -87,7 +92,8 @@ def _labels(case: Case, prepared: Prepared, objective: Objective, seen: Points |
         known = np.flatnonzero(truth.mask & (truth.values > 0))
         labels = truth.values[known].astype(np.int64) - 1
         if len(known) >= FEWEST and len(np.unique(labels)) > 1:
-            errors = suspects(embedding[known], labels, feature.class_names, rows[known])
+            learned = margins[feature.name][rows[known]] if feature.name in margins else None
+            errors = suspects(embedding[known], labels, feature.class_names, rows[known], learned)
             found += label_findings(case, feature.column, errors, looked_at)
     return found
 

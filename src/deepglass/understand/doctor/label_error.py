@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from deepglass.run.predictor import Predictor
 from deepglass.understand.doctor.base import CLASSES, Case, Finding
@@ -12,12 +14,17 @@ SHOWN = 3
 FIX = "data.relabel=FILE (`deepglass label RUN SOURCE` writes it)"
 
 
-def label_error(case: Case, predictor: Predictor) -> list[Finding]:
-    """The rows whose label looks wrong, for each answer with classes."""
+def label_error(case: Case, predictor: Predictor, margins: Mapping[str, np.ndarray]) -> list[Finding]:
+    """The rows whose label looks wrong, for each answer with classes.
+
+    Args:
+        margins: output name -> (N,) of the case's rows as the network learned, where they are known.
+    """
     found = []
     for feature in predictor.outputs:
         if feature.kind in CLASSES and feature.column in case.table.columns:
-            found += label_findings(case, feature.column, label_errors(predictor, case.table, feature.name))
+            errors = label_errors(predictor, case.table, feature.name, margins.get(feature.name))
+            found += label_findings(case, feature.column, errors)
     return found
 
 
@@ -28,6 +35,6 @@ def label_findings(case: Case, column: str, errors: Sequence[LabelError], looked
     shown = ", ".join(f"row {case.places[e.place]} says {e.given!r}, looks like {e.proposed!r}" for e in errors[:SHOWN])
     more = f", and {len(errors) - SHOWN:,} more" if len(errors) > SHOWN else ""
     labels = "1 label looks" if len(errors) == 1 else f"{len(errors):,} labels look"
-    text = f"{column}: {labels} wrong{looked_at}: {shown}{more}"
     sure = sum(e.sure for e in errors) / len(errors)
+    text = f"{column}: {labels} wrong{looked_at}, each with {sure:.0%} on average: {shown}{more}"
     return [case.finding("label_error", [e.place for e in errors], [column], sure, text, FIX)]
