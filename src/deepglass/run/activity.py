@@ -101,7 +101,8 @@ class Activity:
         """Remember which units (a row each) answered anywhere."""
         awake = answers.any(1)
         known = self.awake.get(self.layer)
-        self.awake[self.layer] = awake if known is None else known | awake
+        if known is None or known.shape == awake.shape:  # else units of a layer that has no name, behind one that has
+            self.awake[self.layer] = awake if known is None else known | awake
 
     def _squashed(self, units: Tensor, ends: tuple[float, float]) -> None:
         """Add up, unit by unit, how many answers lie near an end."""
@@ -110,7 +111,8 @@ class Activity:
         near = ((units < low + room) | (units > high - room)).float().sum(1)
         count = torch.stack([near, torch.full_like(near, units.shape[1])])
         known = self.ends.get(self.layer)
-        self.ends[self.layer] = count if known is None else known + count
+        if known is None or known.shape == count.shape:
+            self.ends[self.layer] = count if known is None else known + count
 
 
 def _units(out: Tensor, objective: Objective) -> Tensor:
