@@ -16,8 +16,11 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,6 +28,9 @@ from typing import Any
 import pytest
 
 PROGRAM = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if p), None)
+AXE = files("axe_core_python").joinpath("axe.min.js")
+TURNED = "import os, sys; i, o, *call = sys.argv[1:]; os.dup2(int(i), 3); os.dup2(int(o), 4); os.execv(call[0], call)"
+"""The browser reads commands from file 3 and writes answers to file 4, whatever their numbers are here."""
 PATIENCE = 60.0  # seconds for one answer, on a busy machine
 
 
@@ -43,12 +49,10 @@ class Chromium:
             "--no-first-run",
             f"--user-data-dir={self._home.name}",
         ]
-        # the browser reads commands from file 3 and writes answers to file 4
-        call = f'exec "$0" "$@" 3<&{theirs_in} 4>&{theirs_out}'
+        call = [sys.executable, "-ISc", TURNED, str(theirs_in), str(theirs_out), PROGRAM, *options]
         self._process = subprocess.Popen(
-            ["sh", "-c", call, PROGRAM, *options, "--remote-debugging-pipe"],
-            pass_fds=(theirs_in, theirs_out), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            [*call, "--remote-debugging-pipe"], pass_fds=(theirs_in, theirs_out), stderr=subprocess.DEVNULL
+        )
         os.close(theirs_in)
         os.close(theirs_out)
         self._rest, self._count = b"", 0
@@ -80,7 +84,7 @@ class Chromium:
             "Emulation.setEmulatedMedia",
             features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}],
         )
-        page.go(where.resolve().as_uri() if isinstance(where, Path) else where)
+        page.go(where)
         return page
 
     def call(self, method: str, session: str = "", **parameters: Any) -> dict[str, Any]:
@@ -141,15 +145,21 @@ class Page:
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         return self.browser.call(method, self.session, **parameters)
 
-    def go(self, address: str) -> None:
-        """Load an address."""
-        self.loaded = False
+    def go(self, where: Path | str) -> None:
+        """Load a file or an address."""
+        address = where.resolve().as_uri() if isinstance(where, Path) else where
+        self.loaded, self.errors, self.requested = False, [], []
         self.call("Page.navigate", url=address)
         while not self.loaded:
             self.browser.hear()
 
     def resize(self, width: int, height: int = 900) -> None:
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+
+    def shade(self, dark: bool) -> None:
+        """What the system asks for."""
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme])
 
     def run(self, script: str) -> Any:
         """The value of an expression, a promise's once it is kept; it must be plain data."""
@@ -166,6 +176,18 @@ class Page:
         down = {"key": key, "code": key, "windowsVirtualKeyCode": key_code}
         self.call("Input.dispatchKeyEvent", type="keyDown", **down, **({"text": text} if text else {}))
         self.call("Input.dispatchKeyEvent", type="keyUp", **down)
+
+    def barriers(self, rules: Sequence[str] = ()) -> list[str]:
+        """What keeps people from using the page, as axe-core finds it: the serious and the critical."""
+        self.run(AXE.read_text("utf-8") + "; 0")
+        asked = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
+        found = self.run(f"axe.run(document, {json.dumps(asked)}).then(({{ violations }}) => violations)")
+        return [
+            f"{v['id']}: {node['html'][:200]} {node['failureSummary']}"
+            for v in found
+            if v["impact"] in ("serious", "critical")
+            for node in v["nodes"]
+        ]
 
     def picture(self, clip: dict[str, float] | None = None) -> bytes:
         """What is seen, as PNG; `clip` has x, y, width and height on the page."""

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import socket
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+import uvicorn
+from chromium import Chromium
 from conftest import Command
 from fastapi.testclient import TestClient
 from sklearn.datasets import load_digits
@@ -271,11 +276,43 @@ def test_the_page_asks_and_saves(queue: Queue) -> None:
 
 def test_everything_comes_from_this_machine(queue: Queue) -> None:
     client = page(queue)
-    for name in ("/", "/page/label.css", "/page/label.js"):
+    for name in ("/", "/page/style.css", "/page/theme.js", "/page/label.css", "/page/label.js"):
         answer = client.get(name)
         assert "default-src 'self'" in answer.headers["content-security-policy"]
         assert "https://" not in answer.text
         assert "//cdn" not in answer.text
+
+
+@pytest.fixture
+def address(queue: Queue) -> Iterator[str]:
+    """Where a browser finds the page."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(label_app(queue), log_level="warning", lifespan="off", ws="none"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+    server.should_exit = True
+    thread.join()
+    listening.close()
+
+
+def test_the_page_can_be_used_by_everyone(queue: Queue, address: str) -> None:
+    shown = "new Promise((done) => { const wait = () => main.hidden ? setTimeout(wait, 50) : done(true); wait(); })"
+    with Chromium() as browser:
+        page = browser.open(address, width=400)
+        assert page.run(shown)
+        assert page.errors == []
+        assert page.run("document.documentElement.scrollWidth <= innerWidth")
+        assert all(url.startswith((address, "data:")) for url in page.requested)
+        assert page.barriers() == []
+        proposed = page.run("document.querySelector('#accept span').textContent")
+        page.press("Enter")
+        saved = "new Promise((done) => { const wait = () => sending.then(done); setTimeout(wait, 50); })"
+        assert page.run(saved)
+        assert read_labels(queue.path).mends[0].new == proposed
+        dark = browser.open(address, dark=True)
+        assert dark.run(shown)
+        assert dark.barriers(["color-contrast"]) == []
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", ""])

@@ -16,6 +16,8 @@ from deepglass.understand.report.output_facts import Mistake
 
 VALUES = 8  # columns shown beside a picture or alone
 
+FIGURES = 12  # of a list that are named
+
 
 def mistake(
     prepared: Prepared, rows: np.ndarray, i: int, truth: Any, predicted: Any, confidence: float | None
@@ -33,8 +35,7 @@ def mistake(
             if isinstance(value, Media):
                 values[feature.name] = value.name
             elif value is not None:
-                value = value.to_list() if isinstance(value, pl.Series) else value
-                values[feature.name] = short_figure(value) if isinstance(value, float) else str(value)[:300]
+                values[feature.name] = _told(value)
     place = int(prepared.places[row])
     return Mistake(row=place, truth=truth, predicted=predicted, confidence=confidence, picture=picture, values=values)
 
@@ -54,3 +55,13 @@ def visible(codes: np.ndarray, levels: int) -> np.ndarray:
     if codes.dtype != np.uint8 or levels != 255:
         codes = np.clip(np.round(codes.astype(np.float32) * (255 / levels)), 0, 255).astype(np.uint8)
     return np.moveaxis(codes if len(codes) in (1, 3) else codes[: 3 if len(codes) > 3 else 1], 0, -1)
+
+
+def _told(value: Any) -> str:
+    """A value in few words; of many numbers how many there are."""
+    if isinstance(value, np.ndarray):
+        return " × ".join(f"{n:,}" for n in value.shape) + " numbers"
+    value = value.to_list() if isinstance(value, pl.Series) else value
+    if isinstance(value, list):
+        return ", ".join(map(_told, value[:FIGURES])) + (" …" if len(value) > FIGURES else "")
+    return short_figure(value) if isinstance(value, float) else str(value)[:300]

@@ -1,0 +1,335 @@
+"""The contract of every page: a small run of each kind of learning and data, its report with and without rows.
+
+Each is trained for a few steps and its facts are gathered once. Everything that a report must not show without rows
+carries a mark: words, values of columns, names of files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+import pytest
+from chromium import Chromium, Page
+from PIL import Image as Pillow
+
+import deepglass
+from deepglass.understand import after, written
+from deepglass.understand.report.facts import Facts
+from deepglass.understand.report.write import render
+
+MARK = "Zwiebelfisch"
+LARGEST = 10_000_000  # bytes of a report
+ROWS = 24
+QUICK: dict[str, Any] = {"training.threads": 1, "training.steps": 3, "training.batch_size": 16}
+WORDS = ("river", "stone", "green", "walks", "under", "seven", MARK)
+
+
+class Made(NamedTuple):
+    """What a run learns from, and how."""
+
+    source: Any
+    settings: Mapping[str, Any] = {}
+
+
+class Pages(NamedTuple):
+    """A report's html, and that of the same run without rows."""
+
+    shown: str
+    hidden: str
+
+
+RANDOM = np.random.default_rng(0)
+
+
+def texts(rows: int, most: int = 6) -> list[str]:
+    return [" ".join(RANDOM.choice(WORDS, RANDOM.integers(3, most))) for _ in range(rows)]
+
+
+def table(folder: Path) -> Made:
+    """Every kind of column; three kinds of answers; a row that cannot be read."""
+    rows = 160
+    size, place = RANDOM.uniform(20, 200, rows), RANDOM.choice([f"{MARK}-north", "south", "west"], rows)
+    day = np.datetime64("2020-01-01") + RANDOM.integers(0, 900, rows)
+    price = 1000 * size * np.where(place == "south", 2.0, 1.0)
+    frame = pl.DataFrame(
+        {
+            "size": size,
+            "place": place,
+            "day": day,
+            "said": texts(rows),
+            "only": [MARK] * rows,
+            "price": price,
+            "sold": np.where(price < np.median(price), "yes", "no"),
+            "rank": RANDOM.choice(["low", "middle", "high"], rows),
+        }
+    )
+    frame = frame.with_columns(size=pl.when(pl.int_range(rows) % 17 == 0).then(None).otherwise(pl.col("size")))
+    return Made(pl.concat([frame, frame[:9]]), {"target": ["price", "sold", "rank"]})
+
+
+def lists(folder: Path) -> Made:
+    """Vectors, sets and sequences, on either side."""
+    x, labels = RANDOM.uniform(-1, 1, (ROWS, 3)), list("abc")
+    series = [RANDOM.uniform(-1, 1, n).tolist() for n in RANDOM.integers(3, 7, ROWS)]
+    frame = {"x": x.tolist(), "series": series, "y": (2 * x[:, :2]).tolist()}
+    frame["labels"] = [[w for w, there in zip(labels, row > 0, strict=True) if there] for row in x]
+    frame["sums"] = [np.cumsum(row).tolist() for row in series]
+    kinds = {"x": "vector", "series": "sequence", "y": "vector", "labels": "set", "sums": "sequence"}
+    return Made(pl.DataFrame(frame), {"target": ["y", "labels", "sums"], "kinds": kinds})
+
+
+def photos(folder: Path, rows: int = 30) -> list[Path]:
+    """Noise with a bright square, in files."""
+    paths = []
+    for i in range(rows):
+        pixels = RANDOM.integers(0, 90, (16, 20, 3), dtype=np.uint8)
+        pixels[4 * (i % 3) : 4 * (i % 3) + 8, 8:16] += 150
+        paths.append(folder / f"{MARK}-{i}.png")
+        Pillow.fromarray(pixels).save(paths[-1])
+    return paths
+
+
+def pictures(folder: Path) -> Made:
+    """A folder of class folders; one file cannot be read."""
+    for i, path in enumerate(photos(folder)):
+        kind = folder / "pictures" / "abc"[i % 3]
+        kind.mkdir(parents=True, exist_ok=True)
+        path.rename(kind / path.name)
+    (folder / "pictures" / "a" / f"{MARK}-broken.png").write_bytes(b"no picture")
+    return Made(folder / "pictures", {"network": {"trunk": "conv", "width": 8}, "training.augment": {"shift": 0.1}})
+
+
+def masks(folder: Path) -> Made:
+    pixels = RANDOM.integers(0, 255, (ROWS, 16, 16), dtype=np.uint8)
+    source = {"image": pixels, "mask": (pixels > 127).astype(np.uint8)}
+    return Made(source, {"inputs": ["image"], "outputs": [{"name": "mask", "kind": "mask"}], "network": {"width": 4}})
+
+
+def boxes(folder: Path) -> Made:
+    sides = {"left": 4.0, "top": 4.0, "right": 20.0, "bottom": 20.0}
+    source = {
+        "image": RANDOM.integers(0, 255, (ROWS, 32, 32), dtype=np.uint8),
+        "boxes": [[{"label": "square", **sides}] for _ in range(ROWS)],
+    }
+    outputs = [{"name": "boxes", "kind": "boxes"}]
+    return Made(source, {"inputs": ["image"], "outputs": outputs, "network": {"trunk": "conv", "width": 8}})
+
+
+def faces(folder: Path) -> Made:
+    pixels = RANDOM.integers(0, 255, (48, 12, 12), dtype=np.uint8)
+    source = {"image": pixels, "who": [f"person {i % 16}" for i in range(48)]}
+    settings = {"outputs": [{"name": "who", "kind": "identity", "embedding": 8}], "inputs": ["image"]}
+    return Made(source, {**settings, "network": {"trunk": "conv", "width": 8}})
+
+
+def colours(folder: Path) -> Made:
+    grey = {"name": "grey", "column": "image", "kind": "image", "colour": "grey"}
+    colour = {"name": "colour", "column": "image", "kind": "image"}
+    source = {"image": RANDOM.integers(0, 256, (ROWS, 16, 16, 3), dtype=np.uint8)}
+    return Made(source, {"inputs": [grey], "outputs": [colour], "network": {"width": 4}})
+
+
+def videos(folder: Path) -> Made:
+    source = {
+        "video": RANDOM.integers(0, 255, (ROWS, 4, 16, 16), dtype=np.uint8),
+        "way": ["left", "right"] * (ROWS // 2),
+    }
+    return Made(source, {"target": "way", "kinds": {"video": "video"}, "network": {"trunk": "conv", "width": 8}})
+
+
+def sounds(folder: Path) -> Made:
+    hertz = np.where(np.arange(ROWS) % 2, 300, 1200)
+    waves = 0.5 * np.sin(2 * np.pi * hertz[:, None] * np.arange(3_200) / 8_000)
+    pitch = ["low" if h == 300 else "high" for h in hertz]
+    return Made({"sound": waves.astype(np.float32), "pitch": pitch}, {"target": "pitch", "kinds": {"sound": "audio"}})
+
+
+def translation(folder: Path) -> Made:
+    english = texts(ROWS)
+    frame = pl.DataFrame({"en": english, "fr": [" ".join(reversed(t.split())) for t in english]})
+    network = {"trunk": "transformer", "width": 16}
+    return Made(frame, {"target": "fr", "kinds": {"en": "text", "fr": "text"}, "network": network})
+
+
+def tags(folder: Path) -> Made:
+    words = [t.split() for t in texts(ROWS)]
+    frame = pl.DataFrame({"words": words, "tags": [["A" if w < "s" else "B" for w in row] for row in words]})
+    return Made(frame, {"target": "tags", "kinds": {"words": "text", "tags": "tags"}, "network": {"width": 16}})
+
+
+def captions(folder: Path) -> Made:
+    source = {"image": RANDOM.integers(0, 255, (ROWS, 12, 12), dtype=np.uint8), "caption": texts(ROWS, 4)}
+    return Made(source, {"target": "caption", "kinds": {"caption": "text"}, "network": {"trunk": "conv", "width": 8}})
+
+
+def prose(folder: Path) -> Made:
+    path = folder / "prose.txt"
+    path.write_text(" ".join(RANDOM.choice(WORDS[:-1], 2_000)))
+    return Made(path, {"objective": "next_token", "network": {"trunk": "gru", "width": 16}, "split": {"valid": 0.1}})
+
+
+def coded(folder: Path) -> Made:
+    return Made("sklearn:digits", {"objective": {"name": "autoencoder", "code": 16}, "network": {"width": 4}})
+
+
+def contest(folder: Path) -> Made:
+    x = RANDOM.normal(size=(ROWS * 3, 2))
+    frame = pl.DataFrame({"x": x[:, 0], "y": x[:, 1], "side": np.where(x[:, 0] > 0, "right", "left")})
+    return Made(frame, {"target": "side", "objective": "gan"})
+
+
+def half_labelled(folder: Path) -> Made:
+    frame = table(folder).source.select("size", "place", "said", "sold")
+    return Made(frame, {"target": "sold", "objective": "pseudo_label", "data": {"keep_labels": 60}})
+
+
+def agent(folder: Path) -> Made:
+    return Made("gym:CartPole-v1", {"objective": {"name": "ppo", "environments": 2}})
+
+
+KINDS: dict[str, Callable[[Path], Made]] = {
+    f.__name__: f
+    for f in (
+        table, lists, pictures, masks, boxes, faces, colours, videos, sounds, translation, tags, captions,
+        prose, coded, contest, half_labelled, agent,
+    )
+}  # fmt: skip
+
+
+MARKED = {"table", "pictures", "translation", "tags", "captions", "half_labelled"}
+OWN_PICTURES = {"looks-for", "visions", "map", "boundary", "draws", "network", "agent"}
+"""Sections whose pictures show no row: weights, what was made from noise or drawn, points without names, a world."""
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Pages]]:
+    """The pages of a kind, made when they are first asked for."""
+    kept: list[Facts] = []
+
+    @cache
+    def made(kind: str) -> Pages:
+        folder = tmp_path_factory.mktemp(kind)
+        source, settings = KINDS[kind](folder)
+        run = deepglass.train(source, out=folder / "run", baselines=False, **QUICK, **settings)
+        deepglass.report(run, source=None if isinstance(source, str | Path) else source)
+        return Pages(render(kept[-1]), render(kept[-1].without_rows()))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(after, "write_report", lambda facts, path: kept.append(facts))
+        patch.setattr(written, "TOKENS", 12)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    """One page of a browser, as wide as a phone, which goes from report to report."""
+    with Chromium() as browser:
+        yield browser.open("about:blank", width=400)
+
+
+class Parsed(HTMLParser):
+    """What the contract asks of a page: its ids, where links lead, what would be loaded, what has no words."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.named: list[str] = []  # by a link or a label
+        self.loaded: list[str] = []
+        self.wordless: list[str] = []
+        self.feed(re.sub(r"base64,[A-Za-z0-9+/=]*", "", html))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        told = {name: value or "" for name, value in attrs}
+        if "id" in told:
+            self.ids.append(told["id"])
+        self.named += told.get("aria-labelledby", "").split()
+        for name in ("src", "href", "srcset", "poster", "data", "action"):
+            if (value := told.get(name, "")).startswith("#"):
+                self.named.append(value[1:])
+            elif value and not value.startswith("data:"):
+                self.loaded.append(f"{tag} {name}={value}")
+        drawn = tag == "svg" and told.get("aria-hidden") != "true" and not told.get("aria-label")
+        if (
+            drawn
+            or (tag == "img" and "alt" not in told)
+            or (tag in ("audio", "canvas") and "aria" not in " ".join(told))
+        ):
+            self.wordless.append(self.get_starttag_text() or tag)
+
+    handle_startendtag = handle_starttag
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_page_is_whole_and_loads_nothing(pages: Callable[[str], Pages], kind: str) -> None:
+    for html in pages(kind):
+        assert len(html.encode()) <= LARGEST
+        page = Parsed(html)
+        assert page.loaded == []
+        assert not re.search(r"https?://|url\(|@import|\bfetch\(|XMLHttpRequest|WebSocket|sendBeacon", html)
+        assert len(page.ids) == len(set(page.ids))
+        assert set(page.named) <= set(page.ids)
+        assert page.wordless == []
+        for section in html.split("<section id=")[1:]:
+            assert re.search(r"<h[12][^>]*>\s*[^<\s]", section), section[:200]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_samples_no_row_is_seen(pages: Callable[[str], Pages], kind: str) -> None:
+    shown, hidden = pages(kind)
+    assert (MARK in shown) == (kind in MARKED), "the mark is where it could be seen"
+    assert MARK not in hidden
+    assert "data:audio" not in hidden
+    assert not re.search(r'alt="row|<template', hidden)
+    sections = (section.split('"', 1) for section in hidden.split('<section id="')[1:])
+    assert {name for name, html in sections if "data:image" in html} <= OWN_PICTURES
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_page_opens_on_a_phone(pages: Callable[[str], Pages], page: Page, kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(pages(kind).shown)
+    page.go(path)
+    assert page.errors == []
+    assert [url for url in page.requested if not url.startswith("data:")] == [path.as_uri()]
+    assert page.run("document.documentElement.scrollWidth <= innerWidth")
+    seconds = page.run("(performance.timing.loadEventEnd - performance.timing.navigationStart) / 1000")
+    assert seconds < 20  # on a crowded machine; a quiet one takes less than one
+
+
+@pytest.mark.parametrize("kind", ["table", "sounds"])
+def test_a_page_can_be_used_by_everyone(pages: Callable[[str], Pages], page: Page, kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(pages(kind).shown)
+    page.go(path)
+    assert page.barriers() == []
+    page.shade(dark=True)
+    assert page.barriers(["color-contrast"]) == []
+    page.shade(dark=False)
+
+
+def test_keys_reach_everything_and_show_where_they_are(
+    pages: Callable[[str], Pages], page: Page, tmp_path: Path
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(pages("table").shown)
+    page.go(path)
+    page.press("Tab")
+    unseen = page.run(
+        """[...document.querySelectorAll("a, button, input, select, summary, canvas[tabindex], [tabindex='0']")]
+        .filter((e) => e.checkVisibility() && (e.focus(), document.activeElement === e)
+          && getComputedStyle(e).outlineStyle === "none").map((e) => e.outerHTML.slice(0, 80))"""
+    )
+    assert unseen == []
+    page.run("document.querySelector('.confusion button[tabindex=\"0\"]').focus()")
+    page.press("Enter")
+    assert page.run("document.querySelector('.picked').children.length") >= 1
+    page.press("Escape")
+    assert page.run("document.querySelector('.picked').children.length") == 0
+    assert page.run("document.activeElement.closest('.confusion') !== null")
