@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import polars as pl
 import pytest
 import torch
 from conftest import Command
+from PIL import Image as Pillow
+from sklearn.datasets import load_digits
 
 import deepglass
 from deepglass.errors import SpecError
@@ -124,6 +127,14 @@ def test_vectors_go_to_files_that_others_read(autoencoder: deepglass.Run, comman
     head, *metadata = (tmp_path / "metadata.tsv").read_text().splitlines()
     assert head.split("\t") == about.columns
     assert metadata == ["\t".join(map(str, row)) for row in about.iter_rows()]
+    config = (tmp_path / "projector_config.pbtxt").read_text()
+    assert re.findall(r'_path: "(.*?)"', config) == ["v.tsv", "metadata.tsv", "sprite.png"]
+    assert re.findall(r"single_image_dim: (\d+)", config) == ["8", "8"]
+    with Pillow.open(tmp_path / "sprite.png") as sheet:  # 43 in a row, as square as the projector wants it
+        assert (sheet.size, sheet.mode) == ((43 * 8, 43 * 8), "L")
+        tile = np.asarray(sheet)[8:16, 8:16]
+    picture = load_digits().images[44]
+    assert np.abs(tile.astype(float) - picture * 255 / 16).max() <= 0.5
     for read, path in ((_text, tmp_path / "v.txt"), (_binary, tmp_path / "v.bin")):
         names, found = read(path.read_bytes())
         assert names == [f"row_{i}" for i in range(1797)]

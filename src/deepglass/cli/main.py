@@ -188,15 +188,14 @@ def embed(
     run: RunArgument,
     source: Annotated[str | None, typer.Argument(help="rows; else all of the run's own")] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help=".parquet; .tsv, with metadata.tsv beside; .txt or .bin as word2vec")
+        Path | None, typer.Option("--out", help=".parquet; .tsv for TensorBoard; .txt or .bin as word2vec")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="overwrite --out")] = False,
 ) -> None:
     """Rows as points in the space that a run has learned."""
     if out is None:
         raise SpecError("bad-value", "embed: say where the vectors go, such as --out vectors.parquet")
-    deepglass.check_ending(out)
-    for path in (out, out.with_name("metadata.tsv")) if out.suffix == ".tsv" else (out,):
+    for path in deepglass.check_ending(out):
         check_free(path, force)
     loaded = deepglass.Run(run)
     found = deepglass.embed(loaded, source)

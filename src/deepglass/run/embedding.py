@@ -3,34 +3,45 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 import torch
+from PIL import Image as Pillow
 
 from deepglass.data.batches import Dataset
 from deepglass.errors import SpecError
-from deepglass.features.base import Media, Raw
+from deepglass.features.base import Column, Media, Raw
+from deepglass.features.image import Image
 from deepglass.run.predictor import Predictor, Rows
 from deepglass.training.checkpoint import write_atomic
 
 ENDINGS = (".parquet", ".tsv", ".txt", ".bin")
 LONGEST = 200  # characters of a value in the metadata
+SIDE, SHEET = 32, 8_192  # pixels of a small picture, and of all in one, at most: more the projector does not take
+METADATA, SPRITE, CONFIG = "metadata.tsv", "sprite.png", "projector_config.pbtxt"  # beside a .tsv of vectors
 
 
-class Embedded(NamedTuple):
-    """Points and what is known of their rows.
+@dataclass(frozen=True)
+class Embedded:
+    """Points and what is known of their rows: `vectors, about = embed(...)`.
 
     Shapes:
         vectors: (N, D) float32.
         about: N rows, the columns that can be read as text or numbers; "row" is the place in the source.
+        pictures: (N, C, Y, X) uint8, C 1 or 3, where the rows have pictures.
     """
 
     vectors: np.ndarray
     about: pl.DataFrame
+    pictures: np.ndarray | None = None
+
+    def __iter__(self) -> Iterator[np.ndarray | pl.DataFrame]:
+        return iter((self.vectors, self.about))
 
 
 def embed(predictor: Predictor, rows: Rows, batch_size: int = 512) -> Embedded:
@@ -43,7 +54,7 @@ def embed(predictor: Predictor, rows: Rows, batch_size: int = 512) -> Embedded:
     predictor.objective.eval()
     with torch.inference_mode():
         points = [predictor.objective.embed(batch).float().cpu().numpy() for batch in data.batches(batch_size)]
-    return Embedded(np.concatenate(points), _about(predictor.read(rows), len(data)))
+    return Embedded(np.concatenate(points), _about(predictor.read(rows), len(data)), _pictures(predictor, data.columns))
 
 
 def write_vectors(path: Path, embedded: Embedded) -> list[Path]:
@@ -51,14 +62,15 @@ def write_vectors(path: Path, embedded: Embedded) -> list[Path]:
 
     Args:
         path: .parquet has the rows' columns and a `vector`; .tsv is what TensorBoard's projector loads, with
-            metadata.tsv beside it; .txt and .bin are word2vec's formats, in which a row's name is its only text, or its
-            place.
+            metadata.tsv, small pictures in sprite.png where rows have some, and projector_config.pbtxt beside it, so
+            that `tensorboard --logdir FOLDER` shows it; .txt and .bin are word2vec's formats, in which a row's name is
+            its only text, or its place.
 
     Raises:
         SpecError: `bad-value` for another ending.
     """
     check_ending(path)
-    vectors, about = embedded
+    vectors, about = embedded.vectors, embedded.about
     if path.suffix == ".parquet":
         content = io.BytesIO()
         points = pl.Series("vector", vectors, dtype=pl.Array(pl.Float32, vectors.shape[1]))
@@ -66,20 +78,19 @@ def write_vectors(path: Path, embedded: Embedded) -> list[Path]:
         write_atomic(path, content.getvalue())
     elif path.suffix == ".tsv":
         write_atomic(path, "".join("\t".join(map(_short, v)) + "\n" for v in vectors.tolist()))
-        beside = path.with_name("metadata.tsv")
-        write_atomic(beside, _projector(about))
-        return [path, beside]
+        return [path, *_write_beside(path, embedded)]
     else:
         write_atomic(path, _word2vec(vectors, _names(about), binary=path.suffix == ".bin"))
     return [path]
 
 
-def check_ending(path: Path) -> None:
-    """Refuse a file of no known format, before anything is computed."""
+def check_ending(path: Path) -> tuple[Path, ...]:
+    """Refuse a file of no known format, before anything is computed; the files that may be written."""
     if path.suffix not in ENDINGS:
         raise SpecError("bad-value", f"--out: {path}: expected one of {', '.join(ENDINGS)}")
-    if path.name == "metadata.tsv":
+    if path.name == METADATA:
         raise SpecError("bad-value", f"--out: {path}: is where the rows' columns go; choose another name, vectors.tsv")
+    return (path, *(path.with_name(n) for n in (METADATA, SPRITE, CONFIG) if path.suffix == ".tsv"))
 
 
 def _about(raw: Mapping[str, Raw], count: int) -> pl.DataFrame:
@@ -92,6 +103,46 @@ def _about(raw: Mapping[str, Raw], count: int) -> pl.DataFrame:
         elif isinstance(values, list) and all(isinstance(v, Media) for v in values):
             columns.append(pl.Series(name, [v.name for v in values]))
     return pl.DataFrame([c for i, c in enumerate(columns) if i == 0 or c.name != "row"])
+
+
+def _pictures(predictor: Predictor, columns: Mapping[str, Column]) -> np.ndarray | None:
+    """The rows' first pictures as bytes, where they are grey or in colour."""
+    first = next((f for f in predictor.inputs if isinstance(f, Image)), None)
+    if first is None or first.channels_ not in (1, 3):
+        return None
+    codes, levels = columns[first.name].values, first.levels_ or 255
+    return codes if levels == 255 else (codes * np.float32(255 / levels)).round().astype(np.uint8)
+
+
+def _write_beside(path: Path, embedded: Embedded) -> list[Path]:
+    """What the projector shows beside the points, and where it finds it.
+
+    Source: tensorboard/plugins/projector/projector_config.proto; paths are those beside the file itself.
+    """
+    metadata, sprite, config = (path.with_name(n) for n in (METADATA, SPRITE, CONFIG))
+    write_atomic(metadata, _projector(embedded.about))
+    lines = [f'tensor_name: "{path.stem}"', f'tensor_path: "{path.name}"', f'metadata_path: "{METADATA}"']
+    if embedded.pictures is not None:
+        picture, side = _sprite(embedded.pictures)
+        write_atomic(sprite, picture)
+        lines.append(f'sprite {{ image_path: "{SPRITE}" single_image_dim: {side} single_image_dim: {side} }}')
+    write_atomic(config, "embeddings {\n" + "".join(f"  {line}\n" for line in lines) + "}\n")
+    return [metadata, sprite, config] if embedded.pictures is not None else [metadata, config]
+
+
+def _sprite(pictures: np.ndarray) -> tuple[bytes, int]:
+    """All pictures in small squares in one square, row by row, a PNG, and the side of each."""
+    across = math.ceil(math.sqrt(len(pictures)))
+    side = max(1, min(SIDE, SHEET // across, max(pictures.shape[2:])))
+    sheet = Pillow.new("L" if pictures.shape[1] == 1 else "RGB", (across * side, across * side))
+    for i, codes in enumerate(pictures):
+        tile = Pillow.fromarray(codes[0] if len(codes) == 1 else np.ascontiguousarray(codes.transpose(1, 2, 0)))
+        tile.thumbnail((side, side), Pillow.Resampling.BOX)
+        left, top = (side - tile.size[0]) // 2, (side - tile.size[1]) // 2
+        sheet.paste(tile, (i % across * side + left, i // across * side + top))
+    content = io.BytesIO()
+    sheet.save(content, "PNG")
+    return content.getvalue(), side
 
 
 def _projector(about: pl.DataFrame) -> str:

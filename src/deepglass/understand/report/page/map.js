@@ -182,11 +182,12 @@ class RowMap {
 
   paint() {
     const colour = this.data.colours[this.colour], bytes = new Uint8Array(4 * this.count), alone = this.alone;
+    const quiet = colour.names[0] === "right" ? 0 : -1; // what is right must not hide what is wrong
     for (let i = 0; i < this.count; i++) {
       if (!this.shown[i]) continue;
       const code = colour.codes[i], [r, g, b] = this.tint(colour, code);
       bytes[4 * i] = r; bytes[4 * i + 1] = g; bytes[4 * i + 2] = b;
-      bytes[4 * i + 3] = alone !== null && code !== alone ? 18 : code === 65535 ? 110 : 215;
+      bytes[4 * i + 3] = alone !== null && code !== alone ? 18 : code === 65535 ? 110 : code === quiet ? 70 : 215;
     }
     this.painter.paint(bytes);
     this.later();
