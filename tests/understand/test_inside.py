@@ -21,6 +21,8 @@ from deepglass.run.prepare import stored
 from deepglass.training.events import Listener
 from deepglass.training.plan import Plan
 from deepglass.understand.inside.example import example_of, heard
+from deepglass.understand.report.facts import DataFacts, Facts, Histogram, Layer
+from deepglass.understand.report.panels import network
 
 SMALL = {"trunk": "mlp", "width": 24, "members": 1, "dropout": 0.0}
 
@@ -245,3 +247,24 @@ def test_a_class_would_like_to_see_its_own_pictures(tmp_path: Path) -> None:
     assert "made for left" in html
     assert "map 1" in html
     assert json.loads((run.path / "metrics.json").read_text())["health"] == []
+
+
+# -- the network as a drawing ----------------------------------------------------------------------------------------
+
+
+def test_many_like_blocks_are_drawn_once() -> None:
+    block = ("norm", "LayerNorm", 16), ("attention", "Linear", 256), ("mlp", "Linear", 512)
+    layers = [Layer(f"network.trunk.blocks.{i}.{n}", kind, (9, 8), size) for i in range(12) for n, kind, size in block]
+    reads = Layer("network.encoders.0", "Embedding", (9, 8), 80, ends=("text",))
+    answers = Layer(
+        "network.heads.out_tone", "Linear", (2,), 18, spread=Histogram(-1.0, 1.0, (1, 2, 1)), ends=("tone",)
+    )
+    facts = Facts(name="run", task="", data=DataFacts(source="s", rows=1), layers=(reads, *layers, answers))
+    drawn = network.panel(facts)
+    assert drawn is not None
+    html = drawn.html.partition("<details")[0]
+    assert html.count("<li") == 3
+    assert "12 ×" in html
+    assert "784 weights each" in html
+    assert "weights from −1" in html
+    assert html.index(">text<") < html.index("blocks") < html.index(">tone<")

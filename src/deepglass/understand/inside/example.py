@@ -42,7 +42,8 @@ def example_of(prepared: Prepared, objective: Objective, device: str) -> Example
     data = prepared.dataset(rows[:1], device)
     batch = data.batch(torch.zeros(1, dtype=torch.long))
     times = times_of(prepared, objective, batch, int(rows[0]))
-    stops = _maps(prepared, objective, data, batch) or _vectors(objective, batch, times)
+    stops = _maps(prepared, objective, data, batch)
+    stops += _vectors(objective, batch, times, f"network.{stops[-1].layer}" if stops else "")
     if not stops:
         return None
     shown = mistake(prepared, rows, 0, "", "", None)
@@ -65,6 +66,8 @@ def _maps(prepared: Prepared, objective: Objective, data: Dataset, batch: Batch)
 
 def _tiles(m: Map) -> Stop:
     values = m.values[0].detach().float().cpu().numpy()  # (C, Y, X)
+    if values.shape[1:] == (1, 1):
+        return _stop(m.name.removeprefix("network."), values.reshape(-1), 1, None)
     strong = np.argsort(-np.abs(values).max((1, 2)), kind="stable")[:TILES]
     most = max(float(np.abs(values).max()), 1e-9)
     pictures = tuple(draw.photo(_grey(values[k] / most), 64) for k in sorted(strong.tolist()))
@@ -77,18 +80,22 @@ def _grey(share: np.ndarray) -> np.ndarray:
     return np.clip(255 * (low + (1 - low) * share), 0, 255).round().astype(np.uint8)
 
 
-def _vectors(objective: Objective, batch: Batch, times: Times | None) -> list[Stop]:
-    """What each layer with weights gives; of many layers some."""
-    kept = list(heard(objective, batch).items())
+def _vectors(objective: Objective, batch: Batch, times: Times | None, behind: str) -> list[Stop]:
+    """What each layer with weights gives behind the maps, or all of them; of many layers some."""
+    kept = list(heard(objective, batch, behind).items())
     if len(kept) > STOPS:
         kept = [kept[i] for i in np.unique(np.linspace(0, len(kept) - 1, STOPS).round().astype(int))]
     members = objective.network.members
     return [_stop(name, value[0].numpy(), members, times) for name, value in kept]
 
 
-def heard(objective: Objective, batch: Batch) -> dict[str, Tensor]:
-    """Layer -> what it gives for the first row, after its bend where one follows at once; in the order of the pass."""
-    hearing = _Hearing(objective)
+def heard(objective: Objective, batch: Batch, behind: str = "") -> dict[str, Tensor]:
+    """Layer -> what it gives for the first row, after its bend where one follows at once; in the order of the pass.
+
+    Args:
+        behind: a module's path: only what comes when it is done.
+    """
+    hearing = _Hearing(objective, behind)
     hooks = [m.register_forward_hook(hearing.leave(n)) for n, m in objective.named_modules() if n]
     hooks += [m.register_forward_pre_hook(hearing.begin) for m in objective.modules() if isinstance(m, Recurrent)]
     try:
@@ -103,8 +110,8 @@ def heard(objective: Objective, batch: Batch) -> dict[str, Tensor]:
 class _Hearing:
     """Keeps what layers give, in the order of the pass; of recurrent ones in the order of the tokens."""
 
-    def __init__(self, objective: Objective) -> None:
-        self.names = names_of(objective)
+    def __init__(self, objective: Objective, behind: str) -> None:
+        self.names, self.behind = names_of(objective), behind
         self.inner = {
             f"{n}.{c}" for n, m in objective.named_modules() if isinstance(m, NormedLayer) for c in m._modules
         }
@@ -117,6 +124,9 @@ class _Hearing:
 
     def leave(self, path: str) -> Callable[[nn.Module, object, object], None]:
         def leave(module: nn.Module, _: object, out: object) -> None:
+            if path == self.behind:
+                self.heard, self.layer = {}, ""
+                return
             if path in self.inner:
                 return
             if isinstance(module, nn.RNNBase | NormedLayer) and isinstance(out, tuple):

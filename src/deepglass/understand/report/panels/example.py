@@ -49,7 +49,7 @@ def _stop(stop: Stop) -> str:
 
 def _over_time(stop: Stop) -> str:
     """Units from top to bottom, time from left to right, and what stands there: words lean, figures stand."""
-    picture = image(stop.pictures[0], "units from top to bottom, time from left to right")
+    picture = image(stop.pictures[0], "units from top to bottom, places from left to right")
     if not stop.marks:
         return f'<div class="overtime">{picture}</div>'
     marks = "".join(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple, TypeVar
@@ -88,8 +89,8 @@ def _part(part: str, layers: Sequence[Layer], scale: _Scale) -> str:
     total = count(sum(layer.parameters for layer in layers))
     name = _PARTS.get(part, part.replace("_", " ").capitalize())
     return (
-        f'<section class="netpart"><h3>{text(name)} <small>{total} weights</small></h3>'
-        f'<div class="chains">{"".join(chains)}</div></section>'
+        f'<div class="netpart"><h3>{text(name)} <small>{total} weights</small></h3>'
+        f'<div class="chains">{"".join(chains)}</div></div>'
     )
 
 
@@ -136,7 +137,8 @@ def _looks(node: Node) -> object:
 def _box(node: Node, scale: _Scale) -> str:
     shape = _shape(node.shape)
     times = f' <span class="tag">{node.times} ×</span>' if node.times > 1 else ""
-    title = label(node.title, 30).replace(".", ".<wbr>")
+    place = re.sub(r"\.\d+$", "", node.title) if node.times > 1 else node.title
+    title = label(place, 30).replace(".", ".<wbr>")
     beside = ' class="beside"' if node.title.endswith("backwards") else ""
     largest = max(node.layers, key=lambda layer: layer.parameters)
     spread = _curve(largest.spread) if largest.spread is not None else ""
