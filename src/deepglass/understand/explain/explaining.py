@@ -156,6 +156,11 @@ class Explainer:
         return met
 
     @cached_property
+    def places(self) -> list[list[Entry]]:
+        """Where the inputs enter."""
+        return entries_of(self.objective, self.typical)
+
+    @cached_property
     def other(self) -> Objective:
         """The network with shuffled weights."""
         return shuffled(self.objective)
@@ -169,8 +174,7 @@ class Explainer:
 
 def _by_gradients(one: Row, mode: Mode) -> list[Reason]:
     explainer = one.explainer
-    places = entries_of(explainer.objective, explainer.typical)
-    scores = one.scores()
+    places, scores = explainer.places, one.scores()
     found = quick(scores, places, one.score) if mode == "fast" else integrated(scores, places, most=explainer.steps)
     cells = [cell.cells_of(e.kind, v) for e, v in zip(places[0], found.values, strict=True)]
     active = _active(one, places[0]) if mode == "full" else {}

@@ -161,16 +161,21 @@ def brightest(weights: np.ndarray, frame: np.ndarray | None) -> Box | None:
 def smoothed(weights: np.ndarray) -> np.ndarray:
     """A map (Y, X) in which each place is the mean of its neighbourhood, a tenth of the map wide."""
     for axis in (0, 1):
-        reach = max(weights.shape[axis] // 20, 1)
-        padded = np.pad(weights, [(reach, reach) if a == axis else (0, 0) for a in (0, 1)])
-        windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis)
-        weights = windows.mean(-1)
+        size = weights.shape[axis]
+        reach, places = max(size // 20, 1), np.arange(size)
+        sums = np.concatenate([np.zeros_like(weights.take([0], axis)), weights.cumsum(axis)], axis)
+        ends = sums.take(np.minimum(places + reach + 1, size), axis), sums.take(np.maximum(places - reach, 0), axis)
+        weights = (ends[0] - ends[1]) / (2 * reach + 1)
     return weights
 
 
 def _wider(region: np.ndarray) -> np.ndarray:
-    padded = np.pad(region, 1)
-    return padded[:-2, 1:-1] | padded[2:, 1:-1] | padded[1:-1, :-2] | padded[1:-1, 2:] | region
+    wide = region.copy()
+    wide[1:] |= region[:-1]
+    wide[:-1] |= region[1:]
+    wide[:, 1:] |= region[:, :-1]
+    wide[:, :-1] |= region[:, 1:]
+    return wide
 
 
 # -- texts -------------------------------------------------------------------------------------------------------------
