@@ -47,9 +47,10 @@ def _table(one: Slices) -> str:
     more = one.looked_at - len(one.slices)
     note = f'<p class="note">{plural(more, "better one")} left out.</p>' if more > 0 else ""
     return (
-        f'<table class="slices" id="slices-{one.output}" data-first="{_FIRST}">'
+        f'<table class="slices" id="slices-{one.output}" data-first="{_FIRST + 1}">'
         f'<caption class="hidden">{name} of slices of the test rows</caption>'
-        f'<thead><tr><th scope="col">Rows where</th><th scope="col" class="dots">{_scale(across)}</th>'
+        '<thead><tr><th scope="col">Rows where</th><th scope="col" class="dots"><span class="hidden">Interval</span>'
+        f"{_scale(across)}</th>"
         f'<th scope="col" class="value">{name}</th></tr></thead>'
         f"<tbody>{_whole(one, across)}</tbody><tbody>{rows}</tbody></table>{note}"
         '<div class="picked" tabindex="-1" role="group" aria-label="Rows of a slice"></div>'
@@ -60,7 +61,7 @@ def _whole(one: Slices, across: Axis) -> str:
     """The line of all rows, above those of the slices."""
     return (
         f'<tr class="all"><th scope="row">all {plural(one.rows, "test row")}</th>'
-        f'<td class="dots">{_strip(one.whole, across)}</td>'
+        f'<td class="dots">{_strip(one.metric, one.whole, across)}</td>'
         f'<td class="value">{figure(one.metric, one.whole.value)}</td></tr>'
     )
 
@@ -77,7 +78,7 @@ def _row(metric: str, part: SliceFacts, across: Axis, beside: float) -> str:
     tag = ' <span class="tag warn">weak</span>' if part.weak else ""
     return (
         f'<tr><th scope="row">{name}{tag} <small>{rows}</small></th>'
-        f'<td class="dots">{_strip(part.figure, across, beside)}</td><td class="value">{value}</td></tr>'
+        f'<td class="dots">{_strip(metric, part.figure, across, beside)}</td><td class="value">{value}</td></tr>'
     )
 
 
@@ -101,17 +102,18 @@ def _scale(across: Axis) -> str:
     return f'<svg class="chart" viewBox="0 0 {_WIDTH} 20" aria-hidden="true">{"".join(parts)}</svg>'
 
 
-def _strip(shown: Figure, across: Axis, beside: float | None = None) -> str:
+def _strip(metric: str, shown: Figure, across: Axis, beside: float | None = None) -> str:
     """A figure with its interval, beside that of all rows."""
-    y, css = _HEIGHT / 2, "c2" if beside is None else "c1"
+    y, css, said = _HEIGHT / 2, "c2" if beside is None else "c1", figure(metric, shown.value)
     body = "".join(f'<path class="grid" d="M{across(at)} 0v{_HEIGHT}"/>' for at, _ in across.ticks(3))
     if beside is not None:
         body += f'<path class="upright" d="M{across(beside)} 0v{_HEIGHT}"/>'
     if finite(shown.low) and finite(shown.high):
         body += f'<path class="whisker {css}" d="M{across(shown.low)} {y}H{across(shown.high)}"/>'
+        said = f"95\N{NO-BREAK SPACE}% interval {figure(metric, shown.low)} to {figure(metric, shown.high)}"
     return (
-        f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" aria-hidden="true">{body}'
-        f'<circle class="dot {css}" cx="{across(shown.value)}" cy="{y}" r="5"/></svg>'
+        f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{said}"><title>{said}</title>'
+        f'{body}<circle class="dot {css}" cx="{across(shown.value)}" cy="{y}" r="5"/></svg>'
     )
 
 
