@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import polars as pl
 import pytest
@@ -30,7 +28,7 @@ def test_what_holds_nothing(raw: object, found: list[bool]) -> None:
     assert missing(raw).tolist() == found  # type: ignore[arg-type]
 
 
-def test_an_answer_that_only_says_unknown_is_none(tmp_path: Path) -> None:
+def test_an_answer_that_only_says_unknown_is_none() -> None:
     """Rows whose answer is "?" are neither trained on nor tested, and are counted alike everywhere."""
     random = np.random.default_rng(0)
     x = random.normal(size=120)
@@ -41,3 +39,9 @@ def test_an_answer_that_only_says_unknown_is_none(tmp_path: Path) -> None:
     assert "left out: 30 rows (no value for y)" in prepared.notes
     views = {c.name: c.missing for c in deepglass.inspect(frame, "y").columns}
     assert views == {"x": 0, "y": 30}
+
+
+def test_a_column_that_never_says_anything_is_left_out_for_that() -> None:
+    frame = pl.DataFrame({"x": np.arange(40.0) % 7, "gone": ["?", "NA"] * 20, "y": ["a", "b"] * 20})
+    why = {t.name: t.why for t in prepare(spec_of(frame, "y", {})).taken}
+    assert why["gone"] == "no value in any row"

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from deepglass.config import construct
+from deepglass.data.missing import missing
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.features.base import FEATURES, Feature, Raw, recognise, take_raw
@@ -112,10 +113,10 @@ def _useless(raw: Raw) -> str | None:
     """Why a column can teach nothing, if so."""
     if not isinstance(raw, pl.Series):
         return None
-    missing = raw.null_count()
-    if missing == len(raw):
+    absent = missing(raw)
+    if absent.all():
         return "no value in any row"
-    if missing or raw.dtype == pl.Object or raw.dtype.is_nested():
+    if absent.any() or raw.dtype == pl.Object or raw.dtype.is_nested():
         return None
     if raw.n_unique() == 1:
         return "the same value in every row"

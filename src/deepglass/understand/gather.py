@@ -11,6 +11,7 @@ import polars as pl
 import torch
 
 from deepglass.data.batches import Dataset
+from deepglass.data.missing import missing
 from deepglass.data.table import Skipped
 from deepglass.device import pick
 from deepglass.features.base import Best, Feature, Metric, Raw
@@ -142,9 +143,8 @@ def _task(prepared: Prepared, objective: Objective, figures: Mapping[str, Any]) 
 def _column(raw: Raw, taken: Taken) -> ColumnFacts:
     role_why = taken.why if taken.role == "ignored" else ""
     spread: Any = None
-    missing, example = 0.0, ""
+    example = ""
     if isinstance(raw, pl.Series) and not raw.dtype.is_nested():
-        missing = raw.null_count() / max(len(raw), 1)
         if taken.kind == "number" and raw.dtype.is_numeric():
             spread = measure.histogram(raw.drop_nulls().cast(pl.Float64).to_numpy())
         elif taken.kind in ("category", "binary", "number", "date"):
@@ -162,7 +162,7 @@ def _column(raw: Raw, taken: Taken) -> ColumnFacts:
         why=why,
         role=taken.role,
         role_why=role_why,
-        missing=missing,
+        missing=float(missing(raw).mean()) if len(raw) else 0.0,
         spread=spread,
         example=example,
     )
