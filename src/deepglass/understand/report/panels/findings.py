@@ -23,11 +23,12 @@ def panel(facts: Facts) -> Panel | None:
 def _finding(finding: Finding) -> str:
     where = []
     if finding.columns:
-        where.append("columns " + ", ".join(f"<code>{label(c, 30)}</code>" for c in finding.columns[:8]))
+        noun = "column " if len(finding.columns) == 1 else "columns "
+        where.append(noun + ", ".join(f"<code>{label(c, 30)}</code>" for c in finding.columns[:8]))
     if finding.rows:
         shown = ", ".join(count(r) for r in finding.rows[:_ROWS_SHOWN])
         more = f" and {count(len(finding.rows) - _ROWS_SHOWN)} more" if len(finding.rows) > _ROWS_SHOWN else ""
-        where.append(f"rows {shown}{more}")
+        where.append(f"{'row' if len(finding.rows) == 1 else 'rows'} {shown}{more}")
     where.append("certain" if finding.sure >= 1 else f"{percent(finding.sure, 0)} sure")
     fix = f"<p>Fix: <code>{text(finding.fix)}</code></p>" if finding.fix else ""
     kind = text(finding.kind.replace("_", " "))

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import NamedTuple, TypeVar
 
 from deepglass.understand.report.facts import Facts, Histogram, Layer
-from deepglass.understand.report.markup import Panel, details, label, meter, text
+from deepglass.understand.report.markup import Panel, details, label, meter, shorten, text
 from deepglass.understand.report.numerals import count, number, percent, plural
 
 T = TypeVar("T")
@@ -138,7 +138,9 @@ def _box(node: Node, scale: _Scale) -> str:
     shape = _shape(node.shape)
     times = f' <span class="tag">{node.times} ×</span>' if node.times > 1 else ""
     place = re.sub(r"\.\d+$", "", node.title) if node.times > 1 else node.title
-    title = label(place, 30).replace(".", ".<wbr>")
+    title = re.sub(
+        r"(?<=\.)|(?<=[a-z])(?=[A-Z])", "<wbr>", text(shorten(place, 30))
+    )  # long names break at their joints
     beside = ' class="beside"' if node.title.endswith("backwards") else ""
     largest = max(node.layers, key=lambda layer: layer.parameters)
     spread = _curve(largest.spread) if largest.spread is not None else ""
