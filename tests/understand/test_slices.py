@@ -94,7 +94,7 @@ def test_the_report_has_a_line_a_slice(made: Made) -> None:
     assert f"{100 - 100 * wrong.mean():.1f}\N{NO-BREAK SPACE}%" in west  # type: ignore[operator]
     assert ">weak<" in west
     assert sum(">weak<" in line for line in lines) == 1
-    assert "one is worse than the rest beyond chance" in price
+    assert "one is worse than the rest by half or more, beyond chance" in price
     places = re.search(r'data-items="([\d ]+)"', west)
     assert places is not None
     cards = re.findall(r"<article.*?</article>", sold[sold.index("<template>") :], re.S)

@@ -2,7 +2,8 @@
 
 A slice is a value of a category, a quarter of the rows by a number (the value, a text's length, a picture's
 brightness), a month; or two of these together. Hundreds are looked at, so one that is only unlucky is always among
-them: one is called weak where chance would bring forth any such in at most one run of a hundred.
+them: one is called weak where it errs by half more than the rest, and chance would bring forth any such in at most one
+run of a hundred.
 
 Shares of wrong answers are compared by a bound on drawing rows without looking, distances by their ranks, so that no
 outlier decides. Two slices together are named where neither alone explains it: inside each of them, the rows that are

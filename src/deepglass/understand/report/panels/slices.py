@@ -34,10 +34,10 @@ def _lead(one: Slices) -> str:
     """What is beyond chance, in words."""
     looked_at, weak = plural(one.looked_at, "slice"), [f"<b>{label(words, 90)}</b>" for words in one.weak]
     if not weak:
-        return f"<p>Of {looked_at} not one is worse than the rest beyond chance.</p>"
+        return f"<p>Of {looked_at} not one errs more than the rest by half or more, beyond chance.</p>"
     are = "one is" if len(weak) == 1 else f"{count(len(weak))} are"
     more = f"; of the other rows {'; '.join(weak[1:])}" if weak[1:] else ""
-    return f"<p>Of {looked_at} {are} worse than the rest beyond chance: {weak[0]}{more}.</p>"
+    return f"<p>Of {looked_at} {are} worse than the rest by half or more, beyond chance: {weak[0]}{more}.</p>"
 
 
 def _table(one: Slices) -> str:
