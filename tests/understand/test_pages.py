@@ -176,7 +176,11 @@ def prose(folder: Path) -> Made:
 
 
 def coded(folder: Path) -> Made:
-    return Made("sklearn:digits", {"objective": {"name": "autoencoder", "code": 16}, "network": {"width": 4}})
+    pixels, digits = RANDOM.integers(0, 255, (60, 8, 8), dtype=np.uint8), ["one", "two", "three"] * 20
+    objective = {"name": "autoencoder", "code": 8}
+    return Made(
+        {"image": pixels, "digit": digits}, {"target": "digit", "objective": objective, "network": {"width": 4}}
+    )
 
 
 def contest(folder: Path) -> Made:
