@@ -18,6 +18,8 @@ from deepglass.features.base import Column
 from deepglass.features.binary import Binary
 from deepglass.features.category import Category
 from deepglass.features.set import Set
+from deepglass.features.tags import Tags
+from deepglass.features.text import Text
 from deepglass.run.prepare import settle
 from deepglass.run.run import Run
 from deepglass.run.spec import DataSpec, Spec
@@ -239,3 +241,21 @@ def test_other_kinds_are_judged_by_their_score_of_one_row() -> None:
     assert found.metric == "f1_micro"
     np.testing.assert_allclose(found.values, [1, 0, np.nan])
     assert judged(feature, {"log_odds": log_odds}, Column(truth.values, np.zeros(3, bool)), {}) is not None
+
+
+def test_texts_and_tags_are_judged_row_by_row() -> None:
+    texts = pl.Series(["a dog", "a dog", "two cats", None])
+    feature = Text(name="said", unit="characters").as_answer().fit([texts])
+    truth = feature.encode(texts)
+    best = {name: np.repeat(array, 4, 0) for name, array in feature.constant(truth).items()}
+    found = judged(feature, best, truth, {})
+    assert found is not None
+    assert found.metric == "word_error_rate"
+    np.testing.assert_allclose(found.errors, [0, 0, 1, np.nan])
+    words = pl.Series([["x", "y"], ["x"], None])
+    tags = Tags(name="tags").fit([words])
+    true = tags.encode(words)
+    always_x = {"log_probs": np.tile(np.log([0.9, 0.1]), (3, 2, 1)), "mask": np.ones((3, 2), bool)}
+    found = judged(tags, always_x, true, {})
+    assert found is not None
+    np.testing.assert_allclose(found.errors, [0.5, 0, np.nan])
