@@ -11,7 +11,7 @@ import pytest
 import deepglass
 from deepglass.data.sources import read
 from deepglass.run.run import Run
-from deepglass.understand.doctor.labels import label_errors, suspects, worth_labelling
+from deepglass.understand.doctor.labels import LabelError, label_errors, suspects, worth_labelling
 
 
 class Made(NamedTuple):
@@ -51,11 +51,53 @@ def test_rows_without_a_label_are_passed_over(made: Made) -> None:
     assert label_errors(made.run.predictor, read(made.frame.drop("label"))) == []
 
 
-def test_hard_rows_are_not_taken_for_wrong_ones() -> None:
-    random = np.random.default_rng(0)
-    label = random.integers(0, 2, 2000)
-    overlapping = label[:, None] * 1.0 + random.normal(0, 1, (2000, 1))  # a third of the rows are on the wrong side
-    assert len(suspects(overlapping, label, ("a", "b"), np.arange(2000))) < 60
+def clouds(away: float, turned: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Three clouds so far apart, their given labels and which of these were turned."""
+    random = np.random.default_rng(seed)
+    label = random.integers(0, 3, 2000)
+    points = away * np.eye(3)[label] + random.normal(size=(2000, 3))
+    wrong = random.random(2000) < turned
+    return points, np.where(wrong, (label + random.integers(1, 3, 2000)) % 3, label), wrong
+
+
+def named(points: np.ndarray, given: np.ndarray, margins: np.ndarray | None = None) -> list[LabelError]:
+    return suspects(points, given, ("a", "b", "c"), np.arange(len(given)), margins)
+
+
+@pytest.mark.parametrize("away", [1.0, 2.0, 6.0])
+def test_hard_rows_are_not_taken_for_wrong_ones(away: float) -> None:
+    points, given, _ = clouds(away, turned=0)
+    assert len(named(points, given)) <= 2
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_how_sure_it_is_is_how_often_it_is_right(seed: int) -> None:
+    points, given, wrong = clouds(4.0, turned=0.1, seed=seed)
+    errors = named(points, given)
+    right = wrong[[e.place for e in errors]].mean()
+    assert len(errors) > 0.5 * wrong.sum()
+    assert abs(right - np.mean([e.sure for e in errors])) < 0.07
+
+
+def test_margins_find_what_the_network_has_learned_by_heart() -> None:
+    points, given, wrong = clouds(6.0, turned=0.06)
+    learned = np.arange(2000) % 5 > 0
+    remembered = points + 2.5 * np.eye(3)[given] * learned[:, None]  # each row is drawn to its given label
+    margins = np.where(learned, np.where(wrong, -1.0, 3.0) + np.random.default_rng(1).normal(size=2000), np.nan)
+    found = {e.place for e in named(remembered, given, margins)}
+    alone = {e.place for e in named(remembered, given)}
+    turned = set(np.flatnonzero(wrong))
+    assert len(found & turned) > 0.55 * len(turned)
+    assert len(found & turned) > 0.9 * len(found)
+    assert len(alone & turned) < 0.2 * len(turned)
+
+
+def test_what_is_usually_mistaken_for_something_is_found() -> None:
+    points, label, _ = clouds(6.0, turned=0)
+    wrong = np.random.default_rng(1).random(2000) < 0.15
+    errors = named(points, np.where(wrong, (label + 1) % 3, label))
+    assert wrong[[e.place for e in errors]].mean() > 0.95
+    assert len(errors) > 0.8 * wrong.sum()
 
 
 def test_rows_between_the_classes_are_worth_a_label(made: Made) -> None:

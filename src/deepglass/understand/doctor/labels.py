@@ -22,7 +22,7 @@ from deepglass.understand.doctor.mistaken import by_rank, mistaken
 
 CLASSES = ("category", "binary")  # kinds of answers whose labels can look wrong
 SURE = 0.5  # probability of being wrong from which a label is named
-JUDGES = 100  # rows whose labels were not learned from, by which the others are judged, at least
+JUDGES = 200  # rows whose labels were not learned from, by which the others are judged, at least
 FEWEST = 20  # labelled rows below which nothing is said
 CANDIDATES = 2000  # rows among which those worth labelling are chosen, the least certain ones
 KNOWN = 2000  # labelled rows that new ones are compared with

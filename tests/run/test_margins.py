@@ -1,0 +1,87 @@
+"""The margins of rows as a run learned: what they tell, and that keeping them changes nothing."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+import deepglass
+from deepglass.data.sources import read
+from deepglass.run import fit
+from deepglass.run.margins import FILE, margins_of, margins_over
+from deepglass.run.run import Run
+from deepglass.training.events import Listener, Record
+
+WRONG = np.arange(0, 300, 20)
+
+
+class Stop(Listener):
+    """Ends a run at its third evaluation as a kill would: nothing is written after it."""
+
+    def __init__(self) -> None:
+        self.left = 3
+
+    def evaluated(self, record: Record) -> None:
+        self.left -= 1
+        if not self.left:
+            raise KeyboardInterrupt
+
+
+def table() -> pl.DataFrame:
+    """Two clouds far apart; the labels of `WRONG` are turned, the last ten rows have none."""
+    random = np.random.default_rng(0)
+    label = np.arange(300) % 2
+    points = 4.0 * label[:, None] + random.normal(0, 0.7, (300, 2))
+    label[WRONG] = 1 - label[WRONG]
+    names = [*np.array(["a", "b"])[label[:290]].tolist(), *[None] * 10]
+    return pl.DataFrame({"x": points[:, 0], "y": points[:, 1], "label": names})
+
+
+def train(out: Path, **settings: object) -> Run:
+    settings = {"steps": 60, "network": {"width": 16, "members": 2}, "training": {"threads": 1}, **settings}
+    return deepglass.train(out.parent / "table.csv", "label", out=out, baselines=False, **settings)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("margins")
+    table().write_csv(folder / "table.csv")
+    return train(folder / "run")
+
+
+def test_rows_with_wrong_labels_trail_and_only_rows_learned_from_have_margins(run: Run) -> None:
+    margins = margins_over(run.folder, read(run.path.parent / "table.csv"))["label"]
+    split = run.folder.split()
+    assert set(np.flatnonzero(np.isfinite(margins))) == set(split.filter(split="train")["row"])
+    learned = np.isfinite(margins)
+    wrong = np.isin(np.arange(300), WRONG)
+    assert margins[learned & wrong].max() < np.quantile(margins[learned & ~wrong], 0.05)
+
+
+def test_other_rows_than_the_run_s_own_have_no_margins(run: Run) -> None:
+    assert margins_over(run.folder, read(table().head(200))) == {}
+
+
+def test_keeping_margins_changes_no_weight(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fit, "margins_kept", lambda stream, *_: nullcontext(stream))
+    bare = train(run.path.parent / "bare")
+    assert bare.metrics["weights_sha256"] == run.metrics["weights_sha256"]
+    assert margins_of(bare.folder, 300) == {}
+
+
+def test_a_broken_run_goes_on_to_the_same_margins(run: Run) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(run.path.parent / "broken", listeners=[Stop()])
+    again = deepglass.resume(run.path.parent / "broken")
+    assert again.metrics["weights_sha256"] == run.metrics["weights_sha256"]
+    assert (again.path / FILE).read_bytes() == (run.path / FILE).read_bytes()
+
+
+def test_answers_without_classes_have_no_margins(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    run = deepglass.train(table().drop("label"), "y", out=out, steps=5, baselines=False, training={"threads": 1})
+    assert not (run.path / FILE).exists()

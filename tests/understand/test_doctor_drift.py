@@ -1,0 +1,55 @@
+"""Whether the test rows are of another kind than the training rows: of all columns together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+import deepglass
+from deepglass.understand.doctor.apart import told_apart
+from deepglass.understand.doctor.base import Finding
+
+
+def drift(train: Path, test: Path) -> Finding | None:
+    found = deepglass.inspect(train, "answer", test=str(test)).findings
+    return next((f for f in found if f.kind == "drift"), None)
+
+
+def made(seed: int, together: bool, path: Path) -> Path:
+    """Columns that are usual each; `low` and `high` go together, or against each other."""
+    random = np.random.default_rng(seed)
+    low, noise, other = random.normal(size=(3, 600))
+    high = np.where(together, low, -low) + 0.5 * noise
+    answer = np.where(other + random.normal(size=600) > 0, "yes", "no")
+    pl.DataFrame({"low": low, "high": high, "other": other, "answer": answer}).write_csv(path)
+    return path
+
+
+def test_columns_that_go_together_otherwise_are_found_and_named(tmp_path: Path) -> None:
+    train = made(0, True, tmp_path / "train.csv")
+    assert drift(train, made(1, True, tmp_path / "same.csv")) is None
+    found = drift(train, made(1, False, tmp_path / "other.csv"))
+    assert found is not None
+    assert set(found.columns) == {"low", "high"}
+    assert "a model tells test rows from training rows" in found.text
+
+
+def test_parts_by_chance_are_not_told_apart() -> None:
+    for seed in range(6):
+        random = np.random.default_rng(seed)
+        x = np.column_stack([random.normal(size=(500, 3)), np.arange(500) // 2, random.integers(0, 3, 500)])
+        second, judged = random.random((2, 500)) < np.array([[0.3], [0.5]])
+        found = told_apart(x, np.array([False, False, False, True, True]), second, judged, 1e-3)
+        assert found.auc < found.chance, seed
+
+
+def test_groups_are_not_known_again(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    person = np.repeat(np.arange(60), 20)
+    own = random.normal(size=(60, 4))[person] + 0.1 * random.normal(size=(1200, 4))
+    columns = {f"x{i}": own[:, i] for i in range(4)}
+    frame = pl.DataFrame({**columns, "person": [f"p{p}" for p in person], "answer": person % 2})
+    found = deepglass.inspect(frame, "answer", split={"by": "group:person"}, ignore=["person"]).findings
+    assert not any("a model tells" in f.text for f in found)
