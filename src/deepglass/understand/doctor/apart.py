@@ -51,7 +51,7 @@ def told_apart(x: np.ndarray, unordered: np.ndarray, second: np.ndarray, judged:
 
     random = np.random.default_rng(0)
     x = x.copy()
-    for k in np.flatnonzero(unordered):
+    for k in np.flatnonzero(unordered).tolist():
         x[:, k] = _common(x[:, k])
     at = {(a, b): np.flatnonzero((second == a) & (judged == b)) for a in (False, True) for b in (False, True)}
     at = {k: np.sort(random.permutation(rows)[: MOST // 2]) for k, rows in at.items()}
@@ -74,8 +74,8 @@ def told_apart(x: np.ndarray, unordered: np.ndarray, second: np.ndarray, judged:
         dealt[:, k] = random.permutation(dealt[:, k])
         drops[k] = auc - roc_auc(truth, model.decision_function(dealt))
     n, m = len(at[False, True]), len(at[True, True])
-    spread = np.sqrt((n + m + 1) / (12 * n * m))
-    return Apart(auc, float(0.5 - NormalDist().inv_cdf(certain) * spread), drops)
+    spread = float(np.sqrt((n + m + 1) / (12 * n * m)))
+    return Apart(auc, 0.5 - NormalDist().inv_cdf(certain) * spread, drops)
 
 
 def _common(codes: np.ndarray) -> np.ndarray:
