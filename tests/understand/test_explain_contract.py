@@ -162,3 +162,13 @@ def test_a_picture_beside_columns_and_words() -> None:
     (why,) = adds_up(predictor, [row], known)
     assert {"image", "size", "red", "place[0]"} <= {p["part"] for p in why["sold"]["why"]}
     adds_up(predictor, [{"image": None, "said": "", "size": None}], None)
+
+
+def test_columns_beside_a_text_say_how_answers_go_with_them() -> None:
+    source = {"size": RANDOM.normal(size=ROWS), "said": [" ".join(s) for s in sentences()]}
+    source["sold"] = [bool(i % 2) for i in range(ROWS)]
+    predictor, known = untrained(
+        source, [{"name": "sold"}], inputs=[{"name": "size"}, {"name": "said", "kind": "text"}]
+    )
+    (why,) = adds_up(predictor, [{"size": 0.5, "said": "red green"}], known)
+    assert [d["column"] for d in why["sold"]["dependence"]] == ["size"]

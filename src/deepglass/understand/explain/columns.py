@@ -32,6 +32,12 @@ def suits(inputs: Sequence[Feature]) -> bool:
     return all(f.kind in KINDS for f in inputs) and len(inputs) <= MOST and not alone
 
 
+def changeable(inputs: Sequence[Feature]) -> bool:
+    """Whether columns of a run can be changed one by one, at little cost: there are some, alone or beside texts."""
+    some = any(f.kind in KINDS for f in inputs) and len(inputs) > 1
+    return some and all(f.kind in (*KINDS, "text") for f in inputs) and len(inputs) <= MOST
+
+
 def nothing() -> pl.Series:
     """One missing value."""
     return pl.Series([None], dtype=pl.Null)
@@ -61,7 +67,7 @@ def reasons(one: Row) -> list[Reason]:
             Question(n, float(s), known(b), known(g), tuple(named.of(q)))
             for q, (n, s, b, g) in enumerate(zip(asked.names, *ends, strict=True))
         )
-        further = _further(one, name, row, others, parts)
+        further = changes(one, name, parts)
         further["checks"] = _checks(one, part, row, others, names, found)
         kind = one.output(name).kind
         result.append(Reason(one.place, name, kind, one.answers[name], asked.unit, how, parts, asks, **further))
@@ -88,14 +94,15 @@ def _checks(
     return Checks(gap, rank_correlation(weights, blind.shares[part].sum(0)), **curves(asked, weights))
 
 
-def _further(
-    one: Row, name: str, row: Mapping[str, Field], others: Mapping[str, Field], parts: Sequence[Part]
-) -> dict[str, Any]:
+def changes(one: Row, name: str, parts: Sequence[Part]) -> dict[str, Any]:
     """Partial dependence of the telling columns, and the smallest change that turns the answer."""
     explainer, others_of = one.explainer, one.explainer.known
     if others_of is None:
         return {}
-    features = {f.name: f for f in explainer.predictor.inputs}
+    features = {f.name: f for f in explainer.predictor.inputs if f.kind in KINDS}
+    row = one.data.batch(torch.tensor([one.place])).inputs
+    background = Dataset(explainer.background[1], {}, explainer.predictor.device)
+    others = background.batch(torch.arange(len(background))).inputs
     data = Dataset(dict(others_of.inputs), {}, explainer.predictor.device)
     fields = data.batch(torch.arange(len(data))).inputs
     raw = {n: others_of.table[f.column] for n, f in features.items() if f.column in others_of.table.columns}

@@ -190,6 +190,9 @@ def _by_gradients(one: Row, mode: Mode) -> list[Reason]:
         checks = _checks(one, places, found, cells, part) if mode == "full" and explainer.checks else None
         if mode == "full" and checks is None:
             checks = Checks(gap=_gap(found, part))
+        parts = _parts(named, places[0], None)
+        columns = mode == "full" and tables.changeable(explainer.predictor.inputs)
+        further = tables.changes(one, name, parts) if columns else {}
         maps = {e.name: c[part] for e, c in zip(places[0], cells, strict=True) if e.kind in ("pixels", "bands")}
         reasons.append(
             Reason(
@@ -199,11 +202,12 @@ def _by_gradients(one: Row, mode: Mode) -> list[Reason]:
                 answer=one.answers[name],
                 unit=asked.unit,
                 method=f"{how}, from {beside}",
-                parts=_parts(named, places[0], None),
+                parts=parts,
                 questions=_questions(asked, found, part, named, places[0]),
                 checks=checks,
                 maps=maps,
                 active={n: a[part] for n, a in active.items()},
+                **further,
             )
         )
     return reasons
