@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from deepglass.features.audio import Audio
-from deepglass.features.base import Column, Feature
+from deepglass.features.base import Column
 from deepglass.features.image import Image
 from deepglass.features.text import Text
 from deepglass.run.plain import answer_text, short_figure
@@ -88,16 +88,15 @@ def _some(value: object) -> str:
 def _sprites(feature: Image | Audio, seen: Points) -> Sprites | None:
     """Tiles of all kept points; fewer colours where they would take too much."""
     tiles = _pictures(feature, seen) if isinstance(feature, Image) else _sounds(feature, seen.inputs)
-    if not tiles:
+    N, Y, X, C = tiles.shape
+    if not N:
         return None
-    rows, columns = max(t.size[1] for t in tiles), max(t.size[0] for t in tiles)
-    across = math.ceil(math.sqrt(len(tiles)))
-    mode = "L" if all(t.mode == "L" for t in tiles) else "RGB"
-    sheet = Pillow.new(mode, (across * columns, -(-len(tiles) // across) * rows))
-    for i, tile in enumerate(tiles):
-        left, top = (columns - tile.size[0]) // 2, (rows - tile.size[1]) // 2
-        sheet.paste(tile, (i % across * columns + left, i // across * rows + top))
-    return Sprites(_small(sheet), (rows, columns), across)
+    across = math.ceil(math.sqrt(N))
+    down = -(-N // across)
+    sheet = np.zeros((down * across, Y, X, C), np.uint8)
+    sheet[:N] = tiles
+    sheet = sheet.reshape(down, across, Y, X, C).swapaxes(1, 2).reshape(down * Y, across * X, C)
+    return Sprites(_small(Pillow.fromarray(sheet if C == 3 else sheet[..., 0])), (Y, X), across)
 
 
 def _small(sheet: Pillow.Image) -> bytes:
@@ -112,19 +111,23 @@ def _small(sheet: Pillow.Image) -> bytes:
     return out.getvalue()
 
 
-def _pictures(feature: Image, seen: Points) -> list[Pillow.Image]:
-    column = seen.inputs[feature.name]
-    tiles = []
-    for codes in column.values:
-        pixels = visible(codes, feature.levels_ or 255)
-        tile = Pillow.fromarray(np.ascontiguousarray(pixels if pixels.shape[2] == 3 else pixels[..., 0]))
-        tile.thumbnail((SIDE, SIDE), Pillow.Resampling.BOX)
-        tiles.append(tile)
-    return tiles
+def _pictures(feature: Image, seen: Points) -> np.ndarray:
+    """(N, Y, X, C) of bytes, C 1 or 3."""
+    codes = seen.inputs[feature.name].values
+    tiles = [visible(c, feature.levels_ or 255) for c in codes]
+    if max(codes.shape[2:]) > SIDE:
+        tiles = [_shrunk(t) for t in tiles]
+    return np.stack(tiles) if tiles else np.zeros((0, 1, 1, 1), np.uint8)
 
 
-def _sounds(feature: Feature, inputs: Mapping[str, Column]) -> list[Pillow.Image]:
-    assert isinstance(feature, Audio)
+def _shrunk(pixels: np.ndarray) -> np.ndarray:
+    tile = Pillow.fromarray(np.ascontiguousarray(pixels if pixels.shape[2] == 3 else pixels[..., 0]))
+    tile.thumbnail((SIDE, SIDE), Pillow.Resampling.BOX)
+    return np.atleast_3d(np.asarray(tile))
+
+
+def _sounds(feature: Audio, inputs: Mapping[str, Column]) -> np.ndarray:
+    """(N, Y, X, 3) of bytes: spectrograms."""
     column = inputs[feature.name]
     bounds, values = column.offsets, column.values
     assert bounds is not None
@@ -132,5 +135,5 @@ def _sounds(feature: Feature, inputs: Mapping[str, Column]) -> list[Pillow.Image
     for start, end in pairwise(bounds):
         wave = values[start:end] if end > start else np.zeros(feature.frames.rate // 10, values.dtype)
         picture = Pillow.open(io.BytesIO(spectrogram(wave, feature.frames)), formats=["PNG"]).convert("RGB")
-        tiles.append(picture.resize((SIDE * 3 // 2, SIDE), Pillow.Resampling.BOX))
-    return tiles
+        tiles.append(np.asarray(picture.resize((SIDE * 3 // 2, SIDE), Pillow.Resampling.BOX)))
+    return np.stack(tiles) if tiles else np.zeros((0, 1, 1, 3), np.uint8)
