@@ -194,7 +194,7 @@ are asked about that never occur. A high curve shows that the order is right, no
 
 Expected gradients (Erion et al., 2019: other rows in the place of one "nothing", eight of them by four steps) were
 tried instead. Validation rows, insertion, ours / theirs: mnist 0.76 / 0.81, spoken_digits 0.99 / 1.04 (16 rows
-each), but camvid 0.88 / 0.69 (3 test rows), and deletion was worse on all three (0.00 / 0.03, -0.04 / 0.09, 0.12 / 0.29).
+each), but camvid 0.88 / 0.69 (3 test rows); deletion was worse on all three (0.00 / 0.03, -0.04 / 0.09, 0.12 / 0.29).
 
 On made data the cause is known, and found: `tests/understand/test_explain_causes.py` (columns, a patch, a word for
 three networks, a tone, a moment, a word's own tag, a translated word, a mask's region) and `test_explain_places.py` (a
