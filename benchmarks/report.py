@@ -34,10 +34,10 @@ SETS: tuple[tuple[str, list[str]], ...] = (
     ("camvid", []),
 )
 PARTS = {  # part -> the function that it is, where it is called
-    "data": ("deepglass.api", "stored"),
+    "data": ("deepglass.api", "_learned_from"),
     "slices": ("deepglass.understand.gather", "cut_up"),
     "answers": ("deepglass.objectives.supervised", "Supervised.evaluate"),
-    "outputs": ("deepglass.understand.gather", "_output"),
+    "outputs": ("deepglass.understand.gather", "output_told"),
     "reasons": ("deepglass.understand.gather", "reasons_told"),
     "findings": ("deepglass.understand.gather", "findings_of"),
     "filters": ("deepglass.understand.gather", "_filters"),
