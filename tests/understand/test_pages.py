@@ -21,6 +21,8 @@ from PIL import Image as Pillow
 
 import deepglass
 from deepglass.understand import after, written
+from deepglass.understand.explain import telling
+from deepglass.understand.inside import visions
 from deepglass.understand.report.facts import Facts
 from deepglass.understand.report.write import render
 
@@ -227,7 +229,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(after, "write_report", lambda facts, path: kept.append(facts))
-        patch.setattr(written, "TOKENS", 12)
+        patch.setattr(written, "TOKENS", 12)  # these four make it quick
+        patch.setattr(visions, "STEPS", 4)
+        patch.setattr(telling, "STEPS", 4)
+        patch.setattr(telling, "ROWS", 1)
         yield made
 
 
