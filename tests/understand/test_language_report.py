@@ -38,9 +38,9 @@ def tones(rows: int = 40, seconds: float = 0.4) -> dict[str, object]:
 
 
 def reported(run: deepglass.Run, source: object) -> tuple[str, str]:
-    """The report that training wrote, and the one without rows."""
-    shown = (run.path / "report.html").read_text()
-    return shown, deepglass.report(run, samples=False, source=source).read_text()
+    """The report with and without rows."""
+    shown, hidden = (deepglass.report(run, samples=s, source=source).read_text() for s in (True, False))
+    return shown, hidden
 
 
 def with_output(**facts: object) -> str:

@@ -1,7 +1,7 @@
 """By how much each row's given class led or trailed the others as a network learned: the area under the margin.
 
 A wrong label is learned against all that its like teach, so its row trails for long. The margins are read off as rows
-pass in training, so they cost no pass of their own, and six bytes a row and answer.
+pass in training, so they cost no pass of their own, and eight bytes a row and answer.
 
 Source: Pleiss et al., 2020, arXiv 2001.10528, equation 1. Ours takes the mean over the whole run, and of an ensemble
 the mean over its members.
@@ -54,7 +54,7 @@ class Margins(Stream):
         device = next(network.parameters()).device
         names = [n for n, f in network.features.items() if f.kind in CLASSES]
         self.sums = {n: torch.zeros(count, device=device) for n in names}
-        self.seen = {n: torch.zeros(count, dtype=torch.int16, device=device) for n in names}
+        self.seen = {n: torch.zeros(count, dtype=torch.int32, device=device) for n in names}
 
     def next(self) -> Batch:
         self.batch = batch = self.stream.next()

@@ -16,6 +16,7 @@ from deepglass.run.questions import Near, Question
 from deepglass.understand.doctor.labels import label_errors, see, worth_labelling
 
 KINDS = ("category", "binary", "number")  # of answers that a person can give on a page
+ASKED = 0.25  # probability of being wrong from which a person is asked, who then decides
 COMPARED = 3000  # labelled rows among which those that look alike are looked for
 ALIKE = 3  # shown beside a row
 
@@ -56,7 +57,7 @@ def questions(
         limit: how many at most.
         margins: (N,) of the rows as the run learned, where they are known.
     """
-    wrong = [e for e in label_errors(predictor, table, feature.name, margins) if not done[e.place]]
+    wrong = [e for e in label_errors(predictor, table, feature.name, margins, ASKED) if not done[e.place]]
     worth = worth_labelling(predictor, table, feature.name, limit)
     best = sorted([*((e.sure, e.place) for e in wrong), *((w.score, w.place) for w in worth)], key=lambda p: -p[0])
     rows = np.array([row for _, row in best[:limit]], np.int64)

@@ -57,7 +57,11 @@ class Seen(NamedTuple):
 
 
 def label_errors(
-    predictor: Predictor, table: Table, output: str | None = None, margins: np.ndarray | None = None
+    predictor: Predictor,
+    table: Table,
+    output: str | None = None,
+    margins: np.ndarray | None = None,
+    least: float = SURE,
 ) -> list[LabelError]:
     """The labels that look wrong, surest first.
 
@@ -70,6 +74,7 @@ def label_errors(
         table: rows with labels; those without are passed over.
         output: which answer; None: the first with classes.
         margins: (N,) of the rows as the network learned (`run/margins.py`), NaN for those that it did not learn from.
+        least: probability of being wrong from which a label is named.
 
     Returns:
         Places in `table`; empty where no answer has classes or there are too few rows.
@@ -84,7 +89,7 @@ def label_errors(
         return []
     seen = see(predictor, table.take(known))
     learned = None if margins is None else margins[known]
-    return suspects(seen.embedding, labels, feature.class_names, known, learned)
+    return suspects(seen.embedding, labels, feature.class_names, known, learned, least)
 
 
 def suspects(
@@ -93,6 +98,7 @@ def suspects(
     names: tuple[str, ...],
     places: np.ndarray,
     margins: np.ndarray | None = None,
+    least: float = SURE,
 ) -> list[LabelError]:
     """The labels that look wrong, from what the network sees; `places` (N,) are given back."""
     log_probs = cross_fitted(embedding, labels, len(names))
@@ -100,7 +106,7 @@ def suspects(
     others[np.arange(len(labels)), labels] = -np.inf
     proposed = others.argmax(1)
     sure = _sure(log_probs, labels, others.max(1) - log_probs[np.arange(len(labels)), labels], margins)
-    chosen = np.flatnonzero(sure >= SURE)
+    chosen = np.flatnonzero(sure >= least)
     chosen = chosen[np.argsort(-sure[chosen], kind="stable")]
     return [LabelError(int(places[i]), names[labels[i]], names[proposed[i]], round(float(sure[i]), 4)) for i in chosen]
 
