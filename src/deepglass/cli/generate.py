@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 import deepglass
-from deepglass.cli.shell import Json, RunArgument, check_free, print_json
+from deepglass.cli.shell import Json, RunArgument, check_free, give, print_json
 from deepglass.errors import SpecError
 
 
@@ -57,13 +57,7 @@ def _new_rows(run: Any, count: int, given: list[str] | None, seed: int, out: Pat
             raise SpecError("bad-value", f"--given {pair!r}: expected NAME=VALUE, such as label=7")
         wanted[name] = value
     rows = deepglass.sample(run, count, given=wanted, seed=seed)
-    if out is not None:
-        deepglass.write_answers(out, rows)
-        print(f"{len(rows)} rows in {out}", file=sys.stderr)
-    elif as_json:
-        print_json(rows)
-    else:
-        deepglass.show.show_answers(rows)
+    give(rows, "rows", out, as_json)
 
 
 def _told(prompt: str, pieces: Iterator[str], silent: bool) -> str:

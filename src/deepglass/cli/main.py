@@ -24,6 +24,7 @@ from deepglass.cli.shell import (
     SourceArgument,
     Target,
     check_free,
+    give,
     places_of,
     print_json,
     settings_of,
@@ -146,13 +147,7 @@ def predict(
     loaded = deepglass.Run(run)
     answers = deepglass.predict(loaded, stdin_rows() if source == "-" else source, explain=explain)
     tell_notes(loaded)
-    if out is not None:
-        deepglass.write_answers(out, answers)
-        print(f"{len(answers)} answers in {out}", file=sys.stderr)
-    elif as_json:
-        print_json(answers)
-    else:
-        deepglass.show.show_answers(answers)
+    give(answers, "answers", out, as_json)
 
 
 @app.command()

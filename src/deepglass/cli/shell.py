@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+import deepglass
 from deepglass.config import parse_value
 from deepglass.errors import SpecError
 
@@ -87,3 +88,14 @@ def tell_notes(run: Any) -> None:
 
 def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def give(answers: list[dict[str, Any]], what: str, out: Path | None, as_json: bool) -> None:
+    """Answers into a file, as JSON, or to be read; `what` they are is said of a file."""
+    if out is not None:
+        deepglass.write_answers(out, answers)
+        print(f"{len(answers)} {what} in {out}", file=sys.stderr)
+    elif as_json:
+        print_json(answers)
+    else:
+        deepglass.show.show_answers(answers)

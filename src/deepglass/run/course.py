@@ -8,13 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from safetensors.numpy import load, save
 
 from deepglass.data.batches import Dataset
 from deepglass.objectives.base import Objective
+from deepglass.run.moments import Moments, kept_moments
 from deepglass.run.prepare import Prepared
 from deepglass.run.principal import principal
-from deepglass.training.checkpoint import write_atomic
 from deepglass.training.events import Listener, Record
 from deepglass.training.plan import Plan
 
@@ -45,10 +44,8 @@ class Course(Listener):
     """
 
     def __init__(self, folder: Path, objective: Objective, data: Dataset, from_step: int = 0) -> None:
-        self.folder, self.objective, self.data = folder / FOLDER, objective, data
-        for path in self.folder.glob("*.safetensors"):
-            if int(path.stem) > from_step or not from_step:
-                path.unlink()
+        self.objective, self.data = objective, data
+        self.moments = Moments(folder / FOLDER, MOMENTS, from_step)
 
     def started(self, plan: Plan, step: int) -> None:
         if step == 0:
@@ -71,11 +68,7 @@ class Course(Listener):
         if np.abs(places).max() > np.finfo(np.float16).max:  # a run that goes astray
             return
         content = {"places": places.astype(np.float16), "directions": axes.directions, "mean": axes.mean}
-        self.folder.mkdir(exist_ok=True)
-        write_atomic(self.folder / f"{step:08d}.safetensors", save(content))
-        kept = sorted(self.folder.glob("*.safetensors"))
-        for path in kept[1:-1:2] if len(kept) > MOMENTS else []:
-            path.unlink()
+        self.moments.keep(step, content)
 
 
 def course(
@@ -103,8 +96,7 @@ def followed(prepared: Prepared, objective: Objective) -> np.ndarray:
 def course_of(folder: Path) -> list[Moment]:
     """The kept moments of a run, in their order; none for runs that kept none."""
     found = []
-    for path in sorted((folder / FOLDER).glob("*.safetensors")):
-        kept = load(path.read_bytes())
+    for step, kept in kept_moments(folder / FOLDER):
         points = kept["places"].astype(np.float32) @ kept["directions"] + kept["mean"]
-        found.append(Moment(int(path.stem), points))
+        found.append(Moment(step, points))
     return found

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from safetensors.numpy import load, save
 
 from deepglass.data.batches import Dataset
 from deepglass.features.base import Feature
@@ -23,10 +22,10 @@ from deepglass.objectives._semi import SemiSupervised
 from deepglass.objectives.base import Objective
 from deepglass.objectives.supervised import Supervised
 from deepglass.run.course import TOO_FAR
+from deepglass.run.moments import Moments, kept_moments
 from deepglass.run.planes import CLASSES, KINDS, Plane, only_columns, planes_of
 from deepglass.run.prepare import Prepared
 from deepglass.run.principal import principal
-from deepglass.training.checkpoint import write_atomic
 from deepglass.training.events import Listener, Record
 from deepglass.training.plan import Plan
 
@@ -86,13 +85,11 @@ class Grounds(Listener):
         weighs: bool,
         from_step: int,
     ) -> None:
-        self.folder, self.objective, self.output, self.rows = folder / FOLDER, objective, output, rows
+        self.objective, self.output, self.rows = objective, output, rows
+        self.moments = Moments(folder / FOLDER, MOMENTS, from_step)
         self.plane = plane.data(str(rows.device)) if plane is not None else None
         self.weighs = weighs
         self.every, self.last, self.next = 1, 0, 0
-        for path in self.folder.glob("*.safetensors"):
-            if int(path.stem) > from_step or not from_step:
-                path.unlink()
 
     def started(self, plan: Plan, step: int) -> None:
         asked = 2 * len(self.rows) + (len(self.plane) if self.plane is not None else 0)
@@ -128,13 +125,8 @@ class Grounds(Listener):
             content |= {"ground": ground.value, "ground_sure": ground.sure}
         if self.weighs:
             content |= _weights(self.objective)
-        self.folder.mkdir(exist_ok=True)
-        write_atomic(self.folder / f"{step:08d}.safetensors", save(content))
-        kept = sorted(self.folder.glob("*.safetensors"))
-        if len(kept) > MOMENTS:
+        if self.moments.keep(step, content):
             self.every *= 2
-            for path in kept[1:-1:2]:
-                path.unlink()
 
 
 def _weights(objective: Objective) -> dict[str, np.ndarray]:
@@ -203,10 +195,9 @@ def drawn_rows(prepared: Prepared) -> np.ndarray:
 def moments_of(folder: Path) -> list[Moment]:
     """What was kept of a run, in order."""
     found = []
-    for path in sorted((folder / FOLDER).glob("*.safetensors")):
-        kept = load(path.read_bytes())
+    for step, kept in kept_moments(folder / FOLDER):
         ground = Said(kept["ground"], kept["ground_sure"]) if "ground" in kept else None
         said = Said(kept["value"], kept["sure"])
         weights = {n.removeprefix(WEIGHTS): v for n, v in kept.items() if n.startswith(WEIGHTS)}
-        found.append(Moment(int(path.stem), ground, kept["points"], said, float(kept["kept"][0]), weights))
+        found.append(Moment(step, ground, kept["points"], said, float(kept["kept"][0]), weights))
     return found

@@ -17,10 +17,10 @@ from deepglass.data.table import Table
 from deepglass.features.base import Column, Feature
 from deepglass.objectives.base import Objective, join_best
 from deepglass.run.predictor import Predictor
+from deepglass.understand.doctor.base import CLASSES
 from deepglass.understand.doctor.cross_fit import cross_fitted
 from deepglass.understand.doctor.mistaken import by_rank, mistaken
 
-CLASSES = ("category", "binary")  # kinds of answers whose labels can look wrong
 SURE = 0.5  # probability of being wrong from which a label is named
 JUDGES = 200  # rows whose labels were not learned from, by which the others are judged, at least
 FEWEST = 20  # labelled rows below which nothing is said
