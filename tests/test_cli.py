@@ -45,6 +45,13 @@ def test_help_needs_no_heavy_imports() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_a_report_needs_no_libraries_that_take_seconds_to_load(folder: Path) -> None:
+    heavy = ["scipy.optimize", "sklearn", "torch._dynamo", "captum", "matplotlib"]
+    code = f"import sys, deepglass; deepglass.report('sold'); print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=folder)
+    assert done.stdout.strip() == "[]"
+
+
 def test_help_names_each_command(command: Command) -> None:
     said = command("--help")
     assert said.code == 0

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from deepglass.errors import SourceError, SpecError
-from deepglass.features.base import Best
 from deepglass.features.identity import Verdict
 from deepglass.objectives.next_token import NextToken
 from deepglass.run import fit
@@ -20,7 +19,7 @@ from deepglass.run.folder import Folder
 from deepglass.run.folds import fold_specs, is_many, summarise
 from deepglass.run.margins import margins_over
 from deepglass.run.predictor import Answers, Rows
-from deepglass.run.prepare import Prepared, prepare, stored, with_context
+from deepglass.run.prepare import Prepared, prepare, stored
 from deepglass.run.run import Run, side_by_side
 from deepglass.run.sheets import draw
 from deepglass.run.sources import read_source
@@ -32,6 +31,7 @@ from deepglass.serve.queue import Queue
 from deepglass.training.events import Listener
 from deepglass.understand.after import add_baselines, add_report
 from deepglass.understand.atlas.atlas import Wish, check_wish
+from deepglass.understand.atlas.points import TestRows
 from deepglass.understand.doctor import found
 from deepglass.understand.doctor.fixes import mended
 from deepglass.understand.explain.explain import explained
@@ -98,7 +98,7 @@ def resume(run: str | Path, source: Any = None, listeners: Sequence[Listener] = 
     prepared = stored(folder, spec)
     trained = fit.resume(spec, prepared, folder, folder.plan(), listeners, started)
     add_baselines(folder, prepared, trained.metrics, started)
-    add_report(folder, prepared, trained.objective, trained.best)
+    add_report(folder, prepared, trained.objective, TestRows(trained.best.get("test", {})))
     return Run(folder.path)
 
 
@@ -282,11 +282,7 @@ def report(
     if prepared.table.environment is not None:
         run.objective.enter(prepared.table.environment)
     pair = pair_of(boundary, prepared, run.objective) if boundary else None
-    best: dict[str, dict[str, Best]] = {}
-    if len(prepared.rows("test")):
-        test = prepared.dataset(prepared.rows("test"))
-        best["test"] = with_context(run.objective.evaluate(test, 128).best, prepared.outputs, test.columns)
-    return add_report(run.folder, prepared, run.objective, best, samples, wish, pair)
+    return add_report(run.folder, prepared, run.objective, None, samples, wish, pair)
 
 
 def compare(*runs: str | Path | Run) -> dict[str, dict[str, Any]]:
@@ -333,7 +329,7 @@ def _train_one(
     trained = fit.train(spec, prepared, folder, listeners, started)
     if baselines:
         add_baselines(folder, prepared, trained.metrics, started)
-        add_report(folder, prepared, trained.objective, trained.best)
+        add_report(folder, prepared, trained.objective, TestRows(trained.best.get("test", {})))
     return Run(path)
 
 

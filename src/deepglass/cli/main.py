@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import sys
 from pathlib import Path
@@ -335,6 +336,8 @@ def main() -> NoReturn:
             raise
         print(f"error: [{STORAGE[error.errno]}] {error.filename or ''}: {error.strerror}", file=sys.stderr)
         sys.exit(1)
+    finally:
+        gc.freeze()  # nor does anybody need rubbish collected at the end
     sys.exit(0)
 
 

@@ -159,13 +159,15 @@ class Category(Feature):
         log_probs = apply_temperature(best["log_probs"], (calibration or {}).get("temperature", 1.0))
         order = np.argsort(-log_probs, axis=1, kind="stable")[:, :_SHOWN]
         probs = np.exp(np.take_along_axis(log_probs, order, 1).astype(np.float64))
+        words = self.vocabulary_
+        values = [native(word, self.type_) for word in words]
         return [
             {
-                "value": native(self.vocabulary_[row[0]], self.type_),
-                "confidence": float(p[0]),
-                "probabilities": {self.vocabulary_[k]: float(q) for k, q in zip(row, p, strict=True)},
+                "value": values[row[0]],
+                "confidence": p[0],
+                "probabilities": {words[k]: q for k, q in zip(row, p, strict=True)},
             }
-            for row, p in zip(order, probs, strict=True)
+            for row, p in zip(order.tolist(), probs.tolist(), strict=True)
         ]
 
 

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from deepglass.features.base import Best
 from deepglass.objectives.base import Objective
 from deepglass.run.folder import Folder
 from deepglass.run.prepare import Prepared
 from deepglass.understand.agents import random_play
 from deepglass.understand.alone import NAME, labelled_alone
-from deepglass.understand.atlas.atlas import AS_USUAL, Wish
+from deepglass.understand.atlas.atlas import AS_USUAL, Wish, asked
+from deepglass.understand.atlas.points import TestRows
 from deepglass.understand.baselines import baselines
 from deepglass.understand.gather import gather
 from deepglass.understand.report.write import write_report
@@ -46,7 +46,7 @@ def add_report(
     folder: Folder,
     prepared: Prepared,
     objective: Objective,
-    best: Mapping[str, Mapping[str, Best]],
+    tested: TestRows | None = None,
     samples: bool = True,
     wish: Wish = AS_USUAL,
     pair: tuple[str, str] | None = None,
@@ -54,11 +54,14 @@ def add_report(
     """Write report.html and say where it is.
 
     Args:
+        tested: the answers to the test rows; None: they are asked for.
         samples: False leaves out whatever shows single rows or their values; the names of classes stay.
         wish: how the map is laid out, and whose space it shows.
         pair: columns whose boundary is drawn; None: those that tell most.
     """
-    facts = gather(folder, prepared, objective, best, wish, pair)
+    if tested is None:
+        tested = asked(prepared, objective, folder.plan().device, wish)
+    facts = gather(folder, prepared, objective, tested, wish, pair)
     path = folder.path / "report.html"
     write_report(facts if samples else facts.without_rows(), path)
     return path

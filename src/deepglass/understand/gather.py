@@ -14,7 +14,7 @@ from deepglass.data.batches import Dataset
 from deepglass.data.missing import missing
 from deepglass.data.table import Skipped
 from deepglass.device import pick
-from deepglass.features.base import Best, Feature, Metric, Raw
+from deepglass.features.base import Feature, Metric, Raw
 from deepglass.objectives.base import Objective
 from deepglass.run.columns import Taken
 from deepglass.run.fit import change_of
@@ -23,6 +23,7 @@ from deepglass.run.prepare import Prepared
 from deepglass.training.events import total_loss
 from deepglass.understand.agents import agent_facts, played
 from deepglass.understand.atlas.atlas import AS_USUAL, Wish, looked_at, map_of
+from deepglass.understand.atlas.points import TestRows
 from deepglass.understand.augmented import varied
 from deepglass.understand.contest import contest_of, contested
 from deepglass.understand.doctor.base import Case
@@ -33,7 +34,7 @@ from deepglass.understand.explain.telling import reasons_told
 from deepglass.understand.filters import looked_for
 from deepglass.understand.guessed import guessed
 from deepglass.understand.inside.inside import inside_of
-from deepglass.understand.outputs import output_told, tested
+from deepglass.understand.outputs import answers_of, output_told
 from deepglass.understand.report import measure
 from deepglass.understand.report.facts import (
     ColumnFacts,
@@ -61,7 +62,7 @@ def gather(
     folder: Folder,
     prepared: Prepared,
     objective: Objective,
-    best: Mapping[str, Mapping[str, Best]],
+    tested: TestRows,
     wish: Wish = AS_USUAL,
     pair: tuple[str, str] | None = None,
 ) -> Facts:
@@ -69,14 +70,14 @@ def gather(
     figures = folder.metrics()
     kept = folder.read_json("features.json")
     table, device = prepared.table, folder.plan().device
-    answered = tested(prepared, objective, best.get("test", {}), kept["calibration"])
+    answered = answers_of(prepared, objective, tested.best, kept["calibration"])
     outputs = [output_told(f, seen, figures) for f, seen in answered]
     case = Case.of(folder.spec(), prepared, SLICED).taking(prepared.rows("test"))
     cuts = [cut_up(case, f, seen.best, seen.truth, seen.calibration) for f, seen in answered]
     weak = weak_slice(case, {f.name: cut for (f, _), cut in zip(answered, cuts, strict=True) if cut})
-    whys = reasons_told(objective, prepared, kept["calibration"], best.get("test", {}), pick(folder.plan().device))
+    whys = reasons_told(objective, prepared, kept["calibration"], tested.best, pick(folder.plan().device))
     outputs = [replace(o, whys=whys.get(o.name, ())) for o in outputs]
-    seen = looked_at(prepared, objective, device, wish)
+    seen = looked_at(prepared, objective, device, wish, tested)
     own_space = None if wish.layer else seen
     return Facts(
         name=folder.path.name,

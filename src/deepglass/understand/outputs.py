@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from deepglass import metrics
-from deepglass.features.base import Best, Calibration, Column, Feature, Metric
+from deepglass.features.base import Best, Calibration, Column, Feature, Metric, take_raw
 from deepglass.objectives.base import Objective
 from deepglass.run.prepare import Prepared
 from deepglass.understand.report import measure
@@ -24,7 +24,7 @@ DRAWS = 100  # of the test rows, for intervals
 DRAW_SECONDS = 2.0  # an output; below a fifth of the draws intervals are left out
 
 
-def tested(
+def answers_of(
     prepared: Prepared, objective: Objective, best: Mapping[str, Best], calibration: Mapping[str, Calibration]
 ) -> list[tuple[Feature, Seen]]:
     """Each output that was tested, with its answers to the test rows and their truth."""
@@ -71,10 +71,10 @@ def output_told(feature: Feature, seen: Seen, figures: Mapping[str, Any]) -> Out
 
 def _truth(feature: Feature, prepared: Prepared, rows: np.ndarray) -> Column:
     """The encoded targets of some rows, where their pictures stand."""
-    table = prepared.table.take(rows)
-    encoded = feature.encode(table[feature.column])
+    encoded = feature.encode(take_raw(prepared.table[feature.column], rows))
     if not type(feature).spatial:
         return encoded
+    table = prepared.table.take(rows)
     return feature.place(encoded, {f.name: f.encode(table[f.column]) for f in prepared.inputs})
 
 

@@ -13,12 +13,12 @@ from deepglass.errors import SpecError, near_miss
 from deepglass.features.base import Calibration
 from deepglass.objectives.base import Objective
 from deepglass.run.course import course_of, followed
-from deepglass.run.prepare import Prepared
+from deepglass.run.prepare import Prepared, with_context
 from deepglass.run.principal import Axes, principal
 from deepglass.understand.atlas.colours import colourings
 from deepglass.understand.atlas.items import items_of
 from deepglass.understand.atlas.layouts import DIRECTIONS, NEAR_ALL, need_umap, plane, tsne, umap
-from deepglass.understand.atlas.points import ANSWERED, Points, points_of
+from deepglass.understand.atlas.points import ANSWERED, BATCH, UNSEEN, Points, TestRows, points_of
 from deepglass.understand.atlas.space import Space, layer_of
 from deepglass.understand.report.map_facts import Layout, MapFacts
 
@@ -61,7 +61,21 @@ def mapped(objective: Objective) -> bool:
     return not objective.acts and not objective.in_order
 
 
-def looked_at(prepared: Prepared, objective: Objective, device: str, wish: Wish = AS_USUAL) -> Points | None:
+def asked(prepared: Prepared, objective: Objective, device: str, wish: Wish = AS_USUAL) -> TestRows:
+    """The answers to the test rows, and their points in the space that is wished for where one pass gives both."""
+    data = prepared.dataset(prepared.rows("test"), device)
+    if not len(data):
+        return UNSEEN
+    with Space(objective, wish.layer).overhearing() as heard:
+        best = objective.evaluate(data, BATCH).best
+    best = with_context(best, prepared.outputs, data.columns)
+    points = torch.cat(heard).cpu().numpy() if len({p.shape[1] for p in heard}) == 1 else None
+    return TestRows(best, points if points is not None and len(points) == len(data) else None)
+
+
+def looked_at(
+    prepared: Prepared, objective: Objective, device: str, wish: Wish = AS_USUAL, tested: TestRows = UNSEEN
+) -> Points | None:
     """A run's rows in the space that is wished for; None where there are none that could be shown, or too few."""
     if not mapped(objective) or prepared.table.environment is not None:
         return None
@@ -69,7 +83,7 @@ def looked_at(prepared: Prepared, objective: Objective, device: str, wish: Wish 
         return None
     objective.eval()
     answers = any(f.kind in ANSWERED for f in prepared.outputs) and not objective.generates
-    seen = points_of(Space(objective, wish.layer, answers), prepared, device)
+    seen = points_of(Space(objective, wish.layer, answers), prepared, device, tested)
     return seen if np.isfinite(seen.points).all() else None
 
 
@@ -136,7 +150,7 @@ def nearest(points: np.ndarray, kept: np.ndarray, count: int = NEIGHBOURS) -> np
     squares = known.square().sum(1)
     found = []
     for some in np.array_split(asked, max(len(asked) // 2_000, 1)):
-        away = squares - 2 * torch.from_numpy(points[some]) @ known.T  # but for the point's own square
+        away = torch.addmm(squares, torch.from_numpy(points[some]), known.T, alpha=-2)  # but for the point's own square
         for i, p in enumerate(some.tolist()):
             if p in own:
                 away[i, own[p]] = torch.inf

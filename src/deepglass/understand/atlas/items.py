@@ -102,7 +102,7 @@ def _sprites(feature: Image | Audio, seen: Points) -> Sprites | None:
 def _small(sheet: Pillow.Image) -> bytes:
     out = io.BytesIO()
     if sheet.mode == "L":
-        sheet.save(out, "PNG", compress_level=6)
+        sheet.save(out, "PNG", compress_level=3)
     for quality in (80, 60, 40):
         if 0 < out.tell() <= LARGEST:
             break

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,12 +16,26 @@ from deepglass.run.prepare import Prepared
 from deepglass.understand.atlas.space import Space
 
 MOST = 60_000  # points
-SECONDS = 2.0  # that training rows may take
+SECONDS = 0.75  # that training rows may take
 CHUNK, BATCH = 2_048, 128  # rows that are encoded at once, and seen: of more the maps leave the caches
 ANSWERED = ("category", "binary", "number")  # kinds whose answers colour the map
 CONTENT = {"image": 4_000, "text": 2_000, "audio": 400}  # points of which the report says what they are, by input kind
 ROWS = 3_000  # where rows are values alone
 TESTED = 2 / 3  # of them, the share of test rows
+
+
+class TestRows(NamedTuple):
+    """What was answered to the test rows, and where they lie, if that was seen meanwhile.
+
+    Args:
+        best: by output. points: (N, D) float32.
+    """
+
+    best: Mapping[str, Best]
+    points: np.ndarray | None = None
+
+
+UNSEEN = TestRows({})
 
 
 @dataclass
@@ -50,26 +65,34 @@ class Points:
         return np.where(self.rows[order[at]] == rows, order[at], -1)
 
 
-def points_of(space: Space, prepared: Prepared, device: str, seconds: float = SECONDS) -> Points:
+def points_of(
+    space: Space, prepared: Prepared, device: str, tested: TestRows = UNSEEN, seconds: float = SECONDS
+) -> Points:
     """Look at the rows of the map.
 
     Args:
+        tested: test rows whose points are known are not looked at again.
         seconds: for training rows; where they run out, fewer are on the map.
     """
     order = np.random.default_rng(0)
-    test, train = (order.permutation(prepared.rows(part)) for part in ("test", "train"))
+    places, train = (order.permutation(len(prepared.rows("test"))), order.permutation(prepared.rows("train")))
+    test = prepared.rows("test")[places]
     test = test[: MOST if not len(train) else max(MOST // 2, MOST - len(train))]
     train = train[: MOST - len(test)]
     kinds = [f.kind for f in prepared.inputs]
     content = next((most for kind, most in CONTENT.items() if kind in kinds), ROWS)
-    tested = min(len(test), max(int(content * TESTED), content - len(train)))
+    kept = min(len(test), max(int(content * TESTED), content - len(train)))  # of the test rows
     seen = _Seen(space, prepared, device)
     until = time.perf_counter() + seconds
-    for rows, keep, late in ((train, content - tested, until), (test, tested, None)):
-        for start in range(0, len(rows), CHUNK):
-            if start and late is not None and time.perf_counter() > late:
-                break
-            seen.look(rows[start : start + CHUNK], keep - start)
+    for start in range(0, len(train), CHUNK):
+        if start and time.perf_counter() > until:
+            break
+        seen.look(train[start : start + CHUNK], content - kept - start)
+    if tested.points is not None:
+        seen.know(test, kept, tested, places[: len(test)])
+    else:
+        for start in range(0, len(test), CHUNK):
+            seen.look(test[start : start + CHUNK], kept - start)
     return seen.together()
 
 
@@ -84,7 +107,6 @@ class _Seen:
         self.best: dict[str, list[dict[str, torch.Tensor]]] = {}
 
     def look(self, rows: np.ndarray, keep: int) -> None:
-        before = sum(map(len, self.rows))
         data = self.prepared.dataset(rows, self.device)
         for batch in data.batches(BATCH):
             points, answers = self.space.look(batch)
@@ -92,6 +114,20 @@ class _Seen:
             for feature in self.prepared.outputs:
                 if feature.kind in ANSWERED and feature.name in answers:
                     self.best.setdefault(feature.name, []).append(answers[feature.name].best())
+        self._add(rows, keep)
+
+    def know(self, rows: np.ndarray, keep: int, tested: TestRows, places: np.ndarray) -> None:
+        """Rows that were looked at before, at these places among them."""
+        assert tested.points is not None
+        self.points.append(tested.points[places])
+        for feature in self.prepared.outputs:
+            if feature.kind in ANSWERED and feature.name in tested.best:
+                best = {k: torch.from_numpy(v[places]) for k, v in tested.best[feature.name].items()}
+                self.best.setdefault(feature.name, []).append(best)
+        self._add(rows, keep)
+
+    def _add(self, rows: np.ndarray, keep: int) -> None:
+        before = sum(map(len, self.rows))
         self.rows.append(rows)
         self.kept.append(np.arange(before, before + min(max(keep, 0), len(rows))))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -52,6 +53,26 @@ class Space:
         with torch.inference_mode():
             return self.objective.embed(batch).float(), seen or {}
 
+    @contextmanager
+    def overhearing(self) -> Iterator[list[Tensor]]:
+        """The points (B, D) of the batches that are answered meanwhile; none of a space that has no layer."""
+        heard: list[Tensor] = []
+        if self.module is None or self.objective.own_network or self.objective.generates:
+            yield heard
+            return
+        members = self.objective.network.members
+
+        def hear(_: nn.Module, __: object, out: object) -> None:
+            vectors = _vectors(out)
+            if vectors is not None and len(vectors) % members == 0:
+                heard.append(vectors.reshape(len(vectors) // members, -1))
+
+        hook = self.module.register_forward_hook(hear)
+        try:
+            yield heard
+        finally:
+            hook.remove()
+
 
 def layer_of(objective: Objective, name: str) -> nn.Module:
     """A module by its name."""
@@ -73,15 +94,21 @@ def _hear(heard: list[Tensor], rows: int) -> Callable[[nn.Module, object, object
 
 
 def _pooled(out: object, rows: int) -> Tensor | None:
-    """One vector a row (B, D): means over places or time, an ensemble's members side by side."""
+    """One vector a row (B, D), an ensemble's members side by side."""
+    vectors = _vectors(out)
+    return None if vectors is None or len(vectors) % rows else vectors.reshape(rows, -1)
+
+
+def _vectors(out: object) -> Tensor | None:
+    """One vector for each row of what a layer gives, float32: means over places or time."""
     if isinstance(out, Tokens):
         out = pool(out)
     elif isinstance(out, tuple) and out:
         out = out[0]
-    if not isinstance(out, Tensor) or not out.is_floating_point() or out.ndim < 2 or len(out) % rows:
+    if not isinstance(out, Tensor) or not out.is_floating_point() or out.ndim < 2:
         return None
     if out.ndim == 4:  # (B, C, Y, X)
         out = out.mean((2, 3))
     elif out.ndim == 3:  # (B, T, D)
         out = out.mean(1)
-    return out.float().reshape(rows, -1)
+    return out.float()

@@ -21,6 +21,7 @@ from deepglass.run.principal import principal
 FOLDS = 5
 DECAY = 0.01  # keeps the head from learning single wrong labels by heart
 ROUNDS, HISTORY = 40, 10
+SHORTEST, LEAST = 1e-4, 1e-6  # of a step; of a step's gain, as a share of the value: less is lost in float32
 WIDEST = 64  # directions of the embedding that a head reads, those along which the rows differ most
 SAMPLE = 4000  # rows from which these directions are found
 
@@ -98,11 +99,13 @@ def _downhill(slope: Callable[[Tensor], tuple[float, Tensor]], at: Tensor) -> Te
         for (gone, change), share in zip(steps, reversed(passed), strict=True):
             direction = direction + gone * (share - (change * direction).sum() / (gone * change).sum())
         length, down = 1.0, float((gradient * direction).sum())
-        while (found := slope(at + length * direction))[0] > value + 1e-4 * length * down and length > 1e-6:
+        while (found := slope(at + length * direction))[0] > value + 1e-4 * length * down and length > SHORTEST:
             length /= 2
+        if value - found[0] <= LEAST * abs(value):
+            break
         gone, change = length * direction, found[1] - gradient
         at, (value, gradient) = at + gone, found
-        if float((gone * change).sum()) <= 0 or float(gradient.abs().max()) < 1e-6:
+        if float((gone * change).sum()) <= 0:
             break
         steps.append((gone, change))
     return at

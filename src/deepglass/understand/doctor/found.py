@@ -85,6 +85,8 @@ def _labels(
     looked_at = ""
     if len(rows) > LABELS:
         looked_at = f", of {LABELS:,} looked at"
+        if seen is not None and len(seen.rows) >= LABELS:  # test rows and training rows, both by chance
+            rows = seen.rows
         rows = np.sort(np.random.default_rng(0).choice(rows, LABELS, replace=False))
     embedding = _points(rows, prepared, objective, seen)
     for feature in answers:

@@ -11,14 +11,16 @@ for its parameters (Schwarz, 1978, Annals of Statistics 6): where little is know
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import softmax
 
 SAMPLE = 4_000  # rows that the rates are fitted to
 RATES = (1e-5, 0.4)  # of mistakes that are looked for
+SHARPNESS = (-2.0, 3.0)  # logarithms
+TRIED, CLOSER = 9, 3  # values at once, and how often those beside the best are looked at more closely
+ROUNDS = 30
+TINY = 1e-300
 
 
 def mistaken(log_probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -30,18 +32,12 @@ def mistaken(log_probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     N, K = log_probs.shape
     usual = _usual_mistakes(log_probs, labels)
     some = np.random.default_rng(0).permutation(N)[:SAMPLE]
-    z, y = log_probs[some], labels[some]
-
-    def loss(values: Sequence[float]) -> float:
-        right, wrong = _shares(z, y, usual, values)
-        return -float(np.log(right + wrong + 1e-300).sum()) + values[0] ** 2 / 2
-
-    starts, bounds = np.log([1.0, 0.02, 0.02]), [(-2.0, 3.0), *2 * [tuple(np.log(RATES))]]
-    found = [minimize(loss, starts[:n], method="L-BFGS-B", bounds=bounds[:n]) for n in ((1, 2, 3) if K > 2 else (1, 2))]
+    found = [_fit(log_probs[some], labels[some], usual, count) for count in ((1, 2, 3) if K > 2 else (1, 2))]
     pair = K * np.log(max(K - 1, 1))  # which class each is mistaken for
-    costs = [fit.fun + n * np.log(len(some)) / 2 + (pair if n == 2 else 0.0) for n, fit in enumerate(found)]
-    right, wrong = _shares(log_probs, labels, usual, found[int(np.argmin(costs))].x)
-    return wrong / (right + wrong + 1e-300)
+    costs = [fit.cost + n * np.log(len(some)) / 2 + (pair if n == 3 else 0.0) for n, fit in enumerate(found, 1)]
+    best = found[int(np.argmin(costs))]
+    parts = best.shares[:, None] * _parts(log_probs, labels, usual, best.sharpness)[: len(best.shares)]
+    return parts[1:].sum(0) / (parts.sum(0) + TINY)
 
 
 def by_rank(doubt: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -59,20 +55,40 @@ def _usual_mistakes(log_probs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.eye(K)[counts.argmax(1)]
 
 
-def _shares(
-    log_probs: np.ndarray, labels: np.ndarray, usual: np.ndarray, values: Sequence[float]
-) -> tuple[np.ndarray, np.ndarray]:
-    """The probability of each given label, rightly and by mistake.
+class _Fit(NamedTuple):
+    """How labels come about: the sharpness of the probabilities, the shares of `_parts`, and what that costs."""
 
-    Args:
-        values: logarithms of the sharpness, the rate of mistakes for any class and that of usual ones, as far as given.
-    """
-    sharpness, *rates = np.exp(values)
-    any_class, usual_one = (*rates, 0.0, 0.0)[:2]
-    probs = softmax(sharpness * log_probs.astype(np.float64), 1)  # (N, K)
+    sharpness: float
+    shares: np.ndarray
+    cost: float
+
+
+def _fit(log_probs: np.ndarray, labels: np.ndarray, usual: np.ndarray, count: int) -> _Fit:
+    """The likeliest sharpness, looked for more and more closely, with the likeliest shares of the first parts."""
+    low, high = SHARPNESS
+    for _ in range(CLOSER):
+        tried = np.linspace(low, high, TRIED)
+        found = [_with(s, _parts(log_probs, labels, usual, float(np.exp(s)))[:count]) for s in tried]
+        best = int(np.argmin([f.cost for f in found]))
+        low, high = tried[max(best - 1, 0)], tried[min(best + 1, TRIED - 1)]
+    return found[best]
+
+
+def _with(log_sharpness: float, parts: np.ndarray) -> _Fit:
+    """The likeliest shares of parts (M, N), by expectation maximisation (Dempster, Laird and Rubin, 1977)."""
+    shares = np.array([1.0, 0.02, 0.02])[: len(parts)]
+    for _ in range(ROUNDS):
+        wrong = (shares[1:] * (parts[1:] / (shares @ parts + TINY)).mean(1)).clip(*RATES)
+        shares = np.array([1 - wrong.sum(), *wrong])
+    cost = -float(np.log(shares @ parts + TINY).sum()) + log_sharpness**2 / 2
+    return _Fit(float(np.exp(log_sharpness)), shares, cost)
+
+
+def _parts(log_probs: np.ndarray, labels: np.ndarray, usual: np.ndarray, sharpness: float) -> np.ndarray:
+    """The probability (3, N) of each given label if it is right, any other one, or the usual mistake."""
+    logits = sharpness * log_probs.astype(np.float64)
+    probs = np.exp(logits - logits.max(1, keepdims=True))
+    probs /= probs.sum(1, keepdims=True)
     rows = np.arange(len(labels))
     given = probs[rows, labels]
-    wrong = any_class * (1 - given) / (log_probs.shape[1] - 1)
-    if usual_one:
-        wrong = wrong + usual_one * (probs @ usual)[rows, labels]
-    return (1 - any_class - usual_one) * given, wrong
+    return np.stack([given, (1 - given) / (log_probs.shape[1] - 1), (probs @ usual)[rows, labels]])

@@ -30,7 +30,7 @@ from deepglass.understand.rows import picture_of, visible
 
 ASKED = 32  # pictures from which pixels' range and lively units are known
 UNITS, CLASSES = 4, 10
-STEPS, SECONDS = 64, 4.0  # a slow network takes fewer steps
+STEPS, SECONDS = 48, 4.0  # a slow network takes fewer steps
 RATE = 0.08  # of the pixels' deviation, a step
 SHIFT = 0.06  # of a side, at most
 TOGETHER = 0.15  # weight of the total variation

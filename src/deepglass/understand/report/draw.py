@@ -65,5 +65,5 @@ def _plane(pixels: np.ndarray) -> np.ndarray:
 
 def _written(picture: Image.Image) -> bytes:
     out = io.BytesIO()
-    picture.save(out, "PNG", optimize=True)
+    picture.save(out, "PNG")
     return out.getvalue()
