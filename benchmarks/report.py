@@ -25,13 +25,13 @@ from typing import Any
 
 DATA = Path(os.environ.get("DEEPGLASS_DATA", "../shared/data"))
 STEPS = 150
-SETS: tuple[tuple[str, list[str]], ...] = (
-    ("mnist", []),
-    ("cifar10/cifar10_subset.npz", []),
-    ("ag_news", ["--target", "label"]),
-    ("adult_census", ["--target", "column_15"]),
-    ("spoken_digits", ["--target", "digit", "--name", "{digit}_{speaker}_{take}"]),
-    ("camvid", []),
+SETS: tuple[tuple[str, int, list[str]], ...] = (
+    ("mnist", STEPS, []),
+    ("cifar10/cifar10_subset.npz", STEPS, []),
+    ("ag_news", STEPS, ["--target", "label"]),
+    ("adult_census", STEPS, ["--target", "column_15"]),
+    ("spoken_digits", STEPS, ["--target", "digit", "--name", "{digit}_{speaker}_{take}"]),
+    ("camvid", STEPS // 10, []),  # large pictures
 )
 PARTS = {  # part -> the function that it is, where it is called
     "data": ("deepglass.api", "_learned_from"),
@@ -61,10 +61,10 @@ def main(runs: Sequence[Path]) -> None:
             print(f"{run.name[:23]:24}{whole[0]:>8.1f}{whole[1]:>7.1f}{size:>6.1f} | {told}", flush=True)
 
 
-def train(source: str, settings: Sequence[str], folder: Path) -> Path:
+def train(source: str, steps: int, settings: Sequence[str], folder: Path) -> Path:
     """A run of a few steps: what a report costs hardly depends on how well a network has learned."""
     run = folder / source.partition("/")[0]
-    given = ["--out", str(run), "--no-baselines", f"training.steps={STEPS}", *settings]
+    given = ["--out", str(run), "--no-baselines", f"training.steps={steps}", *settings]
     command("-m", "deepglass", "train", str(DATA / source), *given)
     return run
 
