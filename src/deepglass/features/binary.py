@@ -183,12 +183,12 @@ class Binary(Feature):
         values = [native(v, self.type_) for v in self.values_]
         return [
             {
-                "value": values[int(chosen)],
-                "confidence": float(p[int(chosen)]),
-                "probability": float(p[1]),
-                "probabilities": dict(zip(self.values_, p.tolist(), strict=True)),
+                "value": values[chosen],
+                "confidence": p[chosen],
+                "probability": p[1],
+                "probabilities": dict(zip(self.values_, p, strict=True)),
             }
-            for p, chosen in zip(probs, positive, strict=True)
+            for p, chosen in zip(probs.tolist(), positive.tolist(), strict=True)
         ]
 
     def _decide(self, best: Best, calibration: Calibration | None) -> tuple[np.ndarray, np.ndarray]:
