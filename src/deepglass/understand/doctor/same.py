@@ -66,7 +66,7 @@ def same_rows(table: Table, inputs: Sequence[Feature], small: Mapping[str, Small
         if answers and len(table) <= MOST_TEXTS:
             near = reduce(_both, (_resembling(columns[c]) for c in compared))
             pairs = np.unique(np.concatenate([pairs, near]), axis=0)
-    by = compared[0] if len(compared) == 1 else f"all {len(compared)} inputs"
+    by = compared[0] if len(compared) == 1 else f"in all {len(compared)} inputs"
     return Same(pairs, by, sure, np.zeros(len(pairs), bool))
 
 
