@@ -175,6 +175,19 @@ def test_a_fourth_band_that_is_no_alpha_is_kept() -> None:
     assert Image(name="x").fit([bands]).encode(bands).values.shape == (5, 3, 8, 8)
 
 
+def test_a_faint_alpha_among_colours_is_no_band() -> None:
+    faint = Pillow.fromarray(colour()).convert("RGBA")
+    faint.putalpha(200)
+    files = [Pillow.fromarray(colour()), faint]
+    assert Image(name="x").fit([files]).encode(files).values.shape == (2, 3, 12, 10)
+
+
+def test_a_picture_without_the_bands_of_training_is_named(tmp_path: Path) -> None:
+    feature = Image(name="x").fit([RNG.integers(10, 200, (5, 12, 10, 4), dtype=np.uint8)])
+    with pytest.raises(SourceError, match=r"plain.png: expected 4 channels.*got 3.*colour: rgb"):
+        feature.encode([save(tmp_path, "plain.png", Pillow.fromarray(colour()))])
+
+
 def test_missing_pictures() -> None:
     files = [Pillow.fromarray(grey()), None]
     feature = Image(name="x").fit([files])

@@ -27,8 +27,8 @@ def channels_of(sample: Sequence[np.ndarray], colour: str) -> int:
     if colour != "auto":
         return 1 if colour == "grey" else 3
     most = max(pixels.shape[2] for pixels in sample)
-    if most > 4 or (most == 4 and not any(_has_alpha(pixels) for pixels in sample)):
-        return most
+    if most > 4 or (all(p.shape[2] == 4 for p in sample) and not any(_has_alpha(pixels) for pixels in sample)):
+        return most  # bands; among pictures of fewer channels a fourth can only be an alpha
     coloured = (p.shape[2] >= 3 and bool((p[..., :1] != p[..., 1:3]).any()) for p in sample)
     return 3 if any(coloured) else 1
 

@@ -162,8 +162,15 @@ def resize(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.round(out).astype(pixels.dtype) if pixels.dtype.kind == "u" else out
 
 
-def with_channels(pixels: np.ndarray, channels: int, background: float) -> np.ndarray:
-    """Pixels (Y, X, 1..4) as grey or colour; transparent ones show a background from 0 (black) to 1 (white)."""
+def with_channels(pixels: np.ndarray, channels: int, background: float, picture: Picture = None) -> np.ndarray:
+    """Pixels (Y, X, 1..4) as grey or colour; transparent ones show a background from 0 (black) to 1 (white).
+
+    Args:
+        picture: what the pixels are of, for the error's text.
+
+    Raises:
+        SourceError: `bad-value` where the channels cannot become so many.
+    """
     depth = pixels.shape[2]
     if depth == channels:
         return pixels
@@ -179,7 +186,11 @@ def with_channels(pixels: np.ndarray, channels: int, background: float) -> np.nd
     if channels == 1 and pixels.shape[2] == 3:
         grey = pixels @ np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow's "L"
         return (np.round(grey).astype(pixels.dtype) if pixels.dtype.kind == "u" else grey)[..., None]
-    raise SourceError("bad-value", f"a picture has {depth} channels where the training pictures have {channels}")
+    raise SourceError(
+        "bad-value",
+        f"{_name(picture)}: expected {channels} channels, as the training pictures have, got {depth}; leave it out, "
+        "or train with the setting colour: rgb of this input",
+    )
 
 
 def channels_last(array: np.ndarray) -> np.ndarray:

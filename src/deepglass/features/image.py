@@ -301,13 +301,13 @@ class Image(Feature):
     def _encode_one(self, picture: Picture) -> tuple[np.ndarray, tuple[int, ...]]:
         """Codes, and where what is seen stands in them, as `Column.frame` has it."""
         pixels, size = decode_sized(picture, near=self.size_)
-        codes = self._codes(pixels)
+        codes = self._codes(pixels, picture)
         top, left, *inner = letterbox(pixels.shape, self.size_)
         return self._letterbox(codes), (top, left, *inner, *size)
 
-    def _codes(self, pixels: np.ndarray) -> np.ndarray:
+    def _codes(self, pixels: np.ndarray, picture: Picture = None) -> np.ndarray:
         """The pixels of one picture as codes (C, <= Y, <= X), shrunk or grown to touch two borders."""
-        pixels = with_channels(pixels, self.channels_, self.background_)
+        pixels = with_channels(pixels, self.channels_, self.background_, picture)
         _top, _left, *inner = letterbox(pixels.shape, self.size_)
         return quantise(resize(pixels, (inner[0], inner[1])), Range(self.low_, self.high_, self.levels_)).transpose(
             2, 0, 1
