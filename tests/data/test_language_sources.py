@@ -17,6 +17,7 @@ from deepglass.data.sources import SourceOptions, read
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.run.columns import settle
+from deepglass.run.prepare import divided
 from deepglass.run.spec import DataSpec, Spec
 
 
@@ -227,6 +228,18 @@ def test_captions(tmp_path: Path) -> None:
 def test_captions_with_all_parts_keep_them(tmp_path: Path) -> None:
     pictures_with_captions(tmp_path, {"train": 2, "dev": 1, "test": 1})
     assert parts(read(tmp_path)) == {"train": 4, "valid": 2, "test": 2}
+
+
+def test_a_split_at_random_keeps_a_picture_s_captions_together(tmp_path: Path) -> None:
+    pictures_with_captions(tmp_path, {"train": 20})
+    lines = (tmp_path / "captions.csv").read_text().replace("train,", "").replace("split,", "")
+    (tmp_path / "captions.csv").unlink()
+    write(tmp_path / "captions.txt", lines)
+    table, spec = read(tmp_path), Spec(data=DataSpec(source="t"))
+    outputs = settle(table, spec)[1][:1]
+    part_of = {(m.name, p) for m, p in zip(table["image"], divided(spec, table, outputs), strict=True)}
+    assert len(part_of) == 20
+    assert {p for _, p in part_of} == {"train", "valid", "test"}
 
 
 def test_a_column_called_caption_without_pictures_is_a_column(tmp_path: Path) -> None:

@@ -162,8 +162,10 @@ class Split:
     def _by_group(self, table: Table, column: str, rng: np.random.Generator) -> np.ndarray:
         """Whole groups in random order, until a part is full; a row without a group is one of its own."""
         raw = table[column]
+        if isinstance(raw, list):  # files, by their names
+            raw = pl.Series(column, [None if item is None else item.name for item in raw], dtype=pl.String)
         if not isinstance(raw, pl.Series) or raw.dtype.is_nested():
-            raise _bad(f"by: group:{column} needs a column of single values")
+            raise _bad(f"by: group:{column} needs a column of single values or of files")
         groups = (
             raw.rank("dense").to_numpy().astype(float) if raw.null_count() < len(raw) else np.full(len(raw), np.nan)
         )

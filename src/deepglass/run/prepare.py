@@ -154,7 +154,8 @@ def divided(spec: Spec, table: Table, outputs: Sequence[Feature]) -> np.ndarray:
 def split_of(spec: Spec, table: Table, outputs: Sequence[Feature]) -> Split:
     """As the spec says; where it says nothing and the answer is who it is, the people of the test are others.
 
-    Kinds of learning that read the rows as one text are tested on its end.
+    Of pictures with several captions each, those of the test are others too. Kinds of learning that read the rows as
+    one text are tested on its end.
     """
     split = spec.data.split
     if split.by is not None or split.rows is not None or table.split is not None:
@@ -163,7 +164,19 @@ def split_of(spec: Spec, table: Table, outputs: Sequence[Feature]) -> Split:
         return replace(split, by="order")
     if outputs and outputs[0].kind == "identity":
         return replace(split, by=f"group:{outputs[0].column}")
+    if outputs and outputs[0].kind == "text" and (picture := _shared_picture(table)):
+        return replace(split, by=f"group:{picture}")
     return split
+
+
+def _shared_picture(table: Table) -> str | None:
+    """The column of pictures of which one file stands in several rows."""
+    for name, kind in table.kinds.items():
+        if kind == "image" and isinstance(raw := table[name], list):
+            files = [item.name for item in raw if item is not None]
+            if len(set(files)) < len(files):
+                return name
+    return None
 
 
 def with_context(best: Mapping[str, Best], outputs: Sequence[Feature], inputs: Mapping[str, Column]) -> dict[str, Best]:

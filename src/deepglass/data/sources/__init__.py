@@ -30,7 +30,7 @@ from deepglass.data.sources import named
 from deepglass.data.sources.annotated import read_annotated, read_annotation_file
 from deepglass.data.sources.archives import is_archive, unpack
 from deepglass.data.sources.base import Findings, SourceOptions, visible
-from deepglass.data.sources.captions import with_captions
+from deepglass.data.sources.captions import lists_captions, with_captions
 from deepglass.data.sources.delimited import table_of_text
 from deepglass.data.sources.gym import read_gym
 from deepglass.data.sources.idx import is_idx, partners, read_idx_files
@@ -145,11 +145,11 @@ def _read_folder(
     if pattern is None and (annotated := read_annotated(folder, name, options)) is not None:
         return annotated
     tables = [] if pattern is not None else table_files(entries)
-    sure = [p for p in tables if p.suffix.lower() != ".txt"]  # classes.txt beside pictures is no table
+    sure = [p for p in tables if p.suffix.lower() != ".txt" or lists_captions(p)]  # classes.txt is no table
     if not sure and pattern is None and (stems := parallel_files(entries)):
         return read_parallel(stems, name, columns, options)
     if sure or (tables and not holds_media(folder)):
-        table = replace(read_table_folder(tables, given, columns, options), name=name)
+        table = replace(read_table_folder(sure or tables, given, columns, options), name=name)
         if is_plain(table) or "document" in table.aside:
             return replace(table, skipped=(*table.skipped, *texts_below(folder, given)))
         return _with_files(replace(table, notes=(*table.notes, *_class_names(folder))), folder)

@@ -46,6 +46,14 @@ def with_captions(table: Table, folder: Path) -> Table:
     return replace(table, notes=tuple(notes), split=split, target=_CAPTION, kinds={**table.kinds, _CAPTION: "text"})
 
 
+def lists_captions(path: Path) -> bool:
+    """Whether a .txt file is a table with a column `caption`, by its first line."""
+    with path.open("rb") as file:
+        first = file.readline(500)
+    cells = [cell.strip(b' "\r\n') for cell in re.split(rb"[,;|\t]", first)]
+    return len(cells) > 1 and _CAPTION.encode() in cells
+
+
 def _held_out(split: np.ndarray, names: pl.Series) -> np.ndarray:
     """Validation as the test; every tenth training picture for validation."""
     training = names.filter(pl.Series(split == "train")).unique(maintain_order=True)
