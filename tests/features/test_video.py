@@ -155,6 +155,19 @@ def test_folders_of_frames_are_a_source(tmp_path: Path) -> None:
     np.testing.assert_array_equal(codes.values[5, :, 0], drifting(1, 4)[0])
 
 
+def test_moving_gifs_are_a_source_of_videos_and_still_ones_of_pictures(tmp_path: Path) -> None:
+    for name, count in (("moving", 3), ("still", 1)):
+        for label in "ab":
+            for i in range(3):
+                (tmp_path / name / label).mkdir(parents=True, exist_ok=True)
+                saved(drifting(1, count, seed=i)[0], tmp_path / name / label / f"{i}.gif")
+    moving, still = read(tmp_path / "moving"), read(tmp_path / "still")
+    assert (moving.kinds["image"], still.kinds["image"]) == ("video", "image")
+    assert "each has several frames" in {note.why for note in moving.notes}
+    (tmp_path / "moving.csv").write_text("clip,label\nmoving/a/0.gif,a\nmoving/b/1.gif,b\n")
+    assert read(tmp_path / "moving.csv").kinds["clip"] == "video"
+
+
 def test_video_files_in_class_folders_are_a_source(tmp_path: Path) -> None:
     for name in ("jump/a.mp4", "jump/b.mp4", "walk/c.avi"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

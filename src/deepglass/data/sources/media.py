@@ -16,8 +16,10 @@ import polars as pl
 from deepglass.data.sources.base import PARTS, PICTURES, SOUNDS, SPLITS, VIDEOS, Findings, natural, visible, walk
 from deepglass.data.table import Note, Table
 from deepglass.errors import SourceError
+from deepglass.features._pictures import frames
 from deepglass.features.base import Media
 
+LOOKED_INTO = 8  # GIFs, at least, to know whether they move
 KINDS = {"image": PICTURES, "audio": SOUNDS, "video": VIDEOS}
 _CALLED = {"image": "picture", "audio": "sound", "video": "video"}
 _FRAME = re.compile(r"frame[-_ ]?\d+", re.IGNORECASE)  # the name of a video's frame
@@ -38,7 +40,7 @@ def holds_media(folder: Path) -> bool:
 
 
 def read_media_folder(folder: Path, source: str, name_pattern: str | None = None) -> Table:
-    """A folder of pictures or sounds; the files are not opened.
+    """A folder of pictures or sounds; the files are not opened, but for a few GIFs: moving ones are videos.
 
     The label is the folder that holds a file, unless `name_pattern` reads columns out of the file's name. Folders
     called train, valid or test, over or under the class folders, give the split. Folders whose pictures are all called
@@ -62,9 +64,23 @@ def read_media_folder(folder: Path, source: str, name_pattern: str | None = None
     if kind == "image" and (clips := _folders_of_frames(media, folder)):
         findings.note("video", f"{len(clips)} folders", "their pictures are called frame and a number")
         kind, media = "video", clips
+    moving = kind == "image" and _are_moving(media)
+    if moving:
+        findings.note("video", f"{len(media)} GIFs", "each has several frames")
     if name_pattern is not None:
-        return _by_pattern(media, kind, name_pattern, source, findings)
-    return _by_folder(folder, media, kind, source, findings)
+        table = _by_pattern(media, kind, name_pattern, source, findings)
+    else:
+        table = _by_folder(folder, media, kind, source, findings)
+    return replace(table, kinds={**table.kinds, kind: "video"}) if moving else table
+
+
+def _are_moving(media: Sequence[Media | None]) -> bool:
+    """Whether all are GIFs, and a few of them that are looked into have several frames each."""
+    there = [m for m in media if m is not None]
+    if not all(m.name.lower().endswith(".gif") for m in there):
+        return False
+    counts = [frames(m) for m in there[:: max(len(there) // LOOKED_INTO, 1)]]
+    return max(counts, default=0) > 1 and 1 not in counts  # 0 cannot be read
 
 
 def _folders_of_frames(media: Sequence[Media], root: Path) -> list[Media]:
@@ -194,7 +210,7 @@ def with_media(table: Table, folder: Path) -> Table:
         base, last = start
         files = [None if cell is None else Media(cell, base / _as_path(cell, last)) for cell in raw.to_list()]
         columns[name] = cast(list[Media], files)  # None = missing, as `sequence_of` has it
-        kinds[name] = kind
+        kinds[name] = "video" if kind == "image" and _are_moving(files) else kind
         far = "" if last is None else f", of which only the end, such as {_as_path(some[0], last)}, is there"
         notes.append(Note("paths", name, f"its cells name {kind} files in {_shown(base)}{far}"))
     return replace(table, columns=columns, kinds=kinds, notes=tuple(notes))
