@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
@@ -204,11 +205,28 @@ def _joined(tensors: Sequence[Tensor]) -> np.ndarray:
     return torch.cat(padded).cpu().numpy()
 
 
+@contextmanager
+def asking(objective: Objective) -> Iterator[None]:
+    """While it lasts nothing is random and no gradient is kept; then the mode is as it was."""
+    training = objective.training
+    objective.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        objective.train(training)
+
+
+def embedded(objective: Objective, data: Dataset, batch_size: int = 128) -> np.ndarray:
+    """All rows of a data set as points in the learned space, (N, D) float32."""
+    with asking(objective):
+        return np.concatenate([objective.embed(batch).float().cpu().numpy() for batch in data.batches(batch_size)])
+
+
 def best_answers(objective: Objective, data: Dataset, batch_size: int) -> dict[str, Best]:
     """The best answers for all rows of a data set, in float32, as arrays."""
-    objective.eval()
     parts: dict[str, list[dict[str, Tensor]]] = {}
-    with torch.inference_mode():
+    with asking(objective):
         for batch in data.batches(batch_size):
             for name, answer in objective.predict(batch).items():
                 parts.setdefault(name, []).append(answer.best())

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from deepglass.data.batches import Dataset
 from deepglass.networks.network import Network
 from deepglass.nn.recurrent import NormedLayer, Recurrent, gates_of
-from deepglass.objectives.base import Objective
+from deepglass.objectives.base import Objective, asking
 
 BATCH = 256
 END = 0.03  # of the way between the ends of a sigmoid or tanh: closer to one of them the slope is nearly nothing
@@ -45,21 +45,18 @@ class Activity:
 
     def look(self, data: Dataset) -> Seen:
         """The shares over all rows of the data set, in evaluation mode; the mode is put back."""
-        training = self.objective.training
-        self.objective.eval()
         hooks = [m.register_forward_hook(self._hear(n)) for n, m in self.objective.named_modules()]
         hooks += [
             m.register_forward_pre_hook(self._begin) for m in self.objective.modules() if isinstance(m, Recurrent)
         ]
         try:
-            with torch.inference_mode():
+            with asking(self.objective):
                 for batch in data.batches(BATCH):
                     self.layer, self.there = "", None
                     self.objective.embed(batch)
         finally:
             for hook in hooks:
                 hook.remove()
-            self.objective.train(training)
         dead = {n: float((~v).float().mean()) for n, v in self.awake.items()}
         full = {n: float((v[0] / v[1] >= ALWAYS).float().mean()) for n, v in self.ends.items()}
         gates = {n: {gate: (v[:2] / v[2]).tolist() for gate, v in counted.items()} for n, counted in self.gates.items()}

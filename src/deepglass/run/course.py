@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from deepglass.data.batches import Dataset
-from deepglass.objectives.base import Objective
+from deepglass.objectives.base import Objective, embedded
 from deepglass.run.moments import Moments, kept_moments
 from deepglass.run.prepare import Prepared
 from deepglass.run.principal import principal
@@ -55,12 +54,7 @@ class Course(Listener):
         self._keep(record.step)
 
     def _keep(self, step: int) -> None:
-        training = self.objective.training
-        self.objective.eval()
-        with torch.inference_mode():
-            parts = [self.objective.embed(batch).float().cpu().numpy() for batch in self.data.batches(512)]
-        self.objective.train(training)
-        points = np.concatenate(parts)
+        points = embedded(self.objective, self.data, 512)
         if not (np.abs(points) < TOO_FAR).all():  # nan too
             return
         axes = principal(points, AXES)

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-import torch
 from PIL import Image as Pillow
 
 from deepglass.data.batches import Dataset
 from deepglass.errors import SpecError
 from deepglass.features.base import Column, Media, Raw
 from deepglass.features.image import Image
+from deepglass.objectives.base import embedded
 from deepglass.run.predictor import Predictor, Rows
 from deepglass.training.checkpoint import write_atomic
 
@@ -51,10 +51,8 @@ def embed(predictor: Predictor, rows: Rows, batch_size: int = 512) -> Embedded:
         rows: as `Predictor.predict` takes them.
     """
     data = Dataset(predictor.encode(rows), {}, predictor.device)
-    predictor.objective.eval()
-    with torch.inference_mode():
-        points = [predictor.objective.embed(batch).float().cpu().numpy() for batch in data.batches(batch_size)]
-    return Embedded(np.concatenate(points), _about(predictor.read(rows), len(data)), _pictures(predictor, data.columns))
+    points = embedded(predictor.objective, data, batch_size)
+    return Embedded(points, _about(predictor.read(rows), len(data)), _pictures(predictor, data.columns))
 
 
 def write_vectors(path: Path, embedded: Embedded) -> list[Path]:

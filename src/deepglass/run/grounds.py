@@ -19,7 +19,7 @@ import torch
 from deepglass.data.batches import Dataset
 from deepglass.features.base import Feature
 from deepglass.objectives._semi import SemiSupervised
-from deepglass.objectives.base import Objective
+from deepglass.objectives.base import Objective, asking, embedded
 from deepglass.objectives.supervised import Supervised
 from deepglass.run.course import TOO_FAR
 from deepglass.run.moments import Moments, kept_moments
@@ -109,13 +109,9 @@ class Grounds(Listener):
             self._keep(record.step)
 
     def _keep(self, step: int) -> None:
-        training = self.objective.training
-        self.objective.eval()
-        with torch.inference_mode():
-            points = np.concatenate([self.objective.embed(b).float().cpu().numpy() for b in self.rows.batches(512)])
+        points = embedded(self.objective, self.rows, 512)
         said = asked(self.objective, self.output, self.rows)
         ground = asked(self.objective, self.output, self.plane) if self.plane is not None else None
-        self.objective.train(training)
         if not (np.abs(points) < TOO_FAR).all():  # nan too
             return
         axes = principal(points, 2)
@@ -148,9 +144,9 @@ def put_back(objective: Objective, weights: Mapping[str, np.ndarray]) -> Iterato
 
 
 def asked(objective: Objective, output: Feature, data: Dataset) -> Said:
-    """The answers of a network in evaluation mode to all rows."""
+    """The answers of a network to all rows."""
     values, sures = [], []
-    with torch.inference_mode():
+    with asking(objective):
         for batch in data.batches(512):
             best = objective.predict(batch)[output.name].best()
             if output.kind == "number":

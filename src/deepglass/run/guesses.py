@@ -16,7 +16,7 @@ import torch
 
 from deepglass.features.base import Column, take_raw
 from deepglass.objectives._semi import SemiSupervised
-from deepglass.objectives.base import Objective
+from deepglass.objectives.base import Objective, asking
 from deepglass.run.prepare import Prepared
 from deepglass.run.sources import read_source
 from deepglass.run.spec import Spec
@@ -70,9 +70,7 @@ class GuessCounts(Listener):
         if record.step < min(self.next, self.last):
             return
         self.next = record.step + self.every
-        training = self.objective.training
         outputs = self.counts()
-        self.objective.train(training)
         line = {"step": record.step, "rows": len(self.data), "outputs": outputs}
         try:
             with self.path.open("a") as file:
@@ -82,9 +80,8 @@ class GuessCounts(Listener):
 
     def counts(self) -> dict[str, dict[str, Any]]:
         """Of the network as it is, output -> what is written down."""
-        self.objective.eval()
         found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
-        with torch.inference_mode():
+        with asking(self.objective):
             for batch in self.data.batches(len(self.data)):
                 for name, guess in self.objective.guessed(self.objective.predict(batch)).items():
                     found.setdefault(name, []).append((guess.values.cpu().numpy(), guess.sure.cpu().numpy()))

@@ -10,7 +10,7 @@ import numpy as np
 
 from deepglass.data.batches import Dataset
 from deepglass.features.base import take_raw
-from deepglass.objectives.base import Objective
+from deepglass.objectives.base import Objective, embedded
 from deepglass.run.folder import Folder
 from deepglass.run.margins import margins_of
 from deepglass.run.prepare import Prepared
@@ -20,7 +20,7 @@ from deepglass.understand.atlas.points import Points
 from deepglass.understand.doctor.base import CLASSES, Case, Finding, together
 from deepglass.understand.doctor.checks import CHECKS, examine
 from deepglass.understand.doctor.label_error import label_findings
-from deepglass.understand.doctor.labels import FEWEST, embedded, suspects
+from deepglass.understand.doctor.labels import FEWEST, suspects
 from deepglass.understand.doctor.unreadable import unreadable
 
 FILE = "findings.json"

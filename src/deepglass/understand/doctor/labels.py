@@ -9,13 +9,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from deepglass.calibration import apply_temperature
 from deepglass.data.batches import Dataset
 from deepglass.data.table import Table
 from deepglass.features.base import Column, Feature
-from deepglass.objectives.base import Objective, join_best
+from deepglass.objectives.base import best_answers, embedded
 from deepglass.run.predictor import Predictor
 from deepglass.understand.doctor.base import CLASSES
 from deepglass.understand.doctor.cross_fit import cross_fitted
@@ -159,27 +158,13 @@ def worth_labelling(predictor: Predictor, table: Table, output: str | None = Non
     return _farthest(seen.embedding[kept], doubt[kept], open_rows[kept], others, count)
 
 
-def embedded(objective: Objective, data: Dataset) -> np.ndarray:
-    """Rows as points in the learned space, (N, D) float32."""
-    objective.eval()
-    with torch.inference_mode():
-        return np.concatenate([objective.embed(b).float().cpu().numpy() for b in data.batches(BATCH)])
-
-
 def see(predictor: Predictor, table: Table, answer: Feature | None = None) -> Seen:
     """Rows in the learned space, and the probabilities of an answer's classes."""
-    columns: dict[str, Column] = predictor.encode(table)
-    data = Dataset(columns, {}, predictor.device)
-    points: list[np.ndarray] = []
-    answers: list[dict[str, torch.Tensor]] = []
-    predictor.objective.eval()
-    with torch.inference_mode():
-        for batch in data.batches(BATCH):
-            points.append(predictor.objective.embed(batch).float().cpu().numpy())
-            if answer is not None and answer.class_names:
-                answers.append(predictor.objective.predict(batch)[answer.name].best())
-    best = join_best(answers) if answers else {}
-    return Seen(np.concatenate(points), best.get("log_probs"))
+    data = Dataset(predictor.encode(table), {}, predictor.device)
+    points = embedded(predictor.objective, data, BATCH)
+    if answer is None or not answer.class_names:
+        return Seen(points, None)
+    return Seen(points, best_answers(predictor.objective, data, BATCH)[answer.name]["log_probs"])
 
 
 def _answer(predictor: Predictor, output: str | None) -> Feature | None:
