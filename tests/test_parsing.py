@@ -96,6 +96,11 @@ D = dt.datetime
         (["5 March 2020"], [D(2020, 3, 5)]),
         (["1/2/20 3:04 PM", "1/13/20 3:04 AM"], [D(2020, 1, 2, 15, 4), D(2020, 1, 13, 3, 4)]),
         (["20200102", "20201231"], [D(2020, 1, 2), D(2020, 12, 31)]),
+        (["2020-01-02", "31/12/2020", "3 Feb 2021"], [D(2020, 1, 2), D(2020, 12, 31), D(2021, 2, 3)]),
+        (["31/12/2020 10:30", "21/02/2020"], [D(2020, 12, 31, 10, 30), D(2020, 2, 21)]),
+        (["09:05", "23:59"], [D(1970, 1, 1, 9, 5), D(1970, 1, 1, 23, 59)]),
+        (["1:22:24", "0:00:07"], [D(1970, 1, 1, 1, 22, 24), D(1970, 1, 1, 0, 0, 7)]),
+        (["1:30 PM", "1:30 AM"], [D(1970, 1, 1, 13, 30), D(1970, 1, 1, 1, 30)]),
     ],
 )
 def test_dates_as_people_write_them(texts: list[str], expected: list[dt.datetime]) -> None:
@@ -113,7 +118,15 @@ def test_day_and_month_that_cannot_be_told_apart() -> None:
     assert (in_order.pattern, in_order.ambiguous) == ("%d/%m/%Y", False)
 
 
-@pytest.mark.parametrize("texts", [["hello", "world"], ["12.5", "13.5"], ["123"], ["192.168.1.1"], ["abc def 12"], []])
+def test_a_slip_is_no_way_to_write_dates() -> None:
+    series = pl.Series(["2020-01-02"] * 60 + ["01/02/2020"])
+    found = parse_dates(series)
+    assert (str(found), to_dates(series, found)[1]) == ("%Y-%m-%d", 1)
+
+
+@pytest.mark.parametrize(
+    "texts", [["71:99"], ["hello", "world"], ["12.5", "13.5"], ["123"], ["192.168.1.1"], ["abc def 12"], []]
+)
 def test_what_is_no_date(texts: list[str]) -> None:
     assert parse_dates(pl.Series("x", texts, dtype=pl.String)) is None
 

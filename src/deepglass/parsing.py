@@ -10,6 +10,7 @@ see, the number and date kinds to convert, so that both mean the same.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -51,15 +52,20 @@ class NumberFormat(NamedTuple):
 
 
 class DateFormat(NamedTuple):
-    """How the dates of a column are written; `pattern` is in strptime's letters, or "native" for a date column."""
+    """How the dates or times of day of a column are written, in strptime's letters, or "native" for a date column.
+
+    `others` read what `pattern` leaves, in their order: columns that were put together are written in several ways.
+    """
 
     pattern: str
     share: float = 1.0  # of the values that are not missing
     has_time: bool = False
     ambiguous: bool = False  # day and month could be the other way round in every value seen
+    others: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return self.pattern + (" (day and month could be swapped)" if self.ambiguous else "")
+        written = ", ".join([self.pattern, *self.others])
+        return written + (" (day and month could be swapped)" if self.ambiguous else "")
 
 
 def is_missing(series: pl.Series) -> pl.Series:
@@ -193,11 +199,14 @@ _LOOKS_LIKE_DATE = (
     r"^(?:[A-Za-z]{3,9},? ?)?\d{1,4}(?:[-/. ]?[A-Za-z]{3,9}[-/. ]?,? ?\d{1,4}|[-/.]\d{1,2}|\d{4}\b|,? \d{4})"
     r"|^[A-Za-z]{3,9},? \d{4}$"
 )
+_LOOKS_LIKE_TIME = r"^\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?(?: [AaPp][Mm])?$"
 _TRIED = 200  # values; each pattern is tried on these
+_WAYS = 4  # to write dates in one column, at most
+_TOO_RARE = 0.05  # of these; what fewer are written like is a slip, not a way to write
 
 
 def parse_dates(series: pl.Series) -> DateFormat | None:
-    """The pattern that reads most of a column's values as dates, or None when it reads fewer than half.
+    """The patterns that read most of a column's values as dates or times of day, or None when they read less than half.
 
     Where day and month cannot be told apart, the order that makes the column sorted wins; else month first with
     slashes and day first with dots and dashes, and `ambiguous` is set.
@@ -208,31 +217,47 @@ def parse_dates(series: pl.Series) -> DateFormat | None:
         return None
     values = _sample(series)
     few = values.gather_every(max(1, len(values) // _TRIED)).str.strip_chars()
-    if not len(few) or _share(few.str.contains(_LOOKS_LIKE_DATE)) < 0.5:
+    if not len(few) or _share(few.str.contains(f"{_LOOKS_LIKE_DATE}|{_LOOKS_LIKE_TIME}")) < 0.5:
         return None
-    times = [""]
-    if _share(few.str.contains(r"\d:\d\d")) >= 0.5:
-        joint = "T" if _share(few.str.contains(r"\dT\d")) >= 0.5 else " "
-        zone = "%#z" if _share(few.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$")) >= 0.5 else ""
+    patterns: list[str] = []
+    ambiguous = False
+    rest = few
+    while len(rest) > _TOO_RARE * len(few) and len(patterns) < _WAYS:
+        tried = {order for pattern in patterns for order in _orders(pattern)}
+        pattern, unsure = _day_or_month_first(values, _likeliest(rest, tried))
+        unread = rest.filter(_strptime(rest, pattern).is_null())
+        if len(rest) - len(unread) <= _TOO_RARE * len(few):
+            break
+        patterns.append(pattern)
+        ambiguous |= unsure
+        rest = unread
+    if len(rest) > 0.5 * len(few):
+        return None
+    format = DateFormat(patterns[0], 1.0, ":" in patterns[0], ambiguous, tuple(patterns[1:]))
+    return format._replace(share=1 - _read(values, format).null_count() / len(values))
+
+
+def _likeliest(values: pl.Series, tried: Collection[str]) -> str:
+    """The pattern that reads most of the values, of those not tried yet; any where none reads one."""
+    times, days = [""], _DAYS
+    if _share(values.str.contains(_LOOKS_LIKE_TIME)) >= 0.5:
+        times, days = _TIMES, [""]
+    elif _share(values.str.contains(r"\d:\d\d")) >= 0.5:
+        joint = "T" if _share(values.str.contains(r"\dT\d")) >= 0.5 else " "
+        zone = "%#z" if _share(values.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$")) >= 0.5 else ""
         times = [f"{joint}{t}{zone}" for t in _TIMES]
-    share, pattern = 0.0, ""
-    year = "%Y" if _share(few.str.contains(r"\d{4}")) >= 0.5 else "%y"  # strptime's %Y also takes 20 for the year 20
-    for candidate in (day + time for time in times for day in _DAYS if year in day):
-        read = 1 - _strptime(few, candidate).null_count() / len(few)
-        if read > share:
-            share, pattern = read, candidate
-    if share < 0.5:
-        return None
-    pattern, ambiguous = _day_or_month_first(values, pattern)
-    share = 1 - _strptime(values, pattern).null_count() / len(values)
-    return DateFormat(pattern, share, ":" in pattern, ambiguous)
+    if days is _DAYS:
+        year = "%Y" if _share(values.str.contains(r"\d{4}")) >= 0.5 else "%y"  # strptime's %Y also takes 20 for year 20
+        days = [day for day in _DAYS if year in day]
+    candidates = [day + time for time in times for day in days if day + time not in tried]
+    return min(candidates, key=lambda pattern: _strptime(values, pattern).null_count())
 
 
 def to_dates(series: pl.Series, format: DateFormat) -> tuple[pl.Series, int]:
     """A column as Datetime (microseconds, UTC where it had zones) and how many values are neither missing nor dates."""
     missing = is_missing(series)
     if series.dtype == pl.String:
-        dates = _strptime(series, format.pattern)
+        dates = _read(series, format)
     elif isinstance(series.dtype, pl.Datetime) and series.dtype.time_zone:
         dates = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None).cast(pl.Datetime("us"))
     else:
@@ -241,8 +266,18 @@ def to_dates(series: pl.Series, format: DateFormat) -> tuple[pl.Series, int]:
     return dates.rename(series.name), int((dates.is_null() & ~missing).sum())
 
 
+def _read(values: pl.Series, format: DateFormat) -> pl.Series:
+    """Texts as Datetime by the patterns in turn; null where none reads them."""
+    dates = _strptime(values, format.pattern)
+    for pattern in format.others:
+        dates = dates.zip_with(dates.is_not_null(), _strptime(values, pattern))
+    return dates
+
+
 def _strptime(values: pl.Series, pattern: str) -> pl.Series:
     values = values.str.strip_chars()
+    if pattern in _TIMES:  # a time of day: that of the day from which dates are counted
+        values, pattern = "1970-01-01 " + values, f"%Y-%m-%d {pattern}"
     if "%d" not in pattern:  # a month: its first day
         values, pattern = values + " 1", pattern + " %d"
     if "z" in pattern:
@@ -253,13 +288,20 @@ def _strptime(values: pl.Series, pattern: str) -> pl.Series:
     return values.str.to_datetime(pattern, strict=False, time_unit="us")
 
 
+def _orders(pattern: str) -> tuple[str, str]:
+    """A pattern with day and month in the usual order and in the other; twice itself where they cannot be swapped."""
+    for usual, other in _SWAPPED.items():
+        for day in (usual, other):
+            if pattern.startswith(day):
+                return pattern.replace(day, usual), pattern.replace(day, other)
+    return pattern, pattern
+
+
 def _day_or_month_first(values: pl.Series, pattern: str) -> tuple[str, bool]:
     """The better of the two orders on all sampled values, and whether both read them equally well."""
-    day = next((p for pair in _SWAPPED.items() for p in pair if pattern.startswith(p)), None)
-    if day is None:
+    first, second = _orders(pattern)
+    if first == second:
         return pattern, False
-    usual = next(a for a, b in _SWAPPED.items() if day in (a, b))
-    first, second = (pattern.replace(day, p) for p in (usual, _SWAPPED[usual]))
     read = [_strptime(values, p) for p in (first, second)]
     if read[0].null_count() != read[1].null_count():
         return (first if read[0].null_count() < read[1].null_count() else second), False

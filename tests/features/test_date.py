@@ -1,6 +1,7 @@
 """Dates: which parts they have, and that circles close."""
 
 import datetime
+import json
 
 import numpy as np
 import polars as pl
@@ -55,6 +56,19 @@ def test_text_means_the_same_as_dates() -> None:
     assert text.notes(new) == {"not a date": 1}
     moment = pl.Series([datetime.datetime(2021, 5, 17)], dtype=pl.Datetime("ns", "UTC"))
     np.testing.assert_allclose(native.encode(moment).values, text.encode(pl.Series(["17.05.2021"])).values)
+
+
+def test_times_of_day_and_several_ways_to_write_mean_the_same() -> None:
+    clock = Date(name="x").fit([pl.Series([f"{h}:30" for h in range(24)])])
+    native = Date(name="x").fit([pl.Series([datetime.time(h, 30) for h in range(24)])])
+    np.testing.assert_allclose(
+        clock.encode(pl.Series(["7:45"])).values, native.encode(pl.Series([datetime.time(7, 45)])).values
+    )
+    mixed = Date(name="x").fit([pl.Series([d.strftime(("%Y-%m-%d", "%d/%m/%Y")[d.day % 2]) for d in DAYS])])
+    again = type(mixed)(**{**vars(mixed), "format_": json.loads(json.dumps(mixed.format_))})
+    codes = again.encode(pl.Series(["2021-05-17", "17/05/2021"]))
+    assert codes.mask.all()
+    np.testing.assert_array_equal(codes.values[0], codes.values[1])
 
 
 def test_what_is_not_a_date_is_refused() -> None:
