@@ -37,9 +37,26 @@ def test_a_comma_within_a_label_is_no_separator_where_there_is_a_semicolon() -> 
     assert set(feature.vocabulary_) == {"Paris, France", "Rome, Italy"}
 
 
-def test_text_alone_is_not_recognised_as_labels() -> None:
+FILMS = ["Drama", "Comedy, Drama", "Sci-Fi", "Horror, Sci-Fi", "Drama, Horror, Comedy", "Comedy", "Sci-Fi, Drama", None]
+
+
+def test_labels_are_recognised_in_lists_and_where_texts_are_made_of_few() -> None:
     assert recognise(GENRES, "genres")[0] == "set"
-    assert Set.recognise(pl.Series(["a;b", "b", "a"] * 10), "x") is None
+    assert recognise(pl.Series([*FILMS, "Horror", "Horror, Drama"] * 10), "genres")[0] == "set"
+    assert recognise(pl.Series([film and film.replace(", ", "|") for film in [*FILMS, "Horror"]] * 10), "x")[0] == "set"
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["a;b", "b", "a"],
+        ["Paris, France", "Rome, Italy", "Nice, France", "Pisa, Italy", "Lyon, France", "Bari, Italy"],
+        ["1,5", "2,5", "1,7", "3", "2", "2,7"],
+        ["a, b, a", "b", "a, a", "b, a", "c", "c, b", "c, a"],
+    ],
+)
+def test_other_texts_with_a_separator_are_not_taken_for_labels(cells: list[str]) -> None:
+    assert Set.recognise(pl.Series(cells * 10), "x") is None
 
 
 def test_arrays_bring_their_columns_in_order() -> None:

@@ -25,6 +25,7 @@ _SEPARATORS = (";", "|", ",")  # in the order in which they are believed: a comm
 _SHOWN = 5  # probabilities an answer, beside those of what it chose
 _MIN_ROWS = 20  # fewer rows say nothing about a temperature
 _MIN_CASES = 10  # rows with a label, and rows without it, from which a threshold of its own can be learned
+_LOOKED_AT = 5_000  # cells, to see whether they hold labels
 _CAPPED = 50_000  # decisions that a temperature is fitted on; more do not move it
 
 
@@ -60,7 +61,9 @@ class Set(Feature):
 
     @classmethod
     def recognise(cls, raw: Raw, name: str) -> Guess | None:
-        """Only lists of text whose labels come again: all else is as likely to be something else."""
+        """Lists of text whose labels come again, and texts that hold such labels: see `_written_labels`."""
+        if isinstance(raw, pl.Series) and raw.dtype == pl.String:
+            return _written_labels(raw)
         if not isinstance(raw, pl.Series) or raw.dtype not in (pl.List(pl.String), pl.List(pl.Categorical)):
             return None
         labels = raw.drop_nulls().explode(empty_as_null=False).drop_nulls()
@@ -284,6 +287,30 @@ class SetAnswer(Answer):
 
         grouped = self.params.reshape(-1, members, self.params.shape[-1])
         return SetAnswer(F.logsigmoid(grouped).logsumexp(1) - F.logsigmoid(-grouped).logsumexp(1))
+
+
+def _written_labels(raw: pl.Series) -> Guess | None:
+    """Texts that a separator takes apart into few labels, each in many rows, of which rows have now more, now fewer.
+
+    So much is asked because a comma stands in much else: a city and its country are always two, the clauses of a
+    sentence hardly ever come again.
+    """
+    known = raw.filter(~is_missing(raw))
+    known = known.gather_every(max(1, len(known) // _LOOKED_AT)).str.strip_chars()
+    distinct = known.n_unique()
+    for separator in _SEPARATORS:
+        lists = known.str.split(separator)
+        sizes = lists.list.len()
+        counts = sizes.value_counts()["count"].sort(descending=True)
+        if len(counts) < 2 or counts[1] < max(_MIN_CASES, 0.1 * len(known)):
+            continue
+        labels = lists.explode(empty_as_null=False).str.strip_chars()
+        several = labels.n_unique()
+        if labels.str.contains(r"^[\d\s]*$").any() or not 3 <= several <= min(distinct / 2, len(labels) / _MIN_CASES):
+            continue
+        if (lists.list.eval(pl.element().str.strip_chars()).list.n_unique() == sizes).all():
+            return Guess(0.92, f"{several} labels between {separator!r}, {distinct} different choices of them")
+    return None
 
 
 def _clean(labels: Iterable[Any]) -> list[str]:
