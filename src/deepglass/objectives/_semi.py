@@ -26,7 +26,6 @@ from deepglass.nn.tokens import Field
 from deepglass.objectives.base import MakeNetwork
 from deepglass.objectives.supervised import Supervised, loss_sums
 
-CLASSES = ("category", "binary")  # kinds whose answer is one of some classes
 LEAST = 16  # labelled rows in a batch, where it is small: up to half of it
 LONGEST = 0.999  # what a running mean keeps of the steps before, at most
 

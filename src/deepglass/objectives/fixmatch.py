@@ -17,10 +17,9 @@ from torch import Tensor, nn
 from deepglass.data.batches import Batch, Change, Dataset
 from deepglass.data.views import CHANGEABLE, strong_view, weak_view
 from deepglass.errors import SpecError
-from deepglass.features.base import Answer, Feature
+from deepglass.features.base import CLASSED, Answer, Feature
 from deepglass.networks.network import key_of
 from deepglass.objectives._semi import (
-    CLASSES,
     Guess,
     SemiSupervised,
     probabilities,
@@ -44,7 +43,7 @@ class FixMatch(SemiSupervised):
     """
 
     name: ClassVar[str] = "fixmatch"
-    kinds: ClassVar[tuple[str, ...]] = CLASSES
+    kinds: ClassVar[tuple[str, ...]] = CLASSED
 
     def __init__(
         self, *, ratio: float = 7.0, weight: float = 1.0, threshold: float | None = 0.95, align: bool = False

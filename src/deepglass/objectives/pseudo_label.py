@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from deepglass.data.batches import Batch, Change
-from deepglass.features.base import Answer, Feature
+from deepglass.features.base import CLASSED, Answer, Feature
 from deepglass.networks.network import key_of
-from deepglass.objectives._semi import CLASSES, Guess, SemiSupervised, probabilities
+from deepglass.objectives._semi import Guess, SemiSupervised, probabilities
 from deepglass.objectives.base import Loss, MakeNetwork
 
 STEP = 0.05  # by which a threshold moves towards the confidence that the wanted share of rows exceeds
@@ -33,7 +33,7 @@ class PseudoLabel(SemiSupervised):
     """
 
     name: ClassVar[str] = "pseudo_label"
-    kinds: ClassVar[tuple[str, ...]] = (*CLASSES, "number")
+    kinds: ClassVar[tuple[str, ...]] = (*CLASSED, "number")
 
     def __init__(self, *, ratio: float = 3.0, weight: float = 1.0, first: float = 0.2, last: float = 0.8) -> None:
         super().__init__(ratio, weight)
@@ -43,7 +43,7 @@ class PseudoLabel(SemiSupervised):
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
         super().build(inputs, outputs, make_network)
-        classed = {n: f for n, f in self.guessable.items() if f.kind in CLASSES}
+        classed = {n: f for n, f in self.guessable.items() if f.kind in CLASSED}
         self.curricula = nn.ModuleDict({key_of(n, "of_"): _Curriculum(len(f.class_names)) for n, f in classed.items()})
 
     def views(self, change: Change | None) -> tuple[Change | None, Change | None]:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from deepglass.data.batches import Batch, Stream
 from deepglass.data.table import Table
-from deepglass.features.base import Answer
+from deepglass.features.base import CLASSED, Answer
 from deepglass.networks.network import Network
 from deepglass.objectives.base import Objective
 from deepglass.objectives.supervised import Supervised
@@ -32,7 +32,6 @@ from deepglass.training.checkpoint import write_atomic
 
 LARGEST = float(np.finfo(np.float16).max)  # a run that goes astray has larger ones
 FILE = "margins.safetensors"
-CLASSES = ("category", "binary")  # kinds of answers with a given class
 
 
 class Margins(Stream):
@@ -52,7 +51,7 @@ class Margins(Stream):
         self.batch: Batch | None = None
         self.batches_per_epoch = stream.batches_per_epoch
         device = next(network.parameters()).device
-        names = [n for n, f in network.features.items() if f.kind in CLASSES]
+        names = [n for n, f in network.features.items() if f.kind in CLASSED]
         self.sums = {n: torch.zeros(count, device=device) for n in names}
         self.seen = {n: torch.zeros(count, dtype=torch.int32, device=device) for n in names}
 
@@ -115,7 +114,7 @@ def margins_kept(stream: Stream, objective: Objective, count: int, folder: Path)
     Args:
         count: rows of the training part.
     """
-    if type(objective) is not Supervised or not any(f.kind in CLASSES for f in objective.network.features.values()):
+    if type(objective) is not Supervised or not any(f.kind in CLASSED for f in objective.network.features.values()):
         yield stream
         return
     margins = Margins(stream, objective.network, count)

@@ -14,7 +14,7 @@ from deepglass.data.split import Split
 from deepglass.data.table import Skipped, Table
 from deepglass.errors import SourceError
 from deepglass.features._room import too_large
-from deepglass.features.base import Best, Column, Feature, take_raw
+from deepglass.features.base import CLASSED, Best, Column, Feature, take_raw
 from deepglass.objectives.base import OBJECTIVES
 from deepglass.run.checks import check_count, check_drop, check_rows, check_unlabelled, check_world
 from deepglass.run.columns import Taken, settle
@@ -147,7 +147,7 @@ def divided(spec: Spec, table: Table, outputs: Sequence[Feature]) -> np.ndarray:
         SourceError: `too-few-rows`.
     """
     first = table[outputs[0].column] if outputs else None
-    stratify = bool(outputs) and outputs[0].kind in ("category", "binary")
+    stratify = bool(outputs) and outputs[0].kind in CLASSED
     return split_of(spec, table, outputs).assign(table, first, stratify)
 
 

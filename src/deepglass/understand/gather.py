@@ -14,7 +14,7 @@ from deepglass.data.batches import Dataset
 from deepglass.data.missing import missing
 from deepglass.data.table import Skipped
 from deepglass.device import pick
-from deepglass.features.base import Feature, Metric, Raw
+from deepglass.features.base import CLASSED, Feature, Metric, Raw
 from deepglass.objectives.base import Objective
 from deepglass.run.columns import Taken
 from deepglass.run.fit import change_of
@@ -213,7 +213,7 @@ def _filters(objective: Objective, prepared: Prepared, device: str) -> Filters |
         rows = np.concatenate([rows, prepared.rows("train")])
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(LOOKED_AT, len(rows))).astype(int))]
     data = prepared.dataset(rows, device)
-    named = next((f for f in prepared.outputs if f.kind in ("category", "binary")), None)
+    named = next((f for f in prepared.outputs if f.kind in CLASSED), None)
     labels = None
     if named is not None:
         codes, names = data.truth[named.name].values.reshape(-1).astype(int), named.class_names

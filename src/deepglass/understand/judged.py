@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from deepglass.features.base import Best, Calibration, Column, Feature
+from deepglass.features.base import CLASSED, Best, Calibration, Column, Feature
 from deepglass.features.tags import Tags
 from deepglass.features.text import Text
 from deepglass.metrics import error_rate
@@ -44,7 +44,7 @@ class Judged(NamedTuple):
 
 def judged(feature: Feature, best: Best, truth: Column, calibration: Calibration) -> Judged | None:
     """How right the answers to some rows are; None for kinds that no single row tells, such as who it is."""
-    if feature.kind in ("category", "binary") and "log_probs" in best:
+    if feature.kind in CLASSED and "log_probs" in best:
         right = said(feature, best, calibration) == truth.values.reshape(-1).astype(np.int64) - 1
         return Judged("accuracy", np.where(truth.mask, right, np.nan))
     if feature.kind == "number" and "value" in best:

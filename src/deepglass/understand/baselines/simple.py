@@ -23,10 +23,9 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from threadpoolctl import threadpool_limits
 
 from deepglass.data.table import Table
-from deepglass.features.base import Best, Column, Feature
+from deepglass.features.base import CLASSED, Best, Column, Feature
 from deepglass.understand.baselines.flatten import Flat, Matrix, flatten
 
-CLASSES = ("category", "binary")
 VALUES = ("number", "vector")
 
 _ITERATIONS = 200  # most trees a class; early stopping ends well-behaved fits before
@@ -78,9 +77,9 @@ def baselines(
     constant = output.constant(truth)
     best = {name: np.repeat(value, len(test), axis=0) for name, value in constant.items()}
     found = {"constant": {**output.score(best, test_truth), "rows": float(len(rows))}}
-    if output.kind not in CLASSES + VALUES:
+    if output.kind not in CLASSED + VALUES:
         return found
-    classes = constant["log_probs"].shape[1] if output.kind in CLASSES else None
+    classes = constant["log_probs"].shape[1] if output.kind in CLASSED else None
     rows = rows[: _rows_to_read(train, len(test), inputs, 0.4 * seconds)]
     # On shared cores OpenMP's threads wait for each other at every node of a tree: measured twenty times slower.
     with threadpool_limits(1):

@@ -11,15 +11,13 @@ import numpy as np
 import polars as pl
 
 from deepglass.data.table import Table
-from deepglass.features.base import Feature
+from deepglass.features.base import CLASSED, Feature
 from deepglass.run.columns import Taken
 from deepglass.run.prepare import Prepared
 from deepglass.run.spec import Spec
 from deepglass.understand.doctor.measured import Measure, measures_of
 from deepglass.understand.doctor.same import Same, same_rows
 from deepglass.understand.doctor.small import Small, small_of
-
-CLASSES = ("category", "binary")  # kinds of answers with classes
 
 
 @dataclass(frozen=True)
@@ -146,7 +144,7 @@ def given_by(spec: Spec, table: Table) -> str:
 
 def _target(name: str, column: str, kind: str, table: Table) -> Target | None:
     raw = table[column]
-    if kind in CLASSES and isinstance(raw, pl.Series | np.ndarray) and np.ndim(raw) == 1:
+    if kind in CLASSED and isinstance(raw, pl.Series | np.ndarray) and np.ndim(raw) == 1:
         values = pl.Series("value", raw)
         values = values.fill_nan(None) if values.dtype.is_float() else values
         texts = values.cast(pl.String, strict=False)

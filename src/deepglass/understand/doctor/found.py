@@ -9,7 +9,7 @@ from dataclasses import asdict
 import numpy as np
 
 from deepglass.data.batches import Dataset
-from deepglass.features.base import take_raw
+from deepglass.features.base import CLASSED, take_raw
 from deepglass.objectives.base import Objective, embedded
 from deepglass.run.folder import Folder
 from deepglass.run.margins import margins_of
@@ -17,7 +17,7 @@ from deepglass.run.prepare import Prepared
 from deepglass.run.spec import Spec
 from deepglass.training.checkpoint import write_atomic
 from deepglass.understand.atlas.points import Points
-from deepglass.understand.doctor.base import CLASSES, Case, Finding, together
+from deepglass.understand.doctor.base import Case, Finding, together
 from deepglass.understand.doctor.checks import CHECKS, examine
 from deepglass.understand.doctor.label_error import label_findings
 from deepglass.understand.doctor.labels import FEWEST, suspects
@@ -78,7 +78,7 @@ def _labels(
 ) -> list[Finding]:
     """The labels that look wrong, among some rows where there are many."""
     found: list[Finding] = []
-    answers = [f for f in prepared.outputs if f.kind in CLASSES]
+    answers = [f for f in prepared.outputs if f.kind in CLASSED]
     if not answers or not (objective.own_network or objective.network.features):
         return found
     rows = np.flatnonzero(prepared.split != "")

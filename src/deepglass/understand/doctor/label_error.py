@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from deepglass.features.base import CLASSED
 from deepglass.run.predictor import Predictor
-from deepglass.understand.doctor.base import CLASSES, Case, Finding
+from deepglass.understand.doctor.base import Case, Finding
 from deepglass.understand.doctor.labels import LabelError, label_errors
 
 SHOWN = 3
@@ -22,7 +23,7 @@ def label_error(case: Case, predictor: Predictor, margins: Mapping[str, np.ndarr
     """
     found = []
     for feature in predictor.outputs:
-        if feature.kind in CLASSES and feature.column in case.table.columns:
+        if feature.kind in CLASSED and feature.column in case.table.columns:
             errors = label_errors(predictor, case.table, feature.name, margins.get(feature.name))
             found += label_findings(case, feature.column, errors)
     return found

@@ -13,10 +13,9 @@ import numpy as np
 from deepglass.calibration import apply_temperature
 from deepglass.data.batches import Dataset
 from deepglass.data.table import Table
-from deepglass.features.base import Column, Feature
+from deepglass.features.base import CLASSED, Column, Feature
 from deepglass.objectives.base import best_answers, embedded
 from deepglass.run.predictor import Predictor
-from deepglass.understand.doctor.base import CLASSES
 from deepglass.understand.doctor.cross_fit import cross_fitted
 from deepglass.understand.doctor.mistaken import by_rank, mistaken
 
@@ -169,7 +168,7 @@ def see(predictor: Predictor, table: Table, answer: Feature | None = None) -> Se
 
 def _answer(predictor: Predictor, output: str | None) -> Feature | None:
     """The answer that is asked for, or the first with classes."""
-    fitting = [f for f in predictor.outputs if f.kind in CLASSES and output in (None, f.name)]
+    fitting = [f for f in predictor.outputs if f.kind in CLASSED and output in (None, f.name)]
     return fitting[0] if fitting else None
 
 

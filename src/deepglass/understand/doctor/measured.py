@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from deepglass.features.base import Raw
+from deepglass.features.base import CLASSED, Raw
 from deepglass.parsing import is_missing, parse_dates, parse_numbers, to_dates, to_numbers
 from deepglass.run.plain import short_figure
 from deepglass.understand.doctor.small import Small
@@ -62,7 +62,7 @@ def measures_of(kind: str, column: str, raw: Raw, small: Mapping[str, Small]) ->
         return _number(column, raw)
     if kind == "date":
         return _date(column, raw)
-    if kind in ("category", "binary"):
+    if kind in CLASSED:
         return [_codes(column, raw)]
     return [_words(column, raw)] if kind == "text" and raw.dtype == pl.String else []
 

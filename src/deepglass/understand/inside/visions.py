@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
+from deepglass.features.base import CLASSED
 from deepglass.objectives.base import Objective
 from deepglass.objectives.supervised import Supervised
 from deepglass.run.prepare import Prepared
@@ -94,7 +95,7 @@ def _lively(m: Map) -> list[_Wish]:
 
 
 def _classes(prepared: Prepared) -> list[_Wish]:
-    named = next((f for f in prepared.outputs if f.kind in ("category", "binary")), None)
+    named = next((f for f in prepared.outputs if f.kind in CLASSED), None)
     names = named.class_names[:CLASSES] if named is not None else ()
     return [_Wish("", k, str(name)) for k, name in enumerate(names)]
 

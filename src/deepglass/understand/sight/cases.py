@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deepglass.features.base import Best, Calibration, Column, Feature, take_raw
+from deepglass.features.base import CLASSED, Best, Calibration, Column, Feature, take_raw
 from deepglass.objectives.base import Objective
 from deepglass.run.prepare import Prepared
 from deepglass.understand.report import draw
@@ -55,7 +55,7 @@ class Picture(NamedTuple):
 
 def classed(feature: Feature, seen: Seen) -> dict[int, Classed]:
     """The known rows of an output that is a class or yes-or-no, by their place among the test rows; none for others."""
-    if feature.kind not in ("category", "binary") or "log_probs" not in seen.best:
+    if feature.kind not in CLASSED or "log_probs" not in seen.best:
         return {}
     decoded = feature.decode(seen.best, seen.calibration)
     said = seen.best["log_probs"].argmax(1)
