@@ -69,8 +69,10 @@ def test_a_folder_that_is_not_there_and_a_model_of_another_kind_are_named(encode
         learn(tmp_path / "nowhere", tmp_path / "run")
     config = transformers.BertConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
     transformers.BertModel(config).save_pretrained(tmp_path / "bert")
-    with pytest.raises(SpecError, match="reads texts, but 'image' is a picture"):
+    with pytest.raises(SpecError, match=r"reads texts, but there is 'image' \(image\)"):
         learn(tmp_path / "bert", tmp_path / "run")
+    with pytest.raises(SpecError, match=r"reads pictures, but there is 'words' \(text\)"):
+        learn(encoder, tmp_path / "run", {"words": [f"red leaf {i}" for i in range(40)], "label": ["a", "b"] * 20})
 
 
 @pytest.mark.parametrize("kind", ["resnet", "convnext"])

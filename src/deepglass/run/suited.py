@@ -60,4 +60,4 @@ def suited(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature]) ->
     outputs = [f.beside(inputs) for f in outputs]
     inputs = [objective.reads(f) for f in inputs]
     trunk = TRUNKS.get(trunk_of(spec, inputs, outputs), where="network.trunk")
-    return [trunk.suits(f, spec.network) for f in inputs], outputs
+    return trunk.suits(inputs, spec.network), outputs

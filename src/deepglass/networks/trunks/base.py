@@ -83,9 +83,9 @@ class Trunk(nn.Module, ABC):
         return {}
 
     @classmethod
-    def suits(cls, feature: Feature, settings: Mapping[str, Any]) -> Feature:
-        """An input's copy, not fitted yet, as the network needs it: a text in order for one that reads in order."""
-        return feature.in_order() if cls.ordered else feature
+    def suits(cls, inputs: Sequence[Feature], settings: Mapping[str, Any]) -> list[Feature]:
+        """The inputs, not fitted yet, as the network needs them: texts in order for one that reads in order."""
+        return [f.in_order() if cls.ordered else f for f in inputs]
 
     @classmethod
     def reader(cls, feature: Feature, dim: int, settings: Mapping[str, Any]) -> nn.Module | None:

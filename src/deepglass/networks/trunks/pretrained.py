@@ -18,6 +18,7 @@ from deepglass.networks.trunks.base import PICTURES, Recipe, Trunk
 from deepglass.nn.pretrained import PretrainedPictures, PretrainedSounds, PretrainedTexts, Source, find
 from deepglass.nn.tokens import Tokens, TokenShape, pool
 
+_READ: dict[str, type[Feature]] = {"pictures": Image, "texts": Text, "sounds": Audio}  # by what a model reads
 _MOST_TOKENS = 256  # of a text: attention over more takes long, and most models were not trained on more
 
 
@@ -36,7 +37,7 @@ class Pretrained(Trunk):
         known: what was read of the model's configuration; `settled` fills it in.
 
     Raises:
-        SpecError: `bad-value` for a picture and a model of another kind, and for a sound at another rate.
+        SpecError: `bad-value` for inputs that a model of another kind does not read, and for a sound at another rate.
         SourceError, MissingExtra: see `nn.pretrained.find`.
     """
 
@@ -64,15 +65,13 @@ class Pretrained(Trunk):
         return {"known": {k: found[k] for k in ("reads", "config", "mean", "std", "rate", "normalise")}}
 
     @classmethod
-    def suits(cls, feature: Feature, settings: Mapping[str, Any]) -> Feature:
+    def suits(cls, inputs: Sequence[Feature], settings: Mapping[str, Any]) -> list[Feature]:
         """A text comes in the codes of the model's own tokenizer, a sound at the model's rate."""
-        if isinstance(feature, Audio):
-            return _at_its_rate(feature, _source(settings["pretrained"], settings.get("known")))
-        if not isinstance(feature, Text) or feature.unit or feature.tokenizer:
-            return feature
-        if _source(settings["pretrained"], settings.get("known")).reads != "texts":
-            return feature
-        return replace(feature, tokenizer=settings["pretrained"], max_words=min(feature.max_words, _MOST_TOKENS))
+        source = _source(settings["pretrained"], settings.get("known"))
+        if not any(isinstance(f, _READ[source.reads]) for f in inputs):
+            came = ", ".join(f"{f.name!r} ({f.kind})" for f in inputs)
+            raise SpecError("bad-value", f"network.pretrained: {source.name} reads {source.reads}, but there is {came}")
+        return [_fitting(f, source) if isinstance(f, _READ[source.reads]) else f for f in inputs]
 
     @classmethod
     def reader(cls, feature: Feature, dim: int, settings: Mapping[str, Any]) -> nn.Module | None:
@@ -96,8 +95,10 @@ class Pretrained(Trunk):
         return Tokens(x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device))
 
 
-def _at_its_rate(feature: Audio, source: Source) -> Audio:
-    if source.reads != "sounds":
+def _fitting(feature: Feature, source: Source) -> Feature:
+    if isinstance(feature, Text) and not feature.unit and not feature.tokenizer:
+        return replace(feature, tokenizer=source.name, max_words=min(feature.max_words, _MOST_TOKENS))
+    if not isinstance(feature, Audio):
         return feature
     if feature.rate not in (None, source.rate):
         raise SpecError(
