@@ -35,6 +35,11 @@ def numbers(*texts: str | None) -> list[float | None]:
         (["12%", "7.5 %"], [12.0, 7.5]),
         (["12 kg", "3.5 kg"], [12.0, 3.5]),
         (["USD 5", "USD 6,000"], [5.0, 6000.0]),
+        (["R$ 1.367,92", "R$ 12,00"], [1367.92, 12.0]),
+        (["CA$51.50", "-CA$7"], [51.5, -7.0]),
+        (["kr. 8.366,00", "kr. 12,50"], [8366.0, 12.5]),
+        (["14 zł", "7,50 zł"], [14.0, 7.5]),
+        (["₹1,58,967", "₹12,34,56,789", "₹999"], [158967.0, 123456789.0, 999.0]),
         (["(12)", "3"], [-12.0, 3.0]),
         (["\u22125", "+4"], [-5.0, 4.0]),
         (["1e5", "2E-3"], [100000.0, 0.002]),
@@ -45,7 +50,9 @@ def test_numbers_as_people_write_them(texts: list[str], expected: list[float | N
     assert numbers(*texts) == expected
 
 
-@pytest.mark.parametrize("texts", [["a", "b"], ["12a", "13b", "4"], ["2020-01-02"], ["1.2.3.4"], [], [None, "?"]])
+@pytest.mark.parametrize(
+    "texts", [["a", "b"], ["12a", "13b", "4"], ["2020-01-02"], ["1.2.3.4"], ["AB12", "AB13"], [], [None, "?"]]
+)
 def test_what_is_no_number(texts: list[str]) -> None:
     assert parse_numbers(pl.Series("x", texts, dtype=pl.String)) is None
 

@@ -25,8 +25,8 @@ MISSING: frozenset[str] = frozenset([*_EMPTY, *_NOT_AVAILABLE, *_NOT_A_VALUE])
 
 _SAMPLE = 5_000  # values looked at: a rarer writing than 1 in 5,000 shows up as a bad value, not as a new format
 _CURRENCY = "$€£¥₹₽₩₺₪₫฿¢"
-_CODES = "USD|EUR|GBP|CHF|JPY|CNY|INR|US\\$"
-_UNIT = r"[A-Za-z°µ²³Ωµ/%‰" + _CURRENCY + r"]{1,6}"
+_CODES = r"[A-Z]{1,2}\$|Rs\.?|kr\.?|USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|ZAR|TRY|KRW|SGD|HKD"
+_UNIT = r"[\p{L}°²³/%‰" + _CURRENCY + r"]{1,6}"
 _SPACES = "[\u00a0\u2007\u2009\u202f]"
 
 
@@ -133,6 +133,8 @@ def _number_pattern(decimal: str, thousands: str) -> str:
     if thousands:
         t = re.escape(thousands)
         whole = rf"(?:[1-9]\d{{0,2}}(?:{t}\d{{3}})+|\d+)"
+        if thousands == ",":  # in India by two beyond the first three
+            whole = rf"(?:[1-9]\d?(?:,\d\d)+,\d{{3}}|{whole})"
     return rf"^[+-]?(?:(?:{whole}(?:{d}\d*)?|{d}\d+)(?:[eE][+-]?\d+)?|(?i:inf|infinity))$"
 
 
@@ -146,7 +148,7 @@ def _tidy(values: pl.Series) -> pl.Series:
 def _common_unit(values: pl.Series) -> str:
     """The one sign or word that stands before or after the numbers, or ""."""
     before = values.str.extract(rf"^[+-]?\s*([{_CURRENCY}]|{_CODES})\s*[+-]?[\d.,]", 1)
-    after = values.str.extract(rf"^[^A-Za-z]*\d[.,]?\s*({_UNIT})$", 1)
+    after = values.str.extract(rf"^[^\p{{L}}]*\d[.,]?\s*({_UNIT})$", 1)
     units = pl.concat([before, after]).drop_nulls()
     if not len(units) or units.n_unique() > 1:
         return ""
