@@ -101,9 +101,12 @@ def known_column(table: Table, name: str, where: str) -> None:
     """A column that is there, or the near miss."""
     if name not in table.columns:
         place = "--target" if where.startswith("outputs") else where
-        raise SourceError(
-            "unknown-column", f"{place}: no column {name!r} in {table.name}{near_miss(name, table.columns)}"
-        )
+        several = [part.strip() for part in name.split(",")]
+        if all(part in table.columns for part in several):
+            hint = f"; name each column by itself: {' and '.join(map(repr, several))}"
+        else:
+            hint = near_miss(name, table.columns)
+        raise SourceError("unknown-column", f"{place}: no column {name!r} in {table.name}{hint}")
 
 
 def _distinct(raw: Raw) -> int:
