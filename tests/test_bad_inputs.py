@@ -67,7 +67,7 @@ def test_useless_files(command: Command, case: str) -> None:
 
 WORDS = {
     "--target prise": ("unknown-column", ("--target", "'prise'", "ok.csv", "'price'")),
-    "--target price,size": ("unknown-column", ("--target", "'price,size'", "each column by itself: 'price' and 'size'")),
+    "--target price,size": ("unknown-column", ("'price,size'", "each column by itself: 'price' and 'size'")),
     "--target price --target price": ("bad-value", ("--target", "'price'", "twice")),
     "--target price --ignore price": ("bad-value", ("--target", "'price'", "--ignore")),
     "--target price --ignore plase": ("unknown-column", ("data.ignore", "'plase'", "'place'")),

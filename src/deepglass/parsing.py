@@ -25,7 +25,10 @@ MISSING: frozenset[str] = frozenset([*_EMPTY, *_NOT_AVAILABLE, *_NOT_A_VALUE])
 
 _SAMPLE = 5_000  # values looked at: a rarer writing than 1 in 5,000 shows up as a bad value, not as a new format
 _CURRENCY = "$€£¥₹₽₩₺₪₫฿¢"
-_CODES = r"[A-Z]{1,2}\$|Rs\.?|kr\.?|USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|ZAR|TRY|KRW|SGD|HKD"
+_CODES = (
+    r"[A-Z]{1,2}\$|Rs\.?|kr\.?|USD|EUR|GBP|CHF|JPY|CNY|INR"
+    "|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|ZAR|TRY|KRW|SGD|HKD"
+)
 _UNIT = r"[\p{L}°²³/%‰" + _CURRENCY + r"]{1,6}"
 _SPACES = "[\u00a0\u2007\u2009\u202f]"
 
