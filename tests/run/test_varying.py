@@ -17,6 +17,7 @@ from deepglass.features.base import Feature
 from deepglass.features.category import Category
 from deepglass.features.image import Image
 from deepglass.features.number import Number
+from deepglass.features.vector import Vector
 from deepglass.features.video import Video
 from deepglass.networks.trunks.base import PICTURES
 from deepglass.nn.tokens import Field
@@ -99,7 +100,9 @@ def test_a_number_far_from_zero_changes_its_sign_in_the_users_units() -> None:
 @pytest.mark.parametrize(
     ("names", "outputs", "flips"),
     [
-        (["photo"], [SPEED], True),
+        (["photo"], [Category(name="class").fit([pl.Series(["cat", "dog", "horse"])])], True),
+        (["photo"], [SPEED], False),  # a number may be a place: in a mirror another one
+        (["photo"], [Vector(name="eye").fit([np.ones((3, 2))])], False),
         (["photo"], [replace(STEERING, mirrors=False)], False),  # it would turn, and nobody says how
         (["photo"], [STEERING], True),
         (["left", "right"], [STEERING], True),

@@ -117,7 +117,9 @@ def change_for(
     mirrors = any(f.mirrors for f in numbers)
     turning = any(turns(f.name) and not f.mirrors for f in numbers)
     sides = _sides(pictures)
-    flip = (mirrors or all(augment.flip for augment in changes.values())) and not turning and not sides.alone
+    whereabouts = any(isinstance(f, Number | Vector) for f in outputs)  # it may say where a thing is
+    flip = mirrors or (all(augment.flip for augment in changes.values()) and not whereabouts)
+    flip = flip and not turning and not sides.alone
     changes = {name: replace(augment, flip=flip) for name, augment in changes.items()}
     if mirrors or turning:  # a road that is seen elsewhere or askew asks for another angle
         changes = {name: replace(augment, shift=0.0, rotate=0.0, shear=0.0) for name, augment in changes.items()}
