@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import time
 from pathlib import Path
 
@@ -72,6 +73,17 @@ def test_sentences_with_tags(tmp_path: Path, name: str) -> None:
     assert table["lemmas"].to_list() == [["do", "n't", "go"], ["_", "yes"]]
     assert (table.target, table.kinds["words"], table.kinds["tags"]) == ("tags", "text", "tags")
     assert {"tags", "xpos", "lemmas"} <= set(table.aside), "they would give the answer away"
+
+
+def test_lists_of_one_length_are_words_and_their_tags(tmp_path: Path) -> None:
+    words = [["Ada", "met", "Bob"], ["rain"], ["it", "rained"], ["he", "met", "a", "cat"]] * 5
+    rows = [{"ner": ["O"] * len(w), "tokens": [*w[:-1], f"{w[-1]}{i}"], "id": i} for i, w in enumerate(words)]
+    lines = [json.dumps(row) for row in rows]
+    table = read(write(tmp_path / "ner.jsonl", "\n".join(lines)))
+    assert (table.target, table.kinds, table.aside) == ("ner", {"tokens": "text", "ner": "tags"}, ("ner",))
+    rows[3]["ner"] = ["O"]
+    table = read(write(tmp_path / "sets.jsonl", "\n".join(map(json.dumps, rows))))
+    assert (table.target, table.kinds) == (None, {}), "one row of other lengths: they are not in line"
 
 
 def test_a_broken_line_costs_its_sentence(tmp_path: Path) -> None:

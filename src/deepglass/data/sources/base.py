@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from deepglass.data.sources.tagged import with_tags
 from deepglass.data.table import Note, Skipped, Table
 from deepglass.errors import SourceError
 from deepglass.features.base import Raw
@@ -171,7 +172,7 @@ def frame_table(
             series = _settle_text(series, text, findings)
         settled[series.name] = _settle_type(series, findings)
     split = _own_split(settled, findings)
-    return Table(settled, source, tuple(findings.notes), tuple(findings.skipped), split)
+    return with_tags(Table(settled, source, tuple(findings.notes), tuple(findings.skipped), split))
 
 
 def _own_split(columns: dict[str, Raw], findings: Findings) -> np.ndarray | None:
