@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from pathlib import Path
@@ -13,11 +14,15 @@ import torch
 
 import deepglass as dg
 from deepglass.api import spec_of
+from deepglass.data.batches import Dataset
 from deepglass.errors import SpecError
+from deepglass.run.activity import Activity
+from deepglass.run.fit import build
 from deepglass.run.grounds import moments_of
 from deepglass.run.health import Moment, alarms
 from deepglass.run.planes import SIDE
-from deepglass.run.prepare import stored
+from deepglass.run.prepare import prepare, stored
+from deepglass.run.watching import names_of
 from deepglass.training.events import Listener
 from deepglass.training.plan import Plan
 from deepglass.understand.inside.example import example_of, heard
@@ -231,6 +236,56 @@ def test_words_stand_along_both_directions(tmp_path: Path) -> None:
     run.network.trunk.recurrent.register_forward_hook(lambda _m, _i, read: states.append(read.values))
     found = heard(run.objective, batch)
     torch.testing.assert_close(found[back.layer], states[0][..., 8:])  # in the order of the words
+
+
+def _steps() -> pl.DataFrame:
+    """Series of different lengths."""
+    return pl.DataFrame({"wave": [[0.1 * i] * (3 + i % 5) for i in range(60)], "where": ["up", "down"] * 30})
+
+
+@pytest.fixture(scope="module")
+def filtered(tmp_path_factory: pytest.TempPathFactory) -> dg.Run:
+    network = {"trunk": "tcn", "width": 8, "depth": 2}
+    return _train(tmp_path_factory.mktemp("filtered") / "run", network, steps=2, source=_steps())
+
+
+def test_filters_along_a_sequence_are_shown_with_time_to_the_right(filtered: dg.Run) -> None:
+    source = _steps()
+    prepared = stored(filtered.folder, spec_of(source, None, {}, filtered.spec))
+    example = example_of(prepared, filtered.objective, "cpu")
+    assert example is not None
+    assert [s.shape for s in example.stops if s.layer.startswith("conv")] == [(3 + example.row % 5, 8)] * 4
+    batch = prepared.dataset(np.array([example.row]), "cpu").batch(torch.zeros(1, dtype=torch.long))
+    given = []
+    filtered.network.trunk.blocks[-1].convs[-1].register_forward_hook(lambda _m, _i, out: given.append(out[0].T))
+    last = next(v for n, v in heard(filtered.objective, batch).items() if "blocks.1.convs.1" in n)
+    torch.testing.assert_close(last[0], given[0])
+
+
+def test_dead_filters_along_a_sequence_are_seen_whatever_stands_in_its_padding(filtered: dg.Run) -> None:
+    objective = copy.deepcopy(filtered.objective)
+    block = objective.network.trunk.blocks[0]
+    block.norms[1] = torch.nn.Identity()
+    with torch.no_grad():
+        block.convs[0].weight[:6] = 0
+        block.convs[0].bias[:6] = -9  # wherever there is a step; where there is none, what is given is 0
+    inputs = {f.name: f.encode(_steps()["wave"]) for f in filtered.predictor.inputs}
+    seen = Activity(objective, names_of(objective)).look(Dataset(inputs, {}, torch.device("cpu")))
+    assert seen.dead["conv 1 (trunk.blocks.0.convs.0)"] >= 6 / 8
+
+
+def test_dead_channels_of_a_sound_are_seen() -> None:
+    waves = np.random.default_rng(0).normal(0, 0.1, (24, 1600)).astype(np.float32)
+    source = {"sound": waves, "where": ["up", "down"] * 12}
+    asked = {"inputs": [{"name": "sound", "kind": "audio"}], "outputs": [{"name": "where"}]}
+    spec = spec_of({"data": {"source": source}, "network": {"trunk": "tcn", "width": 8}, **asked}, None, {})
+    prepared = prepare(spec)
+    objective = build(spec, prepared.inputs, prepared.outputs, "cpu").eval()
+    norm = objective.network.encoders[0].norms[1]
+    with torch.no_grad():
+        norm.bias[: len(norm.bias) // 2] = -50
+    data = prepared.dataset(prepared.rows("train"), "cpu")
+    assert Activity(objective, names_of(objective)).look(data).dead["conv 2 (encoders.0.convs.1)"] == 0.5
 
 
 def test_a_class_would_like_to_see_its_own_pictures(tmp_path: Path) -> None:

@@ -157,6 +157,7 @@ class AudioEncoder(nn.Module):
             for a, b, stride in zip(sizes, sizes[1:], [(2, 2), (1, 2), (1, 2)], strict=False)
         )
         self.norms = nn.ModuleList(nn.BatchNorm2d(size) for size in sizes[1:])
+        self.activation = nn.GELU()
         bands = prepare.frames.mels
         for _ in self.convs:
             bands = (bands + 1) // 2
@@ -176,7 +177,7 @@ class AudioEncoder(nn.Module):
             x = self.vary.bands(x, lengths)
         x = x[:, None]  # (B, 1, T, M)
         for conv, norm in zip(self.convs, self.norms, strict=True):
-            x = F.gelu(norm(conv(x)))
+            x = self.activation(norm(conv(x)))
             lengths = lengths if conv.stride[0] == 1 else (lengths + 1) // 2
             there = _until(lengths, x.shape[2])
             x = x * there[:, None, :, None]

@@ -32,12 +32,13 @@ class TemporalBlock(nn.Module):
         self.pads = (reach, 0) if causal else (reach // 2, reach - reach // 2)
         self.norms = nn.ModuleList(make_norm(norm, dim) for _ in range(2))
         self.convs = nn.ModuleList(nn.Conv1d(dim, dim, kernel, dilation=dilation) for _ in range(2))
+        self.activation = nn.GELU()
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         there = mask[..., None]
         y = x
         for norm, conv in zip(self.norms, self.convs, strict=True):
-            y = F.gelu(norm(y)) * there
+            y = self.activation(norm(y)) * there
             y = conv(F.pad(y.transpose(1, 2), self.pads)).transpose(1, 2) * there
         return x + self.dropout(y)

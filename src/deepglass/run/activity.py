@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from deepglass.data.batches import Dataset
 from deepglass.networks.network import Network
 from deepglass.nn.recurrent import NormedLayer, Recurrent, gates_of
+from deepglass.nn.temporal import TemporalBlock
 from deepglass.objectives.base import Objective, asking
 
 BATCH = 256
@@ -46,9 +47,8 @@ class Activity:
     def look(self, data: Dataset) -> Seen:
         """The shares over all rows of the data set, in evaluation mode; the mode is put back."""
         hooks = [m.register_forward_hook(self._hear(n)) for n, m in self.objective.named_modules()]
-        hooks += [
-            m.register_forward_pre_hook(self._begin) for m in self.objective.modules() if isinstance(m, Recurrent)
-        ]
+        ordered = (m for m in self.objective.modules() if isinstance(m, Recurrent | TemporalBlock))
+        hooks += [m.register_forward_pre_hook(self._begin) for m in ordered]
         try:
             with asking(self.objective):
                 for batch in data.batches(BATCH):
@@ -75,10 +75,10 @@ class Activity:
             if not isinstance(out, Tensor) or not self.layer or out.ndim < 2:
                 return
             if type(module) in _FLAT:
-                self._answered(_units(given[0], self.objective) > _FLAT[type(module)])
+                self._answered(self._units(given[0]) > _FLAT[type(module)])
             for kind, ends in _SQUASHED.items():
                 if isinstance(module, kind):
-                    self._squashed(_units(out, self.objective), ends)
+                    self._squashed(self._units(out), ends)
 
         return hear
 
@@ -93,6 +93,17 @@ class Activity:
             known = value[here]
             sums = [(known < SHUT).sum(), (known > OPEN).sum(), torch.tensor(known.numel(), device=known.device)]
             counts[gate] = counts.get(gate, 0) + torch.stack(sums).double()
+
+    def _units(self, out: Tensor) -> Tensor:
+        """Answers as (units, times): maps by channel, an ensemble's members each with their own units, tokens alone."""
+        if out.ndim == 4:
+            return out.float().transpose(0, 1).flatten(1)
+        members = next((m.members for m in self.objective.modules() if isinstance(m, Network)), 1)
+        if out.ndim == 3 and members > 1 and out.shape[1] == members:
+            return out.float().permute(1, 2, 0).flatten(0, 1)
+        if self.there is not None and out.shape[:-1] == self.there.shape:
+            return out.float()[self.there].T
+        return out.float().flatten(0, -2).T
 
     def _answered(self, answers: Tensor) -> None:
         """Remember which units (a row each) answered anywhere."""
@@ -110,13 +121,3 @@ class Activity:
         known = self.ends.get(self.layer)
         if known is None or known.shape == count.shape:
             self.ends[self.layer] = count if known is None else known + count
-
-
-def _units(out: Tensor, objective: Objective) -> Tensor:
-    """Answers as (units, times): maps by channel, an ensemble's members each with their own units."""
-    if out.ndim == 4:
-        return out.float().transpose(0, 1).flatten(1)
-    members = next((m.members for m in objective.modules() if isinstance(m, Network)), 1)
-    if out.ndim == 3 and members > 1 and out.shape[1] == members:
-        return out.float().permute(1, 2, 0).flatten(0, 1)
-    return out.float().flatten(0, -2).T

@@ -131,6 +131,8 @@ class _Hearing:
                 return
             if isinstance(module, nn.RNNBase | NormedLayer) and isinstance(out, tuple):
                 out = self._in_order(out[0], backwards=path.endswith(".1"))
+            if isinstance(module, nn.Conv1d) and isinstance(out, Tensor):
+                out = out.transpose(1, 2)  # (B, C, T) -> (B, T, C)
             if path in self.names:
                 self.layer = self.names[path]
             elif not isinstance(module, _BENDS):
