@@ -249,3 +249,14 @@ def test_a_picture_that_is_not_there_is_named(seen: Path) -> None:
     with pytest.raises(UserError, match=r"\[not-found\].*absent.png"):
         run.predict({"image": "absent.png"})
     assert run.predict([{"image": None}, {"image": seen / "photos/dark/1.png"}])[1]["label"]["value"] == "dark"
+
+
+def test_a_picture_needs_no_table_where_the_run_learned_from_one(seen: Path) -> None:
+    files = [f"photos/{label}/{i}.png,{label},{i}" for label in ("dark", "bright") for i in range(12)]
+    (seen / "list.csv").write_text("\n".join(["photo,label,weight", *files]))
+    run = deepglass.train(
+        seen / "list.csv", "label", out=seen / "listed", steps=12, baselines=False, training={"threads": 1}
+    )
+    assert run.predict(seen / "photos/dark/1.png")[0]["label"]["value"] == "dark"
+    assert len(run.predict(seen / "photos")) == 24
+    assert run.predictor.notes["column 'weight' is missing"] == 25

@@ -157,7 +157,16 @@ class Predictor:
         if isinstance(rows, Sequence) and not isinstance(rows, str) and rows and isinstance(rows[0], Mapping):
             names = dict.fromkeys(k for row in rows for k in row)
             return {n: _series(n, [row.get(n) for row in rows]) for n in names}
-        return read_like(self.data, rows).columns
+        return self._called(read_like(self.data, rows))
+
+    def _called(self, table: Table) -> Mapping[str, Raw]:
+        """Files of one kind are the run's only input of that kind, whatever the table it learned from called it."""
+        kinds = {name: kind for name, kind in table.kinds.items() if isinstance(table[name], list)}
+        name, kind = next(iter(kinds.items()), ("", ""))
+        wanted = {f.column for f in self.inputs if f.kind == kind}
+        if len(kinds) != 1 or len(wanted) != 1 or wanted & {*table.names}:
+            return table.columns
+        return {min(wanted) if n == name else n: raw for n, raw in table.columns.items()}
 
     def _is_row(self, values: Mapping[str, Any]) -> bool:
         """Whether a dict is one row, and not columns: some value is single, or a list where a cell is a list."""

@@ -34,7 +34,7 @@ from deepglass.data.sources.captions import lists_captions, with_captions
 from deepglass.data.sources.delimited import table_of_text
 from deepglass.data.sources.gym import read_gym
 from deepglass.data.sources.idx import is_idx, partners, read_idx_files
-from deepglass.data.sources.media import holds_media, media_kind, read_media_folder, with_media
+from deepglass.data.sources.media import are_moving, holds_media, media_kind, read_media_folder, with_media
 from deepglass.data.sources.npz import read_npz
 from deepglass.data.sources.objects import read_object
 from deepglass.data.sources.parallel import parallel_files, read_parallel
@@ -130,7 +130,8 @@ def _read_path(
     if path.suffix.lower() in (".npz", ".npy"):
         return read_npz(path, name)
     if kind := media_kind(path.name):
-        return Table({kind: [Media(name, path)]}, name, kinds={kind: kind})
+        one = [Media(name, path)]
+        return Table({kind: one}, name, kinds={kind: "video" if are_moving(one) else kind})
     if columns is None and (annotated := read_annotation_file(path, name, options)) is not None:
         return annotated
     return _with_files(read_table_file(path, name, columns, options), path.parent)

@@ -64,7 +64,7 @@ def read_media_folder(folder: Path, source: str, name_pattern: str | None = None
     if kind == "image" and (clips := _folders_of_frames(media, folder)):
         findings.note("video", f"{len(clips)} folders", "their pictures are called frame and a number")
         kind, media = "video", clips
-    moving = kind == "image" and _are_moving(media)
+    moving = kind == "image" and are_moving(media)
     if moving:
         findings.note("video", f"{len(media)} GIFs", "each has several frames")
     if name_pattern is not None:
@@ -74,7 +74,7 @@ def read_media_folder(folder: Path, source: str, name_pattern: str | None = None
     return replace(table, kinds={**table.kinds, kind: "video"}) if moving else table
 
 
-def _are_moving(media: Sequence[Media | None]) -> bool:
+def are_moving(media: Sequence[Media | None]) -> bool:
     """Whether all are GIFs, and a few of them that are looked into have several frames each."""
     there = [m for m in media if m is not None]
     if not all(m.name.lower().endswith(".gif") for m in there):
@@ -210,7 +210,7 @@ def with_media(table: Table, folder: Path) -> Table:
         base, last = start
         files = [None if cell is None else Media(cell, base / _as_path(cell, last)) for cell in raw.to_list()]
         columns[name] = cast(list[Media], files)  # None = missing, as `sequence_of` has it
-        kinds[name] = "video" if kind == "image" and _are_moving(files) else kind
+        kinds[name] = "video" if kind == "image" and are_moving(files) else kind
         far = "" if last is None else f", of which only the end, such as {_as_path(some[0], last)}, is there"
         notes.append(Note("paths", name, f"its cells name {kind} files in {_shown(base)}{far}"))
     return replace(table, columns=columns, kinds=kinds, notes=tuple(notes))
