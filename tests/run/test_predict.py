@@ -260,3 +260,15 @@ def test_a_picture_needs_no_table_where_the_run_learned_from_one(seen: Path) -> 
     assert run.predict(seen / "photos/dark/1.png")[0]["label"]["value"] == "dark"
     assert len(run.predict(seen / "photos")) == 24
     assert run.predictor.notes["column 'weight' is missing"] == 25
+
+
+def test_a_row_that_cannot_be_read_has_no_point(seen: Path, tmp_path: Path) -> None:
+    (tmp_path / "0.png").write_bytes(b"no picture")
+    for i in (1, 2):
+        (tmp_path / f"{i}.png").write_bytes((seen / f"photos/dark/{i}.png").read_bytes())
+    run = deepglass.Run(seen / "run")
+    vectors, about = deepglass.embed(run, tmp_path)
+    assert (len(vectors), about["row"].to_list(), about["image"].to_list()) == (2, [1, 2], ["1.png", "2.png"])
+    assert run.predictor.notes["row left out, as it cannot be read"] == 1
+    with pytest.raises(UserError, match=r"\[unreadable-image\] 0.png"):
+        deepglass.embed(run, tmp_path / "0.png")

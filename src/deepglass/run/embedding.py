@@ -13,6 +13,7 @@ import polars as pl
 from PIL import Image as Pillow
 
 from deepglass.data.batches import Dataset
+from deepglass.data.table import Table
 from deepglass.errors import SpecError
 from deepglass.features.base import Column, Media, Raw
 from deepglass.features.image import Image
@@ -45,14 +46,24 @@ class Embedded:
 
 
 def embed(predictor: Predictor, rows: Rows, batch_size: int = 512) -> Embedded:
-    """The points of rows, in their order.
+    """The points of rows, in their order; rows that cannot be read are left out and counted, as in training.
 
     Args:
         rows: as `Predictor.predict` takes them.
+
+    Raises:
+        SourceError: where none of the rows can be read, naming the first.
     """
-    data = Dataset(predictor.encode(rows), {}, predictor.device)
+    table = Table(predictor.read(rows))
+    columns = [(f, table[f.column]) for f in predictor.inputs if f.column in table.columns]
+    unread = {row for feature, raw in columns for row in feature.unreadable(raw)}
+    places = np.setdiff1d(np.arange(len(table)), np.array(sorted(unread), np.int64))
+    if unread and len(places):
+        predictor.notes["row left out, as it cannot be read"] += len(unread)
+        table = table.take(places)
+    data = Dataset(predictor.encode(table), {}, predictor.device)
     points = embedded(predictor.objective, data, batch_size)
-    return Embedded(points, _about(predictor.read(rows), len(data)), _pictures(predictor, data.columns))
+    return Embedded(points, _about(table.columns, places), _pictures(predictor, data.columns))
 
 
 def write_vectors(path: Path, embedded: Embedded) -> list[Path]:
@@ -91,8 +102,8 @@ def check_ending(path: Path) -> tuple[Path, ...]:
     return (path, *(path.with_name(n) for n in (METADATA, SPRITE, CONFIG) if path.suffix == ".tsv"))
 
 
-def _about(raw: Mapping[str, Raw], count: int) -> pl.DataFrame:
-    columns = [pl.Series("row", np.arange(count))]
+def _about(raw: Mapping[str, Raw], places: np.ndarray) -> pl.DataFrame:
+    columns = [pl.Series("row", places)]
     for name, values in raw.items():
         if isinstance(values, pl.Series) and not values.dtype.is_nested() and values.dtype != pl.Binary:
             columns.append(values.alias(name))
