@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from deepglass.errors import SourceError
-from deepglass.features.base import Raw, from_state
+from deepglass.features.base import Raw, from_state, recognise
 from deepglass.features.binary import Binary
 from deepglass.features.category import Category
 from deepglass.nn.tokens import Field
@@ -163,6 +163,18 @@ def test_true_and_false_in_other_words() -> None:
     feature = Binary(name="x").fit([pl.Series([True, False])])
     for raw in (pl.Series(["TRUE", "0", "yes"]), pl.Series([1, 0, 1]), pl.Series(["true", "No", "1"])):
         assert feature.encode(raw).values.tolist() == [2, 1, 2]
+
+
+def test_yes_and_no_are_two_values_however_they_are_written() -> None:
+    raw = pl.Series(["yes"] * 5 + ["Yes", "YES", "No", "NO", "no", "no", None])
+    assert recognise(raw, "paid")[0] == "binary"
+    feature = Binary(name="paid").fit([raw])
+    assert (feature.values_, feature.counts_) == (("no", "yes"), (4, 7))
+    assert feature.encode(pl.Series(["YES", "nO", "maybe", None])).values.tolist() == [2, 1, 0, 0]
+    assert feature.notes(pl.Series(["YES", "maybe"])) == {"unseen category": 1}
+    assert Binary(name="x").fit([pl.Series(["y", "Y", "y"])]).values_ == ("y", "Y"), "two values as they stand"
+    with pytest.raises(SourceError, match="expected two values, not 3"):
+        Binary(name="x").fit([pl.Series(["red", "Red", "blue"])])
 
 
 def test_threshold_moves_where_one_value_is_rare() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
+import polars as pl
 
 from deepglass import metrics
 from deepglass.calibration import apply_temperature, best_threshold
@@ -30,12 +31,14 @@ if TYPE_CHECKING:
 
 _POSITIVE = frozenset(["true", "t", "yes", "y", "1", "positive", "pos", "on", "spam", "sick", "present"])
 _NEGATIVE = frozenset(["false", "f", "no", "n", "0", "negative", "neg", "off", "ham", "healthy", "absent"])
+_WORDS = _POSITIVE | _NEGATIVE
+_MOST = 8  # spellings of two words, such as no, No and NO
 _RARE = 0.1  # below this share of the rarer value, "the likelier" hardly ever says it: the threshold moves
 
 
 @dataclass(frozen=True, kw_only=True)
 class Binary(Feature):
-    """One of two values: true and false, 0 and 1, yes and no, or any two.
+    """One of two values: true and false, 0 and 1, yes and no (also Yes and NO among them), or any two.
 
     Code 0 is an unknown or missing value, 1 the negative and 2 the positive one: true, 1, yes and the like, else the
     rarer. Where the rarer value has less than a tenth of the rows, the probability from which on it is answered moves
@@ -65,8 +68,8 @@ class Binary(Feature):
         if type_ is None:
             return None
         keys = as_keys(raw, type_).drop_nulls()
-        found = keys.unique().to_list() if len(keys) and keys.n_unique() == 2 else []
-        if not found:
+        found = list(_one_spelling(dict(count_values([raw], type_)))) if 2 <= keys.n_unique() <= _MOST else []
+        if len(found) != 2:
             return Guess(0.9, "true and false, one of them only") if type_ == "boolean" and len(keys) else None
         said = f"two values, {min(found)!r} and {max(found)!r}"
         words = {v.lower() for v in found}
@@ -83,7 +86,7 @@ class Binary(Feature):
         """Raises: SourceError: `bad-value` for more than two values, or when `positive` is none of them."""
         chunks = list(chunks)
         type_ = common_type(chunks, self.column)
-        counts = dict(count_values(chunks, type_))
+        counts = _one_spelling(dict(count_values(chunks, type_)))
         if len(counts) > 2:
             listed = ", ".join(repr(v) for v in list(counts)[:4])
             raise SourceError(
@@ -110,11 +113,20 @@ class Binary(Feature):
 
     def encode(self, raw: Raw) -> Column:
         """Codes (N,) int32; the mask is False where the code is 0."""
-        codes = to_codes(as_keys(raw, self.type_), self.values_)
+        codes = to_codes(self._keys(raw), self.values_)
         return Column(codes, codes > 0)
 
     def notes(self, raw: Raw) -> dict[str, int]:
-        return unseen(as_keys(raw, self.type_), self.values_)
+        return unseen(self._keys(raw), self.values_)
+
+    def _keys(self, raw: Raw) -> pl.Series:
+        """Values as text; words for true and false as training wrote them, whatever their case."""
+        keys = as_keys(raw, self.type_)
+        spelled = {v.lower(): v for v in self.values_ if v.lower() in _WORDS}
+        if self.type_ != "string" or len(spelled) < 2 or keys.is_in(self.values_).all():
+            return keys
+        lowered = keys.str.to_lowercase()
+        return keys.zip_with(~lowered.is_in(list(spelled)).fill_null(False), lowered.replace(spelled))
 
     def encoder(self, dim: int) -> nn.Module:
         return self.joint_encoder([self], dim)
@@ -196,3 +208,15 @@ class Binary(Feature):
         calibration = calibration or {}
         log_probs = apply_temperature(best["log_probs"], calibration.get("temperature", 1.0))
         return log_probs, np.exp(log_probs[:, 1]) >= calibration.get("threshold", 0.5)
+
+
+def _one_spelling(counts: dict[str, int]) -> dict[str, int]:
+    """Values and their numbers of rows; where they are two words for true and false, NO and no are the first of them.
+
+    Two values stay as they are: they may differ by their case alone.
+    """
+    lowered = {v.lower() for v in counts}
+    if len(counts) <= 2 or len(lowered) != 2 or not lowered <= _WORDS:
+        return counts
+    first = {v.lower(): v for v in reversed(counts)}
+    return {v: sum(n for other, n in counts.items() if other.lower() == key) for key, v in first.items()}
