@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 import pytest
+from chromium import Chromium
 from conftest import Command
 from test_report import EVIL, NAN, base, checked, class_output
 
@@ -111,15 +112,47 @@ def told(*slices: SliceFacts, **more: object) -> Slices:
 
 def test_rows_are_shown_on_a_click_and_left_out_where_asked() -> None:
     item = Mistake(row=7, truth="yes", predicted="no", values={"secret": "Mrs Smith"})
-    weak = SliceFacts(f"a is {EVIL!r}", 40, Figure(0.5, 0.35, 0.65), True, (0,))
-    facts = base(outputs=(class_output(),), slices=(told(weak, weak=("a",), items=(item,)),))
+    weak = SliceFacts(f"a is {EVIL!r}", 40, Figure(0.5, 0.35, 0.65), True, (0,), "a is …")
+    facts = base(outputs=(class_output(),), slices=(told(weak, weak=(weak.words,), items=(item,)),))
     html = checked(facts)
     assert 'data-items="0" data-count="40"' in html
     assert "Mrs Smith" in html
     bare = checked(facts.without_rows())
-    assert "a is" in bare
+    assert bare.count("a is …") >= 2
     assert "Mrs Smith" not in bare
-    assert "data-items" not in bare
+    assert "data-items=" not in bare
+
+
+def test_without_rows_neither_the_slices_nor_their_finding_say_values(made: Made) -> None:
+    html = deepglass.report(made.run, samples=False).read_text()
+    slices, findings = (
+        re.search(rf'<section id="{name}".*?</section>', html, re.S).group()  # type: ignore[union-attr]
+        for name in ("slices", "findings")
+    )
+    assert "place is …" in slices
+    assert "age is …" in slices
+    for said in (slices, findings):
+        assert "west" not in said
+        assert not re.search(r"age[^<]* is from", said)
+    assert "rows; what they hold is left out" in findings
+
+
+def test_a_slice_is_chosen_by_keys(made: Made) -> None:
+    with Chromium() as browser:
+        page = browser.open(deepglass.report(made.run))
+        page.run("document.querySelector('#slices button[data-items]').focus(); 0")
+        page.press("Enter")
+        assert page.run("document.activeElement.closest('#slices .picked').textContent").strip()
+        assert page.run("document.querySelectorAll('#slices button[aria-pressed=true]').length") == 1
+        page.press("Escape")
+        chosen = "[...document.querySelectorAll('#slices button[data-items]')].indexOf(document.activeElement)"
+        assert page.run(chosen) == 0, "back where it was chosen"
+        places = []
+        for key in ("ArrowDown", "Tab", "ArrowUp", "ArrowUp", "ArrowUp"):
+            page.press(key)
+            places.append(page.run(chosen))
+        assert places == [1, 2, 1, 0, 0]
+        assert page.errors == []
 
 
 def test_a_figure_without_an_interval_or_a_row_without_words_does_no_harm() -> None:

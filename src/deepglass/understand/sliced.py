@@ -43,7 +43,7 @@ def slices_told(place: int, feature: Feature, seen: Seen, cut: Cut) -> Slices:
         whole=interval(cut.judged, known),
         rows=int(known.sum()),
         slices=tuple(
-            SliceFacts(s.words, int(s.inside.sum()), found, s.words in weak, tuple(at[i] for i in some))
+            SliceFacts(s.words, int(s.inside.sum()), found, s.words in weak, tuple(at[i] for i in some), s.unsaid)
             for (s, found), some in zip(shown, rows, strict=True)
         ),
         looked_at=len(found),

@@ -42,11 +42,13 @@ class Slice(NamedTuple):
     Args:
         words: what that is, such as "age is from 17 to 28".
         inside: (N,) bool.
+        unsaid: the words without what stands in rows, such as "age is …".
     """
 
     columns: tuple[str, ...]
     words: str
     inside: np.ndarray
+    unsaid: str
 
 
 class Weak(NamedTuple):
@@ -120,6 +122,7 @@ def weak_slices(slices: Sequence[Slice], errors: np.ndarray) -> list[Weak]:
             tuple(dict.fromkeys(c for s in parts for c in s.columns)),
             " and ".join(s.words for s in parts),
             np.all([s.inside for s in parts], 0),
+            " and ".join(s.unsaid for s in parts),
         )
         found.append(Weak(weak, among, chance))
         among = among & ~weak.inside
@@ -144,18 +147,19 @@ def _beside(case: Case) -> list[Measure]:
 def _parts(measure: Measure) -> Iterator[Slice]:
     """The parts of all rows by one measure."""
     values, known = measure.values, np.isfinite(measure.values)
+    columns, unsaid = (measure.column,), f"{measure.title} is …"
     if measure.looked and known.any() and not known.all():
-        yield Slice((measure.column,), f"{measure.title} is missing", ~known)
+        yield Slice(columns, words := f"{measure.title} is missing", ~known, words)
     if measure.names is not None:
         codes, counts = np.unique(values[known], return_counts=True)
         for code in codes[np.argsort(-counts, kind="stable")][:MOST_VALUES]:
-            yield Slice((measure.column,), f"{measure.title} is {measure.said(code)}", values == code)
+            yield Slice(columns, f"{measure.title} is {measure.said(code)}", values == code, unsaid)
     elif known.any():
         part = np.where(known, np.searchsorted(_cuts(values[known]), values), -1)
         for k in np.unique(part[known]):
             low, high = (measure.said(end(values[part == k])) for end in (np.min, np.max))
             words = low if low == high else f"from {low} to {high}"
-            yield Slice((measure.column,), f"{measure.title} is {words}", part == k)
+            yield Slice(columns, f"{measure.title} is {words}", part == k, unsaid)
 
 
 def _cuts(values: np.ndarray) -> np.ndarray:

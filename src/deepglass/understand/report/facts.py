@@ -145,7 +145,7 @@ class Layer(NamedTuple):
     ends: tuple[str, ...] = ()
 
 
-_OF_COLUMNS = ("id_column", "constant", "imbalance", "few_examples", "leak", "drift", "weak_slice")
+_OF_COLUMNS = ("id_column", "constant", "imbalance", "few_examples", "leak", "drift")
 _QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")  # as `repr` writes a value
 _OF_CLASSES = ("imbalance", "few_examples")  # these quote names of classes and nothing else
 

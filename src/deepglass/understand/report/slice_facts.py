@@ -16,6 +16,7 @@ class SliceFacts(NamedTuple):
         figure: of these rows.
         weak: whether it is among those that are worse beyond chance.
         items: some of its rows, as places among `Slices.items`; the worst first.
+        unsaid: the words without what stands in rows.
     """
 
     words: str
@@ -23,6 +24,7 @@ class SliceFacts(NamedTuple):
     figure: Figure
     weak: bool = False
     items: tuple[int, ...] = ()
+    unsaid: str = "…"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,5 +54,7 @@ class Slices:
     items: tuple[Mistake, ...] = ()
 
     def without_rows(self) -> Slices:
-        """The same without single rows; a slice has many."""
-        return replace(self, items=(), slices=tuple(s._replace(items=()) for s in self.slices))
+        """The same without single rows, and without their values in the slices' names."""
+        unsaid = {s.words: s.unsaid for s in self.slices}
+        slices = tuple(s._replace(items=(), words=s.unsaid) for s in self.slices)
+        return replace(self, items=(), slices=slices, weak=tuple(unsaid.get(w, "…") for w in self.weak))

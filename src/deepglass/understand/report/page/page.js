@@ -141,12 +141,18 @@ for (const table of all("table.confusion")) {
   });
 }
 
-// Slices: a slice shows its worst rows.
+// Slices: a slice shows its worst rows; arrows move between slices.
 for (const part of all(".sliced")) {
-  const [box, kept] = [part.querySelector(".picked"), part.querySelector("template")];
-  part.querySelector("table").addEventListener("click", (event) => {
-    const button = event.target.closest("button");
+  const [box, kept, table] = [part.querySelector(".picked"), part.querySelector("template"), part.querySelector("table")];
+  table.addEventListener("click", (event) => {
+    const button = event.target.closest("button[data-items]");
     if (button) pick(button, box, () => button.dataset.items.split(" ").map((place) => kept.content.children[place]));
+  });
+  table.addEventListener("keydown", (event) => {
+    const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    const seen = all("button[data-items]", table).filter((button) => button.offsetParent);
+    const next = step && seen[seen.indexOf(event.target) + step];
+    if (next) { event.preventDefault(); next.focus(); }
   });
 }
 
