@@ -114,14 +114,17 @@ def predict(run: str | Path | Run, rows: Rows, explain: bool = False) -> Answers
         explain: each with `why`, the quick kind of explanation; see `explain`.
     """
     run = _run(run)
-    answers = run.predict(rows)
     if not explain:
-        return answers
-    reasons = explained(run.predictor, rows, _known(run), fast=True)
+        return run.predict(rows)
+    explainable(run.predictor)  # refused before any data are read
+    known = _known(run)
+    notes = run.predictor.notes.copy()
+    reasons = explained(run.predictor, rows, known, fast=True)
+    run.predictor.notes = notes  # the same rows are noted once, as they are answered
     kept = ("why", "score", "base", "unit", "method")
     return [
         {name: found | {k: why[name][k] for k in kept} if name in why else found for name, found in answer.items()}
-        for answer, why in zip(answers, reasons, strict=True)
+        for answer, why in zip(run.predict(rows), reasons, strict=True)
     ]
 
 

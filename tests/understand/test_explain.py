@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -205,11 +206,17 @@ def test_fast_explanations_have_no_tests_and_agree_on_what_matters(houses: Path)
         assert a["price"]["why"][0]["part"] == b["price"]["why"][0]["part"]
 
 
-def test_answers_come_with_their_reasons_on_request(houses: Path) -> None:
+def test_answers_come_with_their_reasons_on_request(houses: Path, command: Command) -> None:
     answers = deepglass.predict(houses / "run", houses / "houses.csv", explain=True)
     plain = deepglass.predict(houses / "run", houses / "houses.csv")
     assert [a["price"]["value"] for a in answers] == [a["price"]["value"] for a in plain]
     assert {p["part"] for p in answers[0]["price"]["why"]} == {"size", "place"}
+    run = deepglass.Run(houses / "run")
+    deepglass.predict(run, [{"size": 3.0}], explain=True)
+    assert run.predictor.notes["column 'place' is missing"] == 1
+    said = command("predict", run.path, houses / "houses.csv", "--explain").out.splitlines()
+    assert len(said) == 3 * len(answers)  # two outputs below each row
+    assert re.fullmatch(r"  sold: [+-]\S+ (size|place).* \(log-odds\)", said[2])
 
 
 def test_without_the_training_data_the_given_rows_serve(houses: Path, tmp_path: Path) -> None:

@@ -59,10 +59,15 @@ def test_pictures_and_sounds_are_shown_and_heard() -> None:
     seen = Asked(name="yes", parts=(Added("image", 3.0),), picture=PICTURE, active=PICTURE)
     html = page(why(seen, picture=PICTURE, near=(Near(4, "no", PICTURE),)))
     assert html.count("<img") == 4
-    assert "row 4" in html
+    assert "row\N{NO-BREAK SPACE}4" in html
     sound = wav(np.zeros(100, np.int16), 8000)
     html = page(why(replace(seen, active=None), wave=sound, remains=sound))
     assert html.count("<audio") == 2
+
+
+def test_where_nothing_was_found_the_card_says_what_it_explains() -> None:
+    html = page(replace(why(Asked(name="cat, which was not found", picture=PICTURE)), answer="nothing"))
+    assert '<p class="asked">cat, which was not found</p>' in html
 
 
 def test_no_word_of_the_user_becomes_markup() -> None:

@@ -24,7 +24,7 @@ from deepglass.understand.inspect import Inspection
 out = Console(highlight=False, markup=False)  # names of columns may look like markup
 err = Console(stderr=True, highlight=False, markup=False)
 SHADES = " .:-=+*#%@"
-PARTS = 8  # of an explanation
+PARTS, FIRST = 8, 4  # of an explanation, and of one beside an answer
 LINES = 10  # of progress, where stderr is no terminal
 SAID = ("constant", "imbalance")  # findings of which the notes speak, or the list of columns
 OBVIOUS = ("delimiter", "header", "quote")  # notes on a source that training does not repeat
@@ -209,9 +209,13 @@ def show_listing(found: Mapping[str, Mapping[str, str]]) -> None:
 
 
 def show_answers(answers: Sequence[Mapping[str, Mapping[str, Any]]]) -> None:
-    """One line a row: its answers and how sure they are."""
+    """One line a row: its answers and how sure they are; below, where it was asked for, what adds most to each."""
     for row in answers:
         print("  ".join(f"{name}: {answer(found)}" for name, found in row.items()))
+        for name, found in row.items():
+            if "why" in found:
+                parts = (f"{part['weight']:+.3g} {_part(part)}" for part in found["why"][:FIRST])
+                print(_hanging(f"  {name if len(row) > 1 else 'why'}: {', '.join(parts)} ({found['unit']})", 4))
 
 
 def show_reasons(reasons: Sequence[Mapping[str, Any]]) -> None:
@@ -228,14 +232,8 @@ def _show_reason(row: int, name: str, why: Mapping[str, Any]) -> None:
     most = max((abs(p["weight"]) for p in parts), default=0) or 1
     grid = _grid()
     for part in parts:
-        said = f"{part['part']} = {part['value']}" if "value" in part else str(part["part"])
-        said += " at {:.0f}, {:.0f} to {:.0f}, {:.0f}".format(*part["box"]) if "box" in part else ""
-        grid.add_row(
-            "",
-            f"{part['weight']:+.4g}",
-            ("+" if part["weight"] > 0 else "-") * round(12 * abs(part["weight"]) / most),
-            said,
-        )
+        bar = ("+" if part["weight"] > 0 else "-") * round(12 * abs(part["weight"]) / most)
+        grid.add_row("", f"{part['weight']:+.4g}", bar, _part(part))
     out.print(grid)
     base = "" if why["base"] is None else f", {short_figure(why['base'])} without"
     print(_hanging(f"  {why['unit']} {short_figure(why['score'])}{base}; {why['method']}", 2))
@@ -247,6 +245,14 @@ def _show_reason(row: int, name: str, why: Mapping[str, Any]) -> None:
         print(_hanging(f"  most like the training rows {', '.join(near)}", 2))
     if "checks" in why:
         print(_hanging("  " + ", ".join(f"{k} {v:.3g}" for k, v in why["checks"].items()), 2))
+
+
+def _part(part: Mapping[str, Any]) -> str:
+    """A part of an input with what stands there, or where it is."""
+    value = part.get("value")
+    value = short_figure(value) if isinstance(value, float) else value
+    said = f"{part['part']} = {value}" if "value" in part else str(part["part"])
+    return said + (" at {:.0f}, {:.0f} to {:.0f}, {:.0f}".format(*part["box"]) if "box" in part else "")
 
 
 def show_verdict(verdict: Verdict) -> None:

@@ -108,7 +108,7 @@ def _vector(feature: Any, answer: Any, best: Any, decoded: Mapping[str, Any], ca
 def _set(feature: Any, answer: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration) -> Asked:
     labels = list(decoded["value"]) or list(decoded["probabilities"])[:1]
     places = [feature.class_names.index(label) for label in labels[: MOST["set"]]]
-    names = tuple(feature.class_names[k] for k in places)
+    names = _named([feature.class_names[k] for k in places], decoded)
     temperature = calibration.get("temperature", 1.0)
     return Asked(names, "log-odds", lambda a: a.best()["log_odds"][:, places] / temperature)
 
@@ -162,9 +162,14 @@ def _boxes(feature: Any, answer: Any, best: Any, decoded: Mapping[str, Any], cal
         away = away + (cells.logits[0, :, label].sigmoid() - best["scores"][0, slot]).abs()
         found.append(int(away.argmin()))
         labels.append(label)
-    names = tuple(feature.class_names[k] for k in labels)
+    names = _named([feature.class_names[k] for k in labels], decoded)
     places = tuple(tuple(best["boxes"][0, slot].tolist()) for slot in slots)
     return Asked(names, "log-odds", lambda a: a.cells.logits[:, found, labels].float(), boxes=places)
+
+
+def _named(names: list[str], decoded: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of what was found; where nothing was, what comes nearest to it."""
+    return tuple(names) if decoded["value"] else tuple(f"{name}, which was not found" for name in names)
 
 
 def _text(feature: Any, answer: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration) -> Asked:

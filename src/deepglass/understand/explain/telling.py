@@ -30,7 +30,7 @@ from deepglass.understand.explain.reason import Question, Reason
 from deepglass.understand.explain.sound import remaining
 from deepglass.understand.explain.sound import telling as telling_cells
 from deepglass.understand.report import draw, measure
-from deepglass.understand.report.why_facts import Added, Asked, Layout, Near, Why
+from deepglass.understand.report.why_facts import NOTHING, Added, Asked, Layout, Near, Why
 from deepglass.understand.rows import pixels, visible
 
 ROWS = 3  # of an output
@@ -185,9 +185,9 @@ def _answer(reason: Reason) -> str:
     if reason.kind == "mask":
         return ", ".join(f"{n} {s:.0%}".replace("%", " %") for n, s in list(reason.answer["shares"].items())[:3])
     if reason.kind == "boxes":
-        return ", ".join(b["label"] for b in value) or "nothing"
+        return ", ".join(b["label"] for b in value) or NOTHING
     if reason.kind == "set":
-        return ", ".join(value) or "nothing"
+        return ", ".join(value) or NOTHING
     return _said(value)
 
 

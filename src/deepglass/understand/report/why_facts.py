@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 Layout = Literal["bars", "words", "times"]
+NOTHING = "nothing"  # the answer where no box and no label was found
 
 
 class Added(NamedTuple):

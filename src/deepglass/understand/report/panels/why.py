@@ -9,7 +9,7 @@ from deepglass.understand.report.facts import Facts
 from deepglass.understand.report.markup import Panel, details, each_output, image, label, shorten, text
 from deepglass.understand.report.numerals import confidence, count, finite, number, percent, short
 from deepglass.understand.report.output_facts import OutputFacts
-from deepglass.understand.report.why_facts import Added, Asked, Near, Why
+from deepglass.understand.report.why_facts import NOTHING, Added, Asked, Near, Why
 
 _BARS = 7  # parts a question
 _REGIONS = 4  # of a sound that are named
@@ -51,15 +51,15 @@ def _card(why: Why) -> str:
     said = text(shorten(why.answer, 60)) or "(nothing)"
     truth = f'<p class="truth">true <b>{label(why.truth, 60)}</b></p>' if why.truth else ""
     head = f'<p class="answer">{said}{sure}</p>{truth}<p class="dim">row {count(why.row)}</p>'
-    several = len(why.asked) > 1
-    asked = "".join(_asked(a, why, named=several) for a in why.asked)
+    several, found = len(why.asked) > 1, why.answer != NOTHING
+    asked = "".join(_asked(a, why, named=several or not found, given=not several) for a in why.asked)
     turn = f'<p class="turn">{text(why.turn)}</p>' if why.turn else ""
     return f'<article class="reason">{head}{asked}{_sounds(why)}{turn}{_near(why.near)}{_sum(why)}</article>'
 
 
-def _asked(asked: Asked, why: Why, *, named: bool) -> str:
+def _asked(asked: Asked, why: Why, *, named: bool, given: bool) -> str:
     name = f'<p class="asked">{label(asked.name, 40)}</p>' if named else ""
-    pictures = _pictures(asked, why, first=not named)
+    pictures = _pictures(asked, why, first=given)
     draw = {"bars": _bars, "words": _words, "times": _moments}[asked.layout]
     parts = asked.parts
     if pictures and why.wave is not None:  # the spectrogram shows all regions, and words name the strongest
@@ -151,7 +151,7 @@ def _near(near: Sequence[Near]) -> str:
 
 
 def _named(near: Near) -> str:
-    row = f'<span class="dim">row {count(near.row)}</span>'
+    row = f'<span class="dim">row\N{NO-BREAK SPACE}{count(near.row)}</span>'
     return f"<b>{label(near.label, 24)}</b> {row}" if near.label else row
 
 
