@@ -277,6 +277,14 @@ def test_a_picture_that_is_none_is_left_out_and_named(command: Command) -> None:
     assert "dark/broken.png" in said.out, "the doctor names it as well"
 
 
+@pytest.mark.parametrize("kind", ["text", "audio", "number"])
+def test_pictures_are_not_taken_for_what_they_cannot_be(command: Command, kind: str) -> None:
+    pictures(Path("photos"))
+    said = command("train", "photos", "--kind", f"image={kind}", "--steps", "2", "--out", "run")
+    assert said.code == 2
+    assert f"[bad-value] image: its files are of kind image; expected image or mask or video, got '{kind}'" in said.err
+
+
 def test_a_picture_with_a_header_of_huge_size_is_left_out(command: Command) -> None:
     pictures(Path("photos"))
     content = io.BytesIO()

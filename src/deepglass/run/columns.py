@@ -11,7 +11,7 @@ import polars as pl
 from deepglass.config import construct
 from deepglass.data.missing import missing
 from deepglass.data.table import Table
-from deepglass.errors import SourceError
+from deepglass.errors import SourceError, SpecError
 from deepglass.features.base import FEATURES, Feature, Raw, recognise, take_raw
 from deepglass.run.checks import check_roles, known_column
 from deepglass.run.spec import Spec
@@ -20,6 +20,15 @@ SAMPLE = 10_000  # rows that recognising a kind looks at
 
 Role = Literal["input", "output", "ignored"]
 Settings = Mapping[str, Any]  # of a feature, as a spec has them
+
+
+_TAKEN_FOR = {
+    "image": ("image", "mask", "video"),
+    "mask": ("mask", "image"),
+    "audio": ("audio",),
+    "video": ("video", "image"),
+}
+"""Kinds that files of a kind may be taken for."""
 
 
 class Taken(NamedTuple):
@@ -100,10 +109,12 @@ def _feature(
 
 def _kind(table: Table, settings: Settings, spec: Spec) -> tuple[str, str]:
     name, column = settings["name"], _column(settings)
-    if "kind" in settings:
-        return settings["kind"], "as asked"
-    if name in spec.kinds:
-        return spec.kinds[name], "as asked"
+    if asked := settings.get("kind") or spec.kinds.get(name):
+        found = table.kinds.get(column, asked)
+        if isinstance(table[column], list) and asked not in _TAKEN_FOR.get(found, (asked,)):
+            expected = " or ".join(_TAKEN_FOR[found])
+            raise SpecError("bad-value", f"{name}: its files are of kind {found}; expected {expected}, got {asked!r}")
+        return asked, "as asked"
     if column in table.kinds:
         return table.kinds[column], "the source says so"
     return recognise(_head(table[column]), column)
