@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 import torch
 
+from deepglass.errors import SpecError
 from deepglass.run.fit import build
 from deepglass.run.predictor import Predictor
 from deepglass.run.prepare import prepare
@@ -172,3 +173,24 @@ def test_columns_beside_a_text_say_how_answers_go_with_them() -> None:
     )
     (why,) = adds_up(predictor, [{"size": 0.5, "said": "red green"}], known)
     assert [d["column"] for d in why["sold"]["dependence"]] == ["size"]
+
+
+@pytest.mark.parametrize(
+    "objective",
+    ["rbm", {"name": "dbn", "layers": [8, 8]}, "autoencoder", "variational", "contrastive", "fixmatch", "pseudo_label"],
+    ids=lambda o: o if isinstance(o, str) else o["name"],
+)
+def test_whatever_the_answer_was_learned_by(objective: Any) -> None:
+    source = {"input": pictures(12, 12), "label": [WORDS[i % 2] if i % 4 else None for i in range(ROWS)]}
+    predictor, known = untrained(source, [{"name": "label"}], objective=objective)
+    adds_up(predictor, {"input": source["input"][:2]}, known)
+
+
+def test_kinds_of_learning_that_answer_nothing_are_refused() -> None:
+    source = {"input": pictures(12, 12), "label": [WORDS[i % 2] for i in range(ROWS)]}
+    drawing, known = untrained(source, [{"name": "label"}], objective="gan")
+    with pytest.raises(SpecError, match="it answers nothing: use deepglass generate"):
+        explained(drawing, {"input": source["input"][:2]}, known)
+    silent, known = untrained({"input": source["input"]}, [], objective="autoencoder")
+    with pytest.raises(SpecError, match="explain: this run answers nothing"):
+        explained(silent, {"input": source["input"][:2]}, known)
