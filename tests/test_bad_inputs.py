@@ -277,6 +277,15 @@ def test_a_picture_that_is_none_is_left_out_and_named(command: Command) -> None:
     assert "dark/broken.png" in said.out, "the doctor names it as well"
 
 
+def test_where_no_picture_can_be_read_one_is_named(command: Command) -> None:
+    pictures(Path("photos"))
+    for path in Path("photos").rglob("*.png"):
+        path.write_bytes(b"this is no picture")
+    said = command("train", "photos", "--steps", "2", "--out", "run")
+    assert said.code == 2
+    assert "[no-rows] photos: there are no rows with a value for 'label'; 16 left out, such as bright/0.png" in said.err
+
+
 @pytest.mark.parametrize("kind", ["text", "audio", "number"])
 def test_pictures_are_not_taken_for_what_they_cannot_be(command: Command, kind: str) -> None:
     pictures(Path("photos"))

@@ -23,7 +23,9 @@ def check_rows(table: Table, targets: Sequence[Feature]) -> None:
     names = " or ".join(repr(t.name) for t in targets)
     about = f" with a value for {names}" if names else ""
     if not len(table):
-        raise SourceError("no-rows", f"{table.name}: there are no rows{about}")
+        left_out = f"; {len(table.skipped):,} left out" if table.skipped else ""
+        first = f", such as {table.skipped[0].name} ({table.skipped[0].reason})" if table.skipped else ""
+        raise SourceError("no-rows", f"{table.name}: there are no rows{about}{left_out}{first}")
     check_count(len(table), table.name, about)
     for target in targets:
         raw = table[target.column]
