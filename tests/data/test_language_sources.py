@@ -254,6 +254,14 @@ def test_a_split_at_random_keeps_a_picture_s_captions_together(tmp_path: Path) -
     assert {p for _, p in part_of} == {"train", "valid", "test"}
 
 
+def test_pictures_called_by_numbers_are_no_quantities(tmp_path: Path) -> None:
+    for i in range(3):
+        Image.new("L", (4, 4), i).save(tmp_path / f"{i}.png")
+    table = read(write(tmp_path / "list.csv", "image,size\n0.png,1\n1.png,2\n2.png,3\n"))
+    assert table.kinds["image"] == "image"
+    assert "numbers" not in {note.what for note in table.notes}
+
+
 def test_a_column_called_caption_without_pictures_is_a_column(tmp_path: Path) -> None:
     assert read(write(tmp_path / "a.csv", "caption,size\na dog,1\na cat,2\n")).target is None
 

@@ -213,6 +213,7 @@ def with_media(table: Table, folder: Path) -> Table:
         kinds[name] = "video" if kind == "image" and are_moving(files) else kind
         far = "" if last is None else f", of which only the end, such as {_as_path(some[0], last)}, is there"
         notes.append(Note("paths", name, f"its cells name {kind} files in {_shown(base)}{far}"))
+    notes = [note for note in notes if note.what != "numbers" or note.value not in kinds]  # 1.jpg is no quantity
     return replace(table, columns=columns, kinds=kinds, notes=tuple(notes))
 
 
