@@ -238,6 +238,32 @@ def test_words_stand_along_both_directions(tmp_path: Path) -> None:
     torch.testing.assert_close(found[back.layer], states[0][..., 8:])  # in the order of the words
 
 
+def test_learning_without_answers_has_an_example_too(tmp_path: Path) -> None:
+    source = _rings(80).select("x", "y")
+    settings = {"objective": {"name": "autoencoder", "code": 4}, "training": {"threads": 1}}
+    run = dg.train({"data": {"source": source}, **settings}, out=tmp_path / "run", baselines=False, steps=2)
+    example = example_of(
+        stored(run.folder, spec_of({"data": {"source": source}, **settings}, None, {})), run.objective, "cpu"
+    )
+    assert example is not None
+    assert (4,) in [s.shape for s in example.stops if "bottleneck" in s.layer]
+    assert example.scores == ()
+    assert "One example, layer by layer" in dg.report(run, source=source).read_text()
+
+
+def test_of_a_student_and_its_average_the_one_that_answers_is_watched_and_shown(tmp_path: Path) -> None:
+    source = _rings(120).with_columns(where=pl.when(pl.int_range(120) % 3 > 0).then("where"))
+    spec = {"data": {"source": source}, "objective": "pseudo_label", "outputs": [{"name": "where"}]}
+    spec |= {"network": {**SMALL, "activation": "relu"}, "training": {"threads": 1}}
+    run = dg.train(spec, out=tmp_path / "run", baselines=False, steps=2)
+    last = json.loads((run.path / "health.jsonl").read_text().splitlines()[-1])
+    assert "layer 1 (trunk.body.0)" in last["dead"]
+    assert "layer 1 (trunk.body.0)" in last["gradient"]
+    example = example_of(stored(run.folder, spec_of(spec, None, {})), run.objective, "cpu")
+    assert example is not None
+    assert example.stops[0].layer == "layer 1 (trunk.body.0)"
+
+
 def _steps() -> pl.DataFrame:
     """Series of different lengths."""
     return pl.DataFrame({"wave": [[0.1 * i] * (3 + i % 5) for i in range(60)], "where": ["up", "down"] * 30})

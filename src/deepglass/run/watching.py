@@ -25,6 +25,7 @@ from deepglass.training.checkpoint import storage_error, write_atomic
 from deepglass.training.events import Listener, Record, read_history
 from deepglass.training.plan import Plan
 
+STUDENT = "student."
 ROWS, FEWEST = 256, 64  # rows that are looked at; a quarter of the validation rows, but not fewer than so many
 
 
@@ -154,7 +155,8 @@ def names_of(objective: nn.Module) -> dict[str, str]:
             word = "head"
         counts[word] = counts.get(word, 0) + 1
         names[path] = f"{word} {counts[word]} ({_short(path)})"
-    return names
+    # Of a semi-supervised run the student has the gradients, and its average, the network, is asked.
+    return names | {f"network.{p[len(STUDENT) :]}": n for p, n in names.items() if p.startswith(STUDENT)}
 
 
 def _cells(modules: Mapping[str, nn.Module]) -> dict[str, str]:
@@ -170,7 +172,7 @@ def _cells(modules: Mapping[str, nn.Module]) -> dict[str, str]:
 
 
 def _short(path: str) -> str:
-    return path.removeprefix("network.").removesuffix(".linear")
+    return path.removeprefix("network.").removeprefix(STUDENT).removesuffix(".linear")
 
 
 def _weights(objective: nn.Module) -> list[tuple[str, nn.Parameter]]:

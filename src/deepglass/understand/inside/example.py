@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from deepglass.data.batches import Batch, Dataset
 from deepglass.nn.recurrent import NormedLayer, Recurrent, orders
 from deepglass.nn.sequences import gather
+from deepglass.objectives._representation import Representation
 from deepglass.objectives.base import Objective
 from deepglass.objectives.supervised import Supervised
 from deepglass.run.plain import answer_text
@@ -36,7 +37,12 @@ _BENDS = (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish, nn.
 def example_of(prepared: Prepared, objective: Objective, device: str) -> Example | None:
     """The first test row (or training row) layer by layer; None for kinds of learning without one network."""
     rows = prepared.rows("test") if len(prepared.rows("test")) else prepared.rows("train")
-    if not isinstance(objective, Supervised) or prepared.table.environment is not None or not len(rows):
+    if (
+        not isinstance(objective, Supervised | Representation)
+        or objective.own_network
+        or prepared.table.environment is not None
+        or not len(rows)
+    ):
         return None
     objective.eval()
     data = prepared.dataset(rows[:1], device)
