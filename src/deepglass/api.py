@@ -31,7 +31,7 @@ from deepglass.serve.queue import Queue
 from deepglass.training.events import Listener
 from deepglass.understand.after import add_baselines, add_report
 from deepglass.understand.atlas.atlas import Wish, check_wish
-from deepglass.understand.atlas.points import TestRows
+from deepglass.understand.atlas.points import Tested
 from deepglass.understand.doctor import found
 from deepglass.understand.doctor.fixes import mended
 from deepglass.understand.explain.explain import explained
@@ -98,7 +98,7 @@ def resume(run: str | Path, source: Any = None, listeners: Sequence[Listener] = 
     prepared = stored(folder, spec)
     trained = fit.resume(spec, prepared, folder, folder.plan(), listeners, started)
     add_baselines(folder, prepared, trained.metrics, started)
-    add_report(folder, prepared, trained.objective, TestRows(trained.best.get("test", {})))
+    add_report(folder, prepared, trained.objective, Tested(trained.best.get("test", {})))
     return Run(folder.path)
 
 
@@ -332,7 +332,7 @@ def _train_one(
     trained = fit.train(spec, prepared, folder, listeners, started)
     if baselines:
         add_baselines(folder, prepared, trained.metrics, started)
-        add_report(folder, prepared, trained.objective, TestRows(trained.best.get("test", {})))
+        add_report(folder, prepared, trained.objective, Tested(trained.best.get("test", {})))
     return Run(path)
 
 

@@ -299,16 +299,16 @@ def _written_labels(raw: pl.Series) -> Guess | None:
     known = known.gather_every(max(1, len(known) // _LOOKED_AT)).str.strip_chars()
     distinct = known.n_unique()
     for separator in _SEPARATORS:
-        lists = known.str.split(separator)
+        lists = known.str.split(separator).list.eval(pl.element().str.strip_chars())
         sizes = lists.list.len()
         counts = sizes.value_counts()["count"].sort(descending=True)
         if len(counts) < 2 or counts[1] < max(_MIN_CASES, 0.1 * len(known)):
             continue
-        labels = lists.explode(empty_as_null=False).str.strip_chars()
+        labels = lists.explode(empty_as_null=False)
         several = labels.n_unique()
         if labels.str.contains(r"^[\d\s]*$").any() or not 3 <= several <= min(distinct / 2, len(labels) / _MIN_CASES):
             continue
-        if (lists.list.eval(pl.element().str.strip_chars()).list.n_unique() == sizes).all():
+        if (lists.list.n_unique() == sizes).all():
             return Guess(0.92, f"{several} labels between {separator!r}, {distinct} different choices of them")
     return None
 

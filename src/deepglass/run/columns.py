@@ -21,7 +21,6 @@ SAMPLE = 10_000  # rows that recognising a kind looks at
 Role = Literal["input", "output", "ignored"]
 Settings = Mapping[str, Any]  # of a feature, as a spec has them
 
-
 _TAKEN_FOR = {
     "image": ("image", "mask", "video"),
     "mask": ("mask", "image"),

@@ -19,6 +19,7 @@ from deepglass.features.base import Column, Media, Raw
 from deepglass.features.image import Image
 from deepglass.objectives.base import embedded
 from deepglass.run.predictor import Predictor, Rows
+from deepglass.run.prepare import unreadable
 from deepglass.training.checkpoint import write_atomic
 
 ENDINGS = (".parquet", ".tsv", ".txt", ".bin")
@@ -55,9 +56,8 @@ def embed(predictor: Predictor, rows: Rows, batch_size: int = 512) -> Embedded:
         SourceError: where none of the rows can be read, naming the first.
     """
     table = Table(predictor.read(rows))
-    columns = [(f, table[f.column]) for f in predictor.inputs if f.column in table.columns]
-    unread = {row for feature, raw in columns for row in feature.unreadable(raw)}
-    places = np.setdiff1d(np.arange(len(table)), np.array(sorted(unread), np.int64))
+    unread = {row for row, _ in unreadable(table, predictor.inputs)}
+    places = np.array([row for row in range(len(table)) if row not in unread], np.int64)
     if unread and len(places):
         predictor.notes["row left out, as it cannot be read"] += len(unread)
         table = table.take(places)

@@ -205,11 +205,9 @@ def _usable(
     """
     keep = np.ones(len(table), bool)
     skipped: list[Skipped] = []
-    for feature in (*inputs, *outputs):
-        for row, reason in feature.unreadable(table[feature.column]).items():
-            keep[row] = False
-            name = getattr(table[feature.column][row], "name", f"row {row}")
-            skipped.append(Skipped(name, reason.partition("] ")[2].removeprefix(f"{name}: ") or reason))
+    for row, item in unreadable(table, (*inputs, *outputs)):
+        keep[row] = False
+        skipped.append(item)
     if not unlabelled:
         useless = without_answer(table, outputs) & ~np.isin(np.arange(len(table)), given)
         if count := int((useless & keep).sum()):
@@ -220,6 +218,17 @@ def _usable(
     if len(places) < len(table):
         table = replace(table.take(places), skipped=(*table.skipped, *skipped))
     return table, places
+
+
+def unreadable(table: Table, features: Sequence[Feature]) -> list[tuple[int, Skipped]]:
+    """The rows whose item cannot be read, with its name and why; columns that are not there are passed over."""
+    found = []
+    for feature in features:
+        raw = table.columns.get(feature.column, [])
+        for row, reason in feature.unreadable(raw).items():
+            name = getattr(raw[row], "name", f"row {row}")
+            found.append((row, Skipped(name, reason.partition("] ")[2].removeprefix(f"{name}: ") or reason)))
+    return found
 
 
 def _hidden(spec: Spec, table: Table, outputs: Sequence[Feature], split: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from deepglass.run.prepare import Prepared
 from deepglass.understand.agents import random_play
 from deepglass.understand.alone import NAME, labelled_alone
 from deepglass.understand.atlas.atlas import AS_USUAL, Wish, asked
-from deepglass.understand.atlas.points import TestRows
+from deepglass.understand.atlas.points import Tested
 from deepglass.understand.baselines import baselines
 from deepglass.understand.gather import gather
 from deepglass.understand.report.write import write_report
@@ -46,7 +46,7 @@ def add_report(
     folder: Folder,
     prepared: Prepared,
     objective: Objective,
-    tested: TestRows | None = None,
+    tested: Tested | None = None,
     samples: bool = True,
     wish: Wish = AS_USUAL,
     pair: tuple[str, str] | None = None,

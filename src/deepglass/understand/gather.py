@@ -23,7 +23,7 @@ from deepglass.run.prepare import Prepared
 from deepglass.training.events import total_loss
 from deepglass.understand.agents import agent_facts, played
 from deepglass.understand.atlas.atlas import AS_USUAL, Wish, looked_at, map_of
-from deepglass.understand.atlas.points import TestRows
+from deepglass.understand.atlas.points import Tested
 from deepglass.understand.augmented import varied
 from deepglass.understand.contest import contest_of, contested
 from deepglass.understand.doctor.base import Case
@@ -62,7 +62,7 @@ def gather(
     folder: Folder,
     prepared: Prepared,
     objective: Objective,
-    tested: TestRows,
+    tested: Tested,
     wish: Wish = AS_USUAL,
     pair: tuple[str, str] | None = None,
 ) -> Facts:

@@ -74,8 +74,8 @@ def _truth(feature: Feature, prepared: Prepared, rows: np.ndarray) -> Column:
     encoded = feature.encode(take_raw(prepared.table[feature.column], rows))
     if not type(feature).spatial:
         return encoded
-    table = prepared.table.take(rows)
-    return feature.place(encoded, {f.name: f.encode(table[f.column]) for f in prepared.inputs})
+    inputs = {f.name: f.encode(take_raw(prepared.table[f.column], rows)) for f in prepared.inputs}
+    return feature.place(encoded, inputs)
 
 
 def _intervals(

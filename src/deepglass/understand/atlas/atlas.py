@@ -18,7 +18,7 @@ from deepglass.run.principal import Axes, principal
 from deepglass.understand.atlas.colours import colourings
 from deepglass.understand.atlas.items import items_of
 from deepglass.understand.atlas.layouts import DIRECTIONS, NEAR_ALL, need_umap, plane, tsne, umap
-from deepglass.understand.atlas.points import ANSWERED, BATCH, UNSEEN, Points, TestRows, points_of
+from deepglass.understand.atlas.points import ANSWERED, BATCH, UNSEEN, Points, Tested, points_of
 from deepglass.understand.atlas.space import Space, layer_of
 from deepglass.understand.report.map_facts import Layout, MapFacts
 
@@ -61,20 +61,24 @@ def mapped(objective: Objective) -> bool:
     return not objective.acts and not objective.in_order
 
 
-def asked(prepared: Prepared, objective: Objective, device: str, wish: Wish = AS_USUAL) -> TestRows:
+def asked(prepared: Prepared, objective: Objective, device: str, wish: Wish = AS_USUAL) -> Tested:
     """The answers to the test rows, and their points in the space that is wished for where one pass gives both."""
-    data = prepared.dataset(prepared.rows("test"), device)
-    if not len(data):
+    rows = prepared.rows("test")
+    if not len(rows):
         return UNSEEN
+    data = prepared.dataset(rows, device)
     with Space(objective, wish.layer).overhearing() as heard:
         best = objective.evaluate(data, BATCH).best
     best = with_context(best, prepared.outputs, data.columns)
-    points = torch.cat(heard).cpu().numpy() if len({p.shape[1] for p in heard}) == 1 else None
-    return TestRows(best, points if points is not None and len(points) == len(data) else None)
+    if objective.own_network or objective.generates or len({v.shape[1] for v in heard}) != 1:
+        return Tested(best)
+    if sum(map(len, heard)) != len(rows) * objective.network.members:  # each row was not asked just once
+        return Tested(best)
+    return Tested(best, torch.cat(heard).reshape(len(rows), -1).cpu().numpy())
 
 
 def looked_at(
-    prepared: Prepared, objective: Objective, device: str, wish: Wish = AS_USUAL, tested: TestRows = UNSEEN
+    prepared: Prepared, objective: Objective, device: str, wish: Wish = AS_USUAL, tested: Tested = UNSEEN
 ) -> Points | None:
     """A run's rows in the space that is wished for; None where there are none that could be shown, or too few."""
     if not mapped(objective) or prepared.table.environment is not None:

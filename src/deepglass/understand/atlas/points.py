@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from deepglass.features.base import Best, Column, take_raw
+from deepglass.features.base import CLASSED, Best, Column, take_raw
 from deepglass.objectives.base import join_best
 from deepglass.run.prepare import Prepared
 from deepglass.understand.atlas.space import Space
@@ -18,13 +18,13 @@ from deepglass.understand.atlas.space import Space
 MOST = 60_000  # points
 SECONDS = 0.75  # that training rows may take
 CHUNK, BATCH = 2_048, 128  # rows that are encoded at once, and seen: of more the maps leave the caches
-ANSWERED = ("category", "binary", "number")  # kinds whose answers colour the map
+ANSWERED = (*CLASSED, "number")  # kinds whose answers colour the map
 CONTENT = {"image": 4_000, "text": 2_000, "audio": 400}  # points of which the report says what they are, by input kind
 ROWS = 3_000  # where rows are values alone
 TESTED = 2 / 3  # of them, the share of test rows
 
 
-class TestRows(NamedTuple):
+class Tested(NamedTuple):
     """What was answered to the test rows, and where they lie, if that was seen meanwhile.
 
     Args:
@@ -35,7 +35,7 @@ class TestRows(NamedTuple):
     points: np.ndarray | None = None
 
 
-UNSEEN = TestRows({})
+UNSEEN = Tested({})
 
 
 @dataclass
@@ -66,7 +66,7 @@ class Points:
 
 
 def points_of(
-    space: Space, prepared: Prepared, device: str, tested: TestRows = UNSEEN, seconds: float = SECONDS
+    space: Space, prepared: Prepared, device: str, tested: Tested = UNSEEN, seconds: float = SECONDS
 ) -> Points:
     """Look at the rows of the map.
 
@@ -116,7 +116,7 @@ class _Seen:
                     self.best.setdefault(feature.name, []).append(answers[feature.name].best())
         self._add(rows, keep)
 
-    def know(self, rows: np.ndarray, keep: int, tested: TestRows, places: np.ndarray) -> None:
+    def know(self, rows: np.ndarray, keep: int, tested: Tested, places: np.ndarray) -> None:
         """Rows that were looked at before, at these places among them."""
         assert tested.points is not None
         self.points.append(tested.points[places])

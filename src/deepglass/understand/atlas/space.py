@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -38,34 +38,28 @@ class Space:
 
     def look(self, batch: Batch) -> tuple[Tensor, dict[str, Answer]]:
         """Points (B, D) float32 and the answers, none where they were not asked for."""
-        heard: list[Tensor] = []
-        hook = self.module.register_forward_hook(_hear(heard, len(batch))) if self.module is not None else None
-        try:
-            with torch.inference_mode():
-                seen: Any = self.objective.predict(batch) if self.answers else None
-                if self.module is not None and not heard:
-                    self.objective.look(batch)
-        finally:
-            if hook is not None:
-                hook.remove()
-        if heard:
-            return heard[0], seen or {}
+        B = len(batch)
+        with self.overhearing() as heard, torch.inference_mode():
+            seen: Any = self.objective.predict(batch) if self.answers else None
+            if self.module is not None and all(len(vectors) % B for vectors in heard):
+                self.objective.look(batch)
+        found = next((vectors for vectors in heard if len(vectors) % B == 0), None)
+        if found is not None:
+            return found.reshape(B, -1), seen or {}  # an ensemble's members side by side
         with torch.inference_mode():
             return self.objective.embed(batch).float(), seen or {}
 
     @contextmanager
     def overhearing(self) -> Iterator[list[Tensor]]:
-        """The points (B, D) of the batches that are answered meanwhile; none of a space that has no layer."""
+        """The vectors (n, D) that the layer gives meanwhile; none of a space that has no layer."""
         heard: list[Tensor] = []
-        if self.module is None or self.objective.own_network or self.objective.generates:
+        if self.module is None:
             yield heard
             return
-        members = self.objective.network.members
 
         def hear(_: nn.Module, __: object, out: object) -> None:
-            vectors = _vectors(out)
-            if vectors is not None and len(vectors) % members == 0:
-                heard.append(vectors.reshape(len(vectors) // members, -1))
+            if (vectors := _vectors(out)) is not None:
+                heard.append(vectors)
 
         hook = self.module.register_forward_hook(hear)
         try:
@@ -82,21 +76,6 @@ def layer_of(objective: Objective, name: str) -> nn.Module:
         shown = ", ".join([n for n in modules if n.count(".") <= 2][:LAYERS])
         raise SpecError("unknown-name", f"--layer: no layer {name!r}{near_miss(name, modules)}; there are {shown}, ...")
     return modules[name]
-
-
-def _hear(heard: list[Tensor], rows: int) -> Callable[[nn.Module, object, object], None]:
-    def hear(_: nn.Module, __: object, out: object) -> None:
-        point = _pooled(out, rows)
-        if point is not None and not heard:
-            heard.append(point)
-
-    return hear
-
-
-def _pooled(out: object, rows: int) -> Tensor | None:
-    """One vector a row (B, D), an ensemble's members side by side."""
-    vectors = _vectors(out)
-    return None if vectors is None or len(vectors) % rows else vectors.reshape(rows, -1)
 
 
 def _vectors(out: object) -> Tensor | None:
