@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -150,6 +150,7 @@ def test_parallel_texts_of_unequal_length(tmp_path: Path) -> None:
         max_size=12,
     )
 )
+@example(pieces=["\t\n"] * 5 + ['"', "\n", "a"])
 def test_rows_of_a_plain_text_are_the_text(tmp_path: Path, pieces: list[str]) -> None:
     text = "An opening of words without a table\n" + "".join(pieces)
     try:
