@@ -21,7 +21,7 @@ from torch import Tensor
 
 from deepglass.data.augment import Augment
 from deepglass.data.batches import Batch
-from deepglass.data.mixing import mixup
+from deepglass.data.mixup import mixup
 from deepglass.nn.tokens import Field
 
 try:

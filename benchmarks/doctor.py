@@ -25,8 +25,8 @@ import polars as pl
 
 import deepglass
 from deepglass.data.sources import read
-from deepglass.run.margins import margins_over
-from deepglass.understand.doctor.labels import label_errors
+from deepglass.doctor.labels import label_errors
+from deepglass.run.callbacks.margins import margins_over
 
 DATA = Path(os.environ.get("DEEPGLASS_DATA", "../shared/data"))
 ROWS, SHARE = 10_000, 0.05

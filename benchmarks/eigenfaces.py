@@ -23,7 +23,7 @@ from sklearn.decomposition import PCA
 from deepglass import metrics
 from deepglass.features.identity import Identity
 from deepglass.features.image import Image
-from deepglass.run.prepare import stored
+from deepglass.run.reload import stored
 from deepglass.run.run import Run
 
 COMPONENTS = (5, 10, 20, 40, 80, 120)

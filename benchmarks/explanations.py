@@ -18,10 +18,10 @@ import numpy as np
 import torch
 
 import deepglass
-from deepglass.run.prepare import stored
-from deepglass.understand.explain.explaining import Explainer
-from deepglass.understand.explain.nearest import known_rows
-from deepglass.understand.explain.reason import Reason
+from deepglass.explain.explainer import Explainer
+from deepglass.explain.nearest import known_rows
+from deepglass.explain.reason import Reason
+from deepglass.run.reload import stored
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

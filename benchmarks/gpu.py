@@ -26,9 +26,9 @@ from deepglass.features.category import Category
 from deepglass.features.image import Image
 from deepglass.features.number import Number
 from deepglass.networks.trunks.base import TRUNKS
-from deepglass.run.fit import build
-from deepglass.run.planning import make_plan
-from deepglass.run.spec import Spec
+from deepglass.run.build import build
+from deepglass.spec.spec import Spec
+from deepglass.training.planning import make_plan
 from deepglass.training.trainer import Trainer
 
 CASES = {  # trunk, rows a batch, side of the pictures (None: a table), settings

@@ -25,10 +25,10 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import deepglass
+from deepglass.baselines.flatten import flatten
 from deepglass.data.sources import read
-from deepglass.run.prepare import prepare
-from deepglass.run.spec import Spec
-from deepglass.understand.baselines.flatten import flatten
+from deepglass.prepare.prepare import prepare
+from deepglass.spec.spec import Spec
 
 ROOT = Path(__file__).parent.parent
 DATA = os.environ.setdefault("DEEPGLASS_DATA", str(ROOT.parent / "shared" / "data"))

@@ -16,7 +16,7 @@ import numpy as np
 
 import deepglass
 from deepglass.data.sources import read
-from deepglass.run.sheets import sheets
+from deepglass.run.callbacks.sample_history import sheets
 
 OUT = Path(__file__).parent.parent / "docs" / "learning" / "points.svg"
 SETS = ("ring", "moons", "spirals")

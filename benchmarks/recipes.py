@@ -21,7 +21,7 @@ from statistics import mean
 import torch
 from fresh import ROOT, train
 
-from deepglass.run import recipes
+from deepglass.spec import recipes
 
 RESULTS = ROOT / "docs" / "recipes.json"
 PAGE = ROOT / "docs" / "recipes.md"

@@ -35,18 +35,18 @@ SETS: tuple[tuple[str, int, list[str]], ...] = (
 )
 PARTS = {  # part -> the function that it is, where it is called
     "data": ("deepglass.api", "_learned_from"),
-    "slices": ("deepglass.understand.gather", "cut_up"),
+    "slices": ("deepglass.report.gather", "cut_up"),
     "answers": ("deepglass.objectives.supervised", "Supervised.evaluate"),
-    "outputs": ("deepglass.understand.gather", "output_told"),
-    "reasons": ("deepglass.understand.gather", "reasons_told"),
-    "findings": ("deepglass.understand.gather", "findings_of"),
-    "filters": ("deepglass.understand.gather", "_filters"),
-    "looking": ("deepglass.understand.gather", "looked_at"),
-    "map": ("deepglass.understand.gather", "map_of"),
-    "boundary": ("deepglass.understand.inside.inside", "boundaries"),
-    "example": ("deepglass.understand.inside.inside", "example_of"),
-    "visions": ("deepglass.understand.inside.inside", "visions_of"),
-    "page": ("deepglass.understand.after", "write_report"),
+    "outputs": ("deepglass.report.gather", "output_told"),
+    "reasons": ("deepglass.report.gather", "reasons_told"),
+    "findings": ("deepglass.report.gather", "findings_of"),
+    "filters": ("deepglass.report.gather", "_filters"),
+    "looking": ("deepglass.report.gather", "looked_at"),
+    "map": ("deepglass.report.gather", "map_of"),
+    "boundary": ("deepglass.introspect.introspect", "boundaries"),
+    "example": ("deepglass.introspect.introspect", "example_of"),
+    "visions": ("deepglass.introspect.introspect", "visions_of"),
+    "page": ("deepglass.report.after_training", "write_report"),
 }
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from deepglass import detection
-from deepglass.detection import Boxes, Detections
+from deepglass.metrics import detection
+from deepglass.metrics.detection import Boxes, Detections
 
 SQUARE = np.array([0.0, 0.0, 10.0, 10.0])
 

@@ -21,8 +21,8 @@ from sklearn.datasets import load_digits
 
 import deepglass
 from deepglass.errors import SourceError, SpecError
-from deepglass.run.prepare import stored
-from deepglass.run.relabel import Mend, Origin, read_labels, write_labels
+from deepglass.prepare.label_corrections import Mend, Origin, read_labels, write_labels
+from deepglass.run.reload import stored
 from deepglass.serve.label import label_app
 from deepglass.serve.queue import Queue
 

@@ -8,7 +8,9 @@ The public names are loaded when they are first used, so that `import deepglass`
 
 import gc
 import os
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
     from deepglass.networks.network import Network
     from deepglass.objectives.base import Loss, Objective
     from deepglass.run.run import Run
-    from deepglass.run.spec import Spec
     from deepglass.sklearn import DeepglassClassifier, DeepglassRegressor
+    from deepglass.spec.spec import Spec
     from deepglass.training.plan import Plan
     from deepglass.training.trainer import Trainer
 
@@ -52,7 +54,7 @@ _HOMES = {
     "embed": "deepglass.api",
     "generates_text": "deepglass.api",
     "Run": "deepglass.run.run",
-    "Spec": "deepglass.run.spec",
+    "Spec": "deepglass.spec.spec",
     "Table": "deepglass.data.table",
     "Feature": "deepglass.features.base",
     "Column": "deepglass.features.base",
@@ -67,8 +69,8 @@ _HOMES = {
     "DeepglassError": "deepglass.errors",
     "UserError": "deepglass.errors",
     "listing": "deepglass.catalogue",
-    "write_answers": "deepglass.run.answers",
-    "write_texts": "deepglass.run.answers",
+    "write_answers": "deepglass.run.write_predictions",
+    "write_texts": "deepglass.run.write_predictions",
     "write_vectors": "deepglass.run.embedding",
     "check_ending": "deepglass.run.embedding",
     "show": "deepglass.cli.show",
@@ -123,3 +125,17 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])
+
+
+class _Package(ModuleType):
+    """`deepglass.report` and `deepglass.explain` are functions, although folders have the same names.
+
+    Importing a submodule binds it to its package; names of public functions stay theirs.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in _HOMES or not isinstance(value, ModuleType):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

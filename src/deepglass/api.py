@@ -5,42 +5,44 @@ from __future__ import annotations
 import time as clock
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from deepglass.doctor import findings as found
+from deepglass.doctor.fixes import mended
+from deepglass.doctor.inspect import Inspection, inspect_table
 from deepglass.errors import SourceError, SpecError
+from deepglass.explain.explain import explained
+from deepglass.explain.explainer import explainable
+from deepglass.explain.nearest import Known, known_rows
 from deepglass.features.identity import Verdict
+from deepglass.introspect.boundary import pair_of
+from deepglass.labelling.candidates import asked
+from deepglass.labelling.ranking import asked_about, questions
 from deepglass.objectives.next_token import NextToken
+from deepglass.prepare.prepare import Prepared, prepare
+from deepglass.prepare.sources import read_source
+from deepglass.prepare.write_spec import commented_spec
+from deepglass.projection.points import Tested
+from deepglass.projection.projection import Wish, check_wish
+from deepglass.report.after_training import add_baselines, add_report
 from deepglass.run import fit
-from deepglass.run.asked import asked
+from deepglass.run.callbacks.margins import margins_over
+from deepglass.run.callbacks.sample_history import draw
+from deepglass.run.cross_validation import fold_specs, is_many, summarise
 from deepglass.run.embedding import Embedded
 from deepglass.run.embedding import embed as embedded
 from deepglass.run.folder import Folder
-from deepglass.run.folds import fold_specs, is_many, summarise
-from deepglass.run.margins import margins_over
+from deepglass.run.generate import stream
 from deepglass.run.predictor import Answers, Rows
-from deepglass.run.prepare import Prepared, prepare, stored
+from deepglass.run.reload import stored
 from deepglass.run.run import Run, side_by_side
-from deepglass.run.sheets import draw
-from deepglass.run.sources import read_source
-from deepglass.run.spec import DataSpec, Spec
-from deepglass.run.starting import like_start
-from deepglass.run.words import spec_of
-from deepglass.run.writing import stream
+from deepglass.run.warm_start import like_start, taken_over
 from deepglass.serve.queue import Queue
-from deepglass.training.events import Listener
-from deepglass.understand.after import add_baselines, add_report
-from deepglass.understand.atlas.atlas import Wish, check_wish
-from deepglass.understand.atlas.points import Tested
-from deepglass.understand.doctor import found
-from deepglass.understand.doctor.fixes import mended
-from deepglass.understand.explain.explain import explained
-from deepglass.understand.explain.explaining import explainable
-from deepglass.understand.explain.nearest import Known, known_rows
-from deepglass.understand.inside.boundary import pair_of
-from deepglass.understand.inspect import Inspection, inspect_table
-from deepglass.understand.labelling import asked_about, questions
-from deepglass.understand.new import commented_spec
+from deepglass.spec.overrides import spec_of
+from deepglass.spec.spec import DataSpec, Spec
+from deepglass.training.callbacks import Listener
 
 
 def train(
@@ -75,7 +77,8 @@ def train(
     spec = mended(spec)
     if not is_many(spec):
         return _train_one(spec, path, force, listeners, baselines, started)
-    fit.check(fold_specs(spec)[0], prepare(fold_specs(spec)[0]))
+    first = fold_specs(spec)[0]
+    fit.check(first, prepare(first, partial(taken_over, first)))
     folder = Folder.make(path, force)
     folder.store_spec(spec)
     return _train_folds(spec, folder, listeners, baselines, started)
@@ -316,7 +319,7 @@ def _train_one(
     spec: Spec, path: Path, force: bool, listeners: Sequence[Listener], baselines: bool, started: float
 ) -> Run:
     spec = like_start(spec, path)
-    prepared = prepare(spec)
+    prepared = prepare(spec, partial(taken_over, spec))
     spec = fit.settle(spec, prepared.inputs, prepared.outputs, len(prepared.rows("train")))
     fit.check(spec, prepared)
     for listener in listeners:

@@ -7,13 +7,14 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from deepglass.data.sources import bundled, made, named
+from deepglass.data.sources import bundled, named
+from deepglass.data.sources import synthetic as made
 from deepglass.features.base import FEATURES
 from deepglass.networks.trunks.base import TRUNKS
 from deepglass.nn.activations import ACTIVATIONS
 from deepglass.objectives.base import OBJECTIVES
 from deepglass.registry import Registry
-from deepglass.run import recipes
+from deepglass.spec import recipes
 from deepglass.training.optimizers import OPTIMIZERS
 from deepglass.training.schedules import SCHEDULES
 

@@ -32,11 +32,11 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
 from deepglass.api import train
-from deepglass.calibration import apply_temperature
 from deepglass.data.sources import read
 from deepglass.data.table import Table
 from deepglass.errors import UserError
 from deepglass.features.base import Best, Raw
+from deepglass.metrics.calibration import apply_temperature
 from deepglass.run.folder import Folder
 from deepglass.run.predictor import Predictor
 from deepglass.run.run import Run

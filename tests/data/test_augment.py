@@ -9,7 +9,7 @@ from deepglass.config import construct
 from deepglass.data.augment import Augment, Warp, chances, sided, turns, warp, words
 from deepglass.data.augment_pixels import colour, erase
 from deepglass.data.batches import Batch
-from deepglass.data.mixing import beta, mixup
+from deepglass.data.mixup import beta, mixup
 from deepglass.errors import SpecError
 from deepglass.nn.tokens import Field
 

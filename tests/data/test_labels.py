@@ -9,11 +9,11 @@ import polars as pl
 import pytest
 
 import deepglass
-from deepglass.data.labels import KeepLabels
+from deepglass.data.label_budget import KeepLabels
 from deepglass.data.missing import blanked, missing, nothing_like
 from deepglass.errors import SpecError
-from deepglass.run.prepare import Prepared, prepare
-from deepglass.run.words import spec_of
+from deepglass.prepare.prepare import Prepared, prepare
+from deepglass.spec.overrides import spec_of
 
 N = 200
 SPLIT = np.repeat(["train", "valid", "test"], [140, 20, 40])

@@ -17,9 +17,9 @@ from PIL import Image
 from deepglass.data.sources import SourceOptions, read
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
-from deepglass.run.columns import settle
-from deepglass.run.prepare import divided
-from deepglass.run.spec import DataSpec, Spec
+from deepglass.prepare.columns import settle
+from deepglass.prepare.prepare import divided
+from deepglass.spec.spec import DataSpec, Spec
 
 
 def write(path: Path, text: str | bytes, encoding: str = "utf-8") -> Path:

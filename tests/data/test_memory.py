@@ -9,7 +9,7 @@ import pytest
 
 import deepglass
 from deepglass.data.sources import read
-from deepglass.data.sources.memory import SYMBOLS
+from deepglass.data.sources.memory_tasks import SYMBOLS
 from deepglass.errors import SourceError
 
 

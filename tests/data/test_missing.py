@@ -8,8 +8,8 @@ import pytest
 
 import deepglass
 from deepglass.data.missing import missing
-from deepglass.run.prepare import prepare
-from deepglass.run.words import spec_of
+from deepglass.prepare.prepare import prepare
+from deepglass.spec.overrides import spec_of
 
 
 @pytest.mark.parametrize(

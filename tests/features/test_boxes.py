@@ -16,13 +16,13 @@ from deepglass.errors import SourceError, SpecError
 from deepglass.features.base import Column
 from deepglass.features.boxes import Boxes
 from deepglass.features.image import Image
+from deepglass.hyperparameters import TrainingDefaults
 from deepglass.networks.network import Network
-from deepglass.networks.trunks.base import Recipe
 from deepglass.nn.tokens import Field
 from deepglass.nn.warp import Warp
-from deepglass.run.columns import settle
-from deepglass.run.spec import Spec, TrainingSpec
-from deepglass.run.varying import change_for
+from deepglass.prepare.columns import settle
+from deepglass.spec.spec import Spec, TrainingSpec
+from deepglass.training.augmentation import change_for
 
 SIDES = ("left", "top", "right", "bottom")
 BOX = pl.List(pl.Struct({"label": pl.String, **dict.fromkeys(SIDES, pl.Float64)}))
@@ -195,7 +195,7 @@ def test_pictures_are_larger_where_boxes_are_asked_for() -> None:
 
 def test_pictures_with_boxes_are_cropped_and_never_repeat_their_border() -> None:
     picture = Image(name="image").fit([scenes(4).columns["image"]])
-    change = change_for(TrainingSpec(), Recipe(augment=True), [picture], [_fitted()], epochs=50)
+    change = change_for(TrainingSpec(), TrainingDefaults(augment=True), [picture], [_fitted()], epochs=50)
     assert change is not None
     augment = change.changes["image"]
     assert augment.crop > 0

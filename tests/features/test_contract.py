@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from deepglass.features.base import FEATURES, Column, Feature, Raw, from_state, recognise, take_raw
-from deepglass.nn.search import Stepwise, Written
+from deepglass.nn.decoding import Stepwise, Written
 from deepglass.nn.tokens import Field, Tokens
 
 DIM = 8

@@ -10,10 +10,10 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from torch import nn
 
 from deepglass import metrics
-from deepglass.calibration import fit_logistic
 from deepglass.errors import SourceError, SpecError
 from deepglass.features.base import Column
 from deepglass.features.identity import Identity
+from deepglass.metrics.calibration import fit_logistic
 from deepglass.nn.metric_learning import arcface, triplet
 from deepglass.nn.tokens import Field, Tokens
 

@@ -14,7 +14,7 @@ import torch
 from PIL import Image as Pillow
 
 from deepglass.errors import SourceError, SpecError
-from deepglass.features._pictures import check, picture_size
+from deepglass.features._images import check, picture_size
 from deepglass.features.base import Media, from_state
 from deepglass.features.image import Image
 from deepglass.nn.tokens import Field

@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 
 from deepglass import metrics
 from deepglass.errors import SourceError, SpecError
-from deepglass.features._dense import pack, unpack, unpacked
+from deepglass.features._dense_outputs import pack, unpack, unpacked
 from deepglass.features.base import Column, Media
 from deepglass.features.image import Image
 from deepglass.features.mask import Mask

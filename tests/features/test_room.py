@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from deepglass.features._room import free_memory, room
+from deepglass.features._allocate import free_memory, room
 
 
 def test_what_fits_lies_in_memory_and_what_does_not_in_a_file():

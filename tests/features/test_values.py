@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepglass.features._values import _keys_at_once, as_keys, to_codes, unseen
+from deepglass.features._value_keys import _keys_at_once, as_keys, to_codes, unseen
 
 TEXTS = st.one_of(
     st.none(), st.sampled_from([" 3", "3.0", "yes", "No", "TRUE", "NA", "?", "", "x"]), st.text(max_size=6)

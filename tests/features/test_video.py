@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 
 import deepglass
 from deepglass.data.sources import read
-from deepglass.data.sources.made import moving_digits
+from deepglass.data.sources.synthetic import moving_digits
 from deepglass.errors import MissingExtra, SourceError, SpecError
 from deepglass.features._frames import spread
 from deepglass.features.base import Media, from_state, recognise

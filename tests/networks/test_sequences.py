@@ -10,7 +10,7 @@ from deepglass.config import construct
 from deepglass.errors import SpecError
 from deepglass.networks.trunks.bag import Bag
 from deepglass.networks.trunks.base import TRUNKS, Trunk
-from deepglass.nn.sequences import waves
+from deepglass.nn.token_ops import waves
 from deepglass.nn.tokens import Tokens, TokenShape, pool
 
 ORDERED = ["gru", "lstm", "rnn", "tcn", "transformer"]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from deepglass import detection
 from deepglass.data.augment import Augment
+from deepglass.metrics import detection
 from deepglass.nn import boxes as shapes
 from deepglass.nn import detect
 from deepglass.nn.detect import DetectHead

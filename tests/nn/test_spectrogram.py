@@ -8,9 +8,9 @@ import torch
 from torch.nn import functional as F
 
 from deepglass.features.audio import Audio
+from deepglass.mel import log_mel
 from deepglass.nn.audio import AudioEncoder, SoundAugment
 from deepglass.nn.tokens import Field, pool
-from deepglass.spectra import log_mel
 
 RATE, LENGTHS = 8_000, (4_000, 2_345, 90, 0)  # the last but one is shorter than a window, the last is missing
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from deepglass.nn.search import State, Stepwise, choose, sample, search
+from deepglass.nn.decoding import State, Stepwise, choose, sample, search
+from deepglass.nn.sequence_decoders import RecurrentWriter, TransformerWriter
 from deepglass.nn.tokens import Field, Tokens
-from deepglass.nn.writers import RecurrentWriter, TransformerWriter
 
 V, END, LENGTH = 7, 1, 6
 

@@ -15,7 +15,7 @@ from deepglass.data.environments import Environments
 from deepglass.data.sources import read
 from deepglass.nn.agents import Moments, advantages
 from deepglass.objectives._agents import Agent
-from deepglass.run import recipes
+from deepglass.spec import recipes
 
 pytest.importorskip("gymnasium")
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image as Pillow
 
 from deepglass.errors import SpecError
-from deepglass.run.answers import write_answers
+from deepglass.run.write_predictions import write_answers
 
 MASK = {"mask": {"value": {"size": [2, 3], "runs": [[7, 4], [0, 2]]}, "confidence": 0.9, "shares": {"road": 0.67}}}
 BOXES = {"boxes": {"value": [{"label": "cell", "left": 1.0, "top": 2.0, "right": 3.0, "bottom": 4.0}]}}

@@ -11,7 +11,7 @@ from PIL import Image as Pillow
 
 import deepglass
 from deepglass.data.table import Table
-from deepglass.features._dense import unpack, unpacked
+from deepglass.features._dense_outputs import unpack, unpacked
 from deepglass.features.base import Media
 
 

@@ -19,7 +19,7 @@ from conftest import Command
 import deepglass
 from deepglass.errors import SpecError
 from deepglass.features.category import Category
-from deepglass.objectives._drawn import compared, remarks
+from deepglass.objectives._sample_quality import compared, remarks
 
 STEPS = 400
 CENTRES = {"east": (2.0, 0.0), "north": (0.0, 2.0), "west": (-2.0, 0.0)}

@@ -12,9 +12,9 @@ import pytest
 import deepglass
 from deepglass.data.sources import read
 from deepglass.run import fit
-from deepglass.run.margins import FILE, margins_of, margins_over
+from deepglass.run.callbacks.margins import FILE, margins_of, margins_over
 from deepglass.run.run import Run
-from deepglass.training.events import Listener, Record
+from deepglass.training.callbacks import Listener, Record
 
 WRONG = np.arange(0, 300, 20)
 

@@ -16,7 +16,7 @@ import torch
 
 import deepglass
 from deepglass.objectives.base import OBJECTIVES
-from deepglass.training.events import Listener, Record
+from deepglass.training.callbacks import Listener, Record
 
 STEPS, KILLED = 8, 5
 SMALL = {"trunk": "mlp", "members": 1, "depth": 1, "width": 16}

@@ -5,8 +5,8 @@ import yaml
 
 from deepglass.catalogue import listing
 from deepglass.errors import SpecError
-from deepglass.run import recipes
-from deepglass.run.spec import Spec
+from deepglass.spec import recipes
+from deepglass.spec.spec import Spec
 
 
 @pytest.mark.parametrize("name", recipes.names())

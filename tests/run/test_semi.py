@@ -14,8 +14,8 @@ import deepglass
 from deepglass.objectives._semi import SemiSupervised
 from deepglass.objectives.fixmatch import _Sureness
 from deepglass.objectives.pseudo_label import _Curriculum
-from deepglass.run.guesses import read_guesses
-from deepglass.training.events import Listener, Record
+from deepglass.run.callbacks.pseudo_label_history import read_guesses
+from deepglass.training.callbacks import Listener, Record
 
 SMALL = {"trunk": "mlp", "members": 2, "depth": 2, "width": 96}
 FEW = {"keep_labels": {"per_class": 5}, "split": {"valid": 0.0, "test": 0.4}}

@@ -12,8 +12,8 @@ import yaml
 import deepglass
 from deepglass.config import parse_seconds, parse_value, set_path
 from deepglass.errors import SourceError, SpecError
-from deepglass.run.spec import Spec
-from deepglass.run.words import spec_of
+from deepglass.spec.overrides import spec_of
+from deepglass.spec.spec import Spec
 
 FULL: dict[str, Any] = {
     "data": {

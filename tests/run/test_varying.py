@@ -19,11 +19,11 @@ from deepglass.features.image import Image
 from deepglass.features.number import Number
 from deepglass.features.vector import Vector
 from deepglass.features.video import Video
-from deepglass.networks.trunks.base import PICTURES
+from deepglass.hyperparameters import IMAGE_DEFAULTS
 from deepglass.nn.tokens import Field
 from deepglass.objectives.supervised import Supervised
-from deepglass.run.spec import TrainingSpec
-from deepglass.run.varying import Varied, change_for
+from deepglass.training.augmentation import Varied, change_for
+from deepglass.training.settings import TrainingSpec
 
 ROWS = 64
 
@@ -49,7 +49,7 @@ SPEED = Number(name="speed").fit([numbers(1)])
 
 
 def change(inputs: list[Feature], outputs: list[Feature], augment: Any = True, epochs: float = 10) -> Varied:
-    made = change_for(TrainingSpec(augment=augment), PICTURES, inputs, outputs, epochs)
+    made = change_for(TrainingSpec(augment=augment), IMAGE_DEFAULTS, inputs, outputs, epochs)
     assert isinstance(made, Varied)
     return made
 
@@ -138,7 +138,7 @@ def test_only_what_has_a_middle_can_be_mixed() -> None:
 def test_an_objective_that_takes_one_answer_a_row_refuses_mixed_ones() -> None:
     spec = TrainingSpec(augment={"mixup": 0.2})
     with pytest.raises(SpecError, match=r"training.augment.mixup: this objective takes one answer"):
-        change_for(spec, PICTURES, [camera("photo")], [SPEED], 10, mixes=False)
+        change_for(spec, IMAGE_DEFAULTS, [camera("photo")], [SPEED], 10, mixes=False)
 
 
 def test_the_frames_of_a_video_are_varied() -> None:

@@ -15,9 +15,9 @@ from deepglass.data.batches import Batch, Dataset
 from deepglass.errors import TrainingError
 from deepglass.features.base import Column
 from deepglass.objectives.base import Evaluation, Loss, Objective
+from deepglass.training.callbacks import Listener, Record
 from deepglass.training.checkpoint import Checkpoints, weights_sha256
 from deepglass.training.clock import Clock
-from deepglass.training.events import Listener, Record
 from deepglass.training.plan import Costs, Plan, Replan, fit_to_budget
 from deepglass.training.trainer import Trainer
 

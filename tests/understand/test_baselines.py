@@ -8,10 +8,10 @@ import pytest
 from scipy import sparse
 from sklearn import datasets
 
+from deepglass.baselines.flatten import flatten
+from deepglass.baselines.simple import _FEWEST_ROWS, _boosting_size, baselines
 from deepglass.data.table import Table
 from deepglass.features.base import FEATURES, Feature
-from deepglass.understand.baselines.flatten import flatten
-from deepglass.understand.baselines.simple import _FEWEST_ROWS, _boosting_size, baselines
 
 
 def halves(columns: Mapping, test_rows: int) -> tuple[Table, Table]:

@@ -13,8 +13,8 @@ from conftest import Command
 from PIL import Image as Pillow
 
 import deepglass
+from deepglass.doctor.base import Finding
 from deepglass.errors import SpecError
-from deepglass.understand.doctor.base import Finding
 
 
 def clean(rows: int = 400, seed: int = 0) -> pl.DataFrame:

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 import deepglass
-from deepglass.understand.doctor.apart import told_apart
-from deepglass.understand.doctor.base import Finding
+from deepglass.doctor.base import Finding
+from deepglass.doctor.two_sample_test import told_apart
 
 
 def drift(train: Path, test: Path) -> Finding | None:

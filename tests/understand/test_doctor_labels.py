@@ -10,8 +10,8 @@ import pytest
 
 import deepglass
 from deepglass.data.sources import read
+from deepglass.doctor.labels import LabelError, label_errors, suspects, worth_labelling
 from deepglass.run.run import Run
-from deepglass.understand.doctor.labels import LabelError, label_errors, suspects, worth_labelling
 
 
 class Made(NamedTuple):

@@ -15,18 +15,18 @@ from torch import Tensor
 
 import deepglass
 from deepglass.errors import SpecError
+from deepglass.explain import shapley
+from deepglass.explain.aggregate import brightest, words_in
+from deepglass.explain.checks import curves, rank_correlation
+from deepglass.explain.explainer import Explainer
+from deepglass.explain.files import over, strength_of
+from deepglass.explain.nearest import known_rows
+from deepglass.explain.sound import regions, remaining, telling
+from deepglass.explain.targets import grouped, log_odds
 from deepglass.features.text import Text
+from deepglass.mel import Frames
 from deepglass.nn.tokens import Field
-from deepglass.run.prepare import stored
-from deepglass.spectra import Frames
-from deepglass.understand.explain import shapley
-from deepglass.understand.explain.checks import curves, rank_correlation
-from deepglass.understand.explain.explaining import Explainer
-from deepglass.understand.explain.files import over, strength_of
-from deepglass.understand.explain.nearest import known_rows
-from deepglass.understand.explain.parts import brightest, words_in
-from deepglass.understand.explain.questions import grouped, log_odds
-from deepglass.understand.explain.sound import regions, remaining, telling
+from deepglass.run.reload import stored
 
 COLUMNS = tuple("abcdefghij")
 

@@ -14,8 +14,8 @@ import pytest
 from conftest import Command
 
 import deepglass
+from deepglass.explain.explainer import Explainer
 from deepglass.run.run import Run
-from deepglass.understand.explain.explaining import Explainer
 
 WORDS = ("river", "stone", "green", "walks", "under", "seven", "light", "paper", "house", "quick")
 

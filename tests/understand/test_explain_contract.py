@@ -15,12 +15,12 @@ import pytest
 import torch
 
 from deepglass.errors import SpecError
-from deepglass.run.fit import build
+from deepglass.explain.explain import explained
+from deepglass.explain.nearest import Known, known_rows
+from deepglass.prepare.prepare import prepare
+from deepglass.run.build import build
 from deepglass.run.predictor import Predictor
-from deepglass.run.prepare import prepare
-from deepglass.run.words import spec_of
-from deepglass.understand.explain.explain import explained
-from deepglass.understand.explain.nearest import Known, known_rows
+from deepglass.spec.overrides import spec_of
 
 ROWS = 24
 RANDOM = np.random.default_rng(0)

@@ -16,18 +16,19 @@ import deepglass as dg
 from deepglass.api import spec_of
 from deepglass.data.batches import Dataset
 from deepglass.errors import SpecError
-from deepglass.run.activity import Activity
-from deepglass.run.fit import build
-from deepglass.run.grounds import moments_of
-from deepglass.run.health import Moment, alarms
-from deepglass.run.planes import SIDE
-from deepglass.run.prepare import prepare, stored
-from deepglass.run.watching import names_of
-from deepglass.training.events import Listener
+from deepglass.introspect.example import example_of, heard
+from deepglass.prepare.prepare import prepare
+from deepglass.report.facts import DataFacts, Facts, Histogram, Layer
+from deepglass.report.sections import network
+from deepglass.run.build import build
+from deepglass.run.callbacks.alarms import Moment, alarms
+from deepglass.run.callbacks.boundary_history import moments_of
+from deepglass.run.callbacks.diagnostics import names_of
+from deepglass.run.callbacks.planes import SIDE
+from deepglass.run.callbacks.unit_activity import Activity
+from deepglass.run.reload import stored
+from deepglass.training.callbacks import Listener
 from deepglass.training.plan import Plan
-from deepglass.understand.inside.example import example_of, heard
-from deepglass.understand.report.facts import DataFacts, Facts, Histogram, Layer
-from deepglass.understand.report.panels import network
 
 SMALL = {"trunk": "mlp", "width": 24, "members": 1, "dropout": 0.0}
 

@@ -17,12 +17,12 @@ from test_report import base, checked, class_output
 
 import deepglass
 from deepglass.features.text import Text
-from deepglass.spectra import Frames
-from deepglass.understand.attention import _words_of
-from deepglass.understand.report.panels.sounds import _BYTES
-from deepglass.understand.report.sound_facts import Heard
-from deepglass.understand.report.text_facts import Looked, Read
-from deepglass.understand.sight.sounds import spectrogram, wave_of
+from deepglass.introspect.attention import _words_of
+from deepglass.mel import Frames
+from deepglass.report.audio_facts import Heard
+from deepglass.report.facts_of.audio import spectrogram, wave_of
+from deepglass.report.sections.audio import _BYTES
+from deepglass.report.text_facts import Looked, Read
 
 EVIL = '<script>alert("1")</script>&\''
 RATE = 8_000

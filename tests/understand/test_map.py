@@ -16,10 +16,10 @@ from sklearn.decomposition import PCA
 
 import deepglass
 from deepglass.errors import MissingExtra, SpecError
-from deepglass.run.course import course_of
-from deepglass.run.principal import principal
+from deepglass.nn.pca import principal
+from deepglass.projection.projection import nearest
+from deepglass.run.callbacks.embedding_history import course_of
 from deepglass.run.run import Run
-from deepglass.understand.atlas.atlas import nearest
 
 
 def frame(rows: int = 240) -> pl.DataFrame:
@@ -154,7 +154,7 @@ def test_layouts_that_are_not_there_are_refused(run: Run, monkeypatch: pytest.Mo
 
 def test_followed_rows_change_no_weights(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = torch.get_rng_state()
-    monkeypatch.setattr("deepglass.run.course.Course._keep", lambda *_: None)
+    monkeypatch.setattr("deepglass.run.callbacks.embedding_history.Course._keep", lambda *_: None)
     again = deepglass.train(frame(), "kind", out=tmp_path / "run", steps=30, baselines=False, seed=0)
     torch.set_rng_state(before)
     assert not course_of(again.path)

@@ -20,11 +20,12 @@ from chromium import Chromium, Page
 from PIL import Image as Pillow
 
 import deepglass
-from deepglass.understand import after, written
-from deepglass.understand.explain import telling
-from deepglass.understand.inside import visions
-from deepglass.understand.report.facts import Facts
-from deepglass.understand.report.write import render
+from deepglass.introspect import feature_visualization as visions
+from deepglass.report import after_training as after
+from deepglass.report.facts import Facts
+from deepglass.report.facts_of import explanations as telling
+from deepglass.report.facts_of import language_model as written
+from deepglass.report.write import render
 
 MARK = "Zwiebelfisch"
 LARGEST = 10_000_000  # bytes of a report

@@ -12,12 +12,15 @@ import pytest
 import torch
 from torch import nn
 
+from deepglass import formatting as numerals
 from deepglass.data.table import Note, Skipped
 from deepglass.errors import StorageError
 from deepglass.features.base import Metric
-from deepglass.understand.report import measure, numerals, write_report
-from deepglass.understand.report.charts.axes import axis
-from deepglass.understand.report.facts import (
+from deepglass.introspect.layers import trace
+from deepglass.metrics import summaries as measure
+from deepglass.report import write_report
+from deepglass.report.charts.axes import axis
+from deepglass.report.facts import (
     ColumnFacts,
     DataFacts,
     Evaluation,
@@ -29,8 +32,7 @@ from deepglass.understand.report.facts import (
     Reproduce,
     TopValues,
 )
-from deepglass.understand.report.layers import trace
-from deepglass.understand.report.output_facts import (
+from deepglass.report.output_facts import (
     Baseline,
     Bin,
     ClassFacts,
@@ -40,9 +42,9 @@ from deepglass.understand.report.output_facts import (
     OutputFacts,
     Reliability,
 )
-from deepglass.understand.report.panels.confusion import most_confused
-from deepglass.understand.report.verdict import judge
-from deepglass.understand.report.write import render
+from deepglass.report.sections.confusion import most_confused
+from deepglass.report.verdict import judge
+from deepglass.report.write import render
 
 NAN = float("nan")
 EVIL = '<script>alert("1")</script>&\'\x07\ud800'

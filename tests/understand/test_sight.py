@@ -25,14 +25,13 @@ from deepglass.features.identity import Identity
 from deepglass.features.image import Image
 from deepglass.features.mask import Mask
 from deepglass.features.set import Set
+from deepglass.introspect.filters import looked_for
 from deepglass.networks.network import Network
-from deepglass.run.prepare import Prepared
-from deepglass.run.varying import Varied as Change
-from deepglass.understand.augmented import varied
-from deepglass.understand.filters import looked_for
-from deepglass.understand.report import draw
-from deepglass.understand.report.palette import colour
-from deepglass.understand.report.picture_facts import (
+from deepglass.prepare.prepare import Prepared
+from deepglass.report.facts_of.augmentation import varied
+from deepglass.report.facts_of.cases import Seen
+from deepglass.report.facts_of.kinds import facts_of
+from deepglass.report.image_facts import (
     Box,
     Curves,
     Drawn,
@@ -48,8 +47,9 @@ from deepglass.understand.report.picture_facts import (
     Verification,
     Version,
 )
-from deepglass.understand.sight.cases import Seen
-from deepglass.understand.sight.kinds import facts_of
+from deepglass.training.augmentation import Varied as Change
+from deepglass.web import encode_image as draw
+from deepglass.web.palette import colour
 
 EVIL = '<script>alert("1")</script>&\''
 

@@ -15,21 +15,21 @@ from test_report import EVIL, NAN, base, checked, class_output
 
 import deepglass
 from deepglass.data.sources import read
+from deepglass.doctor.base import Case
+from deepglass.doctor.measures import Measure, measures_of
+from deepglass.doctor.row_scores import judged
+from deepglass.doctor.slice_facts import SliceFacts, Slices
+from deepglass.doctor.slices import cut_up, slices_by, weak_slices
 from deepglass.features.base import Column
 from deepglass.features.binary import Binary
 from deepglass.features.category import Category
 from deepglass.features.set import Set
 from deepglass.features.tags import Tags
 from deepglass.features.text import Text
-from deepglass.run.prepare import settle
+from deepglass.prepare.prepare import settle
+from deepglass.report.output_facts import Figure, Mistake
 from deepglass.run.run import Run
-from deepglass.run.spec import DataSpec, Spec
-from deepglass.understand.doctor.base import Case
-from deepglass.understand.doctor.measured import Measure, measures_of
-from deepglass.understand.judged import judged
-from deepglass.understand.report.output_facts import Figure, Mistake
-from deepglass.understand.report.slice_facts import SliceFacts, Slices
-from deepglass.understand.slices import cut_up, slices_by, weak_slices
+from deepglass.spec.spec import DataSpec, Spec
 
 ROWS = 1500
 

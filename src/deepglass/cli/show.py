@@ -12,14 +12,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table as Grid
 
+from deepglass.doctor.base import Finding
+from deepglass.doctor.inspect import Inspection
 from deepglass.features.identity import Verdict
-from deepglass.run.plain import answer_text, short_figure, short_span
-from deepglass.run.prepare import Prepared
+from deepglass.formatting import answer_text, short_figure, short_span
+from deepglass.prepare.prepare import Prepared
 from deepglass.run.run import Run
-from deepglass.training.events import Listener, Record, total_loss
+from deepglass.training.callbacks import Listener, Record, total_loss
 from deepglass.training.plan import Plan
-from deepglass.understand.doctor.base import Finding
-from deepglass.understand.inspect import Inspection
 
 out = Console(highlight=False, markup=False)  # names of columns may look like markup
 err = Console(stderr=True, highlight=False, markup=False)

@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 from PIL import ImageSequence
 
 from deepglass.errors import MissingExtra, SourceError
-from deepglass.features._pictures import BROKEN, ENDINGS, FORMATS, MAX_PIXELS, decode
+from deepglass.features._images import BROKEN, ENDINGS, FORMATS, MAX_PIXELS, decode
 from deepglass.features.base import Media, Raw
 
 VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ogv", ".wmv")

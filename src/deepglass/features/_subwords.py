@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from deepglass.errors import DeepglassError, SourceError
-from deepglass.features._codecs import END, UNKNOWN, Codes
+from deepglass.features._tokenizers import END, UNKNOWN, Codes
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from deepglass.errors import SourceError
-from deepglass.features._sounds import SOUNDS, as_int16, header_of, read_sound, resampled
+from deepglass.features._audio_files import SOUNDS, as_int16, header_of, read_sound, resampled
 from deepglass.features.base import Column, Feature, Guess, Media, Raw
-from deepglass.spectra import Frames, log_mel
+from deepglass.mel import Frames, log_mel
 
 if TYPE_CHECKING:
     from torch import nn

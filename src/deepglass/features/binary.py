@@ -11,9 +11,8 @@ import numpy as np
 import polars as pl
 
 from deepglass import metrics
-from deepglass.calibration import apply_temperature, best_threshold
 from deepglass.errors import SourceError
-from deepglass.features._values import (
+from deepglass.features._value_keys import (
     ValueType,
     as_keys,
     common_type,
@@ -25,6 +24,7 @@ from deepglass.features._values import (
 )
 from deepglass.features.base import Answer, Best, Calibration, Column, Feature, Guess, Metric, Raw
 from deepglass.features.category import CategoryAnswer, check_classes, class_shares, imbalance, temperature_of
+from deepglass.metrics.calibration import apply_temperature, best_threshold
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -134,13 +134,13 @@ class Binary(Feature):
     @classmethod
     def joint_encoder(cls, features: Sequence[Binary], dim: int) -> nn.Module:
         """One module for several: a `Field` of (B, F) codes to `Tokens` (B, F, dim)."""
-        from deepglass.nn.ends import FieldEncoder
+        from deepglass.nn.encoders_heads import FieldEncoder
         from deepglass.nn.tabular import CategoryEmbedding
 
         return FieldEncoder(CategoryEmbedding([3] * len(features), dim))
 
     def head(self, dim: int) -> nn.Module:
-        from deepglass.nn.ends import LinearHead
+        from deepglass.nn.encoders_heads import LinearHead
 
         return LinearHead(dim, [math.log(self.counts_[1] / self.counts_[0])])
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import polars as pl
 
-from deepglass import detection
 from deepglass.errors import SourceError, SpecError
-from deepglass.features._dense import first_picture
+from deepglass.features._dense_outputs import first_picture
 from deepglass.features.base import Answer, Best, Calibration, Column, Feature, Guess, Metric, Raw
+from deepglass.metrics import detection
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

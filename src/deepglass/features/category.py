@@ -11,9 +11,8 @@ import numpy as np
 import polars as pl
 
 from deepglass import metrics
-from deepglass.calibration import apply_temperature, fit_temperature
 from deepglass.errors import SourceError
-from deepglass.features._values import (
+from deepglass.features._value_keys import (
     ValueType,
     as_keys,
     common_type,
@@ -25,6 +24,7 @@ from deepglass.features._values import (
 )
 from deepglass.features.base import Answer, Best, Calibration, Column, Feature, Guess, Metric, Raw
 from deepglass.features.number import FEW, looks_like_codes
+from deepglass.metrics.calibration import apply_temperature, fit_temperature
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -112,13 +112,13 @@ class Category(Feature):
     @classmethod
     def joint_encoder(cls, features: Sequence[Category], dim: int) -> nn.Module:
         """One module for several categories: a `Field` of (B, F) codes to `Tokens` (B, F, dim)."""
-        from deepglass.nn.ends import FieldEncoder
+        from deepglass.nn.encoders_heads import FieldEncoder
         from deepglass.nn.tabular import CategoryEmbedding
 
         return FieldEncoder(CategoryEmbedding([1 + len(f.vocabulary_) for f in features], dim))
 
     def head(self, dim: int) -> nn.Module:
-        from deepglass.nn.ends import LinearHead
+        from deepglass.nn.encoders_heads import LinearHead
 
         total = sum(self.counts_)
         return LinearHead(dim, [math.log(n / total) for n in self.counts_])

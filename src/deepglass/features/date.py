@@ -107,13 +107,13 @@ class Date(Feature):
         return {"not a date": unreadable} if unreadable else {}
 
     def prepare(self, scale: str = "standard") -> nn.Module:
-        from deepglass.nn.ends import Rescale
+        from deepglass.nn.encoders_heads import Rescale
 
         shift, by = {"standard": (0.0, 1.0), "unit": (-3.0, 6.0), "signed": (0.0, 3.0)}[scale]
         return Rescale(shift, by)
 
     def encoder(self, dim: int) -> nn.Module:
-        from deepglass.nn.ends import VectorEncoder
+        from deepglass.nn.encoders_heads import VectorEncoder
 
         return VectorEncoder(self.prepare(), len(self.parts_), dim)
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 import numpy as np
 
 from deepglass import metrics
-from deepglass.calibration import Logistic, fit_logistic
 from deepglass.errors import SourceError, SpecError
-from deepglass.features._values import ValueType, as_keys, common_type, count_values, native, to_codes
+from deepglass.features._value_keys import ValueType, as_keys, common_type, count_values, native, to_codes
 from deepglass.features.base import Answer, Best, Calibration, Column, Feature, Guess, Metric, Raw
+from deepglass.metrics.calibration import Logistic, fit_logistic
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -98,7 +98,7 @@ class Identity(Feature):
         return Column(codes, present)
 
     def encoder(self, dim: int) -> nn.Module:
-        from deepglass.nn.ends import FieldEncoder
+        from deepglass.nn.encoders_heads import FieldEncoder
         from deepglass.nn.metric_learning import KnownCodes
         from deepglass.nn.tabular import CategoryEmbedding
 

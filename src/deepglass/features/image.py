@@ -20,19 +20,9 @@ from PIL import Image as Pillow
 
 from deepglass import metrics
 from deepglass.errors import SourceError, SpecError
-from deepglass.features._codes import (
-    Range,
-    background_of,
-    channels_of,
-    code_dtype,
-    quantise,
-    range_of,
-    recognise_array,
-    sample_of,
-    size_of,
-)
-from deepglass.features._dense import ImageAnswer, cut, packed, relative_frames
-from deepglass.features._pictures import (
+from deepglass.features._allocate import room
+from deepglass.features._dense_outputs import ImageAnswer, cut, packed, relative_frames
+from deepglass.features._images import (
     ENDINGS,
     Picture,
     channels_last,
@@ -45,19 +35,18 @@ from deepglass.features._pictures import (
     resize,
     with_channels,
 )
-from deepglass.features._room import room
-from deepglass.features.base import (
-    Answer,
-    Best,
-    Calibration,
-    Column,
-    Feature,
-    Guess,
-    Media,
-    Metric,
-    Raw,
-    sequence_of,
+from deepglass.features._quantize import (
+    Range,
+    background_of,
+    channels_of,
+    code_dtype,
+    quantise,
+    range_of,
+    recognise_array,
+    sample_of,
+    size_of,
 )
+from deepglass.features.base import Answer, Best, Calibration, Column, Feature, Guess, Media, Metric, Raw, sequence_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -15,8 +15,8 @@ import numpy as np
 
 from deepglass import metrics
 from deepglass.errors import SourceError, SpecError
-from deepglass.features._dense import MaskAnswer, cut, nearest, pack, relative_frames, set_in
-from deepglass.features._pictures import Picture, decode_indices, each, letterbox, pictures
+from deepglass.features._dense_outputs import MaskAnswer, cut, nearest, pack, relative_frames, set_in
+from deepglass.features._images import Picture, decode_indices, each, letterbox, pictures
 from deepglass.features.base import Answer, Best, Calibration, Column, Feature, Guess, Metric, Raw
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ import numpy as np
 import polars as pl
 
 from deepglass import metrics
-from deepglass.calibration import conformal
 from deepglass.errors import SourceError
 from deepglass.features.base import Answer, Best, Calibration, Column, Feature, Guess, Metric, Raw
+from deepglass.metrics.calibration import conformal
 from deepglass.parsing import NumberFormat, is_missing, parse_numbers, to_numbers
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class Number(Feature):
         return field._replace(values=torch.where(map.mirrored, opposite, field.values)) if self.mirrors else field
 
     def prepare(self, scale: str = "standard") -> nn.Module:
-        from deepglass.nn.ends import Rescale
+        from deepglass.nn.encoders_heads import Rescale
 
         span = (self.high_ - self.low_) or 1.0
         shift, by = {
@@ -163,7 +163,7 @@ class Number(Feature):
     @classmethod
     def joint_encoder(cls, features: Sequence[Number], dim: int) -> nn.Module:
         """One module for several numbers: a `Field` of (B, F) to `Tokens` (B, F, dim)."""
-        from deepglass.nn.ends import FieldEncoder
+        from deepglass.nn.encoders_heads import FieldEncoder
         from deepglass.nn.tabular import NumberEmbedding
 
         median = [f.median_ - f.offset_ for f in features]
@@ -171,7 +171,7 @@ class Number(Feature):
         return FieldEncoder(NumberEmbedding(median, [f.scale_ for f in features], edges, dim))
 
     def head(self, dim: int) -> nn.Module:
-        from deepglass.nn.ends import LinearHead
+        from deepglass.nn.encoders_heads import LinearHead
 
         return LinearHead(dim, [0.0])
 

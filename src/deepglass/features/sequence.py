@@ -11,16 +11,16 @@ import numpy as np
 import polars as pl
 
 from deepglass import metrics
-from deepglass.calibration import conformal
 from deepglass.errors import SourceError
-from deepglass.features._aligned import input_in_line, padded_rows, trimmed
-from deepglass.features._entries import rescale, statistics
+from deepglass.features._alignment import input_in_line, padded_rows, trimmed
+from deepglass.features._statistics import rescale, statistics
 from deepglass.features.base import Answer, Best, Calibration, Column, Feature, Guess, Metric, Raw
+from deepglass.metrics.calibration import conformal
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from deepglass.nn.series import Drawn
+    from deepglass.nn.sequence_head import Drawn
     from deepglass.nn.tokens import Field
 
 _LONGEST = 512  # steps of an answer that has a length of its own
@@ -104,7 +104,7 @@ class Sequence(Feature):
             from deepglass.nn.embeddings import TokenHead
 
             return TokenHead(dim, len(self.mean_), [0.0] * len(self.mean_))
-        from deepglass.nn.series import SequenceHead
+        from deepglass.nn.sequence_head import SequenceHead
 
         return SequenceHead(dim, len(self.mean_), min(self.length_, _LONGEST))
 
@@ -240,7 +240,7 @@ class DrawnAnswer(Answer):
         return {"value": self.values * self.std + self.mean, "mask": mask}
 
     def pooled(self, members: int) -> DrawnAnswer:
-        from deepglass.nn.series import Drawn
+        from deepglass.nn.sequence_head import Drawn
 
         L = self.goes_on.shape[1]
         values = self.values.view(-1, members, *self.values.shape[1:]).mean(1)

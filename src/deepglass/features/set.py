@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 
 from deepglass import metrics
-from deepglass.calibration import best_threshold, fit_temperature
 from deepglass.errors import SourceError
 from deepglass.features.base import Answer, Best, Calibration, Column, Feature, Guess, Metric, Raw
+from deepglass.metrics.calibration import best_threshold, fit_temperature
 from deepglass.parsing import is_missing
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Set(Feature):
         return LabelsEncoder(max(len(self.vocabulary_), 1), dim)
 
     def head(self, dim: int) -> nn.Module:
-        from deepglass.nn.ends import LinearHead
+        from deepglass.nn.encoders_heads import LinearHead
 
         return LinearHead(dim, _log_odds(np.array(self.counts_), self.rows_).tolist())
 

@@ -11,11 +11,11 @@ import numpy as np
 import polars as pl
 
 from deepglass import metrics
-from deepglass.calibration import apply_temperature
 from deepglass.errors import SourceError
-from deepglass.features._aligned import input_in_line, padded_rows, trimmed
+from deepglass.features._alignment import input_in_line, padded_rows, trimmed
 from deepglass.features.base import Answer, Best, Calibration, Column, Feature, Guess, Metric, Raw
 from deepglass.features.category import imbalance, temperature_of
+from deepglass.metrics.calibration import apply_temperature
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

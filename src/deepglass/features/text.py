@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 
 from deepglass.errors import SourceError
-from deepglass.features import _words, _written
-from deepglass.features._codecs import END, Bytes, Characters, Codec, Codes, Pieces, cut, ended
+from deepglass.features import _text_outputs as _written
+from deepglass.features import _word_features as _words
 from deepglass.features._ngrams import (
     Lexicon,
     Parts,
@@ -25,6 +25,7 @@ from deepglass.features._ngrams import (
     words_of,
 )
 from deepglass.features._subwords import Subwords
+from deepglass.features._tokenizers import END, Bytes, Characters, Codec, Codes, Pieces, cut, ended
 from deepglass.features.base import Answer, Best, Calibration, Column, Feature, Guess, Metric, Raw
 from deepglass.parsing import is_missing, parse_dates, parse_numbers
 
@@ -230,7 +231,7 @@ class Text(Feature):
             from deepglass.nn.embeddings import TokenHead
 
             return TokenHead(dim, self.size)
-        from deepglass.nn.writers import TransformerWriter
+        from deepglass.nn.sequence_decoders import TransformerWriter
 
         return TransformerWriter(dim, self.size, END, self.most_written)
 

@@ -11,10 +11,10 @@ import numpy as np
 import polars as pl
 
 from deepglass import metrics
-from deepglass.calibration import conformal
 from deepglass.errors import SourceError
-from deepglass.features._entries import rescale, statistics
+from deepglass.features._statistics import rescale, statistics
 from deepglass.features.base import Answer, Best, Calibration, Column, Feature, Guess, Metric, Raw
+from deepglass.metrics.calibration import conformal
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -73,12 +73,12 @@ class Vector(Feature):
         return rescale(self.mean_, self.std_, self.low_, self.high_, scale)
 
     def encoder(self, dim: int) -> nn.Module:
-        from deepglass.nn.ends import VectorEncoder
+        from deepglass.nn.encoders_heads import VectorEncoder
 
         return VectorEncoder(self.prepare(), len(self.mean_), dim)
 
     def head(self, dim: int) -> nn.Module:
-        from deepglass.nn.ends import LinearHead
+        from deepglass.nn.encoders_heads import LinearHead
 
         return LinearHead(dim, [0.0] * len(self.mean_))
 

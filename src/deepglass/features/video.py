@@ -20,8 +20,8 @@ import numpy as np
 import polars as pl
 
 from deepglass.errors import SourceError, SpecError
-from deepglass.features._codes import code_dtype
 from deepglass.features._frames import VIDEOS, Clip, clips, read_frames
+from deepglass.features._quantize import code_dtype
 from deepglass.features.base import Column, Feature, Guess, Media, Raw
 from deepglass.features.image import Image
 

@@ -19,15 +19,7 @@ from deepglass.metrics.classes import (
     roc_auc,
 )
 from deepglass.metrics.intervals import Interval, interval, share_interval
-from deepglass.metrics.numbers import (
-    coverage,
-    frechet_distance,
-    mae,
-    mse,
-    r2,
-    regression,
-    rmse,
-)
+from deepglass.metrics.numbers import coverage, frechet_distance, mae, mse, r2, regression, rmse
 from deepglass.metrics.pictures import class_figures, psnr, segmentation
 from deepglass.metrics.texts import bleu, edits, error_rate
 

@@ -13,8 +13,8 @@ from deepglass.config import construct
 from deepglass.errors import SpecError
 from deepglass.features.base import Answer, Feature
 from deepglass.networks.trunks.base import TRUNKS, Trunk
+from deepglass.nn.decoding import Stepwise
 from deepglass.nn.dense import Places
-from deepglass.nn.search import Stepwise
 from deepglass.nn.tokens import Field, Tokens, TokenShape
 
 

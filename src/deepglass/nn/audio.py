@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from deepglass.config import check_ranges
+from deepglass.mel import FLOOR, Frames, mel_filters
 from deepglass.nn.embeddings import with_missing
 from deepglass.nn.tokens import Field, Tokens, TokenShape
-from deepglass.spectra import FLOOR, Frames, mel_filters
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from deepglass.nn.ends import VectorEncoder
+from deepglass.nn.encoders_heads import VectorEncoder
 from deepglass.nn.tokens import Field, Tokens, TokenShape
 
 

@@ -19,10 +19,10 @@ from deepglass.errors import SpecError
 from deepglass.features.base import Answer, Feature, Metric
 from deepglass.features.category import Category
 from deepglass.features.vector import Vector
+from deepglass.hyperparameters import TrainingDefaults
 from deepglass.networks.network import Network
-from deepglass.networks.trunks.base import Recipe
 from deepglass.nn.agents import Moments
-from deepglass.nn.ends import Rescale, VectorEncoder
+from deepglass.nn.encoders_heads import Rescale, VectorEncoder
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Evaluation, Objective
 
@@ -107,7 +107,7 @@ class Agent(Objective):
     def examples(self, train: Dataset) -> int:
         return EPOCH
 
-    def recipe(self, recipe: Recipe) -> Recipe:
+    def recipe(self, recipe: TrainingDefaults) -> TrainingDefaults:
         return replace(
             recipe, optimizer="adam", weight_decay=0.0, precision="float32", warmup=0.0, clip=0.5, augment=False
         )

@@ -16,8 +16,8 @@ from torch import Tensor
 from deepglass.data.batches import Batch, Dataset
 from deepglass.features.base import Metric
 from deepglass.nn.tokens import Field
-from deepglass.objectives._reading import reading
-from deepglass.objectives._redrawing import Redrawing
+from deepglass.objectives._bottleneck import reading
+from deepglass.objectives._reconstruction import Redrawing
 from deepglass.objectives._representation import masked_mean
 from deepglass.objectives.base import Loss
 

@@ -16,8 +16,8 @@ from torch.nn import functional as F
 from deepglass.data.batches import Batch, Change, Dataset, Shuffled, Stream
 from deepglass.data.environments import Environment
 from deepglass.features.base import Answer, Best, Feature, Metric
+from deepglass.hyperparameters import TrainingDefaults
 from deepglass.networks.network import Network
-from deepglass.networks.trunks.base import Recipe
 from deepglass.nn.tokens import Field, pool
 from deepglass.registry import Registry
 
@@ -137,7 +137,7 @@ class Objective(nn.Module, ABC):
         """How many examples an epoch has: the rows, unless the objective cuts its own."""
         return len(train)
 
-    def recipe(self, recipe: Recipe) -> Recipe:
+    def recipe(self, recipe: TrainingDefaults) -> TrainingDefaults:
         """How this kind of learning changes the trunk's recipe."""
         return recipe
 

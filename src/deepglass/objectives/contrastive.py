@@ -21,9 +21,9 @@ from deepglass.data.batches import Batch, Change, Dataset, Shuffled, Stream
 from deepglass.data.views import CHANGEABLE, Viewed, strong_view
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature, Metric
-from deepglass.networks.trunks.base import Recipe
+from deepglass.hyperparameters import TrainingDefaults
 from deepglass.nn.tokens import pool
-from deepglass.objectives._reading import SINGLE
+from deepglass.objectives._bottleneck import SINGLE
 from deepglass.objectives._representation import Representation
 from deepglass.objectives.base import Loss, MakeNetwork
 
@@ -83,7 +83,7 @@ class Contrastive(Representation):
         )
         return dim
 
-    def recipe(self, recipe: Recipe) -> Recipe:
+    def recipe(self, recipe: TrainingDefaults) -> TrainingDefaults:
         return replace(recipe, batch_size=max(recipe.batch_size, 256), augment=False, weight_decay=1e-4)
 
     def groups(self) -> Mapping[str, nn.Module]:

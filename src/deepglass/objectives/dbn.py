@@ -24,11 +24,11 @@ from deepglass.data.batches import Batch, Dataset
 from deepglass.errors import SpecError
 from deepglass.features.base import Answer, Feature, Metric
 from deepglass.features.category import Category
+from deepglass.hyperparameters import TrainingDefaults
 from deepglass.networks.network import key_of
-from deepglass.networks.trunks.base import Recipe
 from deepglass.nn.rbm import RBM
 from deepglass.nn.tokens import Field, Tokens
-from deepglass.objectives._flat import Flat
+from deepglass.objectives._flatten import Flat
 from deepglass.objectives._representation import masked_mean
 from deepglass.objectives.base import Evaluation, Group, Loss, MakeNetwork, Objective, best_answers
 from deepglass.objectives.rbm import unit_means
@@ -96,8 +96,8 @@ class DBN(Objective):
         if not first.visible_bias.any():
             first.begin_at(unit_means(self.flat, train))
 
-    def recipe(self, recipe: Recipe) -> Recipe:
-        return Recipe("adamw", 2e-3, weight_decay=1e-4, batch_size=100, schedule="cosine", epochs=60)
+    def recipe(self, recipe: TrainingDefaults) -> TrainingDefaults:
+        return TrainingDefaults("adamw", 2e-3, weight_decay=1e-4, batch_size=100, schedule="cosine", epochs=60)
 
     def groups(self) -> Mapping[str, Group]:
         groups = {

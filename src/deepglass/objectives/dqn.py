@@ -29,11 +29,11 @@ from deepglass.data.environments import Environment, Environments
 from deepglass.data.experience import Replay, Replayed, worlds_seed
 from deepglass.errors import SpecError
 from deepglass.features.base import Answer, Feature
+from deepglass.hyperparameters import TrainingDefaults
 from deepglass.networks.network import Network
-from deepglass.networks.trunks.base import Recipe
 from deepglass.nn.tokens import Field, pool
 from deepglass.objectives._agents import Agent, Value, mean_return, some
-from deepglass.objectives._quick import Function, linear, quick_head, quick_way
+from deepglass.objectives._numpy_forward import Function, linear, quick_head, quick_way
 from deepglass.objectives.base import Loss, MakeNetwork
 
 PLAIN = {"mlp": {"depth": 2, "width": 128, "members": 1, "dropout": 0.0, "activation": "relu", "dim": 64}}
@@ -97,7 +97,7 @@ class Dqn(Agent):
     def groups(self) -> Mapping[str, nn.Module]:
         return {"network": nn.ModuleList(self._online())}
 
-    def recipe(self, recipe: Recipe) -> Recipe:
+    def recipe(self, recipe: TrainingDefaults) -> TrainingDefaults:
         usual = super().recipe(recipe)
         return replace(usual, learning_rate=5e-4, batch_size=128, schedule="linear", epochs=64, clip=10.0)
 

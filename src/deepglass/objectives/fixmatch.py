@@ -19,14 +19,7 @@ from deepglass.data.views import CHANGEABLE, strong_view, weak_view
 from deepglass.errors import SpecError
 from deepglass.features.base import CLASSED, Answer, Feature
 from deepglass.networks.network import key_of
-from deepglass.objectives._semi import (
-    Guess,
-    SemiSupervised,
-    probabilities,
-    shares,
-    unlabelled_part,
-    with_view,
-)
+from deepglass.objectives._semi import Guess, SemiSupervised, probabilities, shares, unlabelled_part, with_view
 from deepglass.objectives.base import Loss, MakeNetwork
 
 

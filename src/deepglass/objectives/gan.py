@@ -20,7 +20,7 @@ from deepglass.features.base import Answer, Feature, Metric
 from deepglass.features.binary import Binary
 from deepglass.features.category import Category
 from deepglass.features.image import Image
-from deepglass.networks.trunks.base import Recipe
+from deepglass.hyperparameters import TrainingDefaults
 from deepglass.nn.adversarial import (
     PictureCritic,
     Projection,
@@ -32,8 +32,8 @@ from deepglass.nn.adversarial import (
     still,
 )
 from deepglass.nn.tokens import Field
-from deepglass.objectives._drawn import compared, remarks
-from deepglass.objectives._flat import Drawer, Flat
+from deepglass.objectives._flatten import Drawer, Flat
+from deepglass.objectives._sample_quality import compared, remarks
 from deepglass.objectives.base import Evaluation, Group, Loss, MakeNetwork, Objective
 
 JUDGED = 2_000  # rows that an evaluation looks at
@@ -106,9 +106,11 @@ class Gan(Objective):
             shares: Tensor = getattr(self, f"shares_{i}")
             shares.copy_(counts / counts.sum())
 
-    def recipe(self, recipe: Recipe) -> Recipe:
+    def recipe(self, recipe: TrainingDefaults) -> TrainingDefaults:
         size = 64 if self.pictures else 256
-        return Recipe("adam", 2e-3, weight_decay=0.0, batch_size=size, schedule="cosine", epochs=100, warmup=0.02)
+        return TrainingDefaults(
+            "adam", 2e-3, weight_decay=0.0, batch_size=size, schedule="cosine", epochs=100, warmup=0.02
+        )
 
     def groups(self) -> Mapping[str, Group]:
         for parameter in self.critic.parameters():

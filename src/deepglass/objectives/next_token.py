@@ -18,12 +18,12 @@ from torch.nn import functional as F
 
 from deepglass.data.batches import Batch, Change, Dataset, Place, Stream, mix_seeds
 from deepglass.errors import SourceError, SpecError
-from deepglass.features._codecs import END, UNKNOWN
+from deepglass.features._tokenizers import END, UNKNOWN
 from deepglass.features.base import Feature, Metric
 from deepglass.features.text import Text
+from deepglass.nn.decoding import choose
 from deepglass.nn.embeddings import TokenHead
 from deepglass.nn.ngram import Ngrams
-from deepglass.nn.search import choose
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective
 

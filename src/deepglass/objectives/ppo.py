@@ -27,11 +27,11 @@ from deepglass.data.environments import Environments
 from deepglass.data.experience import Rollout, Rollouts, worlds_seed
 from deepglass.features.base import Feature
 from deepglass.features.vector import Vector
-from deepglass.networks.trunks.base import Recipe
+from deepglass.hyperparameters import TrainingDefaults
 from deepglass.nn.agents import Moments, advantages, normal_entropy, normal_log_prob
 from deepglass.nn.tokens import Field, pool
 from deepglass.objectives._agents import PLAIN, Agent, Value, mean_return, some
-from deepglass.objectives._quick import Function, quick_head, quick_way
+from deepglass.objectives._numpy_forward import Function, quick_head, quick_way
 from deepglass.objectives.base import Loss, MakeNetwork
 
 SMALL = 0.01  # of the action head's first weights: the first policy is nearly even
@@ -92,7 +92,7 @@ class Ppo(Agent):
     def groups(self) -> Mapping[str, nn.Module]:
         return {"network": self}
 
-    def recipe(self, recipe: Recipe) -> Recipe:
+    def recipe(self, recipe: TrainingDefaults) -> TrainingDefaults:
         return replace(super().recipe(recipe), learning_rate=1e-3, batch_size=2048, schedule="linear", epochs=10)
 
     def stream(self, source: Dataset, batch_size: int, seed: int, change: Change | None = None) -> Stream:

@@ -18,10 +18,10 @@ from torch import Generator, Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
 from deepglass.features.base import Feature, Metric
-from deepglass.networks.trunks.base import Recipe
+from deepglass.hyperparameters import TrainingDefaults
 from deepglass.nn.rbm import RBM as Machine
 from deepglass.nn.tokens import Field
-from deepglass.objectives._flat import Flat
+from deepglass.objectives._flatten import Flat
 from deepglass.objectives._representation import Representation, masked_mean
 from deepglass.objectives.base import Loss, MakeNetwork
 
@@ -64,8 +64,8 @@ class RBM(Representation):
             self.machine.begin_at(mean)
         self.chains.copy_(torch.bernoulli(mean.expand_as(self.chains)))
 
-    def recipe(self, recipe: Recipe) -> Recipe:
-        return Recipe("momentum", 0.05, weight_decay=2e-4, batch_size=100, schedule="linear", warmup=0.0)
+    def recipe(self, recipe: TrainingDefaults) -> TrainingDefaults:
+        return TrainingDefaults("momentum", 0.05, weight_decay=2e-4, batch_size=100, schedule="linear", warmup=0.0)
 
     def groups(self) -> Mapping[str, nn.Module]:
         return {"network": self.machine}

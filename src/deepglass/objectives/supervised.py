@@ -15,7 +15,7 @@ from deepglass.data.batches import Batch, Dataset, Mix
 from deepglass.errors import SpecError
 from deepglass.features.base import Answer, Feature
 from deepglass.networks.network import Network
-from deepglass.nn.search import Stepwise
+from deepglass.nn.decoding import Stepwise
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective, join_best
 

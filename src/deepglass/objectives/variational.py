@@ -26,8 +26,8 @@ from torch.nn import functional as F
 from deepglass.data.batches import Batch, Dataset
 from deepglass.features.base import Feature, Metric
 from deepglass.nn.tokens import Field
-from deepglass.objectives._reading import reading
-from deepglass.objectives._redrawing import Redrawing
+from deepglass.objectives._bottleneck import reading
+from deepglass.objectives._reconstruction import Redrawing
 from deepglass.objectives.base import Loss, MakeNetwork
 
 FIRST = 0.05  # of a number's own variance

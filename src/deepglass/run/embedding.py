@@ -18,8 +18,8 @@ from deepglass.errors import SpecError
 from deepglass.features.base import Column, Media, Raw
 from deepglass.features.image import Image
 from deepglass.objectives.base import embedded
+from deepglass.prepare.prepare import unreadable
 from deepglass.run.predictor import Predictor, Rows
-from deepglass.run.prepare import unreadable
 from deepglass.training.checkpoint import write_atomic
 
 ENDINGS = (".parquet", ".tsv", ".txt", ".bin")

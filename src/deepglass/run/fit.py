@@ -14,34 +14,34 @@ from typing import Any
 import torch
 from torch import nn
 
-from deepglass.config import construct
 from deepglass.data.batches import Change, Dataset, Stream
-from deepglass.device import describe, multiplications, pick, seed_everything
-from deepglass.errors import SpecError
+from deepglass.device import describe, multiplications, pick
 from deepglass.features.base import Best, Calibration, Feature
-from deepglass.networks.network import Network, shapes_of
-from deepglass.networks.trunks.base import TRUNKS, Recipe
+from deepglass.hyperparameters import TrainingDefaults
+from deepglass.networks.network import shapes_of
+from deepglass.networks.trunks.base import TRUNKS
 from deepglass.nn.pretrained import PretrainedEncoder
-from deepglass.objectives.base import OBJECTIVES, Objective
-from deepglass.run.course import course
+from deepglass.objectives.base import Objective
+from deepglass.prepare.prepare import Prepared, with_context
+from deepglass.prepare.resolve import network_of, trunk_of
+from deepglass.run.build import build
+from deepglass.run.callbacks.alarms import alarms, moments_of
+from deepglass.run.callbacks.boundary_history import grounds
+from deepglass.run.callbacks.diagnostics import watched
+from deepglass.run.callbacks.embedding_history import course
+from deepglass.run.callbacks.margins import margins_kept
+from deepglass.run.callbacks.pseudo_label_history import guess_counts
+from deepglass.run.callbacks.sample_history import drawn_sheets
 from deepglass.run.folder import Folder
-from deepglass.run.grounds import grounds
-from deepglass.run.guesses import guess_counts
-from deepglass.run.health import alarms, moments_of
-from deepglass.run.margins import margins_kept
-from deepglass.run.planning import make_plan, most_steps, threads_for
-from deepglass.run.prepare import Prepared, with_context
-from deepglass.run.sheets import drawn_sheets
-from deepglass.run.spec import Spec
-from deepglass.run.starting import start_from
-from deepglass.run.suited import network_of, trunk_of
-from deepglass.run.varying import change_for, vary_sounds
-from deepglass.run.watching import watched
+from deepglass.run.warm_start import start_from
+from deepglass.spec.spec import Spec
+from deepglass.training.augmentation import change_for, vary_sounds
+from deepglass.training.callbacks import HistoryFile, Listener
 from deepglass.training.checkpoint import weights_sha256
 from deepglass.training.clock import Clock
-from deepglass.training.events import HistoryFile, Listener
-from deepglass.training.groups import movers_of
+from deepglass.training.optimizer_groups import movers_of
 from deepglass.training.plan import Plan, fit_to_budget
+from deepglass.training.planning import make_plan, most_steps, threads_for
 from deepglass.training.trainer import History, Trainer
 
 PROBE = 0.03  # of a time budget at most
@@ -64,45 +64,6 @@ class Trained:
     best: Mapping[str, Mapping[str, Best]]
     calibration: Mapping[str, Calibration]
     metrics: Mapping[str, Any]
-
-
-def build(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature], device: str) -> Objective:
-    """The objective with its networks, initialised from the seed.
-
-    Raises:
-        SpecError: an unknown objective, network or setting; a kind that cannot be an output.
-    """
-    name = spec.objective["name"]
-    settings = {k: v for k, v in spec.objective.items() if k != "name"}
-    objective: Objective = construct(OBJECTIVES.get(name, where="objective.name"), settings, "objective", ["name"])
-    if objective.own_network and (asked := [k for k in spec.network if k != "start"]):
-        raise SpecError(
-            "unknown-key",
-            f"network.{asked[0]}: {name!r} has a network of its own; leave it out, its settings stand under objective",
-        )
-    for feature in outputs:
-        if feature.metric is None:
-            advice = f"take it for another kind, such as --kind {feature.name}=category"
-            raise SpecError("bad-value", f"outputs.{feature.name}: a {feature.kind} cannot be an answer; {advice}")
-    chosen = trunk_of(spec, inputs, outputs)
-    given = {k: v for k, v in spec.network.items() if k not in ("trunk", "start")}
-    seed_everything(spec.training.seed)
-
-    def make(
-        inputs: Sequence[Feature],
-        outputs: Sequence[Feature],
-        trunk: str | None = None,
-        settings: Mapping[str, Any] | None = None,
-        causal: bool = False,
-        defaults: Mapping[str, Mapping[str, Any]] | None = None,
-    ) -> Network:
-        name = trunk or chosen
-        own = given if settings is None and trunk is None else settings or {}
-        own = {**(defaults or {}).get(name, {}), **own}
-        return Network(inputs, outputs, name, TRUNKS.get(name).causal(own) if causal else own)
-
-    objective.build(inputs, outputs, make)
-    return objective.to(pick(device))
 
 
 def settle(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature], rows: int) -> Spec:
@@ -192,7 +153,7 @@ def check(spec: Spec, prepared: Prepared) -> None:
     vary_sounds(objective, spec.training, recipe, prepared.inputs)
 
 
-def recipe_of(spec: Spec, prepared: Prepared, objective: Objective) -> Recipe:
+def recipe_of(spec: Spec, prepared: Prepared, objective: Objective) -> TrainingDefaults:
     """The trunk's recipe, as this kind of learning changes it."""
     return objective.recipe(TRUNKS.get(trunk_of(spec, prepared.inputs, prepared.outputs), where="network.trunk").recipe)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,13 +17,11 @@ import yaml
 from deepglass.errors import SourceError, SpecError, near_miss
 from deepglass.features.base import Best, Calibration, Feature, from_state
 from deepglass.objectives.base import Objective
-from deepglass.run.spec import Spec
+from deepglass.prepare.prepare import Prepared
+from deepglass.spec.spec import Spec
+from deepglass.training.callbacks import read_history
 from deepglass.training.checkpoint import Checkpoints, load_weights, save_weights, storage_error, write_atomic
-from deepglass.training.events import read_history
 from deepglass.training.plan import Plan
-
-if TYPE_CHECKING:
-    from deepglass.run.prepare import Prepared
 
 FORMAT = 1
 LABELS = "labels.csv"

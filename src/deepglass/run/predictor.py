@@ -20,12 +20,12 @@ from deepglass.features.base import Best, Calibration, Column, Feature, Raw
 from deepglass.features.sequence import Sequence as SequenceFeature
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Objective, best_answers, join_best
-from deepglass.run.answers import Answers
-from deepglass.run.fit import build
+from deepglass.prepare.prepare import with_context
+from deepglass.prepare.sources import read_like
+from deepglass.run.build import build
 from deepglass.run.folder import Folder
-from deepglass.run.prepare import with_context
-from deepglass.run.sources import read_like
-from deepglass.run.spec import DataSpec
+from deepglass.run.write_predictions import Answers
+from deepglass.spec.spec import DataSpec
 
 CELL_AXES = {"vector": 1, "image": 2}  # of one value; a colour picture as an array cannot be told from grey pictures
 Rows = Any  # a source, or a dict, or a list of dicts

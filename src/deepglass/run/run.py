@@ -11,13 +11,13 @@ from typing import Any
 from torch import nn
 
 from deepglass.features.identity import Verdict
+from deepglass.formatting import short_figure, short_span
 from deepglass.objectives.base import Objective
+from deepglass.prepare.sources import read_like
 from deepglass.run.folder import Folder
-from deepglass.run.plain import short_figure, short_span
 from deepglass.run.predictor import Answers, Predictor, Rows
-from deepglass.run.sources import read_like
-from deepglass.run.spec import Spec
 from deepglass.run.verify import verify
+from deepglass.spec.spec import Spec
 
 
 class Run:

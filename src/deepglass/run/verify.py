@@ -10,8 +10,8 @@ from typing import Any
 from deepglass.errors import SourceError, SpecError
 from deepglass.features.base import Media, sequence_of
 from deepglass.features.identity import Identity, Verdict
+from deepglass.prepare.sources import read_like
 from deepglass.run.predictor import Predictor
-from deepglass.run.sources import read_like
 
 FILES = ("image", "audio", "video")  # kinds of which a cell may be a file's path
 

@@ -13,14 +13,14 @@ from PIL import Image as Pillow
 
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
+from deepglass.features._audio_files import wav
 from deepglass.features._frames import clips, read_frames
-from deepglass.features._pictures import decode, pictures
-from deepglass.features._sounds import wav
+from deepglass.features._images import decode, pictures
 from deepglass.features.audio import Audio
 from deepglass.features.base import Feature, take_raw
 from deepglass.features.image import Image
 from deepglass.features.video import Video
-from deepglass.run.plain import short_figure
+from deepglass.formatting import short_figure
 
 MOST = 20_000  # characters of a text
 LONG = 60  # characters from which on a value is shown as a text

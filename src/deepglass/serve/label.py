@@ -23,10 +23,10 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, StrictInt
 
 from deepglass.errors import DeepglassError, SourceError, SpecError
-from deepglass.page import STYLE, THEME
 from deepglass.serve.cells import cells, medium
 from deepglass.serve.guard import Guard
 from deepglass.serve.queue import Queue, next_commands
+from deepglass.web import STYLE, THEME
 
 PAGE = Path(__file__).parent / "page"
 FILES = {

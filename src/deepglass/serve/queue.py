@@ -12,8 +12,8 @@ from typing import Any
 from deepglass.data.table import Table
 from deepglass.errors import SourceError, SpecError
 from deepglass.features.base import Feature
-from deepglass.run.questions import Question
-from deepglass.run.relabel import Mend, Origin, as_value, single_values, text_of, write_labels
+from deepglass.labelling.question import Question
+from deepglass.prepare.label_corrections import Mend, Origin, as_value, single_values, text_of, write_labels
 
 LONGEST = 200  # characters of a new class
 WHY = {"wrong": "looked wrong", "open": "worth labelling"}

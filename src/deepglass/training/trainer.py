@@ -20,11 +20,11 @@ from deepglass.data.batches import Dataset, Stream
 from deepglass.device import autocast, deterministic
 from deepglass.errors import TrainingError
 from deepglass.objectives.base import Evaluation, Loss, Objective
+from deepglass.training.callbacks import Listener, Record
 from deepglass.training.checkpoint import Checkpoints, State, flatten_optimizer, restore_optimizer
 from deepglass.training.clock import LOOK_EVERY, Clock
-from deepglass.training.events import Listener, Record
-from deepglass.training.groups import movers_of
 from deepglass.training.interrupt import interruptible
+from deepglass.training.optimizer_groups import movers_of
 from deepglass.training.plan import Costs, Plan
 
 MOST_FAILURES = 8  # non-finite losses after which a run is given up: the rate is then 1/256 of what was asked

@@ -90,7 +90,7 @@ def read(
         bundled = import_module("deepglass.data.sources.bundled")  # scikit-learn takes a second to import
         return read_object(bundled.read_bundled(text.removeprefix(_BUNDLED)), columns)
     if text.startswith(_MADE):
-        made = import_module("deepglass.data.sources.made")  # it needs scikit-learn as well
+        made = import_module("deepglass.data.sources.synthetic")  # it needs scikit-learn as well
         return read_object(made.read_made(text.removeprefix(_MADE)), columns)
     if text.startswith(GYM):
         return read_object(read_gym(text.removeprefix(GYM)), columns)

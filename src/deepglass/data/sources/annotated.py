@@ -11,9 +11,9 @@ from deepglass.data.sources.base import Findings, SourceOptions
 from deepglass.data.sources.boxes import Labelled, box_table
 from deepglass.data.sources.boxlist import is_boxlist, read_boxlists
 from deepglass.data.sources.coco import is_coco, read_coco
+from deepglass.data.sources.file_tree import Tree, ending
+from deepglass.data.sources.mask_pairs import mask_files
 from deepglass.data.sources.masks import look_like_masks, read_masks
-from deepglass.data.sources.pairs import mask_files
-from deepglass.data.sources.tree import Tree, ending
 from deepglass.data.sources.voc import read_voc
 from deepglass.data.sources.yolo import read_yolo
 from deepglass.data.table import Table

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from deepglass.data.sources.tagged import with_tags
+from deepglass.data.sources.token_tags import with_tags
 from deepglass.data.table import Note, Skipped, Table
 from deepglass.errors import SourceError
 from deepglass.features.base import Raw

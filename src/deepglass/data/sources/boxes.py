@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from deepglass.data.sources.annotation_split import with_split
 from deepglass.data.sources.base import Findings
-from deepglass.data.sources.look import Look, Looks
-from deepglass.data.sources.names import shown
-from deepglass.data.sources.parts import with_split
-from deepglass.data.sources.tree import Tree
+from deepglass.data.sources.class_names import shown
+from deepglass.data.sources.file_tree import Tree
+from deepglass.data.sources.image_headers import Look, Looks
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.features.base import Media

@@ -10,8 +10,8 @@ import polars as pl
 
 from deepglass.data.sources.base import SPLITS, Findings, SourceOptions
 from deepglass.data.sources.boxes import Box, Labelled
+from deepglass.data.sources.file_tree import Places, Tree, ending, part_of, stem
 from deepglass.data.sources.tables import read_table_file
-from deepglass.data.sources.tree import Places, Tree, ending, part_of, stem
 from deepglass.data.table import Table
 from deepglass.features.boxes import UNNAMED
 

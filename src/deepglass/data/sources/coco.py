@@ -12,7 +12,7 @@ from typing import Any
 
 from deepglass.data.sources.base import SPLITS, Findings
 from deepglass.data.sources.boxes import Box, Labelled
-from deepglass.data.sources.tree import Places, Tree, part_of, stem
+from deepglass.data.sources.file_tree import Places, Tree, part_of, stem
 from deepglass.errors import SourceError
 
 _MOST_BYTES = 2**31  # of a file; COCO's own largest has 470 MB

@@ -21,7 +21,7 @@ import polars as pl
 
 from deepglass.data.sources import sniff
 from deepglass.data.sources.base import MOST_BYTES, MOST_INFLATION, Findings, SourceOptions, frame_table, renamed
-from deepglass.data.sources.layout import layout, offset
+from deepglass.data.sources.csv_shape import layout, offset
 from deepglass.data.sources.plain import is_prose, plain_table
 from deepglass.data.table import Table
 from deepglass.errors import SourceError

@@ -12,16 +12,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from deepglass.data.sources.annotation_split import with_split
 from deepglass.data.sources.base import Findings
-from deepglass.data.sources.colours import MOST_COLOURS, as_numbers
-from deepglass.data.sources.look import Look, Looks, look_at
-from deepglass.data.sources.names import class_names, shown
-from deepglass.data.sources.pairs import Pair, paired
-from deepglass.data.sources.parts import with_split
-from deepglass.data.sources.tree import Tree
+from deepglass.data.sources.class_names import class_names, shown
+from deepglass.data.sources.file_tree import Tree
+from deepglass.data.sources.image_headers import Look, Looks, look_at
+from deepglass.data.sources.mask_pairs import Pair, paired
+from deepglass.data.sources.palettes import MOST_COLOURS, as_numbers
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
-from deepglass.features._pictures import BROKEN, Picture, decode, decode_indices, each
+from deepglass.features._images import BROKEN, Picture, decode, decode_indices, each
 from deepglass.features.base import Media
 
 _VOID = re.compile(r"(unlabell?ed|unlabel|void|ignored?|don'?t[-_ ]?care|unassigned|unannotated)", re.IGNORECASE)

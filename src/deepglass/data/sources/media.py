@@ -16,7 +16,7 @@ import polars as pl
 from deepglass.data.sources.base import PARTS, PICTURES, SOUNDS, SPLITS, VIDEOS, Findings, natural, visible, walk
 from deepglass.data.table import Note, Table
 from deepglass.errors import SourceError
-from deepglass.features._pictures import frames
+from deepglass.features._images import frames
 from deepglass.features.base import Media
 
 LOOKED_INTO = 8  # GIFs, at least, to know whether they move

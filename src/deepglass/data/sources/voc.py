@@ -12,7 +12,7 @@ from xml.parsers import expat
 
 from deepglass.data.sources.base import Findings
 from deepglass.data.sources.boxes import Box, Labelled
-from deepglass.data.sources.tree import Places, Tree
+from deepglass.data.sources.file_tree import Places, Tree
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _MOST_BYTES = 2**24  # of one annotation

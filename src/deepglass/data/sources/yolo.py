@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 
 from deepglass.data.sources.base import Findings
 from deepglass.data.sources.boxes import Box, Labelled
-from deepglass.data.sources.names import class_names, is_name_file
-from deepglass.data.sources.tree import Places, Tree
+from deepglass.data.sources.class_names import class_names, is_name_file
+from deepglass.data.sources.file_tree import Places, Tree
 
 _FEW = 20  # files that decide whether these are YOLO's
 _BEYOND = 2.0  # times the picture's side: a larger number is no share of it

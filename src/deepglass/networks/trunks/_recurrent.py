@@ -10,11 +10,12 @@ from torch import nn
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature
 from deepglass.features.text import END, Text
-from deepglass.networks.trunks.base import Recipe, Trunk
+from deepglass.hyperparameters import TrainingDefaults
+from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.recurrent import Cell, Recurrent
-from deepglass.nn.sequences import Join, Pool, summary
+from deepglass.nn.sequence_decoders import RecurrentWriter
+from deepglass.nn.token_ops import Join, Pool, summary
 from deepglass.nn.tokens import Tokens, TokenShape
-from deepglass.nn.writers import RecurrentWriter
 
 
 class RecurrentTrunk(Trunk):
@@ -37,7 +38,7 @@ class RecurrentTrunk(Trunk):
     """
 
     # The clip keeps the rare step whose gradient explodes over time from undoing the others (Pascanu et al., 2013).
-    recipe: ClassVar[Recipe] = Recipe(
+    recipe: ClassVar[TrainingDefaults] = TrainingDefaults(
         learning_rate=2e-3, weight_decay=0.05, batch_size=64, epochs=20, schedule="cosine", clip=1.0
     )
     ordered: ClassVar[bool] = True

@@ -9,7 +9,8 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from deepglass.networks.trunks.base import PICTURES, Recipe, Trunk
+from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
+from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.activations import activation as make_activation
 from deepglass.nn.conv import Pictures, common_grid
 from deepglass.nn.norms import Norm, norm2d
@@ -38,7 +39,7 @@ class Alexnet(Trunk):
     Source: Krizhevsky, Sutskever and Hinton, 2012, NeurIPS 25.
     """
 
-    recipe: ClassVar[Recipe] = replace(PICTURES, learning_rate=2e-3)
+    recipe: ClassVar[TrainingDefaults] = replace(IMAGE_DEFAULTS, learning_rate=2e-3)
 
     def __init__(
         self,

@@ -8,7 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from deepglass.networks.trunks.base import Recipe, Trunk
+from deepglass.hyperparameters import TrainingDefaults
+from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.tokens import Tokens, TokenShape, pool
 
 
@@ -31,7 +32,9 @@ class Bag(Trunk):
     1606.07792 (wide and deep).
     """
 
-    recipe: ClassVar[Recipe] = Recipe(learning_rate=5e-3, weight_decay=1.0, batch_size=256, epochs=10)
+    recipe: ClassVar[TrainingDefaults] = TrainingDefaults(
+        learning_rate=5e-3, weight_decay=1.0, batch_size=256, epochs=10
+    )
 
     def __init__(
         self, inputs: Sequence[TokenShape], *, dim: int = 32, hidden: int | None = None, dropout: float = 0.2

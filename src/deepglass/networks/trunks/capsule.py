@@ -9,7 +9,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from deepglass.networks.trunks.base import PICTURES, Recipe, Trunk
+from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
+from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.activations import activation as make_activation
 from deepglass.nn.capsule import Routing, squash
 from deepglass.nn.conv import is_picture, picture_grids
@@ -45,7 +46,7 @@ class Capsule(Trunk):
     place of 9 x 9 filters without a border, and 8 instead of 32 types.
     """
 
-    recipe: ClassVar[Recipe] = replace(PICTURES, learning_rate=3e-3, weight_decay=0.01)
+    recipe: ClassVar[TrainingDefaults] = replace(IMAGE_DEFAULTS, learning_rate=3e-3, weight_decay=0.01)
 
     def __init__(
         self,

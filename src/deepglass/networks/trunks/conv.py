@@ -8,7 +8,8 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any, ClassVar
 
-from deepglass.networks.trunks.base import PICTURES, Recipe, Trunk
+from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
+from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.conv import Pictures, PlainBody, picture_grids, smallest_grid, stage_count
 from deepglass.nn.norms import Norm
 from deepglass.nn.tokens import Tokens, TokenShape
@@ -33,7 +34,7 @@ class Conv(Trunk):
     WIDTHS: ClassVar = (8, 16, 24, 32, 48)
     MIN_STEPS: ClassVar = 1000  # below so many a narrower network learns more
 
-    recipe: ClassVar[Recipe] = replace(PICTURES, learning_rate=0.01)
+    recipe: ClassVar[TrainingDefaults] = replace(IMAGE_DEFAULTS, learning_rate=0.01)
 
     def __init__(
         self,

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from deepglass.networks.trunks.base import PICTURES, Recipe, Trunk
+from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
+from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.activations import activation as make_activation
 from deepglass.nn.conv import Pictures, smallest_grid, stage_count
 from deepglass.nn.norms import Norm, norm2d
@@ -38,7 +39,7 @@ class Convnext(Trunk):
     Source: Liu et al., 2022, arXiv 2201.03545, with small filters in a row in place of a large one.
     """
 
-    recipe: ClassVar[Recipe] = replace(PICTURES, learning_rate=4e-3, schedule="cosine")
+    recipe: ClassVar[TrainingDefaults] = replace(IMAGE_DEFAULTS, learning_rate=4e-3, schedule="cosine")
 
     def __init__(
         self,

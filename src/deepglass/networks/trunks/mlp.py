@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
-from deepglass.networks.trunks.base import Recipe, Trunk
+from deepglass.hyperparameters import TrainingDefaults
+from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.activations import activation as make_activation
 from deepglass.nn.conv import PixelEncoder
 from deepglass.nn.initialisation import initialise
@@ -44,7 +45,7 @@ class Mlp(Trunk):
     Source: Gorishniy et al., 2024, arXiv 2410.24210 (TabM: the ensemble); Holzmueller et al., 2024, arXiv 2407.04491.
     """
 
-    recipe: ClassVar[Recipe] = Recipe(
+    recipe: ClassVar[TrainingDefaults] = TrainingDefaults(
         optimizer="adamw",
         learning_rate=4e-3,
         weight_decay=0.02,

@@ -14,7 +14,8 @@ from deepglass.features.audio import Audio
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
 from deepglass.features.text import Text
-from deepglass.networks.trunks.base import PICTURES, Recipe, Trunk
+from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
+from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.pretrained import PretrainedPictures, PretrainedSounds, PretrainedTexts, Source, find
 from deepglass.nn.tokens import Tokens, TokenShape, pool
 
@@ -41,7 +42,7 @@ class Pretrained(Trunk):
         SourceError, MissingExtra: see `nn.pretrained.find`.
     """
 
-    recipe: ClassVar[Recipe] = replace(PICTURES, learning_rate=1e-3, batch_size=32, epochs=20, clip=1.0)
+    recipe: ClassVar[TrainingDefaults] = replace(IMAGE_DEFAULTS, learning_rate=1e-3, batch_size=32, epochs=20, clip=1.0)
 
     def __init__(
         self,

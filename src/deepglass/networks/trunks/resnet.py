@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from deepglass.networks.trunks.base import PICTURES, Recipe, Trunk
+from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
+from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.conv import Pictures, ResidualBody, picture_grids, smallest_grid, stage_count
 from deepglass.nn.norms import Norm
 from deepglass.nn.tokens import Tokens, TokenShape
@@ -36,7 +37,7 @@ class Resnet(Trunk):
     SIZES: ClassVar = ((16, 1), (24, 1), (32, 1), (32, 2), (48, 2))  # width and depth, from quick to thorough
     MIN_STEPS: ClassVar = 1000  # below so many a smaller network learns more
 
-    recipe: ClassVar[Recipe] = replace(PICTURES, optimizer="muon", learning_rate=0.02, batch_size=64)
+    recipe: ClassVar[TrainingDefaults] = replace(IMAGE_DEFAULTS, optimizer="muon", learning_rate=0.02, batch_size=64)
 
     def __init__(
         self,

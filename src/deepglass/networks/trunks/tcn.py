@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 from torch import nn
 
 from deepglass.errors import SpecError
-from deepglass.networks.trunks.base import Recipe, Trunk
+from deepglass.hyperparameters import TrainingDefaults
+from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.norms import norm as make_norm
-from deepglass.nn.sequences import Join, OwnNorm, Pool, close_ranks, gather, summary
 from deepglass.nn.temporal import TemporalBlock
+from deepglass.nn.token_ops import Join, OwnNorm, Pool, close_ranks, gather, summary
 from deepglass.nn.tokens import Tokens, TokenShape
 
 
@@ -33,7 +34,7 @@ class Tcn(Trunk):
     Source: Bai et al., 2018, arXiv 1803.01271.
     """
 
-    recipe: ClassVar[Recipe] = Recipe(
+    recipe: ClassVar[TrainingDefaults] = TrainingDefaults(
         learning_rate=2e-3, weight_decay=0.05, batch_size=64, epochs=40, schedule="cosine", clip=1.0, augment=True
     )
     ordered: ClassVar[bool] = True

@@ -11,12 +11,13 @@ from torch import nn
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature
 from deepglass.features.text import END, Text
-from deepglass.networks.trunks.base import Recipe, Trunk
+from deepglass.hyperparameters import TrainingDefaults
+from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.attention import AttentionBlock
 from deepglass.nn.norms import norm as make_norm
-from deepglass.nn.sequences import Join, OwnNorm, Pool, summary, waves
+from deepglass.nn.sequence_decoders import TransformerWriter
+from deepglass.nn.token_ops import Join, OwnNorm, Pool, summary, waves
 from deepglass.nn.tokens import Tokens, TokenShape
-from deepglass.nn.writers import TransformerWriter
 
 
 class Transformer(Trunk):
@@ -39,7 +40,7 @@ class Transformer(Trunk):
     Source: Vaswani et al., 2017, arXiv 1706.03762; norms before the layers: Xiong et al., 2020, arXiv 2002.04745.
     """
 
-    recipe: ClassVar[Recipe] = Recipe(
+    recipe: ClassVar[TrainingDefaults] = TrainingDefaults(
         learning_rate=1e-3, weight_decay=0.05, batch_size=64, epochs=20, schedule="cosine", clip=1.0
     )
     ordered: ClassVar[bool] = True

@@ -14,7 +14,8 @@ from torch import nn
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
-from deepglass.networks.trunks.base import PICTURES, Recipe, Trunk
+from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
+from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.conv import PictureEncoder, is_picture, picture_grids, stage_count
 from deepglass.nn.norms import Norm
 from deepglass.nn.tokens import Tokens, TokenShape
@@ -47,7 +48,7 @@ class Unet(Trunk):
     WIDTHS: ClassVar = (8, 16, 24, 32, 48)
     MIN_STEPS: ClassVar = 2000  # below so many a narrower network learns more
 
-    recipe: ClassVar[Recipe] = replace(PICTURES, learning_rate=0.004, batch_size=16, epochs=200)
+    recipe: ClassVar[TrainingDefaults] = replace(IMAGE_DEFAULTS, learning_rate=0.004, batch_size=16, epochs=200)
 
     def __init__(
         self,

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
-from deepglass.networks.trunks.base import PICTURES, Recipe, Trunk
+from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
+from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.attention import AttentionBlock
 from deepglass.nn.conv import PictureEncoder, is_picture, picture_grids
 from deepglass.nn.norms import Norm
@@ -48,7 +49,7 @@ class Vit(Trunk):
     al., 2022, arXiv 2205.01580; patches that overlap by half as in Wu et al., 2021, arXiv 2103.15808.
     """
 
-    recipe: ClassVar[Recipe] = replace(PICTURES, learning_rate=2e-3, schedule="cosine", clip=1.0)
+    recipe: ClassVar[TrainingDefaults] = replace(IMAGE_DEFAULTS, learning_rate=2e-3, schedule="cosine", clip=1.0)
 
     def __init__(
         self,

@@ -1,0 +1,217 @@
+"""Baselines: what simple models reach on the same test rows, so that a network's figure means something.
+
+    constant            the training rows' mean or class shares, whatever the input
+    linear              ridge or logistic regression on standardised numbers, one-hot categories, tf-idf and pixels
+    gradient_boosting   scikit-learn's histogram gradient boosting on numbers, codes and the first 50 components of
+                        texts and pictures
+
+How many rows they are fitted on follows from rows, columns and classes by a fixed rule and not from a clock, so that
+the same data give the same figures.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, Ridge
+from threadpoolctl import threadpool_limits
+
+from deepglass.baselines.flatten import Flat, Matrix, flatten
+from deepglass.data.table import Table
+from deepglass.features.base import CLASSED, Best, Column, Feature
+
+VALUES = ("number", "vector")
+
+_ITERATIONS = 200  # most trees a class; early stopping ends well-behaved fits before
+_FEWEST_ITERATIONS = 20
+_FEWEST_ROWS = 2000
+_LINEAR_ITERATIONS = 100
+_STRENGTHS = (0.01, 0.1, 1.0, 10.0)  # of the penalty, tried on a part of the rows
+_SURE = 1e-6  # the least probability of a class, among them those that the fitted rows lack
+
+# Speeds of one thread of a 2.6 GHz server, measured; a slower machine takes longer, it doesn't get other figures.
+_FILES_PER_SECOND = 1500  # pictures
+_ARRAYS_PER_SECOND = 1e5
+_CHARACTERS_PER_SECOND = 6e6
+_PRODUCTS_PER_SECOND = 4e9  # multiplications of dense linear algebra
+_SPARSE_PER_SECOND = 3e8
+_BINS_PER_SECOND = 1.5e8  # row x column look-ups of histogram boosting, all levels of a tree together
+_NODE_SECONDS = 4e-6  # of finding the best split of one column at one node; a tree has about 31 nodes
+
+
+Linear = TypeVar("Linear", Ridge, LogisticRegression)
+
+
+class _Model(NamedTuple):
+    """A fitted model's best answers from its inputs, and what the fit was."""
+
+    best: Callable[[Matrix], Best]
+    rows: int
+
+
+def baselines(
+    train: Table, test: Table, inputs: Sequence[Feature], output: Feature, seconds: float = 10
+) -> dict[str, dict[str, float]]:
+    """The test figures of three simple models, each with the `rows` that it was fitted on and the `seconds` it took.
+
+    A model is left out where it does not fit the output (no boosting of vectors) or no input can be flattened.
+
+    Args:
+        train: rows to fit on; those without a truth are left out.
+        test: rows to answer, all of them.
+        inputs: fitted features.
+        output: a fitted feature; for other kinds than numbers, categories, yes-or-no and vectors only the constant.
+        seconds: about so long may it take in all; more training rows than fit are left out at random.
+    """
+    truth = output.encode(train[output.column])
+    test_truth = output.encode(test[output.column])
+    rows = np.random.default_rng(0).permutation(np.flatnonzero(_known(truth)))
+    if not len(rows):
+        return {}
+    constant = output.constant(truth)
+    best = {name: np.repeat(value, len(test), axis=0) for name, value in constant.items()}
+    found = {"constant": {**output.score(best, test_truth), "rows": float(len(rows))}}
+    if output.kind not in CLASSED + VALUES:
+        return found
+    classes = constant["log_probs"].shape[1] if output.kind in CLASSED else None
+    rows = rows[: _rows_to_read(train, len(test), inputs, 0.4 * seconds)]
+    # On shared cores OpenMP's threads wait for each other at every node of a tree: measured twenty times slower.
+    with threadpool_limits(1):
+        start = time.perf_counter()
+        flat = flatten(train.take(rows), test, inputs)
+        if flat is None:
+            return found
+        reading = time.perf_counter() - start
+        models = {"linear": (_linear, flat.linear.test), "gradient_boosting": (_boosting, flat.trees.test)}
+        for name, (fit, matrix) in models.items():
+            start = time.perf_counter()
+            model = fit(flat, truth.take(rows), classes, 0.3 * seconds)
+            if model is not None:
+                figures = output.score(model.best(matrix), test_truth)
+                took = time.perf_counter() - start + reading
+                found[name] = {**figures, "rows": float(model.rows), "seconds": round(took, 3)}
+    return found
+
+
+def _known(truth: Column) -> np.ndarray:
+    """The rows whose truth is known entirely, (N,) bool."""
+    if truth.values.dtype.kind != "f" or truth.offsets is not None:
+        return truth.mask
+    return truth.mask & np.isfinite(truth.values.reshape(len(truth), -1)).all(1)
+
+
+def _rows_to_read(train: Table, test_rows: int, inputs: Sequence[Feature], seconds: float) -> int:
+    """How many training rows can be read beside the test rows."""
+    a_row = 1e-6 * (1 + len(inputs))
+    for feature in inputs:
+        if feature.kind == "image":
+            a_row += 1 / (_ARRAYS_PER_SECOND if isinstance(train[feature.column], np.ndarray) else _FILES_PER_SECOND)
+        elif feature.kind == "text":
+            sample = train[feature.column][:1000]
+            characters = sum(len(str(text)) for text in sample) / max(len(sample), 1)
+            a_row += characters / _CHARACTERS_PER_SECOND
+    return max(_FEWEST_ROWS, int(seconds / a_row) - test_rows)
+
+
+def _linear(flat: Flat, truth: Column, classes: int | None, seconds: float) -> _Model | None:
+    x = flat.linear.train
+    sparse = not isinstance(x, np.ndarray)
+    filled = x.shape[1] if isinstance(x, np.ndarray) else x.nnz / max(x.shape[0], 1)
+    passes = x.shape[1] / 2 if classes is None and not sparse else 2 * _LINEAR_ITERATIONS
+    a_row = 2 * filled * passes * (classes or 1) / (_SPARSE_PER_SECOND if sparse else _PRODUCTS_PER_SECOND)
+    n = _fitting(len(truth), seconds / a_row)
+    if classes is None:
+        y = _values(truth)[:n]
+        ridge = _tuned(lambda c: Ridge(1 / c, solver="sparse_cg" if sparse else "cholesky"), x[:n], y)
+        return _Model(lambda test: {"value": ridge.predict(test)}, n)
+    labels = _labels(truth)[:n]
+    if len(np.unique(labels)) < 2:
+        return None
+    logistic = _tuned(lambda c: LogisticRegression(C=c, max_iter=_LINEAR_ITERATIONS), x[:n], labels)
+    return _Model(lambda test: _log_probs(logistic.predict_proba(test), logistic.classes_, classes), n)
+
+
+def _tuned(make: Callable[[float], Linear], x: Matrix, y: np.ndarray) -> Linear:
+    """The model fitted with the penalty that does best on rows held out; 1 / C is the strength of the penalty."""
+    n = min(len(y), max(_FEWEST_ROWS, len(y) // 4))
+    fitted, held = slice(0, int(0.8 * n)), slice(int(0.8 * n), n)
+    losses = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the cap on iterations is meant
+        if n >= 50 and len(np.unique(y[fitted])) > 1:
+            losses = {c: _loss(make(c).fit(x[fitted], y[fitted]), x[held], y[held]) for c in _STRENGTHS}
+        return make(min(losses, key=losses.__getitem__, default=1.0)).fit(x, y)
+
+
+def _loss(model: Linear, x: Matrix, y: np.ndarray) -> float:
+    """Squared error, or minus the mean log probability."""
+    if isinstance(model, Ridge):
+        return float(np.mean((model.predict(x) - y) ** 2))
+    place = np.searchsorted(model.classes_, y).clip(max=len(model.classes_) - 1)
+    probs = model.predict_proba(x)[np.arange(len(y)), place]
+    return float(-np.log(np.maximum(np.where(model.classes_[place] == y, probs, 0), _SURE)).mean())
+
+
+def _boosting(flat: Flat, truth: Column, classes: int | None, seconds: float) -> _Model | None:
+    if classes is None and truth.values.ndim > 1:
+        return None  # a vector
+    x, trees = flat.trees.train, 1 if classes is None or classes == 2 else classes
+    n, iterations = _boosting_size(len(truth), x.shape[1], trees, seconds)
+    settings = {
+        "max_iter": iterations,
+        "categorical_features": flat.categorical if any(flat.categorical) else None,
+        "n_iter_no_change": 10,
+        "random_state": 0,
+    }
+    if classes is None:
+        y = _values(truth)[:n]
+        regressor = HistGradientBoostingRegressor(early_stopping=n >= 1000, **settings).fit(x[:n], y)
+        return _Model(lambda test: {"value": regressor.predict(test)}, n)
+    labels = _labels(truth)[:n]
+    _, counts = np.unique(labels, return_counts=True)
+    if len(counts) < 2:
+        return None
+    stops = n >= 1000 and counts.min() >= 2 and 0.1 * n >= len(counts)  # it holds back a tenth of each class
+    classifier = HistGradientBoostingClassifier(early_stopping=stops, **settings).fit(x[:n], labels)
+    return _Model(lambda test: _log_probs(classifier.predict_proba(test), classifier.classes_, classes), n)
+
+
+def _boosting_size(rows: int, width: int, trees: int, seconds: float) -> tuple[int, int]:
+    """How many rows and iterations fit into the time: fewer rows down to 5000, then fewer iterations, then both."""
+    tree_seconds = seconds / trees
+
+    def fitting(iterations: int) -> float:
+        left = tree_seconds / iterations - 31 * width * _NODE_SECONDS
+        return left * _BINS_PER_SECOND / width
+
+    fewest = min(rows, 5000)
+    iterations = _ITERATIONS
+    while iterations > _FEWEST_ITERATIONS and fitting(iterations) < fewest:
+        iterations = max(_FEWEST_ITERATIONS, int(iterations * 0.8))
+    return _fitting(rows, fitting(iterations)), iterations
+
+
+def _fitting(rows: int, affordable: float) -> int:
+    return min(rows, max(_FEWEST_ROWS, int(affordable)))
+
+
+def _values(truth: Column) -> np.ndarray:
+    return truth.values.astype(np.float64)
+
+
+def _labels(truth: Column) -> np.ndarray:
+    """Classes from 0; the codes of categories and binaries begin at 1."""
+    return truth.values.astype(np.int64) - 1
+
+
+def _log_probs(probs: np.ndarray, present: np.ndarray, classes: int) -> Best:
+    """Log probabilities of all classes (N, K) from those of the classes that the fit has seen."""
+    full = np.full((len(probs), classes), _SURE)
+    full[:, present] = np.maximum(probs, _SURE)
+    return {"log_probs": np.log(full / full.sum(1, keepdims=True)).astype(np.float32)}

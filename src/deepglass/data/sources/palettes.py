@@ -1,0 +1,100 @@
+"""Masks in colours, read as class numbers: each colour stands for a class, by a file or in the order of the colours."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image as Pillow
+
+from deepglass.data.sources.base import Findings
+from deepglass.data.sources.class_names import Colour, class_colours, shown
+from deepglass.data.sources.file_tree import Tree
+from deepglass.errors import SourceError
+from deepglass.features._images import BROKEN, decode
+from deepglass.features.base import Media
+
+MOST_COLOURS = 200  # of masks; a picture with more is a photograph
+_VOID = 255  # of a pixel whose colour stands for no class
+_FEW = 10  # masks that show whether all are in colours
+
+
+class Painted(Media):
+    """A mask in colours that reads as a PNG file of class numbers."""
+
+    codes: np.ndarray  # (C,) ascending, colours as one number
+    numbers: np.ndarray  # (C,) the class of each
+
+    def __new__(cls, name: str, path: Path, colours: Sequence[Colour]) -> Painted:
+        painted = super().__new__(cls, name, path)
+        codes = np.array([_code(np.array(colour)) for colour in colours])
+        painted.numbers = np.argsort(codes)
+        painted.codes = codes[painted.numbers]
+        return painted
+
+    def read(self) -> bytes:
+        try:
+            codes = _code(decode(Media(self.name, self.path))[..., :3].astype(np.int64))
+        except SourceError as error:
+            raise OSError(str(error).partition(": ")[2]) from error
+        place = np.searchsorted(self.codes, codes).clip(0, len(self.codes) - 1)
+        numbers = np.where(self.codes[place] == codes, self.numbers[place], _VOID).astype(np.uint8)
+        file = io.BytesIO()
+        Pillow.fromarray(numbers).save(file, "PNG")
+        return file.getvalue()
+
+
+class Numbered(NamedTuple):
+    """Masks of class numbers; the names and their file where the masks were in colours."""
+
+    masks: Sequence[Media]
+    names: dict[int, str]
+    file: str
+
+
+def as_numbers(masks: Sequence[Media], tree: Tree, findings: Findings) -> Numbered:
+    """The same masks where they hold numbers; painted ones where most are in colours.
+
+    Raises:
+        SourceError: `bad-value` where they have more colours than classes can be told by.
+    """
+    few = masks[:: max(1, len(masks) // _FEW)]
+    if not few or 2 * sum(bool(len(_colours(media))) for media in few) < len(few):
+        return Numbered(masks, {}, "")
+    named = class_colours(tree, findings)
+    if not named:
+        some = masks[:: max(1, len(masks) // 200)]
+        found = np.unique(np.concatenate([_colours(media) for media in some]), axis=0)
+        if len(found) > MOST_COLOURS:
+            text = f"{tree.folder.name}: its masks have {len(found)} colours, such as {masks[0].name}"
+            raise SourceError(
+                "bad-value", f"{text}; expected one for each class; a file such as class_dict.csv names them"
+            )
+        named = {colour: str(colour) for colour in (Colour(*map(int, row)) for row in found)}
+        findings.note("class colours", shown(named.values()), "the colours in the masks; no file names them")
+    names = dict(enumerate(named.values()))
+    painted = [Painted(media.name, media.path, list(named)) for media in masks]
+    return Numbered(painted, names, "the file of colours")
+
+
+def _code(colours: np.ndarray) -> np.ndarray:
+    """Colours (..., 3) as one number each."""
+    return np.asarray(colours[..., 0] * 65_536 + colours[..., 1] * 256 + colours[..., 2])
+
+
+def _colours(media: Media) -> np.ndarray:
+    """The different colours (n, 3) of a mask; none where it is grey or has a palette of numbers."""
+    nothing = np.empty((0, 3), np.int64)
+    try:
+        with Pillow.open(media.path) as opened:
+            if opened.mode in ("P", "1", "L", "I", "I;16"):
+                return nothing
+        pixels = decode(media)
+    except (SourceError, *BROKEN):
+        return nothing
+    if pixels.shape[2] < 3 or (pixels[..., :3] == pixels[..., :1]).all():
+        return nothing
+    return np.unique(pixels[..., :3].reshape(-1, 3).astype(np.int64), axis=0)

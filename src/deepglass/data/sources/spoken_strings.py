@@ -1,0 +1,70 @@
+"""Strings of spoken digits: recordings joined end to end, as somebody reads a number out."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import numpy as np
+import polars as pl
+
+from deepglass.data.sources.media import read_media_folder
+from deepglass.data.table import Note, Table
+from deepglass.features._audio_files import read_sound
+from deepglass.features.base import Media
+
+ROWS = {"train": 2_400, "valid": 200, "test": 300}
+RATE = 8_000
+SHORTEST, LONGEST = 3, 6  # digits
+PAUSE = 0.15  # seconds between two digits, at most
+_NAME = re.compile(r"(\d)_([^_/]+)_(\d+)\.\w+$")
+
+
+class _Take(NamedTuple):
+    digit: str
+    speaker: str
+    number: int
+    media: Media
+
+
+def spoken_strings(folder: Path, seed: int = 0) -> Table:
+    """Strings of three to six digits of one voice, with short pauses; the recordings of the test are in no other part.
+
+    Args:
+        folder: of recordings called DIGIT_SPEAKER_TAKE.wav; of each digit and speaker the last fifth of the takes is
+            kept for the test, the fifth before it for validation.
+    """
+    media = cast(list[Media], read_media_folder(folder, folder.name)["audio"])
+    takes = [_Take(found[1], found[2], int(found[3]), m) for m in media if (found := _NAME.search(m.name))]
+    count = max(take.number for take in takes) + 1
+    waves = {take: read_sound(take.media, RATE, 5.0) for take in takes}
+    speakers = sorted({take.speaker for take in takes})
+    random = np.random.default_rng(seed)
+    sounds, texts, split = [], [], []
+    for part, rows in ROWS.items():
+        mine = {s: [t for t in takes if t.speaker == s and _part(t.number / count) == part] for s in speakers}
+        for _ in range(rows):
+            voice = mine[speakers[random.integers(len(speakers))]]
+            chosen = [voice[i] for i in random.integers(len(voice), size=random.integers(SHORTEST, LONGEST + 1))]
+            pieces = [(waves[t], np.zeros(int(random.uniform(0, PAUSE) * RATE), np.int16)) for t in chosen]
+            sounds.append(np.concatenate([wave for pair in pieces for wave in pair]))
+            texts.append(" ".join(take.digit for take in chosen))
+            split.append(part)
+    counts = ", ".join(f"{part} {rows}" for part, rows in ROWS.items())
+    return Table(
+        {"audio": cast(list[Media], sounds), "digits": pl.Series("digits", texts)},
+        "made:spoken_strings",
+        (
+            Note("audio", f"strings of {SHORTEST} to {LONGEST} digits", f"joined from {len(takes)} recordings"),
+            Note("split", counts, "no recording is in two parts"),
+        ),
+        split=np.array(split, "U5"),
+        target="digits",
+        kinds={"audio": "audio", "digits": "text"},
+    )
+
+
+def _part(place: float) -> str:
+    """The part of a take by its place among all, from 0 to 1."""
+    return "test" if place >= 0.8 else "valid" if place >= 0.6 else "train"

@@ -1,0 +1,97 @@
+"""Sets that are made on the spot, the same each time: `made:moving_digits`, `made:copy-100`; nothing is fetched."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from PIL import Image as Pillow
+from sklearn.datasets import load_digits
+
+from deepglass.data.sources.memory_tasks import MEMORY, with_lag
+from deepglass.data.sources.named import locate
+from deepglass.data.sources.spoken_strings import spoken_strings
+from deepglass.data.sources.toy_2d import PLANE
+from deepglass.data.table import Note, Table
+from deepglass.errors import SourceError, near_miss
+
+ROWS = 4_000
+FRAMES = 10
+SIDE = 40  # of a frame, in pixels
+DIGIT = 16  # side of a digit, twice that of the scans
+DIRECTIONS = {
+    "up": (-1, 0), "up right": (-1, 1), "right": (0, 1), "down right": (1, 1),
+    "down": (1, 0), "down left": (1, -1), "left": (0, -1), "up left": (-1, -1),
+}  # fmt: skip
+
+
+def read_made(name: str) -> Table:
+    """One of the made sets.
+
+    Raises:
+        SourceError: `unknown-name`, with the near miss; `bad-value` for a lag that cannot be.
+    """
+    if (table := with_lag(name)) is not None:
+        return table
+    if name not in SETS:
+        raise SourceError("unknown-name", f"made:{name}: no such set is made{near_miss(name, SETS)}")
+    return SETS[name]()
+
+
+def moving_digits(rows: int = ROWS, seed: int = 0) -> Table:
+    """Videos of a digit that drifts through a noisy frame: which digit, and where to?
+
+    The digits are scikit-learn's scans. Those of the test videos are seen in no other video.
+
+    Shapes:
+        video: (rows, FRAMES, SIDE, SIDE) uint8.
+    """
+    random = np.random.default_rng(seed)
+    scans = load_digits()
+    pictures = np.stack([_enlarged(image) for image in scans.images])  # (1797, DIGIT, DIGIT)
+    split = random.choice(["train", "valid", "test"], rows, p=[0.8, 0.1, 0.1]).astype("U5")
+    part_of = random.choice(["train", "valid", "test"], len(pictures), p=[0.8, 0.1, 0.1])
+    chosen = np.zeros(rows, int)
+    for part in ("train", "valid", "test"):
+        of_part = np.flatnonzero(split == part)
+        chosen[of_part] = random.choice(np.flatnonzero(part_of == part), len(of_part))
+    names = list(DIRECTIONS)
+    direction = random.integers(len(names), size=rows)
+    speed = random.uniform(0.8, 2.2, rows)  # pixels a frame along each axis that it moves on
+    steps = np.array(list(DIRECTIONS.values()))[direction] * speed[:, None]  # (rows, 2): down, right
+    room = SIDE - DIGIT - np.abs(steps) * (FRAMES - 1)
+    first = random.uniform(0, 1, (rows, 2)) * room - np.minimum(steps * (FRAMES - 1), 0)
+    video = random.integers(0, 40, (rows, FRAMES, SIDE, SIDE), dtype=np.uint8)
+    for t in range(FRAMES):
+        top, left = np.round(first + t * steps).astype(int).T
+        for row in range(rows):
+            place = video[row, t, top[row] : top[row] + DIGIT, left[row] : left[row] + DIGIT]
+            np.maximum(place, pictures[chosen[row]], out=place)
+    counts = ", ".join(f"{part} {(split == part).sum()}" for part in ("train", "valid", "test"))
+    return Table(
+        {
+            "video": video,
+            "digit": pl.Series("digit", scans.target[chosen].astype(np.int64)),
+            "direction": pl.Series("direction", [names[i] for i in direction]),
+        },
+        "made:moving_digits",
+        (
+            Note("video", f"{FRAMES} frames of {SIDE} x {SIDE}", "made of scikit-learn's scans of digits, drifting"),
+            Note("split", counts, "no scan is in two parts"),
+        ),
+        split=split,
+        kinds={"video": "video", "digit": "category", "direction": "category"},
+    )
+
+
+def _enlarged(image: np.ndarray) -> np.ndarray:
+    """A scan (8, 8) of 0..16 as (DIGIT, DIGIT) bytes."""
+    picture = Pillow.fromarray(image.astype(np.float32) * (255 / 16))
+    return np.round(np.asarray(picture.resize((DIGIT, DIGIT), Pillow.Resampling.BILINEAR))).astype(np.uint8)
+
+
+SETS = {
+    "spoken_strings": lambda: spoken_strings(locate("spoken_digits", None)),
+    "moving_digits": moving_digits,
+    **MEMORY,
+    **PLANE,
+}

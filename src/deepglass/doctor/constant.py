@@ -1,0 +1,13 @@
+"""Columns that are the same in every row, and so say nothing."""
+
+from __future__ import annotations
+
+from deepglass.doctor.base import Case, Finding
+
+
+def constant(case: Case) -> list[Finding]:
+    found = [t for t in case.taken if t.why.startswith(("the same value", "no value"))]
+    return [
+        case.finding("constant", [], [t.name], 1.0, f"{t.name}: {t.why}; it is left out", f"data.ignore=[{t.name}]")
+        for t in found
+    ]

@@ -1,0 +1,115 @@
+"""The findings of a run: those from before its training, which its folder keeps, and what its answers add."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+import numpy as np
+
+from deepglass.data.batches import Dataset
+from deepglass.doctor.base import Case, Finding, together
+from deepglass.doctor.checks import CHECKS, examine
+from deepglass.doctor.label_error import label_findings
+from deepglass.doctor.labels import FEWEST, suspects
+from deepglass.doctor.unreadable import unreadable
+from deepglass.features.base import CLASSED, take_raw
+from deepglass.objectives.base import Objective, embedded
+from deepglass.prepare.prepare import Prepared
+from deepglass.projection.points import Points
+from deepglass.run.callbacks.margins import margins_of
+from deepglass.run.folder import Folder
+from deepglass.spec.spec import Spec
+from deepglass.training.checkpoint import write_atomic
+
+FILE = "findings.json"
+MEDIA = 5_000  # pictures that are opened before a training; `deepglass inspect` opens more
+LABELS = 10_000  # labels that are looked at after a training; `deepglass inspect --run` looks at all
+READABLE = tuple(check for check in CHECKS if check is not unreadable)  # what cannot be read is left out by then
+
+
+def before_training(spec: Spec, prepared: Prepared) -> tuple[Finding, ...]:
+    """What is wrong with the rows that a training is about to use, one finding a kind; it takes seconds."""
+    case = Case.of(spec, prepared, MEDIA)
+    return examine(case.taking(np.flatnonzero(prepared.split != "")), READABLE)
+
+
+def store(folder: Folder, findings: Sequence[Finding]) -> None:
+    """Keep findings in a run's folder."""
+    content = json.dumps([asdict(f) for f in findings], ensure_ascii=False, indent=1)
+    write_atomic(folder.path / FILE, content + "\n")
+
+
+def stored(folder: Folder) -> tuple[Finding, ...] | None:
+    """What `store` kept; None for a run without."""
+    path = folder.path / FILE
+    if not path.exists():
+        return None
+    kept = json.loads(path.read_text())
+    return tuple(Finding(**{**f, "rows": tuple(f["rows"]), "columns": tuple(f["columns"])}) for f in kept)
+
+
+def findings_of(
+    folder: Folder,
+    prepared: Prepared,
+    objective: Objective,
+    weak: Sequence[Finding] = (),
+    seen: Points | None = None,
+) -> tuple[Finding, ...]:
+    """All findings of a trained run, one a kind.
+
+    Args:
+        weak: the slices of the test rows where its answers are worse.
+        seen: rows that were looked at in the learned space before.
+    """
+    spec = folder.spec()
+    before = stored(folder)
+    if before is None:
+        before = before_training(spec, prepared)
+    case = Case.of(spec, prepared, MEDIA)
+    margins = margins_of(folder, len(prepared.split), np.arange(len(prepared.split)))
+    after = [_labels(case, prepared, objective, seen, margins), weak]
+    return (*before, *(together(found) for found in after if found))
+
+
+def _labels(
+    case: Case, prepared: Prepared, objective: Objective, seen: Points | None, margins: Mapping[str, np.ndarray]
+) -> list[Finding]:
+    """The labels that look wrong, among some rows where there are many."""
+    found: list[Finding] = []
+    answers = [f for f in prepared.outputs if f.kind in CLASSED]
+    if not answers or not (objective.own_network or objective.network.features):
+        return found
+    rows = np.flatnonzero(prepared.split != "")
+    looked_at = ""
+    if len(rows) > LABELS:
+        looked_at = f", of {LABELS:,} looked at"
+        if seen is not None and len(seen.rows) >= LABELS:  # test rows and training rows, both by chance
+            rows = seen.rows
+        rows = np.sort(np.random.default_rng(0).choice(rows, LABELS, replace=False))
+    embedding = _points(rows, prepared, objective, seen)
+    for feature in answers:
+        truth = feature.encode(take_raw(prepared.table[feature.column], rows))
+        known = np.flatnonzero(truth.mask & (truth.values > 0))
+        labels = truth.values[known].astype(np.int64) - 1
+        if len(known) >= FEWEST and len(np.unique(labels)) > 1:
+            learned = margins[feature.name][rows[known]] if feature.name in margins else None
+            errors = suspects(embedding[known], labels, feature.class_names, rows[known], learned)
+            found += label_findings(case, feature.column, errors, looked_at)
+    return found
+
+
+def _points(rows: np.ndarray, prepared: Prepared, objective: Objective, seen: Points | None) -> np.ndarray:
+    """Rows in the learned space, (n, D); what was looked at before is not looked at again."""
+    at = np.full(len(rows), -1) if seen is None else seen.places(rows)
+    new = at < 0
+    if not new.any() and seen is not None:
+        return seen.points[at]
+    device = next(objective.parameters()).device
+    more = embedded(objective, Dataset(prepared.dataset(rows[new]).columns, {}, device))
+    points = np.empty((len(rows), more.shape[1]), np.float32)
+    points[new] = more
+    if seen is not None:
+        points[~new] = seen.points[at[~new]]
+    return points

@@ -1,0 +1,124 @@
+"""What can be said of a value in one number: the value itself, a text's length, a picture's brightness."""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from deepglass.doctor.media_summary import Small
+from deepglass.features.base import CLASSED, Raw
+from deepglass.formatting import short_figure
+from deepglass.parsing import is_missing, parse_dates, parse_numbers, to_dates, to_numbers
+
+_DAY = 86_400e6  # microseconds
+_YEAR = 365  # days
+_MONTHS = tuple(calendar.month_name[1:])
+_DAYS = tuple(calendar.day_name)
+_HOURS = tuple(f"{hour}:00" for hour in range(24))
+
+
+class Measure(NamedTuple):
+    """One number a row.
+
+    Args:
+        what: "" for the value itself, else what is measured of it, such as "brightness".
+        values: (N,) float64; codes where there are `names`, microseconds since 1970 for times; NaN = missing.
+        names: of the codes, for values without an order.
+        looked: whether every row was looked at; else NaN may also say that a file was never opened.
+    """
+
+    column: str
+    what: str
+    values: np.ndarray
+    names: tuple[str, ...] | None = None
+    looked: bool = True
+
+    @property
+    def title(self) -> str:
+        return f"{self.column} ({self.what})" if self.what else self.column
+
+    def said(self, value: float) -> str:
+        """One of the values as people read it: a name, a day, a number."""
+        if self.names is not None:
+            return repr(self.names[int(value)])
+        return _moment(value) if self.what == "time" else short_figure(value)
+
+
+def measures_of(kind: str, column: str, raw: Raw, small: Mapping[str, Small]) -> list[Measure]:
+    """The measures of a column; none for kinds that have none."""
+    if kind in ("image", "audio") and column in small:
+        return [Measure(column, what, values, looked=False) for what, values in small[column].facts.items()]
+    if isinstance(raw, np.ndarray) and raw.ndim == 1 and raw.dtype.kind in "iufb":
+        raw = pl.Series(column, raw)
+    if kind == "text" and isinstance(raw, pl.Series) and raw.dtype == pl.List(pl.String):
+        return [Measure(column, "words", raw.list.len().cast(pl.Float64).fill_null(np.nan).to_numpy())]
+    if not isinstance(raw, pl.Series) or raw.dtype.is_nested() or raw.dtype == pl.Object:
+        return []
+    if kind == "number":
+        return _number(column, raw)
+    if kind == "date":
+        return _date(column, raw)
+    if kind in CLASSED:
+        return [_codes(column, raw)]
+    return [_words(column, raw)] if kind == "text" and raw.dtype == pl.String else []
+
+
+def _number(column: str, raw: pl.Series) -> list[Measure]:
+    if raw.dtype == pl.String:
+        written = parse_numbers(raw)
+        if written is None:
+            return []
+        raw = to_numbers(raw, written)[0]
+    if not (raw.dtype.is_numeric() or raw.dtype == pl.Boolean):
+        return []
+    values = raw.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy().copy()
+    values[~np.isfinite(values)] = np.nan
+    return [Measure(column, "", values)]
+
+
+def _date(column: str, raw: pl.Series) -> list[Measure]:
+    written = parse_dates(raw)
+    if written is None:
+        return []
+    days = to_dates(raw, written)[0].cast(pl.Datetime("us")).cast(pl.Int64).cast(pl.Float64)
+    return [Measure(column, "time", days.fill_null(np.nan).to_numpy())]
+
+
+def parts_of(time: Measure) -> list[Measure]:
+    """The month, the day of the week and the hour of the times of a measure, where the rows go once around them."""
+    known = np.isfinite(time.values)
+    if not known.any():
+        return []
+    days = time.values / _DAY
+    whole = np.floor(days)
+    span = float(days[known].max() - days[known].min())
+    months = np.where(known, whole, 0).astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % 12
+    found = [
+        ("month", months, _MONTHS, span >= _YEAR),
+        ("day of the week", (whole + 3) % 7, _DAYS, span >= len(_DAYS)),  # 1970-01-01 was a Thursday
+        ("hour", np.floor((days - whole) * len(_HOURS)), _HOURS, bool((days != whole)[known].any())),
+    ]
+    return [Measure(time.column, what, np.where(known, v, np.nan), names) for what, v, names, around in found if around]
+
+
+def _moment(microseconds: float) -> str:
+    """A day, with the time of day where it is not midnight: `2024-03-01`, `2024-03-01 14:30`."""
+    at = np.datetime64(int(microseconds), "us")
+    return str(at.astype("datetime64[D]" if microseconds % _DAY == 0 else "datetime64[m]")).replace("T", " ")
+
+
+def _codes(column: str, raw: pl.Series) -> Measure:
+    texts = raw.cast(pl.String, strict=False)
+    texts = texts.set(is_missing(texts), None)
+    names = texts.drop_nulls().unique(maintain_order=True)
+    codes = texts.replace_strict(names, pl.int_range(len(names), eager=True), default=None)
+    return Measure(column, "", codes.cast(pl.Float64).fill_null(np.nan).to_numpy(), tuple(names.to_list()))
+
+
+def _words(column: str, raw: pl.Series) -> Measure:
+    count = raw.str.count_matches(r"\S+").cast(pl.Float64)
+    return Measure(column, "words", count.fill_null(np.nan).to_numpy())

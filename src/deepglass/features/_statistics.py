@@ -1,0 +1,39 @@
+"""Columns of numbers of which each has its own statistics: what vectors and sequences of vectors share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Numbers = tuple[float, ...]
+
+
+def statistics(x: np.ndarray) -> dict[str, Any]:
+    """`mean_`, `std_`, `low_` and `high_` of each column of (N, d), NaN = missing; a deviation of 0 counts as 1."""
+    present = ~np.isnan(x)
+    n = np.maximum(present.sum(0), 1)
+    mean = np.where(present, x, 0).sum(0) / n
+    std = np.sqrt((np.where(present, x - mean, 0) ** 2).sum(0) / n)
+    known = present.any(0)
+    low = np.where(known, np.where(present, x, np.inf).min(0), 0.0)
+    high = np.where(known, np.where(present, x, -np.inf).max(0), 1.0)
+    found = {"mean_": mean, "std_": np.where(std > 0, std, 1.0), "low_": low, "high_": high}
+    return {name: tuple(values.tolist()) for name, values in found.items()}
+
+
+def rescale(mean: Numbers, std: Numbers, low: Numbers, high: Numbers, scale: str) -> nn.Module:
+    """`Feature.prepare` of a feature with these statistics."""
+    from deepglass.nn.encoders_heads import Rescale
+
+    bottom, top = np.array(low), np.array(high)
+    span = np.where(top > bottom, top - bottom, 1.0)
+    shift, by = {
+        "standard": (np.array(mean), np.array(std)),
+        "unit": (bottom, span),
+        "signed": (bottom + span / 2, span / 2),
+    }[scale]
+    return Rescale(shift.tolist(), by.tolist())

@@ -1,0 +1,203 @@
+"""One test row on its way through the network: what each layer makes of it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from PIL import Image as Pillow
+from torch import Tensor, nn
+
+from deepglass.data.batches import Batch, Dataset
+from deepglass.formatting import answer_text
+from deepglass.introspect.facts import Example, Stop
+from deepglass.introspect.feature_maps import Listener, Map, stages_of
+from deepglass.introspect.sequence_axis import Times, times_of
+from deepglass.nn.recurrent import NormedLayer, Recurrent, orders
+from deepglass.nn.token_ops import gather
+from deepglass.objectives._representation import Representation
+from deepglass.objectives.base import Objective
+from deepglass.objectives.supervised import Supervised
+from deepglass.prepare.prepare import Prepared
+from deepglass.report.facts_of.rows import mistake, picture_of
+from deepglass.run.callbacks.diagnostics import names_of
+from deepglass.web import encode_image as draw
+from deepglass.web.palette import colour
+
+TILES = 12  # maps of a layer
+BARS = 96  # units of a layer
+UNITS, TIMES = 48, 240  # of a heat map
+STOPS = 8  # layers
+CLASSES = 5  # with the highest scores
+_BENDS = (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish, nn.Softplus, nn.Tanh, nn.Sigmoid)
+
+
+def example_of(prepared: Prepared, objective: Objective, device: str) -> Example | None:
+    """The first test row (or training row) layer by layer; None for kinds of learning without one network."""
+    rows = prepared.rows("test") if len(prepared.rows("test")) else prepared.rows("train")
+    if (
+        not isinstance(objective, Supervised | Representation)
+        or objective.own_network
+        or prepared.table.environment is not None
+        or not len(rows)
+    ):
+        return None
+    objective.eval()
+    data = prepared.dataset(rows[:1], device)
+    batch = data.batch(torch.zeros(1, dtype=torch.long))
+    times = times_of(prepared, objective, batch, int(rows[0]))
+    stops = _maps(prepared, objective, data, batch)
+    stops += _vectors(objective, batch, times, f"network.{stops[-1].layer}" if stops else "")
+    if not stops:
+        return None
+    shown = mistake(prepared, rows, 0, "", "", None)
+    scores, truth = _scores(prepared, objective, batch, int(rows[0]))
+    return Example(shown.row, tuple(stops), shown.picture, tuple(shown.values.items()), scores, truth)
+
+
+def _maps(prepared: Prepared, objective: Objective, data: Dataset, batch: Batch) -> list[Stop]:
+    """The stages of a network that reads a picture by convolutions; empty for others."""
+    picture = picture_of(prepared)
+    if picture is None or not data.columns[picture.name].mask[0]:
+        return []
+    listener = Listener(objective, data.columns[picture.name].values.shape[1:])
+    with torch.enable_grad():
+        maps = listener.hear(objective.look, batch, grad=True)
+    if listener.first is None or all(m.name != listener.first for m in maps):
+        return []
+    return [_tiles(m) for m in stages_of(maps, listener.first)]
+
+
+def _tiles(m: Map) -> Stop:
+    values = m.values[0].detach().float().cpu().numpy()  # (C, Y, X)
+    if values.shape[1:] == (1, 1):
+        return _stop(m.name.removeprefix("network."), values.reshape(-1), 1, None)
+    strong = np.argsort(-np.abs(values).max((1, 2)), kind="stable")[:TILES]
+    most = max(float(np.abs(values).max()), 1e-9)
+    pictures = tuple(draw.photo(_grey(values[k] / most), 64) for k in sorted(strong.tolist()))
+    return Stop(m.name.removeprefix("network."), "maps", values.shape, pictures, more=len(values) - len(pictures))
+
+
+def _grey(share: np.ndarray) -> np.ndarray:
+    """-1 to 1 as bytes: mid grey is nothing; where nothing is negative, black is."""
+    low = 0.0 if share.min() >= 0 else 0.5
+    return np.clip(255 * (low + (1 - low) * share), 0, 255).round().astype(np.uint8)
+
+
+def _vectors(objective: Objective, batch: Batch, times: Times | None, behind: str) -> list[Stop]:
+    """What each layer with weights gives behind the maps, or all of them; of many layers some."""
+    kept = list(heard(objective, batch, behind).items())
+    if len(kept) > STOPS:
+        kept = [kept[i] for i in np.unique(np.linspace(0, len(kept) - 1, STOPS).round().astype(int))]
+    members = objective.network.members
+    return [_stop(name, value[0].numpy(), members, times) for name, value in kept]
+
+
+def heard(objective: Objective, batch: Batch, behind: str = "") -> dict[str, Tensor]:
+    """Layer -> what it gives for the first row, after its bend where one follows at once; in the order of the pass.
+
+    Args:
+        behind: a module's path: only what comes when it is done.
+    """
+    hearing = _Hearing(objective, behind)
+    hooks = [m.register_forward_hook(hearing.leave(n)) for n, m in objective.named_modules() if n]
+    hooks += [m.register_forward_pre_hook(hearing.begin) for m in objective.modules() if isinstance(m, Recurrent)]
+    try:
+        with torch.inference_mode():
+            objective.look(batch)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return hearing.heard
+
+
+class _Hearing:
+    """Keeps what layers give, in the order of the pass; of recurrent ones in the order of the tokens."""
+
+    def __init__(self, objective: Objective, behind: str) -> None:
+        self.names, self.behind = names_of(objective), behind
+        self.inner = {
+            f"{n}.{c}" for n, m in objective.named_modules() if isinstance(m, NormedLayer) for c in m._modules
+        }
+        self.heard: dict[str, Tensor] = {}
+        self.layer = ""
+        self.mask: Tensor | None = None
+
+    def begin(self, _: nn.Module, given: tuple[Tensor, Tensor]) -> None:
+        self.mask = given[1]
+
+    def leave(self, path: str) -> Callable[[nn.Module, object, object], None]:
+        def leave(module: nn.Module, _: object, out: object) -> None:
+            if path == self.behind:
+                self.heard, self.layer = {}, ""
+                return
+            if path in self.inner:
+                return
+            if isinstance(module, nn.RNNBase | NormedLayer) and isinstance(out, tuple):
+                out = self._in_order(out[0], backwards=path.endswith(".1"))
+            if isinstance(module, nn.Conv1d) and isinstance(out, Tensor):
+                out = out.transpose(1, 2)  # (B, C, T) -> (B, T, C)
+            if path in self.names:
+                self.layer = self.names[path]
+            elif not isinstance(module, _BENDS):
+                return
+            if isinstance(out, Tensor) and self.layer and out.ndim in (2, 3) and not self.layer.startswith("encoder"):
+                self.heard[self.layer] = out[:1].detach().float().cpu()
+
+        return leave
+
+    def _in_order(self, states: Tensor, backwards: bool) -> Tensor:
+        if self.mask is None or states.shape[:2] != self.mask.shape:
+            return states
+        order = orders(self.mask)[backwards]
+        return states if order is None else gather(states, order.argsort(dim=1))
+
+
+def _stop(name: str, values: np.ndarray, members: int, times: Times | None) -> Stop:
+    """Values (D,) as bars; (T, D) as units over time, or (M, D) of which the first member is shown."""
+    if values.ndim == 2 and (len(values) == 1 or (members > 1 and len(values) == members)):
+        values = values[0]
+    most = max(float(np.abs(values).max()), 1e-9)
+    if values.ndim == 1:
+        bars = tuple(round(float(v), 3) for v in values[:BARS] / most)
+        return Stop(name, "bars", values.shape, values=bars, more=max(len(values) - BARS, 0))
+    shown = values[:TIMES, :UNITS].T / most  # (units, T)
+    rgb = np.where(shown[..., None] < 0, colour(5), colour(0)).astype(np.uint8)
+    alpha = np.abs(shown * 255).round().astype(np.uint8)[..., None]
+    out = io.BytesIO()
+    Pillow.fromarray(np.concatenate([rgb, alpha], -1), "RGBA").save(out, "PNG", optimize=True)
+    marks: tuple[tuple[float, str], ...] = ()
+    if times is not None and len(values) >= times.length:
+        named = (*times.marks, *times.others) if not times.name else times.marks
+        marks = tuple((at / shown.shape[1], said) for at, said in named if at <= shown.shape[1])
+    more = max(values.shape[1] - UNITS, 0)
+    unit = times.name if times is not None and marks else ""
+    return Stop(name, "times", values.shape, (out.getvalue(),), more=more, marks=marks, unit=unit)
+
+
+Scores = tuple[tuple[str, tuple[tuple[str, float | None], ...]], ...]
+
+
+def _scores(
+    prepared: Prepared, objective: Objective, batch: Batch, row: int
+) -> tuple[Scores, tuple[tuple[str, str], ...]]:
+    """The highest scores of each output that is a class or a number, and what is true."""
+    with torch.inference_mode():
+        answers = objective.predict(batch)
+    scores: list[tuple[str, tuple[tuple[str, float | None], ...]]] = []
+    truth = []
+    for output in prepared.outputs:
+        if output.kind not in ("category", "binary", "number"):
+            continue
+        best = {k: v.float().cpu().numpy() for k, v in answers[output.name].best().items()}
+        if output.kind == "number":
+            scores.append((output.name, ((answer_text(output.decode(best, {})[0]["value"]), None),)))
+        else:
+            shares = np.exp(best["log_probs"][0])
+            first = np.argsort(-shares, kind="stable")[:CLASSES]
+            scores.append((output.name, tuple((output.class_names[k], float(shares[k])) for k in first)))
+        raw = prepared.table[output.column][row]
+        truth.append((output.name, "not known" if raw is None else answer_text(raw)))
+    return tuple(scores), tuple(truth)

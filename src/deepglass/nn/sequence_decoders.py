@@ -1,0 +1,193 @@
+"""Heads that write a text a token at a time while they look at what was read."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from deepglass.nn.attention import AttentionBlock
+from deepglass.nn.decoding import State, Stepwise
+from deepglass.nn.recurrent import Cell, plain_layer, shift
+from deepglass.nn.token_ops import waves
+from deepglass.nn.tokens import Field, Tokens, pool
+
+
+class _Tied(nn.Module):
+    """A table of tokens that is read on the way in and on the way out.
+
+    Source: Press and Wolf, 2017, arXiv 1608.05859.
+    """
+
+    def __init__(self, vocabulary: int, dim: int) -> None:
+        super().__init__()
+        self.table = nn.Embedding(vocabulary, dim)
+        nn.init.normal_(self.table.weight, std=1 / math.sqrt(dim))
+        self.start = nn.Parameter(torch.randn(dim) / math.sqrt(dim))
+        self.bias = nn.Parameter(torch.zeros(vocabulary))
+        self.scale = math.sqrt(dim)
+
+    def embed(self, codes: Tensor) -> Tensor:
+        return self.table(codes.long()) * self.scale
+
+    def before(self, target: Field) -> Tensor:
+        """The vectors of the tokens that stand before each, (B, T, D)."""
+        return shift(self.embed(target.values), self.start * self.scale)
+
+    def after(self, token: Tensor | None, count: int) -> Tensor:
+        """The vector of the last token of each row, (count, D); at the start that of none."""
+        return self.embed(token) if token is not None else (self.start * self.scale).expand(count, -1)
+
+    def logits(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.table.weight, self.bias)
+
+
+class RecurrentWriter(Stepwise):
+    """A recurrent network that asks the memory after each token.
+
+    Args:
+        dim: width of the memory's tokens.
+        vocabulary: V, codes that can be written.
+        end: the code that ends a text.
+        length: codes of the longest.
+        hidden: units of the state.
+
+    To be looked at: with `keep` set, `attention` (B, T, S) holds the last parallel pass's weights.
+
+    Source: Luong et al., 2015, arXiv 1508.04025, global attention, whose state does not wait for what was read, so that
+    all tokens of a known text are learned at once.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        vocabulary: int,
+        end: int,
+        length: int,
+        *,
+        cell: Cell = "gru",
+        hidden: int = 256,
+        dropout: float = 0.2,
+    ) -> None:
+        super().__init__()
+        self.end, self.length, self.cell = end, length, cell
+        self.keep, self.attention = False, None
+        self.tied = _Tied(vocabulary, hidden)
+        self.begin = nn.Linear(dim, hidden)
+        self.recurrent = plain_layer(cell, hidden, hidden)
+        self.query = nn.Linear(hidden, dim, bias=False)
+        self.combine = nn.Linear(hidden + dim, hidden)
+        self.dropout = nn.Dropout(dropout)
+
+    def hidden(self, memory: Tokens, target: Field) -> Tensor:
+        states, _ = self.recurrent(self.dropout(self.tied.before(target)), self._begin(memory))
+        return self._asked(states, memory.values, memory.mask)
+
+    def logits_of(self, hidden: Tensor) -> Tensor:
+        return self.tied.logits(hidden)
+
+    def start(self, memory: Tokens) -> State:
+        first = self._begin(memory)
+        parts = first if isinstance(first, tuple) else (first,)
+        return (memory.values, memory.mask, *(p[0] for p in parts))
+
+    def step(self, state: State, token: Tensor | None) -> tuple[Tensor, State]:
+        values, mask, *parts = state
+        x = self.tied.after(token, len(values))
+        before = [p[None] for p in parts]
+        states, after = self.recurrent(x[:, None], tuple(before) if len(before) > 1 else before[0])
+        logits = self.logits_of(self._asked(states, values, mask)[:, 0])
+        return logits, (values, mask, *(p[0] for p in (after if isinstance(after, tuple) else (after,))))
+
+    def _begin(self, memory: Tokens) -> Tensor | tuple[Tensor, Tensor]:
+        first = torch.tanh(self.begin(pool(memory)))[None]
+        return (first, torch.zeros_like(first)) if self.cell == "lstm" else first
+
+    def _asked(self, states: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+        weights = self.query(states) @ values.transpose(1, 2) / math.sqrt(values.shape[-1])
+        weights = weights.masked_fill(~mask[:, None], -math.inf).softmax(-1)
+        self.attention = weights.detach() if self.keep else None
+        return self.dropout(torch.tanh(self.combine(torch.cat([states, weights @ values], -1))))
+
+
+class TransformerWriter(Stepwise):
+    """Blocks that read the tokens written so far, then the memory.
+
+    Args:
+        dim, vocabulary, end, length: as in `RecurrentWriter`.
+        width: of a token.
+
+    To be looked at: with `keep` set, `attention` (B, T, S) holds the last parallel pass's weights on the memory, of the
+    last block, the mean over the heads.
+
+    Source: Vaswani et al., 2017, arXiv 1706.03762, section 3.1.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        vocabulary: int,
+        end: int,
+        length: int,
+        *,
+        width: int = 192,
+        depth: int = 2,
+        heads: int = 4,
+        dropout: float = 0.2,
+    ) -> None:
+        super().__init__()
+        self.end, self.length = end, length
+        self.tied = _Tied(vocabulary, width)
+        self.blocks: Any = nn.ModuleList(
+            AttentionBlock(width, heads, dropout=dropout, memory_dim=dim) for _ in range(depth)
+        )
+        self.norm = nn.LayerNorm(width)
+        self.dropout = nn.Dropout(dropout)
+
+    @property
+    def keep(self) -> bool:
+        return self._last.keep
+
+    @keep.setter
+    def keep(self, value: bool) -> None:
+        self._last.keep = value
+
+    @property
+    def attention(self) -> Tensor | None:
+        return self._last.weights
+
+    @property
+    def _last(self):  # type: ignore[no-untyped-def]
+        return self.blocks[-1].memory
+
+    def hidden(self, memory: Tokens, target: Field) -> Tensor:
+        x = self.tied.before(target)
+        x = self.dropout(x + waves(torch.arange(x.shape[1], device=x.device), x.shape[2]))
+        for block in self.blocks:
+            x = block(x, None, memory.values, memory.mask, causal=True)
+        return self.norm(x)
+
+    def logits_of(self, hidden: Tensor) -> Tensor:
+        return self.tied.logits(hidden)
+
+    def start(self, memory: Tokens) -> State:
+        state = [memory.mask]
+        for block in self.blocks:
+            keys, values = block.memory.remember(memory.values)
+            state += [keys, values, keys[:, :, :0], values[:, :, :0]]
+        return tuple(state)
+
+    def step(self, state: State, token: Tensor | None) -> tuple[Tensor, State]:
+        mask, *parts = state
+        place = parts[2].shape[2]
+        x = self.tied.after(token, len(mask))
+        x = x[:, None] + waves(torch.tensor([place], device=x.device), x.shape[-1])
+        after = [mask]
+        for i, block in enumerate(self.blocks):
+            keys, values, past_keys, past_values = parts[4 * i : 4 * i + 4]
+            x, past = block.step(x, (past_keys, past_values), (keys, values), mask)
+            after += [keys, values, *past]
+        return self.logits_of(self.norm(x)[:, 0]), tuple(after)

@@ -1,0 +1,40 @@
+"""Kinds of learning that draw their inputs again from a code: the run's network, a bottleneck, a decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from torch import nn
+
+from deepglass.data.batches import Batch
+from deepglass.features.base import Feature
+from deepglass.hyperparameters import TrainingDefaults
+from deepglass.objectives._bottleneck import SINGLE, plain, reading_dim
+from deepglass.objectives._flatten import Drawer, Flat
+from deepglass.objectives._representation import Representation
+from deepglass.objectives.base import MakeNetwork
+
+
+class Redrawing(Representation):
+    """The base of such kinds; `embed` is the code, of width `code`."""
+
+    code: int
+    read: ClassVar[int] = 1  # numbers that the bottleneck gives for each axis of the code
+    numbers: ClassVar[str] = "unit"  # the scale in which numbers are drawn
+
+    def make(self, inputs: Sequence[Feature], make_network: MakeNetwork) -> int:
+        self.flat = Flat(inputs, "unit", self.name, self.numbers)
+        self.network = make_network(inputs, [], defaults=SINGLE)
+        self.bottleneck = nn.Linear(reading_dim(self.network, inputs), self.read * self.code)
+        self.decoder = Drawer(self.flat, self.code, width=32)
+        return self.code
+
+    def recipe(self, recipe: TrainingDefaults) -> TrainingDefaults:
+        return plain(recipe)
+
+    def groups(self) -> Mapping[str, nn.Module]:
+        return {"network": nn.ModuleList([self.network, self.bottleneck, self.decoder])}
+
+    def look(self, batch: Batch) -> Any:
+        return self.decoder(self.embed(batch))

@@ -1,0 +1,144 @@
+"""What each column is taken for, its part in the task, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from deepglass.config import construct
+from deepglass.data.missing import missing
+from deepglass.data.table import Table
+from deepglass.errors import SourceError, SpecError
+from deepglass.features.base import FEATURES, Feature, Raw, recognise, take_raw
+from deepglass.prepare.checks import check_roles, known_column
+from deepglass.spec.spec import Spec
+
+SAMPLE = 10_000  # rows that recognising a kind looks at
+
+Role = Literal["input", "output", "ignored"]
+Settings = Mapping[str, Any]  # of a feature, as a spec has them
+
+_TAKEN_FOR = {
+    "image": ("image", "mask", "video"),
+    "mask": ("mask", "image"),
+    "audio": ("audio",),
+    "video": ("video", "image"),
+}
+"""Kinds that files of a kind may be taken for."""
+
+
+class Taken(NamedTuple):
+    """How a column was taken, and why."""
+
+    name: str
+    kind: str
+    why: str
+    role: Role
+
+
+def settle(table: Table, spec: Spec) -> tuple[list[Taken], list[Feature]]:
+    """What each column is taken for and why; features are not fitted yet.
+
+    Raises:
+        SourceError: `unknown-column`; `empty-source` where nothing is left to learn from.
+        SpecError: an unknown kind or setting, roles that exclude each other.
+    """
+    outputs: list[Settings] = list(spec.outputs) or ([{"name": table.target}] if table.target else [])
+    _check_names(table, spec, outputs)
+    used = {_column(s) for s in outputs}
+    chosen = bool(spec.inputs)
+    inputs: list[Settings] = list(spec.inputs) or [
+        {"name": n} for n in table.names if n not in used.union(spec.data.ignore, table.aside)
+    ]
+    taken: list[Taken] = []
+    features: list[Feature] = []
+    for i, settings in enumerate(outputs):
+        kind, why = _kind(table, settings, spec)
+        features.append(_feature(table, settings, kind, "outputs", f"outputs[{i}]").as_answer())
+        taken.append(Taken(settings["name"], kind, why, "output"))
+    longest = max((side for f in features if (side := type(f).longest_side)), default=None)
+    for i, settings in enumerate(inputs):
+        where = f"inputs[{i}]" if chosen else f"inputs.{settings['name']}"
+        known_column(table, _column(settings), where)
+        kind, why = _kind(table, settings, spec)
+        if not chosen and (useless := _useless(table[settings["name"]])):
+            taken.append(Taken(settings["name"], kind, useless, "ignored"))
+            continue
+        wished = {"longest": longest} if kind == "image" and longest else {}
+        features.append(_feature(table, settings, kind, "inputs", where, wished))
+        taken.append(Taken(settings["name"], kind, why, "input"))
+    taken += [Taken(n, "", "left out as asked", "ignored") for n in spec.data.ignore]
+    aside = [n for n in table.aside if not chosen and n not in used and n not in spec.data.ignore]
+    why = "set aside by the source: no input unless asked"
+    taken += [Taken(n, table.kinds.get(n, ""), why, "ignored") for n in aside]
+    if not any(t.role == "input" for t in taken):
+        why = "; ".join(f"{t.name}: {t.why if t.role == 'ignored' else 'the target'}" for t in taken[:8])
+        raise SourceError("empty-source", f"{table.name}: no column is left to learn from ({why})")
+    return taken, features
+
+
+def _check_names(table: Table, spec: Spec, outputs: Sequence[Settings]) -> None:
+    """Columns and kinds that the spec names are there, and no column has two parts."""
+    for i, settings in enumerate(outputs):
+        known_column(table, _column(settings), f"outputs[{i}]")
+    for name in spec.data.ignore:
+        known_column(table, name, "data.ignore")
+    for name in spec.kinds:
+        known_column(table, name, "--kind")
+        FEATURES.get(spec.kinds[name], where=f"--kind {name}")
+    check_roles(outputs, spec.inputs, spec.data.ignore)
+
+
+def _column(settings: Settings) -> str:
+    return settings.get("column", settings["name"])
+
+
+def _feature(
+    table: Table, settings: Settings, kind: str, group: str, where: str, wished: Mapping[str, Any] | None = None
+) -> Feature:
+    """A feature with the spec's settings, before them the source's own, before them what is wished for."""
+    column = _column(settings)
+    hints = table.hints.get(column, {}) if table.kinds.get(column) == kind else {}
+    given = {**(wished or {}), **hints, **{k: v for k, v in settings.items() if k != "kind"}}
+    return construct(FEATURES.get(kind, where=where), given, f"{group}.{settings['name']}", beside=["kind"])
+
+
+def _kind(table: Table, settings: Settings, spec: Spec) -> tuple[str, str]:
+    name, column = settings["name"], _column(settings)
+    if asked := settings.get("kind") or spec.kinds.get(name):
+        found = table.kinds.get(column, asked)
+        if isinstance(table[column], list) and asked not in _TAKEN_FOR.get(found, (asked,)):
+            expected = " or ".join(_TAKEN_FOR[found])
+            raise SpecError("bad-value", f"{name}: its files are of kind {found}; expected {expected}, got {asked!r}")
+        return asked, "as asked"
+    if column in table.kinds:
+        return table.kinds[column], "the source says so"
+    return recognise(_head(table[column]), column)
+
+
+def _useless(raw: Raw) -> str | None:
+    """Why a column can teach nothing, if so."""
+    if not isinstance(raw, pl.Series):
+        return None
+    absent = missing(raw)
+    if absent.all():
+        return "no value in any row"
+    if absent.any() or raw.dtype == pl.Object or raw.dtype.is_nested():
+        return None
+    if raw.n_unique() == 1:
+        return "the same value in every row"
+    if raw.dtype.is_integer() and len(raw) > 20:
+        steps = raw.cast(pl.Int64).diff().drop_nulls()
+        if steps.min() == steps.max() == 1:
+            return "a row number: it counts up by one"
+    return None
+
+
+def _head(raw: Raw) -> Raw:
+    if len(raw) <= SAMPLE:
+        return raw
+    rows = np.random.default_rng(0).choice(len(raw), SAMPLE, replace=False)
+    return take_raw(raw, np.sort(rows))

@@ -1,0 +1,139 @@
+"""What the points of a map are: small pictures, texts, values."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+from PIL import Image as Pillow
+
+from deepglass.features.audio import Audio
+from deepglass.features.base import Column
+from deepglass.features.image import Image
+from deepglass.features.text import Text
+from deepglass.formatting import answer_text, short_figure
+from deepglass.prepare.prepare import Prepared
+from deepglass.projection.facts import UNKNOWN, Colouring, Items, Sprites
+from deepglass.projection.points import Points
+from deepglass.report.facts_of.audio import spectrogram
+from deepglass.report.facts_of.rows import visible
+
+SIDE = 32  # pixels of a tile, at most
+LARGEST = 3_500_000  # bytes of all tiles
+LONGEST, VALUES = 200, 6  # characters of a text; columns of a row
+
+
+def items_of(prepared: Prepared, seen: Points, colours: Sequence[Colouring]) -> Items:
+    """What the kept points are, with their labels and answers in words."""
+    rows = seen.rows[seen.kept]
+    pictured = next((f for f in prepared.inputs if isinstance(f, Image | Audio)), None)
+    texts: tuple[str, ...] = ()
+    if pictured is None or any(isinstance(f, Text) for f in prepared.inputs):
+        texts = tuple(_text(prepared, int(row)) for row in rows)
+    return Items(
+        rows=tuple(int(p) for p in prepared.places[rows]),
+        said=_said(prepared, seen, colours),
+        texts=texts,
+        sprites=_sprites(pictured, seen) if pictured is not None else None,
+    )
+
+
+def _said(prepared: Prepared, seen: Points, colours: Sequence[Colouring]) -> tuple[str, ...]:
+    """`5, answered as 3`, an output after the other."""
+    by_name = {c.name: c for c in colours}
+    lines: list[list[str]] = [[] for _ in seen.kept]
+    for feature in prepared.outputs:
+        label, answer = by_name.get(feature.name), by_name.get(f"{feature.name}: answer")
+        if label is None:
+            continue
+        named = f"{feature.name} " if len(prepared.outputs) > 1 else ""
+        true = _words(label, seen.kept)
+        said = _words(answer, seen.kept) if answer is not None else true
+        for line, t, s in zip(lines, true, said, strict=True):
+            line.append(named + (t if t == s or s is None else f"{t}, answered {s}" if t else f"answered {s}"))
+    return tuple("; ".join(line) for line in lines)
+
+
+def _words(colour: Colouring, places: np.ndarray) -> list[str]:
+    codes = colour.codes[places].tolist()
+    if colour.names:
+        return ["" if c == UNKNOWN else colour.names[c] for c in codes]
+    low, high = colour.ends
+    return ["" if c == UNKNOWN else "≈ " + short_figure(low + (high - low) * c / 255) for c in codes]
+
+
+def _text(prepared: Prepared, row: int) -> str:
+    """A row's text, or its first values."""
+    parts: list[str] = []
+    for feature in prepared.inputs:
+        value = prepared.table[feature.column][row]
+        if isinstance(feature, Text) and value is not None:
+            return " ".join(str(value).split())[:LONGEST]
+        if value is not None and not isinstance(feature, Image | Audio) and len(parts) < VALUES:
+            value = value.item() if isinstance(value, np.generic) else value
+            shown = answer_text(value) if isinstance(value, str | int | float | bool) else _some(value)
+            parts.append(f"{feature.name} {shown}"[:60])
+    return " · ".join(parts)
+
+
+def _some(value: object) -> str:
+    numbers = np.asarray(value).reshape(-1) if not isinstance(value, str) else np.array([value])
+    shown = ", ".join(short_figure(v) if isinstance(v, float) else str(v) for v in numbers[:4].tolist())
+    return shown + (", …" if len(numbers) > 4 else "")
+
+
+def _sprites(feature: Image | Audio, seen: Points) -> Sprites | None:
+    """Tiles of all kept points; fewer colours where they would take too much."""
+    tiles = _pictures(feature, seen) if isinstance(feature, Image) else _sounds(feature, seen.inputs)
+    N, Y, X, C = tiles.shape
+    if not N:
+        return None
+    across = math.ceil(math.sqrt(N))
+    down = -(-N // across)
+    sheet = np.zeros((down * across, Y, X, C), np.uint8)
+    sheet[:N] = tiles
+    sheet = sheet.reshape(down, across, Y, X, C).swapaxes(1, 2).reshape(down * Y, across * X, C)
+    return Sprites(_small(Pillow.fromarray(sheet if C == 3 else sheet[..., 0])), (Y, X), across)
+
+
+def _small(sheet: Pillow.Image) -> bytes:
+    out = io.BytesIO()
+    if sheet.mode == "L":
+        sheet.save(out, "PNG", compress_level=3)
+    for quality in (80, 60, 40):
+        if 0 < out.tell() <= LARGEST:
+            break
+        out = io.BytesIO()
+        sheet.save(out, "JPEG", quality=quality)
+    return out.getvalue()
+
+
+def _pictures(feature: Image, seen: Points) -> np.ndarray:
+    """(N, Y, X, C) of bytes, C 1 or 3."""
+    codes = seen.inputs[feature.name].values
+    tiles = [visible(c, feature.levels_ or 255) for c in codes]
+    if max(codes.shape[2:]) > SIDE:
+        tiles = [_shrunk(t) for t in tiles]
+    return np.stack(tiles) if tiles else np.zeros((0, 1, 1, 1), np.uint8)
+
+
+def _shrunk(pixels: np.ndarray) -> np.ndarray:
+    tile = Pillow.fromarray(np.ascontiguousarray(pixels if pixels.shape[2] == 3 else pixels[..., 0]))
+    tile.thumbnail((SIDE, SIDE), Pillow.Resampling.BOX)
+    return np.atleast_3d(np.asarray(tile))
+
+
+def _sounds(feature: Audio, inputs: Mapping[str, Column]) -> np.ndarray:
+    """(N, Y, X, 3) of bytes: spectrograms."""
+    column = inputs[feature.name]
+    bounds, values = column.offsets, column.values
+    assert bounds is not None
+    tiles = []
+    for start, end in pairwise(bounds):
+        wave = values[start:end] if end > start else np.zeros(feature.frames.rate // 10, values.dtype)
+        picture = Pillow.open(io.BytesIO(spectrogram(wave, feature.frames)), formats=["PNG"]).convert("RGB")
+        tiles.append(np.asarray(picture.resize((SIDE * 3 // 2, SIDE), Pillow.Resampling.BOX)))
+    return np.stack(tiles) if tiles else np.zeros((0, 1, 1, 3), np.uint8)

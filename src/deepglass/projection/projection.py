@@ -1,0 +1,177 @@
+"""From a run to the facts of its map."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+import torch
+
+from deepglass.errors import SpecError, near_miss
+from deepglass.features.base import Calibration
+from deepglass.nn.pca import Axes, principal
+from deepglass.objectives.base import Objective
+from deepglass.prepare.prepare import Prepared, with_context
+from deepglass.projection.colours import colourings
+from deepglass.projection.facts import Layout, MapFacts
+from deepglass.projection.items import items_of
+from deepglass.projection.layouts import DIRECTIONS, NEAR_ALL, need_umap, plane, tsne, umap
+from deepglass.projection.points import ANSWERED, BATCH, UNSEEN, Points, Tested, points_of
+from deepglass.projection.space import Space, layer_of
+from deepglass.run.callbacks.embedding_history import course_of, followed
+
+Plane = Literal["pca", "tsne", "umap"]
+NAMES = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
+NEIGHBOURS = 6
+WORK = 4e10  # multiplications that neighbours may take; beyond, only the kept points have some
+
+
+class Wish(NamedTuple):
+    """What was asked of the map: how it is laid out, and whose space it shows ("": what the heads read)."""
+
+    plane: str = "pca"
+    layer: str = ""
+
+
+AS_USUAL = Wish()
+
+
+def check_wish(wish: Wish, objective: Objective) -> None:
+    """Refuse what cannot be drawn, before anything is computed.
+
+    Raises:
+        SpecError: `unknown-name` for a layout or a layer, `bad-value` for a run without a map.
+        MissingExtra: `missing-extra` for UMAP.
+    """
+    known = get_args(Plane)
+    if wish.plane not in known:
+        raise SpecError("unknown-name", f"--map: no layout {wish.plane!r}{near_miss(wish.plane, known)}")
+    if wish != AS_USUAL and not mapped(objective):
+        raise SpecError("bad-value", "--map, --layer: this run has no rows that could lie on a map")
+    if wish.layer:
+        layer_of(objective, wish.layer)
+    if wish.plane == "umap":
+        need_umap()
+
+
+def mapped(objective: Objective) -> bool:
+    """Whether a kind of learning has rows that lie in a space: an agent and a language model have none."""
+    return not objective.acts and not objective.in_order
+
+
+def asked(prepared: Prepared, objective: Objective, device: str, wish: Wish = AS_USUAL) -> Tested:
+    """The answers to the test rows, and their points in the space that is wished for where one pass gives both."""
+    rows = prepared.rows("test")
+    if not len(rows):
+        return UNSEEN
+    data = prepared.dataset(rows, device)
+    with Space(objective, wish.layer).overhearing() as heard:
+        best = objective.evaluate(data, BATCH).best
+    best = with_context(best, prepared.outputs, data.columns)
+    if objective.own_network or objective.generates or len({v.shape[1] for v in heard}) != 1:
+        return Tested(best)
+    if sum(map(len, heard)) != len(rows) * objective.network.members:  # each row was not asked just once
+        return Tested(best)
+    return Tested(best, torch.cat(heard).reshape(len(rows), -1).cpu().numpy())
+
+
+def looked_at(
+    prepared: Prepared, objective: Objective, device: str, wish: Wish = AS_USUAL, tested: Tested = UNSEEN
+) -> Points | None:
+    """A run's rows in the space that is wished for; None where there are none that could be shown, or too few."""
+    if not mapped(objective) or prepared.table.environment is not None:
+        return None
+    if len(prepared.rows("train")) + len(prepared.rows("test")) < 3:
+        return None
+    objective.eval()
+    answers = any(f.kind in ANSWERED for f in prepared.outputs) and not objective.generates
+    seen = points_of(Space(objective, wish.layer, answers), prepared, device, tested)
+    return seen if np.isfinite(seen.points).all() else None
+
+
+def map_of(
+    seen: Points,
+    folder: Path,
+    prepared: Prepared,
+    objective: Objective,
+    calibration: Mapping[str, Calibration],
+    wish: Wish = AS_USUAL,
+) -> MapFacts:
+    """The map of what was looked at."""
+    axes = principal(seen.points, DIRECTIONS)
+    two = Axes(axes.mean, axes.directions[:2], 0.0)
+    flat = plane(two, seen.points)
+    colours = colourings(prepared, seen, calibration)
+    steps, course, whose = _course(folder, prepared, objective, seen, two, wish)
+    spread = float(((seen.points - axes.mean) ** 2).sum())
+    return MapFacts(
+        dim=seen.points.shape[1],
+        kept=float((flat**2).sum()) / spread if spread else 1.0,
+        layer=wish.layer,
+        parts=_parts(prepared, seen),
+        layouts=(Layout("PCA", flat), *_further(wish, axes, seen)),
+        shown=NAMES[wish.plane],
+        colourings=colours,
+        kept_rows=seen.kept,
+        neighbours=nearest(seen.points, seen.kept),
+        steps=steps,
+        course=course,
+        followed=whose,
+        items=items_of(prepared, seen, colours),
+    )
+
+
+def _parts(prepared: Prepared, seen: Points) -> dict[str, tuple[int, int]]:
+    split = prepared.split[seen.rows]
+    return {part: (int((split == part).sum()), len(prepared.rows(part))) for part in ("train", "test")}
+
+
+def _further(wish: Wish, axes: Axes, seen: Points) -> list[Layout]:
+    """t-SNE or UMAP of some points, the last ones being test rows."""
+    if wish.plane == "pca":
+        return []
+    count = len(seen.rows)
+    kept = np.flatnonzero(np.isin(np.arange(count), seen.kept))[:NEAR_ALL]
+    rest = np.setdiff1d(np.arange(count), kept)[: NEAR_ALL - len(kept)]
+    which = np.sort(np.concatenate([kept, rest]))
+    make = tsne if wish.plane == "tsne" else umap
+    return [Layout(NAMES[wish.plane], make(axes(seen.points[which])), which)]
+
+
+def nearest(points: np.ndarray, kept: np.ndarray, count: int = NEIGHBOURS) -> np.ndarray:
+    """The nearest kept points to each point in the whole space, itself aside, as places among `kept`.
+
+    Shapes:
+        points: (N, D); kept: (R,); the result (N, K), or (R, K) where all would take too long.
+    """
+    count = min(count, len(kept) - 1)
+    every = len(points) * len(kept) * points.shape[1] <= WORK
+    asked = np.arange(len(points)) if every else kept
+    known = torch.from_numpy(points[kept])
+    own = {int(p): i for i, p in enumerate(kept)}
+    squares = known.square().sum(1)
+    found = []
+    for some in np.array_split(asked, max(len(asked) // 2_000, 1)):
+        away = torch.addmm(squares, torch.from_numpy(points[some]), known.T, alpha=-2)  # but for the point's own square
+        for i, p in enumerate(some.tolist()):
+            if p in own:
+                away[i, own[p]] = torch.inf
+        found.append(away.topk(count, largest=False).indices.numpy())
+    return np.concatenate(found).astype(np.uint16)
+
+
+def _course(
+    folder: Path, prepared: Prepared, objective: Objective, seen: Points, axes: Axes, wish: Wish
+) -> tuple[tuple[int, ...], np.ndarray | None, np.ndarray | None]:
+    """Steps, places (E, F, 2) and whose they are; none for another layer's space, or rows that are not on the map."""
+    moments = course_of(folder) if not wish.layer else []
+    rows = followed(prepared, objective)
+    moments = [m for m in moments if m.points.shape == (len(rows), len(axes.mean))]
+    if len(moments) < 2:
+        return (), None, None
+    where = {int(r): i for i, r in enumerate(seen.rows)}
+    there = np.array([i for i, r in enumerate(rows) if int(r) in where], int)
+    places = np.stack([plane(axes, m.points[there]) for m in moments])
+    return tuple(m.step for m in moments), places, np.array([where[int(rows[i])] for i in there])

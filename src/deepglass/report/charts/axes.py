@@ -1,0 +1,200 @@
+"""Axes and the frame around a chart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from deepglass.formatting import finite
+from deepglass.report.markup import text
+
+WIDTH, HEIGHT = 460, 290
+LEFT, RIGHT, TOP, BOTTOM = 52, 14, 10, 42
+GLYPH = 7.2  # width of a tick's digit in the drawing's units, on the large side
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Values -> places in the drawing, in whole or equal steps of a power of ten.
+
+    Args:
+        low: the value at `start`.
+        high: the value at `end`; more than `low`.
+        start: place of the low end.
+        end: place of the high end, which may be the smaller number (upward).
+        log: equal factors have equal lengths.
+        share: ticks are in per cent.
+        whole: ticks are whole numbers.
+    """
+
+    low: float
+    high: float
+    start: float
+    end: float
+    log: bool = False
+    share: bool = False
+    whole: bool = False
+
+    def __call__(self, value: float) -> float:
+        if self.log:
+            part = math.log(max(value, self.low) / self.low) / math.log(self.high / self.low)
+        else:
+            part = (value - self.low) / (self.high - self.low)
+        return round(self.start + part * (self.end - self.start), 1)
+
+    def ticks(self, about: int = 5) -> list[tuple[float, str]]:
+        """Round values within the axis, with their labels."""
+        if self.log:
+            return self._log_ticks(about)
+        step = _round_step((self.high - self.low) / (about + 1.5))
+        step = max(step, 1.0) if self.whole else step
+        first = math.ceil(self.low / step - 1e-9)
+        last = math.floor(self.high / step + 1e-9)
+        return [(i * step, self._label(i * step, step)) for i in range(first, last + 1)]
+
+    def _log_ticks(self, about: int) -> list[tuple[float, str]]:
+        first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
+        stride = max(1, math.ceil((last - first) / about))
+        digits = (1, 2, 5) if last - first <= 2 else (1,)
+        values = [d * 10.0**e for e in range(first, last + 1, stride) for d in digits]
+        inside = [v for v in values if self.low * 0.999 <= v <= self.high * 1.001]
+        if len(inside) < 2:
+            inside = [self.low, self.high]
+        return [(v, _compact(v, v)) for v in inside]
+
+    def _label(self, value: float, step: float) -> str:
+        if not self.share:
+            return _compact(value, step)
+        decimals = max(0, -math.floor(math.log10(step * 100) + 1e-9))
+        return f"{100 * value:.{decimals}f}\N{NO-BREAK SPACE}%".replace("-", "−")
+
+
+def axis(
+    values: Iterable[float],
+    start: float,
+    end: float,
+    *,
+    zero: bool = False,
+    log: bool = False,
+    share: bool = False,
+    room: float = 0.04,
+) -> Axis:
+    """An axis that holds all finite values.
+
+    Args:
+        values: what it must hold.
+        start: place of the low end.
+        end: place of the high end.
+        zero: it begins (or ends) at zero.
+        log: equal factors have equal lengths; taken only where all values are above zero.
+        share: values are shares of 1: ticks are in per cent, and the axis stays within 0 and 1.
+        room: what is added at each end, as a share of the length.
+    """
+    known = np.asarray([v for v in values if finite(v)], dtype=float)
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    if log and low > 0:
+        factor = max(high / low, 1.5) ** room
+        return Axis(low / factor, max(high, low * 1.5) * factor, start, end, log=True)
+    if zero:
+        low, high = min(low, 0.0), max(high, 0.0)
+    if high - low <= 1e-12 * max(abs(low), abs(high), 1e-300):
+        size = abs(high) or 1.0
+        low, high = (0.0, size) if zero else (low - size / 2, high + size / 2)
+    margin = room * (high - low)
+    low, high = (low if zero and low == 0 else low - margin), (high if zero and high == 0 else high + margin)
+    if share and len(known) and known.min() >= 0 and known.max() <= 1:
+        low, high = max(low, 0.0), min(high, 1.0)
+    return Axis(low, high, start, end, share=share)
+
+
+def frame(
+    x: Axis,
+    y: Axis,
+    body: str,
+    *,
+    summary: str,
+    x_name: str,
+    y_name: str = "",
+    height: int = HEIGHT,
+    css: str = "",
+    x_ticks: Sequence[tuple[float, str]] | None = None,
+) -> str:
+    """A drawing with grid, ticks and names around `body`.
+
+    Args:
+        x: from left to right.
+        y: from bottom to top.
+        body: what is drawn inside.
+        summary: what a screen reader says.
+        x_name: stands below the axis.
+        y_name: stands at the top, beside the axis.
+        height: of the drawing.
+        css: further classes.
+        x_ticks: instead of the axis's own.
+    """
+    bottom, top = max(y.start, y.end), min(y.start, y.end)
+    left, right = min(x.start, x.end), max(x.start, x.end)
+    parts = []
+    for value, name in y.ticks(5):
+        at = y(value)
+        parts.append(
+            f'<path class="grid" d="M{left} {at}H{right}"/><text class="ty" x="{left - 8}" y="{at}">{name}</text>'
+        )
+    free = -math.inf
+    for value, name in x_ticks if x_ticks is not None else x.ticks(5):
+        at = x(value)
+        half = len(name) * GLYPH / 2
+        if at - half < free:
+            continue
+        free = at + half + GLYPH
+        parts.append(
+            f'<path class="mark" d="M{at} {bottom}v4"/><text class="tx" x="{at}" y="{bottom + 18}">{name}</text>'
+        )
+    parts.append(f'<path class="base" d="M{left} {bottom}H{right}"/>')
+    if x_name:
+        parts.append(f'<text class="name" x="{(left + right) / 2}" y="{height - 6}">{text(x_name)}</text>')
+    if y_name:
+        parts.append(f'<text class="yname" x="{left}" y="{top - 8}">{text(y_name)}</text>')
+    return drawing("".join(parts) + body, WIDTH, height, summary=summary, css=css)
+
+
+def drawing(body: str, width: float, height: float, *, summary: str, css: str = "") -> str:
+    """An svg element that takes the width that it is given."""
+    return (
+        f'<svg class="chart {css}" viewBox="0 0 {width} {height}" role="img" aria-label="{text(summary)}">{body}</svg>'
+    )
+
+
+def figure(title: str, svg: str, legend: Sequence[tuple[str, str]] = (), *, note: str = "") -> str:
+    """A chart with its title (html), its legend (css class, html name) and a note (html)."""
+    keys = "".join(f'<span class="key {css}"><i></i>{name}</span>' for css, name in legend)
+    keys = f'<span class="keys">{keys}</span>' if keys else ""
+    note = f'<p class="note">{note}</p>' if note else ""
+    return f'<figure><figcaption><span class="caption">{title}</span>{keys}</figcaption>{svg}{note}</figure>'
+
+
+def _round_step(step: float) -> float:
+    power = 10.0 ** math.floor(math.log10(step))
+    return next(d * power for d in (1, 2, 5, 10) if d * power >= step * 0.999)
+
+
+def _compact(value: float, step: float) -> str:
+    """A tick's label, as short as the step allows: `1.5M`, `20k`, `0.05`, `1e-5`."""
+    size = abs(value)
+    if size < step * 1e-6:
+        return "0"
+    for unit, sign in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if size >= unit and (unit > 1e3 or size >= 1e4 or step >= 1e3):
+            if size / unit >= 1e4:
+                break
+            decimals = max(0, -math.floor(math.log10(step / unit) + 1e-9))
+            return f"{value / unit:.{min(decimals, 3)}f}{sign}".replace("-", "−")
+    if size >= 1e12 or size < 1e-4:
+        places = max(0, math.floor(math.log10(size)) - math.floor(math.log10(step) + 1e-9))
+        mantissa, exponent = f"{value:.{min(places, 3)}e}".split("e")
+        return f"{mantissa}e{int(exponent)}".replace("-", "−")
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
+    return f"{value:,.{min(decimals, 6)}f}".replace("-", "−")

@@ -1,0 +1,126 @@
+"""Lines over a common x: learning curves, ROC and threshold curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from deepglass.formatting import finite, number, percent
+from deepglass.report.charts.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, axis, figure, frame
+from deepglass.report.markup import text
+
+_MOST = 240  # points a line; more cannot be told apart at this size
+
+
+class Line(NamedTuple):
+    """A line: its name, its values, and the css class that gives its colour."""
+
+    name: str
+    values: Sequence[float]
+    css: str = "c1"
+
+
+class Mark(NamedTuple):
+    """An x worth marking, and what it is."""
+
+    at: float
+    name: str
+
+
+def curves(
+    title: str,
+    x: Sequence[float],
+    lines: Sequence[Line],
+    *,
+    x_name: str,
+    log: bool = False,
+    share: bool = False,
+    full: bool = False,
+    mark: Mark | None = None,
+    height: int = HEIGHT,
+) -> str:
+    """Lines over x with a tooltip at each x; non-finite points are left out.
+
+    Args:
+        title: html.
+        x: ascending.
+        lines: each with as many values as x.
+        x_name: name of the x axis.
+        log: the y axis has equal factors at equal lengths.
+        share: y values are shares.
+        full: the y axis goes from 0 to 1.
+        mark: an x at which an upright line stands, such as the best step.
+        height: of the drawing.
+    """
+    at = mark.at if mark is not None and finite(mark.at) else None
+    keep = _thinned(len(x), at, x)
+    x = [x[i] for i in keep]
+    lines = [Line(line.name, [line.values[i] for i in keep], line.css) for line in lines]
+    across = axis([*x, *([] if at is None else [at])], LEFT, WIDTH - RIGHT, room=0)
+    across = replace(across, whole=all(float(a).is_integer() for a in x) and across.high > 1)
+    up = axis((v for line in lines for v in line.values), height - BOTTOM, TOP + 6, log=log, share=share)
+    up = replace(up, low=0.0, high=1.0) if full else up
+    body = [] if at is None else [f'<path class="upright" d="M{across(at)} {up.start}V{up.end}"/>']
+    body += [f'<path class="line {line.css}" d="{_path(across, up, x, line.values)}"/>' for line in lines]
+    body += [_end(across, up, x, line) for line in lines]
+    body.append(_hits(across, up, x, lines, x_name, share))
+    legend = [(line.css, text(line.name)) for line in lines] if len(lines) > 1 else []
+    if mark is not None and at is not None:
+        legend.append(("mark", text(mark.name)))
+    summary = _summary(x, lines, x_name, share)
+    svg = frame(across, up, "".join(body), summary=summary, x_name=x_name, height=height, css="curves")
+    return figure(title, svg, legend)
+
+
+def _thinned(points: int, marked: float | None, x: Sequence[float]) -> list[int]:
+    if points <= _MOST:
+        return list(range(points))
+    kept = {round(i * (points - 1) / (_MOST - 1)) for i in range(_MOST)}
+    return sorted(kept | {i for i in range(points) if x[i] == marked})
+
+
+def _path(across: Axis, up: Axis, x: Sequence[float], y: Sequence[float]) -> str:
+    path, pen = [], "M"
+    for a, b in zip(x, y, strict=True):
+        if not finite(b) or not finite(a):
+            pen = "M"
+            continue
+        path.append(f"{pen}{across(a)} {up(b)}")
+        pen = "L"
+    return "".join(path)
+
+
+def _end(across: Axis, up: Axis, x: Sequence[float], line: Line) -> str:
+    """A dot at the last value, which also shows a line of one point."""
+    known = [(a, b) for a, b in zip(x, line.values, strict=True) if finite(b)]
+    if not known:
+        return ""
+    return f'<circle class="dot {line.css}" cx="{across(known[-1][0])}" cy="{up(known[-1][1])}" r="3.2"/>'
+
+
+def _hits(across: Axis, up: Axis, x: Sequence[float], lines: Sequence[Line], x_name: str, share: bool) -> str:
+    """Invisible strips that say the values at each x."""
+    say = percent if share else number
+    places = [across(a) for a in x]
+    strips = []
+    for i, place in enumerate(places):
+        left = (places[i - 1] + place) / 2 if i else across.start
+        right = (place + places[i + 1]) / 2 if i + 1 < len(places) else across.end
+        said = "".join(f"\n{line.name}: {say(line.values[i])}" for line in lines)
+        strips.append(
+            f'<g class="hit"><title>{text(f"{x_name} {number(x[i], 4)}{said}")}</title>'
+            f'<path d="M{place} {up.start}V{up.end}"/>'
+            f'<rect x="{left:.1f}" y="{TOP}" width="{max(right - left, 0.5):.1f}" height="{up.start - TOP:.0f}"/></g>'
+        )
+    return "".join(strips)
+
+
+def _summary(x: Sequence[float], lines: Sequence[Line], x_name: str, share: bool) -> str:
+    say = percent if share else number
+    ends = []
+    for line in lines:
+        known = [v for v in line.values if finite(v)]
+        if known:
+            ends.append(f"{line.name} from {say(known[0])} to {say(known[-1])}")
+    return f"Lines over {x_name}: " + "; ".join(ends)

@@ -1,0 +1,119 @@
+"""Sounds as inputs: what was heard, with what is true and what was answered; the worst first."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image as Pillow
+
+from deepglass import metrics
+from deepglass.features._audio_files import wav
+from deepglass.features.audio import Audio
+from deepglass.features.base import Feature, take_raw
+from deepglass.features.number import Number
+from deepglass.features.text import Text
+from deepglass.formatting import short_figure
+from deepglass.mel import Frames, log_mel
+from deepglass.report.audio_facts import Heard
+from deepglass.report.facts_of.cases import Seen, classed
+
+WORST, TYPICAL = 8, 4  # of all outputs together
+SECONDS = 3.0  # of a sound that are kept
+RATES = (8_000, 16_000)  # samples a second, at least and at most: browsers play no slower ones
+_BETWEEN = (0.02, 0.995)  # shares of the spectrogram's values that are its darkest and its brightest colour
+_COLOURS = np.array([[12, 14, 40], [48, 40, 130], [150, 45, 120], [236, 110, 62], [252, 226, 130]], float)
+
+
+class _Told(NamedTuple):
+    """A row's truth and answer in words, and how far they are from each other: the greater the worse."""
+
+    truth: str
+    answer: str
+    error: float
+    confidence: float | None = None
+
+
+def heard(feature: Feature, seen: Seen) -> tuple[Heard, ...]:
+    """Some test rows of an output that is answered from sounds; none for other outputs."""
+    sound = next((f for f in seen.prepared.inputs if isinstance(f, Audio)), None)
+    told = _told(feature, seen) if sound is not None else {}
+    if sound is None or not told:
+        return ()
+    share = max(len(seen.prepared.outputs), 1)
+    order = sorted(told, key=lambda i: -np.nan_to_num(told[i].error))
+    wrong = [i for i in order if told[i].error > 0][: max(WORST // share, 2)]
+    rest = [i for i in order if i not in wrong]
+    count = min(max(TYPICAL // share, 1), len(rest))
+    some = np.random.default_rng(0).permutation(rest).astype(int)[:count]
+    cards = [(i, False) for i in wrong] + [(i, True) for i in sorted(some.tolist())]
+    made = (_card(sound, seen, i, told[i], isinstance(feature, Text), typical) for i, typical in cards)
+    return tuple(card for card in made if card is not None)
+
+
+def _card(sound: Audio, seen: Seen, i: int, told: _Told, transcript: bool, typical: bool) -> Heard | None:
+    raw = take_raw(seen.prepared.table[sound.column], seen.rows[i : i + 1])
+    samples = sound.encode(raw).values
+    if not len(samples):
+        return None
+    rate = sound.frames.rate
+    clip = samples[: int(SECONDS * rate)]
+    return Heard(
+        row=seen.place(i),
+        wave=wave_of(clip, rate),
+        picture=spectrogram(clip, sound.frames),
+        kept=len(clip) / rate,
+        seconds=len(samples) / rate,
+        truth=told.truth,
+        answer=told.answer,
+        transcript=transcript,
+        confidence=told.confidence,
+        typical=typical,
+    )
+
+
+def _told(feature: Feature, seen: Seen) -> dict[int, _Told]:
+    """Truth and answer of each known row, by its place among the test rows; none for kinds that words don't say."""
+    if rows := classed(feature, seen):
+        return {i: _Told(t, said, sure if said != t else 0.0, sure) for i, (t, said, sure) in rows.items()}
+    if not isinstance(feature, Text | Number):
+        return {}
+    known = np.flatnonzero(seen.truth.mask)
+    decoded = feature.decode(seen.best, seen.calibration)
+    said = [d["value"] for d in decoded]
+    if isinstance(feature, Text):
+        bounds = seen.truth.offsets
+        assert bounds is not None
+        true = {int(i): feature.text_of(seen.truth.values[bounds[i] : bounds[i + 1]].tolist()) for i in known}
+        return {i: _Told(t, said[i], metrics.error_rate([t.split()], [said[i].split()])) for i, t in true.items()}
+    actual = [d["value"] for d in feature.decode({"value": seen.truth.values.astype(np.float64)}, {})]
+    return {int(i): _Told(short_figure(actual[i]), short_figure(said[i]), abs(actual[i] - said[i])) for i in known}
+
+
+# -- sounds as bytes -------------------------------------------------------------------------------------------------
+
+
+def wave_of(samples: np.ndarray, rate: int) -> bytes:
+    """Samples of int16 as a WAV file, at a rate that browsers play."""
+    return wav(samples, rate, RATES)
+
+
+def spectrogram(samples: np.ndarray, frames: Frames) -> bytes:
+    """The mel spectrogram as PNG, a pixel a window and a band."""
+    bands = log_mel(samples, frames)  # (T, M)
+    low, high = np.quantile(bands, _BETWEEN)
+    share = np.clip((bands - low) / max(high - low, 1e-6), 0, 1)
+    picture = Pillow.fromarray(np.round(255 * share.T[::-1]).astype(np.uint8), "P")
+    picture.putpalette(_palette())
+    out = io.BytesIO()
+    picture.save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+def _palette() -> Sequence[int]:
+    """256 colours from dark to bright."""
+    at = np.linspace(0, len(_COLOURS) - 1, 256)
+    mixed = [np.interp(at, np.arange(len(_COLOURS)), _COLOURS[:, c]) for c in range(3)]
+    return np.round(np.stack(mixed, 1)).astype(int).flatten().tolist()

@@ -1,0 +1,195 @@
+"""The health of a network as it learns: dead and saturated units, gradients that vanish or explode.
+
+Units are looked at through a small pass over the same few rows at each evaluation. Gradients cost no pass of their own:
+those of the last step still lie beside the weights. Nothing here draws a random number or changes a weight.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from deepglass.data.batches import Dataset
+from deepglass.nn.recurrent import Recurrent
+from deepglass.objectives.base import Objective
+from deepglass.run.callbacks.alarms import FILE, Moment, alarms
+from deepglass.run.callbacks.unit_activity import Activity
+from deepglass.training.callbacks import Listener, Record, read_history
+from deepglass.training.checkpoint import storage_error, write_atomic
+from deepglass.training.plan import Plan
+
+STUDENT = "student."
+ROWS, FEWEST = 256, 64  # rows that are looked at; a quarter of the validation rows, but not fewer than so many
+
+
+class Watch(Listener):
+    """Writes health.jsonl, a line an evaluation, each a `Moment`; tells of each illness when it is first seen.
+
+    Args:
+        folder: of the run; lines of steps after `from_step` are cut off, since a resumed run writes them again.
+        data: encoded rows to look at.
+        network: its settings and its `trunk`, for the cures.
+        others: who is told (`Listener.ailing`).
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        objective: Objective,
+        data: Dataset,
+        network: Mapping[str, Any],
+        others: Sequence[Listener] = (),
+        from_step: int = 0,
+    ) -> None:
+        self.path, self.objective, self.data = folder / FILE, objective, data
+        self.network, self.others = network, others
+        self.names = names_of(objective)
+        self.weights = [(n, p) for n, p in _weights(objective) if n in self.names]
+        self.looks: list[tuple[float, str]] = []
+        self.broken = 0
+        self.plan: Plan | None = None
+        kept = [r for r in read_history(self.path) if r["step"] <= from_step] if from_step else []
+        self.moments = [Moment(**r) for r in kept]
+        self.told: set[tuple[str, str]] = set()
+        write_atomic(self.path, "".join(json.dumps(r) + "\n" for r in kept))
+
+    def started(self, plan: Plan, step: int) -> None:
+        self.plan = plan
+        self.told = {(a.kind, a.layer) for a in alarms(self.moments, self.network, plan)}
+
+    def stepped(self, step: int, plan: Plan, loss: float) -> None:
+        ratios = self._ratios()
+        if ratios:
+            name = max(ratios, key=lambda n: ratios[n])
+            self.looks.append((ratios[name], name))
+
+    def evaluated(self, record: Record) -> None:
+        if record.event.startswith("non-finite"):
+            self.broken += 1
+            return
+        seen = Activity(self.objective, self.names).look(self.data)
+        most, where = max(self.looks, default=(0.0, ""))
+        usual = float(np.median([value for value, _ in self.looks])) if self.looks else 0.0
+        self.moments.append(
+            Moment(record.step, seen.dead, seen.saturated, self._ratios(), most, where, usual, self.broken, seen.gates)
+        )
+        self.looks, self.broken = [], 0
+        line = {k: _rounded(v) for k, v in self.moments[-1]._asdict().items()}
+        try:
+            with self.path.open("a") as file:
+                file.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise storage_error(self.path, error) from error
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.plan is None:
+            return
+        for alarm in alarms(self.moments, self.network, self.plan):
+            if (alarm.kind, alarm.layer) not in self.told:
+                self.told.add((alarm.kind, alarm.layer))
+                for other in self.others:
+                    other.ailing(str(alarm), alarm.step)
+
+    def _ratios(self) -> dict[str, float]:
+        """Layer -> norm of its gradient relative to its weights', or to a fresh layer's where these are larger."""
+        there = [(n, p, p.grad) for n, p in self.weights if p.grad is not None]
+        if not there:
+            return {}
+        with torch.no_grad():
+            grads = torch.stack([g.detach().float().norm() for _, _, g in there])
+            fresh = torch.tensor([math.sqrt(len(p) / 3) for _, p, _ in there], device=grads.device)  # heads begin at 0
+            sizes = torch.stack([p.detach().float().norm() for _, p, _ in there])
+            found = (grads / torch.maximum(sizes, fresh)).cpu().tolist()
+        return {self.names[n]: v for (n, _, _), v in zip(there, found, strict=True) if math.isfinite(v)}
+
+
+def watched(
+    objective: Objective,
+    parts: Mapping[str, Dataset],
+    folder: Path,
+    network: Mapping[str, Any],
+    others: Sequence[Listener] = (),
+    from_step: int = 0,
+) -> list[Listener]:
+    """The watch over a run; none for kinds that have no rows to look at."""
+    data = parts["valid"] if len(parts["valid"]) else parts["train"]
+    if objective.acts or objective.in_order or not len(data):
+        return []
+    most = min(max(len(data) // 4, FEWEST), ROWS, len(data))
+    rows = np.unique(np.linspace(0, len(data) - 1, most).astype(int))
+    return [Watch(folder, objective, data.subset(rows), network, others, from_step)]
+
+
+# -- layers by name ------------------------------------------------------------------------------------------------
+
+
+def names_of(objective: nn.Module) -> dict[str, str]:
+    """A layer's path -> its name in words: "conv 2 (trunk.body.3)". Embeddings and encoders are no layers here."""
+    modules = dict(objective.named_modules())
+    cells = _cells(modules)
+    counts: dict[str, int] = {}
+    names: dict[str, str] = {}
+    for path, _ in _weights(objective):
+        cell = next((c for c in cells if f"{path}.".startswith(f"{c}.")), "")
+        if cell:
+            names.setdefault(cell, f"{cells[cell]} ({_short(cell)})")
+            names.setdefault(path, f"{cells[cell]}, {path[len(cell) + 1 :]} ({_short(path)})")
+            continue
+        kind = type(modules[path])
+        word = "layer"
+        if issubclass(kind, nn.modules.conv._ConvNd):
+            word = "conv"
+        elif issubclass(kind, nn.RNNBase):
+            word = "recurrent layer"
+        elif ".encoders." in f".{path}":
+            word = "encoder"
+        elif ".heads." in f".{path}":
+            word = "head"
+        counts[word] = counts.get(word, 0) + 1
+        names[path] = f"{word} {counts[word]} ({_short(path)})"
+    # Of a semi-supervised run the student has the gradients, and its average, the network, is asked.
+    return names | {f"network.{p[len(STUDENT) :]}": n for p, n in names.items() if p.startswith(STUDENT)}
+
+
+def _cells(modules: Mapping[str, nn.Module]) -> dict[str, str]:
+    """The path of each direction of each recurrent layer -> its name."""
+    found = {}
+    for path, module in modules.items():
+        if isinstance(module, Recurrent):
+            for i, directions in enumerate(module.layers):
+                for d in range(len(directions)):
+                    backwards = ", backwards" if d else ""
+                    found[f"{path}.layers.{i}.{d}"] = f"recurrent layer {i + 1}{backwards}"
+    return found
+
+
+def _short(path: str) -> str:
+    return path.removeprefix("network.").removeprefix(STUDENT).removesuffix(".linear")
+
+
+def _weights(objective: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    """The matrices of layers, each by its module's path; of several in a module, the largest."""
+    found: dict[str, nn.Parameter] = {}
+    for name, module in objective.named_modules():
+        if isinstance(module, nn.Embedding | nn.EmbeddingBag):
+            continue
+        own = [p for p in module.parameters(recurse=False) if p.ndim > 1 and p.requires_grad]
+        if own and not any(True for _ in module.children()):
+            found[name] = max(own, key=lambda p: p.numel())
+    return sorted(found.items(), key=lambda item: ".encoders." not in f".{item[0]}")  # which come first
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _rounded(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_rounded(v) for v in value]
+    return float(f"{value:.4g}") if isinstance(value, float) else value

@@ -1,0 +1,156 @@
+"""By how much each row's given class led or trailed the others as a network learned: the area under the margin.
+
+A wrong label is learned against all that its like teach, so its row trails for long. The margins are read off as rows
+pass in training, so they cost no pass of their own, and eight bytes a row and answer.
+
+Source: Pleiss et al., 2020, arXiv 2001.10528, equation 1. Ours takes the mean over the whole run, and of an ensemble
+the mean over its members.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+from torch import Tensor
+
+from deepglass.data.batches import Batch, Stream
+from deepglass.data.table import Table
+from deepglass.features.base import CLASSED, Answer
+from deepglass.networks.network import Network
+from deepglass.objectives.base import Objective
+from deepglass.objectives.supervised import Supervised
+from deepglass.prepare.sources import fingerprint_of
+from deepglass.run.folder import Folder
+from deepglass.training.checkpoint import write_atomic
+
+LARGEST = float(np.finfo(np.float16).max)  # a run that goes astray has larger ones
+FILE = "margins.safetensors"
+
+
+class Margins(Stream):
+    """A stream of batches whose rows' margins are added up as they pass through the network.
+
+    The sums belong to the stream's tensors: checkpoints keep them, and what is put back after a loss that is not finite
+    is put back with them. Draws no random number and changes no weight.
+
+    Args:
+        stream: of the batches.
+        network: which answers them.
+        count: rows that the batches are drawn from.
+    """
+
+    def __init__(self, stream: Stream, network: Network, count: int) -> None:
+        self.stream, self.network = stream, network
+        self.batch: Batch | None = None
+        self.batches_per_epoch = stream.batches_per_epoch
+        device = next(network.parameters()).device
+        names = [n for n, f in network.features.items() if f.kind in CLASSED]
+        self.sums = {n: torch.zeros(count, device=device) for n in names}
+        self.seen = {n: torch.zeros(count, dtype=torch.int32, device=device) for n in names}
+
+    def next(self) -> Batch:
+        self.batch = batch = self.stream.next()
+        return batch
+
+    def place(self) -> dict[str, Any]:
+        return self.stream.place()
+
+    def go_to(self, place: Mapping[str, Any]) -> None:
+        self.stream.go_to(place)
+
+    def tensors(self) -> dict[str, Tensor]:
+        own = {f"margin.{n}": t.clone() for n, t in self.sums.items()}
+        return {**self.stream.tensors(), **own, **{f"seen.{n}": t.clone() for n, t in self.seen.items()}}
+
+    def recall(self, tensors: Mapping[str, Tensor]) -> None:
+        self.stream.recall(tensors)
+        for name in self.sums:
+            self.sums[name].copy_(tensors[f"margin.{name}"])
+            self.seen[name].copy_(tensors[f"seen.{name}"])
+
+    def hear(self, network: Network, _: object, params: Mapping[str, Any]) -> None:
+        """What the network answers, as a forward hook; evaluations are passed over."""
+        if self.batch is None or not network.training:
+            return
+        with torch.no_grad():
+            for name in self.sums:
+                target = self.batch.targets[name]
+                rows = self.batch.rows[target.known]
+                answer = network.features[name].answer(params[name])
+                led = margin(answer, target.values.reshape(-1).long() - 1, network.members)[target.known]
+                self.sums[name][rows] += led
+                self.seen[name][rows] += 1
+
+    def means(self) -> dict[str, np.ndarray]:
+        """Output name -> the mean margin of each row, (N,) float32; NaN for rows that were never seen."""
+        return {n: (self.sums[n] / self.seen[n]).cpu().numpy() for n in self.sums}
+
+
+def margin(answer: Answer, labels: Tensor, members: int) -> Tensor:
+    """The log odds of the given class against the likeliest other, (B,); of `members` answers a row their mean.
+
+    Args:
+        labels: (B,) int64 from 0; -1 where there is none, whose margin means nothing.
+    """
+    log_probs = answer.best()["log_probs"]  # (B * members, K)
+    given = labels.clamp_min(0).repeat_interleave(members)[:, None]
+    own = log_probs.gather(1, given)[:, 0]
+    other = log_probs.scatter(1, given, -torch.inf).amax(1)
+    return (own - other).reshape(-1, members).mean(1)
+
+
+@contextmanager
+def margins_kept(stream: Stream, objective: Objective, count: int, folder: Path) -> Iterator[Stream]:
+    """The stream, its rows' margins kept in the run's folder in the end; for kinds of learning that know no classes,
+    the stream as it is.
+
+    Args:
+        count: rows of the training part.
+    """
+    if type(objective) is not Supervised or not any(f.kind in CLASSED for f in objective.network.features.values()):
+        yield stream
+        return
+    margins = Margins(stream, objective.network, count)
+    hook = objective.network.register_forward_hook(margins.hear)
+    try:
+        yield margins
+    finally:
+        hook.remove()
+    write_atomic(
+        folder / FILE, save({n: np.clip(m, -LARGEST, LARGEST).astype(np.float16) for n, m in margins.means().items()})
+    )
+
+
+def margins_of(folder: Folder, count: int, places: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """Output name -> the mean margin of each row as a run learned, (`count`,) float32; empty where none were kept.
+
+    NaN for rows that it did not learn from.
+
+    Args:
+        places: where each row that the run used stands among the `count`; None: where it stands in the source.
+    """
+    try:
+        kept = load_file(folder.path / FILE)
+    except (FileNotFoundError, SafetensorError):
+        return {}
+    split = folder.split()
+    places = split["row"].to_numpy() if places is None else places
+    train = places[split["split"].to_numpy() == "train"]
+    found = {}
+    for name, means in kept.items():
+        found[name] = np.full(count, np.nan, np.float32)
+        found[name][train] = means
+    return found
+
+
+def margins_over(folder: Folder, table: Table) -> dict[str, np.ndarray]:
+    """The same for a source's rows, where it is the run's own."""
+    own = fingerprint_of(table) == folder.read_json("features.json")["source"]["fingerprint"]
+    return margins_of(folder, len(table)) if own else {}

@@ -1,0 +1,89 @@
+"""Cross-validation: a run a fold, and the folder above them with mean and spread."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from statistics import fmean, stdev
+from typing import Any
+
+import polars as pl
+
+from deepglass.run.folder import Folder
+from deepglass.spec.spec import Spec
+
+Figures = Mapping[str, Mapping[str, float]]  # output -> metric -> value
+
+
+def is_many(spec: Spec) -> bool:
+    """Whether a spec asks for a run a fold."""
+    return spec.data.split.folds is not None and spec.data.split.fold is None
+
+
+def fold_specs(spec: Spec) -> list[Spec]:
+    """The spec of each fold; a budget of time is shared out among them."""
+    split = spec.data.split
+    assert split.folds is not None
+    budget = spec.training.budget
+    training = spec.training if budget is None else replace(spec.training, time=budget / split.folds)
+    datas = (replace(spec.data, split=replace(split, fold=i)) for i in range(split.folds))
+    return [replace(spec, data=data, training=training) for data in datas]
+
+
+def summarise(folder: Folder, started: float) -> None:
+    """Write what the folds have in common: their mean figures, their spread, the answers to all rows.
+
+    Args:
+        started: `time.perf_counter()` when the command began, for the total.
+    """
+    folds = [Folder(path) for path in folder.folds()]
+    found = [fold.metrics() for fold in folds]
+    frames = [pl.read_parquet(f.path / "predictions.parquet") for f in folds]
+    folder.store_predictions(pl.concat(frames, how="vertical_relaxed").sort("row"))
+    names = ("device", "precision", "seed", "parameters", "versions")
+    baselines = [{f"{o}/{b}": figures for o, bs in m["baselines"].items() for b, figures in bs.items()} for m in found]
+    compared: dict[str, dict[str, dict[str, float]]] = {}
+    for key, figures in mean(baselines).items():
+        output, _, baseline = key.rpartition("/")
+        compared.setdefault(output, {})[baseline] = figures
+    metrics: dict[str, Any] = {
+        "train": {"loss": mean([{"": m["train"]["loss"]} for m in found])[""]},
+        "valid": mean([m.get("valid", {}) for m in found]),
+        "test": mean([m["test"] for m in found]),
+        "spread": spread([m["test"] for m in found]),
+        "baselines": compared,
+        "folds": [{"run": f.path.name, "test": m["test"], "seconds": m["seconds"]} for f, m in zip(folds, found)],
+        "seconds": {
+            "train": round(sum(m["seconds"]["train"] for m in found), 3),
+            "total": round(time.perf_counter() - started, 3),
+        },
+        "examples_per_second": round(fmean(m["examples_per_second"] for m in found), 1),
+        **{name: found[0][name] for name in names},
+        "weights_sha256": hashlib.sha256("".join(m["weights_sha256"] for m in found).encode()).hexdigest(),
+        "reason": "done",
+        "step": sum(m["step"] for m in found),
+        "notes": list(dict.fromkeys(note for m in found for note in m["notes"])),
+    }
+    folder.store_metrics(metrics)
+
+
+def mean(folds: Sequence[Figures]) -> dict[str, dict[str, float]]:
+    """The mean of each figure over the folds that have it."""
+    return {output: {m: fmean(v) for m, v in figures.items()} for output, figures in _gathered(folds).items()}
+
+
+def spread(folds: Sequence[Figures]) -> dict[str, dict[str, float]]:
+    """The standard deviation of each figure over the folds that have it; one fold alone has none."""
+    gathered = _gathered(folds)
+    return {o: {m: stdev(v) for m, v in figures.items() if len(v) > 1} for o, figures in gathered.items()}
+
+
+def _gathered(folds: Sequence[Figures]) -> dict[str, dict[str, list[float]]]:
+    values: dict[str, dict[str, list[float]]] = {}
+    for fold in folds:
+        for output, figures in fold.items():
+            for metric, value in figures.items():
+                values.setdefault(output, {}).setdefault(metric, []).append(value)
+    return values

@@ -1,0 +1,109 @@
+"""A run that begins with another run's weights: its network, its fitted features, then what fits of its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from torch import nn
+
+from deepglass.errors import SpecError
+from deepglass.features.base import Feature
+from deepglass.networks.network import Network, grouped, key_of
+from deepglass.prepare.prepare import Prepared
+from deepglass.run.folder import Folder
+from deepglass.spec.spec import Spec
+
+Role = Literal["inputs", "outputs"]
+_READING = ("type_", "format_", "flat_", "lists_", "parts_")  # how raw values are read; other learned fields may differ
+
+
+def like_start(spec: Spec, out: Path) -> Spec:
+    """The spec with the network of the run that it starts with, where it names no other; its own settings win.
+
+    Args:
+        out: where the new run is to lie.
+
+    Raises:
+        SourceError: `not-found` where there is no such run.
+        SpecError: `bad-value` where it would be overwritten.
+    """
+    if (run := spec.network.get("start")) is None:
+        return spec
+    if Path(run).resolve() == out.resolve():
+        raise SpecError("bad-value", f"network.start: {run} would be overwritten; choose another --out")
+    before = {k: v for k, v in Folder.open(Path(run)).spec().network.items() if k != "start"}
+    said = spec.network.get("trunk", before.get("trunk"))
+    return replace(spec, network={**before, **spec.network}) if said == before.get("trunk") else spec
+
+
+def taken_over(spec: Spec, role: Role, fitted: Sequence[Feature]) -> tuple[Feature, ...]:
+    """Features as the run before has learned them, where they are of the same kind and settings.
+
+    Its weights mean something for its own vocabularies and scales only: fitted to other rows, the same place may hold
+    another word. Answers stay fitted anew where there are classes that the run before does not know.
+
+    Args:
+        fitted: to the rows of this run.
+    """
+    if (run := spec.network.get("start")) is None:
+        return tuple(fitted)
+    before = {f.name: f for f in Folder.open(Path(run)).features()[role]}
+    return tuple(_of_before(f, before.get(f.name), role) for f in fitted)
+
+
+def start_from(run: str | Path, objective: nn.Module, prepared: Prepared) -> list[str]:
+    """Take over what fits: weights of the same name and shape, but no encoder or head of a feature that has changed.
+
+    Args:
+        run: the folder of the run to begin with.
+
+    Returns:
+        The names of the weights that begin anew.
+
+    Raises:
+        SourceError: `not-found` where there is no such run.
+        SpecError: `bad-value` where nothing fits.
+    """
+    folder = Folder.open(Path(run))
+    before = folder.features()
+    changed = tuple(_changed(objective, prepared, before["inputs"], before["outputs"]))
+    own = objective.state_dict()
+    fits = {
+        name: tensor
+        for name, tensor in folder.weights().items()
+        if name in own and own[name].shape == tensor.shape and not any(part in f".{name}" for part in changed)
+    }
+    if not any(name in fits for name, _ in objective.named_parameters()):
+        raise SpecError("bad-value", f"network.start: none of the weights of {run} fit; take the same network")
+    objective.load_state_dict(fits, strict=False)
+    return [name for name, _ in objective.named_parameters() if name not in fits]
+
+
+def _of_before(feature: Feature, before: Feature | None, role: Role) -> Feature:
+    if before is None or type(before) is not type(feature) or before.settings() != feature.settings():
+        return feature
+    if any(getattr(before, name, None) != getattr(feature, name, None) for name in _READING):
+        return feature
+    new_classes = role == "outputs" and not set(feature.class_names) <= set(before.class_names)
+    return feature if new_classes else before
+
+
+def _changed(
+    objective: nn.Module, prepared: Prepared, inputs: Sequence[Feature], outputs: Sequence[Feature]
+) -> Iterator[str]:
+    """Parts of weights' names: encoders and heads of features that are not as they were."""
+    earlier = {f.name: f.state() for f in outputs}
+    yield from (f".{key_of(f.name)}." for f in prepared.outputs if earlier.get(f.name) != f.state())
+    same = [[f.state() for f in group] for group in grouped(inputs)]
+    names = {f.name for f in prepared.inputs}
+    for path, network in objective.named_modules():
+        if not isinstance(network, Network):
+            continue
+        for i, group in enumerate(network.groups):
+            states = [f.state() for f in group]
+            ours = all(f.name in names for f in group)  # and none that the kind of learning has added
+            if ours and (i >= len(same) or states != same[i]):
+                yield f".{path}.encoders.{i}."

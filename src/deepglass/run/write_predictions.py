@@ -1,0 +1,111 @@
+"""Answers written to files: tables, JSON, or a folder of pictures."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from PIL import Image as Pillow
+
+from deepglass.errors import SpecError
+from deepglass.features._dense_outputs import unpack
+from deepglass.training.checkpoint import write_atomic
+
+Answers = list[dict[str, dict[str, Any]]]
+TABLES = (".csv", ".tsv", ".parquet")
+
+
+def write_answers(path: Path, answers: Answers) -> None:
+    """Answers as a table, as JSON, or as pictures.
+
+    Args:
+        path: .csv, .tsv or .parquet for a column an output and figure; .json or .jsonl; no ending for a folder that
+            gets a PNG file a row of each mask (its class numbers) and picture, `OUTPUT-ROW.png`, and answers.json.
+
+    Raises:
+        SpecError: `bad-value` for another ending, or a folder for answers that are no pictures.
+    """
+    if path.suffix == ".json":
+        write_atomic(path, json.dumps(answers, ensure_ascii=False, indent=1))
+    elif path.suffix == ".jsonl":
+        write_atomic(path, "".join(json.dumps(a, ensure_ascii=False) + "\n" for a in answers))
+    elif path.suffix in TABLES:
+        write_atomic(path, _table(answers, path.suffix))
+    elif path.suffix == "":
+        _write_folder(path, answers)
+    else:
+        raise SpecError("bad-value", f"--out: {path}: expected .csv, .tsv, .parquet, .json, .jsonl, or a folder")
+
+
+def write_texts(path: Path, texts: Sequence[str]) -> None:
+    """Texts as a .txt file, an empty line between them, or a .jsonl file of {"text": ...}.
+
+    Raises:
+        SpecError: `bad-value` for another ending.
+    """
+    if path.suffix == ".txt":
+        write_atomic(path, "\n\n".join(texts) + "\n")
+    elif path.suffix == ".jsonl":
+        write_atomic(path, "".join(json.dumps({"text": t}, ensure_ascii=False) + "\n" for t in texts))
+    else:
+        raise SpecError("bad-value", f"--out: {path}: expected .txt or .jsonl")
+
+
+def _table(answers: Answers, suffix: str) -> bytes:
+    plain = [
+        {
+            f"{o}.{k}" if k != "value" else o: v
+            for o, found in row.items()
+            for k, v in found.items()
+            if not isinstance(v, dict)
+        }
+        for row in answers
+    ]
+    frame = pl.DataFrame(plain, infer_schema_length=None)
+    content = io.BytesIO()
+    if suffix == ".parquet":
+        frame.write_parquet(content)
+    else:
+        flat = frame.with_columns(_as_text(c) for c in frame if c.dtype.is_nested())
+        flat.write_csv(content, separator="," if suffix == ".csv" else "\t")
+    return content.getvalue()
+
+
+def _as_text(column: pl.Series) -> pl.Series:
+    """Lists as text, which is all that a csv file holds: labels with semicolons between them, others as JSON."""
+    if column.dtype == pl.List(pl.String):
+        return column.list.join(";")
+    cells = [None if c is None else json.dumps(c, ensure_ascii=False) for c in column.to_list()]
+    return pl.Series(column.name, cells, dtype=pl.String)
+
+
+def _write_folder(folder: Path, answers: Answers) -> None:
+    pictures = {
+        f"{o}-{i}.png": png for i, row in enumerate(answers) for o, f in row.items() if (png := _png(f["value"]))
+    }
+    if not pictures:
+        raise SpecError("bad-value", f"--out: {folder}: only masks and pictures go into a folder; say {folder}.csv")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, png in pictures.items():
+        write_atomic(folder / name, png)
+    rest = [{o: {k: v for k, v in f.items() if not _png(v)} for o, f in row.items()} for row in answers]
+    write_atomic(folder / "answers.json", json.dumps(rest, ensure_ascii=False, indent=1))
+
+
+def _png(value: Any) -> bytes | None:
+    """The PNG file of a mask's or picture's value; None of others."""
+    if not isinstance(value, Mapping):
+        return None
+    if "png" in value:
+        return base64.b64decode(value["png"])
+    if "runs" not in value:
+        return None
+    numbers = unpack(value)
+    file = io.BytesIO()
+    Pillow.fromarray(numbers.astype("uint8" if numbers.max(initial=0) < 256 else "uint16")).save(file, "PNG")
+    return file.getvalue()
