@@ -65,8 +65,8 @@ def train(
         out: the run's folder; `runs/NAME-N` without it. One that exists is kept, unless `force`.
         baselines: also fit the constant, linear and boosting baselines, and write the report.
         settings: `time`, `epochs`, `steps`, `seed`, `objective`, `network`, `kinds`, `ignore`, `fix`, `columns`,
-            `inputs`, `split`, `data_root`, `relabel` (a file of `label`), `start` (a run whose weights are taken over),
-            or the sections of a spec (`data`, `training`, ...).
+            `inputs`, `split`, `data_root`, `labels` (a file that `label` writes), `init_from` (a run whose weights are the
+            initial ones), or the sections of a spec (`data`, `training`, ...).
 
     Raises:
         UserError: what is wrong with the words or the data, before training starts.
@@ -218,7 +218,9 @@ def inspect(
         return inspect_table(read_source(spec), spec)
     run = _run(run)
     base = run.spec
-    alone = DataSpec(columns=base.data.columns, name=base.data.name, root=base.data.root)  # none of the run's own rows
+    alone = DataSpec(
+        columns=base.data.columns, filename_pattern=base.data.filename_pattern, data_root=base.data.data_root
+    )  # none of the run's own rows
     spec = spec_of(source, target, settings, replace(base, data=alone))
     table = read_source(spec)
     known = tuple(o for o in spec.outputs if o.get("column", o["name"]) in table.columns)
@@ -236,7 +238,7 @@ def label(
     limit: int = 300,
     output: str | None = None,
 ) -> Queue:
-    """The rows that a person should label or mend, best first; the answers are what `train(..., relabel=out)` takes.
+    """The rows that a person should label or mend, best first; the answers are what `train(..., labels=out)` takes.
 
     Args:
         source: rows like those that the run has learned from; None for its own, whose test rows are left alone.
@@ -329,7 +331,7 @@ def _train_one(
     listeners = [*listeners, log]
     for listener in listeners:
         listener.prepared(prepared)
-    labels = None if spec.data.relabel is None else Path(spec.data.relabel).read_bytes()
+    labels = None if spec.data.label_corrections is None else Path(spec.data.label_corrections).read_bytes()
     folder = Folder.make(path, force)
     log.open(folder.path / "log.txt")
     with log.errors():

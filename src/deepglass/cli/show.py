@@ -172,6 +172,7 @@ def show_comparison(compared: Mapping[str, Mapping[str, Any]]) -> None:
     """Runs side by side, a column each; of two figures the difference too."""
     two = len(compared) == 2
     grid = _grid("", *compared, *(["difference"] if two else []))
+    grid.columns[0].no_wrap = True
     figures = dict.fromkeys(f"{o}.{m}" for c in compared.values() for o, ms in c["test"].items() for m in ms)
     for key in figures:
         output, _, metric = key.rpartition(".")
