@@ -65,8 +65,8 @@ def train(
         out: the run's folder; `runs/NAME-N` without it. One that exists is kept, unless `force`.
         baselines: also fit the constant, linear and boosting baselines, and write the report.
         settings: `time`, `epochs`, `steps`, `seed`, `objective`, `network`, `kinds`, `ignore`, `fix`, `columns`,
-            `inputs`, `split`, `data_root`, `labels` (a file that `label` writes), `init_from` (a run whose weights are the
-            initial ones), or the sections of a spec (`data`, `training`, ...).
+            `inputs`, `split`, `data_root`, `labels` (a file that `label` writes), `init_from` (a run that gives the
+            initial weights), or the sections of a spec (`data`, `training`, ...).
 
     Raises:
         UserError: what is wrong with the words or the data, before training starts.
