@@ -18,7 +18,7 @@ from deepglass.doctor.base import Case
 from deepglass.doctor.findings import findings_of
 from deepglass.doctor.slices import cut_up
 from deepglass.doctor.weak_slice import weak_slice
-from deepglass.features.base import CLASSED, Feature, Metric, Raw
+from deepglass.features.base import Feature, Metric, Raw
 from deepglass.introspect.filters import looked_for
 from deepglass.introspect.introspect import inside_of
 from deepglass.introspect.layers import trace
@@ -204,7 +204,7 @@ def _filters(objective: Objective, prepared: Prepared, device: str) -> Filters |
         rows = np.concatenate([rows, prepared.rows("train")])
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(LOOKED_AT, len(rows))).astype(int))]
     data = prepared.dataset(rows, device)
-    named = next((f for f in prepared.outputs if f.kind in CLASSED), None)
+    named = next((f for f in prepared.outputs if f.has_classes), None)
     labels = None
     if named is not None:
         codes, names = data.truth[named.name].values.reshape(-1).astype(int), named.class_names
