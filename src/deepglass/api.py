@@ -28,6 +28,7 @@ from deepglass.projection.points import Tested
 from deepglass.projection.projection import Wish, check_wish
 from deepglass.report.after_training import add_baselines, add_report
 from deepglass.run import fit
+from deepglass.run.callbacks.log_file import LogFile
 from deepglass.run.callbacks.margins import margins_over
 from deepglass.run.callbacks.sample_history import draw
 from deepglass.run.cross_validation import fold_specs, is_many, summarise
@@ -98,10 +99,12 @@ def resume(run: str | Path, source: Any = None, listeners: Sequence[Listener] = 
     spec = spec_of(source, None, {}, spec) if source is not None else spec
     if is_many(spec):
         return _train_folds(spec, folder, listeners, True, started)
-    prepared = stored(folder, spec)
-    trained = fit.resume(spec, prepared, folder, folder.plan(), listeners, started)
-    add_baselines(folder, prepared, trained.metrics, started)
-    add_report(folder, prepared, trained.objective, Tested(trained.best.get("test", {})))
+    log = LogFile()
+    log.open(folder.path / "log.txt")
+    with log.errors():
+        prepared = stored(folder, spec)
+        trained = fit.resume(spec, prepared, folder, folder.plan(), [*listeners, log], started)
+        _finish(folder, prepared, trained, log, started)
     return Run(folder.path)
 
 
@@ -322,28 +325,43 @@ def _train_one(
     prepared = prepare(spec, partial(taken_over, spec))
     spec = fit.settle(spec, prepared.inputs, prepared.outputs, len(prepared.rows("train")))
     fit.check(spec, prepared)
+    log = LogFile()
+    listeners = [*listeners, log]
     for listener in listeners:
         listener.prepared(prepared)
     labels = None if spec.data.relabel is None else Path(spec.data.relabel).read_bytes()
     folder = Folder.make(path, force)
-    if labels is not None:
-        folder.store_labels(labels)
-    findings = found.before_training(spec, prepared)
-    found.store(folder, findings)
-    for listener in listeners:
-        listener.examined(findings)
-    trained = fit.train(spec, prepared, folder, listeners, started)
+    log.open(folder.path / "log.txt")
+    with log.errors():
+        if labels is not None:
+            folder.store_labels(labels)
+        findings = found.before_training(spec, prepared)
+        found.store(folder, findings)
+        for listener in listeners:
+            listener.examined(findings)
+        trained = fit.train(spec, prepared, folder, listeners, started)
+        _finish(folder, prepared, trained, log, started, baselines)
+    return Run(path)
+
+
+def _finish(
+    folder: Folder, prepared: Prepared, trained: fit.Trained, log: LogFile, started: float, baselines: bool = True
+) -> None:
+    """Baselines and report, unless they are not wanted."""
     if baselines:
         add_baselines(folder, prepared, trained.metrics, started)
         add_report(folder, prepared, trained.objective, Tested(trained.best.get("test", {})))
-    return Run(path)
+    log.line(f"run: {folder.path}")
 
 
 def _train_folds(spec: Spec, folder: Folder, listeners: Sequence[Listener], baselines: bool, started: float) -> Run:
     """A run a fold; one that is finished stays as it is, one that was stopped goes on."""
     specs = fold_specs(spec)
+    log = LogFile()
+    log.open(folder.path / "log.txt")
     for i, fold in enumerate(specs):
         path = folder.path / f"fold-{i}"
+        log.line(f"fold {i + 1} of {len(specs)}: {path}")
         for listener in listeners:
             listener.fold(i, len(specs))
         if (path / "spec.yaml").exists():

@@ -48,6 +48,20 @@ STORAGE = {errno.ENOSPC: "disk-full", errno.EDQUOT: "disk-full", errno.EROFS: "r
 USAGE_ERROR: Any = typer.BadParameter.__base__  # of the click that typer brings along
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"deepglass {deepglass.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None: ...
+
+
 @app.command()
 def inspect(
     source: SourceArgument,
