@@ -44,7 +44,7 @@ def test_contrastive_learning_beats_the_untrained_network(tmp_path: Path) -> Non
     learned, untrained = (_trained(tmp_path / str(n), {"name": "contrastive"}, n).metrics["test"] for n in (120, 1))
     assert learned["label"]["accuracy"] > 0.93
     assert learned["label"]["accuracy"] > untrained["label"]["accuracy"]
-    assert learned["contrastive"]["spread"] > 0.2  # the rows have not become one point
+    assert learned["contrastive"]["embedding_std"] > 0.2  # the rows have not become one point
 
 
 def test_a_variational_autoencoder_gains_elbo_and_draws_like_the_data(tmp_path: Path) -> None:

@@ -20,8 +20,9 @@ from torch.nn import functional as F
 from deepglass.data.batches import Batch, Change, Dataset, Shuffled, Stream
 from deepglass.data.views import CHANGEABLE, Viewed, strong_view
 from deepglass.errors import SpecError
-from deepglass.features.base import Feature, Metric
+from deepglass.features.base import Feature
 from deepglass.hyperparameters import TrainingDefaults
+from deepglass.metrics.table import METRICS, Metric
 from deepglass.nn.tokens import pool
 from deepglass.objectives._bottleneck import SINGLE
 from deepglass.objectives._representation import Representation
@@ -40,7 +41,7 @@ class Contrastive(Representation):
         crop: the part of a picture that a view may leave out.
     """
 
-    monitor: ClassVar[Metric] = Metric("loss", higher_is_better=False)
+    monitor: ClassVar[Metric] = METRICS["loss"]
     name: ClassVar[str] = "contrastive"
 
     def __init__(
@@ -110,7 +111,11 @@ class Contrastive(Representation):
             points.append(F.normalize(self.embed(batch)))
         spread = torch.cat(points).std(0, correction=0).norm()  # 0: all rows are one point; 1: they point anywhere
         loss = float(torch.stack(losses).mean()) if losses else float("nan")
-        return {"loss": loss, "found": float(torch.cat(found).float().mean()), "spread": float(spread)}, loss
+        return {
+            "loss": loss,
+            "view_accuracy": float(torch.cat(found).float().mean()),
+            "embedding_std": float(spread),
+        }, loss
 
     def embed(self, batch: Batch) -> Tensor:
         return pool(self.network.embed(batch.inputs)).float().reshape(len(batch), -1)

@@ -16,11 +16,12 @@ from torch import Generator, Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
 from deepglass.errors import SpecError
-from deepglass.features.base import Feature, Metric, Prediction
+from deepglass.features.base import Feature, Prediction
 from deepglass.features.binary import Binary
 from deepglass.features.category import Category
 from deepglass.features.image import Image
 from deepglass.hyperparameters import TrainingDefaults
+from deepglass.metrics.table import METRICS, Metric
 from deepglass.nn.adversarial import (
     PictureCritic,
     Projection,
@@ -51,7 +52,7 @@ class Gan(Objective):
             1706.08500).
     """
 
-    monitor: ClassVar[Metric] = Metric("distance", higher_is_better=False)
+    monitor: ClassVar[Metric] = METRICS["sliced_wasserstein"]
     name: ClassVar[str] = "gan"
     uses_unlabelled: ClassVar[bool] = True
     generative: ClassVar[bool] = True
@@ -137,7 +138,7 @@ class Gan(Objective):
         if due:  # half the penalty on each: the mean over both is a half of their sum
             loss = loss + self.penalty * (self.penalty_every or 1) * steepness(logits, rows)
         told_apart = (of_real > of_drawn).float().mean()
-        yield Loss(loss, group="critic", logs={"told_apart": told_apart}, weight=len(batch))
+        yield Loss(loss, group="critic", logs={"critic_accuracy": told_apart}, weight=len(batch))
 
         drawn = self.draw(self.generator, codes, there)
         with still(self.critic):
@@ -167,9 +168,9 @@ class Gan(Objective):
                 drawn = self.draw(self.average, codes, there, random)
                 parts.append((real, drawn, codes, self.critic(real, codes) > self.critic(drawn, codes)))
             real, drawn, codes, above = map(torch.cat, zip(*parts, strict=True))
-            figures = {**compared(real, drawn, codes), "told_apart": float(above.float().mean())}
+            figures = {**compared(real, drawn, codes), "critic_accuracy": float(above.float().mean())}
             said = remarks(figures, real, drawn, codes, self.conditions)
-        return Evaluation({self.name: figures}, figures["distance"], warnings=said)
+        return Evaluation({self.name: figures}, figures["sliced_wasserstein"], warnings=said)
 
     def sample(self, count: int, generator: Generator, given: Mapping[str, Field]) -> dict[str, dict[str, Tensor]]:
         device = self.step.device

@@ -24,7 +24,8 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from deepglass.data.batches import Batch, Dataset
-from deepglass.features.base import Feature, Metric
+from deepglass.features.base import Feature
+from deepglass.metrics.table import METRICS, Metric
 from deepglass.nn.tokens import Field
 from deepglass.objectives._bottleneck import reading
 from deepglass.objectives._reconstruction import Redrawing
@@ -50,7 +51,7 @@ class Variational(Redrawing):
         beta: weight of the divergence; above 1 axes are more independent and drawings less sharp.
     """
 
-    monitor: ClassVar[Metric] = Metric("elbo", higher_is_better=True)
+    monitor: ClassVar[Metric] = METRICS["elbo"]
     name: ClassVar[str] = "variational"
     read: ClassVar[int] = 2  # a mean and a deviation
     numbers: ClassVar[str] = "standard"
@@ -74,7 +75,7 @@ class Variational(Redrawing):
         mean, log_deviation = self._read(batch)
         drawn = self._drawn(mean, log_deviation, torch.randn_like(mean))
         parts = self._parts(batch, mean, log_deviation, drawn)
-        logs = {"drawing": parts.drawing.mean().detach(), "divergence": parts.divergence.mean().detach()}
+        logs = {"reconstruction_nll": parts.drawing.mean().detach(), "kl": parts.divergence.mean().detach()}
         yield Loss((parts.drawing + self.beta * parts.divergence).mean(), logs=logs, weight=len(batch))
         self._follow(batch, drawn.detach())
 
@@ -87,7 +88,7 @@ class Variational(Redrawing):
             noise = torch.randn(mean.shape, generator=generator, device=mean.device)
             parts.append(self._parts(batch, mean, log_deviation, self._drawn(mean, log_deviation, noise)))
         drawing, divergence = (float(torch.cat(column).mean()) for column in zip(*parts, strict=True))
-        return {"elbo": -drawing - divergence, "drawing": drawing, "divergence": divergence}, -drawing - divergence
+        return {"elbo": -drawing - divergence, "reconstruction_nll": drawing, "kl": divergence}, -drawing - divergence
 
     def embed(self, batch: Batch) -> Tensor:
         return self._read(batch)[0]

@@ -18,11 +18,12 @@ from deepglass.doctor.base import Case
 from deepglass.doctor.findings import findings_of
 from deepglass.doctor.slices import cut_up
 from deepglass.doctor.weak_slice import weak_slice
-from deepglass.features.base import Feature, Metric, Raw
+from deepglass.features.base import Feature, Raw
 from deepglass.introspect.filters import looked_for
 from deepglass.introspect.introspect import inside_of
 from deepglass.introspect.layers import trace
 from deepglass.metrics import summaries as measure
+from deepglass.metrics.table import Metric
 from deepglass.objectives.base import Objective
 from deepglass.prepare.columns import Taken
 from deepglass.prepare.prepare import Prepared

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from deepglass.explain.facts import Why
-from deepglass.features.base import Metric
+from deepglass.metrics.table import Metric
 from deepglass.report.audio_facts import Heard
 from deepglass.report.image_facts import Curves, Legend, Overlay, Redrawn, Verification
 from deepglass.report.text_facts import Looked, Read, Tagged, Wrote

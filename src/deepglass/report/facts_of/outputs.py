@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from deepglass import metrics
-from deepglass.features.base import Calibration, Column, Feature, Metric, PredictionArrays, take_raw
+from deepglass.features.base import Calibration, Column, Feature, PredictionArrays, take_raw
 from deepglass.metrics import summaries as measure
+from deepglass.metrics.table import METRICS
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepare import Prepared
 from deepglass.report.facts_of.cases import Seen
@@ -54,7 +55,7 @@ def output_told(feature: Feature, seen: Seen, figures: Mapping[str, Any]) -> Out
     facts = OutputFacts(
         name=feature.name,
         kind=feature.kind,
-        metric=feature.metric or Metric("loss", False),
+        metric=feature.metric or METRICS["loss"],
         test=_intervals(feature, best, truth, known, calibration),
         test_rows=len(known),
         baselines={
@@ -177,7 +178,7 @@ def _numbers(
         low=ends[0][shown] if ends else None,
         high=ends[1][shown] if ends else None,
         level=decoded[0].get("confidence"),
-        coverage=metrics.coverage(actual[known], ends[0][known], ends[1][known]) if ends else None,
+        coverage=metrics.interval_coverage(actual[known], ends[0][known], ends[1][known]) if ends else None,
         residuals={q: float(np.quantile(off[known], q)) for q in (0.05, 0.25, 0.5, 0.75, 0.95)},
     )
     return facts, tuple(mistake(prepared, rows, int(i), float(actual[i]), float(said[i]), None) for i in worst)

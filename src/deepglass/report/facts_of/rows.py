@@ -9,7 +9,7 @@ import polars as pl
 
 from deepglass.features.base import Media, Raw, take_raw
 from deepglass.features.image import Image
-from deepglass.formatting import short_figure
+from deepglass.formatting import plain_number
 from deepglass.metrics import summaries as measure
 from deepglass.prepare.prepare import Prepared
 from deepglass.report.output_facts import Mistake
@@ -64,4 +64,4 @@ def _told(value: Any) -> str:
     value = value.to_list() if isinstance(value, pl.Series) else value
     if isinstance(value, list):
         return ", ".join(map(_told, value[:FIGURES])) + (" …" if len(value) > FIGURES else "")
-    return short_figure(value) if isinstance(value, float) else str(value)[:300]
+    return plain_number(value) if isinstance(value, float) else str(value)[:300]

@@ -11,8 +11,8 @@ from deepglass.doctor.row_scores import Judged
 from deepglass.doctor.slice_facts import SliceFacts, Slices
 from deepglass.doctor.slices import Cut, Slice
 from deepglass.features.base import Feature
-from deepglass.formatting import figure, higher_is_better, metric_name
 from deepglass.metrics import summaries as measure
+from deepglass.metrics.table import higher_is_better, metric_text, metric_title
 from deepglass.report.facts_of.cases import Seen
 from deepglass.report.facts_of.rows import mistake
 from deepglass.report.output_facts import Figure, Mistake
@@ -82,7 +82,7 @@ def _items(feature: Feature, seen: Seen, judged: Judged, rows: Sequence[int]) ->
     for i, answer in zip(rows, decoded, strict=True):
         true, said = (_in_words(v) for v in (raw[int(seen.rows[i])], answer["value"]))
         if said is None or true is None:
-            true, said = "", f"{metric_name(judged.metric)} {figure(judged.metric, float(judged.values[i]))}"
+            true, said = "", f"{metric_title(judged.metric)} {metric_text(judged.metric, float(judged.values[i]))}"
         sure = answer.get("confidence") if judged.metric == "accuracy" else None
         items.append(mistake(seen.prepared, seen.rows, i, true, said, sure))
     return tuple(items)

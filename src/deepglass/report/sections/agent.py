@@ -11,7 +11,7 @@ from deepglass.report.markup import Panel, columns, facts_list, image, text
 _FIGURES = (
     ("mean_return", "mean return"),
     ("median_return", "median return"),
-    ("least_return", "least return"),
+    ("min_return", "least return"),
     ("mean_length", "steps an episode"),
     ("episodes", "episodes"),
 )
