@@ -1,7 +1,7 @@
 """Numbers, shares and durations as text.
 
-`count`, `number`, `short`, `percent` and `duration` are for reports: typographic signs, no-break spaces, `–` for a missing
-value. `plain_number`, `plain_duration` and `prediction_text` are for terminals and files.
+`count`, `number`, `short`, `percent` and `duration` are for reports (typographic signs, no-break spaces, `–` if
+missing); `plain_number`, `plain_duration` and `prediction_text` are for terminals and files.
 """
 
 from __future__ import annotations
