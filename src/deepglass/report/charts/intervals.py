@@ -6,11 +6,11 @@ import math
 from typing import NamedTuple
 
 from deepglass.formatting import finite
+from deepglass.metrics.summaries import Figure
 from deepglass.metrics.table import metric_of, metric_title
 from deepglass.metrics.table import metric_text as worded
 from deepglass.report.charts.axes import GLYPH, Axis, axis, drawing, figure
 from deepglass.report.markup import text
-from deepglass.report.output_facts import Figure
 
 _WIDTH = 400
 _ROW, _LEFT, _RIGHT, _TOP, _BOTTOM = 33, 146, 74, 6, 44

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from deepglass.formatting import baseline_name, duration, finite, plural
+from deepglass.metrics.summaries import Figure
 from deepglass.metrics.table import metric_of, metric_text
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, capital, each_output, remarks, table, text
-from deepglass.report.output_facts import Baseline, Figure, OutputFacts
+from deepglass.report.output_facts import Baseline, OutputFacts
 
 _ORDER = ("gradient_boosting", "linear", "constant")
 
