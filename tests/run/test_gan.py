@@ -97,7 +97,7 @@ def test_the_report_shows_the_contest(sides: deepglass.Run) -> None:
 def test_a_collapse_is_told(tmp_path: Path) -> None:
     """Without the penalties, at far too high a rate, the generator draws the same point over and over."""
     settings = {"steps": 60, "threads": 1, "learning_rate": 0.05}
-    objective = {"name": "gan", "penalty": 0.0}
+    objective = {"name": "gan", "gradient_penalty": 0.0}
     run = deepglass.train(
         "synthetic:ring", objective=objective, training=settings, out=tmp_path / "run", baselines=False
     )
@@ -164,7 +164,7 @@ def test_a_gan_answers_nothing(sides: deepglass.Run) -> None:
             "inputs.words: gan draws its inputs again, and a text cannot be drawn; it takes pictures",
         ),
         ("size", {"name": "gan"}, "outputs.size: a gan draws rows of a given class, not of a given number"),
-        (None, {"name": "gan", "penalty": -1}, "penalty: expected at least 0, got -1"),
+        (None, {"name": "gan", "gradient_penalty": -1}, "gradient_penalty: expected at least 0, got -1"),
         (None, {"name": "gan", "penalti": 1}, "did you mean 'penalty'"),
     ],
 )

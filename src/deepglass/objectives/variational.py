@@ -47,7 +47,7 @@ class Variational(Redrawing):
     """The run's network reads a mean and a deviation for each axis of the code; a decoder draws from a code.
 
     Args:
-        code: axes of the code; 2 can be looked at as they are.
+        latent_dim: axes of the code; 2 can be looked at as they are.
         beta: weight of the divergence; above 1 axes are more independent and drawings less sharp.
     """
 
@@ -58,13 +58,13 @@ class Variational(Redrawing):
     generative: ClassVar[bool] = True
     variance: Tensor  # of each place that is a number, (D,); 1 is the column's own
 
-    def __init__(self, *, code: int = 16, beta: float = 1.0) -> None:
+    def __init__(self, *, latent_dim: int = 16, beta: float = 1.0) -> None:
         super().__init__()
-        if code < 1:
-            raise ValueError(f"code: expected at least 1, got {code}")
+        if latent_dim < 1:
+            raise ValueError(f"latent_dim: expected at least 1, got {latent_dim}")
         if not beta > 0:
             raise ValueError(f"beta: expected a number above 0, got {beta}")
-        self.code, self.beta = code, beta
+        self.latent_dim, self.beta = latent_dim, beta
 
     def make(self, inputs: Sequence[Feature], make_network: MakeNetwork) -> int:
         dim = super().make(inputs, make_network)
@@ -98,7 +98,7 @@ class Variational(Redrawing):
         return self.flat.back(self._expected(self.decoder(self.embed(batch)).float()))
 
     def sample(self, count: int, generator: Generator, given: Mapping[str, Field]) -> dict[str, dict[str, Tensor]]:
-        z = torch.randn(count, self.code, generator=generator, device=generator.device)
+        z = torch.randn(count, self.latent_dim, generator=generator, device=generator.device)
         noise = torch.randn(count, len(self.variance), generator=generator, device=generator.device)
         drawn = self.decoder(z).float().index_add(1, self.flat.numeric, self.variance.sqrt() * noise)
         best = self.flat.back(self._expected(drawn))
