@@ -6,6 +6,7 @@ from deepglass.formatting import confidence, count, percent
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, each_output, folded, shorten, source_of, text
 from deepglass.report.output_facts import OutputFacts
+from deepglass.report.sections.base import PanelSection
 from deepglass.report.text_facts import Looked, Read
 
 _FIRST = (2, 2)  # of the worst and of the typical ones
@@ -130,3 +131,10 @@ def _read(one: Read) -> str:
     wrong = f'<p class="truth">true <b>{text(shorten(one.truth))}</b></p>' if one.answer != one.truth else ""
     row = _row(one.row, one.typical)
     return f'<article class="wrote look"><p class="lit">{words}{rest}</p>{answer}{wrong}{row}</article>'
+
+
+class AttentionSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Attention", "Attention", 240
+    panel = staticmethod(panel)

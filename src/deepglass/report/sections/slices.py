@@ -8,6 +8,7 @@ from deepglass.report.charts.axes import GLYPH, Axis, axis
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, capital, each_output, label, text
 from deepglass.report.output_facts import Figure
+from deepglass.report.sections.base import PanelSection
 from deepglass.report.sections.mistakes import card
 
 _FIRST = 12  # that are shown at first
@@ -131,3 +132,10 @@ def _items(one: Slices, left: int) -> tuple[str, int]:
         left -= size if picture else 0
         cards.append(card(one.output, item, picture, {}))
     return f"<template>{''.join(cards)}</template>", left
+
+
+class SlicesSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Slices", "Slices", 140
+    panel = staticmethod(panel)
