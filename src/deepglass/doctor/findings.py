@@ -15,7 +15,7 @@ from deepglass.doctor.label_error import label_findings
 from deepglass.doctor.labels import FEWEST, suspects
 from deepglass.doctor.unreadable import unreadable
 from deepglass.features.base import CLASSED, take_raw
-from deepglass.objectives.base import Objective, embedded
+from deepglass.objectives.base import Objective, embed_dataset
 from deepglass.prepare.prepare import Prepared
 from deepglass.projection.points import Points
 from deepglass.run.callbacks.margins import margins_of
@@ -79,7 +79,7 @@ def _labels(
     """The labels that look wrong, among some rows where there are many."""
     found: list[Finding] = []
     answers = [f for f in prepared.outputs if f.kind in CLASSED]
-    if not answers or not (objective.own_network or objective.network.features):
+    if not answers or not (objective.builds_network or objective.network.features):
         return found
     rows = np.flatnonzero(prepared.split != "")
     looked_at = ""
@@ -107,7 +107,7 @@ def _points(rows: np.ndarray, prepared: Prepared, objective: Objective, seen: Po
     if not new.any() and seen is not None:
         return seen.points[at]
     device = next(objective.parameters()).device
-    more = embedded(objective, Dataset(prepared.dataset(rows[new]).columns, {}, device))
+    more = embed_dataset(objective, Dataset(prepared.dataset(rows[new]).columns, {}, device))
     points = np.empty((len(rows), more.shape[1]), np.float32)
     points[new] = more
     if seen is not None:

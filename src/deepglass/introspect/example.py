@@ -39,7 +39,7 @@ def example_of(prepared: Prepared, objective: Objective, device: str) -> Example
     rows = prepared.rows("test") if len(prepared.rows("test")) else prepared.rows("train")
     if (
         not isinstance(objective, Supervised | Representation)
-        or objective.own_network
+        or objective.builds_network
         or prepared.table.environment is not None
         or not len(rows)
     ):
@@ -64,7 +64,7 @@ def _maps(prepared: Prepared, objective: Objective, data: Dataset, batch: Batch)
         return []
     listener = Listener(objective, data.columns[picture.name].values.shape[1:])
     with torch.enable_grad():
-        maps = listener.hear(objective.look, batch, grad=True)
+        maps = listener.hear(objective.forward_pass, batch, grad=True)
     if listener.first is None or all(m.name != listener.first for m in maps):
         return []
     return [_tiles(m) for m in stages_of(maps, listener.first)]
@@ -106,7 +106,7 @@ def heard(objective: Objective, batch: Batch, behind: str = "") -> dict[str, Ten
     hooks += [m.register_forward_pre_hook(hearing.begin) for m in objective.modules() if isinstance(m, Recurrent)]
     try:
         with torch.inference_mode():
-            objective.look(batch)
+            objective.forward_pass(batch)
     finally:
         for hook in hooks:
             hook.remove()

@@ -62,7 +62,7 @@ def visions_of(prepared: Prepared, objective: Objective, device: str) -> tuple[V
     objective.eval()
     listener = Listener(objective, codes.shape[1:])
     with torch.enable_grad():
-        maps = listener.hear(objective.look, data.batch(torch.arange(len(data))), grad=True)
+        maps = listener.hear(objective.forward_pass, data.batch(torch.arange(len(data))), grad=True)
     if listener.first is None or listener.pixels is None or all(m.name != listener.first for m in maps):
         return ()
     stages = stages_of(maps, listener.first)

@@ -217,7 +217,7 @@ class ReportData:
         data = prepared.dataset(np.arange(min(2, len(prepared.table))), self.context.device)
         objective.eval()
         batch = data.batch(torch.arange(min(2, len(data))))
-        return trace(objective, lambda: objective.look(batch))
+        return trace(objective, lambda: objective.forward_pass(batch))
 
     # -- test predictions ----------------------------------------------------------------------------------------
 

@@ -115,4 +115,4 @@ def _filters(objective: Objective, prepared: Prepared, device: str) -> Filters |
     if named is not None:
         codes, names = data.truth[named.name].values.reshape(-1).astype(int), named.class_names
         labels = [names[c - 1] if 0 < c <= len(names) else "" for c in codes]
-    return looked_for(objective, objective.look, data, picture.name, labels)
+    return looked_for(objective, objective.forward_pass, data, picture.name, labels)
