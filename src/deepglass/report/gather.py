@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from deepglass.data.missing import missing
-from deepglass.features.base import CLASSED, Feature, Metric, Raw
+from deepglass.features.base import Feature, Metric, Raw
 from deepglass.introspect.filters import looked_for
 from deepglass.metrics import summaries as measure
 from deepglass.objectives.base import Objective
@@ -110,7 +110,7 @@ def _filters(objective: Objective, prepared: Prepared, device: str) -> Filters |
         rows = np.concatenate([rows, prepared.rows("train")])
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(LOOKED_AT, len(rows))).astype(int))]
     data = prepared.dataset(rows, device)
-    named = next((f for f in prepared.outputs if f.kind in CLASSED), None)
+    named = next((f for f in prepared.outputs if f.has_classes), None)
     labels = None
     if named is not None:
         codes, names = data.truth[named.name].values.reshape(-1).astype(int), named.class_names

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deepglass.features.base import CLASSED, Best, Calibration, Column, Feature, take_raw
+from deepglass.features.base import Calibration, Column, Feature, PredictionArrays, take_raw
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepare import Prepared
 from deepglass.report.facts_of.rows import picture_of, visible
@@ -27,7 +27,7 @@ class Seen(NamedTuple):
 
     prepared: Prepared
     rows: np.ndarray
-    best: Best
+    best: PredictionArrays
     truth: Column
     calibration: Calibration
     objective: Objective | None = None
@@ -55,7 +55,7 @@ class Picture(NamedTuple):
 
 def classed(feature: Feature, seen: Seen) -> dict[int, Classed]:
     """The known rows of an output that is a class or yes-or-no, by their place among the test rows; none for others."""
-    if feature.kind not in CLASSED or "log_probs" not in seen.best:
+    if not feature.has_classes or "log_probs" not in seen.best:
         return {}
     decoded = feature.decode(seen.best, seen.calibration)
     said = seen.best["log_probs"].argmax(1)
@@ -106,11 +106,11 @@ def shown(seen: Seen, i: int, longest: int = draw.LONGEST) -> Picture | None:
         return None
     raw = take_raw(seen.prepared.table[feature.column], seen.rows[i : i + 1])
     column = feature.encode(raw)
-    if not column.mask[0] or column.frame is None:
+    if not column.mask[0] or column.letterbox is None:
         return None
     codes = column.values[0]
     Y, X = codes.shape[-2:]
-    top, left, height, width = (int(v) for v in column.frame[0, :4])
+    top, left, height, width = (int(v) for v in column.letterbox[0, :4])
     part = (top / Y, left / X, max(height, 1) / Y, max(width, 1) / X)
     pixels = visible(codes, feature.levels_ or 255)[top : top + max(height, 1), left : left + max(width, 1)]
     return Picture(draw.photo(pixels, longest), draw.shown_size(pixels.shape[:2], longest), part)
