@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from deepglass.data.batches import Batch, Dataset
 from deepglass.formatting import answer_text
 from deepglass.introspect.facts import Example, Stop
-from deepglass.introspect.feature_maps import Listener, Map, stages_of
 from deepglass.introspect.sequence_axis import Times, times_of
+from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder, stage_maps
 from deepglass.nn.recurrent import NormedLayer, Recurrent, orders
 from deepglass.nn.token_ops import gather
 from deepglass.objectives._representation import Representation
@@ -62,15 +62,15 @@ def _maps(prepared: Prepared, objective: Objective, data: Dataset, batch: Batch)
     picture = picture_of(prepared)
     if picture is None or not data.columns[picture.name].mask[0]:
         return []
-    listener = Listener(objective, data.columns[picture.name].values.shape[1:])
+    recorder = FeatureMapRecorder(objective, data.columns[picture.name].values.shape[1:])
     with torch.enable_grad():
-        maps = listener.hear(objective.forward_pass, batch, grad=True)
-    if listener.first is None or all(m.name != listener.first for m in maps):
+        maps = recorder.record(lambda: objective.forward_pass(batch), len(batch), grad=True)
+    if recorder.first_conv is None or all(m.name != recorder.first_conv for m in maps):
         return []
-    return [_tiles(m) for m in stages_of(maps, listener.first)]
+    return [_tiles(m) for m in stage_maps(maps, recorder.first_conv)]
 
 
-def _tiles(m: Map) -> Stop:
+def _tiles(m: FeatureMap) -> Stop:
     values = m.values[0].detach().float().cpu().numpy()  # (C, Y, X)
     if values.shape[1:] == (1, 1):
         return _stop(m.name.removeprefix("network."), values.reshape(-1), 1, None)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
 from deepglass.introspect.facts import Vision, Visions
-from deepglass.introspect.feature_maps import Listener, Map, stages_of
+from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder, stage_maps
 from deepglass.objectives.base import Objective
 from deepglass.objectives.supervised import Supervised
 from deepglass.prepare.prepare import Prepared
@@ -59,16 +59,17 @@ def visions_of(prepared: Prepared, objective: Objective, device: str) -> tuple[V
     if min(codes.shape[-2:]) < SMALLEST:
         return ()
     objective.eval()
-    listener = Listener(objective, codes.shape[1:])
+    recorder = FeatureMapRecorder(objective, codes.shape[1:])
     with torch.enable_grad():
-        maps = listener.hear(objective.forward_pass, data.batch(torch.arange(len(data))), grad=True)
-    if listener.first is None or listener.pixels is None or all(m.name != listener.first for m in maps):
+        batch = data.batch(torch.arange(len(data)))
+        maps = recorder.record(lambda: objective.forward_pass(batch), len(batch), grad=True)
+    if recorder.first_conv is None or recorder.conv_input is None or all(m.name != recorder.first_conv for m in maps):
         return ()
-    stages = stages_of(maps, listener.first)
+    stages = stage_maps(maps, recorder.first_conv)
     stages = [stages[i] for i in sorted({0, len(stages) // 2, len(stages) - 1})]
     wishes = [w for m in stages for w in _lively(m)] + _classes(prepared)
-    pixels = listener.pixels.detach()
-    made, led = _made(objective, data, listener, wishes, pixels)
+    pixels = recorder.conv_input.detach()
+    made, led = _made(objective, data, recorder, wishes, pixels)
     wishes, made = (
         [w for w, found in zip(wishes, led, strict=True) if found],
         made[torch.tensor(led, device=made.device)],
@@ -86,7 +87,7 @@ def _by_layer(wishes: Sequence[_Wish], shown: Sequence[Vision]) -> tuple[Visions
     return tuple(Visions(layer.removeprefix("network."), tuple(found)) for layer, found in layers.items())
 
 
-def _lively(m: Map) -> list[_Wish]:
+def _lively(m: FeatureMap) -> list[_Wish]:
     """The channels that differ most from picture to picture."""
     spread = m.values.detach().float().mean((2, 3)).std(0)
     chosen = spread.argsort(descending=True)[:UNITS].tolist()
@@ -103,7 +104,7 @@ def _classes(prepared: Prepared) -> list[_Wish]:
 
 
 def _made(
-    objective: Supervised, data: Dataset, listener: Listener, wishes: Sequence[_Wish], real: Tensor
+    objective: Supervised, data: Dataset, recorder: FeatureMapRecorder, wishes: Sequence[_Wish], real: Tensor
 ) -> tuple[Tensor, list[bool]]:
     """Pictures (N, C, Y, X) as the first convolution reads them, and which of them a gradient led anywhere."""
     generator = torch.Generator().manual_seed(0)
@@ -120,7 +121,7 @@ def _made(
         shift = torch.randint(-most, most + 1, (2,), generator=generator).tolist()
         pictures = seen.detach().requires_grad_()
         with torch.enable_grad():
-            liked = _liked(objective, batch, listener, wishes, pictures.roll(shift, (2, 3)))
+            liked = _liked(objective, batch, recorder, wishes, pictures.roll(shift, (2, 3)))
             (grad,) = torch.autograd.grad(liked.sum(), pictures)
             apart = _variation(pictures / spread).sum()
             (rough,) = torch.autograd.grad(apart, pictures)
@@ -135,10 +136,10 @@ def _made(
 
 
 def _liked(
-    objective: Supervised, batch: Batch, listener: Listener, wishes: Sequence[_Wish], pictures: Tensor
+    objective: Supervised, batch: Batch, recorder: FeatureMapRecorder, wishes: Sequence[_Wish], pictures: Tensor
 ) -> Tensor:
     """How much each picture pleases its own wish, (N,)."""
-    assert listener.first is not None
+    assert recorder.first_conv is not None
     scores: list[Tensor] = []
 
     def run(batch: Batch) -> None:
@@ -147,8 +148,8 @@ def _liked(
             scores.append(params.unflatten(0, (len(batch), -1)).mean(1))
 
     layers = list({w.layer for w in wishes if w.layer})
-    with _given(objective.get_submodule(listener.first), pictures):
-        maps = {m.name: m.values for m in listener.hear(run, batch, only=layers)}
+    with _given(objective.get_submodule(recorder.first_conv), pictures):
+        maps = {m.name: m.values for m in recorder.record(lambda: run(batch), len(batch), only=layers)}
     liked = pictures.sum((1, 2, 3)) * 0  # of a wish that nothing answers
     for layer in dict.fromkeys(w.layer for w in wishes):
         asked = [(n, w.unit) for n, w in enumerate(wishes) if w.layer == layer]

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
-from deepglass.introspect.feature_maps import Listener, Map, Run, stages_of
+from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder, stage_maps
 from deepglass.nn.rbm import RBM
 from deepglass.report.facts_of.rows import visible
 from deepglass.report.image_facts import Filters, Stage, Unit
@@ -34,6 +35,9 @@ UNITS, PATCHES, FIRST = 8, 6, 64
 ALIKE = 2  # channels of a map whose patches are mostly of one class; more would push others out
 SAME = 0.9  # correlation of what a full layer reads with the picture, at least
 FAINT = 0.05  # of the strongest gradient: what a place sees less of does not count
+
+
+Run = Callable[[Batch], object]
 
 
 class _Field(NamedTuple):
@@ -63,16 +67,20 @@ def looked_for(
     size = (codes.shape[-2], codes.shape[-1])
     network.eval()
     few = data.batch(torch.from_numpy(present[:ASKED]))
-    listener = Listener(network, codes.shape[1:])
+    recorder = FeatureMapRecorder(network, codes.shape[1:])
     with torch.enable_grad():
-        maps = listener.hear(run, few, grad=True)
-        if listener.first is None or listener.pixels is None or all(m.name != listener.first for m in maps):
+        maps = recorder.record(lambda: run(few), len(few), grad=True)
+        if (
+            recorder.first_conv is None
+            or recorder.conv_input is None
+            or all(m.name != recorder.first_conv for m in maps)
+        ):
             return _of_full_layer(network, run, few, picture)
-        stages = stages_of(maps, listener.first)
-        fields = [_fields(m.values, listener.pixels, last=i == len(stages) - 1) for i, m in enumerate(stages)]
+        stages = stage_maps(maps, recorder.first_conv)
+        fields = [_fields(m.values, recorder.conv_input, last=i == len(stages) - 1) for i, m in enumerate(stages)]
     names = [m.name for m in stages]
-    looked, best = _search(network, run, data, present, names, listener)
-    weights = _weights(network, listener.first)
+    looked, best = _search(network, run, data, present, names, recorder)
+    weights = _weights(network, recorder.first_conv)
     found = tuple(
         _stage(m, field, best[m.name], codes[present[:looked]], labels and [labels[i] for i in present[:looked]])
         for m, field in zip(stages, fields, strict=True)
@@ -165,16 +173,17 @@ class _Best(NamedTuple):
 
 
 def _search(
-    network: nn.Module, run: Run, data: Dataset, present: np.ndarray, names: Sequence[str], listener: Listener
+    network: nn.Module, run: Run, data: Dataset, present: np.ndarray, names: Sequence[str], recorder: FeatureMapRecorder
 ) -> tuple[int, dict[str, _Best]]:
     """How many pictures were looked at, and for each map the highest values in each."""
-    area = listener.shape[-2] * listener.shape[-1]
+    area = recorder.shape[-2] * recorder.shape[-1]
     wanted = int(np.clip(PIXELS // area, *PICTURES))
     parts: dict[str, list[tuple[Tensor, Tensor]]] = {}
     looked, begun = 0, time.perf_counter()
     with torch.inference_mode():
         for rows in torch.from_numpy(present[:wanted]).split(BATCH):
-            for m in listener.hear(run, data.batch(rows), only=names):
+            batch = data.batch(rows)
+            for m in recorder.record(partial(run, batch), len(rows), only=names):
                 found = m.values.float().flatten(2).max(2)
                 parts.setdefault(m.name, []).append((found.values, found.indices))
             looked += len(rows)
@@ -186,7 +195,9 @@ def _search(
     return looked, joined
 
 
-def _stage(m: Map, field: tuple[_Field, _Field], best: _Best, codes: np.ndarray, labels: Sequence[str] | None) -> Stage:
+def _stage(
+    m: FeatureMap, field: tuple[_Field, _Field], best: _Best, codes: np.ndarray, labels: Sequence[str] | None
+) -> Stage:
     _, C, Y, X = m.values.shape
     sees = (min(field[0].size, codes.shape[-2]), min(field[1].size, codes.shape[-1]))
     levels = _levels(codes)
