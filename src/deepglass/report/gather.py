@@ -40,7 +40,7 @@ from deepglass.report.facts_of.rows import picture_of
 from deepglass.report.facts_of.samples import drawn_again, samples_of
 from deepglass.report.facts_of.slice_tables import slices_told
 from deepglass.report.image_facts import Filters
-from deepglass.run.fit import change_of
+from deepglass.run.fit import transform_of
 from deepglass.run.folder import Folder
 from deepglass.training.callbacks import total_loss
 
@@ -102,7 +102,7 @@ def gather(
             weights_sha256=figures["weights_sha256"],
         ),
         filters=_filters(objective, prepared, folder.plan().device),
-        varied=varied(prepared, change_of(folder.spec(), prepared, objective, folder.plan())),
+        varied=varied(prepared, transform_of(folder.spec(), prepared, objective, folder.plan())),
         guessed=guessed(folder.path, prepared),
         contest=contest_of(objective, folder.history()),
         agent=agent_facts(objective, folder.history(), figures),
