@@ -45,7 +45,6 @@ LAYERS = {
 TO_CUT = {  # imports that point upwards or sideways and are being removed
     ("doctor", "projection"),
     ("doctor", "report"),
-    ("explain", "introspect"),
     ("explain", "report"),
     ("introspect", "report"),
     ("projection", "report"),

@@ -39,7 +39,7 @@ from deepglass.report.facts_of.samples import drawn_again, samples_of
 from deepglass.report.facts_of.slice_tables import slices_told
 from deepglass.report.gather import _column, _evaluation, _filters, _plan, _task
 from deepglass.report.output_facts import OutputFacts
-from deepglass.run.fit import change_of
+from deepglass.run.fit import transform_of
 from deepglass.run.folder import Folder
 
 SLICED = 2_000  # images among the test rows that are opened to measure how bright and how large they are
@@ -294,7 +294,7 @@ class ReportData:
         """How images were augmented in training."""
         context = self.context
         plan = context.folder.plan()
-        return varied(context.data, change_of(context.folder.spec(), context.data, context.objective, plan))
+        return varied(context.data, transform_of(context.folder.spec(), context.data, context.objective, plan))
 
     @_Shared
     def guessed(self) -> Any:
