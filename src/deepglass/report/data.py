@@ -15,26 +15,26 @@ from deepglass.doctor.base import Case
 from deepglass.doctor.findings import findings_of
 from deepglass.doctor.slices import cut_up
 from deepglass.doctor.weak_slice import weak_slice
+from deepglass.features._display import first_image
 from deepglass.features.base import Calibration, Feature
 from deepglass.introspect.facts import Inside
 from deepglass.introspect.introspect import inside_of
-from deepglass.introspect.layers import trace
+from deepglass.introspect.layers import Layer, trace
+from deepglass.introspect.rows import OutputRows
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepare import Prepared
 from deepglass.projection.facts import MapFacts
 from deepglass.projection.points import Points, Tested
 from deepglass.projection.projection import AS_USUAL, Wish, asked, looked_at, map_of
 from deepglass.report.agent_facts import AgentFacts
-from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, Finding, Layer, PlanFacts, Reproduce
+from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, Finding, PlanFacts, Reproduce
 from deepglass.report.facts_of.agents import agent_facts, played
 from deepglass.report.facts_of.augmentation import varied
-from deepglass.report.facts_of.cases import Seen
 from deepglass.report.facts_of.explanations import reasons_told
 from deepglass.report.facts_of.gan import contest_of, contested
 from deepglass.report.facts_of.language_model import written
 from deepglass.report.facts_of.outputs import answers_of, output_told
 from deepglass.report.facts_of.pseudo_labels import guessed
-from deepglass.report.facts_of.rows import picture_of
 from deepglass.report.facts_of.samples import drawn_again, samples_of
 from deepglass.report.facts_of.slice_tables import slices_told
 from deepglass.report.gather import _column, _evaluation, _filters, _plan, _task
@@ -144,7 +144,7 @@ class ReportData:
         if requirement == "test_predictions":
             return bool(self.outputs)
         if requirement == "image_input":
-            return picture_of(self.context.data) is not None
+            return first_image(self.context.data.inputs) is not None
         assert requirement == "history", requirement
         return bool(self.history)
 
@@ -228,7 +228,7 @@ class ReportData:
         return asked(context.data, context.objective, context.device, self.options.projection)
 
     @_Shared
-    def tested_outputs(self) -> list[tuple[Feature, Seen]]:
+    def tested_outputs(self) -> list[tuple[Feature, OutputRows]]:
         """Each tested output with its predictions and true values."""
         return answers_of(self.context.data, self.context.objective, self.tested.best, self.context.calibration)
 

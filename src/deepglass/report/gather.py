@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 
 from deepglass.data.missing import missing
+from deepglass.features._display import first_image
 from deepglass.features.base import Feature, Metric, Raw
-from deepglass.introspect.filters import looked_for
+from deepglass.introspect.filters import Filters, filters_of
 from deepglass.metrics import summaries as measure
 from deepglass.objectives.base import Objective
 from deepglass.prepare.columns import Taken
@@ -19,8 +20,6 @@ from deepglass.report.facts import ColumnFacts, Evaluation, PlanFacts
 from deepglass.report.facts_of.agents import played
 from deepglass.report.facts_of.gan import contested
 from deepglass.report.facts_of.language_model import written
-from deepglass.report.facts_of.rows import picture_of
-from deepglass.report.image_facts import Filters
 from deepglass.run.folder import Folder
 from deepglass.training.callbacks import total_loss
 
@@ -102,7 +101,7 @@ def _evaluation(record: Mapping[str, Any], outputs: Sequence[Feature], monitor: 
 
 def _filters(objective: Objective, prepared: Prepared, device: str) -> Filters | None:
     """What the network looks for in its first picture, in test rows, or in training rows where there are few."""
-    picture = picture_of(prepared)
+    picture = first_image(prepared.inputs)
     if picture is None:
         return None
     rows = prepared.rows("test")
@@ -115,4 +114,4 @@ def _filters(objective: Objective, prepared: Prepared, device: str) -> Filters |
     if named is not None:
         codes, names = data.truth[named.name].values.reshape(-1).astype(int), named.class_names
         labels = [names[c - 1] if 0 < c <= len(names) else "" for c in codes]
-    return looked_for(objective, objective.forward_pass, data, picture.name, labels)
+    return filters_of(objective, objective.forward_pass, data, picture.name, labels)
