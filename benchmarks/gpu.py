@@ -69,8 +69,8 @@ def examples_per_second(trunk: str, rows: int, side: int | None, settings: dict,
     data = Dataset(
         {f.name: f.encode(raw[f.name]) for f in inputs}, {"label": label.encode(pl.Series("label", labels))}, device
     )
-    objective.begin(data)
-    plan = make_plan(spec.training, TRUNKS.get(trunk).recipe, count, device)
+    objective.on_fit_start(data)
+    plan = make_plan(spec.training, TRUNKS.get(trunk).training_defaults, count, device)
     costs = Trainer().probe(objective, Shuffled(data, rows, 0), plan, None, SECONDS)
     return rows / costs.step
 

@@ -286,7 +286,7 @@ def report(
     check_wish(wish, run.objective)
     prepared = _learned_from(run, source)
     if prepared.table.environment is not None:
-        run.objective.enter(prepared.table.environment)
+        run.objective.set_environment(prepared.table.environment)
     pair = pair_of(boundary, prepared, run.objective) if boundary else None
     return add_report(run.folder, prepared, run.objective, None, samples, wish, pair)
 

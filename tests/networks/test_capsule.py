@@ -136,7 +136,7 @@ def test_without_a_picture_it_says_so():
 def test_learning_classes_and_drawing_them_again():
     image, label, data = prepared()
     objective = built(image, label, reconstruction=0.005)
-    optimizer = torch.optim.AdamW(objective.groups()["network"].parameters(), 0.003)
+    optimizer = torch.optim.AdamW(objective.parameter_groups()["network"].parameters(), 0.003)
     batch = data.batch(torch.arange(64))
     logs = []
     for _ in range(40):
@@ -145,7 +145,7 @@ def test_learning_classes_and_drawing_them_again():
         optimizer.zero_grad()
         loss.value.backward()
         optimizer.step()
-    assert objective.evaluate(data, 64).figures["label"]["accuracy"] > 0.95  # 0.5 is chance
+    assert objective.evaluate(data, 64).metrics["label"]["accuracy"] > 0.95  # 0.5 is chance
     assert logs[-1]["margin"] < 0.3 * logs[0]["margin"]
     assert logs[-1]["squares"] < 0.7 * logs[0]["squares"]
 

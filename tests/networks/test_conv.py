@@ -138,18 +138,18 @@ def test_a_residual_network_that_halves_at_once(size: tuple[int, int]) -> None:
 
 def test_the_width_follows_the_time_that_there_is() -> None:
     shape = shape_of((28, 28))
-    widths = [Conv.sized([shape], 54_000, work)["width"] for work in (1e9, 1e12, 1e13, 1e15)]
+    widths = [Conv.size_for_budget([shape], 54_000, work)["width"] for work in (1e9, 1e12, 1e13, 1e15)]
     assert widths == sorted(widths)
     assert widths[0] == min(Conv.WIDTHS)
     assert widths[-1] == max(Conv.WIDTHS)
-    assert Conv.sized([shape, shape], 54_000, 1e12)["width"] <= widths[1]
+    assert Conv.size_for_budget([shape, shape], 54_000, 1e12)["width"] <= widths[1]
     with pytest.raises(SpecError, match=r"\[bad-value\] network.trunk: 'conv' needs an input with rows and columns"):
-        Conv.sized([TokenShape(1)], 54_000, 1e12)
+        Conv.size_for_budget([TokenShape(1)], 54_000, 1e12)
 
 
 def test_a_residual_network_follows_the_time_too() -> None:
     shape = shape_of((32, 32))
-    sizes = [Resnet.sized([shape], 10_000, work) for work in (1e9, 4e12, 1e14)]
+    sizes = [Resnet.size_for_budget([shape], 10_000, work) for work in (1e9, 4e12, 1e14)]
     assert sizes[0] == {"width": 16, "depth": 1}
     assert sizes[0]["width"] <= sizes[1]["width"] <= sizes[2]["width"]
     assert sizes[-1] == {"width": 48, "depth": 2}

@@ -110,6 +110,6 @@ def test_it_needs_a_picture_and_a_budget_makes_it_wide() -> None:
     with pytest.raises(SpecError, match="'unet' needs an input with rows and columns"):
         Unet([TokenShape(1)])
     shape = TokenShape(48 * 64, (48, 64))
-    widths = [Unet.sized([shape], 367, work)["width"] for work in (1e9, 1e12, 1e13, 1e15)]
+    widths = [Unet.size_for_budget([shape], 367, work)["width"] for work in (1e9, 1e12, 1e13, 1e15)]
     assert widths == sorted(widths)
     assert widths[0] < widths[-1]

@@ -120,7 +120,7 @@ def test_the_short_way_says_what_the_network_says(kind: str, tmp_path: Path) -> 
     assert isinstance(agent, Agent)
     environment = read("gym:CartPole-v1").environment
     assert environment is not None
-    agent.enter(environment)
+    agent.set_environment(environment)
     seen = np.random.default_rng(0).normal(size=(7, 4)).astype(np.float32)
     quick, slow = (ask(seen) for ask in (agent.ask, agent.asked))
     assert agent.ask != agent.asked

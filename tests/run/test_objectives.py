@@ -51,7 +51,7 @@ UNFIT: dict[str, tuple[pl.DataFrame, str | None, str]] = {  # rows, target, what
 
 def kinds() -> list[str]:
     """Those that learn from tables and pictures: no agents, and none that reads the rows as one text."""
-    return [name for name, kind in OBJECTIVES if not kind.acts and not kind.in_order]
+    return [name for name, kind in OBJECTIVES if not kind.reinforcement and not kind.sequential_rows]
 
 
 class Kill(Listener):
@@ -63,7 +63,7 @@ class Kill(Listener):
 
 
 def train(name: str, out: Path, *listeners: Listener) -> deepglass.Run:
-    network = {} if OBJECTIVES.get(name).own_network else SMALL
+    network = {} if OBJECTIVES.get(name).builds_network else SMALL
     said = {
         "network": network,
         "training": {"threads": 1, "batch_size": 32},
@@ -120,12 +120,12 @@ def test_a_saved_run_answers_or_draws(name: str, whole: dict[str, deepglass.Run]
         answers = run.predict([{"image": np.full((8, 8), i * 40, np.uint8)} for i in range(3)])
         assert len(answers) == 3
         assert all("value" in row[output] for row in answers for output in answered)
-    if run.objective.generates:
+    if run.objective.generative:
         rows = deepglass.sample(run, 3, seed=1)
         again = deepglass.sample(run, 3, seed=1)
         assert len(rows) == 3
         assert str(rows) == str(again), "the same seed draws the same"
-    assert answered or run.objective.generates
+    assert answered or run.objective.generative
 
 
 @pytest.mark.parametrize("name", [name for name in kinds() if name in UNFIT])
@@ -138,7 +138,7 @@ def test_data_that_it_cannot_use_are_refused_before_there_is_a_folder(name: str,
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("name", [name for name, kind in OBJECTIVES if kind.acts])
+@pytest.mark.parametrize("name", [name for name, kind in OBJECTIVES if kind.reinforcement])
 def test_a_kind_that_acts_is_refused_where_there_is_nothing_to_act_in(name: str, tmp_path: Path) -> None:
     with pytest.raises(deepglass.UserError, match=r"acts in a world.*take one of:.*supervised"):
         deepglass.train("sklearn:iris", objective=name, steps=2, out=tmp_path / "run")

@@ -138,7 +138,7 @@ def test_only_what_has_a_middle_can_be_mixed() -> None:
 def test_an_objective_that_takes_one_answer_a_row_refuses_mixed_ones() -> None:
     spec = TrainingSpec(augment={"mixup": 0.2})
     with pytest.raises(SpecError, match=r"training.augment.mixup: this objective takes one answer"):
-        change_for(spec, IMAGE_DEFAULTS, [camera("photo")], [SPEED], 10, mixes=False)
+        change_for(spec, IMAGE_DEFAULTS, [camera("photo")], [SPEED], 10, supports_mixup=False)
 
 
 def test_the_frames_of_a_video_are_varied() -> None:

@@ -32,7 +32,7 @@ class Line(Objective):
 
     def build(self, inputs, outputs, make_network) -> None: ...
 
-    def groups(self) -> dict[str, nn.Module]:
+    def parameter_groups(self) -> dict[str, nn.Module]:
         return {"line": self.line}
 
     def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
@@ -40,7 +40,7 @@ class Line(Objective):
         x = batch.inputs["x"].values[:, None]
         error = (self.line(x)[:, 0] - 3 * x[:, 0]) ** 2
         broken = self.forever or self.calls in self.breaks_at
-        yield Loss(error.mean() * (float("nan") if broken else 1.0), of="line")
+        yield Loss(error.mean() * (float("nan") if broken else 1.0), group="line")
 
     def evaluate(self, data: Dataset, batch_size: int, search: bool = True) -> Evaluation:
         error = float((self.line.weight.detach() - 3).abs())

@@ -17,7 +17,7 @@ from deepglass.doctor.labels import FEWEST, suspects
 from deepglass.doctor.unreadable import unreadable
 from deepglass.features.base import CLASSED, take_raw
 from deepglass.objectives.base import Objective
-from deepglass.objectives.base import embedded as embed_dataset
+from deepglass.objectives.base import embed_dataset as embed_dataset
 from deepglass.prepare.prepare import Prepared
 from deepglass.run.callbacks.margins import margins_of
 from deepglass.run.folder import Folder
@@ -97,7 +97,7 @@ def _labels(
     """The labels that look wrong, among some rows where there are many."""
     found: list[Finding] = []
     answers = [f for f in prepared.outputs if f.kind in CLASSED]
-    if not answers or not (objective.own_network or objective.network.features):
+    if not answers or not (objective.builds_network or objective.network.features):
         return found
     rows = np.flatnonzero(prepared.split != "")
     looked_at = ""

@@ -16,7 +16,7 @@ from deepglass.doctor.cross_fit import cross_fitted
 from deepglass.doctor.label_noise import by_rank, mistaken
 from deepglass.features.base import CLASSED, Column, Feature
 from deepglass.metrics.calibration import apply_temperature
-from deepglass.objectives.base import best_answers, embedded
+from deepglass.objectives.base import best_answers, embed_dataset
 from deepglass.run.predictor import Predictor
 
 SURE = 0.5  # probability of being wrong from which a label is named
@@ -160,7 +160,7 @@ def worth_labelling(predictor: Predictor, table: Table, output: str | None = Non
 def see(predictor: Predictor, table: Table, answer: Feature | None = None) -> Seen:
     """Rows in the learned space, and the probabilities of an answer's classes."""
     data = Dataset(predictor.encode(table), {}, predictor.device)
-    points = embedded(predictor.objective, data, BATCH)
+    points = embed_dataset(predictor.objective, data, BATCH)
     if answer is None or not answer.class_names:
         return Seen(points, None)
     return Seen(points, best_answers(predictor.objective, data, BATCH)[answer.name]["log_probs"])

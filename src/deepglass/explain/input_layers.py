@@ -72,7 +72,7 @@ def entries_of(objective: Objective, typical: Mapping[str, Tensor] | None = None
     Args:
         typical: the mean tokens of training rows, by the name of an input: what stands for columns that are unknown.
     """
-    if objective.own_network:
+    if objective.builds_network:
         return [_flat_entries(objective)]
     names = {f.name for group in objective.network.groups for f in group}
     networks = [m for m in objective.modules() if isinstance(m, Network)]

@@ -12,7 +12,7 @@ import torch
 from deepglass.data.batches import Dataset
 from deepglass.data.table import Table
 from deepglass.features.base import Column, Feature
-from deepglass.objectives.base import Objective, embedded
+from deepglass.objectives.base import Objective, embed_dataset
 from deepglass.prepare.prepare import Prepared
 
 COUNT = 3  # neighbours
@@ -62,7 +62,7 @@ class Neighbours:
     def __init__(self, objective: Objective, known: Known, outputs: tuple[Feature, ...], device: torch.device) -> None:
         self.known, self.outputs, self.objective = known, outputs, objective
         data = Dataset(dict(known.inputs), {}, device)
-        self.points = torch.from_numpy(embedded(objective, data, 256)).to(device)
+        self.points = torch.from_numpy(embed_dataset(objective, data, 256)).to(device)
 
     def of(self, point: torch.Tensor) -> list[Neighbour]:
         """The nearest to a point (D,), nearest first."""

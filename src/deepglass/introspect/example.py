@@ -40,7 +40,7 @@ def example_of(prepared: Prepared, objective: Objective, device: str) -> Example
     rows = prepared.rows("test") if len(prepared.rows("test")) else prepared.rows("train")
     if (
         not isinstance(objective, Supervised | Representation)
-        or objective.own_network
+        or objective.builds_network
         or prepared.table.environment is not None
         or not len(rows)
     ):
@@ -65,7 +65,7 @@ def _maps(prepared: Prepared, objective: Objective, data: Dataset, batch: Batch)
         return []
     recorder = FeatureMapRecorder(objective, data.columns[picture.name].values.shape[1:])
     with torch.enable_grad():
-        maps = recorder.record(lambda: objective.look(batch), len(batch), grad=True)
+        maps = recorder.record(lambda: objective.forward_pass(batch), len(batch), grad=True)
     if recorder.first is None or all(m.name != recorder.first for m in maps):
         return []
     return [_tiles(m) for m in stages_of(maps, recorder.first)]
@@ -107,7 +107,7 @@ def heard(objective: Objective, batch: Batch, behind: str = "") -> dict[str, Ten
     hooks += [m.register_forward_pre_hook(hearing.begin) for m in objective.modules() if isinstance(m, Recurrent)]
     try:
         with torch.inference_mode():
-            objective.look(batch)
+            objective.forward_pass(batch)
     finally:
         for hook in hooks:
             hook.remove()

@@ -63,7 +63,7 @@ def visions_of(prepared: Prepared, objective: Objective, device: str) -> tuple[V
     recorder = FeatureMapRecorder(objective, codes.shape[1:])
     with torch.enable_grad():
         batch = data.batch(torch.arange(len(data)))
-        maps = recorder.record(lambda: objective.look(batch), len(batch), grad=True)
+        maps = recorder.record(lambda: objective.forward_pass(batch), len(batch), grad=True)
     if recorder.first is None or recorder.pixels is None or all(m.name != recorder.first for m in maps):
         return ()
     stages = stages_of(maps, recorder.first)

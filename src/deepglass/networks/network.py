@@ -86,7 +86,7 @@ class Network(nn.Module):
 
 def _head(feature: Feature, trunk: Trunk, name: str, grid: tuple[int, ...] | None) -> nn.Module:
     if not (type(feature).spatial or (type(feature).maps and trunk.pyramid)):
-        return trunk.writer(feature) or feature.head(trunk.out_dim)
+        return trunk.make_decoder(feature) or feature.head(trunk.out_dim)
     if not trunk.pyramid:
         raise SpecError(
             "bad-value",
@@ -124,7 +124,7 @@ def _encoder(group: list[Feature], dim: int, trunk: type[Trunk], settings: Mappi
     first = group[0]
     if type(first).joint:
         return type(first).joint_encoder(group, dim)
-    return trunk.reader(first, dim, settings) or first.encoder(dim)
+    return trunk.make_encoder(first, dim, settings) or first.encoder(dim)
 
 
 def _shape(encoder: nn.Module) -> TokenShape:

@@ -45,7 +45,7 @@ class Agent(Objective):
     """
 
     monitor: ClassVar[Metric] = Metric("mean_return", higher_is_better=True)
-    acts: ClassVar[bool] = True
+    reinforcement: ClassVar[bool] = True
     name: ClassVar[str]
     steps_taken: Tensor
 
@@ -73,10 +73,10 @@ class Agent(Objective):
 
     @property
     def world(self) -> Environment:
-        assert self.environment is not None, "`enter` comes first"
+        assert self.environment is not None, "`set_environment` comes first"
         return self.environment
 
-    def enter(self, environment: Environment) -> None:
+    def set_environment(self, environment: Environment) -> None:
         if environment.actions and len(self.hand.class_names) != environment.actions:
             raise SpecError(
                 "bad-value",
@@ -98,18 +98,18 @@ class Agent(Objective):
     def asked_quickly(self) -> Callable[[np.ndarray], np.ndarray] | None:
         """The same by a shorter way, where there is one."""
 
-    def begin(self, train: Dataset) -> None:
+    def on_fit_start(self, train: Dataset) -> None:
         """Take the moments of what is seen from play at random."""
         if self.moments is not None:
             self.moments.update(train.inputs[self.observation].values)
             self.rescale()
 
-    def examples(self, train: Dataset) -> int:
+    def examples_per_epoch(self, train: Dataset) -> int:
         return EPOCH
 
-    def recipe(self, recipe: TrainingDefaults) -> TrainingDefaults:
+    def training_defaults(self, defaults: TrainingDefaults) -> TrainingDefaults:
         return replace(
-            recipe, optimizer="adam", weight_decay=0.0, precision="float32", warmup=0.0, clip=0.5, augment=False
+            defaults, optimizer="adam", weight_decay=0.0, precision="float32", warmup=0.0, clip=0.5, augment=False
         )
 
     # -- seeing and acting -------------------------------------------------------------------------------------

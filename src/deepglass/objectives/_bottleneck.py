@@ -56,6 +56,6 @@ def _map(tokens: Tokens) -> Tensor | None:
     return found if size == (rows, columns) else F.adaptive_avg_pool2d(found, size)
 
 
-def plain(recipe: TrainingDefaults) -> TrainingDefaults:
+def plain(defaults: TrainingDefaults) -> TrainingDefaults:
     """A recipe for drawing again: pictures stay as they are, and large steps are not needed."""
-    return replace(recipe, augment=False, learning_rate=min(recipe.learning_rate, 3e-3), weight_decay=0.01)
+    return replace(defaults, augment=False, learning_rate=min(defaults.learning_rate, 3e-3), weight_decay=0.01)

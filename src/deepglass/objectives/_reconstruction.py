@@ -30,11 +30,11 @@ class Redrawing(Representation):
         self.decoder = Drawer(self.flat, self.code, width=32)
         return self.code
 
-    def recipe(self, recipe: TrainingDefaults) -> TrainingDefaults:
-        return plain(recipe)
+    def training_defaults(self, defaults: TrainingDefaults) -> TrainingDefaults:
+        return plain(defaults)
 
-    def groups(self) -> Mapping[str, nn.Module]:
+    def parameter_groups(self) -> Mapping[str, nn.Module]:
         return {"network": nn.ModuleList([self.network, self.bottleneck, self.decoder])}
 
-    def look(self, batch: Batch) -> Any:
+    def forward_pass(self, batch: Batch) -> Any:
         return self.decoder(self.embed(batch))

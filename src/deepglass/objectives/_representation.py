@@ -22,7 +22,7 @@ class Representation(Objective):
     A subclass makes its networks in `make` and says in `figures` what they are worth; `embed` is its space.
     """
 
-    unlabelled: ClassVar[bool] = True
+    uses_unlabelled: ClassVar[bool] = True
     name: ClassVar[str]
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
@@ -44,7 +44,7 @@ class Representation(Objective):
     def figures(self, data: Dataset, batch_size: int) -> tuple[Mapping[str, float], float]:
         """The objective's own figures over a data set, and the one of which the best weights are kept."""
 
-    def conclude(self, train: Dataset) -> bool:
+    def on_fit_end(self, train: Dataset) -> bool:
         self.eval()
         return self.probe.fit(train, self.embed)
 
@@ -61,7 +61,7 @@ class Representation(Objective):
     def predict(self, batch: Batch) -> dict[str, Answer]:
         return self.probe.answers(self.embed(batch))
 
-    def look(self, batch: Batch) -> Any:
+    def forward_pass(self, batch: Batch) -> Any:
         return self.embed(batch)
 
 

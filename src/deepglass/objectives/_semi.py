@@ -54,7 +54,7 @@ class SemiSupervised(Supervised):
     A subclass says in `guessed` what its guesses are, and in `losses` what is learned from them.
     """
 
-    unlabelled: ClassVar[bool] = True
+    uses_unlabelled: ClassVar[bool] = True
     name: ClassVar[str]
     kinds: ClassVar[tuple[str, ...]]  # of outputs that are guessed
     student: Network
@@ -70,7 +70,7 @@ class SemiSupervised(Supervised):
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
         super().build(inputs, outputs, make_network)
-        self.mixes = False
+        self.supports_mixup = False
         self.inputs = tuple(inputs)
         self.guessable = {f.name: f for f in outputs if f.kind in self.kinds}
         if not self.guessable:
@@ -84,8 +84,8 @@ class SemiSupervised(Supervised):
         self.network.requires_grad_(False)
         self.register_buffer("averaged", torch.zeros((), dtype=torch.int64))
 
-    def begin(self, train: Dataset) -> None:
-        super().begin(train)
+    def on_fit_start(self, train: Dataset) -> None:
+        super().on_fit_start(train)
         self.student.load_state_dict(self.network.state_dict())  # which may have begun with another run's
         if not len(self.pools(train)[1]):
             raise nothing_to_guess(self.name, len(train))
@@ -95,10 +95,10 @@ class SemiSupervised(Supervised):
         self.network.eval()
         return self
 
-    def weights(self) -> int:
+    def num_parameters(self) -> int:
         return sum(p.numel() for p in self.student.parameters())
 
-    def groups(self) -> Mapping[str, nn.Module]:
+    def parameter_groups(self) -> Mapping[str, nn.Module]:
         return {"network": self.student}
 
     # -- rows --------------------------------------------------------------------------------------------------
@@ -110,7 +110,7 @@ class SemiSupervised(Supervised):
         lacking = ~np.all([known[n] for n in self.guessable], axis=0)
         return np.flatnonzero(labelled), np.flatnonzero(lacking)
 
-    def examples(self, train: Dataset) -> int:
+    def examples_per_epoch(self, train: Dataset) -> int:
         """So many that an epoch shows each unlabelled row once."""
         return max(1, round(len(self.pools(train)[1]) * (1 + 1 / self.ratio)))
 

@@ -41,7 +41,7 @@ class MakeNetwork(Protocol):
 
 
 @dataclass(frozen=True)
-class Group:
+class ParameterGroup:
     """Parameters with an optimizer of their own; None takes the plan's value.
 
     Args:
@@ -67,13 +67,13 @@ class Loss:
 
     Args:
         value: scalar; one that needs no gradient is only logged (the objective updated by itself).
-        of: the group whose optimizer steps on it.
+        group: the one whose optimizer steps on it.
         logs: further figures to show.
         weight: how many rows it stands for.
     """
 
     value: Tensor
-    of: str = "network"
+    group: str = "network"
     logs: Mapping[str, float | Tensor] = field(default_factory=dict)
     weight: float = 1.0
 
@@ -83,16 +83,16 @@ class Evaluation:
     """What an objective is worth on a data set.
 
     Args:
-        figures: output (or objective) -> metric -> value.
-        monitor: the figure of which the best weights are kept, as `Objective.monitor` names it.
-        best: output -> the best answers, where the objective has outputs.
-        remarks: sentences about what has gone wrong.
+        metrics: output (or objective) -> metric -> value.
+        monitor: the metric of which the best weights are kept, as `Objective.monitor` names it.
+        predictions: output -> the best answers, where the objective has outputs.
+        warnings: sentences about what has gone wrong.
     """
 
-    figures: Mapping[str, Mapping[str, float]]
+    metrics: Mapping[str, Mapping[str, float]]
     monitor: float
-    best: Mapping[str, Best] = field(default_factory=dict)
-    remarks: tuple[str, ...] = ()
+    predictions: Mapping[str, Best] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 class Objective(nn.Module, ABC):
@@ -104,13 +104,13 @@ class Objective(nn.Module, ABC):
     """
 
     monitor: ClassVar[Metric] = Metric("loss", higher_is_better=False)
-    trunk: ClassVar[str | None] = None  # the network that suits it, where the data do not decide
-    in_order: ClassVar[bool] = False  # the rows are one text, one series: the split keeps their order
-    unlabelled: ClassVar[bool] = False  # rows without an answer teach it too
-    generates: ClassVar[bool] = False  # `sample` makes new rows
-    own_network: ClassVar[bool] = False  # it takes no trunk: its networks are parts of its own
-    acts: ClassVar[bool] = False  # it learns from what comes of its own actions: `enter`
-    mixes: bool = False  # its loss weighs both answers of mixed rows: `Batch.mix`
+    default_trunk: ClassVar[str | None] = None  # the network that suits it, where the data do not decide
+    sequential_rows: ClassVar[bool] = False  # the rows are one text, one series: the split keeps their order
+    uses_unlabelled: ClassVar[bool] = False  # rows without an answer teach it too
+    generative: ClassVar[bool] = False  # `sample` makes new rows
+    builds_network: ClassVar[bool] = False  # it takes no trunk: its networks are parts of its own
+    reinforcement: ClassVar[bool] = False  # it learns from what comes of its own actions: `set_environment`
+    supports_mixup: bool = False  # its loss weighs both answers of mixed rows: `Batch.mix`
     conditions: tuple[Feature, ...] = ()  # what `sample` takes as given
     network: Network
 
@@ -119,33 +119,33 @@ class Objective(nn.Module, ABC):
         """Make the networks; features of the objective's own may be added here."""
 
     @classmethod
-    def reads(cls, feature: Feature) -> Feature:
+    def adapt_input(cls, feature: Feature) -> Feature:
         """An input's copy, not fitted yet, as this kind of learning wants it where nothing else is asked for."""
         return feature
 
-    def enter(self, environment: Environment) -> None:
-        """For a kind that acts: the world to act in, given before `begin` and before `evaluate`."""
+    def set_environment(self, environment: Environment) -> None:
+        """For a kind that acts: the world to act in, given before `on_fit_start` and before `evaluate`."""
 
-    def begin(self, train: Dataset) -> None:
+    def on_fit_start(self, train: Dataset) -> None:
         """Look at the training rows once, before the first step."""
 
-    def conclude(self, train: Dataset) -> bool:
+    def on_fit_end(self, train: Dataset) -> bool:
         """Learn what remains once the networks are trained, such as a probe on them; whether answers changed."""
         return False
 
-    def examples(self, train: Dataset) -> int:
+    def examples_per_epoch(self, train: Dataset) -> int:
         """How many examples an epoch has: the rows, unless the objective cuts its own."""
         return len(train)
 
-    def recipe(self, recipe: TrainingDefaults) -> TrainingDefaults:
+    def training_defaults(self, defaults: TrainingDefaults) -> TrainingDefaults:
         """How this kind of learning changes the trunk's recipe."""
-        return recipe
+        return defaults
 
-    def groups(self) -> Mapping[str, nn.Module | Group]:
+    def parameter_groups(self) -> Mapping[str, nn.Module | ParameterGroup]:
         """Parameter groups by name, an optimizer each."""
         return {"network": self.network}
 
-    def weights(self) -> int:
+    def num_parameters(self) -> int:
         """How many weights it has; copies of a network don't count again."""
         return sum(p.numel() for p in self.parameters())
 
@@ -177,7 +177,7 @@ class Objective(nn.Module, ABC):
         """Each row as a point in the learned space, (B, D): what the heads read, an ensemble's members side by side."""
         return pool(self.network.embed(batch.inputs)).float().reshape(len(batch), -1)
 
-    def look(self, batch: Batch) -> Any:
+    def forward_pass(self, batch: Batch) -> Any:
         """One pass through the networks, for those who watch their layers."""
         return self.predict(batch)
 
@@ -206,7 +206,7 @@ def _joined(tensors: Sequence[Tensor]) -> np.ndarray:
 
 
 @contextmanager
-def asking(objective: Objective) -> Iterator[None]:
+def inference(objective: Objective) -> Iterator[None]:
     """While it lasts nothing is random and no gradient is kept; then the mode is as it was."""
     training = objective.training
     objective.eval()
@@ -217,16 +217,16 @@ def asking(objective: Objective) -> Iterator[None]:
         objective.train(training)
 
 
-def embedded(objective: Objective, data: Dataset, batch_size: int = 128) -> np.ndarray:
+def embed_dataset(objective: Objective, data: Dataset, batch_size: int = 128) -> np.ndarray:
     """All rows of a data set as points in the learned space, (N, D) float32."""
-    with asking(objective):
+    with inference(objective):
         return np.concatenate([objective.embed(batch).float().cpu().numpy() for batch in data.batches(batch_size)])
 
 
 def best_answers(objective: Objective, data: Dataset, batch_size: int) -> dict[str, Best]:
     """The best answers for all rows of a data set, in float32, as arrays."""
     parts: dict[str, list[dict[str, Tensor]]] = {}
-    with asking(objective):
+    with inference(objective):
         for batch in data.batches(batch_size):
             for name, answer in objective.predict(batch).items():
                 parts.setdefault(name, []).append(answer.best())

@@ -69,7 +69,7 @@ class Capsule(Objective):
         pixels = sum((f.channels_ or 0) * math.prod(f.size_ or ()) for f in self.pictures)
         self.decoder = Reconstruction(self.network.trunk.out_dim, pixels)
 
-    def groups(self) -> dict[str, nn.Module]:
+    def parameter_groups(self) -> dict[str, nn.Module]:
         return {"network": nn.ModuleList([self.network, self.decoder])}
 
     def loss(self, batch: Batch) -> Loss:

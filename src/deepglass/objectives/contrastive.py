@@ -83,10 +83,10 @@ class Contrastive(Representation):
         )
         return dim
 
-    def recipe(self, recipe: TrainingDefaults) -> TrainingDefaults:
-        return replace(recipe, batch_size=max(recipe.batch_size, 256), augment=False, weight_decay=1e-4)
+    def training_defaults(self, defaults: TrainingDefaults) -> TrainingDefaults:
+        return replace(defaults, batch_size=max(defaults.batch_size, 256), augment=False, weight_decay=1e-4)
 
-    def groups(self) -> Mapping[str, nn.Module]:
+    def parameter_groups(self) -> Mapping[str, nn.Module]:
         return {"network": nn.ModuleList([self.network, self.projector])}
 
     def stream(self, source: Dataset, batch_size: int, seed: int, change: Change | None = None) -> Stream:

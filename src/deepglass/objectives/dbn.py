@@ -30,7 +30,7 @@ from deepglass.nn.rbm import RBM
 from deepglass.nn.tokens import Field, Tokens
 from deepglass.objectives._flatten import Flat
 from deepglass.objectives._representation import masked_mean
-from deepglass.objectives.base import Evaluation, Group, Loss, MakeNetwork, Objective, best_answers
+from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective, ParameterGroup, best_answers
 from deepglass.objectives.rbm import unit_means
 from deepglass.objectives.supervised import loss_sums
 
@@ -51,9 +51,9 @@ class DBN(Objective):
 
     monitor: ClassVar[Metric] = Metric("loss", higher_is_better=False)
     name: ClassVar[str] = "dbn"
-    unlabelled: ClassVar[bool] = True
-    generates: ClassVar[bool] = True
-    own_network: ClassVar[bool] = True
+    uses_unlabelled: ClassVar[bool] = True
+    generative: ClassVar[bool] = True
+    builds_network: ClassVar[bool] = True
     stage: Tensor
 
     def __init__(
@@ -91,21 +91,21 @@ class DBN(Objective):
         self.heads = nn.ModuleDict({key_of(f.name): f.head(sizes[-1]) for f in outputs})
         self.register_buffer("stage", torch.zeros((), dtype=torch.int64))
 
-    def begin(self, train: Dataset) -> None:
+    def on_fit_start(self, train: Dataset) -> None:
         first = self._machine(0)
         if not first.visible_bias.any():
             first.begin_at(unit_means(self.flat, train))
 
-    def recipe(self, recipe: TrainingDefaults) -> TrainingDefaults:
+    def training_defaults(self, defaults: TrainingDefaults) -> TrainingDefaults:
         return TrainingDefaults("adamw", 2e-3, weight_decay=1e-4, batch_size=100, schedule="cosine", epochs=60)
 
-    def groups(self) -> Mapping[str, Group]:
+    def parameter_groups(self) -> Mapping[str, ParameterGroup]:
         groups = {
-            f"layer_{i + 1}": Group(m, "momentum", RATE, DECAY, schedule="linear", span=self._span(i))
+            f"layer_{i + 1}": ParameterGroup(m, "momentum", RATE, DECAY, schedule="linear", span=self._span(i))
             for i, m in enumerate(self.machines)
         }
         if self.outputs:
-            groups["network"] = Group(nn.ModuleList([self.unrolled, self.heads]), span=(self.pretraining, 1.0))
+            groups["network"] = ParameterGroup(nn.ModuleList([self.unrolled, self.heads]), span=(self.pretraining, 1.0))
         return groups
 
     def _span(self, i: int) -> tuple[float, float]:
@@ -118,7 +118,7 @@ class DBN(Objective):
         if not self.outputs or progress < self.pretraining:
             stage = next((i for i in range(count) if progress < self._span(i)[1]), count - 1)
             self.stage.fill_(stage)
-            yield Loss(self._difference(batch, stage), of=f"layer_{stage + 1}", weight=len(batch))
+            yield Loss(self._difference(batch, stage), group=f"layer_{stage + 1}", weight=len(batch))
             return
         if self.stage < count:
             self.unrolled.begin_with([self._machine(i) for i in range(count)])
@@ -190,7 +190,7 @@ class DBN(Objective):
         top = max(int(self.stage) - 1, 0) if self.outputs else int(self.stage)
         return self._machine(top)(self._seen(batch, top))
 
-    def look(self, batch: Batch) -> object:
+    def forward_pass(self, batch: Batch) -> object:
         return [self.machines[-1](self._seen(batch, len(self.machines) - 1)), self.predict(batch)]
 
     def sample(self, count: int, generator: Generator, given: Mapping[str, Field]) -> dict[str, dict[str, Tensor]]:

@@ -94,11 +94,11 @@ class Dqn(Agent):
         self.register_buffer("chance", torch.ones((), dtype=torch.float64))
         self.register_buffer("updated", torch.zeros((), dtype=torch.int64))
 
-    def groups(self) -> Mapping[str, nn.Module]:
+    def parameter_groups(self) -> Mapping[str, nn.Module]:
         return {"network": nn.ModuleList(self._online())}
 
-    def recipe(self, recipe: TrainingDefaults) -> TrainingDefaults:
-        usual = super().recipe(recipe)
+    def training_defaults(self, defaults: TrainingDefaults) -> TrainingDefaults:
+        usual = super().training_defaults(defaults)
         return replace(usual, learning_rate=5e-4, batch_size=128, schedule="linear", epochs=64, clip=10.0)
 
     def stream(self, source: Dataset, batch_size: int, seed: int, change: Change | None = None) -> Stream:
@@ -111,7 +111,7 @@ class Dqn(Agent):
             warmup=self.warmup,
             ahead=self.ahead,
             discount=self.discount,
-            batches_per_epoch=max(self.examples(source) // batch_size, 1),
+            batches_per_epoch=max(self.examples_per_epoch(source) // batch_size, 1),
         )
 
     def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
@@ -161,8 +161,8 @@ class Dqn(Agent):
         actions = random.integers(0, len(self.hand.class_names), len(seen))
         return actions if by_chance.all() else np.where(by_chance, actions, self.ask(seen).argmax(1))
 
-    def enter(self, environment: Environment) -> None:
-        super().enter(environment)
+    def set_environment(self, environment: Environment) -> None:
+        super().set_environment(environment)
         self.ask_target = _quickly(*self.target) or self._asked_target
 
     def asked(self, seen: np.ndarray) -> np.ndarray:

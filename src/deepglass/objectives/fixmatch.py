@@ -61,8 +61,8 @@ class FixMatch(SemiSupervised):
             {key_of(n, "of_"): _Sureness(len(f.class_names)) for n, f in self.guessable.items()}
         )
 
-    def begin(self, train: Dataset) -> None:
-        super().begin(train)
+    def on_fit_start(self, train: Dataset) -> None:
+        super().on_fit_start(train)
         for name, feature in self.guessable.items():
             self._sureness(name).wanted.copy_(shares(train, feature))
 

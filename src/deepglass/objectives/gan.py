@@ -34,7 +34,7 @@ from deepglass.nn.adversarial import (
 from deepglass.nn.tokens import Field
 from deepglass.objectives._flatten import Drawer, Flat
 from deepglass.objectives._sample_quality import compared, remarks
-from deepglass.objectives.base import Evaluation, Group, Loss, MakeNetwork, Objective
+from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective, ParameterGroup
 
 JUDGED = 2_000  # rows that an evaluation looks at
 
@@ -53,9 +53,9 @@ class Gan(Objective):
 
     monitor: ClassVar[Metric] = Metric("distance", higher_is_better=False)
     name: ClassVar[str] = "gan"
-    unlabelled: ClassVar[bool] = True
-    generates: ClassVar[bool] = True
-    own_network: ClassVar[bool] = True
+    uses_unlabelled: ClassVar[bool] = True
+    generative: ClassVar[bool] = True
+    builds_network: ClassVar[bool] = True
     step: Tensor
 
     def __init__(
@@ -98,7 +98,7 @@ class Gan(Objective):
         for i, count in enumerate(classes):
             self.register_buffer(f"shares_{i}", torch.full((count,), 1 / count))
 
-    def begin(self, train: Dataset) -> None:
+    def on_fit_start(self, train: Dataset) -> None:
         """How often each class is, so that rows that nothing is asked of are drawn as often."""
         for i, feature in enumerate(self.conditions):
             codes = train.truth[feature.name].values.reshape(-1)
@@ -106,22 +106,22 @@ class Gan(Objective):
             shares: Tensor = getattr(self, f"shares_{i}")
             shares.copy_(counts / counts.sum())
 
-    def recipe(self, recipe: TrainingDefaults) -> TrainingDefaults:
+    def training_defaults(self, defaults: TrainingDefaults) -> TrainingDefaults:
         size = 64 if self.pictures else 256
         return TrainingDefaults(
             "adam", 2e-3, weight_decay=0.0, batch_size=size, schedule="cosine", epochs=100, warmup=0.02
         )
 
-    def groups(self) -> Mapping[str, Group]:
+    def parameter_groups(self) -> Mapping[str, ParameterGroup]:
         for parameter in self.critic.parameters():
             parameter.rate = self.two_scales  # type: ignore[attr-defined]
         settings = {"betas": (0.0, 0.99)}  # what was right for the last opponent is not for this one: no momentum
         return {
-            "critic": Group(self.critic, settings=settings),
-            "generator": Group(self.generator, settings=settings),
+            "critic": ParameterGroup(self.critic, settings=settings),
+            "generator": ParameterGroup(self.generator, settings=settings),
         }
 
-    def weights(self) -> int:
+    def num_parameters(self) -> int:
         return sum(p.numel() for p in (*self.critic.parameters(), *self.generator.parameters()))
 
     def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
@@ -137,12 +137,12 @@ class Gan(Objective):
         if due:  # half the penalty on each: the mean over both is a half of their sum
             loss = loss + self.penalty * (self.penalty_every or 1) * steepness(logits, rows)
         told_apart = (of_real > of_drawn).float().mean()
-        yield Loss(loss, of="critic", logs={"told_apart": told_apart}, weight=len(batch))
+        yield Loss(loss, group="critic", logs={"told_apart": told_apart}, weight=len(batch))
 
         drawn = self.draw(self.generator, codes, there)
         with still(self.critic):
             of_real, of_drawn = self.critic(torch.cat([real, drawn]), both).chunk(2)
-        yield Loss(relativistic(of_drawn, of_real), of="generator", weight=len(batch))
+        yield Loss(relativistic(of_drawn, of_real), group="generator", weight=len(batch))
         self.step.add_(1)
         follow(self.average, self.generator, int(self.step))
 
@@ -169,7 +169,7 @@ class Gan(Objective):
             real, drawn, codes, above = map(torch.cat, zip(*parts, strict=True))
             figures = {**compared(real, drawn, codes), "told_apart": float(above.float().mean())}
             said = remarks(figures, real, drawn, codes, self.conditions)
-        return Evaluation({self.name: figures}, figures["distance"], remarks=said)
+        return Evaluation({self.name: figures}, figures["distance"], warnings=said)
 
     def sample(self, count: int, generator: Generator, given: Mapping[str, Field]) -> dict[str, dict[str, Tensor]]:
         device = self.step.device
@@ -190,7 +190,7 @@ class Gan(Objective):
         """What the critic sees in each row, (B, D)."""
         return self.critic.seen(self.flat(batch.inputs)[0])
 
-    def look(self, batch: Batch) -> Any:
+    def forward_pass(self, batch: Batch) -> Any:
         real, there = self.flat(batch.inputs)
         codes = self._codes(batch.targets, len(batch))
         self.draw(self.average, codes, there, Generator(there.device).manual_seed(0))

@@ -41,9 +41,9 @@ class NextToken(Objective):
     """
 
     monitor: ClassVar[Metric] = Metric("loss", higher_is_better=False)
-    trunk: ClassVar[str | None] = "gru"
+    default_trunk: ClassVar[str | None] = "gru"
     name: ClassVar[str] = "next_token"
-    in_order: ClassVar[bool] = True
+    sequential_rows: ClassVar[bool] = True
 
     def __init__(self, *, context: int = 128, counts: int | None = None) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class NextToken(Objective):
         self.context, self.counted = context, counts
 
     @classmethod
-    def reads(cls, feature: Feature) -> Feature:
+    def adapt_input(cls, feature: Feature) -> Feature:
         if not isinstance(feature, Text) or feature.unit or feature.tokenizer:
             return feature
         return replace(feature, unit="characters")
@@ -84,14 +84,14 @@ class NextToken(Objective):
             nn.init.zeros_(self.head.linear.weight)
             nn.init.zeros_(self.head.linear.bias)
 
-    def begin(self, train: Dataset) -> None:
+    def on_fit_start(self, train: Dataset) -> None:
         if self.ngrams is not None:
             self.ngrams.fit(train.inputs[self.feature.name].values.long())
 
-    def groups(self) -> Mapping[str, nn.Module]:
+    def parameter_groups(self) -> Mapping[str, nn.Module]:
         return {"network": nn.ModuleList([self.network, self.head, self.trust])}
 
-    def examples(self, train: Dataset) -> int:
+    def examples_per_epoch(self, train: Dataset) -> int:
         return max(len(train.inputs[self.feature.name].values) // self.context, 1)
 
     def stream(self, source: Dataset, batch_size: int, seed: int, change: Change | None = None) -> Stream:
@@ -177,7 +177,7 @@ class NextToken(Objective):
             raise SourceError("bad-value", f"--prompt: none of the characters of {prompt[:40]!r} was met in training")
         return codes or [0]
 
-    def look(self, batch: Batch) -> Tensor:
+    def forward_pass(self, batch: Batch) -> Tensor:
         return self.logits(batch.inputs[self.feature.name])
 
     def predict(self, batch: Batch) -> Any:

@@ -89,16 +89,18 @@ class Ppo(Agent):
             for parameter in self.network.heads.parameters():
                 parameter.mul_(SMALL)
 
-    def groups(self) -> Mapping[str, nn.Module]:
+    def parameter_groups(self) -> Mapping[str, nn.Module]:
         return {"network": self}
 
-    def recipe(self, recipe: TrainingDefaults) -> TrainingDefaults:
-        return replace(super().recipe(recipe), learning_rate=1e-3, batch_size=2048, schedule="linear", epochs=10)
+    def training_defaults(self, defaults: TrainingDefaults) -> TrainingDefaults:
+        return replace(
+            super().training_defaults(defaults), learning_rate=1e-3, batch_size=2048, schedule="linear", epochs=10
+        )
 
     def stream(self, source: Dataset, batch_size: int, seed: int, change: Change | None = None) -> Stream:
         worlds = Environments(self.world, self.environments, worlds_seed(seed))
         steps = max(batch_size // self.environments, 1)
-        return Rollouts(worlds, self, steps, max(self.examples(source) // batch_size, 1))
+        return Rollouts(worlds, self, steps, max(self.examples_per_epoch(source) // batch_size, 1))
 
     def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
         assert isinstance(batch, Rollout)

@@ -41,8 +41,8 @@ class RBM(Representation):
 
     monitor: ClassVar[Metric] = Metric("mse", higher_is_better=False)
     name: ClassVar[str] = "rbm"
-    generates: ClassVar[bool] = True
-    own_network: ClassVar[bool] = True
+    generative: ClassVar[bool] = True
+    builds_network: ClassVar[bool] = True
     chains: Tensor
 
     def __init__(self, *, hidden: int = 500, k: int = 1, persistent: bool = True, turns: int = 100) -> None:
@@ -58,16 +58,16 @@ class RBM(Representation):
         self.register_buffer("chains", torch.full((PARTICLES, self.flat.size), 0.5))
         return self.hidden
 
-    def begin(self, train: Dataset) -> None:
+    def on_fit_start(self, train: Dataset) -> None:
         mean = unit_means(self.flat, train)
         if not self.machine.visible_bias.any():
             self.machine.begin_at(mean)
         self.chains.copy_(torch.bernoulli(mean.expand_as(self.chains)))
 
-    def recipe(self, recipe: TrainingDefaults) -> TrainingDefaults:
+    def training_defaults(self, defaults: TrainingDefaults) -> TrainingDefaults:
         return TrainingDefaults("momentum", 0.05, weight_decay=2e-4, batch_size=100, schedule="linear", warmup=0.0)
 
-    def groups(self) -> Mapping[str, nn.Module]:
+    def parameter_groups(self) -> Mapping[str, nn.Module]:
         return {"network": self.machine}
 
     def loss(self, batch: Batch) -> Loss:

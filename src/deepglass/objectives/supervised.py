@@ -36,10 +36,10 @@ class Supervised(Objective):
             raise SpecError("bad-value", f"--target: name the column to answer, one of: {names}")
         self.network = make_network(inputs, outputs)
         # a head that writes a token at a time reads its target, of which there can be but one
-        self.mixes = not any(isinstance(head, Stepwise) for head in self.network.heads.values())
+        self.supports_mixup = not any(isinstance(head, Stepwise) for head in self.network.heads.values())
         self.register_buffer("constant_loss", torch.ones(len(outputs)))
 
-    def begin(self, train: Dataset) -> None:
+    def on_fit_start(self, train: Dataset) -> None:
         for i, (name, feature) in enumerate(self.network.features.items()):
             self.constant_loss[i] = feature.constant_loss(train.truth[name])
 

@@ -54,7 +54,7 @@ class Variational(Redrawing):
     name: ClassVar[str] = "variational"
     read: ClassVar[int] = 2  # a mean and a deviation
     numbers: ClassVar[str] = "standard"
-    generates: ClassVar[bool] = True
+    generative: ClassVar[bool] = True
     variance: Tensor  # of each place that is a number, (D,); 1 is the column's own
 
     def __init__(self, *, code: int = 16, beta: float = 1.0) -> None:

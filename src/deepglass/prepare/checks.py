@@ -45,10 +45,10 @@ def check_count(count: int, source: str, about: str = "") -> None:
 
 def check_world(objective: str, table: Table) -> None:
     """A kind of learning that acts needs a world to act in, and a world needs one that acts."""
-    acts, world = OBJECTIVES.get(objective, where="objective.name").acts, table.environment is not None
+    acts, world = OBJECTIVES.get(objective, where="objective.name").reinforcement, table.environment is not None
     if acts == world:
         return
-    fit = ", ".join(name for name, kind in OBJECTIVES if kind.acts == world)
+    fit = ", ".join(name for name, kind in OBJECTIVES if kind.reinforcement == world)
     if world:
         text = f"{objective!r} learns from rows, and {table.name} is a world to act in; take one of: {fit}"
     else:

@@ -144,7 +144,7 @@ def split_of(spec: Spec, table: Table, outputs: Sequence[Feature]) -> Split:
     split = spec.data.split
     if split.by is not None or split.rows is not None or table.split is not None:
         return split
-    if OBJECTIVES.get(spec.objective["name"], where="objective.name").in_order:
+    if OBJECTIVES.get(spec.objective["name"], where="objective.name").sequential_rows:
         return replace(split, by="order")
     if outputs and outputs[0].kind == "identity":
         return replace(split, by=f"group:{outputs[0].column}")
@@ -173,7 +173,7 @@ def with_context(best: Mapping[str, Best], outputs: Sequence[Feature], inputs: M
 
 def _learns_without(spec: Spec) -> bool:
     """Whether this kind of learning learns from rows without an answer too."""
-    return OBJECTIVES.get(spec.objective["name"], where="objective.name").unlabelled
+    return OBJECTIVES.get(spec.objective["name"], where="objective.name").uses_unlabelled
 
 
 def _usable(

@@ -18,18 +18,18 @@ _HEARD = ("audio", "sequence")
 def trunk_of(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature]) -> str:
     """The network that was asked for, or the default for this kind of learning, these inputs and outputs."""
     objective = OBJECTIVES.get(spec.objective["name"], where="objective.name")
-    if objective.own_network:
+    if objective.builds_network:
         return "mlp"  # never made; it wants nothing of the features
     if "trunk" in spec.network:
         return spec.network["trunk"]
     if "pretrained" in spec.network:
         return "pretrained"
-    return objective.trunk or default_trunk(inputs, outputs)
+    return objective.default_trunk or default_trunk(inputs, outputs)
 
 
 def network_of(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature]) -> dict[str, Any]:
     """The network's settings and `trunk`, its name; nothing for kinds of learning with a network of their own."""
-    if OBJECTIVES.get(spec.objective["name"], where="objective.name").own_network:
+    if OBJECTIVES.get(spec.objective["name"], where="objective.name").builds_network:
         return {}
     return {**spec.network, "trunk": trunk_of(spec, inputs, outputs)}
 
@@ -58,6 +58,6 @@ def suited(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature]) ->
     """The features, not fitted yet, as this kind of learning, each other and the network want them."""
     objective = OBJECTIVES.get(spec.objective["name"], where="objective.name")
     outputs = [f.beside(inputs) for f in outputs]
-    inputs = [objective.reads(f) for f in inputs]
+    inputs = [objective.adapt_input(f) for f in inputs]
     trunk = TRUNKS.get(trunk_of(spec, inputs, outputs), where="network.trunk")
-    return trunk.suits(inputs, spec.network), outputs
+    return trunk.adapt_inputs(inputs, spec.network), outputs

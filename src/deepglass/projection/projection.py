@@ -58,7 +58,7 @@ def check_wish(wish: Wish, objective: Objective) -> None:
 
 def mapped(objective: Objective) -> bool:
     """Whether a kind of learning has rows that lie in a space: an agent and a language model have none."""
-    return not objective.acts and not objective.in_order
+    return not objective.reinforcement and not objective.sequential_rows
 
 
 def asked(prepared: Prepared, objective: Objective, device: str, wish: Wish = AS_USUAL) -> Tested:
@@ -68,9 +68,9 @@ def asked(prepared: Prepared, objective: Objective, device: str, wish: Wish = AS
         return UNSEEN
     data = prepared.dataset(rows, device)
     with Space(objective, wish.layer).overhearing() as heard:
-        best = objective.evaluate(data, BATCH).best
+        best = objective.evaluate(data, BATCH).predictions
     best = with_context(best, prepared.outputs, data.columns)
-    if objective.own_network or objective.generates or len({v.shape[1] for v in heard}) != 1:
+    if objective.builds_network or objective.generative or len({v.shape[1] for v in heard}) != 1:
         return Tested(best)
     if sum(map(len, heard)) != len(rows) * objective.network.members:  # each row was not asked just once
         return Tested(best)
@@ -86,7 +86,7 @@ def looked_at(
     if len(prepared.rows("train")) + len(prepared.rows("test")) < 3:
         return None
     objective.eval()
-    answers = any(f.kind in ANSWERED for f in prepared.outputs) and not objective.generates
+    answers = any(f.kind in ANSWERED for f in prepared.outputs) and not objective.generative
     seen = points_of(Space(objective, wish.layer, answers), prepared, device, tested)
     return seen if np.isfinite(seen.points).all() else None
 

@@ -42,7 +42,7 @@ class Space:
         with self.overhearing() as heard, torch.inference_mode():
             seen: Any = self.objective.predict(batch) if self.answers else None
             if self.module is not None and all(len(vectors) % B for vectors in heard):
-                self.objective.look(batch)
+                self.objective.forward_pass(batch)
         found = next((vectors for vectors in heard if len(vectors) % B == 0), None)
         if found is not None:
             return found.reshape(B, -1), seen or {}  # an ensemble's members side by side

@@ -190,7 +190,7 @@ def _layers(objective: Objective, data: Dataset) -> tuple[Layer, ...]:
     """The layers in the order in which a row meets them, with the shapes that they give."""
     objective.eval()
     batch = data.batch(torch.arange(min(2, len(data))))
-    return trace(objective, lambda: objective.look(batch))
+    return trace(objective, lambda: objective.forward_pass(batch))
 
 
 def _filters(objective: Objective, prepared: Prepared, device: str) -> Filters | None:
@@ -208,4 +208,4 @@ def _filters(objective: Objective, prepared: Prepared, device: str) -> Filters |
     if named is not None:
         codes, names = data.truth[named.name].values.reshape(-1).astype(int), named.class_names
         labels = [names[c - 1] if 0 < c <= len(names) else "" for c in codes]
-    return filters_of(objective, objective.look, data, picture.name, labels)
+    return filters_of(objective, objective.forward_pass, data, picture.name, labels)

@@ -25,7 +25,7 @@ def build(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature], dev
     name = spec.objective["name"]
     settings = {k: v for k, v in spec.objective.items() if k != "name"}
     objective: Objective = construct(OBJECTIVES.get(name, where="objective.name"), settings, "objective", ["name"])
-    if objective.own_network and (asked := [k for k in spec.network if k != "start"]):
+    if objective.builds_network and (asked := [k for k in spec.network if k != "start"]):
         raise SpecError(
             "unknown-key",
             f"network.{asked[0]}: {name!r} has a network of its own; leave it out, its settings stand under objective",

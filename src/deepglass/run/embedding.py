@@ -17,7 +17,7 @@ from deepglass.data.table import Table
 from deepglass.errors import SpecError
 from deepglass.features.base import Column, Media, Raw
 from deepglass.features.image import Image
-from deepglass.objectives.base import embedded
+from deepglass.objectives.base import embed_dataset
 from deepglass.prepare.prepare import unreadable
 from deepglass.run.predictor import Predictor, Rows
 from deepglass.training.checkpoint import write_atomic
@@ -62,7 +62,7 @@ def embed(predictor: Predictor, rows: Rows, batch_size: int = 512) -> Embedded:
         predictor.notes["row left out, as it cannot be read"] += len(unread)
         table = table.take(places)
     data = Dataset(predictor.encode(table), {}, predictor.device)
-    points = embedded(predictor.objective, data, batch_size)
+    points = embed_dataset(predictor.objective, data, batch_size)
     return Embedded(points, _about(table.columns, places), _pictures(predictor, data.columns))
 
 

@@ -73,12 +73,14 @@ def settle(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature], ro
     """
     trunk = TRUNKS.get(trunk_of(spec, inputs, outputs), where="network.trunk")
     settings = {k: v for k, v in spec.network.items() if k not in ("trunk", "start")}
-    if settled := trunk.settled(settings):
+    if settled := trunk.resolved_settings(settings):
         spec = replace(spec, network={**spec.network, **settled})
     if (budget := spec.training.budget) is None:
         return spec
     work = budget * multiplications(pick(spec.training.device), threads_for(spec.training))
-    return replace(spec, network={**trunk.sized(shapes_of(inputs, trunk, settings), rows, work), **spec.network})
+    return replace(
+        spec, network={**trunk.size_for_budget(shapes_of(inputs, trunk, settings), rows, work), **spec.network}
+    )
 
 
 def train(spec: Spec, prepared: Prepared, folder: Folder, listeners: Sequence[Listener], started: float) -> Trained:
@@ -94,22 +96,22 @@ def train(spec: Spec, prepared: Prepared, folder: Folder, listeners: Sequence[Li
     counts = guess_counts(spec, prepared, objective, device, folder.path)
     budget = spec.training.budget
     clock = Clock(budget) if budget else None
-    recipe = recipe_of(spec, prepared, objective)
-    plan = make_plan(spec.training, recipe, objective.examples(parts["train"]), device)
+    defaults = training_defaults_for(spec, prepared, objective)
+    plan = make_plan(spec.training, defaults, objective.examples_per_epoch(parts["train"]), device)
     objective.apply(_read_weights)
     if "start" in spec.network:
         start_from(spec.network["start"], objective, prepared)
     if prepared.table.environment is not None:
-        objective.enter(prepared.table.environment)
-    objective.begin(parts["train"])
+        objective.set_environment(prepared.table.environment)
+    objective.on_fit_start(parts["train"])
     folder.begin(spec, prepared, plan)
     keepers = _keepers(spec, prepared, folder, objective, parts, plan, counts, listeners)
     trainer = Trainer([*keepers, *listeners], folder.checkpoints, folder.store_plan)
-    vary_sounds(objective, spec.training, recipe, prepared.inputs)
+    vary_sounds(objective, spec.training, defaults, prepared.inputs)
     stream = _stream(spec, prepared, objective, parts["train"], plan)
     if clock is not None:
         costs = trainer.probe(objective, stream, plan, parts["valid"], PROBE * clock.budget)
-        most = most_steps(plan, recipe)
+        most = most_steps(plan, defaults)
         plan = fit_to_budget(plan, clock.budget - clock.elapsed(), costs, most)
         plan = replace(plan, budget=clock.budget)
         folder.store_plan(plan)
@@ -128,9 +130,9 @@ def resume(
     parts = prepared.datasets(plan.device)
     objective = build(spec, prepared.inputs, prepared.outputs, plan.device)
     if prepared.table.environment is not None:
-        objective.enter(prepared.table.environment)
-    objective.begin(parts["train"])
-    vary_sounds(objective, spec.training, recipe_of(spec, prepared, objective), prepared.inputs)
+        objective.set_environment(prepared.table.environment)
+    objective.on_fit_start(parts["train"])
+    vary_sounds(objective, spec.training, training_defaults_for(spec, prepared, objective), prepared.inputs)
     state = folder.checkpoints.load()
     step = state.values["step"] if state else 0
     counts = guess_counts(spec, prepared, objective, plan.device, folder.path, step)
@@ -146,16 +148,18 @@ def check(spec: Spec, prepared: Prepared) -> None:
     """Make once what training will make, so that a wrong setting is found before there is a folder."""
     device = str(pick(spec.training.device))
     objective = build(spec, prepared.inputs, prepared.outputs, device)
-    recipe = recipe_of(spec, prepared, objective)
-    plan = make_plan(spec.training, recipe, len(prepared.rows("train")), device)
+    defaults = training_defaults_for(spec, prepared, objective)
+    plan = make_plan(spec.training, defaults, len(prepared.rows("train")), device)
     movers_of(objective, plan)
-    change_for(spec.training, recipe, prepared.inputs, prepared.outputs, plan.epochs, objective.mixes)
-    vary_sounds(objective, spec.training, recipe, prepared.inputs)
+    change_for(spec.training, defaults, prepared.inputs, prepared.outputs, plan.epochs, objective.supports_mixup)
+    vary_sounds(objective, spec.training, defaults, prepared.inputs)
 
 
-def recipe_of(spec: Spec, prepared: Prepared, objective: Objective) -> TrainingDefaults:
+def training_defaults_for(spec: Spec, prepared: Prepared, objective: Objective) -> TrainingDefaults:
     """The trunk's recipe, as this kind of learning changes it."""
-    return objective.recipe(TRUNKS.get(trunk_of(spec, prepared.inputs, prepared.outputs), where="network.trunk").recipe)
+    return objective.training_defaults(
+        TRUNKS.get(trunk_of(spec, prepared.inputs, prepared.outputs), where="network.trunk").training_defaults
+    )
 
 
 def _keepers(
@@ -195,9 +199,9 @@ def _read_weights(module: nn.Module) -> None:
 
 def change_of(spec: Spec, prepared: Prepared, objective: Objective, plan: Plan) -> Change | None:
     """What a batch goes through in training: its pictures are varied, or nothing is."""
-    recipe = recipe_of(spec, prepared, objective)
+    defaults = training_defaults_for(spec, prepared, objective)
     epochs = plan.steps / plan.batches_per_epoch
-    return change_for(spec.training, recipe, prepared.inputs, prepared.outputs, epochs, objective.mixes)
+    return change_for(spec.training, defaults, prepared.inputs, prepared.outputs, epochs, objective.supports_mixup)
 
 
 def _stream(spec: Spec, prepared: Prepared, objective: Objective, data: Dataset, plan: Plan) -> Stream:
@@ -221,17 +225,17 @@ def _finish(
     calibration: dict[str, Calibration] = {}
     own: dict[str, Mapping[str, Mapping[str, float]]] = {}
     evaluation = history.evaluation
-    if objective.conclude(parts["train"]) and len(parts["valid"]):
+    if objective.on_fit_end(parts["train"]) and len(parts["valid"]):
         evaluation = objective.evaluate(parts["valid"], batch_size, search=False)
     if evaluation is not None:
-        best["valid"], own["valid"] = evaluation.best, evaluation.figures
-        for name, answers in evaluation.best.items():
+        best["valid"], own["valid"] = evaluation.predictions, evaluation.metrics
+        for name, answers in evaluation.predictions.items():
             calibration[name] = outputs[name].calibrate(answers, parts["valid"].truth[name])
     seconds = clock.elapsed() if clock is not None else history.seconds
     figures: dict[str, Mapping[str, Mapping[str, float]]] = {}
     if len(parts["test"]):
         tested = objective.evaluate(parts["test"], batch_size)
-        best["test"], own["test"] = tested.best, tested.figures
+        best["test"], own["test"] = tested.predictions, tested.metrics
     for part, found in best.items():
         best[part] = with_context(found, prepared.outputs, parts[part].columns)
         scored = {n: outputs[n].score(b, parts[part].truth[n], calibration.get(n)) for n, b in best[part].items()}
@@ -244,14 +248,14 @@ def _finish(
         "baselines": {},
         "seconds": {"train": round(seconds, 3), "total": round(time.perf_counter() - started, 3)},
         "examples_per_second": round(history.step * history.plan.batch_size / max(history.seconds, 1e-9), 1),
-        "parameters": objective.weights(),
+        "parameters": objective.num_parameters(),
         "device": describe(pick(history.plan.device)),
         "precision": history.plan.precision,
         "seed": spec.training.seed,
         "weights_sha256": weights_sha256(objective.state_dict()),
         "reason": history.reason,
         "step": history.step,
-        "notes": [*prepared.notes, *(evaluation.remarks if evaluation is not None else ())],
+        "notes": [*prepared.notes, *(evaluation.warnings if evaluation is not None else ())],
         "health": [str(a) for a in alarms(moments_of(folder.path), network, history.plan)],
         "versions": folder.versions(),
     }

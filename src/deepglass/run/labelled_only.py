@@ -12,7 +12,7 @@ from deepglass.objectives._semi import SemiSupervised
 from deepglass.objectives.base import OBJECTIVES
 from deepglass.prepare.prepare import Prepared
 from deepglass.run.build import build
-from deepglass.run.fit import change_of, recipe_of
+from deepglass.run.fit import change_of, training_defaults_for
 from deepglass.run.folder import Folder
 from deepglass.spec.spec import Spec
 from deepglass.training.augmentation import vary_sounds
@@ -42,19 +42,19 @@ def labelled_alone(folder: Folder, spec: Spec, prepared: Prepared, steps: int) -
     plan = folder.plan()
     device, rows = plan.device, len(prepared.rows("train"))
     objective = build(spec, prepared.inputs, prepared.outputs, device)
-    recipe = recipe_of(spec, prepared, objective)
-    own = make_plan(spec.training, recipe, rows, device)
+    defaults = training_defaults_for(spec, prepared, objective)
+    own = make_plan(spec.training, defaults, rows, device)
     most = int(SHARE * steps * plan.batch_size / own.batch_size)
     training = replace(spec.training, steps=max(1, min(steps, max(most, FEWEST))))
-    own = make_plan(training, recipe, rows, device)
+    own = make_plan(training, defaults, rows, device)
     parts = prepared.datasets(device)
-    objective.begin(parts["train"])
-    vary_sounds(objective, training, recipe, prepared.inputs)
+    objective.on_fit_start(parts["train"])
+    vary_sounds(objective, training, defaults, prepared.inputs)
     change = change_of(spec, prepared, objective, own)
     stream = objective.stream(parts["train"], own.batch_size, own.seed, change)
     torch.set_num_threads(plan.threads)
     Trainer().fit(objective, stream, own, parts["valid"])
-    figures = objective.evaluate(parts["test"], max(512, own.batch_size)).figures
+    figures = objective.evaluate(parts["test"], max(512, own.batch_size)).metrics
     spent = {"rows": float(rows), "steps": float(own.last_step), "seconds": round(time.perf_counter() - started, 3)}
     return {name: {**found, **spent} for name, found in figures.items()}
 

@@ -56,7 +56,7 @@ class Run:
     def network(self) -> nn.Module:
         """The network: a plain torch module; the whole objective where its networks are parts of its own."""
         objective = self.predictor.objective
-        return objective if objective.own_network else objective.network
+        return objective if objective.builds_network else objective.network
 
     @property
     def spec(self) -> Spec:
@@ -76,9 +76,9 @@ class Run:
         if source is None:
             return self.metrics.get("test", {})
         table = read_like(self.spec.data, source)
-        if table.environment is not None and self.objective.acts:
-            self.objective.enter(table.environment)
-            found = self.objective.evaluate(self.predictor.dataset(table), 1024).figures
+        if table.environment is not None and self.objective.reinforcement:
+            self.objective.set_environment(table.environment)
+            found = self.objective.evaluate(self.predictor.dataset(table), 1024).metrics
             return {name: dict(figures) for name, figures in found.items()}
         return self.predictor.evaluate(table)
 

@@ -79,23 +79,23 @@ class Varied:
 
 def change_for(
     training: TrainingSpec,
-    recipe: TrainingDefaults,
+    defaults: TrainingDefaults,
     inputs: Sequence[Feature],
     outputs: Sequence[Feature],
     epochs: float,
-    mixes: bool = True,
+    supports_mixup: bool = True,
 ) -> Change | None:
     """The augmentation of a run: what was asked for, or what is safe for these pictures and labels.
 
     Args:
         epochs: how often each picture is seen; changes are only worth their price where that is more than once or
             twice, and strong ones where it is often.
-        mixes: whether the objective's loss weighs both answers of mixed rows.
+        supports_mixup: whether the objective's loss weighs both answers of mixed rows.
 
     Raises:
         SpecError: `unknown-key` or `bad-value`, with the path of the setting.
     """
-    wanted = recipe.augment if training.augment is None else training.augment
+    wanted = defaults.augment if training.augment is None else training.augment
     pictures = [f for f in inputs if isinstance(f, Picture)]
     texts = [f for f in inputs if isinstance(f, Text)]
     if isinstance(wanted, Mapping) and not pictures and any(isinstance(f, Audio) for f in inputs):
@@ -106,7 +106,7 @@ def change_for(
             raise SpecError("bad-value", "training.augment.swap: the answers go along with the words; leave it out")
         return VariedTexts({f.name: augment for f in texts})
     if isinstance(wanted, Mapping):
-        if wanted.get("mixup") and not mixes:
+        if wanted.get("mixup") and not supports_mixup:
             raise SpecError("bad-value", "training.augment.mixup: this objective takes one answer a row; leave it out")
         return _as_asked(wanted, pictures, inputs, outputs)
     if not wanted or not pictures or (training.augment is None and epochs < MIN_EPOCHS):
@@ -127,14 +127,14 @@ def change_for(
 
 
 def vary_sounds(
-    objective: nn.Module, training: TrainingSpec, recipe: TrainingDefaults, inputs: Sequence[Feature]
+    objective: nn.Module, training: TrainingSpec, defaults: TrainingDefaults, inputs: Sequence[Feature]
 ) -> None:
     """Tell the encoders of sounds how to vary them in training: as asked for, or as is safe for speech and noises.
 
     Raises:
         SpecError: `unknown-key` or `bad-value`, with the path of the setting.
     """
-    wanted = recipe.augment if training.augment is None else training.augment
+    wanted = defaults.augment if training.augment is None else training.augment
     if not any(isinstance(f, Audio) for f in inputs):
         return
     asked = construct(SoundAugment, wanted, "training.augment") if isinstance(wanted, Mapping) else SAFE_SOUND

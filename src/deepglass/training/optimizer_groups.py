@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from deepglass.objectives.base import Group, Objective
+from deepglass.objectives.base import Objective, ParameterGroup
 from deepglass.training.optimizers import make_optimizer, set_learning_rates
 from deepglass.training.plan import Plan
 from deepglass.training.schedules import schedule
@@ -19,7 +19,7 @@ class Mover:
         SpecError: an unknown optimizer, schedule or setting.
     """
 
-    def __init__(self, group: Group, plan: Plan) -> None:
+    def __init__(self, group: ParameterGroup, plan: Plan) -> None:
         self.optimizer = _optimizer(group, plan)
         self.clip = plan.clip if group.clip is None else group.clip
         self.span = group.span
@@ -43,10 +43,13 @@ class Mover:
 
 def movers_of(objective: Objective, plan: Plan) -> dict[str, Mover]:
     """What moves each group, by the group's name; a bare module is a group without wishes."""
-    return {n: Mover(g if isinstance(g, Group) else Group(g), plan) for n, g in objective.groups().items()}
+    return {
+        n: Mover(g if isinstance(g, ParameterGroup) else ParameterGroup(g), plan)
+        for n, g in objective.parameter_groups().items()
+    }
 
 
-def _optimizer(group: Group, plan: Plan) -> Optimizer:
+def _optimizer(group: ParameterGroup, plan: Plan) -> Optimizer:
     """The plan's optimizer, but for what the group asks for; another optimizer brings its own rate."""
     name = group.optimizer or plan.optimizer
     rate = plan.learning_rate if name == plan.optimizer else None

@@ -20,13 +20,13 @@ EVALUATIONS = 40  # in a run without a budget
 PATIENCE = 10  # evaluations, where nothing says how long to train
 
 
-def make_plan(training: TrainingSpec, recipe: TrainingDefaults, rows: int, device: str) -> Plan:
+def make_plan(training: TrainingSpec, defaults: TrainingDefaults, rows: int, device: str) -> Plan:
     """The plan for so many training rows; a time budget is fitted in later, by a probe."""
     _known(training.schedule, SCHEDULES, "schedule")
-    batch_size = batch_size_for(rows, recipe.batch_size) if training.batch_size == "auto" else training.batch_size
+    batch_size = batch_size_for(rows, defaults.batch_size) if training.batch_size == "auto" else training.batch_size
     batch_size = min(batch_size, rows)
     per_epoch = max(rows // batch_size, 1)
-    epochs = training.epochs or recipe.epochs
+    epochs = training.epochs or defaults.epochs
     steps = training.steps or epochs * per_epoch
     open_ended = training.epochs is None and training.steps is None and training.time is None
     every = max(1, math.ceil(steps / EVALUATIONS))
@@ -37,12 +37,12 @@ def make_plan(training: TrainingSpec, recipe: TrainingDefaults, rows: int, devic
         batches_per_epoch=per_epoch,
         evaluate_every=every,
         checkpoint_every=every,
-        precision=precision_for(training, recipe, device),
+        precision=precision_for(training, defaults, device),
         device=device,
         threads=threads_for(training),
         patience=patience,
         seed=training.seed,
-        **_chosen(training, recipe),
+        **_chosen(training, defaults),
     )
 
 
@@ -59,22 +59,22 @@ def threads_for(training: TrainingSpec) -> int:
     return training.threads or torch.get_num_threads()
 
 
-def precision_for(training: TrainingSpec, recipe: TrainingDefaults, device: str) -> Any:
+def precision_for(training: TrainingSpec, defaults: TrainingDefaults, device: str) -> Any:
     if training.precision != "auto":
         return training.precision
-    return "bfloat16" if recipe.precision == "bfloat16" and fast_bfloat16(pick(device)) else "float32"
+    return "bfloat16" if defaults.precision == "bfloat16" and fast_bfloat16(pick(device)) else "float32"
 
 
-def most_steps(plan: Plan, recipe: TrainingDefaults) -> int:
+def most_steps(plan: Plan, defaults: TrainingDefaults) -> int:
     """Where more steps stop paying: a budget is a ceiling, not a duty."""
-    return 4 * recipe.epochs * plan.batches_per_epoch
+    return 4 * defaults.epochs * plan.batches_per_epoch
 
 
-def _chosen(training: TrainingSpec, recipe: TrainingDefaults) -> dict[str, Any]:
+def _chosen(training: TrainingSpec, defaults: TrainingDefaults) -> dict[str, Any]:
     """The recipe's values, each overridden where the spec says so; another optimizer brings its own rate."""
     names = ("optimizer", "learning_rate", "weight_decay", "schedule", "warmup", "clip")
-    values = {n: getattr(training, n) if getattr(training, n) is not None else getattr(recipe, n) for n in names}
-    if training.learning_rate is None and training.optimizer not in (None, recipe.optimizer):
+    values = {n: getattr(training, n) if getattr(training, n) is not None else getattr(defaults, n) for n in names}
+    if training.learning_rate is None and training.optimizer not in (None, defaults.optimizer):
         _known(training.optimizer, OPTIMIZERS, "optimizer")
         values["learning_rate"] = OPTIMIZERS[training.optimizer].learning_rate
     return values

@@ -175,7 +175,7 @@ class _Run:
         losses = self.objective.losses(batch, progress)
         while (loss := self._next(losses)) is not None:
             if loss.value.requires_grad:
-                self.movers[loss.of].step(loss.value)
+                self.movers[loss.group].step(loss.value)
             self._sum(loss)
         self.step += 1
 
@@ -184,7 +184,7 @@ class _Run:
             return next(losses, None)
 
     def _sum(self, loss: Loss) -> None:
-        for name, value in {loss.of: loss.value, **{f"{loss.of}/{n}": v for n, v in loss.logs.items()}}.items():
+        for name, value in {loss.group: loss.value, **{f"{loss.group}/{n}": v for n, v in loss.logs.items()}}.items():
             value = torch.as_tensor(value, device=self.device).detach().float()
             self.sums[name] = self.sums[name] + value if name in self.sums else value
             self.counts[name] = self.counts.get(name, 0) + 1
@@ -238,7 +238,7 @@ class _Run:
             self.best = {n: t.detach().clone() for n, t in self.objective.state_dict().items()}
         elif math.isfinite(evaluation.monitor):  # else it has nothing to be judged by yet
             self.stale += 1
-        self._record(evaluation, better, "; ".join(evaluation.remarks))
+        self._record(evaluation, better, "; ".join(evaluation.warnings))
 
     def _record(self, evaluation: Evaluation | None = None, better: bool = False, event: str = "") -> None:
         rate = next(iter(self.movers.values())).optimizer.param_groups[0]["lr"] if self.movers else 0.0
@@ -249,7 +249,7 @@ class _Run:
             learning_rate=rate,
             losses=self._means(),
             monitor=evaluation.monitor if evaluation and math.isfinite(evaluation.monitor) else None,
-            valid=evaluation.figures if evaluation else {},
+            valid=evaluation.metrics if evaluation else {},
             best=better,
             event=event,
         )

@@ -38,7 +38,7 @@ class RecurrentTrunk(Trunk):
     """
 
     # The clip keeps the rare step whose gradient explodes over time from undoing the others (Pascanu et al., 2013).
-    recipe: ClassVar[TrainingDefaults] = TrainingDefaults(
+    training_defaults: ClassVar[TrainingDefaults] = TrainingDefaults(
         learning_rate=2e-3, weight_decay=0.05, batch_size=64, epochs=20, schedule="cosine", clip=1.0
     )
     ordered: ClassVar[bool] = True
@@ -81,7 +81,7 @@ class RecurrentTrunk(Trunk):
             raise SpecError("bad-value", "network.bidirectional: what is to come must not be seen; leave it out")
         return {**settings, "bidirectional": False}
 
-    def writer(self, feature: Feature) -> nn.Module | None:
+    def make_decoder(self, feature: Feature) -> nn.Module | None:
         if not isinstance(feature, Text) or feature.write != "steps":
             return None
         hidden = max(self.out_dim, 64)

@@ -39,7 +39,7 @@ class Alexnet(Trunk):
     Source: Krizhevsky, Sutskever and Hinton, 2012, NeurIPS 25.
     """
 
-    recipe: ClassVar[TrainingDefaults] = replace(IMAGE_DEFAULTS, learning_rate=2e-3)
+    training_defaults: ClassVar[TrainingDefaults] = replace(IMAGE_DEFAULTS, learning_rate=2e-3)
 
     def __init__(
         self,

@@ -32,7 +32,7 @@ class Bag(Trunk):
     1606.07792 (wide and deep).
     """
 
-    recipe: ClassVar[TrainingDefaults] = TrainingDefaults(
+    training_defaults: ClassVar[TrainingDefaults] = TrainingDefaults(
         learning_rate=5e-3, weight_decay=1.0, batch_size=256, epochs=10
     )
 

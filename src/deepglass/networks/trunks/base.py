@@ -27,7 +27,7 @@ class Trunk(nn.Module, ABC):
         members: M for an ensemble whose forward gives (B * M, T, D), the members of a row side by side.
     """
 
-    recipe: ClassVar[TrainingDefaults] = TrainingDefaults()
+    training_defaults: ClassVar[TrainingDefaults] = TrainingDefaults()
     ordered: ClassVar[bool] = False  # it reads in order: texts come as their words, not as a bag
     dim: int
     out_dim: int
@@ -35,7 +35,7 @@ class Trunk(nn.Module, ABC):
     pyramid: tuple[int, ...] = ()
 
     @classmethod
-    def sized(cls, inputs: Sequence[TokenShape], rows: int, work: float) -> dict[str, Any]:
+    def size_for_budget(cls, inputs: Sequence[TokenShape], rows: int, work: float) -> dict[str, Any]:
         """Settings that follow from a time budget, where nobody states them.
 
         Args:
@@ -45,17 +45,17 @@ class Trunk(nn.Module, ABC):
         return {}
 
     @classmethod
-    def settled(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+    def resolved_settings(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
         """What a run must keep of what its settings name, such as a pretrained model's configuration."""
         return {}
 
     @classmethod
-    def suits(cls, inputs: Sequence[Feature], settings: Mapping[str, Any]) -> list[Feature]:
+    def adapt_inputs(cls, inputs: Sequence[Feature], settings: Mapping[str, Any]) -> list[Feature]:
         """The inputs, not fitted yet, as the network needs them: texts in order for one that reads in order."""
         return [f.in_order() if cls.ordered else f for f in inputs]
 
     @classmethod
-    def reader(cls, feature: Feature, dim: int, settings: Mapping[str, Any]) -> nn.Module | None:
+    def make_encoder(cls, feature: Feature, dim: int, settings: Mapping[str, Any]) -> nn.Module | None:
         """A module from `Field` to `Tokens` of the trunk's own, such as patches of a picture; None takes the kind's.
 
         Args:
@@ -73,7 +73,7 @@ class Trunk(nn.Module, ABC):
         names = ", ".join(name for name, trunk in TRUNKS if trunk.ordered)
         raise SpecError("bad-value", f"network.trunk: expected one that reads in order: {names}")
 
-    def writer(self, feature: Feature) -> nn.Module | None:
+    def make_decoder(self, feature: Feature) -> nn.Module | None:
         """A head of the trunk's own for a text that is written a token at a time; None takes the kind's."""
         return None
 

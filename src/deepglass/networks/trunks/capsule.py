@@ -46,7 +46,7 @@ class Capsule(Trunk):
     place of 9 x 9 filters without a border, and 8 instead of 32 types.
     """
 
-    recipe: ClassVar[TrainingDefaults] = replace(IMAGE_DEFAULTS, learning_rate=3e-3, weight_decay=0.01)
+    training_defaults: ClassVar[TrainingDefaults] = replace(IMAGE_DEFAULTS, learning_rate=3e-3, weight_decay=0.01)
 
     def __init__(
         self,

@@ -34,7 +34,7 @@ class Conv(Trunk):
     WIDTHS: ClassVar = (8, 16, 24, 32, 48)
     MIN_STEPS: ClassVar = 1000  # below so many a narrower network learns more
 
-    recipe: ClassVar[TrainingDefaults] = replace(IMAGE_DEFAULTS, learning_rate=0.01)
+    training_defaults: ClassVar[TrainingDefaults] = replace(IMAGE_DEFAULTS, learning_rate=0.01)
 
     def __init__(
         self,
@@ -54,11 +54,13 @@ class Conv(Trunk):
         self.pictures = Pictures(body, inputs, width, dims[-1], pool="max", activation=activation, dropout=dropout)
 
     @classmethod
-    def sized(cls, inputs: Sequence[TokenShape], rows: int, work: float) -> dict[str, Any]:
+    def size_for_budget(cls, inputs: Sequence[TokenShape], rows: int, work: float) -> dict[str, Any]:
         """The widest network that still sees a thousand batches."""
         grids = picture_grids(inputs, "conv")
         costs = {width: sum(_multiplications(grid, width) for grid in grids) for width in cls.WIDTHS}
-        steps = {width: work / (3 * cost * min(cls.recipe.batch_size, rows)) for width, cost in costs.items()}
+        steps = {
+            width: work / (3 * cost * min(cls.training_defaults.batch_size, rows)) for width, cost in costs.items()
+        }
         return {"width": max((w for w in cls.WIDTHS if steps[w] >= cls.MIN_STEPS), default=cls.WIDTHS[0])}
 
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:

@@ -39,7 +39,7 @@ class Convnext(Trunk):
     Source: Liu et al., 2022, arXiv 2201.03545, with small filters in a row in place of a large one.
     """
 
-    recipe: ClassVar[TrainingDefaults] = replace(IMAGE_DEFAULTS, learning_rate=4e-3, schedule="cosine")
+    training_defaults: ClassVar[TrainingDefaults] = replace(IMAGE_DEFAULTS, learning_rate=4e-3, schedule="cosine")
 
     def __init__(
         self,

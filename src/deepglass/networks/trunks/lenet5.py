@@ -36,7 +36,7 @@ class Lenet5(Trunk):
     every map of C3 sees all of S2's.
     """
 
-    recipe: ClassVar[TrainingDefaults] = replace(IMAGE_DEFAULTS, learning_rate=4e-3)
+    training_defaults: ClassVar[TrainingDefaults] = replace(IMAGE_DEFAULTS, learning_rate=4e-3)
 
     def __init__(
         self,

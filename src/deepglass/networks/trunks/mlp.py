@@ -45,7 +45,7 @@ class Mlp(Trunk):
     Source: Gorishniy et al., 2024, arXiv 2410.24210 (TabM: the ensemble); Holzmueller et al., 2024, arXiv 2407.04491.
     """
 
-    recipe: ClassVar[TrainingDefaults] = TrainingDefaults(
+    training_defaults: ClassVar[TrainingDefaults] = TrainingDefaults(
         optimizer="adamw",
         learning_rate=4e-3,
         weight_decay=0.02,
@@ -88,7 +88,7 @@ class Mlp(Trunk):
         self.last = nn.Parameter(torch.ones(members, size)) if members > 1 else None  # a head of its own, in effect
 
     @classmethod
-    def reader(cls, feature: Feature, dim: int, settings: Mapping[str, Any]) -> nn.Module | None:
+    def make_encoder(cls, feature: Feature, dim: int, settings: Mapping[str, Any]) -> nn.Module | None:
         """All pixels of a picture at once, without a convolution."""
         if not isinstance(feature, Image):
             return None

@@ -35,14 +35,16 @@ class Pretrained(Trunk):
         freeze: the encoder stays as it is and only what lies on it learns.
         rate: what a fine-tuned encoder's learning rate is multiplied with.
         dropout: share of the pooled values that is left out in training.
-        known: what was read of the model's configuration; `settled` fills it in.
+        known: what was read of the model's configuration; `resolved_settings` fills it in.
 
     Raises:
         SpecError: `bad-value` for inputs that a model of another kind does not read, and for a sound at another rate.
         SourceError, MissingExtra: see `nn.pretrained.find`.
     """
 
-    recipe: ClassVar[TrainingDefaults] = replace(IMAGE_DEFAULTS, learning_rate=1e-3, batch_size=32, epochs=20, clip=1.0)
+    training_defaults: ClassVar[TrainingDefaults] = replace(
+        IMAGE_DEFAULTS, learning_rate=1e-3, batch_size=32, epochs=20, clip=1.0
+    )
 
     def __init__(
         self,
@@ -61,12 +63,12 @@ class Pretrained(Trunk):
         self.join = nn.Identity() if len(inputs) == 1 else nn.Linear(len(inputs) * self.dim, self.out_dim)
 
     @classmethod
-    def settled(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+    def resolved_settings(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
         found = _source(settings["pretrained"], settings.get("known"))._asdict()
         return {"known": {k: found[k] for k in ("reads", "config", "mean", "std", "rate", "normalise")}}
 
     @classmethod
-    def suits(cls, inputs: Sequence[Feature], settings: Mapping[str, Any]) -> list[Feature]:
+    def adapt_inputs(cls, inputs: Sequence[Feature], settings: Mapping[str, Any]) -> list[Feature]:
         """A text comes in the codes of the model's own tokenizer, a sound at the model's rate."""
         source = _source(settings["pretrained"], settings.get("known"))
         if not any(isinstance(f, _READ[source.reads]) for f in inputs):
@@ -75,7 +77,7 @@ class Pretrained(Trunk):
         return [_fitting(f, source) if isinstance(f, _READ[source.reads]) else f for f in inputs]
 
     @classmethod
-    def reader(cls, feature: Feature, dim: int, settings: Mapping[str, Any]) -> nn.Module | None:
+    def make_encoder(cls, feature: Feature, dim: int, settings: Mapping[str, Any]) -> nn.Module | None:
         if not isinstance(feature, Image | Text | Audio):
             return None
         source = _source(settings["pretrained"], settings.get("known"))

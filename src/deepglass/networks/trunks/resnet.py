@@ -37,7 +37,9 @@ class Resnet(Trunk):
     SIZES: ClassVar = ((16, 1), (24, 1), (32, 1), (32, 2), (48, 2))  # width and depth, from quick to thorough
     MIN_STEPS: ClassVar = 1000  # below so many a smaller network learns more
 
-    recipe: ClassVar[TrainingDefaults] = replace(IMAGE_DEFAULTS, optimizer="muon", learning_rate=0.02, batch_size=64)
+    training_defaults: ClassVar[TrainingDefaults] = replace(
+        IMAGE_DEFAULTS, optimizer="muon", learning_rate=0.02, batch_size=64
+    )
 
     def __init__(
         self,
@@ -60,10 +62,10 @@ class Resnet(Trunk):
         self.pictures = Pictures(body, inputs, width, dims[-1], pool="mean", activation=activation, dropout=dropout)
 
     @classmethod
-    def sized(cls, inputs: Sequence[TokenShape], rows: int, work: float) -> dict[str, Any]:
+    def size_for_budget(cls, inputs: Sequence[TokenShape], rows: int, work: float) -> dict[str, Any]:
         """The largest network that still sees a thousand batches."""
         grids = picture_grids(inputs, "resnet")
-        batch = min(cls.recipe.batch_size, rows)
+        batch = min(cls.training_defaults.batch_size, rows)
 
         def steps(width: int, depth: int) -> float:
             return work / (3 * batch * sum(_multiplications(grid, width, depth) for grid in grids))

@@ -34,7 +34,7 @@ class Tcn(Trunk):
     Source: Bai et al., 2018, arXiv 1803.01271.
     """
 
-    recipe: ClassVar[TrainingDefaults] = TrainingDefaults(
+    training_defaults: ClassVar[TrainingDefaults] = TrainingDefaults(
         learning_rate=2e-3, weight_decay=0.05, batch_size=64, epochs=40, schedule="cosine", clip=1.0, augment=True
     )
     ordered: ClassVar[bool] = True

@@ -40,7 +40,7 @@ class Transformer(Trunk):
     Source: Vaswani et al., 2017, arXiv 1706.03762; norms before the layers: Xiong et al., 2020, arXiv 2002.04745.
     """
 
-    recipe: ClassVar[TrainingDefaults] = TrainingDefaults(
+    training_defaults: ClassVar[TrainingDefaults] = TrainingDefaults(
         learning_rate=1e-3, weight_decay=0.05, batch_size=64, epochs=20, schedule="cosine", clip=1.0
     )
     ordered: ClassVar[bool] = True
@@ -73,7 +73,7 @@ class Transformer(Trunk):
     def causal(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
         return {**settings, "causal": True}
 
-    def writer(self, feature: Feature) -> nn.Module | None:
+    def make_decoder(self, feature: Feature) -> nn.Module | None:
         if not isinstance(feature, Text) or feature.write != "steps":
             return None
         return TransformerWriter(

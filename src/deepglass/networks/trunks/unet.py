@@ -48,7 +48,9 @@ class Unet(Trunk):
     WIDTHS: ClassVar = (8, 16, 24, 32, 48)
     MIN_STEPS: ClassVar = 2000  # below so many a narrower network learns more
 
-    recipe: ClassVar[TrainingDefaults] = replace(IMAGE_DEFAULTS, learning_rate=0.004, batch_size=16, epochs=200)
+    training_defaults: ClassVar[TrainingDefaults] = replace(
+        IMAGE_DEFAULTS, learning_rate=0.004, batch_size=16, epochs=200
+    )
 
     def __init__(
         self,
@@ -72,7 +74,7 @@ class Unet(Trunk):
         self.body = UNetBody(dims, depth, norm=norm, activation=activation, dropout=dropout, beside=width * others)
 
     @classmethod
-    def reader(cls, feature: Feature, dim: int, settings: Mapping[str, Any]) -> nn.Module | None:
+    def make_encoder(cls, feature: Feature, dim: int, settings: Mapping[str, Any]) -> nn.Module | None:
         """A finer stem than other trunks have: small things are what masks and pictures are judged by."""
         if not isinstance(feature, Image):
             return None
@@ -86,10 +88,10 @@ class Unet(Trunk):
         return PictureEncoder(feature.prepare(), feature.channels_, dim, feature.size_, stride=stride)
 
     @classmethod
-    def sized(cls, inputs: Sequence[TokenShape], rows: int, work: float) -> dict[str, Any]:
+    def size_for_budget(cls, inputs: Sequence[TokenShape], rows: int, work: float) -> dict[str, Any]:
         """The widest network that still sees two thousand batches."""
         grid = picture_grids(inputs, "unet")[0]
-        batch = min(cls.recipe.batch_size, rows)
+        batch = min(cls.training_defaults.batch_size, rows)
         steps = {w: work / (3 * _multiplications(grid, w) * batch) for w in cls.WIDTHS}
         return {"width": max((w for w in cls.WIDTHS if steps[w] >= cls.MIN_STEPS), default=cls.WIDTHS[0])}
 

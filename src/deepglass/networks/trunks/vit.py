@@ -49,7 +49,9 @@ class Vit(Trunk):
     al., 2022, arXiv 2205.01580; patches that overlap by half as in Wu et al., 2021, arXiv 2103.15808.
     """
 
-    recipe: ClassVar[TrainingDefaults] = replace(IMAGE_DEFAULTS, learning_rate=2e-3, schedule="cosine", clip=1.0)
+    training_defaults: ClassVar[TrainingDefaults] = replace(
+        IMAGE_DEFAULTS, learning_rate=2e-3, schedule="cosine", clip=1.0
+    )
 
     def __init__(
         self,
@@ -79,7 +81,7 @@ class Vit(Trunk):
         self.norm = make_norm(norm, width)
 
     @classmethod
-    def reader(cls, feature: Feature, dim: int, settings: Mapping[str, Any]) -> nn.Module | None:
+    def make_encoder(cls, feature: Feature, dim: int, settings: Mapping[str, Any]) -> nn.Module | None:
         """Patches of a picture, and of whatever else has rows and columns, such as a video or a mask."""
         if isinstance(feature, Image):
             size = feature.size_ or (1, 1)

@@ -107,8 +107,8 @@ class _Cures:
             parameters = inspect.signature(TRUNKS.get(self.trunk)).parameters
             self.settings = {n: p.default for n, p in parameters.items() if p.default is not p.empty}
         self.settings |= {k: v for k, v in network.items() if k in self.settings}
-        recipe = TRUNKS.get(self.trunk).recipe if self.trunk else None
-        self.own = recipe.learning_rate if recipe is not None and recipe.optimizer == plan.optimizer else None
+        defaults = TRUNKS.get(self.trunk).training_defaults if self.trunk else None
+        self.own = defaults.learning_rate if defaults is not None and defaults.optimizer == plan.optimizer else None
 
     @property
     def dead(self) -> str:

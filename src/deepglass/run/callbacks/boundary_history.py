@@ -20,7 +20,7 @@ from deepglass.data.batches import Dataset
 from deepglass.features.base import Feature
 from deepglass.nn.pca import principal
 from deepglass.objectives._semi import SemiSupervised
-from deepglass.objectives.base import Objective, asking, embedded
+from deepglass.objectives.base import Objective, embed_dataset, inference
 from deepglass.objectives.supervised import Supervised
 from deepglass.prepare.prepare import Prepared
 from deepglass.run.callbacks.embedding_history import TOO_FAR
@@ -109,7 +109,7 @@ class Grounds(Listener):
             self._keep(record.step)
 
     def _keep(self, step: int) -> None:
-        points = embedded(self.objective, self.rows, 512)
+        points = embed_dataset(self.objective, self.rows, 512)
         said = asked(self.objective, self.output, self.rows)
         ground = asked(self.objective, self.output, self.plane) if self.plane is not None else None
         if not (np.abs(points) < TOO_FAR).all():  # nan too
@@ -146,7 +146,7 @@ def put_back(objective: Objective, weights: Mapping[str, np.ndarray]) -> Iterato
 def asked(objective: Objective, output: Feature, data: Dataset) -> Said:
     """The answers of a network to all rows."""
     values, sures = [], []
-    with asking(objective):
+    with inference(objective):
         for batch in data.batches(512):
             best = objective.predict(batch)[output.name].best()
             if output.kind == "number":
@@ -167,7 +167,7 @@ def grounds(prepared: Prepared, objective: Objective, device: str, folder: Path,
         return []
     planes = planes_of(prepared, output)
     plane = planes[0] if planes else None
-    weighs = only_columns(prepared) and objective.weights() <= SMALL
+    weighs = only_columns(prepared) and objective.num_parameters() <= SMALL
     return [Grounds(folder, objective, output, plane, prepared.dataset(rows, device), weighs, from_step)]
 
 

@@ -121,7 +121,7 @@ def watched(
 ) -> list[Listener]:
     """The watch over a run; none for kinds that have no rows to look at."""
     data = parts["valid"] if len(parts["valid"]) else parts["train"]
-    if objective.acts or objective.in_order or not len(data):
+    if objective.reinforcement or objective.sequential_rows or not len(data):
         return []
     most = min(max(len(data) // 4, FEWEST), ROWS, len(data))
     rows = np.unique(np.linspace(0, len(data) - 1, most).astype(int))

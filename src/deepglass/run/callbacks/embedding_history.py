@@ -10,7 +10,7 @@ import numpy as np
 
 from deepglass.data.batches import Dataset
 from deepglass.nn.pca import principal
-from deepglass.objectives.base import Objective, embedded
+from deepglass.objectives.base import Objective, embed_dataset
 from deepglass.prepare.prepare import Prepared
 from deepglass.run.callbacks.snapshots import Moments, kept_moments
 from deepglass.training.callbacks import Listener, Record
@@ -54,7 +54,7 @@ class Course(Listener):
         self._keep(record.step)
 
     def _keep(self, step: int) -> None:
-        points = embedded(self.objective, self.data, 512)
+        points = embed_dataset(self.objective, self.data, 512)
         if not (np.abs(points) < TOO_FAR).all():  # nan too
             return
         axes = principal(points, AXES)
@@ -79,7 +79,7 @@ def course(
 
 def followed(prepared: Prepared, objective: Objective) -> np.ndarray:
     """Which rows of the table are followed: spread over the test part; none where rows lie in no space."""
-    if objective.acts or objective.in_order or prepared.table.environment is not None:
+    if objective.reinforcement or objective.sequential_rows or prepared.table.environment is not None:
         return np.zeros(0, int)
     rows = prepared.rows("test")
     rows = rows if len(rows) else prepared.rows("train")

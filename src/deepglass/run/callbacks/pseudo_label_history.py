@@ -16,7 +16,7 @@ import torch
 
 from deepglass.features.base import Column, take_raw
 from deepglass.objectives._semi import SemiSupervised
-from deepglass.objectives.base import Objective, asking
+from deepglass.objectives.base import Objective, inference
 from deepglass.prepare.prepare import Prepared
 from deepglass.prepare.sources import read_source
 from deepglass.spec.spec import Spec
@@ -81,7 +81,7 @@ class GuessCounts(Listener):
     def counts(self) -> dict[str, dict[str, Any]]:
         """Of the network as it is, output -> what is written down."""
         found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
-        with asking(self.objective):
+        with inference(self.objective):
             for batch in self.data.batches(len(self.data)):
                 for name, guess in self.objective.guessed(self.objective.predict(batch)).items():
                     found.setdefault(name, []).append((guess.values.cpu().numpy(), guess.sure.cpu().numpy()))

@@ -52,7 +52,7 @@ class SampleSheets(Listener):
 def drawn_sheets(prepared: Prepared, objective: Objective, seed: int, folder: Path) -> list[Listener]:
     """The listener for kinds of learning that generate; none for others."""
     features = (*prepared.inputs, *prepared.outputs)
-    return [SampleSheets(folder, objective, features, seed)] if objective.generates else []
+    return [SampleSheets(folder, objective, features, seed)] if objective.generative else []
 
 
 def in_order(objective: Objective, each: int) -> dict[str, list[str]]:
@@ -81,7 +81,7 @@ def draw(
         SpecError: `bad-value` for a kind of learning that draws nothing, for a column that rows cannot be asked for by,
             and for a given value that is not known.
     """
-    if not objective.generates:
+    if not objective.generative:
         raise SpecError("bad-value", "generate: this run answers questions and draws nothing new")
     objective.eval()
     device = next(objective.parameters()).device

@@ -12,7 +12,7 @@ from deepglass.data.batches import Dataset
 from deepglass.networks.network import Network
 from deepglass.nn.recurrent import NormedLayer, Recurrent, gates_of
 from deepglass.nn.temporal import TemporalBlock
-from deepglass.objectives.base import Objective, asking
+from deepglass.objectives.base import Objective, inference
 
 BATCH = 256
 END = 0.03  # of the way between the ends of a sigmoid or tanh: closer to one of them the slope is nearly nothing
@@ -50,7 +50,7 @@ class Activity:
         ordered = (m for m in self.objective.modules() if isinstance(m, Recurrent | TemporalBlock))
         hooks += [m.register_forward_pre_hook(self._begin) for m in ordered]
         try:
-            with asking(self.objective):
+            with inference(self.objective):
                 for batch in data.batches(BATCH):
                     self.layer, self.there = "", None
                     self.objective.embed(batch)
