@@ -122,7 +122,7 @@ def test_cells_of_a_table_take_the_values_of_other_rows() -> None:
 
 def test_words_of_a_text_are_left_out() -> None:
     raw = pl.Series("t", [f"word{i} and another word{i + 1} here" for i in range(ROWS)])
-    feature = Text(name="t").in_order().fit([raw])
+    feature = Text(name="t").as_sequence().fit([raw])
     view = strong_view([feature])
     batch = data([feature], [raw]).batch(torch.arange(ROWS))
     changed = view(batch, torch.Generator().manual_seed(0))

@@ -39,12 +39,14 @@ def sound() -> Audio:
 def test_bands_are_those_of_the_plain_formula(sound: Audio) -> None:
     wave = batch().values[:1]
     expected = (log_mel(wave[0].numpy(), sound.frames) - np.array(sound.mean_)) / np.array(sound.std_)
-    torch.testing.assert_close(sound.prepare()(wave)[0].double(), torch.tensor(expected).double(), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(
+        sound.normalizer()(wave)[0].double(), torch.tensor(expected).double(), rtol=1e-3, atol=1e-3
+    )
 
 
 def test_a_tone_is_loudest_in_the_band_of_its_pitch(sound: Audio) -> None:
     low, high = (torch.sin(2 * torch.pi * hertz * torch.arange(4_000) / RATE)[None] for hertz in (300.0, 2_500.0))
-    bands = [int(sound.prepare()(tone)[0].mean(0).mul(torch.tensor(sound.std_)).add(torch.tensor(sound.mean_)).argmax())
+    bands = [int(sound.normalizer()(tone)[0].mean(0).mul(torch.tensor(sound.std_)).add(torch.tensor(sound.mean_)).argmax())
              for tone in (low, high)]  # fmt: skip
     mels = [2595 * np.log10(1 + hertz / 700) for hertz in (300.0, 2_500.0, RATE / 2)]
     for band, mel in zip(bands, mels[:2], strict=True):
@@ -64,7 +66,7 @@ def test_a_row_is_the_same_alone_and_in_a_batch(sound: Audio) -> None:
 
 def test_samples_feel_what_the_tokens_want(sound: Audio) -> None:
     waves = batch().values.float().requires_grad_()
-    sound.prepare()(waves / 32768).sum().backward()
+    sound.normalizer()(waves / 32768).sum().backward()
     assert waves.grad is not None
     assert waves.grad.isfinite().all()
     assert waves.grad[0].abs().sum() > 0

@@ -80,7 +80,7 @@ def test_a_tag_that_training_never_saw_is_counted_and_no_mistake(tmp_path: Path)
     tags = Tags(name="t").fit([pl.Series([["A", "B"]])])
     truth = tags.encode(pl.Series([["A", "Z"]]))
     best = {"log_probs": np.log(np.array([[[0.9, 0.1], [0.1, 0.9]]], np.float32)), "mask": np.ones((1, 2), bool)}
-    assert tags.notes(pl.Series([["A", "Z"]])) == {"unseen tag": 1}
+    assert tags.count_anomalies(pl.Series([["A", "Z"]])) == {"unseen tag": 1}
     assert tags.score(best, truth)["accuracy"] == 1.0
 
 

@@ -218,7 +218,7 @@ def seen_of(
 ) -> OutputRows:
     ready = prepared(picture, output, pictures, answers)
     inputs = {"image": picture.encode(pictures)}
-    truth = output.place(output.encode(answers), inputs)
+    truth = output.to_input_frame(output.encode(answers), inputs)
     return OutputRows(ready, np.arange(len(pictures)), {**best, **output.context(inputs)}, truth, calibration)
 
 
@@ -364,7 +364,7 @@ def small_network(trunk: str, size: int, **settings: object) -> tuple[Network, D
 )
 def test_filters_grow_from_pixels_to_the_whole(trunk: str, least: int) -> None:
     network, data, _ = small_network(trunk, 32)
-    found = filters_of(network, lambda batch: network.answers(batch.inputs), data, "image", ["a", "b"] * 40)
+    found = filters_of(network, lambda batch: network.predictions(batch.inputs), data, "image", ["a", "b"] * 40)
     assert found is not None
     assert found.looked_at == 80
     assert len(found.stages) >= least
@@ -389,7 +389,7 @@ def test_top_patches_hold_what_the_channel_answers_to() -> None:
     conv = next(m for m in network.modules() if isinstance(m, torch.nn.Conv2d) and m.in_channels == 3)
     with torch.no_grad():
         conv.weight[0] = 1.0  # the first channel answers to brightness
-    found = filters_of(network, lambda batch: network.answers(batch.inputs), data, "image")
+    found = filters_of(network, lambda batch: network.predictions(batch.inputs), data, "image")
     assert found is not None
     unit = next(u for u in found.stages[0].units if u.channel == 0)
     assert all((opened(patch)[..., :3] == 255).all() for patch in unit.patches)
@@ -404,7 +404,7 @@ def test_of_several_pictures_in_a_row_the_first_is_looked_at() -> None:
     network = Network(inputs, [label], "conv", {})
     columns: dict[str, Column] = {f.name: f.encode(cameras[f.name]) for f in inputs}
     data = Dataset(columns, {"label": label.encode(labels)})
-    found = filters_of(network, lambda batch: network.answers(batch.inputs), data, "left")
+    found = filters_of(network, lambda batch: network.predictions(batch.inputs), data, "left")
     assert found is not None
     assert len(found.stages) >= 3
     assert all(p.requires_grad for p in network.parameters())

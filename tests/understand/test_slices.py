@@ -279,9 +279,9 @@ def test_other_kinds_are_judged_by_their_score_of_one_row() -> None:
 
 def test_texts_and_tags_are_judged_row_by_row() -> None:
     texts = pl.Series(["a dog", "a dog", "two cats", None])
-    feature = Text(name="said", unit="characters").as_answer().fit([texts])
+    feature = Text(name="said", unit="characters").as_output().fit([texts])
     truth = feature.encode(texts)
-    best = {name: np.repeat(array, 4, 0) for name, array in feature.constant(truth).items()}
+    best = {name: np.repeat(array, 4, 0) for name, array in feature.baseline(truth).items()}
     found = judged(feature, best, truth, {})
     assert found is not None
     assert found.metric == "word_error_rate"

@@ -15,7 +15,7 @@ from deepglass.doctor.checks import CHECKS, examine
 from deepglass.doctor.label_error import label_findings
 from deepglass.doctor.labels import FEWEST, suspects
 from deepglass.doctor.unreadable import unreadable
-from deepglass.features.base import CLASSED, take_raw
+from deepglass.features.base import take_raw
 from deepglass.objectives.base import Objective
 from deepglass.objectives.base import embed_dataset as embed_dataset
 from deepglass.prepare.prepare import Prepared
@@ -96,7 +96,7 @@ def _labels(
 ) -> list[Finding]:
     """The labels that look wrong, among some rows where there are many."""
     found: list[Finding] = []
-    answers = [f for f in prepared.outputs if f.kind in CLASSED]
+    answers = [f for f in prepared.outputs if f.has_classes]
     if not answers or not (objective.builds_network or objective.network.features):
         return found
     rows = np.flatnonzero(prepared.split != "")

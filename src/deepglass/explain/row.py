@@ -14,9 +14,9 @@ from deepglass.data.batches import Batch, Dataset
 from deepglass.data.table import Table
 from deepglass.explain.reference import Reference
 from deepglass.explain.targets import Asked, ask
-from deepglass.features.base import Answer, Column, Feature
+from deepglass.features.base import Column, Feature, Prediction
 from deepglass.nn.tokens import Field
-from deepglass.objectives.base import Objective, join_best
+from deepglass.objectives.base import Objective, concatenate_predictions
 from deepglass.prepare.prepare import with_context
 
 
@@ -45,7 +45,7 @@ class Row:
         predictor = reference.predictor
         with torch.no_grad():
             said = reference.objective.predict(data.batch(torch.tensor([i])))
-            found = {n: a.best() for n, a in said.items()}
+            found = {n: a.mode() for n, a in said.items()}
             self.answers = self._decoded(found)
             asked = {
                 f.name: ask(f, said[f.name], found[f.name], self.answers[f.name], predictor.calibration.get(f.name, {}))
@@ -70,7 +70,7 @@ class Row:
         count = len(next(iter(inputs.values())).values)
         rows = torch.zeros(count, dtype=torch.int64, device=self.data.device)
         targets = {n: a.target.take(rows) for n, a in self.asked.items() if a.target is not None}
-        answers: dict[str, Answer] = (objective or self.reference.objective).predict(Batch(inputs, targets, rows))
+        answers: dict[str, Prediction] = (objective or self.reference.objective).predict(Batch(inputs, targets, rows))
         return torch.cat([a.scores(answers[n]) for n, a in self.asked.items()], 1)
 
     def scores(self, objective: Objective | None = None) -> Callable[[int], Tensor]:
@@ -88,11 +88,11 @@ class Row:
         """The answers to one variant of the row, as `predict` gives them."""
         with torch.no_grad():
             said = self.reference.objective.predict(Batch(inputs, {}, torch.zeros(1, dtype=torch.int64)))
-            return self._decoded({n: a.best() for n, a in said.items()})
+            return self._decoded({n: a.mode() for n, a in said.items()})
 
     def _decoded(self, best: Mapping[str, dict[str, Tensor]]) -> dict[str, Mapping[str, Any]]:
         predictor = self.reference.predictor
-        joined = {n: join_best([b]) for n, b in best.items()}
+        joined = {n: concatenate_predictions([b]) for n, b in best.items()}
         decoded = predictor.decode(with_context(joined, predictor.outputs, self.column))
         return {n: rows[0] for n, rows in decoded.items()}
 

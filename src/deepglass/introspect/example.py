@@ -192,7 +192,7 @@ def _scores(
     for output in prepared.outputs:
         if output.kind not in ("category", "binary", "number"):
             continue
-        best = {k: v.float().cpu().numpy() for k, v in answers[output.name].best().items()}
+        best = {k: v.float().cpu().numpy() for k, v in answers[output.name].mode().items()}
         if output.kind == "number":
             scores.append((output.name, ((answer_text(output.decode(best, {})[0]["value"]), None),)))
         else:

@@ -21,7 +21,6 @@ from torch import Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
 from deepglass.features._display import first_image, to_pixels
-from deepglass.features.base import CLASSED
 from deepglass.introspect.facts import Vision, Visions
 from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder, stages_of
 from deepglass.objectives.base import Objective
@@ -96,7 +95,7 @@ def _lively(m: FeatureMap) -> list[_Wish]:
 
 
 def _classes(prepared: Prepared) -> list[_Wish]:
-    named = next((f for f in prepared.outputs if f.kind in CLASSED), None)
+    named = next((f for f in prepared.outputs if f.has_classes), None)
     names = named.class_names[:CLASSES] if named is not None else ()
     return [_Wish("", k, str(name)) for k, name in enumerate(names)]
 

@@ -9,7 +9,15 @@ import numpy as np
 import polars as pl
 
 from deepglass.features._display import first_image, to_pixels
-from deepglass.features.base import CLASSED, Best, Calibration, Column, Feature, Media, Raw, take_raw
+from deepglass.features.base import (
+    Calibration,
+    Column,
+    Feature,
+    Media,
+    PredictionArrays,
+    Raw,
+    take_raw,
+)
 from deepglass.features.image import Image
 from deepglass.formatting import short_figure
 from deepglass.metrics.summaries import thumbnail
@@ -35,7 +43,7 @@ class OutputRows(NamedTuple):
 
     prepared: Prepared
     rows: np.ndarray
-    best: Best
+    best: PredictionArrays
     truth: Column
     calibration: Calibration
     objective: Objective | None = None
@@ -77,7 +85,7 @@ class RowSummary(NamedTuple):
 
 def class_predictions(feature: Feature, seen: OutputRows) -> dict[int, ClassPrediction]:
     """True and predicted class of each labelled row, by its index among the test rows; empty for other outputs."""
-    if feature.kind not in CLASSED or "log_probs" not in seen.best:
+    if not feature.has_classes or "log_probs" not in seen.best:
         return {}
     decoded = feature.decode(seen.best, seen.calibration)
     predicted = seen.best["log_probs"].argmax(1)
@@ -97,11 +105,11 @@ def row_image(seen: OutputRows, i: int, longest: int = encode_image.LONGEST) -> 
         return None
     raw = take_raw(seen.prepared.table[feature.column], seen.rows[i : i + 1])
     column = feature.encode(raw)
-    if not column.mask[0] or column.frame is None:
+    if not column.mask[0] or column.letterbox is None:
         return None
     codes = column.values[0]
     Y, X = codes.shape[-2:]
-    top, left, height, width = (int(v) for v in column.frame[0, :4])
+    top, left, height, width = (int(v) for v in column.letterbox[0, :4])
     part = (top / Y, left / X, max(height, 1) / Y, max(width, 1) / X)
     pixels = to_pixels(codes, feature.levels_ or 255)[top : top + max(height, 1), left : left + max(width, 1)]
     size = encode_image.shown_size(pixels.shape[:2], longest)

@@ -11,7 +11,7 @@ from torch import nn
 
 from deepglass.config import construct
 from deepglass.errors import SpecError
-from deepglass.features.base import Answer, Feature
+from deepglass.features.base import Feature, Prediction
 from deepglass.networks.trunks.base import TRUNKS, Trunk
 from deepglass.nn.decoding import Stepwise
 from deepglass.nn.dense import Places
@@ -71,10 +71,12 @@ class Network(nn.Module):
         tokens = self.embed(inputs)
         return {name: self._params(name, tokens, (targets or {}).get(name)) for name in self.features}
 
-    def answers(self, inputs: Mapping[str, Field], targets: Mapping[str, Field] | None = None) -> dict[str, Answer]:
-        """Output name -> one `Answer` a row, an ensemble's members mixed; its `best` never looks at the targets."""
-        answers = {n: self.features[n].answer(params) for n, params in self(inputs, targets).items()}
-        return {n: a.pooled(self.members) if self.members > 1 else a for n, a in answers.items()}
+    def predictions(
+        self, inputs: Mapping[str, Field], targets: Mapping[str, Field] | None = None
+    ) -> dict[str, Prediction]:
+        """Output name -> one `Prediction` a row, an ensemble's members mixed; its `best` never looks at the targets."""
+        answers = {n: self.features[n].prediction(params) for n, params in self(inputs, targets).items()}
+        return {n: a.ensemble_mean(self.members) if self.members > 1 else a for n, a in answers.items()}
 
     def _params(self, name: str, tokens: Tokens, target: Field | None) -> Any:
         head = self.heads[key_of(name)]
@@ -85,7 +87,7 @@ class Network(nn.Module):
 
 
 def _head(feature: Feature, trunk: Trunk, name: str, grid: tuple[int, ...] | None) -> nn.Module:
-    if not (type(feature).spatial or (type(feature).maps and trunk.pyramid)):
+    if not (type(feature).dense or (type(feature).uses_feature_maps and trunk.pyramid)):
         return trunk.make_decoder(feature) or feature.head(trunk.out_dim)
     if not trunk.pyramid:
         raise SpecError(
@@ -94,7 +96,7 @@ def _head(feature: Feature, trunk: Trunk, name: str, grid: tuple[int, ...] | Non
             f"{name!r} does not; try network.trunk=conv",
         )
     finest = None if grid is None else (grid[0], grid[1])  # a pyramid begins at the first picture's own grid
-    return feature.spatial_head(trunk.out_dim, trunk.pyramid, finest)
+    return feature.dense_head(trunk.out_dim, trunk.pyramid, finest)
 
 
 def shapes_of(

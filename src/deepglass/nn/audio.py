@@ -137,7 +137,7 @@ class AudioEncoder(nn.Module):
     another throat changes little.
 
     Args:
-        prepare: the first layer.
+        normalizer: the first layer.
         dim: the width D of a token.
         width: channels of the first filters.
         vary: what happens to sounds in training; set from outside.
@@ -146,10 +146,10 @@ class AudioEncoder(nn.Module):
         field: values (B, S) int16, mask (B, S) -> (B, T / 2, D).
     """
 
-    def __init__(self, prepare: Spectrogram, dim: int, width: int = 24) -> None:
+    def __init__(self, normalizer: Spectrogram, dim: int, width: int = 24) -> None:
         super().__init__()
         self.shape = TokenShape(count=None)
-        self.prepare = prepare
+        self.normalizer = normalizer
         self.vary: SoundAugment | None = None
         sizes = [1, width, 2 * width, 2 * width]
         self.convs: Any = nn.ModuleList(
@@ -158,7 +158,7 @@ class AudioEncoder(nn.Module):
         )
         self.norms = nn.ModuleList(nn.BatchNorm2d(size) for size in sizes[1:])
         self.activation = nn.GELU()
-        bands = prepare.frames.mels
+        bands = normalizer.frames.mels
         for _ in self.convs:
             bands = (bands + 1) // 2
         self.out = nn.Linear(2 * width * bands, dim)
@@ -169,8 +169,8 @@ class AudioEncoder(nn.Module):
         known = mask.any(1)
         if self.training and self.vary is not None:
             waves, mask = self.vary.waves(waves, mask)
-        x = self.prepare(waves)
-        lengths = self.prepare.lengths(mask)
+        x = self.normalizer(waves)
+        lengths = self.normalizer.lengths(mask)
         there = _until(lengths, x.shape[1])
         x = _own_scale(x, there, lengths)
         if self.training and self.vary is not None:

@@ -1,7 +1,7 @@
 """Encoders from the transformers library, as readers of pictures, texts or sounds. Only safetensors weights are loaded.
 
 source = find("facebook/dinov2-small")                                 # or a folder
-encoder = PretrainedPictures(feature.prepare("unit"), 3, source, freeze=True, rate=0.1)
+encoder = PretrainedPictures(feature.normalizer("unit"), 3, source, freeze=True, rate=0.1)
 encoder.read_weights()
 tokens = encoder(field)
 """
@@ -146,7 +146,7 @@ class PretrainedPictures(PretrainedEncoder):
     """Pictures through a pretrained encoder: scaled to its size and its normalisation, its last tokens come out.
 
     Args:
-        prepare: codes to floats from 0 to 1.
+        normalizer: codes to floats from 0 to 1.
         channels: C of the pictures; one is repeated.
 
     Shapes:
@@ -156,15 +156,15 @@ class PretrainedPictures(PretrainedEncoder):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, prepare: nn.Module, channels: int, source: Source, *, freeze: bool, rate: float) -> None:
+    def __init__(self, normalizer: nn.Module, channels: int, source: Source, *, freeze: bool, rate: float) -> None:
         super().__init__(source, freeze=freeze, rate=rate)
-        self.prepare = prepare
+        self.normalizer = normalizer
         self.repeat = source.config.get("num_channels", 3) if channels == 1 else 1
         self.register_buffer("mean", torch.tensor(source.mean).view(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(source.std).view(1, -1, 1, 1))
 
     def forward(self, field: Field) -> Tokens:
-        x = self.prepare(field.values)
+        x = self.normalizer(field.values)
         x = torch.where(field.mask.view(-1, 1, 1, 1), x, 0.5)
         x = x.repeat(1, self.repeat, 1, 1) if self.repeat > 1 else x
         if x.shape[-2:] != self.source.size:

@@ -16,7 +16,7 @@ from deepglass.data.batches import Batch, Dataset
 from deepglass.data.environments import Ended, Environment, play, returns
 from deepglass.data.experience import present
 from deepglass.errors import SpecError
-from deepglass.features.base import Answer, Feature, Metric
+from deepglass.features.base import Feature, Metric, Prediction
 from deepglass.features.category import Category
 from deepglass.features.vector import Vector
 from deepglass.hyperparameters import TrainingDefaults
@@ -160,8 +160,8 @@ class Agent(Objective):
                 encoder.rescale.shift.copy_(self.moments.mean)
                 encoder.rescale.scale.copy_(self.moments.deviation)
 
-    def predict(self, batch: Batch) -> dict[str, Answer]:
-        return self.network.answers(batch.inputs)
+    def predict(self, batch: Batch) -> dict[str, Prediction]:
+        return self.network.predictions(batch.inputs)
 
 
 def mean_return(ended: Sequence[Ended]) -> dict[str, float]:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from deepglass.data.batches import Batch, Change, Dataset, Stream
 from deepglass.data.views import Pools, Viewed
 from deepglass.errors import SpecError
-from deepglass.features.base import Answer, Feature
+from deepglass.features.base import Feature, Prediction
 from deepglass.networks.network import Network
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import MakeNetwork
@@ -128,7 +128,7 @@ class SemiSupervised(Supervised):
 
     # -- losses ------------------------------------------------------------------------------------------------
 
-    def guessed(self, answers: Mapping[str, Answer]) -> dict[str, Guess]:
+    def guessed(self, answers: Mapping[str, Prediction]) -> dict[str, Guess]:
         """What follows from a network's answers to unlabelled rows, output -> guess; nothing is changed by it."""
         raise NotImplementedError
 
@@ -171,7 +171,7 @@ class SemiSupervised(Supervised):
         lacking = ~target.known[first:]
         values = torch.cat([guess.values.new_zeros(first), guess.values])
         sure = torch.cat([lacking.new_zeros(first), guess.sure & lacking])
-        total, _ = loss_sums(self.network.features[name].answer(params), Field(values, sure), self.network.members)
+        total, _ = loss_sums(self.network.features[name].prediction(params), Field(values, sure), self.network.members)
         return total / (lacking.sum() * self.network.members).clamp_min(1)
 
 
@@ -196,15 +196,15 @@ def with_view(batch: Batch, first: int) -> dict[str, Field]:
     return {n: _joined(field, batch.views[0][n], first) for n, field in batch.inputs.items()}
 
 
-def probabilities(answer: Answer) -> Tensor:
+def probabilities(answer: Prediction) -> Tensor:
     """Of the classes, (B, K)."""
-    return answer.best()["log_probs"].float().exp()
+    return answer.mode()["log_probs"].float().exp()
 
 
 def shares(data: Dataset, feature: Feature) -> Tensor:
     """The classes' shares among the known answers, (K,); an absent class has that of half a row."""
     truth = data.truth[feature.name]
-    return torch.from_numpy(feature.constant(truth)["log_probs"][0]).float().exp()
+    return torch.from_numpy(feature.baseline(truth)["log_probs"][0]).float().exp()
 
 
 def _joined(field: Field, view: Field, first: int) -> Field:

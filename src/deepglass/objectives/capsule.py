@@ -18,7 +18,7 @@ from deepglass.features.base import Feature, Metric
 from deepglass.features.image import Image
 from deepglass.networks.trunks.capsule import Capsule as Trunk
 from deepglass.nn.capsule import EvidenceHead, Reconstruction, lengths, margin_loss
-from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective, best_answers
+from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective, predict_dataset
 
 
 class Capsule(Objective):
@@ -65,7 +65,7 @@ class Capsule(Objective):
         self.pictures = [f for f in inputs if isinstance(f, Image)]
         if not self.pictures:
             raise SpecError("bad-value", "objective: 'capsule' needs an input of the kind image, to draw it again")
-        self.scales = nn.ModuleList(f.prepare("unit") for f in self.pictures)
+        self.scales = nn.ModuleList(f.normalizer("unit") for f in self.pictures)
         pixels = sum((f.channels_ or 0) * math.prod(f.size_ or ()) for f in self.pictures)
         self.decoder = Reconstruction(self.network.trunk.out_dim, pixels)
 
@@ -85,7 +85,7 @@ class Capsule(Objective):
         return Loss(margin + self.reconstruction * squares, logs=logs, weight=len(batch))
 
     def evaluate(self, data: Dataset, batch_size: int, search: bool = True) -> Evaluation:
-        best = best_answers(self, data, batch_size)
+        best = predict_dataset(self, data, batch_size)
         figures = self.network.features[self.output].score(best[self.output], data.truth[self.output])
         return Evaluation({self.output: figures}, figures["log_loss"], best)
 

@@ -22,7 +22,7 @@ from torch import Generator, Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
 from deepglass.errors import SpecError
-from deepglass.features.base import Answer, Feature, Metric
+from deepglass.features.base import Feature, Metric, Prediction
 from deepglass.features.category import Category
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.networks.network import key_of
@@ -30,7 +30,7 @@ from deepglass.nn.rbm import RBM
 from deepglass.nn.tokens import Field, Tokens
 from deepglass.objectives._flatten import Flat
 from deepglass.objectives._representation import masked_mean
-from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective, ParameterGroup, best_answers
+from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective, ParameterGroup, predict_dataset
 from deepglass.objectives.rbm import unit_means
 from deepglass.objectives.supervised import loss_sums
 
@@ -75,7 +75,7 @@ class DBN(Objective):
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
         for feature in outputs:
-            if type(feature).spatial or feature.lines_up:
+            if type(feature).dense or feature.alignable:
                 raise SpecError(
                     "bad-value", f"outputs.{feature.name}: a dbn answers one thing a row, not a {feature.kind}"
                 )
@@ -164,7 +164,7 @@ class DBN(Objective):
             for batch in data.batches(batch_size):
                 for n, a in self.predict(batch).items():
                     total.setdefault(n, []).append(torch.stack(loss_sums(a, batch.targets[n], 1)))
-        best = best_answers(self, data, batch_size)
+        best = predict_dataset(self, data, batch_size)
         figures = {n: f.score(best[n], data.truth[n]) for n, f in self.outputs.items()}
         sums = [torch.stack(parts).sum(0) for parts in total.values()]
         return Evaluation(figures, float(sum(s[0] / s[1].clamp_min(1) for s in sums)), best)
@@ -179,10 +179,10 @@ class DBN(Objective):
                 squares.append(masked_mean((self._down(h, stage) - seen).square(), present))
         return float(torch.cat(squares).mean())
 
-    def predict(self, batch: Batch) -> dict[str, Answer]:
+    def predict(self, batch: Batch) -> dict[str, Prediction]:
         code = self.unrolled(self.flat(batch.inputs)[0]).unsqueeze(1)
         tokens = Tokens(code, torch.ones(code.shape[:2], dtype=torch.bool, device=code.device))
-        return {n: f.answer(self.heads[key_of(n)](tokens)) for n, f in self.outputs.items()}
+        return {n: f.prediction(self.heads[key_of(n)](tokens)) for n, f in self.outputs.items()}
 
     def embed(self, batch: Batch) -> Tensor:
         if self.stage == len(self.machines):

@@ -28,7 +28,7 @@ from deepglass.data.batches import Batch, Change, Dataset, Stream
 from deepglass.data.environments import Environment, Environments
 from deepglass.data.experience import Replay, Replayed, worlds_seed
 from deepglass.errors import SpecError
-from deepglass.features.base import Answer, Feature
+from deepglass.features.base import Feature, Prediction
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.networks.network import Network
 from deepglass.nn.tokens import Field, pool
@@ -177,9 +177,9 @@ class Dqn(Agent):
     def asked_quickly(self) -> Function | None:
         return _quickly(*self._online())
 
-    def predict(self, batch: Batch) -> dict[str, Answer]:
+    def predict(self, batch: Batch) -> dict[str, Prediction]:
         """The actions by what they are worth; the confidence compares these values and is no probability of success."""
-        return {self.action: self.hand.answer(self.q(batch.inputs))}
+        return {self.action: self.hand.prediction(self.q(batch.inputs))}
 
 
 def _quickly(network: nn.Module, value: nn.Module | None = None) -> Function | None:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from deepglass.data.batches import Batch, Change, Dataset
 from deepglass.data.views import CHANGEABLE, strong_view, weak_view
 from deepglass.errors import SpecError
-from deepglass.features.base import CLASSED, Answer, Feature
+from deepglass.features.base import CLASSIFICATION_KINDS, Feature, Prediction
 from deepglass.networks.network import key_of
 from deepglass.objectives._semi import Guess, SemiSupervised, probabilities, shares, unlabelled_part, with_view
 from deepglass.objectives.base import Loss, MakeNetwork
@@ -36,7 +36,7 @@ class FixMatch(SemiSupervised):
     """
 
     name: ClassVar[str] = "fixmatch"
-    kinds: ClassVar[tuple[str, ...]] = CLASSED
+    kinds: ClassVar[tuple[str, ...]] = CLASSIFICATION_KINDS
 
     def __init__(
         self, *, ratio: float = 7.0, weight: float = 1.0, threshold: float | None = 0.95, align: bool = False
@@ -72,7 +72,7 @@ class FixMatch(SemiSupervised):
     def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
         first, weak = unlabelled_part(batch)
         with torch.no_grad():
-            answers = self.student.answers(weak)
+            answers = self.student.predictions(weak)
             for name in self.guessable:
                 self._sureness(name).update(probabilities(answers[name]), self.keep)
             guesses = self.guessed(answers)
@@ -82,7 +82,7 @@ class FixMatch(SemiSupervised):
         yield Loss(on_answers + self.weight * on_guesses, logs=logs, weight=len(batch))
         self.average()
 
-    def guessed(self, answers: Mapping[str, Answer]) -> dict[str, Guess]:
+    def guessed(self, answers: Mapping[str, Prediction]) -> dict[str, Guess]:
         found = {}
         for name in self.guessable:
             q = probabilities(answers[name])

@@ -16,7 +16,7 @@ from torch import Generator, Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
 from deepglass.errors import SpecError
-from deepglass.features.base import Answer, Feature, Metric
+from deepglass.features.base import Feature, Metric, Prediction
 from deepglass.features.binary import Binary
 from deepglass.features.category import Category
 from deepglass.features.image import Image
@@ -196,7 +196,7 @@ class Gan(Objective):
         self.draw(self.average, codes, there, Generator(there.device).manual_seed(0))
         return self.critic(real, codes)
 
-    def predict(self, batch: Batch) -> dict[str, Answer]:
+    def predict(self, batch: Batch) -> dict[str, Prediction]:
         raise SpecError("bad-value", "this run draws new rows, it answers nothing: use deepglass generate")
 
     def _codes(self, targets: Mapping[str, Field], count: int) -> Tensor:

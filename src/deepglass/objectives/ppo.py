@@ -135,7 +135,7 @@ class Ppo(Agent):
     def asked(self, seen: np.ndarray) -> np.ndarray:
         """Logits of the actions, or the mean action."""
         with torch.no_grad():
-            best = self.network.answers(self.field(seen))[self.action].best()
+            best = self.network.predictions(self.field(seen))[self.action].mode()
         return best["value" if isinstance(self.hand, Vector) else "log_probs"].cpu().numpy()
 
     def asked_quickly(self) -> Function | None:
@@ -149,7 +149,7 @@ class Ppo(Agent):
 
     def _policy(self, inputs: Mapping[str, Field], done: Tensor) -> tuple[Tensor, Tensor]:
         """The log probability of what was done, (B,), and the policy's mean entropy."""
-        best = self.network.answers(inputs)[self.action].best()
+        best = self.network.predictions(inputs)[self.action].mode()
         if "log_probs" in best:
             log_probs = best["log_probs"]
             return log_probs.gather(1, done[:, None])[:, 0], -(log_probs.exp() * log_probs).sum(1).mean()

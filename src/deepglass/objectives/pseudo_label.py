@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from deepglass.data.batches import Batch, Change
-from deepglass.features.base import CLASSED, Answer, Feature
+from deepglass.features.base import CLASSIFICATION_KINDS, Feature, Prediction
 from deepglass.networks.network import key_of
 from deepglass.objectives._semi import Guess, SemiSupervised, probabilities
 from deepglass.objectives.base import Loss, MakeNetwork
@@ -33,7 +33,7 @@ class PseudoLabel(SemiSupervised):
     """
 
     name: ClassVar[str] = "pseudo_label"
-    kinds: ClassVar[tuple[str, ...]] = (*CLASSED, "number")
+    kinds: ClassVar[tuple[str, ...]] = (*CLASSIFICATION_KINDS, "number")
 
     def __init__(self, *, ratio: float = 3.0, weight: float = 1.0, first: float = 0.2, last: float = 0.8) -> None:
         super().__init__(ratio, weight)
@@ -43,7 +43,7 @@ class PseudoLabel(SemiSupervised):
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
         super().build(inputs, outputs, make_network)
-        classed = {n: f for n, f in self.guessable.items() if f.kind in CLASSED}
+        classed = {n: f for n, f in self.guessable.items() if f.has_classes}
         self.curricula = nn.ModuleDict({key_of(n, "of_"): _Curriculum(len(f.class_names)) for n, f in classed.items()})
 
     def views(self, change: Change | None) -> tuple[Change | None, Change | None]:
@@ -51,7 +51,7 @@ class PseudoLabel(SemiSupervised):
 
     def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
         with torch.no_grad():
-            answers = self.network.answers(batch.views[0])
+            answers = self.network.predictions(batch.views[0])
             for name, curriculum in self._curricula():
                 curriculum.update(probabilities(answers[name]), self.first + (self.last - self.first) * progress)
             guesses = self.guessed(answers)
@@ -63,7 +63,7 @@ class PseudoLabel(SemiSupervised):
         yield Loss(on_answers + weight * on_guesses, logs=logs, weight=len(batch))
         self.average()
 
-    def guessed(self, answers: Mapping[str, Answer]) -> dict[str, Guess]:
+    def guessed(self, answers: Mapping[str, Prediction]) -> dict[str, Guess]:
         thresholds = self.thresholds()
         found = {}
         for name in self.guessable:
@@ -71,7 +71,7 @@ class PseudoLabel(SemiSupervised):
                 confidence, likeliest = probabilities(answers[name]).max(1)
                 found[name] = Guess(likeliest + 1, confidence, confidence >= thresholds[name][likeliest])
             else:
-                value = answers[name].best()["value"].float()
+                value = answers[name].mode()["value"].float()
                 found[name] = Guess(value, torch.full_like(value, torch.nan), torch.ones_like(value, dtype=torch.bool))
         return found
 

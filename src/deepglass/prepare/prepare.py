@@ -14,7 +14,7 @@ from deepglass.data.missing import blanked, missing
 from deepglass.data.split import Split
 from deepglass.data.table import Skipped, Table
 from deepglass.features._allocate import too_large
-from deepglass.features.base import CLASSED, Best, Column, Feature, take_raw
+from deepglass.features.base import Column, Feature, PredictionArrays, take_raw
 from deepglass.objectives.base import OBJECTIVES
 from deepglass.prepare.checks import check_count, check_drop, check_rows, check_unlabelled, check_world
 from deepglass.prepare.columns import Taken, settle
@@ -74,7 +74,7 @@ class Prepared:
         """Some rows, encoded, their targets where the inputs stand."""
         table = self.table.take(rows)
         inputs = {f.name: f.encode(table[f.column]) for f in self.inputs}
-        targets = {f.name: f.place(f.encode(table[f.column]), inputs) for f in self.outputs}
+        targets = {f.name: f.to_input_frame(f.encode(table[f.column]), inputs) for f in self.outputs}
         return Dataset(inputs, targets, device)
 
 
@@ -131,7 +131,7 @@ def divided(spec: Spec, table: Table, outputs: Sequence[Feature]) -> np.ndarray:
         SourceError: `too-few-rows`.
     """
     first = table[outputs[0].column] if outputs else None
-    stratify = bool(outputs) and outputs[0].kind in CLASSED
+    stratify = bool(outputs) and outputs[0].has_classes
     return split_of(spec, table, outputs).assign(table, first, stratify)
 
 
@@ -163,7 +163,9 @@ def _shared_picture(table: Table) -> str | None:
     return None
 
 
-def with_context(best: Mapping[str, Best], outputs: Sequence[Feature], inputs: Mapping[str, Column]) -> dict[str, Best]:
+def with_context(
+    best: Mapping[str, PredictionArrays], outputs: Sequence[Feature], inputs: Mapping[str, Column]
+) -> dict[str, PredictionArrays]:
     """Best answers with what `decode` needs of the inputs."""
     return {f.name: {**best[f.name], **f.context(inputs)} for f in outputs if f.name in best}
 
@@ -237,7 +239,7 @@ def _fitted(
     train = np.flatnonzero(split == "train")
     fitted_outputs = inherit("outputs", [f.fit([take_raw(table[f.column], train)]) for f in outputs])
     fitted_inputs = inherit("inputs", [f.fit([take_raw(table[f.column], train)]) for f in inputs])
-    if any(f.lines_up for f in fitted_outputs):
+    if any(f.alignable for f in fitted_outputs):
         return _lined_up(table, train, fitted_inputs, fitted_outputs)
     return fitted_inputs, fitted_outputs
 
@@ -247,7 +249,7 @@ def _lined_up(
 ) -> tuple[tuple[Feature, ...], tuple[Feature, ...]]:
     """Answers that know with which input they go step by step; that input comes first, where the networks have it."""
     columns = {f.name: _encoded(table, f, train) for f in inputs if f.kind in IN_STEPS}
-    settled = tuple(f.lined_up(_encoded(table, f, train), columns) if f.lines_up else f for f in outputs)
+    settled = tuple(f.align_to(_encoded(table, f, train), columns) if f.alignable else f for f in outputs)
     first = {getattr(f, "beside_", "") for f in settled}
     return tuple(sorted(inputs, key=lambda f: f.name not in first)), settled
 
@@ -274,7 +276,7 @@ def _notes(
         column = _encoded(table, feature, train)
         feature.check_target(column, table.name)
         lacking.append((feature, int((~column.mask).sum())))
-        notes += [*_lacking(*lacking[-1], _learns_without(spec)), *feature.remarks(column)]
+        notes += [*_lacking(*lacking[-1], _learns_without(spec)), *feature.target_warnings(column)]
     check_unlabelled(spec.objective["name"], lacking, len(train))
     notes += [*_mended(spec), *_left_out(table.skipped)]
     return [*notes, *_odd(table, [*inputs, *outputs]), *_memory(table, inputs)]
@@ -303,7 +305,7 @@ def _left_out(skipped: Sequence[Skipped], most: int = 3) -> list[str]:
 
 def _odd(table: Table, features: Sequence[Feature]) -> list[str]:
     """What is odd about sequences, counted: what is cut off, tags that training never saw."""
-    found = [(f.name, f.notes(table[f.column])) for f in features if f.kind in IN_STEPS]
+    found = [(f.name, f.count_anomalies(table[f.column])) for f in features if f.kind in IN_STEPS]
     return [f"{name}: {what}: {count:,}" for name, notes in found for what, count in notes.items()]
 
 

@@ -57,7 +57,7 @@ def default_trunk(inputs: Sequence[Feature], outputs: Sequence[Feature] = ()) ->
 def suited(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature]) -> tuple[list[Feature], list[Feature]]:
     """The features, not fitted yet, as this kind of learning, each other and the network want them."""
     objective = OBJECTIVES.get(spec.objective["name"], where="objective.name")
-    outputs = [f.beside(inputs) for f in outputs]
+    outputs = [f.configure_output(inputs) for f in outputs]
     inputs = [objective.adapt_input(f) for f in inputs]
     trunk = TRUNKS.get(trunk_of(spec, inputs, outputs), where="network.trunk")
     return trunk.adapt_inputs(inputs, spec.network), outputs

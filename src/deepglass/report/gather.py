@@ -19,7 +19,7 @@ from deepglass.doctor.findings import EmbeddedRows, findings_of
 from deepglass.doctor.slices import cut_up
 from deepglass.doctor.weak_slice import weak_slice
 from deepglass.features._display import first_image
-from deepglass.features.base import CLASSED, Feature, Metric, Raw
+from deepglass.features.base import Feature, Metric, Raw
 from deepglass.introspect.filters import Filters, filters_of
 from deepglass.introspect.introspect import inside_of
 from deepglass.introspect.layers import Layer, trace
@@ -203,7 +203,7 @@ def _filters(objective: Objective, prepared: Prepared, device: str) -> Filters |
         rows = np.concatenate([rows, prepared.rows("train")])
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(LOOKED_AT, len(rows))).astype(int))]
     data = prepared.dataset(rows, device)
-    named = next((f for f in prepared.outputs if f.kind in CLASSED), None)
+    named = next((f for f in prepared.outputs if f.has_classes), None)
     labels = None
     if named is not None:
         codes, names = data.truth[named.name].values.reshape(-1).astype(int), named.class_names

@@ -16,7 +16,7 @@ from torch import nn
 
 from deepglass.data.batches import Change, Dataset, Stream
 from deepglass.device import describe, multiplications, pick
-from deepglass.features.base import Best, Calibration, Feature
+from deepglass.features.base import Calibration, Feature, PredictionArrays
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.networks.network import shapes_of
 from deepglass.networks.trunks.base import TRUNKS
@@ -61,7 +61,7 @@ class Trained:
     plan: Plan
     history: History
     figures: Mapping[str, Mapping[str, Mapping[str, float]]]
-    best: Mapping[str, Mapping[str, Best]]
+    best: Mapping[str, Mapping[str, PredictionArrays]]
     calibration: Mapping[str, Calibration]
     metrics: Mapping[str, Any]
 
@@ -221,7 +221,7 @@ def _finish(
     """Calibrate on the validation rows, test, and write everything down."""
     outputs = {f.name: f for f in prepared.outputs}
     batch_size = max(512, history.plan.batch_size)
-    best: dict[str, Mapping[str, Best]] = {}
+    best: dict[str, Mapping[str, PredictionArrays]] = {}
     calibration: dict[str, Calibration] = {}
     own: dict[str, Mapping[str, Mapping[str, float]]] = {}
     evaluation = history.evaluation

@@ -15,7 +15,7 @@ import polars as pl
 import yaml
 
 from deepglass.errors import SourceError, SpecError, near_miss
-from deepglass.features.base import Best, Calibration, Feature, from_state
+from deepglass.features.base import Calibration, Feature, PredictionArrays, from_state
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepare import Prepared
 from deepglass.spec.spec import Spec
@@ -119,7 +119,7 @@ class Folder:
         objective: Objective,
         calibration: Mapping[str, Calibration],
         metrics: Mapping[str, Any],
-        best: Mapping[str, Mapping[str, Best]],
+        best: Mapping[str, Mapping[str, PredictionArrays]],
     ) -> None:
         """What a finished run leaves; metrics.json comes last and marks it as finished."""
         save_weights(self.path / "model.safetensors", objective.state_dict())
@@ -232,7 +232,9 @@ class Folder:
             raise storage_error(self.path / name, error) from error
 
 
-def predictions(prepared: Prepared, best: Mapping[str, Best], calibration: Mapping[str, Calibration]) -> pl.DataFrame:
+def predictions(
+    prepared: Prepared, best: Mapping[str, PredictionArrays], calibration: Mapping[str, Calibration]
+) -> pl.DataFrame:
     """The test rows' answers: row, and for each output its truth, value, confidence or interval."""
     rows = prepared.rows("test")
     columns: dict[str, Any] = {"row": prepared.places[rows]}

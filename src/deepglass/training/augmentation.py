@@ -102,7 +102,7 @@ def change_for(
         return None  # `vary_sounds`
     if isinstance(wanted, Mapping) and not pictures and texts:
         augment = construct(TextAugment, wanted, "training.augment")
-        if augment.swap and any(f.lines_up for f in outputs):
+        if augment.swap and any(f.alignable for f in outputs):
             raise SpecError("bad-value", "training.augment.swap: the answers go along with the words; leave it out")
         return VariedTexts({f.name: augment for f in texts})
     if isinstance(wanted, Mapping):
@@ -178,7 +178,7 @@ def _check_mixable(inputs: Sequence[Feature]) -> None:
 def _followers(inputs: Sequence[Feature], outputs: Sequence[Feature]) -> tuple[Feature, ...]:
     """Inputs and outputs that lie over the picture, such as masks, and numbers that change their sign in a mirror."""
     others = [f for f in inputs if not isinstance(f, Picture)]
-    return tuple(f for f in (*others, *outputs) if type(f).spatial or (isinstance(f, Number) and f.mirrors))
+    return tuple(f for f in (*others, *outputs) if type(f).dense or (isinstance(f, Number) and f.mirrors))
 
 
 class _Sides(NamedTuple):

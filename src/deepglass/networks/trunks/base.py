@@ -52,7 +52,7 @@ class Trunk(nn.Module, ABC):
     @classmethod
     def adapt_inputs(cls, inputs: Sequence[Feature], settings: Mapping[str, Any]) -> list[Feature]:
         """The inputs, not fitted yet, as the network needs them: texts in order for one that reads in order."""
-        return [f.in_order() if cls.ordered else f for f in inputs]
+        return [f.as_sequence() if cls.ordered else f for f in inputs]
 
     @classmethod
     def make_encoder(cls, feature: Feature, dim: int, settings: Mapping[str, Any]) -> nn.Module | None:

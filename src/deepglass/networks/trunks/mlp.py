@@ -92,7 +92,7 @@ class Mlp(Trunk):
         """All pixels of a picture at once, without a convolution."""
         if not isinstance(feature, Image):
             return None
-        return PixelEncoder(feature.prepare(), feature.channels_ or 1, dim, feature.size_ or (1, 1))
+        return PixelEncoder(feature.normalizer(), feature.channels_ or 1, dim, feature.size_ or (1, 1))
 
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
         flat = [pool(t) if pooled else _flat(t) for pooled, t in zip(self._pooled, tokens, strict=True)]

@@ -90,7 +90,7 @@ class Pretrained(Trunk):
             reads = f"{source.name} reads {source.reads}, but {feature.name!r} is a picture"
             raise SpecError("bad-value", f"network.pretrained: {reads}")
         assert feature.channels_ is not None
-        return PretrainedPictures(feature.prepare("unit"), feature.channels_, source, freeze=freeze, rate=rate)
+        return PretrainedPictures(feature.normalizer("unit"), feature.channels_, source, freeze=freeze, rate=rate)
 
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
         x = self.join(torch.cat([pool(one) for one in tokens], -1))

@@ -85,7 +85,7 @@ class Unet(Trunk):
         assert feature.size_ is not None
         side = max(feature.size_)
         stride = stride or (1 if side <= 64 else 2 if side <= 256 else 4)
-        return PictureEncoder(feature.prepare(), feature.channels_, dim, feature.size_, stride=stride)
+        return PictureEncoder(feature.normalizer(), feature.channels_, dim, feature.size_, stride=stride)
 
     @classmethod
     def size_for_budget(cls, inputs: Sequence[TokenShape], rows: int, work: float) -> dict[str, Any]:

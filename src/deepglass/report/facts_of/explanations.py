@@ -23,7 +23,7 @@ from deepglass.explain.sound import telling as telling_cells
 from deepglass.features._audio_files import wav
 from deepglass.features._display import to_pixels
 from deepglass.features.audio import Audio
-from deepglass.features.base import Best, Calibration, Column, Feature
+from deepglass.features.base import Calibration, Column, Feature, PredictionArrays
 from deepglass.features.image import Image
 from deepglass.formatting import answer_text, short_figure
 from deepglass.introspect.rows import row_pixels
@@ -50,7 +50,7 @@ def reasons_told(
     objective: Objective,
     prepared: Prepared,
     calibration: Mapping[str, Calibration],
-    best: Mapping[str, Best],
+    best: Mapping[str, PredictionArrays],
     device: torch.device,
 ) -> dict[str, tuple[Why, ...]]:
     """Output -> some test rows with their reasons; nothing where there is none to explain or no test row."""
@@ -81,7 +81,7 @@ def reasons_told(
     return {name: tuple(w for w in whys if w.asked) for name, whys in told.items()}
 
 
-def _chosen(feature: Feature, prepared: Prepared, rows: np.ndarray, best: Best) -> np.ndarray:
+def _chosen(feature: Feature, prepared: Prepared, rows: np.ndarray, best: PredictionArrays) -> np.ndarray:
     """Places among the test rows: of classes the surest mistake and two right ones, else some spread over all."""
     spread = np.unique(np.linspace(0, len(rows) - 1, ROWS).astype(int))
     if "log_probs" not in best or best["log_probs"].ndim != 2:

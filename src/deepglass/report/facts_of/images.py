@@ -19,12 +19,12 @@ LONGEST = 240  # pixels
 
 def images(feature: Image, seen: OutputRows) -> dict[str, Any]:
     """Rows by their signal-to-noise ratio in decibels."""
-    error = feature.condensed(seen.best, seen.truth)[0]["error"].astype(float)
+    error = feature.for_scoring(seen.best, seen.truth)[0]["error"].astype(float)
     ratio = -10 * np.log10(np.maximum(error, 1e-10))
     redrawn = []
     for i, typical in cases(ratio, seen.truth.mask):
         given = row_image(seen, i, LONGEST)
-        frame = seen.best["frame"][i] if "frame" in seen.best else None
+        frame = seen.best["letterbox"][i] if "letterbox" in seen.best else None
         true, said = (
             draw.photo(to_pixels(cut(codes[i], frame), feature.levels_ or 255), LONGEST)
             for codes in (seen.truth.values, seen.best["codes"])

@@ -19,7 +19,7 @@ from deepglass.web.palette import colour
 def mask(feature: Mask, seen: OutputRows) -> dict[str, Any]:
     names = feature.class_names
     colours = tuple(colour(k) for k in range(len(names)))
-    counts = feature.condensed(seen.best, seen.truth)[0]["counts"].astype(float)  # (N, K, K), true by said
+    counts = feature.for_scoring(seen.best, seen.truth)[0]["counts"].astype(float)  # (N, K, K), true by said
     right = np.diagonal(counts, axis1=1, axis2=2)
     union = counts.sum(2) + counts.sum(1) - right
     present = counts.sum(2) > 0

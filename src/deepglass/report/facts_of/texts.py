@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from deepglass import metrics
-from deepglass.features.base import Best, Calibration, Column, Feature
+from deepglass.features.base import Calibration, Column, Feature, PredictionArrays
 from deepglass.features.tags import Tags
 from deepglass.features.text import Text
 from deepglass.introspect.attention import decoder_attention, encoder_attention
@@ -84,7 +84,7 @@ def _mixed(rows: Sequence[tuple[int, bool]]) -> list[tuple[int, bool]]:
     return [row for pair in zip_longest(*parts) for row in pair if row is not None]
 
 
-def _classes(feature: Tags, best: Best, truth: Column, calibration: Calibration) -> ClassFacts:
+def _classes(feature: Tags, best: PredictionArrays, truth: Column, calibration: Calibration) -> ClassFacts:
     """Confusion and confidence of words."""
     raw, labels, _ = feature.words_of(best, truth)
     log_probs = apply_temperature(raw, calibration.get("temperature", 1.0))

@@ -148,7 +148,7 @@ def asked(objective: Objective, output: Feature, data: Dataset) -> Said:
     values, sures = [], []
     with inference(objective):
         for batch in data.batches(512):
-            best = objective.predict(batch)[output.name].best()
+            best = objective.predict(batch)[output.name].mode()
             if output.kind == "number":
                 values.append(best["value"].float())
                 sures.append(torch.ones_like(values[-1]))

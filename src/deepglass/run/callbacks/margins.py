@@ -22,7 +22,7 @@ from torch import Tensor
 
 from deepglass.data.batches import Batch, Stream
 from deepglass.data.table import Table
-from deepglass.features.base import CLASSED, Answer
+from deepglass.features.base import Prediction
 from deepglass.networks.network import Network
 from deepglass.objectives.base import Objective
 from deepglass.objectives.supervised import Supervised
@@ -51,7 +51,7 @@ class Margins(Stream):
         self.batch: Batch | None = None
         self.batches_per_epoch = stream.batches_per_epoch
         device = next(network.parameters()).device
-        names = [n for n, f in network.features.items() if f.kind in CLASSED]
+        names = [n for n, f in network.features.items() if f.has_classes]
         self.sums = {n: torch.zeros(count, device=device) for n in names}
         self.seen = {n: torch.zeros(count, dtype=torch.int32, device=device) for n in names}
 
@@ -83,7 +83,7 @@ class Margins(Stream):
             for name in self.sums:
                 target = self.batch.targets[name]
                 rows = self.batch.rows[target.known]
-                answer = network.features[name].answer(params[name])
+                answer = network.features[name].prediction(params[name])
                 led = margin(answer, target.values.reshape(-1).long() - 1, network.members)[target.known]
                 self.sums[name][rows] += led
                 self.seen[name][rows] += 1
@@ -93,13 +93,13 @@ class Margins(Stream):
         return {n: (self.sums[n] / self.seen[n]).cpu().numpy() for n in self.sums}
 
 
-def margin(answer: Answer, labels: Tensor, members: int) -> Tensor:
+def margin(answer: Prediction, labels: Tensor, members: int) -> Tensor:
     """The log odds of the given class against the likeliest other, (B,); of `members` answers a row their mean.
 
     Args:
         labels: (B,) int64 from 0; -1 where there is none, whose margin means nothing.
     """
-    log_probs = answer.best()["log_probs"]  # (B * members, K)
+    log_probs = answer.mode()["log_probs"]  # (B * members, K)
     given = labels.clamp_min(0).repeat_interleave(members)[:, None]
     own = log_probs.gather(1, given)[:, 0]
     other = log_probs.scatter(1, given, -torch.inf).amax(1)
@@ -114,7 +114,7 @@ def margins_kept(stream: Stream, objective: Objective, count: int, folder: Path)
     Args:
         count: rows of the training part.
     """
-    if type(objective) is not Supervised or not any(f.kind in CLASSED for f in objective.network.features.values()):
+    if type(objective) is not Supervised or not any(f.has_classes for f in objective.network.features.values()):
         yield stream
         return
     margins = Margins(stream, objective.network, count)

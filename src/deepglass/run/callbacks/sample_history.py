@@ -14,7 +14,7 @@ from deepglass.errors import SpecError, near_miss
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
 from deepglass.nn.tokens import Field
-from deepglass.objectives.base import Objective, join_best
+from deepglass.objectives.base import Objective, concatenate_predictions
 from deepglass.prepare.prepare import Prepared
 from deepglass.run.write_predictions import Answers
 from deepglass.training.callbacks import Listener, Record
@@ -90,7 +90,10 @@ def draw(
         _askable(name, objective, features)
     fields = {name: _field(name, value, features, count, device) for name, value in (given or {}).items()}
     with torch.inference_mode():
-        best = {name: join_best([answers]) for name, answers in objective.sample(count, generator, fields).items()}
+        best = {
+            name: concatenate_predictions([answers])
+            for name, answers in objective.sample(count, generator, fields).items()
+        }
     by_name = {f.name: f for f in features}
     decoded = {name: by_name[name].decode(answers) for name, answers in best.items()}
     return [dict(zip(decoded, row, strict=True)) for row in zip(*decoded.values(), strict=True)]
