@@ -30,7 +30,7 @@ SETS: tuple[tuple[str, int, list[str]], ...] = (
     ("cifar10/cifar10_subset.npz", STEPS, []),
     ("ag_news", STEPS, ["--target", "label"]),
     ("adult_census", STEPS, ["--target", "column_15"]),
-    ("spoken_digits", STEPS, ["--target", "digit", "--name", "{digit}_{speaker}_{take}"]),
+    ("spoken_digits", STEPS, ["--target", "digit", "--filename-pattern", "{digit}_{speaker}_{take}"]),
     ("camvid", STEPS // 10, []),  # large pictures
 )
 PARTS = {  # part -> the function that it is, where it is called

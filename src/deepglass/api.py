@@ -215,7 +215,9 @@ def inspect(
         return inspect_table(read_source(spec), spec)
     run = _run(run)
     base = run.spec
-    alone = DataSpec(columns=base.data.columns, name=base.data.name, root=base.data.root)  # none of the run's own rows
+    alone = DataSpec(
+        columns=base.data.columns, name=base.data.filename_pattern, root=base.data.data_root
+    )  # none of the run's own rows
     spec = spec_of(source, target, settings, replace(base, data=alone))
     table = read_source(spec)
     known = tuple(o for o in spec.outputs if o.get("column", o["name"]) in table.columns)
@@ -324,7 +326,7 @@ def _train_one(
     fit.check(spec, prepared)
     for listener in listeners:
         listener.prepared(prepared)
-    labels = None if spec.data.relabel is None else Path(spec.data.relabel).read_bytes()
+    labels = None if spec.data.label_corrections is None else Path(spec.data.label_corrections).read_bytes()
     folder = Folder.make(path, force)
     if labels is not None:
         folder.store_labels(labels)

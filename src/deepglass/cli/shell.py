@@ -19,7 +19,9 @@ Target = Annotated[list[str] | None, typer.Option("--target", help="the column t
 Ignore = Annotated[list[str] | None, typer.Option("--ignore", help="a column to leave out; may be repeated")]
 Kind = Annotated[list[str] | None, typer.Option("--kind", help="NAME=KIND: take a column for that kind")]
 Columns = Annotated[str | None, typer.Option("--columns", help="a,b,c: names for a file without a header")]
-Name = Annotated[str | None, typer.Option("--name", help="how file names carry labels: '{digit}_{speaker}_{take}'")]
+Name = Annotated[
+    str | None, typer.Option("--filename-pattern", help="how file names carry labels: '{digit}_{speaker}_{take}'")
+]
 Json = Annotated[bool, typer.Option("--json", help="for machines: JSON on stdout")]
 DataRoot = Annotated[Path | None, typer.Option("--data-root", help="where data:NAME sets lie; else $DEEPGLASS_DATA")]
 Settings = Annotated[list[str] | None, typer.Argument(help="key.path=value: any setting of a spec")]

@@ -11,7 +11,7 @@ from deepglass.doctor.labels import LabelError, label_errors
 from deepglass.run.predictor import Predictor
 
 SHOWN = 3
-FIX = "data.relabel=FILE (`deepglass label RUN SOURCE` writes it)"
+FIX = "data.label_corrections=FILE (`deepglass label RUN SOURCE` writes it)"
 
 
 def label_error(case: Case, predictor: Predictor, margins: Mapping[str, np.ndarray]) -> list[Finding]:

@@ -25,7 +25,7 @@ def build(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature], dev
     name = spec.objective["name"]
     settings = {k: v for k, v in spec.objective.items() if k != "name"}
     objective: Objective = construct(OBJECTIVES.get(name, where="objective.name"), settings, "objective", ["name"])
-    if objective.builds_network and (asked := [k for k in spec.network if k != "start"]):
+    if objective.builds_network and (asked := [k for k in spec.network if k != "init_from"]):
         raise SpecError(
             "unknown-key",
             f"network.{asked[0]}: {name!r} has a network of its own; leave it out, its settings stand under objective",
@@ -35,7 +35,7 @@ def build(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature], dev
             advice = f"take it for another kind, such as --kind {feature.name}=category"
             raise SpecError("bad-value", f"outputs.{feature.name}: a {feature.kind} cannot be an answer; {advice}")
     chosen = trunk_of(spec, inputs, outputs)
-    given = {k: v for k, v in spec.network.items() if k not in ("trunk", "start")}
+    given = {k: v for k, v in spec.network.items() if k not in ("trunk", "init_from")}
     seed_everything(spec.training.seed)
 
     def make(

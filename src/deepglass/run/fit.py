@@ -72,7 +72,7 @@ def settle(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature], ro
     Its size is fitted to the time budget, where there is one and nobody states the size.
     """
     trunk = TRUNKS.get(trunk_of(spec, inputs, outputs), where="network.trunk")
-    settings = {k: v for k, v in spec.network.items() if k not in ("trunk", "start")}
+    settings = {k: v for k, v in spec.network.items() if k not in ("trunk", "init_from")}
     if settled := trunk.resolved_settings(settings):
         spec = replace(spec, network={**spec.network, **settled})
     if (budget := spec.training.budget) is None:
@@ -99,8 +99,8 @@ def train(spec: Spec, prepared: Prepared, folder: Folder, listeners: Sequence[Li
     defaults = training_defaults_for(spec, prepared, objective)
     plan = make_plan(spec.training, defaults, objective.examples_per_epoch(parts["train"]), device)
     objective.apply(_read_weights)
-    if "start" in spec.network:
-        start_from(spec.network["start"], objective, prepared)
+    if "init_from" in spec.network:
+        start_from(spec.network["init_from"], objective, prepared)
     if prepared.table.environment is not None:
         objective.set_environment(prepared.table.environment)
     objective.on_fit_start(parts["train"])

@@ -160,7 +160,7 @@ class Folder:
         """A spec that reads the labels that this run has learned from."""
         if not (self.path / LABELS).exists():
             return spec
-        return replace(spec, data=replace(spec.data, relabel=str(self.path / LABELS)))
+        return replace(spec, data=replace(spec.data, label_corrections=str(self.path / LABELS)))
 
     def plan(self) -> Plan:
         return Plan.from_json(self.read_json("plan.json"))

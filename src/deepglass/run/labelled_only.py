@@ -61,7 +61,7 @@ def labelled_alone(folder: Folder, spec: Spec, prepared: Prepared, steps: int) -
 
 def _supervised(spec: Spec) -> Spec:
     training = replace(spec.training, time=None, epochs=None, steps=None, patience=0)
-    network = {k: v for k, v in spec.network.items() if k != "start"}
+    network = {k: v for k, v in spec.network.items() if k != "init_from"}
     return replace(spec, objective={"name": "supervised"}, training=training, network=network)
 
 

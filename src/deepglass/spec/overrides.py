@@ -25,8 +25,8 @@ SHORT = {  # what is said so often that it needs no path
     "columns": "data.columns",
     "name": "data.name",
     "test": "data.test",
-    "relabel": "data.relabel",
-    "start": "network.start",
+    "relabel": "data.label_corrections",
+    "start": "network.init_from",
     "data_root": "data.root",
 }
 

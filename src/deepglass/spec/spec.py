@@ -43,7 +43,7 @@ class DataSpec:
         keep_labels: how many answers outside the test rows are kept, or {"per_class": N}; the others are hidden, to see
             how much is learned from few.
         relabel: a file of labels that people gave or mended, as `deepglass label` writes it (`run.relabel`).
-        relabel_test: whether it mends the test rows too; else they stay as they are, so that figures of runs before
+        correct_test_labels: whether it mends the test rows too; else they stay as they are, so that figures of runs before
             and after can be compared.
         root: the folder of the sets that `data:NAME` names; else $DEEPGLASS_DATA.
         delimiter, encoding, header, quote, missing, sheet: as in `data.sources.SourceOptions`, where the recognition
@@ -61,7 +61,7 @@ class DataSpec:
     unlabelled: Source = None
     keep_labels: int | Mapping[str, int] | None = None
     relabel: str | None = None
-    relabel_test: bool = False
+    correct_test_labels: bool = False
     root: str | None = None
     delimiter: str | None = None
     encoding: str | None = None
@@ -201,8 +201,8 @@ def _named(value: Any, key: str, where: str) -> dict[str, Any]:
 def _network(value: Any, folder: Path | None) -> dict[str, Any]:
     """The network's settings; the run that it starts with lies in `folder`, as the sources do."""
     network = _named(value, "trunk", "network")
-    if folder is not None and isinstance(network.get("start"), str):
-        network["start"] = _relative(network["start"], folder)
+    if folder is not None and isinstance(network.get("init_from"), str):
+        network["init_from"] = _relative(network["init_from"], folder)
     return network
 
 

@@ -61,7 +61,7 @@ def read(
     source: Source,
     *,
     columns: Sequence[str] | None = None,
-    name_pattern: str | None = None,
+    filename_pattern: str | None = None,
     data_root: Path | None = None,
     options: SourceOptions | None = None,
 ) -> Table:
@@ -71,7 +71,7 @@ def read(
         source: a path, `sklearn:NAME`, `gym:NAME`, `data:NAME`, "-" for a text table on standard input, or a Python
             object.
         columns: names for all columns, for sources without or with other names.
-        name_pattern: reads columns out of files' names, such as "{digit}_{speaker}_{take}".
+        filename_pattern: reads columns out of files' names, such as "{digit}_{speaker}_{take}".
         data_root: the folder of the named sets; None: $DEEPGLASS_DATA.
         options: what the user knows better than the recognition.
 
@@ -103,7 +103,7 @@ def read(
         name = path.name or text
         _check_exists(path, text)
     try:
-        return _read_path(path, text, name, columns, name_pattern, options)
+        return _read_path(path, text, name, columns, filename_pattern, options)
     except PermissionError as error:
         raise SourceError("unreadable-file", f"{text}: may not be read ({error.filename})") from error
 
