@@ -47,7 +47,7 @@ def activation_map(
 
 def _chosen(maps: list[FeatureMap]) -> FeatureMap | None:
     """The last of the coarsest maps that have enough rows and columns."""
-    fine = [m for m in maps if min(m.values.shape[-2:]) >= LEAST and not m.raw]
+    fine = [m for m in maps if min(m.values.shape[-2:]) >= LEAST and not m.pre_activation]
     if not fine:
         return max(maps, key=lambda m: m.values.shape[-1], default=None)
     least = min(m.values.shape[-1] * m.values.shape[-2] for m in fine)

@@ -16,7 +16,7 @@ from deepglass.formatting import answer_text
 from deepglass.introspect.facts import Example, Stop
 from deepglass.introspect.rows import row_summary
 from deepglass.introspect.sequence_axis import Times, times_of
-from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder, stages_of
+from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder
 from deepglass.nn.recurrent import NormedLayer, Recurrent, orders
 from deepglass.nn.token_ops import gather
 from deepglass.objectives._representation import Representation
@@ -68,7 +68,7 @@ def _maps(prepared: Prepared, objective: Objective, data: Dataset, batch: Batch)
         maps = recorder.record(lambda: objective.forward_pass(batch), len(batch), grad=True)
     if recorder.first is None or all(m.name != recorder.first for m in maps):
         return []
-    return [_tiles(m) for m in stages_of(maps, recorder.first)]
+    return [_tiles(m) for m in stage_maps(maps, recorder.first)]
 
 
 def _tiles(m: FeatureMap) -> Stop:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from deepglass.data.batches import Batch, Dataset
 from deepglass.features._display import first_image, to_pixels
 from deepglass.introspect.facts import Vision, Visions
-from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder, stages_of
+from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder
 from deepglass.objectives.base import Objective
 from deepglass.objectives.supervised import Supervised
 from deepglass.prepare.prepare import Prepared
@@ -65,7 +65,7 @@ def visions_of(prepared: Prepared, objective: Objective, device: str) -> tuple[V
         maps = recorder.record(lambda: objective.forward_pass(batch), len(batch), grad=True)
     if recorder.first is None or recorder.pixels is None or all(m.name != recorder.first for m in maps):
         return ()
-    stages = stages_of(maps, recorder.first)
+    stages = stage_maps(maps, recorder.first)
     stages = [stages[i] for i in sorted({0, len(stages) // 2, len(stages) - 1})]
     wishes = [w for m in stages for w in _lively(m)] + _classes(prepared)
     pixels = recorder.pixels.detach()

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
 from deepglass.features._display import to_pixels
-from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder, stages_of
+from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder
 from deepglass.nn.rbm import RBM
 from deepglass.web import encode_image as draw
 
@@ -125,7 +125,7 @@ def filters_of(
         maps = recorder.record(lambda: run(few), len(few), grad=True)
         if recorder.first is None or recorder.pixels is None or all(m.name != recorder.first for m in maps):
             return _of_full_layer(network, run, few, picture)
-        stages = stages_of(maps, recorder.first)
+        stages = stage_maps(maps, recorder.first)
         fields = [_fields(m.values, recorder.pixels, last=i == len(stages) - 1) for i, m in enumerate(stages)]
     names = [m.name for m in stages]
     looked, best = _search(network, run, data, present, names, recorder)
