@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test test-slow clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/python -m deepglass.cli.demo
@@ -14,6 +14,9 @@ test: $(VENV)/.installed-test
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+test-slow: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -n auto --dist load -m slow
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)

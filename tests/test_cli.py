@@ -14,6 +14,8 @@ import pytest
 from conftest import Command, made_up
 
 import deepglass
+from deepglass.errors import StorageError
+from deepglass.run import fit
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +62,12 @@ def test_help_names_each_command(command: Command) -> None:
         assert command(name, "--help").code == 0
 
 
+def test_version(command: Command) -> None:
+    said = command("--version")
+    assert said.code == 0
+    assert said.out == f"deepglass {deepglass.__version__}\n"
+
+
 # -- list ------------------------------------------------------------------------------------------------------------
 
 
@@ -76,6 +84,12 @@ def test_list_is_for_people_and_machines(command: Command) -> None:
     only = json.loads(command("list", "trunks", "--json").out)
     assert set(only) == {"trunks"}
     assert command("list", "trunk").code == 2
+
+
+def test_list_prints_whole_sentences(command: Command) -> None:
+    groups = json.loads(command("list", "--json").out)
+    for name, about in ((n, about) for entries in groups.values() for n, about in entries.items()):
+        assert not re.search(r"[.?!]\.$", about), f"{name}: {about}"
 
 
 # -- inspect ---------------------------------------------------------------------------------------------------------
@@ -141,6 +155,30 @@ def test_train_tells_people_and_machines(command: Command, tmp_path: Path) -> No
     assert found["run"] == str(tmp_path / "b")
     assert found["seed"] == 3
     assert set(found["test"]) == {"price"}
+
+
+def test_the_log_of_a_run_holds_what_the_terminal_shows(command: Command, tmp_path: Path) -> None:
+    out = tmp_path / "logged"
+    words = ["houses.csv", "--target", "price", "--steps", "4", "--out", out, "network.width=8", "network.members=1"]
+    assert command("train", *words).code == 0
+    log = (out / "log.txt").read_text()
+    assert "houses.csv: 200 rows (160 train, 20 valid, 20 test)" in log
+    assert re.search(r"input +number +size", log)
+    assert ": 4 steps of" in log
+    assert re.search(r"step 4, .*loss \d.*price", log)
+    assert "training ended" in log
+    assert f"run: {out}" in log
+
+
+def test_the_log_of_a_run_holds_its_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: object) -> None:
+        raise StorageError("disk-full", "no room is left")
+
+    monkeypatch.setattr(fit, "train", full)
+    with pytest.raises(StorageError):
+        deepglass.train("houses.csv", "price", out=tmp_path / "failed", steps=1)
+    log = (tmp_path / "failed" / "log.txt").read_text()
+    assert "error: [disk-full] no room is left" in log
 
 
 def test_runs_are_numbered(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:

@@ -28,6 +28,7 @@ from deepglass.projection.points import Tested
 from deepglass.projection.projection import Wish, check_wish
 from deepglass.report.after_training import add_baselines, add_report
 from deepglass.run import fit
+from deepglass.run.callbacks.log_file import LogFile
 from deepglass.run.callbacks.margins import margins_over
 from deepglass.run.callbacks.sample_history import draw
 from deepglass.run.cross_validation import fold_specs, is_many, summarise
@@ -64,8 +65,8 @@ def train(
         out: the run's folder; `runs/NAME-N` without it. One that exists is kept, unless `force`.
         baselines: also fit the constant, linear and boosting baselines, and write the report.
         settings: `time`, `epochs`, `steps`, `seed`, `objective`, `network`, `kinds`, `ignore`, `fix`, `columns`,
-            `inputs`, `split`, `data_root`, `relabel` (a file of `label`), `start` (a run whose weights are taken over),
-            or the sections of a spec (`data`, `training`, ...).
+            `inputs`, `split`, `data_root`, `labels` (a file that `label` writes), `init_from` (a run that gives the
+            initial weights), or the sections of a spec (`data`, `training`, ...).
 
     Raises:
         UserError: what is wrong with the words or the data, before training starts.
@@ -98,10 +99,12 @@ def resume(run: str | Path, source: Any = None, listeners: Sequence[Listener] = 
     spec = spec_of(source, None, {}, spec) if source is not None else spec
     if is_many(spec):
         return _train_folds(spec, folder, listeners, True, started)
-    prepared = stored(folder, spec)
-    trained = fit.resume(spec, prepared, folder, folder.plan(), listeners, started)
-    add_baselines(folder, prepared, trained.metrics, started)
-    add_report(folder, prepared, trained.objective, Tested(trained.best.get("test", {})))
+    log = LogFile()
+    log.open(folder.path / "log.txt")
+    with log.errors():
+        prepared = stored(folder, spec)
+        trained = fit.resume(spec, prepared, folder, folder.plan(), [*listeners, log], started)
+        _finish(folder, prepared, trained, log, started)
     return Run(folder.path)
 
 
@@ -216,7 +219,7 @@ def inspect(
     run = _run(run)
     base = run.spec
     alone = DataSpec(
-        columns=base.data.columns, name=base.data.filename_pattern, root=base.data.data_root
+        columns=base.data.columns, filename_pattern=base.data.filename_pattern, data_root=base.data.data_root
     )  # none of the run's own rows
     spec = spec_of(source, target, settings, replace(base, data=alone))
     table = read_source(spec)
@@ -235,7 +238,7 @@ def label(
     limit: int = 300,
     output: str | None = None,
 ) -> Queue:
-    """The rows that a person should label or mend, best first; the answers are what `train(..., relabel=out)` takes.
+    """The rows that a person should label or mend, best first; the answers are what `train(..., labels=out)` takes.
 
     Args:
         source: rows like those that the run has learned from; None for its own, whose test rows are left alone.
@@ -324,28 +327,43 @@ def _train_one(
     prepared = prepare(spec, partial(taken_over, spec))
     spec = fit.settle(spec, prepared.inputs, prepared.outputs, len(prepared.rows("train")))
     fit.check(spec, prepared)
+    log = LogFile()
+    listeners = [*listeners, log]
     for listener in listeners:
         listener.prepared(prepared)
     labels = None if spec.data.label_corrections is None else Path(spec.data.label_corrections).read_bytes()
     folder = Folder.make(path, force)
-    if labels is not None:
-        folder.store_labels(labels)
-    findings = found.before_training(spec, prepared)
-    found.store(folder, findings)
-    for listener in listeners:
-        listener.examined(findings)
-    trained = fit.train(spec, prepared, folder, listeners, started)
+    log.open(folder.path / "log.txt")
+    with log.errors():
+        if labels is not None:
+            folder.store_labels(labels)
+        findings = found.before_training(spec, prepared)
+        found.store(folder, findings)
+        for listener in listeners:
+            listener.examined(findings)
+        trained = fit.train(spec, prepared, folder, listeners, started)
+        _finish(folder, prepared, trained, log, started, baselines)
+    return Run(path)
+
+
+def _finish(
+    folder: Folder, prepared: Prepared, trained: fit.Trained, log: LogFile, started: float, baselines: bool = True
+) -> None:
+    """Baselines and report, unless they are not wanted."""
     if baselines:
         add_baselines(folder, prepared, trained.metrics, started)
         add_report(folder, prepared, trained.objective, Tested(trained.best.get("test", {})))
-    return Run(path)
+    log.line(f"run: {folder.path}")
 
 
 def _train_folds(spec: Spec, folder: Folder, listeners: Sequence[Listener], baselines: bool, started: float) -> Run:
     """A run a fold; one that is finished stays as it is, one that was stopped goes on."""
     specs = fold_specs(spec)
+    log = LogFile()
+    log.open(folder.path / "log.txt")
     for i, fold in enumerate(specs):
         path = folder.path / f"fold-{i}"
+        log.line(f"fold {i + 1} of {len(specs)}: {path}")
         for listener in listeners:
             listener.fold(i, len(specs))
         if (path / "spec.yaml").exists():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,7 +45,8 @@ def _registry(registry: Registry) -> dict[str, str]:
 
 def _first_sentence(text: str | None) -> str:
     paragraph = " ".join((text or "").split("\n\n")[0].split())
-    return paragraph.partition(". ")[0].removesuffix(".") + "." if paragraph else ""
+    sentence = re.split(r"(?<=[.?!]) ", paragraph)[0]
+    return sentence if not sentence or sentence[-1] in ".?!" else f"{sentence}."
 
 
 def _data() -> dict[str, str]:

@@ -60,7 +60,7 @@ def test_answers_come_back_as_what_they_were(cls: type, values: list, value: obj
     assert answer["value"] == value
     assert type(answer["value"]) is type(value)
     assert answer["confidence"] == pytest.approx(2 / 3)
-    assert tuple(answer["probabilities"]) == feature.class_names or cls is Category
+    assert set(answer["probabilities"]) == set(feature.class_names)
     assert sum(answer["probabilities"].values()) == pytest.approx(1)
 
 

@@ -17,6 +17,7 @@ from deepglass.doctor.inspect import Inspection
 from deepglass.features.identity import Verdict
 from deepglass.formatting import answer_text, short_figure, short_span
 from deepglass.prepare.prepare import Prepared
+from deepglass.run.callbacks.log_file import END_REASONS, column_groups, data_line, plan_lines
 from deepglass.run.run import Run
 from deepglass.training.callbacks import Listener, Record, total_loss
 from deepglass.training.plan import Plan
@@ -42,14 +43,9 @@ class Bar(Listener):
         err.print(f"fold {number + 1} of {folds}", style="bold")
 
     def prepared(self, prepared: Prepared) -> None:
-        counts = ", ".join(f"{int((prepared.split == p).sum()):,} {p}" for p in ("train", "valid", "test"))
-        err.print(f"{prepared.table.name}: {len(prepared.table):,} rows ({counts})", style="bold")
-        groups: dict[tuple[str, str], list[str]] = {}
-        for taken in prepared.taken:
-            name = taken.name if taken.role != "ignored" else f"{taken.name} ({taken.why})"
-            groups.setdefault((taken.role, "" if taken.role == "ignored" else taken.kind), []).append(name)
+        err.print(data_line(prepared), style="bold")
         grid = _grid()
-        for (role, kind), names in groups.items():
+        for role, kind, names in column_groups(prepared):
             listed = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
             grid.add_row(f"  {role}", kind, listed)
         err.print(grid)
@@ -66,10 +62,8 @@ class Bar(Listener):
                 err.print(f"  {finding.kind}: {finding.text}{mend}")
 
     def started(self, plan: Plan, step: int) -> None:
-        length = _count(plan.epochs, "epoch") if plan.budget is None else short_span(plan.budget)
-        err.print(f"training for {length}: {_count(plan.last_step, 'step')} of {_count(plan.batch_size, 'row')}")
-        threads = f" ({_count(plan.threads, 'thread')})" if plan.device == "cpu" else ""
-        err.print(f"  {plan.optimizer} at {plan.learning_rate:g}, {plan.precision}, {plan.device}{threads}")
+        for text in plan_lines(plan):
+            err.print(text)
         columns = (
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),
@@ -106,12 +100,8 @@ class Bar(Listener):
     def finished(self, reason: str) -> None:
         assert self.progress is not None
         self.progress.stop()
-        words = {
-            "early": "stopped early: no improvement",
-            "interrupted": "interrupted: the best weights so far are kept",
-        }
-        if reason in words:
-            err.print(f"  {words[reason]}")
+        if reason in END_REASONS:
+            err.print(f"  {END_REASONS[reason]}")
 
 
 def show_run(run: Run) -> None:
@@ -182,6 +172,7 @@ def show_comparison(compared: Mapping[str, Mapping[str, Any]]) -> None:
     """Runs side by side, a column each; of two figures the difference too."""
     two = len(compared) == 2
     grid = _grid("", *compared, *(["difference"] if two else []))
+    grid.columns[0].no_wrap = True
     figures = dict.fromkeys(f"{o}.{m}" for c in compared.values() for o, ms in c["test"].items() for m in ms)
     for key in figures:
         output, _, metric = key.rpartition(".")
@@ -308,7 +299,3 @@ def _setting(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(_setting, value))
     return "default" if value is None else str(value)
-
-
-def _count(n: float, one: str) -> str:
-    return f"{n:,.3g} {one}s" if n != int(n) else f"{int(n):,} {one}{'' if n == 1 else 's'}"

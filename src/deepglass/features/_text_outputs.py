@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from deepglass.nn.tokens import Field
 
 
-class Written(Prediction):
+class AutoregressivePrediction(Prediction):
     """A text that is written a token at a time; params: `nn.search.Written`.
 
     Args:
@@ -48,11 +48,11 @@ class Written(Prediction):
         found = self.params.search(self.beams, self.members)
         return {"tokens": found.tokens, "mask": found.mask, "log_prob": found.log_prob}
 
-    def ensemble_mean(self, members: int) -> Written:
-        return Written(self.params, self.beams, self.label_smoothing, self.mean_length, members)
+    def ensemble_mean(self, members: int) -> AutoregressivePrediction:
+        return AutoregressivePrediction(self.params, self.beams, self.label_smoothing, self.mean_length, members)
 
 
-class Heard(Prediction):
+class CTCPrediction(Prediction):
     """A text that lies along the input's steps, code 0 between its tokens; params: `nn.embeddings.EachToken`.
 
     Source: Graves et al., 2006, ICML, "Connectionist temporal classification".
@@ -85,9 +85,9 @@ class Heard(Prediction):
         log_prob = (likeliest.values * self.mask).sum(1)
         return {"tokens": codes.gather(1, order), "mask": kept.gather(1, order), "log_prob": log_prob}
 
-    def ensemble_mean(self, members: int) -> Heard:
+    def ensemble_mean(self, members: int) -> CTCPrediction:
         """The members' probabilities are averaged at each step."""
-        pooled = object.__new__(Heard)
+        pooled = object.__new__(CTCPrediction)
         _, T, V = self.log_probs.shape
         pooled.log_probs = self.log_probs.view(-1, members, T, V).logsumexp(1) - math.log(members)
         pooled.mask = self.mask.view(-1, members, T)[:, 0]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -55,8 +55,6 @@ class Audio(Feature):
     mean_: tuple[float, ...] | None = None  # of each band
     std_: tuple[float, ...] | None = None
     typical_: int | None = None  # samples of a mean sound
-
-    augments: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -2,10 +2,10 @@
 
     raw values --encode--> Column --batch--> Field --normalizer, encoder--> Tokens --trunk, head--> params
     params --prediction--> Prediction --loss (training)
-                              --best--> tensors --decode--> the user's terms
+                              --mode--> tensors --decode--> the user's terms
 
-`encode`, `decode`, `score` and `calibrate` are numpy; only `normalizer`, `encoder`, `head` and `prediction` need torch, so
-that fitting, encoding and running an exported model do not. They import it when they are called.
+`encode`, `decode`, `score` and `calibrate` are numpy. Only `normalizer`, `encoder`, `head` and `prediction` need torch
+and import it when they are called, so fitting, encoding and running an exported model do not load it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from deepglass.errors import SourceError
 from deepglass.registry import Registry
 
 if TYPE_CHECKING:
-    from torch import Generator, Tensor, nn
+    from torch import Tensor, nn
 
     from deepglass.nn.tokens import Field
     from deepglass.nn.warp import Warp
@@ -136,10 +136,6 @@ class Prediction(ABC):
         It never looks at a target.
         """
 
-    def sample(self, generator: Generator | None = None) -> Tensor:
-        """A value drawn for each row, as `encode` gives them."""
-        raise NotImplementedError(f"{type(self).__name__} cannot be sampled")
-
     @abstractmethod
     def ensemble_mean(self, members: int) -> Prediction:
         """The members of an ensemble mixed into one answer a row."""
@@ -159,7 +155,7 @@ class Feature(ABC):
 
     joint: ClassVar[bool] = False  # several inputs of this kind share one encoder: `joint_encoder`
     metric: ClassVar[Metric | None] = None  # the figure to watch; None: cannot be an output
-    augments: ClassVar[bool] = False  # a spatial kind that follows an affine map: `warp`
+    has_classes: ClassVar[bool] = False  # an output predicts one of `class_names`: "log_probs" (N, K)
     dense: ClassVar[bool] = False  # as an output it reads the trunk's maps: `dense_head`
     uses_feature_maps: ClassVar[bool] = (
         False  # not spatial, but where the trunk has maps it has a use for them: `dense_head` too

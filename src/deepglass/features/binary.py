@@ -60,6 +60,7 @@ class Binary(Feature):
     type_: ValueType | None = None
 
     joint: ClassVar[bool] = True
+    has_classes: ClassVar[bool] = True
     metric: ClassVar[Metric | None] = Metric("accuracy", True)
 
     @classmethod

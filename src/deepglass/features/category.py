@@ -63,6 +63,7 @@ class Category(Feature):
     type_: ValueType | None = None
 
     joint: ClassVar[bool] = True
+    has_classes: ClassVar[bool] = True
     metric: ClassVar[Metric | None] = Metric("accuracy", True)
 
     @classmethod

@@ -1,8 +1,8 @@
 """Pictures: files of any common kind, arrays, or paths in a table.
 
-A picture stays bytes until it is in the network: `encode` decodes, turns, converts and resizes; `normalizer` is the first
-layer of the encoder. All pictures of a column have one size, learned from the training rows; one of another shape is
-shrunk to fit and the rest is filled with the mean colour (letterbox).
+An image stays bytes until it is in the network: `encode` decodes, turns, converts and resizes; `normalizer` is the
+first layer of the encoder. All images of a column have one size, learned from the training rows; one of another shape
+is shrunk to fit and the rest is filled with the mean colour (letterbox).
 """
 
 from __future__ import annotations
@@ -111,7 +111,6 @@ class Image(Feature):
     std_: tuple[float, ...] | None = None
     background_: float | None = None
 
-    augments: ClassVar[bool] = True
     metric: ClassVar[Metric | None] = Metric("psnr", True)
     dense: ClassVar[bool] = True
     trunk: ClassVar[str | None] = "unet"

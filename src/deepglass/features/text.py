@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import polars as pl
@@ -91,8 +91,6 @@ class Text(Feature):
     lists_: bool | None = None  # cells are lists of words
     length_: int | None = None  # tokens of the longest training text
     mean_length_: float | None = None
-
-    trunk_alone: ClassVar[str] = "bag"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -242,8 +240,8 @@ class Text(Feature):
 
     def prediction(self, params: Any) -> Prediction:
         if self.write == "ctc":
-            return _written.Heard(params)
-        return _written.Written(params, self.beams, self.label_smoothing, self.mean_length_)
+            return _written.CTCPrediction(params)
+        return _written.AutoregressivePrediction(params, self.beams, self.label_smoothing, self.mean_length_)
 
     def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         """`bleu` (0 to 100, of what is not heard; with the extra `text`), `word_error_rate`, `character_error_rate`,

@@ -14,7 +14,7 @@ import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 import polars as pl
@@ -62,8 +62,6 @@ class Video(Feature):
     mean_: tuple[float, ...] | None = None
     std_: tuple[float, ...] | None = None
     background_: float | None = None
-
-    augments: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

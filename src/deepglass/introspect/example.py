@@ -16,7 +16,7 @@ from deepglass.formatting import answer_text
 from deepglass.introspect.facts import Example, Stop
 from deepglass.introspect.rows import row_summary
 from deepglass.introspect.sequence_axis import Times, times_of
-from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder
+from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder, stage_maps
 from deepglass.nn.recurrent import NormedLayer, Recurrent, orders
 from deepglass.nn.token_ops import gather
 from deepglass.objectives._representation import Representation
@@ -66,9 +66,9 @@ def _maps(prepared: Prepared, objective: Objective, data: Dataset, batch: Batch)
     recorder = FeatureMapRecorder(objective, data.columns[picture.name].values.shape[1:])
     with torch.enable_grad():
         maps = recorder.record(lambda: objective.forward_pass(batch), len(batch), grad=True)
-    if recorder.first is None or all(m.name != recorder.first for m in maps):
+    if recorder.first_conv is None or all(m.name != recorder.first_conv for m in maps):
         return []
-    return [_tiles(m) for m in stage_maps(maps, recorder.first)]
+    return [_tiles(m) for m in stage_maps(maps, recorder.first_conv)]
 
 
 def _tiles(m: FeatureMap) -> Stop:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from deepglass.data.batches import Batch, Dataset
 from deepglass.features._display import first_image, to_pixels
 from deepglass.introspect.facts import Vision, Visions
-from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder
+from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder, stage_maps
 from deepglass.objectives.base import Objective
 from deepglass.objectives.supervised import Supervised
 from deepglass.prepare.prepare import Prepared
@@ -63,12 +63,12 @@ def visions_of(prepared: Prepared, objective: Objective, device: str) -> tuple[V
     with torch.enable_grad():
         batch = data.batch(torch.arange(len(data)))
         maps = recorder.record(lambda: objective.forward_pass(batch), len(batch), grad=True)
-    if recorder.first is None or recorder.pixels is None or all(m.name != recorder.first for m in maps):
+    if recorder.first_conv is None or recorder.conv_input is None or all(m.name != recorder.first_conv for m in maps):
         return ()
-    stages = stage_maps(maps, recorder.first)
+    stages = stage_maps(maps, recorder.first_conv)
     stages = [stages[i] for i in sorted({0, len(stages) // 2, len(stages) - 1})]
     wishes = [w for m in stages for w in _lively(m)] + _classes(prepared)
-    pixels = recorder.pixels.detach()
+    pixels = recorder.conv_input.detach()
     made, led = _made(objective, data, recorder, wishes, pixels)
     wishes, made = (
         [w for w, found in zip(wishes, led, strict=True) if found],
@@ -139,7 +139,7 @@ def _liked(
     objective: Supervised, batch: Batch, recorder: FeatureMapRecorder, wishes: Sequence[_Wish], pictures: Tensor
 ) -> Tensor:
     """How much each picture pleases its own wish, (N,)."""
-    assert recorder.first is not None
+    assert recorder.first_conv is not None
     scores: list[Tensor] = []
 
     def run() -> None:
@@ -148,7 +148,7 @@ def _liked(
             scores.append(params.unflatten(0, (len(batch), -1)).mean(1))
 
     layers = list({w.layer for w in wishes if w.layer})
-    with _given(objective.get_submodule(recorder.first), pictures):
+    with _given(objective.get_submodule(recorder.first_conv), pictures):
         maps = {m.name: m.values for m in recorder.record(run, len(batch), only=layers)}
     liked = pictures.sum((1, 2, 3)) * 0  # of a wish that nothing answers
     for layer in dict.fromkeys(w.layer for w in wishes):

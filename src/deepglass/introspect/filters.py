@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
 from deepglass.features._display import to_pixels
-from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder
+from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder, stage_maps
 from deepglass.nn.rbm import RBM
 from deepglass.web import encode_image as draw
 
@@ -123,13 +123,17 @@ def filters_of(
     recorder = FeatureMapRecorder(network, codes.shape[1:])
     with torch.enable_grad():
         maps = recorder.record(lambda: run(few), len(few), grad=True)
-        if recorder.first is None or recorder.pixels is None or all(m.name != recorder.first for m in maps):
+        if (
+            recorder.first_conv is None
+            or recorder.conv_input is None
+            or all(m.name != recorder.first_conv for m in maps)
+        ):
             return _of_full_layer(network, run, few, picture)
-        stages = stage_maps(maps, recorder.first)
-        fields = [_fields(m.values, recorder.pixels, last=i == len(stages) - 1) for i, m in enumerate(stages)]
+        stages = stage_maps(maps, recorder.first_conv)
+        fields = [_fields(m.values, recorder.conv_input, last=i == len(stages) - 1) for i, m in enumerate(stages)]
     names = [m.name for m in stages]
     looked, best = _search(network, run, data, present, names, recorder)
-    weights = _weights(network, recorder.first)
+    weights = _weights(network, recorder.first_conv)
     found = tuple(
         _stage(m, field, best[m.name], codes[present[:looked]], labels and [labels[i] for i in present[:looked]])
         for m, field in zip(stages, fields, strict=True)

@@ -107,7 +107,8 @@ def read_labels(path: Path) -> Labels:
     if absent := [n for n in ("row", "column", "new") if n not in names]:
         raise SourceError(
             "unknown-column",
-            f"data.label_corrections: {path}: expected the columns {','.join(FIELDS)}, {' and '.join(absent)} is not among them",
+            f"data.label_corrections: {path}: expected the columns {','.join(FIELDS)}, {' and '.join(absent)} is not "
+            "among them",
         )
     mends = [_mend(record, f"data.label_corrections: {path}, line {start + reader.line_num}", start + reader.line_num)
              for record in reader]  # fmt: skip
@@ -278,8 +279,8 @@ def _start_of(spec: Spec, table: Table, labels: Labels) -> int:
         start += len(part)
     raise SourceError(
         "mismatched-files",
-        f"data.label_corrections: {labels.path}: was made for {origin.name} with {origin.rows} rows, and {table.name} is another "
-        f"source or has changed since; it has {len(table)} rows",
+        f"data.label_corrections: {labels.path}: was made for {origin.name} with {origin.rows} rows, and {table.name} "
+        f"is another source or has changed since; it has {len(table)} rows",
     )
 
 

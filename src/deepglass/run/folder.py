@@ -138,11 +138,6 @@ class Folder:
     def store_metrics(self, metrics: Mapping[str, Any]) -> None:
         self._write_json("metrics.json", metrics)
 
-    def log(self, line: str) -> None:
-        """A line for log.txt."""
-        with (self.path / "log.txt").open("a") as file:
-            file.write(line + "\n")
-
     # -- reading -----------------------------------------------------------------------------------------------
 
     @property

@@ -22,7 +22,7 @@ from deepglass.errors import SourceError, SpecError
 from deepglass.training.settings import TrainingSpec
 
 SOURCES = ("source", "test", "unlabelled")
-PATHS = (*SOURCES, "root", "relabel")
+PATHS = (*SOURCES, "data_root", "label_corrections")
 Source = Any  # a path, a `sklearn:` or `data:` name, or a Python object that `data.sources.read` knows
 
 
@@ -34,7 +34,7 @@ class DataSpec:
         source: relative to the spec's file.
         split: the settings of `data.split.Split`.
         columns: names for a file without a header.
-        name: how file names carry labels, such as "{digit}_{speaker}_{take}".
+        filename_pattern: how file names carry labels, such as "{digit}_{speaker}_{take}".
         ignore: columns that are left out.
         drop: places of rows that are left out, counted from 0; the others stay in the parts where they would be.
         fix: kinds of findings that are mended before training; what that means is added to `drop` and `ignore`.
@@ -42,10 +42,10 @@ class DataSpec:
         unlabelled: a further source, of rows without an answer, for kinds of learning that learn from them too.
         keep_labels: how many answers outside the test rows are kept, or {"per_class": N}; the others are hidden, to see
             how much is learned from few.
-        relabel: a file of labels that people gave or mended, as `deepglass label` writes it (`run.relabel`).
-        correct_test_labels: whether it mends the test rows too; else they stay as they are, so that figures of runs before
-            and after can be compared.
-        root: the folder of the sets that `data:NAME` names; else $DEEPGLASS_DATA.
+        label_corrections: a file of new and corrected labels, as `deepglass label` writes it.
+        correct_test_labels: whether it also corrects test rows; without it they stay as they are, so that metrics of
+            runs before and after can be compared.
+        data_root: the folder of the sets that `data:NAME` names; else $DEEPGLASS_DATA.
         delimiter, encoding, header, quote, missing, sheet: as in `data.sources.SourceOptions`, where the recognition
             errs.
     """
@@ -53,16 +53,16 @@ class DataSpec:
     source: Source = None
     split: Split = field(default_factory=Split)
     columns: tuple[str, ...] = ()
-    name: str | None = None
+    filename_pattern: str | None = None
     ignore: tuple[str, ...] = ()
     drop: tuple[int, ...] = ()
     fix: tuple[str, ...] = ()
     test: Source = None
     unlabelled: Source = None
     keep_labels: int | Mapping[str, int] | None = None
-    relabel: str | None = None
+    label_corrections: str | None = None
     correct_test_labels: bool = False
-    root: str | None = None
+    data_root: str | None = None
     delimiter: str | None = None
     encoding: str | None = None
     header: bool | None = None

@@ -1,0 +1,134 @@
+"""log.txt of a run folder: the data, the warnings, each evaluation, how training ended, and errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from deepglass.formatting import short_figure, short_span
+from deepglass.prepare.prepare import Prepared
+from deepglass.training.callbacks import Listener, Record, total_loss
+from deepglass.training.checkpoint import storage_error
+from deepglass.training.plan import Plan
+
+END_REASONS = {
+    "early": "stopped early: no improvement",
+    "interrupted": "interrupted: the best weights so far are kept",
+}
+
+
+class LogFile(Listener):
+    """Appends lines to a text file.
+
+    Lines that come before the run folder exists are kept until `open`.
+    """
+
+    def __init__(self) -> None:
+        self.path: Path | None = None
+        self._waiting: list[str] = []
+
+    def open(self, path: Path) -> None:
+        """Write to `path` from here on, first the lines so far below the date."""
+        self.path = path
+        waiting, self._waiting = self._waiting, []
+        self.line(f"-- {datetime.now().astimezone():%Y-%m-%d %H:%M:%S %z}")
+        for text in waiting:
+            self.line(text)
+
+    def line(self, text: str) -> None:
+        """Append one line.
+
+        Raises:
+            StorageError: the file cannot be written.
+        """
+        if self.path is None:
+            self._waiting.append(text)
+            return
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(text + "\n")
+        except OSError as error:
+            raise storage_error(self.path, error) from error
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Record an exception that leaves the block."""
+        try:
+            yield
+        except Exception as error:
+            if self.path is not None:
+                self.line(f"error: {error}")
+            raise
+
+    def prepared(self, prepared: Prepared) -> None:
+        self.line(data_line(prepared))
+        for role, kind, names in column_groups(prepared):
+            self.line(f"  {role:<8} {kind:<9} {', '.join(names)}")
+        for note in prepared.table.notes:
+            self.line(f"  {note.what}: {note.value} ({note.why})")
+        for skipped in prepared.table.skipped:
+            self.line(f"  left out: {skipped.name} ({skipped.reason})")
+        for sentence in prepared.notes:
+            self.line(f"  note: {sentence}")
+
+    def examined(self, findings: Sequence[Any]) -> None:
+        for finding in findings:
+            self.line(f"  {finding.kind}: {finding.text}")
+
+    def started(self, plan: Plan, step: int) -> None:
+        for text in plan_lines(plan):
+            self.line(text)
+        if step:
+            self.line(f"  resumed at step {step}")
+
+    def evaluated(self, record: Record) -> None:
+        self.line(evaluation_line(record))
+
+    def ailing(self, text: str, step: int) -> None:
+        self.line(f"  step {step}, health: {text}")
+
+    def finished(self, reason: str) -> None:
+        self.line(f"training ended ({END_REASONS.get(reason, reason)})")
+
+
+def data_line(prepared: Prepared) -> str:
+    """`houses.csv: 200 rows (160 train, 20 valid, 20 test)`."""
+    counts = ", ".join(f"{int((prepared.split == p).sum()):,} {p}" for p in ("train", "valid", "test"))
+    return f"{prepared.table.name}: {len(prepared.table):,} rows ({counts})"
+
+
+def column_groups(prepared: Prepared) -> list[tuple[str, str, list[str]]]:
+    """Columns of one role and kind together: (role, kind, names); ignored ones with the reason."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for taken in prepared.taken:
+        ignored = taken.role == "ignored"
+        name = f"{taken.name} ({taken.why})" if ignored else taken.name
+        groups.setdefault((taken.role, "" if ignored else taken.kind), []).append(name)
+    return [(role, kind, names) for (role, kind), names in groups.items()]
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """What training will do: its length, then optimizer, precision and device."""
+    length = count(plan.epochs, "epoch") if plan.budget is None else short_span(plan.budget)
+    threads = f" ({count(plan.threads, 'thread')})" if plan.device == "cpu" else ""
+    return [
+        f"training for {length}: {count(plan.last_step, 'step')} of {count(plan.batch_size, 'row')}",
+        f"  {plan.optimizer} at {plan.learning_rate:g}, {plan.precision}, {plan.device}{threads}",
+    ]
+
+
+def evaluation_line(record: Record) -> str:
+    """Step, time, loss, the first metric of each output, and what was out of the ordinary."""
+    metrics = [
+        f"{name} {next(iter(m))} {short_figure(next(iter(m.values())))}" for name, m in record.valid.items() if m
+    ]
+    parts = [f"loss {total_loss(record.losses):.4f}", *metrics, *([record.event] if record.event else [])]
+    return f"  step {record.step}, epoch {record.epoch:.3g}, {record.seconds:.1f} s: {', '.join(parts)}"
+
+
+def count(n: float, noun: str) -> str:
+    """`1 step`, `1,200 steps`, `2.5 epochs`."""
+    return f"{n:,.3g} {noun}s" if n != int(n) else f"{int(n):,} {noun}{'' if n == 1 else 's'}"
