@@ -12,11 +12,11 @@ import numpy as np
 import polars as pl
 import pytest
 import soundfile
-from deepglass.features._display import spectrogram
 from PIL import Image as Pillow
 from test_report import base, checked, class_output
 
 import deepglass
+from deepglass.features._display import spectrogram
 from deepglass.features.text import Text
 from deepglass.introspect.attention import DecoderAttention, EncoderAttention, _words_of
 from deepglass.mel import Frames

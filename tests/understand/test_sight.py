@@ -12,7 +12,6 @@ import polars as pl
 import pytest
 import torch
 from conftest import Command
-from deepglass.introspect.rows import OutputRows
 from PIL import Image as Pillow
 from test_report import base, checked, class_output
 
@@ -27,6 +26,7 @@ from deepglass.features.image import Image
 from deepglass.features.mask import Mask
 from deepglass.features.set import Set
 from deepglass.introspect.filters import ChannelPatches, Filters, LayerPatches, filters_of
+from deepglass.introspect.rows import OutputRows
 from deepglass.networks.network import Network
 from deepglass.prepare.prepare import Prepared
 from deepglass.report.facts_of.augmentation import varied
