@@ -6,9 +6,9 @@ import re
 from dataclasses import replace
 
 import numpy as np
+from deepglass.report.explanation_facts import Added, Asked, Near, Why
 from test_report import base, checked, class_output
 
-from deepglass.explain.facts import Added, Asked, Near, Why
 from deepglass.explain.files import png
 from deepglass.features._audio_files import wav
 

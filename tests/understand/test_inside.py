@@ -17,8 +17,10 @@ from deepglass.api import spec_of
 from deepglass.data.batches import Dataset
 from deepglass.errors import SpecError
 from deepglass.introspect.example import example_of, heard
+from deepglass.introspect.layers import Layer
+from deepglass.metrics.summaries import Histogram
 from deepglass.prepare.prepare import prepare
-from deepglass.report.facts import DataFacts, Facts, Histogram, Layer
+from deepglass.report.facts import DataFacts, Facts
 from deepglass.report.sections import network
 from deepglass.run.build import build
 from deepglass.run.callbacks.alarms import Moment, alarms

@@ -12,17 +12,17 @@ import numpy as np
 import polars as pl
 import pytest
 import soundfile
+from deepglass.features._display import spectrogram
 from PIL import Image as Pillow
 from test_report import base, checked, class_output
 
 import deepglass
 from deepglass.features.text import Text
-from deepglass.introspect.attention import _words_of
+from deepglass.introspect.attention import DecoderAttention, EncoderAttention, _words_of
 from deepglass.mel import Frames
 from deepglass.report.audio_facts import Heard
-from deepglass.report.facts_of.audio import spectrogram, wave_of
+from deepglass.report.facts_of.audio import wave_of
 from deepglass.report.sections.audio import _BYTES
-from deepglass.report.text_facts import Looked, Read
 
 EVIL = '<script>alert("1")</script>&\''
 RATE = 8_000
@@ -194,8 +194,8 @@ def test_words_that_a_transformer_read_before_its_answer(tmp_path: Path) -> None
 
 
 def test_attention_escapes_what_it_shows_and_takes_odd_values() -> None:
-    looked = Looked(1, (EVIL, "b"), (EVIL, "d"), ((0.0, 0.0), (float("nan"), 1.0)))
-    read = Read(2, ((EVIL, 0.0), ("w" * 500, 0.0)), 7, EVIL, "no", 0.5, True)
+    looked = DecoderAttention(1, (EVIL, "b"), (EVIL, "d"), ((0.0, 0.0), (float("nan"), 1.0)))
+    read = EncoderAttention(2, ((EVIL, 0.0), ("w" * 500, 0.0)), 7, EVIL, "no", 0.5, True)
     html = with_output(looked=(looked,), read=(read,))
     assert "<script>alert" not in html
     assert "nan" not in re.sub(r"<style>.*?</style>|<script>.*?</script>", "", html, flags=re.S)

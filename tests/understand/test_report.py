@@ -16,32 +16,13 @@ from deepglass import formatting as numerals
 from deepglass.data.table import Note, Skipped
 from deepglass.errors import StorageError
 from deepglass.features.base import Metric
-from deepglass.introspect.layers import trace
+from deepglass.introspect.layers import Layer, trace
 from deepglass.metrics import summaries as measure
+from deepglass.metrics.summaries import Bin, Figure, Histogram, Reliability, TopValues
 from deepglass.report import write_report
 from deepglass.report.charts.axes import axis
-from deepglass.report.facts import (
-    ColumnFacts,
-    DataFacts,
-    Evaluation,
-    Facts,
-    Finding,
-    Histogram,
-    Layer,
-    PlanFacts,
-    Reproduce,
-    TopValues,
-)
-from deepglass.report.output_facts import (
-    Baseline,
-    Bin,
-    ClassFacts,
-    Figure,
-    Mistake,
-    NumberFacts,
-    OutputFacts,
-    Reliability,
-)
+from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, Facts, Finding, PlanFacts, Reproduce
+from deepglass.report.output_facts import Baseline, ClassFacts, Mistake, NumberFacts, OutputFacts
 from deepglass.report.sections.confusion import most_confused
 from deepglass.report.verdict import judge
 from deepglass.report.write import render

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 import torch
 from conftest import Command
+from deepglass.introspect.rows import OutputRows
 from PIL import Image as Pillow
 from test_report import base, checked, class_output
 
@@ -25,24 +26,20 @@ from deepglass.features.identity import Identity
 from deepglass.features.image import Image
 from deepglass.features.mask import Mask
 from deepglass.features.set import Set
-from deepglass.introspect.filters import looked_for
+from deepglass.introspect.filters import ChannelPatches, Filters, LayerPatches, filters_of
 from deepglass.networks.network import Network
 from deepglass.prepare.prepare import Prepared
 from deepglass.report.facts_of.augmentation import varied
-from deepglass.report.facts_of.cases import Seen
 from deepglass.report.facts_of.kinds import facts_of
 from deepglass.report.image_facts import (
     Box,
     Curves,
     Drawn,
-    Filters,
     Legend,
     Overlay,
     Pair,
     PrecisionRecall,
     Redrawn,
-    Stage,
-    Unit,
     Varied,
     Verification,
     Version,
@@ -161,8 +158,8 @@ def test_the_sheet_shows_before_and_after() -> None:
 
 
 def test_filters_and_patches_are_shown_stage_by_stage() -> None:
-    unit = Unit(3, (noise(),) * 6, "5 of 6: “horse”")
-    stages = (Stage("stem", (16, 16), 8, (3, 3), (unit,)), Stage("last", (1, 1), 64, (32, 32), (unit,)))
+    unit = ChannelPatches(3, (noise(),) * 6, "5 of 6: “horse”")
+    stages = (LayerPatches("stem", (16, 16), 8, (3, 3), (unit,)), LayerPatches("last", (1, 1), 64, (32, 32), (unit,)))
     html = checked(base(filters=Filters("photo", (32, 32), (noise((3, 3)),) * 8, (3, 3), stages, 900)))
     assert ">What the network looks for</h2>" in html
     assert "5 of 6: “horse”" in html
@@ -182,8 +179,8 @@ def test_names_of_classes_do_no_harm() -> None:
     )
     masks = class_output(name="second", overlays=(mask_overlay(caption=EVIL),), legend=(Legend(EVIL, colour(0)),))
     version = Version(noise(), Drawn(boxes=(box,)))
-    unit = Unit(0, (noise(),), EVIL)
-    filters = Filters(EVIL, (8, 8), (), (3, 3), (Stage(EVIL, (2, 2), 3, (3, 3), (unit,)),), 5)
+    unit = ChannelPatches(0, (noise(),), EVIL)
+    filters = Filters(EVIL, (8, 8), (), (3, 3), (LayerPatches(EVIL, (2, 2), 3, (3, 3), (unit,)),), 5)
     html = checked(base(outputs=(output, masks), varied=Varied((EVIL,), ((version,),)), filters=filters))
     assert "<script>alert" not in html
 
@@ -193,8 +190,8 @@ def test_many_large_pictures_stay_below_ten_megabytes() -> None:
     places = np.random.default_rng(0).integers(0, 30, (360, 360))
     layer = draw.classes(places, tuple(colour(k) for k in range(30)))
     one = mask_overlay(picture=draw.photo(large), size=(360, 360), truth=Drawn(layer), answer=Drawn(layer))
-    unit = Unit(0, (draw.photo(large, 96),) * 6)
-    stage = Stage("map", (4, 4), 64, (96, 96), (unit,) * 8)
+    unit = ChannelPatches(0, (draw.photo(large, 96),) * 6)
+    stage = LayerPatches("map", (4, 4), 64, (96, 96), (unit,) * 8)
     filters = Filters("photo", (360, 360), (), (3, 3), (stage,) * 5, 100)
     outputs = tuple(class_output(name=f"output {i}", overlays=(one,) * 18) for i in range(4))
     assert len(checked(base(outputs=outputs, filters=filters))) < 10_000_000
@@ -216,11 +213,13 @@ def pictures_of(rows: int, size: int = 16, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 255, (rows, size, size, 3), dtype=np.uint8)
 
 
-def seen_of(picture: Image, output: Feature, pictures: np.ndarray, answers: object, best: dict, **calibration) -> Seen:
+def seen_of(
+    picture: Image, output: Feature, pictures: np.ndarray, answers: object, best: dict, **calibration
+) -> OutputRows:
     ready = prepared(picture, output, pictures, answers)
     inputs = {"image": picture.encode(pictures)}
     truth = output.to_input_frame(output.encode(answers), inputs)
-    return Seen(ready, np.arange(len(pictures)), {**best, **output.context(inputs)}, truth, calibration)
+    return OutputRows(ready, np.arange(len(pictures)), {**best, **output.context(inputs)}, truth, calibration)
 
 
 def test_the_worst_mask_comes_first_and_says_what_went_wrong() -> None:
@@ -365,7 +364,7 @@ def small_network(trunk: str, size: int, **settings: object) -> tuple[Network, D
 )
 def test_filters_grow_from_pixels_to_the_whole(trunk: str, least: int) -> None:
     network, data, _ = small_network(trunk, 32)
-    found = looked_for(network, lambda batch: network.predictions(batch.inputs), data, "image", ["a", "b"] * 40)
+    found = filters_of(network, lambda batch: network.predictions(batch.inputs), data, "image", ["a", "b"] * 40)
     assert found is not None
     assert found.looked_at == 80
     assert len(found.stages) >= least
@@ -390,7 +389,7 @@ def test_top_patches_hold_what_the_channel_answers_to() -> None:
     conv = next(m for m in network.modules() if isinstance(m, torch.nn.Conv2d) and m.in_channels == 3)
     with torch.no_grad():
         conv.weight[0] = 1.0  # the first channel answers to brightness
-    found = looked_for(network, lambda batch: network.predictions(batch.inputs), data, "image")
+    found = filters_of(network, lambda batch: network.predictions(batch.inputs), data, "image")
     assert found is not None
     unit = next(u for u in found.stages[0].units if u.channel == 0)
     assert all((opened(patch)[..., :3] == 255).all() for patch in unit.patches)
@@ -405,7 +404,7 @@ def test_of_several_pictures_in_a_row_the_first_is_looked_at() -> None:
     network = Network(inputs, [label], "conv", {})
     columns: dict[str, Column] = {f.name: f.encode(cameras[f.name]) for f in inputs}
     data = Dataset(columns, {"label": label.encode(labels)})
-    found = looked_for(network, lambda batch: network.predictions(batch.inputs), data, "left")
+    found = filters_of(network, lambda batch: network.predictions(batch.inputs), data, "left")
     assert found is not None
     assert len(found.stages) >= 3
     assert all(p.requires_grad for p in network.parameters())
@@ -426,7 +425,7 @@ def test_a_full_layer_over_all_pixels_shows_its_largest_weights_first(beside: in
         pixels = batch.inputs["image"].values.float().flatten(1) / 255
         return layer(torch.cat([pixels, torch.zeros(len(batch), beside)], 1))
 
-    found = looked_for(layer, run, data, "image")
+    found = filters_of(layer, run, data, "image")
     assert found is not None
     assert (found.kernel, found.size, len(found.first), found.units, found.stages) == ((8, 8), (8, 8), 64, 70, ())
     assert (opened(found.first[0])[..., :3] == (255, 128, 128)).all()
@@ -441,7 +440,7 @@ def test_layers_that_read_something_else_of_the_same_width_show_none() -> None:
     data = Dataset({"image": picture.encode(pictures)}, {})
     layer = torch.nn.Linear(192, 2)
     noise_alone = torch.randn(20, 192, generator=torch.Generator().manual_seed(0))
-    assert looked_for(layer, lambda batch: layer(noise_alone[: len(batch)]), data, "image") is None
+    assert filters_of(layer, lambda batch: layer(noise_alone[: len(batch)]), data, "image") is None
 
 
 # -- a whole run -------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from chromium import Chromium
 from conftest import Command
+from deepglass.report.slice_facts import SliceFacts, Slices
 from test_report import EVIL, NAN, base, checked, class_output
 
 import deepglass
@@ -18,7 +19,6 @@ from deepglass.data.sources import read
 from deepglass.doctor.base import Case
 from deepglass.doctor.measures import Measure, measures_of
 from deepglass.doctor.row_scores import judged
-from deepglass.doctor.slice_facts import SliceFacts, Slices
 from deepglass.doctor.slices import cut_up, slices_by, weak_slices
 from deepglass.features.base import Column
 from deepglass.features.binary import Binary
@@ -26,8 +26,9 @@ from deepglass.features.category import Category
 from deepglass.features.set import Set
 from deepglass.features.tags import Tags
 from deepglass.features.text import Text
+from deepglass.metrics.summaries import Figure
 from deepglass.prepare.prepare import settle
-from deepglass.report.output_facts import Figure, Mistake
+from deepglass.report.output_facts import Mistake
 from deepglass.run.run import Run
 from deepglass.spec.spec import DataSpec, Spec
 

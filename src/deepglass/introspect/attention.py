@@ -16,6 +16,7 @@ from deepglass.data.batches import Batch
 from deepglass.features._ngrams import split_words, words_of
 from deepglass.features.base import Column, take_raw
 from deepglass.features.text import Text
+from deepglass.introspect.rows import ClassPrediction, OutputRows, row_image
 from deepglass.networks.network import Network, key_of
 from deepglass.networks.trunks.transformer import Transformer
 from deepglass.nn.attention import Attention
@@ -24,8 +25,6 @@ from deepglass.nn.token_ops import last_place
 from deepglass.nn.tokens import Field, Tokens
 from deepglass.objectives.supervised import Supervised
 from deepglass.prepare.prepare import Prepared
-from deepglass.report.facts_of.cases import Classed, Seen, shown
-from deepglass.report.text_facts import Looked, Read
 
 Writer = RecurrentWriter | TransformerWriter
 
@@ -36,7 +35,7 @@ HIGHLIGHTED = 120  # words of a text that was read
 _DARK = 0.8  # of a place that was not looked at
 
 
-def looked(feature: Text, seen: Seen, rows: Sequence[tuple[int, bool]]) -> tuple[Looked, ...]:
+def looked(feature: Text, seen: OutputRows, rows: Sequence[tuple[int, bool]]) -> tuple[DecoderAttention, ...]:
     """Where the words of some answers looked; none where the network has no such attention.
 
     Args:
@@ -60,7 +59,9 @@ def looked(feature: Text, seen: Seen, rows: Sequence[tuple[int, bool]]) -> tuple
     return tuple(one for one in found if one)
 
 
-def read(seen: Seen, rows: Sequence[tuple[int, bool]], answers: Mapping[int, Classed]) -> tuple[Read, ...]:
+def read(
+    seen: OutputRows, rows: Sequence[tuple[int, bool]], answers: Mapping[int, ClassPrediction]
+) -> tuple[EncoderAttention, ...]:
     """How much each word of some texts was looked at by the last block of a transformer that reads them.
 
     Args:
@@ -91,18 +92,18 @@ def read(seen: Seen, rows: Sequence[tuple[int, bool]], answers: Mapping[int, Cla
         shares = _shares(weights[n].cpu().numpy()[None], [w for _, w in words])[0]
         pairs = tuple((word, float(share)) for (word, _), share in zip(words, shares, strict=True))
         kept = pairs[:HIGHLIGHTED]
-        found.append(Read(seen.place(i), kept, len(pairs) - len(kept), *answers[i], typical))
+        found.append(EncoderAttention(seen.place(i), kept, len(pairs) - len(kept), *answers[i], typical))
     return tuple(found)
 
 
 # -- from the network ----------------------------------------------------------------------------------------------
 
 
-def _network(seen: Seen) -> Network | None:
+def _network(seen: OutputRows) -> Network | None:
     return seen.objective.network if isinstance(seen.objective, Supervised) else None
 
 
-def _batch(seen: Seen, places: np.ndarray) -> Batch:
+def _batch(seen: OutputRows, places: np.ndarray) -> Batch:
     assert seen.objective is not None
     seen.objective.eval()
     device = str(next(seen.objective.parameters()).device)
@@ -119,7 +120,7 @@ def _kept(module: Any) -> Iterator[None]:
         module.keep = False
 
 
-def _while_writing(network: Network, writer: Writer, seen: Seen, places: np.ndarray) -> tuple[Tokens, np.ndarray]:
+def _while_writing(network: Network, writer: Writer, seen: OutputRows, places: np.ndarray) -> tuple[Tokens, np.ndarray]:
     """What the answers were written from, and where each of their tokens looked, (B, T, S)."""
     batch = _batch(seen, places)
     mask = seen.best["mask"][places]
@@ -210,19 +211,21 @@ def _shares(weights: np.ndarray, groups: Sequence[Sequence[int]]) -> np.ndarray:
 # -- facts -----------------------------------------------------------------------------------------------------------
 
 
-def _over_words(seen: Seen, i: int, words: Words, there: Words, weights: np.ndarray, typical: bool) -> Looked:
+def _over_words(
+    seen: OutputRows, i: int, words: Words, there: Words, weights: np.ndarray, typical: bool
+) -> DecoderAttention:
     shares = _shares(weights, [places for _, places in there])[:, :READ]
     rows = tuple(tuple(map(float, shares[places].mean(0).round(3))) for _, places in words[:WORDS])
     said, given = ([word for word, _ in found] for found in (words[:WORDS], there[:READ]))
-    return Looked(seen.place(i), tuple(said), tuple(given), rows, typical=typical)
+    return DecoderAttention(seen.place(i), tuple(said), tuple(given), rows, typical=typical)
 
 
-def _over_picture(seen: Seen, i: int, words: Words, maps: np.ndarray, typical: bool) -> Looked | None:
-    picture = shown(seen, i, PICTURE)
+def _over_picture(seen: OutputRows, i: int, words: Words, maps: np.ndarray, typical: bool) -> DecoderAttention | None:
+    picture = row_image(seen, i, PICTURE)
     if picture is None:
         return None
     (Y, X), (top, left, height, width) = picture.size, picture.part
-    return Looked(
+    return DecoderAttention(
         seen.place(i),
         tuple(word for word, _ in words[:WORDS]),
         picture=picture.encoded,

@@ -11,6 +11,7 @@ from PIL import Image as Pillow
 from torch import Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
+from deepglass.features._display import first_image
 from deepglass.formatting import answer_text
 from deepglass.introspect.facts import Example, Stop
 from deepglass.introspect.sequence_axis import Times, times_of
@@ -21,7 +22,7 @@ from deepglass.objectives._representation import Representation
 from deepglass.objectives.base import Objective
 from deepglass.objectives.supervised import Supervised
 from deepglass.prepare.prepare import Prepared
-from deepglass.report.facts_of.rows import mistake, picture_of
+from deepglass.report.facts_of.rows import mistake
 from deepglass.run.callbacks.diagnostics import names_of
 from deepglass.web import encode_image as draw
 from deepglass.web.palette import colour
@@ -59,7 +60,7 @@ def example_of(prepared: Prepared, objective: Objective, device: str) -> Example
 
 def _maps(prepared: Prepared, objective: Objective, data: Dataset, batch: Batch) -> list[Stop]:
     """The stages of a network that reads a picture by convolutions; empty for others."""
-    picture = picture_of(prepared)
+    picture = first_image(prepared.inputs)
     if picture is None or not data.columns[picture.name].mask[0]:
         return []
     recorder = FeatureMapRecorder(objective, data.columns[picture.name].values.shape[1:])

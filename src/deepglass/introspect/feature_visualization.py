@@ -20,12 +20,12 @@ import torch
 from torch import Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
+from deepglass.features._display import first_image, to_pixels
 from deepglass.introspect.facts import Vision, Visions
 from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder, stage_maps
 from deepglass.objectives.base import Objective
 from deepglass.objectives.supervised import Supervised
 from deepglass.prepare.prepare import Prepared
-from deepglass.report.facts_of.rows import picture_of, visible
 from deepglass.web import encode_image as draw
 
 ASKED = 32  # pictures from which pixels' range and lively units are known
@@ -48,7 +48,7 @@ class _Wish(NamedTuple):
 
 def visions_of(prepared: Prepared, objective: Objective, device: str) -> tuple[Visions, ...]:
     """Units of the first, a middle and the last stage, then the classes; empty where no convolution reads a picture."""
-    picture = picture_of(prepared)
+    picture = first_image(prepared.inputs)
     if picture is None or not isinstance(objective, Supervised):
         return ()
     rows = prepared.rows("test") if len(prepared.rows("test")) >= ASKED // 2 else prepared.rows("train")
@@ -76,7 +76,7 @@ def visions_of(prepared: Prepared, objective: Objective, device: str) -> tuple[V
     )
     bytes_ = _codes(made, codes, pixels)
     levels = picture.levels_ or 255
-    shown = [Vision(w.name, draw.photo(visible(c, levels), 128)) for w, c in zip(wishes, bytes_, strict=True)]
+    shown = [Vision(w.name, draw.photo(to_pixels(c, levels), 128)) for w, c in zip(wishes, bytes_, strict=True)]
     return _by_layer(wishes, shown)
 
 

@@ -20,10 +20,9 @@ import torch
 from torch import Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
+from deepglass.features._display import to_pixels
 from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder, stage_maps
 from deepglass.nn.rbm import RBM
-from deepglass.report.facts_of.rows import visible
-from deepglass.report.image_facts import Filters, Stage, Unit
 from deepglass.web import encode_image as draw
 
 PIXELS = 1_500_000  # of all pictures that are searched together
@@ -197,11 +196,11 @@ def _search(
 
 def _stage(
     m: FeatureMap, field: tuple[_Field, _Field], best: _Best, codes: np.ndarray, labels: Sequence[str] | None
-) -> Stage:
+) -> LayerPatches:
     _, C, Y, X = m.values.shape
     sees = (min(field[0].size, codes.shape[-2]), min(field[1].size, codes.shape[-1]))
     levels = _levels(codes)
-    units: list[Unit] = []
+    units: list[ChannelPatches] = []
     told: Counter[str] = Counter()
     for channel in _choosy(best.value):
         top = np.argsort(-best.value[:, channel], kind="stable")[:PATCHES]
@@ -211,10 +210,10 @@ def _stage(
         told += Counter([common.name] if common else [])
         patches = tuple(_patch(codes[i], divmod(int(best.place[i, channel]), X), field, sees, levels) for i in top)
         said = f"{common.times} of {len(top)}: “{common.name}”" if common else ""
-        units.append(Unit(channel, patches, said))
+        units.append(ChannelPatches(channel, patches, said))
         if len(units) == UNITS:
             break
-    return Stage(m.name, (Y, X), C, sees, tuple(units))
+    return LayerPatches(m.name, (Y, X), C, sees, tuple(units))
 
 
 def _choosy(value: np.ndarray) -> list[int]:
@@ -243,7 +242,7 @@ def _patch(
         low = round(axis.start + axis.step * at - (size - 1) / 2)
         low = min(max(low, 0), pixels - size)
         cuts.append(slice(low, low + size))
-    return draw.photo(visible(codes[:, cuts[0], cuts[1]], levels), 96)
+    return draw.photo(to_pixels(codes[:, cuts[0], cuts[1]], levels), 96)
 
 
 def _levels(codes: np.ndarray) -> int:

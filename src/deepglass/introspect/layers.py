@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from deepglass.metrics.summaries import Histogram
 from deepglass.networks.network import Network, key_of
 from deepglass.nn.recurrent import Recurrent
-from deepglass.report.facts import Histogram, Layer
 
 BINS = 24
 DRAWN = 100_000  # weights of a layer that are counted for its histogram, spread over all

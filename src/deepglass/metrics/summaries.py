@@ -11,8 +11,6 @@ from PIL import Image
 
 from deepglass.metrics import ece
 from deepglass.metrics.calibration import apply_temperature
-from deepglass.report.facts import Histogram, TopValues
-from deepglass.report.output_facts import Bin, Figure, Reliability, Thresholds
 
 
 def histogram(values: np.ndarray, bins: int = 24) -> Histogram | None:

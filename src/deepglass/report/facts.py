@@ -13,15 +13,16 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 from deepglass.data.table import Note, Skipped
-from deepglass.doctor.slice_facts import Slices
 from deepglass.introspect.facts import Inside
+from deepglass.introspect.filters import Filters
 from deepglass.projection.facts import MapFacts
 from deepglass.report.agent_facts import AgentFacts
 from deepglass.report.gan_facts import Contest
-from deepglass.report.image_facts import Filters, Varied
+from deepglass.report.image_facts import Varied
 from deepglass.report.output_facts import OutputFacts
 from deepglass.report.pseudo_label_facts import Guessed
 from deepglass.report.sample_facts import Again, Samples
+from deepglass.report.slice_facts import Slices
 
 
 class Histogram(NamedTuple):

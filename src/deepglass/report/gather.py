@@ -18,17 +18,18 @@ from deepglass.doctor.base import Case
 from deepglass.doctor.findings import findings_of
 from deepglass.doctor.slices import cut_up
 from deepglass.doctor.weak_slice import weak_slice
+from deepglass.features._display import first_image
 from deepglass.features.base import Feature, Metric, Raw
-from deepglass.introspect.filters import looked_for
+from deepglass.introspect.filters import Filters, filters_of
 from deepglass.introspect.introspect import inside_of
-from deepglass.introspect.layers import trace
+from deepglass.introspect.layers import Layer, trace
 from deepglass.metrics import summaries as measure
 from deepglass.objectives.base import Objective
 from deepglass.prepare.columns import Taken
 from deepglass.prepare.prepare import Prepared
 from deepglass.projection.points import Tested
 from deepglass.projection.projection import AS_USUAL, Wish, looked_at, map_of
-from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, Facts, Finding, Layer, PlanFacts, Reproduce
+from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, Facts, Finding, PlanFacts, Reproduce
 from deepglass.report.facts_of.agents import agent_facts, played
 from deepglass.report.facts_of.augmentation import varied
 from deepglass.report.facts_of.explanations import reasons_told
@@ -36,10 +37,8 @@ from deepglass.report.facts_of.gan import contest_of, contested
 from deepglass.report.facts_of.language_model import written
 from deepglass.report.facts_of.outputs import answers_of, output_told
 from deepglass.report.facts_of.pseudo_labels import guessed
-from deepglass.report.facts_of.rows import picture_of
 from deepglass.report.facts_of.samples import drawn_again, samples_of
 from deepglass.report.facts_of.slice_tables import slices_told
-from deepglass.report.image_facts import Filters
 from deepglass.run.fit import change_of
 from deepglass.run.folder import Folder
 from deepglass.training.callbacks import total_loss
@@ -196,7 +195,7 @@ def _layers(objective: Objective, data: Dataset) -> tuple[Layer, ...]:
 
 def _filters(objective: Objective, prepared: Prepared, device: str) -> Filters | None:
     """What the network looks for in its first picture, in test rows, or in training rows where there are few."""
-    picture = picture_of(prepared)
+    picture = first_image(prepared.inputs)
     if picture is None:
         return None
     rows = prepared.rows("test")
@@ -209,4 +208,4 @@ def _filters(objective: Objective, prepared: Prepared, device: str) -> Filters |
     if named is not None:
         codes, names = data.truth[named.name].values.reshape(-1).astype(int), named.class_names
         labels = [names[c - 1] if 0 < c <= len(names) else "" for c in codes]
-    return looked_for(objective, objective.forward_pass, data, picture.name, labels)
+    return filters_of(objective, objective.forward_pass, data, picture.name, labels)

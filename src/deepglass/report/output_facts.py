@@ -11,11 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deepglass.explain.facts import Why
 from deepglass.features.base import Metric
+from deepglass.introspect.attention import DecoderAttention, EncoderAttention
 from deepglass.report.audio_facts import Heard
+from deepglass.report.explanation_facts import Why
 from deepglass.report.image_facts import Curves, Legend, Overlay, Redrawn, Verification
-from deepglass.report.text_facts import Looked, Read, Tagged, Wrote
+from deepglass.report.text_facts import Tagged, Wrote
 
 
 class Figure(NamedTuple):
@@ -191,8 +192,8 @@ class OutputFacts:
     redrawn: tuple[Redrawn, ...] = ()
     wrote: tuple[Wrote, ...] = ()
     tagged: tuple[Tagged, ...] = ()
-    looked: tuple[Looked, ...] = ()
-    read: tuple[Read, ...] = ()
+    looked: tuple[DecoderAttention, ...] = ()
+    read: tuple[EncoderAttention, ...] = ()
     heard: tuple[Heard, ...] = ()
     whys: tuple[Why, ...] = ()
 

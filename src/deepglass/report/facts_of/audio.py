@@ -16,9 +16,9 @@ from deepglass.features.base import Feature, take_raw
 from deepglass.features.number import Number
 from deepglass.features.text import Text
 from deepglass.formatting import short_figure
+from deepglass.introspect.rows import OutputRows, class_predictions
 from deepglass.mel import Frames, log_mel
 from deepglass.report.audio_facts import Heard
-from deepglass.report.facts_of.cases import Seen, classed
 
 WORST, TYPICAL = 8, 4  # of all outputs together
 SECONDS = 3.0  # of a sound that are kept
@@ -36,7 +36,7 @@ class _Told(NamedTuple):
     confidence: float | None = None
 
 
-def heard(feature: Feature, seen: Seen) -> tuple[Heard, ...]:
+def heard(feature: Feature, seen: OutputRows) -> tuple[Heard, ...]:
     """Some test rows of an output that is answered from sounds; none for other outputs."""
     sound = next((f for f in seen.prepared.inputs if isinstance(f, Audio)), None)
     told = _told(feature, seen) if sound is not None else {}
@@ -53,7 +53,7 @@ def heard(feature: Feature, seen: Seen) -> tuple[Heard, ...]:
     return tuple(card for card in made if card is not None)
 
 
-def _card(sound: Audio, seen: Seen, i: int, told: _Told, transcript: bool, typical: bool) -> Heard | None:
+def _card(sound: Audio, seen: OutputRows, i: int, told: _Told, transcript: bool, typical: bool) -> Heard | None:
     raw = take_raw(seen.prepared.table[sound.column], seen.rows[i : i + 1])
     samples = sound.encode(raw).values
     if not len(samples):
@@ -74,9 +74,9 @@ def _card(sound: Audio, seen: Seen, i: int, told: _Told, transcript: bool, typic
     )
 
 
-def _told(feature: Feature, seen: Seen) -> dict[int, _Told]:
+def _told(feature: Feature, seen: OutputRows) -> dict[int, _Told]:
     """Truth and answer of each known row, by its place among the test rows; none for kinds that words don't say."""
-    if rows := classed(feature, seen):
+    if rows := class_predictions(feature, seen):
         return {i: _Told(t, said, sure if said != t else 0.0, sure) for i, (t, said, sure) in rows.items()}
     if not isinstance(feature, Text | Number):
         return {}

@@ -12,12 +12,12 @@ from torch import Generator
 
 from deepglass.data.augment import Augment
 from deepglass.data.batches import Batch
+from deepglass.features._display import first_image, to_pixels
 from deepglass.features.base import take_raw
 from deepglass.features.boxes import Boxes
 from deepglass.features.image import Image
 from deepglass.features.mask import Mask
 from deepglass.prepare.prepare import Prepared
-from deepglass.report.facts_of.rows import picture_of, visible
 from deepglass.report.image_facts import Box, Drawn, Legend, Varied, Version
 from deepglass.training.augmentation import Varied as Change
 from deepglass.web import encode_image as draw
@@ -34,7 +34,7 @@ def varied(prepared: Prepared, change: object) -> Varied | None:
     Args:
         change: what a batch goes through in training, as `run.varying.change_for` gives it.
     """
-    picture = picture_of(prepared)
+    picture = first_image(prepared.inputs)
     if picture is None or not isinstance(change, Change) or picture.name not in change.changes:
         return None
     rows = _rows(prepared, picture)
@@ -63,7 +63,7 @@ def _rows(prepared: Prepared, picture: Image) -> np.ndarray:
 
 
 def _version(picture: Image, spatial: list[Mask | Boxes], batch: Batch, i: int) -> Version:
-    shown = visible(batch.inputs[picture.name].values[i].numpy(), picture.levels_ or 255)
+    shown = to_pixels(batch.inputs[picture.name].values[i].numpy(), picture.levels_ or 255)
     mask, boxes = None, []
     for feature in spatial:
         target = batch.targets[feature.name]

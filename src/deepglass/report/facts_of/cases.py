@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from deepglass.features._display import first_image, to_pixels
 from deepglass.features.base import Calibration, Column, Feature, PredictionArrays, take_raw
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepare import Prepared
-from deepglass.report.facts_of.rows import picture_of, visible
 from deepglass.web import encode_image as draw
 
 WORST, TYPICAL = 12, 6
@@ -101,7 +101,7 @@ def _apart(order: np.ndarray, count: int, gap: int) -> list[int]:
 
 def shown(seen: Seen, i: int, longest: int = draw.LONGEST) -> Picture | None:
     """The picture of the i-th test row, without its letterbox."""
-    feature = picture_of(seen.prepared)
+    feature = first_image(seen.prepared.inputs)
     if feature is None:
         return None
     raw = take_raw(seen.prepared.table[feature.column], seen.rows[i : i + 1])
@@ -112,5 +112,5 @@ def shown(seen: Seen, i: int, longest: int = draw.LONGEST) -> Picture | None:
     Y, X = codes.shape[-2:]
     top, left, height, width = (int(v) for v in column.letterbox[0, :4])
     part = (top / Y, left / X, max(height, 1) / Y, max(width, 1) / X)
-    pixels = visible(codes, feature.levels_ or 255)[top : top + max(height, 1), left : left + max(width, 1)]
+    pixels = to_pixels(codes, feature.levels_ or 255)[top : top + max(height, 1), left : left + max(width, 1)]
     return Picture(draw.photo(pixels, longest), draw.shown_size(pixels.shape[:2], longest), part)

@@ -11,14 +11,15 @@ import numpy as np
 
 from deepglass import metrics
 from deepglass.features.base import Calibration, Column, Feature, Metric, PredictionArrays, take_raw
+from deepglass.introspect.rows import OutputRows
 from deepglass.metrics import summaries as measure
+from deepglass.metrics.summaries import Figure
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepare import Prepared
-from deepglass.report.facts_of.cases import Seen
 from deepglass.report.facts_of.cells import beside, worst_of
 from deepglass.report.facts_of.kinds import facts_of
 from deepglass.report.facts_of.rows import mistake
-from deepglass.report.output_facts import Baseline, ClassFacts, Figure, Mistake, NumberFacts, OutputFacts
+from deepglass.report.output_facts import Baseline, ClassFacts, Mistake, NumberFacts, OutputFacts
 
 DRAWS = 100  # of the test rows, for intervals
 DRAW_SECONDS = 2.0  # an output; below a fifth of the draws intervals are left out
@@ -29,17 +30,17 @@ def answers_of(
     objective: Objective,
     best: Mapping[str, PredictionArrays],
     calibration: Mapping[str, Calibration],
-) -> list[tuple[Feature, Seen]]:
+) -> list[tuple[Feature, OutputRows]]:
     """Each output that was tested, with its answers to the test rows and their truth."""
     rows = prepared.rows("test")
     return [
-        (f, Seen(prepared, rows, best[f.name], _truth(f, prepared, rows), calibration.get(f.name, {}), objective))
+        (f, OutputRows(prepared, rows, best[f.name], _truth(f, prepared, rows), calibration.get(f.name, {}), objective))
         for f in prepared.outputs
         if f.name in best
     ]
 
 
-def output_told(feature: Feature, seen: Seen, figures: Mapping[str, Any]) -> OutputFacts:
+def output_told(feature: Feature, seen: OutputRows, figures: Mapping[str, Any]) -> OutputFacts:
     """An output's figures, what stands beside them, and rows that are worth a look."""
     prepared, rows, best, truth, calibration, _ = seen
     known = np.flatnonzero(truth.mask)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from deepglass.formatting import count, finite, number, percent
+from deepglass.metrics.summaries import Reliability
 from deepglass.report.charts.square import reliability
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, columns, each_output, meter, table
-from deepglass.report.output_facts import Reliability
 
 
 def panel(facts: Facts) -> Panel | None:

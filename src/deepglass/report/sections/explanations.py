@@ -5,8 +5,8 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Sequence
 
-from deepglass.explain.facts import NOTHING, Added, Asked, Near, Why
 from deepglass.formatting import confidence, count, finite, number, percent, short
+from deepglass.report.explanation_facts import NOTHING, Added, Asked, Near, Why
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, details, each_output, image, label, shorten, text
 from deepglass.report.output_facts import OutputFacts

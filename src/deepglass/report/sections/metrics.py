@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from deepglass.formatting import baseline_name, duration, figure, finite, higher_is_better, metric_name, plural
+from deepglass.metrics.summaries import Figure
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, capital, each_output, remarks, table, text
-from deepglass.report.output_facts import Baseline, Figure, OutputFacts
+from deepglass.report.output_facts import Baseline, OutputFacts
 
 _NO_CONTEST = ("coverage", "ece")  # a coverage is best at its level, and an answer that knows nothing is calibrated
 _ORDER = ("gradient_boosting", "linear", "constant")

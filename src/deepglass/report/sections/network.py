@@ -9,7 +9,9 @@ from itertools import groupby
 from typing import NamedTuple, TypeVar
 
 from deepglass.formatting import count, number, percent, plural
-from deepglass.report.facts import Facts, Histogram, Layer
+from deepglass.introspect.layers import Layer
+from deepglass.metrics.summaries import Histogram
+from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, details, label, meter, shorten, text
 
 T = TypeVar("T")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from deepglass.formatting import baseline_name, count, duration, figure, finite, metric_name, percent, plural, short
+from deepglass.metrics.summaries import Figure
 from deepglass.report.charts.intervals import Entry, compared
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, capital, columns, facts_list, label, text
-from deepglass.report.output_facts import Figure, OutputFacts
+from deepglass.report.output_facts import OutputFacts
 from deepglass.report.verdict import best_baseline, judge, main_figure
 
 _SIGNS = {"yes": "✓", "no": "✕", "even": "≈", "unknown": "?"}

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from deepglass.formatting import count, figure, finite, number
+from deepglass.metrics.summaries import Figure, Thresholds
 from deepglass.report.charts.curves import Line, Mark, curves
 from deepglass.report.charts.square import TALL, rates, roc
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, each_output, label
-from deepglass.report.output_facts import Figure, OutputFacts, Thresholds
+from deepglass.report.output_facts import OutputFacts
 
 
 def panel(facts: Facts) -> Panel | None:
