@@ -2,7 +2,7 @@
 
     python benchmarks/memory.py     # about 2 minutes on one thread
 
-Each cell reads `made:copy` at four lags and learns for the same number of steps. What comes out goes to
+Each cell reads `synthetic:copy` at four lags and learns for the same number of steps. What comes out goes to
 docs/memory.json and docs/memory.svg; docs/memory.md says what is seen.
 """
 
@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def load(lag: int) -> Data:
-    table = read(f"made:copy-{lag}")
+    table = read(f"synthetic:copy-{lag}")
     names = sorted(set(table["first"]))
     y = torch.tensor([names.index(name) for name in table["first"]])
     return Data(torch.from_numpy(np.asarray(table["sequence"])), y, torch.from_numpy(table.split == "test"))

@@ -43,7 +43,7 @@ from deepglass.run.warm_start import like_start, taken_over
 from deepglass.serve.queue import Queue
 from deepglass.spec.overrides import spec_of
 from deepglass.spec.spec import DataSpec, Spec
-from deepglass.training.callbacks import Listener
+from deepglass.training.callbacks import Callback
 
 
 def train(
@@ -52,7 +52,7 @@ def train(
     *,
     out: str | Path | None = None,
     force: bool = False,
-    listeners: Sequence[Listener] = (),
+    callbacks: Sequence[Callback] = (),
     baselines: bool = True,
     **settings: Any,
 ) -> Run:
@@ -77,15 +77,15 @@ def train(
     Folder.occupied(path, force)  # a folder that is taken is told before the data are read
     spec = mended(spec)
     if not is_many(spec):
-        return _train_one(spec, path, force, listeners, baselines, started)
+        return _train_one(spec, path, force, callbacks, baselines, started)
     first = fold_specs(spec)[0]
     fit.check(first, prepare(first, partial(taken_over, first)))
     folder = Folder.make(path, force)
     folder.store_spec(spec)
-    return _train_folds(spec, folder, listeners, baselines, started)
+    return _train_folds(spec, folder, callbacks, baselines, started)
 
 
-def resume(run: str | Path, source: Any = None, listeners: Sequence[Listener] = ()) -> Run:
+def resume(run: str | Path, source: Any = None, callbacks: Sequence[Callback] = ()) -> Run:
     """Go on with a run that was stopped, to the same bits as an unbroken one; a finished run is returned as it is.
 
     Args:
@@ -93,17 +93,17 @@ def resume(run: str | Path, source: Any = None, listeners: Sequence[Listener] = 
     """
     started = clock.perf_counter()
     folder = Folder.open(Path(run))
-    if folder.finished and folder.metrics()["reason"] != "interrupted":
+    if folder.finished and folder.metrics()["stop_reason"] != "interrupted":
         return Run(folder.path)
     spec = folder.spec()
     spec = spec_of(source, None, {}, spec) if source is not None else spec
     if is_many(spec):
-        return _train_folds(spec, folder, listeners, True, started)
+        return _train_folds(spec, folder, callbacks, True, started)
     log = LogFile()
     log.open(folder.path / "log.txt")
     with log.errors():
         prepared = stored(folder, spec)
-        trained = fit.resume(spec, prepared, folder, folder.plan(), [*listeners, log], started)
+        trained = fit.resume(spec, prepared, folder, folder.plan(), [*callbacks, log], started)
         _finish(folder, prepared, trained, log, started)
     return Run(folder.path)
 
@@ -321,16 +321,16 @@ def new(
 
 
 def _train_one(
-    spec: Spec, path: Path, force: bool, listeners: Sequence[Listener], baselines: bool, started: float
+    spec: Spec, path: Path, force: bool, callbacks: Sequence[Callback], baselines: bool, started: float
 ) -> Run:
     spec = like_start(spec, path)
     prepared = prepare(spec, partial(taken_over, spec))
     spec = fit.settle(spec, prepared.inputs, prepared.outputs, len(prepared.rows("train")))
     fit.check(spec, prepared)
     log = LogFile()
-    listeners = [*listeners, log]
-    for listener in listeners:
-        listener.prepared(prepared)
+    callbacks = [*callbacks, log]
+    for callback in callbacks:
+        callback.on_data_ready(prepared)
     labels = None if spec.data.label_corrections is None else Path(spec.data.label_corrections).read_bytes()
     folder = Folder.make(path, force)
     log.open(folder.path / "log.txt")
@@ -339,9 +339,9 @@ def _train_one(
             folder.store_labels(labels)
         findings = found.before_training(spec, prepared)
         found.store(folder, findings)
-        for listener in listeners:
-            listener.examined(findings)
-        trained = fit.train(spec, prepared, folder, listeners, started)
+        for callback in callbacks:
+            callback.on_findings(findings)
+        trained = fit.train(spec, prepared, folder, callbacks, started)
         _finish(folder, prepared, trained, log, started, baselines)
     return Run(path)
 
@@ -356,7 +356,7 @@ def _finish(
     log.line(f"run: {folder.path}")
 
 
-def _train_folds(spec: Spec, folder: Folder, listeners: Sequence[Listener], baselines: bool, started: float) -> Run:
+def _train_folds(spec: Spec, folder: Folder, callbacks: Sequence[Callback], baselines: bool, started: float) -> Run:
     """A run a fold; one that is finished stays as it is, one that was stopped goes on."""
     specs = fold_specs(spec)
     log = LogFile()
@@ -364,13 +364,13 @@ def _train_folds(spec: Spec, folder: Folder, listeners: Sequence[Listener], base
     for i, fold in enumerate(specs):
         path = folder.path / f"fold-{i}"
         log.line(f"fold {i + 1} of {len(specs)}: {path}")
-        for listener in listeners:
-            listener.fold(i, len(specs))
+        for callback in callbacks:
+            callback.on_fold_start(i, len(specs))
         if (path / "spec.yaml").exists():
-            run = resume(path, None if isinstance(fold.data.source, str) else fold.data.source, listeners)
+            run = resume(path, None if isinstance(fold.data.source, str) else fold.data.source, callbacks)
         else:
-            run = _train_one(fold, path, False, listeners, baselines, clock.perf_counter())
-        if run.metrics["reason"] == "interrupted":
+            run = _train_one(fold, path, False, callbacks, baselines, clock.perf_counter())
+        if run.metrics["stop_reason"] == "interrupted":
             raise KeyboardInterrupt
     summarise(folder, started)
     return Run(folder.path)

@@ -21,8 +21,8 @@ from deepglass.networks.network import Network
 from deepglass.nn.tokens import Field
 from deepglass.nn.warp import Warp
 from deepglass.prepare.columns import settle
-from deepglass.spec.spec import Spec, TrainingSpec
-from deepglass.training.augmentation import change_for
+from deepglass.spec.spec import Spec, TrainingSettings
+from deepglass.training.augmentation import augmentation_for
 
 SIDES = ("left", "top", "right", "bottom")
 BOX = pl.List(pl.Struct({"label": pl.String, **dict.fromkeys(SIDES, pl.Float64)}))
@@ -197,9 +197,9 @@ def test_pictures_are_larger_where_boxes_are_asked_for() -> None:
 
 def test_pictures_with_boxes_are_cropped_and_never_repeat_their_border() -> None:
     picture = Image(name="image").fit([scenes(4).columns["image"]])
-    change = change_for(TrainingSpec(), TrainingDefaults(augment=True), [picture], [_fitted()], epochs=50)
+    change = augmentation_for(TrainingSettings(), TrainingDefaults(augment=True), [picture], [_fitted()], epochs=50)
     assert change is not None
     augment = change.changes["image"]
     assert augment.crop > 0
     assert augment.flip
-    assert augment.shift == augment.rotate == augment.erase == 0
+    assert augment.shift == augment.rotate == augment.random_erasing == 0

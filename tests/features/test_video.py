@@ -122,8 +122,8 @@ def test_moving_digits_are_made_the_same_each_time() -> None:
     across = [np.ptp(np.flatnonzero(bright[row].any(0))) for row in right]
     down = [np.ptp(np.flatnonzero(bright[row].any(1))) for row in right]
     assert np.mean(across) > np.mean(down) + 6
-    with pytest.raises(SourceError, match=r"unknown-name.*made:moving_digit: .*did you mean 'moving_digits'\?"):
-        read("made:moving_digit")
+    with pytest.raises(SourceError, match=r"unknown-name.*synthetic:moving_digit: .*did you mean 'moving_digits'\?"):
+        read("synthetic:moving_digit")
 
 
 def test_a_network_tells_where_things_move(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from deepglass.features.audio import Audio
 from deepglass.mel import log_mel
-from deepglass.nn.audio import AudioEncoder, SoundAugment
+from deepglass.nn.audio import AudioAugment, AudioEncoder
 from deepglass.nn.tokens import Field, pool
 
 RATE, LENGTHS = 8_000, (4_000, 2_345, 90, 0)  # the last but one is shorter than a window, the last is missing
@@ -72,16 +72,16 @@ def test_samples_feel_what_the_tokens_want(sound: Audio) -> None:
     assert waves.grad[0].abs().sum() > 0
 
 
-ALL = SoundAugment(speed=0.2, shift=0.2, gain=6, noise=0.1, pitch=0.2, time_mask=0.2, frequency_mask=0.2)
+ALL = AudioAugment(speed=0.2, shift=0.2, gain=6, noise=0.1, pitch=0.2, time_mask=0.2, frequency_mask=0.2)
 
 
 def test_nothing_asked_changes_nothing() -> None:
     field = batch()
-    waves, mask = SoundAugment().waves(field.values.float(), field.mask)
+    waves, mask = AudioAugment().waves(field.values.float(), field.mask)
     assert torch.equal(waves, field.values.float())
     assert torch.equal(mask, field.mask)
     x = torch.randn(4, 20, 8)
-    assert torch.equal(SoundAugment().bands(x, torch.tensor([20, 10, 1, 1])), x)
+    assert torch.equal(AudioAugment().bands(x, torch.tensor([20, 10, 1, 1])), x)
 
 
 def test_changes_stay_within_the_row(sound: Audio) -> None:
@@ -95,14 +95,14 @@ def test_changes_stay_within_the_row(sound: Audio) -> None:
         assert ((ratio > 1 / 1.21) & (ratio < 1.21 + 0.2)).all()
     encoder = sound.encoder(16).train()
     assert isinstance(encoder, AudioEncoder)
-    encoder.vary = ALL
+    encoder.augmentation = ALL
     assert encoder(field).values.isfinite().all()
 
 
 def test_speed_raises_the_pitch_and_shortens_the_sound() -> None:
     torch.manual_seed(1)
     tone = torch.sin(2 * torch.pi * 1_000 * torch.arange(4_000) / RATE).repeat(8, 1)
-    waves, mask = SoundAugment(speed=0.3).waves(tone, torch.ones_like(tone, dtype=torch.bool))
+    waves, mask = AudioAugment(speed=0.3).waves(tone, torch.ones_like(tone, dtype=torch.bool))
     lengths = mask.sum(1)
     assert lengths.min() < 3_700 < 4_300 < lengths.max()
     for wave, length in zip(waves, lengths.tolist(), strict=True):
@@ -114,8 +114,8 @@ def test_masks_take_at_most_their_share() -> None:
     torch.manual_seed(0)
     x = torch.ones(64, 40, 30)
     lengths = torch.full((64,), 40)
-    times = (SoundAugment(time_mask=0.5).bands(x, lengths) == 0).all(2).sum(1)
-    bands = (SoundAugment(frequency_mask=0.4).bands(x, lengths) == 0).all(1).sum(1)
+    times = (AudioAugment(time_mask=0.5).bands(x, lengths) == 0).all(2).sum(1)
+    bands = (AudioAugment(frequency_mask=0.4).bands(x, lengths) == 0).all(1).sum(1)
     assert 10 < times.max() <= 20
     assert 6 < bands.max() <= 12
 
@@ -132,7 +132,7 @@ def test_the_same_seed_gives_the_same_changes() -> None:
 @pytest.mark.parametrize("setting", [{"speed": -0.1}, {"noise": 2.0}, {"time_mask": 1.0}])
 def test_numbers_outside_their_range_are_refused(setting: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(setting))} must be from 0"):
-        SoundAugment(**setting)
+        AudioAugment(**setting)
 
 
 def test_rising_and_falling_tones_are_learned_with_changes(sound: Audio) -> None:
@@ -142,7 +142,7 @@ def test_rising_and_falling_tones_are_learned_with_changes(sound: Audio) -> None
     waves = chirps(256, rising, seed=1)
     field = Field(waves, torch.ones_like(waves, dtype=torch.bool))
     encoder, head = sound.encoder(16).train(), torch.nn.Linear(16, 1)
-    encoder.vary = SoundAugment(speed=0.1, gain=6, noise=0.1, pitch=0.1, frequency_mask=0.1)
+    encoder.augmentation = AudioAugment(speed=0.1, gain=6, noise=0.1, pitch=0.1, frequency_mask=0.1)
     optimizer = torch.optim.AdamW([*encoder.parameters(), *head.parameters()], 0.003)
     for step in range(40):
         rows = torch.arange(32) + 32 * (step % 6)

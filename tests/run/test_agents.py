@@ -102,7 +102,7 @@ class _Killer:
     def __init__(self, step: int) -> None:
         self.step = step
 
-    def evaluated(self, record: Any) -> None:
+    def on_evaluation_end(self, record: Any) -> None:
         if record.step >= self.step:
             raise _Killed
 
@@ -115,7 +115,7 @@ def test_a_killed_agent_goes_on_to_the_same_weights(kind: str, tmp_path: Path) -
     settings: dict[str, Any] = {"steps": 6, "training": {"batch_size": 64}}
     whole = _train(tmp_path / "whole", SMALL[kind], **settings)
     with pytest.raises(_Killed):
-        _train(tmp_path / "killed", SMALL[kind], listeners=[_Killer(4)], **settings)
+        _train(tmp_path / "killed", SMALL[kind], callbacks=[_Killer(4)], **settings)
     gone_on = deepglass.resume(tmp_path / "killed")
     ends = [run.folder.checkpoints.load() for run in (whole, gone_on)]
     assert ends[0] is not None
@@ -125,8 +125,8 @@ def test_a_killed_agent_goes_on_to_the_same_weights(kind: str, tmp_path: Path) -
         assert torch.equal(tensor, ends[1].tensors[name]), name
     assert gone_on.metrics["weights_sha256"] == whole.metrics["weights_sha256"]
     assert gone_on.metrics["test"] == whole.metrics["test"]
-    assert any(n.startswith("stream.") for n in ends[0].tensors) == (kind == "dqn"), "the memory is part of the place"
-    assert not any(n.startswith("stream.") for n in whole.folder.weights())
+    assert any(n.startswith("loader.") for n in ends[0].tensors) == (kind == "dqn"), "the memory is part of the place"
+    assert not any(n.startswith("loader.") for n in whole.folder.weights())
 
 
 def test_worlds_come_back_by_their_actions() -> None:
@@ -137,7 +137,7 @@ def test_worlds_come_back_by_their_actions() -> None:
     for _ in range(60):
         one.step(random.integers(0, 2, 3))
     assert max(one.episodes) > 0
-    other.go_to(one.place())
+    other.load_state_dict(one.state_dict())
     np.testing.assert_array_equal(one.observations, other.observations)
     actions = random.integers(0, 2, (50, 3))
     for action in actions:

@@ -40,7 +40,7 @@ def _clusters(rows: int = 1500) -> pl.DataFrame:
 def ring(tmp_path_factory: pytest.TempPathFactory) -> deepglass.Run:
     folder = tmp_path_factory.mktemp("ring")
     settings = {"steps": STEPS, "threads": 1}
-    return deepglass.train("made:ring", objective="gan", training=settings, out=folder / "run", baselines=False)
+    return deepglass.train("synthetic:ring", objective="gan", training=settings, out=folder / "run", baselines=False)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,9 @@ def test_a_collapse_is_told(tmp_path: Path) -> None:
     """Without the penalties, at far too high a rate, the generator draws the same point over and over."""
     settings = {"steps": 60, "threads": 1, "learning_rate": 0.05}
     objective = {"name": "gan", "gradient_penalty": 0.0}
-    run = deepglass.train("made:ring", objective=objective, training=settings, out=tmp_path / "run", baselines=False)
+    run = deepglass.train(
+        "synthetic:ring", objective=objective, training=settings, out=tmp_path / "run", baselines=False
+    )
     assert run.metrics["valid"]["gan"]["diversity"] < 0.5
     assert any(note.startswith("collapse: drawn rows lie") for note in run.metrics["notes"])
     assert any("collapse" in record["event"] for record in run.history)
@@ -178,7 +180,7 @@ def test_what_does_not_fit_is_refused(target: str | None, objective: dict, expec
 
 def test_killed_run_ends_the_same(tmp_path: Path) -> None:
     words = [
-        sys.executable, "-m", "deepglass", "train", "made:moons", "--steps", "60", "--no-baselines",
+        sys.executable, "-m", "deepglass", "train", "synthetic:moons", "--steps", "60", "--no-baselines",
         "objective.name=gan", "training.threads=1", "training.batch_size=64",
     ]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -137,14 +137,14 @@ def test_a_stopped_run_goes_on_to_the_same_weights(what: str, tmp_path: Path, bo
         def __getattr__(self, name):
             return lambda *told: None
 
-        def stepped(self, step, plan, loss):
+        def on_step_end(self, step, plan, loss):
             if step >= 10:
                 raise KeyboardInterrupt
 
     training = {"training": {"threads": 1, "steps": 20, "batch_size": 8}, "baselines": False}
     whole = deepglass.train(source, out=tmp_path / "whole", **settings, **training)
     with pytest.raises(KeyboardInterrupt):
-        deepglass.train(source, out=tmp_path / "broken", listeners=[Stop()], **settings, **training)
+        deepglass.train(source, out=tmp_path / "broken", callbacks=[Stop()], **settings, **training)
     again = deepglass.resume(tmp_path / "broken")
     assert again.metrics["weights_sha256"] == whole.metrics["weights_sha256"]
 

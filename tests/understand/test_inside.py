@@ -29,7 +29,7 @@ from deepglass.run.callbacks.diagnostics import names_of
 from deepglass.run.callbacks.planes import SIDE
 from deepglass.run.callbacks.unit_activity import Activity
 from deepglass.run.reload import stored
-from deepglass.training.callbacks import Listener
+from deepglass.training.callbacks import Callback
 from deepglass.training.plan import Plan
 
 SMALL = {"trunk": "mlp", "width": 24, "ensemble_size": 1, "dropout": 0.0}
@@ -55,7 +55,7 @@ def _train(
     training: dict | None = None,
     steps: int = 40,
     source: object = None,
-    listeners: tuple[Listener, ...] = (),
+    callbacks: tuple[Callback, ...] = (),
 ) -> dg.Run:
     return dg.train(
         _rings().drop("colour") if source is None else source,
@@ -66,12 +66,12 @@ def _train(
         network=network if "trunk" in network else {**SMALL, **network},
         training=training or {},
         seed=1,
-        listeners=list(listeners),
+        callbacks=list(callbacks),
     )
 
 
 def _said(run: dg.Run, kind: str) -> list[str]:
-    return [s for s in run.metrics["health"] if f"({kind}" in s]
+    return [s for s in run.metrics["diagnostics"] if f"({kind}" in s]
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> dg.Run:
 
 
 def test_a_healthy_network_raises_no_alarm(healthy: dg.Run) -> None:
-    assert healthy.metrics["health"] == []
+    assert healthy.metrics["diagnostics"] == []
     assert healthy.metrics["test"]["where"]["accuracy"] > 0.8  # it is healthy indeed
 
 
@@ -94,7 +94,7 @@ def test_a_huge_rate_kills_relus_and_the_rate_that_is_named_does_not(tmp_path: P
     assert "layer 2 (trunk.body.4)" in said
     assert "training.learning_rate=0.004 (it is 2)" in said
     assert "activation" not in said  # at such a rate, another activation would not help
-    assert _train(tmp_path / "cured", network, {"learning_rate": 0.004}).metrics["health"] == []
+    assert _train(tmp_path / "cured", network, {"learning_rate": 0.004}).metrics["diagnostics"] == []
 
 
 def test_large_steps_saturate_tanh_and_the_rate_that_is_named_does_not(tmp_path: Path) -> None:
@@ -102,14 +102,14 @@ def test_large_steps_saturate_tanh_and_the_rate_that_is_named_does_not(tmp_path:
     said = _said(_train(tmp_path / "ill", network, {"learning_rate": 2.0}), "saturated")
     assert said[0].startswith("layer 1 (trunk.body.0)")
     rate = float(re.search(r"learning_rate=([\d.]+)", said[0])[1])  # type: ignore[index]
-    assert _train(tmp_path / "cured", network, {"learning_rate": rate}).metrics["health"] == []
+    assert _train(tmp_path / "cured", network, {"learning_rate": rate}).metrics["diagnostics"] == []
 
 
 def test_gradients_vanish_in_a_deep_sigmoid_network_and_not_with_relu(tmp_path: Path) -> None:
     (said,) = _said(_train(tmp_path / "ill", {"depth": 10, "activation": "sigmoid"}), "vanishing")
     assert said.startswith("layer 1 (trunk.body.0)")
     assert "network.activation=relu" in said
-    assert _train(tmp_path / "cured", {"depth": 10, "activation": "relu"}).metrics["health"] == []
+    assert _train(tmp_path / "cured", {"depth": 10, "activation": "relu"}).metrics["diagnostics"] == []
 
 
 def test_gradients_explode_over_time_without_a_clip_and_not_with_it(tmp_path: Path) -> None:
@@ -123,14 +123,14 @@ def test_gradients_explode_over_time_without_a_clip_and_not_with_it(tmp_path: Pa
 
 
 def test_gates_are_watched_and_each_direction_has_its_name(tmp_path: Path) -> None:
-    class Heard(Listener):
+    class Heard(Callback):
         told: list[str] = []
 
-        def ailing(self, text: str, step: int) -> None:
+        def on_diagnostic(self, text: str, step: int) -> None:
             self.told.append(text)
 
     network = {"trunk": "lstm", "width": 8}
-    run = _train(tmp_path / "run", network, {"learning_rate": 2.0}, source=_waves(60, 20), listeners=(Heard(),))
+    run = _train(tmp_path / "run", network, {"learning_rate": 2.0}, source=_waves(60, 20), callbacks=(Heard(),))
     said = _said(run, "saturated")
     assert any(s.startswith("recurrent layer 1, backwards (trunk.recurrent.layers.0.1)") for s in said)
     assert len({t.partition(":")[0] for t in Heard.told if "saturated" in t}) == sum(
@@ -330,7 +330,7 @@ def test_a_class_would_like_to_see_its_own_pictures(tmp_path: Path) -> None:
     assert "What it would like to see" in html
     assert "made for left" in html
     assert "map 1" in html
-    assert json.loads((run.path / "metrics.json").read_text())["health"] == []
+    assert json.loads((run.path / "metrics.json").read_text())["diagnostics"] == []
 
 
 # -- the network as a drawing ----------------------------------------------------------------------------------------

@@ -194,7 +194,7 @@ def contest(folder: Path) -> Made:
 
 def half_labelled(folder: Path) -> Made:
     frame = table(folder).source.select("size", "place", "said", "sold")
-    return Made(frame, {"target": "sold", "objective": "pseudo_label", "data": {"keep_labels": 60}})
+    return Made(frame, {"target": "sold", "objective": "pseudo_label", "data": {"num_labels": 60}})
 
 
 def agent(folder: Path) -> Made:

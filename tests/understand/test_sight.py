@@ -44,7 +44,7 @@ from deepglass.report.image_facts import (
     Verification,
     Version,
 )
-from deepglass.training.augmentation import Varied as Change
+from deepglass.training.augmentation import Augmentation as Change
 from deepglass.web import encode_image as draw
 from deepglass.web.palette import colour
 

@@ -119,7 +119,7 @@ def train(
     chosen |= {"objective.name": objective} if objective else {}
     chosen |= {"network.trunk": network} if network else {}
     bar = deepglass.show.Bar()
-    run = deepglass.train(source, target, out=out, force=force, baselines=baselines, listeners=[bar], **chosen)
+    run = deepglass.train(source, target, out=out, force=force, baselines=baselines, callbacks=[bar], **chosen)
     _finish(run, as_json)
 
 
@@ -127,10 +127,10 @@ def train(
 def resume(run: RunArgument, as_json: Json = False) -> None:
     """Go on with a stopped run, to the same bits as an unbroken one."""
     before = run / "metrics.json"
-    finished = before.exists() and json.loads(before.read_text()).get("reason") != "interrupted"
+    finished = before.exists() and json.loads(before.read_text()).get("stop_reason") != "interrupted"
     if finished:
         print(f"{run} is finished; there is nothing to resume", file=sys.stderr)
-    _finish(deepglass.resume(run, listeners=[] if finished else [deepglass.show.Bar()]), as_json)
+    _finish(deepglass.resume(run, callbacks=[] if finished else [deepglass.show.Bar()]), as_json)
 
 
 @app.command()

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from deepglass.data.batches import Batch, Change, Dataset, Stream
-from deepglass.data.views import Pools, Viewed
+from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader
+from deepglass.data.views import MultiViewLoader, TwoPoolLoader
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature, Prediction
 from deepglass.networks.network import Network
@@ -114,15 +114,17 @@ class SemiSupervised(Supervised):
         """So many that an epoch shows each unlabelled row once."""
         return max(1, round(len(self.pools(train)[1]) * (1 + 1 / self.unlabelled_ratio)))
 
-    def stream(self, source: Dataset, batch_size: int, seed: int, change: Change | None = None) -> Stream:
+    def make_loader(
+        self, source: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None
+    ) -> Loader:
         labelled, unlabelled = self.pools(source)
         first = max(1, round(batch_size / (1 + self.unlabelled_ratio)), min(LEAST, batch_size // 2))
         first = min(first, len(labelled))
         rest = min(max(1, batch_size - first), len(unlabelled))
-        pools = Pools(source, (labelled, unlabelled), (first, rest), seed)
-        return Viewed(pools, seed, self.views(change))
+        pools = TwoPoolLoader(source, (labelled, unlabelled), (first, rest), seed)
+        return MultiViewLoader(pools, seed, self.views(transform))
 
-    def views(self, change: Change | None) -> tuple[Change | None, Change | None]:
+    def views(self, transform: BatchTransform | None) -> tuple[BatchTransform | None, BatchTransform | None]:
         """How a batch's rows are seen, and how its unlabelled rows are seen beside that."""
         raise NotImplementedError
 
@@ -182,7 +184,7 @@ def nothing_to_guess(objective: str, rows: int) -> SpecError:
     return SpecError(
         "bad-value",
         f"objective: {objective} learns from rows without an answer, and all {rows:,} training rows have one; add some "
-        "with data.unlabelled, hide answers with data.keep_labels, or take objective=supervised",
+        "with data.unlabelled, hide answers with data.num_labels, or take objective=supervised",
     )
 
 

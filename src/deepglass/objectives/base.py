@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from deepglass.data.batches import Batch, Change, Dataset, Shuffled, Stream
+from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader, ShuffledLoader
 from deepglass.data.environments import Environment
 from deepglass.features.base import Feature, Metric, Prediction, PredictionArrays
 from deepglass.hyperparameters import TrainingDefaults
@@ -157,9 +157,11 @@ class Objective(nn.Module, ABC):
         """For an objective of one loss: that loss, pure."""
         raise NotImplementedError
 
-    def stream(self, source: Dataset, batch_size: int, seed: int, change: Change | None = None) -> Stream:
+    def make_loader(
+        self, source: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None
+    ) -> Loader:
         """The batches to learn from: shuffled rows, unless the objective makes its own experience."""
-        return Shuffled(source, batch_size, seed, change)
+        return ShuffledLoader(source, batch_size, seed, transform)
 
     @abstractmethod
     def evaluate(self, data: Dataset, batch_size: int, search: bool = True) -> Evaluation:

@@ -17,8 +17,8 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from deepglass.data.batches import Batch, Change, Dataset, Shuffled, Stream
-from deepglass.data.views import CHANGEABLE, Viewed, strong_view
+from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader, ShuffledLoader
+from deepglass.data.views import AUGMENTABLE, MultiViewLoader, strong_augmentation
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature, Metric
 from deepglass.hyperparameters import TrainingDefaults
@@ -65,12 +65,12 @@ class Contrastive(Representation):
         self.difference, self.projection_dim, self.crop = losses[loss], projection_dim, crop
 
     def make(self, inputs: Sequence[Feature], make_network: MakeNetwork) -> int:
-        self.view = strong_view(inputs, crop=self.crop)
-        if not self.view.changes_anything:
+        self.view = strong_augmentation(inputs, crop=self.crop)
+        if self.view.is_identity:
             came = ", ".join(f"{f.name} ({f.kind})" for f in inputs[:6])
             raise SpecError(
                 "bad-value",
-                f"objective: contrastive needs inputs that can be changed and still be known: {CHANGEABLE}; the "
+                f"objective: contrastive needs inputs that can be changed and still be known: {AUGMENTABLE}; the "
                 f"inputs are {came}; take objective=autoencoder",
             )
         self.network = make_network(inputs, [], defaults=SINGLE)
@@ -89,10 +89,12 @@ class Contrastive(Representation):
     def parameter_groups(self) -> Mapping[str, nn.Module]:
         return {"network": nn.ModuleList([self.network, self.projector])}
 
-    def stream(self, source: Dataset, batch_size: int, seed: int, change: Change | None = None) -> Stream:
+    def make_loader(
+        self, source: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None
+    ) -> Loader:
         """Each row in two views: what was asked for in `training.augment`, or changes that are strong."""
-        view = change or self.view
-        return Viewed(Shuffled(source, batch_size, seed), seed, (view, view))
+        view = transform or self.view
+        return MultiViewLoader(ShuffledLoader(source, batch_size, seed), seed, (view, view))
 
     def loss(self, batch: Batch) -> Loss:
         both = [self._project(batch), self._project(replace(batch, inputs=batch.views[0]))]

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from deepglass.config import check_ranges
-from deepglass.data.batches import Batch, Change, Dataset, Stream
+from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader
 from deepglass.data.environments import Environment, Environments
 from deepglass.data.experience import Replay, Replayed, worlds_seed
 from deepglass.errors import SpecError
@@ -113,7 +113,9 @@ class Dqn(Agent):
         usual = super().training_defaults(defaults)
         return replace(usual, learning_rate=5e-4, batch_size=128, schedule="linear", epochs=64, clip=10.0)
 
-    def stream(self, source: Dataset, batch_size: int, seed: int, change: Change | None = None) -> Stream:
+    def make_loader(
+        self, source: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None
+    ) -> Loader:
         worlds = Environments(self.world, self.num_envs, worlds_seed(seed))
         return Replay(
             worlds,

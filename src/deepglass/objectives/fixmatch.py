@@ -14,8 +14,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from deepglass.data.batches import Batch, Change, Dataset
-from deepglass.data.views import CHANGEABLE, strong_view, weak_view
+from deepglass.data.batches import Batch, BatchTransform, Dataset
+from deepglass.data.views import AUGMENTABLE, strong_augmentation, weak_augmentation
 from deepglass.errors import SpecError
 from deepglass.features.base import CLASSIFICATION_KINDS, Feature, Prediction
 from deepglass.networks.network import key_of
@@ -54,12 +54,12 @@ class FixMatch(SemiSupervised):
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
         super().build(inputs, outputs, make_network)
         classes = [name for f in self.guessable.values() for name in f.class_names]
-        self.weak, self.strong = weak_view(inputs, classes), strong_view(inputs, classes)
-        if not self.strong.changes_anything:
+        self.weak, self.strong = weak_augmentation(inputs, classes), strong_augmentation(inputs, classes)
+        if self.strong.is_identity:
             came = ", ".join(f"{f.name} ({f.kind})" for f in inputs[:6])
             raise SpecError(
                 "bad-value",
-                f"objective: fixmatch needs inputs that can be changed and still be known: {CHANGEABLE}; the inputs "
+                f"objective: fixmatch needs inputs that can be changed and still be known: {AUGMENTABLE}; the inputs "
                 f"are {came}; take objective=pseudo_label",
             )
         self.sureness = nn.ModuleDict(
@@ -71,8 +71,8 @@ class FixMatch(SemiSupervised):
         for name, feature in self.guessable.items():
             self._sureness(name).wanted.copy_(shares(train, feature))
 
-    def views(self, change: Change | None) -> tuple[Change | None, Change | None]:
-        return change or self.weak, self.strong
+    def views(self, transform: BatchTransform | None) -> tuple[BatchTransform | None, BatchTransform | None]:
+        return transform or self.weak, self.strong
 
     def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
         first, weak = unlabelled_part(batch)

@@ -16,7 +16,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from deepglass.data.batches import Batch, Change, Dataset, Place, Stream, mix_seeds
+from deepglass.data.batches import Batch, BatchTransform, Cursor, Dataset, Loader, mix_seeds
 from deepglass.errors import SourceError, SpecError
 from deepglass.features._tokenizers import END, UNKNOWN
 from deepglass.features.base import Feature, Metric
@@ -94,8 +94,10 @@ class NextToken(Objective):
     def examples_per_epoch(self, train: Dataset) -> int:
         return max(len(train.inputs[self.feature.name].values) // self.context_length, 1)
 
-    def stream(self, source: Dataset, batch_size: int, seed: int, change: Change | None = None) -> Stream:
-        return Windows(source, self.feature.name, self.context_length, batch_size, seed)
+    def make_loader(
+        self, source: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None
+    ) -> Loader:
+        return WindowLoader(source, self.feature.name, self.context_length, batch_size, seed)
 
     def loss(self, batch: Batch) -> Loss:
         target = batch.targets[self.feature.name].values.long()
@@ -186,7 +188,7 @@ class NextToken(Objective):
         raise SpecError("bad-value", "this run goes on with texts, it answers nothing: use deepglass generate")
 
 
-class Windows(Stream):
+class WindowLoader(Loader):
     """Pieces of one long text, in a new order each epoch and beginning elsewhere.
 
     Args:
@@ -201,25 +203,25 @@ class Windows(Stream):
         self.count = max((len(self.tokens) - 1) // self.length, 1)
         self.batch_size = min(batch_size, self.count)
         self.batches_per_epoch = self.count // self.batch_size
-        self._place = Place(0, 0)
+        self._cursor = Cursor(0, 0)
         self._starts = self._shuffled(0)
 
     def next(self) -> Batch:
-        epoch, position = self._place
+        epoch, position = self._cursor
         starts = self._starts[position * self.batch_size : (position + 1) * self.batch_size]
         inputs, targets, present = _windows(self.tokens, starts, self.length)
         last = position + 1 == self.batches_per_epoch
-        self._place = Place(epoch + 1, 0) if last else Place(epoch, position + 1)
+        self._cursor = Cursor(epoch + 1, 0) if last else Cursor(epoch, position + 1)
         if last:
             self._starts = self._shuffled(epoch + 1)
         return Batch({self.name: Field(inputs, present)}, {self.name: Field(targets, present)}, starts)
 
-    def place(self) -> dict[str, int]:
-        return self._place._asdict()
+    def state_dict(self) -> dict[str, int]:
+        return self._cursor._asdict()
 
-    def go_to(self, place: Mapping[str, Any]) -> None:
-        self._place = Place(place["epoch"], place["position"])
-        self._starts = self._shuffled(self._place.epoch)
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._cursor = Cursor(state["epoch"], state["position"])
+        self._starts = self._shuffled(self._cursor.epoch)
 
     def _shuffled(self, epoch: int) -> Tensor:
         """Where the pieces of an epoch begin; the first one anywhere within a piece's length."""

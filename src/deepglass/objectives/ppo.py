@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from deepglass.config import check_ranges
-from deepglass.data.batches import Batch, Change, Dataset, Stream
+from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader
 from deepglass.data.environments import Environments
 from deepglass.data.experience import Rollout, Rollouts, worlds_seed
 from deepglass.features.base import Feature
@@ -106,7 +106,9 @@ class Ppo(Agent):
             super().training_defaults(defaults), learning_rate=1e-3, batch_size=2048, schedule="linear", epochs=10
         )
 
-    def stream(self, source: Dataset, batch_size: int, seed: int, change: Change | None = None) -> Stream:
+    def make_loader(
+        self, source: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None
+    ) -> Loader:
         worlds = Environments(self.world, self.num_envs, worlds_seed(seed))
         steps = max(batch_size // self.num_envs, 1)
         return Rollouts(worlds, self, steps, max(self.examples_per_epoch(source) // batch_size, 1))

@@ -13,7 +13,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from deepglass.data.batches import Batch, Change
+from deepglass.data.batches import Batch, BatchTransform
 from deepglass.features.base import CLASSIFICATION_KINDS, Feature, Prediction
 from deepglass.networks.network import key_of
 from deepglass.objectives._semi import Guess, SemiSupervised, probabilities
@@ -57,8 +57,8 @@ class PseudoLabel(SemiSupervised):
         classed = {n: f for n, f in self.guessable.items() if f.has_classes}
         self.curricula = nn.ModuleDict({key_of(n, "of_"): _Curriculum(len(f.class_names)) for n, f in classed.items()})
 
-    def views(self, change: Change | None) -> tuple[Change | None, Change | None]:
-        return change, None
+    def views(self, transform: BatchTransform | None) -> tuple[BatchTransform | None, BatchTransform | None]:
+        return transform, None
 
     def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
         with torch.no_grad():

@@ -85,7 +85,7 @@ class Supervised(Objective):
             total, count = loss_sums(answer, target, members)
         else:
             own = loss_sums(answer, target, members, mix.weight)
-            other = loss_sums(answer, target.take(mix.partner), members, 1 - mix.weight)
+            other = loss_sums(answer, target.take(mix.permutation), members, 1 - mix.weight)
             total, count = own[0] + other[0], own[1] + other[1]
         return total / count.clamp_min(1)
 

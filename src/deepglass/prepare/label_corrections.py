@@ -180,7 +180,7 @@ def labels_for(spec: Spec, table: Table) -> Labels | None:
     labels = read_labels(Path(spec.data.label_corrections))
     start = _start_of(spec, table, labels) if labels.origin else 0
     labels = labels._replace(mends=tuple(m._replace(row=m.row + start) for m in labels.mends))
-    check_labels(labels, table, spec.data.keep_labels is not None)
+    check_labels(labels, table, spec.data.num_labels is not None)
     return labels
 
 

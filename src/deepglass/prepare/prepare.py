@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from deepglass.data.batches import Dataset
-from deepglass.data.label_budget import KeepLabels
+from deepglass.data.label_budget import LabelBudget
 from deepglass.data.missing import blanked, missing
 from deepglass.data.split import Split
 from deepglass.data.table import Skipped, Table
@@ -43,7 +43,7 @@ class Prepared:
         table: the rows that are used; those left out are in `table.skipped`.
         places: (N,) int64, where each row stands in the source.
         split: (N,) of "train", "valid", "test"; "" for rows that are not used.
-        hidden: (N,) bool, rows whose answers are hidden: `data.keep_labels`.
+        hidden: (N,) bool, rows whose answers are hidden: `data.num_labels`.
         inputs, outputs: fitted on the training rows.
         taken: how each column was taken.
         notes: sentences for the user: imbalance, missing labels, what was left out.
@@ -218,10 +218,10 @@ def unreadable(table: Table, features: Sequence[Feature]) -> list[tuple[int, Ski
 
 
 def _hidden(spec: Spec, table: Table, outputs: Sequence[Feature], split: np.ndarray) -> np.ndarray:
-    """The rows whose answers `data.keep_labels` hides, (N,) bool."""
-    if spec.data.keep_labels is None or not outputs:
+    """The rows whose answers `data.num_labels` hides, (N,) bool."""
+    if spec.data.num_labels is None or not outputs:
         return np.zeros(len(table), bool)
-    return KeepLabels.of(spec.data.keep_labels).hidden(table[outputs[0].column], split, spec.data.split.seed)
+    return LabelBudget.of(spec.data.num_labels).hidden(table[outputs[0].column], split, spec.data.split.seed)
 
 
 def with_hidden(table: Table, outputs: Sequence[Feature], rows: np.ndarray) -> Table:

@@ -39,7 +39,7 @@ from deepglass.report.facts_of.outputs import answers_of, output_told
 from deepglass.report.facts_of.pseudo_labels import guessed
 from deepglass.report.facts_of.samples import drawn_again, samples_of
 from deepglass.report.facts_of.slice_tables import slices_told
-from deepglass.run.fit import change_of
+from deepglass.run.fit import transform_of
 from deepglass.run.folder import Folder
 from deepglass.training.callbacks import total_loss
 
@@ -101,7 +101,7 @@ def gather(
             weights_sha256=figures["weights_sha256"],
         ),
         filters=_filters(objective, prepared, folder.plan().device),
-        varied=varied(prepared, change_of(folder.spec(), prepared, objective, folder.plan())),
+        varied=varied(prepared, transform_of(folder.spec(), prepared, objective, folder.plan())),
         guessed=guessed(folder.path, prepared),
         contest=contest_of(objective, folder.history()),
         agent=agent_facts(objective, folder.history(), figures),

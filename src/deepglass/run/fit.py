@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from deepglass.data.batches import Change, Dataset, Stream
+from deepglass.data.batches import BatchTransform, Dataset, Loader
 from deepglass.device import describe, multiplications, pick
 from deepglass.features.base import Calibration, Feature, PredictionArrays
 from deepglass.hyperparameters import TrainingDefaults
@@ -35,11 +35,11 @@ from deepglass.run.callbacks.sample_history import drawn_sheets
 from deepglass.run.folder import Folder
 from deepglass.run.warm_start import start_from
 from deepglass.spec.spec import Spec
-from deepglass.training.augmentation import change_for, vary_sounds
-from deepglass.training.callbacks import HistoryFile, Listener
+from deepglass.training.augmentation import augmentation_for, set_audio_augmentation
+from deepglass.training.callbacks import Callback, HistoryFile
 from deepglass.training.checkpoint import weights_sha256
 from deepglass.training.clock import Clock
-from deepglass.training.optimizer_groups import movers_of
+from deepglass.training.optimizer_groups import build_optimizers
 from deepglass.training.plan import Plan, fit_to_budget
 from deepglass.training.planning import make_plan, most_steps, threads_for
 from deepglass.training.trainer import History, Trainer
@@ -83,7 +83,7 @@ def settle(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature], ro
     )
 
 
-def train(spec: Spec, prepared: Prepared, folder: Folder, listeners: Sequence[Listener], started: float) -> Trained:
+def train(spec: Spec, prepared: Prepared, folder: Folder, callbacks: Sequence[Callback], started: float) -> Trained:
     """Train from the start.
 
     Args:
@@ -105,25 +105,25 @@ def train(spec: Spec, prepared: Prepared, folder: Folder, listeners: Sequence[Li
         objective.set_environment(prepared.table.environment)
     objective.on_fit_start(parts["train"])
     folder.begin(spec, prepared, plan)
-    keepers = _keepers(spec, prepared, folder, objective, parts, plan, counts, listeners)
-    trainer = Trainer([*keepers, *listeners], folder.checkpoints, folder.store_plan)
-    vary_sounds(objective, spec.training, defaults, prepared.inputs)
-    stream = _stream(spec, prepared, objective, parts["train"], plan)
+    keepers = _keepers(spec, prepared, folder, objective, parts, plan, counts, callbacks)
+    trainer = Trainer([*keepers, *callbacks], folder.checkpoints, folder.store_plan)
+    set_audio_augmentation(objective, spec.training, defaults, prepared.inputs)
+    loader = _make_loader(spec, prepared, objective, parts["train"], plan)
     if clock is not None:
-        costs = trainer.probe(objective, stream, plan, parts["valid"], PROBE * clock.budget)
+        costs = trainer.probe(objective, loader, plan, parts["valid"], PROBE * clock.budget)
         most = most_steps(plan, defaults)
         plan = fit_to_budget(plan, clock.budget - clock.elapsed(), costs, most)
         plan = replace(plan, budget=clock.budget)
         folder.store_plan(plan)
-        stream = _stream(spec, prepared, objective, parts["train"], plan)
+        loader = _make_loader(spec, prepared, objective, parts["train"], plan)
         clock.begin(0, costs, most)
-    with margins_kept(stream, objective, len(parts["train"]), folder.path) as kept:
+    with margins_kept(loader, objective, len(parts["train"]), folder.path) as kept:
         history = trainer.fit(objective, kept, plan, parts["valid"], clock)
     return _finish(spec, prepared, folder, objective, history, parts, started, clock)
 
 
 def resume(
-    spec: Spec, prepared: Prepared, folder: Folder, plan: Plan, listeners: Sequence[Listener], started: float
+    spec: Spec, prepared: Prepared, folder: Folder, plan: Plan, callbacks: Sequence[Callback], started: float
 ) -> Trained:
     """Go on from the newest checkpoint along the stored plan, without looking at a clock."""
     torch.set_num_threads(plan.threads)
@@ -132,14 +132,14 @@ def resume(
     if prepared.table.environment is not None:
         objective.set_environment(prepared.table.environment)
     objective.on_fit_start(parts["train"])
-    vary_sounds(objective, spec.training, training_defaults_for(spec, prepared, objective), prepared.inputs)
+    set_audio_augmentation(objective, spec.training, training_defaults_for(spec, prepared, objective), prepared.inputs)
     state = folder.checkpoints.load()
     step = state.values["step"] if state else 0
     counts = guess_counts(spec, prepared, objective, plan.device, folder.path, step)
-    keepers = _keepers(spec, prepared, folder, objective, parts, plan, counts, listeners, step)
-    trainer = Trainer([*keepers, *listeners], folder.checkpoints, folder.store_plan)
-    stream = _stream(spec, prepared, objective, parts["train"], plan)
-    with margins_kept(stream, objective, len(parts["train"]), folder.path) as kept:
+    keepers = _keepers(spec, prepared, folder, objective, parts, plan, counts, callbacks, step)
+    trainer = Trainer([*keepers, *callbacks], folder.checkpoints, folder.store_plan)
+    loader = _make_loader(spec, prepared, objective, parts["train"], plan)
+    with margins_kept(loader, objective, len(parts["train"]), folder.path) as kept:
         history = trainer.fit(objective, kept, plan, parts["valid"], None, state)
     return _finish(spec, prepared, folder, objective, history, parts, started, None)
 
@@ -150,9 +150,9 @@ def check(spec: Spec, prepared: Prepared) -> None:
     objective = build(spec, prepared.inputs, prepared.outputs, device)
     defaults = training_defaults_for(spec, prepared, objective)
     plan = make_plan(spec.training, defaults, len(prepared.rows("train")), device)
-    movers_of(objective, plan)
-    change_for(spec.training, defaults, prepared.inputs, prepared.outputs, plan.epochs, objective.supports_mixup)
-    vary_sounds(objective, spec.training, defaults, prepared.inputs)
+    build_optimizers(objective, plan)
+    augmentation_for(spec.training, defaults, prepared.inputs, prepared.outputs, plan.epochs, objective.supports_mixup)
+    set_audio_augmentation(objective, spec.training, defaults, prepared.inputs)
 
 
 def training_defaults_for(spec: Spec, prepared: Prepared, objective: Objective) -> TrainingDefaults:
@@ -169,15 +169,15 @@ def _keepers(
     objective: Objective,
     parts: Mapping[str, Dataset],
     plan: Plan,
-    counts: Sequence[Listener],
-    listeners: Sequence[Listener],
+    counts: Sequence[Callback],
+    callbacks: Sequence[Callback],
     from_step: int = 0,
-) -> list[Listener]:
+) -> list[Callback]:
     """Those that keep in the run's folder what only training can tell.
 
     Args:
         counts: made before the clock begins, as they read rows.
-        listeners: who is told what ails the network.
+        callbacks: who is told what ails the network.
         from_step: a resumed run writes again what came after it.
     """
     network = network_of(spec, prepared.inputs, prepared.outputs)
@@ -186,7 +186,7 @@ def _keepers(
         *drawn_sheets(prepared, objective, plan.seed, folder.path),
         *counts,
         *course(prepared, objective, parts, folder.path, from_step),
-        *watched(objective, parts, folder.path, network, listeners, from_step),
+        *watched(objective, parts, folder.path, network, callbacks, from_step),
         *grounds(prepared, objective, plan.device, folder.path, from_step),
     ]
 
@@ -197,15 +197,17 @@ def _read_weights(module: nn.Module) -> None:
         module.read_weights()
 
 
-def change_of(spec: Spec, prepared: Prepared, objective: Objective, plan: Plan) -> Change | None:
+def transform_of(spec: Spec, prepared: Prepared, objective: Objective, plan: Plan) -> BatchTransform | None:
     """What a batch goes through in training: its pictures are varied, or nothing is."""
     defaults = training_defaults_for(spec, prepared, objective)
     epochs = plan.steps / plan.batches_per_epoch
-    return change_for(spec.training, defaults, prepared.inputs, prepared.outputs, epochs, objective.supports_mixup)
+    return augmentation_for(
+        spec.training, defaults, prepared.inputs, prepared.outputs, epochs, objective.supports_mixup
+    )
 
 
-def _stream(spec: Spec, prepared: Prepared, objective: Objective, data: Dataset, plan: Plan) -> Stream:
-    return objective.stream(data, plan.batch_size, plan.seed, change_of(spec, prepared, objective, plan))
+def _make_loader(spec: Spec, prepared: Prepared, objective: Objective, data: Dataset, plan: Plan) -> Loader:
+    return objective.make_loader(data, plan.batch_size, plan.seed, transform_of(spec, prepared, objective, plan))
 
 
 def _finish(
@@ -253,10 +255,10 @@ def _finish(
         "precision": history.plan.precision,
         "seed": spec.training.seed,
         "weights_sha256": weights_sha256(objective.state_dict()),
-        "reason": history.reason,
+        "stop_reason": history.stop_reason,
         "step": history.step,
         "notes": [*prepared.notes, *(evaluation.warnings if evaluation is not None else ())],
-        "health": [str(a) for a in alarms(moments_of(folder.path), network, history.plan)],
+        "diagnostics": [str(a) for a in alarms(moments_of(folder.path), network, history.plan)],
         "versions": folder.versions(),
     }
     trained = Trained(objective, history.plan, history, figures, best, calibration, metrics)

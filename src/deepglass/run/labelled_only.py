@@ -12,10 +12,10 @@ from deepglass.objectives._semi import SemiSupervised
 from deepglass.objectives.base import OBJECTIVES
 from deepglass.prepare.prepare import Prepared
 from deepglass.run.build import build
-from deepglass.run.fit import change_of, training_defaults_for
+from deepglass.run.fit import training_defaults_for, transform_of
 from deepglass.run.folder import Folder
 from deepglass.spec.spec import Spec
-from deepglass.training.augmentation import vary_sounds
+from deepglass.training.augmentation import set_audio_augmentation
 from deepglass.training.planning import make_plan
 from deepglass.training.trainer import Trainer
 
@@ -49,11 +49,11 @@ def labelled_alone(folder: Folder, spec: Spec, prepared: Prepared, steps: int) -
     own = make_plan(training, defaults, rows, device)
     parts = prepared.datasets(device)
     objective.on_fit_start(parts["train"])
-    vary_sounds(objective, training, defaults, prepared.inputs)
-    change = change_of(spec, prepared, objective, own)
-    stream = objective.stream(parts["train"], own.batch_size, own.seed, change)
+    set_audio_augmentation(objective, training, defaults, prepared.inputs)
+    transform = transform_of(spec, prepared, objective, own)
+    loader = objective.make_loader(parts["train"], own.batch_size, own.seed, transform)
     torch.set_num_threads(plan.threads)
-    Trainer().fit(objective, stream, own, parts["valid"])
+    Trainer().fit(objective, loader, own, parts["valid"])
     figures = objective.evaluate(parts["test"], max(512, own.batch_size)).metrics
     spent = {"rows": float(rows), "steps": float(own.last_step), "seconds": round(time.perf_counter() - started, 3)}
     return {name: {**found, **spent} for name, found in figures.items()}

@@ -5,7 +5,7 @@
     read("roads/")                 pictures beside masks, or with boxes: Pascal VOC, YOLO, COCO, a table of boxes
     read("novel.txt")              plain text, a folder of such texts; CoNLL-U; train.en beside train.fr, line by line
     read("sklearn:digits")         a bundled set
-    read("made:moving_digits")     a set that is made on the spot
+    read("synthetic:moving_digits")     a set that is made on the spot
     read("gym:CartPole-v1")        what is seen in a world of gymnasium, and how to make it again
     read("data:mnist")             a named set below --data-root or $DEEPGLASS_DATA
     read(frame)                    a polars or pandas frame, a dict of columns, (X, y), a list of dicts
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 __all__ = ["Source", "SourceOptions", "read"]
 
 _BUNDLED = "sklearn:"
-_MADE = "made:"
+_SYNTHETIC = "synthetic:"
 
 Source = Union[str, Path, Table, pl.DataFrame, pl.LazyFrame, "pd.DataFrame", np.ndarray, Mapping, tuple, list]
 """What `read` takes."""
@@ -89,9 +89,9 @@ def read(
     if text.startswith(_BUNDLED):
         bundled = import_module("deepglass.data.sources.bundled")  # scikit-learn takes a second to import
         return read_object(bundled.read_bundled(text.removeprefix(_BUNDLED)), columns)
-    if text.startswith(_MADE):
+    if text.startswith(_SYNTHETIC):
         made = import_module("deepglass.data.sources.synthetic")  # it needs scikit-learn as well
-        return read_object(made.read_made(text.removeprefix(_MADE)), columns)
+        return read_object(made.read_made(text.removeprefix(_SYNTHETIC)), columns)
     if text.startswith(GYM):
         return read_object(read_gym(text.removeprefix(GYM)), columns)
     if text == "-":

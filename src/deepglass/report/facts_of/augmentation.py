@@ -19,7 +19,7 @@ from deepglass.features.image import Image
 from deepglass.features.mask import Mask
 from deepglass.prepare.prepare import Prepared
 from deepglass.report.image_facts import Box, Drawn, Legend, Varied, Version
-from deepglass.training.augmentation import Varied as Change
+from deepglass.training.augmentation import Augmentation as Change
 from deepglass.web import encode_image as draw
 from deepglass.web.palette import colour
 
@@ -32,7 +32,7 @@ def varied(prepared: Prepared, change: object) -> Varied | None:
     """A sheet of some training pictures; None where the run does not vary its first picture.
 
     Args:
-        change: what a batch goes through in training, as `run.varying.change_for` gives it.
+        change: what a batch goes through in training, as `training.augmentation.augmentation_for` gives it.
     """
     picture = first_image(prepared.inputs)
     if picture is None or not isinstance(change, Change) or picture.name not in change.changes:
@@ -83,8 +83,8 @@ _PHRASES: Mapping[str, Callable[[Any], str]] = {
     "scale": lambda v: f"up to {v:.0%} larger or smaller",
     "shear": lambda v: f"slanted by up to {v:.0%}",
     "crop": lambda v: f"up to {v:.0%} of the area cut away",
-    "colour": lambda v: f"colours changed by up to {v:.0%}",
-    "erase": lambda v: f"a square of {v:.0%} of the side blanked",
+    "color_jitter": lambda v: f"colours changed by up to {v:.0%}",
+    "random_erasing": lambda v: f"a square of {v:.0%} of the side blanked",
     "noise": lambda v: f"noise of {v:.0%} added",
 }
 

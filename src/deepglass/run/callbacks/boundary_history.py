@@ -26,7 +26,7 @@ from deepglass.prepare.prepare import Prepared
 from deepglass.run.callbacks.embedding_history import TOO_FAR
 from deepglass.run.callbacks.planes import CLASSES, KINDS, Plane, only_columns, planes_of
 from deepglass.run.callbacks.snapshots import Moments, kept_moments
-from deepglass.training.callbacks import Listener, Record
+from deepglass.training.callbacks import Callback, EvaluationRecord
 from deepglass.training.plan import Plan
 
 FOLDER, WEIGHTS = "grounds", "weights."
@@ -64,7 +64,7 @@ class Moment(NamedTuple):
     weights: Mapping[str, np.ndarray]
 
 
-class Grounds(Listener):
+class Grounds(Callback):
     """Keeps grounds/STEP.safetensors. Draws no random numbers.
 
     Args:
@@ -91,7 +91,7 @@ class Grounds(Listener):
         self.weighs = weighs
         self.every, self.last, self.next = 1, 0, 0
 
-    def started(self, plan: Plan, step: int) -> None:
+    def on_train_start(self, plan: Plan, step: int) -> None:
         asked = 2 * len(self.rows) + (len(self.plane) if self.plane is not None else 0)
         self.every = math.ceil(LEARNED * asked / (3 * plan.batch_size))  # learning costs thrice as much
         self.every = max(self.every, plan.last_step // (4 * MOMENTS))
@@ -100,10 +100,10 @@ class Grounds(Listener):
             self._keep(0)
         self.next = step + min(self.every, plan.last_step // MOMENTS)
 
-    def replanned(self, plan: Plan) -> None:
+    def on_replan(self, plan: Plan) -> None:
         self.last = plan.last_step
 
-    def evaluated(self, record: Record) -> None:
+    def on_evaluation_end(self, record: EvaluationRecord) -> None:
         if record.step >= min(self.next, self.last) and not record.event.startswith("non-finite"):
             self.next = record.step + self.every
             self._keep(record.step)
@@ -159,8 +159,8 @@ def asked(objective: Objective, output: Feature, data: Dataset) -> Said:
     return Said(torch.cat(values).cpu().numpy(), torch.cat(sures).cpu().numpy())
 
 
-def grounds(prepared: Prepared, objective: Objective, device: str, folder: Path, from_step: int = 0) -> list[Listener]:
-    """The listener for runs whose answers can be drawn as colours; none for others."""
+def grounds(prepared: Prepared, objective: Objective, device: str, folder: Path, from_step: int = 0) -> list[Callback]:
+    """The callback for runs whose answers can be drawn as colours; none for others."""
     output = drawn_output(prepared, objective)
     rows = drawn_rows(prepared)
     if output is None or len(rows) < 3:

@@ -13,7 +13,7 @@ from deepglass.nn.pca import principal
 from deepglass.objectives.base import Objective, embed_dataset
 from deepglass.prepare.prepare import Prepared
 from deepglass.run.callbacks.snapshots import Moments, kept_moments
-from deepglass.training.callbacks import Listener, Record
+from deepglass.training.callbacks import Callback, EvaluationRecord
 from deepglass.training.plan import Plan
 
 ROWS, FEWEST = 2_000, 200  # rows that are followed; half as many as are evaluated, but not fewer than so many
@@ -34,7 +34,7 @@ class Moment(NamedTuple):
     points: np.ndarray
 
 
-class Course(Listener):
+class Course(Callback):
     """Keeps course/STEP.safetensors: the places of fixed rows, in few directions. Draws no random numbers.
 
     Args:
@@ -46,11 +46,11 @@ class Course(Listener):
         self.objective, self.data = objective, data
         self.moments = Moments(folder / FOLDER, MOMENTS, from_step)
 
-    def started(self, plan: Plan, step: int) -> None:
+    def on_train_start(self, plan: Plan, step: int) -> None:
         if step == 0:
             self._keep(0)
 
-    def evaluated(self, record: Record) -> None:
+    def on_evaluation_end(self, record: EvaluationRecord) -> None:
         self._keep(record.step)
 
     def _keep(self, step: int) -> None:
@@ -67,8 +67,8 @@ class Course(Listener):
 
 def course(
     prepared: Prepared, objective: Objective, parts: Mapping[str, Dataset], folder: Path, from_step: int = 0
-) -> list[Listener]:
-    """The listener for runs whose rows lie in a space; none for others."""
+) -> list[Callback]:
+    """The callback for runs whose rows lie in a space; none for others."""
     rows = followed(prepared, objective)
     if not len(rows):
         return []

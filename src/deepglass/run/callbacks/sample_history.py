@@ -17,7 +17,7 @@ from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Objective, concatenate_predictions
 from deepglass.prepare.prepare import Prepared
 from deepglass.run.write_predictions import Answers
-from deepglass.training.callbacks import Listener, Record
+from deepglass.training.callbacks import Callback, EvaluationRecord
 from deepglass.training.checkpoint import write_atomic
 
 ROWS = 64  # of a sheet
@@ -26,7 +26,7 @@ A_CLASS, MOST_CLASSES = 8, 16  # rows that are asked for of each class, where th
 FOLDER = "samples"
 
 
-class SampleSheets(Listener):
+class SampleSheets(Callback):
     """Keeps samples/STEP.json: {feature: [value, ...]}, values as `Feature.decode` gives them.
 
     Args:
@@ -40,7 +40,7 @@ class SampleSheets(Listener):
         self.given = in_order(objective, A_CLASS if pictures else POINTS)
         self.count = len(next(iter(self.given.values()), ())) or (ROWS if pictures else POINTS)
 
-    def evaluated(self, record: Record) -> None:
+    def on_evaluation_end(self, record: EvaluationRecord) -> None:
         training = self.objective.training
         rows = draw(self.objective, self.features, self.count, self.seed, self.given)
         self.objective.train(training)
@@ -49,8 +49,8 @@ class SampleSheets(Listener):
         write_atomic(self.folder / f"{record.step:08d}.json", json.dumps(content))
 
 
-def drawn_sheets(prepared: Prepared, objective: Objective, seed: int, folder: Path) -> list[Listener]:
-    """The listener for kinds of learning that generate; none for others."""
+def drawn_sheets(prepared: Prepared, objective: Objective, seed: int, folder: Path) -> list[Callback]:
+    """The callback for kinds of learning that generate; none for others."""
     features = (*prepared.inputs, *prepared.outputs)
     return [SampleSheets(folder, objective, features, seed)] if objective.generative else []
 
