@@ -12,7 +12,7 @@ import torch
 from deepglass.data.table import Skipped
 from deepglass.device import pick
 from deepglass.doctor.base import Case
-from deepglass.doctor.findings import findings_of
+from deepglass.doctor.findings import EmbeddedRows, findings_of
 from deepglass.doctor.slices import cut_up
 from deepglass.doctor.weak_slice import weak_slice
 from deepglass.features._display import first_image
@@ -273,7 +273,8 @@ class ReportData:
             return ()
         cuts = {f.name: cut for (f, _), cut in zip(self.tested_outputs, self.cuts, strict=True) if cut}
         points = None if self.options.projection.layer else self.points
-        found = findings_of(context.folder, context.data, context.objective, weak_slice(self.test_case, cuts), points)
+        embedded = None if points is None else EmbeddedRows(points.rows, points.points)
+        found = findings_of(context.folder, context.data, context.objective, weak_slice(self.test_case, cuts), embedded)
         return tuple(Finding(f.kind, f.text, f.rows, f.columns, f.sure, f.fix) for f in found)
 
     @_Shared
