@@ -11,7 +11,6 @@ import polars as pl
 import pytest
 from chromium import Chromium
 from conftest import Command
-from deepglass.report.slice_facts import SliceFacts, Slices
 from test_report import EVIL, NAN, base, checked, class_output
 
 import deepglass
@@ -29,6 +28,7 @@ from deepglass.features.text import Text
 from deepglass.metrics.summaries import Figure
 from deepglass.prepare.prepare import settle
 from deepglass.report.output_facts import Mistake
+from deepglass.report.slice_facts import SliceFacts, Slices
 from deepglass.run.run import Run
 from deepglass.spec.spec import DataSpec, Spec
 
@@ -118,7 +118,7 @@ def test_rows_are_shown_on_a_click_and_left_out_where_asked() -> None:
     html = checked(facts)
     assert 'data-items="0" data-count="40"' in html
     assert "Mrs Smith" in html
-    bare = checked(facts.without_rows())
+    bare = checked(facts.without_samples())
     assert bare.count("a is …") >= 2
     assert "Mrs Smith" not in bare
     assert "data-items=" not in bare

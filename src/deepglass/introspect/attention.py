@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -35,7 +35,51 @@ HIGHLIGHTED = 120  # words of a text that was read
 _DARK = 0.8  # of a place that was not looked at
 
 
-def looked(feature: Text, seen: OutputRows, rows: Sequence[tuple[int, bool]]) -> tuple[DecoderAttention, ...]:
+class DecoderAttention(NamedTuple):
+    """Where each word of an answer looked while it was written: at which words, or where on a picture.
+
+    Args:
+        row: its 0-based place in the source.
+        words: of the answer, W.
+        read: the words that could be looked at, R; none where it was a picture.
+        weights: W times R shares, which add up to 1 over R; none where it was a picture.
+        picture: PNG or JPEG.
+        size: its height and width in pixels.
+        maps: a PNG for each word of the answer, dark where the word did not look.
+        extent: left, top, width and height of the maps in pixels of the picture, which may show less than they cover.
+    """
+
+    row: int
+    words: tuple[str, ...]
+    read: tuple[str, ...] = ()
+    weights: tuple[tuple[float, ...], ...] = ()
+    picture: bytes | None = None
+    size: tuple[int, int] = (0, 0)
+    maps: tuple[bytes, ...] = ()
+    extent: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    typical: bool = False
+
+
+class EncoderAttention(NamedTuple):
+    """A test row's words and how much each was looked at before the answer.
+
+    Args:
+        words: each with its share, which add up to 1 over the whole text; only its beginning is kept.
+        others: words that are not kept.
+    """
+
+    row: int
+    words: tuple[tuple[str, float], ...]
+    others: int
+    truth: str
+    answer: str
+    confidence: float
+    typical: bool = False
+
+
+def decoder_attention(
+    feature: Text, seen: OutputRows, rows: Sequence[tuple[int, bool]]
+) -> tuple[DecoderAttention, ...]:
     """Where the words of some answers looked; none where the network has no such attention.
 
     Args:
@@ -59,7 +103,7 @@ def looked(feature: Text, seen: OutputRows, rows: Sequence[tuple[int, bool]]) ->
     return tuple(one for one in found if one)
 
 
-def read(
+def encoder_attention(
     seen: OutputRows, rows: Sequence[tuple[int, bool]], answers: Mapping[int, ClassPrediction]
 ) -> tuple[EncoderAttention, ...]:
     """How much each word of some texts was looked at by the last block of a transformer that reads them.

@@ -14,6 +14,7 @@ from deepglass.data.batches import Batch, Dataset
 from deepglass.features._display import first_image
 from deepglass.formatting import prediction_text
 from deepglass.introspect.facts import Example, Stop
+from deepglass.introspect.rows import row_summary
 from deepglass.introspect.sequence_axis import Times, times_of
 from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder, stage_maps
 from deepglass.nn.recurrent import NormedLayer, Recurrent, orders
@@ -22,7 +23,6 @@ from deepglass.objectives._representation import Representation
 from deepglass.objectives.base import Objective
 from deepglass.objectives.supervised import Supervised
 from deepglass.prepare.prepare import Prepared
-from deepglass.report.facts_of.rows import mistake
 from deepglass.run.callbacks.diagnostics import names_of
 from deepglass.web import encode_image as draw
 from deepglass.web.palette import colour
@@ -53,9 +53,9 @@ def example_of(prepared: Prepared, objective: Objective, device: str) -> Example
     stops += _vectors(objective, batch, times, f"network.{stops[-1].layer}" if stops else "")
     if not stops:
         return None
-    shown = mistake(prepared, rows, 0, "", "", None)
+    shown = row_summary(prepared, int(rows[0]))
     scores, truth = _scores(prepared, objective, batch, int(rows[0]))
-    return Example(shown.row, tuple(stops), shown.picture, tuple(shown.values.items()), scores, truth)
+    return Example(shown.row, tuple(stops), shown.image, tuple(shown.values.items()), scores, truth)
 
 
 def _maps(prepared: Prepared, objective: Objective, data: Dataset, batch: Batch) -> list[Stop]:

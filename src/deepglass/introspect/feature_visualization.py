@@ -142,14 +142,14 @@ def _liked(
     assert recorder.first_conv is not None
     scores: list[Tensor] = []
 
-    def run(batch: Batch) -> None:
+    def run() -> None:
         params = next(iter(objective.network(batch.inputs).values()))
         if isinstance(params, Tensor) and params.ndim == 2:
             scores.append(params.unflatten(0, (len(batch), -1)).mean(1))
 
     layers = list({w.layer for w in wishes if w.layer})
     with _given(objective.get_submodule(recorder.first_conv), pictures):
-        maps = {m.name: m.values for m in recorder.record(lambda: run(batch), len(batch), only=layers)}
+        maps = {m.name: m.values for m in recorder.record(run, len(batch), only=layers)}
     liked = pictures.sum((1, 2, 3)) * 0  # of a wish that nothing answers
     for layer in dict.fromkeys(w.layer for w in wishes):
         asked = [(n, w.unit) for n, w in enumerate(wishes) if w.layer == layer]

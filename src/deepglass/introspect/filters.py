@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -25,6 +26,8 @@ from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder, stage_maps
 from deepglass.nn.rbm import RBM
 from deepglass.web import encode_image as draw
 
+Run = Callable[[Batch], object]
+
 PIXELS = 1_500_000  # of all pictures that are searched together
 PICTURES = (48, 1024)  # at least and at most so many
 SECONDS = 1.5  # a slow network looks at fewer
@@ -36,7 +39,58 @@ SAME = 0.9  # correlation of what a full layer reads with the picture, at least
 FAINT = 0.05  # of the strongest gradient: what a place sees less of does not count
 
 
-Run = Callable[[Batch], object]
+class ChannelPatches(NamedTuple):
+    """One channel of a map: the parts of pictures that it answers to most, and what these have in common."""
+
+    channel: int
+    patches: tuple[bytes, ...]
+    common: str = ""
+
+
+@dataclass(frozen=True)
+class LayerPatches:
+    """A map inside the network.
+
+    Args:
+        name: the module that gives it.
+        grid: its rows and columns.
+        channels: how many it has.
+        field: rows and columns of the picture that one place of it sees.
+        units: some channels, the most choosy first.
+    """
+
+    name: str
+    grid: tuple[int, int]
+    channels: int
+    field: tuple[int, int]
+    units: tuple[ChannelPatches, ...]
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What a network looks for in pictures.
+
+    Args:
+        picture: the name of the input.
+        size: its rows and columns.
+        first: the first layer's filters as small pictures; mid grey is no weight.
+        kernel: rows and columns of these filters.
+        stages: from the first map to the coarsest.
+        looked_at: how many pictures were searched for patches.
+        units: how many filters the first layer has; 0: no more than are shown.
+    """
+
+    picture: str
+    size: tuple[int, int]
+    first: tuple[bytes, ...]
+    kernel: tuple[int, int]
+    stages: tuple[LayerPatches, ...] = ()
+    looked_at: int = 0
+    units: int = 0
+
+    def without_rows(self) -> Filters:
+        """The filters alone, which are weights."""
+        return replace(self, stages=())
 
 
 class _Field(NamedTuple):
@@ -47,7 +101,7 @@ class _Field(NamedTuple):
     size: int
 
 
-def looked_for(
+def filters_of(
     network: nn.Module, run: Run, data: Dataset, picture: str, labels: Sequence[str] | None = None
 ) -> Filters | None:
     """First filters and top patches; None where neither a convolution nor a full layer reads this picture.
@@ -182,7 +236,7 @@ def _search(
     with torch.inference_mode():
         for rows in torch.from_numpy(present[:wanted]).split(BATCH):
             batch = data.batch(rows)
-            for m in recorder.record(partial(run, batch), len(rows), only=names):
+            for m in recorder.record(partial(run, batch), len(batch), only=names):
                 found = m.values.float().flatten(2).max(2)
                 parts.setdefault(m.name, []).append((found.values, found.indices))
             looked += len(rows)

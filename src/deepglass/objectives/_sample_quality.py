@@ -14,8 +14,7 @@ TOLD_APART = 0.99  # and above this
 
 
 def compared(real: Tensor, drawn: Tensor, codes: Tensor) -> dict[str, float]:
-    """`sliced_wasserstein` (0 is best), `density_coverage` and `diversity` (1 is best), and `class_agreement` where
-    classes were asked for.
+    """`sliced_wasserstein` (0 is best), `density_coverage` and `diversity` (1 is best), `class_agreement` with classes.
 
     Diversity is the mean distance between two drawn rows, in that of two real ones; where there are classes, within
     them, since a class of which always the same row is drawn has collapsed too. Agreement is the share of drawn rows

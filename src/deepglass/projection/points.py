@@ -58,12 +58,6 @@ class Points:
     truth: Mapping[str, Column]
     best: Mapping[str, PredictionArrays]
 
-    def places(self, rows: np.ndarray) -> np.ndarray:
-        """Where rows of the table are among these, (n,); -1 for those that are not."""
-        order = np.argsort(self.rows)
-        at = np.searchsorted(self.rows, rows, sorter=order).clip(max=len(order) - 1)
-        return np.where(self.rows[order[at]] == rows, order[at], -1)
-
 
 def points_of(
     space: Space, prepared: Prepared, device: str, tested: Tested = UNSEEN, seconds: float = SECONDS

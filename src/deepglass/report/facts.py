@@ -15,6 +15,8 @@ from typing import Literal, NamedTuple
 from deepglass.data.table import Note, Skipped
 from deepglass.introspect.facts import Inside
 from deepglass.introspect.filters import Filters
+from deepglass.introspect.layers import Layer
+from deepglass.metrics.summaries import Histogram, TopValues
 from deepglass.projection.facts import MapFacts
 from deepglass.report.agent_facts import AgentFacts
 from deepglass.report.gan_facts import Contest
@@ -23,22 +25,6 @@ from deepglass.report.output_facts import OutputFacts
 from deepglass.report.pseudo_label_facts import Guessed
 from deepglass.report.sample_facts import Again, Samples
 from deepglass.report.slice_facts import Slices
-
-
-class Histogram(NamedTuple):
-    """How numbers are spread: `counts` in bins of one width from `low` to `high`."""
-
-    low: float
-    high: float
-    counts: tuple[int, ...]
-
-
-class TopValues(NamedTuple):
-    """The most frequent values with their counts, the rows of all others, and how many values there are."""
-
-    values: tuple[tuple[str, int], ...]
-    others: int = 0
-    distinct: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,27 +111,6 @@ class Evaluation(NamedTuple):
     valid: Mapping[str, float]
 
 
-class Layer(NamedTuple):
-    """A layer of the network.
-
-    Args:
-        name: its path.
-        kind: its class.
-        shape: what it gives, without the batch.
-        then: activations and poolings behind it.
-        spread: of its weights.
-        ends: the inputs that it reads, or the output that it answers, where it is at an end.
-    """
-
-    name: str
-    kind: str
-    shape: tuple[int | str, ...]
-    parameters: int
-    then: tuple[str, ...] = ()
-    spread: Histogram | None = None
-    ends: tuple[str, ...] = ()
-
-
 _OF_COLUMNS = ("id_column", "constant", "imbalance", "few_examples", "leak", "drift")
 _QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")  # as `repr` writes a value
 _OF_CLASSES = ("imbalance", "few_examples")  # these quote names of classes and nothing else
@@ -168,25 +133,6 @@ class Finding(NamedTuple):
         if self.kind in _OF_COLUMNS:
             return self._replace(text=_QUOTED.sub("…", self.text))
         return self._replace(text=f"{len(self.rows):,} rows; what they hold is left out")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reproduce:
-    """How to come to the same run again.
-
-    Args:
-        commands: command lines, in order.
-        spec: the spec as resolved, YAML text.
-        versions: package -> version.
-        seed: the run's seed.
-        weights_sha256: the hash that a run again should have.
-    """
-
-    commands: tuple[str, ...] = ()
-    spec: str = ""
-    versions: Mapping[str, str] = field(default_factory=dict)
-    seed: int | None = None
-    weights_sha256: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,7 +171,6 @@ class Facts:
     plan: PlanFacts | None = None
     layers: tuple[Layer, ...] = ()
     findings: tuple[Finding, ...] = ()
-    reproduce: Reproduce | None = None
     filters: Filters | None = None
     varied: Varied | None = None
     guessed: tuple[Guessed, ...] = ()

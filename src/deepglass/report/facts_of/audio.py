@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image as Pillow
 
 from deepglass import metrics
 from deepglass.features._audio_files import wav
+from deepglass.features._display import spectrogram
 from deepglass.features.audio import Audio
 from deepglass.features.base import Feature, take_raw
 from deepglass.features.number import Number
 from deepglass.features.text import Text
 from deepglass.formatting import plain_number
 from deepglass.introspect.rows import OutputRows, class_predictions
-from deepglass.mel import Frames, log_mel
 from deepglass.report.audio_facts import Heard
 
 WORST, TYPICAL = 8, 4  # of all outputs together
@@ -98,22 +95,3 @@ def _told(feature: Feature, seen: OutputRows) -> dict[int, _Told]:
 def wave_of(samples: np.ndarray, rate: int) -> bytes:
     """Samples of int16 as a WAV file, at a rate that browsers play."""
     return wav(samples, rate, RATES)
-
-
-def spectrogram(samples: np.ndarray, frames: Frames) -> bytes:
-    """The mel spectrogram as PNG, a pixel a window and a band."""
-    bands = log_mel(samples, frames)  # (T, M)
-    low, high = np.quantile(bands, _BETWEEN)
-    share = np.clip((bands - low) / max(high - low, 1e-6), 0, 1)
-    picture = Pillow.fromarray(np.round(255 * share.T[::-1]).astype(np.uint8), "P")
-    picture.putpalette(_palette())
-    out = io.BytesIO()
-    picture.save(out, "PNG", optimize=True)
-    return out.getvalue()
-
-
-def _palette() -> Sequence[int]:
-    """256 colours from dark to bright."""
-    at = np.linspace(0, len(_COLOURS) - 1, 256)
-    mixed = [np.interp(at, np.arange(len(_COLOURS)), _COLOURS[:, c]) for c in range(3)]
-    return np.round(np.stack(mixed, 1)).astype(int).flatten().tolist()

@@ -8,6 +8,7 @@ from deepglass.metrics.table import metric_of, metric_text
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, capital, each_output, remarks, table, text
 from deepglass.report.output_facts import Baseline, OutputFacts
+from deepglass.report.sections.base import PanelSection
 
 _ORDER = ("gradient_boosting", "linear", "constant")
 
@@ -76,3 +77,10 @@ def _said(name: str, baseline: Baseline) -> str:
     took = f" in {duration(baseline.seconds)}" if finite(baseline.seconds) else ""
     fitted = f"fitted on {plural(baseline.rows, 'row')}" if baseline.rows else "fitted" if took else ""
     return f"{text(capital(baseline_name(name)))}: {fitted}{took}." if fitted else ""
+
+
+class MetricsSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Test metrics", "Metrics", 20
+    panel = staticmethod(panel)
