@@ -16,9 +16,10 @@ from deepglass.doctor.labels import FEWEST, suspects
 from deepglass.doctor.unreadable import unreadable
 from deepglass.features.base import CLASSED, take_raw
 from deepglass.objectives.base import Objective, embed_dataset
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.projection.points import Points
 from deepglass.run.callbacks.margins import margins_of
+from deepglass.run.context import RunContext
 from deepglass.run.folder import Folder
 from deepglass.spec.spec import Spec
 from deepglass.training.checkpoint import write_atomic
@@ -29,7 +30,7 @@ LABELS = 10_000  # labels that are looked at after a training; `deepglass inspec
 READABLE = tuple(check for check in CHECKS if check is not unreadable)  # what cannot be read is left out by then
 
 
-def before_training(spec: Spec, prepared: Prepared) -> tuple[Finding, ...]:
+def before_training(spec: Spec, prepared: PreparedData) -> tuple[Finding, ...]:
     """What is wrong with the rows that a training is about to use, one finding a kind; it takes seconds."""
     case = Case.of(spec, prepared, MEDIA)
     return examine(case.taking(np.flatnonzero(prepared.split != "")), READABLE)
@@ -50,31 +51,25 @@ def stored(folder: Folder) -> tuple[Finding, ...] | None:
     return tuple(Finding(**{**f, "rows": tuple(f["rows"]), "columns": tuple(f["columns"])}) for f in kept)
 
 
-def findings_of(
-    folder: Folder,
-    prepared: Prepared,
-    objective: Objective,
-    weak: Sequence[Finding] = (),
-    seen: Points | None = None,
-) -> tuple[Finding, ...]:
+def findings_of(context: RunContext, weak: Sequence[Finding] = (), seen: Points | None = None) -> tuple[Finding, ...]:
     """All findings of a trained run, one a kind.
 
     Args:
-        weak: the slices of the test rows where its answers are worse.
-        seen: rows that were looked at in the learned space before.
+        weak: the slices of the test rows where its predictions are worse.
+        seen: rows that were embedded before.
     """
-    spec = folder.spec()
-    before = stored(folder)
+    spec, data = context.experiment.spec, context.data
+    before = stored(context.folder)
     if before is None:
-        before = before_training(spec, prepared)
-    case = Case.of(spec, prepared, MEDIA)
-    margins = margins_of(folder, len(prepared.split), np.arange(len(prepared.split)))
-    after = [_labels(case, prepared, objective, seen, margins), weak]
-    return (*before, *(together(found) for found in after if found))
+        before = before_training(spec, data)
+    case = Case.of(spec, data, MEDIA)
+    margins = margins_of(context.folder, len(data.split), np.arange(len(data.split)))
+    after = [_labels(case, data, context.objective, seen, margins), weak]
+    return (*before, *(together(findings) for findings in after if findings))
 
 
 def _labels(
-    case: Case, prepared: Prepared, objective: Objective, seen: Points | None, margins: Mapping[str, np.ndarray]
+    case: Case, prepared: PreparedData, objective: Objective, seen: Points | None, margins: Mapping[str, np.ndarray]
 ) -> list[Finding]:
     """The labels that look wrong, among some rows where there are many."""
     found: list[Finding] = []
@@ -100,7 +95,7 @@ def _labels(
     return found
 
 
-def _points(rows: np.ndarray, prepared: Prepared, objective: Objective, seen: Points | None) -> np.ndarray:
+def _points(rows: np.ndarray, prepared: PreparedData, objective: Objective, seen: Points | None) -> np.ndarray:
     """Rows in the learned space, (n, D); what was looked at before is not looked at again."""
     at = np.full(len(rows), -1) if seen is None else seen.places(rows)
     new = at < 0

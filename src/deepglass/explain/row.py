@@ -16,7 +16,7 @@ from deepglass.explain.targets import Asked, ask
 from deepglass.features.base import Answer, Column, Feature
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Objective, join_best
-from deepglass.prepare.prepare import with_context
+from deepglass.prepare.prepared_data import add_context
 
 if TYPE_CHECKING:
     from deepglass.explain.explainer import Explainer
@@ -95,7 +95,7 @@ class Row:
     def _decoded(self, best: Mapping[str, dict[str, Tensor]]) -> dict[str, Mapping[str, Any]]:
         predictor = self.explainer.predictor
         joined = {n: join_best([b]) for n, b in best.items()}
-        decoded = predictor.decode(with_context(joined, predictor.outputs, self.column))
+        decoded = predictor.decode(add_context(joined, predictor.outputs, self.column))
         return {n: rows[0] for n, rows in decoded.items()}
 
     def output(self, name: str) -> Feature:

@@ -12,7 +12,6 @@ import torch
 
 from deepglass.data.batches import Dataset
 from deepglass.data.missing import missing
-from deepglass.data.table import Skipped
 from deepglass.device import pick
 from deepglass.doctor.base import Case
 from deepglass.doctor.findings import findings_of
@@ -24,8 +23,8 @@ from deepglass.introspect.introspect import inside_of
 from deepglass.introspect.layers import trace
 from deepglass.metrics import summaries as measure
 from deepglass.objectives.base import Objective
-from deepglass.prepare.columns import Taken
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.columns import ColumnRole
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.projection.points import Tested
 from deepglass.projection.projection import AS_USUAL, Wish, looked_at, map_of
 from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, Facts, Finding, Layer, PlanFacts, Reproduce
@@ -40,8 +39,8 @@ from deepglass.report.facts_of.rows import picture_of
 from deepglass.report.facts_of.samples import drawn_again, samples_of
 from deepglass.report.facts_of.slice_tables import slices_told
 from deepglass.report.image_facts import Filters
-from deepglass.run.fit import change_of
-from deepglass.run.folder import Folder
+from deepglass.run.context import RunContext
+from deepglass.run.fit import augmentation_of
 from deepglass.training.callbacks import total_loss
 
 SLICED = 2_000  # pictures among the test rows that are opened to see how bright and how large they are
@@ -50,23 +49,21 @@ OF_THEMSELVES = (played, contested, written)  # what kinds of learning without o
 
 
 def gather(
-    folder: Folder,
-    prepared: Prepared,
-    objective: Objective,
+    context: RunContext,
     tested: Tested,
     wish: Wish = AS_USUAL,
     pair: tuple[str, str] | None = None,
 ) -> Facts:
     """Everything that the report of a finished run needs, with the map and the boundary as they were wished for."""
-    figures = folder.metrics()
-    kept = folder.read_json("features.json")
-    table, device = prepared.table, folder.plan().device
-    answered = answers_of(prepared, objective, tested.best, kept["calibration"])
+    folder, prepared, objective = context.folder, context.data, context.objective
+    figures, calibration, history = context.metrics, context.calibration, context.history
+    table, device = prepared.table, context.device
+    answered = answers_of(prepared, objective, tested.best, calibration)
     outputs = [output_told(f, seen, figures) for f, seen in answered]
-    case = Case.of(folder.spec(), prepared, SLICED).taking(prepared.rows("test"))
+    case = Case.of(context.experiment.spec, prepared, SLICED).taking(prepared.rows("test"))
     cuts = [cut_up(case, f, seen.best, seen.truth, seen.calibration) for f, seen in answered]
     weak = weak_slice(case, {f.name: cut for (f, _), cut in zip(answered, cuts, strict=True) if cut})
-    whys = reasons_told(objective, prepared, kept["calibration"], tested.best, pick(folder.plan().device))
+    whys = reasons_told(objective, prepared, calibration, tested.best, pick(device))
     outputs = [replace(o, whys=whys.get(o.name, ())) for o in outputs]
     seen = looked_at(prepared, objective, device, wish, tested)
     own_space = None if wish.layer else seen
@@ -78,45 +75,45 @@ def gather(
             rows=len(table),
             splits={p: len(prepared.rows(p)) for p in ("train", "valid", "test")},
             notes=table.notes,
-            skipped=tuple(Skipped(*s) for s in kept["source"]["skipped"]),  # as training met them
+            skipped=table.skipped,  # as training met them
             remarks=tuple(figures["notes"]),
         ),
-        columns=tuple(_column(table[t.name], t) for t in prepared.taken if t.name in table.columns),
+        columns=tuple(_column(table[t.name], t) for t in prepared.column_roles if t.name in table.columns),
         outputs=tuple(outputs) or tuple(o for told in OF_THEMSELVES if (o := told(objective, prepared, figures))),
         history=tuple(
             _evaluation(r, prepared.outputs, objective.monitor)
-            for r in folder.history()
+            for r in history
             if r["monitor"] is not None or r["valid"]
         ),
-        plan=_plan(folder, figures),
-        layers=_layers(objective, prepared.dataset(np.arange(min(2, len(prepared.table))), folder.plan().device)),
+        plan=_plan(context),
+        layers=_layers(objective, prepared.dataset(np.arange(min(2, len(prepared.table))), device)),
         findings=tuple(
             Finding(f.kind, f.text, f.rows, f.columns, f.sure, f.fix)
-            for f in (findings_of(folder, prepared, objective, weak, own_space) if table.environment is None else ())
+            for f in (findings_of(context, weak, own_space) if table.environment is None else ())
         ),
         reproduce=Reproduce(
             commands=(f"deepglass train {folder.path / 'spec.yaml'}",),
-            spec=(folder.path / "spec.yaml").read_text(),
+            spec=context.spec_text,
             versions=figures["versions"],
             seed=figures["seed"],
             weights_sha256=figures["weights_sha256"],
         ),
-        filters=_filters(objective, prepared, folder.plan().device),
-        varied=varied(prepared, change_of(folder.spec(), prepared, objective, folder.plan())),
+        filters=_filters(objective, prepared, device),
+        varied=varied(prepared, augmentation_of(context.experiment, objective, context.plan)),
         guessed=guessed(folder.path, prepared),
-        contest=contest_of(objective, folder.history()),
-        agent=agent_facts(objective, folder.history(), figures),
+        contest=contest_of(objective, history),
+        agent=agent_facts(objective, history, figures),
         samples=samples_of(folder.path, prepared),
-        again=drawn_again(objective, prepared, folder.plan().device),
-        map=None if seen is None else map_of(seen, folder.path, prepared, objective, kept["calibration"], wish),
-        inside=inside_of(folder, prepared, objective, pair),
+        again=drawn_again(objective, prepared, device),
+        map=None if seen is None else map_of(seen, folder.path, prepared, objective, calibration, wish),
+        inside=inside_of(context, pair),
         slices=tuple(
             slices_told(i, f, seen, cut) for i, ((f, seen), cut) in enumerate(zip(answered, cuts, strict=True)) if cut
         ),
     )
 
 
-def _task(prepared: Prepared, objective: Objective, figures: Mapping[str, Any]) -> str:
+def _task(prepared: PreparedData, objective: Objective, figures: Mapping[str, Any]) -> str:
     """What is answered from what, in one sentence."""
     names = [f.name for f in prepared.inputs]
     if (world := prepared.table.environment) is not None:
@@ -132,7 +129,7 @@ def _task(prepared: Prepared, objective: Objective, figures: Mapping[str, Any]) 
 # -- columns and plan --------------------------------------------------------------------------------------------
 
 
-def _column(raw: Raw, taken: Taken) -> ColumnFacts:
+def _column(raw: Raw, taken: ColumnRole) -> ColumnFacts:
     role_why = taken.why if taken.role == "ignored" else ""
     spread: Any = None
     example = ""
@@ -160,9 +157,9 @@ def _column(raw: Raw, taken: Taken) -> ColumnFacts:
     )
 
 
-def _plan(folder: Folder, figures: Mapping[str, Any]) -> PlanFacts:
-    plan = folder.plan()
-    best_steps = [r["step"] for r in folder.history() if r["best"]]
+def _plan(context: RunContext) -> PlanFacts:
+    plan, figures = context.plan, context.metrics
+    best_steps = [r["step"] for r in context.history if r["best"]]
     return PlanFacts(
         steps=figures["step"],
         batch_size=plan.batch_size,
@@ -194,7 +191,7 @@ def _layers(objective: Objective, data: Dataset) -> tuple[Layer, ...]:
     return trace(objective, lambda: objective.forward_pass(batch))
 
 
-def _filters(objective: Objective, prepared: Prepared, device: str) -> Filters | None:
+def _filters(objective: Objective, prepared: PreparedData, device: str) -> Filters | None:
     """What the network looks for in its first picture, in test rows, or in training rows where there are few."""
     picture = picture_of(prepared)
     if picture is None:

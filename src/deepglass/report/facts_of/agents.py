@@ -15,7 +15,7 @@ from deepglass.data.environments import Environment, Player, play, returns
 from deepglass.errors import UserError
 from deepglass.objectives._agents import TEST_SEED, Agent
 from deepglass.objectives.base import Objective
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.agent_facts import AgentFacts, Film, Learned
 from deepglass.report.output_facts import Baseline, Figure, OutputFacts
 
@@ -64,7 +64,7 @@ def agent_facts(
     )
 
 
-def played(objective: Objective, prepared: Prepared, figures: Mapping[str, Any]) -> OutputFacts | None:
+def played(objective: Objective, prepared: PreparedData, figures: Mapping[str, Any]) -> OutputFacts | None:
     """What an agent got in its test episodes, beside play at random; None for other kinds of learning."""
     if not isinstance(objective, Agent) or not (found := figures.get("test", {}).get(objective.name)):
         return None

@@ -8,7 +8,7 @@ import numpy as np
 
 from deepglass.features.base import CLASSED, Best, Calibration, Column, Feature, take_raw
 from deepglass.objectives.base import Objective
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.facts_of.rows import picture_of, visible
 from deepglass.web import encode_image as draw
 
@@ -25,7 +25,7 @@ class Seen(NamedTuple):
         objective: what answered, for those who look inside.
     """
 
-    prepared: Prepared
+    prepared: PreparedData
     rows: np.ndarray
     best: Best
     truth: Column
@@ -34,7 +34,7 @@ class Seen(NamedTuple):
 
     def place(self, i: int) -> int:
         """Where the i-th test row stands in the source."""
-        return int(self.prepared.places[self.rows[i]])
+        return int(self.prepared.source_rows[self.rows[i]])
 
 
 class Classed(NamedTuple):

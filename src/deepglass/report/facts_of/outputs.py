@@ -13,7 +13,7 @@ from deepglass import metrics
 from deepglass.features.base import Best, Calibration, Column, Feature, Metric, take_raw
 from deepglass.metrics import summaries as measure
 from deepglass.objectives.base import Objective
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.facts_of.cases import Seen
 from deepglass.report.facts_of.cells import beside, worst_of
 from deepglass.report.facts_of.kinds import facts_of
@@ -25,7 +25,7 @@ DRAW_SECONDS = 2.0  # an output; below a fifth of the draws intervals are left o
 
 
 def answers_of(
-    prepared: Prepared, objective: Objective, best: Mapping[str, Best], calibration: Mapping[str, Calibration]
+    prepared: PreparedData, objective: Objective, best: Mapping[str, Best], calibration: Mapping[str, Calibration]
 ) -> list[tuple[Feature, Seen]]:
     """Each output that was tested, with its answers to the test rows and their truth."""
     rows = prepared.rows("test")
@@ -69,7 +69,7 @@ def output_told(feature: Feature, seen: Seen, figures: Mapping[str, Any]) -> Out
     return replace(facts, **facts_of(feature, seen))
 
 
-def _truth(feature: Feature, prepared: Prepared, rows: np.ndarray) -> Column:
+def _truth(feature: Feature, prepared: PreparedData, rows: np.ndarray) -> Column:
     """The encoded targets of some rows, where their pictures stand."""
     encoded = feature.encode(take_raw(prepared.table[feature.column], rows))
     if not type(feature).spatial:
@@ -110,7 +110,7 @@ def _intervals(
 
 
 def _classes(
-    feature: Feature, prepared: Prepared, rows: np.ndarray, truth: Column, best: Best, calibration: Calibration
+    feature: Feature, prepared: PreparedData, rows: np.ndarray, truth: Column, best: Best, calibration: Calibration
 ) -> tuple[ClassFacts, tuple[Mistake, ...], tuple[Mistake, ...]]:
     names = feature.class_names
     decoded = feature.decode(best, calibration)
@@ -147,7 +147,7 @@ def _classes(
 
 
 def _numbers(
-    feature: Feature, prepared: Prepared, rows: np.ndarray, truth: Column, best: Best, calibration: Calibration
+    feature: Feature, prepared: PreparedData, rows: np.ndarray, truth: Column, best: Best, calibration: Calibration
 ) -> tuple[NumberFacts, tuple[Mistake, ...]]:
     decoded = feature.decode(best, calibration)
     true = feature.decode({"value": truth.values.astype(np.float64)}, {})

@@ -11,7 +11,7 @@ from deepglass.features.base import Media, Raw, take_raw
 from deepglass.features.image import Image
 from deepglass.formatting import short_figure
 from deepglass.metrics import summaries as measure
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.output_facts import Mistake
 
 VALUES = 8  # columns shown beside a picture or alone
@@ -20,7 +20,7 @@ FIGURES = 12  # of a list that are named
 
 
 def mistake(
-    prepared: Prepared, rows: np.ndarray, i: int, truth: Any, predicted: Any, confidence: float | None
+    prepared: PreparedData, rows: np.ndarray, i: int, truth: Any, predicted: Any, confidence: float | None
 ) -> Mistake:
     """The i-th of `rows` with its truth and its answer."""
     row = int(rows[i])
@@ -36,11 +36,11 @@ def mistake(
                 values[feature.name] = value.name
             elif value is not None:
                 values[feature.name] = _told(value)
-    place = int(prepared.places[row])
+    place = int(prepared.source_rows[row])
     return Mistake(row=place, truth=truth, predicted=predicted, confidence=confidence, picture=picture, values=values)
 
 
-def picture_of(prepared: Prepared) -> Image | None:
+def picture_of(prepared: PreparedData) -> Image | None:
     """The first picture among the inputs."""
     return next((f for f in prepared.inputs if isinstance(f, Image)), None)
 
