@@ -56,8 +56,8 @@ def changes() -> dict[str, tuple[Change, Change | None]]:
         "affine, mirror": Augment(rotate=10, shift=0.1, scale=0.1, flip=True),
         "mirror": Augment(flip=True),
         "crop": Augment(crop=0.5),
-        "colour": Augment(colour=0.2),
-        "cut-out": Augment(erase=0.25),
+        "colour": Augment(color_jitter=0.2),
+        "cut-out": Augment(random_erasing=0.25),
     }
     made: dict[str, tuple[Change, Change | None]] = {}
     for name, augment in ours.items():

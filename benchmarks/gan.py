@@ -78,7 +78,7 @@ def answers(judge: Run, pictures: Tensor) -> tuple[list[str], np.ndarray]:
         for some in pictures.split(500):
             field = Field(some, torch.ones(len(some), dtype=torch.bool))
             batch = Batch({name: field}, {}, torch.arange(len(some)))
-            log_probs = objective.predict(batch)[label.name].best()["log_probs"]
+            log_probs = objective.predict(batch)[label.name].mode()["log_probs"]
             said += [label.class_names[k] for k in log_probs.argmax(1).tolist()]
             features.append(objective.embed(batch).numpy())
     return said, np.concatenate(features)

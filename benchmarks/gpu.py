@@ -20,7 +20,7 @@ import numpy as np
 import polars as pl
 
 import deepglass
-from deepglass.data.batches import Dataset, Shuffled
+from deepglass.data.batches import Dataset, ShuffledLoader
 from deepglass.device import describe, fast_bfloat16, pick
 from deepglass.features.category import Category
 from deepglass.features.image import Image
@@ -71,7 +71,7 @@ def examples_per_second(trunk: str, rows: int, side: int | None, settings: dict,
     )
     objective.on_fit_start(data)
     plan = make_plan(spec.training, TRUNKS.get(trunk).training_defaults, count, device)
-    costs = Trainer().probe(objective, Shuffled(data, rows, 0), plan, None, SECONDS)
+    costs = Trainer().probe(objective, ShuffledLoader(data, rows, 0), plan, None, SECONDS)
     return rows / costs.step
 
 

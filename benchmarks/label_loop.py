@@ -46,9 +46,9 @@ def main(source: str, share: float, rows: int, length: dict[str, float], seed: i
         for i, item in enumerate(queue.items):
             queue.answer(i, str(truth[item.place]))
         found = int(wrong[[item.place for item in queue.items]].sum())
-        settings["relabel"] = queue.path
+        settings["labels"] = queue.path
         scratch = deepglass.train(copy, target, out=Path(folder) / "scratch", **settings)
-        started = deepglass.train(copy, target, out=Path(folder) / "started", start=before, **settings)
+        started = deepglass.train(copy, target, out=Path(folder) / "started", init_from=before, **settings)
         runs = {"before": before, "mended, from scratch": scratch, "mended, from the run before": started}
         tested = {name: run.metrics["test"][target] for name, run in runs.items()}
     return {

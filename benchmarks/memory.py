@@ -2,7 +2,7 @@
 
     python benchmarks/memory.py     # about 2 minutes on one thread
 
-Each cell reads `made:copy` at four lags and learns for the same number of steps. What comes out goes to
+Each cell reads `synthetic:copy` at four lags and learns for the same number of steps. What comes out goes to
 docs/memory.json and docs/memory.svg; docs/memory.md says what is seen.
 """
 
@@ -48,7 +48,7 @@ class Reader(nn.Module):
     def __init__(self, name: str, size: int, classes: int, lag: int) -> None:
         super().__init__()
         cell = cast(Cell, name.removeprefix("orthogonal "))
-        self.recurrent, self.out = Recurrent(cell, size, HIDDEN, memory=lag), nn.Linear(HIDDEN, classes)
+        self.recurrent, self.out = Recurrent(cell, size, HIDDEN, expected_lag=lag), nn.Linear(HIDDEN, classes)
         if name == "rnn":
             nn.init.uniform_(self.recurrent.layers[0][0].weight_hh_l0, -(HIDDEN**-0.5), HIDDEN**-0.5)
 
@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def load(lag: int) -> Data:
-    table = read(f"made:copy-{lag}")
+    table = read(f"synthetic:copy-{lag}")
     names = sorted(set(table["first"]))
     y = torch.tensor([names.index(name) for name in table["first"]])
     return Data(torch.from_numpy(np.asarray(table["sequence"])), y, torch.from_numpy(table.split == "test"))

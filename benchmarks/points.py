@@ -33,7 +33,7 @@ def main(steps: int) -> None:
         for name in SETS:
             settings = {"steps": steps, "threads": 1}
             out = Path(folder) / name
-            run = deepglass.train(f"made:{name}", objective="gan", training=settings, out=out, baselines=False)
+            run = deepglass.train(f"synthetic:{name}", objective="gan", training=settings, out=out, baselines=False)
             print(name, run.metrics["test"]["gan"], f"{run.metrics['seconds']['train']:.0f} s")
             found = sheets(out)
             known = sorted(found)
@@ -51,7 +51,7 @@ def draw(rows: Sequence[tuple[str, Sequence[tuple[int, dict[str, list]]]]]) -> s
     for i, (name, moments) in enumerate(rows):
         top = TOP + i * (SIDE + GAP)
         parts.append(f'<text x="4" y="{top + SIDE / 2}">{name}</text>')
-        table = read(f"made:{name}")
+        table = read(f"synthetic:{name}")
         real = np.stack([np.asarray(table["x"]), np.asarray(table["y"])], 1)[:SHOWN]
         for k, (step, sheet) in enumerate(moments):
             left = LEFT + k * (SIDE + GAP)

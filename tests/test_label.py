@@ -116,7 +116,7 @@ def test_training_mends_labels_but_not_those_of_the_test(
     origin = Origin("digits.parquet", len(truth), run.state.source["fingerprint"])
     path = tmp_path / "labels.csv"
     write_labels(path, origin, mends)
-    after = deepglass.train(source, "digit", out=tmp_path / "after", steps=20, relabel=path, kinds=DIGIT,
+    after = deepglass.train(source, "digit", out=tmp_path / "after", steps=20, labels=path, kinds=DIGIT,
                             **QUICK)  # fmt: skip
     path.unlink()  # the run keeps what it learned from
     prepared = after.context.data
@@ -127,7 +127,7 @@ def test_training_mends_labels_but_not_those_of_the_test(
     assert len(part) == len(truth)
     for place, label in zip(prepared.source_rows.tolist(), prepared.table["digit"].to_list(), strict=True):
         assert label == (given[place] if place in tested else str(truth[place]))
-    said = [n.value for n in prepared.table.notes if n.what == "relabel"]
+    said = [n.value for n in prepared.table.notes if n.what == "label_corrections"]
     assert said[0].startswith(f"{sum(given[i] != str(t) and i not in tested for i, t in enumerate(truth))} labels")
 
 
@@ -138,10 +138,10 @@ def test_mending_what_is_proposed_and_starting_from_the_run_brings_something(
     queue = deepglass.label(run, source, out=tmp_path / "labels.csv", limit=150)
     for i, item in enumerate(queue.items):
         queue.answer(i, str(truth[item.place]))
-    said = command("train", run.path / "spec.yaml", "--relabel", queue.path, "--start", run.path,
+    said = command("train", run.path / "spec.yaml", "--labels", queue.path, "--init-from", run.path,
                    "--out", tmp_path / "after", "--steps", "100")  # fmt: skip
     assert said.code == 0, said.err
-    assert "relabel" in said.err
+    assert "label_corrections" in said.err
     after = deepglass.Run(tmp_path / "after")
     assert after.predictor.inputs == run.predictor.inputs
     test = run.folder.split().filter(pl.col("split") == "test")["row"].to_numpy()
@@ -149,8 +149,8 @@ def test_mending_what_is_proposed_and_starting_from_the_run_brings_something(
     assert after.evaluate(clean)["digit"]["log_loss"] < run.evaluate(clean)["digit"]["log_loss"]
     compared = command("compare", run.path, after.path)
     assert "digit.accuracy" in compared.out
-    assert "data.relabel" in compared.out
-    assert "network.start" in compared.out
+    assert "data.label_corrections" in compared.out
+    assert "network.init_from" in compared.out
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_a_file_that_does_not_fit_is_refused(
 ) -> None:
     labels = tmp_path / "labels.csv"
     labels.write_text(content)
-    answer = command("train", digits[0], "--target", "digit", "--relabel", labels, "--out", tmp_path / "run")
+    answer = command("train", digits[0], "--target", "digit", "--labels", labels, "--out", tmp_path / "run")
     assert answer.code == 2
     assert f"[{code}]" in answer.err
     assert said in answer.err
@@ -197,7 +197,7 @@ def test_rows_without_any_answer_of_another_file(
     assert {q.kind for q in queue.items} == {"open"}
     for i, item in enumerate(queue.items):
         queue.answer(i, str(truth[item.place]))
-    after = deepglass.train(source, "digit", out=tmp_path / "after", steps=5, relabel=queue.path,
+    after = deepglass.train(source, "digit", out=tmp_path / "after", steps=5, labels=queue.path,
                             data={"unlabelled": str(tmp_path / "new.parquet")}, kinds=DIGIT,
                             **QUICK)  # fmt: skip
     assert len(after.folder.split()) == len(run.folder.split()) + 10
@@ -212,7 +212,7 @@ def test_a_number_is_asked_for_where_it_is_missing(table: pl.DataFrame, tmp_path
     with pytest.raises(SpecError, match="expected a number"):
         queue.answer(0, "dear")
     queue.answer(0, "1250.5")
-    after = deepglass.train(some, "price", out=tmp_path / "after", steps=5, relabel=queue.path, **QUICK)
+    after = deepglass.train(some, "price", out=tmp_path / "after", steps=5, labels=queue.path, **QUICK)
     prepared = after.context_of(some).data
     row = int(np.flatnonzero(prepared.source_rows == queue.items[0].place)[0])
     assert prepared.table["price"][row] == 1250.5
@@ -229,22 +229,22 @@ def test_a_started_run_keeps_words_and_classes_of_the_one_before(tmp_path: Path)
     first = pl.DataFrame({"text": texts, "tone": tone})
     turned = first.with_columns(text=pl.col("text").str.replace_all("red", "zebra"))  # another word, as often
     before = deepglass.train(first, "tone", out=tmp_path / "a", steps=30, kinds=TEXT, **QUICK)
-    after = deepglass.train(turned, "tone", out=tmp_path / "b", steps=1, kinds=TEXT, start=before.path, **QUICK)
+    after = deepglass.train(turned, "tone", out=tmp_path / "b", steps=1, kinds=TEXT, init_from=before.path, **QUICK)
     assert after.predictor.inputs == before.predictor.inputs
     assert after.predictor.outputs == before.predictor.outputs
     more = first.with_columns(tone=pl.when(pl.int_range(200) < 40).then(pl.lit("grey")).otherwise("tone"))
     grown = deepglass.train(more, "tone", out=tmp_path / "c", steps=1, kinds={"text": "text", "tone": "category"},
-                            start=before.path, **QUICK)  # fmt: skip
+                            init_from=before.path, **QUICK)  # fmt: skip
     assert set(grown.predictor.outputs[0].class_names) == {"warm", "cold", "grey"}
     assert grown.predictor.inputs == before.predictor.inputs
 
 
 def test_a_start_that_cannot_be_made_is_refused(run: deepglass.Run, tmp_path: Path, command: Command) -> None:
     spec = run.path / "spec.yaml"
-    absent = command("train", spec, "--start", run.path.parent / "befor", "--out", tmp_path / "x")
+    absent = command("train", spec, "--init-from", run.path.parent / "befor", "--out", tmp_path / "x")
     assert absent.code == 2
     assert "before" in absent.err
-    over = command("train", spec, "--start", run.path, "--out", run.path, "--force")
+    over = command("train", spec, "--init-from", run.path, "--out", run.path, "--force")
     assert over.code == 2
     assert "overwritten" in over.err
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from deepglass.api import compare, evaluate, explain, inspect, new, predict, report, resume, train, verify
     from deepglass.data.table import Table
     from deepglass.errors import DeepglassError, UserError
-    from deepglass.features.base import Answer, Column, Feature
+    from deepglass.features.base import Column, Feature, Prediction
     from deepglass.networks.network import Network
     from deepglass.objectives.base import Loss, Objective
     from deepglass.run.run import Run
@@ -58,7 +58,7 @@ _HOMES = {
     "Table": "deepglass.data.table",
     "Feature": "deepglass.features.base",
     "Column": "deepglass.features.base",
-    "Answer": "deepglass.features.base",
+    "Prediction": "deepglass.features.base",
     "Network": "deepglass.networks.network",
     "Objective": "deepglass.objectives.base",
     "Loss": "deepglass.objectives.base",
@@ -78,7 +78,6 @@ _HOMES = {
 _MODULES = ("show",)  # names that are modules themselves
 
 __all__ = [
-    "Answer",
     "Column",
     "DeepglassClassifier",
     "DeepglassError",
@@ -88,6 +87,7 @@ __all__ = [
     "Network",
     "Objective",
     "Plan",
+    "Prediction",
     "Run",
     "Spec",
     "Table",

@@ -43,7 +43,7 @@ from deepglass.run.warm_start import inherit_architecture, inherit_features
 from deepglass.serve.queue import Queue
 from deepglass.spec.overrides import spec_of
 from deepglass.spec.spec import DataSpec, Spec
-from deepglass.training.callbacks import Listener
+from deepglass.training.callbacks import Callback
 
 
 def train(
@@ -52,7 +52,7 @@ def train(
     *,
     out: str | Path | None = None,
     force: bool = False,
-    listeners: Sequence[Listener] = (),
+    callbacks: Sequence[Callback] = (),
     baselines: bool = True,
     **settings: Any,
 ) -> Run:
@@ -65,8 +65,8 @@ def train(
         out: the run's folder; `runs/NAME-N` without it. One that exists is kept, unless `force`.
         baselines: also fit the constant, linear and boosting baselines, and write the report.
         settings: `time`, `epochs`, `steps`, `seed`, `objective`, `network`, `kinds`, `ignore`, `fix`, `columns`,
-            `inputs`, `split`, `data_root`, `relabel` (a file of `label`), `start` (a run whose weights are taken over),
-            or the sections of a spec (`data`, `training`, ...).
+            `inputs`, `split`, `data_root`, `labels` (a file that `label` writes), `init_from` (a run that gives the
+            initial weights), or the sections of a spec (`data`, `training`, ...).
 
     Raises:
         UserError: what is wrong with the words or the data, before training starts.
@@ -77,15 +77,15 @@ def train(
     Folder.occupied(path, force)  # a folder that is taken is told before the data are read
     spec = mended(spec)
     if not is_many(spec):
-        return _train_one(spec, path, force, listeners, baselines, started)
+        return _train_one(spec, path, force, callbacks, baselines, started)
     first = fold_specs(spec)[0]
     fit.set_up(*prepare(first, partial(inherit_features, first)))
     folder = Folder.make(path, force)
     folder.store_spec(spec)
-    return _train_folds(spec, folder, listeners, baselines, started)
+    return _train_folds(spec, folder, callbacks, baselines, started)
 
 
-def resume(run: str | Path, source: Any = None, listeners: Sequence[Listener] = ()) -> Run:
+def resume(run: str | Path, source: Any = None, callbacks: Sequence[Callback] = ()) -> Run:
     """Go on with a run that was stopped, to the same bits as an unbroken one; a finished run is returned as it is.
 
     Args:
@@ -93,18 +93,18 @@ def resume(run: str | Path, source: Any = None, listeners: Sequence[Listener] = 
     """
     started = clock.perf_counter()
     folder = Folder.open(Path(run))
-    if folder.finished and folder.metrics()["reason"] != "interrupted":
+    if folder.finished and folder.metrics()["stop_reason"] != "interrupted":
         return Run(folder.path)
     spec = folder.spec()
     spec = spec_of(source, None, {}, spec) if source is not None else spec
     if is_many(spec):
-        return _train_folds(spec, folder, listeners, True, started)
+        return _train_folds(spec, folder, callbacks, True, started)
     log = LogFile()
     log.open(folder.path / "log.txt")
     with log.errors():
         state = folder.state(spec)
         data = load_data(folder, state, source)
-        trained = fit.resume(state.experiment, data, folder, folder.plan(), [*listeners, log], started)
+        trained = fit.resume(state.experiment, data, folder, folder.plan(), [*callbacks, log], started)
         _finish(trained, log, started)
     return Run(folder.path)
 
@@ -219,7 +219,9 @@ def inspect(
         return inspect_table(read_source(spec), spec)
     run = _run(run)
     base = run.spec
-    alone = DataSpec(columns=base.data.columns, name=base.data.name, root=base.data.root)  # none of the run's own rows
+    alone = DataSpec(
+        columns=base.data.columns, filename_pattern=base.data.filename_pattern, data_root=base.data.data_root
+    )  # none of the run's own rows
     spec = spec_of(source, target, settings, replace(base, data=alone))
     table = read_source(spec)
     known = tuple(o for o in spec.outputs if o.get("column", o["name"]) in table.columns)
@@ -237,7 +239,7 @@ def label(
     limit: int = 300,
     output: str | None = None,
 ) -> Queue:
-    """The rows that a person should label or mend, best first; the answers are what `train(..., relabel=out)` takes.
+    """The rows that a person should label or mend, best first; the answers are what `train(..., labels=out)` takes.
 
     Args:
         source: rows like those that the run has learned from; None for its own, whose test rows are left alone.
@@ -318,16 +320,16 @@ def new(
 
 
 def _train_one(
-    spec: Spec, path: Path, force: bool, listeners: Sequence[Listener], baselines: bool, started: float
+    spec: Spec, path: Path, force: bool, callbacks: Sequence[Callback], baselines: bool, started: float
 ) -> Run:
     spec = inherit_architecture(spec, path)
     experiment, data = prepare(spec, partial(inherit_features, spec))
     setup = fit.set_up(experiment, data)
     log = LogFile()
-    listeners = [*listeners, log]
-    for listener in listeners:
-        listener.prepared(data)
-    labels = None if spec.data.relabel is None else Path(spec.data.relabel).read_bytes()
+    callbacks = [*callbacks, log]
+    for callback in callbacks:
+        callback.on_data_ready(data)
+    labels = None if spec.data.label_corrections is None else Path(spec.data.label_corrections).read_bytes()
     folder = Folder.make(path, force)
     log.open(folder.path / "log.txt")
     with log.errors():
@@ -335,9 +337,9 @@ def _train_one(
             folder.store_labels(labels)
         findings = found.before_training(experiment.spec, data)
         found.store(folder, findings)
-        for listener in listeners:
-            listener.examined(findings)
-        trained = fit.train(setup, folder, listeners, started)
+        for callback in callbacks:
+            callback.on_findings(findings)
+        trained = fit.train(setup, folder, callbacks, started)
         _finish(trained, log, started, baselines)
     return Run(path)
 
@@ -350,7 +352,7 @@ def _finish(trained: fit.Trained, log: LogFile, started: float, baselines: bool 
     log.line(f"run: {trained.context.path}")
 
 
-def _train_folds(spec: Spec, folder: Folder, listeners: Sequence[Listener], baselines: bool, started: float) -> Run:
+def _train_folds(spec: Spec, folder: Folder, callbacks: Sequence[Callback], baselines: bool, started: float) -> Run:
     """A run a fold; one that is finished stays as it is, one that was stopped goes on."""
     specs = fold_specs(spec)
     log = LogFile()
@@ -358,13 +360,13 @@ def _train_folds(spec: Spec, folder: Folder, listeners: Sequence[Listener], base
     for i, fold in enumerate(specs):
         path = folder.path / f"fold-{i}"
         log.line(f"fold {i + 1} of {len(specs)}: {path}")
-        for listener in listeners:
-            listener.fold(i, len(specs))
+        for callback in callbacks:
+            callback.on_fold_start(i, len(specs))
         if (path / "spec.yaml").exists():
-            run = resume(path, None if isinstance(fold.data.source, str) else fold.data.source, listeners)
+            run = resume(path, None if isinstance(fold.data.source, str) else fold.data.source, callbacks)
         else:
-            run = _train_one(fold, path, False, listeners, baselines, clock.perf_counter())
-        if run.metrics["reason"] == "interrupted":
+            run = _train_one(fold, path, False, callbacks, baselines, clock.perf_counter())
+        if run.metrics["stop_reason"] == "interrupted":
             raise KeyboardInterrupt
     summarise(folder, started)
     return Run(folder.path)

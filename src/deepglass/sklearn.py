@@ -35,7 +35,7 @@ from deepglass.api import train
 from deepglass.data.sources import read
 from deepglass.data.table import Table
 from deepglass.errors import UserError
-from deepglass.features.base import Best, Raw
+from deepglass.features.base import PredictionArrays, Raw
 from deepglass.metrics.calibration import apply_temperature
 from deepglass.run.folder import Folder
 from deepglass.run.predictor import Predictor
@@ -126,7 +126,7 @@ class _Estimator(BaseEstimator):
             self.__dict__["_predictor"] = run.predictor  # read before the folder goes
         self.n_iter_ = int(self.metrics_["step"])
 
-    def _best(self, X: Any) -> Best:
+    def _best(self, X: Any) -> PredictionArrays:
         """The best answers for new rows, as arrays."""
         check_is_fitted(self, "n_iter_")
         predictor = self._predictor

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from deepglass.config import construct
-from deepglass.data.augment import Augment, Warp, chances, sided, turns, warp, words
+from deepglass.data.augment import Augment, Warp, is_angle, is_directional, uniform_draws, warp, words
 from deepglass.data.augment_pixels import colour, erase
 from deepglass.data.batches import Batch
 from deepglass.data.mixup import beta, mixup
@@ -105,7 +105,7 @@ def test_crop_shows_a_part_of_the_picture_enlarged() -> None:
 
 def test_the_pictures_of_a_row_share_one_map_whatever_their_sizes() -> None:
     augment = Augment(flip=True, rotate=20, crop=0.5)
-    drawn = chances(50, generator())
+    drawn = uniform_draws(50, generator())
     small, large = augment.map(drawn, (16, 16)), augment.map(drawn, (64, 64))
     torch.testing.assert_close(small.affine, large.affine)
     assert 10 < int(small.mirrored.sum()) < 40
@@ -138,7 +138,7 @@ def test_hue_turns_colours_and_keeps_their_brightness() -> None:
 
 def test_frames_of_a_video_change_alike() -> None:
     still = pictures(size=(16, 16))[:, None].expand(6, 5, 3, 16, 16)
-    augment = Augment(shift=0.2, flip=True, rotate=10, crop=0.3, colour=0.4, erase=0.3)
+    augment = Augment(shift=0.2, flip=True, rotate=10, crop=0.3, color_jitter=0.4, random_erasing=0.3)
     y = augment(still, generator())
     assert y.shape == still.shape
     torch.testing.assert_close(y, y[:, :1].expand_as(y))
@@ -172,8 +172,8 @@ def test_mixup_mixes_rows_that_have_all_inputs() -> None:
     ("settings", "error"),
     [
         ({"flipp": True}, r"unknown-key.*training.augment: no setting 'flipp'; did you mean 'flip'\?"),
-        ({"color": 0.2}, r"unknown-key.*did you mean 'colour'\?"),
-        ({"colour": 3}, r"bad-value.*training.augment: colour must be from 0 to 1, not 3"),
+        ({"colour_jitter": 0.2}, r"unknown-key.*did you mean 'color_jitter'\?"),
+        ({"color_jitter": 3}, r"bad-value.*training.augment: color_jitter must be from 0 to 1, not 3"),
         ({"rotate": "much"}, r"bad-value.*training.augment.rotate: expected a number, got 'much'"),
         ({"mixup": -1}, r"mixup must be from 0 to 1, not -1"),
     ],
@@ -185,10 +185,10 @@ def test_wrong_settings_are_named(settings: dict, error: str) -> None:
 
 def test_words_of_names() -> None:
     assert words("front_left") == words("frontLeft") == words("Front left") == ["front", "left"]
-    assert turns("steering_angle")
-    assert turns("x")
-    assert not turns("price")
-    assert not turns("taxes")
+    assert is_angle("steering_angle")
+    assert is_angle("x")
+    assert not is_angle("price")
+    assert not is_angle("taxes")
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_words_of_names() -> None:
     ],
 )
 def test_classes_with_a_side(classes: list[str], expected: bool) -> None:
-    assert sided(classes) is expected
+    assert is_directional(classes) is expected
 
 
 def test_grey_pictures_are_never_mirrored() -> None:

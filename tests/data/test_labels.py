@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import deepglass
-from deepglass.data.label_budget import KeepLabels
+from deepglass.data.label_budget import LabelBudget
 from deepglass.data.missing import blanked, missing, nothing_like
 from deepglass.errors import SpecError
 from deepglass.prepare.prepare import prepare
@@ -25,7 +25,7 @@ def answers() -> pl.Series:
 
 
 def kept(raw: pl.Series | np.ndarray, **settings: int) -> np.ndarray:
-    return ~KeepLabels(**settings).hidden(raw, SPLIT, 0)
+    return ~LabelBudget(**settings).hidden(raw, SPLIT, 0)
 
 
 def test_a_count_is_divided_between_training_and_validation_and_the_test_is_whole() -> None:
@@ -43,7 +43,7 @@ def test_so_many_of_each_class_are_kept() -> None:
 
 def test_the_choice_follows_from_the_seed() -> None:
     raw = answers()
-    choices = [KeepLabels(count=40).hidden(raw, SPLIT, seed) for seed in (0, 0, 1)]
+    choices = [LabelBudget(count=40).hidden(raw, SPLIT, seed) for seed in (0, 0, 1)]
     assert (choices[0] == choices[1]).all()
     assert (choices[0] != choices[2]).any()
 
@@ -69,14 +69,14 @@ def test_classes_may_be_whole_numbers() -> None:
 
 def test_a_class_with_too_few_rows_is_refused() -> None:
     raw = pl.Series("y", ["rare"] * 3 + ["often"] * (N - 3))
-    with pytest.raises(SpecError, match=r"data.keep_labels: 5 of each class, but one has only 3 rows"):
+    with pytest.raises(SpecError, match=r"data.num_labels: 5 of each class, but one has only 3 rows"):
         kept(raw, per_class=5)
 
 
 @pytest.mark.parametrize("value", [0, -3, True, 2.5, "ten", {"per_class": 0}, {"class": 3}, {}])
 def test_other_values_are_refused_where_they_are_said(value: object) -> None:
-    with pytest.raises(SpecError, match=r"bad-value.*data.keep_labels"):
-        spec_of("sklearn:iris", None, {"data": {"keep_labels": value}})
+    with pytest.raises(SpecError, match=r"bad-value.*data.num_labels"):
+        spec_of("sklearn:iris", None, {"data": {"num_labels": value}})
 
 
 @pytest.mark.parametrize(
@@ -105,8 +105,8 @@ def prepared(source: str, objective: str, **data: object) -> PreparedData:
 
 
 def test_supervised_learning_leaves_hidden_rows_out_and_others_learn_from_them() -> None:
-    alone = prepared("sklearn:digits", "supervised", keep_labels={"per_class": 5})
-    all_rows = prepared("sklearn:digits", "fixmatch", keep_labels={"per_class": 5})
+    alone = prepared("sklearn:digits", "supervised", num_labels={"per_class": 5})
+    all_rows = prepared("sklearn:digits", "fixmatch", num_labels={"per_class": 5})
     assert len(alone.rows("train")) + len(alone.rows("valid")) == 50
     assert len(all_rows.rows("train")) > 1000
     assert (alone.rows("test") == all_rows.rows("test")).all(), "the test rows are the same"

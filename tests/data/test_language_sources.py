@@ -271,7 +271,7 @@ def test_a_column_called_caption_without_pictures_is_a_column(tmp_path: Path) ->
 def test_recordings_named_by_what_they_hold(tmp_path: Path) -> None:
     for name in ("3_ann_0", "7_bob_1", "3_bob_0"):
         write(tmp_path / "recordings" / f"{name}.wav", b"RIFF")
-    table = read(tmp_path, name_pattern="{digit}_{speaker}_{take}")
+    table = read(tmp_path, filename_pattern="{digit}_{speaker}_{take}")
     assert (table.names, dict(table.kinds)) == (["audio", "digit", "speaker", "take"], {"audio": "audio"})
     assert table.aside == ("digit", "speaker", "take")
 

@@ -356,12 +356,12 @@ def test_split_folders(tmp_path: Path, order: str) -> None:
 
 def test_names_that_carry_the_label(tmp_path: Path) -> None:
     pictures(tmp_path, "3_ann_0.png", "7_bob_1.png", "odd.png")
-    table = read(tmp_path, name_pattern="{digit}_{speaker}_{take}")
+    table = read(tmp_path, filename_pattern="{digit}_{speaker}_{take}")
     assert table.names == ["image", "digit", "speaker", "take"]
     assert table["digit"].to_list() == ["3", "7"]
     assert table.skipped[0].name == "odd.png"
-    assert "fits none of 3" in refused("bad-value", tmp_path, name_pattern="{a}-{b}-{c}")
-    refused("bad-value", tmp_path, name_pattern="no braces")
+    assert "fits none of 3" in refused("bad-value", tmp_path, filename_pattern="{a}-{b}-{c}")
+    refused("bad-value", tmp_path, filename_pattern="no braces")
 
 
 def test_cells_that_are_paths(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 import torch
 
-from deepglass.data.batches import Batch, Dataset, Shuffled
-from deepglass.data.views import Pools, Viewed, strong_view, weak_view
+from deepglass.data.batches import Batch, Dataset, ShuffledLoader
+from deepglass.data.views import MultiViewLoader, TwoPoolLoader, strong_augmentation, weak_augmentation
 from deepglass.features.base import Column, Feature
 from deepglass.features.image import Image
 from deepglass.features.number import Number
@@ -41,15 +41,17 @@ def same(one: Batch, other: Batch) -> bool:
     return torch.equal(one.rows, other.rows) and all(equal)
 
 
-def pools(data: Dataset, sizes: tuple[int, int] = (4, 12)) -> Pools:
-    return Pools(data, (np.arange(10), np.arange(10, ROWS)), sizes, seed=3)
+def pools(data: Dataset, sizes: tuple[int, int] = (4, 12)) -> TwoPoolLoader:
+    return TwoPoolLoader(data, (np.arange(10), np.arange(10, ROWS)), sizes, seed=3)
 
 
 def test_two_views_show_the_same_rows_differently_and_the_row_itself_where_nothing_is_changed(
     seen: tuple[Dataset, Image],
 ) -> None:
     data, feature = seen
-    batch = Viewed(Shuffled(data, 8, 0), 0, (weak_view([feature]), strong_view([feature]), None)).next()
+    batch = MultiViewLoader(
+        ShuffledLoader(data, 8, 0), 0, (weak_augmentation([feature]), strong_augmentation([feature]), None)
+    ).next()
     weak, strong, plain = batch.inputs["picture"], *(v["picture"] for v in batch.views)
     raw = data.batch(batch.rows).inputs["picture"].values
     assert torch.equal(plain.values, raw)
@@ -60,9 +62,9 @@ def test_two_views_show_the_same_rows_differently_and_the_row_itself_where_nothi
 def test_a_batch_of_two_pools_begins_with_the_first_and_an_epoch_shows_the_second_once(
     seen: tuple[Dataset, Image],
 ) -> None:
-    stream = pools(seen[0], (4, 8))
-    assert stream.batches_per_epoch == 5
-    batches = [stream.next() for _ in range(5)]
+    loader = pools(seen[0], (4, 8))
+    assert loader.batches_per_epoch == 5
+    batches = [loader.next() for _ in range(5)]
     assert all((b.rows[:4] < 10).all() and (b.rows[4:] >= 10).all() for b in batches)
     assert sorted(torch.cat([b.rows[4:] for b in batches]).tolist()) == list(range(10, ROWS))
     assert all(b.targets["label"].mask[:4].all() and not b.targets["label"].mask[4:].any() for b in batches)
@@ -70,10 +72,10 @@ def test_a_batch_of_two_pools_begins_with_the_first_and_an_epoch_shows_the_secon
 
 def test_of_two_pools_only_the_second_is_seen_in_another_way(seen: tuple[Dataset, Image]) -> None:
     data, feature = seen
-    batch = Viewed(pools(data), 0, (None, strong_view([feature]))).next()
+    batch = MultiViewLoader(pools(data), 0, (None, strong_augmentation([feature]))).next()
     assert len(batch) == 16
     assert len(batch.views[0]["picture"].values) == 12
-    unchanged = Viewed(pools(data), 0, (None, None)).next()
+    unchanged = MultiViewLoader(pools(data), 0, (None, None)).next()
     assert torch.equal(unchanged.views[0]["picture"].values, unchanged.inputs["picture"].values[4:])
 
 
@@ -82,9 +84,9 @@ def test_of_two_pools_only_the_second_is_seen_in_another_way(seen: tuple[Dataset
 def test_a_stream_goes_on_to_the_same_batches(seen: tuple[Dataset, Image], kind: str, steps: int) -> None:
     data, feature = seen
 
-    def make() -> Viewed:
-        inner = pools(data) if kind == "pools" else Shuffled(data, 8, 1)
-        return Viewed(inner, 5, (weak_view([feature]), strong_view([feature])))
+    def make() -> MultiViewLoader:
+        inner = pools(data) if kind == "pools" else ShuffledLoader(data, 8, 1)
+        return MultiViewLoader(inner, 5, (weak_augmentation([feature]), strong_augmentation([feature])))
 
     whole, stopped = make(), make()
     for _ in range(steps):
@@ -92,16 +94,19 @@ def test_a_stream_goes_on_to_the_same_batches(seen: tuple[Dataset, Image], kind:
         stopped.next()
     going_on = make()
     going_on.next()  # elsewhere than where it is sent
-    going_on.go_to(stopped.place())
+    going_on.load_state_dict(stopped.state_dict())
     assert all(same(whole.next(), going_on.next()) for _ in range(6))
 
 
 def test_another_seed_gives_another_order_and_other_changes(seen: tuple[Dataset, Image]) -> None:
     data, feature = seen
-    streams = [Viewed(Pools(data, (np.arange(10), np.arange(10, ROWS)), (4, 12), s), s, (None, None)) for s in (0, 1)]
-    one, other = (stream.next() for stream in streams)
+    loaders = [
+        MultiViewLoader(TwoPoolLoader(data, (np.arange(10), np.arange(10, ROWS)), (4, 12), s), s, (None, None))
+        for s in (0, 1)
+    ]
+    one, other = (loader.next() for loader in loaders)
     assert not torch.equal(one.rows, other.rows)
-    views = [Viewed(pools(data), s, (None, strong_view([feature]))).next() for s in (0, 1)]
+    views = [MultiViewLoader(pools(data), s, (None, strong_augmentation([feature]))).next() for s in (0, 1)]
     assert torch.equal(views[0].rows, views[1].rows)
     assert not same(*views)
 
@@ -109,8 +114,8 @@ def test_another_seed_gives_another_order_and_other_changes(seen: tuple[Dataset,
 def test_cells_of_a_table_take_the_values_of_other_rows() -> None:
     raw = [np.arange(ROWS) + 0.5, 100.0 + np.arange(ROWS)]
     features = [Number(name=n).fit([r]) for n, r in zip("ab", raw, strict=True)]
-    view = strong_view(features)
-    assert view.changes_anything
+    view = strong_augmentation(features)
+    assert not view.is_identity
     batch = data(features, raw).batch(torch.arange(ROWS))  # type: ignore[arg-type]
     changed = view(batch, torch.Generator().manual_seed(0))
     for name in "ab":
@@ -122,8 +127,8 @@ def test_cells_of_a_table_take_the_values_of_other_rows() -> None:
 
 def test_words_of_a_text_are_left_out() -> None:
     raw = pl.Series("t", [f"word{i} and another word{i + 1} here" for i in range(ROWS)])
-    feature = Text(name="t").in_order().fit([raw])
-    view = strong_view([feature])
+    feature = Text(name="t").as_sequence().fit([raw])
+    view = strong_augmentation([feature])
     batch = data([feature], [raw]).batch(torch.arange(ROWS))
     changed = view(batch, torch.Generator().manual_seed(0))
     assert changed.inputs["t"].values.shape == batch.inputs["t"].values.shape
@@ -132,5 +137,5 @@ def test_words_of_a_text_are_left_out() -> None:
 
 def test_a_single_number_cannot_be_changed_and_a_lone_one_stays_beside_a_picture(seen: tuple[Dataset, Image]) -> None:
     number = Number(name="a").fit([np.arange(9.0)])
-    assert not strong_view([number]).changes_anything
-    assert strong_view([number, seen[1]]).cells == {}
+    assert strong_augmentation([number]).is_identity
+    assert strong_augmentation([number, seen[1]]).cells == {}

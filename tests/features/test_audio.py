@@ -13,7 +13,7 @@ import soundfile
 
 from deepglass.errors import SourceError
 from deepglass.features.audio import Audio
-from deepglass.features.base import Media, from_state, recognise
+from deepglass.features.base import Media, from_state, infer_type
 
 RATE = 8_000
 
@@ -101,7 +101,7 @@ def test_of_an_hour_only_the_beginning_is_read(sound: Audio, tmp_path: Path) -> 
     tracemalloc.stop()
     assert len(column.values) == 30 * RATE
     assert most < 10e6  # the hour itself is 58 MB
-    assert sound.notes([long, None]) == {"sound longer than 30 seconds, its end left out": 1}
+    assert sound.count_anomalies([long, None]) == {"sound longer than 30 seconds, its end left out": 1}
 
 
 def test_what_cannot_be_heard_is_named(sound: Audio, tmp_path: Path) -> None:
@@ -151,8 +151,8 @@ def test_a_header_with_an_impossible_rate_is_named(sound: Audio, tmp_path: Path)
 
 
 def test_what_is_taken_for_a_sound(tmp_path: Path) -> None:
-    assert recognise([Media("a.flac", tmp_path / "a.flac"), None], "x")[0] == "audio"
-    assert Audio.recognise([Media("a.png", tmp_path / "a.png")], "x") is None
+    assert infer_type([Media("a.flac", tmp_path / "a.flac"), None], "x")[0] == "audio"
+    assert Audio.infer_type([Media("a.png", tmp_path / "a.png")], "x") is None
 
 
 def test_recordings_of_digits(data_root: Path) -> None:

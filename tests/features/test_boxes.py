@@ -21,8 +21,8 @@ from deepglass.networks.network import Network
 from deepglass.nn.tokens import Field
 from deepglass.nn.warp import Warp
 from deepglass.prepare.columns import infer_columns
-from deepglass.spec.spec import Spec, TrainingSpec
-from deepglass.training.augmentation import change_for
+from deepglass.spec.spec import Spec, TrainingSettings
+from deepglass.training.augmentation import augmentation_for
 
 SIDES = ("left", "top", "right", "bottom")
 BOX = pl.List(pl.Struct({"label": pl.String, **dict.fromkeys(SIDES, pl.Float64)}))
@@ -64,11 +64,11 @@ def scenes(count: int, side: int = 64, seed: int = 0) -> Table:
 def test_there_and_back_through_a_letterbox() -> None:
     wide, tall = np.zeros((20, 40, 3), np.uint8), np.zeros((40, 20, 3), np.uint8)
     picture = Image(name="image", size=(40, 40)).fit([np.zeros((1, 40, 40, 3), np.uint8)])
-    frames = [picture.encode(one[None]).frame for one in (wide, tall)]
+    frames = [picture.encode(one[None]).letterbox for one in (wide, tall)]
     inputs = {"image": Column(np.zeros((2, 3, 40, 40), np.uint8), np.ones(2, bool), None, np.concatenate(frames))}
     feature = _fitted()
     raw = _series([_box("cat", 10, 5, 30, 15)], [_box("dog", 0, 0, 20, 8)])
-    placed = feature.place(feature.encode(raw), inputs)
+    placed = feature.to_input_frame(feature.encode(raw), inputs)
     np.testing.assert_allclose(placed.values, [[0, 0.25, 0.375, 0.75, 0.625], [1, 0.25, 0, 0.75, 0.2]], atol=1e-6)
     best = _best(placed.values[:, None, 1:], placed.values[:, :1].astype(np.int64), np.full((2, 1), 0.9))
     decoded = feature.decode({**best, **feature.context(inputs)})
@@ -79,7 +79,9 @@ def test_boxes_are_cut_at_the_border_and_those_beside_the_picture_are_left_out()
     picture = Image(name="image").fit([np.zeros((1, 50, 100, 3), np.uint8)])
     inputs = {"image": picture.encode(np.zeros((1, 50, 100, 3), np.uint8))}
     feature = _fitted()
-    placed = feature.place(feature.encode(_series([_box("cat", -10, 0, 50, 70), _box("dog", 120, 0, 140, 9)])), inputs)
+    placed = feature.to_input_frame(
+        feature.encode(_series([_box("cat", -10, 0, 50, 70), _box("dog", 120, 0, 140, 9)])), inputs
+    )
     np.testing.assert_allclose(placed.values, [[0, 0, 0, 0.5, 1]])
     assert placed.offsets.tolist() == [0, 1]
 
@@ -90,7 +92,7 @@ def test_boxes_that_teach_nothing_are_left_out_and_counted() -> None:
     column = feature.encode(raw)
     assert column.offsets.tolist() == [0, 0, 0, 0]
     assert column.mask.tolist() == [True, False, True]  # the last is known to be empty, the second is not known
-    assert feature.notes(raw) == {"box of a class that training did not have": 1, "box without an area": 2}
+    assert feature.count_anomalies(raw) == {"box of a class that training did not have": 1, "box without an area": 2}
 
 
 def test_boxes_without_labels_are_objects() -> None:
@@ -115,7 +117,7 @@ def test_figures_of_perfect_and_of_empty_answers() -> None:
     boxes = np.concatenate([truth.values[:, None, 1:], np.zeros((1, 1, 4), np.float32)])
     best = _best(boxes, np.array([[0], [1], [0]]), np.full((3, 1), 0.9))  # the row that is not known does not count
     assert feature.score(best, truth) == {"map50": 1.0, "map50_95": 1.0}
-    constant = {name: value.repeat(3, 0) for name, value in feature.constant(truth).items()}
+    constant = {name: value.repeat(3, 0) for name, value in feature.baseline(truth).items()}
     assert feature.score(constant, truth) == {"map50": 0.0, "map50_95": 0.0}
     assert feature.decode(constant)[0] == {"value": [], "confidence": 1.0}
 
@@ -160,17 +162,17 @@ def test_a_detector_learns_its_sixteen_pictures() -> None:
     picture = Image(name="image").fit([table["image"]])
     feature = Boxes(name="boxes").fit([table["boxes"]])
     inputs = {"image": picture.encode(table["image"])}
-    data = Dataset(inputs, {"boxes": feature.place(feature.encode(table["boxes"]), inputs)})
+    data = Dataset(inputs, {"boxes": feature.to_input_frame(feature.encode(table["boxes"]), inputs)})
     batch = data.batch(torch.arange(16))
     network = Network([picture], [feature], "resnet", {"width": 8, "depth": 1})
     optimizer = torch.optim.Adam(network.parameters(), 0.01)
     for _ in range(100):
         optimizer.zero_grad()
-        feature.answer(network(batch.inputs)["boxes"]).loss(batch.targets["boxes"]).mean().backward()
+        feature.prediction(network(batch.inputs)["boxes"]).loss(batch.targets["boxes"]).mean().backward()
         optimizer.step()
     network.eval()
     with torch.inference_mode():
-        best = {k: v.numpy() for k, v in network.answers(batch.inputs)["boxes"].best().items()}
+        best = {k: v.numpy() for k, v in network.predictions(batch.inputs)["boxes"].mode().items()}
     assert feature.score(best, data.truth["boxes"].take(np.arange(16)))["map50"] >= 0.95
     answers = feature.decode({**best, **feature.context({"image": inputs["image"].take(np.arange(16))})})
     assert answers[0]["value"] == []  # the picture that is known to be empty
@@ -197,9 +199,9 @@ def test_pictures_are_larger_where_boxes_are_asked_for() -> None:
 
 def test_pictures_with_boxes_are_cropped_and_never_repeat_their_border() -> None:
     picture = Image(name="image").fit([scenes(4).columns["image"]])
-    change = change_for(TrainingSpec(), TrainingDefaults(augment=True), [picture], [_fitted()], epochs=50)
+    change = augmentation_for(TrainingSettings(), TrainingDefaults(augment=True), [picture], [_fitted()], epochs=50)
     assert change is not None
     augment = change.changes["image"]
     assert augment.crop > 0
     assert augment.flip
-    assert augment.shift == augment.rotate == augment.erase == 0
+    assert augment.shift == augment.rotate == augment.random_erasing == 0

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from deepglass.errors import SourceError
-from deepglass.features.base import Raw, from_state, recognise
+from deepglass.features.base import Raw, from_state, infer_type
 from deepglass.features.binary import Binary
 from deepglass.features.category import Category
 from deepglass.nn.tokens import Field
@@ -32,7 +32,7 @@ def test_numbers_are_one_category_however_they_are_written(raw: Raw) -> None:
     column = feature.encode(raw)
     assert column.values.tolist() == [3, 1, 0, 0]
     assert column.mask.tolist() == [True, True, False, False]
-    assert feature.notes(raw) == {"unseen category": 1}
+    assert feature.count_anomalies(raw) == {"unseen category": 1}
 
 
 def test_text_by_falling_frequency_and_without_spaces_around() -> None:
@@ -55,7 +55,7 @@ def test_rare_values_beyond_the_largest_vocabulary_are_unknown() -> None:
 @pytest.mark.parametrize("cls", [Category, Binary])
 def test_answers_come_back_as_what_they_were(cls: type, values: list, value: object) -> None:
     feature = cls(name="x").fit([pl.Series(values)])
-    best = {"log_probs": feature.constant(feature.encode(pl.Series(values)))["log_probs"]}
+    best = {"log_probs": feature.baseline(feature.encode(pl.Series(values)))["log_probs"]}
     answer = from_state(json.loads(json.dumps(feature.state()))).decode(best)[0]
     assert answer["value"] == value
     assert type(answer["value"]) is type(value)
@@ -80,14 +80,14 @@ def test_loss_is_cross_entropy() -> None:
     target = Field((labels + 1).int(), torch.ones(5, dtype=torch.bool))
     for f, smoothing in ((feature, 0.0), (smooth, 0.1)):
         expected = torch.nn.functional.cross_entropy(params, labels, reduction="none", label_smoothing=smoothing)
-        torch.testing.assert_close(f.answer(params).loss(target), expected)
+        torch.testing.assert_close(f.prediction(params).loss(target), expected)
 
 
 def test_binary_loss_is_that_of_one_logit() -> None:
     feature = Binary(name="x").fit([pl.Series([0, 1])])
     logit = torch.tensor([[-3.0], [0.5], [40.0]], requires_grad=True)
     target = Field(torch.tensor([1, 2, 2], dtype=torch.int32), torch.ones(3, dtype=torch.bool))
-    loss = feature.answer(logit).loss(target)
+    loss = feature.prediction(logit).loss(target)
     expected = torch.nn.functional.binary_cross_entropy_with_logits(
         logit[:, 0], torch.tensor([0.0, 1.0, 1.0]), reduction="none"
     )
@@ -97,7 +97,7 @@ def test_binary_loss_is_that_of_one_logit() -> None:
 def test_members_mix_probabilities() -> None:
     feature = Category(name="x").fit([pl.Series(["a", "b"])])
     params = torch.log(torch.tensor([[0.9, 0.1], [0.1, 0.9], [0.6, 0.4], [0.8, 0.2]]))
-    mixed = feature.answer(params).pooled(2).best()["log_probs"].exp()
+    mixed = feature.prediction(params).ensemble_mean(2).mode()["log_probs"].exp()
     torch.testing.assert_close(mixed, torch.tensor([[0.5, 0.5], [0.7, 0.3]]))
 
 
@@ -112,8 +112,8 @@ def test_one_class_is_refused(cls: type) -> None:
 def test_imbalance_is_remarked(cls: type) -> None:
     values = pl.Series(["a"] * 97 + ["b"] * 3)
     feature = cls(name="x").fit([values])
-    assert feature.remarks(feature.encode(values)) == ["x: the class 'b' has only 3 of 100 rows"]
-    assert feature.remarks(feature.encode(pl.Series(["a", "b"]))) == []
+    assert feature.target_warnings(feature.encode(values)) == ["x: the class 'b' has only 3 of 100 rows"]
+    assert feature.target_warnings(feature.encode(pl.Series(["a", "b"]))) == []
 
 
 def test_temperature_is_kept_when_it_helps() -> None:
@@ -167,11 +167,11 @@ def test_true_and_false_in_other_words() -> None:
 
 def test_yes_and_no_are_two_values_however_they_are_written() -> None:
     raw = pl.Series(["yes"] * 5 + ["Yes", "YES", "No", "NO", "no", "no", None])
-    assert recognise(raw, "paid")[0] == "binary"
+    assert infer_type(raw, "paid")[0] == "binary"
     feature = Binary(name="paid").fit([raw])
     assert (feature.values_, feature.counts_) == (("no", "yes"), (4, 7))
     assert feature.encode(pl.Series(["YES", "nO", "maybe", None])).values.tolist() == [2, 1, 0, 0]
-    assert feature.notes(pl.Series(["YES", "maybe"])) == {"unseen category": 1}
+    assert feature.count_anomalies(pl.Series(["YES", "maybe"])) == {"unseen category": 1}
     assert Binary(name="x").fit([pl.Series(["y", "Y", "y"])]).values_ == ("y", "Y"), "two values as they stand"
     with pytest.raises(SourceError, match="expected two values, not 3"):
         Binary(name="x").fit([pl.Series(["red", "Red", "blue"])])

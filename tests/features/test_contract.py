@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 
-from deepglass.features.base import FEATURES, Column, Feature, Raw, from_state, recognise, take_raw
+from deepglass.features.base import FEATURES, Column, Feature, Raw, from_state, infer_type, take_raw
 from deepglass.nn.decoding import Stepwise, Written
 from deepglass.nn.tokens import Field, Tokens
 
@@ -104,7 +104,7 @@ def _field(column: Column, copies: int = 1) -> Field:
 
 def _answering(kind: str) -> Feature:
     settings = {"label_smoothing": 0.0} if kind == "text" else {}
-    return FEATURES.get(kind)(name="x", **settings).as_answer().beside([]).fit([SAMPLES[kind].raw])
+    return FEATURES.get(kind)(name="x", **settings).as_output().configure_output([]).fit([SAMPLES[kind].raw])
 
 
 def _params(head: nn.Module, tokens: Tokens, target: Column) -> Any:
@@ -124,7 +124,7 @@ def _encode(encoder: nn.Module, feature: Feature, field: Field) -> Tokens:
 
 
 def _head(feature: Feature) -> nn.Module:
-    return feature.spatial_head(DIM, [DIM] * 3) if feature.spatial else feature.head(DIM)
+    return feature.dense_head(DIM, [DIM] * 3) if feature.dense else feature.head(DIM)
 
 
 def _read(rows: int, count: int = 1, draw: Callable[..., torch.Tensor] = torch.randn) -> Tokens:
@@ -141,15 +141,15 @@ def _members(params: Any, count: int) -> Any:
 
 @pytest.mark.parametrize("kind", [k for k in KINDS if k not in ASKED_FOR])
 def test_recognises_its_own(kind: str) -> None:
-    assert FEATURES.get(kind).recognise(SAMPLES[kind].raw, "x").score > 0.4
-    assert recognise(SAMPLES[kind].raw, "x")[0] == kind
+    assert FEATURES.get(kind).infer_type(SAMPLES[kind].raw, "x").score > 0.4
+    assert infer_type(SAMPLES[kind].raw, "x")[0] == kind
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_recognise_never_fails_on_what_others_hold(kind: str) -> None:
     for other in SAMPLES.values():
         for raw in (other.raw, other.some_missing, other.all_missing, take_raw(other.raw, np.arange(0))):
-            guess = None if raw is None else FEATURES.get(kind).recognise(raw, "x")
+            guess = None if raw is None else FEATURES.get(kind).infer_type(raw, "x")
             assert guess is None or (0 <= guess.score <= 1 and guess.why)
 
 
@@ -198,11 +198,11 @@ def test_encode_row_by_row(kind: str) -> None:
 def test_missing_values_are_known(kind: str) -> None:
     feature, sample = _fitted(kind), SAMPLES[kind]
     assert feature.encode(sample.raw).mask.all()
-    assert feature.notes(sample.raw) == {}
+    assert feature.count_anomalies(sample.raw) == {}
     if sample.some_missing is not None:
         np.testing.assert_array_equal(feature.encode(sample.some_missing).mask, np.arange(ROWS) % 4 != 1)
         assert not feature.encode(sample.all_missing).mask.any()
-        assert feature.notes(sample.some_missing) == {}
+        assert feature.count_anomalies(sample.some_missing) == {}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -279,7 +279,7 @@ def test_head_and_answer(kind: str) -> None:
     head = _head(feature)
     tokens = _read(ROWS, 4)
     for column in _columns(feature):
-        loss = feature.answer(_params(head, tokens, column)).loss(_field(column))
+        loss = feature.prediction(_params(head, tokens, column)).loss(_field(column))
         assert loss.shape == (ROWS,)
         assert torch.isfinite(loss).all()
         head.zero_grad()
@@ -297,12 +297,12 @@ def test_learning_one_batch_by_heart(kind: str) -> None:
     optimizer = torch.optim.Adam(head.parameters(), 0.3 if kind in LINEAR else 0.005 if kind == "text" else 0.02)
     for _ in range(300):
         optimizer.zero_grad()
-        loss = feature.answer(_params(head, tokens, column)).loss(_field(column)).mean()
+        loss = feature.prediction(_params(head, tokens, column)).loss(_field(column)).mean()
         loss.backward()
         optimizer.step()
     head.eval()
-    best = _numpy(feature.answer(_params(head, tokens, column)).best())
-    figures, constant = feature.score(best, column), feature.score(_repeat(feature.constant(column), 6), column)
+    best = _numpy(feature.prediction(_params(head, tokens, column)).mode())
+    figures, constant = feature.score(best, column), feature.score(_repeat(feature.baseline(column), 6), column)
     name, more = feature.metric
     assert (figures[name] > constant[name]) == more
     # boxes never overlap entirely, and a writer learns with dropout
@@ -316,11 +316,11 @@ def test_members_are_mixed(kind: str) -> None:
     head = _head(feature)
     with torch.no_grad():
         params = head(_read(ROWS))
-        alone = _numpy(feature.answer(params).best())
+        alone = _numpy(feature.prediction(params).mode())
         if isinstance(params, Written):  # the members of a writer lie in its search
             pytest.skip("see tests/nn/test_writers.py")
-        mixed = _numpy(feature.answer(_members(params, 3)).pooled(3).best())
-        different = _numpy(feature.answer(params).pooled(3).best())
+        mixed = _numpy(feature.prediction(_members(params, 3)).ensemble_mean(3).mode())
+        different = _numpy(feature.prediction(params).ensemble_mean(3).mode())
     for name, value in alone.items():
         np.testing.assert_allclose(mixed[name], value, rtol=1e-5, atol=1e-6)
         assert len(different[name]) == ROWS // 3
@@ -333,7 +333,7 @@ def test_score_calibrate_decode(kind: str) -> None:
     head = _head(feature)
     with torch.no_grad():
         params = head(_read(ROWS))
-    best = _numpy(feature.answer(params).best())
+    best = _numpy(feature.prediction(params).mode())
     for column in _columns(feature):
         calibration = json.loads(json.dumps(feature.calibrate(best, column), allow_nan=False))
         for known in (None, calibration):
@@ -352,7 +352,7 @@ def test_constant_answer_is_the_best_that_ignores_the_input(kind: str) -> None:
     feature = _answering(kind)
     sample = SAMPLES[kind]
     truth = feature.encode(sample.raw if sample.some_missing is None else sample.some_missing)
-    constant = feature.constant(truth)
+    constant = feature.baseline(truth)
     assert all(len(v) == 1 for v in constant.values())
     figures = feature.score(_repeat(constant, ROWS), truth)
     assert feature.metric.name in figures
@@ -362,9 +362,9 @@ def test_constant_answer_is_the_best_that_ignores_the_input(kind: str) -> None:
         return
     with torch.no_grad():  # a head begins near it
         params = head(_read(ROWS, STEPS, draw=torch.zeros))
-        loss = feature.answer(params).loss(_field(truth))[torch.from_numpy(truth.mask)].mean().item()
-    assert feature.constant_loss(truth) == pytest.approx(loss, rel=0.1)
-    assert feature.constant_loss(truth) <= loss + 1e-5
+        loss = feature.prediction(params).loss(_field(truth))[torch.from_numpy(truth.mask)].mean().item()
+    assert feature.baseline_loss(truth) == pytest.approx(loss, rel=0.1)
+    assert feature.baseline_loss(truth) <= loss + 1e-5
     feature.check_target(truth, "here")
 
 

@@ -53,7 +53,7 @@ def test_text_means_the_same_as_dates() -> None:
     )
     new = pl.Series(["17.05.2021", "soon", None])
     assert text.encode(new).mask.tolist() == [True, False, False]
-    assert text.notes(new) == {"not a date": 1}
+    assert text.count_anomalies(new) == {"not a date": 1}
     moment = pl.Series([datetime.datetime(2021, 5, 17)], dtype=pl.Datetime("ns", "UTC"))
     np.testing.assert_allclose(native.encode(moment).values, text.encode(pl.Series(["17.05.2021"])).values)
 

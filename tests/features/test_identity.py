@@ -48,7 +48,7 @@ def test_strangers_cost_nothing_in_the_loss() -> None:
     head = feature.head(4)
     tokens = Tokens(torch.randn(6, 1, 4), torch.ones(6, 1, dtype=torch.bool))
     column = feature.encode(pl.Series(["zoe", "p0", "p1", "max", "p2", "p0"]))
-    loss = feature.answer(head(tokens)).loss(Field(torch.from_numpy(column.values), torch.from_numpy(column.mask)))
+    loss = feature.prediction(head(tokens)).loss(Field(torch.from_numpy(column.values), torch.from_numpy(column.mask)))
     assert (loss > 0).tolist() == [False, True, True, False, True, True]
 
 
@@ -105,16 +105,16 @@ def test_strangers_are_told_apart_after_learning_from_others(loss: str) -> None:
     for _ in range(150):
         optimizer.zero_grad()
         params = head(Tokens(tokens.values[train], tokens.mask[train]))
-        feature.answer(params).loss(Field(field.values[train], field.mask[train])).mean().backward()
+        feature.prediction(params).loss(Field(field.values[train], field.mask[train])).mean().backward()
         optimizer.step()
     head.eval()
     with torch.no_grad():
-        answer = feature.answer(head(Tokens(tokens.values[test], tokens.mask[test])))
-    best, truth = {k: v.numpy() for k, v in answer.best().items()}, column.take(test.numpy())
+        answer = feature.prediction(head(Tokens(tokens.values[test], tokens.mask[test])))
+    best, truth = {k: v.numpy() for k, v in answer.mode().items()}, column.take(test.numpy())
     raw = feature.score(_best(x[test.numpy()]), truth)["roc_auc"]
     assert feature.score(best, truth)["roc_auc"] > raw + 0.1
-    assert feature.relative_loss(best, truth) < 0.7
-    assert feature.relative_loss(feature.constant(truth) | _alike(len(test)), truth) == pytest.approx(1)
+    assert feature.selection_value(best, truth) < 0.7
+    assert feature.selection_value(feature.baseline(truth) | _alike(len(test)), truth) == pytest.approx(1)
 
 
 def _alike(rows: int) -> dict[str, np.ndarray]:
@@ -190,8 +190,8 @@ def test_answers_name_the_nearest_known_one() -> None:
     feature = _people()
     torch.manual_seed(0)
     params = feature.head(4)(Tokens(torch.randn(5, 1, 4), torch.ones(5, 1, dtype=torch.bool)))
-    answer = feature.answer(params)
-    best = {k: v.detach().numpy() for k, v in answer.best().items()}
+    answer = feature.prediction(params)
+    best = {k: v.detach().numpy() for k, v in answer.mode().items()}
     decoded = feature.decode(best, {"threshold": 0.5, "slope": 10.0, "offset": -5.0})
     cosine = params[:, feature.embedding :].detach().numpy()
     assert [d["value"] for d in decoded] == [feature.vocabulary_[k] for k in cosine.argmax(1)]

@@ -110,7 +110,7 @@ def test_every_kind_of_file_becomes_the_same_picture(tmp_path: Path) -> None:
     values = feature.encode(files).values.astype(int)
     assert values.shape == (9, 3, 16, 16)
     assert np.abs(values - values[0]).max() <= 12
-    assert feature.notes(files) == {"animated picture, of which the first frame is used": 1}
+    assert feature.count_anomalies(files) == {"animated picture, of which the first frame is used": 1}
 
 
 def test_sixteen_bits_are_kept_and_join_with_eight(tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_paths_in_a_table_and_files_in_a_zip(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
         archive.write(media.path, "inside/one.png")
     column = pl.Series("photo", [str(media.path), None])
-    assert Image.recognise(column, "photo").score == 0.9
+    assert Image.infer_type(column, "photo").score == 0.9
     feature = Image(name="photo").fit([column])
     encoded = feature.encode(column)
     assert np.array_equal(encoded.values[0, 0], pixels)
@@ -215,14 +215,14 @@ def test_paths_in_a_table_and_files_in_a_zip(tmp_path: Path) -> None:
 
 def test_recognise() -> None:
     files = [Media("a", Path("a.JPG")), Media("b", Path("z.zip"), "b.png")]
-    assert Image.recognise(files, "x").score == 1.0
-    assert Image.recognise([*files, Media("c", Path("c.wav"))], "x") is None
-    assert Image.recognise(np.zeros((4, 8, 8), np.uint8), "x").score == 0.95
-    assert Image.recognise(np.zeros((4, 8, 8)), "x").score == 0.5
-    assert Image.recognise(np.zeros((4, 8, 8), int), "x") is None
-    assert Image.recognise(np.zeros((4, 8), np.uint8), "x") is None
-    assert Image.recognise(pl.Series(["nowhere.png"]), "x") is None
-    assert Image.recognise(pl.Series([1.0]), "x") is None
+    assert Image.infer_type(files, "x").score == 1.0
+    assert Image.infer_type([*files, Media("c", Path("c.wav"))], "x") is None
+    assert Image.infer_type(np.zeros((4, 8, 8), np.uint8), "x").score == 0.95
+    assert Image.infer_type(np.zeros((4, 8, 8)), "x").score == 0.5
+    assert Image.infer_type(np.zeros((4, 8, 8), int), "x") is None
+    assert Image.infer_type(np.zeros((4, 8), np.uint8), "x") is None
+    assert Image.infer_type(pl.Series(["nowhere.png"]), "x") is None
+    assert Image.infer_type(pl.Series([1.0]), "x") is None
 
 
 def test_broken_files_are_named(tmp_path: Path) -> None:
@@ -267,10 +267,10 @@ def test_prepare_scales() -> None:
     array = np.stack([grey() for _ in range(50)])
     feature = Image(name="x").fit([array])
     codes = torch.from_numpy(feature.encode(array).values)
-    standard = feature.prepare()(codes)
+    standard = feature.normalizer()(codes)
     assert abs(float(standard.mean())) < 1e-3
     assert float(standard.std()) == pytest.approx(1, abs=1e-3)
-    unit, signed = feature.prepare("unit")(codes), feature.prepare("signed")(codes)
+    unit, signed = feature.normalizer("unit")(codes), feature.normalizer("signed")(codes)
     assert (float(unit.min()), float(unit.max())) == (0, 1)
     assert (float(signed.min()), float(signed.max())) == (-1, 1)
 

@@ -97,7 +97,7 @@ def test_a_mask_stays_on_its_picture(sizes: tuple[tuple[int, int], ...], shape: 
     image = Image(name="image", size=sizes[0], colour="grey").fit([masks * 255])
     feature = Mask(name="mask", size=sizes[1]).fit([masks])
     picture = image.encode(masks * 255)
-    column = feature.place(feature.encode(masks), {"image": picture})
+    column = feature.to_input_frame(feature.encode(masks), {"image": picture})
     Y, X = sizes[0]
     seen = column.values[0][(np.arange(Y) + 0.5).astype(int) * sizes[1][0] // Y][:, np.arange(X) * sizes[1][1] // X]
     bright = np.where(picture.values[0, 0] > 127, 2, 1)
@@ -131,16 +131,16 @@ def test_unlabelled_pixels_cost_nothing_and_rare_classes_can_weigh_more() -> Non
     field = Field(torch.from_numpy(plain.encode(masks).values), torch.ones(4, dtype=torch.bool))
     labels = torch.from_numpy(masks).long()
     expected = torch.nn.functional.cross_entropy(logits, labels, reduction="none").mean((1, 2))
-    torch.testing.assert_close(plain.answer(logits).loss(field), expected)
+    torch.testing.assert_close(plain.prediction(logits).loss(field), expected)
     weight = 1 / torch.tensor(balanced.counts_).float()
     expected = torch.stack(
         [torch.nn.functional.cross_entropy(g[None], m[None], weight) for g, m in zip(logits, labels)]
     )
-    torch.testing.assert_close(balanced.answer(logits).loss(field), expected)
+    torch.testing.assert_close(balanced.prediction(logits).loss(field), expected)
     hidden = field._replace(values=torch.where(field.values == 1, 0, field.values))
     where = labels > 0
     each = torch.nn.functional.cross_entropy(logits, labels, reduction="none") * where
-    torch.testing.assert_close(plain.answer(logits).loss(hidden), each.sum((1, 2)) / where.sum((1, 2)))
+    torch.testing.assert_close(plain.prediction(logits).loss(hidden), each.sum((1, 2)) / where.sum((1, 2)))
 
 
 def test_figures_agree_with_a_plain_count() -> None:
@@ -157,9 +157,9 @@ def test_figures_agree_with_a_plain_count() -> None:
     assert figures["miou"] == pytest.approx(np.mean(ious))
     assert figures["pixel_accuracy"] == pytest.approx((masks + 1 == said)[known].mean())
     assert [v["iou"] for v in feature.per_class(best, truth).values()] == pytest.approx(ious)
-    assert feature.score(*feature.condensed(best, truth)) == pytest.approx(figures)
+    assert feature.score(*feature.for_scoring(best, truth)) == pytest.approx(figures)
     again = np.array([3, 3, 0])
-    condensed, columns = feature.condensed(best, truth)
+    condensed, columns = feature.for_scoring(best, truth)
     drawn = feature.score({"counts": condensed["counts"][again]}, columns.take(again))
     assert drawn == pytest.approx(feature.score({k: v[again] for k, v in best.items()}, truth.take(again)))
     assert metrics.segmentation(np.zeros((3, 3), int)) == {}
@@ -201,7 +201,7 @@ def test_psnr_is_that_of_the_definition() -> None:
     figures = feature.score({"codes": said}, truth)
     assert figures["mse"] == pytest.approx(errors.mean(), rel=1e-5)
     assert figures["psnr"] == pytest.approx(np.mean(10 * np.log10(1 / errors)), rel=1e-5)
-    assert feature.score(*feature.condensed({"codes": said}, truth)) == pytest.approx(figures)
+    assert feature.score(*feature.for_scoring({"codes": said}, truth)) == pytest.approx(figures)
     assert feature.score({"codes": truth.values}, truth)["psnr"] == 100
 
 
@@ -212,7 +212,7 @@ def test_an_answer_is_a_png_without_its_letterbox() -> None:
     answer = json.loads(json.dumps(feature.decode({"codes": column.values, **feature.context({"image": column})})))[0]
     pixels = unpacked(answer["value"])
     assert pixels.shape == (11, 32, 3)
-    top = int(column.frame[0, 0])
+    top = int(column.letterbox[0, 0])
     np.testing.assert_array_equal(pixels, column.values[0, :, top : top + 11].transpose(1, 2, 0))
 
 
@@ -235,10 +235,10 @@ def test_a_constant_answer_is_the_mean_picture() -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (20, 6, 6), dtype=np.uint8)
     feature = Image(name="image").fit([pictures])
     truth = feature.encode(pictures)
-    codes = feature.constant(truth)["codes"]
+    codes = feature.baseline(truth)["codes"]
     np.testing.assert_array_equal(codes[0, 0], np.round(pictures.mean(0)))
     assert isinstance(truth, Column)
-    assert feature.constant_loss(truth) < 1
+    assert feature.baseline_loss(truth) < 1
 
 
 def test_a_file_of_a_mask_may_be_turned(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepglass.errors import SourceError
-from deepglass.features.base import Raw, recognise
+from deepglass.features.base import Raw, infer_type
 from deepglass.features.number import Number
 from deepglass.nn.tokens import Field
 
@@ -47,7 +47,7 @@ def test_text_is_read_as_it_was_learned() -> None:
     column = feature.encode(new)
     assert column.values[0] == 2000
     assert column.mask.tolist() == [True, False, False, False]
-    assert feature.notes(new) == {"not a number": 1, "infinite": 1}
+    assert feature.count_anomalies(new) == {"not a number": 1, "infinite": 1}
     assert feature.encode(pl.Series([3.5])).values == 3.5
 
 
@@ -55,7 +55,7 @@ def test_infinity_and_the_immense_are_missing_and_counted() -> None:
     feature = _fit([1.0, 2.0, float("inf"), 1e300])
     assert feature.high_ == 2.0
     assert feature.encode(pl.Series([float("inf"), 1e300, 1.0])).mask.tolist() == [False, False, True]
-    assert feature.notes(pl.Series([float("-inf"), 1e300, None])) == {"infinite": 1, "too large": 1}
+    assert feature.count_anomalies(pl.Series([float("-inf"), 1e300, None])) == {"infinite": 1, "too large": 1}
 
 
 def test_large_values_keep_their_differences() -> None:
@@ -64,7 +64,7 @@ def test_large_values_keep_their_differences() -> None:
     codes = feature.encode(pl.Series(nanoseconds)).values
     assert np.diff(codes) == pytest.approx(1e6, rel=1e-3)
     params = torch.tensor([[0.0], [1.0]])
-    best = {name: value.numpy() for name, value in feature.answer(params).best().items()}
+    best = {name: value.numpy() for name, value in feature.prediction(params).mode().items()}
     values = [a["value"] for a in feature.decode(best)]
     assert values == pytest.approx([feature.mean_, feature.mean_ + feature.std_], rel=1e-12)
     assert _fit([1.0, 2.0, 50.0]).offset_ == 0
@@ -95,10 +95,10 @@ def test_mostly_one_value_has_a_scale() -> None:
 def test_loss_is_the_squared_error_over_the_variance() -> None:
     feature = _fit([10.0, 20.0, 30.0])
     column = feature.encode(pl.Series([30.0, 20.0]))
-    answer = feature.answer(torch.zeros(2, 1))
+    answer = feature.prediction(torch.zeros(2, 1))
     loss = answer.loss(Field(torch.from_numpy(column.values), torch.from_numpy(column.mask)))
     assert loss.tolist() == pytest.approx([1.5, 0.0])
-    assert answer.best()["value"].tolist() == pytest.approx([20.0, 20.0])
+    assert answer.mode()["value"].tolist() == pytest.approx([20.0, 20.0])
 
 
 def test_interval_holds_nine_of_ten() -> None:
@@ -166,4 +166,4 @@ GENERATOR = np.random.default_rng(0)
     ],
 )
 def test_what_columns_are_taken_for(raw: Raw, name: str, kind: str) -> None:
-    assert recognise(raw, name)[0] == kind
+    assert infer_type(raw, name)[0] == kind

@@ -9,7 +9,7 @@ import torch
 from sklearn.metrics import average_precision_score, f1_score
 
 from deepglass.errors import SourceError
-from deepglass.features.base import Column, recognise
+from deepglass.features.base import Column, infer_type
 from deepglass.features.set import Set
 from deepglass.nn.tokens import Field
 
@@ -41,9 +41,11 @@ FILMS = ["Drama", "Comedy, Drama", "Sci-Fi", "Horror, Sci-Fi", "Drama, Horror, C
 
 
 def test_labels_are_recognised_in_lists_and_where_texts_are_made_of_few() -> None:
-    assert recognise(GENRES, "genres")[0] == "set"
-    assert recognise(pl.Series([*FILMS, "Horror", "Horror, Drama"] * 10), "genres")[0] == "set"
-    assert recognise(pl.Series([film and film.replace(", ", "|") for film in [*FILMS, "Horror"]] * 10), "x")[0] == "set"
+    assert infer_type(GENRES, "genres")[0] == "set"
+    assert infer_type(pl.Series([*FILMS, "Horror", "Horror, Drama"] * 10), "genres")[0] == "set"
+    assert (
+        infer_type(pl.Series([film and film.replace(", ", "|") for film in [*FILMS, "Horror"]] * 10), "x")[0] == "set"
+    )
 
 
 @pytest.mark.parametrize(
@@ -56,7 +58,7 @@ def test_labels_are_recognised_in_lists_and_where_texts_are_made_of_few() -> Non
     ],
 )
 def test_other_texts_with_a_separator_are_not_taken_for_labels(cells: list[str]) -> None:
-    assert Set.recognise(pl.Series(cells * 10), "x") is None
+    assert Set.infer_type(pl.Series(cells * 10), "x") is None
 
 
 def test_arrays_bring_their_columns_in_order() -> None:
@@ -81,7 +83,7 @@ def test_bad_values_are_named() -> None:
 def test_unseen_labels_are_counted() -> None:
     feature = Set(name="genres").fit([GENRES])
     new = pl.Series([["drama", "western"], ["noir", "western"]])
-    assert feature.notes(new) == {"unseen label": 3}
+    assert feature.count_anomalies(new) == {"unseen label": 3}
     assert feature.encode(new).values.tolist() == [[1, 0, 0], [0, 0, 0]]
 
 
@@ -129,7 +131,7 @@ def test_answers_are_labels_with_the_likeliest_first() -> None:
 
 def test_members_probabilities_are_averaged() -> None:
     params = torch.tensor([[4.0, 0.0], [-2.0, 1.0]])
-    pooled = Set(name="x").answer(params).pooled(2).best()["log_odds"].sigmoid()
+    pooled = Set(name="x").prediction(params).ensemble_mean(2).mode()["log_odds"].sigmoid()
     torch.testing.assert_close(pooled, params.sigmoid().mean(0, keepdim=True))
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from deepglass.config import construct
 from deepglass.errors import SourceError, SpecError
-from deepglass.features.base import from_state, recognise
+from deepglass.features.base import from_state, infer_type
 from deepglass.features.text import Text
 from deepglass.nn.tokens import Field
 
@@ -101,8 +101,8 @@ def test_a_large_cell_is_cut_and_said() -> None:
     begun = text.encode(pl.Series(["the team " * 25, "x" * 40, "the " * 50, "the " * 50, None]))
     np.testing.assert_array_equal(column.values, begun.values)  # as if nothing came after the fiftieth word
     np.testing.assert_array_equal(column.offsets, begun.offsets)
-    assert text.notes(cells) == {"text longer than 50 words, its end left out": 3}
-    assert text.notes(NEWS) == {}
+    assert text.count_anomalies(cells) == {"text longer than 50 words, its end left out": 3}
+    assert text.count_anomalies(NEWS) == {}
     assert time.perf_counter() - started < 10
 
 
@@ -135,12 +135,12 @@ def test_state_is_json_and_comes_back() -> None:
     ],
 )
 def test_recognises(cells: list[str], kind: str) -> None:
-    assert recognise(pl.Series(cells), "x")[0] == kind
+    assert infer_type(pl.Series(cells), "x")[0] == kind
 
 
 @pytest.mark.parametrize("cells", [[f"images/{i}.png" for i in range(60)], [f"{i}.wav" for i in range(60)]])
 def test_paths_are_no_texts(cells: list[str]) -> None:
-    assert Text.recognise(pl.Series(cells), "x").score < 0.5
+    assert Text.infer_type(pl.Series(cells), "x").score < 0.5
 
 
 @settings(max_examples=50, deadline=None)

@@ -39,7 +39,7 @@ def test_missing_entries_are_left_out_of_the_loss_and_give_finite_gradients() ->
     feature.encoder(4)(field).values.sum().backward()
     assert torch.isfinite(field.values.grad).all()
     params = torch.zeros(4, 2, requires_grad=True)
-    loss = feature.answer(params).loss(Field(torch.from_numpy(column.values), field.mask))
+    loss = feature.prediction(params).loss(Field(torch.from_numpy(column.values), field.mask))
     loss.sum().backward()
     assert loss[1] == 0
     assert torch.isfinite(loss).all()

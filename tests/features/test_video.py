@@ -16,7 +16,7 @@ from deepglass.data.sources import read
 from deepglass.data.sources.synthetic import moving_digits
 from deepglass.errors import MissingExtra, SourceError, SpecError
 from deepglass.features._frames import spread
-from deepglass.features.base import Media, from_state, recognise
+from deepglass.features.base import Media, from_state, infer_type
 from deepglass.features.video import Video
 from deepglass.nn.tokens import Field
 
@@ -78,11 +78,11 @@ def test_colour_videos_and_size() -> None:
 
 
 def test_what_is_taken_for_a_video(tmp_path: Path) -> None:
-    assert recognise(drifting(), "video")[0] == "video"
-    assert recognise(np.zeros((3, 5, 8, 8, 3), np.uint8), "x")[0] == "video"
-    assert recognise(np.zeros((3, 8, 8, 3), np.uint8), "picture")[0] == "image"
-    assert recognise([Media("a", saved(drifting()[0], tmp_path / "a"))], "clip")[0] == "video"
-    assert recognise([Media("a.mp4", tmp_path / "a.mp4")], "clip")[0] == "video"
+    assert infer_type(drifting(), "video")[0] == "video"
+    assert infer_type(np.zeros((3, 5, 8, 8, 3), np.uint8), "x")[0] == "video"
+    assert infer_type(np.zeros((3, 8, 8, 3), np.uint8), "picture")[0] == "image"
+    assert infer_type([Media("a", saved(drifting()[0], tmp_path / "a"))], "clip")[0] == "video"
+    assert infer_type([Media("a.mp4", tmp_path / "a.mp4")], "clip")[0] == "video"
 
 
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -122,8 +122,8 @@ def test_moving_digits_are_made_the_same_each_time() -> None:
     across = [np.ptp(np.flatnonzero(bright[row].any(0))) for row in right]
     down = [np.ptp(np.flatnonzero(bright[row].any(1))) for row in right]
     assert np.mean(across) > np.mean(down) + 6
-    with pytest.raises(SourceError, match=r"unknown-name.*made:moving_digit: .*did you mean 'moving_digits'\?"):
-        read("made:moving_digit")
+    with pytest.raises(SourceError, match=r"unknown-name.*synthetic:moving_digit: .*did you mean 'moving_digits'\?"):
+        read("synthetic:moving_digit")
 
 
 def test_a_network_tells_where_things_move(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_it_learns_where_a_bright_bar_stands():
     net = Network([image], [label], "convnext", {"width": 8, "depth": 1})
     optimizer, batch = torch.optim.AdamW(net.parameters(), 0.01), data.batch(torch.arange(64))
     for _ in range(30):
-        loss = label.answer(net(batch.inputs)["label"]).loss(batch.targets["label"]).mean()
+        loss = label.prediction(net(batch.inputs)["label"]).loss(batch.targets["label"]).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -45,12 +45,12 @@ def learned(
     optimizer = torch.optim.AdamW(network.parameters(), 0.01)
     for _ in range(steps):
         optimizer.zero_grad()
-        output.answer(network(fields)[output.name]).loss(target).mean().backward()
+        output.prediction(network(fields)[output.name]).loss(target).mean().backward()
         optimizer.step()
     network.eval()
     with torch.inference_mode():
-        best = {k: v.numpy() for k, v in network.answers(fields)[output.name].best().items()}
-    constant = {k: v.repeat(len(truth), 0) for k, v in output.constant(truth).items()}
+        best = {k: v.numpy() for k, v in network.predictions(fields)[output.name].mode().items()}
+    constant = {k: v.repeat(len(truth), 0) for k, v in output.baseline(truth).items()}
     return output.score(best, truth), output.score(constant, truth)
 
 

@@ -169,7 +169,7 @@ def test_it_learns_which_of_two_marks_is_higher():
     net = Network([image], [label], "vit", {"width": 32, "depth": 2, "heads": 2})
     optimizer, batch = torch.optim.AdamW(net.parameters(), 0.003), data.batch(torch.arange(128))
     for _ in range(60):
-        loss = label.answer(net(batch.inputs)["label"]).loss(batch.targets["label"]).mean()
+        loss = label.prediction(net(batch.inputs)["label"]).loss(batch.targets["label"]).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from deepglass.features.audio import Audio
 from deepglass.mel import log_mel
-from deepglass.nn.audio import AudioEncoder, SoundAugment
+from deepglass.nn.audio import AudioAugment, AudioEncoder
 from deepglass.nn.tokens import Field, pool
 
 RATE, LENGTHS = 8_000, (4_000, 2_345, 90, 0)  # the last but one is shorter than a window, the last is missing
@@ -39,13 +39,15 @@ def sound() -> Audio:
 def test_bands_are_those_of_the_plain_formula(sound: Audio) -> None:
     wave = batch().values[:1]
     expected = (log_mel(wave[0].numpy(), sound.frames) - np.array(sound.mean_)) / np.array(sound.std_)
-    torch.testing.assert_close(sound.prepare()(wave)[0].double(), torch.tensor(expected).double(), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(
+        sound.normalizer()(wave)[0].double(), torch.tensor(expected).double(), rtol=1e-3, atol=1e-3
+    )
 
 
 def test_a_tone_is_loudest_in_the_band_of_its_pitch(sound: Audio) -> None:
     low, high = (torch.sin(2 * torch.pi * hertz * torch.arange(4_000) / RATE)[None] for hertz in (300.0, 2_500.0))
-    bands = [int(sound.prepare()(tone)[0].mean(0).mul(torch.tensor(sound.std_)).add(torch.tensor(sound.mean_)).argmax())
-             for tone in (low, high)]  # fmt: skip
+    mean, std = torch.tensor(sound.mean_), torch.tensor(sound.std_)
+    bands = [int(sound.normalizer()(tone)[0].mean(0).mul(std).add(mean).argmax()) for tone in (low, high)]
     mels = [2595 * np.log10(1 + hertz / 700) for hertz in (300.0, 2_500.0, RATE / 2)]
     for band, mel in zip(bands, mels[:2], strict=True):
         assert abs(band + 1 - mel / mels[2] * (sound.frames.mels + 1)) < 1.5
@@ -64,22 +66,22 @@ def test_a_row_is_the_same_alone_and_in_a_batch(sound: Audio) -> None:
 
 def test_samples_feel_what_the_tokens_want(sound: Audio) -> None:
     waves = batch().values.float().requires_grad_()
-    sound.prepare()(waves / 32768).sum().backward()
+    sound.normalizer()(waves / 32768).sum().backward()
     assert waves.grad is not None
     assert waves.grad.isfinite().all()
     assert waves.grad[0].abs().sum() > 0
 
 
-ALL = SoundAugment(speed=0.2, shift=0.2, gain=6, noise=0.1, pitch=0.2, time_mask=0.2, frequency_mask=0.2)
+ALL = AudioAugment(speed=0.2, shift=0.2, gain=6, noise=0.1, pitch=0.2, time_mask=0.2, frequency_mask=0.2)
 
 
 def test_nothing_asked_changes_nothing() -> None:
     field = batch()
-    waves, mask = SoundAugment().waves(field.values.float(), field.mask)
+    waves, mask = AudioAugment().waves(field.values.float(), field.mask)
     assert torch.equal(waves, field.values.float())
     assert torch.equal(mask, field.mask)
     x = torch.randn(4, 20, 8)
-    assert torch.equal(SoundAugment().bands(x, torch.tensor([20, 10, 1, 1])), x)
+    assert torch.equal(AudioAugment().bands(x, torch.tensor([20, 10, 1, 1])), x)
 
 
 def test_changes_stay_within_the_row(sound: Audio) -> None:
@@ -93,14 +95,14 @@ def test_changes_stay_within_the_row(sound: Audio) -> None:
         assert ((ratio > 1 / 1.21) & (ratio < 1.21 + 0.2)).all()
     encoder = sound.encoder(16).train()
     assert isinstance(encoder, AudioEncoder)
-    encoder.vary = ALL
+    encoder.augmentation = ALL
     assert encoder(field).values.isfinite().all()
 
 
 def test_speed_raises_the_pitch_and_shortens_the_sound() -> None:
     torch.manual_seed(1)
     tone = torch.sin(2 * torch.pi * 1_000 * torch.arange(4_000) / RATE).repeat(8, 1)
-    waves, mask = SoundAugment(speed=0.3).waves(tone, torch.ones_like(tone, dtype=torch.bool))
+    waves, mask = AudioAugment(speed=0.3).waves(tone, torch.ones_like(tone, dtype=torch.bool))
     lengths = mask.sum(1)
     assert lengths.min() < 3_700 < 4_300 < lengths.max()
     for wave, length in zip(waves, lengths.tolist(), strict=True):
@@ -112,8 +114,8 @@ def test_masks_take_at_most_their_share() -> None:
     torch.manual_seed(0)
     x = torch.ones(64, 40, 30)
     lengths = torch.full((64,), 40)
-    times = (SoundAugment(time_mask=0.5).bands(x, lengths) == 0).all(2).sum(1)
-    bands = (SoundAugment(frequency_mask=0.4).bands(x, lengths) == 0).all(1).sum(1)
+    times = (AudioAugment(time_mask=0.5).bands(x, lengths) == 0).all(2).sum(1)
+    bands = (AudioAugment(frequency_mask=0.4).bands(x, lengths) == 0).all(1).sum(1)
     assert 10 < times.max() <= 20
     assert 6 < bands.max() <= 12
 
@@ -130,7 +132,7 @@ def test_the_same_seed_gives_the_same_changes() -> None:
 @pytest.mark.parametrize("setting", [{"speed": -0.1}, {"noise": 2.0}, {"time_mask": 1.0}])
 def test_numbers_outside_their_range_are_refused(setting: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(setting))} must be from 0"):
-        SoundAugment(**setting)
+        AudioAugment(**setting)
 
 
 def test_rising_and_falling_tones_are_learned_with_changes(sound: Audio) -> None:
@@ -140,7 +142,7 @@ def test_rising_and_falling_tones_are_learned_with_changes(sound: Audio) -> None
     waves = chirps(256, rising, seed=1)
     field = Field(waves, torch.ones_like(waves, dtype=torch.bool))
     encoder, head = sound.encoder(16).train(), torch.nn.Linear(16, 1)
-    encoder.vary = SoundAugment(speed=0.1, gain=6, noise=0.1, pitch=0.1, frequency_mask=0.1)
+    encoder.augmentation = AudioAugment(speed=0.1, gain=6, noise=0.1, pitch=0.1, frequency_mask=0.1)
     optimizer = torch.optim.AdamW([*encoder.parameters(), *head.parameters()], 0.003)
     for step in range(40):
         rows = torch.arange(32) + 32 * (step % 6)

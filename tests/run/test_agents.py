@@ -19,8 +19,15 @@ from deepglass.objectives._agents import Agent
 pytest.importorskip("gymnasium")
 
 SMALL: dict[str, dict[str, Any]] = {
-    "ppo": {"name": "ppo", "environments": 4, "epochs": 2, "minibatch": 64},
-    "dqn": {"name": "dqn", "environments": 4, "updates": 1, "warmup": 100, "memory": 600, "renew": 5},
+    "ppo": {"name": "ppo", "num_envs": 4, "update_epochs": 2, "minibatch_size": 64},
+    "dqn": {
+        "name": "dqn",
+        "num_envs": 4,
+        "gradient_steps": 1,
+        "learning_starts": 100,
+        "buffer_size": 600,
+        "target_update_interval": 5,
+    },
 }
 
 
@@ -58,7 +65,14 @@ def test_dqn_waits_for_the_larger_reward(tmp_path: Path) -> None:
             return np.eye(5, dtype=np.float32)[self.cell], reward, self.cell in (0, 4), False, {}
 
     gymnasium.register("Corridor-v0", entry_point=lambda: Corridor(), max_episode_steps=20)
-    settings = {**SMALL["dqn"], "updates": 2, "warmup": 200, "memory": 2000, "renew": 20, "exploration": 0.5}
+    settings = {
+        **SMALL["dqn"],
+        "gradient_steps": 2,
+        "learning_starts": 200,
+        "buffer_size": 2000,
+        "target_update_interval": 20,
+        "exploration_fraction": 0.5,
+    }
     training = {"batch_size": 64, "learning_rate": 2e-3}
     run = _train(tmp_path / "run", settings, "gym:Corridor-v0", steps=200, training=training)
     assert run.metrics["test"]["dqn"]["mean_return"] == 1.0
@@ -88,7 +102,7 @@ class _Killer:
     def __init__(self, step: int) -> None:
         self.step = step
 
-    def evaluated(self, record: Any) -> None:
+    def on_evaluation_end(self, record: Any) -> None:
         if record.step >= self.step:
             raise _Killed
 
@@ -101,7 +115,7 @@ def test_a_killed_agent_goes_on_to_the_same_weights(kind: str, tmp_path: Path) -
     settings: dict[str, Any] = {"steps": 6, "training": {"batch_size": 64}}
     whole = _train(tmp_path / "whole", SMALL[kind], **settings)
     with pytest.raises(_Killed):
-        _train(tmp_path / "killed", SMALL[kind], listeners=[_Killer(4)], **settings)
+        _train(tmp_path / "killed", SMALL[kind], callbacks=[_Killer(4)], **settings)
     gone_on = deepglass.resume(tmp_path / "killed")
     ends = [run.folder.checkpoints.load() for run in (whole, gone_on)]
     assert ends[0] is not None
@@ -111,8 +125,8 @@ def test_a_killed_agent_goes_on_to_the_same_weights(kind: str, tmp_path: Path) -
         assert torch.equal(tensor, ends[1].tensors[name]), name
     assert gone_on.metrics["weights_sha256"] == whole.metrics["weights_sha256"]
     assert gone_on.metrics["test"] == whole.metrics["test"]
-    assert any(n.startswith("stream.") for n in ends[0].tensors) == (kind == "dqn"), "the memory is part of the place"
-    assert not any(n.startswith("stream.") for n in whole.folder.weights())
+    assert any(n.startswith("loader.") for n in ends[0].tensors) == (kind == "dqn"), "the memory is part of the place"
+    assert not any(n.startswith("loader.") for n in whole.folder.weights())
 
 
 def test_worlds_come_back_by_their_actions() -> None:
@@ -123,7 +137,7 @@ def test_worlds_come_back_by_their_actions() -> None:
     for _ in range(60):
         one.step(random.integers(0, 2, 3))
     assert max(one.episodes) > 0
-    other.go_to(one.place())
+    other.load_state_dict(one.state_dict())
     np.testing.assert_array_equal(one.observations, other.observations)
     actions = random.integers(0, 2, (50, 3))
     for action in actions:

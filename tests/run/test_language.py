@@ -51,7 +51,7 @@ def test_a_text_is_translated(network: str, tmp_path: Path) -> None:
     answer = run.predict([{"en": "red big"}])[0]["fr"]
     assert answer["value"] == "grand rouge"
     assert 0 < answer["confidence"] <= 1
-    assert "In words" in deepglass.report(run, source=frame).read_text()
+    assert "Text examples" in deepglass.report(run, source=frame).read_text()
 
 
 def test_each_word_gets_a_tag(tmp_path: Path) -> None:
@@ -64,10 +64,10 @@ def test_each_word_gets_a_tag(tmp_path: Path) -> None:
     assert run.metrics["test"]["tags"]["accuracy"] > 0.99
     assert run.predict([{"words": ["small", "green"]}])[0]["tags"]["value"] == ["SIZE", "COLOUR"]
     report = deepglass.report(run, source=frame).read_text()
-    assert "In words" in report
-    assert "Which is taken for which" in report
+    assert "Text examples" in report
+    assert "Confusion matrix" in report
     hidden = deepglass.report(run, samples=False, source=frame).read_text()
-    assert "In words" not in hidden, "words are the user's rows"
+    assert "Text examples" not in hidden, "words are the user's rows"
 
 
 def test_tags_of_another_length_than_the_words_are_named(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_tag_that_training_never_saw_is_counted_and_no_mistake(tmp_path: Path)
     tags = Tags(name="t").fit([pl.Series([["A", "B"]])])
     truth = tags.encode(pl.Series([["A", "Z"]]))
     best = {"log_probs": np.log(np.array([[[0.9, 0.1], [0.1, 0.9]]], np.float32)), "mask": np.ones((1, 2), bool)}
-    assert tags.notes(pl.Series([["A", "Z"]])) == {"unseen tag": 1}
+    assert tags.count_anomalies(pl.Series([["A", "Z"]])) == {"unseen tag": 1}
     assert tags.score(best, truth)["accuracy"] == 1.0
 
 
@@ -88,7 +88,7 @@ def test_a_language_model_goes_on(book: Path, tmp_path: Path) -> None:
     network = {"trunk": "gru", "width": 16, "hidden": 64}
     training = {"threads": 1, "steps": 150, "batch_size": 8, "learning_rate": 0.01}
     run = deepglass.train(
-        str(book), objective={"name": "next_token", "context": 64}, out=tmp_path / "run", network=network,
+        str(book), objective={"name": "next_token", "context_length": 64}, out=tmp_path / "run", network=network,
         training=training,
     )  # fmt: skip
     assert run.metrics["test"]["next_token"]["bits_per_character"] < 1.0
@@ -99,7 +99,7 @@ def test_a_language_model_goes_on(book: Path, tmp_path: Path) -> None:
     assert first.startswith(" sat on")
     warm = ["".join(deepglass.generate(run, "the ", 40, temperature=2.0, seed=s)) for s in (1, 1, 2)]
     assert warm[0] == warm[1] != warm[2]
-    assert "In words" in (tmp_path / "run" / "report.html").read_text()
+    assert "Text examples" in (tmp_path / "run" / "report.html").read_text()
     with pytest.raises(SourceError, match=r"\[bad-value\] --prompt"):
         next(deepglass.generate(run, "中文"))
     with pytest.raises(SpecError, match="top-p"):
@@ -137,14 +137,14 @@ def test_a_stopped_run_goes_on_to_the_same_weights(what: str, tmp_path: Path, bo
         def __getattr__(self, name):
             return lambda *told: None
 
-        def stepped(self, step, plan, loss):
+        def on_step_end(self, step, plan, loss):
             if step >= 10:
                 raise KeyboardInterrupt
 
     training = {"training": {"threads": 1, "steps": 20, "batch_size": 8}, "baselines": False}
     whole = deepglass.train(source, out=tmp_path / "whole", **settings, **training)
     with pytest.raises(KeyboardInterrupt):
-        deepglass.train(source, out=tmp_path / "broken", listeners=[Stop()], **settings, **training)
+        deepglass.train(source, out=tmp_path / "broken", callbacks=[Stop()], **settings, **training)
     again = deepglass.resume(tmp_path / "broken")
     assert again.metrics["weights_sha256"] == whole.metrics["weights_sha256"]
 

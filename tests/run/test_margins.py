@@ -14,18 +14,18 @@ from deepglass.data.sources import read
 from deepglass.run import fit
 from deepglass.run.callbacks.margins import FILE, margins_of, margins_over
 from deepglass.run.run import Run
-from deepglass.training.callbacks import Listener, Record
+from deepglass.training.callbacks import Callback, EvaluationRecord
 
 WRONG = np.arange(0, 300, 20)
 
 
-class Stop(Listener):
+class Stop(Callback):
     """Ends a run at its third evaluation as a kill would: nothing is written after it."""
 
     def __init__(self) -> None:
         self.left = 3
 
-    def evaluated(self, record: Record) -> None:
+    def on_evaluation_end(self, record: EvaluationRecord) -> None:
         self.left -= 1
         if not self.left:
             raise KeyboardInterrupt
@@ -42,7 +42,7 @@ def table() -> pl.DataFrame:
 
 
 def train(out: Path, **settings: object) -> Run:
-    settings = {"steps": 60, "network": {"width": 16, "members": 2}, "training": {"threads": 1}, **settings}
+    settings = {"steps": 60, "network": {"width": 16, "ensemble_size": 2}, "training": {"threads": 1}, **settings}
     return deepglass.train(out.parent / "table.csv", "label", out=out, baselines=False, **settings)
 
 
@@ -75,7 +75,7 @@ def test_keeping_margins_changes_no_weight(run: Run, monkeypatch: pytest.MonkeyP
 
 def test_a_broken_run_goes_on_to_the_same_margins(run: Run) -> None:
     with pytest.raises(KeyboardInterrupt):
-        train(run.path.parent / "broken", listeners=[Stop()])
+        train(run.path.parent / "broken", callbacks=[Stop()])
     again = deepglass.resume(run.path.parent / "broken")
     assert again.metrics["weights_sha256"] == run.metrics["weights_sha256"]
     assert (again.path / FILE).read_bytes() == (run.path / FILE).read_bytes()

@@ -16,19 +16,19 @@ import torch
 
 import deepglass
 from deepglass.objectives.base import OBJECTIVES
-from deepglass.training.callbacks import Listener, Record
+from deepglass.training.callbacks import Callback, EvaluationRecord
 
 STEPS, KILLED = 8, 5
-SMALL = {"trunk": "mlp", "members": 1, "depth": 1, "width": 16}
-FEW = {"keep_labels": {"per_class": 5}}
+SMALL = {"trunk": "mlp", "ensemble_size": 1, "depth": 1, "width": 16}
+FEW = {"num_labels": {"per_class": 5}}
 
 SETTINGS: dict[str, dict[str, Any]] = {  # beside the default: sklearn:digits by a small network
     "capsule": {"network": {"trunk": "capsule"}},
-    "dbn": {"objective": {"name": "dbn", "layers": [32, 32], "turns": 2}},
+    "dbn": {"objective": {"name": "dbn", "layers": [32, 32], "gibbs_steps": 2}},
     "fixmatch": {"data": FEW},
-    "gan": {"objective": {"name": "gan", "noise": 8, "width": 16}},
+    "gan": {"objective": {"name": "gan", "latent_dim": 8, "width": 16}},
     "pseudo_label": {"data": FEW},
-    "rbm": {"objective": {"name": "rbm", "hidden": 32, "turns": 2}},
+    "rbm": {"objective": {"name": "rbm", "hidden": 32, "gibbs_steps": 2}},
 }
 
 LINES = [f"line {i} tells of {i * i} things that happened on day {i % 7}" for i in range(60)]
@@ -54,15 +54,15 @@ def kinds() -> list[str]:
     return [name for name, kind in OBJECTIVES if not kind.reinforcement and not kind.sequential_rows]
 
 
-class Kill(Listener):
+class Kill(Callback):
     """Ends a training in the middle, without a word to it."""
 
-    def evaluated(self, record: Record) -> None:
+    def on_evaluation_end(self, record: EvaluationRecord) -> None:
         if record.step >= KILLED:
             raise RuntimeError("killed")
 
 
-def train(name: str, out: Path, *listeners: Listener) -> deepglass.Run:
+def train(name: str, out: Path, *callbacks: Callback) -> deepglass.Run:
     network = {} if OBJECTIVES.get(name).builds_network else SMALL
     said = {
         "network": network,
@@ -70,7 +70,7 @@ def train(name: str, out: Path, *listeners: Listener) -> deepglass.Run:
         "objective": name,
         **SETTINGS.get(name, {}),
     }
-    return deepglass.train("sklearn:digits", steps=STEPS, out=out, baselines=False, listeners=listeners, **said)
+    return deepglass.train("sklearn:digits", steps=STEPS, out=out, baselines=False, callbacks=callbacks, **said)
 
 
 @pytest.fixture(scope="module")

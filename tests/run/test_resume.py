@@ -19,7 +19,7 @@ from deepglass.run.folder import Folder
 
 COMMAND = [
     sys.executable, "-m", "deepglass", "train", "houses.csv", "--target", "price", "--steps", "160", "--no-baselines",
-    "network.width=16", "network.members=2", "training.threads=1",
+    "network.width=16", "network.ensemble_size=2", "training.threads=1",
 ]  # fmt: skip
 
 
@@ -82,7 +82,7 @@ def test_interrupted_run_is_usable_and_goes_on(folder: Path, monkeypatch: pytest
     assert process.wait() == 0
     monkeypatch.chdir(folder)
     run = deepglass.Run(folder / "stopped")
-    assert run.metrics["reason"] == "interrupted"
+    assert run.metrics["stop_reason"] == "interrupted"
     assert isinstance(run.predict({"size": 100.0, "place": "north", "sold": "no"})[0]["price"]["value"], float)
     assert deepglass.resume(folder / "stopped").metrics["weights_sha256"] == _sha(folder / "whole")
 

@@ -15,10 +15,10 @@ from deepglass.objectives._semi import SemiSupervised
 from deepglass.objectives.fixmatch import _Sureness
 from deepglass.objectives.pseudo_label import _Curriculum
 from deepglass.run.callbacks.pseudo_label_history import read_guesses
-from deepglass.training.callbacks import Listener, Record
+from deepglass.training.callbacks import Callback, EvaluationRecord
 
-SMALL = {"trunk": "mlp", "members": 2, "depth": 2, "width": 96}
-FEW = {"keep_labels": {"per_class": 5}, "split": {"valid": 0.0, "test": 0.4}}
+SMALL = {"trunk": "mlp", "ensemble_size": 2, "depth": 2, "width": 96}
+FEW = {"num_labels": {"per_class": 5}, "split": {"valid": 0.0, "test": 0.4}}
 
 
 def digits(objective: str, out: Path, steps: int = 150, **settings: object) -> deepglass.Run:
@@ -57,7 +57,7 @@ def test_the_labelled_rows_alone_stand_beside_the_run_in_figures_and_report(tmp_
     moons().write_csv(tmp_path / "moons.csv")
     run = deepglass.train(
         str(tmp_path / "moons.csv"), "moon", objective="pseudo_label", steps=40, out=tmp_path / "run",
-        ignore=["height"], network={"members": 1, "width": 32}, data={"keep_labels": 40}, training={"threads": 1},
+        ignore=["height"], network={"ensemble_size": 1, "width": 32}, data={"num_labels": 40}, training={"threads": 1},
     )  # fmt: skip
     alone = run.metrics["baselines"]["moon"]["labelled_rows_alone"]
     assert 0.4 < alone["accuracy"] <= 1
@@ -71,19 +71,19 @@ def test_the_labelled_rows_alone_stand_beside_the_run_in_figures_and_report(tmp_
 def test_a_regression_takes_part_by_pseudo_labels(tmp_path: Path) -> None:
     run = deepglass.train(
         moons(), ["height", "moon"], objective="pseudo_label", steps=150, out=tmp_path / "run", baselines=False,
-        network={"members": 2, "width": 32}, data={"keep_labels": 60}, training={"threads": 1},
+        network={"ensemble_size": 2, "width": 32}, data={"num_labels": 60}, training={"threads": 1},
     )  # fmt: skip
     assert run.metrics["test"]["height"]["r2"] > 0.8
     assert "moon" in read_guesses(run.path)[-1]["outputs"]
 
 
-class Stop(Listener):
+class Stop(Callback):
     """Ends a training in the middle, as a kill would."""
 
     def __init__(self, at: int) -> None:
         self.at = at
 
-    def evaluated(self, record: Record) -> None:
+    def on_evaluation_end(self, record: EvaluationRecord) -> None:
         if record.step >= self.at:
             raise RuntimeError("killed")
 
@@ -96,11 +96,11 @@ def test_a_second_source_without_answers_is_learned_from_and_a_killed_run_goes_o
     frame[:120].drop("height").write_csv(tmp_path / "some.csv")
     frame[120:].drop("height").with_columns(moon=pl.lit(None, pl.String)).write_csv(tmp_path / "more.csv")
 
-    def train(out: str, listeners: tuple[Listener, ...] = ()) -> deepglass.Run:
+    def train(out: str, callbacks: tuple[Callback, ...] = ()) -> deepglass.Run:
         return deepglass.train(
             str(tmp_path / "some.csv"), "moon", objective=objective, steps=60, out=tmp_path / out, baselines=False,
-            network={"members": 2, "width": 16}, data={"unlabelled": str(tmp_path / "more.csv")},
-            training={"threads": 1}, listeners=listeners,
+            network={"ensemble_size": 2, "width": 16}, data={"unlabelled": str(tmp_path / "more.csv")},
+            training={"threads": 1}, callbacks=callbacks,
         )  # fmt: skip
 
     whole = train("whole")
@@ -124,8 +124,8 @@ def test_hidden_answers_change_nothing_that_is_learned(tmp_path: Path) -> None:
         frame.with_columns(moon=answers).write_csv(tmp_path / f"{name}.csv")
         return deepglass.train(
             str(tmp_path / f"{name}.csv"), "moon", objective="pseudo_label", steps=5, out=tmp_path / name,
-            baselines=False, data={"keep_labels": 30, "split": {"rows": [300, 40, 60]}}, training={"threads": 1},
-            network={"members": 2, "width": 16},
+            baselines=False, data={"num_labels": 30, "split": {"rows": [300, 40, 60]}}, training={"threads": 1},
+            network={"ensemble_size": 2, "width": 16},
         )  # fmt: skip
 
     run = train("true", frame["moon"])
@@ -189,17 +189,17 @@ def test_rows_that_all_have_an_answer_are_refused(objective: str, tmp_path: Path
     assert not (tmp_path / "unused").exists(), "it is found before there is a folder"
     assert text.startswith("[bad-value] objective: " + objective)
     assert "data.unlabelled" in text
-    assert "data.keep_labels" in text
+    assert "data.num_labels" in text
 
 
 def test_fixmatch_wants_classes_and_names_the_kinds() -> None:
-    text = refused("fixmatch", "height", data={"keep_labels": 40})
+    text = refused("fixmatch", "height", data={"num_labels": 40})
     assert "category, binary" in text
     assert "height (number)" in text
 
 
 def test_fixmatch_wants_inputs_that_can_be_changed() -> None:
-    text = refused("fixmatch", "moon", inputs=["x"], data={"keep_labels": 40})
+    text = refused("fixmatch", "moon", inputs=["x"], data={"num_labels": 40})
     assert "pictures, texts, or several columns" in text
     assert "pseudo_label" in text
 
@@ -208,14 +208,14 @@ def test_fixmatch_wants_inputs_that_can_be_changed() -> None:
     "settings",
     [
         {"name": "fixmatch", "threshold": 1.5},
-        {"name": "fixmatch", "ratio": 0},
-        {"name": "pseudo_label", "first": 0.9},
+        {"name": "fixmatch", "unlabelled_ratio": 0},
+        {"name": "pseudo_label", "start_quantile": 0.9},
         {"name": "pseudo_label", "weight": -1},
     ],
 )
 def test_settings_outside_their_range_are_refused(settings: dict) -> None:
     with pytest.raises(deepglass.UserError, match=r"objective.*expected"):
-        deepglass.train(moons(), "moon", objective=settings, steps=3, data={"keep_labels": 40})
+        deepglass.train(moons(), "moon", objective=settings, steps=3, data={"num_labels": 40})
 
 
 def test_what_is_counted_is_plain_json(tmp_path: Path) -> None:

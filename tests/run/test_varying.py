@@ -22,8 +22,8 @@ from deepglass.features.video import Video
 from deepglass.hyperparameters import IMAGE_DEFAULTS
 from deepglass.nn.tokens import Field
 from deepglass.objectives.supervised import Supervised
-from deepglass.training.augmentation import Varied, change_for
-from deepglass.training.settings import TrainingSpec
+from deepglass.training.augmentation import Augmentation, augmentation_for
+from deepglass.training.settings import TrainingSettings
 
 ROWS = 64
 
@@ -48,9 +48,9 @@ STEERING = Number(name="steering", mirrors=True).fit([numbers()])
 SPEED = Number(name="speed").fit([numbers(1)])
 
 
-def change(inputs: list[Feature], outputs: list[Feature], augment: Any = True, epochs: float = 10) -> Varied:
-    made = change_for(TrainingSpec(augment=augment), IMAGE_DEFAULTS, inputs, outputs, epochs)
-    assert isinstance(made, Varied)
+def change(inputs: list[Feature], outputs: list[Feature], augment: Any = True, epochs: float = 10) -> Augmentation:
+    made = augmentation_for(TrainingSettings(augment=augment), IMAGE_DEFAULTS, inputs, outputs, epochs)
+    assert isinstance(made, Augmentation)
     return made
 
 
@@ -131,14 +131,14 @@ def test_only_what_has_a_middle_can_be_mixed() -> None:
     with pytest.raises(SpecError, match=r"training.augment.mixup: 'job' is a category"):
         change([camera("photo"), word], [SPEED], {"mixup": 0.2})
     with pytest.raises(SpecError, match=r"only pictures, sounds and texts can be varied, the inputs are speed"):
-        change([SPEED], [STEERING], {"colour": 0.2})
+        change([SPEED], [STEERING], {"color_jitter": 0.2})
     assert change([SPEED], [STEERING], {"mixup": 0.2}).mixup == 0.2
 
 
 def test_an_objective_that_takes_one_answer_a_row_refuses_mixed_ones() -> None:
-    spec = TrainingSpec(augment={"mixup": 0.2})
+    spec = TrainingSettings(augment={"mixup": 0.2})
     with pytest.raises(SpecError, match=r"training.augment.mixup: this objective takes one answer"):
-        change_for(spec, IMAGE_DEFAULTS, [camera("photo")], [SPEED], 10, supports_mixup=False)
+        augmentation_for(spec, IMAGE_DEFAULTS, [camera("photo")], [SPEED], 10, supports_mixup=False)
 
 
 def test_the_frames_of_a_video_are_varied() -> None:
@@ -152,7 +152,7 @@ def test_the_frames_of_a_video_are_varied() -> None:
     torch.testing.assert_close(after[:, 0], after[:, 3])
 
 
-@pytest.mark.parametrize("trunk", [("conv", {}), ("mlp", {"members": 3})])
+@pytest.mark.parametrize("trunk", [("conv", {}), ("mlp", {"ensemble_size": 3})])
 def test_mixed_rows_cost_both_answers_by_their_shares(trunk: tuple[str, dict]) -> None:
     from deepglass.networks.network import Network
 

@@ -15,10 +15,10 @@ from deepglass.data.batches import Batch, Dataset
 from deepglass.errors import TrainingError
 from deepglass.features.base import Column
 from deepglass.objectives.base import Evaluation, Loss, Objective
-from deepglass.training.callbacks import Listener, Record
+from deepglass.training.callbacks import Callback, EvaluationRecord
 from deepglass.training.checkpoint import Checkpoints, weights_sha256
 from deepglass.training.clock import Clock
-from deepglass.training.plan import Costs, Plan, Replan, fit_to_budget
+from deepglass.training.plan import Plan, Replan, StepCosts, fit_to_budget
 from deepglass.training.trainer import Trainer
 
 
@@ -62,13 +62,13 @@ def _fit(objective: Line, plan: Plan = PLAN, **settings):
     torch.manual_seed(0)
     objective.line.reset_parameters()
     data = _data()
-    return Trainer(**settings).fit(objective, objective.stream(data, plan.batch_size, plan.seed), plan, data)
+    return Trainer(**settings).fit(objective, objective.make_loader(data, plan.batch_size, plan.seed), plan, data)
 
 
 def test_learns_and_keeps_the_best_weights() -> None:
     objective = Line()
     history = _fit(objective)
-    assert history.reason == "done"
+    assert history.stop_reason == "done"
     error = float((objective.line.weight.detach() - 3).abs())
     assert error == pytest.approx(min(r.monitor for r in history.records), abs=1e-6)
     assert history.records[-1].monitor < 0.3 * history.records[0].monitor
@@ -88,7 +88,7 @@ def test_a_state_on_disk_goes_on_to_the_same_bits(tmp_path) -> None:
     state = Checkpoints(tmp_path).load()
     assert state.values["step"] == 30
     data = _data()
-    Trainer().fit(again, again.stream(data, PLAN.batch_size, PLAN.seed), PLAN, data, state=state)
+    Trainer().fit(again, again.make_loader(data, PLAN.batch_size, PLAN.seed), PLAN, data, state=state)
     assert weights_sha256(again.state_dict()) == weights_sha256(whole.state_dict())
 
 
@@ -118,20 +118,20 @@ def test_a_loss_that_stays_non_finite_is_given_up() -> None:
 def test_stops_when_nothing_improves() -> None:
     plan = replace(PLAN, steps=1000, learning_rate=1e-9, patience=3)
     history = _fit(Line(), plan)
-    assert history.reason == "early"
+    assert history.stop_reason == "early"
     assert history.step <= 50
 
 
 def test_a_listener_hears_each_evaluation() -> None:
-    class Heard(Listener):
+    class Heard(Callback):
         def __init__(self) -> None:
             self.steps: list[int] = []
 
-        def evaluated(self, record: Record) -> None:
+        def on_evaluation_end(self, record: EvaluationRecord) -> None:
             self.steps.append(record.step)
 
     heard = Heard()
-    _fit(Line(), listeners=[heard])
+    _fit(Line(), callbacks=[heard])
     assert heard.steps == [10, 20, 30, 40, 50, 60]
 
 
@@ -147,7 +147,7 @@ def test_progress_is_continuous_over_replans() -> None:
 
 
 def test_a_budget_holds_its_steps_and_evaluations() -> None:
-    costs = Costs(step=0.01, evaluation=0.2)
+    costs = StepCosts(step=0.01, evaluation=0.2)
     plan = fit_to_budget(PLAN, 10.0, costs, most_steps=10**9)
     evaluations = -(-plan.steps // plan.evaluate_every)
     assert 0.8 * 10 < plan.steps * costs.step + evaluations * costs.evaluation < 10
@@ -158,7 +158,7 @@ def test_the_clock_shortens_a_run_that_is_too_slow(monkeypatch) -> None:
     now = [0.0]
     monkeypatch.setattr("deepglass.training.clock.time.perf_counter", lambda: now[0])
     clock = Clock(10.0)
-    clock.begin(0, Costs(0.01, 0.0), 10**6)
+    clock.begin(0, StepCosts(0.01, 0.0), 10**6)
     plan = replace(PLAN, steps=900, evaluate_every=900, budget=10.0)
     now[0] = 2.0  # twice as slow as was measured
     length = clock.length(plan, 100)
@@ -177,9 +177,9 @@ def test_steps_that_turn_slow_do_not_overrun_the_budget(monkeypatch) -> None:
             yield from super().losses(batch, progress)
 
     clock = Clock(30.0)
-    clock.begin(0, Costs(0.3, 0.0), 10**6)
+    clock.begin(0, StepCosts(0.3, 0.0), 10**6)
     plan = replace(PLAN, steps=100, evaluate_every=100, checkpoint_every=100, budget=30.0)
-    history = Trainer().fit(Slow(), Line().stream(_data(), 8, 0), plan, _data(), clock)
+    history = Trainer().fit(Slow(), Line().make_loader(_data(), 8, 0), plan, _data(), clock)
     assert now[0] <= 33
     assert 5 <= history.step <= 10
     assert history.plan.progress(history.step) == 1, "the schedule still came to its end"
@@ -198,9 +198,9 @@ def test_one_slow_step_does_not_end_a_run_early(monkeypatch) -> None:
             yield from super().losses(batch, progress)
 
     clock = Clock(30.0)
-    clock.begin(0, Costs(0.05, 0.0), 10**6)
+    clock.begin(0, StepCosts(0.05, 0.0), 10**6)
     plan = replace(PLAN, steps=560, evaluate_every=560, checkpoint_every=560, budget=30.0)
-    history = Trainer().fit(Stalled(), Line().stream(_data(), 8, 0), plan, _data(), clock)
+    history = Trainer().fit(Stalled(), Line().make_loader(_data(), 8, 0), plan, _data(), clock)
     assert history.step > 450
     assert now[0] <= 31
 
@@ -215,11 +215,11 @@ def test_a_replanned_run_is_replayed_to_the_same_bits() -> None:
 
 def test_the_probe_leaves_no_trace() -> None:
     objective, data = Line(), _data()
-    stream = objective.stream(data, 8, 0)
+    loader = objective.make_loader(data, 8, 0)
     before = {n: t.clone() for n, t in objective.state_dict().items()}
     random = torch.get_rng_state()
-    costs = Trainer().probe(objective, stream, PLAN, data, 0.05)
+    costs = Trainer().probe(objective, loader, PLAN, data, 0.05)
     assert costs.step > 0
-    assert stream.place() == {"epoch": 0, "position": 0}
+    assert loader.state_dict() == {"epoch": 0, "position": 0}
     assert torch.equal(torch.get_rng_state(), random)
     assert all(torch.equal(before[n], t) for n, t in objective.state_dict().items())

@@ -253,7 +253,7 @@ def test_twins_leave_the_training_and_stay_in_the_test(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("kind", "code", "words"), [
     ("duplicates", "unknown-name", "duplicate"),
-    ("label_error", "bad-value", "data.relabel"),
+    ("label_error", "bad-value", "data.label_corrections"),
     ("drift", "bad-value", "time:COLUMN"),
 ])  # fmt: skip
 def test_what_cannot_be_mended_is_refused_with_advice(tmp_path: Path, kind: str, code: str, words: str) -> None:

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 from test_report import base, checked, class_output
 
-from deepglass.explain.facts import Added, Asked, Near, Why
 from deepglass.explain.files import png
 from deepglass.features._audio_files import wav
+from deepglass.report.explanation_facts import Added, Asked, Near, Why
 
 EVIL = '<script>alert("1")</script>&\''
 PICTURE = png(np.zeros((8, 8, 3), np.uint8))

@@ -11,25 +11,26 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from report_values import report_of, section_html
 
 import deepglass as dg
 from deepglass.api import spec_of
 from deepglass.data.batches import Dataset
 from deepglass.errors import SpecError
 from deepglass.introspect.example import example_of, heard
+from deepglass.introspect.layers import Layer
+from deepglass.metrics.summaries import Histogram
 from deepglass.prepare.prepare import prepare
-from deepglass.report.facts import DataFacts, Facts, Histogram, Layer
-from deepglass.report.sections import network
 from deepglass.run.build import build
 from deepglass.run.callbacks.alarms import Moment, alarms
 from deepglass.run.callbacks.boundary_history import moments_of
 from deepglass.run.callbacks.diagnostics import names_of
 from deepglass.run.callbacks.planes import SIDE
 from deepglass.run.callbacks.unit_activity import Activity
-from deepglass.training.callbacks import Listener
+from deepglass.training.callbacks import Callback
 from deepglass.training.plan import Plan
 
-SMALL = {"trunk": "mlp", "width": 24, "members": 1, "dropout": 0.0}
+SMALL = {"trunk": "mlp", "width": 24, "ensemble_size": 1, "dropout": 0.0}
 
 
 def _rings(rows: int = 300) -> pl.DataFrame:
@@ -52,7 +53,7 @@ def _train(
     training: dict | None = None,
     steps: int = 40,
     source: object = None,
-    listeners: tuple[Listener, ...] = (),
+    callbacks: tuple[Callback, ...] = (),
 ) -> dg.Run:
     return dg.train(
         _rings().drop("colour") if source is None else source,
@@ -63,12 +64,12 @@ def _train(
         network=network if "trunk" in network else {**SMALL, **network},
         training=training or {},
         seed=1,
-        listeners=list(listeners),
+        callbacks=list(callbacks),
     )
 
 
 def _said(run: dg.Run, kind: str) -> list[str]:
-    return [s for s in run.metrics["health"] if f"({kind}" in s]
+    return [s for s in run.metrics["diagnostics"] if f"({kind}" in s]
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,7 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> dg.Run:
 
 
 def test_a_healthy_network_raises_no_alarm(healthy: dg.Run) -> None:
-    assert healthy.metrics["health"] == []
+    assert healthy.metrics["diagnostics"] == []
     assert healthy.metrics["test"]["where"]["accuracy"] > 0.8  # it is healthy indeed
 
 
@@ -91,7 +92,7 @@ def test_a_huge_rate_kills_relus_and_the_rate_that_is_named_does_not(tmp_path: P
     assert "layer 2 (trunk.body.4)" in said
     assert "training.learning_rate=0.004 (it is 2)" in said
     assert "activation" not in said  # at such a rate, another activation would not help
-    assert _train(tmp_path / "cured", network, {"learning_rate": 0.004}).metrics["health"] == []
+    assert _train(tmp_path / "cured", network, {"learning_rate": 0.004}).metrics["diagnostics"] == []
 
 
 def test_large_steps_saturate_tanh_and_the_rate_that_is_named_does_not(tmp_path: Path) -> None:
@@ -99,14 +100,14 @@ def test_large_steps_saturate_tanh_and_the_rate_that_is_named_does_not(tmp_path:
     said = _said(_train(tmp_path / "ill", network, {"learning_rate": 2.0}), "saturated")
     assert said[0].startswith("layer 1 (trunk.body.0)")
     rate = float(re.search(r"learning_rate=([\d.]+)", said[0])[1])  # type: ignore[index]
-    assert _train(tmp_path / "cured", network, {"learning_rate": rate}).metrics["health"] == []
+    assert _train(tmp_path / "cured", network, {"learning_rate": rate}).metrics["diagnostics"] == []
 
 
 def test_gradients_vanish_in_a_deep_sigmoid_network_and_not_with_relu(tmp_path: Path) -> None:
     (said,) = _said(_train(tmp_path / "ill", {"depth": 10, "activation": "sigmoid"}), "vanishing")
     assert said.startswith("layer 1 (trunk.body.0)")
     assert "network.activation=relu" in said
-    assert _train(tmp_path / "cured", {"depth": 10, "activation": "relu"}).metrics["health"] == []
+    assert _train(tmp_path / "cured", {"depth": 10, "activation": "relu"}).metrics["diagnostics"] == []
 
 
 def test_gradients_explode_over_time_without_a_clip_and_not_with_it(tmp_path: Path) -> None:
@@ -120,14 +121,14 @@ def test_gradients_explode_over_time_without_a_clip_and_not_with_it(tmp_path: Pa
 
 
 def test_gates_are_watched_and_each_direction_has_its_name(tmp_path: Path) -> None:
-    class Heard(Listener):
+    class Heard(Callback):
         told: list[str] = []
 
-        def ailing(self, text: str, step: int) -> None:
+        def on_diagnostic(self, text: str, step: int) -> None:
             self.told.append(text)
 
     network = {"trunk": "lstm", "width": 8}
-    run = _train(tmp_path / "run", network, {"learning_rate": 2.0}, source=_waves(60, 20), listeners=(Heard(),))
+    run = _train(tmp_path / "run", network, {"learning_rate": 2.0}, source=_waves(60, 20), callbacks=(Heard(),))
     said = _said(run, "saturated")
     assert any(s.startswith("recurrent layer 1, backwards (trunk.recurrent.layers.0.1)") for s in said)
     assert len({t.partition(":")[0] for t in Heard.told if "saturated" in t}) == sum(
@@ -203,13 +204,13 @@ def test_a_boundary_that_cannot_be_drawn_is_refused(healthy: dg.Run, pair: str, 
 
 def test_the_report_shows_it_and_leaves_rows_out_when_asked(healthy: dg.Run) -> None:
     html = dg.report(healthy, source=_rings()).read_text()
-    for title in ("Health of the network", "The boundary", "One example, layer by layer", "The network"):
+    for title in ("Layer diagnostics", "Decision boundary", "Feature maps of one example", "The network"):
         assert title in html
     assert 'class="rows"><circle' in html
     assert "The learned space" in html
     html = dg.report(healthy, samples=False, source=_rings()).read_text()
-    assert "The boundary" in html
-    assert "One example" not in html
+    assert "Decision boundary" in html
+    assert "Feature maps of one example" not in html
     assert 'class="rows"><circle' not in html
 
 
@@ -240,13 +241,13 @@ def test_words_stand_along_both_directions(tmp_path: Path) -> None:
 
 def test_learning_without_answers_has_an_example_too(tmp_path: Path) -> None:
     source = _rings(80).select("x", "y")
-    settings = {"objective": {"name": "autoencoder", "code": 4}, "training": {"threads": 1}}
+    settings = {"objective": {"name": "autoencoder", "latent_dim": 4}, "training": {"threads": 1}}
     run = dg.train({"data": {"source": source}, **settings}, out=tmp_path / "run", baselines=False, steps=2)
     example = example_of(run.context_of(source).data, run.objective, "cpu")
     assert example is not None
     assert (4,) in [s.shape for s in example.stops if "bottleneck" in s.layer]
     assert example.scores == ()
-    assert "One example, layer by layer" in dg.report(run, source=source).read_text()
+    assert "Feature maps of one example" in dg.report(run, source=source).read_text()
 
 
 def test_of_a_student_and_its_average_the_one_that_answers_is_watched_and_shown(tmp_path: Path) -> None:
@@ -322,10 +323,10 @@ def test_a_class_would_like_to_see_its_own_pictures(tmp_path: Path) -> None:
     names = np.where(left, "left", "right")
     run = dg.train((pictures, names), out=tmp_path / "run", baselines=False, steps=60, network="conv", seed=1)
     html = dg.report(run.path, source=(pictures, names)).read_text()
-    assert "What it would like to see" in html
+    assert "Feature visualisation" in html
     assert "made for left" in html
     assert "map 1" in html
-    assert json.loads((run.path / "metrics.json").read_text())["health"] == []
+    assert json.loads((run.path / "metrics.json").read_text())["diagnostics"] == []
 
 
 # -- the network as a drawing ----------------------------------------------------------------------------------------
@@ -338,10 +339,7 @@ def test_many_like_blocks_are_drawn_once() -> None:
     answers = Layer(
         "network.heads.out_tone", "Linear", (2,), 18, spread=Histogram(-1.0, 1.0, (1, 2, 1)), ends=("tone",)
     )
-    facts = Facts(name="run", task="", data=DataFacts(source="s", rows=1), layers=(reads, *layers, answers))
-    drawn = network.panel(facts)
-    assert drawn is not None
-    html = drawn.html.partition("<details")[0]
+    html = section_html("network", report_of(layers=(reads, *layers, answers))).partition("<details")[0]
     assert html.count("<li") == 3
     assert "12 ×" in html
     assert "784 weights each" in html

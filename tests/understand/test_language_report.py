@@ -16,13 +16,13 @@ from PIL import Image as Pillow
 from test_report import base, checked, class_output
 
 import deepglass
+from deepglass.features._display import spectrogram
 from deepglass.features.text import Text
-from deepglass.introspect.attention import _words_of
+from deepglass.introspect.attention import DecoderAttention, EncoderAttention, _words_of
 from deepglass.mel import Frames
 from deepglass.report.audio_facts import Heard
-from deepglass.report.facts_of.audio import spectrogram, wave_of
+from deepglass.report.facts_of.audio import wave_of
 from deepglass.report.sections.audio import _BYTES
-from deepglass.report.text_facts import Looked, Read
 
 EVIL = '<script>alert("1")</script>&\''
 RATE = 8_000
@@ -55,7 +55,7 @@ def test_sounds_can_be_heard_and_left_out(tmp_path: Path) -> None:
     source = tones(20, seconds=4.0)
     run = deepglass.train(source, "pitch", out=tmp_path / "run", kinds={"sound": "audio"}, **QUICK)
     shown, hidden = reported(run, source)
-    assert "To be heard" in shown
+    assert "Audio examples" in shown
     waves = re.findall(r"data:audio/wav;base64,([^\"]+)", shown)
     assert 1 <= len(waves) <= 12
     samples, rate = soundfile.read(io.BytesIO(b64decode(waves[0])), dtype="int16")
@@ -63,7 +63,7 @@ def test_sounds_can_be_heard_and_left_out(tmp_path: Path) -> None:
     row = int(re.search(r"spectrogram of row (\d+)", shown)[1])  # type: ignore[index]
     np.testing.assert_allclose(samples, source["sound"][row][: 3 * RATE] * 32767, atol=2)  # type: ignore[index]
     assert "the first 3.0 of 4.0 s" in shown
-    assert "To be heard" not in hidden
+    assert "Audio examples" not in hidden
     assert "data:audio" not in hidden
 
 
@@ -127,7 +127,7 @@ def test_a_translated_word_looked_at_the_word_that_it_translates(tmp_path: Path)
     pairs = re.findall(r"(\w+) looked most at (\w+)", shown)
     assert len(pairs) > 20
     assert np.mean([FRENCH[read] == said for said, read in pairs]) > 0.6  # by chance about a third
-    assert "Where it looked" not in hidden
+    assert ">Attention<" not in hidden
     assert "looked at" not in hidden
 
 
@@ -194,8 +194,8 @@ def test_words_that_a_transformer_read_before_its_answer(tmp_path: Path) -> None
 
 
 def test_attention_escapes_what_it_shows_and_takes_odd_values() -> None:
-    looked = Looked(1, (EVIL, "b"), (EVIL, "d"), ((0.0, 0.0), (float("nan"), 1.0)))
-    read = Read(2, ((EVIL, 0.0), ("w" * 500, 0.0)), 7, EVIL, "no", 0.5, True)
+    looked = DecoderAttention(1, (EVIL, "b"), (EVIL, "d"), ((0.0, 0.0), (float("nan"), 1.0)))
+    read = EncoderAttention(2, ((EVIL, 0.0), ("w" * 500, 0.0)), 7, EVIL, "no", 0.5, True)
     html = with_output(looked=(looked,), read=(read,))
     assert "<script>alert" not in html
     assert "nan" not in re.sub(r"<style>.*?</style>|<script>.*?</script>", "", html, flags=re.S)

@@ -22,7 +22,7 @@ from PIL import Image as Pillow
 import deepglass
 from deepglass.introspect import feature_visualization as visions
 from deepglass.report import after_training as after
-from deepglass.report.facts import Facts
+from deepglass.report.data import ReportData
 from deepglass.report.facts_of import explanations as telling
 from deepglass.report.facts_of import language_model as written
 from deepglass.report.write import render
@@ -180,7 +180,7 @@ def prose(folder: Path) -> Made:
 
 def coded(folder: Path) -> Made:
     pixels, digits = RANDOM.integers(0, 255, (60, 8, 8), dtype=np.uint8), ["one", "two", "three"] * 20
-    objective = {"name": "autoencoder", "code": 8}
+    objective = {"name": "autoencoder", "latent_dim": 8}
     return Made(
         {"image": pixels, "digit": digits}, {"target": "digit", "objective": objective, "network": {"width": 4}}
     )
@@ -194,11 +194,11 @@ def contest(folder: Path) -> Made:
 
 def half_labelled(folder: Path) -> Made:
     frame = table(folder).source.select("size", "place", "said", "sold")
-    return Made(frame, {"target": "sold", "objective": "pseudo_label", "data": {"keep_labels": 60}})
+    return Made(frame, {"target": "sold", "objective": "pseudo_label", "data": {"num_labels": 60}})
 
 
 def agent(folder: Path) -> Made:
-    return Made("gym:CartPole-v1", {"objective": {"name": "ppo", "environments": 2}})
+    return Made("gym:CartPole-v1", {"objective": {"name": "ppo", "num_envs": 2}})
 
 
 KINDS: dict[str, Callable[[Path], Made]] = {
@@ -211,14 +211,14 @@ KINDS: dict[str, Callable[[Path], Made]] = {
 
 
 MARKED = {"table", "pictures", "translation", "tags", "captions", "half_labelled"}
-OWN_PICTURES = {"looks-for", "visions", "map", "boundary", "draws", "network", "agent"}
+OWN_PICTURES = {"filters", "feature-visualization", "map", "boundary", "samples", "network", "agent"}
 """Sections whose pictures show no row: weights, what was made from noise or drawn, points without names, a world."""
 
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Pages]]:
     """The pages of a kind, made when they are first asked for."""
-    kept: list[Facts] = []
+    kept: list[ReportData] = []
 
     @cache
     def made(kind: str) -> Pages:
@@ -226,7 +226,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
         source, settings = KINDS[kind](folder)
         run = deepglass.train(source, out=folder / "run", baselines=False, **QUICK, **settings)
         deepglass.report(run, source=None if isinstance(source, str | Path) else source)
-        return Pages(render(kept[-1]), render(kept[-1].without_rows()))
+        return Pages(render(kept[-1]), render(kept[-1].without_samples()))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(after, "write_report", lambda facts, path: kept.append(facts))

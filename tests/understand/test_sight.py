@@ -25,29 +25,26 @@ from deepglass.features.identity import Identity
 from deepglass.features.image import Image
 from deepglass.features.mask import Mask
 from deepglass.features.set import Set
-from deepglass.introspect.filters import looked_for
+from deepglass.introspect.filters import ChannelPatches, Filters, LayerPatches, filters_of
+from deepglass.introspect.rows import OutputRows
 from deepglass.networks.network import Network
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.facts_of.augmentation import varied
-from deepglass.report.facts_of.cases import Seen
 from deepglass.report.facts_of.kinds import facts_of
 from deepglass.report.image_facts import (
     Box,
     Curves,
     Drawn,
-    Filters,
     Legend,
     Overlay,
     Pair,
     PrecisionRecall,
     Redrawn,
-    Stage,
-    Unit,
     Varied,
     Verification,
     Version,
 )
-from deepglass.training.augmentation import Varied as Change
+from deepglass.training.augmentation import Augmentation as Change
 from deepglass.web import encode_image as draw
 from deepglass.web.palette import colour
 
@@ -94,7 +91,7 @@ def test_masks_can_be_wiped_and_their_colours_are_named() -> None:
     html = checked(
         base(outputs=(class_output(overlays=(mask_overlay(), mask_overlay(8, typical=True)), legend=legend),))
     )
-    assert ">Over the pictures</h2>" in html
+    assert ">Predictions on images</h2>" in html
     assert html.count('aria-label="row 7: truth to the left, answer to the right"') == 1
     assert "road taken for sky" in html
     assert "mean IoU 0.250" in html
@@ -127,7 +124,7 @@ def test_precision_is_drawn_over_recall() -> None:
     lines = [PrecisionRecall(f"kind {i}", tuple(1 - i / 10 * r for r in recall), 1 - i / 20, 10) for i in range(6)]
     curves = Curves(recall, (PrecisionRecall("mean", lines[3].precision, 0.8, 60), *lines))
     html = checked(base(outputs=(class_output(curves=curves),)))
-    assert ">Found against false alarms</h2>" in html
+    assert ">Precision-recall curve</h2>" in html
     assert "mean, area 0.800" in html
     assert "kind 5, area 0.750" in html
     assert "kind 0" not in html, "only the classes with the smallest areas stand beside the mean"
@@ -147,22 +144,22 @@ def test_pairs_stand_beside_their_threshold() -> None:
 
 def test_pictures_are_set_side_by_side() -> None:
     html = checked(base(outputs=(class_output(redrawn=(Redrawn(4, noise(), noise(), noise(), 21.5, "psnr"),)),)))
-    assert ">Picture to picture</h2>" in html
+    assert ">Image outputs</h2>" in html
     assert all(f"<figcaption>{name}</figcaption>" in html for name in ("given", "answer", "true"))
 
 
 def test_the_sheet_shows_before_and_after() -> None:
     version = Version(noise(), Drawn(mask_overlay().truth.mask, (Box("cell", 0.1, 0.2, 0.5, 0.6),)))
     html = checked(base(varied=Varied(("mirrored in half of the cases",), ((version, version, version),))))
-    assert ">Varied in training</h2>" in html
+    assert ">Data augmentation</h2>" in html
     assert "mirrored in half of the cases" in html
     assert html.count('class="masklayer"') == 3
     assert ">as it is<" in html
 
 
 def test_filters_and_patches_are_shown_stage_by_stage() -> None:
-    unit = Unit(3, (noise(),) * 6, "5 of 6: “horse”")
-    stages = (Stage("stem", (16, 16), 8, (3, 3), (unit,)), Stage("last", (1, 1), 64, (32, 32), (unit,)))
+    unit = ChannelPatches(3, (noise(),) * 6, "5 of 6: “horse”")
+    stages = (LayerPatches("stem", (16, 16), 8, (3, 3), (unit,)), LayerPatches("last", (1, 1), 64, (32, 32), (unit,)))
     html = checked(base(filters=Filters("photo", (32, 32), (noise((3, 3)),) * 8, (3, 3), stages, 900)))
     assert ">What the network looks for</h2>" in html
     assert "5 of 6: “horse”" in html
@@ -182,8 +179,8 @@ def test_names_of_classes_do_no_harm() -> None:
     )
     masks = class_output(name="second", overlays=(mask_overlay(caption=EVIL),), legend=(Legend(EVIL, colour(0)),))
     version = Version(noise(), Drawn(boxes=(box,)))
-    unit = Unit(0, (noise(),), EVIL)
-    filters = Filters(EVIL, (8, 8), (), (3, 3), (Stage(EVIL, (2, 2), 3, (3, 3), (unit,)),), 5)
+    unit = ChannelPatches(0, (noise(),), EVIL)
+    filters = Filters(EVIL, (8, 8), (), (3, 3), (LayerPatches(EVIL, (2, 2), 3, (3, 3), (unit,)),), 5)
     html = checked(base(outputs=(output, masks), varied=Varied((EVIL,), ((version,),)), filters=filters))
     assert "<script>alert" not in html
 
@@ -193,8 +190,8 @@ def test_many_large_pictures_stay_below_ten_megabytes() -> None:
     places = np.random.default_rng(0).integers(0, 30, (360, 360))
     layer = draw.classes(places, tuple(colour(k) for k in range(30)))
     one = mask_overlay(picture=draw.photo(large), size=(360, 360), truth=Drawn(layer), answer=Drawn(layer))
-    unit = Unit(0, (draw.photo(large, 96),) * 6)
-    stage = Stage("map", (4, 4), 64, (96, 96), (unit,) * 8)
+    unit = ChannelPatches(0, (draw.photo(large, 96),) * 6)
+    stage = LayerPatches("map", (4, 4), 64, (96, 96), (unit,) * 8)
     filters = Filters("photo", (360, 360), (), (3, 3), (stage,) * 5, 100)
     outputs = tuple(class_output(name=f"output {i}", overlays=(one,) * 18) for i in range(4))
     assert len(checked(base(outputs=outputs, filters=filters))) < 10_000_000
@@ -216,11 +213,13 @@ def pictures_of(rows: int, size: int = 16, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 255, (rows, size, size, 3), dtype=np.uint8)
 
 
-def seen_of(picture: Image, output: Feature, pictures: np.ndarray, answers: object, best: dict, **calibration) -> Seen:
+def seen_of(
+    picture: Image, output: Feature, pictures: np.ndarray, answers: object, best: dict, **calibration
+) -> OutputRows:
     ready = prepared(picture, output, pictures, answers)
     inputs = {"image": picture.encode(pictures)}
-    truth = output.place(output.encode(answers), inputs)
-    return Seen(ready, np.arange(len(pictures)), {**best, **output.context(inputs)}, truth, calibration)
+    truth = output.to_input_frame(output.encode(answers), inputs)
+    return OutputRows(ready, np.arange(len(pictures)), {**best, **output.context(inputs)}, truth, calibration)
 
 
 def test_the_worst_mask_comes_first_and_says_what_went_wrong() -> None:
@@ -365,7 +364,7 @@ def small_network(trunk: str, size: int, **settings: object) -> tuple[Network, D
 )
 def test_filters_grow_from_pixels_to_the_whole(trunk: str, least: int) -> None:
     network, data, _ = small_network(trunk, 32)
-    found = looked_for(network, lambda batch: network.answers(batch.inputs), data, "image", ["a", "b"] * 40)
+    found = filters_of(network, lambda batch: network.predictions(batch.inputs), data, "image", ["a", "b"] * 40)
     assert found is not None
     assert found.looked_at == 80
     assert len(found.stages) >= least
@@ -390,7 +389,7 @@ def test_top_patches_hold_what_the_channel_answers_to() -> None:
     conv = next(m for m in network.modules() if isinstance(m, torch.nn.Conv2d) and m.in_channels == 3)
     with torch.no_grad():
         conv.weight[0] = 1.0  # the first channel answers to brightness
-    found = looked_for(network, lambda batch: network.answers(batch.inputs), data, "image")
+    found = filters_of(network, lambda batch: network.predictions(batch.inputs), data, "image")
     assert found is not None
     unit = next(u for u in found.stages[0].units if u.channel == 0)
     assert all((opened(patch)[..., :3] == 255).all() for patch in unit.patches)
@@ -405,7 +404,7 @@ def test_of_several_pictures_in_a_row_the_first_is_looked_at() -> None:
     network = Network(inputs, [label], "conv", {})
     columns: dict[str, Column] = {f.name: f.encode(cameras[f.name]) for f in inputs}
     data = Dataset(columns, {"label": label.encode(labels)})
-    found = looked_for(network, lambda batch: network.answers(batch.inputs), data, "left")
+    found = filters_of(network, lambda batch: network.predictions(batch.inputs), data, "left")
     assert found is not None
     assert len(found.stages) >= 3
     assert all(p.requires_grad for p in network.parameters())
@@ -426,7 +425,7 @@ def test_a_full_layer_over_all_pixels_shows_its_largest_weights_first(beside: in
         pixels = batch.inputs["image"].values.float().flatten(1) / 255
         return layer(torch.cat([pixels, torch.zeros(len(batch), beside)], 1))
 
-    found = looked_for(layer, run, data, "image")
+    found = filters_of(layer, run, data, "image")
     assert found is not None
     assert (found.kernel, found.size, len(found.first), found.units, found.stages) == ((8, 8), (8, 8), 64, 70, ())
     assert (opened(found.first[0])[..., :3] == (255, 128, 128)).all()
@@ -441,7 +440,7 @@ def test_layers_that_read_something_else_of_the_same_width_show_none() -> None:
     data = Dataset({"image": picture.encode(pictures)}, {})
     layer = torch.nn.Linear(192, 2)
     noise_alone = torch.randn(20, 192, generator=torch.Generator().manual_seed(0))
-    assert looked_for(layer, lambda batch: layer(noise_alone[: len(batch)]), data, "image") is None
+    assert filters_of(layer, lambda batch: layer(noise_alone[: len(batch)]), data, "image") is None
 
 
 # -- a whole run -------------------------------------------------------------------------------------------------
@@ -462,5 +461,5 @@ def test_a_run_shows_what_it_looks_for_and_keeps_rows_to_itself_when_asked(
     html = Path("digits/report.html").read_text()
     assert "The first filters" in html, "weights are no rows"
     assert "patch 6" not in html
-    assert "Varied in training" not in html
+    assert "Data augmentation" not in html
     assert not re.search(r'alt="row', html)

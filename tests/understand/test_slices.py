@@ -18,7 +18,6 @@ from deepglass.data.sources import read
 from deepglass.doctor.base import Case
 from deepglass.doctor.measures import Measure, measures_of
 from deepglass.doctor.row_scores import judged
-from deepglass.doctor.slice_facts import SliceFacts, Slices
 from deepglass.doctor.slices import cut_up, slices_by, weak_slices
 from deepglass.features.base import Column
 from deepglass.features.binary import Binary
@@ -26,8 +25,10 @@ from deepglass.features.category import Category
 from deepglass.features.set import Set
 from deepglass.features.tags import Tags
 from deepglass.features.text import Text
+from deepglass.metrics.summaries import Figure
 from deepglass.prepare.columns import infer_columns
-from deepglass.report.output_facts import Figure, Mistake
+from deepglass.report.output_facts import Mistake
+from deepglass.report.slice_facts import SliceFacts, Slices
 from deepglass.run.run import Run
 from deepglass.spec.spec import DataSpec, Spec
 
@@ -53,7 +54,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("slices")
     frame.write_csv(folder / "houses.csv")
     quick = {"epochs": 12, "baselines": False, "training": {"threads": 1}}
-    quick |= {"network": {"trunk": "mlp", "members": 1, "width": 64}}
+    quick |= {"network": {"trunk": "mlp", "ensemble_size": 1, "width": 64}}
     run = deepglass.train(folder / "houses.csv", ["sold", "price"], out=folder / "run", **quick)
     tested = frame[run.folder.split().filter(pl.col("split") == "test")["row"]]
     return Made(frame, run, tested)
@@ -117,7 +118,7 @@ def test_rows_are_shown_on_a_click_and_left_out_where_asked() -> None:
     html = checked(facts)
     assert 'data-items="0" data-count="40"' in html
     assert "Mrs Smith" in html
-    bare = checked(facts.without_rows())
+    bare = checked(facts.without_samples())
     assert bare.count("a is …") >= 2
     assert "Mrs Smith" not in bare
     assert "data-items=" not in bare
@@ -278,9 +279,9 @@ def test_other_kinds_are_judged_by_their_score_of_one_row() -> None:
 
 def test_texts_and_tags_are_judged_row_by_row() -> None:
     texts = pl.Series(["a dog", "a dog", "two cats", None])
-    feature = Text(name="said", unit="characters").as_answer().fit([texts])
+    feature = Text(name="said", unit="characters").as_output().fit([texts])
     truth = feature.encode(texts)
-    best = {name: np.repeat(array, 4, 0) for name, array in feature.constant(truth).items()}
+    best = {name: np.repeat(array, 4, 0) for name, array in feature.baseline(truth).items()}
     found = judged(feature, best, truth, {})
     assert found is not None
     assert found.metric == "word_error_rate"

@@ -12,7 +12,7 @@ from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from deepglass.data.table import Table
-from deepglass.features.base import CLASSED, Column, Feature, Raw, take_raw
+from deepglass.features.base import Column, Feature, Raw, take_raw
 
 Matrix: TypeAlias = np.ndarray | sparse.csr_matrix
 
@@ -74,7 +74,7 @@ def _block(feature: Feature, train: Raw, test: Raw) -> _Block | None:
     if feature.kind == "audio":  # whole numbers, but no codes to be counted
         return None
     columns = feature.encode(train), feature.encode(test)
-    if feature.kind in CLASSED:
+    if feature.has_classes:
         return _codes(*columns)
     if columns[0].offsets is not None:
         return _counts(*columns) if columns[0].values.dtype.kind in "iu" and columns[0].values.ndim == 1 else None

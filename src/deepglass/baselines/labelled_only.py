@@ -14,7 +14,7 @@ from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.build import build
 from deepglass.run.context import RunContext
 from deepglass.run.fit import adapted_defaults, augmentation_of
-from deepglass.training.augmentation import vary_sounds
+from deepglass.training.augmentation import set_audio_augmentation
 from deepglass.training.planning import make_plan
 from deepglass.training.trainer import Trainer
 
@@ -44,9 +44,9 @@ def labelled_alone(context: RunContext) -> dict[str, dict[str, float]]:
     own = make_plan(training, defaults, rows, plan.device)
     datasets = data.datasets(plan.device)
     objective.on_fit_start(datasets["train"])
-    vary_sounds(objective, training, defaults, experiment.inputs)
+    set_audio_augmentation(objective, training, defaults, experiment.inputs)
     augmentation = augmentation_of(experiment, objective, own)
-    loader = objective.stream(datasets["train"], own.batch_size, own.seed, augmentation)
+    loader = objective.make_loader(datasets["train"], own.batch_size, own.seed, augmentation)
     torch.set_num_threads(plan.threads)
     Trainer().fit(objective, loader, own, datasets["valid"])
     metrics = objective.evaluate(datasets["test"], max(512, own.batch_size)).metrics
@@ -57,7 +57,7 @@ def labelled_alone(context: RunContext) -> dict[str, dict[str, float]]:
 def _supervised(experiment: Experiment) -> Experiment:
     spec = experiment.spec
     training = replace(spec.training, time=None, epochs=None, steps=None, patience=0)
-    network = {k: v for k, v in spec.network.items() if k != "start"}
+    network = {k: v for k, v in spec.network.items() if k != "init_from"}
     return replace(experiment, spec=replace(spec, objective={"name": "supervised"}, training=training, network=network))
 
 

@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from deepglass.baselines.flatten import Flat, Matrix, flatten
 from deepglass.data.table import Table
-from deepglass.features.base import CLASSED, Best, Column, Feature
+from deepglass.features.base import CLASSIFICATION_KINDS, Column, Feature, PredictionArrays
 
 VALUES = ("number", "vector")
 
@@ -51,7 +51,7 @@ Linear = TypeVar("Linear", Ridge, LogisticRegression)
 class _Model(NamedTuple):
     """A fitted model's best answers from its inputs, and what the fit was."""
 
-    best: Callable[[Matrix], Best]
+    best: Callable[[Matrix], PredictionArrays]
     rows: int
 
 
@@ -74,12 +74,12 @@ def baselines(
     rows = np.random.default_rng(0).permutation(np.flatnonzero(_known(truth)))
     if not len(rows):
         return {}
-    constant = output.constant(truth)
+    constant = output.baseline(truth)
     best = {name: np.repeat(value, len(test), axis=0) for name, value in constant.items()}
     found = {"constant": {**output.score(best, test_truth), "rows": float(len(rows))}}
-    if output.kind not in CLASSED + VALUES:
+    if output.kind not in CLASSIFICATION_KINDS + VALUES:
         return found
-    classes = constant["log_probs"].shape[1] if output.kind in CLASSED else None
+    classes = constant["log_probs"].shape[1] if output.has_classes else None
     rows = rows[: _rows_to_read(train, len(test), inputs, 0.4 * seconds)]
     # On shared cores OpenMP's threads wait for each other at every node of a tree: measured twenty times slower.
     with threadpool_limits(1):
@@ -210,7 +210,7 @@ def _labels(truth: Column) -> np.ndarray:
     return truth.values.astype(np.int64) - 1
 
 
-def _log_probs(probs: np.ndarray, present: np.ndarray, classes: int) -> Best:
+def _log_probs(probs: np.ndarray, present: np.ndarray, classes: int) -> PredictionArrays:
     """Log probabilities of all classes (N, K) from those of the classes that the fit has seen."""
     full = np.full((len(probs), classes), _SURE)
     full[:, present] = np.maximum(probs, _SURE)

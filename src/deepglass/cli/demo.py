@@ -21,7 +21,7 @@ def main() -> None:
     """Train for a quarter of a minute, show some test digits with their answers, say where the report is."""
     started = time.perf_counter()
     out = Folder.next_free("demo")
-    run = deepglass.train("sklearn:digits", time=SECONDS, out=out, listeners=[Bar()])
+    run = deepglass.train("sklearn:digits", time=SECONDS, out=out, callbacks=[Bar()])
     test = run.metrics["test"]["label"]
     print(f"\ntest accuracy {test['accuracy']:.4f} on {_test_rows(out)} digits that it has never seen; some of them:\n")
     rows = run.folder.split().filter(split="test")["row"].to_numpy()[:SHOWN]

@@ -16,10 +16,10 @@ from deepglass.cli.generate import generate
 from deepglass.cli.shell import (
     Columns,
     DataRoot,
+    FilenamePattern,
     Ignore,
     Json,
     Kind,
-    Name,
     RunArgument,
     Settings,
     SourceArgument,
@@ -70,13 +70,13 @@ def inspect(
     ignore: Ignore = None,
     kind: Kind = None,
     columns: Columns = None,
-    name: Name = None,
+    filename_pattern: FilenamePattern = None,
     run: Annotated[Path | None, typer.Option("--run", help="a run: which labels look wrong, where it errs")] = None,
     data_root: DataRoot = None,
     as_json: Json = False,
 ) -> None:
     """What is in the data, what it is taken for and why, what is wrong with it."""
-    chosen = settings_of(settings, ignore, kind, columns, name)
+    chosen = settings_of(settings, ignore, kind, columns, filename_pattern)
     found = deepglass.inspect(source, target, run=run, data_root=text_of(data_root), **chosen)
     if as_json:
         print_json(found.to_json())
@@ -92,7 +92,7 @@ def train(
     ignore: Ignore = None,
     kind: Kind = None,
     columns: Columns = None,
-    name: Name = None,
+    filename_pattern: FilenamePattern = None,
     fix: Annotated[list[str] | None, typer.Option("--fix", help="a kind of finding to mend; may be repeated")] = None,
     test: Annotated[str | None, typer.Option("--test", help="a second source: the test rows")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="the run's folder; else runs/NAME-N")] = None,
@@ -105,21 +105,21 @@ def train(
     seed: Annotated[int | None, typer.Option("--seed", help="of initialisation and order")] = None,
     objective: Annotated[str | None, typer.Option("--objective", help="the kind of learning")] = None,
     network: Annotated[str | None, typer.Option("--network", help="the trunk")] = None,
-    start: Annotated[Path | None, typer.Option("--start", help="a run whose weights are taken over")] = None,
-    relabel: Annotated[Path | None, typer.Option("--relabel", help="a file of labels, from deepglass label")] = None,
+    init_from: Annotated[Path | None, typer.Option("--init-from", help="a run whose weights are taken over")] = None,
+    labels: Annotated[Path | None, typer.Option("--labels", help="a file of labels, from deepglass label")] = None,
     data_root: DataRoot = None,
     baselines: Annotated[bool, typer.Option("--baselines/--no-baselines", help="baselines and report")] = True,
     as_json: Json = False,
 ) -> None:
     """Train, test and explain a model; everything is kept in a run folder."""
-    chosen = settings_of(settings, ignore, kind, columns, name)
+    chosen = settings_of(settings, ignore, kind, columns, filename_pattern)
     said = {"time": time, "epochs": epochs, "steps": steps, "seed": seed, "test": test, "fix": fix or None}
     chosen |= {k: v for k, v in {**said, "data_root": text_of(data_root)}.items() if v is not None}
-    chosen |= {k: str(v) for k, v in {"start": start, "relabel": relabel}.items() if v is not None}
+    chosen |= {k: str(v) for k, v in {"init_from": init_from, "labels": labels}.items() if v is not None}
     chosen |= {"objective.name": objective} if objective else {}
     chosen |= {"network.trunk": network} if network else {}
     bar = deepglass.show.Bar()
-    run = deepglass.train(source, target, out=out, force=force, baselines=baselines, listeners=[bar], **chosen)
+    run = deepglass.train(source, target, out=out, force=force, baselines=baselines, callbacks=[bar], **chosen)
     _finish(run, as_json)
 
 
@@ -127,10 +127,10 @@ def train(
 def resume(run: RunArgument, as_json: Json = False) -> None:
     """Go on with a stopped run, to the same bits as an unbroken one."""
     before = run / "metrics.json"
-    finished = before.exists() and json.loads(before.read_text()).get("reason") != "interrupted"
+    finished = before.exists() and json.loads(before.read_text()).get("stop_reason") != "interrupted"
     if finished:
         print(f"{run} is finished; there is nothing to resume", file=sys.stderr)
-    _finish(deepglass.resume(run, listeners=[] if finished else [deepglass.show.Bar()]), as_json)
+    _finish(deepglass.resume(run, callbacks=[] if finished else [deepglass.show.Bar()]), as_json)
 
 
 @app.command()
@@ -289,7 +289,7 @@ def new(
     ignore: Ignore = None,
     kind: Kind = None,
     columns: Columns = None,
-    name: Name = None,
+    filename_pattern: FilenamePattern = None,
     data_root: DataRoot = None,
     out: Annotated[Path | None, typer.Option("--out", help="a .yaml file; else stdout")] = None,
     force: Annotated[bool, typer.Option("--force", help="overwrite --out")] = False,
@@ -297,7 +297,7 @@ def new(
     """Write a commented spec for a source."""
     if out is not None:
         check_free(out, force)
-    chosen = settings_of(settings, ignore, kind, columns, name)
+    chosen = settings_of(settings, ignore, kind, columns, filename_pattern)
     folder = None if out is None else out.parent
     text = deepglass.new(source, target, folder=folder, data_root=text_of(data_root), **chosen)
     if out is None:

@@ -19,14 +19,20 @@ Target = Annotated[list[str] | None, typer.Option("--target", help="the column t
 Ignore = Annotated[list[str] | None, typer.Option("--ignore", help="a column to leave out; may be repeated")]
 Kind = Annotated[list[str] | None, typer.Option("--kind", help="NAME=KIND: take a column for that kind")]
 Columns = Annotated[str | None, typer.Option("--columns", help="a,b,c: names for a file without a header")]
-Name = Annotated[str | None, typer.Option("--name", help="how file names carry labels: '{digit}_{speaker}_{take}'")]
+FilenamePattern = Annotated[
+    str | None, typer.Option("--filename-pattern", help="pattern of file names: '{digit}_{speaker}_{take}'")
+]
 Json = Annotated[bool, typer.Option("--json", help="for machines: JSON on stdout")]
 DataRoot = Annotated[Path | None, typer.Option("--data-root", help="where data:NAME sets lie; else $DEEPGLASS_DATA")]
 Settings = Annotated[list[str] | None, typer.Argument(help="key.path=value: any setting of a spec")]
 
 
 def settings_of(
-    pairs: list[str] | None, ignore: list[str] | None, kinds: list[str] | None, columns: str | None, name: str | None
+    pairs: list[str] | None,
+    ignore: list[str] | None,
+    kinds: list[str] | None,
+    columns: str | None,
+    filename_pattern: str | None,
 ) -> dict[str, Any]:
     """Pairs of key and value, and what has an option of its own, by their keys in a spec.
 
@@ -46,7 +52,7 @@ def settings_of(
         chosen.setdefault("kinds", {})[column] = kind
     chosen |= {"ignore": ignore} if ignore else {}
     chosen |= {"columns": [c.strip() for c in columns.split(",")]} if columns else {}
-    return chosen | ({"name": name} if name else {})
+    return chosen | ({"filename_pattern": filename_pattern} if filename_pattern else {})
 
 
 def places_of(words: str) -> list[int]:

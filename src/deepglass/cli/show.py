@@ -19,7 +19,7 @@ from deepglass.formatting import answer_text, short_figure, short_span
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.callbacks.log_file import END_REASONS, column_groups, data_line, plan_lines
 from deepglass.run.run import Run
-from deepglass.training.callbacks import Listener, Record, total_loss
+from deepglass.training.callbacks import Callback, EvaluationRecord, total_loss
 from deepglass.training.plan import Plan
 
 out = Console(highlight=False, markup=False)  # names of columns may look like markup
@@ -31,7 +31,7 @@ SAID = ("constant", "imbalance")  # findings of which the notes speak, or the li
 OBVIOUS = ("delimiter", "header", "quote")  # notes on a source that training does not repeat
 
 
-class Bar(Listener):
+class Bar(Callback):
     """A progress bar on stderr: time left, loss and the main figure; some lines where stderr is no terminal."""
 
     def __init__(self) -> None:
@@ -39,10 +39,10 @@ class Bar(Listener):
         self.figure = ""
         self.last_step, self.next_line = 1, 0.0
 
-    def fold(self, number: int, folds: int) -> None:
+    def on_fold_start(self, number: int, folds: int) -> None:
         err.print(f"fold {number + 1} of {folds}", style="bold")
 
-    def prepared(self, prepared: PreparedData) -> None:
+    def on_data_ready(self, prepared: PreparedData) -> None:
         err.print(data_line(prepared), style="bold")
         grid = _grid()
         for role, kind, names in column_groups(prepared):
@@ -55,13 +55,13 @@ class Bar(Listener):
         for sentence in prepared.notes:
             err.print(f"  note: {sentence}")
 
-    def examined(self, findings: Sequence[Finding]) -> None:
+    def on_findings(self, findings: Sequence[Finding]) -> None:
         for finding in findings:
             if finding.kind not in SAID:
                 mend = f" (--fix {finding.kind})" if finding.fix.startswith("data.fix") else ""
                 err.print(f"  {finding.kind}: {finding.text}{mend}")
 
-    def started(self, plan: Plan, step: int) -> None:
+    def on_train_start(self, plan: Plan, step: int) -> None:
         for text in plan_lines(plan):
             err.print(text)
         columns = (
@@ -76,12 +76,12 @@ class Bar(Listener):
         self.task = self.progress.add_task("training", total=plan.last_step, completed=step, figures="")
         self.progress.start()
 
-    def stepped(self, step: int, plan: Plan, loss: float) -> None:
+    def on_step_end(self, step: int, plan: Plan, loss: float) -> None:
         assert self.progress is not None
         self.last_step = plan.last_step
         self.progress.update(self.task, total=plan.last_step, completed=step, figures=f"loss {loss:.4f} {self.figure}")
 
-    def evaluated(self, record: Record) -> None:
+    def on_evaluation_end(self, record: EvaluationRecord) -> None:
         if record.event:
             err.print(f"  {record.event}")
         for name, figures in record.valid.items():
@@ -94,10 +94,10 @@ class Bar(Listener):
             err.print(f"  step {record.step}, {record.seconds:.1f} s: loss {loss:.4f}, {self.figure}")
             self.next_line = record.step + self.last_step / LINES
 
-    def ailing(self, text: str, step: int) -> None:
+    def on_diagnostic(self, text: str, step: int) -> None:
         err.print(f"  step {step}, health: {text}", style="yellow", soft_wrap=True)
 
-    def finished(self, reason: str) -> None:
+    def on_train_end(self, reason: str) -> None:
         assert self.progress is not None
         self.progress.stop()
         if reason in END_REASONS:
@@ -122,7 +122,7 @@ def show_run(run: Run) -> None:
             grid.add_row(metric, short_figure(value), *spread, *others)
         out.print()
         out.print(grid)
-    for sentence in metrics.get("health", []):
+    for sentence in metrics.get("diagnostics", []):
         err.print(f"  health: {sentence}", style="yellow", soft_wrap=True)
     seconds = metrics["seconds"]
     out.print(
@@ -172,6 +172,7 @@ def show_comparison(compared: Mapping[str, Mapping[str, Any]]) -> None:
     """Runs side by side, a column each; of two figures the difference too."""
     two = len(compared) == 2
     grid = _grid("", *compared, *(["difference"] if two else []))
+    grid.columns[0].no_wrap = True
     figures = dict.fromkeys(f"{o}.{m}" for c in compared.values() for o, ms in c["test"].items() for m in ms)
     for key in figures:
         output, _, metric = key.rpartition(".")

@@ -22,7 +22,7 @@ from deepglass.config import check_ranges
 from deepglass.data.augment_pixels import colour, erase, noise
 from deepglass.nn.warp import Warp, warp
 
-CHANCES = 11  # random numbers that a row's map is made of
+NUM_DRAWS = 11  # random numbers that a row's map is made of
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Augment:
         scale: at most so much larger or smaller, 0.1 for 10 %, rows and columns apart.
         shear: slant, at most, as a share of the height.
         crop: the picture's part that may be cut away, at most, as a share of its area; what is left is enlarged.
-        colour: brightness, contrast, saturation and hue change by this share at most, 0.4 is strong.
-        erase: side of a square that is blanked, as a share of the picture's side.
+        color_jitter: brightness, contrast, saturation and hue change by this share at most, 0.4 is strong.
+        random_erasing: side of a square that is blanked, as a share of the picture's side.
         noise: standard deviation of added noise, in units of each batch's own.
         mixup: pairs of rows are mixed, answers too; 0.2 leaves most pairs near one of the two, 1 mixes evenly. Not done
             here but to a whole batch: `data.mixing`.
@@ -58,13 +58,22 @@ class Augment:
     scale: float = 0.0
     shear: float = 0.0
     crop: float = 0.0
-    colour: float = 0.0
-    erase: float = 0.0
+    color_jitter: float = 0.0
+    random_erasing: float = 0.0
     noise: float = 0.0
     mixup: float = 0.0
 
     def __post_init__(self) -> None:
-        most = {"shift": 1, "rotate": 180, "scale": 1, "shear": 1, "crop": 0.95, "colour": 1, "erase": 1, "noise": 1}
+        most = {
+            "shift": 1,
+            "rotate": 180,
+            "scale": 1,
+            "shear": 1,
+            "crop": 0.95,
+            "color_jitter": 1,
+            "random_erasing": 1,
+            "noise": 1,
+        }
         check_ranges(self, {**most, "mixup": 1})
 
     def __call__(self, values: Tensor, generator: Generator, map: Warp | None = None) -> Tensor:
@@ -81,10 +90,10 @@ class Augment:
             map = map or self.draw(len(values), (values.shape[-2], values.shape[-1]), generator)
             flat = values.flatten(1, -3)  # (B, T * C, Y, X)
             values = warp(flat, map).view(values.shape)
-        if self.colour:
-            values = colour(values, self.colour, generator)
-        if self.erase:
-            values = erase(values, self.erase, generator)
+        if self.color_jitter:
+            values = colour(values, self.color_jitter, generator)
+        if self.random_erasing:
+            values = erase(values, self.random_erasing, generator)
         if self.noise:
             values = noise(values, self.noise, generator)
         return values
@@ -100,13 +109,13 @@ class Augment:
 
     def draw(self, count: int, size: tuple[int, int], generator: Generator) -> Warp:
         """A map for each of `count` rows of pictures of `size` (Y, X)."""
-        return self.map(chances(count, generator), size)
+        return self.map(uniform_draws(count, generator), size)
 
     def map(self, chances: Tensor, size: tuple[int, int]) -> Warp:
         """The map that follows from random numbers, so that the pictures of one row can share them.
 
         Shapes:
-            chances: (CHANCES, B) from 0 to 1.
+            chances: (NUM_DRAWS, B) from 0 to 1.
         """
         angle, tall, wide, slant, down, right = 2 * chances[:6] - 1
         most = [self.shift * side for side in size]
@@ -154,19 +163,19 @@ class Augment:
         step = 0.07 if min(size) < 16 else 0.1
         if channels == 1:
             return cls(shift=step, rotate=10.0, scale=0.1, shear=0.1)
-        return cls(shift=0.125, flip=not sided(classes), erase=0.25 if strong else 0.0)
+        return cls(shift=0.125, flip=not is_directional(classes), random_erasing=0.25 if strong else 0.0)
 
 
-def chances(count: int, generator: Generator) -> Tensor:
-    """The random numbers of `count` rows' maps, (CHANCES, B)."""
-    return torch.rand(CHANCES, count, generator=generator, device=generator.device)
+def uniform_draws(count: int, generator: Generator) -> Tensor:
+    """The random numbers of `count` rows' maps, (NUM_DRAWS, B)."""
+    return torch.rand(NUM_DRAWS, count, generator=generator, device=generator.device)
 
 
 _SIDED = frozenset(["left", "right", "clockwise", "counterclockwise", "anticlockwise", "east", "west", "turn"])
 _TURNS = frozenset(["steering", "angle", "yaw", "heading", "bearing", "azimuth", "x", "horizontal"])
 
 
-def sided(classes: Iterable[str]) -> bool:
+def is_directional(classes: Iterable[str]) -> bool:
     """Whether a class would become another one, or nothing, in a mirror: digits, letters, and words for sides."""
     names = [str(name).strip().lower() for name in classes]
     single = [name for name in names if len(name) == 1 or name.isdigit()]
@@ -174,7 +183,7 @@ def sided(classes: Iterable[str]) -> bool:
     return len(single) > len(names) / 2 or bool(spoken & _SIDED)
 
 
-def turns(name: str) -> bool:
+def is_angle(name: str) -> bool:
     """Whether a number's name sounds as if it changed in a mirror, such as a steering angle."""
     return bool(set(words(name)) & (_TURNS | _SIDED))
 

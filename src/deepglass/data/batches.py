@@ -18,14 +18,14 @@ AT_ONCE = 8_000_000  # bytes of encoded inputs that are evaluated together
 
 
 class Mix(NamedTuple):
-    """Rows whose inputs were mixed with others': the right answer is `weight` their own and the rest their partner's.
+    """Mixup of a batch: the target of row i is `weight` its own and `1 - weight` that of row `permutation[i]`.
 
     Shapes:
-        partner: (B,) int64, places in the batch.
+        permutation: (B,) int64, index in the batch of the row that each row is mixed with.
         weight: (B,) float, from 0.5 to 1.
     """
 
-    partner: Tensor
+    permutation: Tensor
     weight: Tensor
 
 
@@ -136,39 +136,31 @@ class _Store:
         return Field(values.masked_fill(~mask.view(*mask.shape, *(1 for _ in inner)), 0), mask, self.mask[rows])
 
 
-class Place(NamedTuple):
-    """Where a stream stands: enough to go on from there to the same batches."""
+class Cursor(NamedTuple):
+    """Where a loader stands: enough to go on from there to the same batches."""
 
     epoch: int
     position: int
 
 
-class Stream(Protocol):
-    """An endless supply of batches whose place can be saved and set again."""
+class Loader(Protocol):
+    """An endless iterator over batches whose position can be saved and restored."""
 
     batches_per_epoch: int
 
     def next(self) -> Batch: ...
 
-    def place(self) -> dict[str, Any]:
-        """Plain JSON; of an environment, the seed of its reset and the actions since."""
+    def state_dict(self) -> dict[str, Any]:
+        """The position: tensors (copied), and plain JSON for everything else."""
         ...
 
-    def go_to(self, place: Mapping[str, Any]) -> None: ...
-
-    def tensors(self) -> dict[str, Tensor]:
-        """What of its place is too large for JSON, copied: a memory of what was seen."""
-        return {}
-
-    def recall(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take what `tensors` gave again, after `go_to`."""
-        return None
+    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
 
 
-Change = Callable[[Batch, Generator], Batch]
+BatchTransform = Callable[[Batch, Generator], Batch]
 
 
-class Shuffled(Stream):
+class ShuffledLoader(Loader):
     """Rows in a new random order each epoch; the order follows from seed and epoch alone.
 
     Where rows are of differing length, those of a batch are of similar length, so that little of it is padding.
@@ -176,52 +168,57 @@ class Shuffled(Stream):
     Args:
         data: where the rows come from.
         batch_size: rows a batch; the odd rest of an epoch is left for the next order.
-        seed: of the order and of `change`.
-        change: varies a batch, such as augmentation; its randomness follows from seed, epoch and position.
+        seed: of the order and of `transform`.
+        transform: applied to each batch, such as augmentation; its randomness follows from seed, epoch and position.
         rows: draw only from these rows.
     """
 
     def __init__(
-        self, data: Dataset, batch_size: int, seed: int, change: Change | None = None, rows: np.ndarray | None = None
+        self,
+        data: Dataset,
+        batch_size: int,
+        seed: int,
+        transform: BatchTransform | None = None,
+        rows: np.ndarray | None = None,
     ) -> None:
         self.data = data
         self.rows = torch.arange(len(data)) if rows is None else torch.as_tensor(rows)
         self.batch_size = min(batch_size, len(self.rows))
         self.batches_per_epoch = max(len(self.rows) // self.batch_size, 1)
-        self.seed, self.change = seed, change
+        self.seed, self.transform = seed, transform
         self._lengths = data.lengths
-        self._place = Place(0, 0)
+        self._cursor = Cursor(0, 0)
         self._order = self._shuffle(0)
         self._generator = Generator(data.device)
 
     @property
     def at(self) -> tuple[int, int]:
         """Epoch and position of the next batch."""
-        return self._place
+        return self._cursor
 
     def next(self) -> Batch:
-        seed = mix_seeds(self.seed, *self._place)
+        seed = mix_seeds(self.seed, *self._cursor)
         batch = self.data.batch(self.next_rows())
-        if self.change is not None:
-            batch = self.change(batch, self._generator.manual_seed(seed))
+        if self.transform is not None:
+            batch = self.transform(batch, self._generator.manual_seed(seed))
         return batch
 
     def next_rows(self) -> Tensor:
         """The rows of the next batch."""
-        epoch, position = self._place
+        epoch, position = self._cursor
         rows = self._order[position * self.batch_size : (position + 1) * self.batch_size]
         last = position + 1 == self.batches_per_epoch
-        self._place = Place(epoch + 1, 0) if last else Place(epoch, position + 1)
+        self._cursor = Cursor(epoch + 1, 0) if last else Cursor(epoch, position + 1)
         if last:
             self._order = self._shuffle(epoch + 1)
         return rows
 
-    def place(self) -> dict[str, int]:
-        return self._place._asdict()
+    def state_dict(self) -> dict[str, int]:
+        return self._cursor._asdict()
 
-    def go_to(self, place: Mapping[str, int]) -> None:
-        self._place = Place(place["epoch"], place["position"])
-        self._order = self._shuffle(self._place.epoch)
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        self._cursor = Cursor(state["epoch"], state["position"])
+        self._order = self._shuffle(self._cursor.epoch)
 
     def _shuffle(self, epoch: int) -> Tensor:
         generator = Generator().manual_seed(mix_seeds(self.seed, epoch, -1))

@@ -189,14 +189,14 @@ class Environments:
         ended, self.ended = self.ended, []
         return ended
 
-    def place(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """Of each copy the episode and the actions since it began: plain JSON."""
         return {"episodes": list(self.episodes), "actions": [list(a) for a in self.actions]}
 
-    def go_to(self, place: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Begin the episodes again and repeat their actions."""
-        self.episodes, self.ended = list(place["episodes"]), []
-        for i, actions in enumerate(place["actions"]):
+        self.episodes, self.ended = list(state["episodes"]), []
+        for i, actions in enumerate(state["actions"]):
             self.observations[i] = self._reset(i)
             for action in actions:
                 self.observations[i] = self._act(i, action)[0]

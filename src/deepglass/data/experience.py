@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deepglass.data.batches import Batch, Stream, mix_seeds
+from deepglass.data.batches import Batch, Loader, mix_seeds
 from deepglass.data.environments import Ended, Environments
 from deepglass.nn.tokens import Field
 
@@ -81,7 +81,7 @@ class Replayed(Batch):
     ended: tuple[Ended, ...] = ()
 
 
-class Rollouts(Stream):
+class Rollouts(Loader):
     """Stretches of play by the present policy.
 
     Args:
@@ -121,15 +121,15 @@ class Rollouts(Stream):
             ended=tuple(worlds.take_ended()),
         )
 
-    def place(self) -> dict[str, Any]:
-        return {"count": self._count, **self.worlds.place()}
+    def state_dict(self) -> dict[str, Any]:
+        return {"count": self._count, **self.worlds.state_dict()}
 
-    def go_to(self, place: Mapping[str, Any]) -> None:
-        self._count = place["count"]
-        self.worlds.go_to(place)
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._count = state["count"]
+        self.worlds.load_state_dict(state)
 
 
-class Replay(Stream):
+class Replay(Loader):
     """A step in each copy, then rows drawn from the last steps.
 
     Args:
@@ -221,20 +221,16 @@ class Replay(Stream):
             ended=tuple(self.worlds.take_ended()),
         )
 
-    def place(self) -> dict[str, Any]:
-        return {"count": self._count, **self.worlds.place()}
-
-    def go_to(self, place: Mapping[str, Any]) -> None:
-        self._count = place["count"]
-        self.worlds.go_to(place)
-
-    def tensors(self) -> dict[str, Tensor]:
+    def state_dict(self) -> dict[str, Any]:
         filled = min(self._count, self._held)
-        return {name: values[:filled].clone() for name, values in self.memory.items()}
+        memory = {f"memory.{name}": values[:filled].clone() for name, values in self.memory.items()}
+        return {"count": self._count, **self.worlds.state_dict(), **memory}
 
-    def recall(self, tensors: Mapping[str, Tensor]) -> None:
-        for name, values in tensors.items():
-            self.memory[name][: len(values)] = values
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._count = state["count"]
+        self.worlds.load_state_dict(state)
+        for name, values in self.memory.items():
+            values[: len(state[f"memory.{name}"])] = state[f"memory.{name}"]
 
 
 def present(values: Tensor) -> Field:

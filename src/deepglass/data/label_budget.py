@@ -12,11 +12,11 @@ from deepglass.data.missing import missing
 from deepglass.errors import SpecError
 from deepglass.features.base import Raw
 
-_WHERE = "data.keep_labels"
+_WHERE = "data.num_labels"
 
 
 @dataclass(frozen=True)
-class KeepLabels:
+class LabelBudget:
     """How many of the answers outside the test rows are kept: so many in all, or of each class.
 
     Raises:
@@ -32,13 +32,13 @@ class KeepLabels:
             raise SpecError("bad-value", f"{_WHERE}: expected a number of labels above 0, or {{per_class: 10}}")
 
     @staticmethod
-    def of(value: int | Mapping[str, int]) -> KeepLabels:
+    def of(value: int | Mapping[str, int]) -> LabelBudget:
         """From a spec's words."""
         if isinstance(value, Mapping):
             if set(value) != {"per_class"}:
                 raise SpecError("bad-value", f"{_WHERE}: expected a number or {{per_class: 10}}, got {dict(value)}")
-            return KeepLabels(per_class=value["per_class"])
-        return KeepLabels(count=value)
+            return LabelBudget(per_class=value["per_class"])
+        return LabelBudget(count=value)
 
     def hidden(self, raw: Raw, split: np.ndarray, seed: int) -> np.ndarray:
         """The rows whose answer is hidden, (N,) bool; those of the test never are.

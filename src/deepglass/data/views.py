@@ -1,8 +1,8 @@
 """Several looks at one row: nearly as it is, and changed as much as its answer bears.
 
-    weak, strong = weak_view(inputs, classes), strong_view(inputs, classes)
-    stream = Viewed(Shuffled(data, 256, seed), seed, (weak, strong))
-    stream.next().inputs           # of the first view; `views` holds those of the others
+    weak, strong = weak_augmentation(inputs, classes), strong_augmentation(inputs, classes)
+    loader = MultiViewLoader(ShuffledLoader(data, 256, seed), seed, (weak, strong))
+    loader.next().inputs           # of the first view; `views` holds those of the others
 
 Source: Sohn et al., 2020, arXiv 2001.07685 (weak and strong); Bahri et al., 2021, arXiv 2106.15147, and Yoon et al.,
 2020, NeurIPS 33 (cells of tables that take another row's value).
@@ -18,15 +18,15 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from deepglass.data.augment import Augment, sided
+from deepglass.data.augment import Augment, is_directional
 from deepglass.data.augment_text import TextAugment
-from deepglass.data.batches import Batch, Change, Dataset, Shuffled, Stream, mix_seeds
+from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader, ShuffledLoader, mix_seeds
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
 from deepglass.features.text import Text
 from deepglass.features.video import Video
 
-CHANGEABLE = "pictures, texts, or several columns of a table"  # what a strong view can change
+AUGMENTABLE = "pictures, texts, or several columns of a table"  # what a strong view can change
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class View:
         return replace(batch, inputs=inputs)
 
     @property
-    def changes_anything(self) -> bool:
-        return bool(self.pictures or self.texts or self.cells)
+    def is_identity(self) -> bool:
+        return not (self.pictures or self.texts or self.cells)
 
 
 def _partners(count: int, share: float, generator: Generator) -> Tensor:
@@ -64,12 +64,12 @@ def _partners(count: int, share: float, generator: Generator) -> Tensor:
     return torch.where(draw[0] < share, (draw[1] * count).long().clamp_max(count - 1), own)
 
 
-def weak_view(inputs: Sequence[Feature], classes: Sequence[str] = ()) -> View:
+def weak_augmentation(inputs: Sequence[Feature], classes: Sequence[str] = ()) -> View:
     """Changes that are safe for any answer: pictures as in supervised training, the rest as it is."""
     return View(pictures={f.name: Augment.of(*_shape(f), classes=classes) for f in _pictures(inputs)})
 
 
-def strong_view(inputs: Sequence[Feature], classes: Sequence[str] = (), crop: float = 0.0) -> View:
+def strong_augmentation(inputs: Sequence[Feature], classes: Sequence[str] = (), crop: float = 0.0) -> View:
     """Changes after which a person would just know the row again.
 
     Args:
@@ -81,13 +81,13 @@ def strong_view(inputs: Sequence[Feature], classes: Sequence[str] = (), crop: fl
         grey = channels == 1
         pictures[f.name] = Augment(
             shift=0.125,
-            flip=not grey and not sided(classes),
+            flip=not grey and not is_directional(classes),
             rotate=30.0 if grey else 15.0,
             scale=0.25,
             shear=0.3 if grey else 0.15,
             crop=crop,
-            colour=0.0 if grey else 0.4,
-            erase=0.35,
+            color_jitter=0.0 if grey else 0.4,
+            random_erasing=0.35,
             noise=0.1 if grey else 0.0,
         )
     texts = {f.name: TextAugment(drop=0.25, swap=0.1) for f in inputs if isinstance(f, Text)}
@@ -105,16 +105,18 @@ def _shape(picture: Image | Video) -> tuple[int, tuple[int, int]]:
     return picture.channels_, picture.size_
 
 
-class Viewed(Stream):
-    """A stream whose rows are seen in several ways.
+class MultiViewLoader(Loader):
+    """A loader whose rows are seen in several ways.
 
     Args:
-        inner: gives rows in an order of its own; its `change` is None.
+        inner: gives rows in an order of its own; its `transform` is None.
         views: the first makes the batch's `inputs`, the others its `views`; None: as they are. Their randomness follows
-            from the seed and the stream's place. Of two pools, only the second's rows are seen in the other ways.
+            from the seed and the loader's place. Of two pools, only the second's rows are seen in the other ways.
     """
 
-    def __init__(self, inner: Shuffled | Pools, seed: int, views: Sequence[Change | None]) -> None:
+    def __init__(
+        self, inner: ShuffledLoader | TwoPoolLoader, seed: int, views: Sequence[BatchTransform | None]
+    ) -> None:
         self.inner, self.seed, self._views = inner, seed, views
         self.batches_per_epoch = inner.batches_per_epoch
         self._generator = Generator(inner.data.device)
@@ -124,17 +126,17 @@ class Viewed(Stream):
         batch = self.inner.next()
         first, *others = self._views
         seen = first(batch, self._generator) if first else batch
-        rest = _from(batch, self.inner.first) if isinstance(self.inner, Pools) and others else batch
+        rest = _from(batch, self.inner.first) if isinstance(self.inner, TwoPoolLoader) and others else batch
         return replace(seen, views=tuple((view(rest, self._generator) if view else rest).inputs for view in others))
 
-    def place(self) -> dict[str, Any]:
-        return self.inner.place()
+    def state_dict(self) -> dict[str, Any]:
+        return self.inner.state_dict()
 
-    def go_to(self, place: Mapping[str, Any]) -> None:
-        self.inner.go_to(place)
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.inner.load_state_dict(state)
 
 
-class Pools(Stream):
+class TwoPoolLoader(Loader):
     """Batches that draw some rows from each of two pools, each in an order of its own: the first pool's stand first.
 
     Args:
@@ -145,7 +147,7 @@ class Pools(Stream):
     def __init__(self, data: Dataset, rows: tuple[np.ndarray, np.ndarray], sizes: tuple[int, int], seed: int) -> None:
         self.data = data
         self.pools = tuple(
-            Shuffled(data, size, mix_seeds(seed, 0, i), rows=r) for i, (r, size) in enumerate(zip(rows, sizes))
+            ShuffledLoader(data, size, mix_seeds(seed, 0, i), rows=r) for i, (r, size) in enumerate(zip(rows, sizes))
         )
         self.batches_per_epoch = self.pools[1].batches_per_epoch
 
@@ -162,12 +164,12 @@ class Pools(Stream):
     def next(self) -> Batch:
         return self.data.batch(torch.cat([pool.next_rows() for pool in self.pools]))
 
-    def place(self) -> dict[str, Any]:
-        return {"first": self.pools[0].place(), "second": self.pools[1].place()}
+    def state_dict(self) -> dict[str, Any]:
+        return {"first": self.pools[0].state_dict(), "second": self.pools[1].state_dict()}
 
-    def go_to(self, place: Mapping[str, Any]) -> None:
-        self.pools[0].go_to(place["first"])
-        self.pools[1].go_to(place["second"])
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.pools[0].load_state_dict(state["first"])
+        self.pools[1].load_state_dict(state["second"])
 
 
 def _from(batch: Batch, first: int) -> Batch:

@@ -14,7 +14,7 @@ from deepglass.data.table import Table
 from deepglass.doctor.duplicates import Same, same_rows
 from deepglass.doctor.measures import Measure, measures_of
 from deepglass.doctor.media_summary import Small, small_of
-from deepglass.features.base import CLASSED, Feature
+from deepglass.features.base import CLASSIFICATION_KINDS, Feature
 from deepglass.prepare.columns import ColumnRole
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.spec.spec import Spec
@@ -144,7 +144,7 @@ def given_by(spec: Spec, table: Table) -> str:
 
 def _target(name: str, column: str, kind: str, table: Table) -> Target | None:
     raw = table[column]
-    if kind in CLASSED and isinstance(raw, pl.Series | np.ndarray) and np.ndim(raw) == 1:
+    if kind in CLASSIFICATION_KINDS and isinstance(raw, pl.Series | np.ndarray) and np.ndim(raw) == 1:
         values = pl.Series("value", raw)
         values = values.fill_nan(None) if values.dtype.is_float() else values
         texts = values.cast(pl.String, strict=False)

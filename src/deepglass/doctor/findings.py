@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,10 +15,9 @@ from deepglass.doctor.checks import CHECKS, examine
 from deepglass.doctor.label_error import label_findings
 from deepglass.doctor.labels import FEWEST, suspects
 from deepglass.doctor.unreadable import unreadable
-from deepglass.features.base import CLASSED, take_raw
+from deepglass.features.base import take_raw
 from deepglass.objectives.base import Objective, embed_dataset
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.projection.points import Points
 from deepglass.run.callbacks.margins import margins_of
 from deepglass.run.context import RunContext
 from deepglass.run.folder import Folder
@@ -28,6 +28,19 @@ FILE = "findings.json"
 MEDIA = 5_000  # pictures that are opened before a training; `deepglass inspect` opens more
 LABELS = 10_000  # labels that are looked at after a training; `deepglass inspect --run` looks at all
 READABLE = tuple(check for check in CHECKS if check is not unreadable)  # what cannot be read is left out by then
+
+
+class EmbeddedRows(NamedTuple):
+    """Rows of the table, (N,), and their embedding, (N, D) float32."""
+
+    rows: np.ndarray
+    points: np.ndarray
+
+    def find(self, rows: np.ndarray) -> np.ndarray:
+        """Indices of `rows` among these, (n,); -1 for those that are missing."""
+        order = np.argsort(self.rows)
+        at = np.searchsorted(self.rows, rows, sorter=order).clip(max=len(order) - 1)
+        return np.where(self.rows[order[at]] == rows, order[at], -1)
 
 
 def before_training(spec: Spec, prepared: PreparedData) -> tuple[Finding, ...]:
@@ -51,12 +64,14 @@ def stored(folder: Folder) -> tuple[Finding, ...] | None:
     return tuple(Finding(**{**f, "rows": tuple(f["rows"]), "columns": tuple(f["columns"])}) for f in kept)
 
 
-def findings_of(context: RunContext, weak: Sequence[Finding] = (), seen: Points | None = None) -> tuple[Finding, ...]:
+def findings_of(
+    context: RunContext, weak: Sequence[Finding] = (), embedded: EmbeddedRows | None = None
+) -> tuple[Finding, ...]:
     """All findings of a trained run, one a kind.
 
     Args:
         weak: the slices of the test rows where its predictions are worse.
-        seen: rows that were embedded before.
+        embedded: rows whose embedding is at hand.
     """
     spec, data = context.experiment.spec, context.data
     before = stored(context.folder)
@@ -64,26 +79,30 @@ def findings_of(context: RunContext, weak: Sequence[Finding] = (), seen: Points 
         before = before_training(spec, data)
     case = Case.of(spec, data, MEDIA)
     margins = margins_of(context.folder, len(data.split), np.arange(len(data.split)))
-    after = [_labels(case, data, context.objective, seen, margins), weak]
+    after = [_labels(case, data, context.objective, embedded, margins), weak]
     return (*before, *(together(findings) for findings in after if findings))
 
 
 def _labels(
-    case: Case, prepared: PreparedData, objective: Objective, seen: Points | None, margins: Mapping[str, np.ndarray]
+    case: Case,
+    prepared: PreparedData,
+    objective: Objective,
+    embedded: EmbeddedRows | None,
+    margins: Mapping[str, np.ndarray],
 ) -> list[Finding]:
     """The labels that look wrong, among some rows where there are many."""
     found: list[Finding] = []
-    answers = [f for f in prepared.outputs if f.kind in CLASSED]
+    answers = [f for f in prepared.outputs if f.has_classes]
     if not answers or not (objective.builds_network or objective.network.features):
         return found
     rows = np.flatnonzero(prepared.split != "")
     looked_at = ""
     if len(rows) > LABELS:
         looked_at = f", of {LABELS:,} looked at"
-        if seen is not None and len(seen.rows) >= LABELS:  # test rows and training rows, both by chance
-            rows = seen.rows
+        if embedded is not None and len(embedded.rows) >= LABELS:  # test rows and training rows, both by chance
+            rows = embedded.rows
         rows = np.sort(np.random.default_rng(0).choice(rows, LABELS, replace=False))
-    embedding = _points(rows, prepared, objective, seen)
+    embedding = _embedding(rows, prepared, objective, embedded)
     for feature in answers:
         truth = feature.encode(take_raw(prepared.table[feature.column], rows))
         known = np.flatnonzero(truth.mask & (truth.values > 0))
@@ -95,16 +114,18 @@ def _labels(
     return found
 
 
-def _points(rows: np.ndarray, prepared: PreparedData, objective: Objective, seen: Points | None) -> np.ndarray:
-    """Rows in the learned space, (n, D); what was looked at before is not looked at again."""
-    at = np.full(len(rows), -1) if seen is None else seen.places(rows)
+def _embedding(
+    rows: np.ndarray, prepared: PreparedData, objective: Objective, embedded: EmbeddedRows | None
+) -> np.ndarray:
+    """The embedding (n, D) of rows of the table; only those without a known one pass the network."""
+    at = np.full(len(rows), -1) if embedded is None else embedded.find(rows)
     new = at < 0
-    if not new.any() and seen is not None:
-        return seen.points[at]
+    if not new.any() and embedded is not None:
+        return embedded.points[at]
     device = next(objective.parameters()).device
     more = embed_dataset(objective, Dataset(prepared.dataset(rows[new]).columns, {}, device))
     points = np.empty((len(rows), more.shape[1]), np.float32)
     points[new] = more
-    if seen is not None:
-        points[~new] = seen.points[at[~new]]
+    if embedded is not None:
+        points[~new] = embedded.points[at[~new]]
     return points

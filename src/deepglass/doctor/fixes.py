@@ -31,7 +31,7 @@ Gone = Callable[[Case, np.ndarray], np.ndarray]  # rows to drop, given a mask of
 
 IGNORED: Mapping[str, Check] = {"leak": leak, "id_column": id_column, "constant": constant}
 REFUSED = {
-    "label_error": "`deepglass label RUN SOURCE` writes a file of mended labels for data.relabel=FILE",
+    "label_error": "`deepglass label RUN SOURCE` writes a file of mended labels for data.label_corrections=FILE",
     "unreadable": "what cannot be read is always left out",
     "imbalance": "thresholds are moved by themselves, and rows are not reweighted",
     "drift": "choose a split that holds for later rows, such as data.split.by=time:COLUMN",

@@ -8,11 +8,10 @@ import numpy as np
 
 from deepglass.doctor.base import Case, Finding
 from deepglass.doctor.labels import LabelError, label_errors
-from deepglass.features.base import CLASSED
 from deepglass.run.predictor import Predictor
 
 SHOWN = 3
-FIX = "data.relabel=FILE (`deepglass label RUN SOURCE` writes it)"
+FIX = "data.label_corrections=FILE (`deepglass label RUN SOURCE` writes it)"
 
 
 def label_error(case: Case, predictor: Predictor, margins: Mapping[str, np.ndarray]) -> list[Finding]:
@@ -23,7 +22,7 @@ def label_error(case: Case, predictor: Predictor, margins: Mapping[str, np.ndarr
     """
     found = []
     for feature in predictor.outputs:
-        if feature.kind in CLASSED and feature.column in case.table.columns:
+        if feature.has_classes and feature.column in case.table.columns:
             errors = label_errors(predictor, case.table, feature.name, margins.get(feature.name))
             found += label_findings(case, feature.column, errors)
     return found

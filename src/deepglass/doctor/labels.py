@@ -14,9 +14,9 @@ from deepglass.data.batches import Dataset
 from deepglass.data.table import Table
 from deepglass.doctor.cross_fit import cross_fitted
 from deepglass.doctor.label_noise import by_rank, mistaken
-from deepglass.features.base import CLASSED, Column, Feature
+from deepglass.features.base import Column, Feature
 from deepglass.metrics.calibration import apply_temperature
-from deepglass.objectives.base import best_answers, embed_dataset
+from deepglass.objectives.base import embed_dataset, predict_dataset
 from deepglass.run.predictor import Predictor
 
 SURE = 0.5  # probability of being wrong from which a label is named
@@ -163,12 +163,12 @@ def see(predictor: Predictor, table: Table, answer: Feature | None = None) -> Se
     points = embed_dataset(predictor.objective, data, BATCH)
     if answer is None or not answer.class_names:
         return Seen(points, None)
-    return Seen(points, best_answers(predictor.objective, data, BATCH)[answer.name]["log_probs"])
+    return Seen(points, predict_dataset(predictor.objective, data, BATCH)[answer.name]["log_probs"])
 
 
 def _answer(predictor: Predictor, output: str | None) -> Feature | None:
     """The answer that is asked for, or the first with classes."""
-    fitting = [f for f in predictor.outputs if f.kind in CLASSED and output in (None, f.name)]
+    fitting = [f for f in predictor.outputs if f.has_classes and output in (None, f.name)]
     return fitting[0] if fitting else None
 
 

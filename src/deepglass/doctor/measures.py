@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from deepglass.doctor.media_summary import Small
-from deepglass.features.base import CLASSED, Raw
+from deepglass.features.base import CLASSIFICATION_KINDS, Raw
 from deepglass.formatting import short_figure
 from deepglass.parsing import is_missing, parse_dates, parse_numbers, to_dates, to_numbers
 
@@ -62,7 +62,7 @@ def measures_of(kind: str, column: str, raw: Raw, small: Mapping[str, Small]) ->
         return _number(column, raw)
     if kind == "date":
         return _date(column, raw)
-    if kind in CLASSED:
+    if kind in CLASSIFICATION_KINDS:
         return [_codes(column, raw)]
     return [_words(column, raw)] if kind == "text" and raw.dtype == pl.String else []
 

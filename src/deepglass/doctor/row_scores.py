@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from deepglass.features.base import CLASSED, Best, Calibration, Column, Feature
+from deepglass.features.base import Calibration, Column, Feature, PredictionArrays
 from deepglass.features.tags import Tags
 from deepglass.features.text import Text
 from deepglass.formatting import higher_is_better
@@ -42,9 +42,9 @@ class Judged(NamedTuple):
         return 1 - self.values if higher_is_better(self.metric) else self.values
 
 
-def judged(feature: Feature, best: Best, truth: Column, calibration: Calibration) -> Judged | None:
+def judged(feature: Feature, best: PredictionArrays, truth: Column, calibration: Calibration) -> Judged | None:
     """How right the answers to some rows are; None for kinds that no single row tells, such as who it is."""
-    if feature.kind in CLASSED and "log_probs" in best:
+    if feature.has_classes and "log_probs" in best:
         right = said(feature, best, calibration) == truth.values.reshape(-1).astype(np.int64) - 1
         return Judged("accuracy", np.where(truth.mask, right, np.nan))
     if feature.kind == "number" and "value" in best:
@@ -59,7 +59,7 @@ def judged(feature: Feature, best: Best, truth: Column, calibration: Calibration
     return None
 
 
-def said(feature: Feature, best: Best, calibration: Calibration) -> np.ndarray:
+def said(feature: Feature, best: PredictionArrays, calibration: Calibration) -> np.ndarray:
     """The place of the class that each row is answered with, (N,) int, by the run's own threshold where it has one."""
     if feature.kind != "binary":
         return best["log_probs"].argmax(1)
@@ -67,14 +67,14 @@ def said(feature: Feature, best: Best, calibration: Calibration) -> np.ndarray:
     return np.array([d["probability"] >= threshold for d in feature.decode(best, calibration)], np.int64)
 
 
-def _of_tags(feature: Tags, best: Best, truth: Column) -> Judged:
+def _of_tags(feature: Tags, best: PredictionArrays, truth: Column) -> Judged:
     """The share of a row's words whose tag is right."""
     log_probs, labels, rows = feature.words_of(best, truth)
     right, words = (np.bincount(rows, w, len(truth)) for w in (log_probs.argmax(1) == labels, None))
     return Judged("accuracy", np.where(words > 0, right / np.maximum(words, 1), np.nan))
 
 
-def _of_texts(feature: Text, best: Best, truth: Column) -> Judged:
+def _of_texts(feature: Text, best: PredictionArrays, truth: Column) -> Judged:
     """The changes that lead from what was written to the truth, a word of the truth."""
     values, bounds = np.full(len(truth), np.nan), truth.offsets
     assert bounds is not None
@@ -91,8 +91,10 @@ def _some(rows: np.ndarray) -> np.ndarray:
     return rows[np.unique(np.linspace(0, len(rows) - 1, min(LOOKED_AT, len(rows))).astype(np.int64))]
 
 
-def _one_by_one(feature: Feature, best: Best, truth: Column, calibration: Calibration, metric: str) -> Judged:
-    best, truth = feature.condensed(best, truth)
+def _one_by_one(
+    feature: Feature, best: PredictionArrays, truth: Column, calibration: Calibration, metric: str
+) -> Judged:
+    best, truth = feature.for_scoring(best, truth)
     values = np.full(len(truth), np.nan)
     for i in _some(np.flatnonzero(truth.mask)):
         row: dict[str, Any] = {name: array[i : i + 1] for name, array in best.items()}

@@ -23,7 +23,7 @@ import numpy as np
 from deepglass.doctor.base import Case
 from deepglass.doctor.measures import Measure, measures_of, parts_of
 from deepglass.doctor.row_scores import Judged, judged
-from deepglass.features.base import Best, Calibration, Column, Feature, recognise
+from deepglass.features.base import Calibration, Column, Feature, PredictionArrays, infer_type
 
 FEWEST = 20  # rows of a slice, and outside of it
 FACTOR = 1.5  # by which its error is above the others'
@@ -72,7 +72,7 @@ class Cut(NamedTuple):
     weak: tuple[Weak, ...]
 
 
-def cut_up(case: Case, feature: Feature, best: Best, truth: Column, calibration: Calibration) -> Cut | None:
+def cut_up(case: Case, feature: Feature, best: PredictionArrays, truth: Column, calibration: Calibration) -> Cut | None:
     """The slices of a case's rows, and those where the answers are worse; None where the rows are too few.
 
     Args:
@@ -140,7 +140,7 @@ def _beside(case: Case) -> list[Measure]:
         asked = taken.role == "ignored" and (not taken.kind or taken.name in case.table.aside)
         if asked and taken.name in case.table.columns:
             raw = case.table[taken.name]
-            found += measures_of(taken.kind or recognise(raw, taken.name)[0], taken.name, raw, {})
+            found += measures_of(taken.kind or infer_type(raw, taken.name)[0], taken.name, raw, {})
     return found
 
 

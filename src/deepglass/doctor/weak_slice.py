@@ -39,10 +39,10 @@ def weak_slices_of(case: Case, predictor: Predictor) -> list[Finding]:
     if not there or len(case.table) < 3 * FEWEST:
         return []
     best = predictor.best(case.table)
-    inputs = predictor.encode(case.table) if any(type(f).spatial for f in there) else {}
+    inputs = predictor.encode(case.table) if any(type(f).dense for f in there) else {}
     cuts: dict[str, Cut] = {}
     for feature in (f for f in there if f.name in best):
-        truth = feature.place(feature.encode(case.table[feature.column]), inputs)
+        truth = feature.to_input_frame(feature.encode(case.table[feature.column]), inputs)
         cut = cut_up(case, feature, best[feature.name], truth, predictor.calibration.get(feature.name, {}))
         cuts |= {feature.name: cut} if cut else {}
     return weak_slice(case, cuts)

@@ -23,4 +23,8 @@ def worth_labelling(case: Case, predictor: Predictor) -> list[Finding]:
         "(`deepglass label RUN SOURCE` shows them)"
     )
     sure = float(np.mean([w.score for w in worth]))
-    return [Finding("worth_labelling", tuple(places), columns, round(min(sure, 1.0), 4), text, "data.relabel=FILE")]
+    return [
+        Finding(
+            "worth_labelling", tuple(places), columns, round(min(sure, 1.0), 4), text, "data.label_corrections=FILE"
+        )
+    ]

@@ -91,7 +91,7 @@ def _named(entry: Entry, cells: np.ndarray, row: dict[str, Column], cells_raw: d
     cell = cells_raw.get(feature.column)
     boxes: tuple[tuple[Box | None, ...], ...]
     if entry.kind in ("pixels", "classes"):
-        boxes = _shared([(brightest(m, row[entry.name].frame),) for m in _maps(cells)])
+        boxes = _shared([(brightest(m, row[entry.name].letterbox),) for m in _maps(cells)])
         return Named((entry.name,), cells.reshape(len(cells), 1, -1).sum(2), boxes=boxes)
     if entry.kind == "frames":
         names = tuple(f"{entry.name}, frame {t}" for t in range(cells.shape[1]))
@@ -136,7 +136,7 @@ def brightest(weights: np.ndarray, frame: np.ndarray | None) -> Box | None:
     """The region (left, top, right, bottom) around the place that adds most, once the map (Y, X) is smoothed.
 
     Args:
-        frame: (1, 6) where the picture stands in the map, as `Column.frame` has it; None: its pixels are the map's.
+        frame: (1, 6) where the picture stands in the map, as `Column.letterbox` has it; None: its pixels are the map's.
     """
     smooth = smoothed(np.maximum(weights, 0))
     if smooth.max() <= 0:

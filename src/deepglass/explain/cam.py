@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from deepglass.data.batches import Batch
-from deepglass.introspect.feature_maps import Listener, Map
+from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder
 from deepglass.objectives.base import Objective
 
 LEAST = 5  # rows and columns of the map that is taken, where there is one
@@ -30,7 +30,7 @@ def activation_map(
         scores: a batch of the one row -> (1, Q), with a graph.
     """
     out: list[Tensor] = []
-    maps = Listener(objective, shape).hear(lambda b: out.append(scores(b)), batch, grad=True)
+    maps = FeatureMapRecorder(objective, shape).record(lambda: out.append(scores(batch)), len(batch), grad=True)
     chosen = _chosen(maps)
     if chosen is None or not out[0].requires_grad:
         return None
@@ -45,9 +45,9 @@ def activation_map(
     return whole[0].clamp_min(0).cpu().numpy()
 
 
-def _chosen(maps: list[Map]) -> Map | None:
+def _chosen(maps: list[FeatureMap]) -> FeatureMap | None:
     """The last of the coarsest maps that have enough rows and columns."""
-    fine = [m for m in maps if min(m.values.shape[-2:]) >= LEAST and not m.raw]
+    fine = [m for m in maps if min(m.values.shape[-2:]) >= LEAST and not m.pre_activation]
     if not fine:
         return max(maps, key=lambda m: m.values.shape[-1], default=None)
     least = min(m.values.shape[-1] * m.values.shape[-2] for m in fine)

@@ -6,22 +6,20 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import polars as pl
 import torch
 from torch import Tensor
 
-from deepglass.data.batches import Dataset
 from deepglass.explain import counterfactual as turning
 from deepglass.explain import shapley
 from deepglass.explain.aggregate import Named, Part
 from deepglass.explain.checks import Checks, curves, rank_correlation
 from deepglass.explain.gradients import relative_gap
-from deepglass.explain.reason import Question, Reason, known
+from deepglass.explain.reason import Question, Reason, finite
+from deepglass.explain.reference import COLUMN_KINDS
 from deepglass.explain.row import Row
 from deepglass.features.base import Feature
 from deepglass.nn.tokens import Field
 
-KINDS = ("number", "category", "binary", "date", "vector", "set")
 MOST = 256  # columns; of more, gradients are taken
 TOP = 3  # columns whose dependence is told
 AVERAGED = 64  # rows of the background by which columns are replaced in deletion and insertion
@@ -30,31 +28,28 @@ AVERAGED = 64  # rows of the background by which columns are replaced in deletio
 def suits(inputs: Sequence[Feature]) -> bool:
     """Whether a run reads columns alone; a single vector or set is explained by its entries."""
     alone = len(inputs) == 1 and inputs[0].kind in ("vector", "set")
-    return all(f.kind in KINDS for f in inputs) and len(inputs) <= MOST and not alone
+    return all(f.kind in COLUMN_KINDS for f in inputs) and len(inputs) <= MOST and not alone
 
 
 def changeable(inputs: Sequence[Feature]) -> bool:
     """Whether columns of a run can be changed one by one, at little cost: there are some, alone or beside texts."""
-    some = any(f.kind in KINDS for f in inputs) and len(inputs) > 1
-    return some and all(f.kind in (*KINDS, "text") for f in inputs) and len(inputs) <= MOST
+    some = any(f.kind in COLUMN_KINDS for f in inputs) and len(inputs) > 1
+    return some and all(f.kind in (*COLUMN_KINDS, "text") for f in inputs) and len(inputs) <= MOST
 
 
-def nothing() -> pl.Series:
-    """One missing value."""
-    return pl.Series([None], dtype=pl.Null)
+def reasons(one: Row, tested: bool = True) -> list[Reason]:
+    """One explanation per output, by Shapley values.
 
-
-def reasons(one: Row) -> list[Reason]:
-    """A reason an output, by Shapley's rule."""
-    explainer = one.explainer
-    features = {f.name: f for f in explainer.predictor.inputs}
+    Args:
+        tested: whether they are checked.
+    """
+    reference = one.reference
+    features = {f.name: f for f in reference.predictor.inputs}
     names = list(features)
-    _, encoded, said = explainer.background
-    data = Dataset(encoded, {}, explainer.predictor.device)
-    others = data.batch(torch.arange(len(data))).inputs
+    others = reference.background_fields
     row = one.data.batch(torch.tensor([one.place])).inputs
     found = shapley.shares(one.figures, row, others, names)
-    how = f"{'exact' if found.exact else 'sampled'} Shapley values, beside {said}"
+    how = f"{'exact' if found.exact else 'sampled'} Shapley values, beside {reference.background.description}"
     values = tuple(one.raw.get(f.column) for f in features.values())
     result = []
     for name, asked in one.asked.items():
@@ -65,24 +60,30 @@ def reasons(one: Row) -> list[Reason]:
         parts = tuple(p._replace(error=None if e is None else float(e)) for p, e in zip(total, error, strict=True))
         ends = [x[part] for x in (found.score, found.base, found.gap)]
         asks = tuple(
-            Question(n, float(s), known(b), known(g), tuple(named.of(q)))
+            Question(n, float(s), finite(b), finite(g), tuple(named.of(q)))
             for q, (n, s, b, g) in enumerate(zip(asked.names, *ends, strict=True))
         )
         further = changes(one, name, parts)
-        further["checks"] = _checks(one, part, row, others, names, found)
+        further["checks"] = _checks(one, part, row, others, names, found, tested)
         kind = one.output(name).kind
         result.append(Reason(one.place, name, kind, one.answers[name], asked.unit, how, parts, asks, **further))
     return result
 
 
 def _checks(
-    one: Row, part: slice, row: Mapping[str, Field], others: Mapping[str, Field], names: list[str], found: Any
+    one: Row,
+    part: slice,
+    row: Mapping[str, Field],
+    others: Mapping[str, Field],
+    names: list[str],
+    found: Any,
+    tested: bool,
 ) -> Checks:
     sums = [np.array([x[part].sum()]) for x in (found.gap, found.score, found.base)]
     gap = float(relative_gap(*sums)[0])
-    if not one.explainer.checks:
+    if not tested:
         return Checks(gap)
-    other = one.explainer.other
+    other = one.reference.randomized
     blind = shapley.shares(lambda inputs: one.figures(inputs, other), row, others, names)
     weights = found.shares[part].sum(0)
     count = min(AVERAGED, len(others[names[0]].mask))
@@ -97,16 +98,15 @@ def _checks(
 
 def changes(one: Row, name: str, parts: Sequence[Part]) -> dict[str, Any]:
     """Partial dependence of the telling columns, and the smallest change that turns the answer."""
-    explainer, others_of = one.explainer, one.explainer.known
-    if others_of is None:
+    reference = one.reference
+    known = reference.known
+    if known is None:
         return {}
-    features = {f.name: f for f in explainer.predictor.inputs if f.kind in KINDS}
+    features = {f.name: f for f in reference.predictor.inputs if f.kind in COLUMN_KINDS}
     row = one.data.batch(torch.tensor([one.place])).inputs
-    background = Dataset(explainer.background[1], {}, explainer.predictor.device)
-    others = background.batch(torch.arange(len(background))).inputs
-    data = Dataset(dict(others_of.inputs), {}, explainer.predictor.device)
-    fields = data.batch(torch.arange(len(data))).inputs
-    raw = {n: others_of.table[f.column] for n, f in features.items() if f.column in others_of.table.columns}
+    others = reference.background_fields
+    fields = reference.fields(known.inputs)
+    raw = {n: known.table[f.column] for n, f in features.items() if f.column in known.table.columns}
     part = one.slices[name]
     answered = lambda inputs: one.figures(inputs)[:, part]  # noqa: E731
     top = [p.name for p in sorted(parts, key=lambda p: -abs(p.weight)) if p.name in raw][:TOP]
@@ -141,7 +141,7 @@ def _shown(figures: list[float], unit: str) -> list[float]:
 def _turned(one: Row, name: str, part: slice) -> Callable[[Mapping[str, Field]], tuple[Tensor, Tensor]] | None:
     """Whether variants of the row are answered otherwise: another class, or a number outside of the row's interval."""
     feature, answer = one.output(name), one.answers[name]
-    calibration = one.explainer.predictor.calibration.get(name, {})
+    calibration = one.reference.predictor.calibration.get(name, {})
     if feature.kind == "binary":
         limit = float(np.clip(calibration.get("threshold", 0.5), 1e-6, 1 - 1e-6))
         at = float(np.log(limit / (1 - limit))) * (1 if answer["probability"] >= limit else -1)

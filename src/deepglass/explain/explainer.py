@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, Literal, cast
+from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from deepglass.data.batches import Dataset
 from deepglass.data.table import Table
@@ -18,15 +17,15 @@ from deepglass.explain import columns as tables
 from deepglass.explain import units as cell
 from deepglass.explain.aggregate import Named, Part, name_parts, whole_columns
 from deepglass.explain.cam import activation_map
-from deepglass.explain.checks import Checks, curves, rank_correlation, shuffled
+from deepglass.explain.checks import Checks, curves, rank_correlation
 from deepglass.explain.gradients import Attributed, integrated, quick, quiet, relative_gap
-from deepglass.explain.input_layers import Entry, changed, entries_of
+from deepglass.explain.input_layers import Entry, entries_of
 from deepglass.explain.nearest import Known, Neighbour, Neighbours
-from deepglass.explain.reason import Question, Reason, known
+from deepglass.explain.reason import Question, Reason, finite
+from deepglass.explain.reference import Reference
 from deepglass.explain.row import Row
 from deepglass.explain.targets import KINDS, Asked
-from deepglass.features.base import Column, Feature
-from deepglass.objectives.base import Objective
+from deepglass.features.base import Feature
 from deepglass.run.predictor import Predictor, Rows
 
 Mode = Literal["full", "fast"]
@@ -84,7 +83,7 @@ class Explainer:
     ) -> None:
         self.outputs = explainable(predictor)
         self.predictor, self.objective = predictor, predictor.objective
-        self.known, self.steps, self.fewer = known, steps, background
+        self.known, self.steps, self.background = known, steps, background
         self.checks, self.apart = checks, apart
         self.table = tables.suits(predictor.inputs)
 
@@ -108,11 +107,12 @@ class Explainer:
         some = table.take(np.array(which, np.int64))
         inputs = self.predictor.encode(some)
         data = Dataset(inputs, {}, self.predictor.device)
+        reference = self.reference
         reasons = []
         for i, row in enumerate(which):
-            one = Row(self, data, inputs, some, i, apart=mode == "full" if self.apart is None else self.apart)
+            one = Row(reference, data, inputs, some, i, apart=mode == "full" if self.apart is None else self.apart)
             with quiet(self.objective):
-                found = tables.reasons(one) if self.table and mode == "full" else _by_gradients(one, mode)
+                found = self._of_row(one, mode)
             near = self.neighbours_of(data, i) if mode == "full" else ()
             reasons.append([replace(r, row=row, nearest=near) for r in found])
         return reasons
@@ -124,46 +124,15 @@ class Explainer:
         with torch.inference_mode():
             return tuple(self._neighbours.of(self.objective.embed(data.batch(torch.tensor([i])))[0]))
 
-    @cached_property
-    def background(self) -> tuple[Table, dict[str, Column], str]:
-        """Rows that stand for any row, and what they are in words."""
-        if self.known is None:
-            absent = Table({f.column: cast(Any, [None]) for f in self.predictor.inputs})
-            inputs = {f.name: f.encode(tables.nothing()) for f in self.predictor.inputs}
-            return absent, inputs, "a row of which nothing is known"
-        count = len(self.known.places)
-        places = np.random.default_rng(0).permutation(count)[: self.fewer]  # any first few of them are a fair sample
-        inputs = {n: c.take(places) for n, c in self.known.inputs.items()}
-        return self.known.table.take(places), inputs, f"{len(places)} {self.known.whose}"
+    def _of_row(self, one: Row, mode: Mode) -> list[Reason]:
+        if self.table and mode == "full":
+            return tables.reasons(one, self.checks)
+        return _by_gradients(one, mode, self)
 
     @cached_property
-    def typical(self) -> dict[str, Tensor]:
-        """The mean tokens of inputs that have columns, over the background."""
-        places = entries_of(self.objective)
-        wanted = {i for i, e in enumerate(places[0]) if e.kind == "tokens" and e.features[0].kind in tables.KINDS}
-        if not wanted or self.known is None:
-            return {}
-        met: dict[str, Tensor] = {}
-
-        def look(i: int, values: Tensor) -> Tensor:
-            if i in wanted:
-                met[places[0][i].name] = values.mean(0, keepdim=True).detach()
-            return values
-
-        data = Dataset(self.background[1], {}, self.predictor.device)
-        with torch.no_grad(), changed(places, look):
-            self.objective.predict(data.batch(torch.arange(len(data))))
-        return met
-
-    @cached_property
-    def places(self) -> list[list[Entry]]:
-        """Where the inputs enter."""
-        return entries_of(self.objective, self.typical)
-
-    @cached_property
-    def other(self) -> Objective:
-        """The network with shuffled weights."""
-        return shuffled(self.objective)
+    def reference(self) -> Reference:
+        """What rows are explained against."""
+        return Reference(self.predictor, self.outputs, self.known, self.background)
 
     @cached_property
     def _neighbours(self) -> Neighbours | None:
@@ -172,9 +141,8 @@ class Explainer:
         return Neighbours(self.objective, self.known, self.predictor.outputs, self.predictor.device)
 
 
-def _by_gradients(one: Row, mode: Mode) -> list[Reason]:
-    explainer = one.explainer
-    places, scores = explainer.places, one.scores()
+def _by_gradients(one: Row, mode: Mode, explainer: Explainer) -> list[Reason]:
+    places, scores = one.reference.input_layers, one.scores()
     found = quick(scores, places, one.score) if mode == "fast" else integrated(scores, places, most=explainer.steps)
     cells = [cell.cells_of(e.kind, v) for e, v in zip(places[0], found.values, strict=True)]
     active = _active(one, places[0]) if mode == "full" else {}
@@ -230,7 +198,7 @@ def _questions(
     boxes = asked.boxes or (None,) * len(asked.names)
     ends = zip(found.score[part], found.base[part], found.gap[part], strict=True)
     return tuple(
-        Question(name, float(score), known(base), known(gap), _parts(named, entries, q), boxes[q])
+        Question(name, float(score), finite(base), finite(gap), _parts(named, entries, q), boxes[q])
         for q, (name, (score, base, gap)) in enumerate(zip(asked.names, ends, strict=True))
     )
 
@@ -241,7 +209,7 @@ def _active(one: Row, entries: Sequence[Entry]) -> dict[str, np.ndarray]:
         if entry.kind == "pixels":
             batch = one.data.batch(torch.tensor([one.place]))
             shape = tuple(one.column[entry.name].values.shape[1:])
-            found = activation_map(one.explainer.objective, batch, shape, lambda b: one.figures(b.inputs))
+            found = activation_map(one.reference.objective, batch, shape, lambda b: one.figures(b.inputs))
             return {} if found is None else {entry.name: found}
     return {}
 
@@ -253,8 +221,8 @@ def _gap(found: Attributed, part: slice) -> float:
 
 
 def _checks(one: Row, places: list[list[Entry]], found: Attributed, cells: Sequence[np.ndarray], part: slice) -> Checks:
-    other = one.explainer.other
-    theirs = entries_of(other, one.explainer.typical)
+    other = one.reference.randomized
+    theirs = entries_of(other, one.reference.mean_tokens)
     with quiet(other):
         blind = integrated(one.scores(other), theirs, most=0)
     their_cells = [cell.cells_of(e.kind, v) for e, v in zip(theirs[0], blind.values, strict=True)]

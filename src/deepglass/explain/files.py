@@ -15,10 +15,10 @@ from deepglass.errors import SpecError
 from deepglass.explain.reason import Reason
 from deepglass.explain.sound import remaining, telling
 from deepglass.features._audio_files import wav
+from deepglass.features._display import to_pixels
 from deepglass.features.audio import Audio
 from deepglass.features.base import Column
 from deepglass.features.image import Image
-from deepglass.report.facts_of.rows import visible
 from deepglass.run.predictor import Predictor
 from deepglass.training.checkpoint import write_atomic
 
@@ -62,7 +62,7 @@ def _media(reason: Reason, predictor: Predictor, inputs: Mapping[str, Column], i
         for name, places in maps.items():
             feature = features[name]
             if isinstance(feature, Image):
-                pixels = visible(inputs[name].values[i], feature.levels_ or 255)
+                pixels = to_pixels(inputs[name].values[i], feature.levels_ or 255)
                 for q, question in enumerate(reason.questions):
                     said = f"-{q}-{_safe(question.name)}" if len(reason.questions) > 1 else ""
                     found.append(

@@ -159,9 +159,9 @@ def _entry(group: tuple[Feature, ...], encoder: nn.Module, typical: Mapping[str,
         "image",
         "video",
     ):
-        prepare: Any = encoder.prepare
+        normalizer: Any = encoder.normalizer
         which: Kind = "frames" if isinstance(encoder, VideoEncoder) else "pixels"
-        return Entry(which, group, prepare, _mean_colour(feature, prepare), "the mean colour")
+        return Entry(which, group, normalizer, _mean_colour(feature, normalizer), "the mean colour")
     if isinstance(encoder, AudioEncoder):
         first = cast(nn.Module, encoder.convs[0])
         return Entry("bands", group, first, torch.zeros_like, "each band at its own mean", before=True)

@@ -97,7 +97,7 @@ class Reason:
         return said
 
 
-def known(value: float) -> float | None:
+def finite(value: float) -> float | None:
     """A figure, None for NaN."""
     return float(value) if np.isfinite(value) else None
 

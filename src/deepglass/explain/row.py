@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,14 +12,12 @@ from torch import Tensor
 
 from deepglass.data.batches import Batch, Dataset
 from deepglass.data.table import Table
+from deepglass.explain.reference import Reference
 from deepglass.explain.targets import Asked, ask
-from deepglass.features.base import Answer, Column, Feature
+from deepglass.features.base import Column, Feature, Prediction
 from deepglass.nn.tokens import Field
-from deepglass.objectives.base import Objective, join_best
+from deepglass.objectives.base import Objective, concatenate_predictions
 from deepglass.prepare.prepared_data import add_context
-
-if TYPE_CHECKING:
-    from deepglass.explain.explainer import Explainer
 
 
 class Row:
@@ -33,7 +31,7 @@ class Row:
 
     def __init__(
         self,
-        explainer: Explainer,
+        reference: Reference,
         data: Dataset,
         inputs: Mapping[str, Column],
         table: Table,
@@ -41,17 +39,17 @@ class Row:
         *,
         apart: bool = True,
     ) -> None:
-        self.explainer, self.data, self.place = explainer, data, i
+        self.reference, self.data, self.place = reference, data, i
         self.column = {n: c.take(np.array([i])) for n, c in inputs.items()}
         self.raw = {n: _cell(raw[i]) for n, raw in table.columns.items()}
-        predictor = explainer.predictor
+        predictor = reference.predictor
         with torch.no_grad():
-            said = explainer.objective.predict(data.batch(torch.tensor([i])))
-            found = {n: a.best() for n, a in said.items()}
+            said = reference.objective.predict(data.batch(torch.tensor([i])))
+            found = {n: a.mode() for n, a in said.items()}
             self.answers = self._decoded(found)
             asked = {
                 f.name: ask(f, said[f.name], found[f.name], self.answers[f.name], predictor.calibration.get(f.name, {}))
-                for f in explainer.outputs
+                for f in reference.outputs
             }
         self.asked: dict[str, Asked] = asked if apart else {n: a.together() for n, a in asked.items()}
         self._said = said
@@ -72,7 +70,7 @@ class Row:
         count = len(next(iter(inputs.values())).values)
         rows = torch.zeros(count, dtype=torch.int64, device=self.data.device)
         targets = {n: a.target.take(rows) for n, a in self.asked.items() if a.target is not None}
-        answers: dict[str, Answer] = (objective or self.explainer.objective).predict(Batch(inputs, targets, rows))
+        answers: dict[str, Prediction] = (objective or self.reference.objective).predict(Batch(inputs, targets, rows))
         return torch.cat([a.scores(answers[n]) for n, a in self.asked.items()], 1)
 
     def scores(self, objective: Objective | None = None) -> Callable[[int], Tensor]:
@@ -83,23 +81,23 @@ class Row:
         """The class that variants of the row are answered with, (B,)."""
         rows = torch.zeros(len(next(iter(inputs.values())).values), dtype=torch.int64, device=self.data.device)
         with torch.inference_mode():
-            answer: Any = self.explainer.objective.predict(Batch(inputs, {}, rows))[name]
+            answer: Any = self.reference.objective.predict(Batch(inputs, {}, rows))[name]
             return answer.log_probs.argmax(1)
 
     def answer_to(self, inputs: Mapping[str, Field]) -> dict[str, Mapping[str, Any]]:
         """The answers to one variant of the row, as `predict` gives them."""
         with torch.no_grad():
-            said = self.explainer.objective.predict(Batch(inputs, {}, torch.zeros(1, dtype=torch.int64)))
-            return self._decoded({n: a.best() for n, a in said.items()})
+            said = self.reference.objective.predict(Batch(inputs, {}, torch.zeros(1, dtype=torch.int64)))
+            return self._decoded({n: a.mode() for n, a in said.items()})
 
     def _decoded(self, best: Mapping[str, dict[str, Tensor]]) -> dict[str, Mapping[str, Any]]:
-        predictor = self.explainer.predictor
-        joined = {n: join_best([b]) for n, b in best.items()}
+        predictor = self.reference.predictor
+        joined = {n: concatenate_predictions([b]) for n, b in best.items()}
         decoded = predictor.decode(add_context(joined, predictor.outputs, self.column))
         return {n: rows[0] for n, rows in decoded.items()}
 
     def output(self, name: str) -> Feature:
-        return next(f for f in self.explainer.outputs if f.name == name)
+        return next(f for f in self.reference.outputs if f.name == name)
 
 
 def _cell(value: Any) -> Any:

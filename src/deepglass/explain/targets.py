@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from deepglass.errors import SpecError
-from deepglass.features._text_outputs import Heard
+from deepglass.features._text_outputs import CTCPrediction
 from deepglass.features._value_keys import native
-from deepglass.features.base import Answer, Calibration, Feature
+from deepglass.features.base import Calibration, Feature, Prediction
 from deepglass.features.text import END
 from deepglass.nn.tokens import Field
 
@@ -37,7 +37,7 @@ class Asked:
         boxes: where the objects of the questions are, in shares of the picture.
 
     Shapes:
-        scores: an `Answer` to B variants of the row -> (B, Q).
+        scores: a `Prediction` to B variants of the row -> (B, Q).
     """
 
     names: tuple[str, ...]
@@ -54,12 +54,16 @@ class Asked:
 
 
 def ask(
-    feature: Feature, answer: Answer, best: Mapping[str, Tensor], decoded: Mapping[str, Any], calibration: Calibration
+    feature: Feature,
+    answer: Prediction,
+    best: Mapping[str, Tensor],
+    decoded: Mapping[str, Any],
+    calibration: Calibration,
 ) -> Asked:
     """The questions that suit the answer to one row.
 
     Args:
-        best: what `answer.best()` gave, which may take a search; decoded: the same in the user's terms.
+        best: what `prediction.mode()` gave, which may take a search; decoded: the same in the user's terms.
 
     Raises:
         SpecError: `bad-value` for kinds that cannot be explained.
@@ -94,7 +98,7 @@ def _class(feature: Any, answer: Any, best: Any, decoded: Mapping[str, Any], cal
 
 
 def _number(feature: Any, answer: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration) -> Asked:
-    return Asked((feature.name,), feature.name, lambda a: (a.best()["value"] + feature.offset_)[:, None])
+    return Asked((feature.name,), feature.name, lambda a: (a.mode()["value"] + feature.offset_)[:, None])
 
 
 def _vector(feature: Any, answer: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration) -> Asked:
@@ -102,7 +106,7 @@ def _vector(feature: Any, answer: Any, best: Any, decoded: Mapping[str, Any], ca
     far = ((value - value.new_tensor(feature.mean_)) / value.new_tensor(feature.std_)).abs()
     places = sorted(far.topk(min(MOST["vector"], len(far))).indices.tolist())
     names = tuple(f"entry {k}" for k in places)
-    return Asked(names, feature.name, lambda a: a.best()["value"][:, places])
+    return Asked(names, feature.name, lambda a: a.mode()["value"][:, places])
 
 
 def _set(feature: Any, answer: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration) -> Asked:
@@ -110,7 +114,7 @@ def _set(feature: Any, answer: Any, best: Any, decoded: Mapping[str, Any], calib
     places = [feature.class_names.index(label) for label in labels[: MOST["set"]]]
     names = _named([feature.class_names[k] for k in places], decoded)
     temperature = calibration.get("temperature", 1.0)
-    return Asked(names, "log-odds", lambda a: a.best()["log_odds"][:, places] / temperature)
+    return Asked(names, "log-odds", lambda a: a.mode()["log_odds"][:, places] / temperature)
 
 
 def _identity(feature: Any, answer: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration) -> Asked:
@@ -123,7 +127,7 @@ def _sequence(feature: Any, answer: Any, best: Any, decoded: Mapping[str, Any], 
     steps = torch.nonzero(mask)[:, 0]
 
     def mean(a: Any) -> Tensor:
-        return a.best()["value"][:, steps].flatten(1).sum(1, keepdim=True) / max(steps.numel(), 1)
+        return a.mode()["value"][:, steps].flatten(1).sum(1, keepdim=True) / max(steps.numel(), 1)
 
     return Asked(("mean of the steps",), feature.name, mean)
 
@@ -174,7 +178,7 @@ def _named(names: list[str], decoded: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _text(feature: Any, answer: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration) -> Asked:
     tokens = best["tokens"][0][best["mask"][0]]
-    if isinstance(answer, Heard):
+    if isinstance(answer, CTCPrediction):
         return _heard(feature, answer, tokens)
     field = Field(tokens[None], torch.ones(1, len(tokens), dtype=torch.bool, device=tokens.device))
     groups, words = _words(feature, tokens.tolist())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image as Pillow
 
-from deepglass.features.base import Answer, Column
+from deepglass.features.base import Column, Prediction
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from deepglass.nn.tokens import Field
 
 
-class MaskAnswer(Answer):
+class MaskPrediction(Prediction):
     """A class for each place; params: (B, K, y, x) logits on the trunk's finest map.
 
     The loss looks at the label in the middle of each place, which costs a fraction of one at full size and loses
@@ -35,7 +35,7 @@ class MaskAnswer(Answer):
 
         return places_loss(self.params.float(), target.values, self.weight)
 
-    def best(self) -> dict[str, Tensor]:
+    def mode(self) -> dict[str, Tensor]:
         """The likeliest class of each pixel as its code, and its probability from 0 to 255, both (B, Y, X)."""
         from deepglass.nn.dense import resized
 
@@ -48,14 +48,14 @@ class MaskAnswer(Answer):
             "confidence": (255 * sure).round().byte(),
         }
 
-    def pooled(self, members: int) -> MaskAnswer:
+    def ensemble_mean(self, members: int) -> MaskPrediction:
         """The members' probabilities are averaged, not their logits."""
         log_probs = self.params.float().log_softmax(1)
         mixed = log_probs.reshape(-1, members, *log_probs.shape[1:]).logsumexp(1) - math.log(members)
-        return MaskAnswer(mixed, self.size, self.weight)
+        return MaskPrediction(mixed, self.size, self.weight)
 
 
-class ImageAnswer(Answer):
+class ImagePrediction(Prediction):
     """The likeliest picture; params: (B, C, y, x), standardised."""
 
     def __init__(self, params: Tensor, size: tuple[int, int], mean: Tensor, std: Tensor, levels: int) -> None:
@@ -66,14 +66,14 @@ class ImageAnswer(Answer):
         true = (target.values.to(self.mean.dtype) - self.mean) / self.std
         return (self._whole() - true).square().mean((1, 2, 3))
 
-    def best(self) -> dict[str, Tensor]:
+    def mode(self) -> dict[str, Tensor]:
         """The picture's codes, (B, C, Y, X)."""
         codes = (self._whole() * self.std + self.mean).round().clamp(0, self.levels)
         return {"codes": codes.byte() if self.levels <= 255 else codes.int()}
 
-    def pooled(self, members: int) -> ImageAnswer:
+    def ensemble_mean(self, members: int) -> ImagePrediction:
         mean = self.params.float().reshape(-1, members, *self.params.shape[1:]).mean(1)
-        return ImageAnswer(mean, self.size, self.mean, self.std, self.levels)
+        return ImagePrediction(mean, self.size, self.mean, self.std, self.levels)
 
     def _whole(self) -> Tensor:
         from deepglass.nn.dense import resized
@@ -146,13 +146,13 @@ def set_in(codes: np.ndarray, top: int, left: int, size: tuple[int, int]) -> np.
 
 def first_picture(inputs: Mapping[str, Column]) -> Column | None:
     """The column that targets stand in."""
-    return next((column for column in inputs.values() if column.frame is not None), None)
+    return next((column for column in inputs.values() if column.letterbox is not None), None)
 
 
 def relative_frames(inputs: Mapping[str, Column]) -> np.ndarray | None:
     """The first picture's frames (N, 6): top, left, height, width as shares of its sides, then its size as it came."""
     column = first_picture(inputs)
-    if column is None or column.frame is None:
+    if column is None or column.letterbox is None:
         return None
     Y, X = column.values.shape[-2:]
-    return column.frame / np.array([Y, X, Y, X, 1, 1], np.float32)
+    return column.letterbox / np.array([Y, X, Y, X, 1, 1], np.float32)

@@ -9,7 +9,7 @@ import numpy as np
 
 from deepglass.errors import SourceError
 from deepglass.features._images import Picture, channel_axis, decode, each, pictures
-from deepglass.features.base import Guess, Raw
+from deepglass.features.base import Raw, TypeGuess
 
 SAMPLE = 512  # pictures that are decoded to learn size, colour, range and statistics
 CHUNK_SAMPLE = 128  # of these at most so many from one chunk
@@ -78,13 +78,13 @@ def quantise(values: np.ndarray, scope: Range) -> np.ndarray:
     return np.clip(np.round(codes), 0, scope.levels).astype(dtype)
 
 
-def recognise_array(array: np.ndarray) -> Guess | None:
+def infer_array_type(array: np.ndarray) -> TypeGuess | None:
     """How well an array fits as pictures."""
     if array.ndim not in (3, 4) or array.dtype.kind not in "uf":
         return None
     if array.ndim == 4 and channel_axis(array.shape) is None:
         return None
-    return Guess(
+    return TypeGuess(
         0.95 if array.dtype in (np.uint8, np.uint16) else 0.5, f"an array of {array.dtype} with shape {array.shape}"
     )
 

@@ -26,7 +26,7 @@ def statistics(x: np.ndarray) -> dict[str, Any]:
 
 
 def rescale(mean: Numbers, std: Numbers, low: Numbers, high: Numbers, scale: str) -> nn.Module:
-    """`Feature.prepare` of a feature with these statistics."""
+    """`Feature.normalizer` of a feature with these statistics."""
     from deepglass.nn.encoders_heads import Rescale
 
     bottom, top = np.array(low), np.array(high)

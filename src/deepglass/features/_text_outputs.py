@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from deepglass import metrics
 from deepglass.features._tokenizers import UNKNOWN
-from deepglass.features.base import Answer
+from deepglass.features.base import Prediction
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from deepglass.nn.tokens import Field
 
 
-class Written(Answer):
+class AutoregressivePrediction(Prediction):
     """A text that is written a token at a time; params: `nn.search.Written`.
 
     Args:
         mean_length: tokens of the training texts, which makes losses of short and of long texts comparable.
     """
 
-    searched: ClassVar[bool] = True
+    needs_decoding: ClassVar[bool] = True
 
     def __init__(self, params: Params, beams: int, label_smoothing: float, mean_length: float, members: int = 1):
         self.params, self.beams, self.members = params, beams, members
@@ -44,15 +44,15 @@ class Written(Answer):
         nats = F.cross_entropy(logits, codes[target.mask], reduction="none", label_smoothing=smoothing)
         return torch.zeros(codes.shape).to(nats).masked_scatter(target.mask, nats).sum(1) / self.mean_length
 
-    def best(self) -> dict[str, Tensor]:
+    def mode(self) -> dict[str, Tensor]:
         found = self.params.search(self.beams, self.members)
         return {"tokens": found.tokens, "mask": found.mask, "log_prob": found.log_prob}
 
-    def pooled(self, members: int) -> Written:
-        return Written(self.params, self.beams, self.label_smoothing, self.mean_length, members)
+    def ensemble_mean(self, members: int) -> AutoregressivePrediction:
+        return AutoregressivePrediction(self.params, self.beams, self.label_smoothing, self.mean_length, members)
 
 
-class Heard(Answer):
+class CTCPrediction(Prediction):
     """A text that lies along the input's steps, code 0 between its tokens; params: `nn.embeddings.EachToken`.
 
     Source: Graves et al., 2006, ICML, "Connectionist temporal classification".
@@ -72,7 +72,7 @@ class Heard(Answer):
             log_probs, target.values.long(), steps, lengths, UNKNOWN, reduction="none", zero_infinity=True
         )
 
-    def best(self) -> dict[str, Tensor]:
+    def mode(self) -> dict[str, Tensor]:
         """The likeliest code of each step, repeats as one, blanks left out; padded to the number of steps."""
         from deepglass.nn.token_ops import close_ranks
 
@@ -85,9 +85,9 @@ class Heard(Answer):
         log_prob = (likeliest.values * self.mask).sum(1)
         return {"tokens": codes.gather(1, order), "mask": kept.gather(1, order), "log_prob": log_prob}
 
-    def pooled(self, members: int) -> Heard:
+    def ensemble_mean(self, members: int) -> CTCPrediction:
         """The members' probabilities are averaged at each step."""
-        pooled = object.__new__(Heard)
+        pooled = object.__new__(CTCPrediction)
         _, T, V = self.log_probs.shape
         pooled.log_probs = self.log_probs.view(-1, members, T, V).logsumexp(1) - math.log(members)
         pooled.mask = self.mask.view(-1, members, T)[:, 0]
@@ -115,7 +115,7 @@ def figures(said: Sequence[str], true: Sequence[str]) -> dict[str, float]:
     return {"bleu": metrics.bleu(true, said), **found} if _has_bleu() else found
 
 
-def remarks(name: str) -> list[str]:
+def target_warnings(name: str) -> list[str]:
     """A sentence where BLEU cannot be taken."""
     return [] if _has_bleu() else [f"{name}: bleu is left out, it needs the extra text: pip install 'deepglass[text]'"]
 

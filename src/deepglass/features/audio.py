@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from deepglass.errors import SourceError
 from deepglass.features._audio_files import SOUNDS, as_int16, header_of, read_sound, resampled
-from deepglass.features.base import Column, Feature, Guess, Media, Raw
+from deepglass.features.base import Column, Feature, Media, Raw, TypeGuess
 from deepglass.mel import Frames, log_mel
 
 if TYPE_CHECKING:
@@ -56,8 +56,6 @@ class Audio(Feature):
     std_: tuple[float, ...] | None = None
     typical_: int | None = None  # samples of a mean sound
 
-    augments: ClassVar[bool] = True
-
     def __post_init__(self) -> None:
         super().__post_init__()
         for setting in ("rate", "seconds", "mels", "window", "hop"):
@@ -65,13 +63,13 @@ class Audio(Feature):
                 raise ValueError(f"{setting}: expected above 0, got {value}")
 
     @classmethod
-    def recognise(cls, raw: Raw, name: str) -> Guess | None:
+    def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
         if isinstance(raw, list):
             known = [media for media in raw if media is not None]
             if known and all(isinstance(m, Media) and _name(m).endswith(SOUNDS) for m in known):
-                return Guess(1.0, "each is a sound file")
+                return TypeGuess(1.0, "each is a sound file")
         elif isinstance(raw, np.ndarray) and raw.ndim == 2 and raw.shape[1] >= 1_000 and raw.dtype.kind in "fi":
-            return Guess(0.5, f"{raw.shape[1]:,} numbers a row, as the samples of a sound")
+            return TypeGuess(0.5, f"{raw.shape[1]:,} numbers a row, as the samples of a sound")
         return None
 
     def fit(self, chunks: Iterable[Raw]) -> Audio:
@@ -117,12 +115,12 @@ class Audio(Feature):
                 reasons[i] = str(error)
         return reasons
 
-    def notes(self, raw: Raw) -> dict[str, int]:
+    def count_anomalies(self, raw: Raw) -> dict[str, int]:
         files = map(_file, raw)
         cut = sum(isinstance(m, Media) and (h := header_of(m)).samples > self.seconds * h.rate for m in files)
         return {f"sound longer than {self.seconds:g} seconds, its end left out": cut} if cut else {}
 
-    def prepare(self, scale: str = "standard") -> Spectrogram:
+    def normalizer(self, scale: str = "standard") -> Spectrogram:
         """Waves (B, samples) int16 to spectrograms (B, T, M)."""
         from deepglass.nn.audio import Spectrogram
 
@@ -137,7 +135,7 @@ class Audio(Feature):
     def encoder(self, dim: int) -> nn.Module:
         from deepglass.nn.audio import AudioEncoder
 
-        return AudioEncoder(self.prepare(), dim)
+        return AudioEncoder(self.normalizer(), dim)
 
     @property
     def frames(self) -> Frames:

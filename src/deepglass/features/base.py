@@ -1,11 +1,11 @@
-"""What a kind of data is: `Feature`, the encoded `Column`, and the `Answer` of a head.
+"""What a kind of data is: `Feature`, the encoded `Column`, and the `Prediction` of a head.
 
-    raw values --encode--> Column --batch--> Field --prepare, encoder--> Tokens --trunk, head--> params
-    params --answer--> Answer --loss (training)
-                              --best--> tensors --decode--> the user's terms
+    raw values --encode--> Column --batch--> Field --normalizer, encoder--> Tokens --trunk, head--> params
+    params --prediction--> Prediction --loss (training)
+                              --mode--> tensors --decode--> the user's terms
 
-`encode`, `decode`, `score` and `calibrate` are numpy; only `prepare`, `encoder`, `head` and `answer` need torch, so
-that fitting, encoding and running an exported model do not. They import it when they are called.
+`encode`, `decode`, `score` and `calibrate` are numpy. Only `normalizer`, `encoder`, `head` and `prediction` need torch
+and import it when they are called, so fitting, encoding and running an exported model do not load it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from deepglass.errors import SourceError
 from deepglass.registry import Registry
 
 if TYPE_CHECKING:
-    from torch import Generator, Tensor, nn
+    from torch import Tensor, nn
 
     from deepglass.nn.tokens import Field
     from deepglass.nn.warp import Warp
@@ -49,7 +49,7 @@ class Media(NamedTuple):
         return io.BytesIO(self.read())
 
 
-CLASSED = ("category", "binary")
+CLASSIFICATION_KINDS = ("category", "binary")
 """Kinds whose answer is one of some classes."""
 
 Raw = pl.Series | np.ndarray | list[Media]
@@ -63,7 +63,7 @@ def take_raw(raw: Raw, rows: np.ndarray) -> Raw:
     return raw[rows]
 
 
-class Guess(NamedTuple):
+class TypeGuess(NamedTuple):
     """How well a kind fits a column, from 0 (not at all) to 1 (certainly), and why."""
 
     score: float
@@ -79,29 +79,29 @@ class Column:
         mask: (N,) bool, True = present.
         offsets: (N + 1,) int64, ragged kinds only: row i is `values[offsets[i]:offsets[i + 1]]`. A row of length 0
             whose mask is True is known to be empty.
-        frame: (N, 6) float32, pictures only: top, left, height and width of what is seen, in pixels of the encoded
+        letterbox: (N, 6) float32, pictures only: top, left, height and width of what is seen, in pixels of the encoded
             picture, then height and width of the picture as it came.
     """
 
     values: np.ndarray
     mask: np.ndarray
     offsets: np.ndarray | None = None
-    frame: np.ndarray | None = None
+    letterbox: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.mask)
 
     def take(self, rows: np.ndarray) -> Column:
-        frame = None if self.frame is None else self.frame[rows]
+        letterbox = None if self.letterbox is None else self.letterbox[rows]
         if self.offsets is None:
-            return Column(self.values[rows], self.mask[rows], None, frame)
+            return Column(self.values[rows], self.mask[rows], None, letterbox)
         lengths = np.diff(self.offsets)[rows]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         index = np.repeat(self.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
-        return Column(self.values[index], self.mask[rows], offsets, frame)
+        return Column(self.values[index], self.mask[rows], offsets, letterbox)
 
 
-Best = dict[str, np.ndarray]
+PredictionArrays = dict[str, np.ndarray]
 """A head's best answer as arrays with rows first, such as {"log_probs": (N, K)}; what an exported model returns."""
 
 Calibration = dict[str, Any]
@@ -115,33 +115,29 @@ class Metric(NamedTuple):
     higher_is_better: bool
 
 
-class Answer(ABC):
+class Prediction(ABC):
     """What a head's output means.
 
     With an ensemble of M members the head's rows are (B * M); `loss` is then given the target repeated, and
-    `pooled(M)` mixes the members into one answer a row.
+    `ensemble_mean(M)` mixes the members into one answer a row.
     """
 
-    searched: ClassVar[bool] = False  # `best` takes a search of many steps, too dear to be done again and again
+    needs_decoding: ClassVar[bool] = False  # `mode` takes a search of many steps, too dear to be done again and again
 
     @abstractmethod
     def loss(self, target: Field) -> Tensor:
         """The loss of each row, (B,) float. Rows whose target is missing are masked out by the caller."""
 
     @abstractmethod
-    def best(self) -> dict[str, Tensor]:
+    def mode(self) -> dict[str, Tensor]:
         """The best answer as tensors with rows first; `Feature.decode` brings it into the user's terms.
 
         Answers of differing length are padded and have a `mask` (B, T); batches are padded to the longest of them.
         It never looks at a target.
         """
 
-    def sample(self, generator: Generator | None = None) -> Tensor:
-        """A value drawn for each row, as `encode` gives them."""
-        raise NotImplementedError(f"{type(self).__name__} cannot be sampled")
-
     @abstractmethod
-    def pooled(self, members: int) -> Answer:
+    def ensemble_mean(self, members: int) -> Prediction:
         """The members of an ensemble mixed into one answer a row."""
 
 
@@ -159,11 +155,13 @@ class Feature(ABC):
 
     joint: ClassVar[bool] = False  # several inputs of this kind share one encoder: `joint_encoder`
     metric: ClassVar[Metric | None] = None  # the figure to watch; None: cannot be an output
-    augments: ClassVar[bool] = False  # a spatial kind that follows an affine map: `warp`
-    spatial: ClassVar[bool] = False  # as an output it reads the trunk's maps: `spatial_head`
-    maps: ClassVar[bool] = False  # not spatial, but where the trunk has maps it has a use for them: `spatial_head` too
+    has_classes: ClassVar[bool] = False  # an output predicts one of `class_names`: "log_probs" (N, K)
+    dense: ClassVar[bool] = False  # as an output it reads the trunk's maps: `dense_head`
+    uses_feature_maps: ClassVar[bool] = (
+        False  # not spatial, but where the trunk has maps it has a use for them: `dense_head` too
+    )
     trunk: ClassVar[str | None] = None  # the network that suits it as an output, where the inputs do not decide
-    lines_up: ClassVar[bool] = False  # as an output it may go step by step with an input: `lined_up`
+    alignable: ClassVar[bool] = False  # as an output it may go step by step with an input: `align_to`
     longest_side: ClassVar[int | None] = None  # of pictures, in pixels, that suits it as an output where none is stated
 
     def __post_init__(self) -> None:
@@ -174,7 +172,7 @@ class Feature(ABC):
 
     @classmethod
     @abstractmethod
-    def recognise(cls, raw: Raw, name: str) -> Guess | None:
+    def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
         """How well this kind fits a column (a sample of its first rows), or None when it cannot hold it."""
 
     @abstractmethod
@@ -185,23 +183,23 @@ class Feature(ABC):
     def encode(self, raw: Raw) -> Column:
         """Raw values as numbers: only what tensors cannot do themselves."""
 
-    def as_answer(self) -> Feature:
+    def as_output(self) -> Feature:
         """A copy as an answer needs it, where nothing else is asked for: a text is written in pieces, not as a bag."""
         return self
 
-    def in_order(self) -> Feature:
+    def as_sequence(self) -> Feature:
         """A copy as a network needs it that reads in order: a text as its words, not as a bag."""
         return self
 
-    def beside(self, inputs: Sequence[Feature]) -> Feature:
+    def configure_output(self, inputs: Sequence[Feature]) -> Feature:
         """An answer's copy as these inputs suggest: what is heard is written along the sound."""
         return self
 
-    def lined_up(self, own: Column, inputs: Mapping[str, Column]) -> Feature:
+    def align_to(self, own: Column, inputs: Mapping[str, Column]) -> Feature:
         """An answer's copy that knows with which input, step by step, it is in line; both as encoded for training."""
         return self
 
-    def notes(self, raw: Raw) -> dict[str, int]:
+    def count_anomalies(self, raw: Raw) -> dict[str, int]:
         """What is odd about new values, counted, such as {"unseen category": 3}."""
         return {}
 
@@ -209,7 +207,7 @@ class Feature(ABC):
         """Rows that cannot be encoded, and why; they are left out before training and counted."""
         return {}
 
-    def place(self, column: Column, inputs: Mapping[str, Column]) -> Column:
+    def to_input_frame(self, column: Column, inputs: Mapping[str, Column]) -> Column:
         """Targets brought to where the encoded inputs stand, such as boxes into a letterbox."""
         return column
 
@@ -221,14 +219,14 @@ class Feature(ABC):
 
     @abstractmethod
     def encoder(self, dim: int) -> nn.Module:
-        """A module from `Field` to `Tokens` of width `dim`; `prepare` is its first layer. It has a `shape`."""
+        """A module from `Field` to `Tokens` of width `dim`; `normalizer` is its first layer. It has a `shape`."""
 
     @classmethod
     def joint_encoder(cls, features: Sequence[Any], dim: int) -> nn.Module:
         """For a joint kind: one module from a `Field` of (B, F) values and mask to `Tokens` (B, F, dim)."""
         raise NotImplementedError
 
-    def prepare(self, scale: str = "standard") -> nn.Module:
+    def normalizer(self, scale: str = "standard") -> nn.Module:
         """A module from raw codes to floats: "standard" (mean 0, deviation 1), "unit" (0..1), "signed" (-1..1)."""
         raise NotImplementedError(f"a {self.kind} has no numeric scale")
 
@@ -238,7 +236,7 @@ class Feature(ABC):
         """A module from `Tokens` of width `dim` to params."""
         raise NotImplementedError(f"a {self.kind} cannot be an output")
 
-    def spatial_head(self, dim: int, widths: Sequence[int], grid: tuple[int, int] | None = None) -> nn.Module:
+    def dense_head(self, dim: int, widths: Sequence[int], grid: tuple[int, int] | None = None) -> nn.Module:
         """For a spatial kind: a module from `Tokens` with maps of these widths, finest first, to params.
 
         Args:
@@ -246,46 +244,46 @@ class Feature(ABC):
         """
         raise NotImplementedError
 
-    def answer(self, params: Any) -> Answer:
+    def prediction(self, params: Any) -> Prediction:
         """What the params of `head` mean: a tensor, or a NamedTuple of tensors, rows first."""
         raise NotImplementedError(f"a {self.kind} cannot be an output")
 
-    def score(self, best: Best, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
+    def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         """Metrics over the rows whose truth is known."""
         raise NotImplementedError(f"a {self.kind} cannot be an output")
 
     def check_target(self, truth: Column, source: str) -> None:  # noqa: B027 - most kinds have nothing to refuse
         """Refuse training rows from which nothing can be learned, naming the source."""
 
-    def remarks(self, truth: Column) -> list[str]:
+    def target_warnings(self, truth: Column) -> list[str]:
         """Sentences about the training rows' answers, such as an imbalance of the classes."""
         return []
 
-    def constant(self, truth: Column) -> Best:
+    def baseline(self, truth: Column) -> PredictionArrays:
         """The best answer (one row) that ignores the input, from the training rows: the first baseline."""
         raise NotImplementedError(f"a {self.kind} cannot be an output")
 
-    def constant_loss(self, truth: Column) -> float:
+    def baseline_loss(self, truth: Column) -> float:
         """The mean loss of that constant answer, which makes the losses of several outputs comparable."""
         return 1.0
 
-    def condensed(self, best: Best, truth: Column) -> tuple[Best, Column]:
+    def for_scoring(self, best: PredictionArrays, truth: Column) -> tuple[PredictionArrays, Column]:
         """What `score` needs of each row and no more: for kinds whose answers are large, when rows are drawn again."""
         return best, truth
 
-    def relative_loss(self, best: Best, truth: Column) -> float | None:
+    def selection_value(self, best: PredictionArrays, truth: Column) -> float | None:
         """How far from perfect answers are, 1 for a constant one; None: the mean loss beside the constant's says it."""
         return None
 
-    def calibrate(self, best: Best, truth: Column) -> Calibration:
+    def calibrate(self, best: PredictionArrays, truth: Column) -> Calibration:
         """What the validation rows teach about confidence; plain JSON."""
         return {}
 
-    def decode(self, best: Best, calibration: Calibration | None = None) -> list[dict[str, Any]]:
+    def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """Answers in the user's terms, a dict a row with at least `value` and, where there is one, `confidence`."""
         raise NotImplementedError(f"a {self.kind} cannot be an output")
 
-    def context(self, inputs: Mapping[str, Column]) -> Best:
+    def context(self, inputs: Mapping[str, Column]) -> PredictionArrays:
         """What `decode` needs of the inputs, such as their frames: arrays with rows first that join the best answer."""
         return {}
 
@@ -329,13 +327,13 @@ def from_state(state: dict[str, Any]) -> Feature:
     return cls(**values)
 
 
-def recognise(raw: Raw, name: str) -> tuple[str, str]:
+def infer_type(raw: Raw, name: str) -> tuple[str, str]:
     """The kind that fits a column best, and why.
 
     Raises:
         SourceError: `bad-value` where none can hold it, such as lists of different lengths.
     """
-    guesses = ((cls.recognise(raw, name), kind) for kind, cls in FEATURES)
+    guesses = ((cls.infer_type(raw, name), kind) for kind, cls in FEATURES)
     fitting = [(g, kind) for g, kind in guesses if g is not None]
     if not fitting:
         shown = next((repr(v) for v in sequence_of(raw[:100]) if v is not None), "no value at all")

@@ -22,8 +22,8 @@ from deepglass.features._value_keys import (
     unseen,
     value_type,
 )
-from deepglass.features.base import Answer, Best, Calibration, Column, Feature, Guess, Metric, Raw
-from deepglass.features.category import CategoryAnswer, check_classes, class_shares, imbalance, temperature_of
+from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.features.category import CategoryPrediction, check_classes, class_shares, imbalance, temperature_of
 from deepglass.metrics.calibration import apply_temperature, best_threshold
 
 if TYPE_CHECKING:
@@ -60,27 +60,28 @@ class Binary(Feature):
     type_: ValueType | None = None
 
     joint: ClassVar[bool] = True
+    has_classes: ClassVar[bool] = True
     metric: ClassVar[Metric | None] = Metric("accuracy", True)
 
     @classmethod
-    def recognise(cls, raw: Raw, name: str) -> Guess | None:
+    def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
         type_ = value_type(raw)
         if type_ is None:
             return None
         keys = as_keys(raw, type_).drop_nulls()
         found = list(_one_spelling(dict(count_values([raw], type_)))) if 2 <= keys.n_unique() <= _MOST else []
         if len(found) != 2:
-            return Guess(0.9, "true and false, one of them only") if type_ == "boolean" and len(keys) else None
+            return TypeGuess(0.9, "true and false, one of them only") if type_ == "boolean" and len(keys) else None
         said = f"two values, {min(found)!r} and {max(found)!r}"
         words = {v.lower() for v in found}
         if type_ == "boolean" or (words & _POSITIVE and words & _NEGATIVE):
-            return Guess(0.95, said)
+            return TypeGuess(0.95, said)
         if len(keys) < 10:
-            return Guess(0.4, f"{said}, in {len(keys)} rows only")
+            return TypeGuess(0.4, f"{said}, in {len(keys)} rows only")
         if type_ == "string":
-            return Guess(0.85 if cast(float, keys.str.len_chars().mean()) <= 50 else 0.5, said)
+            return TypeGuess(0.85 if cast(float, keys.str.len_chars().mean()) <= 50 else 0.5, said)
         whole = all(v.lstrip("-").isdigit() for v in found)
-        return Guess(0.75 if whole else 0.5, said)
+        return TypeGuess(0.75 if whole else 0.5, said)
 
     def fit(self, chunks: Iterable[Raw]) -> Binary:
         """Raises: SourceError: `bad-value` for more than two values, or when `positive` is none of them."""
@@ -116,7 +117,7 @@ class Binary(Feature):
         codes = to_codes(self._keys(raw), self.values_)
         return Column(codes, codes > 0)
 
-    def notes(self, raw: Raw) -> dict[str, int]:
+    def count_anomalies(self, raw: Raw) -> dict[str, int]:
         return unseen(self._keys(raw), self.values_)
 
     def _keys(self, raw: Raw) -> pl.Series:
@@ -144,13 +145,13 @@ class Binary(Feature):
 
         return LinearHead(dim, [math.log(self.counts_[1] / self.counts_[0])])
 
-    def answer(self, params: Tensor) -> Answer:
+    def prediction(self, params: Tensor) -> Prediction:
         """Params (B, 1): the logit of the positive value."""
         import torch
 
-        return CategoryAnswer(torch.cat([torch.zeros_like(params), params], dim=1))
+        return CategoryPrediction(torch.cat([torch.zeros_like(params), params], dim=1))
 
-    def score(self, best: Best, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
+    def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         log_probs, positive = self._decide(best, calibration)
         labels, log_probs, positive = truth.values[truth.mask] - 1, log_probs[truth.mask], positive[truth.mask]
         figures = metrics.classification(labels, log_probs, positive.astype(np.int64))
@@ -164,22 +165,22 @@ class Binary(Feature):
     def class_names(self) -> tuple[str, ...]:
         return self.values_
 
-    def constant(self, truth: Column) -> Best:
+    def baseline(self, truth: Column) -> PredictionArrays:
         """The share of each value."""
         return class_shares(truth, 2)
 
-    def constant_loss(self, truth: Column) -> float:
-        log_probs = self.constant(truth)["log_probs"][0].astype(np.float64)
+    def baseline_loss(self, truth: Column) -> float:
+        log_probs = self.baseline(truth)["log_probs"][0].astype(np.float64)
         return float(-(np.exp(log_probs) * log_probs).sum())
 
     def check_target(self, truth: Column, source: str) -> None:
         """Raises: SourceError: `one-class`."""
         check_classes(truth, self.values_, self.column, source)
 
-    def remarks(self, truth: Column) -> list[str]:
+    def target_warnings(self, truth: Column) -> list[str]:
         return imbalance(truth, self.values_, self.name)
 
-    def calibrate(self, best: Best, truth: Column) -> Calibration:
+    def calibrate(self, best: PredictionArrays, truth: Column) -> Calibration:
         """The temperature, where it helps, and a threshold where one value is rare."""
         log_probs, labels = best["log_probs"][truth.mask], truth.values[truth.mask] - 1
         found = temperature_of(log_probs, labels)
@@ -188,7 +189,7 @@ class Binary(Feature):
             found["threshold"] = best_threshold(probs[:, 1], labels)
         return found
 
-    def decode(self, best: Best, calibration: Calibration | None = None) -> list[dict[str, Any]]:
+    def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, its `confidence`, and the `probability` of the positive value."""
         log_probs, positive = self._decide(best, calibration)
         probs = np.exp(log_probs.astype(np.float64))
@@ -203,7 +204,7 @@ class Binary(Feature):
             for p, chosen in zip(probs.tolist(), positive.tolist(), strict=True)
         ]
 
-    def _decide(self, best: Best, calibration: Calibration | None) -> tuple[np.ndarray, np.ndarray]:
+    def _decide(self, best: PredictionArrays, calibration: Calibration | None) -> tuple[np.ndarray, np.ndarray]:
         """Calibrated log probabilities (N, 2) and whether the answer is the positive value (N,)."""
         calibration = calibration or {}
         log_probs = apply_temperature(best["log_probs"], calibration.get("temperature", 1.0))

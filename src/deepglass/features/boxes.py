@@ -15,7 +15,7 @@ import polars as pl
 
 from deepglass.errors import SourceError, SpecError
 from deepglass.features._dense_outputs import first_picture
-from deepglass.features.base import Answer, Best, Calibration, Column, Feature, Guess, Metric, Raw
+from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
 from deepglass.metrics import detection
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Boxes(Feature):
     vocabulary_: tuple[str, ...] | None = None
 
     metric: ClassVar[Metric] = Metric("map50", higher_is_better=True)
-    spatial: ClassVar[bool] = True
+    dense: ClassVar[bool] = True
     trunk: ClassVar[str] = "resnet"
     longest_side: ClassVar[int] = 320  # small things are lost in smaller pictures
 
@@ -73,12 +73,12 @@ class Boxes(Feature):
                 raise SpecError("bad-value", f"outputs.{self.name}.{name}: expected {low} to {high}, got {value!r}")
 
     @classmethod
-    def recognise(cls, raw: Raw, name: str) -> Guess | None:
+    def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
         if not isinstance(raw, pl.Series) or not isinstance(raw.dtype, pl.List):
             return None
         inner = raw.dtype.inner
         named = isinstance(inner, pl.Struct) and {f.name for f in inner.fields} >= set(SIDES)
-        return Guess(1.0, "lists of boxes: left, top, right, bottom") if named else None
+        return TypeGuess(1.0, "lists of boxes: left, top, right, bottom") if named else None
 
     def fit(self, chunks: Iterable[Raw]) -> Boxes:
         names: set[str] = set()
@@ -98,7 +98,7 @@ class Boxes(Feature):
         values = np.concatenate([label[:, None], sides], 1)[keep].astype(np.float32)
         return Column(values, mask, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
 
-    def notes(self, raw: Raw) -> dict[str, int]:
+    def count_anomalies(self, raw: Raw) -> dict[str, int]:
         flat = self._flat(raw)
         notes = {
             "box of a class that training did not have": int((~flat["label"].is_in(self.vocabulary_ or ())).sum()),
@@ -106,7 +106,7 @@ class Boxes(Feature):
         }
         return {what: count for what, count in notes.items() if count}
 
-    def place(self, column: Column, inputs: Mapping[str, Column]) -> Column:
+    def to_input_frame(self, column: Column, inputs: Mapping[str, Column]) -> Column:
         """Boxes cut at the picture's border and brought into its letterbox, as shares of it."""
         picture = _picture(inputs)
         assert column.offsets is not None
@@ -138,15 +138,15 @@ class Boxes(Feature):
 
         return BoxEncoder(len(self.vocabulary_ or ()), dim)
 
-    def spatial_head(self, dim: int, widths: Sequence[int], grid: tuple[int, int] | None = None) -> nn.Module:
+    def dense_head(self, dim: int, widths: Sequence[int], grid: tuple[int, int] | None = None) -> nn.Module:
         from deepglass.nn.detect import DetectHead
 
         return DetectHead(widths, max(len(self.vocabulary_ or ()), 1), dim=self.dim, levels=self.levels)
 
-    def answer(self, params: Cells) -> Answer:
-        return BoxesAnswer(params, self.most, self.overlap)
+    def prediction(self, params: Cells) -> Prediction:
+        return BoxesPrediction(params, self.most, self.overlap)
 
-    def score(self, best: Best, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
+    def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         """`map50`, `map50_95`; with a calibration also `ece`, of the boxes that have some score."""
         matches = self.matches(best, truth)
         figures = detection.figures(matches)
@@ -156,7 +156,7 @@ class Boxes(Feature):
             figures["ece"] = detection.calibration_error(probs, matches.hits[seen, 0])
         return figures
 
-    def matches(self, best: Best, truth: Column) -> detection.Matches:
+    def matches(self, best: PredictionArrays, truth: Column) -> detection.Matches:
         """Each found box of the rows whose truth is known, and whether it is a hit: for curves and figures a class."""
         rows = np.flatnonzero(truth.mask)
         known = truth.take(rows)
@@ -165,7 +165,7 @@ class Boxes(Feature):
         true = detection.Boxes(known.values[:, 1:], known.values[:, 0].astype(np.int64), known.offsets)
         return detection.match(found, true, len(self.vocabulary_ or ()))
 
-    def constant(self, truth: Column) -> Best:
+    def baseline(self, truth: Column) -> PredictionArrays:
         """Nothing anywhere: no box is right whatever the picture."""
         nothing = np.zeros((1, 1))
         return {
@@ -175,7 +175,7 @@ class Boxes(Feature):
             "mask": nothing.astype(bool),
         }
 
-    def constant_loss(self, truth: Column) -> float:
+    def baseline_loss(self, truth: Column) -> float:
         return UNTRAINED_LOSS
 
     def check_target(self, truth: Column, source: str) -> None:
@@ -183,20 +183,22 @@ class Boxes(Feature):
         if not len(truth.values):
             raise SourceError("constant-target", f"{source}: no training row has a box in {self.column!r}")
 
-    def remarks(self, truth: Column) -> list[str]:
+    def target_warnings(self, truth: Column) -> list[str]:
         assert truth.offsets is not None
         counts = np.bincount(truth.values[:, 0].astype(int), minlength=len(self.vocabulary_ or ()))
         few = [name for name, count in zip(self.vocabulary_ or (), counts, strict=True) if count < 10]
         empty = int((truth.mask & (np.diff(truth.offsets) == 0)).sum())
-        remarks = []
+        target_warnings = []
         if few:
             shown = ", ".join(few[:5]) + (", ..." if len(few) > 5 else "")
-            remarks.append(f"{self.name}: {len(few)} of {len(counts)} classes have fewer than ten boxes ({shown})")
+            target_warnings.append(
+                f"{self.name}: {len(few)} of {len(counts)} classes have fewer than ten boxes ({shown})"
+            )
         if empty:
-            remarks.append(f"{self.name}: {empty} pictures are known to hold nothing")
-        return remarks
+            target_warnings.append(f"{self.name}: {empty} pictures are known to hold nothing")
+        return target_warnings
 
-    def calibrate(self, best: Best, truth: Column) -> Calibration:
+    def calibrate(self, best: PredictionArrays, truth: Column) -> Calibration:
         """Scores as probabilities of a hit, and from which of them on a box is shown.
 
         `slope` and `shift` of Platt's rule, the calibration error without and with it, and `threshold`, a confidence.
@@ -211,7 +213,7 @@ class Boxes(Feature):
         threshold = float(detection.apply_platt(np.array([cut]), platt.slope, platt.shift)[0])
         return {**platt._asdict(), "threshold": threshold}
 
-    def decode(self, best: Best, calibration: Calibration | None = None) -> list[dict[str, Any]]:
+    def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`: the boxes that are worth showing, the surest first, in pixels of the picture as it came.
 
         `confidence` is the mean of theirs; of an empty answer, that there is nothing.
@@ -221,10 +223,10 @@ class Boxes(Feature):
         boxes = _pixels(best)
         return [self._row(*row) for row in zip(boxes, best["labels"], confidence, shown, best["mask"], strict=True)]
 
-    def context(self, inputs: Mapping[str, Column]) -> Best:
+    def context(self, inputs: Mapping[str, Column]) -> PredictionArrays:
         """The frame of the first picture, and the size of the encoded one: (N, 8)."""
         picture = _picture(inputs)
-        return {} if picture is None else {"frame": picture}
+        return {} if picture is None else {"letterbox": picture}
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -254,7 +256,7 @@ class Boxes(Feature):
         nothing = pl.DataFrame(schema={"row": pl.Int64, "label": pl.String, **dict.fromkeys(SIDES, pl.Float64)})
         if isinstance(raw, pl.Series) and (raw.dtype == pl.Null or raw.null_count() == len(raw)):
             return nothing
-        if self.recognise(raw, self.name) is None:
+        if self.infer_type(raw, self.name) is None:
             if isinstance(raw, pl.Series) and isinstance(raw.dtype, pl.List) and not raw.list.len().sum():
                 return nothing  # empty lists alone say nothing about what they would hold
             came = raw.dtype if isinstance(raw, pl.Series | np.ndarray) else "files"
@@ -267,7 +269,7 @@ class Boxes(Feature):
         return flat.select("row", label.alias("label"), *(pl.col(side).cast(pl.Float64) for side in SIDES))
 
 
-class BoxesAnswer(Answer):
+class BoxesPrediction(Prediction):
     """The likeliest boxes, suppressed where they repeat each other.
 
     Args:
@@ -284,7 +286,7 @@ class BoxesAnswer(Answer):
 
         return loss(self.cells, target)
 
-    def best(self) -> dict[str, Tensor]:
+    def mode(self) -> dict[str, Tensor]:
         """`boxes` (B, S, 4) as shares of the picture, `scores`, `labels` and `mask` (B, S)."""
         from deepglass.nn.detect import likeliest
 
@@ -292,12 +294,12 @@ class BoxesAnswer(Answer):
             self.cells.boxes.float(), self.cells.logits.float().sigmoid(), self.most, self.overlap
         )._asdict()
 
-    def pooled(self, members: int) -> BoxesAnswer:
+    def ensemble_mean(self, members: int) -> BoxesPrediction:
         """The mean of the members' probabilities and boxes at each cell."""
         mean = lambda x: x.view(-1, members, *x.shape[1:]).mean(1)  # noqa: E731
         cells = self.cells
         logits = mean(cells.logits.sigmoid()).logit(1e-6)
-        return BoxesAnswer(type(cells)(logits, mean(cells.boxes), cells.places[::members]), self.most, self.overlap)
+        return BoxesPrediction(type(cells)(logits, mean(cells.boxes), cells.places[::members]), self.most, self.overlap)
 
 
 def _has_area(sides: np.ndarray) -> np.ndarray:
@@ -308,18 +310,18 @@ def _has_area(sides: np.ndarray) -> np.ndarray:
 def _picture(inputs: Mapping[str, Column]) -> np.ndarray | None:
     """Frame (6) and size (2) of each row's first picture, (N, 8) float32; None without pictures."""
     column = first_picture(inputs)
-    if column is None or column.frame is None:
+    if column is None or column.letterbox is None:
         return None
     size = np.broadcast_to(np.array(column.values.shape[-2:], np.float32), (len(column), 2))
-    return np.concatenate([column.frame, size], 1).astype(np.float32)
+    return np.concatenate([column.letterbox, size], 1).astype(np.float32)
 
 
-def _pixels(best: Best) -> np.ndarray:
+def _pixels(best: PredictionArrays) -> np.ndarray:
     """Boxes (N, S, 4) in pixels of the pictures as they came, cut at their borders; shares where there is no frame."""
     boxes = best["boxes"].astype(np.float64)
-    if "frame" not in best:
+    if "letterbox" not in best:
         return boxes
-    top, left, height, width, Y, X, y_whole, x_whole = best["frame"].astype(np.float64).T[..., None]
+    top, left, height, width, Y, X, y_whole, x_whole = best["letterbox"].astype(np.float64).T[..., None]
     x = (boxes[..., 0::2] * x_whole[..., None] - left[..., None]) * (X / width)[..., None]
     y = (boxes[..., 1::2] * y_whole[..., None] - top[..., None]) * (Y / height)[..., None]
     x, y = np.clip(x, 0, X[..., None]), np.clip(y, 0, Y[..., None])

@@ -22,7 +22,7 @@ from deepglass.features._value_keys import (
     unseen,
     value_type,
 )
-from deepglass.features.base import Answer, Best, Calibration, Column, Feature, Guess, Metric, Raw
+from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
 from deepglass.features.number import FEW, looks_like_codes
 from deepglass.metrics.calibration import apply_temperature, fit_temperature
 
@@ -63,31 +63,32 @@ class Category(Feature):
     type_: ValueType | None = None
 
     joint: ClassVar[bool] = True
+    has_classes: ClassVar[bool] = True
     metric: ClassVar[Metric | None] = Metric("accuracy", True)
 
     @classmethod
-    def recognise(cls, raw: Raw, name: str) -> Guess | None:
+    def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
         """By how often values repeat: 0.8 for few different ones, 0.2 where nearly each is different."""
         type_ = value_type(raw)
         if type_ is None:
             return None
         keys = as_keys(raw, type_).drop_nulls()
         if not len(keys):
-            return Guess(0.1, "no value at all")
+            return TypeGuess(0.1, "no value at all")
         distinct = keys.n_unique()
         said = f"{distinct} different values in {len(keys):,} rows"
         if type_ == "boolean":
-            return Guess(0.6, "true and false")
+            return TypeGuess(0.6, "true and false")
         if type_ != "string":
             codes = looks_like_codes(keys.cast(pl.Float64).to_numpy(), name)
-            return Guess(0.7, f"whole numbers, {said}") if codes else Guess(0.2, f"numbers, {said}")
+            return TypeGuess(0.7, f"whole numbers, {said}") if codes else TypeGuess(0.2, f"numbers, {said}")
         if distinct == 1:
-            return Guess(0.6, "one value only")
+            return TypeGuess(0.6, "one value only")
         if cast(float, keys.str.len_chars().mean()) > 50:
-            return Guess(0.3, f"long texts, {said}")
+            return TypeGuess(0.3, f"long texts, {said}")
         if distinct <= max(FEW, 0.05 * len(keys)) and distinct <= len(keys) / 2:
-            return Guess(0.8, said)
-        return Guess(0.55 if distinct < 0.3 * len(keys) else 0.2, said)
+            return TypeGuess(0.8, said)
+        return TypeGuess(0.55 if distinct < 0.3 * len(keys) else 0.2, said)
 
     def fit(self, chunks: Iterable[Raw]) -> Category:
         chunks = list(chunks)
@@ -103,7 +104,7 @@ class Category(Feature):
         codes = to_codes(as_keys(raw, self.type_), self.vocabulary_)
         return Column(codes, codes > 0)
 
-    def notes(self, raw: Raw) -> dict[str, int]:
+    def count_anomalies(self, raw: Raw) -> dict[str, int]:
         return unseen(as_keys(raw, self.type_), self.vocabulary_)
 
     def encoder(self, dim: int) -> nn.Module:
@@ -123,10 +124,10 @@ class Category(Feature):
         total = sum(self.counts_)
         return LinearHead(dim, [math.log(n / total) for n in self.counts_])
 
-    def answer(self, params: Tensor) -> Answer:
-        return CategoryAnswer(params, self.label_smoothing)
+    def prediction(self, params: Tensor) -> Prediction:
+        return CategoryPrediction(params, self.label_smoothing)
 
-    def score(self, best: Best, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
+    def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         log_probs = apply_temperature(best["log_probs"], (calibration or {}).get("temperature", 1.0))
         return metrics.classification(truth.values[truth.mask] - 1, log_probs[truth.mask])
 
@@ -134,12 +135,12 @@ class Category(Feature):
     def class_names(self) -> tuple[str, ...]:
         return self.vocabulary_
 
-    def constant(self, truth: Column) -> Best:
+    def baseline(self, truth: Column) -> PredictionArrays:
         """The share of each class."""
         return class_shares(truth, len(self.vocabulary_))
 
-    def constant_loss(self, truth: Column) -> float:
-        log_probs = self.constant(truth)["log_probs"][0].astype(np.float64)
+    def baseline_loss(self, truth: Column) -> float:
+        log_probs = self.baseline(truth)["log_probs"][0].astype(np.float64)
         smoothing = self.label_smoothing
         return float(-(1 - smoothing) * (np.exp(log_probs) * log_probs).sum() - smoothing * log_probs.mean())
 
@@ -147,14 +148,14 @@ class Category(Feature):
         """Raises: SourceError: `one-class`."""
         check_classes(truth, self.vocabulary_, self.column, source)
 
-    def remarks(self, truth: Column) -> list[str]:
+    def target_warnings(self, truth: Column) -> list[str]:
         return imbalance(truth, self.vocabulary_, self.name)
 
-    def calibrate(self, best: Best, truth: Column) -> Calibration:
+    def calibrate(self, best: PredictionArrays, truth: Column) -> Calibration:
         """The temperature, where it helps."""
         return temperature_of(best["log_probs"][truth.mask], truth.values[truth.mask] - 1)
 
-    def decode(self, best: Best, calibration: Calibration | None = None) -> list[dict[str, Any]]:
+    def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, its `confidence`, and the `probabilities` of the five likeliest."""
         log_probs = apply_temperature(best["log_probs"], (calibration or {}).get("temperature", 1.0))
         order = np.argsort(-log_probs, axis=1, kind="stable")[:, :_SHOWN]
@@ -171,7 +172,7 @@ class Category(Feature):
         ]
 
 
-class CategoryAnswer(Answer):
+class CategoryPrediction(Prediction):
     """The probability of each class; params: (B, K) logits."""
 
     def __init__(self, params: Tensor, label_smoothing: float = 0.0) -> None:
@@ -185,20 +186,20 @@ class CategoryAnswer(Answer):
             return loss
         return (1 - self.label_smoothing) * loss - self.label_smoothing * self.log_probs.mean(-1)
 
-    def best(self) -> dict[str, Tensor]:
+    def mode(self) -> dict[str, Tensor]:
         return {"log_probs": self.log_probs}
 
-    def pooled(self, members: int) -> CategoryAnswer:
+    def ensemble_mean(self, members: int) -> CategoryPrediction:
         """The members' probabilities are averaged, not their logits."""
         K = self.log_probs.shape[-1]
         mixed = self.log_probs.reshape(-1, members, K).logsumexp(1) - math.log(members)
-        return CategoryAnswer(mixed, self.label_smoothing)
+        return CategoryPrediction(mixed, self.label_smoothing)
 
 
 # -- classes, shared with `binary` -----------------------------------------------------------------------------------
 
 
-def class_shares(truth: Column, classes: int) -> Best:
+def class_shares(truth: Column, classes: int) -> PredictionArrays:
     """The classes' shares as one row of log probabilities; an absent class gets that of half a row."""
     counts = np.bincount(truth.values[truth.mask] - 1, minlength=classes)
     counts = np.maximum(counts, 0.5)

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from deepglass.errors import SourceError
-from deepglass.features.base import Column, Feature, Guess, Raw
+from deepglass.features.base import Column, Feature, Raw, TypeGuess
 from deepglass.parsing import DateFormat, is_missing, parse_dates, to_dates
 
 if TYPE_CHECKING:
@@ -62,15 +62,15 @@ class Date(Feature):
     format_: tuple[Any, ...] = ()  # a `DateFormat`; empty where the column came as dates
 
     @classmethod
-    def recognise(cls, raw: Raw, name: str) -> Guess | None:
+    def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
         if not isinstance(raw, pl.Series):
             return None
         if raw.dtype in (pl.Date, pl.Datetime, pl.Time):
-            return Guess(0.95, "dates" if raw.dtype != pl.Time else "times of day")
+            return TypeGuess(0.95, "dates" if raw.dtype != pl.Time else "times of day")
         format = parse_dates(raw) if raw.dtype == pl.String else None
         if format is None:
             return None
-        return Guess(0.9 * format.share, f"{format.share:.0%} of the values are dates written {format}")
+        return TypeGuess(0.9 * format.share, f"{format.share:.0%} of the values are dates written {format}")
 
     def fit(self, chunks: Iterable[Raw]) -> Date:
         chunks = list(chunks)
@@ -101,12 +101,12 @@ class Date(Feature):
         ]
         return Column(np.stack(columns, axis=1).astype(np.float32) * mask[:, None], mask)
 
-    def notes(self, raw: Raw) -> dict[str, int]:
+    def count_anomalies(self, raw: Raw) -> dict[str, int]:
         seconds = self._seconds(raw, DateFormat(*self.format_) if self.format_ else None)
         unreadable = int(np.isnan(seconds).sum()) - int(is_missing(cast(pl.Series, raw)).sum())
         return {"not a date": unreadable} if unreadable else {}
 
-    def prepare(self, scale: str = "standard") -> nn.Module:
+    def normalizer(self, scale: str = "standard") -> nn.Module:
         from deepglass.nn.encoders_heads import Rescale
 
         shift, by = {"standard": (0.0, 1.0), "unit": (-3.0, 6.0), "signed": (0.0, 3.0)}[scale]
@@ -115,7 +115,7 @@ class Date(Feature):
     def encoder(self, dim: int) -> nn.Module:
         from deepglass.nn.encoders_heads import VectorEncoder
 
-        return VectorEncoder(self.prepare(), len(self.parts_), dim)
+        return VectorEncoder(self.normalizer(), len(self.parts_), dim)
 
     def _format(self, chunks: Sequence[Raw]) -> DateFormat | None:
         texts = [c for c in chunks if isinstance(c, pl.Series) and c.dtype == pl.String]

@@ -16,7 +16,7 @@ import numpy as np
 from deepglass import metrics
 from deepglass.errors import SourceError, SpecError
 from deepglass.features._value_keys import ValueType, as_keys, common_type, count_values, native, to_codes
-from deepglass.features.base import Answer, Best, Calibration, Column, Feature, Guess, Metric, Raw
+from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
 from deepglass.metrics.calibration import Logistic, fit_logistic
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Identity(Feature):
     type_: ValueType | None = None
 
     metric: ClassVar[Metric | None] = Metric("roc_auc", True)
-    maps: ClassVar[bool] = True
+    uses_feature_maps: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -78,7 +78,7 @@ class Identity(Feature):
             )
 
     @classmethod
-    def recognise(cls, raw: Raw, name: str) -> Guess | None:
+    def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
         """Never by itself: a column of names looks like one of classes, and only the user knows what is asked."""
         return None
 
@@ -110,16 +110,16 @@ class Identity(Feature):
 
         return EmbeddingHead(dim, self.embedding, len(self.vocabulary_), lead=self.loss == "arcface")
 
-    def spatial_head(self, dim: int, widths: Sequence[int], grid: tuple[int, int] | None = None) -> nn.Module:
+    def dense_head(self, dim: int, widths: Sequence[int], grid: tuple[int, int] | None = None) -> nn.Module:
         from deepglass.nn.metric_learning import EmbeddingHead
 
         known, lead = len(self.vocabulary_), self.loss == "arcface"
         return EmbeddingHead(dim, self.embedding, known, lead=lead, width=widths[-1], dropout=self.dropout)
 
-    def answer(self, params: Tensor) -> Answer:
-        return IdentityAnswer(params, self)
+    def prediction(self, params: Tensor) -> Prediction:
+        return IdentityPrediction(params, self)
 
-    def score(self, best: Best, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
+    def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         """Over all pairs of rows: `roc_auc`, `equal_error_rate`, and from a threshold `balanced_accuracy`."""
         same, similarity = self._compared(best, truth)
         figures = {
@@ -131,7 +131,7 @@ class Identity(Feature):
             figures["balanced_accuracy"] = metrics.balanced_accuracy(same, said)
         return {name: value for name, value in figures.items() if np.isfinite(figures["roc_auc"])}
 
-    def relative_loss(self, best: Best, truth: Column) -> float | None:
+    def selection_value(self, best: PredictionArrays, truth: Column) -> float | None:
         """How well fellows and strangers are told apart, smoothly; 1 where all are alike.
 
         The loss of training knows centres, which strangers have none of. This is its like for any rows: a soft count
@@ -149,7 +149,7 @@ class Identity(Feature):
     def class_names(self) -> tuple[str, ...]:
         return ()  # the answers are no classes: those of the test are unknown
 
-    def constant(self, truth: Column) -> Best:
+    def baseline(self, truth: Column) -> PredictionArrays:
         """All alike."""
         embedding = np.zeros((1, self.embedding), np.float32)
         shown = min(_NEAREST, len(self.vocabulary_))
@@ -159,7 +159,7 @@ class Identity(Feature):
             "similarity": np.zeros((1, shown), np.float32),
         }
 
-    def constant_loss(self, truth: Column) -> float:
+    def baseline_loss(self, truth: Column) -> float:
         """That of an embedding without direction: a right angle to each centre, all as far apart."""
         known = len(self.vocabulary_)
         if self.loss == "triplet":
@@ -182,12 +182,12 @@ class Identity(Feature):
                 "be learned about who is the same",
             )
 
-    def remarks(self, truth: Column) -> list[str]:
+    def target_warnings(self, truth: Column) -> list[str]:
         _, counts = np.unique(truth.values[truth.mask], return_counts=True)
         alone = int((counts == 1).sum())
         return [f"{self.name}: {alone} of {len(counts)} have one row only, and so no fellow"] if alone else []
 
-    def calibrate(self, best: Best, truth: Column) -> Calibration:
+    def calibrate(self, best: PredictionArrays, truth: Column) -> Calibration:
         """The map from a similarity to the probability of "the same", and the threshold at one half."""
         same, similarity = self._compared(best, truth)
         found = fit_logistic(similarity, same, evidence=int(truth.mask.sum()))
@@ -195,7 +195,7 @@ class Identity(Feature):
             return {}
         return {"threshold": found.threshold, "slope": found.slope, "offset": found.offset}
 
-    def decode(self, best: Best, calibration: Calibration | None = None) -> list[dict[str, Any]]:
+    def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, the nearest known one, with `confidence` and `similarity`; `nearest` others; the `embedding`."""
         similarity = best["similarity"].astype(np.float64)
         sure = _logistic(calibration)(similarity) if calibration else None
@@ -212,7 +212,7 @@ class Identity(Feature):
             for i, (near, alike, embedding) in enumerate(rows)
         ]
 
-    def compare(self, best: Best, calibration: Calibration | None = None) -> Verdict:
+    def compare(self, best: PredictionArrays, calibration: Calibration | None = None) -> Verdict:
         """Whether the first two rows of an answer are the same one."""
         a, b = best["embedding"][:2].astype(np.float64)
         similarity = float(a @ b)
@@ -223,7 +223,7 @@ class Identity(Feature):
         probability = float(_logistic(calibration)(np.array(similarity)))
         return Verdict(same, probability if same else 1 - probability, similarity, threshold)
 
-    def _compared(self, best: Best, truth: Column) -> tuple[np.ndarray, np.ndarray]:
+    def _compared(self, best: PredictionArrays, truth: Column) -> tuple[np.ndarray, np.ndarray]:
         """Pairs of rows: whether they are the same one, (P,) int64, and how alike they are, (P,) float64."""
         codes, unit = truth.values[truth.mask], best["embedding"][truth.mask].astype(np.float64)
         pairs, same = _pairs(codes)
@@ -251,7 +251,7 @@ class Verdict(NamedTuple):
     threshold: float
 
 
-class IdentityAnswer(Answer):
+class IdentityPrediction(Prediction):
     """A point on the sphere; params: (B, E + K), the embedding and its cosine to the centre of each known one."""
 
     def __init__(self, params: Tensor, feature: Identity) -> None:
@@ -261,7 +261,7 @@ class IdentityAnswer(Answer):
         self.unit, self.cosine = metric_learning.split(params, feature.embedding)
 
     def loss(self, target: Field) -> Tensor:
-        """Strangers have no centre: theirs is 0, and `Identity.relative_loss` judges them."""
+        """Strangers have no centre: theirs is 0, and `Identity.selection_value` judges them."""
         import torch
 
         from deepglass.nn.metric_learning import arcface, triplet
@@ -274,11 +274,11 @@ class IdentityAnswer(Answer):
             loss = loss + triplet(self.unit, torch.where(known, label, -1), f.margin, SOFT)
         return torch.where(known, loss, 0.0)
 
-    def best(self) -> dict[str, Tensor]:
+    def mode(self) -> dict[str, Tensor]:
         similarity, nearest = self.cosine.topk(min(_NEAREST, self.cosine.shape[1]), dim=1)
         return {"embedding": self.unit, "nearest": nearest, "similarity": similarity}
 
-    def pooled(self, members: int) -> IdentityAnswer:
+    def ensemble_mean(self, members: int) -> IdentityPrediction:
         """The direction of the members' mean: they share the centres, and so the space."""
         import torch
         from torch.nn import functional as F
@@ -286,7 +286,7 @@ class IdentityAnswer(Answer):
         mean = self.params.reshape(-1, members, self.params.shape[-1]).mean(1)
         unit, cosine = mean[:, : self.feature.embedding], mean[:, self.feature.embedding :]
         length = unit.norm(dim=1, keepdim=True).clamp_min(1e-6)
-        return IdentityAnswer(torch.cat([F.normalize(unit, dim=1), cosine / length], 1), self.feature)
+        return IdentityPrediction(torch.cat([F.normalize(unit, dim=1), cosine / length], 1), self.feature)
 
 
 def _logistic(calibration: Calibration) -> Logistic:

@@ -1,8 +1,8 @@
 """Pictures: files of any common kind, arrays, or paths in a table.
 
-A picture stays bytes until it is in the network: `encode` decodes, turns, converts and resizes; `prepare` is the first
-layer of the encoder. All pictures of a column have one size, learned from the training rows; one of another shape is
-shrunk to fit and the rest is filled with the mean colour (letterbox).
+An image stays bytes until it is in the network: `encode` decodes, turns, converts and resizes; `normalizer` is the
+first layer of the encoder. All images of a column have one size, learned from the training rows; one of another shape
+is shrunk to fit and the rest is filled with the mean colour (letterbox).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from PIL import Image as Pillow
 from deepglass import metrics
 from deepglass.errors import SourceError, SpecError
 from deepglass.features._allocate import room
-from deepglass.features._dense_outputs import ImageAnswer, cut, packed, relative_frames
+from deepglass.features._dense_outputs import ImagePrediction, cut, packed, relative_frames
 from deepglass.features._images import (
     ENDINGS,
     Picture,
@@ -40,13 +40,24 @@ from deepglass.features._quantize import (
     background_of,
     channels_of,
     code_dtype,
+    infer_array_type,
     quantise,
     range_of,
-    recognise_array,
     sample_of,
     size_of,
 )
-from deepglass.features.base import Answer, Best, Calibration, Column, Feature, Guess, Media, Metric, Raw, sequence_of
+from deepglass.features.base import (
+    Calibration,
+    Column,
+    Feature,
+    Media,
+    Metric,
+    Prediction,
+    PredictionArrays,
+    Raw,
+    TypeGuess,
+    sequence_of,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -100,9 +111,8 @@ class Image(Feature):
     std_: tuple[float, ...] | None = None
     background_: float | None = None
 
-    augments: ClassVar[bool] = True
     metric: ClassVar[Metric | None] = Metric("psnr", True)
-    spatial: ClassVar[bool] = True
+    dense: ClassVar[bool] = True
     trunk: ClassVar[str | None] = "unet"
 
     def __post_init__(self) -> None:
@@ -120,20 +130,20 @@ class Image(Feature):
             )
 
     @classmethod
-    def recognise(cls, raw: Raw, name: str) -> Guess | None:
+    def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
         if isinstance(raw, np.ndarray):
-            return recognise_array(raw)
+            return infer_array_type(raw)
         cells = [cell for cell in sequence_of(raw) if cell is not None]
         if not cells:
             return None
         if isinstance(raw, pl.Series):
             named = raw.dtype == pl.String and all(cell.lower().endswith(ENDINGS) for cell in cells)
             exist = named and any(Path(cell).is_file() for cell in cells[:20])
-            return Guess(0.9, "each cell is the path of a picture") if exist else None
+            return TypeGuess(0.9, "each cell is the path of a picture") if exist else None
         if all(isinstance(cell, Pillow.Image) for cell in cells):
-            return Guess(1.0, "decoded pictures")
+            return TypeGuess(1.0, "decoded pictures")
         names = [(cell.member or cell.path.name).lower() if isinstance(cell, Media) else "" for cell in cells]
-        return Guess(1.0, "each file is a picture") if all(n.endswith(ENDINGS) for n in names) else None
+        return TypeGuess(1.0, "each file is a picture") if all(n.endswith(ENDINGS) for n in names) else None
 
     def fit(self, chunks: Iterable[Raw]) -> Image:
         """Learn size, colour, range and statistics from a sample of the pictures.
@@ -189,13 +199,13 @@ class Image(Feature):
             return {}
         return {i: reason for i, reason in enumerate(each(check, pictures(raw))) if reason is not None}
 
-    def notes(self, raw: Raw) -> dict[str, int]:
+    def count_anomalies(self, raw: Raw) -> dict[str, int]:
         if isinstance(raw, np.ndarray):
             return {}
         animated = sum(count > 1 for count in each(frames, pictures(raw)))
         return {"animated picture, of which the first frame is used": animated} if animated else {}
 
-    def prepare(self, scale: str = "standard") -> nn.Module:
+    def normalizer(self, scale: str = "standard") -> nn.Module:
         from deepglass.nn.conv import PicturePrepare
 
         ones, half = np.ones(self.channels_), self.levels_ / 2
@@ -210,7 +220,7 @@ class Image(Feature):
     def encoder(self, dim: int) -> nn.Module:
         from deepglass.nn.conv import PictureEncoder
 
-        return PictureEncoder(self.prepare(), self.channels_, dim, self.size_)
+        return PictureEncoder(self.normalizer(), self.channels_, dim, self.size_)
 
     def warp(self, field: Field, map: Warp) -> Field:
         from deepglass.nn.warp import warp
@@ -219,7 +229,7 @@ class Image(Feature):
 
     # -- as an answer ------------------------------------------------------------------------------------------
 
-    def spatial_head(self, dim: int, widths: Sequence[int], grid: tuple[int, int] | None = None) -> nn.Module:
+    def dense_head(self, dim: int, widths: Sequence[int], grid: tuple[int, int] | None = None) -> nn.Module:
         from deepglass.nn.dense import DenseHead
 
         if self.channels_ not in (1, 3):
@@ -227,44 +237,44 @@ class Image(Feature):
         sides = zip(self.size_, grid or self.size_, strict=True)
         return DenseHead(dim, widths, [0.0] * self.channels_, upscale=max(-(-side // came) for side, came in sides))
 
-    def answer(self, params: Tensor) -> Answer:
+    def prediction(self, params: Tensor) -> Prediction:
         mean, std = (params.new_tensor(v).view(1, -1, 1, 1) for v in (self.mean_, self.std_))
-        return ImageAnswer(params, (self.size_[0], self.size_[1]), mean, std, self.levels_)
+        return ImagePrediction(params, (self.size_[0], self.size_[1]), mean, std, self.levels_)
 
-    def score(self, best: Best, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
+    def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         """psnr in decibels and mse, the range of the values being 0 to 1."""
         errors = self._errors(best, truth)[truth.mask]
         return {"psnr": metrics.psnr(errors), "mse": float(errors.mean())} if len(errors) else {}
 
-    def condensed(self, best: Best, truth: Column) -> tuple[Best, Column]:
+    def for_scoring(self, best: PredictionArrays, truth: Column) -> tuple[PredictionArrays, Column]:
         """Each picture's mean squared error, (N,)."""
         return {"error": self._errors(best, truth)}, Column(truth.mask, truth.mask)
 
-    def constant(self, truth: Column) -> Best:
+    def baseline(self, truth: Column) -> PredictionArrays:
         """The mean of the pictures, pixel by pixel."""
         known = truth.values[truth.mask] if truth.mask.any() else np.array(self.mean_).reshape(1, -1, 1, 1)
         mean = np.broadcast_to(known.mean(0, dtype=np.float64), truth.values.shape[1:])
         return {"codes": np.round(mean)[None].astype(np.int32 if self.levels_ > 255 else np.uint8)}
 
-    def constant_loss(self, truth: Column) -> float:
+    def baseline_loss(self, truth: Column) -> float:
         known = truth.values[truth.mask].astype(np.float64)
         variance = np.square(np.array(self.std_)).reshape(1, -1, 1, 1)
         return max(float((np.square(known - known.mean(0)) / variance).mean()), 1e-12) if len(known) else 1.0
 
-    def decode(self, best: Best, calibration: Calibration | None = None) -> list[dict[str, Any]]:
+    def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`: {"size": [rows, columns], "png": base64}; `features._dense.unpacked` gives the pixels."""
-        frames = best.get("frame")
+        frames = best.get("letterbox")
         seen = [cut(codes, None if frames is None else frames[i]) for i, codes in enumerate(best["codes"])]
         return [{"value": packed(codes * (255 / self.levels_))} for codes in seen]
 
-    def context(self, inputs: Mapping[str, Column]) -> Best:
+    def context(self, inputs: Mapping[str, Column]) -> PredictionArrays:
         """Where the first picture stands in its letterbox, as shares of its sides, and its size as it came."""
         where = relative_frames(inputs)
-        return {} if where is None else {"frame": where}
+        return {} if where is None else {"letterbox": where}
 
     # -- pieces ------------------------------------------------------------------------------------------------
 
-    def _errors(self, best: Best, truth: Column) -> np.ndarray:
+    def _errors(self, best: PredictionArrays, truth: Column) -> np.ndarray:
         """Each row's mean squared error in shares of the range, (N,)."""
         if "error" in best:
             return best["error"]
@@ -288,7 +298,7 @@ class Image(Feature):
         return Column(np.ascontiguousarray(values), ~missing, None, frame)
 
     def _encode_one(self, picture: Picture) -> tuple[np.ndarray, tuple[int, ...]]:
-        """Codes, and where what is seen stands in them, as `Column.frame` has it."""
+        """Codes, and where what is seen stands in them, as `Column.letterbox` has it."""
         pixels, size = decode_sized(picture, near=self.size_)
         codes = self._codes(pixels, picture)
         top, left, *inner = letterbox(pixels.shape, self.size_)

@@ -15,9 +15,9 @@ import numpy as np
 
 from deepglass import metrics
 from deepglass.errors import SourceError, SpecError
-from deepglass.features._dense_outputs import MaskAnswer, cut, nearest, pack, relative_frames, set_in
+from deepglass.features._dense_outputs import MaskPrediction, cut, nearest, pack, relative_frames, set_in
 from deepglass.features._images import Picture, decode_indices, each, letterbox, pictures
-from deepglass.features.base import Answer, Best, Calibration, Column, Feature, Guess, Metric, Raw
+from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +71,7 @@ class Mask(Feature):
     counts_: tuple[int, ...] | None = None
 
     metric: ClassVar[Metric | None] = Metric("miou", True)
-    spatial: ClassVar[bool] = True
+    dense: ClassVar[bool] = True
     trunk: ClassVar[str | None] = "unet"
     longest_side: ClassVar[int | None] = LONGEST_SIDE
 
@@ -84,13 +84,15 @@ class Mask(Feature):
             raise SpecError("bad-value", f"{where}.balance: expected a number from 0 to 1, got {self.balance!r}")
 
     @classmethod
-    def recognise(cls, raw: Raw, name: str) -> Guess | None:
+    def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
         """Only arrays of few whole numbers under a name that says so; of files the source knows."""
         if not isinstance(raw, np.ndarray) or raw.ndim != 3 or raw.dtype.kind not in "uib":
             return None
         said = "mask" in name.lower() or "segment" in name.lower()
         few = len(np.unique(raw[:50])) <= 64
-        return Guess(0.97 if said and few else 0.1, f"an array of few whole numbers, {raw.shape[1]} x {raw.shape[2]}")
+        return TypeGuess(
+            0.97 if said and few else 0.1, f"an array of few whole numbers, {raw.shape[1]} x {raw.shape[2]}"
+        )
 
     def fit(self, chunks: Iterable[Raw]) -> Mask:
         """Learn size and classes.
@@ -131,19 +133,19 @@ class Mask(Feature):
             return {}
         return {i: reason for i, reason in enumerate(each(self._fault, pictures(raw))) if reason is not None}
 
-    def place(self, column: Column, inputs: Mapping[str, Column]) -> Column:
+    def to_input_frame(self, column: Column, inputs: Mapping[str, Column]) -> Column:
         """The masks moved into the letterbox of the first picture, where the two differ."""
         where = relative_frames(inputs)
-        if where is None or column.frame is None:
+        if where is None or column.letterbox is None:
             return column
         Y, X = self.size_
-        own = column.frame[:, :4] / np.array([Y, X, Y, X], np.float32)
+        own = column.letterbox[:, :4] / np.array([Y, X, Y, X], np.float32)
         moved = np.flatnonzero((np.abs(own - where[:, :4]) > 0.75 / min(Y, X)).any(1) & column.mask)
         if not len(moved):
             return column
-        values, frame = column.values.copy(), column.frame.copy()
+        values, frame = column.values.copy(), column.letterbox.copy()
         for i in moved:
-            top, left, height, width = column.frame[i, :4].astype(int)
+            top, left, height, width = column.letterbox[i, :4].astype(int)
             seen = column.values[i, top : top + height, left : left + width]
             box = np.round(where[i, :4] * [Y, X, Y, X]).astype(int)
             values[i] = set_in(nearest(seen, (max(box[2], 1), max(box[3], 1))), box[0], box[1], (Y, X))
@@ -164,32 +166,32 @@ class Mask(Feature):
 
         return MaskEncoder(len(self.values_), dim, (self.size_[0], self.size_[1]))
 
-    def spatial_head(self, dim: int, widths: Sequence[int], grid: tuple[int, int] | None = None) -> nn.Module:
+    def dense_head(self, dim: int, widths: Sequence[int], grid: tuple[int, int] | None = None) -> nn.Module:
         from deepglass.nn.dense import DenseHead
 
         total = sum(self.counts_)
         return DenseHead(dim, widths, [math.log(n / total) for n in self.counts_])
 
-    def answer(self, params: Tensor) -> Answer:
+    def prediction(self, params: Tensor) -> Prediction:
         weight = params.new_tensor(self._weights()) if self.balance else None
-        return MaskAnswer(params, (self.size_[0], self.size_[1]), weight)
+        return MaskPrediction(params, (self.size_[0], self.size_[1]), weight)
 
-    def score(self, best: Best, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
+    def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         return metrics.segmentation(self._confusion(best, truth).sum(0))
 
-    def per_class(self, best: Best, truth: Column) -> dict[str, dict[str, float]]:
+    def per_class(self, best: PredictionArrays, truth: Column) -> dict[str, dict[str, float]]:
         """For each class its intersection over union, precision, recall, and share of the pixels."""
         counts = self._confusion(best, truth).sum(0)
         figures = metrics.class_figures(counts)
         return {name: {m: float(v[k]) for m, v in figures.items()} for k, name in enumerate(self.class_names)}
 
-    def condensed(self, best: Best, truth: Column) -> tuple[Best, Column]:
+    def for_scoring(self, best: PredictionArrays, truth: Column) -> tuple[PredictionArrays, Column]:
         """Each row's confusion matrix, (N, K, K), which is all that `score` needs."""
         counts = np.zeros((len(truth), len(self.values_), len(self.values_)), np.int64)
         counts[truth.mask] = self._confusion(best, truth)
         return {"counts": counts}, Column(truth.mask, truth.mask)
 
-    def relative_loss(self, best: Best, truth: Column) -> float | None:
+    def selection_value(self, best: PredictionArrays, truth: Column) -> float | None:
         """By intersection over union: masks may still improve when the loss grows from a few sure mistakes."""
         figures = self.score(best, truth)
         return 1 - figures["miou"] if "miou" in figures else None
@@ -210,7 +212,7 @@ class Mask(Feature):
                 "different numbers; is it a picture?",
             )
 
-    def remarks(self, truth: Column) -> list[str]:
+    def target_warnings(self, truth: Column) -> list[str]:
         total = sum(self.counts_)
         rare = [n for n, c in zip(self.class_names, self.counts_, strict=True) if c < 0.01 * total]
         if not rare:
@@ -218,7 +220,7 @@ class Mask(Feature):
         more = f" and {len(rare) - 3} more" if len(rare) > 3 else ""
         return [f"{self.name}: less than a hundredth of the pixels are {', '.join(rare[:3])}{more}"]
 
-    def constant(self, truth: Column) -> Best:
+    def baseline(self, truth: Column) -> PredictionArrays:
         """The most frequent class everywhere."""
         counts = self._shares(truth)
         shape = (1, *self.size_)
@@ -228,12 +230,12 @@ class Mask(Feature):
             "confidence": np.full(shape, sure, np.uint8),
         }
 
-    def constant_loss(self, truth: Column) -> float:
+    def baseline_loss(self, truth: Column) -> float:
         """Of the classes' shares, each row counting the same."""
         shares = np.maximum(self._shares(truth), 1e-12)
         return float(-(shares * np.log(shares / shares.sum())).sum() / shares.sum())
 
-    def calibrate(self, best: Best, truth: Column) -> Calibration:
+    def calibrate(self, best: PredictionArrays, truth: Column) -> Calibration:
         """How often pixels of a confidence are right, in twenty bins.
 
         Source: Zadrozny & Elkan, 2001 (histogram binning).
@@ -248,23 +250,23 @@ class Mask(Feature):
         middle = (np.arange(_BINS) + 0.5) / _BINS
         return {"accuracy": [round(float(v), 4) for v in (hits + _BINS * middle) / (rows + _BINS)]}  # a few of its own
 
-    def decode(self, best: Best, calibration: Calibration | None = None) -> list[dict[str, Any]]:
+    def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, in the size of the picture as it came: {"size": [rows, columns], "runs": [[class, length], ...]},
         row by row, the class as the masks' files number it (`unpack` makes an array of it); `shares` of the picture by
         class; `confidence`, the mean over its pixels.
         """
         classes, sure = best["classes"], best["confidence"]
-        frames = best.get("frame")
+        frames = best.get("letterbox")
         accuracy = np.array((calibration or {}).get("accuracy", [])) if calibration else np.zeros(0)
         return [
             self._decoded(classes[i], sure[i], None if frames is None else frames[i], accuracy)
             for i in range(len(classes))
         ]
 
-    def context(self, inputs: Mapping[str, Column]) -> Best:
+    def context(self, inputs: Mapping[str, Column]) -> PredictionArrays:
         """Where the first picture stands in its letterbox, as shares of its sides, and its size as it came."""
         where = relative_frames(inputs)
-        return {} if where is None else {"frame": where}
+        return {} if where is None else {"letterbox": where}
 
     # -- pieces ------------------------------------------------------------------------------------------------
 
@@ -285,7 +287,7 @@ class Mask(Feature):
             "shares": dict(sorted(shares.items(), key=lambda pair: -pair[1])),
         }
 
-    def _confusion(self, best: Best, truth: Column) -> np.ndarray:
+    def _confusion(self, best: PredictionArrays, truth: Column) -> np.ndarray:
         """Of each known row the true (first) and answered classes' pixels, (N, K, K) int64."""
         if "counts" in best:
             return best["counts"][truth.mask]
@@ -346,7 +348,7 @@ class Mask(Feature):
         return f"[bad-value] {name}: class {shown} has no name; the names go from 0 to {len(self.names) - 1}"
 
     def _encode_one(self, item: Picture) -> tuple[np.ndarray, tuple[int, ...]]:
-        """Codes (Y, X) and where what is seen stands in them, as `Column.frame` has it."""
+        """Codes (Y, X) and where what is seen stands in them, as `Column.letterbox` has it."""
         pixels = decode_indices(item)
         codes = np.zeros(HIGHEST + 1, np.uint8 if len(self.values_) < 256 else np.int16)
         codes[list(self.values_)] = np.arange(1, len(self.values_) + 1)

@@ -13,7 +13,7 @@ import polars as pl
 
 from deepglass import metrics
 from deepglass.errors import SourceError
-from deepglass.features.base import Answer, Best, Calibration, Column, Feature, Guess, Metric, Raw
+from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
 from deepglass.metrics.calibration import conformal
 from deepglass.parsing import NumberFormat, is_missing, parse_numbers, to_numbers
 
@@ -74,7 +74,7 @@ class Number(Feature):
     metric: ClassVar[Metric | None] = Metric("r2", True)
 
     @classmethod
-    def recognise(cls, raw: Raw, name: str) -> Guess | None:
+    def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
         """Whole numbers of few values score below `category`, see `looks_like_codes`."""
         format = NumberFormat() if not isinstance(raw, pl.Series) else parse_numbers(raw)
         values = as_floats(raw, format)
@@ -82,18 +82,18 @@ class Number(Feature):
             return None
         known = values[np.isfinite(values)]
         if not len(known):
-            return Guess(0.05, "no value at all")
+            return TypeGuess(0.05, "no value at all")
         if isinstance(raw, pl.Series) and raw.dtype == pl.Boolean:
-            return Guess(0.2, "true and false, as 1 and 0")
+            return TypeGuess(0.2, "true and false, as 1 and 0")
         if format is not None and format.share < 0.95:
-            return Guess(0.5 * format.share, f"{format.share:.0%} of the values are numbers")
+            return TypeGuess(0.5 * format.share, f"{format.share:.0%} of the values are numbers")
         if format is not None and format.leading_zeros:
-            return Guess(0.3, "digits with zeros in front, more likely a code")
+            return TypeGuess(0.3, "digits with zeros in front, more likely a code")
         distinct = len(np.unique(known))
         if looks_like_codes(known, name):
-            return Guess(0.65, f"whole numbers, but only {distinct} different ones")
+            return TypeGuess(0.65, f"whole numbers, but only {distinct} different ones")
         written = "" if format is None or format.plain else f" written with {format}"
-        return Guess(0.85, f"numbers from {known.min():g} to {known.max():g}, {distinct} different ones{written}")
+        return TypeGuess(0.85, f"numbers from {known.min():g} to {known.max():g}, {distinct} different ones{written}")
 
     def fit(self, chunks: Iterable[Raw]) -> Number:
         chunks = list(chunks)
@@ -127,7 +127,7 @@ class Number(Feature):
         mask = np.isfinite(values) & ~self._too_large(values)
         return Column((np.where(mask, values, self.median_) - self.offset_).astype(np.float32), mask)
 
-    def notes(self, raw: Raw) -> dict[str, int]:
+    def count_anomalies(self, raw: Raw) -> dict[str, int]:
         values = self._floats(raw, NumberFormat(*self.format_))
         unreadable = 0
         if isinstance(raw, pl.Series) and raw.dtype == pl.String:
@@ -146,7 +146,7 @@ class Number(Feature):
         opposite = -field.values - 2 * self.offset_  # values are less the offset
         return field._replace(values=torch.where(map.mirrored, opposite, field.values)) if self.mirrors else field
 
-    def prepare(self, scale: str = "standard") -> nn.Module:
+    def normalizer(self, scale: str = "standard") -> nn.Module:
         from deepglass.nn.encoders_heads import Rescale
 
         span = (self.high_ - self.low_) or 1.0
@@ -175,10 +175,10 @@ class Number(Feature):
 
         return LinearHead(dim, [0.0])
 
-    def answer(self, params: Tensor) -> Answer:
-        return NumberAnswer(params, self.mean_ - self.offset_, self.std_)
+    def prediction(self, params: Tensor) -> Prediction:
+        return NumberPrediction(params, self.mean_ - self.offset_, self.std_)
 
-    def score(self, best: Best, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
+    def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         true, value = truth.values[truth.mask], best["value"][truth.mask]
         figures = metrics.regression(true, value)
         half = (calibration or {}).get("half_width")
@@ -186,12 +186,12 @@ class Number(Feature):
             figures["coverage"] = metrics.coverage(true, value - half, value + half)
         return figures
 
-    def constant(self, truth: Column) -> Best:
+    def baseline(self, truth: Column) -> PredictionArrays:
         """The mean."""
         known = truth.values[truth.mask].astype(np.float64)
         return {"value": np.array([known.mean() if len(known) else self.mean_ - self.offset_])}
 
-    def constant_loss(self, truth: Column) -> float:
+    def baseline_loss(self, truth: Column) -> float:
         return float(truth.values[truth.mask].astype(np.float64).var() / self.std_**2) if truth.mask.any() else 1.0
 
     def check_target(self, truth: Column, source: str) -> None:
@@ -204,12 +204,12 @@ class Number(Feature):
                 f"{source}: expected different numbers in {self.column!r} of the training rows, found {came}",
             )
 
-    def calibrate(self, best: Best, truth: Column) -> Calibration:
+    def calibrate(self, best: PredictionArrays, truth: Column) -> Calibration:
         """The half width of the interval; nothing where the rows are too few for its level."""
         half = conformal(truth.values[truth.mask] - best["value"][truth.mask], self.level)
         return {"half_width": half, "level": self.level} if math.isfinite(half) else {}
 
-    def decode(self, best: Best, calibration: Calibration | None = None) -> list[dict[str, Any]]:
+    def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value` and, where calibrated, `low`, `high` and `confidence`, the probability that the truth is between."""
         values = (best["value"].astype(np.float64) + self.offset_).tolist()
         if not calibration:
@@ -245,7 +245,7 @@ class Number(Feature):
         return values
 
 
-class NumberAnswer(Answer):
+class NumberPrediction(Prediction):
     """The most likely value of a Normal of fixed scale; params: (B, 1), standardised."""
 
     def __init__(self, params: Tensor, mean: float, std: float) -> None:
@@ -255,11 +255,11 @@ class NumberAnswer(Answer):
         standard = (target.values.reshape(-1) - self.mean) / self.std
         return (self.params[:, 0] - standard).square()
 
-    def best(self) -> dict[str, Tensor]:
+    def mode(self) -> dict[str, Tensor]:
         return {"value": self.params[:, 0].float() * self.std + self.mean}
 
-    def pooled(self, members: int) -> NumberAnswer:
-        return NumberAnswer(self.params.reshape(-1, members, 1).mean(1), self.mean, self.std)
+    def ensemble_mean(self, members: int) -> NumberPrediction:
+        return NumberPrediction(self.params.reshape(-1, members, 1).mean(1), self.mean, self.std)
 
 
 def as_floats(raw: Raw, format: NumberFormat | None) -> np.ndarray | None:

@@ -14,7 +14,7 @@ from deepglass import metrics
 from deepglass.errors import SourceError
 from deepglass.features._alignment import input_in_line, padded_rows, trimmed
 from deepglass.features._statistics import rescale, statistics
-from deepglass.features.base import Answer, Best, Calibration, Column, Feature, Guess, Metric, Raw
+from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
 from deepglass.metrics.calibration import conformal
 
 if TYPE_CHECKING:
@@ -53,21 +53,21 @@ class Sequence(Feature):
     beside_: str | None = None  # the input that an answer goes step by step with; "" for none
 
     metric: ClassVar[Metric | None] = Metric("r2", True)
-    lines_up: ClassVar[bool] = True
+    alignable: ClassVar[bool] = True
 
     @classmethod
-    def recognise(cls, raw: Raw, name: str) -> Guess | None:
+    def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
         if isinstance(raw, np.ndarray):
             fits = raw.ndim == 3 and raw.dtype.kind == "f" and min(raw.shape[1:]) > 0
-            return Guess(0.5, f"{raw.shape[1]} steps of {raw.shape[2]} numbers a row") if fits else None
+            return TypeGuess(0.5, f"{raw.shape[1]} steps of {raw.shape[2]} numbers a row") if fits else None
         depth = _depth(raw)
         if depth == 2:
-            return Guess(0.85, "lists of vectors")
+            return TypeGuess(0.85, "lists of vectors")
         if depth == 1:
             lengths = cast(pl.Series, raw).drop_nulls().list.len().unique().sort().to_list()
             if len(lengths) > 1:
-                return Guess(0.8, f"lists of {lengths[0]} to {lengths[-1]} numbers")
-            return Guess(0.4, "lists of numbers")
+                return TypeGuess(0.8, f"lists of {lengths[0]} to {lengths[-1]} numbers")
+            return TypeGuess(0.4, "lists of numbers")
         return None
 
     def fit(self, chunks: Iterable[Raw]) -> Sequence:
@@ -84,20 +84,20 @@ class Sequence(Feature):
         values, lengths, known = self._steps(raw, len(self.mean_))
         return Column(values.astype(np.float32), known, np.concatenate([[0], np.cumsum(lengths)]))
 
-    def lined_up(self, own: Column, inputs: Mapping[str, Column]) -> Sequence:
+    def align_to(self, own: Column, inputs: Mapping[str, Column]) -> Sequence:
         return replace(self, beside_=input_in_line(own, inputs) or "")
 
-    def place(self, column: Column, inputs: Mapping[str, Column]) -> Column:
+    def to_input_frame(self, column: Column, inputs: Mapping[str, Column]) -> Column:
         """As many steps as the input has that it goes with."""
         return trimmed(column, inputs[self.beside_]) if self.beside_ in inputs else column
 
-    def prepare(self, scale: str = "standard") -> nn.Module:
+    def normalizer(self, scale: str = "standard") -> nn.Module:
         return rescale(self.mean_, self.std_, self.low_, self.high_, scale)
 
     def encoder(self, dim: int) -> nn.Module:
         from deepglass.nn.embeddings import SequenceEncoder
 
-        return SequenceEncoder(self.prepare(), len(self.mean_), dim)
+        return SequenceEncoder(self.normalizer(), len(self.mean_), dim)
 
     def head(self, dim: int) -> nn.Module:
         if self.beside_:
@@ -108,13 +108,13 @@ class Sequence(Feature):
 
         return SequenceHead(dim, len(self.mean_), min(self.length_, _LONGEST))
 
-    def answer(self, params: Any) -> Answer:
+    def prediction(self, params: Any) -> Prediction:
         mean, std = params.values.new_tensor(self.mean_), params.values.new_tensor(self.std_)
         if self.beside_:
-            return StepsAnswer(params.values.float(), params.mask, mean, std)
-        return DrawnAnswer(params, mean, std)
+            return StepsPrediction(params.values.float(), params.mask, mean, std)
+        return DrawnPrediction(params, mean, std)
 
-    def score(self, best: Best, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
+    def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         """Over the steps that both have: `r2`, `rmse`, `mae`, `coverage`; `length_accuracy` where lengths are found."""
         true, value = self._pairs(best, truth)
         figures = metrics.regression(true, value)
@@ -126,7 +126,7 @@ class Sequence(Feature):
             figures["length_accuracy"] = float(np.mean(best["mask"][truth.mask].sum(1) == lengths))
         return figures
 
-    def constant(self, truth: Column) -> Best:
+    def baseline(self, truth: Column) -> PredictionArrays:
         """The mean at each step."""
         length = int((np.diff(truth.offsets) * truth.mask).max(initial=1))
         value = np.tile(np.array(self.mean_), (1, length, 1))
@@ -139,13 +139,13 @@ class Sequence(Feature):
                 "constant-target", f"{source}: expected different numbers in {self.column!r} of the training rows"
             )
 
-    def calibrate(self, best: Best, truth: Column) -> Calibration:
+    def calibrate(self, best: PredictionArrays, truth: Column) -> Calibration:
         """The half width of each entry's interval, whatever the step."""
         true, value = self._pairs(best, truth)
         half = [conformal(true[:, k] - value[:, k], self.level) for k in range(len(self.mean_))]
         return {"half_width": half, "level": self.level} if all(map(math.isfinite, half)) else {}
 
-    def decode(self, best: Best, calibration: Calibration | None = None) -> list[dict[str, Any]]:
+    def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, a list a row, and where calibrated `low`, `high` and the `confidence` of each entry's interval."""
         answers = []
         for value, mask in zip(best["value"].astype(np.float64), best["mask"], strict=True):
@@ -161,7 +161,7 @@ class Sequence(Feature):
     def _listed(self, steps: np.ndarray) -> list[Any]:
         return steps[:, 0].tolist() if self.flat_ else steps.tolist()
 
-    def _pairs(self, best: Best, truth: Column) -> tuple[np.ndarray, np.ndarray]:
+    def _pairs(self, best: PredictionArrays, truth: Column) -> tuple[np.ndarray, np.ndarray]:
         """Truth and answer (n, d) of the steps that both have."""
         values, mask = padded_rows(truth, best["mask"].shape[1])
         both = mask & best["mask"]
@@ -193,7 +193,7 @@ class Sequence(Feature):
         return values if len(values) or size is None else np.zeros((0, size)), lengths, known
 
 
-class StepsAnswer(Answer):
+class StepsPrediction(Prediction):
     """A vector a step of the input, each entry with a fixed-scale Normal around it.
 
     Shapes:
@@ -211,15 +211,15 @@ class StepsAnswer(Answer):
         error = (self.values[:, :T] - true.nan_to_num(0.0)).square() * present
         return error.flatten(1).sum(1) / present.flatten(1).sum(1).clamp_min(1)
 
-    def best(self) -> dict[str, Tensor]:
+    def mode(self) -> dict[str, Tensor]:
         return {"value": self.values * self.std + self.mean, "mask": self.mask}
 
-    def pooled(self, members: int) -> StepsAnswer:
+    def ensemble_mean(self, members: int) -> StepsPrediction:
         values = self.values.view(-1, members, *self.values.shape[1:]).mean(1)
-        return StepsAnswer(values, self.mask.view(-1, members, self.mask.shape[1])[:, 0], self.mean, self.std)
+        return StepsPrediction(values, self.mask.view(-1, members, self.mask.shape[1])[:, 0], self.mean, self.std)
 
 
-class DrawnAnswer(Answer):
+class DrawnPrediction(Prediction):
     """A sequence of its own length; params: `nn.series.Drawn`."""
 
     def __init__(self, params: Drawn, mean: Tensor, std: Tensor) -> None:
@@ -231,20 +231,20 @@ class DrawnAnswer(Answer):
 
         L = self.values.shape[1]
         T = min(L, target.values.shape[1])
-        steps = StepsAnswer(self.values, target.mask, self.mean, self.std).loss(target)
+        steps = StepsPrediction(self.values, target.mask, self.mean, self.std).loss(target)
         there = F.pad(target.mask[:, :T].float(), (0, L - T))
         return steps + F.binary_cross_entropy_with_logits(self.goes_on, there, reduction="none").mean(1)
 
-    def best(self) -> dict[str, Tensor]:
+    def mode(self) -> dict[str, Tensor]:
         mask = (self.goes_on > 0).int().cumprod(1).bool()  # it ends where it first does not go on
         return {"value": self.values * self.std + self.mean, "mask": mask}
 
-    def pooled(self, members: int) -> DrawnAnswer:
+    def ensemble_mean(self, members: int) -> DrawnPrediction:
         from deepglass.nn.sequence_head import Drawn
 
         L = self.goes_on.shape[1]
         values = self.values.view(-1, members, *self.values.shape[1:]).mean(1)
-        return DrawnAnswer(Drawn(values, self.goes_on.view(-1, members, L).mean(1)), self.mean, self.std)
+        return DrawnPrediction(Drawn(values, self.goes_on.view(-1, members, L).mean(1)), self.mean, self.std)
 
 
 def _depth(raw: Raw) -> int | None:

@@ -12,7 +12,7 @@ import polars as pl
 
 from deepglass import metrics
 from deepglass.errors import SourceError
-from deepglass.features.base import Answer, Best, Calibration, Column, Feature, Guess, Metric, Raw
+from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
 from deepglass.metrics.calibration import best_threshold, fit_temperature
 from deepglass.parsing import is_missing
 
@@ -60,7 +60,7 @@ class Set(Feature):
     metric: ClassVar[Metric | None] = Metric("map", True)
 
     @classmethod
-    def recognise(cls, raw: Raw, name: str) -> Guess | None:
+    def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
         """Lists of text whose labels come again, and texts that hold such labels: see `_written_labels`."""
         if isinstance(raw, pl.Series) and raw.dtype == pl.String:
             return _written_labels(raw)
@@ -68,10 +68,10 @@ class Set(Feature):
             return None
         labels = raw.drop_nulls().explode(empty_as_null=False).drop_nulls()
         if not len(labels):
-            return Guess(0.3, "lists, all empty")
+            return TypeGuess(0.3, "lists, all empty")
         distinct = labels.n_unique()
         said = f"lists of labels, {distinct} different ones in {len(raw):,} rows"
-        return Guess(0.8 if distinct <= max(20, 0.2 * len(labels)) else 0.45, said)
+        return TypeGuess(0.8 if distinct <= max(20, 0.2 * len(labels)) else 0.45, said)
 
     def fit(self, chunks: Iterable[Raw]) -> Set:
         """Raises: SourceError: `bad-value` for values that are no labels."""
@@ -111,7 +111,7 @@ class Set(Feature):
             values[tuple(np.array(pairs).T)] = 1
         return Column(values, np.array([labels is not None for labels in lists], bool))
 
-    def notes(self, raw: Raw) -> dict[str, int]:
+    def count_anomalies(self, raw: Raw) -> dict[str, int]:
         if isinstance(raw, np.ndarray):
             return {}
         known = set(self.vocabulary_)
@@ -128,10 +128,10 @@ class Set(Feature):
 
         return LinearHead(dim, _log_odds(np.array(self.counts_), self.rows_).tolist())
 
-    def answer(self, params: Tensor) -> Answer:
-        return SetAnswer(params)
+    def prediction(self, params: Tensor) -> Prediction:
+        return SetPrediction(params)
 
-    def score(self, best: Best, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
+    def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         """`map`, `f1_macro`, `f1_micro`, `accuracy` (every label of a row right) and `log_loss` (a label's)."""
         probs = _probs(best, calibration)[truth.mask]
         true = truth.values[truth.mask] > 0
@@ -141,7 +141,7 @@ class Set(Feature):
         return figures if "map" in figures or not len(true) else {"map": 0.0, **figures}
 
     def per_class(
-        self, best: Best, truth: Column, calibration: Calibration | None = None
+        self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None
     ) -> dict[str, dict[str, float]]:
         """Label -> `rows` that have it, `average_precision`, `precision`, `recall`, `f1`; what cannot be said is 0."""
         probs = _probs(best, calibration)[truth.mask]
@@ -162,14 +162,14 @@ class Set(Feature):
     def class_names(self) -> tuple[str, ...]:
         return self.vocabulary_
 
-    def constant(self, truth: Column) -> Best:
+    def baseline(self, truth: Column) -> PredictionArrays:
         """The share of each label."""
         known = truth.values[truth.mask].astype(np.int64)
         return {"log_odds": _log_odds(known.sum(0), len(known))[None].astype(np.float32)}
 
-    def constant_loss(self, truth: Column) -> float:
+    def baseline_loss(self, truth: Column) -> float:
         known = truth.values[truth.mask] > 0
-        return _entropy(known, np.repeat(_probs(self.constant(truth), None), len(known), 0)) if len(known) else 1.0
+        return _entropy(known, np.repeat(_probs(self.baseline(truth), None), len(known), 0)) if len(known) else 1.0
 
     def check_target(self, truth: Column, source: str) -> None:
         """Raises: SourceError: `one-class` where no label is in some rows and not in others."""
@@ -180,7 +180,7 @@ class Set(Feature):
                 "same in each"
             )  # fmt: skip
 
-    def remarks(self, truth: Column) -> list[str]:
+    def target_warnings(self, truth: Column) -> list[str]:
         """Labels that hardly a row has."""
         counts = truth.values[truth.mask].sum(0, dtype=np.int64)
         rare = [self.vocabulary_[k] for k in np.flatnonzero(counts < _MIN_CASES)] if self.vocabulary_ else []
@@ -191,7 +191,7 @@ class Set(Feature):
             f"{self.name}: {len(rare)} of {len(self.vocabulary_)} labels are in fewer than {_MIN_CASES} rows: {shown}"
         ]
 
-    def calibrate(self, best: Best, truth: Column) -> Calibration:
+    def calibrate(self, best: PredictionArrays, truth: Column) -> Calibration:
         """A temperature for all labels where it helps, and for each the threshold at which its F1 is best.
 
         A label with few cases takes the threshold that is best for all labels together.
@@ -209,7 +209,7 @@ class Set(Feature):
         thresholds = [best_threshold(p, t, "f1") if o else shared for p, t, o in zip(probs.T, true.T, own, strict=True)]
         return {"temperature": temperature, "thresholds": thresholds}
 
-    def decode(self, best: Best, calibration: Calibration | None = None) -> list[dict[str, Any]]:
+    def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, the labels, the likeliest first; `confidence` that just these are right; `probabilities`.
 
         The confidence takes the labels for independent of each other.
@@ -266,7 +266,7 @@ class Set(Feature):
         return [None if gone else _clean(str(c).split(separator)) for c, gone in zip(cells, missing, strict=True)]
 
 
-class SetAnswer(Answer):
+class SetPrediction(Prediction):
     """The probability of each label by itself; params: (B, K) logits."""
 
     def __init__(self, params: Tensor) -> None:
@@ -278,18 +278,18 @@ class SetAnswer(Answer):
 
         return F.binary_cross_entropy_with_logits(self.params, target.values.float(), reduction="none").mean(-1)
 
-    def best(self) -> dict[str, Tensor]:
+    def mode(self) -> dict[str, Tensor]:
         return {"log_odds": self.params}
 
-    def pooled(self, members: int) -> SetAnswer:
+    def ensemble_mean(self, members: int) -> SetPrediction:
         """The members' probabilities are averaged, not their logits."""
         from torch.nn import functional as F
 
         grouped = self.params.reshape(-1, members, self.params.shape[-1])
-        return SetAnswer(F.logsigmoid(grouped).logsumexp(1) - F.logsigmoid(-grouped).logsumexp(1))
+        return SetPrediction(F.logsigmoid(grouped).logsumexp(1) - F.logsigmoid(-grouped).logsumexp(1))
 
 
-def _written_labels(raw: pl.Series) -> Guess | None:
+def _written_labels(raw: pl.Series) -> TypeGuess | None:
     """Texts that a separator takes apart into few labels, each in many rows, of which rows have now more, now fewer.
 
     So much is asked because a comma stands in much else: a city and its country are always two, the clauses of a
@@ -309,7 +309,7 @@ def _written_labels(raw: pl.Series) -> Guess | None:
         if labels.str.contains(r"^[\d\s]*$").any() or not 3 <= several <= min(distinct / 2, len(labels) / _MIN_CASES):
             continue
         if (lists.list.n_unique() == sizes).all():
-            return Guess(0.92, f"{several} labels between {separator!r}, {distinct} different choices of them")
+            return TypeGuess(0.92, f"{several} labels between {separator!r}, {distinct} different choices of them")
     return None
 
 
@@ -331,7 +331,7 @@ def _log_odds(counts: np.ndarray, rows: int) -> np.ndarray:
     return np.log(counts / np.maximum(rows - counts, 0.5))
 
 
-def _probs(best: Best, calibration: Calibration | None) -> np.ndarray:
+def _probs(best: PredictionArrays, calibration: Calibration | None) -> np.ndarray:
     logits = best["log_odds"].astype(np.float64) / (calibration or {}).get("temperature", 1.0)
     return np.asarray(1 / (1 + np.exp(-np.clip(logits, -500, 500))))
 

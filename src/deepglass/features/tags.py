@@ -13,7 +13,7 @@ import polars as pl
 from deepglass import metrics
 from deepglass.errors import SourceError
 from deepglass.features._alignment import input_in_line, padded_rows, trimmed
-from deepglass.features.base import Answer, Best, Calibration, Column, Feature, Guess, Metric, Raw
+from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
 from deepglass.features.category import imbalance, temperature_of
 from deepglass.metrics.calibration import apply_temperature
 
@@ -43,13 +43,13 @@ class Tags(Feature):
     beside_: str | None = None  # the input whose words are tagged
 
     metric: ClassVar[Metric | None] = Metric("accuracy", True)
-    lines_up: ClassVar[bool] = True
+    alignable: ClassVar[bool] = True
 
     @classmethod
-    def recognise(cls, raw: Raw, name: str) -> Guess | None:
+    def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
         """Lists of text could be tags; only the user, or the source, knows."""
         if isinstance(raw, pl.Series) and raw.dtype == pl.List(pl.String):
-            return Guess(0.3, "lists of texts")
+            return TypeGuess(0.3, "lists of texts")
         return None
 
     def fit(self, chunks: Iterable[Raw]) -> Tags:
@@ -66,18 +66,18 @@ class Tags(Feature):
         codes = _flat(lists).replace_strict(self._codes, default=0, return_dtype=pl.Int32).to_numpy()
         return Column(np.array(codes, np.int32), known, np.concatenate([[0], np.cumsum(lengths)]))
 
-    def notes(self, raw: Raw) -> dict[str, int]:
+    def count_anomalies(self, raw: Raw) -> dict[str, int]:
         unseen = int((~_flat(self._lists(raw)).is_in(list(self.vocabulary_))).sum())
         return {"unseen tag": unseen} if unseen else {}
 
-    def lined_up(self, own: Column, inputs: Mapping[str, Column]) -> Tags:
+    def align_to(self, own: Column, inputs: Mapping[str, Column]) -> Tags:
         """Raises: SourceError: `mismatched-files` where no input has as many words as there are tags."""
         name = input_in_line(own, inputs)
         if name is None:
             raise SourceError("mismatched-files", f"{self.name}: {_difference(own, inputs)}")
         return replace(self, beside_=name)
 
-    def place(self, column: Column, inputs: Mapping[str, Column]) -> Column:
+    def to_input_frame(self, column: Column, inputs: Mapping[str, Column]) -> Column:
         """As many tags as words are read."""
         return trimmed(column, inputs[self.beside_]) if self.beside_ in inputs else column
 
@@ -92,10 +92,10 @@ class Tags(Feature):
         counts = np.array(self.counts_ or (1,))
         return TokenHead(dim, len(counts), np.log(counts / counts.sum()).tolist())
 
-    def answer(self, params: EachToken) -> Answer:
-        return TagsAnswer(params.values.float().log_softmax(-1), params.mask)
+    def prediction(self, params: EachToken) -> Prediction:
+        return TagsPrediction(params.values.float().log_softmax(-1), params.mask)
 
-    def score(self, best: Best, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
+    def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         """Over words: `accuracy`, `balanced_accuracy`, `f1_macro`, `log_loss` and the like; `sentence_accuracy`."""
         log_probs, labels, rows = self.words_of(best, truth)
         log_probs = apply_temperature(log_probs, (calibration or {}).get("temperature", 1.0))
@@ -111,7 +111,7 @@ class Tags(Feature):
     def class_names(self) -> tuple[str, ...]:
         return self.vocabulary_
 
-    def constant(self, truth: Column) -> Best:
+    def baseline(self, truth: Column) -> PredictionArrays:
         """The share of each tag, whatever the word."""
         counts = np.bincount(truth.values[truth.values > 0] - 1, minlength=len(self.vocabulary_))
         counts = np.maximum(counts, 0.5)
@@ -119,8 +119,8 @@ class Tags(Feature):
         log_probs = np.log(counts / counts.sum()).astype(np.float32)
         return {"log_probs": np.tile(log_probs, (1, longest, 1)), "mask": np.ones((1, longest), bool)}
 
-    def constant_loss(self, truth: Column) -> float:
-        log_probs = self.constant(truth)["log_probs"][0, 0].astype(np.float64)
+    def baseline_loss(self, truth: Column) -> float:
+        log_probs = self.baseline(truth)["log_probs"][0, 0].astype(np.float64)
         known = truth.values > 0
         rows = np.repeat(np.arange(len(truth)), np.diff(truth.offsets))[known]
         words = np.bincount(rows, minlength=len(truth))
@@ -135,17 +135,17 @@ class Tags(Feature):
                 "one-class", f"{source}: expected two tags or more in {self.column!r} of the training rows, {came}"
             )
 
-    def remarks(self, truth: Column) -> list[str]:
+    def target_warnings(self, truth: Column) -> list[str]:
         words = truth.values[truth.values > 0]
         return imbalance(Column(words, np.ones(len(words), bool)), self.vocabulary_, self.name)
 
-    def calibrate(self, best: Best, truth: Column) -> Calibration:
+    def calibrate(self, best: PredictionArrays, truth: Column) -> Calibration:
         """The temperature, where it helps."""
         log_probs, labels, _ = self.words_of(best, truth)
         some = np.random.default_rng(0).permutation(len(labels))[:_CAPPED]
         return temperature_of(log_probs[some], labels[some])
 
-    def decode(self, best: Best, calibration: Calibration | None = None) -> list[dict[str, Any]]:
+    def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, the tags in the order of the words; `confidences`, one a tag; `confidence`, that all are right."""
         log_probs = apply_temperature(
             best["log_probs"].reshape(-1, len(self.vocabulary_)), (calibration or {}).get("temperature", 1.0)
@@ -161,7 +161,7 @@ class Tags(Feature):
             for row, log, mask in zip(codes, sure, best["mask"], strict=True)
         ]
 
-    def words_of(self, best: Best, truth: Column) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def words_of(self, best: PredictionArrays, truth: Column) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of each word whose tag is known: log probabilities (n, K), label (n,) and row (n,)."""
         codes, mask = padded_rows(truth, best["mask"].shape[1])
         rows, places = np.nonzero(mask & best["mask"] & (codes > 0))
@@ -183,7 +183,7 @@ class Tags(Feature):
         return raw.cast(pl.List(pl.String))
 
 
-class TagsAnswer(Answer):
+class TagsPrediction(Prediction):
     """The probability of each tag at each word.
 
     Shapes:
@@ -201,14 +201,14 @@ class TagsAnswer(Answer):
         words = -self.log_probs[:, :T].gather(-1, (codes - 1).clamp_min(0)[..., None])[..., 0]
         return (words * present).sum(1) / present.sum(1).clamp_min(1)
 
-    def best(self) -> dict[str, Tensor]:
+    def mode(self) -> dict[str, Tensor]:
         return {"log_probs": self.log_probs, "mask": self.mask}
 
-    def pooled(self, members: int) -> TagsAnswer:
+    def ensemble_mean(self, members: int) -> TagsPrediction:
         """The members' probabilities are averaged."""
         _, T, K = self.log_probs.shape
         mixed = self.log_probs.view(-1, members, T, K).logsumexp(1) - math.log(members)
-        return TagsAnswer(mixed, self.mask.view(-1, members, T)[:, 0])
+        return TagsPrediction(mixed, self.mask.view(-1, members, T)[:, 0])
 
 
 def _flat(lists: pl.Series) -> pl.Series:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import polars as pl
@@ -26,7 +26,7 @@ from deepglass.features._ngrams import (
 )
 from deepglass.features._subwords import Subwords
 from deepglass.features._tokenizers import END, Bytes, Characters, Codec, Codes, Pieces, cut, ended
-from deepglass.features.base import Answer, Best, Calibration, Column, Feature, Guess, Metric, Raw
+from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
 from deepglass.parsing import is_missing, parse_dates, parse_numbers
 
 if TYPE_CHECKING:
@@ -92,8 +92,6 @@ class Text(Feature):
     length_: int | None = None  # tokens of the longest training text
     mean_length_: float | None = None
 
-    trunk_alone: ClassVar[str] = "bag"
-
     def __post_init__(self) -> None:
         super().__post_init__()
         for setting in ("max_vocabulary", "max_words", "beams"):
@@ -110,32 +108,32 @@ class Text(Feature):
         return Metric("word_error_rate", False) if self.write == "ctc" else Metric("bleu", True)
 
     @classmethod
-    def recognise(cls, raw: Raw, name: str) -> Guess | None:
+    def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
         """By how many words a cell has, and how seldom cells repeat."""
         if not isinstance(raw, pl.Series) or raw.dtype != pl.String:
             return None
         known = raw.filter(~is_missing(raw))
         if not len(known):
-            return Guess(0.05, "no value at all")
+            return TypeGuess(0.05, "no value at all")
         if (why := _other_kind(known)) is not None:
-            return Guess(0.15, why)
+            return TypeGuess(0.15, why)
         distinct = known.n_unique()
         share, words = distinct / len(known), cast(float, known.str.count_matches(r"\s+\S").mean()) + 1
         cell = f"{words:.0f} word{'' if round(words) == 1 else 's'}"
         said = f"{cell} a cell, {distinct} different texts in {len(known):,} rows"
         if words >= 4 and (share > 0.3 or cast(float, known.str.len_chars().mean()) > 50):
-            return Guess(0.9, said)
-        return Guess(0.6 if share >= 0.3 else 0.45 if words >= 2 else 0.3, said)
+            return TypeGuess(0.9, said)
+        return TypeGuess(0.6 if share >= 0.3 else 0.45 if words >= 2 else 0.3, said)
 
     # -- what it is for ------------------------------------------------------------------------------------------
 
-    def as_answer(self) -> Text:
+    def as_output(self) -> Text:
         return replace(self, unit=self.unit or (None if self.tokenizer else "pieces"), written=True)
 
-    def in_order(self) -> Text:
+    def as_sequence(self) -> Text:
         return self if self.unit or self.tokenizer else replace(self, unit="words")
 
-    def beside(self, inputs: Sequence[Feature]) -> Text:
+    def configure_output(self, inputs: Sequence[Feature]) -> Text:
         """A text that is heard is written along the sound; any other a token at a time."""
         heard = bool(inputs) and all(f.kind == "audio" for f in inputs)
         unit = "characters" if heard and self.unit == "pieces" else self.unit
@@ -188,7 +186,7 @@ class Text(Feature):
         values = np.concatenate([np.zeros(0, np.int32), *(p.values for p in parts)])
         return Column(values, known if self.written else lengths[1:] > 0, np.cumsum(lengths))
 
-    def notes(self, raw: Raw) -> dict[str, int]:
+    def count_anomalies(self, raw: Raw) -> dict[str, int]:
         if self.lists_:
             return {}
         texts = self._texts(raw)
@@ -240,12 +238,12 @@ class Text(Feature):
         """Where an answer is broken off: half as long again as the longest of training."""
         return min(3 * self.length_ // 2 + 2, self.max_words)
 
-    def answer(self, params: Any) -> Answer:
+    def prediction(self, params: Any) -> Prediction:
         if self.write == "ctc":
-            return _written.Heard(params)
-        return _written.Written(params, self.beams, self.label_smoothing, self.mean_length_)
+            return _written.CTCPrediction(params)
+        return _written.AutoregressivePrediction(params, self.beams, self.label_smoothing, self.mean_length_)
 
-    def score(self, best: Best, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
+    def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         """`bleu` (0 to 100, of what is not heard; with the extra `text`), `word_error_rate`, `character_error_rate`,
         `accuracy` (of whole texts)."""
         said, true = self._said(best, truth.mask), self._true(truth)
@@ -254,17 +252,17 @@ class Text(Feature):
             figures.pop("bleu", None)
         return figures
 
-    def remarks(self, truth: Column) -> list[str]:
-        return _written.remarks(self.name) if self.write != "ctc" else []
+    def target_warnings(self, truth: Column) -> list[str]:
+        return _written.target_warnings(self.name) if self.write != "ctc" else []
 
-    def constant(self, truth: Column) -> Best:
+    def baseline(self, truth: Column) -> PredictionArrays:
         """The commonest text."""
         true = pl.Series(values=self._true(truth), dtype=pl.String)
         commonest = true.mode().sort()[:1] if len(true) else pl.Series(values=[""], dtype=pl.String)
         codes = self._codec.encode(commonest).values[None].astype(np.int64)
         return {"tokens": codes, "mask": np.ones(codes.shape, bool), "log_prob": np.zeros(1, np.float32)}
 
-    def constant_loss(self, truth: Column) -> float:
+    def baseline_loss(self, truth: Column) -> float:
         """Nats a token of the tokens' own shares."""
         counts = np.array(self.counts_, dtype=np.float64)
         shares = counts[counts > 0] / max(counts.sum(), 1)
@@ -280,7 +278,7 @@ class Text(Feature):
                 "constant-target", f"{source}: expected different texts in {self.column!r} of the training rows, {came}"
             )
 
-    def decode(self, best: Best, calibration: Calibration | None = None) -> list[dict[str, Any]]:
+    def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, the text, and its `confidence`: the probability of the whole text."""
         texts = self._said(best, np.ones(len(best["mask"]), bool))
         sure = np.exp(np.minimum(best["log_prob"].astype(np.float64), 0))
@@ -312,7 +310,7 @@ class Text(Feature):
             return Codes(np.bincount(rows[known], minlength=len(texts)), codes.values[known])
         return ended(codes, texts.is_not_null().to_numpy()) if self.written else codes
 
-    def _said(self, best: Best, rows: np.ndarray) -> list[str]:
+    def _said(self, best: PredictionArrays, rows: np.ndarray) -> list[str]:
         found = zip(best["tokens"][rows], best["mask"][rows], strict=True)
         return [self._codec.decode(tokens[mask].tolist()) for tokens, mask in found]
 

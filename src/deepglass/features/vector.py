@@ -13,7 +13,7 @@ import polars as pl
 from deepglass import metrics
 from deepglass.errors import SourceError
 from deepglass.features._statistics import rescale, statistics
-from deepglass.features.base import Answer, Best, Calibration, Column, Feature, Guess, Metric, Raw
+from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
 from deepglass.metrics.calibration import conformal
 
 if TYPE_CHECKING:
@@ -47,16 +47,16 @@ class Vector(Feature):
     metric: ClassVar[Metric | None] = Metric("r2", True)
 
     @classmethod
-    def recognise(cls, raw: Raw, name: str) -> Guess | None:
+    def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
         if isinstance(raw, np.ndarray):
             fits = raw.ndim == 2 and raw.shape[1] > 1 and raw.dtype.kind in "biuf"
-            return Guess(0.7, f"{raw.shape[1]} numbers a row") if fits else None
+            return TypeGuess(0.7, f"{raw.shape[1]} numbers a row") if fits else None
         if not isinstance(raw, pl.Series) or raw.dtype not in (pl.List, pl.Array) or not _of_numbers(raw):
             return None
         lengths = _lists(raw).drop_nulls().list.len().unique().to_list()
         if len(lengths) != 1 or lengths[0] == 0:
             return None
-        return Guess(0.8, f"lists of {lengths[0]} numbers")
+        return TypeGuess(0.8, f"lists of {lengths[0]} numbers")
 
     def fit(self, chunks: Iterable[Raw]) -> Vector:
         parts = [self._rows(raw, None) for raw in chunks if len(raw)]
@@ -69,23 +69,23 @@ class Vector(Feature):
         values = self._rows(raw, len(self.mean_)).astype(np.float32)
         return Column(values, np.asarray(~np.isnan(values).all(1)))
 
-    def prepare(self, scale: str = "standard") -> nn.Module:
+    def normalizer(self, scale: str = "standard") -> nn.Module:
         return rescale(self.mean_, self.std_, self.low_, self.high_, scale)
 
     def encoder(self, dim: int) -> nn.Module:
         from deepglass.nn.encoders_heads import VectorEncoder
 
-        return VectorEncoder(self.prepare(), len(self.mean_), dim)
+        return VectorEncoder(self.normalizer(), len(self.mean_), dim)
 
     def head(self, dim: int) -> nn.Module:
         from deepglass.nn.encoders_heads import LinearHead
 
         return LinearHead(dim, [0.0] * len(self.mean_))
 
-    def answer(self, params: Tensor) -> Answer:
-        return VectorAnswer(params, params.new_tensor(self.mean_), params.new_tensor(self.std_))
+    def prediction(self, params: Tensor) -> Prediction:
+        return VectorPrediction(params, params.new_tensor(self.mean_), params.new_tensor(self.std_))
 
-    def score(self, best: Best, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
+    def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         rows = truth.mask & ~np.isnan(truth.values).any(1)
         true, value = truth.values[rows], best["value"][rows]
         figures = metrics.regression(true, value)
@@ -94,13 +94,13 @@ class Vector(Feature):
             figures["coverage"] = metrics.coverage(true, value - np.array(half), value + np.array(half))
         return figures
 
-    def constant(self, truth: Column) -> Best:
+    def baseline(self, truth: Column) -> PredictionArrays:
         """The mean."""
         rows = truth.mask & ~np.isnan(truth.values).any(1)
         mean = truth.values[rows].astype(np.float64).mean(0) if rows.any() else np.array(self.mean_)
         return {"value": mean[None]}
 
-    def constant_loss(self, truth: Column) -> float:
+    def baseline_loss(self, truth: Column) -> float:
         rows = truth.mask & ~np.isnan(truth.values).any(1)
         if not rows.any():
             return 1.0
@@ -114,14 +114,14 @@ class Vector(Feature):
                 "constant-target", f"{source}: expected different vectors in {self.column!r} of the training rows"
             )
 
-    def calibrate(self, best: Best, truth: Column) -> Calibration:
+    def calibrate(self, best: PredictionArrays, truth: Column) -> Calibration:
         """The half width of each entry's interval."""
         rows = truth.mask & ~np.isnan(truth.values).any(1)
         residuals = truth.values[rows] - best["value"][rows]
         half = [conformal(residuals[:, k], self.level) for k in range(len(self.mean_))]
         return {"half_width": half, "level": self.level} if all(map(math.isfinite, half)) else {}
 
-    def decode(self, best: Best, calibration: Calibration | None = None) -> list[dict[str, Any]]:
+    def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, a list, and where calibrated `low`, `high` and the `confidence` of each entry's interval."""
         value = best["value"].astype(np.float64)
         if not calibration:
@@ -163,7 +163,7 @@ class Vector(Feature):
         return values
 
 
-class VectorAnswer(Answer):
+class VectorPrediction(Prediction):
     """The most likely vector; params: (B, d), standardised."""
 
     def __init__(self, params: Tensor, mean: Tensor, std: Tensor) -> None:
@@ -176,12 +176,12 @@ class VectorAnswer(Answer):
         squared = (self.params - standard).square() * present
         return squared.sum(-1) / present.sum(-1).clamp_min(1)
 
-    def best(self) -> dict[str, Tensor]:
+    def mode(self) -> dict[str, Tensor]:
         return {"value": self.params.float() * self.std + self.mean}
 
-    def pooled(self, members: int) -> VectorAnswer:
+    def ensemble_mean(self, members: int) -> VectorPrediction:
         mean = self.params.reshape(-1, members, self.params.shape[-1]).mean(1)
-        return VectorAnswer(mean, self.mean, self.std)
+        return VectorPrediction(mean, self.mean, self.std)
 
 
 def _of_numbers(raw: pl.Series) -> bool:

@@ -14,7 +14,7 @@ import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 import polars as pl
@@ -22,7 +22,7 @@ import polars as pl
 from deepglass.errors import SourceError, SpecError
 from deepglass.features._frames import VIDEOS, Clip, clips, read_frames
 from deepglass.features._quantize import code_dtype
-from deepglass.features.base import Column, Feature, Guess, Media, Raw
+from deepglass.features.base import Column, Feature, Media, Raw, TypeGuess
 from deepglass.features.image import Image
 
 if TYPE_CHECKING:
@@ -63,8 +63,6 @@ class Video(Feature):
     std_: tuple[float, ...] | None = None
     background_: float | None = None
 
-    augments: ClassVar[bool] = True
-
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 2 <= self.frames <= 64:
@@ -72,14 +70,14 @@ class Video(Feature):
         self._picture()  # checks size and colour
 
     @classmethod
-    def recognise(cls, raw: Raw, name: str) -> Guess | None:
+    def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
         if isinstance(raw, np.ndarray):
-            return _recognise_array(raw, name)
+            return _infer_array_type(raw, name)
         items = [clip for clip in clips(raw) if clip is not None]
         if not items or (isinstance(raw, pl.Series) and raw.dtype != pl.String):
             return None
         if all(_is_video(clip) for clip in items):
-            return Guess(1.0, "each is a video file or a folder of frames")
+            return TypeGuess(1.0, "each is a video file or a folder of frames")
         return None
 
     def fit(self, chunks: Iterable[Raw]) -> Video:
@@ -126,16 +124,16 @@ class Video(Feature):
                 reasons[i] = str(error)
         return reasons
 
-    def prepare(self, scale: str = "standard") -> nn.Module:
+    def normalizer(self, scale: str = "standard") -> nn.Module:
         """Codes (B, T, C, Y, X) to floats of the same shape."""
         from deepglass.nn.video import VideoPrepare
 
-        return VideoPrepare(self._picture().prepare(scale))
+        return VideoPrepare(self._picture().normalizer(scale))
 
     def encoder(self, dim: int) -> nn.Module:
         from deepglass.nn.video import VideoEncoder
 
-        return VideoEncoder(self.prepare(), self.frames, self.channels_, dim, self.size_)
+        return VideoEncoder(self.normalizer(), self.frames, self.channels_, dim, self.size_)
 
     def _picture(self) -> Image:
         """One frame as a picture, with what was learned."""
@@ -145,14 +143,14 @@ class Video(Feature):
 _SHARED = {f.name for f in dataclasses.fields(Image)} & {f.name for f in dataclasses.fields(Video)}
 
 
-def _recognise_array(array: np.ndarray, name: str) -> Guess | None:
+def _infer_array_type(array: np.ndarray, name: str) -> TypeGuess | None:
     """(N, T, Y, X, C) with few channels; (N, T, Y, X) where the column's name speaks of video."""
     if array.dtype.kind not in "uf":
         return None
     if array.ndim == 5 and array.shape[-1] <= 4 and array.shape[1] > 1:
-        return Guess(0.95, f"an array of {array.dtype} with shape {array.shape}: rows of pictures")
+        return TypeGuess(0.95, f"an array of {array.dtype} with shape {array.shape}: rows of pictures")
     if array.ndim == 4 and array.shape[1] > 1 and any(word in name.lower() for word in _WORDS):
-        return Guess(0.97, f"an array of {array.dtype} with shape {array.shape}, called a video")
+        return TypeGuess(0.97, f"an array of {array.dtype} with shape {array.shape}, called a video")
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -16,6 +16,7 @@ from deepglass.data.batches import Batch
 from deepglass.features._ngrams import split_words, words_of
 from deepglass.features.base import Column, take_raw
 from deepglass.features.text import Text
+from deepglass.introspect.rows import ClassPrediction, OutputRows, row_image
 from deepglass.networks.network import Network, key_of
 from deepglass.networks.trunks.transformer import Transformer
 from deepglass.nn.attention import Attention
@@ -24,8 +25,6 @@ from deepglass.nn.token_ops import last_place
 from deepglass.nn.tokens import Field, Tokens
 from deepglass.objectives.supervised import Supervised
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.report.facts_of.cases import Classed, Seen, shown
-from deepglass.report.text_facts import Looked, Read
 
 Writer = RecurrentWriter | TransformerWriter
 
@@ -36,7 +35,51 @@ HIGHLIGHTED = 120  # words of a text that was read
 _DARK = 0.8  # of a place that was not looked at
 
 
-def looked(feature: Text, seen: Seen, rows: Sequence[tuple[int, bool]]) -> tuple[Looked, ...]:
+class DecoderAttention(NamedTuple):
+    """Where each word of an answer looked while it was written: at which words, or where on a picture.
+
+    Args:
+        row: its 0-based place in the source.
+        words: of the answer, W.
+        read: the words that could be looked at, R; none where it was a picture.
+        weights: W times R shares, which add up to 1 over R; none where it was a picture.
+        picture: PNG or JPEG.
+        size: its height and width in pixels.
+        maps: a PNG for each word of the answer, dark where the word did not look.
+        extent: left, top, width and height of the maps in pixels of the picture, which may show less than they cover.
+    """
+
+    row: int
+    words: tuple[str, ...]
+    read: tuple[str, ...] = ()
+    weights: tuple[tuple[float, ...], ...] = ()
+    picture: bytes | None = None
+    size: tuple[int, int] = (0, 0)
+    maps: tuple[bytes, ...] = ()
+    extent: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    typical: bool = False
+
+
+class EncoderAttention(NamedTuple):
+    """A test row's words and how much each was looked at before the answer.
+
+    Args:
+        words: each with its share, which add up to 1 over the whole text; only its beginning is kept.
+        others: words that are not kept.
+    """
+
+    row: int
+    words: tuple[tuple[str, float], ...]
+    others: int
+    truth: str
+    answer: str
+    confidence: float
+    typical: bool = False
+
+
+def decoder_attention(
+    feature: Text, seen: OutputRows, rows: Sequence[tuple[int, bool]]
+) -> tuple[DecoderAttention, ...]:
     """Where the words of some answers looked; none where the network has no such attention.
 
     Args:
@@ -60,7 +103,9 @@ def looked(feature: Text, seen: Seen, rows: Sequence[tuple[int, bool]]) -> tuple
     return tuple(one for one in found if one)
 
 
-def read(seen: Seen, rows: Sequence[tuple[int, bool]], answers: Mapping[int, Classed]) -> tuple[Read, ...]:
+def encoder_attention(
+    seen: OutputRows, rows: Sequence[tuple[int, bool]], answers: Mapping[int, ClassPrediction]
+) -> tuple[EncoderAttention, ...]:
     """How much each word of some texts was looked at by the last block of a transformer that reads them.
 
     Args:
@@ -91,18 +136,18 @@ def read(seen: Seen, rows: Sequence[tuple[int, bool]], answers: Mapping[int, Cla
         shares = _shares(weights[n].cpu().numpy()[None], [w for _, w in words])[0]
         pairs = tuple((word, float(share)) for (word, _), share in zip(words, shares, strict=True))
         kept = pairs[:HIGHLIGHTED]
-        found.append(Read(seen.place(i), kept, len(pairs) - len(kept), *answers[i], typical))
+        found.append(EncoderAttention(seen.place(i), kept, len(pairs) - len(kept), *answers[i], typical))
     return tuple(found)
 
 
 # -- from the network ----------------------------------------------------------------------------------------------
 
 
-def _network(seen: Seen) -> Network | None:
+def _network(seen: OutputRows) -> Network | None:
     return seen.objective.network if isinstance(seen.objective, Supervised) else None
 
 
-def _batch(seen: Seen, places: np.ndarray) -> Batch:
+def _batch(seen: OutputRows, places: np.ndarray) -> Batch:
     assert seen.objective is not None
     seen.objective.eval()
     device = str(next(seen.objective.parameters()).device)
@@ -119,7 +164,7 @@ def _kept(module: Any) -> Iterator[None]:
         module.keep = False
 
 
-def _while_writing(network: Network, writer: Writer, seen: Seen, places: np.ndarray) -> tuple[Tokens, np.ndarray]:
+def _while_writing(network: Network, writer: Writer, seen: OutputRows, places: np.ndarray) -> tuple[Tokens, np.ndarray]:
     """What the answers were written from, and where each of their tokens looked, (B, T, S)."""
     batch = _batch(seen, places)
     mask = seen.best["mask"][places]
@@ -128,7 +173,7 @@ def _while_writing(network: Network, writer: Writer, seen: Seen, places: np.ndar
     target = Field(
         torch.from_numpy(seen.best["tokens"][places, :length]).to(device), torch.from_numpy(mask[:, :length]).to(device)
     )
-    members = network.members
+    members = network.ensemble_size
     with _kept(writer), torch.inference_mode():
         tokens = network.embed(batch.inputs)
         memory, grid = tokens, tokens.grid
@@ -210,19 +255,21 @@ def _shares(weights: np.ndarray, groups: Sequence[Sequence[int]]) -> np.ndarray:
 # -- facts -----------------------------------------------------------------------------------------------------------
 
 
-def _over_words(seen: Seen, i: int, words: Words, there: Words, weights: np.ndarray, typical: bool) -> Looked:
+def _over_words(
+    seen: OutputRows, i: int, words: Words, there: Words, weights: np.ndarray, typical: bool
+) -> DecoderAttention:
     shares = _shares(weights, [places for _, places in there])[:, :READ]
     rows = tuple(tuple(map(float, shares[places].mean(0).round(3))) for _, places in words[:WORDS])
     said, given = ([word for word, _ in found] for found in (words[:WORDS], there[:READ]))
-    return Looked(seen.place(i), tuple(said), tuple(given), rows, typical=typical)
+    return DecoderAttention(seen.place(i), tuple(said), tuple(given), rows, typical=typical)
 
 
-def _over_picture(seen: Seen, i: int, words: Words, maps: np.ndarray, typical: bool) -> Looked | None:
-    picture = shown(seen, i, PICTURE)
+def _over_picture(seen: OutputRows, i: int, words: Words, maps: np.ndarray, typical: bool) -> DecoderAttention | None:
+    picture = row_image(seen, i, PICTURE)
     if picture is None:
         return None
     (Y, X), (top, left, height, width) = picture.size, picture.part
-    return Looked(
+    return DecoderAttention(
         seen.place(i),
         tuple(word for word, _ in words[:WORDS]),
         picture=picture.encoded,

@@ -11,17 +11,18 @@ from PIL import Image as Pillow
 from torch import Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
+from deepglass.features._display import first_image
 from deepglass.formatting import answer_text
 from deepglass.introspect.facts import Example, Stop
-from deepglass.introspect.feature_maps import Listener, Map, stages_of
+from deepglass.introspect.rows import row_summary
 from deepglass.introspect.sequence_axis import Times, times_of
+from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder, stage_maps
 from deepglass.nn.recurrent import NormedLayer, Recurrent, orders
 from deepglass.nn.token_ops import gather
 from deepglass.objectives._representation import Representation
 from deepglass.objectives.base import Objective
 from deepglass.objectives.supervised import Supervised
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.report.facts_of.rows import mistake, picture_of
 from deepglass.run.callbacks.diagnostics import names_of
 from deepglass.web import encode_image as draw
 from deepglass.web.palette import colour
@@ -52,25 +53,25 @@ def example_of(prepared: PreparedData, objective: Objective, device: str) -> Exa
     stops += _vectors(objective, batch, times, f"network.{stops[-1].layer}" if stops else "")
     if not stops:
         return None
-    shown = mistake(prepared, rows, 0, "", "", None)
+    shown = row_summary(prepared, int(rows[0]))
     scores, truth = _scores(prepared, objective, batch, int(rows[0]))
-    return Example(shown.row, tuple(stops), shown.picture, tuple(shown.values.items()), scores, truth)
+    return Example(shown.row, tuple(stops), shown.image, tuple(shown.values.items()), scores, truth)
 
 
 def _maps(prepared: PreparedData, objective: Objective, data: Dataset, batch: Batch) -> list[Stop]:
     """The stages of a network that reads a picture by convolutions; empty for others."""
-    picture = picture_of(prepared)
+    picture = first_image(prepared.inputs)
     if picture is None or not data.columns[picture.name].mask[0]:
         return []
-    listener = Listener(objective, data.columns[picture.name].values.shape[1:])
+    recorder = FeatureMapRecorder(objective, data.columns[picture.name].values.shape[1:])
     with torch.enable_grad():
-        maps = listener.hear(objective.forward_pass, batch, grad=True)
-    if listener.first is None or all(m.name != listener.first for m in maps):
+        maps = recorder.record(lambda: objective.forward_pass(batch), len(batch), grad=True)
+    if recorder.first_conv is None or all(m.name != recorder.first_conv for m in maps):
         return []
-    return [_tiles(m) for m in stages_of(maps, listener.first)]
+    return [_tiles(m) for m in stage_maps(maps, recorder.first_conv)]
 
 
-def _tiles(m: Map) -> Stop:
+def _tiles(m: FeatureMap) -> Stop:
     values = m.values[0].detach().float().cpu().numpy()  # (C, Y, X)
     if values.shape[1:] == (1, 1):
         return _stop(m.name.removeprefix("network."), values.reshape(-1), 1, None)
@@ -91,7 +92,7 @@ def _vectors(objective: Objective, batch: Batch, times: Times | None, behind: st
     kept = list(heard(objective, batch, behind).items())
     if len(kept) > STOPS:
         kept = [kept[i] for i in np.unique(np.linspace(0, len(kept) - 1, STOPS).round().astype(int))]
-    members = objective.network.members
+    members = objective.network.ensemble_size
     return [_stop(name, value[0].numpy(), members, times) for name, value in kept]
 
 
@@ -191,7 +192,7 @@ def _scores(
     for output in prepared.outputs:
         if output.kind not in ("category", "binary", "number"):
             continue
-        best = {k: v.float().cpu().numpy() for k, v in answers[output.name].best().items()}
+        best = {k: v.float().cpu().numpy() for k, v in answers[output.name].mode().items()}
         if output.kind == "number":
             scores.append((output.name, ((answer_text(output.decode(best, {})[0]["value"]), None),)))
         else:

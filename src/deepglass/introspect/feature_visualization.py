@@ -20,13 +20,12 @@ import torch
 from torch import Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
-from deepglass.features.base import CLASSED
+from deepglass.features._display import first_image, to_pixels
 from deepglass.introspect.facts import Vision, Visions
-from deepglass.introspect.feature_maps import Listener, Map, stages_of
+from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder, stage_maps
 from deepglass.objectives.base import Objective
 from deepglass.objectives.supervised import Supervised
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.report.facts_of.rows import picture_of, visible
 from deepglass.web import encode_image as draw
 
 ASKED = 32  # pictures from which pixels' range and lively units are known
@@ -49,7 +48,7 @@ class _Wish(NamedTuple):
 
 def visions_of(prepared: PreparedData, objective: Objective, device: str) -> tuple[Visions, ...]:
     """Units of the first, a middle and the last stage, then the classes; empty where no convolution reads a picture."""
-    picture = picture_of(prepared)
+    picture = first_image(prepared.inputs)
     if picture is None or not isinstance(objective, Supervised):
         return ()
     rows = prepared.rows("test") if len(prepared.rows("test")) >= ASKED // 2 else prepared.rows("train")
@@ -60,23 +59,24 @@ def visions_of(prepared: PreparedData, objective: Objective, device: str) -> tup
     if min(codes.shape[-2:]) < SMALLEST:
         return ()
     objective.eval()
-    listener = Listener(objective, codes.shape[1:])
+    recorder = FeatureMapRecorder(objective, codes.shape[1:])
     with torch.enable_grad():
-        maps = listener.hear(objective.forward_pass, data.batch(torch.arange(len(data))), grad=True)
-    if listener.first is None or listener.pixels is None or all(m.name != listener.first for m in maps):
+        batch = data.batch(torch.arange(len(data)))
+        maps = recorder.record(lambda: objective.forward_pass(batch), len(batch), grad=True)
+    if recorder.first_conv is None or recorder.conv_input is None or all(m.name != recorder.first_conv for m in maps):
         return ()
-    stages = stages_of(maps, listener.first)
+    stages = stage_maps(maps, recorder.first_conv)
     stages = [stages[i] for i in sorted({0, len(stages) // 2, len(stages) - 1})]
     wishes = [w for m in stages for w in _lively(m)] + _classes(prepared)
-    pixels = listener.pixels.detach()
-    made, led = _made(objective, data, listener, wishes, pixels)
+    pixels = recorder.conv_input.detach()
+    made, led = _made(objective, data, recorder, wishes, pixels)
     wishes, made = (
         [w for w, found in zip(wishes, led, strict=True) if found],
         made[torch.tensor(led, device=made.device)],
     )
     bytes_ = _codes(made, codes, pixels)
     levels = picture.levels_ or 255
-    shown = [Vision(w.name, draw.photo(visible(c, levels), 128)) for w, c in zip(wishes, bytes_, strict=True)]
+    shown = [Vision(w.name, draw.photo(to_pixels(c, levels), 128)) for w, c in zip(wishes, bytes_, strict=True)]
     return _by_layer(wishes, shown)
 
 
@@ -87,7 +87,7 @@ def _by_layer(wishes: Sequence[_Wish], shown: Sequence[Vision]) -> tuple[Visions
     return tuple(Visions(layer.removeprefix("network."), tuple(found)) for layer, found in layers.items())
 
 
-def _lively(m: Map) -> list[_Wish]:
+def _lively(m: FeatureMap) -> list[_Wish]:
     """The channels that differ most from picture to picture."""
     spread = m.values.detach().float().mean((2, 3)).std(0)
     chosen = spread.argsort(descending=True)[:UNITS].tolist()
@@ -95,7 +95,7 @@ def _lively(m: Map) -> list[_Wish]:
 
 
 def _classes(prepared: PreparedData) -> list[_Wish]:
-    named = next((f for f in prepared.outputs if f.kind in CLASSED), None)
+    named = next((f for f in prepared.outputs if f.has_classes), None)
     names = named.class_names[:CLASSES] if named is not None else ()
     return [_Wish("", k, str(name)) for k, name in enumerate(names)]
 
@@ -104,7 +104,7 @@ def _classes(prepared: PreparedData) -> list[_Wish]:
 
 
 def _made(
-    objective: Supervised, data: Dataset, listener: Listener, wishes: Sequence[_Wish], real: Tensor
+    objective: Supervised, data: Dataset, recorder: FeatureMapRecorder, wishes: Sequence[_Wish], real: Tensor
 ) -> tuple[Tensor, list[bool]]:
     """Pictures (N, C, Y, X) as the first convolution reads them, and which of them a gradient led anywhere."""
     generator = torch.Generator().manual_seed(0)
@@ -121,7 +121,7 @@ def _made(
         shift = torch.randint(-most, most + 1, (2,), generator=generator).tolist()
         pictures = seen.detach().requires_grad_()
         with torch.enable_grad():
-            liked = _liked(objective, batch, listener, wishes, pictures.roll(shift, (2, 3)))
+            liked = _liked(objective, batch, recorder, wishes, pictures.roll(shift, (2, 3)))
             (grad,) = torch.autograd.grad(liked.sum(), pictures)
             apart = _variation(pictures / spread).sum()
             (rough,) = torch.autograd.grad(apart, pictures)
@@ -136,20 +136,20 @@ def _made(
 
 
 def _liked(
-    objective: Supervised, batch: Batch, listener: Listener, wishes: Sequence[_Wish], pictures: Tensor
+    objective: Supervised, batch: Batch, recorder: FeatureMapRecorder, wishes: Sequence[_Wish], pictures: Tensor
 ) -> Tensor:
     """How much each picture pleases its own wish, (N,)."""
-    assert listener.first is not None
+    assert recorder.first_conv is not None
     scores: list[Tensor] = []
 
-    def run(batch: Batch) -> None:
+    def run() -> None:
         params = next(iter(objective.network(batch.inputs).values()))
         if isinstance(params, Tensor) and params.ndim == 2:
             scores.append(params.unflatten(0, (len(batch), -1)).mean(1))
 
     layers = list({w.layer for w in wishes if w.layer})
-    with _given(objective.get_submodule(listener.first), pictures):
-        maps = {m.name: m.values for m in listener.hear(run, batch, only=layers)}
+    with _given(objective.get_submodule(recorder.first_conv), pictures):
+        maps = {m.name: m.values for m in recorder.record(run, len(batch), only=layers)}
     liked = pictures.sum((1, 2, 3)) * 0  # of a wish that nothing answers
     for layer in dict.fromkeys(w.layer for w in wishes):
         asked = [(n, w.unit) for n, w in enumerate(wishes) if w.layer == layer]

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -19,11 +21,12 @@ import torch
 from torch import Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
-from deepglass.introspect.feature_maps import Listener, Map, Run, stages_of
+from deepglass.features._display import to_pixels
+from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder, stage_maps
 from deepglass.nn.rbm import RBM
-from deepglass.report.facts_of.rows import visible
-from deepglass.report.image_facts import Filters, Stage, Unit
 from deepglass.web import encode_image as draw
+
+Run = Callable[[Batch], object]
 
 PIXELS = 1_500_000  # of all pictures that are searched together
 PICTURES = (48, 1024)  # at least and at most so many
@@ -36,6 +39,60 @@ SAME = 0.9  # correlation of what a full layer reads with the picture, at least
 FAINT = 0.05  # of the strongest gradient: what a place sees less of does not count
 
 
+class ChannelPatches(NamedTuple):
+    """One channel of a map: the parts of pictures that it answers to most, and what these have in common."""
+
+    channel: int
+    patches: tuple[bytes, ...]
+    common: str = ""
+
+
+@dataclass(frozen=True)
+class LayerPatches:
+    """A map inside the network.
+
+    Args:
+        name: the module that gives it.
+        grid: its rows and columns.
+        channels: how many it has.
+        field: rows and columns of the picture that one place of it sees.
+        units: some channels, the most choosy first.
+    """
+
+    name: str
+    grid: tuple[int, int]
+    channels: int
+    field: tuple[int, int]
+    units: tuple[ChannelPatches, ...]
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What a network looks for in pictures.
+
+    Args:
+        picture: the name of the input.
+        size: its rows and columns.
+        first: the first layer's filters as small pictures; mid grey is no weight.
+        kernel: rows and columns of these filters.
+        stages: from the first map to the coarsest.
+        looked_at: how many pictures were searched for patches.
+        units: how many filters the first layer has; 0: no more than are shown.
+    """
+
+    picture: str
+    size: tuple[int, int]
+    first: tuple[bytes, ...]
+    kernel: tuple[int, int]
+    stages: tuple[LayerPatches, ...] = ()
+    looked_at: int = 0
+    units: int = 0
+
+    def without_rows(self) -> Filters:
+        """The filters alone, which are weights."""
+        return replace(self, stages=())
+
+
 class _Field(NamedTuple):
     """What places of a map see, along one axis: place p sees `size` pixels around `start + step * p`."""
 
@@ -44,7 +101,7 @@ class _Field(NamedTuple):
     size: int
 
 
-def looked_for(
+def filters_of(
     network: nn.Module, run: Run, data: Dataset, picture: str, labels: Sequence[str] | None = None
 ) -> Filters | None:
     """First filters and top patches; None where neither a convolution nor a full layer reads this picture.
@@ -63,16 +120,20 @@ def looked_for(
     size = (codes.shape[-2], codes.shape[-1])
     network.eval()
     few = data.batch(torch.from_numpy(present[:ASKED]))
-    listener = Listener(network, codes.shape[1:])
+    recorder = FeatureMapRecorder(network, codes.shape[1:])
     with torch.enable_grad():
-        maps = listener.hear(run, few, grad=True)
-        if listener.first is None or listener.pixels is None or all(m.name != listener.first for m in maps):
+        maps = recorder.record(lambda: run(few), len(few), grad=True)
+        if (
+            recorder.first_conv is None
+            or recorder.conv_input is None
+            or all(m.name != recorder.first_conv for m in maps)
+        ):
             return _of_full_layer(network, run, few, picture)
-        stages = stages_of(maps, listener.first)
-        fields = [_fields(m.values, listener.pixels, last=i == len(stages) - 1) for i, m in enumerate(stages)]
+        stages = stage_maps(maps, recorder.first_conv)
+        fields = [_fields(m.values, recorder.conv_input, last=i == len(stages) - 1) for i, m in enumerate(stages)]
     names = [m.name for m in stages]
-    looked, best = _search(network, run, data, present, names, listener)
-    weights = _weights(network, listener.first)
+    looked, best = _search(network, run, data, present, names, recorder)
+    weights = _weights(network, recorder.first_conv)
     found = tuple(
         _stage(m, field, best[m.name], codes[present[:looked]], labels and [labels[i] for i in present[:looked]])
         for m, field in zip(stages, fields, strict=True)
@@ -165,16 +226,17 @@ class _Best(NamedTuple):
 
 
 def _search(
-    network: nn.Module, run: Run, data: Dataset, present: np.ndarray, names: Sequence[str], listener: Listener
+    network: nn.Module, run: Run, data: Dataset, present: np.ndarray, names: Sequence[str], recorder: FeatureMapRecorder
 ) -> tuple[int, dict[str, _Best]]:
     """How many pictures were looked at, and for each map the highest values in each."""
-    area = listener.shape[-2] * listener.shape[-1]
+    area = recorder.shape[-2] * recorder.shape[-1]
     wanted = int(np.clip(PIXELS // area, *PICTURES))
     parts: dict[str, list[tuple[Tensor, Tensor]]] = {}
     looked, begun = 0, time.perf_counter()
     with torch.inference_mode():
         for rows in torch.from_numpy(present[:wanted]).split(BATCH):
-            for m in listener.hear(run, data.batch(rows), only=names):
+            batch = data.batch(rows)
+            for m in recorder.record(partial(run, batch), len(batch), only=names):
                 found = m.values.float().flatten(2).max(2)
                 parts.setdefault(m.name, []).append((found.values, found.indices))
             looked += len(rows)
@@ -186,11 +248,13 @@ def _search(
     return looked, joined
 
 
-def _stage(m: Map, field: tuple[_Field, _Field], best: _Best, codes: np.ndarray, labels: Sequence[str] | None) -> Stage:
+def _stage(
+    m: FeatureMap, field: tuple[_Field, _Field], best: _Best, codes: np.ndarray, labels: Sequence[str] | None
+) -> LayerPatches:
     _, C, Y, X = m.values.shape
     sees = (min(field[0].size, codes.shape[-2]), min(field[1].size, codes.shape[-1]))
     levels = _levels(codes)
-    units: list[Unit] = []
+    units: list[ChannelPatches] = []
     told: Counter[str] = Counter()
     for channel in _choosy(best.value):
         top = np.argsort(-best.value[:, channel], kind="stable")[:PATCHES]
@@ -200,10 +264,10 @@ def _stage(m: Map, field: tuple[_Field, _Field], best: _Best, codes: np.ndarray,
         told += Counter([common.name] if common else [])
         patches = tuple(_patch(codes[i], divmod(int(best.place[i, channel]), X), field, sees, levels) for i in top)
         said = f"{common.times} of {len(top)}: “{common.name}”" if common else ""
-        units.append(Unit(channel, patches, said))
+        units.append(ChannelPatches(channel, patches, said))
         if len(units) == UNITS:
             break
-    return Stage(m.name, (Y, X), C, sees, tuple(units))
+    return LayerPatches(m.name, (Y, X), C, sees, tuple(units))
 
 
 def _choosy(value: np.ndarray) -> list[int]:
@@ -232,7 +296,7 @@ def _patch(
         low = round(axis.start + axis.step * at - (size - 1) / 2)
         low = min(max(low, 0), pixels - size)
         cuts.append(slice(low, low + size))
-    return draw.photo(visible(codes[:, cuts[0], cuts[1]], levels), 96)
+    return draw.photo(to_pixels(codes[:, cuts[0], cuts[1]], levels), 96)
 
 
 def _levels(codes: np.ndarray) -> int:

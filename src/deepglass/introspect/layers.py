@@ -3,18 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from deepglass.metrics.summaries import Histogram
 from deepglass.networks.network import Network, key_of
 from deepglass.nn.recurrent import Recurrent
-from deepglass.report.facts import Histogram, Layer
 
 BINS = 24
 DRAWN = 100_000  # weights of a layer that are counted for its histogram, spread over all
 _BENDS = ("activation", "pooling")  # modules of torch.nn without weights that are told
+
+
+class Layer(NamedTuple):
+    """A layer of the network.
+
+    Args:
+        name: its path.
+        kind: its class.
+        shape: what it gives, without the batch.
+        then: activations and poolings behind it.
+        spread: of its weights.
+        ends: the inputs that it reads, or the output that it answers, where it is at an end.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int | str, ...]
+    parameters: int
+    then: tuple[str, ...] = ()
+    spread: Histogram | None = None
+    ends: tuple[str, ...] = ()
 
 
 def trace(network: nn.Module, run: Callable[[], object]) -> tuple[Layer, ...]:

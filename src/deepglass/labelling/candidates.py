@@ -78,7 +78,7 @@ def _labels(run: Run, path: Path, table: Table, origin: Origin, own: bool) -> La
     """A file of labels, checked against the source; of one without answers only the rows can be checked."""
     if own:
         spec = run.spec
-        found = labels_for(replace(spec, data=replace(spec.data, relabel=str(path))), table)
+        found = labels_for(replace(spec, data=replace(spec.data, label_corrections=str(path))), table)
         assert found is not None
         return found
     labels = read_labels(path)

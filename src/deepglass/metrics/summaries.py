@@ -5,14 +5,77 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from deepglass.metrics import ece
 from deepglass.metrics.calibration import apply_temperature
-from deepglass.report.facts import Histogram, TopValues
-from deepglass.report.output_facts import Bin, Figure, Reliability, Thresholds
+
+
+class Histogram(NamedTuple):
+    """How numbers are spread: `counts` in bins of one width from `low` to `high`."""
+
+    low: float
+    high: float
+    counts: tuple[int, ...]
+
+
+class TopValues(NamedTuple):
+    """The most frequent values with their counts, the rows of all others, and how many values there are."""
+
+    values: tuple[tuple[str, int], ...]
+    others: int = 0
+    distinct: int = 0
+
+
+class Figure(NamedTuple):
+    """A measured figure and the ends of its 95 % interval."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+class Bin(NamedTuple):
+    """The rows whose confidence falls into one bin: its mean, the share that was right, how many."""
+
+    confidence: float
+    accuracy: float
+    rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reliability:
+    """How true confidences are, before and after the temperature; `ece` is the expected calibration error."""
+
+    after: tuple[Bin, ...]
+    ece_after: float
+    before: tuple[Bin, ...] = ()
+    ece_before: float | None = None
+    temperature: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thresholds:
+    """What a yes-or-no output does at each threshold; the ROC curve follows from it.
+
+    Args:
+        at: thresholds in ascending order, (T,). A row is called positive when its probability reaches it.
+        true_positive: counts, (T,); the other three alike.
+        chosen: the threshold that the run answers with.
+        positive: the name of the positive class.
+    """
+
+    at: np.ndarray
+    true_positive: np.ndarray
+    false_positive: np.ndarray
+    false_negative: np.ndarray
+    true_negative: np.ndarray
+    chosen: float = 0.5
+    positive: str = "yes"
 
 
 def histogram(values: np.ndarray, bins: int = 24) -> Histogram | None:

@@ -11,7 +11,7 @@ from torch import nn
 
 from deepglass.config import construct
 from deepglass.errors import SpecError
-from deepglass.features.base import Answer, Feature
+from deepglass.features.base import Feature, Prediction
 from deepglass.networks.trunks.base import TRUNKS, Trunk
 from deepglass.nn.decoding import Stepwise
 from deepglass.nn.dense import Places
@@ -53,9 +53,9 @@ class Network(nn.Module):
         _channels_last(self)  # from_image and Tokens.image are then views
 
     @property
-    def members(self) -> int:
+    def ensemble_size(self) -> int:
         """How many members an ensemble has; 1 for a single network."""
-        return self.trunk.members
+        return self.trunk.ensemble_size
 
     def embed(self, inputs: Mapping[str, Field]) -> Tokens:
         """What the heads read: the learned representation."""
@@ -71,21 +71,23 @@ class Network(nn.Module):
         tokens = self.embed(inputs)
         return {name: self._params(name, tokens, (targets or {}).get(name)) for name in self.features}
 
-    def answers(self, inputs: Mapping[str, Field], targets: Mapping[str, Field] | None = None) -> dict[str, Answer]:
-        """Output name -> one `Answer` a row, an ensemble's members mixed; its `best` never looks at the targets."""
-        answers = {n: self.features[n].answer(params) for n, params in self(inputs, targets).items()}
-        return {n: a.pooled(self.members) if self.members > 1 else a for n, a in answers.items()}
+    def predictions(
+        self, inputs: Mapping[str, Field], targets: Mapping[str, Field] | None = None
+    ) -> dict[str, Prediction]:
+        """Output name -> one `Prediction` a row, an ensemble's members mixed; its `best` never looks at the targets."""
+        answers = {n: self.features[n].prediction(params) for n, params in self(inputs, targets).items()}
+        return {n: a.ensemble_mean(self.ensemble_size) if self.ensemble_size > 1 else a for n, a in answers.items()}
 
     def _params(self, name: str, tokens: Tokens, target: Field | None) -> Any:
         head = self.heads[key_of(name)]
         if not isinstance(head, Stepwise):
             return head(tokens)
         tokens = tokens if self.places is None else self.places(tokens)
-        return head(tokens, target.repeat(self.members) if target is not None else None)
+        return head(tokens, target.repeat(self.ensemble_size) if target is not None else None)
 
 
 def _head(feature: Feature, trunk: Trunk, name: str, grid: tuple[int, ...] | None) -> nn.Module:
-    if not (type(feature).spatial or (type(feature).maps and trunk.pyramid)):
+    if not (type(feature).dense or (type(feature).uses_feature_maps and trunk.pyramid)):
         return trunk.make_decoder(feature) or feature.head(trunk.out_dim)
     if not trunk.pyramid:
         raise SpecError(
@@ -94,7 +96,7 @@ def _head(feature: Feature, trunk: Trunk, name: str, grid: tuple[int, ...] | Non
             f"{name!r} does not; try network.trunk=conv",
         )
     finest = None if grid is None else (grid[0], grid[1])  # a pyramid begins at the first picture's own grid
-    return feature.spatial_head(trunk.out_dim, trunk.pyramid, finest)
+    return feature.dense_head(trunk.out_dim, trunk.pyramid, finest)
 
 
 def shapes_of(

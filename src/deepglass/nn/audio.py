@@ -17,7 +17,7 @@ from deepglass.nn.tokens import Field, Tokens, TokenShape
 
 
 @dataclass(frozen=True)
-class SoundAugment:
+class AudioAugment:
     """Ranges of random changes of sounds in training; each row draws its own.
 
     Args:
@@ -137,20 +137,20 @@ class AudioEncoder(nn.Module):
     another throat changes little.
 
     Args:
-        prepare: the first layer.
+        normalizer: the first layer.
         dim: the width D of a token.
         width: channels of the first filters.
-        vary: what happens to sounds in training; set from outside.
+        augmentation: what happens to sounds in training; set from outside.
 
     Shapes:
         field: values (B, S) int16, mask (B, S) -> (B, T / 2, D).
     """
 
-    def __init__(self, prepare: Spectrogram, dim: int, width: int = 24) -> None:
+    def __init__(self, normalizer: Spectrogram, dim: int, width: int = 24) -> None:
         super().__init__()
         self.shape = TokenShape(count=None)
-        self.prepare = prepare
-        self.vary: SoundAugment | None = None
+        self.normalizer = normalizer
+        self.augmentation: AudioAugment | None = None
         sizes = [1, width, 2 * width, 2 * width]
         self.convs: Any = nn.ModuleList(
             nn.Conv2d(a, b, 3, stride=stride, padding=1, bias=False)
@@ -158,7 +158,7 @@ class AudioEncoder(nn.Module):
         )
         self.norms = nn.ModuleList(nn.BatchNorm2d(size) for size in sizes[1:])
         self.activation = nn.GELU()
-        bands = prepare.frames.mels
+        bands = normalizer.frames.mels
         for _ in self.convs:
             bands = (bands + 1) // 2
         self.out = nn.Linear(2 * width * bands, dim)
@@ -167,14 +167,14 @@ class AudioEncoder(nn.Module):
     def forward(self, field: Field) -> Tokens:
         waves, mask = field.values.float() / 32768, field.mask
         known = mask.any(1)
-        if self.training and self.vary is not None:
-            waves, mask = self.vary.waves(waves, mask)
-        x = self.prepare(waves)
-        lengths = self.prepare.lengths(mask)
+        if self.training and self.augmentation is not None:
+            waves, mask = self.augmentation.waves(waves, mask)
+        x = self.normalizer(waves)
+        lengths = self.normalizer.lengths(mask)
         there = _until(lengths, x.shape[1])
         x = _own_scale(x, there, lengths)
-        if self.training and self.vary is not None:
-            x = self.vary.bands(x, lengths)
+        if self.training and self.augmentation is not None:
+            x = self.augmentation.bands(x, lengths)
         x = x[:, None]  # (B, 1, T, M)
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = self.activation(norm(conv(x)))

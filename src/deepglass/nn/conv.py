@@ -101,15 +101,17 @@ class PlainBody(nn.Module):
     Args:
         dims: width of each stage.
         blocks: convolutions a stage.
-        halve: whether the map is halved as it comes in, before its norm.
+        downsample_stem: whether the map is halved as it comes in, before its norm.
 
     Shapes:
         x: (B, dim, Y, X) -> one map (B, dims[i], ..., ...) a stage, finest first, each half as high and wide.
     """
 
-    def __init__(self, dim: int, dims: Sequence[int], blocks: int, *, halve: bool, norm: Norm, activation: str) -> None:
+    def __init__(
+        self, dim: int, dims: Sequence[int], blocks: int, *, downsample_stem: bool, norm: Norm, activation: str
+    ) -> None:
         super().__init__()
-        pool = [nn.MaxPool2d(2, ceil_mode=True)] if halve else []
+        pool = [nn.MaxPool2d(2, ceil_mode=True)] if downsample_stem else []
         self.enter = nn.Sequential(*pool, norm2d(norm, dim), make_activation(activation))
         self.stages = nn.ModuleList()
         for out_dim in dims:
@@ -132,10 +134,11 @@ class ResidualBody(nn.Module):
     Args:
         dims: width of each stage.
         blocks: residual blocks of each stage.
-        halve: whether the map is halved as it comes in, before its norm.
+        downsample_stem: whether the map is halved as it comes in, before its norm.
 
     Shapes:
-        x: (B, dim, Y, X) -> one map (B, dims[i], Y / 2^i, X / 2^i) a stage, finest first; half that with `halve`.
+        x: (B, dim, Y, X) -> one map (B, dims[i], Y / 2^i, X / 2^i) a stage, finest first; Y, X are halved with
+            `downsample_stem`.
     """
 
     def __init__(
@@ -144,12 +147,12 @@ class ResidualBody(nn.Module):
         dims: Sequence[int],
         blocks: Sequence[int],
         *,
-        halve: bool = False,
+        downsample_stem: bool = False,
         norm: Norm,
         activation: str,
     ) -> None:
         super().__init__()
-        pool = [nn.MaxPool2d(2, ceil_mode=True)] if halve else []
+        pool = [nn.MaxPool2d(2, ceil_mode=True)] if downsample_stem else []
         self.enter = nn.Sequential(*pool, norm2d(norm, dim), make_activation(activation))
         self.stages = nn.ModuleList()
         for i, (out_dim, count) in enumerate(zip(dims, blocks, strict=True)):
@@ -214,10 +217,10 @@ class PictureStem(nn.Module):
 
 
 class PictureEncoder(nn.Module):
-    """Bytes of a picture to tokens on a grid: prepare, then the stem.
+    """Bytes of a picture to tokens on a grid: normalizer, then the stem.
 
     Args:
-        prepare: codes to floats.
+        normalizer: codes to floats.
         stride: of the stem; None: as `stem_stride` says. A large one gives patches that overlap by half.
 
     Shapes:
@@ -225,38 +228,38 @@ class PictureEncoder(nn.Module):
     """
 
     def __init__(
-        self, prepare: nn.Module, channels: int, dim: int, size: tuple[int, int], *, stride: int | None = None
+        self, normalizer: nn.Module, channels: int, dim: int, size: tuple[int, int], *, stride: int | None = None
     ) -> None:
         super().__init__()
         stride = stride or stem_stride(size)
-        self.prepare = prepare
+        self.normalizer = normalizer
         self.stem = PictureStem(channels, dim, size, stride=stride)
         grid = (-(-size[0] // stride), -(-size[1] // stride))
         self.shape = TokenShape(grid[0] * grid[1], grid)
 
     def forward(self, field: Field) -> Tokens:
-        return from_image(self.stem(self.prepare(field.values), field.mask))
+        return from_image(self.stem(self.normalizer(field.values), field.mask))
 
 
 class PixelEncoder(nn.Module):
-    """Bytes of a picture to one token that sees every pixel: prepare, then one linear map without convolution.
+    """Bytes of a picture to one token that sees every pixel: normalizer, then one linear map without convolution.
 
     Args:
-        prepare: codes to floats.
+        normalizer: codes to floats.
 
     Shapes:
         field: values (B, C, Y, X), mask (B,) -> Tokens (B, 1, D) without a grid.
     """
 
-    def __init__(self, prepare: nn.Module, channels: int, dim: int, size: tuple[int, int]) -> None:
+    def __init__(self, normalizer: nn.Module, channels: int, dim: int, size: tuple[int, int]) -> None:
         super().__init__()
-        self.prepare = prepare
+        self.normalizer = normalizer
         self.linear = nn.Linear(channels * size[0] * size[1], dim)
         self.missing = nn.Parameter(torch.randn(dim) * 0.1)
         self.shape = TokenShape(1)
 
     def forward(self, field: Field) -> Tokens:
-        pixels = self.prepare(field.values).flatten(1)  # (B, C * Y * X)
+        pixels = self.normalizer(field.values).flatten(1)  # (B, C * Y * X)
         token = torch.where(field.mask[:, None], self.linear(pixels), self.missing)
         return Tokens(token[:, None], torch.ones_like(field.mask)[:, None])
 

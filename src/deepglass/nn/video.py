@@ -12,32 +12,32 @@ class VideoPrepare(nn.Module):
     """Codes of frames to floats, each frame as a picture.
 
     Args:
-        prepare: of a picture, (B, C, Y, X) codes -> floats.
+        normalizer: of a picture, (B, C, Y, X) codes -> floats.
 
     Shapes:
         x: (B, T, C, Y, X) codes -> the same, float.
     """
 
-    def __init__(self, prepare: nn.Module) -> None:
+    def __init__(self, normalizer: nn.Module) -> None:
         super().__init__()
-        self.prepare = prepare
+        self.normalizer = normalizer
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.prepare(x.flatten(0, 1)).view(x.shape)
+        return self.normalizer(x.flatten(0, 1)).view(x.shape)
 
 
 class VideoEncoder(nn.Module):
-    """Bytes of frames to tokens on the grid of a picture: prepare, frames as channels, then a picture's stem.
+    """Bytes of frames to tokens on the grid of a picture: normalizer, frames as channels, then a picture's stem.
 
     Shapes:
         field: values (B, T, C, Y, X), mask (B,) -> Tokens (B, Y' * X', D) with grid (Y', X').
     """
 
-    def __init__(self, prepare: nn.Module, frames: int, channels: int, dim: int, size: tuple[int, int]) -> None:
+    def __init__(self, normalizer: nn.Module, frames: int, channels: int, dim: int, size: tuple[int, int]) -> None:
         super().__init__()
-        self.prepare = prepare
+        self.normalizer = normalizer
         self.picture = PictureEncoder(nn.Identity(), frames * channels, dim, size)
         self.shape = self.picture.shape
 
     def forward(self, field: Field) -> Tokens:
-        return self.picture(Field(self.prepare(field.values).flatten(1, 2), field.mask))
+        return self.picture(Field(self.normalizer(field.values).flatten(1, 2), field.mask))

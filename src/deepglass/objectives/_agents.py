@@ -16,7 +16,7 @@ from deepglass.data.batches import Batch, Dataset
 from deepglass.data.environments import Ended, Environment, play, returns
 from deepglass.data.experience import present
 from deepglass.errors import SpecError
-from deepglass.features.base import Answer, Feature, Metric
+from deepglass.features.base import Feature, Metric, Prediction
 from deepglass.features.category import Category
 from deepglass.features.vector import Vector
 from deepglass.hyperparameters import TrainingDefaults
@@ -32,7 +32,7 @@ TEST_EPISODES = 100
 TEST_SEED, VALID_SEED = 2**31 - 1, 2**31 - 2  # of episodes that no training meets
 
 PLAIN: dict[str, dict[str, Any]] = {
-    "mlp": {"depth": 2, "width": 64, "members": 1, "dropout": 0.0, "activation": "tanh", "dim": 64}
+    "mlp": {"depth": 2, "width": 64, "ensemble_size": 1, "dropout": 0.0, "activation": "tanh", "dim": 64}
 }
 """The usual network of an agent: small, as it is asked at each step, and without chance."""
 
@@ -160,8 +160,8 @@ class Agent(Objective):
                 encoder.rescale.shift.copy_(self.moments.mean)
                 encoder.rescale.scale.copy_(self.moments.deviation)
 
-    def predict(self, batch: Batch) -> dict[str, Answer]:
-        return self.network.answers(batch.inputs)
+    def predict(self, batch: Batch) -> dict[str, Prediction]:
+        return self.network.predictions(batch.inputs)
 
 
 def mean_return(ended: Sequence[Ended]) -> dict[str, float]:
@@ -178,12 +178,12 @@ class Value(nn.Module):
 
     def __init__(self, network: Network) -> None:
         super().__init__()
-        self.members = network.members
+        self.ensemble_size = network.ensemble_size
         self.linear = nn.Linear(network.trunk.out_dim, 1)
 
     def forward(self, pooled: Tensor) -> Tensor:
         """Pooled tokens (B * M, D) -> (B,)."""
-        return self.linear(pooled).reshape(-1, self.members).mean(1)
+        return self.linear(pooled).reshape(-1, self.ensemble_size).mean(1)
 
 
 def some(fields: Mapping[str, Field], rows: Tensor) -> Mapping[str, Field]:

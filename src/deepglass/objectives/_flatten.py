@@ -29,7 +29,7 @@ class Flat(nn.Module):
 
     Args:
         inputs: fitted; pictures, numbers, vectors, categories, yes-or-no columns.
-        scale: "unit" (0 to 1), "signed" (-1 to 1), or "standard" (mean 0, deviation 1), as in `Feature.prepare`;
+        scale: "unit" (0 to 1), "signed" (-1 to 1), or "standard" (mean 0, deviation 1), as in `Feature.normalizer`;
             classes are 0 or 1, or -1 or 1 where signed.
         objective: who asks, for the error.
         numbers: the scale of numbers and vectors, where it is another.
@@ -56,7 +56,7 @@ class Flat(nn.Module):
                 )
         self.inputs, self.scale = tuple(inputs), scale
         scales = {Image: scale, Number: numbers or scale, Vector: numbers or scale}
-        self.scales = nn.ModuleDict({_key(f): f.prepare(scales[type(f)]) for f in inputs if type(f) in scales})
+        self.scales = nn.ModuleDict({_key(f): f.normalizer(scales[type(f)]) for f in inputs if type(f) in scales})
         self.widths = [_width(f) for f in inputs]
         self.shapes = [_shape(f) if isinstance(f, Image) else (w,) for f, w in zip(inputs, self.widths, strict=True)]
         self.size = sum(self.widths)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
-from deepglass.features.base import Answer, Feature
+from deepglass.features.base import Feature, Prediction
 from deepglass.networks.network import key_of
 from deepglass.nn.tokens import Field, Tokens
 
@@ -63,11 +63,11 @@ class Probe(nn.Module):
         self.fitted.fill_(True)
         return True
 
-    def answers(self, points: Tensor) -> dict[str, Answer]:
+    def predictions(self, points: Tensor) -> dict[str, Prediction]:
         """Output name -> answers to points (B, D)."""
         x = ((points.float() - self.mean) / self.std).unsqueeze(1)
         tokens = Tokens(x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device))
-        return {n: f.answer(self.heads[key_of(n, "probe_")](tokens)) for n, f in self.outputs.items()}
+        return {n: f.prediction(self.heads[key_of(n, "probe_")](tokens)) for n, f in self.outputs.items()}
 
     def _rows(self, train: Dataset) -> np.ndarray:
         known = [column.mask for name, column in train.truth.items() if name in self.outputs]
@@ -86,7 +86,7 @@ class Probe(nn.Module):
             tokens = Tokens(x.unsqueeze(1), torch.ones(len(x), 1, dtype=torch.bool, device=x.device))
             for name, feature in self.outputs.items():
                 known = targets[name].known
-                rows = feature.answer(self.heads[key_of(name, "probe_")](tokens)).loss(targets[name])
+                rows = feature.prediction(self.heads[key_of(name, "probe_")](tokens)).loss(targets[name])
                 total = total + torch.where(known, rows, 0.0).sum() / known.sum().clamp_min(1)
             total.backward()
             return total

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from deepglass.data.batches import Batch, Dataset
 from deepglass.errors import SpecError
-from deepglass.features.base import Answer, Feature
+from deepglass.features.base import Feature, Prediction
 from deepglass.objectives._probe import Probe
-from deepglass.objectives.base import Evaluation, MakeNetwork, Objective, best_answers
+from deepglass.objectives.base import Evaluation, MakeNetwork, Objective, predict_dataset
 
 
 class Representation(Objective):
@@ -27,7 +27,7 @@ class Representation(Objective):
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
         for feature in outputs:
-            if type(feature).spatial or feature.lines_up:
+            if type(feature).dense or feature.alignable:
                 raise SpecError(
                     "bad-value",
                     f"outputs.{feature.name}: a linear probe of {self.name} answers one thing a row, not a "
@@ -54,12 +54,12 @@ class Representation(Objective):
             own, monitor = self.figures(data, batch_size)
         if not self.probe.fitted:
             return Evaluation({self.name: own}, monitor)
-        best = best_answers(self, data, batch_size)
+        best = predict_dataset(self, data, batch_size)
         scores = {n: f.score(best[n], data.truth[n]) for n, f in self.probe.outputs.items()}
         return Evaluation({self.name: own, **scores}, monitor, best)
 
-    def predict(self, batch: Batch) -> dict[str, Answer]:
-        return self.probe.answers(self.embed(batch))
+    def predict(self, batch: Batch) -> dict[str, Prediction]:
+        return self.probe.predictions(self.embed(batch))
 
     def forward_pass(self, batch: Batch) -> Any:
         return self.embed(batch)

@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from deepglass.data.batches import Batch, Change, Dataset, Stream
-from deepglass.data.views import Pools, Viewed
+from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader
+from deepglass.data.views import MultiViewLoader, TwoPoolLoader
 from deepglass.errors import SpecError
-from deepglass.features.base import Answer, Feature
+from deepglass.features.base import Feature, Prediction
 from deepglass.networks.network import Network
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import MakeNetwork
@@ -48,7 +48,7 @@ class SemiSupervised(Supervised):
     """The base of such kinds: labelled rows as in supervised learning, unlabelled ones by guesses.
 
     Args:
-        ratio: unlabelled rows in a batch for each labelled one.
+        unlabelled_ratio: unlabelled rows in a batch for each labelled one.
         weight: of the loss on guesses beside that on answers.
 
     A subclass says in `guessed` what its guesses are, and in `losses` what is learned from them.
@@ -60,13 +60,13 @@ class SemiSupervised(Supervised):
     student: Network
     averaged: Tensor  # steps that the average has seen
 
-    def __init__(self, ratio: float, weight: float) -> None:
+    def __init__(self, unlabelled_ratio: float, weight: float) -> None:
         super().__init__()
-        if not 0 < ratio <= 100:
-            raise ValueError(f"ratio: expected a number above 0 and at most 100, got {ratio}")
+        if not 0 < unlabelled_ratio <= 100:
+            raise ValueError(f"unlabelled_ratio: expected a number above 0 and at most 100, got {unlabelled_ratio}")
         if weight < 0:
             raise ValueError(f"weight: expected a number of at least 0, got {weight}")
-        self.ratio, self.weight = ratio, weight
+        self.unlabelled_ratio, self.weight = unlabelled_ratio, weight
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
         super().build(inputs, outputs, make_network)
@@ -112,23 +112,25 @@ class SemiSupervised(Supervised):
 
     def examples_per_epoch(self, train: Dataset) -> int:
         """So many that an epoch shows each unlabelled row once."""
-        return max(1, round(len(self.pools(train)[1]) * (1 + 1 / self.ratio)))
+        return max(1, round(len(self.pools(train)[1]) * (1 + 1 / self.unlabelled_ratio)))
 
-    def stream(self, source: Dataset, batch_size: int, seed: int, change: Change | None = None) -> Stream:
+    def make_loader(
+        self, source: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None
+    ) -> Loader:
         labelled, unlabelled = self.pools(source)
-        first = max(1, round(batch_size / (1 + self.ratio)), min(LEAST, batch_size // 2))
+        first = max(1, round(batch_size / (1 + self.unlabelled_ratio)), min(LEAST, batch_size // 2))
         first = min(first, len(labelled))
         rest = min(max(1, batch_size - first), len(unlabelled))
-        pools = Pools(source, (labelled, unlabelled), (first, rest), seed)
-        return Viewed(pools, seed, self.views(change))
+        pools = TwoPoolLoader(source, (labelled, unlabelled), (first, rest), seed)
+        return MultiViewLoader(pools, seed, self.views(transform))
 
-    def views(self, change: Change | None) -> tuple[Change | None, Change | None]:
+    def views(self, transform: BatchTransform | None) -> tuple[BatchTransform | None, BatchTransform | None]:
         """How a batch's rows are seen, and how its unlabelled rows are seen beside that."""
         raise NotImplementedError
 
     # -- losses ------------------------------------------------------------------------------------------------
 
-    def guessed(self, answers: Mapping[str, Answer]) -> dict[str, Guess]:
+    def guessed(self, answers: Mapping[str, Prediction]) -> dict[str, Guess]:
         """What follows from a network's answers to unlabelled rows, output -> guess; nothing is changed by it."""
         raise NotImplementedError
 
@@ -171,8 +173,10 @@ class SemiSupervised(Supervised):
         lacking = ~target.known[first:]
         values = torch.cat([guess.values.new_zeros(first), guess.values])
         sure = torch.cat([lacking.new_zeros(first), guess.sure & lacking])
-        total, _ = loss_sums(self.network.features[name].answer(params), Field(values, sure), self.network.members)
-        return total / (lacking.sum() * self.network.members).clamp_min(1)
+        total, _ = loss_sums(
+            self.network.features[name].prediction(params), Field(values, sure), self.network.ensemble_size
+        )
+        return total / (lacking.sum() * self.network.ensemble_size).clamp_min(1)
 
 
 def nothing_to_guess(objective: str, rows: int) -> SpecError:
@@ -180,7 +184,7 @@ def nothing_to_guess(objective: str, rows: int) -> SpecError:
     return SpecError(
         "bad-value",
         f"objective: {objective} learns from rows without an answer, and all {rows:,} training rows have one; add some "
-        "with data.unlabelled, hide answers with data.keep_labels, or take objective=supervised",
+        "with data.unlabelled, hide answers with data.num_labels, or take objective=supervised",
     )
 
 
@@ -196,15 +200,15 @@ def with_view(batch: Batch, first: int) -> dict[str, Field]:
     return {n: _joined(field, batch.views[0][n], first) for n, field in batch.inputs.items()}
 
 
-def probabilities(answer: Answer) -> Tensor:
+def probabilities(answer: Prediction) -> Tensor:
     """Of the classes, (B, K)."""
-    return answer.best()["log_probs"].float().exp()
+    return answer.mode()["log_probs"].float().exp()
 
 
 def shares(data: Dataset, feature: Feature) -> Tensor:
     """The classes' shares among the known answers, (K,); an absent class has that of half a row."""
     truth = data.truth[feature.name]
-    return torch.from_numpy(feature.constant(truth)["log_probs"][0]).float().exp()
+    return torch.from_numpy(feature.baseline(truth)["log_probs"][0]).float().exp()
 
 
 def _joined(field: Field, view: Field, first: int) -> Field:

@@ -13,9 +13,9 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from deepglass.data.batches import Batch, Change, Dataset, Shuffled, Stream
+from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader, ShuffledLoader
 from deepglass.data.environments import Environment
-from deepglass.features.base import Answer, Best, Feature, Metric
+from deepglass.features.base import Feature, Metric, Prediction, PredictionArrays
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.networks.network import Network
 from deepglass.nn.tokens import Field, pool
@@ -91,7 +91,7 @@ class Evaluation:
 
     metrics: Mapping[str, Mapping[str, float]]
     monitor: float
-    predictions: Mapping[str, Best] = field(default_factory=dict)
+    predictions: Mapping[str, PredictionArrays] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
@@ -157,9 +157,11 @@ class Objective(nn.Module, ABC):
         """For an objective of one loss: that loss, pure."""
         raise NotImplementedError
 
-    def stream(self, source: Dataset, batch_size: int, seed: int, change: Change | None = None) -> Stream:
+    def make_loader(
+        self, source: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None
+    ) -> Loader:
         """The batches to learn from: shuffled rows, unless the objective makes its own experience."""
-        return Shuffled(source, batch_size, seed, change)
+        return ShuffledLoader(source, batch_size, seed, transform)
 
     @abstractmethod
     def evaluate(self, data: Dataset, batch_size: int, search: bool = True) -> Evaluation:
@@ -169,9 +171,9 @@ class Objective(nn.Module, ABC):
             search: also for answers that take a search to find; without them, during training, their loss alone.
         """
 
-    def predict(self, batch: Batch) -> dict[str, Answer]:
+    def predict(self, batch: Batch) -> dict[str, Prediction]:
         """An answer for each output, an ensemble's members mixed."""
-        return self.network.answers(batch.inputs, batch.targets)
+        return self.network.predictions(batch.inputs, batch.targets)
 
     def embed(self, batch: Batch) -> Tensor:
         """Each row as a point in the learned space, (B, D): what the heads read, an ensemble's members side by side."""
@@ -182,7 +184,7 @@ class Objective(nn.Module, ABC):
         return self.predict(batch)
 
     def sample(self, count: int, generator: Generator, given: Mapping[str, Field]) -> dict[str, dict[str, Tensor]]:
-        """New rows: feature name -> best answers, as `Answer.best` gives them. Draws from the generator alone.
+        """New rows: feature name -> best answers, as `Prediction.mode` gives them. Draws from the generator alone.
 
         Args:
             given: what new rows must be, such as their label: feature name -> a field of `count` rows, as encoded.
@@ -190,7 +192,7 @@ class Objective(nn.Module, ABC):
         raise NotImplementedError(f"{type(self).__name__} cannot generate")
 
 
-def join_best(parts: Sequence[Mapping[str, Tensor]]) -> Best:
+def concatenate_predictions(parts: Sequence[Mapping[str, Tensor]]) -> PredictionArrays:
     """The best answers of some batches as one: padded to the longest, half precision widened, integers kept."""
     return {key: _joined([part[key] for part in parts]) for key in parts[0]}
 
@@ -223,14 +225,14 @@ def embed_dataset(objective: Objective, data: Dataset, batch_size: int = 128) ->
         return np.concatenate([objective.embed(batch).float().cpu().numpy() for batch in data.batches(batch_size)])
 
 
-def best_answers(objective: Objective, data: Dataset, batch_size: int) -> dict[str, Best]:
+def predict_dataset(objective: Objective, data: Dataset, batch_size: int) -> dict[str, PredictionArrays]:
     """The best answers for all rows of a data set, in float32, as arrays."""
     parts: dict[str, list[dict[str, Tensor]]] = {}
     with inference(objective):
         for batch in data.batches(batch_size):
             for name, answer in objective.predict(batch).items():
-                parts.setdefault(name, []).append(answer.best())
-    return {name: join_best(part) for name, part in parts.items()}
+                parts.setdefault(name, []).append(answer.mode())
+    return {name: concatenate_predictions(part) for name, part in parts.items()}
 
 
 OBJECTIVES: Registry[Objective] = Registry("deepglass.objectives", "Objective", "objective")

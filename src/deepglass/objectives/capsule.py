@@ -18,7 +18,7 @@ from deepglass.features.base import Feature, Metric
 from deepglass.features.image import Image
 from deepglass.networks.trunks.capsule import Capsule as Trunk
 from deepglass.nn.capsule import EvidenceHead, Reconstruction, lengths, margin_loss
-from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective, best_answers
+from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective, predict_dataset
 
 
 class Capsule(Objective):
@@ -28,20 +28,20 @@ class Capsule(Objective):
     written: its slant, its width, the length of a stroke. The answer's probability follows from the lengths' odds.
 
     Args:
-        reconstruction: weight of the sum of squared differences between the pictures (0 to 1) and those drawn again.
-        above: how long the capsule of the right class should be.
-        below: how long those of the other classes may be.
+        reconstruction_weight: weight of the summed squared reconstruction error, pixels from 0 to 1.
+        m_plus: lower margin of the length of the true class's capsule.
+        m_minus: upper margin of the lengths of the other capsules.
 
     Source: arXiv 1710.09829, equation 4 and section 4.1.
     """
 
     monitor: ClassVar[Metric] = Metric("log_loss", higher_is_better=False)
 
-    def __init__(self, *, reconstruction: float = 0.0005, above: float = 0.9, below: float = 0.1) -> None:
+    def __init__(self, *, reconstruction_weight: float = 0.0005, m_plus: float = 0.9, m_minus: float = 0.1) -> None:
         super().__init__()
-        if not 0 <= below < above <= 1:
-            raise ValueError(f"expected 0 <= below < above <= 1, got below {below}, above {above}")
-        self.reconstruction, self.above, self.below = reconstruction, above, below
+        if not 0 <= m_minus < m_plus <= 1:
+            raise ValueError(f"expected 0 <= m_minus < m_plus <= 1, got m_minus {m_minus}, m_plus {m_plus}")
+        self.reconstruction_weight, self.m_plus, self.m_minus = reconstruction_weight, m_plus, m_minus
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
         """The network with a capsule a class, and one that draws.
@@ -65,7 +65,7 @@ class Capsule(Objective):
         self.pictures = [f for f in inputs if isinstance(f, Image)]
         if not self.pictures:
             raise SpecError("bad-value", "objective: 'capsule' needs an input of the kind image, to draw it again")
-        self.scales = nn.ModuleList(f.prepare("unit") for f in self.pictures)
+        self.scales = nn.ModuleList(f.normalizer("unit") for f in self.pictures)
         pixels = sum((f.channels_ or 0) * math.prod(f.size_ or ()) for f in self.pictures)
         self.decoder = Reconstruction(self.network.trunk.out_dim, pixels)
 
@@ -76,16 +76,16 @@ class Capsule(Objective):
         target = batch.targets[self.output]
         labels = (target.values.reshape(-1).long() - 1).clamp_min(0)  # code 0 is unknown, and not counted below
         capsules = self.network.embed(batch.inputs).values[:, 0].unflatten(-1, (self.classes, -1))  # (B, K, D)
-        margin = margin_loss(lengths(capsules), labels, above=self.above, below=self.below)
+        margin = margin_loss(lengths(capsules), labels, m_plus=self.m_plus, m_minus=self.m_minus)
         right = one_hot(labels, self.classes).unsqueeze(-1)  # (B, K, 1)
         squares = self._squares(self.decoder((capsules * right).flatten(1)).float(), batch)
         known = target.known.float()
         margin, squares = ((rows * known).sum() / known.sum().clamp_min(1) for rows in (margin, squares))
         logs = {"margin": margin.detach(), "squares": squares.detach()}
-        return Loss(margin + self.reconstruction * squares, logs=logs, weight=len(batch))
+        return Loss(margin + self.reconstruction_weight * squares, logs=logs, weight=len(batch))
 
     def evaluate(self, data: Dataset, batch_size: int, search: bool = True) -> Evaluation:
-        best = best_answers(self, data, batch_size)
+        best = predict_dataset(self, data, batch_size)
         figures = self.network.features[self.output].score(best[self.output], data.truth[self.output])
         return Evaluation({self.output: figures}, figures["log_loss"], best)
 

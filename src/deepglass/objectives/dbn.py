@@ -22,7 +22,7 @@ from torch import Generator, Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
 from deepglass.errors import SpecError
-from deepglass.features.base import Answer, Feature, Metric
+from deepglass.features.base import Feature, Metric, Prediction
 from deepglass.features.category import Category
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.networks.network import key_of
@@ -30,7 +30,7 @@ from deepglass.nn.rbm import RBM
 from deepglass.nn.tokens import Field, Tokens
 from deepglass.objectives._flatten import Flat
 from deepglass.objectives._representation import masked_mean
-from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective, ParameterGroup, best_answers
+from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective, ParameterGroup, predict_dataset
 from deepglass.objectives.rbm import unit_means
 from deepglass.objectives.supervised import loss_sums
 
@@ -46,7 +46,7 @@ class DBN(Objective):
         layers: hidden units of each layer.
         pretraining: share of the run for the layers together; the whole run where there is nothing to answer.
         dropout: share of the hidden units left out in fine-tuning; of the inputs half as many.
-        turns: of Gibbs sampling in the top layer for a new row.
+        gibbs_steps: of Gibbs sampling in the top layer for a new row.
     """
 
     monitor: ClassVar[Metric] = Metric("loss", higher_is_better=False)
@@ -62,7 +62,7 @@ class DBN(Objective):
         layers: tuple[int, ...] = (800, 800),
         pretraining: float = 0.3,
         dropout: float = 0.3,
-        turns: int = 100,
+        gibbs_steps: int = 100,
     ) -> None:
         super().__init__()
         if not layers or min(layers) < 1:
@@ -71,11 +71,11 @@ class DBN(Objective):
             raise ValueError(f"pretraining: expected a share between 0 and 1, got {pretraining}")
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout: expected a share from 0 to below 1, got {dropout}")
-        self.layers, self.pretraining, self.dropout, self.turns = tuple(layers), pretraining, dropout, turns
+        self.layers, self.pretraining, self.dropout, self.gibbs_steps = tuple(layers), pretraining, dropout, gibbs_steps
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
         for feature in outputs:
-            if type(feature).spatial or feature.lines_up:
+            if type(feature).dense or feature.alignable:
                 raise SpecError(
                     "bad-value", f"outputs.{feature.name}: a dbn answers one thing a row, not a {feature.kind}"
                 )
@@ -164,7 +164,7 @@ class DBN(Objective):
             for batch in data.batches(batch_size):
                 for n, a in self.predict(batch).items():
                     total.setdefault(n, []).append(torch.stack(loss_sums(a, batch.targets[n], 1)))
-        best = best_answers(self, data, batch_size)
+        best = predict_dataset(self, data, batch_size)
         figures = {n: f.score(best[n], data.truth[n]) for n, f in self.outputs.items()}
         sums = [torch.stack(parts).sum(0) for parts in total.values()]
         return Evaluation(figures, float(sum(s[0] / s[1].clamp_min(1) for s in sums)), best)
@@ -179,10 +179,10 @@ class DBN(Objective):
                 squares.append(masked_mean((self._down(h, stage) - seen).square(), present))
         return float(torch.cat(squares).mean())
 
-    def predict(self, batch: Batch) -> dict[str, Answer]:
+    def predict(self, batch: Batch) -> dict[str, Prediction]:
         code = self.unrolled(self.flat(batch.inputs)[0]).unsqueeze(1)
         tokens = Tokens(code, torch.ones(code.shape[:2], dtype=torch.bool, device=code.device))
-        return {n: f.answer(self.heads[key_of(n)](tokens)) for n, f in self.outputs.items()}
+        return {n: f.prediction(self.heads[key_of(n)](tokens)) for n, f in self.outputs.items()}
 
     def embed(self, batch: Batch) -> Tensor:
         if self.stage == len(self.machines):
@@ -201,7 +201,7 @@ class DBN(Objective):
         v = torch.rand(count, top.weight.shape[1], generator=generator, device=top.weight.device)
         if top.classes:
             v[:, -top.classes :] = clamp if clamp is not None else 1 / top.classes
-        v = top.gibbs(v, self.turns, generator, clamp)
+        v = top.gibbs(v, self.gibbs_steps, generator, clamp)
         return self.flat.back(self._down(torch.bernoulli(top(v), generator=generator), stage))
 
     def redrawn(self, batch: Batch) -> dict[str, dict[str, Tensor]]:

@@ -14,10 +14,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from deepglass.data.batches import Batch, Change, Dataset
-from deepglass.data.views import CHANGEABLE, strong_view, weak_view
+from deepglass.data.batches import Batch, BatchTransform, Dataset
+from deepglass.data.views import AUGMENTABLE, strong_augmentation, weak_augmentation
 from deepglass.errors import SpecError
-from deepglass.features.base import CLASSED, Answer, Feature
+from deepglass.features.base import CLASSIFICATION_KINDS, Feature, Prediction
 from deepglass.networks.network import key_of
 from deepglass.objectives._semi import Guess, SemiSupervised, probabilities, shares, unlabelled_part, with_view
 from deepglass.objectives.base import Loss, MakeNetwork
@@ -27,34 +27,39 @@ class FixMatch(SemiSupervised):
     """Guesses from weakly changed rows teach the same rows changed strongly.
 
     Args:
-        ratio: unlabelled rows in a batch for each labelled one.
+        unlabelled_ratio: unlabelled rows in a batch for each labelled one.
         weight: of the loss on guesses beside that on answers.
         threshold: the confidence from which on a guess is learned from, in (0, 1). None: it follows the network's own
             confidence, class by class, which uses more rows, but errs where classes are uneven or learned slowly.
-        align: guesses are brought to the labelled rows' shares of the classes, where these are known to be those of
-            the unlabelled rows.
+        distribution_alignment: scale predicted class probabilities to the class shares of the labelled rows. Only for
+            data where the unlabelled rows have the same shares.
     """
 
     name: ClassVar[str] = "fixmatch"
-    kinds: ClassVar[tuple[str, ...]] = CLASSED
+    kinds: ClassVar[tuple[str, ...]] = CLASSIFICATION_KINDS
 
     def __init__(
-        self, *, ratio: float = 7.0, weight: float = 1.0, threshold: float | None = 0.95, align: bool = False
+        self,
+        *,
+        unlabelled_ratio: float = 7.0,
+        weight: float = 1.0,
+        threshold: float | None = 0.95,
+        distribution_alignment: bool = False,
     ) -> None:
-        super().__init__(ratio, weight)
+        super().__init__(unlabelled_ratio, weight)
         if threshold is not None and not 0 < threshold < 1:
             raise ValueError(f"threshold: expected a number between 0 and 1, got {threshold}")
-        self.threshold, self.align = threshold, align
+        self.threshold, self.distribution_alignment = threshold, distribution_alignment
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
         super().build(inputs, outputs, make_network)
         classes = [name for f in self.guessable.values() for name in f.class_names]
-        self.weak, self.strong = weak_view(inputs, classes), strong_view(inputs, classes)
-        if not self.strong.changes_anything:
+        self.weak, self.strong = weak_augmentation(inputs, classes), strong_augmentation(inputs, classes)
+        if self.strong.is_identity:
             came = ", ".join(f"{f.name} ({f.kind})" for f in inputs[:6])
             raise SpecError(
                 "bad-value",
-                f"objective: fixmatch needs inputs that can be changed and still be known: {CHANGEABLE}; the inputs "
+                f"objective: fixmatch needs inputs that can be changed and still be known: {AUGMENTABLE}; the inputs "
                 f"are {came}; take objective=pseudo_label",
             )
         self.sureness = nn.ModuleDict(
@@ -66,13 +71,13 @@ class FixMatch(SemiSupervised):
         for name, feature in self.guessable.items():
             self._sureness(name).wanted.copy_(shares(train, feature))
 
-    def views(self, change: Change | None) -> tuple[Change | None, Change | None]:
-        return change or self.weak, self.strong
+    def views(self, transform: BatchTransform | None) -> tuple[BatchTransform | None, BatchTransform | None]:
+        return transform or self.weak, self.strong
 
     def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
         first, weak = unlabelled_part(batch)
         with torch.no_grad():
-            answers = self.student.answers(weak)
+            answers = self.student.predictions(weak)
             for name in self.guessable:
                 self._sureness(name).update(probabilities(answers[name]), self.keep)
             guesses = self.guessed(answers)
@@ -82,11 +87,11 @@ class FixMatch(SemiSupervised):
         yield Loss(on_answers + self.weight * on_guesses, logs=logs, weight=len(batch))
         self.average()
 
-    def guessed(self, answers: Mapping[str, Answer]) -> dict[str, Guess]:
+    def guessed(self, answers: Mapping[str, Prediction]) -> dict[str, Guess]:
         found = {}
         for name in self.guessable:
             q = probabilities(answers[name])
-            if self.align:
+            if self.distribution_alignment:
                 q = self._sureness(name).aligned(q)
             confidence, likeliest = q.max(1)
             sure = confidence >= self.thresholds()[name][likeliest]

@@ -16,7 +16,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from deepglass.data.batches import Batch, Change, Dataset, Place, Stream, mix_seeds
+from deepglass.data.batches import Batch, BatchTransform, Cursor, Dataset, Loader, mix_seeds
 from deepglass.errors import SourceError, SpecError
 from deepglass.features._tokenizers import END, UNKNOWN
 from deepglass.features.base import Feature, Metric
@@ -35,9 +35,9 @@ class NextToken(Objective):
     """A language model: one text column, its rows taken as one text in the order of the source.
 
     Args:
-        context: tokens that are read at once; what is older is not seen.
-        counts: the longest run of tokens of which it is counted what follows; the network only has to add what counting
-            does not see. 0: the network alone; None: 4 where there are few different tokens, such as characters.
+        context_length: tokens of a window.
+        ngram_order: order of an n-gram model whose log probabilities are added to the network's logits. 0: none; None:
+            4 for vocabularies of at most 512 tokens, such as characters, else 0.
     """
 
     monitor: ClassVar[Metric] = Metric("loss", higher_is_better=False)
@@ -45,13 +45,13 @@ class NextToken(Objective):
     name: ClassVar[str] = "next_token"
     sequential_rows: ClassVar[bool] = True
 
-    def __init__(self, *, context: int = 128, counts: int | None = None) -> None:
+    def __init__(self, *, context_length: int = 128, ngram_order: int | None = None) -> None:
         super().__init__()
-        if context < 2:
-            raise ValueError(f"context: expected at least 2, got {context}")
-        if counts is not None and not 0 <= counts <= LONGEST:
-            raise ValueError(f"counts: expected 0 to {LONGEST}, got {counts}")
-        self.context, self.counted = context, counts
+        if context_length < 2:
+            raise ValueError(f"context_length: expected at least 2, got {context_length}")
+        if ngram_order is not None and not 0 <= ngram_order <= LONGEST:
+            raise ValueError(f"ngram_order: expected 0 to {LONGEST}, got {ngram_order}")
+        self.context_length, self.ngram_order = context_length, ngram_order
 
     @classmethod
     def adapt_input(cls, feature: Feature) -> Feature:
@@ -74,7 +74,7 @@ class NextToken(Objective):
         self.feature = inputs[0]
         self.network = make_network(inputs, [], causal=True)
         self.head = TokenHead(self.network.trunk.out_dim, self.feature.size)
-        counted = self.counted if self.counted is not None else 4 if self.feature.size <= FEW else 0
+        counted = self.ngram_order if self.ngram_order is not None else 4 if self.feature.size <= FEW else 0
         counted = min(counted, int(63 / math.log2(max(self.feature.size, 2))) - 1)
         self.ngrams = Ngrams(self.feature.size, counted) if counted > 0 else None
         self.trust = nn.Linear(self.network.trunk.out_dim, 1)  # in the counts, at each place
@@ -92,10 +92,12 @@ class NextToken(Objective):
         return {"network": nn.ModuleList([self.network, self.head, self.trust])}
 
     def examples_per_epoch(self, train: Dataset) -> int:
-        return max(len(train.inputs[self.feature.name].values) // self.context, 1)
+        return max(len(train.inputs[self.feature.name].values) // self.context_length, 1)
 
-    def stream(self, source: Dataset, batch_size: int, seed: int, change: Change | None = None) -> Stream:
-        return Windows(source, self.feature.name, self.context, batch_size, seed)
+    def make_loader(
+        self, source: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None
+    ) -> Loader:
+        return WindowLoader(source, self.feature.name, self.context_length, batch_size, seed)
 
     def loss(self, batch: Batch) -> Loss:
         target = batch.targets[self.feature.name].values.long()
@@ -121,13 +123,15 @@ class NextToken(Objective):
         tokens = data.inputs[self.feature.name].values
         if len(tokens) < 2:
             return Evaluation({self.name: {}}, math.nan)
-        half = max(self.context // 2, 1)
+        half = max(self.context_length // 2, 1)
         starts = torch.arange(0, max(len(tokens) - 1 - half, 1), half)
         total = 0.0
         with torch.inference_mode():
             for part in starts.split(max(1, batch_size // 4)):
-                inputs, targets, present = _windows(tokens, part, self.context)
-                new = present & ((torch.arange(self.context) >= self.context - half) | (part == 0)[:, None]).to(present)
+                inputs, targets, present = _windows(tokens, part, self.context_length)
+                new = present & (
+                    (torch.arange(self.context_length) >= self.context_length - half) | (part == 0)[:, None]
+                ).to(present)
                 logits = self.logits(Field(inputs, present)).float()
                 nats = F.cross_entropy(logits.transpose(1, 2), targets.long(), reduction="none")
                 total += float((nats * new).sum())
@@ -157,7 +161,7 @@ class NextToken(Objective):
         seen = self.codes(prompt)
         device = next(self.parameters()).device
         while True:
-            values = torch.tensor([seen[-self.context :]], device=device)
+            values = torch.tensor([seen[-self.context_length :]], device=device)
             with torch.inference_mode():
                 logits = self.logits(Field(values, torch.ones_like(values, dtype=torch.bool)))[:, -1].float()
                 logits[:, [UNKNOWN, END]] = -math.inf  # nobody can read them
@@ -184,7 +188,7 @@ class NextToken(Objective):
         raise SpecError("bad-value", "this run goes on with texts, it answers nothing: use deepglass generate")
 
 
-class Windows(Stream):
+class WindowLoader(Loader):
     """Pieces of one long text, in a new order each epoch and beginning elsewhere.
 
     Args:
@@ -199,25 +203,25 @@ class Windows(Stream):
         self.count = max((len(self.tokens) - 1) // self.length, 1)
         self.batch_size = min(batch_size, self.count)
         self.batches_per_epoch = self.count // self.batch_size
-        self._place = Place(0, 0)
+        self._cursor = Cursor(0, 0)
         self._starts = self._shuffled(0)
 
     def next(self) -> Batch:
-        epoch, position = self._place
+        epoch, position = self._cursor
         starts = self._starts[position * self.batch_size : (position + 1) * self.batch_size]
         inputs, targets, present = _windows(self.tokens, starts, self.length)
         last = position + 1 == self.batches_per_epoch
-        self._place = Place(epoch + 1, 0) if last else Place(epoch, position + 1)
+        self._cursor = Cursor(epoch + 1, 0) if last else Cursor(epoch, position + 1)
         if last:
             self._starts = self._shuffled(epoch + 1)
         return Batch({self.name: Field(inputs, present)}, {self.name: Field(targets, present)}, starts)
 
-    def place(self) -> dict[str, int]:
-        return self._place._asdict()
+    def state_dict(self) -> dict[str, int]:
+        return self._cursor._asdict()
 
-    def go_to(self, place: Mapping[str, Any]) -> None:
-        self._place = Place(place["epoch"], place["position"])
-        self._starts = self._shuffled(self._place.epoch)
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._cursor = Cursor(state["epoch"], state["position"])
+        self._starts = self._shuffled(self._cursor.epoch)
 
     def _shuffled(self, epoch: int) -> Tensor:
         """Where the pieces of an epoch begin; the first one anywhere within a piece's length."""

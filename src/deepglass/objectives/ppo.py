@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from deepglass.config import check_ranges
-from deepglass.data.batches import Batch, Change, Dataset, Stream
+from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader
 from deepglass.data.environments import Environments
 from deepglass.data.experience import Rollout, Rollouts, worlds_seed
 from deepglass.features.base import Feature
@@ -41,14 +41,14 @@ class Ppo(Agent):
     """A policy, and a network that says how much is still to come. A step is a stretch of play and its lessons.
 
     Args:
-        environments: N, copies of the world; a stretch is `training.batch_size` steps of all of them together.
-        epochs: how often a stretch is gone through.
-        minibatch: rows of a loss.
+        num_envs: N, copies of the world; a stretch is `training.batch_size` steps of all of them together.
+        update_epochs: how often a stretch is gone through.
+        minibatch_size: rows of a loss.
         discount: of rewards, a step; in [0, 1].
-        trace: lambda of the advantages, in [0, 1].
-        clip: e, how far a probability's ratio counts.
-        entropy: b, what chance in the policy is worth.
-        most_change: of the policy by a stretch, as KL divergence; past it the stretch is left.
+        gae_lambda: lambda of the advantages, in [0, 1].
+        clip_range: e, how far a probability's ratio counts.
+        entropy_coefficient: b, what chance in the policy is worth.
+        target_kl: of the policy by a stretch, as KL divergence; past it the stretch is left.
     """
 
     name: ClassVar[str] = "ppo"
@@ -58,24 +58,33 @@ class Ppo(Agent):
     def __init__(
         self,
         *,
-        environments: int = 32,
-        epochs: int = 5,
-        minibatch: int = 512,
+        num_envs: int = 32,
+        update_epochs: int = 5,
+        minibatch_size: int = 512,
         discount: float = 0.99,
-        trace: float = 0.95,
-        clip: float = 0.2,
-        entropy: float = 0.0,
-        most_change: float = 0.03,
+        gae_lambda: float = 0.95,
+        clip_range: float = 0.2,
+        entropy_coefficient: float = 0.0,
+        target_kl: float = 0.03,
     ) -> None:
         super().__init__()
-        self.environments, self.epochs, self.minibatch = environments, epochs, minibatch
-        self.discount, self.trace, self.clip, self.entropy = discount, trace, clip, entropy
-        self.most_change = most_change
-        if min(environments, epochs, minibatch) < 1:
+        self.num_envs, self.update_epochs, self.minibatch_size = num_envs, update_epochs, minibatch_size
+        self.discount, self.gae_lambda, self.clip_range, self.entropy_coefficient = (
+            discount,
+            gae_lambda,
+            clip_range,
+            entropy_coefficient,
+        )
+        self.target_kl = target_kl
+        if min(num_envs, update_epochs, minibatch_size) < 1:
             raise ValueError(
-                f"expected environments, epochs and minibatch of 1 or more, got {environments}, {epochs}, {minibatch}"
+                f"expected num_envs, update_epochs and minibatch_size of 1 or more, "
+                f"got {num_envs}, {update_epochs}, {minibatch_size}"
             )
-        check_ranges(self, {"discount": 1.0, "trace": 1.0, "clip": 1.0, "entropy": 10.0, "most_change": 100.0})
+        check_ranges(
+            self,
+            {"discount": 1.0, "gae_lambda": 1.0, "clip_range": 1.0, "entropy_coefficient": 10.0, "target_kl": 100.0},
+        )
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
         self.build_ends(inputs, outputs)
@@ -84,7 +93,7 @@ class Ppo(Agent):
         self.value = Value(self.critic)
         self.log_std = nn.Parameter(torch.zeros(len(self.hand.mean_ or ()) if isinstance(self.hand, Vector) else 0))
         self.gains = Moments(1)  # of the discounted sums of rewards
-        self.register_buffer("running", torch.zeros(self.environments, dtype=torch.float64))
+        self.register_buffer("running", torch.zeros(self.num_envs, dtype=torch.float64))
         with torch.no_grad():
             for parameter in self.network.heads.parameters():
                 parameter.mul_(SMALL)
@@ -97,28 +106,32 @@ class Ppo(Agent):
             super().training_defaults(defaults), learning_rate=1e-3, batch_size=2048, schedule="linear", epochs=10
         )
 
-    def stream(self, source: Dataset, batch_size: int, seed: int, change: Change | None = None) -> Stream:
-        worlds = Environments(self.world, self.environments, worlds_seed(seed))
-        steps = max(batch_size // self.environments, 1)
+    def make_loader(
+        self, source: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None
+    ) -> Loader:
+        worlds = Environments(self.world, self.num_envs, worlds_seed(seed))
+        steps = max(batch_size // self.num_envs, 1)
         return Rollouts(worlds, self, steps, max(self.examples_per_epoch(source) // batch_size, 1))
 
     def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
         assert isinstance(batch, Rollout)
         done, logs = batch.targets[self.action].values, mean_return(batch.ended)
         old, advantage, target = self._judged(batch)
-        for _ in range(self.epochs):
+        for _ in range(self.update_epochs):
             changes = []
-            for rows in torch.randperm(len(batch)).split(self.minibatch):
+            for rows in torch.randperm(len(batch)).split(self.minibatch_size):
                 log_prob, entropy = self._policy(some(batch.inputs, rows), done[rows])
                 value = self._value(some(batch.inputs, rows))
                 ratio = (log_prob - old[rows]).exp()
-                bound = ratio.clamp(1 - self.clip, 1 + self.clip)
+                bound = ratio.clamp(1 - self.clip_range, 1 + self.clip_range)
                 gain = torch.minimum(ratio * advantage[rows], bound * advantage[rows]).mean()
                 off = (value - target[rows]).square().mean()
                 changes.append((ratio - 1 - (log_prob - old[rows])).detach().mean())  # an estimate of the divergence
-                yield Loss(-gain + self.value_weight * off - self.entropy * entropy, logs=logs, weight=len(rows))
+                yield Loss(
+                    -gain + self.value_weight * off - self.entropy_coefficient * entropy, logs=logs, weight=len(rows)
+                )
                 logs = {}
-            if float(torch.stack(changes).mean()) > self.most_change:
+            if float(torch.stack(changes).mean()) > self.target_kl:
                 break
         self.steps_taken += len(batch)
         self.learn_scale(batch.inputs[self.observation].values)
@@ -135,7 +148,7 @@ class Ppo(Agent):
     def asked(self, seen: np.ndarray) -> np.ndarray:
         """Logits of the actions, or the mean action."""
         with torch.no_grad():
-            best = self.network.answers(self.field(seen))[self.action].best()
+            best = self.network.predictions(self.field(seen))[self.action].mode()
         return best["value" if isinstance(self.hand, Vector) else "log_probs"].cpu().numpy()
 
     def asked_quickly(self) -> Function | None:
@@ -149,7 +162,7 @@ class Ppo(Agent):
 
     def _policy(self, inputs: Mapping[str, Field], done: Tensor) -> tuple[Tensor, Tensor]:
         """The log probability of what was done, (B,), and the policy's mean entropy."""
-        best = self.network.answers(inputs)[self.action].best()
+        best = self.network.predictions(inputs)[self.action].mode()
         if "log_probs" in best:
             log_probs = best["log_probs"]
             return log_probs.gather(1, done[:, None])[:, 0], -(log_probs.exp() * log_probs).sum(1).mean()
@@ -170,7 +183,7 @@ class Ppo(Agent):
         old, _ = self._policy(batch.inputs, batch.targets[self.action].values)
         value = self._value(batch.inputs).view_as(rewards)
         following = self._value(batch.following).view_as(rewards)
-        found = advantages(rewards, value, following, batch.terminated, batch.done, self.discount, self.trace)
+        found = advantages(rewards, value, following, batch.terminated, batch.done, self.discount, self.gae_lambda)
         standard = (found - found.mean()) / (found.std(unbiased=False) + 1e-8)
         return old, standard.flatten(), (found + value).flatten()
 

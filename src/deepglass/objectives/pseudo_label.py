@@ -13,8 +13,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from deepglass.data.batches import Batch, Change
-from deepglass.features.base import CLASSED, Answer, Feature
+from deepglass.data.batches import Batch, BatchTransform
+from deepglass.features.base import CLASSIFICATION_KINDS, Feature, Prediction
 from deepglass.networks.network import key_of
 from deepglass.objectives._semi import Guess, SemiSupervised, probabilities
 from deepglass.objectives.base import Loss, MakeNetwork
@@ -27,33 +27,47 @@ class PseudoLabel(SemiSupervised):
     """The averaged network answers unlabelled rows; the student learns these answers.
 
     Args:
-        ratio: unlabelled rows in a batch for each labelled one.
+        unlabelled_ratio: unlabelled rows in a batch for each labelled one.
         weight: of the loss on guesses at its greatest.
-        first, last: share of each class's rows that is learned from at the beginning and at the end of the run.
+        start_quantile: share of each class's pseudo-labels used at the start of the run, the most confident first.
+        end_quantile: the same at the end of the run.
     """
 
     name: ClassVar[str] = "pseudo_label"
-    kinds: ClassVar[tuple[str, ...]] = (*CLASSED, "number")
+    kinds: ClassVar[tuple[str, ...]] = (*CLASSIFICATION_KINDS, "number")
 
-    def __init__(self, *, ratio: float = 3.0, weight: float = 1.0, first: float = 0.2, last: float = 0.8) -> None:
-        super().__init__(ratio, weight)
-        if not 0 < first <= last <= 1:
-            raise ValueError(f"first, last: expected shares with 0 < first <= last <= 1, got {first} and {last}")
-        self.first, self.last = first, last
+    def __init__(
+        self,
+        *,
+        unlabelled_ratio: float = 3.0,
+        weight: float = 1.0,
+        start_quantile: float = 0.2,
+        end_quantile: float = 0.8,
+    ) -> None:
+        super().__init__(unlabelled_ratio, weight)
+        if not 0 < start_quantile <= end_quantile <= 1:
+            raise ValueError(
+                f"start_quantile, end_quantile: expected 0 < start_quantile <= end_quantile <= 1, got {start_quantile} "
+                f"and {end_quantile}"
+            )
+        self.start_quantile, self.end_quantile = start_quantile, end_quantile
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
         super().build(inputs, outputs, make_network)
-        classed = {n: f for n, f in self.guessable.items() if f.kind in CLASSED}
+        classed = {n: f for n, f in self.guessable.items() if f.has_classes}
         self.curricula = nn.ModuleDict({key_of(n, "of_"): _Curriculum(len(f.class_names)) for n, f in classed.items()})
 
-    def views(self, change: Change | None) -> tuple[Change | None, Change | None]:
-        return change, None
+    def views(self, transform: BatchTransform | None) -> tuple[BatchTransform | None, BatchTransform | None]:
+        return transform, None
 
     def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
         with torch.no_grad():
-            answers = self.network.answers(batch.views[0])
+            answers = self.network.predictions(batch.views[0])
             for name, curriculum in self._curricula():
-                curriculum.update(probabilities(answers[name]), self.first + (self.last - self.first) * progress)
+                curriculum.update(
+                    probabilities(answers[name]),
+                    self.start_quantile + (self.end_quantile - self.start_quantile) * progress,
+                )
             guesses = self.guessed(answers)
         on_answers, on_guesses = self.parts(batch.inputs, batch, guesses)
         start, end = GROWTH
@@ -63,7 +77,7 @@ class PseudoLabel(SemiSupervised):
         yield Loss(on_answers + weight * on_guesses, logs=logs, weight=len(batch))
         self.average()
 
-    def guessed(self, answers: Mapping[str, Answer]) -> dict[str, Guess]:
+    def guessed(self, answers: Mapping[str, Prediction]) -> dict[str, Guess]:
         thresholds = self.thresholds()
         found = {}
         for name in self.guessable:
@@ -71,7 +85,7 @@ class PseudoLabel(SemiSupervised):
                 confidence, likeliest = probabilities(answers[name]).max(1)
                 found[name] = Guess(likeliest + 1, confidence, confidence >= thresholds[name][likeliest])
             else:
-                value = answers[name].best()["value"].float()
+                value = answers[name].mode()["value"].float()
                 found[name] = Guess(value, torch.full_like(value, torch.nan), torch.ones_like(value, dtype=torch.bool))
         return found
 

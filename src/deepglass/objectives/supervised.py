@@ -13,11 +13,11 @@ from torch import Tensor
 
 from deepglass.data.batches import Batch, Dataset, Mix
 from deepglass.errors import SpecError
-from deepglass.features.base import Answer, Feature
+from deepglass.features.base import Feature, Prediction
 from deepglass.networks.network import Network
 from deepglass.nn.decoding import Stepwise
 from deepglass.nn.tokens import Field
-from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective, join_best
+from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective, concatenate_predictions
 
 
 class Supervised(Objective):
@@ -28,7 +28,7 @@ class Supervised(Objective):
     """
 
     network: Network
-    constant_loss: Tensor
+    baseline_loss: Tensor
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
         if not outputs:
@@ -37,11 +37,11 @@ class Supervised(Objective):
         self.network = make_network(inputs, outputs)
         # a head that writes a token at a time reads its target, of which there can be but one
         self.supports_mixup = not any(isinstance(head, Stepwise) for head in self.network.heads.values())
-        self.register_buffer("constant_loss", torch.ones(len(outputs)))
+        self.register_buffer("baseline_loss", torch.ones(len(outputs)))
 
     def on_fit_start(self, train: Dataset) -> None:
         for i, (name, feature) in enumerate(self.network.features.items()):
-            self.constant_loss[i] = feature.constant_loss(train.truth[name])
+            self.baseline_loss[i] = feature.baseline_loss(train.truth[name])
 
     def loss(self, batch: Batch) -> Loss:
         params = self.network(batch.inputs, batch.targets)
@@ -61,14 +61,14 @@ class Supervised(Objective):
                     present = target.known
                     total[i] += answer.loss(target).float()[present].sum().cpu()
                     count[i] += present.sum().cpu()
-                    if search or not answer.searched:
-                        parts[name].append(answer.best())
-        best = {name: join_best(part) for name, part in parts.items() if part}
-        relative = total / count.clamp_min(1) / self.constant_loss.cpu().clamp_min(1e-12)
+                    if search or not answer.needs_decoding:
+                        parts[name].append(answer.mode())
+        best = {name: concatenate_predictions(part) for name, part in parts.items() if part}
+        relative = total / count.clamp_min(1) / self.baseline_loss.cpu().clamp_min(1e-12)
         for i, name in enumerate(names):
             if name not in best:
                 continue
-            own = self.network.features[name].relative_loss(best[name], data.truth[name])
+            own = self.network.features[name].selection_value(best[name], data.truth[name])
             if own is not None:
                 relative[i] = own
         figures = {name: self.network.features[name].score(b, data.truth[name]) for name, b in best.items()}
@@ -80,17 +80,17 @@ class Supervised(Objective):
 
         Source: Zhang et al., 2017, arXiv 1710.09412, for the mixed rows.
         """
-        answer, members = self.network.features[name].answer(params), self.network.members
+        answer, members = self.network.features[name].prediction(params), self.network.ensemble_size
         if mix is None:
             total, count = loss_sums(answer, target, members)
         else:
             own = loss_sums(answer, target, members, mix.weight)
-            other = loss_sums(answer, target.take(mix.partner), members, 1 - mix.weight)
+            other = loss_sums(answer, target.take(mix.permutation), members, 1 - mix.weight)
             total, count = own[0] + other[0], own[1] + other[1]
         return total / count.clamp_min(1)
 
 
-def loss_sums(answer: Answer, target: Field, members: int, share: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def loss_sums(answer: Prediction, target: Field, members: int, share: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """The losses of the rows whose answer is known, added up, and how many they are; `share` (B,) weighs them."""
     if members > 1:
         target = target.repeat(members)

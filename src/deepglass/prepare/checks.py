@@ -10,7 +10,7 @@ import polars as pl
 
 from deepglass.data.table import Table
 from deepglass.errors import SourceError, SpecError, near_miss
-from deepglass.features.base import CLASSED, Feature, Raw
+from deepglass.features.base import Feature, Raw
 from deepglass.objectives._semi import SemiSupervised, nothing_to_guess
 from deepglass.objectives.base import OBJECTIVES
 
@@ -31,7 +31,7 @@ def check_rows(table: Table, targets: Sequence[Feature]) -> None:
         raw = table[target.column]
         distinct = _distinct(raw)
         if distinct == 1:
-            code: Any = "one-class" if target.kind in CLASSED else "constant-target"
+            code: Any = "one-class" if target.has_classes else "constant-target"
             raise SourceError(code, f"--target: {target.name!r} has the same value in every row of {table.name}")
 
 

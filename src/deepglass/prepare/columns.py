@@ -12,7 +12,7 @@ from deepglass.config import construct
 from deepglass.data.missing import missing
 from deepglass.data.table import Table
 from deepglass.errors import SourceError, SpecError
-from deepglass.features.base import FEATURES, Feature, Raw, recognise, take_raw
+from deepglass.features.base import FEATURES, Feature, Raw, infer_type, take_raw
 from deepglass.prepare.checks import check_column, check_roles
 from deepglass.spec.spec import Spec
 
@@ -57,7 +57,7 @@ def infer_columns(table: Table, spec: Spec) -> tuple[list[ColumnRole], list[Feat
     features: list[Feature] = []
     for i, settings in enumerate(outputs):
         kind, why = _kind(table, settings, spec)
-        features.append(_feature(table, settings, kind, "outputs", f"outputs[{i}]").as_answer())
+        features.append(_feature(table, settings, kind, "outputs", f"outputs[{i}]").as_output())
         column_roles.append(ColumnRole(settings["name"], kind, why, "output"))
     longest = max((side for f in features if (side := type(f).longest_side)), default=None)
     for i, settings in enumerate(inputs):
@@ -116,7 +116,7 @@ def _kind(table: Table, settings: Settings, spec: Spec) -> tuple[str, str]:
         return asked, "as asked"
     if column in table.kinds:
         return table.kinds[column], "the source says so"
-    return recognise(_head(table[column]), column)
+    return infer_type(_head(table[column]), column)
 
 
 def _useless(raw: Raw) -> str | None:

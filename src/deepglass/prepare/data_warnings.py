@@ -34,7 +34,7 @@ def data_warnings(
         feature.check_target(column, table.name)
         count = int((~column.mask).sum())
         unlabelled_counts.append((feature, count))
-        warnings += [*_missing_labels(feature, count, uses_unlabelled(spec)), *feature.remarks(column)]
+        warnings += [*_missing_labels(feature, count, uses_unlabelled(spec)), *feature.target_warnings(column)]
     check_unlabelled(spec.objective["name"], unlabelled_counts, len(train))
     warnings += [*_fixes(spec), *_left_out(table.skipped)]
     return [*warnings, *_anomalies(table, [*inputs, *outputs]), *_memory(table, inputs)]
@@ -63,7 +63,7 @@ def _left_out(skipped: Sequence[Skipped]) -> list[str]:
 
 def _anomalies(table: Table, features: Sequence[Feature]) -> list[str]:
     """Counts of unusual values in sequences: truncated ones, tags not in the training rows."""
-    counts = [(f.name, f.notes(table[f.column])) for f in features if f.kind in SEQUENTIAL]
+    counts = [(f.name, f.count_anomalies(table[f.column])) for f in features if f.kind in SEQUENTIAL]
     return [f"{name}: {what}: {count:,}" for name, anomalies in counts for what, count in anomalies.items()]
 
 

@@ -13,7 +13,7 @@ from deepglass.networks.trunks.base import TRUNKS, Trunk
 from deepglass.objectives.base import OBJECTIVES, Objective
 from deepglass.spec.spec import Spec
 
-NOT_SETTINGS = ("trunk", "start")  # keys of `network` in a spec that are no settings of the trunk
+NOT_SETTINGS = ("trunk", "init_from")  # keys of `network` in a spec that are no settings of the trunk
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Labels that people gave or mended: the file that `deepglass label` writes and `data.relabel` reads.
+"""Labels that people gave or mended: the file that `deepglass label` writes and `data.label_corrections` reads.
 
     # deepglass labels of photos, 1797 rows, fingerprint 1f0c...
     row,column,old,new,why
@@ -94,9 +94,11 @@ def read_labels(path: Path) -> Labels:
     try:
         lines = path.read_text("utf-8-sig").splitlines()
     except FileNotFoundError:
-        raise SourceError("not-found", f"data.relabel: {path}: there is no such file") from None
+        raise SourceError("not-found", f"data.label_corrections: {path}: there is no such file") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise SourceError("unreadable-file", f"data.relabel: {path}: cannot be read as text ({error})") from error
+        raise SourceError(
+            "unreadable-file", f"data.label_corrections: {path}: cannot be read as text ({error})"
+        ) from error
     head = _HEAD.match(lines[0]) if lines else None
     origin = Origin(head[1], int(head[2]), head[3]) if head else None
     start = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith("#")), len(lines))
@@ -105,9 +107,10 @@ def read_labels(path: Path) -> Labels:
     if absent := [n for n in ("row", "column", "new") if n not in names]:
         raise SourceError(
             "unknown-column",
-            f"data.relabel: {path}: expected the columns {','.join(FIELDS)}, {' and '.join(absent)} is not among them",
+            f"data.label_corrections: {path}: expected the columns {','.join(FIELDS)}, {' and '.join(absent)} is not "
+            "among them",
         )
-    mends = [_mend(record, f"data.relabel: {path}, line {start + reader.line_num}", start + reader.line_num)
+    mends = [_mend(record, f"data.label_corrections: {path}, line {start + reader.line_num}", start + reader.line_num)
              for record in reader]  # fmt: skip
     return Labels(path, tuple(mends), origin, "old" in names)
 
@@ -124,7 +127,7 @@ def check_labels(labels: Labels, table: Table, hidden: bool = False) -> None:
     """
     seen: dict[tuple[int, str], str] = {}
     for mend in labels.mends:
-        where = f"data.relabel: {labels.path}, line {mend.line}"
+        where = f"data.label_corrections: {labels.path}, line {mend.line}"
         raw = single_values(table, mend.column, where)
         if mend.row >= len(table):
             raise SourceError(
@@ -155,8 +158,8 @@ def mended(table: Table, rows: Mapping[int, int], mends: Sequence[Mend]) -> Tabl
     changed: dict[str, Raw] = {}
     for column in dict.fromkeys(m.column for m in mends):
         own = [m for m in mends if m.column == column and m.row in rows]
-        raw = single_values(table, column, "data.relabel")
-        values = [as_value(m.new, raw, f"data.relabel: row {m.row}") for m in own]
+        raw = single_values(table, column, "data.label_corrections")
+        values = [as_value(m.new, raw, f"data.label_corrections: row {m.row}") for m in own]
         if own:
             new = pl.Series(values, dtype=raw.dtype)
             places = pl.Series([rows[m.row] for m in own])
@@ -165,19 +168,19 @@ def mended(table: Table, rows: Mapping[int, int], mends: Sequence[Mend]) -> Tabl
 
 
 def labels_for(spec: Spec, table: Table) -> Labels | None:
-    """The labels of `data.relabel`, with their places in the whole source.
+    """The labels of `data.label_corrections`, with their places in the whole source.
 
     They may have been given in the whole, or in one of the sources that it is put together from.
 
     Raises:
         SourceError: `mismatched-files` for a file that belongs to another source; see `check_labels`.
     """
-    if spec.data.relabel is None:
+    if spec.data.label_corrections is None:
         return None
-    labels = read_labels(Path(spec.data.relabel))
+    labels = read_labels(Path(spec.data.label_corrections))
     start = _start_of(spec, table, labels) if labels.origin else 0
     labels = labels._replace(mends=tuple(m._replace(row=m.row + start) for m in labels.mends))
-    check_labels(labels, table, spec.data.keep_labels is not None)
+    check_labels(labels, table, spec.data.num_labels is not None)
     return labels
 
 
@@ -187,14 +190,24 @@ def relabelled(spec: Spec, table: Table, places: np.ndarray, split: np.ndarray, 
     Args:
         table: the rows that are used; `places`, (N,), are theirs in the source, `split`, (N,), says their part.
     """
-    open_rows = np.flatnonzero(split != "") if spec.data.relabel_test else np.flatnonzero(~np.isin(split, ("test", "")))
+    open_rows = (
+        np.flatnonzero(split != "") if spec.data.correct_test_labels else np.flatnonzero(~np.isin(split, ("test", "")))
+    )
     rows = dict(zip(places[open_rows].tolist(), open_rows.tolist(), strict=True))
     changing = [m for m in labels.mends if m.old != m.new]
     left = len({m.row for m in changing} - rows.keys())
     table = mended(table, rows, labels.mends)
-    said = [Note("relabel", f"{len(changing) - left:,} labels mended or given", f"as {labels.path.name} says")]
+    said = [
+        Note("label_corrections", f"{len(changing) - left:,} labels mended or given", f"as {labels.path.name} says")
+    ]
     if left:
-        said.append(Note("relabel", f"{left:,} labels not", "rows of the test, or not used; data.relabel_test=true"))
+        said.append(
+            Note(
+                "label_corrections",
+                f"{left:,} labels not",
+                "rows of the test, or not used; data.correct_test_labels=true",
+            )
+        )
     return replace(table, notes=(*table.notes, *said))
 
 
@@ -266,8 +279,8 @@ def _start_of(spec: Spec, table: Table, labels: Labels) -> int:
         start += len(part)
     raise SourceError(
         "mismatched-files",
-        f"data.relabel: {labels.path}: was made for {origin.name} with {origin.rows} rows, and {table.name} is another "
-        f"source or has changed since; it has {len(table)} rows",
+        f"data.label_corrections: {labels.path}: was made for {origin.name} with {origin.rows} rows, and {table.name} "
+        f"is another source or has changed since; it has {len(table)} rows",
     )
 
 

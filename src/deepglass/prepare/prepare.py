@@ -91,7 +91,7 @@ def _fit_features(
     train = np.flatnonzero(split == "train")
     fitted_outputs = inherit("outputs", [f.fit([take_raw(table[f.column], train)]) for f in outputs])
     fitted_inputs = inherit("inputs", [f.fit([take_raw(table[f.column], train)]) for f in inputs])
-    if any(f.lines_up for f in fitted_outputs):
+    if any(f.alignable for f in fitted_outputs):
         return _align(table, train, fitted_inputs, fitted_outputs)
     return fitted_inputs, fitted_outputs
 
@@ -99,7 +99,7 @@ def _fit_features(
 def _align(table: Table, train: np.ndarray, inputs: Sequence[Feature], outputs: Sequence[Feature]) -> Fitted:
     """Outputs aligned to the input that they follow step by step; that input comes first, as the networks expect."""
     columns = {f.name: _encoded(table, f, train) for f in inputs if f.kind in SEQUENTIAL}
-    aligned = tuple(f.lined_up(_encoded(table, f, train), columns) if f.lines_up else f for f in outputs)
+    aligned = tuple(f.align_to(_encoded(table, f, train), columns) if f.alignable else f for f in outputs)
     first = {getattr(f, "beside_", "") for f in aligned}
     return tuple(sorted(inputs, key=lambda f: f.name not in first)), aligned
 

@@ -10,7 +10,7 @@ import numpy as np
 from deepglass.data.batches import Dataset
 from deepglass.data.missing import blanked
 from deepglass.data.table import Table
-from deepglass.features.base import Best, Column, Feature
+from deepglass.features.base import Column, Feature, PredictionArrays
 from deepglass.prepare.columns import ColumnRole
 
 SPLITS = ("train", "valid", "test")
@@ -57,7 +57,7 @@ class PreparedData:
         """Encoded rows with their targets, in the frame of the inputs."""
         table = self.table.take(rows)
         inputs = {f.name: f.encode(table[f.column]) for f in self.inputs}
-        targets = {f.name: f.place(f.encode(table[f.column]), inputs) for f in self.outputs}
+        targets = {f.name: f.to_input_frame(f.encode(table[f.column]), inputs) for f in self.outputs}
         return Dataset(inputs, targets, device)
 
 
@@ -71,7 +71,7 @@ def hide_targets(table: Table, outputs: Sequence[Feature], rows: np.ndarray) -> 
 
 
 def add_context(
-    predictions: Mapping[str, Best], outputs: Sequence[Feature], inputs: Mapping[str, Column]
-) -> dict[str, Best]:
+    predictions: Mapping[str, PredictionArrays], outputs: Sequence[Feature], inputs: Mapping[str, Column]
+) -> dict[str, PredictionArrays]:
     """Predictions with what `Feature.decode` needs of the inputs."""
     return {f.name: {**predictions[f.name], **f.context(inputs)} for f in outputs if f.name in predictions}

@@ -64,7 +64,7 @@ def adapt_features(
 ) -> tuple[list[Feature], list[Feature], str, bool]:
     """Unfitted features as the objective, each other and the network need them, and the result of `choose_trunk`."""
     objective = OBJECTIVES.get(spec.objective["name"], where="objective.name")
-    outputs = [f.beside(inputs) for f in outputs]
+    outputs = [f.configure_output(inputs) for f in outputs]
     inputs = [objective.adapt_input(f) for f in inputs]
     trunk, by_size = choose_trunk(spec, inputs, outputs)
     trunk_class = TRUNKS.get(trunk, where="network.trunk")

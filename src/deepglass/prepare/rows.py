@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from deepglass.data.label_budget import KeepLabels
+from deepglass.data.label_budget import LabelBudget
 from deepglass.data.missing import missing
 from deepglass.data.split import Split
 from deepglass.data.table import Skipped, Table
-from deepglass.features.base import CLASSED, Feature
+from deepglass.features.base import Feature
 from deepglass.objectives.base import OBJECTIVES
 from deepglass.spec.spec import Spec
 
@@ -97,15 +97,15 @@ def assign_split(split: Split, table: Table, outputs: Sequence[Feature]) -> np.n
         SourceError: `too-few-rows`.
     """
     first = table[outputs[0].column] if outputs else None
-    stratify = bool(outputs) and outputs[0].kind in CLASSED
+    stratify = bool(outputs) and outputs[0].has_classes
     return split.assign(table, first, stratify)
 
 
 def hidden_rows(spec: Spec, table: Table, outputs: Sequence[Feature], split: np.ndarray) -> np.ndarray:
     """Rows whose labels the label budget hides, (N,) bool."""
-    if spec.data.keep_labels is None or not outputs:
+    if spec.data.num_labels is None or not outputs:
         return np.zeros(len(table), bool)
-    return KeepLabels.of(spec.data.keep_labels).hidden(table[outputs[0].column], split, spec.data.split.seed)
+    return LabelBudget.of(spec.data.num_labels).hidden(table[outputs[0].column], split, spec.data.split.seed)
 
 
 def _repeated_images(table: Table) -> str | None:

@@ -41,8 +41,10 @@ def read_like(data: DataSpec, source: Source) -> Table:
     names = [f.name for f in dataclasses.fields(SourceOptions)]
     options = SourceOptions(**{n: getattr(data, n) for n in names})
     columns = data.columns if isinstance(source, str | Path) else ()
-    root = Path(data.root) if data.root else None
-    return read(source, columns=columns or None, name_pattern=data.name, data_root=root, options=options)
+    root = Path(data.data_root) if data.data_root else None
+    return read(
+        source, columns=columns or None, filename_pattern=data.filename_pattern, data_root=root, options=options
+    )
 
 
 def fingerprint_of(table: Table) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from deepglass.features.base import Best, Calibration, Column, Feature, take_raw
+from deepglass.features.base import Calibration, Column, Feature, PredictionArrays, take_raw
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.projection.facts import STEPS, UNKNOWN, Colouring
 from deepglass.projection.points import Points
@@ -30,7 +30,7 @@ def colourings(prepared: PreparedData, seen: Points, calibration: Mapping[str, C
 
 
 def _output(
-    feature: Feature, truth: Column, best: Best | None, calibration: Mapping[str, Calibration]
+    feature: Feature, truth: Column, best: PredictionArrays | None, calibration: Mapping[str, Calibration]
 ) -> list[Colouring]:
     if truth.offsets is not None:
         return []
@@ -57,7 +57,7 @@ def _output(
     return found
 
 
-def answered(feature: Feature, best: Best, calibration: Calibration) -> np.ndarray:
+def answered(feature: Feature, best: PredictionArrays, calibration: Calibration) -> np.ndarray:
     """The class that each row is answered with, (N,)."""
     if feature.kind == "binary":
         decoded = feature.decode(best, calibration)
@@ -65,7 +65,7 @@ def answered(feature: Feature, best: Best, calibration: Calibration) -> np.ndarr
     return best["log_probs"].argmax(1)
 
 
-def _numbers(feature: Feature, best: Best, calibration: Calibration) -> np.ndarray:
+def _numbers(feature: Feature, best: PredictionArrays, calibration: Calibration) -> np.ndarray:
     return np.array([d["value"] for d in feature.decode(best, calibration)], dtype=float)
 
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 from PIL import Image as Pillow
 
+from deepglass.features._display import spectrogram, to_pixels
 from deepglass.features.audio import Audio
 from deepglass.features.base import Column
 from deepglass.features.image import Image
@@ -18,8 +19,6 @@ from deepglass.formatting import answer_text, short_figure
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.projection.facts import UNKNOWN, Colouring, Items, Sprites
 from deepglass.projection.points import Points
-from deepglass.report.facts_of.audio import spectrogram
-from deepglass.report.facts_of.rows import visible
 
 SIDE = 32  # pixels of a tile, at most
 LARGEST = 3_500_000  # bytes of all tiles
@@ -114,7 +113,7 @@ def _small(sheet: Pillow.Image) -> bytes:
 def _pictures(feature: Image, seen: Points) -> np.ndarray:
     """(N, Y, X, C) of bytes, C 1 or 3."""
     codes = seen.inputs[feature.name].values
-    tiles = [visible(c, feature.levels_ or 255) for c in codes]
+    tiles = [to_pixels(c, feature.levels_ or 255) for c in codes]
     if max(codes.shape[2:]) > SIDE:
         tiles = [_shrunk(t) for t in tiles]
     return np.stack(tiles) if tiles else np.zeros((0, 1, 1, 1), np.uint8)

@@ -10,15 +10,15 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from deepglass.features.base import CLASSED, Best, Column, take_raw
-from deepglass.objectives.base import join_best
+from deepglass.features.base import CLASSIFICATION_KINDS, Column, PredictionArrays, take_raw
+from deepglass.objectives.base import concatenate_predictions
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.projection.space import Space
 
 MOST = 60_000  # points
 SECONDS = 0.75  # that training rows may take
 CHUNK, BATCH = 2_048, 128  # rows that are encoded at once, and seen: of more the maps leave the caches
-ANSWERED = (*CLASSED, "number")  # kinds whose answers colour the map
+ANSWERED = (*CLASSIFICATION_KINDS, "number")  # kinds whose answers colour the map
 CONTENT = {"image": 4_000, "text": 2_000, "audio": 400}  # points of which the report says what they are, by input kind
 ROWS = 3_000  # where rows are values alone
 TESTED = 2 / 3  # of them, the share of test rows
@@ -31,7 +31,7 @@ class Tested(NamedTuple):
         best: by output. points: (N, D) float32.
     """
 
-    best: Mapping[str, Best]
+    best: Mapping[str, PredictionArrays]
     points: np.ndarray | None = None
 
 
@@ -56,13 +56,7 @@ class Points:
     kept: np.ndarray
     inputs: Mapping[str, Column]
     truth: Mapping[str, Column]
-    best: Mapping[str, Best]
-
-    def places(self, rows: np.ndarray) -> np.ndarray:
-        """Where rows of the table are among these, (n,); -1 for those that are not."""
-        order = np.argsort(self.rows)
-        at = np.searchsorted(self.rows, rows, sorter=order).clip(max=len(order) - 1)
-        return np.where(self.rows[order[at]] == rows, order[at], -1)
+    best: Mapping[str, PredictionArrays]
 
 
 def points_of(
@@ -113,7 +107,7 @@ class _Seen:
             self.points.append(points.cpu().numpy())
             for feature in self.prepared.outputs:
                 if feature.kind in ANSWERED and feature.name in answers:
-                    self.best.setdefault(feature.name, []).append(answers[feature.name].best())
+                    self.best.setdefault(feature.name, []).append(answers[feature.name].mode())
         self._add(rows, keep)
 
     def know(self, rows: np.ndarray, keep: int, tested: Tested, places: np.ndarray) -> None:
@@ -135,12 +129,12 @@ class _Seen:
         rows, kept = np.concatenate(self.rows), np.concatenate(self.kept)
         table, outputs = self.prepared.table, self.prepared.outputs
         shown = [f for f in outputs if f.class_names or f.kind in ANSWERED]
-        shown = [f for f in shown if not type(f).spatial]
+        shown = [f for f in shown if not type(f).dense]
         return Points(
             rows=rows,
             points=np.concatenate(self.points),
             kept=kept,
             inputs={f.name: f.encode(take_raw(table[f.column], rows[kept])) for f in self.prepared.inputs},
             truth={f.name: f.encode(take_raw(table[f.column], rows)) for f in shown},
-            best={name: join_best(parts) for name, parts in self.best.items()},
+            best={name: concatenate_predictions(parts) for name, parts in self.best.items()},
         )

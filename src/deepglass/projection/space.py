@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from deepglass.data.batches import Batch
 from deepglass.errors import SpecError, near_miss
-from deepglass.features.base import Answer
+from deepglass.features.base import Prediction
 from deepglass.nn.tokens import Tokens, pool
 from deepglass.objectives.base import Objective
 
@@ -36,7 +36,7 @@ class Space:
         if self.module is None and plain and answers:
             self.module = objective.network.trunk  # its tokens are what `embed` pools: one pass gives both
 
-    def look(self, batch: Batch) -> tuple[Tensor, dict[str, Answer]]:
+    def look(self, batch: Batch) -> tuple[Tensor, dict[str, Prediction]]:
         """Points (B, D) float32 and the answers, none where they were not asked for."""
         B = len(batch)
         with self.overhearing() as heard, torch.inference_mode():

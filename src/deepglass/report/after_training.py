@@ -8,9 +8,9 @@ from pathlib import Path
 from deepglass.baselines import baselines
 from deepglass.baselines.labelled_only import NAME, labelled_alone
 from deepglass.projection.points import Tested
-from deepglass.projection.projection import AS_USUAL, Wish, asked
+from deepglass.projection.projection import AS_USUAL, Wish
+from deepglass.report.data import ReportData, ReportOptions
 from deepglass.report.facts_of.agents import random_play
-from deepglass.report.gather import gather
 from deepglass.report.write import write_report
 from deepglass.run.context import RunContext
 
@@ -56,9 +56,6 @@ def add_report(
         wish: layout of the map, and the layer whose space it shows.
         pair: columns whose decision boundary is drawn; None: the most informative ones.
     """
-    if tested is None:
-        tested = asked(context.data, context.objective, context.device, wish)
-    facts = gather(context, tested, wish, pair)
     path = context.path / "report.html"
-    write_report(facts if samples else facts.without_rows(), path)
+    write_report(ReportData(context, ReportOptions(samples, wish, pair), tested), path)
     return path

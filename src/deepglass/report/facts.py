@@ -13,31 +13,18 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 from deepglass.data.table import Note, Skipped
-from deepglass.doctor.slice_facts import Slices
 from deepglass.introspect.facts import Inside
+from deepglass.introspect.filters import Filters
+from deepglass.introspect.layers import Layer
+from deepglass.metrics.summaries import Histogram, TopValues
 from deepglass.projection.facts import MapFacts
 from deepglass.report.agent_facts import AgentFacts
 from deepglass.report.gan_facts import Contest
-from deepglass.report.image_facts import Filters, Varied
+from deepglass.report.image_facts import Varied
 from deepglass.report.output_facts import OutputFacts
 from deepglass.report.pseudo_label_facts import Guessed
 from deepglass.report.sample_facts import Again, Samples
-
-
-class Histogram(NamedTuple):
-    """How numbers are spread: `counts` in bins of one width from `low` to `high`."""
-
-    low: float
-    high: float
-    counts: tuple[int, ...]
-
-
-class TopValues(NamedTuple):
-    """The most frequent values with their counts, the rows of all others, and how many values there are."""
-
-    values: tuple[tuple[str, int], ...]
-    others: int = 0
-    distinct: int = 0
+from deepglass.report.slice_facts import Slices
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,27 +109,6 @@ class Evaluation(NamedTuple):
     learning_rate: float
     train: Mapping[str, float]
     valid: Mapping[str, float]
-
-
-class Layer(NamedTuple):
-    """A layer of the network.
-
-    Args:
-        name: its path.
-        kind: its class.
-        shape: what it gives, without the batch.
-        then: activations and poolings behind it.
-        spread: of its weights.
-        ends: the inputs that it reads, or the output that it answers, where it is at an end.
-    """
-
-    name: str
-    kind: str
-    shape: tuple[int | str, ...]
-    parameters: int
-    then: tuple[str, ...] = ()
-    spread: Histogram | None = None
-    ends: tuple[str, ...] = ()
 
 
 _OF_COLUMNS = ("id_column", "constant", "imbalance", "few_examples", "leak", "drift")

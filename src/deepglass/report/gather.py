@@ -3,114 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import polars as pl
-import torch
 
-from deepglass.data.batches import Dataset
 from deepglass.data.missing import missing
-from deepglass.device import pick
-from deepglass.doctor.base import Case
-from deepglass.doctor.findings import findings_of
-from deepglass.doctor.slices import cut_up
-from deepglass.doctor.weak_slice import weak_slice
-from deepglass.features.base import CLASSED, Feature, Metric, Raw
-from deepglass.introspect.filters import looked_for
-from deepglass.introspect.introspect import inside_of
-from deepglass.introspect.layers import trace
+from deepglass.features._display import first_image
+from deepglass.features.base import Feature, Metric, Raw
+from deepglass.introspect.filters import Filters, filters_of
 from deepglass.metrics import summaries as measure
 from deepglass.objectives.base import Objective
 from deepglass.prepare.columns import ColumnRole
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.projection.points import Tested
-from deepglass.projection.projection import AS_USUAL, Wish, looked_at, map_of
-from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, Facts, Finding, Layer, PlanFacts, Reproduce
-from deepglass.report.facts_of.agents import agent_facts, played
-from deepglass.report.facts_of.augmentation import varied
-from deepglass.report.facts_of.explanations import reasons_told
-from deepglass.report.facts_of.gan import contest_of, contested
+from deepglass.report.facts import ColumnFacts, Evaluation, PlanFacts
+from deepglass.report.facts_of.agents import played
+from deepglass.report.facts_of.gan import contested
 from deepglass.report.facts_of.language_model import written
-from deepglass.report.facts_of.outputs import answers_of, output_told
-from deepglass.report.facts_of.pseudo_labels import guessed
-from deepglass.report.facts_of.rows import picture_of
-from deepglass.report.facts_of.samples import drawn_again, samples_of
-from deepglass.report.facts_of.slice_tables import slices_told
-from deepglass.report.image_facts import Filters
 from deepglass.run.context import RunContext
-from deepglass.run.fit import augmentation_of
 from deepglass.training.callbacks import total_loss
 
 SLICED = 2_000  # pictures among the test rows that are opened to see how bright and how large they are
 LOOKED_AT = 1024  # pictures that are searched for what a network looks for, at most
 OF_THEMSELVES = (played, contested, written)  # what kinds of learning without outputs say of themselves
-
-
-def gather(
-    context: RunContext,
-    tested: Tested,
-    wish: Wish = AS_USUAL,
-    pair: tuple[str, str] | None = None,
-) -> Facts:
-    """Everything that the report of a finished run needs, with the map and the boundary as they were wished for."""
-    folder, prepared, objective = context.folder, context.data, context.objective
-    figures, calibration, history = context.metrics, context.calibration, context.history
-    table, device = prepared.table, context.device
-    answered = answers_of(prepared, objective, tested.best, calibration)
-    outputs = [output_told(f, seen, figures) for f, seen in answered]
-    case = Case.of(context.experiment.spec, prepared, SLICED).taking(prepared.rows("test"))
-    cuts = [cut_up(case, f, seen.best, seen.truth, seen.calibration) for f, seen in answered]
-    weak = weak_slice(case, {f.name: cut for (f, _), cut in zip(answered, cuts, strict=True) if cut})
-    whys = reasons_told(objective, prepared, calibration, tested.best, pick(device))
-    outputs = [replace(o, whys=whys.get(o.name, ())) for o in outputs]
-    seen = looked_at(prepared, objective, device, wish, tested)
-    own_space = None if wish.layer else seen
-    return Facts(
-        name=folder.path.name,
-        task=_task(prepared, objective, figures),
-        data=DataFacts(
-            source=table.name,
-            rows=len(table),
-            splits={p: len(prepared.rows(p)) for p in ("train", "valid", "test")},
-            notes=table.notes,
-            skipped=table.skipped,  # as training met them
-            remarks=tuple(figures["notes"]),
-        ),
-        columns=tuple(_column(table[t.name], t) for t in prepared.column_roles if t.name in table.columns),
-        outputs=tuple(outputs) or tuple(o for told in OF_THEMSELVES if (o := told(objective, prepared, figures))),
-        history=tuple(
-            _evaluation(r, prepared.outputs, objective.monitor)
-            for r in history
-            if r["monitor"] is not None or r["valid"]
-        ),
-        plan=_plan(context),
-        layers=_layers(objective, prepared.dataset(np.arange(min(2, len(prepared.table))), device)),
-        findings=tuple(
-            Finding(f.kind, f.text, f.rows, f.columns, f.sure, f.fix)
-            for f in (findings_of(context, weak, own_space) if table.environment is None else ())
-        ),
-        reproduce=Reproduce(
-            commands=(f"deepglass train {folder.path / 'spec.yaml'}",),
-            spec=context.spec_text,
-            versions=figures["versions"],
-            seed=figures["seed"],
-            weights_sha256=figures["weights_sha256"],
-        ),
-        filters=_filters(objective, prepared, device),
-        varied=varied(prepared, augmentation_of(context.experiment, objective, context.plan)),
-        guessed=guessed(folder.path, prepared),
-        contest=contest_of(objective, history),
-        agent=agent_facts(objective, history, figures),
-        samples=samples_of(folder.path, prepared),
-        again=drawn_again(objective, prepared, device),
-        map=None if seen is None else map_of(seen, folder.path, prepared, objective, calibration, wish),
-        inside=inside_of(context, pair),
-        slices=tuple(
-            slices_told(i, f, seen, cut) for i, ((f, seen), cut) in enumerate(zip(answered, cuts, strict=True)) if cut
-        ),
-    )
 
 
 def _task(prepared: PreparedData, objective: Objective, figures: Mapping[str, Any]) -> str:
@@ -184,16 +99,9 @@ def _evaluation(record: Mapping[str, Any], outputs: Sequence[Feature], monitor: 
     return Evaluation(record["step"], record["epoch"], record["seconds"], record["learning_rate"], train, valid)
 
 
-def _layers(objective: Objective, data: Dataset) -> tuple[Layer, ...]:
-    """The layers in the order in which a row meets them, with the shapes that they give."""
-    objective.eval()
-    batch = data.batch(torch.arange(min(2, len(data))))
-    return trace(objective, lambda: objective.forward_pass(batch))
-
-
 def _filters(objective: Objective, prepared: PreparedData, device: str) -> Filters | None:
     """What the network looks for in its first picture, in test rows, or in training rows where there are few."""
-    picture = picture_of(prepared)
+    picture = first_image(prepared.inputs)
     if picture is None:
         return None
     rows = prepared.rows("test")
@@ -201,9 +109,9 @@ def _filters(objective: Objective, prepared: PreparedData, device: str) -> Filte
         rows = np.concatenate([rows, prepared.rows("train")])
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(LOOKED_AT, len(rows))).astype(int))]
     data = prepared.dataset(rows, device)
-    named = next((f for f in prepared.outputs if f.kind in CLASSED), None)
+    named = next((f for f in prepared.outputs if f.has_classes), None)
     labels = None
     if named is not None:
         codes, names = data.truth[named.name].values.reshape(-1).astype(int), named.class_names
         labels = [names[c - 1] if 0 < c <= len(names) else "" for c in codes]
-    return looked_for(objective, objective.forward_pass, data, picture.name, labels)
+    return filters_of(objective, objective.forward_pass, data, picture.name, labels)

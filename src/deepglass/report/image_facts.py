@@ -147,60 +147,6 @@ class Redrawn(NamedTuple):
     typical: bool = False
 
 
-class Unit(NamedTuple):
-    """One channel of a map: the parts of pictures that it answers to most, and what these have in common."""
-
-    channel: int
-    patches: tuple[bytes, ...]
-    common: str = ""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A map inside the network.
-
-    Args:
-        name: the module that gives it.
-        grid: its rows and columns.
-        channels: how many it has.
-        field: rows and columns of the picture that one place of it sees.
-        units: some channels, the most choosy first.
-    """
-
-    name: str
-    grid: tuple[int, int]
-    channels: int
-    field: tuple[int, int]
-    units: tuple[Unit, ...]
-
-
-@dataclass(frozen=True)
-class Filters:
-    """What a network looks for in pictures.
-
-    Args:
-        picture: the name of the input.
-        size: its rows and columns.
-        first: the first layer's filters as small pictures; mid grey is no weight.
-        kernel: rows and columns of these filters.
-        stages: from the first map to the coarsest.
-        looked_at: how many pictures were searched for patches.
-        units: how many filters the first layer has; 0: no more than are shown.
-    """
-
-    picture: str
-    size: tuple[int, int]
-    first: tuple[bytes, ...]
-    kernel: tuple[int, int]
-    stages: tuple[Stage, ...] = ()
-    looked_at: int = 0
-    units: int = 0
-
-    def without_rows(self) -> Filters:
-        """The filters alone, which are weights."""
-        return replace(self, stages=())
-
-
 class Version(NamedTuple):
     """A picture and what lies over it."""
 
@@ -221,3 +167,6 @@ class Varied:
     changes: tuple[str, ...]
     rows: tuple[tuple[Version, ...], ...]
     legend: tuple[Legend, ...] = field(default=())
+
+    def without_rows(self) -> None:
+        """Nothing: all of it is rows."""

@@ -11,19 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deepglass.explain.facts import Why
 from deepglass.features.base import Metric
+from deepglass.introspect.attention import DecoderAttention, EncoderAttention
+from deepglass.metrics.summaries import Figure, Reliability, Thresholds
 from deepglass.report.audio_facts import Heard
+from deepglass.report.explanation_facts import Why
 from deepglass.report.image_facts import Curves, Legend, Overlay, Redrawn, Verification
-from deepglass.report.text_facts import Looked, Read, Tagged, Wrote
-
-
-class Figure(NamedTuple):
-    """A measured figure and the ends of its 95 % interval."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
+from deepglass.report.text_facts import Tagged, Wrote
 
 
 class Baseline(NamedTuple):
@@ -32,45 +26,6 @@ class Baseline(NamedTuple):
     metrics: Mapping[str, float]
     rows: int | None = None
     seconds: float | None = None
-
-
-class Bin(NamedTuple):
-    """The rows whose confidence falls into one bin: its mean, the share that was right, how many."""
-
-    confidence: float
-    accuracy: float
-    rows: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reliability:
-    """How true confidences are, before and after the temperature; `ece` is the expected calibration error."""
-
-    after: tuple[Bin, ...]
-    ece_after: float
-    before: tuple[Bin, ...] = ()
-    ece_before: float | None = None
-    temperature: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Thresholds:
-    """What a yes-or-no output does at each threshold; the ROC curve follows from it.
-
-    Args:
-        at: thresholds in ascending order, (T,). A row is called positive when its probability reaches it.
-        true_positive: counts, (T,); the other three alike.
-        chosen: the threshold that the run answers with.
-        positive: the name of the positive class.
-    """
-
-    at: np.ndarray
-    true_positive: np.ndarray
-    false_positive: np.ndarray
-    false_negative: np.ndarray
-    true_negative: np.ndarray
-    chosen: float = 0.5
-    positive: str = "yes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +72,7 @@ class NumberFacts:
         return replace(self, truth=self.truth[:0], predicted=self.predicted[:0], low=None, high=None)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Mistake:
     """A test row that was answered wrongly, or, for a number, far off; or one that is shown beside these.
 
@@ -191,8 +146,8 @@ class OutputFacts:
     redrawn: tuple[Redrawn, ...] = ()
     wrote: tuple[Wrote, ...] = ()
     tagged: tuple[Tagged, ...] = ()
-    looked: tuple[Looked, ...] = ()
-    read: tuple[Read, ...] = ()
+    looked: tuple[DecoderAttention, ...] = ()
+    read: tuple[EncoderAttention, ...] = ()
     heard: tuple[Heard, ...] = ()
     whys: tuple[Why, ...] = ()
 

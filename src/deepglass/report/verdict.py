@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from deepglass.formatting import baseline_name, count, duration, figure, finite, metric_name, plural
+from deepglass.metrics.summaries import Figure
 from deepglass.report.markup import capital
-from deepglass.report.output_facts import Baseline, Figure, OutputFacts
+from deepglass.report.output_facts import Baseline, OutputFacts
 
 
 class Verdict(NamedTuple):

@@ -25,7 +25,7 @@ def build(experiment: Experiment, device: str) -> Objective:
     spec = experiment.spec
     settings = {k: v for k, v in spec.objective.items() if k != "name"}
     objective: Objective = construct(experiment.objective_class, settings, "objective", ["name"])
-    if objective.builds_network and (stated := [k for k in spec.network if k != "start"]):
+    if objective.builds_network and (stated := [k for k in spec.network if k != "init_from"]):
         raise SpecError(
             "unknown-key",
             f"network.{stated[0]}: the objective {experiment.objective!r} builds its own network; leave it out, its "
@@ -65,5 +65,7 @@ def load_objective(folder: Folder, experiment: Experiment, device: str = "auto")
     try:
         objective.load_state_dict(weights)
     except RuntimeError as error:
-        raise SourceError("mismatched-files", f"{folder.path}: model.safetensors does not fit spec.yaml ({error})") from error
+        raise SourceError(
+            "mismatched-files", f"{folder.path}: model.safetensors does not fit spec.yaml ({error})"
+        ) from error
     return objective.eval()

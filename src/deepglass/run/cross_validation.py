@@ -62,7 +62,7 @@ def summarise(folder: Folder, started: float) -> None:
         "examples_per_second": round(fmean(m["examples_per_second"] for m in found), 1),
         **{name: found[0][name] for name in names},
         "weights_sha256": hashlib.sha256("".join(m["weights_sha256"] for m in found).encode()).hexdigest(),
-        "reason": "done",
+        "stop_reason": "done",
         "step": sum(m["step"] for m in found),
         "notes": list(dict.fromkeys(note for m in found for note in m["notes"])),
     }

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from deepglass.data.batches import Change, Dataset, Stream
+from deepglass.data.batches import BatchTransform, Dataset, Loader
 from deepglass.device import RandomState, describe, pick
-from deepglass.features.base import Best, Calibration
+from deepglass.features.base import Calibration, PredictionArrays
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.nn.pretrained import PretrainedEncoder
 from deepglass.objectives.base import Evaluation, Objective
@@ -33,11 +33,11 @@ from deepglass.run.callbacks.sample_history import drawn_sheets
 from deepglass.run.context import RunContext
 from deepglass.run.folder import Folder
 from deepglass.run.warm_start import load_weights
-from deepglass.training.augmentation import change_for, vary_sounds
-from deepglass.training.callbacks import HistoryFile, Listener
+from deepglass.training.augmentation import augmentation_for, set_audio_augmentation
+from deepglass.training.callbacks import Callback, HistoryFile
 from deepglass.training.checkpoint import weights_sha256
 from deepglass.training.clock import Clock
-from deepglass.training.optimizer_groups import movers_of
+from deepglass.training.optimizer_groups import build_optimizers
 from deepglass.training.plan import Plan, fit_to_budget
 from deepglass.training.planning import make_plan, most_steps, threads_for
 from deepglass.training.trainer import History, Trainer
@@ -64,20 +64,20 @@ class Setup:
     device: str
     random_state: RandomState
 
-    def augmentation(self, plan: Plan) -> Change | None:
+    def augmentation(self, plan: Plan) -> BatchTransform | None:
         """The augmentation of training batches; None for none."""
         return augmentation_of(self.experiment, self.objective, plan)
 
-    def loader(self, rows: Dataset, plan: Plan) -> Stream:
+    def loader(self, rows: Dataset, plan: Plan) -> Loader:
         """The training batches."""
-        return self.objective.stream(rows, plan.batch_size, plan.seed, self.augmentation(plan))
+        return self.objective.make_loader(rows, plan.batch_size, plan.seed, self.augmentation(plan))
 
 
 class Trained(NamedTuple):
     """A trained run, and its predictions: split -> output -> arrays."""
 
     context: RunContext
-    predictions: Mapping[str, Mapping[str, Best]]
+    predictions: Mapping[str, Mapping[str, PredictionArrays]]
 
 
 def set_up(experiment: Experiment, data: PreparedData, device: str | None = None) -> Setup:
@@ -95,9 +95,9 @@ def set_up(experiment: Experiment, data: PreparedData, device: str | None = None
     random_state = RandomState.capture()
     setup = Setup(experiment, data, objective, adapted_defaults(experiment, objective), device, random_state)
     plan = make_plan(training, setup.defaults, len(data.rows("train")), device)
-    movers_of(objective, plan)
+    build_optimizers(objective, plan)
     setup.augmentation(plan)
-    vary_sounds(objective, training, setup.defaults, experiment.inputs)
+    set_audio_augmentation(objective, training, setup.defaults, experiment.inputs)
     return setup
 
 
@@ -106,9 +106,9 @@ def adapted_defaults(experiment: Experiment, objective: Objective) -> TrainingDe
     return objective.training_defaults(experiment.defaults)
 
 
-def augmentation_of(experiment: Experiment, objective: Objective, plan: Plan) -> Change | None:
+def augmentation_of(experiment: Experiment, objective: Objective, plan: Plan) -> BatchTransform | None:
     """The augmentation of a run's training batches; None for none."""
-    return change_for(
+    return augmentation_for(
         experiment.spec.training,
         adapted_defaults(experiment, objective),
         experiment.inputs,
@@ -118,7 +118,7 @@ def augmentation_of(experiment: Experiment, objective: Objective, plan: Plan) ->
     )
 
 
-def train(setup: Setup, folder: Folder, listeners: Sequence[Listener], started: float) -> Trained:
+def train(setup: Setup, folder: Folder, callbacks: Sequence[Callback], started: float) -> Trained:
     """Train from the start.
 
     Args:
@@ -134,15 +134,15 @@ def train(setup: Setup, folder: Folder, listeners: Sequence[Listener], started: 
     clock = Clock(training.budget) if training.budget else None
     plan = make_plan(training, setup.defaults, objective.examples_per_epoch(datasets["train"]), setup.device)
     objective.apply(_read_pretrained_weights)
-    if "start" in experiment.spec.network:
-        load_weights(experiment.spec.network["start"], objective, data)
+    if "init_from" in experiment.spec.network:
+        load_weights(experiment.spec.network["init_from"], objective, data)
     if data.table.environment is not None:
         objective.set_environment(data.table.environment)
     objective.on_fit_start(datasets["train"])
     folder.begin(experiment, data, plan)
     context = RunContext.of(folder, experiment, data, objective, {}, plan)
-    recorders = [*pseudo_labels, *_recorders(context, datasets, listeners)]
-    trainer = Trainer([*recorders, *listeners], folder.checkpoints, folder.store_plan)
+    recorders = [*pseudo_labels, *_recorders(context, datasets, callbacks)]
+    trainer = Trainer([*recorders, *callbacks], folder.checkpoints, folder.store_plan)
     loader = setup.loader(datasets["train"], plan)
     if clock is not None:
         costs = trainer.probe(objective, loader, plan, datasets["valid"], MAX_PROBE * clock.budget)
@@ -162,7 +162,7 @@ def resume(
     data: PreparedData,
     folder: Folder,
     plan: Plan,
-    listeners: Sequence[Listener],
+    callbacks: Sequence[Callback],
     started: float,
 ) -> Trained:
     """Go on from the newest checkpoint along the stored plan, without reading the clock."""
@@ -177,8 +177,8 @@ def resume(
     state = folder.checkpoints.load()
     context = RunContext.of(folder, experiment, data, objective, {}, plan)
     step = state.values["step"] if state else 0
-    recorders = [*guess_counts(context, step), *_recorders(context, datasets, listeners, step)]
-    trainer = Trainer([*recorders, *listeners], folder.checkpoints, folder.store_plan)
+    recorders = [*guess_counts(context, step), *_recorders(context, datasets, callbacks, step)]
+    trainer = Trainer([*recorders, *callbacks], folder.checkpoints, folder.store_plan)
     loader = setup.loader(datasets["train"], plan)
     with margins_kept(loader, objective, len(datasets["train"]), folder.path) as recorded:
         history = trainer.fit(objective, recorded, plan, datasets["valid"], None, state)
@@ -186,19 +186,19 @@ def resume(
 
 
 def _recorders(
-    context: RunContext, datasets: Mapping[str, Dataset], listeners: Sequence[Listener], from_step: int = 0
-) -> list[Listener]:
+    context: RunContext, datasets: Mapping[str, Dataset], callbacks: Sequence[Callback], from_step: int = 0
+) -> list[Callback]:
     """Callbacks that write into the run folder what only training can tell.
 
     Args:
-        listeners: receive the diagnostics of the network.
+        callbacks: receive the diagnostics of the network.
         from_step: step from which a resumed run writes again.
     """
     return [
         HistoryFile(context.path / "history.jsonl", from_step),
         *drawn_sheets(context),
         *course(context, datasets, from_step),
-        *watched(context, datasets, listeners, from_step),
+        *watched(context, datasets, callbacks, from_step),
         *grounds(context, from_step),
     ]
 
@@ -231,7 +231,7 @@ def _finish(
     seconds = clock.elapsed() if clock is not None else history.seconds
     if len(datasets["test"]):
         evaluations["test"] = objective.evaluate(datasets["test"], batch_size)
-    predictions: dict[str, Mapping[str, Best]] = {}
+    predictions: dict[str, Mapping[str, PredictionArrays]] = {}
     scores: dict[str, Metrics] = {}
     for split, evaluation in evaluations.items():
         rows = datasets[split]
@@ -268,9 +268,9 @@ def _metrics(
         "precision": plan.precision,
         "seed": context.experiment.spec.training.seed,
         "weights_sha256": weights_sha256(objective.state_dict()),
-        "reason": history.reason,
+        "stop_reason": history.stop_reason,
         "step": history.step,
         "notes": [*context.data.notes, *warnings],
-        "health": [str(a) for a in alarms(moments_of(context.path), context.experiment.architecture, plan)],
+        "diagnostics": [str(a) for a in alarms(moments_of(context.path), context.experiment.architecture, plan)],
         "versions": context.folder.versions(),
     }

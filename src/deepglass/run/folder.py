@@ -15,7 +15,7 @@ import polars as pl
 import yaml
 
 from deepglass.errors import SourceError, SpecError, near_miss
-from deepglass.features.base import Best, Calibration, from_state
+from deepglass.features.base import Calibration, PredictionArrays, from_state
 from deepglass.objectives.base import Objective
 from deepglass.prepare.columns import ColumnRole
 from deepglass.prepare.experiment import Experiment
@@ -136,7 +136,7 @@ class Folder:
         objective: Objective,
         calibration: Mapping[str, Calibration],
         metrics: Mapping[str, Any],
-        test_predictions: Mapping[str, Best] | None,
+        test_predictions: Mapping[str, PredictionArrays] | None,
     ) -> None:
         """Write what a finished run leaves; metrics.json comes last and marks it as finished."""
         save_weights(self.path / "model.safetensors", objective.state_dict())
@@ -172,7 +172,7 @@ class Folder:
         """A spec that reads the labels that this run has learned from."""
         if not (self.path / LABELS).exists():
             return spec
-        return replace(spec, data=replace(spec.data, relabel=str(self.path / LABELS)))
+        return replace(spec, data=replace(spec.data, label_corrections=str(self.path / LABELS)))
 
     def plan(self) -> Plan:
         return Plan.from_json(self.read_json("plan.json"))
@@ -268,7 +268,7 @@ class Folder:
 
 
 def prediction_table(
-    data: PreparedData, predictions: Mapping[str, Best], calibration: Mapping[str, Calibration]
+    data: PreparedData, predictions: Mapping[str, PredictionArrays], calibration: Mapping[str, Calibration]
 ) -> pl.DataFrame:
     """Test predictions: source row, then true value, prediction, and confidence or interval of each output."""
     rows = data.rows("test")

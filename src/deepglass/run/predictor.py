@@ -16,10 +16,10 @@ from deepglass.data.batches import Batch, Dataset
 from deepglass.data.table import Table
 from deepglass.device import pick
 from deepglass.errors import SourceError, SpecError, near_miss
-from deepglass.features.base import Best, Calibration, Column, Feature, Raw
+from deepglass.features.base import Calibration, Column, Feature, PredictionArrays, Raw
 from deepglass.features.sequence import Sequence as SequenceFeature
 from deepglass.nn.tokens import Field
-from deepglass.objectives.base import Objective, best_answers, join_best
+from deepglass.objectives.base import Objective, concatenate_predictions, predict_dataset
 from deepglass.prepare.prepared_data import add_context
 from deepglass.prepare.sources import read_like
 from deepglass.run.build import load_objective
@@ -82,17 +82,17 @@ class Predictor:
         decoded = self.decode(self.best(rows, batch_size))
         return [dict(zip(decoded, row, strict=True)) for row in zip(*decoded.values(), strict=True)]
 
-    def best(self, rows: Rows, batch_size: int = 1024) -> dict[str, Best]:
+    def best(self, rows: Rows, batch_size: int = 1024) -> dict[str, PredictionArrays]:
         """The best answers as arrays."""
         columns = self.encode(rows)
         count = len(next(iter(columns.values())))
         if count == 1:
             best = self._one(columns)
         else:
-            best = best_answers(self.objective, Dataset(columns, {}, self.device), batch_size)
+            best = predict_dataset(self.objective, Dataset(columns, {}, self.device), batch_size)
         return add_context(best, self.outputs, columns)
 
-    def decode(self, best: Mapping[str, Best]) -> dict[str, list[dict[str, Any]]]:
+    def decode(self, best: Mapping[str, PredictionArrays]) -> dict[str, list[dict[str, Any]]]:
         """Arrays in the user's terms."""
         return {f.name: f.decode(best[f.name], self.calibration.get(f.name)) for f in self.outputs}
 
@@ -103,13 +103,13 @@ class Predictor:
                 hint = near_miss(feature.column, table.columns)
                 raise SourceError("unknown-column", f"{table.name}: no column {feature.column!r} to compare with{hint}")
         inputs = self.encode(table)
-        targets = {f.name: f.place(f.encode(table[f.column]), inputs) for f in self.outputs}
+        targets = {f.name: f.to_input_frame(f.encode(table[f.column]), inputs) for f in self.outputs}
         return Dataset(inputs, targets, self.device)
 
     def evaluate(self, table: Table, batch_size: int = 1024) -> dict[str, dict[str, float]]:
         """Figures on labelled rows."""
         data = self.dataset(table)
-        best = best_answers(self.objective, data, batch_size)
+        best = predict_dataset(self.objective, data, batch_size)
         return {f.name: f.score(best[f.name], data.truth[f.name], self.calibration.get(f.name)) for f in self.outputs}
 
     def encode(self, rows: Rows) -> dict[str, Column]:
@@ -136,7 +136,7 @@ class Predictor:
 
     def _encode(self, feature: Feature, raw: Raw) -> Column:
         try:
-            for what, count in feature.notes(raw).items():
+            for what, count in feature.count_anomalies(raw).items():
                 self.notes[f"{feature.name}: {what}"] += count
             return feature.encode(raw)
         except pl.exceptions.PolarsError as error:
@@ -144,12 +144,12 @@ class Predictor:
             expected = f"expected a {feature.kind}, as in training, got {came}"
             raise SourceError("bad-value", f"column {feature.column!r}: {expected} ({error})") from error
 
-    def _one(self, columns: Mapping[str, Column]) -> dict[str, Best]:
+    def _one(self, columns: Mapping[str, Column]) -> dict[str, PredictionArrays]:
         """One row, the short way: for a row at a time most of the time goes into what is around the network."""
         with torch.inference_mode():
             inputs = {n: _field(c).to(self.device) for n, c in columns.items()}
             answers = self.objective.predict(Batch(inputs, {}, torch.zeros(1, dtype=torch.int64)))
-            return {n: join_best([a.best()]) for n, a in answers.items()}
+            return {n: concatenate_predictions([a.mode()]) for n, a in answers.items()}
 
     def read(self, rows: Rows) -> Mapping[str, Raw]:
         """Rows as they came, column by column."""

@@ -30,11 +30,11 @@ def inherit_architecture(spec: Spec, out: Path) -> Spec:
         SourceError: `not-found` where there is no such run.
         SpecError: `bad-value` where it would be overwritten.
     """
-    if (run := spec.network.get("start")) is None:
+    if (run := spec.network.get("init_from")) is None:
         return spec
     if Path(run).resolve() == out.resolve():
-        raise SpecError("bad-value", f"network.start: {run} would be overwritten; choose another --out")
-    before = {k: v for k, v in Folder.open(Path(run)).spec().network.items() if k != "start"}
+        raise SpecError("bad-value", f"network.init_from: {run} would be overwritten; choose another --out")
+    before = {k: v for k, v in Folder.open(Path(run)).spec().network.items() if k != "init_from"}
     said = spec.network.get("trunk", before.get("trunk"))
     return replace(spec, network={**before, **spec.network}) if said == before.get("trunk") else spec
 
@@ -48,7 +48,7 @@ def inherit_features(spec: Spec, role: Role, fitted: Sequence[Feature]) -> tuple
     Args:
         fitted: to the rows of this run.
     """
-    if (run := spec.network.get("start")) is None:
+    if (run := spec.network.get("init_from")) is None:
         return tuple(fitted)
     before = {f.name: f for f in getattr(Folder.open(Path(run)).state().experiment, role)}
     return tuple(_of_before(f, before.get(f.name), role) for f in fitted)
@@ -77,7 +77,7 @@ def load_weights(run: str | Path, objective: nn.Module, data: PreparedData) -> l
         if name in own and own[name].shape == tensor.shape and not any(part in f".{name}" for part in changed)
     }
     if not any(name in fits for name, _ in objective.named_parameters()):
-        raise SpecError("bad-value", f"network.start: none of the weights of {run} fit; take the same network")
+        raise SpecError("bad-value", f"network.init_from: none of the weights of {run} fit; take the same network")
     objective.load_state_dict(fits, strict=False)
     return [name for name, _ in objective.named_parameters() if name not in fits]
 

@@ -123,4 +123,4 @@ def next_commands(queue: Queue) -> str:
     run, path = shlex.quote(queue.run), shlex.quote(str(queue.path))
     again = shlex.quote(f"{queue.run}-mended")
     spec = shlex.quote(f"{queue.run}/spec.yaml")
-    return f"deepglass train {spec} --relabel {path} --start {run} --out {again}\ndeepglass compare {run} {again}"
+    return f"deepglass train {spec} --labels {path} --init-from {run} --out {again}\ndeepglass compare {run} {again}"

@@ -23,11 +23,11 @@ SHORT = {  # what is said so often that it needs no path
     "ignore": "data.ignore",
     "fix": "data.fix",
     "columns": "data.columns",
-    "name": "data.name",
+    "filename_pattern": "data.filename_pattern",
     "test": "data.test",
-    "relabel": "data.relabel",
-    "start": "network.start",
-    "data_root": "data.root",
+    "labels": "data.label_corrections",
+    "init_from": "network.init_from",
+    "data_root": "data.data_root",
 }
 
 

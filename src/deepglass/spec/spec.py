@@ -16,13 +16,13 @@ import yaml
 
 from deepglass.config import construct, read_yaml
 from deepglass.data.environments import PREFIX as GYM
-from deepglass.data.label_budget import KeepLabels
+from deepglass.data.label_budget import LabelBudget
 from deepglass.data.split import Split
 from deepglass.errors import SourceError, SpecError
-from deepglass.training.settings import TrainingSpec
+from deepglass.training.settings import TrainingSettings
 
 SOURCES = ("source", "test", "unlabelled")
-PATHS = (*SOURCES, "root", "relabel")
+PATHS = (*SOURCES, "data_root", "label_corrections")
 Source = Any  # a path, a `sklearn:` or `data:` name, or a Python object that `data.sources.read` knows
 
 
@@ -34,18 +34,18 @@ class DataSpec:
         source: relative to the spec's file.
         split: the settings of `data.split.Split`.
         columns: names for a file without a header.
-        name: how file names carry labels, such as "{digit}_{speaker}_{take}".
+        filename_pattern: how file names carry labels, such as "{digit}_{speaker}_{take}".
         ignore: columns that are left out.
         drop: places of rows that are left out, counted from 0; the others stay in the parts where they would be.
         fix: kinds of findings that are mended before training; what that means is added to `drop` and `ignore`.
         test: a second source whose rows are the test rows.
         unlabelled: a further source, of rows without an answer, for kinds of learning that learn from them too.
-        keep_labels: how many answers outside the test rows are kept, or {"per_class": N}; the others are hidden, to see
+        num_labels: how many answers outside the test rows are kept, or {"per_class": N}; the others are hidden, to see
             how much is learned from few.
-        relabel: a file of labels that people gave or mended, as `deepglass label` writes it (`run.relabel`).
-        relabel_test: whether it mends the test rows too; else they stay as they are, so that figures of runs before
-            and after can be compared.
-        root: the folder of the sets that `data:NAME` names; else $DEEPGLASS_DATA.
+        label_corrections: a file of new and corrected labels, as `deepglass label` writes it.
+        correct_test_labels: whether it also corrects test rows; without it they stay as they are, so that metrics of
+            runs before and after can be compared.
+        data_root: the folder of the sets that `data:NAME` names; else $DEEPGLASS_DATA.
         delimiter, encoding, header, quote, missing, sheet: as in `data.sources.SourceOptions`, where the recognition
             errs.
     """
@@ -53,16 +53,16 @@ class DataSpec:
     source: Source = None
     split: Split = field(default_factory=Split)
     columns: tuple[str, ...] = ()
-    name: str | None = None
+    filename_pattern: str | None = None
     ignore: tuple[str, ...] = ()
     drop: tuple[int, ...] = ()
     fix: tuple[str, ...] = ()
     test: Source = None
     unlabelled: Source = None
-    keep_labels: int | Mapping[str, int] | None = None
-    relabel: str | None = None
-    relabel_test: bool = False
-    root: str | None = None
+    num_labels: int | Mapping[str, int] | None = None
+    label_corrections: str | None = None
+    correct_test_labels: bool = False
+    data_root: str | None = None
     delimiter: str | None = None
     encoding: str | None = None
     header: bool | None = None
@@ -71,8 +71,8 @@ class DataSpec:
     sheet: str | None = None
 
     def __post_init__(self) -> None:
-        if self.keep_labels is not None:
-            KeepLabels.of(self.keep_labels)
+        if self.num_labels is not None:
+            LabelBudget.of(self.num_labels)
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Spec:
     outputs: tuple[Mapping[str, Any], ...] = ()
     network: Mapping[str, Any] = field(default_factory=dict)
     objective: Mapping[str, Any] = field(default_factory=lambda: {"name": "supervised"})
-    training: TrainingSpec = field(default_factory=TrainingSpec)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
     kinds: Mapping[str, str] = field(default_factory=dict)
 
     @staticmethod
@@ -127,7 +127,7 @@ class Spec:
         if not isinstance(split, Mapping):
             raise SpecError("bad-value", f"data.split: expected settings such as {{test: 0.1}}, got {split!r}")
         data_spec = construct(DataSpec, {**data, "split": construct(Split, split, "data.split")}, "data")
-        training = construct(TrainingSpec, values.pop("training", None) or {}, "training")
+        training = construct(TrainingSettings, values.pop("training", None) or {}, "training")
         named = {
             "inputs": _features(values.pop("inputs", None), "inputs"),
             "outputs": _features(values.pop("outputs", None), "outputs"),
@@ -165,7 +165,7 @@ def usual(source: Source) -> str:
 
 
 def _relative(source: Source, folder: Path) -> Source:
-    if not isinstance(source, str) or source.startswith(("data:", "sklearn:", "made:", "gym:", "game:", "<")):
+    if not isinstance(source, str) or source.startswith(("data:", "sklearn:", "synthetic:", "gym:", "game:", "<")):
         return source
     path = Path(source).expanduser()
     return str(path if path.is_absolute() else folder / path)
@@ -201,8 +201,8 @@ def _named(value: Any, key: str, where: str) -> dict[str, Any]:
 def _network(value: Any, folder: Path | None) -> dict[str, Any]:
     """The network's settings; the run that it starts with lies in `folder`, as the sources do."""
     network = _named(value, "trunk", "network")
-    if folder is not None and isinstance(network.get("start"), str):
-        network["start"] = _relative(network["start"], folder)
+    if folder is not None and isinstance(network.get("init_from"), str):
+        network["init_from"] = _relative(network["init_from"], folder)
     return network
 
 

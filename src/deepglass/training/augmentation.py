@@ -15,9 +15,9 @@ import torch
 from torch import Generator, nn
 
 from deepglass.config import construct
-from deepglass.data.augment import Augment, chances, sided, turns, words
+from deepglass.data.augment import Augment, is_angle, is_directional, uniform_draws, words
 from deepglass.data.augment_text import TextAugment, VariedTexts
-from deepglass.data.batches import Batch, Change
+from deepglass.data.batches import Batch, BatchTransform
 from deepglass.data.mixup import mixup
 from deepglass.errors import SpecError
 from deepglass.features.audio import Audio
@@ -30,12 +30,12 @@ from deepglass.features.text import Text
 from deepglass.features.vector import Vector
 from deepglass.features.video import Video
 from deepglass.hyperparameters import TrainingDefaults
-from deepglass.nn.audio import AudioEncoder, SoundAugment
+from deepglass.nn.audio import AudioAugment, AudioEncoder
 from deepglass.nn.tokens import Field
 from deepglass.nn.warp import Warp
-from deepglass.training.settings import TrainingSpec
+from deepglass.training.settings import TrainingSettings
 
-SAFE_SOUND = SoundAugment(speed=0.15, shift=0.2, gain=6.0, noise=0.1, pitch=0.15, time_mask=0.15, frequency_mask=0.2)
+SAFE_SOUND = AudioAugment(speed=0.15, shift=0.2, gain=6.0, noise=0.1, pitch=0.15, time_mask=0.15, frequency_mask=0.2)
 MIN_EPOCHS = 1.5  # in shorter runs hardly a picture comes again
 MANY_EPOCHS = 25  # from here on strong changes pay
 
@@ -43,7 +43,7 @@ Picture = Image | Video
 
 
 @dataclass(frozen=True)
-class Varied:
+class Augmentation:
     """Varies some inputs of a batch on its device; what follows moves with the first picture, others stay.
 
     Args:
@@ -60,7 +60,7 @@ class Varied:
 
     def __call__(self, batch: Batch, generator: Generator) -> Batch:
         inputs, targets = dict(batch.inputs), dict(batch.targets)
-        drawn = chances(len(batch), generator)
+        drawn = uniform_draws(len(batch), generator)
         leading: Warp | None = None
         for i, (name, augment) in enumerate(self.changes.items()):
             values = inputs[name].values
@@ -77,14 +77,14 @@ class Varied:
         return mixup(batch, self.mixup, generator) if self.mixup else batch
 
 
-def change_for(
-    training: TrainingSpec,
+def augmentation_for(
+    training: TrainingSettings,
     defaults: TrainingDefaults,
     inputs: Sequence[Feature],
     outputs: Sequence[Feature],
     epochs: float,
     supports_mixup: bool = True,
-) -> Change | None:
+) -> BatchTransform | None:
     """The augmentation of a run: what was asked for, or what is safe for these pictures and labels.
 
     Args:
@@ -99,10 +99,10 @@ def change_for(
     pictures = [f for f in inputs if isinstance(f, Picture)]
     texts = [f for f in inputs if isinstance(f, Text)]
     if isinstance(wanted, Mapping) and not pictures and any(isinstance(f, Audio) for f in inputs):
-        return None  # `vary_sounds`
+        return None  # `set_audio_augmentation`
     if isinstance(wanted, Mapping) and not pictures and texts:
         augment = construct(TextAugment, wanted, "training.augment")
-        if augment.swap and any(f.lines_up for f in outputs):
+        if augment.swap and any(f.alignable for f in outputs):
             raise SpecError("bad-value", "training.augment.swap: the answers go along with the words; leave it out")
         return VariedTexts({f.name: augment for f in texts})
     if isinstance(wanted, Mapping):
@@ -115,7 +115,7 @@ def change_for(
     changes = {f.name: _safe(f, classes, outputs, epochs > MANY_EPOCHS) for f in pictures}
     numbers = [f for f in (*inputs, *outputs) if isinstance(f, Number)]
     mirrors = any(f.mirrors for f in numbers)
-    turning = any(turns(f.name) and not f.mirrors for f in numbers)
+    turning = any(is_angle(f.name) and not f.mirrors for f in numbers)
     sides = _sides(pictures)
     whereabouts = any(isinstance(f, Number | Vector) for f in outputs)  # it may say where a thing is
     flip = mirrors or (all(augment.flip for augment in changes.values()) and not whereabouts)
@@ -123,11 +123,11 @@ def change_for(
     changes = {name: replace(augment, flip=flip) for name, augment in changes.items()}
     if mirrors or turning:  # a road that is seen elsewhere or askew asks for another angle
         changes = {name: replace(augment, shift=0.0, rotate=0.0, shear=0.0) for name, augment in changes.items()}
-    return Varied(changes, _followers(inputs, outputs), sides.pairs)
+    return Augmentation(changes, _followers(inputs, outputs), sides.pairs)
 
 
-def vary_sounds(
-    objective: nn.Module, training: TrainingSpec, defaults: TrainingDefaults, inputs: Sequence[Feature]
+def set_audio_augmentation(
+    objective: nn.Module, training: TrainingSettings, defaults: TrainingDefaults, inputs: Sequence[Feature]
 ) -> None:
     """Tell the encoders of sounds how to vary them in training: as asked for, or as is safe for speech and noises.
 
@@ -137,15 +137,15 @@ def vary_sounds(
     wanted = defaults.augment if training.augment is None else training.augment
     if not any(isinstance(f, Audio) for f in inputs):
         return
-    asked = construct(SoundAugment, wanted, "training.augment") if isinstance(wanted, Mapping) else SAFE_SOUND
+    asked = construct(AudioAugment, wanted, "training.augment") if isinstance(wanted, Mapping) else SAFE_SOUND
     for module in objective.modules():
         if isinstance(module, AudioEncoder):
-            module.vary = asked if wanted else None
+            module.augmentation = asked if wanted else None
 
 
 def _as_asked(
     wanted: Mapping[str, Any], pictures: Sequence[Picture], inputs: Sequence[Feature], outputs: Sequence[Feature]
-) -> Change | None:
+) -> BatchTransform | None:
     augment = construct(Augment, wanted, "training.augment")
     if not pictures and augment != Augment(mixup=augment.mixup):
         others = ", ".join(f"{f.name} ({f.kind})" for f in inputs[:4])
@@ -162,7 +162,7 @@ def _as_asked(
     if augment.mixup:
         _check_mixable(inputs)
     changes = {f.name: augment for f in pictures}
-    return Varied(changes, _followers(inputs, outputs), sides.pairs, augment.mixup)
+    return Augmentation(changes, _followers(inputs, outputs), sides.pairs, augment.mixup)
 
 
 def _check_mixable(inputs: Sequence[Feature]) -> None:
@@ -178,7 +178,7 @@ def _check_mixable(inputs: Sequence[Feature]) -> None:
 def _followers(inputs: Sequence[Feature], outputs: Sequence[Feature]) -> tuple[Feature, ...]:
     """Inputs and outputs that lie over the picture, such as masks, and numbers that change their sign in a mirror."""
     others = [f for f in inputs if not isinstance(f, Picture)]
-    return tuple(f for f in (*others, *outputs) if type(f).spatial or (isinstance(f, Number) and f.mirrors))
+    return tuple(f for f in (*others, *outputs) if type(f).dense or (isinstance(f, Number) and f.mirrors))
 
 
 class _Sides(NamedTuple):
@@ -225,9 +225,9 @@ def _safe(picture: Picture, classes: Sequence[str], outputs: Sequence[Feature], 
     redrawn = any(isinstance(f, Image) for f in outputs)
     augment = Augment.of(picture.channels_, picture.size_, classes=classes, strong=strong and not redrawn)
     if redrawn:  # resampling would blur the answers
-        return replace(augment, rotate=0.0, scale=0.0, shear=0.0, flip=not sided(classes))
+        return replace(augment, rotate=0.0, scale=0.0, shear=0.0, flip=not is_directional(classes))
     if any(isinstance(f, Mask) for f in outputs):  # few pictures, each of them thousands of labels: sizes vary
-        return replace(augment, scale=0.25, colour=0.2 if picture.channels_ == 3 else 0.0, erase=0.0)
+        return replace(augment, scale=0.25, color_jitter=0.2 if picture.channels_ == 3 else 0.0, random_erasing=0.0)
     if any(isinstance(f, Boxes) for f in outputs):  # a shifted picture repeats its border, things in it without a box
-        return replace(augment, shift=0.0, rotate=0.0, scale=0.0, shear=0.0, erase=0.0, crop=0.4)
+        return replace(augment, shift=0.0, rotate=0.0, scale=0.0, shear=0.0, random_erasing=0.0, crop=0.4)
     return augment

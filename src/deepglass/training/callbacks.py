@@ -1,4 +1,4 @@
-"""What a trainer tells while it works; a listener hears what it wants to."""
+"""What a trainer tells while it works; a callback hears what it wants to."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from deepglass.training.plan import Plan
 
 
 @dataclass(frozen=True)
-class Record:
+class EvaluationRecord:
     """One evaluation: a line of history.jsonl.
 
     Args:
@@ -39,30 +39,30 @@ class Record:
         return asdict(self)
 
 
-class Listener:
+class Callback:
     """Hears everything and does nothing.
 
     Before training come `fold` (where there are several), `prepared` with the data and `examined` with what was found
     in them; the rest is told by the trainer.
     """
 
-    def fold(self, number: int, folds: int) -> None: ...
+    def on_fold_start(self, number: int, folds: int) -> None: ...
 
-    def prepared(self, prepared: Any) -> None: ...
+    def on_data_ready(self, prepared: Any) -> None: ...
 
-    def examined(self, findings: Any) -> None: ...
+    def on_findings(self, findings: Any) -> None: ...
 
-    def started(self, plan: Plan, step: int) -> None: ...
+    def on_train_start(self, plan: Plan, step: int) -> None: ...
 
-    def stepped(self, step: int, plan: Plan, loss: float) -> None: ...
+    def on_step_end(self, step: int, plan: Plan, loss: float) -> None: ...
 
-    def evaluated(self, record: Record) -> None: ...
+    def on_evaluation_end(self, record: EvaluationRecord) -> None: ...
 
-    def replanned(self, plan: Plan) -> None: ...
+    def on_replan(self, plan: Plan) -> None: ...
 
-    def ailing(self, text: str, step: int) -> None: ...
+    def on_diagnostic(self, text: str, step: int) -> None: ...
 
-    def finished(self, reason: str) -> None: ...
+    def on_train_end(self, reason: str) -> None: ...
 
 
 def total_loss(losses: Mapping[str, float]) -> float:
@@ -70,7 +70,7 @@ def total_loss(losses: Mapping[str, float]) -> float:
     return sum(value for name, value in losses.items() if "/" not in name)
 
 
-class HistoryFile(Listener):
+class HistoryFile(Callback):
     """Writes each record as a line of a jsonl file.
 
     Args:
@@ -82,7 +82,7 @@ class HistoryFile(Listener):
         kept = [r for r in read_history(path) if r["step"] <= from_step] if from_step else []
         write_atomic(path, "".join(json.dumps(r) + "\n" for r in kept))
 
-    def evaluated(self, record: Record) -> None:
+    def on_evaluation_end(self, record: EvaluationRecord) -> None:
         try:
             with self.path.open("a") as file:
                 file.write(json.dumps(record.to_json()) + "\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 
-from deepglass.training.plan import Costs, Plan, reserve_seconds
+from deepglass.training.plan import Plan, StepCosts, reserve_seconds
 
 LOOK_EVERY = 10  # steps between looks at the loss and the clock: reading a loss waits for the device
 
@@ -20,7 +20,7 @@ class Clock:
     def __init__(self, budget: float) -> None:
         self.budget = budget
         self.start = time.perf_counter()
-        self.costs = Costs(0.0, 0.0)
+        self.costs = StepCosts(0.0, 0.0)
         self.most_steps = 0
         self._looked = (0, 0.0)
         self._next_look = 0.0
@@ -28,7 +28,7 @@ class Clock:
     def elapsed(self) -> float:
         return time.perf_counter() - self.start
 
-    def begin(self, step: int, costs: Costs, most_steps: int) -> None:
+    def begin(self, step: int, costs: StepCosts, most_steps: int) -> None:
         self.costs, self.most_steps = costs, most_steps
         self._looked = (step, self.elapsed())
         self._next_look = self.elapsed() + self.budget / 40

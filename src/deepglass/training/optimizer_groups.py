@@ -12,7 +12,7 @@ from deepglass.training.plan import Plan
 from deepglass.training.schedules import schedule
 
 
-class Mover:
+class GroupOptimizer:
     """A group's optimizer along a plan; what the group asks for itself comes first.
 
     Raises:
@@ -41,10 +41,10 @@ class Mover:
         self.optimizer.step()
 
 
-def movers_of(objective: Objective, plan: Plan) -> dict[str, Mover]:
+def build_optimizers(objective: Objective, plan: Plan) -> dict[str, GroupOptimizer]:
     """What moves each group, by the group's name; a bare module is a group without wishes."""
     return {
-        n: Mover(g if isinstance(g, ParameterGroup) else ParameterGroup(g), plan)
+        n: GroupOptimizer(g if isinstance(g, ParameterGroup) else ParameterGroup(g), plan)
         for n, g in objective.parameter_groups().items()
     }
 

@@ -89,14 +89,14 @@ class Plan:
         return Plan(**{**values, "replans": tuple(Replan(*r) for r in values["replans"])})
 
 
-class Costs(NamedTuple):
+class StepCosts(NamedTuple):
     """Seconds that a probe measured."""
 
     step: float
     evaluation: float
 
 
-def fit_to_budget(plan: Plan, budget: float, costs: Costs, most_steps: int) -> Plan:
+def fit_to_budget(plan: Plan, budget: float, costs: StepCosts, most_steps: int) -> Plan:
     """The plan with as many steps as a budget of seconds holds beside its evaluations.
 
     Evaluations take at most a twelfth of the budget, the last one aside, which calibration needs as well.
@@ -115,6 +115,6 @@ def fit_to_budget(plan: Plan, budget: float, costs: Costs, most_steps: int) -> P
     )
 
 
-def reserve_seconds(budget: float, costs: Costs) -> float:
+def reserve_seconds(budget: float, costs: StepCosts) -> float:
     """What is kept back for the last evaluation and for calibration."""
     return 1.3 * costs.evaluation + 0.02 * budget + 0.05

@@ -14,13 +14,13 @@ from deepglass.hyperparameters import TrainingDefaults
 from deepglass.training.optimizers import OPTIMIZERS
 from deepglass.training.plan import Plan
 from deepglass.training.schedules import SCHEDULES
-from deepglass.training.settings import TrainingSpec
+from deepglass.training.settings import TrainingSettings
 
 EVALUATIONS = 40  # in a run without a budget
 PATIENCE = 10  # evaluations, where nothing says how long to train
 
 
-def make_plan(training: TrainingSpec, defaults: TrainingDefaults, rows: int, device: str) -> Plan:
+def make_plan(training: TrainingSettings, defaults: TrainingDefaults, rows: int, device: str) -> Plan:
     """The plan for so many training rows; a time budget is fitted in later, by a probe."""
     _known(training.schedule, SCHEDULES, "schedule")
     batch_size = batch_size_for(rows, defaults.batch_size) if training.batch_size == "auto" else training.batch_size
@@ -54,12 +54,12 @@ def batch_size_for(rows: int, wanted: int) -> int:
     return size
 
 
-def threads_for(training: TrainingSpec) -> int:
+def threads_for(training: TrainingSettings) -> int:
     """How many threads a run computes with: what was asked for, or all that torch was given."""
     return training.threads or torch.get_num_threads()
 
 
-def precision_for(training: TrainingSpec, defaults: TrainingDefaults, device: str) -> Any:
+def precision_for(training: TrainingSettings, defaults: TrainingDefaults, device: str) -> Any:
     if training.precision != "auto":
         return training.precision
     return "bfloat16" if defaults.precision == "bfloat16" and fast_bfloat16(pick(device)) else "float32"
@@ -70,7 +70,7 @@ def most_steps(plan: Plan, defaults: TrainingDefaults) -> int:
     return 4 * defaults.epochs * plan.batches_per_epoch
 
 
-def _chosen(training: TrainingSpec, defaults: TrainingDefaults) -> dict[str, Any]:
+def _chosen(training: TrainingSettings, defaults: TrainingDefaults) -> dict[str, Any]:
     """The recipe's values, each overridden where the spec says so; another optimizer brings its own rate."""
     names = ("optimizer", "learning_rate", "weight_decay", "schedule", "warmup", "clip")
     values = {n: getattr(training, n) if getattr(training, n) is not None else getattr(defaults, n) for n in names}

@@ -10,7 +10,7 @@ from deepglass.config import parse_seconds
 
 
 @dataclass(frozen=True)
-class TrainingSpec:
+class TrainingSettings:
     """How long and how to train; what is None follows from the trunk's recipe and the number of rows.
 
     Args:

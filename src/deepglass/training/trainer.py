@@ -16,16 +16,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from deepglass.data.batches import Dataset, Stream
+from deepglass.data.batches import Dataset, Loader
 from deepglass.device import autocast, deterministic
 from deepglass.errors import TrainingError
 from deepglass.objectives.base import Evaluation, Loss, Objective
-from deepglass.training.callbacks import Listener, Record
+from deepglass.training.callbacks import Callback, EvaluationRecord
 from deepglass.training.checkpoint import Checkpoints, State, flatten_optimizer, restore_optimizer
 from deepglass.training.clock import LOOK_EVERY, Clock
 from deepglass.training.interrupt import interruptible
-from deepglass.training.optimizer_groups import movers_of
-from deepglass.training.plan import Costs, Plan
+from deepglass.training.optimizer_groups import build_optimizers
+from deepglass.training.plan import Plan, StepCosts
 
 MOST_FAILURES = 8  # non-finite losses after which a run is given up: the rate is then 1/256 of what was asked
 
@@ -38,15 +38,15 @@ class History:
         records: an entry an evaluation.
         plan: as it was in the end, replans included.
         step: the last step that was done.
-        reason: "done", "early" (no improvement), "interrupted".
+        stop_reason: "done", "early" (no improvement), "interrupted".
         seconds: from the start of training to its end.
         evaluation: of the best weights, which the objective holds now.
     """
 
-    records: list[Record]
+    records: list[EvaluationRecord]
     plan: Plan
     step: int
-    reason: str
+    stop_reason: str
     seconds: float
     evaluation: Evaluation | None
 
@@ -55,25 +55,25 @@ class Trainer:
     """Trains an objective along a plan.
 
     Args:
-        listeners: told what happens.
+        callbacks: told what happens.
         checkpoints: where states are kept; without them a run cannot be resumed.
         store_plan: called with each changed plan before it is applied.
     """
 
     def __init__(
         self,
-        listeners: Sequence[Listener] = (),
+        callbacks: Sequence[Callback] = (),
         checkpoints: Checkpoints | None = None,
         store_plan: Callable[[Plan], None] = lambda plan: None,
     ) -> None:
-        self.listeners = listeners
+        self.callbacks = callbacks
         self.checkpoints = checkpoints
         self.store_plan = store_plan
 
     def fit(
         self,
         objective: Objective,
-        stream: Stream,
+        loader: Loader,
         plan: Plan,
         valid: Dataset | None = None,
         clock: Clock | None = None,
@@ -84,15 +84,17 @@ class Trainer:
         Raises:
             TrainingError: `diverged`, when the loss stays non-finite however small the rate.
         """
-        run = _Run(objective, stream, plan, valid, clock, self)
+        run = _Run(objective, loader, plan, valid, clock, self)
         if state is not None:
             run.restore(state)
         with interruptible() as interrupted, deterministic():
             return run.go(interrupted)
 
-    def probe(self, objective: Objective, stream: Stream, plan: Plan, valid: Dataset | None, seconds: float) -> Costs:
+    def probe(
+        self, objective: Objective, loader: Loader, plan: Plan, valid: Dataset | None, seconds: float
+    ) -> StepCosts:
         """Measure a step and an evaluation within about so many seconds; everything is put back afterwards."""
-        run = _Run(objective, stream, plan, valid, None, Trainer())
+        run = _Run(objective, loader, plan, valid, None, Trainer())
         before = run.state()
         end = time.perf_counter() + 0.6 * seconds
         times: list[float] = []
@@ -106,7 +108,7 @@ class Trainer:
         evaluation = _time_evaluation(objective, valid) if valid else 0.0  # no rows, no cost
         run.restore(before)
         warm = sorted(times[1:])  # the first step also makes what later steps reuse
-        return Costs(warm[len(warm) // 2], evaluation)
+        return StepCosts(warm[len(warm) // 2], evaluation)
 
 
 class _Run:
@@ -115,18 +117,18 @@ class _Run:
     def __init__(
         self,
         objective: Objective,
-        stream: Stream,
+        loader: Loader,
         plan: Plan,
         valid: Dataset | None,
         clock: Clock | None,
         trainer: Trainer,
     ) -> None:
-        self.objective, self.stream, self.plan, self.valid, self.clock = objective, stream, plan, valid, clock
+        self.objective, self.loader, self.plan, self.valid, self.clock = objective, loader, plan, valid, clock
         self.trainer = trainer
         self.device = torch.device(plan.device)
-        self.movers = movers_of(objective, plan)
+        self.optimizers = build_optimizers(objective, plan)
         self.step = 0
-        self.records: list[Record] = []
+        self.records: list[EvaluationRecord] = []
         self.rate_scale = 1.0
         self.failures = 0
         self.stale = 0  # evaluations since the last improvement
@@ -141,7 +143,7 @@ class _Run:
     # -- the loop ----------------------------------------------------------------------------------------------
 
     def go(self, interrupted: threading.Event) -> History:
-        self._tell("started", self.plan, self.step)
+        self._tell("on_train_start", self.plan, self.step)
         good = self.state()
         reason = "done"
         while self.step < self.plan.last_step:
@@ -167,15 +169,15 @@ class _Run:
 
     def step_once(self) -> None:
         """One call of the objective's `losses`."""
-        self.objective.train()  # before the stream, which may ask the objective for its batch
-        batch = self.stream.next()
+        self.objective.train()  # before the loader, which may ask the objective for its batch
+        batch = self.loader.next()
         progress = self.plan.progress(self.step)
-        for mover in self.movers.values():
-            mover.set_rate(progress, self.rate_scale)
+        for optimizer in self.optimizers.values():
+            optimizer.set_rate(progress, self.rate_scale)
         losses = self.objective.losses(batch, progress)
         while (loss := self._next(losses)) is not None:
             if loss.value.requires_grad:
-                self.movers[loss.group].step(loss.value)
+                self.optimizers[loss.group].step(loss.value)
             self._sum(loss)
         self.step += 1
 
@@ -194,14 +196,14 @@ class _Run:
         means = {n: m for n, m in self._means().items() if "/" not in n}  # a figure that is only logged may be nan
         if not all(math.isfinite(m) for m in means.values()):
             return False
-        self._tell("stepped", self.step, self.plan, sum(means.values()))
+        self._tell("on_step_end", self.step, self.plan, sum(means.values()))
         if self.clock is not None:
             length = self.clock.length(self.plan, self.step)
             if length is not None and length != self.plan.last_step:
                 plan = self.plan.replanned(self.step, length)
                 self.trainer.store_plan(plan)
                 self.plan = plan
-                self._tell("replanned", plan)
+                self._tell("on_replan", plan)
         return True
 
     def _recover(self, good: State) -> None:
@@ -241,8 +243,8 @@ class _Run:
         self._record(evaluation, better, "; ".join(evaluation.warnings))
 
     def _record(self, evaluation: Evaluation | None = None, better: bool = False, event: str = "") -> None:
-        rate = next(iter(self.movers.values())).optimizer.param_groups[0]["lr"] if self.movers else 0.0
-        record = Record(
+        rate = next(iter(self.optimizers.values())).optimizer.param_groups[0]["lr"] if self.optimizers else 0.0
+        record = EvaluationRecord(
             step=self.step,
             epoch=self.step / self.plan.batches_per_epoch,
             seconds=round(self._seconds(), 3),
@@ -255,7 +257,7 @@ class _Run:
         )
         self.sums, self.counts = {}, {}
         self.records.append(record)
-        self._tell("evaluated", record)
+        self._tell("on_evaluation_end", record)
 
     def _finish(self, reason: str) -> History:
         if reason == "interrupted":
@@ -267,7 +269,7 @@ class _Run:
         if self.best_evaluation is None and self.valid is not None and self.best:
             self.best_evaluation = self.objective.evaluate(self.valid, _evaluation_batch(self.plan), search=False)
         self.objective.eval()
-        self._tell("finished", reason)
+        self._tell("on_train_end", reason)
         return History(self.records, self.plan, self.step, reason, self._seconds(), self.best_evaluation)
 
     # -- state -------------------------------------------------------------------------------------------------
@@ -276,7 +278,8 @@ class _Run:
         """Everything that the next step depends on, copied."""
         tensors = {f"objective.{n}": t.detach().clone() for n, t in self.objective.state_dict().items()}
         tensors |= {f"best.{n}": t for n, t in self.best.items()}
-        tensors |= {f"stream.{n}": t for n, t in self.stream.tensors().items()}
+        position = self.loader.state_dict()
+        tensors |= {f"loader.{n}": v for n, v in position.items() if isinstance(v, Tensor)}
         tensors["random"] = torch.get_rng_state()
         if self.device.type == "cuda":
             tensors["random.cuda"] = torch.cuda.get_rng_state(self.device)
@@ -286,13 +289,13 @@ class _Run:
             "failures": self.failures,
             "stale": self.stale,
             "best_monitor": self.best_monitor,
-            "place": self.stream.place(),
+            "loader": {n: v for n, v in position.items() if not isinstance(v, Tensor)},
             "seconds": self._seconds(),
             "sums": {n: float(s) for n, s in self.sums.items()},
             "counts": self.counts,
         }
-        for name, mover in self.movers.items():
-            part = flatten_optimizer(name, mover.optimizer)
+        for name, optimizer in self.optimizers.items():
+            part = flatten_optimizer(name, optimizer.optimizer)
             tensors |= {f"optimizer.{n}": t.detach().clone() for n, t in part.tensors.items()}
             values |= {f"optimizer.{n}": v for n, v in part.values.items()}
         return State(tensors, values)
@@ -308,13 +311,12 @@ class _Run:
         values = state.values
         self.step, self.rate_scale, self.failures = values["step"], values["rate_scale"], values["failures"]
         self.stale, self.best_monitor = values["stale"], values["best_monitor"]
-        self.stream.go_to(values["place"])
-        self.stream.recall(pick("stream."))
+        self.loader.load_state_dict({**values["loader"], **pick("loader.")})
         self.earlier_seconds = values["seconds"] - (time.perf_counter() - self.started)
         self.sums = {n: torch.tensor(s, device=self.device) for n, s in values["sums"].items()}
         self.counts = dict(values["counts"])
-        for name, mover in self.movers.items():
-            restore_optimizer(f"optimizer.{name}", mover.optimizer, state)
+        for name, optimizer in self.optimizers.items():
+            restore_optimizer(f"optimizer.{name}", optimizer.optimizer, state)
 
     def _save(self, state: State) -> None:
         if self.trainer.checkpoints is not None:
@@ -328,8 +330,8 @@ class _Run:
         return self.earlier_seconds + since
 
     def _tell(self, what: str, *arguments: Any) -> None:
-        for listener in self.trainer.listeners:
-            getattr(listener, what)(*arguments)
+        for callback in self.trainer.callbacks:
+            getattr(callback, what)(*arguments)
 
 
 def _evaluation_batch(plan: Plan) -> int:

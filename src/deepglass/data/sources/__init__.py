@@ -5,7 +5,7 @@
     read("roads/")                 pictures beside masks, or with boxes: Pascal VOC, YOLO, COCO, a table of boxes
     read("novel.txt")              plain text, a folder of such texts; CoNLL-U; train.en beside train.fr, line by line
     read("sklearn:digits")         a bundled set
-    read("made:moving_digits")     a set that is made on the spot
+    read("synthetic:moving_digits")     a set that is made on the spot
     read("gym:CartPole-v1")        what is seen in a world of gymnasium, and how to make it again
     read("data:mnist")             a named set below --data-root or $DEEPGLASS_DATA
     read(frame)                    a polars or pandas frame, a dict of columns, (X, y), a list of dicts
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 __all__ = ["Source", "SourceOptions", "read"]
 
 _BUNDLED = "sklearn:"
-_MADE = "made:"
+_SYNTHETIC = "synthetic:"
 
 Source = Union[str, Path, Table, pl.DataFrame, pl.LazyFrame, "pd.DataFrame", np.ndarray, Mapping, tuple, list]
 """What `read` takes."""
@@ -61,7 +61,7 @@ def read(
     source: Source,
     *,
     columns: Sequence[str] | None = None,
-    name_pattern: str | None = None,
+    filename_pattern: str | None = None,
     data_root: Path | None = None,
     options: SourceOptions | None = None,
 ) -> Table:
@@ -71,7 +71,7 @@ def read(
         source: a path, `sklearn:NAME`, `gym:NAME`, `data:NAME`, "-" for a text table on standard input, or a Python
             object.
         columns: names for all columns, for sources without or with other names.
-        name_pattern: reads columns out of files' names, such as "{digit}_{speaker}_{take}".
+        filename_pattern: reads columns out of files' names, such as "{digit}_{speaker}_{take}".
         data_root: the folder of the named sets; None: $DEEPGLASS_DATA.
         options: what the user knows better than the recognition.
 
@@ -89,9 +89,9 @@ def read(
     if text.startswith(_BUNDLED):
         bundled = import_module("deepglass.data.sources.bundled")  # scikit-learn takes a second to import
         return read_object(bundled.read_bundled(text.removeprefix(_BUNDLED)), columns)
-    if text.startswith(_MADE):
+    if text.startswith(_SYNTHETIC):
         made = import_module("deepglass.data.sources.synthetic")  # it needs scikit-learn as well
-        return read_object(made.read_made(text.removeprefix(_MADE)), columns)
+        return read_object(made.read_made(text.removeprefix(_SYNTHETIC)), columns)
     if text.startswith(GYM):
         return read_object(read_gym(text.removeprefix(GYM)), columns)
     if text == "-":
@@ -103,7 +103,7 @@ def read(
         name = path.name or text
         _check_exists(path, text)
     try:
-        return _read_path(path, text, name, columns, name_pattern, options)
+        return _read_path(path, text, name, columns, filename_pattern, options)
     except PermissionError as error:
         raise SourceError("unreadable-file", f"{text}: may not be read ({error.filename})") from error
 

@@ -39,10 +39,10 @@ def holds_media(folder: Path) -> bool:
     return any(media_kind(name) for name in walk(folder))
 
 
-def read_media_folder(folder: Path, source: str, name_pattern: str | None = None) -> Table:
+def read_media_folder(folder: Path, source: str, filename_pattern: str | None = None) -> Table:
     """A folder of pictures or sounds; the files are not opened, but for a few GIFs: moving ones are videos.
 
-    The label is the folder that holds a file, unless `name_pattern` reads columns out of the file's name. Folders
+    The label is the folder that holds a file, unless `filename_pattern` reads columns out of the file's name. Folders
     called train, valid or test, over or under the class folders, give the split. Folders whose pictures are all called
     frame1, frame2 and so on are a video each.
 
@@ -67,8 +67,8 @@ def read_media_folder(folder: Path, source: str, name_pattern: str | None = None
     moving = kind == "image" and are_moving(media)
     if moving:
         findings.note("video", f"{len(media)} GIFs", "each has several frames")
-    if name_pattern is not None:
-        table = _by_pattern(media, kind, name_pattern, source, findings)
+    if filename_pattern is not None:
+        table = _by_pattern(media, kind, filename_pattern, source, findings)
     else:
         table = _by_folder(folder, media, kind, source, findings)
     return replace(table, kinds={**table.kinds, kind: "video"}) if moving else table
@@ -162,7 +162,8 @@ def _by_pattern(media: list[Media], kind: str, pattern: str, source: str, findin
             findings.skip(item.name, f"its name does not fit {pattern!r}")
     if not kept:
         raise SourceError(
-            "bad-value", f"--name: {pattern!r} fits none of {len(media)} names in {source}, such as {media[0].name!r}"
+            "bad-value",
+            f"--filename-pattern: {pattern!r} fits none of {len(media)} names in {source}, such as {media[0].name!r}",
         )
     columns: dict[str, pl.Series | list[Media]] = {kind: kept}
     for field in fields:
@@ -179,7 +180,8 @@ def _compiled(pattern: str) -> tuple[list[str], re.Pattern[str]]:
     bad = [f for f in fields if not re.fullmatch(r"[^\W\d]\w*", f)]
     if not fields or bad or len(set(fields)) < len(fields):
         raise SourceError(
-            "bad-value", f"--name: expected different words in braces such as '{{label}}_{{take}}', got {pattern!r}"
+            "bad-value",
+            f"--filename-pattern: expected different words in braces such as '{{label}}_{{take}}', got {pattern!r}",
         )
     text = "".join(f"(?P<{piece}>[^/]+?)" if i % 2 else re.escape(piece) for i, piece in enumerate(pieces))
     return fields, re.compile(text)

@@ -1,6 +1,6 @@
-"""Sequences whose answer needs what stood long before: `made:copy-100`, `made:parity-50`, `made:adding-100`.
+"""Long-range memory tasks on sequences: `synthetic:copy-100`, `synthetic:parity-50`, `synthetic:adding-100`.
 
-The number is the lag, in steps. Each set has equally long rows, the same each time.
+The number is the lag, in steps. All sequences of a set have one length; the sets are deterministic.
 
 Source: Hochreiter and Schmidhuber, 1997, Neural Computation 9(8), experiments 3 and 4.
 """
@@ -84,7 +84,8 @@ def with_lag(name: str) -> Table | None:
     low, high = LAGS
     if not (lag.isascii() and lag.isdigit() and low <= int(lag) <= high):
         raise SourceError(
-            "bad-value", f"made:{name}: expected a lag of {low} to {high} steps, as in made:{task}-100; got {lag!r}"
+            "bad-value",
+            f"synthetic:{name}: expected a lag of {low} to {high} steps, as in synthetic:{task}-100; got {lag!r}",
         )
     return MEMORY[task](int(lag))
 
@@ -95,7 +96,7 @@ def _table(
     split = random.choice(["train", "valid", "test"], len(sequence), p=[0.8, 0.1, 0.1]).astype("U5")
     return Table(
         {"sequence": sequence, answer.name: answer},
-        f"made:{task}-{lag}",
+        f"synthetic:{task}-{lag}",
         (Note("sequence", f"{sequence.shape[1]} steps", f"made, with a lag of {lag}"),),
         split=split,
         kinds={"sequence": "sequence", answer.name: kind},

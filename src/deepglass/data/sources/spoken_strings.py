@@ -54,7 +54,7 @@ def spoken_strings(folder: Path, seed: int = 0) -> Table:
     counts = ", ".join(f"{part} {rows}" for part, rows in ROWS.items())
     return Table(
         {"audio": cast(list[Media], sounds), "digits": pl.Series("digits", texts)},
-        "made:spoken_strings",
+        "synthetic:spoken_strings",
         (
             Note("audio", f"strings of {SHORTEST} to {LONGEST} digits", f"joined from {len(takes)} recordings"),
             Note("split", counts, "no recording is in two parts"),

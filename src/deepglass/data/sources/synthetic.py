@@ -1,4 +1,4 @@
-"""Sets that are made on the spot, the same each time: `made:moving_digits`, `made:copy-100`; nothing is fetched."""
+"""Synthetic data sets, generated deterministically, no download: `synthetic:moving_digits`, `synthetic:copy-100`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def read_made(name: str) -> Table:
     if (table := with_lag(name)) is not None:
         return table
     if name not in SETS:
-        raise SourceError("unknown-name", f"made:{name}: no such set is made{near_miss(name, SETS)}")
+        raise SourceError("unknown-name", f"synthetic:{name}: no such set is made{near_miss(name, SETS)}")
     return SETS[name]()
 
 
@@ -73,7 +73,7 @@ def moving_digits(rows: int = ROWS, seed: int = 0) -> Table:
             "digit": pl.Series("digit", scans.target[chosen].astype(np.int64)),
             "direction": pl.Series("direction", [names[i] for i in direction]),
         },
-        "made:moving_digits",
+        "synthetic:moving_digits",
         (
             Note("video", f"{FRAMES} frames of {SIDE} x {SIDE}", "made of scikit-learn's scans of digits, drifting"),
             Note("split", counts, "no scan is in two parts"),

@@ -1,4 +1,4 @@
-"""Points in the plane, in shapes that are no single heap: `made:ring`, `made:moons`, `made:spirals`.
+"""Points in the plane, in shapes that are no single heap: `synthetic:ring`, `synthetic:moons`, `synthetic:spirals`.
 
 What learns to draw them can be watched, since nothing of them is hidden. Each set has the same rows each time.
 """
@@ -59,7 +59,7 @@ def _table(name: str, x: np.ndarray, y: np.ndarray, label: pl.Series | None = No
         kinds[label.name] = "category"
     return Table(
         columns,
-        f"made:{name}",
+        f"synthetic:{name}",
         (Note("points", f"{len(x):,} in the plane", f"made, with noise of deviation {SPREAD} at most"),),
         target=None if label is None else label.name,
         kinds=kinds,

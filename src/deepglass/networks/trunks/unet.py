@@ -71,7 +71,7 @@ class Unet(Trunk):
         self.dim, self.out_dim, self.pyramid = width, dims[-1], tuple(dims)
         others = sum(not picture for picture in self.is_picture)
         self.over = nn.ModuleList(nn.Conv2d(width, width, 1) for _ in range(sum(self.is_picture) - 1))
-        self.body = UNetBody(dims, depth, norm=norm, activation=activation, dropout=dropout, beside=width * others)
+        self.body = UNetBody(dims, depth, norm=norm, activation=activation, dropout=dropout, context_dim=width * others)
 
     @classmethod
     def make_encoder(cls, feature: Feature, dim: int, settings: Mapping[str, Any]) -> nn.Module | None:
@@ -85,7 +85,7 @@ class Unet(Trunk):
         assert feature.size_ is not None
         side = max(feature.size_)
         stride = stride or (1 if side <= 64 else 2 if side <= 256 else 4)
-        return PictureEncoder(feature.prepare(), feature.channels_, dim, feature.size_, stride=stride)
+        return PictureEncoder(feature.normalizer(), feature.channels_, dim, feature.size_, stride=stride)
 
     @classmethod
     def size_for_budget(cls, inputs: Sequence[TokenShape], rows: int, work: float) -> dict[str, Any]:

@@ -89,7 +89,7 @@ class Vit(Trunk):
             if patch is not None and (not isinstance(patch, int) or not 1 <= patch <= max(size)):
                 raise SpecError("bad-value", f"network.patch: expected 1 to {max(size)} pixels, got {patch!r}")
             stride = patch or -(-max(size) // _SIDE)
-            return PictureEncoder(feature.prepare(), feature.channels_ or 1, dim, size, stride=stride)
+            return PictureEncoder(feature.normalizer(), feature.channels_ or 1, dim, size, stride=stride)
         encoder = feature.encoder(dim)
         shape = cast(TokenShape, encoder.shape)
         if not is_picture(shape) or max(shape.grid or ()) <= _SIDE:

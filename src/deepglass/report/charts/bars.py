@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from deepglass.formatting import count, number, percent, plural, short
+from deepglass.metrics.summaries import Histogram, TopValues
 from deepglass.report.charts.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, axis, figure, frame
-from deepglass.report.facts import Histogram, TopValues
 from deepglass.report.markup import label, shorten, text
 
 _MINI_WIDTH, _MINI_HEIGHT = 132, 30

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from deepglass.formatting import SHARES, finite, metric_name
 from deepglass.formatting import figure as worded
+from deepglass.metrics.summaries import Figure
 from deepglass.report.charts.axes import GLYPH, Axis, axis, drawing, figure
 from deepglass.report.markup import text
-from deepglass.report.output_facts import Figure
 
 _WIDTH = 400
 _ROW, _LEFT, _RIGHT, _TOP, _BOTTOM = 33, 146, 74, 6, 44

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from deepglass.formatting import number, percent, plural
+from deepglass.metrics.summaries import Bin, Reliability, Thresholds
 from deepglass.report.charts.axes import LEFT, RIGHT, TOP, WIDTH, Axis, axis, figure, frame
 from deepglass.report.markup import text
-from deepglass.report.output_facts import Bin, NumberFacts, Reliability, Thresholds
+from deepglass.report.output_facts import NumberFacts
 
 TALL = 390
 _HEIGHT, _BOTTOM = TALL, 44

@@ -13,11 +13,12 @@ from PIL import Image as Pillow
 
 from deepglass.data.environments import Environment, Player, play, returns
 from deepglass.errors import UserError
+from deepglass.metrics.summaries import Figure
 from deepglass.objectives._agents import TEST_SEED, Agent
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.agent_facts import AgentFacts, Film, Learned
-from deepglass.report.output_facts import Baseline, Figure, OutputFacts
+from deepglass.report.output_facts import Baseline, OutputFacts
 
 RANDOM_EPISODES = 50
 WIDTH = 320  # of a film, in pixels

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image as Pillow
 
 from deepglass import metrics
 from deepglass.features._audio_files import wav
+from deepglass.features._display import spectrogram
 from deepglass.features.audio import Audio
 from deepglass.features.base import Feature, take_raw
 from deepglass.features.number import Number
 from deepglass.features.text import Text
 from deepglass.formatting import short_figure
-from deepglass.mel import Frames, log_mel
+from deepglass.introspect.rows import OutputRows, class_predictions
 from deepglass.report.audio_facts import Heard
-from deepglass.report.facts_of.cases import Seen, classed
 
 WORST, TYPICAL = 8, 4  # of all outputs together
 SECONDS = 3.0  # of a sound that are kept
@@ -36,7 +33,7 @@ class _Told(NamedTuple):
     confidence: float | None = None
 
 
-def heard(feature: Feature, seen: Seen) -> tuple[Heard, ...]:
+def heard(feature: Feature, seen: OutputRows) -> tuple[Heard, ...]:
     """Some test rows of an output that is answered from sounds; none for other outputs."""
     sound = next((f for f in seen.prepared.inputs if isinstance(f, Audio)), None)
     told = _told(feature, seen) if sound is not None else {}
@@ -53,7 +50,7 @@ def heard(feature: Feature, seen: Seen) -> tuple[Heard, ...]:
     return tuple(card for card in made if card is not None)
 
 
-def _card(sound: Audio, seen: Seen, i: int, told: _Told, transcript: bool, typical: bool) -> Heard | None:
+def _card(sound: Audio, seen: OutputRows, i: int, told: _Told, transcript: bool, typical: bool) -> Heard | None:
     raw = take_raw(seen.prepared.table[sound.column], seen.rows[i : i + 1])
     samples = sound.encode(raw).values
     if not len(samples):
@@ -74,9 +71,9 @@ def _card(sound: Audio, seen: Seen, i: int, told: _Told, transcript: bool, typic
     )
 
 
-def _told(feature: Feature, seen: Seen) -> dict[int, _Told]:
+def _told(feature: Feature, seen: OutputRows) -> dict[int, _Told]:
     """Truth and answer of each known row, by its place among the test rows; none for kinds that words don't say."""
-    if rows := classed(feature, seen):
+    if rows := class_predictions(feature, seen):
         return {i: _Told(t, said, sure if said != t else 0.0, sure) for i, (t, said, sure) in rows.items()}
     if not isinstance(feature, Text | Number):
         return {}
@@ -98,22 +95,3 @@ def _told(feature: Feature, seen: Seen) -> dict[int, _Told]:
 def wave_of(samples: np.ndarray, rate: int) -> bytes:
     """Samples of int16 as a WAV file, at a rate that browsers play."""
     return wav(samples, rate, RATES)
-
-
-def spectrogram(samples: np.ndarray, frames: Frames) -> bytes:
-    """The mel spectrogram as PNG, a pixel a window and a band."""
-    bands = log_mel(samples, frames)  # (T, M)
-    low, high = np.quantile(bands, _BETWEEN)
-    share = np.clip((bands - low) / max(high - low, 1e-6), 0, 1)
-    picture = Pillow.fromarray(np.round(255 * share.T[::-1]).astype(np.uint8), "P")
-    picture.putpalette(_palette())
-    out = io.BytesIO()
-    picture.save(out, "PNG", optimize=True)
-    return out.getvalue()
-
-
-def _palette() -> Sequence[int]:
-    """256 colours from dark to bright."""
-    at = np.linspace(0, len(_COLOURS) - 1, 256)
-    mixed = [np.interp(at, np.arange(len(_COLOURS)), _COLOURS[:, c]) for c in range(3)]
-    return np.round(np.stack(mixed, 1)).astype(int).flatten().tolist()

@@ -12,14 +12,14 @@ from torch import Generator
 
 from deepglass.data.augment import Augment
 from deepglass.data.batches import Batch
+from deepglass.features._display import first_image, to_pixels
 from deepglass.features.base import take_raw
 from deepglass.features.boxes import Boxes
 from deepglass.features.image import Image
 from deepglass.features.mask import Mask
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.report.facts_of.rows import picture_of, visible
 from deepglass.report.image_facts import Box, Drawn, Legend, Varied, Version
-from deepglass.training.augmentation import Varied as Change
+from deepglass.training.augmentation import Augmentation as Change
 from deepglass.web import encode_image as draw
 from deepglass.web.palette import colour
 
@@ -32,9 +32,9 @@ def varied(prepared: PreparedData, change: object) -> Varied | None:
     """A sheet of some training pictures; None where the run does not vary its first picture.
 
     Args:
-        change: what a batch goes through in training, as `run.varying.change_for` gives it.
+        change: what a batch goes through in training, as `training.augmentation.augmentation_for` gives it.
     """
-    picture = picture_of(prepared)
+    picture = first_image(prepared.inputs)
     if picture is None or not isinstance(change, Change) or picture.name not in change.changes:
         return None
     rows = _rows(prepared, picture)
@@ -63,7 +63,7 @@ def _rows(prepared: PreparedData, picture: Image) -> np.ndarray:
 
 
 def _version(picture: Image, spatial: list[Mask | Boxes], batch: Batch, i: int) -> Version:
-    shown = visible(batch.inputs[picture.name].values[i].numpy(), picture.levels_ or 255)
+    shown = to_pixels(batch.inputs[picture.name].values[i].numpy(), picture.levels_ or 255)
     mask, boxes = None, []
     for feature in spatial:
         target = batch.targets[feature.name]
@@ -83,8 +83,8 @@ _PHRASES: Mapping[str, Callable[[Any], str]] = {
     "scale": lambda v: f"up to {v:.0%} larger or smaller",
     "shear": lambda v: f"slanted by up to {v:.0%}",
     "crop": lambda v: f"up to {v:.0%} of the area cut away",
-    "colour": lambda v: f"colours changed by up to {v:.0%}",
-    "erase": lambda v: f"a square of {v:.0%} of the side blanked",
+    "color_jitter": lambda v: f"colours changed by up to {v:.0%}",
+    "random_erasing": lambda v: f"a square of {v:.0%} of the side blanked",
     "noise": lambda v: f"noise of {v:.0%} added",
 }
 

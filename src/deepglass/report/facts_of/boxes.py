@@ -9,8 +9,9 @@ import numpy as np
 
 from deepglass.features.base import Calibration
 from deepglass.features.boxes import SHOWN, Boxes
+from deepglass.introspect.rows import OutputRows, row_image
 from deepglass.metrics import detection
-from deepglass.report.facts_of.cases import Seen, cases, shown
+from deepglass.report.facts_of.cases import cases
 from deepglass.report.facts_of.curves import curves, line
 from deepglass.report.image_facts import Box, Curves, Drawn, Overlay
 
@@ -18,7 +19,7 @@ NOTICED = 0.05  # boxes below this confidence are not drawn
 MOST = 80  # a picture
 
 
-def boxes(feature: Boxes, seen: Seen) -> dict[str, Any]:
+def boxes(feature: Boxes, seen: OutputRows) -> dict[str, Any]:
     calibrated = lambda scores: _confidence(scores, seen.calibration)  # noqa: E731
     at = float(seen.calibration.get("threshold", SHOWN))
     matches = feature.matches(seen.best, seen.truth)
@@ -26,7 +27,7 @@ def boxes(feature: Boxes, seen: Seen) -> dict[str, Any]:
     score = np.array([_f1(truth, answer, at) for truth, answer in drawn])
     overlays = []
     for i, typical in cases(score, seen.truth.mask):
-        picture = shown(seen, i)
+        picture = row_image(seen, i)
         if picture is None:
             break
         truth, answer = (tuple(_moved(b, picture.part) for b in found) for found in drawn[i])
@@ -58,7 +59,7 @@ def _confidence(scores: np.ndarray, calibration: Calibration) -> np.ndarray:
 
 
 def _row_boxes(
-    feature: Boxes, seen: Seen, i: int, calibrated: Callable[[np.ndarray], np.ndarray]
+    feature: Boxes, seen: OutputRows, i: int, calibrated: Callable[[np.ndarray], np.ndarray]
 ) -> tuple[tuple[Box, ...], tuple[Box, ...]]:
     """The true and the found boxes of a row, matched at an overlap of one half."""
     assert seen.truth.offsets is not None
@@ -105,11 +106,11 @@ def _moved(box: Box, part: tuple[float, float, float, float]) -> Box:
 
 
 def _box_figures(
-    feature: Boxes, matches: detection.Matches, precision: np.ndarray, shown: np.ndarray
+    feature: Boxes, matches: detection.Matches, precision: np.ndarray, row_image: np.ndarray
 ) -> dict[str, dict[str, float]]:
     figures = {}
     for k, name in enumerate(feature.class_names):
-        mine = shown & (matches.labels == k)
+        mine = row_image & (matches.labels == k)
         hits, said, true = int(matches.hits[mine, 0].sum()), int(mine.sum()), int(matches.truths[k])
         if not said and not true:
             continue

@@ -15,22 +15,23 @@ from deepglass.data.batches import Dataset
 from deepglass.errors import SpecError
 from deepglass.explain.aggregate import Part
 from deepglass.explain.explainer import Explainer
-from deepglass.explain.facts import NOTHING, Added, Asked, Layout, Near, Why
 from deepglass.explain.files import over, png
 from deepglass.explain.nearest import known_rows
 from deepglass.explain.reason import Question, Reason
 from deepglass.explain.sound import remaining
 from deepglass.explain.sound import telling as telling_cells
 from deepglass.features._audio_files import wav
+from deepglass.features._display import to_pixels
 from deepglass.features.audio import Audio
-from deepglass.features.base import Best, Calibration, Column, Feature
+from deepglass.features.base import Calibration, Column, Feature, PredictionArrays
 from deepglass.features.image import Image
 from deepglass.formatting import answer_text, short_figure
+from deepglass.introspect.rows import row_pixels
 from deepglass.mel import log_mel
 from deepglass.metrics import summaries as measure
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.report.facts_of.rows import pixels, visible
+from deepglass.report.explanation_facts import NOTHING, Added, Asked, Layout, Near, Why
 from deepglass.run.predictor import Predictor
 from deepglass.web import encode_image as draw
 
@@ -49,7 +50,7 @@ def reasons_told(
     objective: Objective,
     prepared: PreparedData,
     calibration: Mapping[str, Calibration],
-    best: Mapping[str, Best],
+    best: Mapping[str, PredictionArrays],
     device: torch.device,
 ) -> dict[str, tuple[Why, ...]]:
     """Output -> some test rows with their reasons; nothing where there is none to explain or no test row."""
@@ -80,7 +81,7 @@ def reasons_told(
     return {name: tuple(w for w in whys if w.asked) for name, whys in told.items()}
 
 
-def _chosen(feature: Feature, prepared: PreparedData, rows: np.ndarray, best: Best) -> np.ndarray:
+def _chosen(feature: Feature, prepared: PreparedData, rows: np.ndarray, best: PredictionArrays) -> np.ndarray:
     """Places among the test rows: of classes the surest mistake and two right ones, else some spread over all."""
     spread = np.unique(np.linspace(0, len(rows) - 1, ROWS).astype(int))
     if "log_probs" not in best or best["log_probs"].ndim != 2:
@@ -134,7 +135,7 @@ def _why(
         checks={} if reason.checks is None else reason.checks.to_json(),
     )
     if picture is not None:
-        codes = visible(inputs[picture].values[i], getattr(features[picture], "levels_", 255) or 255)
+        codes = to_pixels(inputs[picture].values[i], getattr(features[picture], "levels_", 255) or 255)
         why = replace(why, picture=draw.photo(_grown(codes)))
     if sound is not None:
         feature: Any = features[sound]
@@ -151,7 +152,7 @@ def _asked(
     for name, maps in reason.maps.items():
         feature: Any = features[name]
         if isinstance(feature, Image):
-            codes = visible(inputs[name].values[i], feature.levels_ or 255)
+            codes = to_pixels(inputs[name].values[i], feature.levels_ or 255)
             active = reason.active.get(name)
             seen = None if active is None else draw.photo(over(codes, active[q], SIDE))
             return replace(asked, picture=draw.photo(over(codes, maps[q], SIDE)), active=seen)
@@ -224,7 +225,7 @@ def _small(
         return None
     place = int(np.flatnonzero(prepared.source_rows == known[at])[0])
     feature: Any = features[picture]
-    return measure.thumbnail(pixels(feature, prepared.table[feature.column], place))
+    return measure.thumbnail(row_pixels(feature, prepared.table[feature.column], place))
 
 
 def _grown(codes: np.ndarray) -> np.ndarray:

@@ -6,11 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from deepglass.metrics.summaries import Figure
 from deepglass.objectives.base import Objective
 from deepglass.objectives.gan import Gan
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.gan_facts import Contest
-from deepglass.report.output_facts import Figure, OutputFacts
+from deepglass.report.output_facts import OutputFacts
 
 
 def contest_of(objective: Objective, history: Sequence[Mapping[str, Any]]) -> Contest | None:

@@ -7,25 +7,26 @@ from typing import Any
 import numpy as np
 
 from deepglass.features._dense_outputs import cut
+from deepglass.features._display import to_pixels
 from deepglass.features.image import Image
-from deepglass.report.facts_of.cases import Seen, cases, shown
-from deepglass.report.facts_of.rows import visible
+from deepglass.introspect.rows import OutputRows, row_image
+from deepglass.report.facts_of.cases import cases
 from deepglass.report.image_facts import Redrawn
 from deepglass.web import encode_image as draw
 
 LONGEST = 240  # pixels
 
 
-def images(feature: Image, seen: Seen) -> dict[str, Any]:
+def images(feature: Image, seen: OutputRows) -> dict[str, Any]:
     """Rows by their signal-to-noise ratio in decibels."""
-    error = feature.condensed(seen.best, seen.truth)[0]["error"].astype(float)
+    error = feature.for_scoring(seen.best, seen.truth)[0]["error"].astype(float)
     ratio = -10 * np.log10(np.maximum(error, 1e-10))
     redrawn = []
     for i, typical in cases(ratio, seen.truth.mask):
-        given = shown(seen, i, LONGEST)
-        frame = seen.best["frame"][i] if "frame" in seen.best else None
+        given = row_image(seen, i, LONGEST)
+        frame = seen.best["letterbox"][i] if "letterbox" in seen.best else None
         true, said = (
-            draw.photo(visible(cut(codes[i], frame), feature.levels_ or 255), LONGEST)
+            draw.photo(to_pixels(cut(codes[i], frame), feature.levels_ or 255), LONGEST)
             for codes in (seen.truth.values, seen.best["codes"])
         )
         redrawn.append(Redrawn(seen.place(i), given and given.encoded, true, said, float(ratio[i]), "psnr", typical))

@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from deepglass.features.base import Feature
+from deepglass.introspect.rows import OutputRows
 from deepglass.report.facts_of.audio import heard
 from deepglass.report.facts_of.boxes import boxes
-from deepglass.report.facts_of.cases import Seen
 from deepglass.report.facts_of.images import images
 from deepglass.report.facts_of.labels import labels
 from deepglass.report.facts_of.masks import mask
 from deepglass.report.facts_of.pairs import pairs
 from deepglass.report.facts_of.texts import read_before, tags, texts
 
-KINDS: Mapping[str, Callable[[Any, Seen], dict[str, Any]]] = {
+KINDS: Mapping[str, Callable[[Any, OutputRows], dict[str, Any]]] = {
     "mask": mask,
     "boxes": boxes,
     "set": labels,
@@ -26,7 +26,7 @@ KINDS: Mapping[str, Callable[[Any, Seen], dict[str, Any]]] = {
 }
 
 
-def facts_of(feature: Feature, seen: Seen) -> dict[str, Any]:
+def facts_of(feature: Feature, seen: OutputRows) -> dict[str, Any]:
     """Fields of `OutputFacts` that a kind fills, or that what it is answered from does; none where nobody knows."""
     if not seen.truth.mask.any():
         return {}

@@ -9,10 +9,11 @@ from typing import Any
 import torch
 
 from deepglass.features.base import Metric
+from deepglass.metrics.summaries import Figure
 from deepglass.objectives.base import Objective
 from deepglass.objectives.next_token import NextToken
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.report.output_facts import Figure, OutputFacts
+from deepglass.report.output_facts import OutputFacts
 from deepglass.report.text_facts import Wrote
 
 TEXTS, TOKENS = 3, 300  # that are shown, and of each

@@ -9,16 +9,17 @@ import numpy as np
 from deepglass.features._dense_outputs import cut
 from deepglass.features.mask import Mask
 from deepglass.formatting import percent
-from deepglass.report.facts_of.cases import Seen, cases, shown
+from deepglass.introspect.rows import OutputRows, row_image
+from deepglass.report.facts_of.cases import cases
 from deepglass.report.image_facts import Drawn, Legend, Overlay
 from deepglass.web import encode_image as draw
 from deepglass.web.palette import colour
 
 
-def mask(feature: Mask, seen: Seen) -> dict[str, Any]:
+def mask(feature: Mask, seen: OutputRows) -> dict[str, Any]:
     names = feature.class_names
     colours = tuple(colour(k) for k in range(len(names)))
-    counts = feature.condensed(seen.best, seen.truth)[0]["counts"].astype(float)  # (N, K, K), true by said
+    counts = feature.for_scoring(seen.best, seen.truth)[0]["counts"].astype(float)  # (N, K, K), true by said
     right = np.diagonal(counts, axis1=1, axis2=2)
     union = counts.sum(2) + counts.sum(1) - right
     present = counts.sum(2) > 0
@@ -26,7 +27,7 @@ def mask(feature: Mask, seen: Seen) -> dict[str, Any]:
     score = np.where(present, iou, 0).sum(1) / np.maximum(present.sum(1), 1)
     overlays = []
     for i, typical in cases(score, seen.truth.mask & present.any(1)):
-        picture = shown(seen, i)
+        picture = row_image(seen, i)
         if picture is None:
             return {"per_class": feature.per_class(seen.best, seen.truth)}
         true, said = (

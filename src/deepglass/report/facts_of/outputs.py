@@ -10,33 +10,37 @@ from typing import Any
 import numpy as np
 
 from deepglass import metrics
-from deepglass.features.base import Best, Calibration, Column, Feature, Metric, take_raw
+from deepglass.features.base import Calibration, Column, Feature, Metric, PredictionArrays, take_raw
+from deepglass.introspect.rows import OutputRows
 from deepglass.metrics import summaries as measure
+from deepglass.metrics.summaries import Figure
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.report.facts_of.cases import Seen
 from deepglass.report.facts_of.cells import beside, worst_of
 from deepglass.report.facts_of.kinds import facts_of
 from deepglass.report.facts_of.rows import mistake
-from deepglass.report.output_facts import Baseline, ClassFacts, Figure, Mistake, NumberFacts, OutputFacts
+from deepglass.report.output_facts import Baseline, ClassFacts, Mistake, NumberFacts, OutputFacts
 
 DRAWS = 100  # of the test rows, for intervals
 DRAW_SECONDS = 2.0  # an output; below a fifth of the draws intervals are left out
 
 
 def answers_of(
-    prepared: PreparedData, objective: Objective, best: Mapping[str, Best], calibration: Mapping[str, Calibration]
-) -> list[tuple[Feature, Seen]]:
+    prepared: PreparedData,
+    objective: Objective,
+    best: Mapping[str, PredictionArrays],
+    calibration: Mapping[str, Calibration],
+) -> list[tuple[Feature, OutputRows]]:
     """Each output that was tested, with its answers to the test rows and their truth."""
     rows = prepared.rows("test")
     return [
-        (f, Seen(prepared, rows, best[f.name], _truth(f, prepared, rows), calibration.get(f.name, {}), objective))
+        (f, OutputRows(prepared, rows, best[f.name], _truth(f, prepared, rows), calibration.get(f.name, {}), objective))
         for f in prepared.outputs
         if f.name in best
     ]
 
 
-def output_told(feature: Feature, seen: Seen, figures: Mapping[str, Any]) -> OutputFacts:
+def output_told(feature: Feature, seen: OutputRows, figures: Mapping[str, Any]) -> OutputFacts:
     """An output's figures, what stands beside them, and rows that are worth a look."""
     prepared, rows, best, truth, calibration, _ = seen
     known = np.flatnonzero(truth.mask)
@@ -64,7 +68,7 @@ def output_told(feature: Feature, seen: Seen, figures: Mapping[str, Any]) -> Out
         numbers=numbers,
         mistakes=mistakes,
         items=items,
-        remarks=tuple(feature.remarks(truth)) if len(known) else (),
+        remarks=tuple(feature.target_warnings(truth)) if len(known) else (),
     )
     return replace(facts, **facts_of(feature, seen))
 
@@ -72,17 +76,17 @@ def output_told(feature: Feature, seen: Seen, figures: Mapping[str, Any]) -> Out
 def _truth(feature: Feature, prepared: PreparedData, rows: np.ndarray) -> Column:
     """The encoded targets of some rows, where their pictures stand."""
     encoded = feature.encode(take_raw(prepared.table[feature.column], rows))
-    if not type(feature).spatial:
+    if not type(feature).dense:
         return encoded
     inputs = {f.name: f.encode(take_raw(prepared.table[f.column], rows)) for f in prepared.inputs}
-    return feature.place(encoded, inputs)
+    return feature.to_input_frame(encoded, inputs)
 
 
 def _intervals(
-    feature: Feature, best: Best, truth: Column, known: np.ndarray, calibration: Calibration
+    feature: Feature, best: PredictionArrays, truth: Column, known: np.ndarray, calibration: Calibration
 ) -> dict[str, Figure]:
     """Each figure with its interval: over the same resampled rows for all figures at once."""
-    best, truth = feature.condensed(best, truth)
+    best, truth = feature.for_scoring(best, truth)
     started = time.perf_counter()
     value = feature.score(best, truth, calibration)
     draws = min(DRAWS, int(DRAW_SECONDS / max(time.perf_counter() - started, 1e-6)))
@@ -110,7 +114,12 @@ def _intervals(
 
 
 def _classes(
-    feature: Feature, prepared: PreparedData, rows: np.ndarray, truth: Column, best: Best, calibration: Calibration
+    feature: Feature,
+    prepared: PreparedData,
+    rows: np.ndarray,
+    truth: Column,
+    best: PredictionArrays,
+    calibration: Calibration,
 ) -> tuple[ClassFacts, tuple[Mistake, ...], tuple[Mistake, ...]]:
     names = feature.class_names
     decoded = feature.decode(best, calibration)
@@ -147,7 +156,12 @@ def _classes(
 
 
 def _numbers(
-    feature: Feature, prepared: PreparedData, rows: np.ndarray, truth: Column, best: Best, calibration: Calibration
+    feature: Feature,
+    prepared: PreparedData,
+    rows: np.ndarray,
+    truth: Column,
+    best: PredictionArrays,
+    calibration: Calibration,
 ) -> tuple[NumberFacts, tuple[Mistake, ...]]:
     decoded = feature.decode(best, calibration)
     true = feature.decode({"value": truth.values.astype(np.float64)}, {})

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from deepglass.features.identity import Identity
-from deepglass.report.facts_of.cases import Seen, shown
+from deepglass.introspect.rows import OutputRows, row_image
 from deepglass.report.image_facts import Pair, Verification
 
 COMPARED = 700  # rows whose pairs are looked at, a quarter of a million
@@ -16,7 +16,7 @@ PAIRS = 6  # of the same and of different ones
 LONGEST = 120  # pixels
 
 
-def pairs(feature: Identity, seen: Seen) -> dict[str, Any]:
+def pairs(feature: Identity, seen: OutputRows) -> dict[str, Any]:
     known = np.flatnonzero(seen.truth.mask)
     if len(known) > COMPARED:
         known = np.sort(np.random.default_rng(0).choice(known, COMPARED, replace=False))
@@ -56,7 +56,7 @@ def _even(similarity: np.ndarray, same: np.ndarray) -> float:
 
 
 def _hard(
-    seen: Seen,
+    seen: OutputRows,
     known: np.ndarray,
     first: np.ndarray,
     second: np.ndarray,
@@ -73,7 +73,7 @@ def _hard(
         a, b = int(known[first[p]]), int(known[second[p]])
         if a in used or b in used:
             continue
-        found = [shown(seen, i, LONGEST) for i in (a, b)]
+        found = [row_image(seen, i, LONGEST) for i in (a, b)]
         if found[0] is None or found[1] is None:
             return []
         used |= {a, b}

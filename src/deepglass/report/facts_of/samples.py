@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from PIL import Image as Pillow
 
+from deepglass.features._display import to_pixels
 from deepglass.features.image import Image
 from deepglass.features.number import Number
 from deepglass.objectives.autoencoder import Autoencoder
@@ -21,7 +22,6 @@ from deepglass.objectives.dbn import DBN
 from deepglass.objectives.rbm import RBM
 from deepglass.objectives.variational import Variational
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.report.facts_of.rows import visible
 from deepglass.report.sample_facts import Again, Samples, Sheet
 from deepglass.run.callbacks.sample_history import sheets
 
@@ -65,7 +65,7 @@ def drawn_again(objective: Objective, prepared: PreparedData, device: str) -> Ag
         drawn = objective.redrawn(batch)[picture.name]["codes"].cpu().numpy()
     given = batch.inputs[picture.name].values.cpu().numpy()
     levels = picture.levels_ or 255
-    return Again(picture.name, _grid([visible(c, levels) for c in (*given, *drawn)], len(rows)), len(rows))
+    return Again(picture.name, _grid([to_pixels(c, levels) for c in (*given, *drawn)], len(rows)), len(rows))
 
 
 def _spread(prepared: PreparedData, most: int) -> np.ndarray:

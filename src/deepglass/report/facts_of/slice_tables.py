@@ -8,20 +8,21 @@ from typing import Any
 import numpy as np
 
 from deepglass.doctor.row_scores import Judged
-from deepglass.doctor.slice_facts import SliceFacts, Slices
 from deepglass.doctor.slices import Cut, Slice
 from deepglass.features.base import Feature
 from deepglass.formatting import figure, higher_is_better, metric_name
+from deepglass.introspect.rows import OutputRows
 from deepglass.metrics import summaries as measure
-from deepglass.report.facts_of.cases import Seen
+from deepglass.metrics.summaries import Figure
 from deepglass.report.facts_of.rows import mistake
-from deepglass.report.output_facts import Figure, Mistake
+from deepglass.report.output_facts import Mistake
+from deepglass.report.slice_facts import SliceFacts, Slices
 
 SHOWN = 40  # slices of an output
 ITEMS = 6  # rows of a slice
 
 
-def slices_told(place: int, feature: Feature, seen: Seen, cut: Cut) -> Slices:
+def slices_told(place: int, feature: Feature, seen: OutputRows, cut: Cut) -> Slices:
     """The worst slices of an output's test rows.
 
     Args:
@@ -73,7 +74,7 @@ def _worst(judged: Judged, one: Slice) -> list[int]:
     return rows[np.argsort(-judged.errors[rows], kind="stable")][:ITEMS].tolist()
 
 
-def _items(feature: Feature, seen: Seen, judged: Judged, rows: Sequence[int]) -> tuple[Mistake, ...]:
+def _items(feature: Feature, seen: OutputRows, judged: Judged, rows: Sequence[int]) -> tuple[Mistake, ...]:
     """Rows with their truth and answer; where no word says these, with their figure."""
     chosen = np.array(rows, np.int64)
     decoded = feature.decode({k: v[chosen] for k, v in seen.best.items()}, seen.calibration)

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from deepglass import metrics
-from deepglass.features.base import Best, Calibration, Column, Feature
+from deepglass.features.base import Calibration, Column, Feature, PredictionArrays
 from deepglass.features.tags import Tags
 from deepglass.features.text import Text
-from deepglass.introspect.attention import looked, read
+from deepglass.introspect.attention import decoder_attention, encoder_attention
+from deepglass.introspect.rows import OutputRows, class_predictions
 from deepglass.metrics import summaries as measure
 from deepglass.metrics.calibration import apply_temperature
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.report.facts_of.cases import Seen, classed
 from deepglass.report.output_facts import ClassFacts
 from deepglass.report.text_facts import Tagged, Wrote
 
@@ -24,7 +24,7 @@ _WORST, _TYPICAL = 8, 8
 _LONGEST = 400  # characters shown of a text
 
 
-def texts(feature: Text, seen: Seen) -> dict[str, Any]:
+def texts(feature: Text, seen: OutputRows) -> dict[str, Any]:
     """The texts whose words are farthest from the truth, and some drawn from all."""
     known = np.flatnonzero(seen.truth.mask)
     said = [a["value"] for a in feature.decode(seen.best)]
@@ -45,10 +45,10 @@ def texts(feature: Text, seen: Seen) -> dict[str, Any]:
         )
         for i, typical in shown
     ]
-    return {"wrote": tuple(written), "looked": looked(feature, seen, _mixed(shown))}
+    return {"wrote": tuple(written), "looked": decoder_attention(feature, seen, _mixed(shown))}
 
 
-def tags(feature: Tags, seen: Seen) -> dict[str, Any]:
+def tags(feature: Tags, seen: OutputRows) -> dict[str, Any]:
     """Sentences with their tags, those with the most mistakes first, and what is taken for what."""
     known = np.flatnonzero(seen.truth.mask)
     said = [a["value"] for a in feature.decode(seen.best)]
@@ -69,13 +69,13 @@ def tags(feature: Tags, seen: Seen) -> dict[str, Any]:
     return {"tagged": tuple(tagged), "classes": classes}
 
 
-def read_before(feature: Feature, seen: Seen) -> dict[str, Any]:
+def read_before(feature: Feature, seen: OutputRows) -> dict[str, Any]:
     """What was read before an answer that is a class: of the surest mistakes, and of some right ones."""
-    rows = classed(feature, seen)
+    rows = class_predictions(feature, seen)
     wrong = sorted((i for i, row in rows.items() if row.answer != row.truth), key=lambda i: -rows[i].confidence)
     right = [i for i, row in rows.items() if row.answer == row.truth]
     shown = [(i, False) for i in wrong[:_WORST]] + [(i, True) for i in _some(right)]
-    return {"read": read(seen, _mixed(shown), rows)}
+    return {"read": encoder_attention(seen, _mixed(shown), rows)}
 
 
 def _mixed(rows: Sequence[tuple[int, bool]]) -> list[tuple[int, bool]]:
@@ -84,7 +84,7 @@ def _mixed(rows: Sequence[tuple[int, bool]]) -> list[tuple[int, bool]]:
     return [row for pair in zip_longest(*parts) for row in pair if row is not None]
 
 
-def _classes(feature: Tags, best: Best, truth: Column, calibration: Calibration) -> ClassFacts:
+def _classes(feature: Tags, best: PredictionArrays, truth: Column, calibration: Calibration) -> ClassFacts:
     """Confusion and confidence of words."""
     raw, labels, _ = feature.words_of(best, truth)
     log_probs = apply_temperature(raw, calibration.get("temperature", 1.0))

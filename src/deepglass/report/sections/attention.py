@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from deepglass.formatting import confidence, count, percent
+from deepglass.introspect.attention import DecoderAttention, EncoderAttention
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, each_output, folded, shorten, source_of, text
 from deepglass.report.output_facts import OutputFacts
-from deepglass.report.text_facts import Looked, Read
+from deepglass.report.sections.base import PanelSection
 
 _FIRST = (2, 2)  # of the worst and of the typical ones
 _CELL, _LETTER = 22, 8.0  # pixels of a cell and of a letter, in a drawing's own measure
@@ -45,12 +46,12 @@ def _row(row: int, typical: bool) -> str:
 # -- while writing ---------------------------------------------------------------------------------------------------
 
 
-def _looked(name: str, one: Looked) -> str:
+def _looked(name: str, one: DecoderAttention) -> str:
     drawing = _strip(name, one) if one.picture is not None else _matrix(one)
     return f'<article class="wrote look">{drawing}{_row(one.row, one.typical)}</article>'
 
 
-def _matrix(one: Looked) -> str:
+def _matrix(one: DecoderAttention) -> str:
     """A row a written word, a column a word that was read."""
     said, given = ([shorten(w, _LONGEST) for w in words] for words in (one.words, one.read))
     left = 10 + _LETTER * max(map(len, said))
@@ -84,12 +85,12 @@ def _matrix(one: Looked) -> str:
     )
 
 
-def _most(one: Looked, i: int) -> str:
+def _most(one: DecoderAttention, i: int) -> str:
     row = one.weights[i]
     return f"{one.words[i]} looked most at {one.read[row.index(max(row))]}" if row else one.words[i]
 
 
-def _strip(name: str, one: Looked) -> str:
+def _strip(name: str, one: DecoderAttention) -> str:
     """The picture, then once for each word with what the word did not look at in the dark."""
     assert one.picture is not None
     Y, X = one.size
@@ -116,7 +117,7 @@ def _frame(X: int, Y: int, body: str, word: str) -> str:
 # -- while reading ---------------------------------------------------------------------------------------------------
 
 
-def _read(one: Read) -> str:
+def _read(one: EncoderAttention) -> str:
     """The words, the more of a colour the more they were looked at than a word of this text is on average."""
     shares = [share for _, share in one.words]
     mean = sum(shares) / max(len(shares), 1)
@@ -130,3 +131,10 @@ def _read(one: Read) -> str:
     wrong = f'<p class="truth">true <b>{text(shorten(one.truth))}</b></p>' if one.answer != one.truth else ""
     row = _row(one.row, one.typical)
     return f'<article class="wrote look"><p class="lit">{words}{rest}</p>{answer}{wrong}{row}</article>'
+
+
+class AttentionSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Attention", "Attention", 240
+    panel = staticmethod(panel)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from deepglass.formatting import count, plural
+from deepglass.introspect.filters import ChannelPatches, Filters, LayerPatches
 from deepglass.report.facts import Facts
-from deepglass.report.image_facts import Filters, Stage, Unit
 from deepglass.report.markup import Panel, image, label, text
+from deepglass.report.sections.base import PanelSection
 
 _BYTES = 1_100_000  # base64 makes a third more of it
 
@@ -49,7 +50,7 @@ def _first(filters: Filters) -> str:
     )
 
 
-def _stage(place: int, stage: Stage, filters: Filters) -> str:
+def _stage(place: int, stage: LayerPatches, filters: Filters) -> str:
     name = "First map" if place == 0 else "Last map" if stage is filters.stages[-1] else f"Map {place + 1}"
     whole = stage.field[0] >= filters.size[0] and stage.field[1] >= filters.size[1]
     sees = "the whole picture" if whole else f"{stage.field[0]}&nbsp;×&nbsp;{stage.field[1]} pixels"
@@ -62,10 +63,17 @@ def _stage(place: int, stage: Stage, filters: Filters) -> str:
     return f'<h3>{name} <small>{said} · <code>{text(stage.name)}</code></small></h3><div class="units">{units}</div>'
 
 
-def _unit(unit: Unit) -> str:
+def _unit(unit: ChannelPatches) -> str:
     patches = "".join(image(p, f"patch {i + 1}") for i, p in enumerate(unit.patches))
     common = f" · {label(unit.common, 30)}" if unit.common else ""
     return (
         f'<figure class="unit"><div class="patches">{patches}</div>'
         f"<figcaption>channel {count(unit.channel)}{common}</figcaption></figure>"
     )
+
+
+class FiltersSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Filters", "Filters", 270
+    panel = staticmethod(panel)

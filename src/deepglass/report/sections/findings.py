@@ -5,6 +5,7 @@ from __future__ import annotations
 from deepglass.formatting import count, percent, plural
 from deepglass.report.facts import Facts, Finding
 from deepglass.report.markup import Panel, label, text
+from deepglass.report.sections.base import PanelSection
 
 _ROWS_SHOWN = 12
 _MOST = 50
@@ -36,3 +37,10 @@ def _finding(finding: Finding) -> str:
         f'<article><h3><span class="tag">{kind}</span> {text(finding.text)}</h3>'
         f'<p class="dim">{" · ".join(where)}</p>{fix}</article>'
     )
+
+
+class FindingsSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Data problems", "Findings", 320
+    panel = staticmethod(panel)

@@ -9,6 +9,7 @@ from deepglass.introspect.facts import Health, Ill, Pulse
 from deepglass.report.charts.curves import Line, curves
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, details, table, text
+from deepglass.report.sections.base import PanelSection
 
 _FIRST = 8  # layers of a table that are seen at once, where there are many
 _LINES = 4  # layers drawn: as many as there are colours
@@ -93,3 +94,11 @@ def _gates(health: Health) -> str:
 
 def _share(share: float | None) -> str:
     return percent(share, 0) if share is not None else "–"
+
+
+class HealthSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Layer diagnostics", "Layers", 250
+    assets = ("inside",)
+    panel = staticmethod(panel)

@@ -7,6 +7,7 @@ from deepglass.report.charts.curves import Line, curves
 from deepglass.report.facts import Facts
 from deepglass.report.image_facts import Curves
 from deepglass.report.markup import Panel, each_output, shorten
+from deepglass.report.sections.base import PanelSection
 
 _SHOWN = 3  # classes beside the mean; more lines cannot be told apart
 
@@ -38,3 +39,10 @@ def _chart(found: Curves) -> str:
     chart = curves(title, list(found.recall), lines, x_name="recall", share=True, full=True)
     note = f'<p class="note">The {_SHOWN} classes with the smallest areas of {len(classes)}.</p>' if part else ""
     return chart.replace("</figure>", f"{note}</figure>")
+
+
+class PrecisionRecallSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Precision-recall curve", "Precision", 100
+    panel = staticmethod(panel)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from deepglass.formatting import plural
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, details, facts_list, text
+from deepglass.report.sections.base import PanelSection
 
 
 def panel(facts: Facts) -> Panel | None:
@@ -30,3 +31,10 @@ def _code(code: str, what: str) -> str:
         f'<div class="code"><button type="button" data-copy aria-label="Copy the {what}">Copy</button>'
         f'<pre tabindex="0" aria-label="{what}"><code>{text(code)}</code></pre></div>'
     )
+
+
+class ReproduceSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Reproduce", "Reproduce", 330
+    panel = staticmethod(panel)

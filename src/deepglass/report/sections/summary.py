@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from deepglass.formatting import baseline_name, count, duration, figure, finite, metric_name, percent, plural, short
+from deepglass.metrics.summaries import Figure
 from deepglass.report.charts.intervals import Entry, compared
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, capital, columns, facts_list, label, text
-from deepglass.report.output_facts import Figure, OutputFacts
+from deepglass.report.output_facts import OutputFacts
+from deepglass.report.sections.base import PanelSection
 from deepglass.report.verdict import best_baseline, judge, main_figure
 
 _SIGNS = {"yes": "✓", "no": "✕", "even": "≈", "unknown": "?"}
@@ -140,3 +142,10 @@ def _ground(facts: Facts) -> str:
         ]
         pairs += [(name, value) for name, value in wanted if value]
     return facts_list(pairs)
+
+
+class SummarySection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Summary", "Summary", 0
+    panel = staticmethod(panel)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from deepglass.formatting import count, figure, finite, number
+from deepglass.metrics.summaries import Figure, Thresholds
 from deepglass.report.charts.curves import Line, Mark, curves
 from deepglass.report.charts.square import TALL, rates, roc
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, each_output, label
-from deepglass.report.output_facts import Figure, OutputFacts, Thresholds
+from deepglass.report.output_facts import OutputFacts
+from deepglass.report.sections.base import PanelSection
 
 
 def panel(facts: Facts) -> Panel | None:
@@ -71,3 +73,10 @@ def _slider(facts: Thresholds) -> str:
         f"<small>this run answers with {kept}</small></label>"
         f'<div class="counts">{counts}</div></div>'
     )
+
+
+class ThresholdsSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Decision threshold", "Threshold", 110
+    panel = staticmethod(panel)

@@ -7,6 +7,7 @@ from deepglass.report.charts.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
 from deepglass.report.facts import Facts
 from deepglass.report.image_facts import Pair, Verification
 from deepglass.report.markup import Panel, each_output, image
+from deepglass.report.sections.base import PanelSection
 
 
 def panel(facts: Facts) -> Panel | None:
@@ -70,3 +71,10 @@ def _pair(pair: Pair, threshold: float) -> str:
         f"{image(pair.second, f'row {count(pair.rows[1])}')}"
         f'<p><b>{number(pair.similarity)}</b>{tag} <span class="dim">{words}</span></p></article>'
     )
+
+
+class VerificationSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Verification", "Verification", 150
+    panel = staticmethod(panel)

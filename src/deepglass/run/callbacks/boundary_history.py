@@ -27,7 +27,7 @@ from deepglass.run.callbacks.embedding_history import TOO_FAR
 from deepglass.run.callbacks.planes import CLASSES, KINDS, Plane, only_columns, planes_of
 from deepglass.run.callbacks.snapshots import Moments, kept_moments
 from deepglass.run.context import RunContext
-from deepglass.training.callbacks import Listener, Record
+from deepglass.training.callbacks import Callback, EvaluationRecord
 from deepglass.training.plan import Plan
 
 FOLDER, WEIGHTS = "grounds", "weights."
@@ -65,7 +65,7 @@ class Moment(NamedTuple):
     weights: Mapping[str, np.ndarray]
 
 
-class Grounds(Listener):
+class Grounds(Callback):
     """Keeps grounds/STEP.safetensors. Draws no random numbers.
 
     Args:
@@ -92,7 +92,7 @@ class Grounds(Listener):
         self.weighs = weighs
         self.every, self.last, self.next = 1, 0, 0
 
-    def started(self, plan: Plan, step: int) -> None:
+    def on_train_start(self, plan: Plan, step: int) -> None:
         asked = 2 * len(self.rows) + (len(self.plane) if self.plane is not None else 0)
         self.every = math.ceil(LEARNED * asked / (3 * plan.batch_size))  # learning costs thrice as much
         self.every = max(self.every, plan.last_step // (4 * MOMENTS))
@@ -101,10 +101,10 @@ class Grounds(Listener):
             self._keep(0)
         self.next = step + min(self.every, plan.last_step // MOMENTS)
 
-    def replanned(self, plan: Plan) -> None:
+    def on_replan(self, plan: Plan) -> None:
         self.last = plan.last_step
 
-    def evaluated(self, record: Record) -> None:
+    def on_evaluation_end(self, record: EvaluationRecord) -> None:
         if record.step >= min(self.next, self.last) and not record.event.startswith("non-finite"):
             self.next = record.step + self.every
             self._keep(record.step)
@@ -149,7 +149,7 @@ def asked(objective: Objective, output: Feature, data: Dataset) -> Said:
     values, sures = [], []
     with inference(objective):
         for batch in data.batches(512):
-            best = objective.predict(batch)[output.name].best()
+            best = objective.predict(batch)[output.name].mode()
             if output.kind == "number":
                 values.append(best["value"].float())
                 sures.append(torch.ones_like(values[-1]))
@@ -160,8 +160,8 @@ def asked(objective: Objective, output: Feature, data: Dataset) -> Said:
     return Said(torch.cat(values).cpu().numpy(), torch.cat(sures).cpu().numpy())
 
 
-def grounds(context: RunContext, from_step: int = 0) -> list[Listener]:
-    """The listener for runs whose answers can be drawn as colours; none for others."""
+def grounds(context: RunContext, from_step: int = 0) -> list[Callback]:
+    """The callback for runs whose answers can be drawn as colours; none for others."""
     data, objective = context.data, context.objective
     output = drawn_output(data, objective)
     rows = drawn_rows(data)

@@ -22,7 +22,7 @@ from deepglass.objectives.base import Objective
 from deepglass.run.callbacks.alarms import FILE, Moment, alarms
 from deepglass.run.callbacks.unit_activity import Activity
 from deepglass.run.context import RunContext
-from deepglass.training.callbacks import Listener, Record, read_history
+from deepglass.training.callbacks import Callback, EvaluationRecord, read_history
 from deepglass.training.checkpoint import storage_error, write_atomic
 from deepglass.training.plan import Plan
 
@@ -30,14 +30,14 @@ STUDENT = "student."
 ROWS, FEWEST = 256, 64  # rows that are looked at; a quarter of the validation rows, but not fewer than so many
 
 
-class Watch(Listener):
+class Watch(Callback):
     """Writes health.jsonl, a line an evaluation, each a `Moment`; tells of each illness when it is first seen.
 
     Args:
         folder: of the run; lines of steps after `from_step` are cut off, since a resumed run writes them again.
         data: encoded rows to look at.
         network: its settings and its `trunk`, for the cures.
-        others: who is told (`Listener.ailing`).
+        others: who is told (`Callback.on_diagnostic`).
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Watch(Listener):
         objective: Objective,
         data: Dataset,
         network: Mapping[str, Any],
-        others: Sequence[Listener] = (),
+        others: Sequence[Callback] = (),
         from_step: int = 0,
     ) -> None:
         self.path, self.objective, self.data = folder / FILE, objective, data
@@ -61,17 +61,17 @@ class Watch(Listener):
         self.told: set[tuple[str, str]] = set()
         write_atomic(self.path, "".join(json.dumps(r) + "\n" for r in kept))
 
-    def started(self, plan: Plan, step: int) -> None:
+    def on_train_start(self, plan: Plan, step: int) -> None:
         self.plan = plan
         self.told = {(a.kind, a.layer) for a in alarms(self.moments, self.network, plan)}
 
-    def stepped(self, step: int, plan: Plan, loss: float) -> None:
+    def on_step_end(self, step: int, plan: Plan, loss: float) -> None:
         ratios = self._ratios()
         if ratios:
             name = max(ratios, key=lambda n: ratios[n])
             self.looks.append((ratios[name], name))
 
-    def evaluated(self, record: Record) -> None:
+    def on_evaluation_end(self, record: EvaluationRecord) -> None:
         if record.event.startswith("non-finite"):
             self.broken += 1
             return
@@ -97,7 +97,7 @@ class Watch(Listener):
             if (alarm.kind, alarm.layer) not in self.told:
                 self.told.add((alarm.kind, alarm.layer))
                 for other in self.others:
-                    other.ailing(str(alarm), alarm.step)
+                    other.on_diagnostic(str(alarm), alarm.step)
 
     def _ratios(self) -> dict[str, float]:
         """Layer -> norm of its gradient relative to its weights', or to a fresh layer's where these are larger."""
@@ -115,9 +115,9 @@ class Watch(Listener):
 def watched(
     context: RunContext,
     datasets: Mapping[str, Dataset],
-    others: Sequence[Listener] = (),
+    others: Sequence[Callback] = (),
     from_step: int = 0,
-) -> list[Listener]:
+) -> list[Callback]:
     """The watch over a run; none for kinds that have no rows to look at."""
     objective = context.objective
     data = datasets["valid"] if len(datasets["valid"]) else datasets["train"]

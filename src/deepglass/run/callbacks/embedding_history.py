@@ -14,7 +14,7 @@ from deepglass.objectives.base import Objective, embed_dataset
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.callbacks.snapshots import Moments, kept_moments
 from deepglass.run.context import RunContext
-from deepglass.training.callbacks import Listener, Record
+from deepglass.training.callbacks import Callback, EvaluationRecord
 from deepglass.training.plan import Plan
 
 ROWS, FEWEST = 2_000, 200  # rows that are followed; half as many as are evaluated, but not fewer than so many
@@ -35,7 +35,7 @@ class Moment(NamedTuple):
     points: np.ndarray
 
 
-class Course(Listener):
+class Course(Callback):
     """Keeps course/STEP.safetensors: the places of fixed rows, in few directions. Draws no random numbers.
 
     Args:
@@ -47,11 +47,11 @@ class Course(Listener):
         self.objective, self.data = objective, data
         self.moments = Moments(folder / FOLDER, MOMENTS, from_step)
 
-    def started(self, plan: Plan, step: int) -> None:
+    def on_train_start(self, plan: Plan, step: int) -> None:
         if step == 0:
             self._keep(0)
 
-    def evaluated(self, record: Record) -> None:
+    def on_evaluation_end(self, record: EvaluationRecord) -> None:
         self._keep(record.step)
 
     def _keep(self, step: int) -> None:
@@ -66,8 +66,8 @@ class Course(Listener):
         self.moments.keep(step, content)
 
 
-def course(context: RunContext, datasets: Mapping[str, Dataset], from_step: int = 0) -> list[Listener]:
-    """The listener for runs whose rows lie in a space; none for others."""
+def course(context: RunContext, datasets: Mapping[str, Dataset], from_step: int = 0) -> list[Callback]:
+    """The callback for runs whose rows lie in a space; none for others."""
     rows = followed(context.data, context.objective)
     if not len(rows):
         return []

@@ -10,7 +10,7 @@ from typing import Any
 
 from deepglass.formatting import short_figure, short_span
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.training.callbacks import Listener, Record, total_loss
+from deepglass.training.callbacks import Callback, EvaluationRecord, total_loss
 from deepglass.training.checkpoint import storage_error
 from deepglass.training.plan import Plan
 
@@ -20,7 +20,7 @@ END_REASONS = {
 }
 
 
-class LogFile(Listener):
+class LogFile(Callback):
     """Appends lines to a text file.
 
     Lines that come before the run folder exists are kept until `open`.
@@ -55,7 +55,7 @@ class LogFile(Listener):
 
     @contextmanager
     def errors(self) -> Iterator[None]:
-        """Record an exception that leaves the block."""
+        """EvaluationRecord an exception that leaves the block."""
         try:
             yield
         except Exception as error:
@@ -63,7 +63,7 @@ class LogFile(Listener):
                 self.line(f"error: {error}")
             raise
 
-    def prepared(self, prepared: PreparedData) -> None:
+    def on_data_ready(self, prepared: PreparedData) -> None:
         self.line(data_line(prepared))
         for role, kind, names in column_groups(prepared):
             self.line(f"  {role:<8} {kind:<9} {', '.join(names)}")
@@ -74,23 +74,23 @@ class LogFile(Listener):
         for sentence in prepared.notes:
             self.line(f"  note: {sentence}")
 
-    def examined(self, findings: Sequence[Any]) -> None:
+    def on_findings(self, findings: Sequence[Any]) -> None:
         for finding in findings:
             self.line(f"  {finding.kind}: {finding.text}")
 
-    def started(self, plan: Plan, step: int) -> None:
+    def on_train_start(self, plan: Plan, step: int) -> None:
         for text in plan_lines(plan):
             self.line(text)
         if step:
             self.line(f"  resumed at step {step}")
 
-    def evaluated(self, record: Record) -> None:
+    def on_evaluation_end(self, record: EvaluationRecord) -> None:
         self.line(evaluation_line(record))
 
-    def ailing(self, text: str, step: int) -> None:
+    def on_diagnostic(self, text: str, step: int) -> None:
         self.line(f"  step {step}, health: {text}")
 
-    def finished(self, reason: str) -> None:
+    def on_train_end(self, reason: str) -> None:
         self.line(f"training ended ({END_REASONS.get(reason, reason)})")
 
 
@@ -120,7 +120,7 @@ def plan_lines(plan: Plan) -> list[str]:
     ]
 
 
-def evaluation_line(record: Record) -> str:
+def evaluation_line(record: EvaluationRecord) -> str:
     """Step, time, loss, the first metric of each output, and what was out of the ordinary."""
     metrics = [
         f"{name} {next(iter(m))} {short_figure(next(iter(m.values())))}" for name, m in record.valid.items() if m

@@ -20,9 +20,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 from torch import Tensor
 
-from deepglass.data.batches import Batch, Stream
+from deepglass.data.batches import Batch, Loader
 from deepglass.data.table import Table
-from deepglass.features.base import CLASSED, Answer
+from deepglass.features.base import Prediction
 from deepglass.networks.network import Network
 from deepglass.objectives.base import Objective
 from deepglass.objectives.supervised import Supervised
@@ -34,46 +34,40 @@ LARGEST = float(np.finfo(np.float16).max)  # a run that goes astray has larger o
 FILE = "margins.safetensors"
 
 
-class Margins(Stream):
-    """A stream of batches whose rows' margins are added up as they pass through the network.
+class Margins(Loader):
+    """A loader of batches whose rows' margins are added up as they pass through the network.
 
-    The sums belong to the stream's tensors: checkpoints keep them, and what is put back after a loss that is not finite
+    The sums belong to the loader's tensors: checkpoints keep them, and what is put back after a loss that is not finite
     is put back with them. Draws no random number and changes no weight.
 
     Args:
-        stream: of the batches.
+        loader: of the batches.
         network: which answers them.
         count: rows that the batches are drawn from.
     """
 
-    def __init__(self, stream: Stream, network: Network, count: int) -> None:
-        self.stream, self.network = stream, network
+    def __init__(self, loader: Loader, network: Network, count: int) -> None:
+        self.loader, self.network = loader, network
         self.batch: Batch | None = None
-        self.batches_per_epoch = stream.batches_per_epoch
+        self.batches_per_epoch = loader.batches_per_epoch
         device = next(network.parameters()).device
-        names = [n for n, f in network.features.items() if f.kind in CLASSED]
+        names = [n for n, f in network.features.items() if f.has_classes]
         self.sums = {n: torch.zeros(count, device=device) for n in names}
         self.seen = {n: torch.zeros(count, dtype=torch.int32, device=device) for n in names}
 
     def next(self) -> Batch:
-        self.batch = batch = self.stream.next()
+        self.batch = batch = self.loader.next()
         return batch
 
-    def place(self) -> dict[str, Any]:
-        return self.stream.place()
-
-    def go_to(self, place: Mapping[str, Any]) -> None:
-        self.stream.go_to(place)
-
-    def tensors(self) -> dict[str, Tensor]:
+    def state_dict(self) -> dict[str, Any]:
         own = {f"margin.{n}": t.clone() for n, t in self.sums.items()}
-        return {**self.stream.tensors(), **own, **{f"seen.{n}": t.clone() for n, t in self.seen.items()}}
+        return {**self.loader.state_dict(), **own, **{f"seen.{n}": t.clone() for n, t in self.seen.items()}}
 
-    def recall(self, tensors: Mapping[str, Tensor]) -> None:
-        self.stream.recall(tensors)
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.loader.load_state_dict(state)
         for name in self.sums:
-            self.sums[name].copy_(tensors[f"margin.{name}"])
-            self.seen[name].copy_(tensors[f"seen.{name}"])
+            self.sums[name].copy_(state[f"margin.{name}"])
+            self.seen[name].copy_(state[f"seen.{name}"])
 
     def hear(self, network: Network, _: object, params: Mapping[str, Any]) -> None:
         """What the network answers, as a forward hook; evaluations are passed over."""
@@ -83,8 +77,8 @@ class Margins(Stream):
             for name in self.sums:
                 target = self.batch.targets[name]
                 rows = self.batch.rows[target.known]
-                answer = network.features[name].answer(params[name])
-                led = margin(answer, target.values.reshape(-1).long() - 1, network.members)[target.known]
+                answer = network.features[name].prediction(params[name])
+                led = margin(answer, target.values.reshape(-1).long() - 1, network.ensemble_size)[target.known]
                 self.sums[name][rows] += led
                 self.seen[name][rows] += 1
 
@@ -93,13 +87,13 @@ class Margins(Stream):
         return {n: (self.sums[n] / self.seen[n]).cpu().numpy() for n in self.sums}
 
 
-def margin(answer: Answer, labels: Tensor, members: int) -> Tensor:
+def margin(answer: Prediction, labels: Tensor, members: int) -> Tensor:
     """The log odds of the given class against the likeliest other, (B,); of `members` answers a row their mean.
 
     Args:
         labels: (B,) int64 from 0; -1 where there is none, whose margin means nothing.
     """
-    log_probs = answer.best()["log_probs"]  # (B * members, K)
+    log_probs = answer.mode()["log_probs"]  # (B * members, K)
     given = labels.clamp_min(0).repeat_interleave(members)[:, None]
     own = log_probs.gather(1, given)[:, 0]
     other = log_probs.scatter(1, given, -torch.inf).amax(1)
@@ -107,17 +101,17 @@ def margin(answer: Answer, labels: Tensor, members: int) -> Tensor:
 
 
 @contextmanager
-def margins_kept(stream: Stream, objective: Objective, count: int, folder: Path) -> Iterator[Stream]:
-    """The stream, its rows' margins kept in the run's folder in the end; for kinds of learning that know no classes,
-    the stream as it is.
+def margins_kept(loader: Loader, objective: Objective, count: int, folder: Path) -> Iterator[Loader]:
+    """The loader, its rows' margins kept in the run's folder in the end; for kinds of learning that know no classes,
+    the loader as it is.
 
     Args:
         count: rows of the training part.
     """
-    if type(objective) is not Supervised or not any(f.kind in CLASSED for f in objective.network.features.values()):
-        yield stream
+    if type(objective) is not Supervised or not any(f.has_classes for f in objective.network.features.values()):
+        yield loader
         return
-    margins = Margins(stream, objective.network, count)
+    margins = Margins(loader, objective.network, count)
     hook = objective.network.register_forward_hook(margins.hear)
     try:
         yield margins

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from deepglass.data.batches import Dataset
-from deepglass.features.base import CLASSED, Column, Feature, take_raw
+from deepglass.features.base import Column, Feature, take_raw
 from deepglass.prepare.prepared_data import PreparedData
 
 SIDE = 40  # places along each axis
@@ -109,7 +109,7 @@ def plane_over(prepared: PreparedData, pair: tuple[str, str]) -> Plane:
 
 
 def _side(prepared: PreparedData, feature: Feature, rows: np.ndarray) -> Side:
-    if feature.kind in CLASSED:
+    if feature.has_classes:
         codes = feature.encode(take_raw(prepared.table[feature.column], rows)).values.reshape(-1)
         kinds, counts = np.unique(codes[codes > 0], return_counts=True)
         shown = tuple(sorted(kinds[np.argsort(-counts, kind="stable")][:BANDS].tolist())) or (1,)
@@ -159,7 +159,7 @@ def _typical(prepared: PreparedData, feature: Feature, rows: np.ndarray) -> Colu
     if not len(known):
         return encoded.take(np.zeros(1, int))
     values = encoded.values[known].reshape(len(known), -1)[:, 0]
-    if feature.kind in CLASSED:
+    if feature.has_classes:
         kinds, counts = np.unique(values, return_counts=True)
         place = int(np.flatnonzero(values == kinds[counts.argmax()])[0])
     else:

@@ -21,7 +21,7 @@ from deepglass.prepare.prepared_data import PreparedData
 from deepglass.prepare.sources import read_source
 from deepglass.run.context import RunContext
 from deepglass.spec.spec import Spec
-from deepglass.training.callbacks import Listener, Record, read_history
+from deepglass.training.callbacks import Callback, EvaluationRecord, read_history
 from deepglass.training.checkpoint import storage_error, write_atomic
 from deepglass.training.plan import Plan
 
@@ -30,7 +30,7 @@ ROWS = 500  # unlabelled ones that are asked, at most
 LEARNED = 20  # rows that are learned from for each that is asked, so that counting costs little
 
 
-class GuessCounts(Listener):
+class GuessCounts(Callback):
     """Writes guesses.jsonl, a line at most an evaluation: {"step", "rows", "outputs": {OUTPUT: {"sure": ..., ...}}}.
 
     `sure` is the share of rows whose guess is learned from, `right` the share of true ones among these and `all_right`
@@ -60,14 +60,14 @@ class GuessCounts(Listener):
         self.next = kept[-1]["step"] if kept else 0
         write_atomic(self.path, "".join(json.dumps(r) + "\n" for r in kept))
 
-    def started(self, plan: Plan, step: int) -> None:
+    def on_train_start(self, plan: Plan, step: int) -> None:
         self.every = math.ceil(LEARNED * len(self.data) / (3 * plan.batch_size))  # learning costs thrice as much
         self.next, self.last = self.next + self.every, plan.last_step
 
-    def replanned(self, plan: Plan) -> None:
+    def on_replan(self, plan: Plan) -> None:
         self.last = plan.last_step
 
-    def evaluated(self, record: Record) -> None:
+    def on_evaluation_end(self, record: EvaluationRecord) -> None:
         if record.step < min(self.next, self.last):
             return
         self.next = record.step + self.every
@@ -106,8 +106,8 @@ class GuessCounts(Listener):
         }
 
 
-def guess_counts(context: RunContext, from_step: int = 0) -> list[Listener]:
-    """The listener for kinds of learning that answer rows themselves; none for others."""
+def guess_counts(context: RunContext, from_step: int = 0) -> list[Callback]:
+    """The callback for kinds of learning that answer rows themselves; none for others."""
     objective, data = context.objective, context.data
     if not isinstance(objective, SemiSupervised):
         return []
@@ -125,7 +125,7 @@ def asked_rows(prepared: PreparedData) -> np.ndarray:
 
 
 def hidden_truths(spec: Spec, prepared: PreparedData, rows: np.ndarray) -> dict[str, Column]:
-    """Output name -> the true answers of rows whose answers `data.keep_labels` hides."""
+    """Output name -> the true answers of rows whose answers `data.num_labels` hides."""
     if not prepared.hidden.any():
         return {}
     table = read_source(spec)

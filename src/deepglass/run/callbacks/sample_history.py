@@ -14,10 +14,10 @@ from deepglass.errors import SpecError, near_miss
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
 from deepglass.nn.tokens import Field
-from deepglass.objectives.base import Objective, join_best
+from deepglass.objectives.base import Objective, concatenate_predictions
 from deepglass.run.context import RunContext
 from deepglass.run.write_predictions import Answers
-from deepglass.training.callbacks import Listener, Record
+from deepglass.training.callbacks import Callback, EvaluationRecord
 from deepglass.training.checkpoint import write_atomic
 
 ROWS = 64  # of a sheet
@@ -26,7 +26,7 @@ A_CLASS, MOST_CLASSES = 8, 16  # rows that are asked for of each class, where th
 FOLDER = "samples"
 
 
-class SampleSheets(Listener):
+class SampleSheets(Callback):
     """Keeps samples/STEP.json: {feature: [value, ...]}, values as `Feature.decode` gives them.
 
     Args:
@@ -40,7 +40,7 @@ class SampleSheets(Listener):
         self.given = in_order(objective, A_CLASS if pictures else POINTS)
         self.count = len(next(iter(self.given.values()), ())) or (ROWS if pictures else POINTS)
 
-    def evaluated(self, record: Record) -> None:
+    def on_evaluation_end(self, record: EvaluationRecord) -> None:
         training = self.objective.training
         rows = draw(self.objective, self.features, self.count, self.seed, self.given)
         self.objective.train(training)
@@ -49,8 +49,8 @@ class SampleSheets(Listener):
         write_atomic(self.folder / f"{record.step:08d}.json", json.dumps(content))
 
 
-def drawn_sheets(context: RunContext) -> list[Listener]:
-    """The listener for kinds of learning that generate; none for others."""
+def drawn_sheets(context: RunContext) -> list[Callback]:
+    """The callback for kinds of learning that generate; none for others."""
     if not context.objective.generative:
         return []
     features = (*context.experiment.inputs, *context.experiment.outputs)
@@ -92,7 +92,10 @@ def draw(
         _askable(name, objective, features)
     fields = {name: _field(name, value, features, count, device) for name, value in (given or {}).items()}
     with torch.inference_mode():
-        best = {name: join_best([answers]) for name, answers in objective.sample(count, generator, fields).items()}
+        best = {
+            name: concatenate_predictions([answers])
+            for name, answers in objective.sample(count, generator, fields).items()
+        }
     by_name = {f.name: f for f in features}
     decoded = {name: by_name[name].decode(answers) for name, answers in best.items()}
     return [dict(zip(decoded, row, strict=True)) for row in zip(*decoded.values(), strict=True)]

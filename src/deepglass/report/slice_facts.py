@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from deepglass.report.output_facts import Figure, Mistake
+from deepglass.metrics.summaries import Figure
+from deepglass.report.output_facts import Mistake
 
 
 class SliceFacts(NamedTuple):

@@ -1,0 +1,102 @@
+"""What rows are explained against: background rows, mean tokens, the network with randomised weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from deepglass.data.batches import Dataset
+from deepglass.data.table import Table
+from deepglass.explain.checks import shuffled
+from deepglass.explain.input_layers import Entry, changed, entries_of
+from deepglass.explain.nearest import Known
+from deepglass.features.base import Column, Feature
+from deepglass.nn.tokens import Field
+from deepglass.objectives.base import Objective
+from deepglass.run.predictor import Predictor
+
+COLUMN_KINDS = ("number", "category", "binary", "date", "vector", "set")
+
+
+class Background(NamedTuple):
+    """Rows that stand for any row: as the user wrote them, encoded, and a description of them."""
+
+    table: Table
+    columns: Mapping[str, Column]
+    description: str
+
+
+class Reference:
+    """The reference of one run; each part is computed once, when it is needed.
+
+    Args:
+        predictor: the run.
+        outputs: those that are explained.
+        known: training rows; None: an empty row is the background.
+        max_rows: of the background.
+    """
+
+    def __init__(self, predictor: Predictor, outputs: tuple[Feature, ...], known: Known | None, max_rows: int) -> None:
+        self.predictor, self.outputs, self.known, self.max_rows = predictor, outputs, known, max_rows
+
+    @property
+    def objective(self) -> Objective:
+        return self.predictor.objective
+
+    @cached_property
+    def background(self) -> Background:
+        """A fixed sample of the known rows."""
+        if self.known is None:
+            absent = Table({f.column: cast(Any, [None]) for f in self.predictor.inputs})
+            missing = pl.Series([None], dtype=pl.Null)
+            columns = {f.name: f.encode(missing) for f in self.predictor.inputs}
+            return Background(absent, columns, "a row of which nothing is known")
+        count = len(self.known.places)
+        rows = np.random.default_rng(0).permutation(count)[: self.max_rows]
+        columns = {n: c.take(rows) for n, c in self.known.inputs.items()}
+        return Background(self.known.table.take(rows), columns, f"{len(rows)} {self.known.whose}")
+
+    @cached_property
+    def background_fields(self) -> Mapping[str, Field]:
+        """The background as inputs of the network."""
+        return self.fields(self.background.columns)
+
+    def fields(self, columns: Mapping[str, Column]) -> Mapping[str, Field]:
+        """Encoded rows as inputs of the network."""
+        data = Dataset(dict(columns), {}, self.predictor.device)
+        return data.batch(torch.arange(len(data))).inputs
+
+    @cached_property
+    def mean_tokens(self) -> dict[str, Tensor]:
+        """The mean tokens over the background, of inputs that are columns of a table."""
+        layers = entries_of(self.objective)
+        wanted = {i for i, e in enumerate(layers[0]) if e.kind == "tokens" and e.features[0].kind in COLUMN_KINDS}
+        if not wanted or self.known is None:
+            return {}
+        means: dict[str, Tensor] = {}
+
+        def record(i: int, values: Tensor) -> Tensor:
+            if i in wanted:
+                means[layers[0][i].name] = values.mean(0, keepdim=True).detach()
+            return values
+
+        data = Dataset(dict(self.background.columns), {}, self.predictor.device)
+        with torch.no_grad(), changed(layers, record):
+            self.objective.predict(data.batch(torch.arange(len(data))))
+        return means
+
+    @cached_property
+    def input_layers(self) -> list[list[Entry]]:
+        """Where the inputs enter each of the objective's networks."""
+        return entries_of(self.objective, self.mean_tokens)
+
+    @cached_property
+    def randomized(self) -> Objective:
+        """A copy of the network with shuffled weights."""
+        return shuffled(self.objective)

@@ -1,0 +1,53 @@
+"""Inputs as pictures for people: the pixels of an image, the spectrogram of a sound."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image as Pillow
+
+from deepglass.features.base import Feature
+from deepglass.features.image import Image
+from deepglass.mel import Frames, log_mel
+
+_QUANTILES = (0.02, 0.995)  # of the spectrogram's values: its darkest and its brightest colour
+_COLOURS = np.array([[12, 14, 40], [48, 40, 130], [150, 45, 120], [236, 110, 62], [252, 226, 130]], float)
+
+
+def first_image(inputs: Sequence[Feature]) -> Image | None:
+    """The first image among the inputs."""
+    return next((f for f in inputs if isinstance(f, Image)), None)
+
+
+def to_pixels(codes: np.ndarray, levels: int) -> np.ndarray:
+    """Encoded image as uint8 pixels, channels last; of more than three channels the first three.
+
+    Args:
+        levels: the largest code.
+
+    Shapes: codes: (C, Y, X); returns: (Y, X, 1 or 3).
+    """
+    if codes.dtype != np.uint8 or levels != 255:
+        codes = np.clip(np.round(codes.astype(np.float32) * (255 / levels)), 0, 255).astype(np.uint8)
+    return np.moveaxis(codes if len(codes) in (1, 3) else codes[: 3 if len(codes) > 3 else 1], 0, -1)
+
+
+def spectrogram(samples: np.ndarray, frames: Frames) -> bytes:
+    """Mel spectrogram as a PNG, one pixel per window and band."""
+    bands = log_mel(samples, frames)  # (T, M)
+    low, high = np.quantile(bands, _QUANTILES)
+    share = np.clip((bands - low) / max(high - low, 1e-6), 0, 1)
+    image = Pillow.fromarray(np.round(255 * share.T[::-1]).astype(np.uint8), "P")
+    image.putpalette(_palette())
+    out = io.BytesIO()
+    image.save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+def _palette() -> list[int]:
+    """256 colours from dark to bright."""
+    at = np.linspace(0, len(_COLOURS) - 1, 256)
+    channels = [np.interp(at, np.arange(len(_COLOURS)), _COLOURS[:, c]) for c in range(3)]
+    return np.round(np.stack(channels, 1)).astype(int).flatten().tolist()

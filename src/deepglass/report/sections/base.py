@@ -1,0 +1,86 @@
+"""A section of the report: what it needs, the facts that it collects, and the template that shows them.
+
+`sections/NAME.py` defines one subclass; `sections/NAME.html` extends `section.html` and fills its blocks. The file's
+name is the section's name and its anchor in the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from markupsafe import Markup
+
+from deepglass.report.data import ReportData
+from deepglass.report.templates import environment
+
+Requirement = Literal["metrics", "test_predictions", "image_input", "history"]
+"""`metrics`: training has finished. `test_predictions`: an output was tested. `history`: at least one evaluation."""
+
+
+class Section:
+    """One part of the page, renderable alone, and while a run still trains.
+
+    A subclass sets:
+        title: the heading, which names the thing in standard terms.
+        nav: its short name in the navigation.
+        position: its place on the page; 0 is the head.
+        requires: without these it is left out.
+        files: run files that it depends on, as glob patterns; a watcher renders it again when one changes.
+        assets: further files `web/NAME.css` and `web/NAME.js` that it needs.
+    """
+
+    title: ClassVar[str]
+    nav: ClassVar[str]
+    position: ClassVar[int]
+    requires: ClassVar[tuple[Requirement, ...]] = ()
+    files: ClassVar[tuple[str, ...]] = ("metrics.json",)
+    assets: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def name(self) -> str:
+        """The name of its file."""
+        return type(self).__module__.rpartition(".")[2]
+
+    @property
+    def anchor(self) -> str:
+        """Its id in the page."""
+        return self.name.replace("_", "-")
+
+    def collect(self, report: ReportData) -> Any:
+        """The section's own facts; None where there is nothing to show.
+
+        Facts that hold single rows have a method `without_rows`, which gives the same without them, or None.
+        """
+        return ()
+
+    def view(self, facts: Any, report: ReportData) -> Mapping[str, Any] | None:
+        """The variables of the template; None where there is nothing to show."""
+        return {"facts": facts}
+
+    def render(self, report: ReportData) -> Markup | None:
+        """The section as an HTML fragment; None where there is nothing to show."""
+        if not all(report.has(requirement) for requirement in self.requires):
+            return None
+        facts = report.of(self.name, self.collect)
+        view = None if facts is None else self.view(facts, report)
+        if view is None:
+            return None
+        template = environment().get_template(f"sections/{self.name}.html")
+        return Markup(template.render(section=self, shows_rows=report.shows_rows, **view))
+
+
+class PanelSection(Section):
+    """A section that is a function of the facts of the whole report."""
+
+    panel: ClassVar[Any]
+
+    def render(self, report: ReportData) -> Markup | None:
+        panel = type(self).panel(report)
+        if panel is None:
+            return None
+        parts = {"heading": panel.title, "lead": panel.lead, "html": panel.html}
+        template = environment().get_template("panel.html")
+        return Markup(
+            template.render(section=self, head=self.position == 0, **{k: Markup(v) for k, v in parts.items()})
+        )
