@@ -26,7 +26,6 @@ from deepglass.explain.targets import grouped, log_odds
 from deepglass.features.text import Text
 from deepglass.mel import Frames
 from deepglass.nn.tokens import Field
-from deepglass.run.reload import stored
 
 COLUMNS = tuple("abcdefghij")
 
@@ -250,7 +249,7 @@ def test_a_row_that_is_not_there_is_told(houses: Path) -> None:
 
 def test_known_rows_are_training_rows(houses: Path) -> None:
     run = deepglass.Run(houses / "run")
-    known = known_rows(stored(run.folder, run.spec), most=50)
+    known = known_rows(run.context.data, most=50)
     split = run.folder.split()
     train = set(split.filter(pl.col("split") == "train")["row"].to_list())
     assert len(known.places) == 50

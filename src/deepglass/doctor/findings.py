@@ -16,10 +16,10 @@ from deepglass.doctor.label_error import label_findings
 from deepglass.doctor.labels import FEWEST, suspects
 from deepglass.doctor.unreadable import unreadable
 from deepglass.features.base import take_raw
-from deepglass.objectives.base import Objective
-from deepglass.objectives.base import embed_dataset as embed_dataset
-from deepglass.prepare.prepare import Prepared
+from deepglass.objectives.base import Objective, embed_dataset
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.callbacks.margins import margins_of
+from deepglass.run.context import RunContext
 from deepglass.run.folder import Folder
 from deepglass.spec.spec import Spec
 from deepglass.training.checkpoint import write_atomic
@@ -43,7 +43,7 @@ class EmbeddedRows(NamedTuple):
         return np.where(self.rows[order[at]] == rows, order[at], -1)
 
 
-def before_training(spec: Spec, prepared: Prepared) -> tuple[Finding, ...]:
+def before_training(spec: Spec, prepared: PreparedData) -> tuple[Finding, ...]:
     """What is wrong with the rows that a training is about to use, one finding a kind; it takes seconds."""
     case = Case.of(spec, prepared, MEDIA)
     return examine(case.taking(np.flatnonzero(prepared.split != "")), READABLE)
@@ -65,31 +65,27 @@ def stored(folder: Folder) -> tuple[Finding, ...] | None:
 
 
 def findings_of(
-    folder: Folder,
-    prepared: Prepared,
-    objective: Objective,
-    weak: Sequence[Finding] = (),
-    embedded: EmbeddedRows | None = None,
+    context: RunContext, weak: Sequence[Finding] = (), embedded: EmbeddedRows | None = None
 ) -> tuple[Finding, ...]:
     """All findings of a trained run, one a kind.
 
     Args:
-        weak: the slices of the test rows where its answers are worse.
-        embedded: rows whose embedding is known already.
+        weak: the slices of the test rows where its predictions are worse.
+        embedded: rows whose embedding is at hand.
     """
-    spec = folder.spec()
-    before = stored(folder)
+    spec, data = context.experiment.spec, context.data
+    before = stored(context.folder)
     if before is None:
-        before = before_training(spec, prepared)
-    case = Case.of(spec, prepared, MEDIA)
-    margins = margins_of(folder, len(prepared.split), np.arange(len(prepared.split)))
-    after = [_labels(case, prepared, objective, embedded, margins), weak]
-    return (*before, *(together(found) for found in after if found))
+        before = before_training(spec, data)
+    case = Case.of(spec, data, MEDIA)
+    margins = margins_of(context.folder, len(data.split), np.arange(len(data.split)))
+    after = [_labels(case, data, context.objective, embedded, margins), weak]
+    return (*before, *(together(findings) for findings in after if findings))
 
 
 def _labels(
     case: Case,
-    prepared: Prepared,
+    prepared: PreparedData,
     objective: Objective,
     embedded: EmbeddedRows | None,
     margins: Mapping[str, np.ndarray],
@@ -118,7 +114,9 @@ def _labels(
     return found
 
 
-def _embedding(rows: np.ndarray, prepared: Prepared, objective: Objective, embedded: EmbeddedRows | None) -> np.ndarray:
+def _embedding(
+    rows: np.ndarray, prepared: PreparedData, objective: Objective, embedded: EmbeddedRows | None
+) -> np.ndarray:
     """The embedding (n, D) of rows of the table; only those without a known one pass the network."""
     at = np.full(len(rows), -1) if embedded is None else embedded.find(rows)
     new = at < 0

@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 
 from deepglass.data.table import Table
-from deepglass.prepare.columns import Taken, settle
-from deepglass.prepare.prepare import split_of
+from deepglass.prepare.columns import ColumnRole, infer_columns
+from deepglass.prepare.rows import choose_split
 from deepglass.spec.spec import Spec
 
 
@@ -20,7 +20,7 @@ def commented_spec(table: Table, spec: Spec, folder: Path | None = None) -> str:
     Args:
         folder: where the spec will lie, from which it names its source.
     """
-    taken, features = settle(table, spec)
+    taken, features = infer_columns(table, spec)
     outputs = [f for f in features if any(t.name == f.name and t.role == "output" for t in taken)]
     width = max((len(_entry(t)) for t in taken), default=0)
     data = {**spec.to_dict()["data"], "source": _from(spec.data.source, folder)}
@@ -28,7 +28,7 @@ def commented_spec(table: Table, spec: Spec, folder: Path | None = None) -> str:
         "# A deepglass spec: run it with `deepglass train spec.yaml`. What is left out has its default.",
         "data:",
         *(f"  {key}: {_flow(value)}" for key, value in data.items() if key != "split"),
-        f"  split: {_split(table, data.get('split'), split_of(spec, table, outputs).by)}",
+        f"  split: {_split(table, data.get('split'), choose_split(spec, table, outputs).by)}",
     ]
     for role in ("inputs", "outputs"):
         chosen = [t for t in taken if t.role == role[:-1]]
@@ -48,7 +48,7 @@ def commented_spec(table: Table, spec: Spec, folder: Path | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _entry(taken: Taken) -> str:
+def _entry(taken: ColumnRole) -> str:
     return f"{{name: {_flow(taken.name)}, kind: {taken.kind}}}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from markupsafe import Markup
 
 from deepglass.formatting import count, figure, finite, number
 from deepglass.metrics.summaries import Figure, Thresholds
@@ -34,7 +35,7 @@ def _output(output: OutputFacts, facts: Thresholds) -> str:
         Line("yes rows found (recall)", list(recall), "c4"),
         Line("F1", list(f1), "c2"),
     ]
-    title = f"Answering <b>{label(facts.positive, 30)}</b>"
+    title = Markup(f"Answering <b>{label(facts.positive, 30)}</b>")
     at = [float(t) for t in np.clip(facts.at, 0, 1)]
     mark = Mark(facts.chosen, "threshold")
     chart = curves(title, at, lines, x_name="threshold", share=True, height=TALL, mark=mark)

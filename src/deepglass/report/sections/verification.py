@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from markupsafe import Markup
+
 from deepglass.formatting import count, number, percent
 from deepglass.report.charts.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, figure, frame
+from deepglass.report.charts.svg import titled
 from deepglass.report.facts import Facts
 from deepglass.report.image_facts import Pair, Verification
 from deepglass.report.markup import Panel, each_output, image
@@ -35,8 +38,8 @@ def _chart(found: Verification) -> str:
         f"At this threshold {percent(found.missed)} of the same pairs are missed and {percent(found.alarms)} of the "
         "different ones are taken for the same."
     )
-    svg = frame(x, y, body, summary=summary, x_name="similarity", css="alike")
-    return figure("How alike pairs are <small>share of each kind</small>", svg, legend, note=note)
+    svg = frame(x, y, Markup(body), summary=summary, x_name="similarity", css="alike")
+    return figure(titled("How alike pairs are", "share of each kind"), svg, legend, note=note)
 
 
 def _shares(counts: tuple[int, ...]) -> list[float]:
