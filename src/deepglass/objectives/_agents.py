@@ -64,8 +64,8 @@ class Agent(Objective):
         self.observation_feature, self.action_feature = inputs[0], outputs[0]
         self.observation, self.action = inputs[0].name, outputs[0].name
         self.register_buffer("steps_taken", torch.zeros((), dtype=torch.int64))
-        is_vector = isinstance(self.observation_feature, Vector)
-        self.observation_stats = RunningMeanStd(len(self.observation_feature.mean_ or ())) if is_vector else None
+        feature = inputs[0]
+        self.observation_stats = RunningMeanStd(len(feature.mean_ or ())) if isinstance(feature, Vector) else None
         self._environment: Environment | None = None
 
     @property

@@ -124,7 +124,8 @@ class Ppo(Agent):
     def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
         assert isinstance(batch, Rollout)
         actions, old = batch.targets[self.action].values, self._targets(batch)
-        once = {**mean_return(batch.finished_episodes), "explained_variance": old.explained_variance}
+        once: dict[str, float | Tensor] = {"explained_variance": old.explained_variance}
+        once |= mean_return(batch.finished_episodes)
         for _ in range(self.update_epochs):
             divergences = []
             for rows in torch.randperm(len(batch)).split(self.minibatch_size):
