@@ -57,7 +57,7 @@ class Way(NamedTuple):
 
 WAYS = {
     "as it begins": Way("supervised", {"steps": 1, "learning_rate": 1e-9}),
-    "autoencoder": Way({"name": "autoencoder", "code": 128, "noise": 0.5}),
+    "autoencoder": Way({"name": "autoencoder", "latent_dim": 128, "mask_ratio": 0.5}),
     "contrastive": Way("contrastive"),
     "classifier": Way("supervised"),
     "classifier, contrastive's changes": Way("supervised", {"augment": STRONG}),

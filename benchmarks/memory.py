@@ -48,7 +48,7 @@ class Reader(nn.Module):
     def __init__(self, name: str, size: int, classes: int, lag: int) -> None:
         super().__init__()
         cell = cast(Cell, name.removeprefix("orthogonal "))
-        self.recurrent, self.out = Recurrent(cell, size, HIDDEN, memory=lag), nn.Linear(HIDDEN, classes)
+        self.recurrent, self.out = Recurrent(cell, size, HIDDEN, expected_lag=lag), nn.Linear(HIDDEN, classes)
         if name == "rnn":
             nn.init.uniform_(self.recurrent.layers[0][0].weight_hh_l0, -(HIDDEN**-0.5), HIDDEN**-0.5)
 

@@ -25,7 +25,7 @@ def main(source: str, steps: int) -> None:
     spec = {
         "data": {"source": few, "split": {"test": 0, "valid": 0}},
         "outputs": [{"name": "boxes", "levels": 4}],
-        "network": {"trunk": "resnet", "width": 32, "depth": 1, "halve": True},
+        "network": {"trunk": "resnet", "width": 32, "depth": 1, "downsample_stem": True},
         "training": {"steps": steps, "batch_size": 16, "augment": False},
     }
     with tempfile.TemporaryDirectory() as folder:

@@ -23,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A table, a run on a number with everything around it, and two small runs on classes."""
     path = tmp_path_factory.mktemp("cli")
     made_up().write_csv(path / "houses.csv")
-    settings = {"network": {"depth": 1, "width": 16, "members": 2}, "training": {"threads": 1}}
+    settings = {"network": {"depth": 1, "width": 16, "ensemble_size": 2}, "training": {"threads": 1}}
     deepglass.train(path / "houses.csv", "price", out=path / "price", steps=20, **settings)
     deepglass.train(path / "houses.csv", "sold", out=path / "sold", steps=3, baselines=False, **settings)
     deepglass.train(path / "houses.csv", "place", out=path / "place", steps=3, seed=4, baselines=False, **settings)
@@ -142,7 +142,7 @@ def test_new_writes_a_spec_that_trains(command: Command, tmp_path: Path) -> None
 
 
 def test_train_tells_people_and_machines(command: Command, tmp_path: Path) -> None:
-    small = ["network.width=8", "network.members=1"]
+    small = ["network.width=8", "network.ensemble_size=1"]
     said = command("train", "houses.csv", "--target", "price", "--steps", "2", "--out", tmp_path / "a", *small)
     assert said.code == 0
     assert fits(said.err)
@@ -159,7 +159,17 @@ def test_train_tells_people_and_machines(command: Command, tmp_path: Path) -> No
 
 def test_the_log_of_a_run_holds_what_the_terminal_shows(command: Command, tmp_path: Path) -> None:
     out = tmp_path / "logged"
-    words = ["houses.csv", "--target", "price", "--steps", "4", "--out", out, "network.width=8", "network.members=1"]
+    words = [
+        "houses.csv",
+        "--target",
+        "price",
+        "--steps",
+        "4",
+        "--out",
+        out,
+        "network.width=8",
+        "network.ensemble_size=1",
+    ]
     assert command("train", *words).code == 0
     log = (out / "log.txt").read_text()
     assert "houses.csv: 200 rows (160 train, 20 valid, 20 test)" in log
@@ -184,7 +194,7 @@ def test_the_log_of_a_run_holds_its_error(tmp_path: Path, monkeypatch: pytest.Mo
 def test_runs_are_numbered(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.chdir(tmp_path)
     for _ in range(2):
-        words = ["--target", "price", "--steps", "1", "network.width=8", "network.members=1"]
+        words = ["--target", "price", "--steps", "1", "network.width=8", "network.ensemble_size=1"]
         assert command("train", folder / "houses.csv", *words).code == 0
     assert sorted(p.name for p in Path("runs").iterdir()) == ["houses-1", "houses-2"]
 

@@ -27,7 +27,7 @@ TINY: dict[str, Any] = {
     "training.learning_rate": 0.01,
     "network.depth": 1,
     "network.width": 64,
-    "network.members": 2,
+    "network.ensemble_size": 2,
 }
 SUBSET = "float32: with other rows beside it, a row's answer differs in the seventh digit, and 1e-7 is asked for"
 

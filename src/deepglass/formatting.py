@@ -11,7 +11,7 @@ _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 SHARES = {
     "accuracy", "balanced_accuracy", "coverage", "pixel_accuracy", "win_rate", "word_error_rate", "ece",
-    "equal_error_rate", "share", "agreement", "told_apart",
+    "equal_error_rate", "share", "class_agreement", "critic_accuracy", "density_coverage", "view_accuracy",
 }  # fmt: skip
 """Metrics that read best in per cent."""
 
@@ -44,7 +44,7 @@ _METRICS = {
 }
 _LOWER_IS_BETTER = {
     "log_loss", "brier", "ece", "mse", "rmse", "mae", "mae_units", "loss", "perplexity", "bits_per_character",
-    "word_error_rate", "frechet_distance", "equal_error_rate", "distance", "told_apart",
+    "word_error_rate", "frechet_distance", "equal_error_rate", "sliced_wasserstein", "critic_accuracy", "kl", "reconstruction_nll",
 }  # fmt: skip
 _BASELINES = {
     "random": "play at random",

@@ -84,7 +84,7 @@ def test_episodes_are_played_to_their_end_in_the_order_of_their_seeds() -> None:
 def test_pictures_can_be_seen(sides: str, tmp_path: Path) -> None:
     """Guessing gets 2.5 of 5."""
     assert read(sides).kinds["observation"] == "image"
-    objective = {"name": "ppo", "environments": 8, "minibatch": 64}
+    objective = {"name": "ppo", "num_envs": 8, "minibatch_size": 64}
     training = {"batch_size": 256, "threads": 1}
     settings = {"objective": objective, "training": training, "network": {"width": 8}, "steps": 12}
     run = deepglass.train(sides, out=tmp_path / "run", baselines=False, **settings)

@@ -135,7 +135,7 @@ def test_without_a_picture_it_says_so():
 
 def test_learning_classes_and_drawing_them_again():
     image, label, data = prepared()
-    objective = built(image, label, reconstruction=0.005)
+    objective = built(image, label, reconstruction_weight=0.005)
     optimizer = torch.optim.AdamW(objective.parameter_groups()["network"].parameters(), 0.003)
     batch = data.batch(torch.arange(64))
     logs = []
@@ -161,7 +161,7 @@ def test_a_capsule_a_class_whatever_the_network_had():
 
 def test_rows_without_a_label_teach_nothing():
     image, label, data = prepared()
-    objective = built(image, label, reconstruction=0.0)
+    objective = built(image, label, reconstruction_weight=0.0)
     batch = data.batch(torch.arange(8))
     field = batch.targets["label"]
     unknown = field._replace(values=torch.zeros_like(field.values), mask=torch.zeros_like(field.mask))
@@ -179,4 +179,4 @@ def test_what_a_user_can_do_wrong_is_said_before_training():
     with pytest.raises(SpecError, match=r"\[bad-value\] objective: .* kind image"):
         built(frames, label)
     with pytest.raises(ValueError, match="below < above"):
-        Capsule(above=0.1, below=0.9)
+        Capsule(m_plus=0.1, m_minus=0.9)

@@ -129,7 +129,9 @@ def test_it_learns_where_a_bright_bar_stands(cls: type[Trunk]) -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 8), (33, 47), (96, 128)])
 def test_a_residual_network_that_halves_at_once(size: tuple[int, int]) -> None:
-    whole, half = (Resnet([shape_of(size)], width=8, halve=halve) for halve in (False, True))
+    whole, half = (
+        Resnet([shape_of(size)], width=8, downsample_stem=downsample_stem) for downsample_stem in (False, True)
+    )
     maps = [t.to(memory_format=torch.channels_last)([picture(size, 8)[1]]).pyramid for t in (whole, half)]
     assert tuple(m.shape[1] for m in maps[1]) == half.pyramid
     assert maps[1][0].shape == maps[0][0].shape, "the stem's map stays"

@@ -25,7 +25,7 @@ def tokens_of(count: int, dim: int, rows: int = 4, grid: tuple[int, ...] | None 
 @pytest.mark.parametrize("members", [1, 3])
 @pytest.mark.parametrize("depth", [1, 2])
 def test_shape_and_gradients(members: int, depth: int):
-    trunk = Mlp([TokenShape(5), TokenShape(2)], depth=depth, width=32, members=members)
+    trunk = Mlp([TokenShape(5), TokenShape(2)], depth=depth, width=32, ensemble_size=members)
     out = trunk([tokens_of(5, trunk.dim), tokens_of(2, trunk.dim)])
     assert out.values.shape == (4 * members, 1, trunk.out_dim)
     assert out.mask.shape == (4 * members, 1)
@@ -35,7 +35,7 @@ def test_shape_and_gradients(members: int, depth: int):
 
 
 def test_inputs_of_unknown_number_and_pictures_count_as_their_mean():
-    trunk = Mlp([TokenShape(None), TokenShape(9, (3, 3)), TokenShape(2)], width=16, members=2).eval()
+    trunk = Mlp([TokenShape(None), TokenShape(9, (3, 3)), TokenShape(2)], width=16, ensemble_size=2).eval()
     words, picture, numbers = tokens_of(7, trunk.dim), tokens_of(9, trunk.dim, grid=(3, 3)), tokens_of(2, trunk.dim)
     padded = Tokens(
         torch.cat([words.values, torch.full((4, 3, trunk.dim), 9.0)], 1),
@@ -55,7 +55,7 @@ def test_tokens_that_are_absent_do_not_count():
 
 def test_members_do_not_see_each_other():
     torch.manual_seed(0)
-    trunk = Mlp([TokenShape(3)], width=16, members=4).eval()
+    trunk = Mlp([TokenShape(3)], width=16, ensemble_size=4).eval()
     inputs = [tokens_of(3, trunk.dim)]
     before = trunk(inputs).values.reshape(4, 4, -1)
     with torch.no_grad():
@@ -70,22 +70,22 @@ def test_members_do_not_see_each_other():
 
 
 def test_one_member_with_relu_is_the_classic_network():
-    trunk = Mlp([TokenShape(3)], depth=2, width=16, members=1, activation="relu", dim=4).eval()
+    trunk = Mlp([TokenShape(3)], depth=2, width=16, ensemble_size=1, activation="relu", dim=4).eval()
     inputs = tokens_of(3, 4)
     first, second = (m for m in trunk.modules() if isinstance(m, nn.Linear))
     biases = [p for n, p in trunk.named_parameters() if n.endswith("bias")]
     hidden = (inputs.values.flatten(1) @ first.weight.T + biases[0]).relu()
     torch.testing.assert_close(trunk([inputs]).values[:, 0], (hidden @ second.weight.T + biases[1]).relu())
-    assert trunk.members == 1
+    assert trunk.ensemble_size == 1
     assert len(list(trunk.parameters())) == 4
 
 
 @pytest.mark.parametrize("settings", [{"norm": "batch"}, {"norm": "layer"}, {"activation": "tanh"}, {"dropout": 0.5}])
 def test_settings_change_what_comes_out(settings: dict[str, object]):
     torch.manual_seed(0)
-    plain = Mlp([TokenShape(3)], width=16, members=2, dropout=0.0)
+    plain = Mlp([TokenShape(3)], width=16, ensemble_size=2, dropout=0.0)
     torch.manual_seed(0)
-    changed = Mlp([TokenShape(3)], width=16, members=2, **{"dropout": 0.0, **settings})
+    changed = Mlp([TokenShape(3)], width=16, ensemble_size=2, **{"dropout": 0.0, **settings})
     inputs = [tokens_of(3, plain.dim)]
     assert not torch.allclose(plain(inputs).values, changed(inputs).values)
 
@@ -102,7 +102,7 @@ def test_it_learns_a_step_and_a_category():
     x, codes = torch.rand(1024, 2) * 10, torch.randint(1, 4, (1024, 1))
     y = torch.where(x[:, 0] > 3, 1.0, -1.0) * (codes[:, 0] - 2)
     numbers = NumberEmbedding([5.0, 5.0], [3.7, 3.7], [list(range(11)), list(range(11))], dim=8)
-    trunk = Mlp([numbers.shape, TokenShape(1)], width=64, members=4, dim=8)
+    trunk = Mlp([numbers.shape, TokenShape(1)], width=64, ensemble_size=4, dim=8)
     network = nn.ModuleList([numbers, CategoryEmbedding([4], dim=8), trunk, nn.Linear(64, 1)])
 
     def predict() -> torch.Tensor:
@@ -126,7 +126,7 @@ def test_a_picture_is_read_pixel_by_pixel_beside_numbers():
     speed = Number(name="speed").fit([pl.Series([1.0, 2.0, 3.0])])
     label = Category(name="label").fit([pl.Series(["a", "b"])])
     torch.manual_seed(0)
-    network = Network([image, speed], [label], "mlp", {"members": 2, "width": 8}).eval()
+    network = Network([image, speed], [label], "mlp", {"ensemble_size": 2, "width": 8}).eval()
     columns = {"image": image.encode(pictures), "speed": speed.encode(pl.Series([1.0] * 4))}
     inputs = Dataset(columns, {}).batch(torch.arange(4)).inputs
     params = network(inputs)["label"]

@@ -42,8 +42,8 @@ def distance(run: deepglass.Run, encoder: Path) -> float:
 
 def test_a_frozen_encoder_stays_and_a_fine_tuned_one_moves_more_at_a_higher_rate(encoder, tmp_path):
     frozen = learn(encoder, tmp_path / "frozen", freeze=True)
-    slow = learn(encoder, tmp_path / "slow", rate=0.01)
-    fast = learn(encoder, tmp_path / "fast", rate=1.0)
+    slow = learn(encoder, tmp_path / "slow", lr_multiplier=0.01)
+    fast = learn(encoder, tmp_path / "fast", lr_multiplier=1.0)
     assert distance(frozen, encoder) == 0
     assert 0 < distance(slow, encoder) < distance(fast, encoder)
     assert fast.metrics["test"]["label"]["accuracy"] > 0.2  # ten classes
@@ -137,7 +137,7 @@ def test_a_text_comes_in_the_models_own_codes_and_the_run_needs_its_folder_no_mo
     texts = [" ".join(WORDS[i] for i in random.integers(6, size=4)) for _ in range(200)]
     frame = pl.DataFrame({"text": texts, "stony": ["stone" in text for text in texts]})
     training = {"steps": 150, "learning_rate": 0.01, "threads": 1}
-    chosen = {"pretrained": str(reader), "rate": 1.0}
+    chosen = {"pretrained": str(reader), "lr_multiplier": 1.0}
     out = tmp_path / "run"
     run = deepglass.train(
         frame, "stony", out=out, network=chosen, training=training, kinds={"text": "text"}, baselines=False
@@ -159,7 +159,7 @@ def test_of_an_encoder_with_a_decoder_the_encoder_reads_and_widths_have_many_nam
     whole = getattr(transformers, model)(config).eval()
     whole.save_pretrained(folder)
     source = find(str(folder))
-    encoder = PretrainedTexts(source, freeze=True, rate=0.1)
+    encoder = PretrainedTexts(source, freeze=True, lr_multiplier=0.1)
     encoder.read_weights()
     codes = torch.tensor([[1, 2, 7], [1, 3, 0]])
     tokens = encoder.eval()(Field(codes, torch.tensor([[True] * 3, [True, True, False]])))

@@ -28,7 +28,7 @@ def encoder(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 
 
 def test_each_row_is_what_transformers_gives_for_it_alone(encoder: Path) -> None:
-    reader = PretrainedSounds(find(str(encoder)), freeze=True, rate=0.1)
+    reader = PretrainedSounds(find(str(encoder)), freeze=True, lr_multiplier=0.1)
     reader.read_weights()
     reader.eval()
     random, lengths = np.random.default_rng(0), [2_000, 1_300, 0, 40]

@@ -19,8 +19,15 @@ from deepglass.objectives._agents import Agent
 pytest.importorskip("gymnasium")
 
 SMALL: dict[str, dict[str, Any]] = {
-    "ppo": {"name": "ppo", "environments": 4, "epochs": 2, "minibatch": 64},
-    "dqn": {"name": "dqn", "environments": 4, "updates": 1, "warmup": 100, "memory": 600, "renew": 5},
+    "ppo": {"name": "ppo", "num_envs": 4, "update_epochs": 2, "minibatch_size": 64},
+    "dqn": {
+        "name": "dqn",
+        "num_envs": 4,
+        "gradient_steps": 1,
+        "learning_starts": 100,
+        "buffer_size": 600,
+        "target_update_interval": 5,
+    },
 }
 
 
@@ -58,7 +65,14 @@ def test_dqn_waits_for_the_larger_reward(tmp_path: Path) -> None:
             return np.eye(5, dtype=np.float32)[self.cell], reward, self.cell in (0, 4), False, {}
 
     gymnasium.register("Corridor-v0", entry_point=lambda: Corridor(), max_episode_steps=20)
-    settings = {**SMALL["dqn"], "updates": 2, "warmup": 200, "memory": 2000, "renew": 20, "exploration": 0.5}
+    settings = {
+        **SMALL["dqn"],
+        "gradient_steps": 2,
+        "learning_starts": 200,
+        "buffer_size": 2000,
+        "target_update_interval": 20,
+        "exploration_fraction": 0.5,
+    }
     training = {"batch_size": 64, "learning_rate": 2e-3}
     run = _train(tmp_path / "run", settings, "gym:Corridor-v0", steps=200, training=training)
     assert run.metrics["test"]["dqn"]["mean_return"] == 1.0

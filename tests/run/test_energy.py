@@ -79,7 +79,7 @@ def _pixels(value: dict[str, str]) -> np.ndarray:
 
 
 def test_a_belief_network_answers_and_draws_the_class_it_is_asked_for(tmp_path: Path) -> None:
-    run = _trained(tmp_path / "d", {"name": "dbn", "layers": [96, 96], "turns": 30}, 600)
+    run = _trained(tmp_path / "d", {"name": "dbn", "layers": [96, 96], "gibbs_steps": 30}, 600)
     assert run.metrics["test"]["label"]["accuracy"] > 0.7
     stages = [r["valid"]["dbn"]["layer"] for r in run.history if "dbn" in r["valid"]]
     assert stages == sorted(stages)

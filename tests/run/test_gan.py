@@ -59,8 +59,8 @@ def test_a_ring_is_learned_all_the_way_around(ring: deepglass.Run) -> None:
     assert shares.min() > 0.5, "an angle is hardly ever drawn"
     assert shares.max() < 1.7, "an angle is drawn too often"
     found = ring.metrics["valid"]["gan"]
-    assert found["distance"] < 0.2
-    assert found["coverage"] > 0.7
+    assert found["sliced_wasserstein"] < 0.2
+    assert found["density_coverage"] > 0.7
     assert found["diversity"] > 0.85
     assert not ring.metrics["notes"], "nothing went wrong, and nothing is said"
 
@@ -72,7 +72,7 @@ def test_a_class_that_is_asked_for_lies_at_its_place(sides: deepglass.Run) -> No
         points = _points(rows)
         assert np.linalg.norm(points.mean(0) - centre) < 0.35
         assert np.mean(np.linalg.norm(points - centre, axis=1) < 1.0) > 0.9
-    assert sides.metrics["valid"]["gan"]["agreement"] > 0.9
+    assert sides.metrics["valid"]["gan"]["class_agreement"] > 0.9
 
 
 def test_classes_are_drawn_as_often_as_they_are(sides: deepglass.Run) -> None:
@@ -97,7 +97,7 @@ def test_the_report_shows_the_contest(sides: deepglass.Run) -> None:
 def test_a_collapse_is_told(tmp_path: Path) -> None:
     """Without the penalties, at far too high a rate, the generator draws the same point over and over."""
     settings = {"steps": 60, "threads": 1, "learning_rate": 0.05}
-    objective = {"name": "gan", "penalty": 0.0}
+    objective = {"name": "gan", "gradient_penalty": 0.0}
     run = deepglass.train(
         "synthetic:ring", objective=objective, training=settings, out=tmp_path / "run", baselines=False
     )
@@ -114,8 +114,8 @@ def test_what_is_said_of_drawn_rows() -> None:
     side = Category(name="side").fit([pl.Series(["left", "right"])])
     good = real[torch.cat([torch.randperm(200), 200 + torch.randperm(200)])] + 0.01 * torch.randn(400, 2)
     figures = compared(real, good, codes)
-    assert figures["distance"] < 0.05
-    assert figures["coverage"] > 0.95
+    assert figures["sliced_wasserstein"] < 0.05
+    assert figures["density_coverage"] > 0.95
     assert 0.9 < figures["diversity"] < 1.1
     assert not remarks(figures, real, good, codes, [side])
     heaps = torch.tensor([[-1.0, -1.0], [1.0, 1.0]]).repeat_interleave(200, 0)  # each class one point
@@ -164,7 +164,7 @@ def test_a_gan_answers_nothing(sides: deepglass.Run) -> None:
             "inputs.words: gan draws its inputs again, and a text cannot be drawn; it takes pictures",
         ),
         ("size", {"name": "gan"}, "outputs.size: a gan draws rows of a given class, not of a given number"),
-        (None, {"name": "gan", "penalty": -1}, "penalty: expected at least 0, got -1"),
+        (None, {"name": "gan", "gradient_penalty": -1}, "gradient_penalty: expected at least 0, got -1"),
         (None, {"name": "gan", "penalti": 1}, "did you mean 'penalty'"),
     ],
 )

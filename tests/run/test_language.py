@@ -88,7 +88,7 @@ def test_a_language_model_goes_on(book: Path, tmp_path: Path) -> None:
     network = {"trunk": "gru", "width": 16, "hidden": 64}
     training = {"threads": 1, "steps": 150, "batch_size": 8, "learning_rate": 0.01}
     run = deepglass.train(
-        str(book), objective={"name": "next_token", "context": 64}, out=tmp_path / "run", network=network,
+        str(book), objective={"name": "next_token", "context_length": 64}, out=tmp_path / "run", network=network,
         training=training,
     )  # fmt: skip
     assert run.metrics["test"]["next_token"]["bits_per_character"] < 1.0

@@ -42,7 +42,7 @@ def table() -> pl.DataFrame:
 
 
 def train(out: Path, **settings: object) -> Run:
-    settings = {"steps": 60, "network": {"width": 16, "members": 2}, "training": {"threads": 1}, **settings}
+    settings = {"steps": 60, "network": {"width": 16, "ensemble_size": 2}, "training": {"threads": 1}, **settings}
     return deepglass.train(out.parent / "table.csv", "label", out=out, baselines=False, **settings)
 
 

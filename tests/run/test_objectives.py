@@ -19,16 +19,16 @@ from deepglass.objectives.base import OBJECTIVES
 from deepglass.training.callbacks import Callback, EvaluationRecord
 
 STEPS, KILLED = 8, 5
-SMALL = {"trunk": "mlp", "members": 1, "depth": 1, "width": 16}
+SMALL = {"trunk": "mlp", "ensemble_size": 1, "depth": 1, "width": 16}
 FEW = {"num_labels": {"per_class": 5}}
 
 SETTINGS: dict[str, dict[str, Any]] = {  # beside the default: sklearn:digits by a small network
     "capsule": {"network": {"trunk": "capsule"}},
-    "dbn": {"objective": {"name": "dbn", "layers": [32, 32], "turns": 2}},
+    "dbn": {"objective": {"name": "dbn", "layers": [32, 32], "gibbs_steps": 2}},
     "fixmatch": {"data": FEW},
-    "gan": {"objective": {"name": "gan", "noise": 8, "width": 16}},
+    "gan": {"objective": {"name": "gan", "latent_dim": 8, "width": 16}},
     "pseudo_label": {"data": FEW},
-    "rbm": {"objective": {"name": "rbm", "hidden": 32, "turns": 2}},
+    "rbm": {"objective": {"name": "rbm", "hidden": 32, "gibbs_steps": 2}},
 }
 
 LINES = [f"line {i} tells of {i * i} things that happened on day {i % 7}" for i in range(60)]

@@ -35,7 +35,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
     )
     path = tmp_path_factory.mktemp("runs") / "table"
-    small = {"depth": 1, "width": 8, "members": 2}
+    small = {"depth": 1, "width": 8, "ensemble_size": 2}
     deepglass.train(frame, "worth", out=path, steps=2, baselines=False, network=small, training={"threads": 1})
     return path
 

@@ -24,7 +24,9 @@ QUICK = {"baselines": False, "network": {"width": 8}}
 
 @pytest.fixture(scope="module")
 def autoencoder(tmp_path_factory: pytest.TempPathFactory) -> deepglass.Run:
-    return _trained(tmp_path_factory.mktemp("runs") / "a", {"name": "autoencoder", "code": 8, "noise": 0.2}, 120)
+    return _trained(
+        tmp_path_factory.mktemp("runs") / "a", {"name": "autoencoder", "latent_dim": 8, "mask_ratio": 0.2}, 120
+    )
 
 
 def _trained(out: Path, objective: dict[str, object], steps: int) -> deepglass.Run:
@@ -33,7 +35,10 @@ def _trained(out: Path, objective: dict[str, object], steps: int) -> deepglass.R
 
 def test_an_autoencoder_learns_to_draw_and_a_probe_reads_its_code(autoencoder: deepglass.Run, tmp_path: Path) -> None:
     """Eight numbers a digit; an untrained network of the same kind draws and is read clearly worse."""
-    found, untrained = autoencoder.metrics["test"], _trained(tmp_path / "u", {"name": "autoencoder", "code": 8}, 1)
+    found, untrained = (
+        autoencoder.metrics["test"],
+        _trained(tmp_path / "u", {"name": "autoencoder", "latent_dim": 8}, 1),
+    )
     assert found["autoencoder"]["mse"] < 0.6 * untrained.metrics["test"]["autoencoder"]["mse"]
     assert found["label"]["accuracy"] > 0.7
     assert found["label"]["accuracy"] > untrained.metrics["test"]["label"]["accuracy"]
@@ -44,7 +49,7 @@ def test_contrastive_learning_beats_the_untrained_network(tmp_path: Path) -> Non
     learned, untrained = (_trained(tmp_path / str(n), {"name": "contrastive"}, n).metrics["test"] for n in (120, 1))
     assert learned["label"]["accuracy"] > 0.93
     assert learned["label"]["accuracy"] > untrained["label"]["accuracy"]
-    assert learned["contrastive"]["spread"] > 0.2  # the rows have not become one point
+    assert learned["contrastive"]["embedding_std"] > 0.2  # the rows have not become one point
 
 
 def test_a_variational_autoencoder_gains_elbo_and_draws_like_the_data(tmp_path: Path) -> None:
@@ -71,7 +76,7 @@ def test_a_variational_autoencoder_draws_tables_with_the_spread_and_correlation_
     numbers = pl.DataFrame({"weight": weight, "height": height, "income": random.normal(3e4, 5e3, 1_000)})
     real = numbers.with_columns(member=pl.Series(random.random(1_000) < 0.25))
     settings = {"steps": 500, "seed": 1, "kinds": dict.fromkeys(numbers.columns, "number"), "baselines": False}
-    run = deepglass.train(real, objective={"name": "variational", "code": 3}, out=tmp_path / "v", **settings)
+    run = deepglass.train(real, objective={"name": "variational", "latent_dim": 3}, out=tmp_path / "v", **settings)
     rows = [{name: answer["value"] for name, answer in row.items()} for row in deepglass.sample(run, 2_000, seed=0)]
     drawn, given = (frame.select(numbers.columns).to_numpy() for frame in (pl.DataFrame(rows), real))
     assert drawn.std(0) / given.std(0) == pytest.approx(1, abs=0.15)

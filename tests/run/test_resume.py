@@ -19,7 +19,7 @@ from deepglass.run.folder import Folder
 
 COMMAND = [
     sys.executable, "-m", "deepglass", "train", "houses.csv", "--target", "price", "--steps", "160", "--no-baselines",
-    "network.width=16", "network.members=2", "training.threads=1",
+    "network.width=16", "network.ensemble_size=2", "training.threads=1",
 ]  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from deepglass.objectives.pseudo_label import _Curriculum
 from deepglass.run.callbacks.pseudo_label_history import read_guesses
 from deepglass.training.callbacks import Callback, EvaluationRecord
 
-SMALL = {"trunk": "mlp", "members": 2, "depth": 2, "width": 96}
+SMALL = {"trunk": "mlp", "ensemble_size": 2, "depth": 2, "width": 96}
 FEW = {"num_labels": {"per_class": 5}, "split": {"valid": 0.0, "test": 0.4}}
 
 
@@ -57,7 +57,7 @@ def test_the_labelled_rows_alone_stand_beside_the_run_in_figures_and_report(tmp_
     moons().write_csv(tmp_path / "moons.csv")
     run = deepglass.train(
         str(tmp_path / "moons.csv"), "moon", objective="pseudo_label", steps=40, out=tmp_path / "run",
-        ignore=["height"], network={"members": 1, "width": 32}, data={"num_labels": 40}, training={"threads": 1},
+        ignore=["height"], network={"ensemble_size": 1, "width": 32}, data={"num_labels": 40}, training={"threads": 1},
     )  # fmt: skip
     alone = run.metrics["baselines"]["moon"]["labelled_rows_alone"]
     assert 0.4 < alone["accuracy"] <= 1
@@ -71,7 +71,7 @@ def test_the_labelled_rows_alone_stand_beside_the_run_in_figures_and_report(tmp_
 def test_a_regression_takes_part_by_pseudo_labels(tmp_path: Path) -> None:
     run = deepglass.train(
         moons(), ["height", "moon"], objective="pseudo_label", steps=150, out=tmp_path / "run", baselines=False,
-        network={"members": 2, "width": 32}, data={"num_labels": 60}, training={"threads": 1},
+        network={"ensemble_size": 2, "width": 32}, data={"num_labels": 60}, training={"threads": 1},
     )  # fmt: skip
     assert run.metrics["test"]["height"]["r2"] > 0.8
     assert "moon" in read_guesses(run.path)[-1]["outputs"]
@@ -99,7 +99,7 @@ def test_a_second_source_without_answers_is_learned_from_and_a_killed_run_goes_o
     def train(out: str, callbacks: tuple[Callback, ...] = ()) -> deepglass.Run:
         return deepglass.train(
             str(tmp_path / "some.csv"), "moon", objective=objective, steps=60, out=tmp_path / out, baselines=False,
-            network={"members": 2, "width": 16}, data={"unlabelled": str(tmp_path / "more.csv")},
+            network={"ensemble_size": 2, "width": 16}, data={"unlabelled": str(tmp_path / "more.csv")},
             training={"threads": 1}, callbacks=callbacks,
         )  # fmt: skip
 
@@ -125,7 +125,7 @@ def test_hidden_answers_change_nothing_that_is_learned(tmp_path: Path) -> None:
         return deepglass.train(
             str(tmp_path / f"{name}.csv"), "moon", objective="pseudo_label", steps=5, out=tmp_path / name,
             baselines=False, data={"num_labels": 30, "split": {"rows": [300, 40, 60]}}, training={"threads": 1},
-            network={"members": 2, "width": 16},
+            network={"ensemble_size": 2, "width": 16},
         )  # fmt: skip
 
     run = train("true", frame["moon"])
@@ -208,8 +208,8 @@ def test_fixmatch_wants_inputs_that_can_be_changed() -> None:
     "settings",
     [
         {"name": "fixmatch", "threshold": 1.5},
-        {"name": "fixmatch", "ratio": 0},
-        {"name": "pseudo_label", "first": 0.9},
+        {"name": "fixmatch", "unlabelled_ratio": 0},
+        {"name": "pseudo_label", "start_quantile": 0.9},
         {"name": "pseudo_label", "weight": -1},
     ],
 )

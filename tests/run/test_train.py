@@ -18,7 +18,7 @@ import deepglass
 from deepglass.run.run import Run
 
 ROWS = 160
-QUICK: dict[str, Any] = {"baselines": False, "network": {"depth": 1, "width": 16, "members": 2}}
+QUICK: dict[str, Any] = {"baselines": False, "network": {"depth": 1, "width": 16, "ensemble_size": 2}}
 
 
 @pytest.fixture(autouse=True)
@@ -292,7 +292,7 @@ def test_resume_and_report_of_a_run_on_an_object_ask_for_it_again() -> None:
 
 def test_all_folds_are_trained_and_averaged(command: Command) -> None:
     everything().drop("shape").write_csv("data.csv")
-    words = ["--target", "class", "--steps", "3", "network.width=16", "network.members=1", "data.split.folds=3"]
+    words = ["--target", "class", "--steps", "3", "network.width=16", "network.ensemble_size=1", "data.split.folds=3"]
     said = command("train", "data.csv", *words, "--out", "run")
     assert said.code == 0, said.err
     assert "class, 3 folds" in said.out

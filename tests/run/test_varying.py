@@ -152,7 +152,7 @@ def test_the_frames_of_a_video_are_varied() -> None:
     torch.testing.assert_close(after[:, 0], after[:, 3])
 
 
-@pytest.mark.parametrize("trunk", [("conv", {}), ("mlp", {"members": 3})])
+@pytest.mark.parametrize("trunk", [("conv", {}), ("mlp", {"ensemble_size": 3})])
 def test_mixed_rows_cost_both_answers_by_their_shares(trunk: tuple[str, dict]) -> None:
     from deepglass.networks.network import Network
 

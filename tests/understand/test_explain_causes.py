@@ -43,7 +43,7 @@ def test_columns_that_decide(tmp_path: Path) -> None:
     place = random.choice(["north", "south"], 600)
     y = np.where(3 * x[:, 0] - 2 * x[:, 1] + 2 * (place == "north") > 1, "yes", "no")
     table = pl.DataFrame({f"x{i}": x[:, i] for i in range(5)}).with_columns(place=pl.Series(place), y=pl.Series(y))
-    settings = {"network": "mlp", "network.width": 48, "network.depth": 2, "network.members": 1}
+    settings = {"network": "mlp", "network.width": 48, "network.depth": 2, "network.ensemble_size": 1}
     run = learned(tmp_path, table, "y", 0.9, 150, **settings)
     rows = table.filter(pl.col("x0") > 1.5).drop("y").head(3)
     for row in deepglass.explain(run, rows, source=table):

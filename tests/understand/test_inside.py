@@ -32,7 +32,7 @@ from deepglass.run.reload import stored
 from deepglass.training.callbacks import Callback
 from deepglass.training.plan import Plan
 
-SMALL = {"trunk": "mlp", "width": 24, "members": 1, "dropout": 0.0}
+SMALL = {"trunk": "mlp", "width": 24, "ensemble_size": 1, "dropout": 0.0}
 
 
 def _rings(rows: int = 300) -> pl.DataFrame:
@@ -243,7 +243,7 @@ def test_words_stand_along_both_directions(tmp_path: Path) -> None:
 
 def test_learning_without_answers_has_an_example_too(tmp_path: Path) -> None:
     source = _rings(80).select("x", "y")
-    settings = {"objective": {"name": "autoencoder", "code": 4}, "training": {"threads": 1}}
+    settings = {"objective": {"name": "autoencoder", "latent_dim": 4}, "training": {"threads": 1}}
     run = dg.train({"data": {"source": source}, **settings}, out=tmp_path / "run", baselines=False, steps=2)
     example = example_of(
         stored(run.folder, spec_of({"data": {"source": source}, **settings}, None, {})), run.objective, "cpu"

@@ -180,7 +180,7 @@ def prose(folder: Path) -> Made:
 
 def coded(folder: Path) -> Made:
     pixels, digits = RANDOM.integers(0, 255, (60, 8, 8), dtype=np.uint8), ["one", "two", "three"] * 20
-    objective = {"name": "autoencoder", "code": 8}
+    objective = {"name": "autoencoder", "latent_dim": 8}
     return Made(
         {"image": pixels, "digit": digits}, {"target": "digit", "objective": objective, "network": {"width": 4}}
     )
@@ -198,7 +198,7 @@ def half_labelled(folder: Path) -> Made:
 
 
 def agent(folder: Path) -> Made:
-    return Made("gym:CartPole-v1", {"objective": {"name": "ppo", "environments": 2}})
+    return Made("gym:CartPole-v1", {"objective": {"name": "ppo", "num_envs": 2}})
 
 
 KINDS: dict[str, Callable[[Path], Made]] = {

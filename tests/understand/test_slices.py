@@ -54,7 +54,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("slices")
     frame.write_csv(folder / "houses.csv")
     quick = {"epochs": 12, "baselines": False, "training": {"threads": 1}}
-    quick |= {"network": {"trunk": "mlp", "members": 1, "width": 64}}
+    quick |= {"network": {"trunk": "mlp", "ensemble_size": 1, "width": 64}}
     run = deepglass.train(folder / "houses.csv", ["sold", "price"], out=folder / "run", **quick)
     tested = frame[run.folder.split().filter(pl.col("split") == "test")["row"]]
     return Made(frame, run, tested)

@@ -173,7 +173,7 @@ def _while_writing(network: Network, writer: Writer, seen: OutputRows, places: n
     target = Field(
         torch.from_numpy(seen.best["tokens"][places, :length]).to(device), torch.from_numpy(mask[:, :length]).to(device)
     )
-    members = network.members
+    members = network.ensemble_size
     with _kept(writer), torch.inference_mode():
         tokens = network.embed(batch.inputs)
         memory, grid = tokens, tokens.grid

@@ -92,7 +92,7 @@ def _vectors(objective: Objective, batch: Batch, times: Times | None, behind: st
     kept = list(heard(objective, batch, behind).items())
     if len(kept) > STOPS:
         kept = [kept[i] for i in np.unique(np.linspace(0, len(kept) - 1, STOPS).round().astype(int))]
-    members = objective.network.members
+    members = objective.network.ensemble_size
     return [_stop(name, value[0].numpy(), members, times) for name, value in kept]
 
 

@@ -53,9 +53,9 @@ class Network(nn.Module):
         _channels_last(self)  # from_image and Tokens.image are then views
 
     @property
-    def members(self) -> int:
+    def ensemble_size(self) -> int:
         """How many members an ensemble has; 1 for a single network."""
-        return self.trunk.members
+        return self.trunk.ensemble_size
 
     def embed(self, inputs: Mapping[str, Field]) -> Tokens:
         """What the heads read: the learned representation."""
@@ -76,14 +76,14 @@ class Network(nn.Module):
     ) -> dict[str, Prediction]:
         """Output name -> one `Prediction` a row, an ensemble's members mixed; its `best` never looks at the targets."""
         answers = {n: self.features[n].prediction(params) for n, params in self(inputs, targets).items()}
-        return {n: a.ensemble_mean(self.members) if self.members > 1 else a for n, a in answers.items()}
+        return {n: a.ensemble_mean(self.ensemble_size) if self.ensemble_size > 1 else a for n, a in answers.items()}
 
     def _params(self, name: str, tokens: Tokens, target: Field | None) -> Any:
         head = self.heads[key_of(name)]
         if not isinstance(head, Stepwise):
             return head(tokens)
         tokens = tokens if self.places is None else self.places(tokens)
-        return head(tokens, target.repeat(self.members) if target is not None else None)
+        return head(tokens, target.repeat(self.ensemble_size) if target is not None else None)
 
 
 def _head(feature: Feature, trunk: Trunk, name: str, grid: tuple[int, ...] | None) -> nn.Module:

@@ -40,7 +40,7 @@ def evidence(capsules: Tensor) -> Tensor:
 
 
 def margin_loss(
-    lengths: Tensor, labels: Tensor, *, above: float = 0.9, below: float = 0.1, down: float = 0.5
+    lengths: Tensor, labels: Tensor, *, m_plus: float = 0.9, m_minus: float = 0.1, down: float = 0.5
 ) -> Tensor:
     """The right class's capsule longer than `above`, all the others shorter than `below`.
 

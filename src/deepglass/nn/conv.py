@@ -101,15 +101,17 @@ class PlainBody(nn.Module):
     Args:
         dims: width of each stage.
         blocks: convolutions a stage.
-        halve: whether the map is halved as it comes in, before its norm.
+        downsample_stem: whether the map is halved as it comes in, before its norm.
 
     Shapes:
         x: (B, dim, Y, X) -> one map (B, dims[i], ..., ...) a stage, finest first, each half as high and wide.
     """
 
-    def __init__(self, dim: int, dims: Sequence[int], blocks: int, *, halve: bool, norm: Norm, activation: str) -> None:
+    def __init__(
+        self, dim: int, dims: Sequence[int], blocks: int, *, downsample_stem: bool, norm: Norm, activation: str
+    ) -> None:
         super().__init__()
-        pool = [nn.MaxPool2d(2, ceil_mode=True)] if halve else []
+        pool = [nn.MaxPool2d(2, ceil_mode=True)] if downsample_stem else []
         self.enter = nn.Sequential(*pool, norm2d(norm, dim), make_activation(activation))
         self.stages = nn.ModuleList()
         for out_dim in dims:
@@ -132,10 +134,10 @@ class ResidualBody(nn.Module):
     Args:
         dims: width of each stage.
         blocks: residual blocks of each stage.
-        halve: whether the map is halved as it comes in, before its norm.
+        downsample_stem: whether the map is halved as it comes in, before its norm.
 
     Shapes:
-        x: (B, dim, Y, X) -> one map (B, dims[i], Y / 2^i, X / 2^i) a stage, finest first; half that with `halve`.
+        x: (B, dim, Y, X) -> one map (B, dims[i], Y / 2^i, X / 2^i) a stage, finest first; half that with `downsample_stem`.
     """
 
     def __init__(
@@ -144,12 +146,12 @@ class ResidualBody(nn.Module):
         dims: Sequence[int],
         blocks: Sequence[int],
         *,
-        halve: bool = False,
+        downsample_stem: bool = False,
         norm: Norm,
         activation: str,
     ) -> None:
         super().__init__()
-        pool = [nn.MaxPool2d(2, ceil_mode=True)] if halve else []
+        pool = [nn.MaxPool2d(2, ceil_mode=True)] if downsample_stem else []
         self.enter = nn.Sequential(*pool, norm2d(norm, dim), make_activation(activation))
         self.stages = nn.ModuleList()
         for i, (out_dim, count) in enumerate(zip(dims, blocks, strict=True)):

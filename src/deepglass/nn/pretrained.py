@@ -1,7 +1,7 @@
 """Encoders from the transformers library, as readers of pictures, texts or sounds. Only safetensors weights are loaded.
 
 source = find("facebook/dinov2-small")                                 # or a folder
-encoder = PretrainedPictures(feature.normalizer("unit"), 3, source, freeze=True, rate=0.1)
+encoder = PretrainedPictures(feature.normalizer("unit"), 3, source, freeze=True, lr_multiplier=0.1)
 encoder.read_weights()
 tokens = encoder(field)
 """
@@ -95,7 +95,7 @@ class PretrainedEncoder(nn.Module):
         freeze: the encoder stays as it is; else it learns at `rate` times the learning rate.
     """
 
-    def __init__(self, source: Source, *, freeze: bool, rate: float) -> None:
+    def __init__(self, source: Source, *, freeze: bool, lr_multiplier: float) -> None:
         super().__init__()
         self.source, self.freeze = source, freeze
         library = _transformers()
@@ -107,7 +107,7 @@ class PretrainedEncoder(nn.Module):
         )
         for parameter in self.model.parameters():
             parameter.requires_grad_(not freeze)
-            parameter.rate = rate  # see training.optimizers
+            parameter.lr_multiplier = lr_multiplier  # see training.optimizers
         self.shape = TokenShape(None)
 
     def read_weights(self) -> None:
@@ -156,8 +156,10 @@ class PretrainedPictures(PretrainedEncoder):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, normalizer: nn.Module, channels: int, source: Source, *, freeze: bool, rate: float) -> None:
-        super().__init__(source, freeze=freeze, rate=rate)
+    def __init__(
+        self, normalizer: nn.Module, channels: int, source: Source, *, freeze: bool, lr_multiplier: float
+    ) -> None:
+        super().__init__(source, freeze=freeze, lr_multiplier=multiplier)
         self.normalizer = normalizer
         self.repeat = source.config.get("num_channels", 3) if channels == 1 else 1
         self.register_buffer("mean", torch.tensor(source.mean).view(1, -1, 1, 1))

@@ -37,7 +37,7 @@ class Recurrent(nn.Module):
         bidirectional: a second state goes from the last token to the first.
         layer_norm: in the cell, on what each token and the state add to the gates; a loop over the tokens.
         dropout: share of the units between layers that is left out in training.
-        memory: steps over which gates remember at first, each unit over a span of its own up to it; None: about one.
+        expected_lag: steps over which gates remember at first, each unit over a span of its own up to it; None: about one.
             Not with `layer_norm`.
 
     Shapes:
@@ -58,13 +58,13 @@ class Recurrent(nn.Module):
         bidirectional: bool = False,
         layer_norm: bool = False,
         dropout: float = 0.0,
-        memory: int | None = None,
+        expected_lag: int | None = None,
     ) -> None:
         super().__init__()
         directions = 2 if bidirectional else 1
         self.out_dim = directions * hidden
         self.dropout = nn.Dropout(dropout)
-        make = NormedLayer if layer_norm else partial(plain_layer, memory=memory)
+        make = NormedLayer if layer_norm else partial(plain_layer, expected_lag=expected_lag)
         sizes = [size, *[self.out_dim] * (depth - 1)]
         self.layers: Any = nn.ModuleList(nn.ModuleList(make(cell, s, hidden) for _ in range(directions)) for s in sizes)
 
@@ -83,11 +83,11 @@ class Recurrent(nn.Module):
         return Read(x, last)
 
 
-def plain_layer(cell: Cell, size: int, hidden: int, memory: int | None = None) -> nn.Module:
+def plain_layer(cell: Cell, size: int, hidden: int, expected_lag: int | None = None) -> nn.Module:
     """One of torch's own layers; orthogonal recurrent weights, and an lstm that begins by remembering.
 
     Source: Saxe et al., 2013, arXiv 1312.6120; Jozefowicz et al., 2015, ICML (forget bias 1); Tallec and Ollivier,
-    2018, arXiv 1804.11188 (gates that begin with a memory).
+    2018, arXiv 1804.11188 (gates that begin with a expected_lag).
     """
     layer = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}[cell](size, hidden, batch_first=True)
     _initialise(layer.weight_hh_l0, hidden)
@@ -96,8 +96,8 @@ def plain_layer(cell: Cell, size: int, hidden: int, memory: int | None = None) -
         layer.bias_hh_l0.zero_()
         if cell == "lstm":
             layer.bias_ih_l0[hidden : 2 * hidden] = 1.0
-        if memory is not None and cell != "rnn":
-            spans = torch.empty(hidden).uniform_(1, max(memory - 1, 1)).log()
+        if expected_lag is not None and cell != "rnn":
+            spans = torch.empty(hidden).uniform_(1, max(expected_lag - 1, 1)).log()
             layer.bias_ih_l0[hidden : 2 * hidden] = spans  # forget gate of an lstm, update gate of a gru
             if cell == "lstm":
                 layer.bias_ih_l0[:hidden] = -spans

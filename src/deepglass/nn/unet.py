@@ -26,10 +26,10 @@ class UNetBody(nn.Module):
         norm: "batch", "layer", "instance", "group" or "none".
         activation: a name in `nn.activations`.
         dropout: share of the smallest map's channels that is left out in training.
-        beside: width of the vector that joins at the smallest map; 0 for none.
+        context_dim: width of the vector that joins at the smallest map; 0 for none.
 
     Shapes:
-        x: (B, dims[0], Y, X); beside: (B, beside) -> one map (B, dims[i], Y / 2^i, X / 2^i) a stage, finest first,
+        x: (B, dims[0], Y, X); context: (B, context_dim) -> one map (B, dims[i], Y / 2^i, X / 2^i) a stage, finest first,
             the last being the smallest map.
     """
 
@@ -41,7 +41,7 @@ class UNetBody(nn.Module):
         norm: Norm,
         activation: str,
         dropout: float = 0.0,
-        beside: int = 0,
+        context_dim: int = 0,
     ) -> None:
         super().__init__()
         self.enter = nn.Sequential(norm2d(norm, dims[0]), make_activation(activation))
@@ -58,7 +58,7 @@ class UNetBody(nn.Module):
         self.dropout = nn.Dropout2d(dropout)
         self.join = nn.Linear(beside, dims[-1]) if beside else None
 
-    def forward(self, x: Tensor, beside: Tensor | None = None) -> list[Tensor]:
+    def forward(self, x: Tensor, context: Tensor | None = None) -> list[Tensor]:
         x, skips = self.enter(x), []
         for stage in self.down:
             x = stage(x)

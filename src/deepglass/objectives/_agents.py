@@ -32,7 +32,7 @@ TEST_EPISODES = 100
 TEST_SEED, VALID_SEED = 2**31 - 1, 2**31 - 2  # of episodes that no training meets
 
 PLAIN: dict[str, dict[str, Any]] = {
-    "mlp": {"depth": 2, "width": 64, "members": 1, "dropout": 0.0, "activation": "tanh", "dim": 64}
+    "mlp": {"depth": 2, "width": 64, "ensemble_size": 1, "dropout": 0.0, "activation": "tanh", "dim": 64}
 }
 """The usual network of an agent: small, as it is asked at each step, and without chance."""
 
@@ -178,12 +178,12 @@ class Value(nn.Module):
 
     def __init__(self, network: Network) -> None:
         super().__init__()
-        self.members = network.members
+        self.ensemble_size = network.ensemble_size
         self.linear = nn.Linear(network.trunk.out_dim, 1)
 
     def forward(self, pooled: Tensor) -> Tensor:
         """Pooled tokens (B * M, D) -> (B,)."""
-        return self.linear(pooled).reshape(-1, self.members).mean(1)
+        return self.linear(pooled).reshape(-1, self.ensemble_size).mean(1)
 
 
 def some(fields: Mapping[str, Field], rows: Tensor) -> Mapping[str, Field]:

@@ -16,7 +16,7 @@ from deepglass.hyperparameters import TrainingDefaults
 from deepglass.networks.network import Network
 from deepglass.nn.tokens import Tokens, pool
 
-SINGLE = {"mlp": {"members": 1}}  # an ensemble would give each code several times
+SINGLE = {"mlp": {"ensemble_size": 1}}  # an ensemble would give each code several times
 SMALLEST = 4  # rows or columns of the map that is read, at least, where there is such a one
 LARGEST = 8  # rows or columns; larger maps are averaged down to that
 

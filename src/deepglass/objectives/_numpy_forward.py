@@ -29,7 +29,7 @@ _BENDS: dict[type[nn.Module], Function] = {
 def quick_way(network: Network) -> Function | None:
     """From what is seen, (N, d) float32, to what the heads read, (N, D); None where there is no short way."""
     (encoder, *others), trunk = network.encoders, network.trunk
-    if others or not isinstance(encoder, VectorEncoder) or type(trunk) is not Mlp or trunk.members > 1:
+    if others or not isinstance(encoder, VectorEncoder) or type(trunk) is not Mlp or trunk.ensemble_size > 1:
         return None
     assert isinstance(encoder.rescale, Rescale)
     shift, scale = _array(encoder.rescale.shift), _array(encoder.rescale.scale)

@@ -17,18 +17,18 @@ from deepglass.objectives.base import MakeNetwork
 
 
 class Redrawing(Representation):
-    """The base of such kinds; `embed` is the code, of width `code`."""
+    """The base of such kinds; `embed` is the code, of width `latent_dim`."""
 
-    code: int
+    latent_dim: int
     read: ClassVar[int] = 1  # numbers that the bottleneck gives for each axis of the code
     numbers: ClassVar[str] = "unit"  # the scale in which numbers are drawn
 
     def make(self, inputs: Sequence[Feature], make_network: MakeNetwork) -> int:
         self.flat = Flat(inputs, "unit", self.name, self.numbers)
         self.network = make_network(inputs, [], defaults=SINGLE)
-        self.bottleneck = nn.Linear(reading_dim(self.network, inputs), self.read * self.code)
-        self.decoder = Drawer(self.flat, self.code, width=32)
-        return self.code
+        self.bottleneck = nn.Linear(reading_dim(self.network, inputs), self.read * self.latent_dim)
+        self.decoder = Drawer(self.flat, self.latent_dim, width=32)
+        return self.latent_dim
 
     def training_defaults(self, defaults: TrainingDefaults) -> TrainingDefaults:
         return plain(defaults)

@@ -14,7 +14,7 @@ TOLD_APART = 0.99  # and above this
 
 
 def compared(real: Tensor, drawn: Tensor, codes: Tensor) -> dict[str, float]:
-    """`distance` (0 is best), `coverage` and `diversity` (1 is best), and `agreement` where classes were asked for.
+    """`sliced_wasserstein` (0 is best), `density_coverage` and `diversity` (1 is best), and `class_agreement` where classes were asked for.
 
     Diversity is the mean distance between two drawn rows, in that of two real ones; where there are classes, within
     them, since a class of which always the same row is drawn has collapsed too. Agreement is the share of drawn rows
@@ -24,8 +24,8 @@ def compared(real: Tensor, drawn: Tensor, codes: Tensor) -> dict[str, float]:
         real, drawn: (N, D) float; codes: (N, number of conditions), the class that both rows should be.
     """
     figures = {
-        "distance": sliced_wasserstein(real, drawn),
-        "coverage": covered(real, drawn),
+        "sliced_wasserstein": sliced_wasserstein(real, drawn),
+        "density_coverage": covered(real, drawn),
         "diversity": variety(drawn) / max(variety(real), 1e-9),
     }
     for code in codes.unbind(1):
@@ -33,7 +33,7 @@ def compared(real: Tensor, drawn: Tensor, codes: Tensor) -> dict[str, float]:
         within = [variety(drawn[group]) / max(variety(real[group]), 1e-9) for group in groups]
         figures["diversity"] = min(figures["diversity"], sum(within) / max(len(within), 1))
         found = float((nearest_class(real, drawn, code) == code).float().mean())
-        figures["agreement"] = min(figures.get("agreement", 1.0), found)
+        figures["class_agreement"] = min(figures.get("class_agreement", 1.0), found)
     return figures
 
 
@@ -47,12 +47,12 @@ def remarks(
 ) -> tuple[str, ...]:
     """Sentences about what has gone wrong: a collapse, a contest that is decided, classes that are never drawn."""
     said = []
-    if figures["diversity"] < VARIED or figures["coverage"] < COVERED:
+    if figures["diversity"] < VARIED or figures["density_coverage"] < COVERED:
         said.append(
             f"collapse: drawn rows lie {figures['diversity']:.0%} as far from each other as real ones, and "
             f"{figures['coverage']:.0%} of the real rows have a drawn one near them"
         )
-    if figures.get("told_apart", 0.0) > TOLD_APART:
+    if figures.get("critic_accuracy", 0.0) > TOLD_APART:
         said.append(f"the critic tells {figures['told_apart']:.0%} of the drawn rows from real ones")
     for feature, code in zip(conditions, codes.unbind(1), strict=True):
         found = nearest_class(real, drawn, code)

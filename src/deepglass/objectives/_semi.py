@@ -48,7 +48,7 @@ class SemiSupervised(Supervised):
     """The base of such kinds: labelled rows as in supervised learning, unlabelled ones by guesses.
 
     Args:
-        ratio: unlabelled rows in a batch for each labelled one.
+        unlabelled_ratio: unlabelled rows in a batch for each labelled one.
         weight: of the loss on guesses beside that on answers.
 
     A subclass says in `guessed` what its guesses are, and in `losses` what is learned from them.
@@ -60,13 +60,13 @@ class SemiSupervised(Supervised):
     student: Network
     averaged: Tensor  # steps that the average has seen
 
-    def __init__(self, ratio: float, weight: float) -> None:
+    def __init__(self, unlabelled_ratio: float, weight: float) -> None:
         super().__init__()
-        if not 0 < ratio <= 100:
-            raise ValueError(f"ratio: expected a number above 0 and at most 100, got {ratio}")
+        if not 0 < unlabelled_ratio <= 100:
+            raise ValueError(f"unlabelled_ratio: expected a number above 0 and at most 100, got {unlabelled_ratio}")
         if weight < 0:
             raise ValueError(f"weight: expected a number of at least 0, got {weight}")
-        self.ratio, self.weight = ratio, weight
+        self.unlabelled_ratio, self.weight = unlabelled_ratio, weight
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
         super().build(inputs, outputs, make_network)
@@ -112,13 +112,13 @@ class SemiSupervised(Supervised):
 
     def examples_per_epoch(self, train: Dataset) -> int:
         """So many that an epoch shows each unlabelled row once."""
-        return max(1, round(len(self.pools(train)[1]) * (1 + 1 / self.ratio)))
+        return max(1, round(len(self.pools(train)[1]) * (1 + 1 / self.unlabelled_ratio)))
 
     def make_loader(
         self, source: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None
     ) -> Loader:
         labelled, unlabelled = self.pools(source)
-        first = max(1, round(batch_size / (1 + self.ratio)), min(LEAST, batch_size // 2))
+        first = max(1, round(batch_size / (1 + self.unlabelled_ratio)), min(LEAST, batch_size // 2))
         first = min(first, len(labelled))
         rest = min(max(1, batch_size - first), len(unlabelled))
         pools = TwoPoolLoader(source, (labelled, unlabelled), (first, rest), seed)
@@ -173,8 +173,10 @@ class SemiSupervised(Supervised):
         lacking = ~target.known[first:]
         values = torch.cat([guess.values.new_zeros(first), guess.values])
         sure = torch.cat([lacking.new_zeros(first), guess.sure & lacking])
-        total, _ = loss_sums(self.network.features[name].prediction(params), Field(values, sure), self.network.members)
-        return total / (lacking.sum() * self.network.members).clamp_min(1)
+        total, _ = loss_sums(
+            self.network.features[name].prediction(params), Field(values, sure), self.network.ensemble_size
+        )
+        return total / (lacking.sum() * self.network.ensemble_size).clamp_min(1)
 
 
 def nothing_to_guess(objective: str, rows: int) -> SpecError:

@@ -26,23 +26,23 @@ class Autoencoder(Redrawing):
     """The run's network reads, a code is made of it, and a decoder draws the inputs again.
 
     Args:
-        code: width of the bottleneck.
-        noise: share of the inputs that are blanked before they are read, in [0, 1); the drawn ones are whole.
+        latent_dim: width of the bottleneck.
+        mask_ratio: share of the inputs that are blanked before they are read, in [0, 1); the drawn ones are whole.
     """
 
     monitor: ClassVar[Metric] = Metric("mse", higher_is_better=False)
     name: ClassVar[str] = "autoencoder"
 
-    def __init__(self, *, code: int = 128, noise: float = 0.3) -> None:
+    def __init__(self, *, latent_dim: int = 128, mask_ratio: float = 0.3) -> None:
         super().__init__()
-        if code < 1:
-            raise ValueError(f"code: expected at least 1, got {code}")
-        if not 0 <= noise < 1:
-            raise ValueError(f"noise: expected a share from 0 to below 1, got {noise}")
-        self.code, self.noise = code, noise
+        if latent_dim < 1:
+            raise ValueError(f"latent_dim: expected at least 1, got {latent_dim}")
+        if not 0 <= mask_ratio < 1:
+            raise ValueError(f"mask_ratio: expected a share from 0 to below 1, got {mask_ratio}")
+        self.latent_dim, self.mask_ratio = latent_dim, mask_ratio
 
     def loss(self, batch: Batch) -> Loss:
-        return Loss(self._squares(batch, blanked(batch, self.noise)).mean(), weight=len(batch))
+        return Loss(self._squares(batch, blanked(batch, self.mask_ratio)).mean(), weight=len(batch))
 
     def figures(self, data: Dataset, batch_size: int) -> tuple[Mapping[str, float], float]:
         squares = torch.cat([self._squares(batch, batch) for batch in data.batches(batch_size)])

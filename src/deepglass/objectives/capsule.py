@@ -28,20 +28,20 @@ class Capsule(Objective):
     written: its slant, its width, the length of a stroke. The answer's probability follows from the lengths' odds.
 
     Args:
-        reconstruction: weight of the sum of squared differences between the pictures (0 to 1) and those drawn again.
-        above: how long the capsule of the right class should be.
-        below: how long those of the other classes may be.
+        reconstruction_weight: weight of the sum of squared differences between the pictures (0 to 1) and those drawn again.
+        m_plus: how long the capsule of the right class should be.
+        m_minus: how long those of the other classes may be.
 
     Source: arXiv 1710.09829, equation 4 and section 4.1.
     """
 
     monitor: ClassVar[Metric] = Metric("log_loss", higher_is_better=False)
 
-    def __init__(self, *, reconstruction: float = 0.0005, above: float = 0.9, below: float = 0.1) -> None:
+    def __init__(self, *, reconstruction_weight: float = 0.0005, m_plus: float = 0.9, m_minus: float = 0.1) -> None:
         super().__init__()
-        if not 0 <= below < above <= 1:
-            raise ValueError(f"expected 0 <= below < above <= 1, got below {below}, above {above}")
-        self.reconstruction, self.above, self.below = reconstruction, above, below
+        if not 0 <= m_minus < m_plus <= 1:
+            raise ValueError(f"expected 0 <= m_minus < m_plus <= 1, got m_minus {m_minus}, m_plus {m_plus}")
+        self.reconstruction_weight, self.m_plus, self.m_minus = reconstruction_weight, m_plus, m_minus
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
         """The network with a capsule a class, and one that draws.
@@ -76,13 +76,13 @@ class Capsule(Objective):
         target = batch.targets[self.output]
         labels = (target.values.reshape(-1).long() - 1).clamp_min(0)  # code 0 is unknown, and not counted below
         capsules = self.network.embed(batch.inputs).values[:, 0].unflatten(-1, (self.classes, -1))  # (B, K, D)
-        margin = margin_loss(lengths(capsules), labels, above=self.above, below=self.below)
+        margin = margin_loss(lengths(capsules), labels, m_plus=self.m_plus, m_minus=self.m_minus)
         right = one_hot(labels, self.classes).unsqueeze(-1)  # (B, K, 1)
         squares = self._squares(self.decoder((capsules * right).flatten(1)).float(), batch)
         known = target.known.float()
         margin, squares = ((rows * known).sum() / known.sum().clamp_min(1) for rows in (margin, squares))
         logs = {"margin": margin.detach(), "squares": squares.detach()}
-        return Loss(margin + self.reconstruction * squares, logs=logs, weight=len(batch))
+        return Loss(margin + self.reconstruction_weight * squares, logs=logs, weight=len(batch))
 
     def evaluate(self, data: Dataset, batch_size: int, search: bool = True) -> Evaluation:
         best = predict_dataset(self, data, batch_size)

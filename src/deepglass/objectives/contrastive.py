@@ -35,7 +35,7 @@ class Contrastive(Representation):
 
     Args:
         loss: "nt_xent" tells rows of a batch apart, "vicreg" needs no other rows and suits small batches.
-        projection: width of the layers behind the network.
+        projection_dim: width of the layers behind the network.
         temperature: of nt_xent, above 0; less looks only at the most alike.
         crop: the part of a picture that a view may leave out.
     """
@@ -47,13 +47,13 @@ class Contrastive(Representation):
         self,
         *,
         loss: Literal["nt_xent", "vicreg"] = "nt_xent",
-        projection: int = 256,
+        projection_dim: int = 256,
         temperature: float = 0.2,
         crop: float = 0.0,
     ) -> None:
         super().__init__()
-        if projection < 1:
-            raise ValueError(f"projection: expected at least 1, got {projection}")
+        if projection_dim < 1:
+            raise ValueError(f"projection_dim: expected at least 1, got {projection_dim}")
         if not temperature > 0:
             raise ValueError(f"temperature: expected a number above 0, got {temperature}")
         if not 0 <= crop < 1:
@@ -62,7 +62,7 @@ class Contrastive(Representation):
             "nt_xent": lambda a, b: nt_xent(a, b, temperature),
             "vicreg": vicreg,
         }
-        self.difference, self.projection, self.crop = losses[loss], projection, crop
+        self.difference, self.projection_dim, self.crop = losses[loss], projection_dim, crop
 
     def make(self, inputs: Sequence[Feature], make_network: MakeNetwork) -> int:
         self.view = strong_augmentation(inputs, crop=self.crop)
@@ -74,12 +74,12 @@ class Contrastive(Representation):
                 f"inputs are {came}; take objective=autoencoder",
             )
         self.network = make_network(inputs, [], defaults=SINGLE)
-        dim = self.network.trunk.out_dim * self.network.members
+        dim = self.network.trunk.out_dim * self.network.ensemble_size
         self.projector = nn.Sequential(
-            nn.Linear(dim, self.projection),
-            nn.BatchNorm1d(self.projection),
+            nn.Linear(dim, self.projection_dim),
+            nn.BatchNorm1d(self.projection_dim),
             nn.ReLU(),
-            nn.Linear(self.projection, self.projection),
+            nn.Linear(self.projection_dim, self.projection_dim),
         )
         return dim
 
@@ -112,7 +112,11 @@ class Contrastive(Representation):
             points.append(F.normalize(self.embed(batch)))
         spread = torch.cat(points).std(0, correction=0).norm()  # 0: all rows are one point; 1: they point anywhere
         loss = float(torch.stack(losses).mean()) if losses else float("nan")
-        return {"loss": loss, "found": float(torch.cat(found).float().mean()), "spread": float(spread)}, loss
+        return {
+            "loss": loss,
+            "view_accuracy": float(torch.cat(found).float().mean()),
+            "embedding_std": float(spread),
+        }, loss
 
     def embed(self, batch: Batch) -> Tensor:
         return pool(self.network.embed(batch.inputs)).float().reshape(len(batch), -1)

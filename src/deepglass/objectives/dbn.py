@@ -46,7 +46,7 @@ class DBN(Objective):
         layers: hidden units of each layer.
         pretraining: share of the run for the layers together; the whole run where there is nothing to answer.
         dropout: share of the hidden units left out in fine-tuning; of the inputs half as many.
-        turns: of Gibbs sampling in the top layer for a new row.
+        gibbs_steps: of Gibbs sampling in the top layer for a new row.
     """
 
     monitor: ClassVar[Metric] = Metric("loss", higher_is_better=False)
@@ -62,7 +62,7 @@ class DBN(Objective):
         layers: tuple[int, ...] = (800, 800),
         pretraining: float = 0.3,
         dropout: float = 0.3,
-        turns: int = 100,
+        gibbs_steps: int = 100,
     ) -> None:
         super().__init__()
         if not layers or min(layers) < 1:
@@ -71,7 +71,7 @@ class DBN(Objective):
             raise ValueError(f"pretraining: expected a share between 0 and 1, got {pretraining}")
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout: expected a share from 0 to below 1, got {dropout}")
-        self.layers, self.pretraining, self.dropout, self.turns = tuple(layers), pretraining, dropout, turns
+        self.layers, self.pretraining, self.dropout, self.gibbs_steps = tuple(layers), pretraining, dropout, gibbs_steps
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
         for feature in outputs:
@@ -201,7 +201,7 @@ class DBN(Objective):
         v = torch.rand(count, top.weight.shape[1], generator=generator, device=top.weight.device)
         if top.classes:
             v[:, -top.classes :] = clamp if clamp is not None else 1 / top.classes
-        v = top.gibbs(v, self.turns, generator, clamp)
+        v = top.gibbs(v, self.gibbs_steps, generator, clamp)
         return self.flat.back(self._down(torch.bernoulli(top(v), generator=generator), stage))
 
     def redrawn(self, batch: Batch) -> dict[str, dict[str, Tensor]]:

@@ -7,7 +7,7 @@
     every so often   Q' = Q
 
 Source: Mnih et al., 2015, Nature 518, algorithm 1; double: van Hasselt, Guez and Silver, 2015, arXiv 1509.06461,
-equation 4; duelling: Wang et al., 2015, arXiv 1511.06581, equation 9; sums over n steps: Sutton, 1988, as in Hessel et
+equation 4; dueling: Wang et al., 2015, arXiv 1511.06581, equation 9; sums over n steps: Sutton, 1988, as in Hessel et
 al., 2017, arXiv 1710.02298.
 """
 
@@ -36,24 +36,24 @@ from deepglass.objectives._agents import Agent, Value, mean_return, some
 from deepglass.objectives._numpy_forward import Function, linear, quick_head, quick_way
 from deepglass.objectives.base import Loss, MakeNetwork
 
-PLAIN = {"mlp": {"depth": 2, "width": 128, "members": 1, "dropout": 0.0, "activation": "relu", "dim": 64}}
+PLAIN = {"mlp": {"depth": 2, "width": 128, "ensemble_size": 1, "dropout": 0.0, "activation": "relu", "dim": 64}}
 LEAST_CHANCE = 0.05  # of a random action, once exploring is over
 
 
 class Dqn(Agent):
-    """One network that says what each action is worth. A step is an action in each copy and `updates` losses.
+    """One network that says what each action is worth. A step is an action in each copy and `gradient_steps` losses.
 
     Args:
-        environments: N, copies of the world.
-        updates: losses a step, on `training.batch_size` rows each.
-        memory: steps that are kept.
-        warmup: steps that are taken at random before anything is learned.
-        exploration: share of the run over which chance falls from 1 to 0.05.
+        num_envs: N, copies of the world.
+        gradient_steps: losses a step, on `training.batch_size` rows each.
+        buffer_size: steps that are kept.
+        learning_starts: steps that are taken at random before anything is learned.
+        exploration_fraction: share of the run over which chance falls from 1 to 0.05.
         discount: of rewards, a step; in [0, 1].
-        ahead: n, steps whose rewards are summed before a value is trusted.
-        renew: losses after which Q' = Q.
+        n_steps: n, steps whose rewards are summed before a value is trusted.
+        target_update_interval: losses after which Q' = Q.
         double: Q chooses the action that Q' values; else Q' does both.
-        duelling: the value of a state and what each action adds to it are learned apart.
+        dueling: the value of a state and what each action adds to it are learned apart.
     """
 
     name: ClassVar[str] = "dqn"
@@ -63,24 +63,36 @@ class Dqn(Agent):
     def __init__(
         self,
         *,
-        environments: int = 8,
-        updates: int = 2,
-        memory: int = 50_000,
-        warmup: int = 1_000,
-        exploration: float = 0.1,
+        num_envs: int = 8,
+        gradient_steps: int = 2,
+        buffer_size: int = 50_000,
+        learning_starts: int = 1_000,
+        exploration_fraction: float = 0.1,
         discount: float = 0.99,
-        ahead: int = 3,
-        renew: int = 250,
+        n_steps: int = 3,
+        target_update_interval: int = 250,
         double: bool = True,
-        duelling: bool = True,
+        dueling: bool = True,
     ) -> None:
         super().__init__()
-        self.environments, self.updates, self.memory, self.warmup = environments, updates, memory, warmup
-        self.exploration, self.discount, self.ahead, self.renew = exploration, discount, ahead, renew
-        self.doubled, self.duelling = double, duelling
-        if min(environments, updates, memory, ahead, renew) < 1:
-            raise ValueError("expected environments, updates, memory, ahead and renew of 1 or more")
-        check_ranges(self, {"exploration": 1.0, "discount": 1.0, "warmup": memory})
+        self.num_envs, self.gradient_steps, self.buffer_size, self.learning_starts = (
+            num_envs,
+            gradient_steps,
+            buffer_size,
+            learning_starts,
+        )
+        self.exploration_fraction, self.discount, self.n_steps, self.target_update_interval = (
+            exploration_fraction,
+            discount,
+            n_steps,
+            target_update_interval,
+        )
+        self.doubled, self.dueling = double, dueling
+        if min(num_envs, gradient_steps, buffer_size, n_steps, target_update_interval) < 1:
+            raise ValueError(
+                "expected num_envs, gradient_steps, buffer_size, n_steps and target_update_interval of 1 or more"
+            )
+        check_ranges(self, {"exploration_fraction": 1.0, "discount": 1.0, "learning_starts": buffer_size})
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
         self.build_ends(inputs, outputs)
@@ -89,7 +101,7 @@ class Dqn(Agent):
                 "bad-value", "objective: 'dqn' compares actions that can be counted, and these are vectors; take ppo"
             )
         self.network = make_network(inputs, outputs, defaults=PLAIN)
-        self.value = Value(self.network) if self.duelling else None
+        self.value = Value(self.network) if self.dueling else None
         self.target = deepcopy(nn.ModuleList(self._online())).requires_grad_(False)
         self.register_buffer("chance", torch.ones((), dtype=torch.float64))
         self.register_buffer("updated", torch.zeros((), dtype=torch.int64))
@@ -104,29 +116,29 @@ class Dqn(Agent):
     def make_loader(
         self, source: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None
     ) -> Loader:
-        worlds = Environments(self.world, self.environments, worlds_seed(seed))
+        worlds = Environments(self.world, self.num_envs, worlds_seed(seed))
         return Replay(
             worlds,
             self,
-            batch_size * self.updates,
-            capacity=self.memory,
-            warmup=self.warmup,
-            ahead=self.ahead,
+            batch_size * self.gradient_steps,
+            capacity=self.buffer_size,
+            warmup=self.learning_starts,
+            ahead=self.n_steps,
             discount=self.discount,
             batches_per_epoch=max(self.examples_per_epoch(source) // batch_size, 1),
         )
 
     def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
         assert isinstance(batch, Replayed)
-        self.chance.fill_(max(LEAST_CHANCE, 1 - progress / max(self.exploration, 1e-9)))
+        self.chance.fill_(max(LEAST_CHANCE, 1 - progress / max(self.exploration_fraction, 1e-9)))
         logs = mean_return(batch.ended)
-        for rows in torch.arange(len(batch)).chunk(self.updates):
+        for rows in torch.arange(len(batch)).chunk(self.gradient_steps):
             aim = self._aim(some(batch.following, rows), batch.rewards[rows], batch.discount[rows])
             worth = self.q(some(batch.inputs, rows)).gather(1, batch.targets[self.action].values[rows, None])[:, 0]
             yield Loss(F.smooth_l1_loss(worth, aim), logs={**logs, "value": worth.detach().mean()}, weight=len(rows))
             logs = {}
             self.updated += 1
-            if self.updated % self.renew == 0:
+            if self.updated % self.target_update_interval == 0:
                 self.target.load_state_dict(nn.ModuleList(self._online()).state_dict())
         self.steps_taken += batch.fresh
         self.learn_scale(batch.inputs[self.observation].values)
@@ -150,7 +162,7 @@ class Dqn(Agent):
         assert isinstance(network, Network)
         tokens = network.embed(inputs)
         (head,) = network.heads.values()
-        worth = head(tokens).unflatten(0, (-1, network.members)).mean(1)  # (B, A)
+        worth = head(tokens).unflatten(0, (-1, network.ensemble_size)).mean(1)  # (B, A)
         if value is None:
             return worth
         return value(pool(tokens))[:, None] + worth - worth.mean(1, keepdim=True)

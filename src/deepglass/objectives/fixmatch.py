@@ -27,11 +27,11 @@ class FixMatch(SemiSupervised):
     """Guesses from weakly changed rows teach the same rows changed strongly.
 
     Args:
-        ratio: unlabelled rows in a batch for each labelled one.
+        unlabelled_ratio: unlabelled rows in a batch for each labelled one.
         weight: of the loss on guesses beside that on answers.
         threshold: the confidence from which on a guess is learned from, in (0, 1). None: it follows the network's own
             confidence, class by class, which uses more rows, but errs where classes are uneven or learned slowly.
-        align: guesses are brought to the labelled rows' shares of the classes, where these are known to be those of
+        distribution_alignment: guesses are brought to the labelled rows' shares of the classes, where these are known to be those of
             the unlabelled rows.
     """
 
@@ -39,12 +39,17 @@ class FixMatch(SemiSupervised):
     kinds: ClassVar[tuple[str, ...]] = CLASSIFICATION_KINDS
 
     def __init__(
-        self, *, ratio: float = 7.0, weight: float = 1.0, threshold: float | None = 0.95, align: bool = False
+        self,
+        *,
+        unlabelled_ratio: float = 7.0,
+        weight: float = 1.0,
+        threshold: float | None = 0.95,
+        distribution_alignment: bool = False,
     ) -> None:
-        super().__init__(ratio, weight)
+        super().__init__(unlabelled_ratio, weight)
         if threshold is not None and not 0 < threshold < 1:
             raise ValueError(f"threshold: expected a number between 0 and 1, got {threshold}")
-        self.threshold, self.align = threshold, align
+        self.threshold, self.distribution_alignment = threshold, distribution_alignment
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
         super().build(inputs, outputs, make_network)
@@ -86,7 +91,7 @@ class FixMatch(SemiSupervised):
         found = {}
         for name in self.guessable:
             q = probabilities(answers[name])
-            if self.align:
+            if self.distribution_alignment:
                 q = self._sureness(name).aligned(q)
             confidence, likeliest = q.max(1)
             sure = confidence >= self.thresholds()[name][likeliest]

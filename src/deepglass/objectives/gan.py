@@ -43,15 +43,15 @@ class Gan(Objective):
     """A generative adversarial network; conditional where an output is named, which new rows can then be asked for.
 
     Args:
-        noise: width of the random vector that a row is drawn from.
+        latent_dim: width of the random vector that a row is drawn from.
         width: channels of the generator's smallest map for pictures; the critic's first has half of them.
-        penalty: of the critic's steepness at real and drawn rows; more is steadier and slower.
-        penalty_every: steps between penalties, each then so many times as strong; None: 4 for pictures, else 1.
-        two_scales: by how much the critic's learning rate is above the generator's (Heusel et al., 2017, arXiv
+        gradient_penalty: of the critic's steepness at real and drawn rows; more is steadier and slower.
+        gradient_penalty_interval: steps between penalties, each then so many times as strong; None: 4 for pictures, else 1.
+        critic_lr_ratio: by how much the critic's learning rate is above the generator's (Heusel et al., 2017, arXiv
             1706.08500).
     """
 
-    monitor: ClassVar[Metric] = Metric("distance", higher_is_better=False)
+    monitor: ClassVar[Metric] = Metric("sliced_wasserstein", higher_is_better=False)
     name: ClassVar[str] = "gan"
     uses_unlabelled: ClassVar[bool] = True
     generative: ClassVar[bool] = True
@@ -61,22 +61,31 @@ class Gan(Objective):
     def __init__(
         self,
         *,
-        noise: int = 64,
+        latent_dim: int = 64,
         width: int = 64,
-        penalty: float = 0.1,
-        penalty_every: int | None = None,
-        two_scales: float = 1.0,
+        gradient_penalty: float = 0.1,
+        gradient_penalty_interval: int | None = None,
+        critic_lr_ratio: float = 1.0,
     ) -> None:
         super().__init__()
-        for key, value in {"noise": noise, "width": width, "penalty_every": penalty_every or 1}.items():
+        for key, value in {
+            "latent_dim": latent_dim,
+            "width": width,
+            "gradient_penalty_interval": gradient_penalty_interval or 1,
+        }.items():
             if value < 1:
                 raise ValueError(f"{key}: expected at least 1, got {value}")
-        if penalty < 0:
-            raise ValueError(f"penalty: expected at least 0, got {penalty}")
-        if two_scales <= 0:
-            raise ValueError(f"two_scales: expected a number above 0, got {two_scales}")
-        self.noise, self.width, self.penalty, self.two_scales = noise, width, penalty, two_scales
-        self.penalty_every = penalty_every
+        if gradient_penalty < 0:
+            raise ValueError(f"gradient_penalty: expected at least 0, got {gradient_penalty}")
+        if critic_lr_ratio <= 0:
+            raise ValueError(f"critic_lr_ratio: expected a number above 0, got {critic_lr_ratio}")
+        self.latent_dim, self.width, self.gradient_penalty, self.critic_lr_ratio = (
+            latent_dim,
+            width,
+            gradient_penalty,
+            critic_lr_ratio,
+        )
+        self.gradient_penalty_interval = gradient_penalty_interval
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
         for feature in outputs:
@@ -90,8 +99,8 @@ class Gan(Objective):
         self.conditions = tuple(outputs)
         classes = [len(f.class_names) for f in outputs]
         self.pictures = any(len(shape) == 3 for shape in self.flat.shapes)
-        self.penalty_every = self.penalty_every or (4 if self.pictures else 1)
-        self.generator = Draws(self.flat, classes, self.noise, self.width)
+        self.gradient_penalty_interval = self.gradient_penalty_interval or (4 if self.pictures else 1)
+        self.generator = Draws(self.flat, classes, self.latent_dim, self.width)
         self.critic = Critic(self.flat, classes, self.width // 2)
         self.average = averaged(self.generator)  # what draws once it has learned
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
@@ -114,7 +123,7 @@ class Gan(Objective):
 
     def parameter_groups(self) -> Mapping[str, ParameterGroup]:
         for parameter in self.critic.parameters():
-            parameter.rate = self.two_scales  # type: ignore[attr-defined]
+            parameter.lr_multiplier = self.critic_lr_ratio  # type: ignore[attr-defined]
         settings = {"betas": (0.0, 0.99)}  # what was right for the last opponent is not for this one: no momentum
         return {
             "critic": ParameterGroup(self.critic, settings=settings),
@@ -130,14 +139,14 @@ class Gan(Objective):
         with torch.no_grad():
             drawn = self.draw(self.generator, codes, there)
             rows, both = torch.cat([real, drawn]), torch.cat([codes, codes])
-        due = int(self.step) % (self.penalty_every or 1) == 0 and self.penalty > 0
+        due = int(self.step) % (self.gradient_penalty_interval or 1) == 0 and self.gradient_penalty > 0
         logits = self.critic(rows.requires_grad_(due), both)
         of_real, of_drawn = logits.chunk(2)
         loss = relativistic(of_real, of_drawn)
         if due:  # half the penalty on each: the mean over both is a half of their sum
-            loss = loss + self.penalty * (self.penalty_every or 1) * steepness(logits, rows)
+            loss = loss + self.gradient_penalty * (self.gradient_penalty_interval or 1) * steepness(logits, rows)
         told_apart = (of_real > of_drawn).float().mean()
-        yield Loss(loss, group="critic", logs={"told_apart": told_apart}, weight=len(batch))
+        yield Loss(loss, group="critic", logs={"critic_accuracy": told_apart}, weight=len(batch))
 
         drawn = self.draw(self.generator, codes, there)
         with still(self.critic):
@@ -148,7 +157,7 @@ class Gan(Objective):
 
     def draw(self, generator: nn.Module, codes: Tensor, there: Tensor, random: Generator | None = None) -> Tensor:
         """New rows as vectors, with 0 where the real rows beside them lack something, (B, flat.size)."""
-        noise = torch.randn(len(codes), self.noise, generator=random, device=codes.device)
+        noise = torch.randn(len(codes), self.latent_dim, generator=random, device=codes.device)
         return torch.where(there, generator(noise, codes), 0.0)
 
     def evaluate(self, data: Dataset, batch_size: int, search: bool = True) -> Evaluation:
@@ -167,9 +176,9 @@ class Gan(Objective):
                 drawn = self.draw(self.average, codes, there, random)
                 parts.append((real, drawn, codes, self.critic(real, codes) > self.critic(drawn, codes)))
             real, drawn, codes, above = map(torch.cat, zip(*parts, strict=True))
-            figures = {**compared(real, drawn, codes), "told_apart": float(above.float().mean())}
+            figures = {**compared(real, drawn, codes), "critic_accuracy": float(above.float().mean())}
             said = remarks(figures, real, drawn, codes, self.conditions)
-        return Evaluation({self.name: figures}, figures["distance"], warnings=said)
+        return Evaluation({self.name: figures}, figures["sliced_wasserstein"], warnings=said)
 
     def sample(self, count: int, generator: Generator, given: Mapping[str, Field]) -> dict[str, dict[str, Tensor]]:
         device = self.step.device

@@ -35,8 +35,8 @@ class NextToken(Objective):
     """A language model: one text column, its rows taken as one text in the order of the source.
 
     Args:
-        context: tokens that are read at once; what is older is not seen.
-        counts: the longest run of tokens of which it is counted what follows; the network only has to add what counting
+        context_length: tokens that are read at once; what is older is not seen.
+        ngram_order: the longest run of tokens of which it is counted what follows; the network only has to add what counting
             does not see. 0: the network alone; None: 4 where there are few different tokens, such as characters.
     """
 
@@ -45,13 +45,13 @@ class NextToken(Objective):
     name: ClassVar[str] = "next_token"
     sequential_rows: ClassVar[bool] = True
 
-    def __init__(self, *, context: int = 128, counts: int | None = None) -> None:
+    def __init__(self, *, context_length: int = 128, ngram_order: int | None = None) -> None:
         super().__init__()
-        if context < 2:
-            raise ValueError(f"context: expected at least 2, got {context}")
-        if counts is not None and not 0 <= counts <= LONGEST:
-            raise ValueError(f"counts: expected 0 to {LONGEST}, got {counts}")
-        self.context, self.counted = context, counts
+        if context_length < 2:
+            raise ValueError(f"context_length: expected at least 2, got {context_length}")
+        if ngram_order is not None and not 0 <= ngram_order <= LONGEST:
+            raise ValueError(f"ngram_order: expected 0 to {LONGEST}, got {ngram_order}")
+        self.context_length, self.ngram_order = context_length, ngram_order
 
     @classmethod
     def adapt_input(cls, feature: Feature) -> Feature:
@@ -74,7 +74,7 @@ class NextToken(Objective):
         self.feature = inputs[0]
         self.network = make_network(inputs, [], causal=True)
         self.head = TokenHead(self.network.trunk.out_dim, self.feature.size)
-        counted = self.counted if self.counted is not None else 4 if self.feature.size <= FEW else 0
+        counted = self.ngram_order if self.ngram_order is not None else 4 if self.feature.size <= FEW else 0
         counted = min(counted, int(63 / math.log2(max(self.feature.size, 2))) - 1)
         self.ngrams = Ngrams(self.feature.size, counted) if counted > 0 else None
         self.trust = nn.Linear(self.network.trunk.out_dim, 1)  # in the counts, at each place
@@ -92,12 +92,12 @@ class NextToken(Objective):
         return {"network": nn.ModuleList([self.network, self.head, self.trust])}
 
     def examples_per_epoch(self, train: Dataset) -> int:
-        return max(len(train.inputs[self.feature.name].values) // self.context, 1)
+        return max(len(train.inputs[self.feature.name].values) // self.context_length, 1)
 
     def make_loader(
         self, source: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None
     ) -> Loader:
-        return WindowLoader(source, self.feature.name, self.context, batch_size, seed)
+        return WindowLoader(source, self.feature.name, self.context_length, batch_size, seed)
 
     def loss(self, batch: Batch) -> Loss:
         target = batch.targets[self.feature.name].values.long()
@@ -123,13 +123,15 @@ class NextToken(Objective):
         tokens = data.inputs[self.feature.name].values
         if len(tokens) < 2:
             return Evaluation({self.name: {}}, math.nan)
-        half = max(self.context // 2, 1)
+        half = max(self.context_length // 2, 1)
         starts = torch.arange(0, max(len(tokens) - 1 - half, 1), half)
         total = 0.0
         with torch.inference_mode():
             for part in starts.split(max(1, batch_size // 4)):
-                inputs, targets, present = _windows(tokens, part, self.context)
-                new = present & ((torch.arange(self.context) >= self.context - half) | (part == 0)[:, None]).to(present)
+                inputs, targets, present = _windows(tokens, part, self.context_length)
+                new = present & (
+                    (torch.arange(self.context_length) >= self.context_length - half) | (part == 0)[:, None]
+                ).to(present)
                 logits = self.logits(Field(inputs, present)).float()
                 nats = F.cross_entropy(logits.transpose(1, 2), targets.long(), reduction="none")
                 total += float((nats * new).sum())
@@ -159,7 +161,7 @@ class NextToken(Objective):
         seen = self.codes(prompt)
         device = next(self.parameters()).device
         while True:
-            values = torch.tensor([seen[-self.context :]], device=device)
+            values = torch.tensor([seen[-self.context_length :]], device=device)
             with torch.inference_mode():
                 logits = self.logits(Field(values, torch.ones_like(values, dtype=torch.bool)))[:, -1].float()
                 logits[:, [UNKNOWN, END]] = -math.inf  # nobody can read them

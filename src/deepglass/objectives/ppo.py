@@ -41,14 +41,14 @@ class Ppo(Agent):
     """A policy, and a network that says how much is still to come. A step is a stretch of play and its lessons.
 
     Args:
-        environments: N, copies of the world; a stretch is `training.batch_size` steps of all of them together.
-        epochs: how often a stretch is gone through.
-        minibatch: rows of a loss.
+        num_envs: N, copies of the world; a stretch is `training.batch_size` steps of all of them together.
+        update_epochs: how often a stretch is gone through.
+        minibatch_size: rows of a loss.
         discount: of rewards, a step; in [0, 1].
-        trace: lambda of the advantages, in [0, 1].
-        clip: e, how far a probability's ratio counts.
-        entropy: b, what chance in the policy is worth.
-        most_change: of the policy by a stretch, as KL divergence; past it the stretch is left.
+        gae_lambda: lambda of the advantages, in [0, 1].
+        clip_range: e, how far a probability's ratio counts.
+        entropy_coefficient: b, what chance in the policy is worth.
+        target_kl: of the policy by a stretch, as KL divergence; past it the stretch is left.
     """
 
     name: ClassVar[str] = "ppo"
@@ -58,24 +58,32 @@ class Ppo(Agent):
     def __init__(
         self,
         *,
-        environments: int = 32,
-        epochs: int = 5,
-        minibatch: int = 512,
+        num_envs: int = 32,
+        update_epochs: int = 5,
+        minibatch_size: int = 512,
         discount: float = 0.99,
-        trace: float = 0.95,
-        clip: float = 0.2,
-        entropy: float = 0.0,
-        most_change: float = 0.03,
+        gae_lambda: float = 0.95,
+        clip_range: float = 0.2,
+        entropy_coefficient: float = 0.0,
+        target_kl: float = 0.03,
     ) -> None:
         super().__init__()
-        self.environments, self.epochs, self.minibatch = environments, epochs, minibatch
-        self.discount, self.trace, self.clip, self.entropy = discount, trace, clip, entropy
-        self.most_change = most_change
-        if min(environments, epochs, minibatch) < 1:
+        self.num_envs, self.update_epochs, self.minibatch_size = num_envs, update_epochs, minibatch_size
+        self.discount, self.gae_lambda, self.clip_range, self.entropy_coefficient = (
+            discount,
+            gae_lambda,
+            clip_range,
+            entropy_coefficient,
+        )
+        self.target_kl = target_kl
+        if min(num_envs, update_epochs, minibatch_size) < 1:
             raise ValueError(
-                f"expected environments, epochs and minibatch of 1 or more, got {environments}, {epochs}, {minibatch}"
+                f"expected num_envs, update_epochs and minibatch_size of 1 or more, got {num_envs}, {update_epochs}, {minibatch_size}"
             )
-        check_ranges(self, {"discount": 1.0, "trace": 1.0, "clip": 1.0, "entropy": 10.0, "most_change": 100.0})
+        check_ranges(
+            self,
+            {"discount": 1.0, "gae_lambda": 1.0, "clip_range": 1.0, "entropy_coefficient": 10.0, "target_kl": 100.0},
+        )
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
         self.build_ends(inputs, outputs)
@@ -84,7 +92,7 @@ class Ppo(Agent):
         self.value = Value(self.critic)
         self.log_std = nn.Parameter(torch.zeros(len(self.hand.mean_ or ()) if isinstance(self.hand, Vector) else 0))
         self.gains = Moments(1)  # of the discounted sums of rewards
-        self.register_buffer("running", torch.zeros(self.environments, dtype=torch.float64))
+        self.register_buffer("running", torch.zeros(self.num_envs, dtype=torch.float64))
         with torch.no_grad():
             for parameter in self.network.heads.parameters():
                 parameter.mul_(SMALL)
@@ -100,27 +108,29 @@ class Ppo(Agent):
     def make_loader(
         self, source: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None
     ) -> Loader:
-        worlds = Environments(self.world, self.environments, worlds_seed(seed))
-        steps = max(batch_size // self.environments, 1)
+        worlds = Environments(self.world, self.num_envs, worlds_seed(seed))
+        steps = max(batch_size // self.num_envs, 1)
         return Rollouts(worlds, self, steps, max(self.examples_per_epoch(source) // batch_size, 1))
 
     def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
         assert isinstance(batch, Rollout)
         done, logs = batch.targets[self.action].values, mean_return(batch.ended)
         old, advantage, target = self._judged(batch)
-        for _ in range(self.epochs):
+        for _ in range(self.update_epochs):
             changes = []
-            for rows in torch.randperm(len(batch)).split(self.minibatch):
+            for rows in torch.randperm(len(batch)).split(self.minibatch_size):
                 log_prob, entropy = self._policy(some(batch.inputs, rows), done[rows])
                 value = self._value(some(batch.inputs, rows))
                 ratio = (log_prob - old[rows]).exp()
-                bound = ratio.clamp(1 - self.clip, 1 + self.clip)
+                bound = ratio.clamp(1 - self.clip_range, 1 + self.clip_range)
                 gain = torch.minimum(ratio * advantage[rows], bound * advantage[rows]).mean()
                 off = (value - target[rows]).square().mean()
                 changes.append((ratio - 1 - (log_prob - old[rows])).detach().mean())  # an estimate of the divergence
-                yield Loss(-gain + self.value_weight * off - self.entropy * entropy, logs=logs, weight=len(rows))
+                yield Loss(
+                    -gain + self.value_weight * off - self.entropy_coefficient * entropy, logs=logs, weight=len(rows)
+                )
                 logs = {}
-            if float(torch.stack(changes).mean()) > self.most_change:
+            if float(torch.stack(changes).mean()) > self.target_kl:
                 break
         self.steps_taken += len(batch)
         self.learn_scale(batch.inputs[self.observation].values)
@@ -172,7 +182,7 @@ class Ppo(Agent):
         old, _ = self._policy(batch.inputs, batch.targets[self.action].values)
         value = self._value(batch.inputs).view_as(rewards)
         following = self._value(batch.following).view_as(rewards)
-        found = advantages(rewards, value, following, batch.terminated, batch.done, self.discount, self.trace)
+        found = advantages(rewards, value, following, batch.terminated, batch.done, self.discount, self.gae_lambda)
         standard = (found - found.mean()) / (found.std(unbiased=False) + 1e-8)
         return old, standard.flatten(), (found + value).flatten()
 

@@ -27,19 +27,28 @@ class PseudoLabel(SemiSupervised):
     """The averaged network answers unlabelled rows; the student learns these answers.
 
     Args:
-        ratio: unlabelled rows in a batch for each labelled one.
+        unlabelled_ratio: unlabelled rows in a batch for each labelled one.
         weight: of the loss on guesses at its greatest.
-        first, last: share of each class's rows that is learned from at the beginning and at the end of the run.
+        start_quantile, end_quantile: share of each class's rows that is learned from at the beginning and at the end of the run.
     """
 
     name: ClassVar[str] = "pseudo_label"
     kinds: ClassVar[tuple[str, ...]] = (*CLASSIFICATION_KINDS, "number")
 
-    def __init__(self, *, ratio: float = 3.0, weight: float = 1.0, first: float = 0.2, last: float = 0.8) -> None:
-        super().__init__(ratio, weight)
-        if not 0 < first <= last <= 1:
-            raise ValueError(f"first, last: expected shares with 0 < first <= last <= 1, got {first} and {last}")
-        self.first, self.last = first, last
+    def __init__(
+        self,
+        *,
+        unlabelled_ratio: float = 3.0,
+        weight: float = 1.0,
+        start_quantile: float = 0.2,
+        end_quantile: float = 0.8,
+    ) -> None:
+        super().__init__(unlabelled_ratio, weight)
+        if not 0 < start_quantile <= end_quantile <= 1:
+            raise ValueError(
+                f"start_quantile, end_quantile: expected shares with 0 < start_quantile <= end_quantile <= 1, got {start_quantile} and {end_quantile}"
+            )
+        self.start_quantile, self.end_quantile = start_quantile, end_quantile
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
         super().build(inputs, outputs, make_network)
@@ -53,7 +62,10 @@ class PseudoLabel(SemiSupervised):
         with torch.no_grad():
             answers = self.network.predictions(batch.views[0])
             for name, curriculum in self._curricula():
-                curriculum.update(probabilities(answers[name]), self.first + (self.last - self.first) * progress)
+                curriculum.update(
+                    probabilities(answers[name]),
+                    self.start_quantile + (self.end_quantile - self.start_quantile) * progress,
+                )
             guesses = self.guessed(answers)
         on_answers, on_guesses = self.parts(batch.inputs, batch, guesses)
         start, end = GROWTH

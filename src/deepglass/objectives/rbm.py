@@ -36,7 +36,7 @@ class RBM(Representation):
         hidden: how many units.
         k: turns of Gibbs sampling a step.
         persistent: chains go on from step to step (PCD) instead of beginning at the data (CD).
-        turns: of Gibbs sampling for a new row.
+        gibbs_steps: of Gibbs sampling for a new row.
     """
 
     monitor: ClassVar[Metric] = Metric("mse", higher_is_better=False)
@@ -45,12 +45,12 @@ class RBM(Representation):
     builds_network: ClassVar[bool] = True
     chains: Tensor
 
-    def __init__(self, *, hidden: int = 500, k: int = 1, persistent: bool = True, turns: int = 100) -> None:
+    def __init__(self, *, hidden: int = 500, k: int = 1, persistent: bool = True, gibbs_steps: int = 100) -> None:
         super().__init__()
-        for name, value in (("hidden", hidden), ("k", k), ("turns", turns)):
+        for name, value in (("hidden", hidden), ("k", k), ("gibbs_steps", gibbs_steps)):
             if value < 1:
                 raise ValueError(f"{name}: expected at least 1, got {value}")
-        self.hidden, self.k, self.persistent, self.turns = hidden, k, persistent, turns
+        self.hidden, self.k, self.persistent, self.gibbs_steps = hidden, k, persistent, gibbs_steps
 
     def make(self, inputs: Sequence[Feature], make_network: MakeNetwork) -> int:
         self.flat = Flat(inputs, "unit", self.name)
@@ -103,7 +103,7 @@ class RBM(Representation):
     def sample(self, count: int, generator: Generator, given: Mapping[str, Field]) -> dict[str, dict[str, Tensor]]:
         """Some of the chains, each gone on with by itself."""
         places = torch.randint(len(self.chains), (count,), generator=generator, device=self.chains.device)
-        return self.flat.back(self.machine.gibbs(self.chains[places], self.turns, generator))
+        return self.flat.back(self.machine.gibbs(self.chains[places], self.gibbs_steps, generator))
 
 
 def unit_means(flat: Flat, train: Dataset) -> Tensor:

@@ -80,7 +80,7 @@ class Supervised(Objective):
 
         Source: Zhang et al., 2017, arXiv 1710.09412, for the mixed rows.
         """
-        answer, members = self.network.features[name].prediction(params), self.network.members
+        answer, members = self.network.features[name].prediction(params), self.network.ensemble_size
         if mix is None:
             total, count = loss_sums(answer, target, members)
         else:

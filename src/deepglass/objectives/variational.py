@@ -46,7 +46,7 @@ class Variational(Redrawing):
     """The run's network reads a mean and a deviation for each axis of the code; a decoder draws from a code.
 
     Args:
-        code: axes of the code; 2 can be looked at as they are.
+        latent_dim: axes of the code; 2 can be looked at as they are.
         beta: weight of the divergence; above 1 axes are more independent and drawings less sharp.
     """
 
@@ -57,13 +57,13 @@ class Variational(Redrawing):
     generative: ClassVar[bool] = True
     variance: Tensor  # of each place that is a number, (D,); 1 is the column's own
 
-    def __init__(self, *, code: int = 16, beta: float = 1.0) -> None:
+    def __init__(self, *, latent_dim: int = 16, beta: float = 1.0) -> None:
         super().__init__()
-        if code < 1:
-            raise ValueError(f"code: expected at least 1, got {code}")
+        if latent_dim < 1:
+            raise ValueError(f"latent_dim: expected at least 1, got {latent_dim}")
         if not beta > 0:
             raise ValueError(f"beta: expected a number above 0, got {beta}")
-        self.code, self.beta = code, beta
+        self.latent_dim, self.beta = latent_dim, beta
 
     def make(self, inputs: Sequence[Feature], make_network: MakeNetwork) -> int:
         dim = super().make(inputs, make_network)
@@ -74,7 +74,7 @@ class Variational(Redrawing):
         mean, log_deviation = self._read(batch)
         drawn = self._drawn(mean, log_deviation, torch.randn_like(mean))
         parts = self._parts(batch, mean, log_deviation, drawn)
-        logs = {"drawing": parts.drawing.mean().detach(), "divergence": parts.divergence.mean().detach()}
+        logs = {"reconstruction_nll": parts.drawing.mean().detach(), "kl": parts.divergence.mean().detach()}
         yield Loss((parts.drawing + self.beta * parts.divergence).mean(), logs=logs, weight=len(batch))
         self._follow(batch, drawn.detach())
 
@@ -87,7 +87,7 @@ class Variational(Redrawing):
             noise = torch.randn(mean.shape, generator=generator, device=mean.device)
             parts.append(self._parts(batch, mean, log_deviation, self._drawn(mean, log_deviation, noise)))
         drawing, divergence = (float(torch.cat(column).mean()) for column in zip(*parts, strict=True))
-        return {"elbo": -drawing - divergence, "drawing": drawing, "divergence": divergence}, -drawing - divergence
+        return {"elbo": -drawing - divergence, "reconstruction_nll": drawing, "kl": divergence}, -drawing - divergence
 
     def embed(self, batch: Batch) -> Tensor:
         return self._read(batch)[0]
@@ -97,7 +97,7 @@ class Variational(Redrawing):
         return self.flat.back(self._expected(self.decoder(self.embed(batch)).float()))
 
     def sample(self, count: int, generator: Generator, given: Mapping[str, Field]) -> dict[str, dict[str, Tensor]]:
-        z = torch.randn(count, self.code, generator=generator, device=generator.device)
+        z = torch.randn(count, self.latent_dim, generator=generator, device=generator.device)
         noise = torch.randn(count, len(self.variance), generator=generator, device=generator.device)
         drawn = self.decoder(z).float().index_add(1, self.flat.numeric, self.variance.sqrt() * noise)
         best = self.flat.back(self._expected(drawn))

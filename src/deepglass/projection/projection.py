@@ -72,7 +72,7 @@ def asked(prepared: Prepared, objective: Objective, device: str, wish: Wish = AS
     best = with_context(best, prepared.outputs, data.columns)
     if objective.builds_network or objective.generative or len({v.shape[1] for v in heard}) != 1:
         return Tested(best)
-    if sum(map(len, heard)) != len(rows) * objective.network.members:  # each row was not asked just once
+    if sum(map(len, heard)) != len(rows) * objective.network.ensemble_size:  # each row was not asked just once
         return Tested(best)
     return Tested(best, torch.cat(heard).reshape(len(rows), -1).cpu().numpy())
 

@@ -206,7 +206,7 @@ def _groups(name: str, params: list[tuple[str, Parameter]], rate: float, weight_
     for key, p in params:
         if p.requires_grad:
             hidden = name == "muon" and Muon.suits(key, p)
-            kinds.setdefault((not hidden, not decays(key, p), getattr(p, "rate", 1.0)), {})[id(p)] = p
+            kinds.setdefault((not hidden, not decays(key, p), getattr(p, "lr_multiplier", 1.0)), {})[id(p)] = p
     return [
         {"params": list(kinds[kind].values()), "lr": rate * kind[2], "initial_lr": rate * kind[2]}
         | {"weight_decay": 0.0 if kind[1] else weight_decay}

@@ -30,7 +30,7 @@ class RecurrentTrunk(Trunk):
         dropout: share of the units of tokens and states left out in training.
         pool: what a head reads that wants one vector: the "last" state of each direction, or the states' "mean" or
             greatest values, "max".
-        memory: steps over which the gates of gru and lstm remember at first; about the lag that matters, where it is
+        expected_lag: steps over which the gates of gru and lstm remember at first; about the lag that matters, where it is
             known to be long.
 
     Shapes:
@@ -55,7 +55,7 @@ class RecurrentTrunk(Trunk):
         layer_norm: bool = False,
         dropout: float = 0.2,
         pool: Pool = "last",
-        memory: int | None = None,
+        expected_lag: int | None = None,
     ) -> None:
         super().__init__()
         if width < 1 or depth < 1 or (hidden or 1) < 1:
@@ -70,7 +70,7 @@ class RecurrentTrunk(Trunk):
             bidirectional=bidirectional,
             layer_norm=layer_norm,
             dropout=dropout,
-            memory=memory,
+            expected_lag=expected_lag,
         )
         self.out_dim = self.recurrent.out_dim
         self.dropout = nn.Dropout(dropout)

@@ -25,13 +25,13 @@ class Alexnet(Trunk):
 
     Args:
         width: channels of the first convolution; the others have 8/3, 4, 4 and 8/3 times as many, as in the paper.
-        full: units of the two full layers.
+        fc_width: units of the two full layers.
         activation: a name in `nn.activations`; the paper's is "relu".
         norm: "batch", "layer", "instance", "group" or "none". The paper's response normalisation is not used any more.
         dropout: share of the full layers' inputs left out in training, the paper's 0.5.
 
     Shapes:
-        one (B, T, width) an input -> (B, 1, full).
+        one (B, T, width) an input -> (B, 1, fc_width).
 
     Raises:
         SpecError: `bad-value` when no input has rows and columns.
@@ -46,22 +46,22 @@ class Alexnet(Trunk):
         inputs: Sequence[TokenShape],
         *,
         width: int = 24,
-        full: int = 256,
+        fc_width: int = 256,
         activation: str = "relu",
         norm: Norm = "batch",
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
         self.dim, self.out_dim = width, full
-        body = _Body(width, common_grid(inputs, "alexnet"), full, activation, norm, dropout)
-        self.pictures = Pictures(body, inputs, width, full, pool="mean", activation=activation, dropout=0.0)
+        body = _Body(width, common_grid(inputs, "alexnet"), fc_width, activation, norm, dropout)
+        self.pictures = Pictures(body, inputs, width, fc_width, pool="mean", activation=activation, dropout=0.0)
 
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
         return self.pictures(tokens)
 
 
 class _Body(nn.Module):
-    """Shapes: x: (B, width, Y, X) -> the map after each pooling, then (B, full, 1, 1) for pictures of `grid`."""
+    """Shapes: x: (B, width, Y, X) -> the map after each pooling, then (B, fc_width, 1, 1) for pictures of `grid`."""
 
     def __init__(
         self, width: int, grid: tuple[int, int], full: int, activation: str, norm: Norm, dropout: float
@@ -87,8 +87,8 @@ class _Body(nn.Module):
                 grid = (-(-grid[0] // 2), -(-grid[1] // 2))
         self.stages = nn.ModuleList(nn.Sequential(*stage) for stage in stages)
         self.full = nn.Sequential(
-            *(nn.Dropout(dropout), nn.Conv2d(wide, full, grid), make_activation(activation)),
-            *(nn.Dropout(dropout), nn.Conv2d(full, full, 1), make_activation(activation)),
+            *(nn.Dropout(dropout), nn.Conv2d(wide, fc_width, grid), make_activation(activation)),
+            *(nn.Dropout(dropout), nn.Conv2d(fc_width, fc_width, 1), make_activation(activation)),
         )
 
     def forward(self, x: Tensor) -> list[Tensor]:

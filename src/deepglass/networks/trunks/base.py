@@ -24,14 +24,14 @@ class Trunk(nn.Module, ABC):
         dim: the width D that the encoders must give.
         out_dim: the width that the heads get.
         pyramid: the widths of the maps that its `Tokens.pyramid` holds, finest first; () for none.
-        members: M for an ensemble whose forward gives (B * M, T, D), the members of a row side by side.
+        ensemble_size: M for an ensemble whose forward gives (B * M, T, D), the members of a row side by side.
     """
 
     training_defaults: ClassVar[TrainingDefaults] = TrainingDefaults()
     ordered: ClassVar[bool] = False  # it reads in order: texts come as their words, not as a bag
     dim: int
     out_dim: int
-    members: int = 1
+    ensemble_size: int = 1
     pyramid: tuple[int, ...] = ()
 
     @classmethod

@@ -27,7 +27,7 @@ class Capsule(Trunk):
 
     Args:
         width: channels of the stem; the convolution after it has twice as many.
-        types: primary capsules at each place of the last map.
+        num_primary_capsules: primary capsules at each place of the last map.
         size: length of a primary capsule's vector.
         capsules: how many there are above.
         capsule_dim: length of their vectors.
@@ -53,7 +53,7 @@ class Capsule(Trunk):
         inputs: Sequence[TokenShape],
         *,
         width: int = 32,
-        types: int = 8,
+        num_primary_capsules: int = 8,
         size: int = 8,
         capsules: int = 16,
         capsule_dim: int = 16,
@@ -65,10 +65,10 @@ class Capsule(Trunk):
         grids = picture_grids(inputs, "capsule")
         self.dim = width
         self.is_picture = [is_picture(shape) for shape in inputs]
-        self.body = _Body(width, types, size, norm, activation)
+        self.body = _Body(width, num_primary_capsules, size, norm, activation)
         others = len(inputs) - len(grids)
-        self.others = nn.ModuleList(nn.Linear(width, types * size) for _ in range(others))
-        self.count = types * (sum(-(-Y // 4) * -(-X // 4) for Y, X in grids) + others)
+        self.others = nn.ModuleList(nn.Linear(width, num_primary_capsules * size) for _ in range(others))
+        self.count = num_primary_capsules * (sum(-(-Y // 4) * -(-X // 4) for Y, X in grids) + others)
         self.size, self.capsule_dim, self.iterations = size, capsule_dim, iterations
         self.route_to(capsules)
 
@@ -84,9 +84,9 @@ class Capsule(Trunk):
             if picture:
                 maps = self.body(one.image())
                 pyramid = pyramid or tuple(maps)
-                values = maps[-1].permute(0, 2, 3, 1)  # (B, Y / 4, X / 4, types * size)
+                values = maps[-1].permute(0, 2, 3, 1)  # (B, Y / 4, X / 4, num_primary_capsules * size)
             else:
-                values = next(others)(pool(one))  # (B, types * size)
+                values = next(others)(pool(one))  # (B, num_primary_capsules * size)
             parts.append(values.flatten(1).unflatten(1, (-1, self.size)))
         whole = self.routing(squash(torch.cat(parts, 1)))  # (B, capsules, capsule_dim)
         x = whole.flatten(1).unsqueeze(1)
@@ -94,15 +94,15 @@ class Capsule(Trunk):
 
 
 class _Body(nn.Module):
-    """Shapes: x: (B, width, Y, X) -> the stem's map, one at half the size, and (B, types * size, Y / 4, X / 4)."""
+    """Shapes: x: (B, width, Y, X) -> the stem's map, one at half the size, and (B, num_primary_capsules * size, Y / 4, X / 4)."""
 
-    def __init__(self, width: int, types: int, size: int, norm: Norm, activation: str) -> None:
+    def __init__(self, width: int, num_primary_capsules: int, size: int, norm: Norm, activation: str) -> None:
         super().__init__()
         self.enter = nn.Sequential(norm2d(norm, width), make_activation(activation))
         self.features = nn.Sequential(
             nn.Conv2d(width, 2 * width, 5, 2, 2), norm2d(norm, 2 * width), make_activation(activation)
         )
-        self.primary = nn.Conv2d(2 * width, types * size, 5, 2, 2)
+        self.primary = nn.Conv2d(2 * width, num_primary_capsules * size, 5, 2, 2)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         finest = self.enter(x)

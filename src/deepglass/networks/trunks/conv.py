@@ -47,9 +47,9 @@ class Conv(Trunk):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        halve, dims = _layout(smallest_grid(inputs, "conv"), width)
+        downsample_stem, dims = _layout(smallest_grid(inputs, "conv"), width)
         self.dim, self.out_dim = width, dims[-1]
-        body = PlainBody(width, dims, depth, halve=halve, norm=norm, activation=activation)
+        body = PlainBody(width, dims, depth, downsample_stem=downsample_stem, norm=norm, activation=activation)
         self.pyramid = (width, *dims)
         self.pictures = Pictures(body, inputs, width, dims[-1], pool="max", activation=activation, dropout=dropout)
 
@@ -69,13 +69,13 @@ class Conv(Trunk):
 
 def _layout(grid: tuple[int, int], width: int) -> tuple[bool, list[int]]:
     """Whether the map is halved as it comes in, and the width of each stage."""
-    halve = min(grid) >= 16
-    count = stage_count((grid[0] // 2, grid[1] // 2) if halve else grid)
-    return halve, [width * min(2 ** (i + 1), 8) for i in range(count)]
+    downsample_stem = min(grid) >= 16
+    count = stage_count((grid[0] // 2, grid[1] // 2) if downsample_stem else grid)
+    return downsample_stem, [width * min(2 ** (i + 1), 8) for i in range(count)]
 
 
 def _multiplications(grid: tuple[int, int], width: int) -> float:
     """Of one picture on its way forward, the stem left out."""
-    halve, dims = _layout(grid, width)
-    places = math.prod(grid) / (4 if halve else 1)
+    downsample_stem, dims = _layout(grid, width)
+    places = math.prod(grid) / (4 if downsample_stem else 1)
     return sum(9.0 * a * b * places / 4**i for i, (a, b) in enumerate(pairwise([width, *dims])))

@@ -30,7 +30,7 @@ class Mlp(Trunk):
     Args:
         depth: number of hidden layers; 0 leaves a linear model of the embeddings.
         width: units of each.
-        members: M, size of the ensemble.
+        ensemble_size: M, size of the ensemble.
         dropout: share of the units left out in training, in [0, 1).
         activation: a name in `nn.activations`.
         norm: a name in `nn.norms`, before each activation.
@@ -62,7 +62,7 @@ class Mlp(Trunk):
         *,
         depth: int = 3,
         width: int = 256,
-        members: int = 8,
+        ensemble_size: int = 8,
         dropout: float = 0.1,
         activation: str = "silu",
         norm: Norm = "none",
@@ -70,22 +70,27 @@ class Mlp(Trunk):
         dim: int | None = None,
     ) -> None:
         super().__init__()
-        if depth < 0 or min(width, members, dim or 1) < 1:
+        if depth < 0 or min(width, ensemble_size, dim or 1) < 1:
             wanted = "depth of at least 0 and width, members and dim of at least 1"
-            raise ValueError(f"expected {wanted}, got depth {depth}, width {width}, members {members}, dim {dim}")
+            raise ValueError(f"expected {wanted}, got depth {depth}, width {width}, members {ensemble_size}, dim {dim}")
         self._pooled = [shape.count is None or shape.grid is not None for shape in inputs]
         count = sum(1 if pooled else shape.count or 1 for pooled, shape in zip(self._pooled, inputs, strict=True))
         self.dim = dim or _dim_for(count, any(self._pooled))
-        self.members = members
+        self.ensemble_size = members
         layers: list[nn.Module] = []
         size = self.dim * count
         for i in range(depth):
-            layers += [EnsembleLinear(size, width, members, scaled=i == 0 and members > 1), make_norm(norm, width)]
+            layers += [
+                EnsembleLinear(size, width, ensemble_size, scaled=i == 0 and ensemble_size > 1),
+                make_norm(norm, width),
+            ]
             layers += [make_activation(activation), Dropout(dropout)]
             size = width
         self.out_dim = size
         self.body = initialise(nn.Sequential(*layers), initialisation)
-        self.last = nn.Parameter(torch.ones(members, size)) if members > 1 else None  # a head of its own, in effect
+        self.last = (
+            nn.Parameter(torch.ones(ensemble_size, size)) if ensemble_size > 1 else None
+        )  # a head of its own, in effect
 
     @classmethod
     def make_encoder(cls, feature: Feature, dim: int, settings: Mapping[str, Any]) -> nn.Module | None:

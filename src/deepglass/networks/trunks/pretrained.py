@@ -33,7 +33,7 @@ class Pretrained(Trunk):
     Args:
         pretrained: a folder, or a name on the hub.
         freeze: the encoder stays as it is and only what lies on it learns.
-        rate: what a fine-tuned encoder's learning rate is multiplied with.
+        lr_multiplier: what a fine-tuned encoder's learning rate is multiplied with.
         dropout: share of the pooled values that is left out in training.
         known: what was read of the model's configuration; `resolved_settings` fills it in.
 
@@ -52,7 +52,7 @@ class Pretrained(Trunk):
         *,
         pretrained: str,
         freeze: bool = False,
-        rate: float = 0.1,
+        lr_multiplier: float = 0.1,
         dropout: float = 0.1,
         known: Mapping[str, Any] | None = None,
     ) -> None:
@@ -81,16 +81,20 @@ class Pretrained(Trunk):
         if not isinstance(feature, Image | Text | Audio):
             return None
         source = _source(settings["pretrained"], settings.get("known"))
-        freeze, rate = settings.get("freeze", False), settings.get("rate", 0.1)
+        freeze, multiplier = settings.get("freeze", False), settings.get("lr_multiplier", 0.1)
         if isinstance(feature, Text):
-            return PretrainedTexts(source, freeze=freeze, rate=rate) if source.reads == "texts" else None
+            return PretrainedTexts(source, freeze=freeze, lr_multiplier=multiplier) if source.reads == "texts" else None
         if isinstance(feature, Audio):
-            return PretrainedSounds(source, freeze=freeze, rate=rate) if source.reads == "sounds" else None
+            return (
+                PretrainedSounds(source, freeze=freeze, lr_multiplier=multiplier) if source.reads == "sounds" else None
+            )
         if source.reads != "pictures":
             reads = f"{source.name} reads {source.reads}, but {feature.name!r} is a picture"
             raise SpecError("bad-value", f"network.pretrained: {reads}")
         assert feature.channels_ is not None
-        return PretrainedPictures(feature.normalizer("unit"), feature.channels_, source, freeze=freeze, rate=rate)
+        return PretrainedPictures(
+            feature.normalizer("unit"), feature.channels_, source, freeze=freeze, lr_multiplier=multiplier
+        )
 
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
         x = self.join(torch.cat([pool(one) for one in tokens], -1))

@@ -22,7 +22,7 @@ class Resnet(Trunk):
     Args:
         width: channels of the first stage; each later one has twice as many.
         depth: residual blocks a stage.
-        halve: maximum pooling between the stem and the first stage, as in the paper: a quarter of the time, so that
+        downsample_stem: maximum pooling between the stem and the first stage, as in the paper: a quarter of the time, so that
             small pictures allow for wider stages.
         norm: "batch", "layer", "instance", "group" or "none".
         activation: a name in `nn.activations`.
@@ -47,17 +47,19 @@ class Resnet(Trunk):
         *,
         width: int = 32,
         depth: int = 2,
-        halve: bool = False,
+        downsample_stem: bool = False,
         norm: Norm = "batch",
         activation: str = "relu",
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
         Y, X = smallest_grid(inputs, "resnet")
-        count = min(stage_count((Y // 2, X // 2) if halve else (Y, X)) + 1, 4)
+        count = min(stage_count((Y // 2, X // 2) if downsample_stem else (Y, X)) + 1, 4)
         dims = [width * 2**i for i in range(count)]
         self.dim, self.out_dim = width, dims[-1]
-        body = ResidualBody(width, dims, [depth] * count, halve=halve, norm=norm, activation=activation)
+        body = ResidualBody(
+            width, dims, [depth] * count, downsample_stem=downsample_stem, norm=norm, activation=activation
+        )
         self.pyramid = (width, *dims)
         self.pictures = Pictures(body, inputs, width, dims[-1], pool="mean", activation=activation, dropout=dropout)
 

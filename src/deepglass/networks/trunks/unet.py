@@ -71,7 +71,7 @@ class Unet(Trunk):
         self.dim, self.out_dim, self.pyramid = width, dims[-1], tuple(dims)
         others = sum(not picture for picture in self.is_picture)
         self.over = nn.ModuleList(nn.Conv2d(width, width, 1) for _ in range(sum(self.is_picture) - 1))
-        self.body = UNetBody(dims, depth, norm=norm, activation=activation, dropout=dropout, beside=width * others)
+        self.body = UNetBody(dims, depth, norm=norm, activation=activation, dropout=dropout, context_dim=width * others)
 
     @classmethod
     def make_encoder(cls, feature: Feature, dim: int, settings: Mapping[str, Any]) -> nn.Module | None:

@@ -25,7 +25,7 @@ def panel(facts: Facts) -> Panel | None:
 
 
 def _lead(contest: Contest, at: int) -> str:
-    distance = contest.figures["distance"][at]
+    distance = contest.figures["sliced_wasserstein"][at]
     if contest.remarks:
         return "Something is wrong with the rows that the kept weights draw; the curves say since when."
     warned = f" It was in trouble at {plural(len(contest.warned), 'evaluation')} on the way." if contest.warned else ""
@@ -38,12 +38,12 @@ def _lead(contest: Contest, at: int) -> str:
 def _numbers(contest: Contest, at: int) -> list[tuple[str, str]]:
     """The figures of the kept weights."""
     shown = {
-        "coverage": "real rows with a drawn one near",
+        "density_coverage": "real rows with a drawn one near",
         "diversity": "variety beside the real rows",
-        "told_apart": "told apart by the critic",
-        "agreement": "look like the class asked for",
+        "critic_accuracy": "told apart by the critic",
+        "class_agreement": "look like the class asked for",
     }
-    pairs = [("distance", number(contest.figures["distance"][at]))]
+    pairs = [("distance", number(contest.figures["sliced_wasserstein"][at]))]
     return pairs + [(words, percent(contest.figures[n][at])) for n, words in shown.items() if n in contest.figures]
 
 
@@ -51,17 +51,20 @@ def _charts(contest: Contest, best: int | None) -> str:
     steps = [float(s) for s in contest.steps]
     kept = Mark(best, "kept") if best is not None else None
     losses = [Line("critic", contest.critic, "c2"), Line("generator", contest.generator, "c1")]
-    shares = [Line("coverage", contest.figures["coverage"], "c1"), Line("variety", contest.figures["diversity"], "c3")]
-    if "agreement" in contest.figures:
-        shares.append(Line("agreement", contest.figures["agreement"], "c4"))
+    shares = [
+        Line("coverage", contest.figures["density_coverage"], "c1"),
+        Line("variety", contest.figures["diversity"], "c3"),
+    ]
+    if "class_agreement" in contest.figures:
+        shares.append(Line("agreement", contest.figures["class_agreement"], "c4"))
     made = [
         curves(f"Losses <small>both near {_EVEN} where the contest is even</small>", steps, losses, x_name="step"),
         curves(
             "Distance <small>less is better; 1: all at the real rows' mean</small>",
             steps,
-            [Line("drawn to real rows", contest.figures["distance"], "c1")],
+            [Line("drawn to real rows", contest.figures["sliced_wasserstein"], "c1")],
             x_name="step",
-            log=all(v > 0 for v in contest.figures["distance"] if finite(v)),
+            log=all(v > 0 for v in contest.figures["sliced_wasserstein"] if finite(v)),
             mark=kept,
         ),
         curves(
@@ -71,7 +74,7 @@ def _charts(contest: Contest, best: int | None) -> str:
         curves(
             "Told apart by the critic <small>50 %: it can only guess</small>",
             steps,
-            [Line("drawn from real", contest.figures["told_apart"], "c2")],
+            [Line("drawn from real", contest.figures["critic_accuracy"], "c2")],
             x_name="step",
             share=True,
         ),

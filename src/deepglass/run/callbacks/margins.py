@@ -78,7 +78,7 @@ class Margins(Loader):
                 target = self.batch.targets[name]
                 rows = self.batch.rows[target.known]
                 answer = network.features[name].prediction(params[name])
-                led = margin(answer, target.values.reshape(-1).long() - 1, network.members)[target.known]
+                led = margin(answer, target.values.reshape(-1).long() - 1, network.ensemble_size)[target.known]
                 self.sums[name][rows] += led
                 self.seen[name][rows] += 1
 

@@ -98,7 +98,7 @@ class Activity:
         """Answers as (units, times): maps by channel, an ensemble's members each with their own units, tokens alone."""
         if out.ndim == 4:
             return out.float().transpose(0, 1).flatten(1)
-        members = next((m.members for m in self.objective.modules() if isinstance(m, Network)), 1)
+        members = next((m.ensemble_size for m in self.objective.modules() if isinstance(m, Network)), 1)
         if out.ndim == 3 and members > 1 and out.shape[1] == members:
             return out.float().permute(1, 2, 0).flatten(0, 1)
         if self.there is not None and out.shape[:-1] == self.there.shape:
