@@ -44,7 +44,8 @@ _METRICS = {
 }
 _LOWER_IS_BETTER = {
     "log_loss", "brier", "ece", "mse", "rmse", "mae", "mae_units", "loss", "perplexity", "bits_per_character",
-    "word_error_rate", "frechet_distance", "equal_error_rate", "sliced_wasserstein", "critic_accuracy", "kl", "reconstruction_nll",
+    "word_error_rate", "frechet_distance", "equal_error_rate", "sliced_wasserstein", "critic_accuracy", "kl",
+    "reconstruction_nll",
 }  # fmt: skip
 _BASELINES = {
     "random": "play at random",

@@ -165,7 +165,7 @@ def test_a_gan_answers_nothing(sides: deepglass.Run) -> None:
         ),
         ("size", {"name": "gan"}, "outputs.size: a gan draws rows of a given class, not of a given number"),
         (None, {"name": "gan", "gradient_penalty": -1}, "gradient_penalty: expected at least 0, got -1"),
-        (None, {"name": "gan", "penalti": 1}, "did you mean 'penalty'"),
+        (None, {"name": "gan", "gradient_penalt": 1}, "did you mean 'gradient_penalty'"),
     ],
 )
 def test_what_does_not_fit_is_refused(target: str | None, objective: dict, expected: str, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_a_text_is_translated(network: str, tmp_path: Path) -> None:
     answer = run.predict([{"en": "red big"}])[0]["fr"]
     assert answer["value"] == "grand rouge"
     assert 0 < answer["confidence"] <= 1
-    assert "In words" in deepglass.report(run, source=frame).read_text()
+    assert "Text examples" in deepglass.report(run, source=frame).read_text()
 
 
 def test_each_word_gets_a_tag(tmp_path: Path) -> None:
@@ -64,10 +64,10 @@ def test_each_word_gets_a_tag(tmp_path: Path) -> None:
     assert run.metrics["test"]["tags"]["accuracy"] > 0.99
     assert run.predict([{"words": ["small", "green"]}])[0]["tags"]["value"] == ["SIZE", "COLOUR"]
     report = deepglass.report(run, source=frame).read_text()
-    assert "In words" in report
-    assert "Which is taken for which" in report
+    assert "Text examples" in report
+    assert "Confusion matrix" in report
     hidden = deepglass.report(run, samples=False, source=frame).read_text()
-    assert "In words" not in hidden, "words are the user's rows"
+    assert "Text examples" not in hidden, "words are the user's rows"
 
 
 def test_tags_of_another_length_than_the_words_are_named(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_language_model_goes_on(book: Path, tmp_path: Path) -> None:
     assert first.startswith(" sat on")
     warm = ["".join(deepglass.generate(run, "the ", 40, temperature=2.0, seed=s)) for s in (1, 1, 2)]
     assert warm[0] == warm[1] != warm[2]
-    assert "In words" in (tmp_path / "run" / "report.html").read_text()
+    assert "Text examples" in (tmp_path / "run" / "report.html").read_text()
     with pytest.raises(SourceError, match=r"\[bad-value\] --prompt"):
         next(deepglass.generate(run, "中文"))
     with pytest.raises(SpecError, match="top-p"):

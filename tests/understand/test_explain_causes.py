@@ -104,7 +104,7 @@ def test_explanations_go_to_a_folder_with_their_pictures(patch_run: Run, tmp_pat
     np.savez(tmp_path / "new.npz", image=pictures)
     said = command("explain", patch_run.path, tmp_path / "new.npz", "--rows", "0,2", "--out", tmp_path / "why")
     assert said.code == 0
-    assert {"explanations.json", "label-0-why.png", "label-2-active.png"} <= {
+    assert {"explanations.json", "label-0-attributions.png", "label-2-activation.png"} <= {
         p.name for p in (tmp_path / "why").iterdir()
     }
     said = command("explain", patch_run.path, tmp_path / "new.npz", "--fast")

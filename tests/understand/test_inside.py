@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from report_values import report_of, section_html
 
 import deepglass as dg
 from deepglass.api import spec_of
@@ -20,8 +21,6 @@ from deepglass.introspect.example import example_of, heard
 from deepglass.introspect.layers import Layer
 from deepglass.metrics.summaries import Histogram
 from deepglass.prepare.prepare import prepare
-from deepglass.report.facts import DataFacts, Facts
-from deepglass.report.sections import network
 from deepglass.run.build import build
 from deepglass.run.callbacks.alarms import Moment, alarms
 from deepglass.run.callbacks.boundary_history import moments_of
@@ -206,13 +205,13 @@ def test_a_boundary_that_cannot_be_drawn_is_refused(healthy: dg.Run, pair: str, 
 
 def test_the_report_shows_it_and_leaves_rows_out_when_asked(healthy: dg.Run) -> None:
     html = dg.report(healthy, source=_rings()).read_text()
-    for title in ("Health of the network", "The boundary", "One example, layer by layer", "The network"):
+    for title in ("Layer diagnostics", "Decision boundary", "Feature maps of one example", "The network"):
         assert title in html
     assert 'class="rows"><circle' in html
     assert "The learned space" in html
     html = dg.report(healthy, samples=False, source=_rings()).read_text()
-    assert "The boundary" in html
-    assert "One example" not in html
+    assert "Decision boundary" in html
+    assert "Feature maps of one example" not in html
     assert 'class="rows"><circle' not in html
 
 
@@ -251,7 +250,7 @@ def test_learning_without_answers_has_an_example_too(tmp_path: Path) -> None:
     assert example is not None
     assert (4,) in [s.shape for s in example.stops if "bottleneck" in s.layer]
     assert example.scores == ()
-    assert "One example, layer by layer" in dg.report(run, source=source).read_text()
+    assert "Feature maps of one example" in dg.report(run, source=source).read_text()
 
 
 def test_of_a_student_and_its_average_the_one_that_answers_is_watched_and_shown(tmp_path: Path) -> None:
@@ -327,7 +326,7 @@ def test_a_class_would_like_to_see_its_own_pictures(tmp_path: Path) -> None:
     names = np.where(left, "left", "right")
     run = dg.train((pictures, names), out=tmp_path / "run", baselines=False, steps=60, network="conv", seed=1)
     html = dg.report(run.path, source=(pictures, names)).read_text()
-    assert "What it would like to see" in html
+    assert "Feature visualisation" in html
     assert "made for left" in html
     assert "map 1" in html
     assert json.loads((run.path / "metrics.json").read_text())["diagnostics"] == []
@@ -343,10 +342,7 @@ def test_many_like_blocks_are_drawn_once() -> None:
     answers = Layer(
         "network.heads.out_tone", "Linear", (2,), 18, spread=Histogram(-1.0, 1.0, (1, 2, 1)), ends=("tone",)
     )
-    facts = Facts(name="run", task="", data=DataFacts(source="s", rows=1), layers=(reads, *layers, answers))
-    drawn = network.panel(facts)
-    assert drawn is not None
-    html = drawn.html.partition("<details")[0]
+    html = section_html("network", report_of(layers=(reads, *layers, answers))).partition("<details")[0]
     assert html.count("<li") == 3
     assert "12 ×" in html
     assert "784 weights each" in html

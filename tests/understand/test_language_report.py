@@ -55,7 +55,7 @@ def test_sounds_can_be_heard_and_left_out(tmp_path: Path) -> None:
     source = tones(20, seconds=4.0)
     run = deepglass.train(source, "pitch", out=tmp_path / "run", kinds={"sound": "audio"}, **QUICK)
     shown, hidden = reported(run, source)
-    assert "To be heard" in shown
+    assert "Audio examples" in shown
     waves = re.findall(r"data:audio/wav;base64,([^\"]+)", shown)
     assert 1 <= len(waves) <= 12
     samples, rate = soundfile.read(io.BytesIO(b64decode(waves[0])), dtype="int16")
@@ -63,7 +63,7 @@ def test_sounds_can_be_heard_and_left_out(tmp_path: Path) -> None:
     row = int(re.search(r"spectrogram of row (\d+)", shown)[1])  # type: ignore[index]
     np.testing.assert_allclose(samples, source["sound"][row][: 3 * RATE] * 32767, atol=2)  # type: ignore[index]
     assert "the first 3.0 of 4.0 s" in shown
-    assert "To be heard" not in hidden
+    assert "Audio examples" not in hidden
     assert "data:audio" not in hidden
 
 
@@ -127,7 +127,7 @@ def test_a_translated_word_looked_at_the_word_that_it_translates(tmp_path: Path)
     pairs = re.findall(r"(\w+) looked most at (\w+)", shown)
     assert len(pairs) > 20
     assert np.mean([FRENCH[read] == said for said, read in pairs]) > 0.6  # by chance about a third
-    assert "Where it looked" not in hidden
+    assert ">Attention<" not in hidden
     assert "looked at" not in hidden
 
 

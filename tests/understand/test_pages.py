@@ -22,7 +22,7 @@ from PIL import Image as Pillow
 import deepglass
 from deepglass.introspect import feature_visualization as visions
 from deepglass.report import after_training as after
-from deepglass.report.facts import Facts
+from deepglass.report.data import ReportData
 from deepglass.report.facts_of import explanations as telling
 from deepglass.report.facts_of import language_model as written
 from deepglass.report.write import render
@@ -211,14 +211,14 @@ KINDS: dict[str, Callable[[Path], Made]] = {
 
 
 MARKED = {"table", "pictures", "translation", "tags", "captions", "half_labelled"}
-OWN_PICTURES = {"looks-for", "visions", "map", "boundary", "draws", "network", "agent"}
+OWN_PICTURES = {"filters", "feature-visualization", "map", "boundary", "samples", "network", "agent"}
 """Sections whose pictures show no row: weights, what was made from noise or drawn, points without names, a world."""
 
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Pages]]:
     """The pages of a kind, made when they are first asked for."""
-    kept: list[Facts] = []
+    kept: list[ReportData] = []
 
     @cache
     def made(kind: str) -> Pages:
@@ -226,7 +226,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
         source, settings = KINDS[kind](folder)
         run = deepglass.train(source, out=folder / "run", baselines=False, **QUICK, **settings)
         deepglass.report(run, source=None if isinstance(source, str | Path) else source)
-        return Pages(render(kept[-1]), render(kept[-1].without_rows()))
+        return Pages(render(kept[-1]), render(kept[-1].without_samples()))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(after, "write_report", lambda facts, path: kept.append(facts))

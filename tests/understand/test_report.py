@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from report_values import report_of
 from torch import nn
 
 from deepglass import formatting as numerals
@@ -19,13 +20,14 @@ from deepglass.features.base import Metric
 from deepglass.introspect.layers import Layer, trace
 from deepglass.metrics import summaries as measure
 from deepglass.metrics.summaries import Bin, Figure, Histogram, Reliability, TopValues
-from deepglass.report import write_report
 from deepglass.report.charts.axes import axis
-from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, Facts, Finding, PlanFacts, Reproduce
+from deepglass.report.data import ReportData
+from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, Finding, PlanFacts
 from deepglass.report.output_facts import Baseline, ClassFacts, Mistake, NumberFacts, OutputFacts
 from deepglass.report.sections.confusion import most_confused
+from deepglass.report.sections.reproduce import Reproduction
 from deepglass.report.verdict import judge
-from deepglass.report.write import render
+from deepglass.report.write import render, write_report
 
 NAN = float("nan")
 EVIL = '<script>alert("1")</script>&\'\x07\ud800'
@@ -61,7 +63,7 @@ class Balance(HTMLParser):
             self.wrong.append(f"</{tag}> at {self.getpos()}")
 
 
-def checked(facts: Facts) -> str:
+def checked(facts: ReportData) -> str:
     """The report's html, after the checks that every report must pass."""
     html = render(facts)
     page = Balance()
@@ -81,35 +83,35 @@ def checked(facts: Facts) -> str:
     return html
 
 
-def base(**changes: object) -> Facts:
-    facts = Facts(
-        name="run-1",
-        task="Predict the answer from two columns.",
-        data=DataFacts(
+def base(own: dict[str, object] | None = None, **changes: object) -> ReportData:
+    facts: dict[str, object] = {
+        "name": "run-1",
+        "task": "Predict the answer from two columns.",
+        "data": DataFacts(
             source="rows.csv",
             rows=1000,
             splits={"train": 800, "valid": 100, "test": 100},
             notes=(Note("delimiter", "';'", "in each of 200 lines"),),
             skipped=(Skipped("line 7", "two cells too many"),),
         ),
-        columns=(
+        "columns": (
             ColumnFacts(name="age", kind="number", why="70 numbers", missing=0.1, spread=Histogram(0, 9, (1, 5, 2))),
             ColumnFacts(name="town", kind="category", spread=TopValues((("Graz", 7), ("Linz", 2)), 1, 3)),
             ColumnFacts(name="id", kind="", role="ignored", role_why="different in every row", example="a-17"),
             ColumnFacts(name="answer", kind="category", role="output"),
         ),
-        history=tuple(
+        "history": tuple(
             Evaluation(100 * i, i / 2, 1.5 * i, 1e-3 / i, {"loss": 2 / i}, {"loss": 2.1 / i, "accuracy": 1 - 0.3 / i})
             for i in range(1, 20)
         ),
-        plan=PlanFacts(steps=1900, batch_size=64, seconds=12.3, parameters=4321, best_step=1800, threads=2),
-        layers=(Layer("town", "Embedding", (1, 16), 48), Layer("head", "Linear", (3,), 51)),
-        findings=(Finding("leak", "age tells the answer", columns=("age",), sure=0.9, fix="ignore: [age]"),),
-        reproduce=Reproduce(
-            commands=("deepglass train rows.csv",), spec="inputs: [age]\n", versions={"torch": "2"}, seed=0
-        ),
+        "plan": PlanFacts(steps=1900, batch_size=64, seconds=12.3, parameters=4321, best_step=1800, threads=2),
+        "layers": (Layer("town", "Embedding", (1, 16), 48), Layer("head", "Linear", (3,), 51)),
+        "findings": (Finding("leak", "age tells the answer", columns=("age",), sure=0.9, fix="ignore: [age]"),),
+    }
+    reproduction = Reproduction(
+        commands=("deepglass train rows.csv",), spec="inputs: [age]\n", versions={"torch": "2"}, seed=0
     )
-    return replace(facts, **changes)
+    return report_of({"reproduce": reproduction, **(own or {})}, **{**facts, **changes})
 
 
 def class_output(names: tuple[str, ...] = ("a", "b", "c"), **changes: object) -> OutputFacts:
@@ -179,16 +181,16 @@ def number_output(rows: int = 2000) -> OutputFacts:
 @pytest.mark.parametrize(
     ("output", "titles"),
     [
-        (class_output(), ["Which is taken for which", "Can its confidence be trusted?", "Most confident mistakes"]),
-        (binary_output(), ["Which is taken for which", "The threshold", "Most confident mistakes"]),
-        (number_output(), ["Predicted against true", "Farthest off"]),
+        (class_output(), ["Confusion matrix", "Calibration", "Mistakes"]),
+        (binary_output(), ["Confusion matrix", "Decision threshold", "Mistakes"]),
+        (number_output(), ["Predicted against true", "Mistakes"]),
     ],
     ids=["classes", "yes or no", "number"],
 )
 def test_every_part_is_there(output: OutputFacts, titles: list[str]) -> None:
     html = checked(base(outputs=(output,)))
-    common = ["Test figures", "The data", "How it learned", "The network", "What is odd", "Do it again"]
-    places = [html.index(title) for title in common]
+    common = ["Test metrics", "The data", "Learning curves", "The network", "Data problems", "Reproduce"]
+    places = [html.index(f">{title}</h2>") for title in common]
     assert places == sorted(places)
     for title in titles:
         assert f">{title}</h2>" in html
@@ -196,10 +198,10 @@ def test_every_part_is_there(output: OutputFacts, titles: list[str]) -> None:
 
 
 def test_missing_parts_are_left_out() -> None:
-    bare = Facts(name="bare", task="Nothing is known.", data=DataFacts(source="x", rows=0))
+    bare = report_of(name="bare", task="Nothing is known.", data=DataFacts(source="x", rows=0))
     html = checked(bare)
     assert html.count("<section") == 2
-    assert "How it learned" not in html
+    assert "Learning curves" not in html
 
 
 def test_several_outputs_are_named() -> None:
@@ -220,7 +222,7 @@ def test_user_text_is_escaped() -> None:
         columns=(column, replace(column, spread=None, example=EVIL)),
         layers=(Layer(EVIL, EVIL, (EVIL,), 1),),
         findings=(Finding(EVIL, EVIL, columns=(EVIL,), fix=EVIL),),
-        reproduce=Reproduce(commands=(EVIL,), spec=EVIL, versions={EVIL: EVIL}, weights_sha256=EVIL),
+        own={"reproduce": Reproduction(commands=(EVIL,), spec=EVIL, versions={EVIL: EVIL}, weights_sha256=EVIL)},
         data=DataFacts(source=EVIL, rows=1, notes=(Note(EVIL, EVIL, EVIL),), splits={EVIL: 3}, remarks=(EVIL,)),
         plan=PlanFacts(steps=1, batch_size=1, device=EVIL, precision=EVIL),
         history=(Evaluation(1, 1, 1, 1, {EVIL: 1.0}, {EVIL: 2.0}), Evaluation(2, 1, 1, 1, {EVIL: 1.0}, {EVIL: 2.0})),
@@ -279,7 +281,7 @@ def test_no_mistakes_are_said() -> None:
     perfect = ClassFacts(names=("a", "b"), confusion=np.diag([5, 6]))
     html = checked(base(outputs=(class_output(("a", "b"), classes=perfect, mistakes=()),)))
     assert "There is no mistake among these test rows" in html
-    assert "Most confident mistakes" not in html
+    assert ">Mistakes<" not in html
 
 
 def test_size_stays_below_ten_megabytes() -> None:

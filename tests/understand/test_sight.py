@@ -91,7 +91,7 @@ def test_masks_can_be_wiped_and_their_colours_are_named() -> None:
     html = checked(
         base(outputs=(class_output(overlays=(mask_overlay(), mask_overlay(8, typical=True)), legend=legend),))
     )
-    assert ">Over the pictures</h2>" in html
+    assert ">Predictions on images</h2>" in html
     assert html.count('aria-label="row 7: truth to the left, answer to the right"') == 1
     assert "road taken for sky" in html
     assert "mean IoU 0.250" in html
@@ -124,7 +124,7 @@ def test_precision_is_drawn_over_recall() -> None:
     lines = [PrecisionRecall(f"kind {i}", tuple(1 - i / 10 * r for r in recall), 1 - i / 20, 10) for i in range(6)]
     curves = Curves(recall, (PrecisionRecall("mean", lines[3].precision, 0.8, 60), *lines))
     html = checked(base(outputs=(class_output(curves=curves),)))
-    assert ">Found against false alarms</h2>" in html
+    assert ">Precision-recall curve</h2>" in html
     assert "mean, area 0.800" in html
     assert "kind 5, area 0.750" in html
     assert "kind 0" not in html, "only the classes with the smallest areas stand beside the mean"
@@ -144,14 +144,14 @@ def test_pairs_stand_beside_their_threshold() -> None:
 
 def test_pictures_are_set_side_by_side() -> None:
     html = checked(base(outputs=(class_output(redrawn=(Redrawn(4, noise(), noise(), noise(), 21.5, "psnr"),)),)))
-    assert ">Picture to picture</h2>" in html
+    assert ">Image outputs</h2>" in html
     assert all(f"<figcaption>{name}</figcaption>" in html for name in ("given", "answer", "true"))
 
 
 def test_the_sheet_shows_before_and_after() -> None:
     version = Version(noise(), Drawn(mask_overlay().truth.mask, (Box("cell", 0.1, 0.2, 0.5, 0.6),)))
     html = checked(base(varied=Varied(("mirrored in half of the cases",), ((version, version, version),))))
-    assert ">Varied in training</h2>" in html
+    assert ">Data augmentation</h2>" in html
     assert "mirrored in half of the cases" in html
     assert html.count('class="masklayer"') == 3
     assert ">as it is<" in html
@@ -461,5 +461,5 @@ def test_a_run_shows_what_it_looks_for_and_keeps_rows_to_itself_when_asked(
     html = Path("digits/report.html").read_text()
     assert "The first filters" in html, "weights are no rows"
     assert "patch 6" not in html
-    assert "Varied in training" not in html
+    assert "Data augmentation" not in html
     assert not re.search(r'alt="row', html)

@@ -118,7 +118,7 @@ def test_rows_are_shown_on_a_click_and_left_out_where_asked() -> None:
     html = checked(facts)
     assert 'data-items="0" data-count="40"' in html
     assert "Mrs Smith" in html
-    bare = checked(facts.without_rows())
+    bare = checked(facts.without_samples())
     assert bare.count("a is …") >= 2
     assert "Mrs Smith" not in bare
     assert "data-items=" not in bare

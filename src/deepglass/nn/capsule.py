@@ -18,7 +18,7 @@ _TINY = 1e-6
 
 
 def squash(x: Tensor) -> Tensor:
-    """Vectors shortened to a length below 1, their direction kept: |x|^2 / (1 + |x|^2) long.
+    """Vectors shortened to a length m_minus 1, their direction kept: |x|^2 / (1 + |x|^2) long.
 
     Shapes:
         x: (..., D) -> (..., D), its dtype kept.
@@ -42,7 +42,7 @@ def evidence(capsules: Tensor) -> Tensor:
 def margin_loss(
     lengths: Tensor, labels: Tensor, *, m_plus: float = 0.9, m_minus: float = 0.1, down: float = 0.5
 ) -> Tensor:
-    """The right class's capsule longer than `above`, all the others shorter than `below`.
+    """The right class's capsule longer than `m_plus`, all the others shorter than `m_minus`.
 
     Args:
         down: weight of the classes that are absent, so that the first steps don't shrink all capsules.
@@ -53,22 +53,22 @@ def margin_loss(
     Source: arXiv 1710.09829, equation 4.
     """
     present = torch.zeros_like(lengths).scatter(1, labels[:, None], 1.0)
-    missed = (above - lengths).clamp_min(0).square()
-    mistaken = (lengths - below).clamp_min(0).square()
+    missed = (m_plus - lengths).clamp_min(0).square()
+    mistaken = (lengths - m_minus).clamp_min(0).square()
     return (present * missed + down * (1 - present) * mistaken).sum(-1)
 
 
 class Routing(nn.Module):
-    """Routing by agreement: each input capsule shares its output among the capsules above that agree with it.
+    """Routing by agreement: each input capsule shares its output among the capsules above that agree.
 
     A prediction for each pair of capsules (N x K vectors a row) is never held: both sums over pairs are batched matrix
-    products, one for each capsule above. Learning goes through the last iteration only; the shares before it count as
+    products, one for each capsule m_plus. Learning goes through the last iteration only; the shares before it count as
     constants, which costs a third and changes the result little.
 
     Args:
         count: N input capsules.
         size: E, the length of their vectors.
-        capsules: K capsules above.
+        capsules: K capsules m_plus.
         dim: D, the length of theirs.
         iterations: 1 shares equally, without routing; the paper's is 3.
 
@@ -100,14 +100,14 @@ class Routing(nn.Module):
         (B, N, E), K = u.shape, len(self.weight)
         logits, shares = u.new_zeros(K, B, N), None
         for _ in range(self.iterations - 1):
-            above = squash(self._sums(u, shares))  # (B, K, D)
-            wanted = above.transpose(0, 1) @ self.weight.transpose(1, 2)  # (K, B, N * E), what each input should be
+            m_plus = squash(self._sums(u, shares))  # (B, K, D)
+            wanted = m_plus.transpose(0, 1) @ self.weight.transpose(1, 2)  # (K, B, N * E), what each input should be
             logits = logits + (wanted.view(K, B, N, E) * u).sum(-1)
             shares = logits.softmax(0).to(u.dtype)
         return shares
 
     def _sums(self, u: Tensor, shares: Tensor | None) -> Tensor:
-        """What the inputs predict for each capsule above, weighted and added up, (B, K, D)."""
+        """What the inputs predict for each capsule m_plus, weighted and added up, (B, K, D)."""
         K, _, D = self.weight.shape
         if shares is None:
             return (u.flatten(1) @ (self.weight.transpose(0, 1).flatten(1) / K)).unflatten(1, (K, D))

@@ -137,7 +137,8 @@ class ResidualBody(nn.Module):
         downsample_stem: whether the map is halved as it comes in, before its norm.
 
     Shapes:
-        x: (B, dim, Y, X) -> one map (B, dims[i], Y / 2^i, X / 2^i) a stage, finest first; half that with `downsample_stem`.
+        x: (B, dim, Y, X) -> one map (B, dims[i], Y / 2^i, X / 2^i) a stage, finest first; Y, X are halved with
+            `downsample_stem`.
     """
 
     def __init__(

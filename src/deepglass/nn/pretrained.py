@@ -159,7 +159,7 @@ class PretrainedPictures(PretrainedEncoder):
     def __init__(
         self, normalizer: nn.Module, channels: int, source: Source, *, freeze: bool, lr_multiplier: float
     ) -> None:
-        super().__init__(source, freeze=freeze, lr_multiplier=multiplier)
+        super().__init__(source, freeze=freeze, lr_multiplier=lr_multiplier)
         self.normalizer = normalizer
         self.repeat = source.config.get("num_channels", 3) if channels == 1 else 1
         self.register_buffer("mean", torch.tensor(source.mean).view(1, -1, 1, 1))

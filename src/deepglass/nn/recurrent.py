@@ -37,7 +37,8 @@ class Recurrent(nn.Module):
         bidirectional: a second state goes from the last token to the first.
         layer_norm: in the cell, on what each token and the state add to the gates; a loop over the tokens.
         dropout: share of the units between layers that is left out in training.
-        expected_lag: steps over which gates remember at first, each unit over a span of its own up to it; None: about one.
+        expected_lag: longest time lag that matters, in steps; gate biases start with time constants up to it (chrono
+            initialisation). None: about 1.
             Not with `layer_norm`.
 
     Shapes:
@@ -87,7 +88,7 @@ def plain_layer(cell: Cell, size: int, hidden: int, expected_lag: int | None = N
     """One of torch's own layers; orthogonal recurrent weights, and an lstm that begins by remembering.
 
     Source: Saxe et al., 2013, arXiv 1312.6120; Jozefowicz et al., 2015, ICML (forget bias 1); Tallec and Ollivier,
-    2018, arXiv 1804.11188 (gates that begin with a expected_lag).
+    2018, arXiv 1804.11188 (chrono initialisation of the gate biases).
     """
     layer = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}[cell](size, hidden, batch_first=True)
     _initialise(layer.weight_hh_l0, hidden)

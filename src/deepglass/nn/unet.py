@@ -29,8 +29,8 @@ class UNetBody(nn.Module):
         context_dim: width of the vector that joins at the smallest map; 0 for none.
 
     Shapes:
-        x: (B, dims[0], Y, X); context: (B, context_dim) -> one map (B, dims[i], Y / 2^i, X / 2^i) a stage, finest first,
-            the last being the smallest map.
+        x: (B, dims[0], Y, X); context: (B, context_dim) -> one map (B, dims[i], Y / 2^i, X / 2^i) a stage, finest
+            first.
     """
 
     def __init__(
@@ -56,15 +56,15 @@ class UNetBody(nn.Module):
                 self.up.append(ResidualBlock(dim, dim, norm=norm, activation=activation))
             dim = out_dim
         self.dropout = nn.Dropout2d(dropout)
-        self.join = nn.Linear(beside, dims[-1]) if beside else None
+        self.join = nn.Linear(context_dim, dims[-1]) if context_dim else None
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> list[Tensor]:
         x, skips = self.enter(x), []
         for stage in self.down:
             x = stage(x)
             skips.append(x)
-        if self.join is not None and beside is not None:
-            x = x + self.join(beside)[..., None, None]
+        if self.join is not None and context is not None:
+            x = x + self.join(context)[..., None, None]
         maps = [x := self.dropout(x)]
         for reduce, up, skip in zip(reversed(self.reduce), reversed(self.up), reversed(skips[:-1]), strict=True):
             risen = F.interpolate(reduce(x), skip.shape[-2:], mode="nearest")  # narrowed first: a quarter of the work

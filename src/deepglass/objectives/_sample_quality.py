@@ -14,7 +14,7 @@ TOLD_APART = 0.99  # and above this
 
 
 def compared(real: Tensor, drawn: Tensor, codes: Tensor) -> dict[str, float]:
-    """`sliced_wasserstein` (0 is best), `density_coverage` and `diversity` (1 is best), and `class_agreement` where classes were asked for.
+    """`sliced_wasserstein` (0 is best), `density_coverage` and `diversity` (1 is best), `class_agreement` with classes.
 
     Diversity is the mean distance between two drawn rows, in that of two real ones; where there are classes, within
     them, since a class of which always the same row is drawn has collapsed too. Agreement is the share of drawn rows
@@ -50,10 +50,10 @@ def remarks(
     if figures["diversity"] < VARIED or figures["density_coverage"] < COVERED:
         said.append(
             f"collapse: drawn rows lie {figures['diversity']:.0%} as far from each other as real ones, and "
-            f"{figures['coverage']:.0%} of the real rows have a drawn one near them"
+            f"{figures['density_coverage']:.0%} of the real rows have a drawn one near them"
         )
     if figures.get("critic_accuracy", 0.0) > TOLD_APART:
-        said.append(f"the critic tells {figures['told_apart']:.0%} of the drawn rows from real ones")
+        said.append(f"the critic tells {figures['critic_accuracy']:.0%} of the drawn rows from real ones")
     for feature, code in zip(conditions, codes.unbind(1), strict=True):
         found = nearest_class(real, drawn, code)
         wrong = [

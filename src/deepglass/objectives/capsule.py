@@ -28,9 +28,9 @@ class Capsule(Objective):
     written: its slant, its width, the length of a stroke. The answer's probability follows from the lengths' odds.
 
     Args:
-        reconstruction_weight: weight of the sum of squared differences between the pictures (0 to 1) and those drawn again.
-        m_plus: how long the capsule of the right class should be.
-        m_minus: how long those of the other classes may be.
+        reconstruction_weight: weight of the summed squared reconstruction error, pixels from 0 to 1.
+        m_plus: lower margin of the length of the true class's capsule.
+        m_minus: upper margin of the lengths of the other capsules.
 
     Source: arXiv 1710.09829, equation 4 and section 4.1.
     """

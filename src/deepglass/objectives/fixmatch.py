@@ -31,8 +31,8 @@ class FixMatch(SemiSupervised):
         weight: of the loss on guesses beside that on answers.
         threshold: the confidence from which on a guess is learned from, in (0, 1). None: it follows the network's own
             confidence, class by class, which uses more rows, but errs where classes are uneven or learned slowly.
-        distribution_alignment: guesses are brought to the labelled rows' shares of the classes, where these are known to be those of
-            the unlabelled rows.
+        distribution_alignment: scale predicted class probabilities to the class shares of the labelled rows. Only for
+            data where the unlabelled rows have the same shares.
     """
 
     name: ClassVar[str] = "fixmatch"

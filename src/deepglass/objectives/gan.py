@@ -46,7 +46,8 @@ class Gan(Objective):
         latent_dim: width of the random vector that a row is drawn from.
         width: channels of the generator's smallest map for pictures; the critic's first has half of them.
         gradient_penalty: of the critic's steepness at real and drawn rows; more is steadier and slower.
-        gradient_penalty_interval: steps between penalties, each then so many times as strong; None: 4 for pictures, else 1.
+        gradient_penalty_interval: steps between gradient penalties (lazy regularisation: the weight is multiplied by
+            it). None: 4 for images, else 1.
         critic_lr_ratio: by how much the critic's learning rate is above the generator's (Heusel et al., 2017, arXiv
             1706.08500).
     """

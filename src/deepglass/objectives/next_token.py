@@ -35,9 +35,9 @@ class NextToken(Objective):
     """A language model: one text column, its rows taken as one text in the order of the source.
 
     Args:
-        context_length: tokens that are read at once; what is older is not seen.
-        ngram_order: the longest run of tokens of which it is counted what follows; the network only has to add what counting
-            does not see. 0: the network alone; None: 4 where there are few different tokens, such as characters.
+        context_length: tokens of a window.
+        ngram_order: order of an n-gram model whose log probabilities are added to the network's logits. 0: none; None:
+            4 for vocabularies of at most 512 tokens, such as characters, else 0.
     """
 
     monitor: ClassVar[Metric] = Metric("loss", higher_is_better=False)

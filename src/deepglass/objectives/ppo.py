@@ -78,7 +78,8 @@ class Ppo(Agent):
         self.target_kl = target_kl
         if min(num_envs, update_epochs, minibatch_size) < 1:
             raise ValueError(
-                f"expected num_envs, update_epochs and minibatch_size of 1 or more, got {num_envs}, {update_epochs}, {minibatch_size}"
+                f"expected num_envs, update_epochs and minibatch_size of 1 or more, "
+                f"got {num_envs}, {update_epochs}, {minibatch_size}"
             )
         check_ranges(
             self,

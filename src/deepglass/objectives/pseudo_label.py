@@ -29,7 +29,8 @@ class PseudoLabel(SemiSupervised):
     Args:
         unlabelled_ratio: unlabelled rows in a batch for each labelled one.
         weight: of the loss on guesses at its greatest.
-        start_quantile, end_quantile: share of each class's rows that is learned from at the beginning and at the end of the run.
+        start_quantile: share of each class's pseudo-labels used at the start of the run, the most confident first.
+        end_quantile: the same at the end of the run.
     """
 
     name: ClassVar[str] = "pseudo_label"
@@ -46,7 +47,8 @@ class PseudoLabel(SemiSupervised):
         super().__init__(unlabelled_ratio, weight)
         if not 0 < start_quantile <= end_quantile <= 1:
             raise ValueError(
-                f"start_quantile, end_quantile: expected shares with 0 < start_quantile <= end_quantile <= 1, got {start_quantile} and {end_quantile}"
+                f"start_quantile, end_quantile: expected 0 < start_quantile <= end_quantile <= 1, got {start_quantile} "
+                f"and {end_quantile}"
             )
         self.start_quantile, self.end_quantile = start_quantile, end_quantile
 

@@ -1,15 +1,9 @@
-"""The report of a run: one html file that works offline, from `Facts`.
+"""The report of a run: one HTML file that works offline.
 
-facts.py     what a report needs, as plain data; the other *_facts.py hold its parts
-measure.py   the less obvious parts of the facts, from arrays
-verdict.py   whether a network is worth it here
-panels/      the parts of the page, one file each
-charts/      small charts as inline SVG
-page/        the page around the panels: html, css, js
-write.py     facts -> file
+data.py       what sections share, computed once: `ReportData`
+sections/     one section a file: NAME.py (facts and view) and NAME.html (template)
+templates.py  the jinja2 environment; macros.html and section.html are shared by the templates
+charts/       small charts as inline SVG
+verdict.py    whether a network is worth it here
+write.py      sections -> page -> file
 """
-
-from deepglass.report.facts import Facts
-from deepglass.report.write import write_report
-
-__all__ = ["Facts", "write_report"]

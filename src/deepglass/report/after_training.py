@@ -11,9 +11,9 @@ from deepglass.baselines import baselines
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepare import Prepared
 from deepglass.projection.points import Tested
-from deepglass.projection.projection import AS_USUAL, Wish, asked
+from deepglass.projection.projection import AS_USUAL, Wish
+from deepglass.report.data import ReportContext, ReportData, ReportOptions
 from deepglass.report.facts_of.agents import random_play
-from deepglass.report.gather import gather
 from deepglass.report.write import write_report
 from deepglass.run.folder import Folder
 from deepglass.run.labelled_only import NAME, labelled_alone
@@ -59,9 +59,8 @@ def add_report(
         wish: how the map is laid out, and whose space it shows.
         pair: columns whose boundary is drawn; None: those that tell most.
     """
-    if tested is None:
-        tested = asked(prepared, objective, folder.plan().device, wish)
-    facts = gather(folder, prepared, objective, tested, wish, pair)
+    calibration = folder.read_json("features.json")["calibration"]
+    context = ReportContext(folder, prepared, objective, calibration, folder.plan().device)
     path = folder.path / "report.html"
-    write_report(facts if samples else facts.without_rows(), path)
+    write_report(ReportData(context, ReportOptions(samples, wish, pair), tested), path)
     return path

@@ -11,7 +11,8 @@ class Contest(NamedTuple):
 
     Args:
         critic, generator: their mean losses since the evaluation before.
-        figures: "sliced_wasserstein", "density_coverage", "diversity", "critic_accuracy", and "class_agreement" where rows are asked for by class.
+        figures: "sliced_wasserstein", "density_coverage", "diversity", "critic_accuracy", and "class_agreement" where
+            samples are conditioned on a class.
         warned: (step, what had gone wrong then), for the evaluations where something had.
         remarks: what is wrong with the weights that were kept; empty where nothing is.
     """

@@ -3,116 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import polars as pl
-import torch
 
-from deepglass.data.batches import Dataset
 from deepglass.data.missing import missing
-from deepglass.data.table import Skipped
-from deepglass.device import pick
-from deepglass.doctor.base import Case
-from deepglass.doctor.findings import EmbeddedRows, findings_of
-from deepglass.doctor.slices import cut_up
-from deepglass.doctor.weak_slice import weak_slice
 from deepglass.features._display import first_image
 from deepglass.features.base import Feature, Metric, Raw
 from deepglass.introspect.filters import Filters, filters_of
-from deepglass.introspect.introspect import inside_of
-from deepglass.introspect.layers import Layer, trace
 from deepglass.metrics import summaries as measure
 from deepglass.objectives.base import Objective
 from deepglass.prepare.columns import Taken
 from deepglass.prepare.prepare import Prepared
-from deepglass.projection.points import Tested
-from deepglass.projection.projection import AS_USUAL, Wish, looked_at, map_of
-from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, Facts, Finding, PlanFacts, Reproduce
-from deepglass.report.facts_of.agents import agent_facts, played
-from deepglass.report.facts_of.augmentation import varied
-from deepglass.report.facts_of.explanations import reasons_told
-from deepglass.report.facts_of.gan import contest_of, contested
+from deepglass.report.facts import ColumnFacts, Evaluation, PlanFacts
+from deepglass.report.facts_of.agents import played
+from deepglass.report.facts_of.gan import contested
 from deepglass.report.facts_of.language_model import written
-from deepglass.report.facts_of.outputs import answers_of, output_told
-from deepglass.report.facts_of.pseudo_labels import guessed
-from deepglass.report.facts_of.samples import drawn_again, samples_of
-from deepglass.report.facts_of.slice_tables import slices_told
-from deepglass.run.fit import transform_of
 from deepglass.run.folder import Folder
 from deepglass.training.callbacks import total_loss
 
 SLICED = 2_000  # pictures among the test rows that are opened to see how bright and how large they are
 LOOKED_AT = 1024  # pictures that are searched for what a network looks for, at most
 OF_THEMSELVES = (played, contested, written)  # what kinds of learning without outputs say of themselves
-
-
-def gather(
-    folder: Folder,
-    prepared: Prepared,
-    objective: Objective,
-    tested: Tested,
-    wish: Wish = AS_USUAL,
-    pair: tuple[str, str] | None = None,
-) -> Facts:
-    """Everything that the report of a finished run needs, with the map and the boundary as they were wished for."""
-    figures = folder.metrics()
-    kept = folder.read_json("features.json")
-    table, device = prepared.table, folder.plan().device
-    answered = answers_of(prepared, objective, tested.best, kept["calibration"])
-    outputs = [output_told(f, seen, figures) for f, seen in answered]
-    case = Case.of(folder.spec(), prepared, SLICED).taking(prepared.rows("test"))
-    cuts = [cut_up(case, f, seen.best, seen.truth, seen.calibration) for f, seen in answered]
-    weak = weak_slice(case, {f.name: cut for (f, _), cut in zip(answered, cuts, strict=True) if cut})
-    whys = reasons_told(objective, prepared, kept["calibration"], tested.best, pick(folder.plan().device))
-    outputs = [replace(o, whys=whys.get(o.name, ())) for o in outputs]
-    seen = looked_at(prepared, objective, device, wish, tested)
-    own_space = None if wish.layer or seen is None else EmbeddedRows(seen.rows, seen.points)
-    return Facts(
-        name=folder.path.name,
-        task=_task(prepared, objective, figures),
-        data=DataFacts(
-            source=table.name,
-            rows=len(table),
-            splits={p: len(prepared.rows(p)) for p in ("train", "valid", "test")},
-            notes=table.notes,
-            skipped=tuple(Skipped(*s) for s in kept["source"]["skipped"]),  # as training met them
-            remarks=tuple(figures["notes"]),
-        ),
-        columns=tuple(_column(table[t.name], t) for t in prepared.taken if t.name in table.columns),
-        outputs=tuple(outputs) or tuple(o for told in OF_THEMSELVES if (o := told(objective, prepared, figures))),
-        history=tuple(
-            _evaluation(r, prepared.outputs, objective.monitor)
-            for r in folder.history()
-            if r["monitor"] is not None or r["valid"]
-        ),
-        plan=_plan(folder, figures),
-        layers=_layers(objective, prepared.dataset(np.arange(min(2, len(prepared.table))), folder.plan().device)),
-        findings=tuple(
-            Finding(f.kind, f.text, f.rows, f.columns, f.sure, f.fix)
-            for f in (findings_of(folder, prepared, objective, weak, own_space) if table.environment is None else ())
-        ),
-        reproduce=Reproduce(
-            commands=(f"deepglass train {folder.path / 'spec.yaml'}",),
-            spec=(folder.path / "spec.yaml").read_text(),
-            versions=figures["versions"],
-            seed=figures["seed"],
-            weights_sha256=figures["weights_sha256"],
-        ),
-        filters=_filters(objective, prepared, folder.plan().device),
-        varied=varied(prepared, transform_of(folder.spec(), prepared, objective, folder.plan())),
-        guessed=guessed(folder.path, prepared),
-        contest=contest_of(objective, folder.history()),
-        agent=agent_facts(objective, folder.history(), figures),
-        samples=samples_of(folder.path, prepared),
-        again=drawn_again(objective, prepared, folder.plan().device),
-        map=None if seen is None else map_of(seen, folder.path, prepared, objective, kept["calibration"], wish),
-        inside=inside_of(folder, prepared, objective, pair),
-        slices=tuple(
-            slices_told(i, f, seen, cut) for i, ((f, seen), cut) in enumerate(zip(answered, cuts, strict=True)) if cut
-        ),
-    )
 
 
 def _task(prepared: Prepared, objective: Objective, figures: Mapping[str, Any]) -> str:
@@ -184,13 +97,6 @@ def _evaluation(record: Mapping[str, Any], outputs: Sequence[Feature], monitor: 
         valid |= {f"{name}.{m}" if len(outputs) > 1 else m: v for m, v in figures.items()}
     train = {"loss": total_loss(record["losses"])}
     return Evaluation(record["step"], record["epoch"], record["seconds"], record["learning_rate"], train, valid)
-
-
-def _layers(objective: Objective, data: Dataset) -> tuple[Layer, ...]:
-    """The layers in the order in which a row meets them, with the shapes that they give."""
-    objective.eval()
-    batch = data.batch(torch.arange(min(2, len(data))))
-    return trace(objective, lambda: objective.forward_pass(batch))
 
 
 def _filters(objective: Objective, prepared: Prepared, device: str) -> Filters | None:

@@ -167,3 +167,6 @@ class Varied:
     changes: tuple[str, ...]
     rows: tuple[tuple[Version, ...], ...]
     legend: tuple[Legend, ...] = field(default=())
+
+    def without_rows(self) -> None:
+        """Nothing: all of it is rows."""

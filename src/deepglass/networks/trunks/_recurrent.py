@@ -30,8 +30,7 @@ class RecurrentTrunk(Trunk):
         dropout: share of the units of tokens and states left out in training.
         pool: what a head reads that wants one vector: the "last" state of each direction, or the states' "mean" or
             greatest values, "max".
-        expected_lag: steps over which the gates of gru and lstm remember at first; about the lag that matters, where it is
-            known to be long.
+        expected_lag: longest time lag that matters, in steps: sets the first gate biases of gru and lstm.
 
     Shapes:
         one (B, T, width) an input -> (B, all T, hidden * directions), with the grid (T,) of the first sequence.

@@ -25,7 +25,7 @@ class Alexnet(Trunk):
 
     Args:
         width: channels of the first convolution; the others have 8/3, 4, 4 and 8/3 times as many, as in the paper.
-        fc_width: units of the two full layers.
+        fc_width: width of the two fully connected layers.
         activation: a name in `nn.activations`; the paper's is "relu".
         norm: "batch", "layer", "instance", "group" or "none". The paper's response normalisation is not used any more.
         dropout: share of the full layers' inputs left out in training, the paper's 0.5.
@@ -52,7 +52,7 @@ class Alexnet(Trunk):
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
-        self.dim, self.out_dim = width, full
+        self.dim, self.out_dim = width, fc_width
         body = _Body(width, common_grid(inputs, "alexnet"), fc_width, activation, norm, dropout)
         self.pictures = Pictures(body, inputs, width, fc_width, pool="mean", activation=activation, dropout=0.0)
 
@@ -64,7 +64,7 @@ class _Body(nn.Module):
     """Shapes: x: (B, width, Y, X) -> the map after each pooling, then (B, fc_width, 1, 1) for pictures of `grid`."""
 
     def __init__(
-        self, width: int, grid: tuple[int, int], full: int, activation: str, norm: Norm, dropout: float
+        self, width: int, grid: tuple[int, int], fc_width: int, activation: str, norm: Norm, dropout: float
     ) -> None:
         super().__init__()
         wide, widest = round(width * 8 / 3), 4 * width

@@ -94,7 +94,7 @@ class Capsule(Trunk):
 
 
 class _Body(nn.Module):
-    """Shapes: x: (B, width, Y, X) -> the stem's map, one at half the size, and (B, num_primary_capsules * size, Y / 4, X / 4)."""
+    """Shapes: x: (B, width, Y, X) -> the stem's map, (B, 2 width, Y / 2, X / 2) and (B, P * size, Y / 4, X / 4)."""
 
     def __init__(self, width: int, num_primary_capsules: int, size: int, norm: Norm, activation: str) -> None:
         super().__init__()

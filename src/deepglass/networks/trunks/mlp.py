@@ -72,11 +72,13 @@ class Mlp(Trunk):
         super().__init__()
         if depth < 0 or min(width, ensemble_size, dim or 1) < 1:
             wanted = "depth of at least 0 and width, members and dim of at least 1"
-            raise ValueError(f"expected {wanted}, got depth {depth}, width {width}, members {ensemble_size}, dim {dim}")
+            raise ValueError(
+                f"expected {wanted}, got depth {depth}, width {width}, ensemble_size {ensemble_size}, dim {dim}"
+            )
         self._pooled = [shape.count is None or shape.grid is not None for shape in inputs]
         count = sum(1 if pooled else shape.count or 1 for pooled, shape in zip(self._pooled, inputs, strict=True))
         self.dim = dim or _dim_for(count, any(self._pooled))
-        self.ensemble_size = members
+        self.ensemble_size = ensemble_size
         layers: list[nn.Module] = []
         size = self.dim * count
         for i in range(depth):

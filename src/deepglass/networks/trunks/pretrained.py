@@ -35,7 +35,7 @@ class Pretrained(Trunk):
         freeze: the encoder stays as it is and only what lies on it learns.
         lr_multiplier: what a fine-tuned encoder's learning rate is multiplied with.
         dropout: share of the pooled values that is left out in training.
-        known: what was read of the model's configuration; `resolved_settings` fills it in.
+        source_config: the model's configuration, stored by the run (`resolved_settings`); not set by users.
 
     Raises:
         SpecError: `bad-value` for inputs that a model of another kind does not read, and for a sound at another rate.
@@ -54,23 +54,23 @@ class Pretrained(Trunk):
         freeze: bool = False,
         lr_multiplier: float = 0.1,
         dropout: float = 0.1,
-        known: Mapping[str, Any] | None = None,
+        source_config: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self.dim = self.out_dim = _source(pretrained, known).width
+        self.dim = self.out_dim = _source(pretrained, source_config).width
         self.dropout = nn.Dropout(dropout)
         self.norm = nn.LayerNorm(self.out_dim)
         self.join = nn.Identity() if len(inputs) == 1 else nn.Linear(len(inputs) * self.dim, self.out_dim)
 
     @classmethod
     def resolved_settings(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
-        found = _source(settings["pretrained"], settings.get("known"))._asdict()
-        return {"known": {k: found[k] for k in ("reads", "config", "mean", "std", "rate", "normalise")}}
+        found = _source(settings["pretrained"], settings.get("source_config"))._asdict()
+        return {"source_config": {k: found[k] for k in ("reads", "config", "mean", "std", "rate", "normalise")}}
 
     @classmethod
     def adapt_inputs(cls, inputs: Sequence[Feature], settings: Mapping[str, Any]) -> list[Feature]:
         """A text comes in the codes of the model's own tokenizer, a sound at the model's rate."""
-        source = _source(settings["pretrained"], settings.get("known"))
+        source = _source(settings["pretrained"], settings.get("source_config"))
         if not any(isinstance(f, _READ[source.reads]) for f in inputs):
             came = ", ".join(f"{f.name!r} ({f.kind})" for f in inputs)
             raise SpecError("bad-value", f"network.pretrained: {source.name} reads {source.reads}, but there is {came}")
@@ -80,7 +80,7 @@ class Pretrained(Trunk):
     def make_encoder(cls, feature: Feature, dim: int, settings: Mapping[str, Any]) -> nn.Module | None:
         if not isinstance(feature, Image | Text | Audio):
             return None
-        source = _source(settings["pretrained"], settings.get("known"))
+        source = _source(settings["pretrained"], settings.get("source_config"))
         freeze, multiplier = settings.get("freeze", False), settings.get("lr_multiplier", 0.1)
         if isinstance(feature, Text):
             return PretrainedTexts(source, freeze=freeze, lr_multiplier=multiplier) if source.reads == "texts" else None
@@ -115,5 +115,5 @@ def _fitting(feature: Feature, source: Source) -> Feature:
     return replace(feature, rate=source.rate)
 
 
-def _source(name: str, known: Mapping[str, Any] | None) -> Source:
-    return find(name) if known is None else Source(name, **known)
+def _source(name: str, source_config: Mapping[str, Any] | None) -> Source:
+    return find(name) if source_config is None else Source(name, **source_config)

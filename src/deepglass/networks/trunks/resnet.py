@@ -22,7 +22,7 @@ class Resnet(Trunk):
     Args:
         width: channels of the first stage; each later one has twice as many.
         depth: residual blocks a stage.
-        downsample_stem: maximum pooling between the stem and the first stage, as in the paper: a quarter of the time, so that
+        downsample_stem: max pooling after the stem, as in the paper: a quarter of the time, so that
             small pictures allow for wider stages.
         norm: "batch", "layer", "instance", "group" or "none".
         activation: a name in `nn.activations`.

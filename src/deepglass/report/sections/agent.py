@@ -7,6 +7,7 @@ from deepglass.report.agent_facts import AgentFacts, Film
 from deepglass.report.charts.curves import Line, Mark, curves
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, columns, facts_list, image, text
+from deepglass.report.sections.base import PanelSection
 
 _FIGURES = (
     ("mean_return", "mean return"),
@@ -75,3 +76,10 @@ def _film(agent: AgentFacts) -> str:
 def _caption(film: Film) -> str:
     part = "" if film.shown >= film.steps else f" The film shows the first {count(film.shown)} steps."
     return f"One test episode: {count(film.steps)} steps, return {number(film.value)}.{part}"
+
+
+class AgentSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "The agent", "Agent", 10
+    panel = staticmethod(panel)

@@ -7,6 +7,7 @@ from deepglass.introspect.attention import DecoderAttention, EncoderAttention
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, each_output, folded, shorten, source_of, text
 from deepglass.report.output_facts import OutputFacts
+from deepglass.report.sections.base import PanelSection
 
 _FIRST = (2, 2)  # of the worst and of the typical ones
 _CELL, _LETTER = 22, 8.0  # pixels of a cell and of a letter, in a drawing's own measure
@@ -130,3 +131,10 @@ def _read(one: EncoderAttention) -> str:
     wrong = f'<p class="truth">true <b>{text(shorten(one.truth))}</b></p>' if one.answer != one.truth else ""
     row = _row(one.row, one.typical)
     return f'<article class="wrote look"><p class="lit">{words}{rest}</p>{answer}{wrong}{row}</article>'
+
+
+class AttentionSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Attention", "Attention", 240
+    panel = staticmethod(panel)

@@ -10,6 +10,7 @@ from deepglass.report.audio_facts import Heard
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, each_output, folded, shorten, source_of, text
 from deepglass.report.output_facts import OutputFacts
+from deepglass.report.sections.base import PanelSection
 from deepglass.report.sections.texts import marked
 
 _BYTES = 2_500_000  # of all sounds together: base64 makes a third more, and a report is at most 10 MB
@@ -60,3 +61,10 @@ def _said(one: Heard) -> str:
     sure = f" <span>({confidence(one.confidence)})</span>" if finite(one.confidence) else ""
     answer = f'<p class="answer">{text(shorten(one.answer))}{sure}</p>'
     return answer + (f'<p class="truth">true <b>{text(shorten(one.truth))}</b></p>' if one.answer != one.truth else "")
+
+
+class AudioSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Audio examples", "Audio", 210
+    panel = staticmethod(panel)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from deepglass.report.facts import Facts
 from deepglass.report.image_facts import Varied, Version
 from deepglass.report.markup import Panel, colour_keys, image, label, source_of, text
+from deepglass.report.sections.base import PanelSection
 from deepglass.web.palette import css
 
 
@@ -54,3 +55,10 @@ def _version(version: Version, alt: str) -> str:
         drawn = f'<g class="box right">{rects}</g>'
         over += f'<svg viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true">{drawn}</svg>'
     return f'<span class="stack">{shown}{over}</span>'
+
+
+class AugmentationSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Data augmentation", "Augmentation", 40
+    panel = staticmethod(panel)

@@ -11,6 +11,7 @@ from deepglass.introspect.facts import Along, Boundary, Ground
 from deepglass.report.charts.axes import Axis
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, colour_keys, label, shorten, source_of, text
+from deepglass.report.sections.base import PanelSection
 from deepglass.web.palette import Colour, colour, css
 
 _SIDE = 300  # of the plane
@@ -143,3 +144,11 @@ def _slider(seen: Boundary, across: Axis, up: Axis) -> str:
 def _places(ground: Ground, across: Axis, up: Axis) -> str:
     assert ground.points is not None
     return " ".join(f"{across(x):.0f},{up(y):.0f}" for x, y in ground.points.tolist())
+
+
+class BoundarySection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Decision boundary", "Boundary", 310
+    assets = ("inside",)
+    panel = staticmethod(panel)

@@ -7,6 +7,7 @@ from deepglass.metrics.summaries import Reliability
 from deepglass.report.charts.square import reliability
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, columns, each_output, meter, table
+from deepglass.report.sections.base import PanelSection
 
 
 def panel(facts: Facts) -> Panel | None:
@@ -48,3 +49,10 @@ def _bins(facts: Reliability) -> str:
     most = max(1, *(b.rows for b in facts.after))
     rows = [[percent(b.confidence), percent(b.accuracy), f"{meter(b.rows / most)}{count(b.rows)}"] for b in facts.after]
     return table(["Says", "Is right", "Rows"], rows, css="bins", caption="Reliability by confidence")
+
+
+class CalibrationSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Calibration", "Calibration", 120
+    panel = staticmethod(panel)

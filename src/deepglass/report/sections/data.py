@@ -8,6 +8,7 @@ from deepglass.formatting import count, percent, plural
 from deepglass.report.charts.bars import mini, share_bar
 from deepglass.report.facts import ColumnFacts, DataFacts, Facts
 from deepglass.report.markup import Panel, columns, details, label, remarks, table, text
+from deepglass.report.sections.base import PanelSection
 
 _MOST_COLUMNS = 1000  # more would make the page slow; the rest is in features.json
 _MOST_SKIPPED = 50
@@ -87,3 +88,10 @@ def _row(column: ColumnFacts) -> str:
         f'<td class="why">{why}</td><td class="missing" data-name="missing">{missing}</td>'
         f'<td class="values">{spread}</td></tr>'
     )
+
+
+class DataSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "The data", "Data", 30
+    panel = staticmethod(panel)

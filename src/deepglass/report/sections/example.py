@@ -6,6 +6,7 @@ from deepglass.formatting import count, percent
 from deepglass.introspect.facts import Example, Stop
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, image, label, meter, shorten, text
+from deepglass.report.sections.base import PanelSection
 
 _HEIGHT = 60
 _LONGEST = 14  # letters of a word below the times
@@ -91,3 +92,11 @@ def _scores(example: Example) -> str:
         true = f'<p class="dim">true: {label(truth[name], 40)}</p>' if name in truth else ""
         html += f'<figure><h3>What comes out: {label(name, 40)}</h3><div class="scorelist">{rows}</div>{true}</figure>'
     return html
+
+
+class ExampleSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Feature maps of one example", "Example", 260
+    assets = ("inside",)
+    panel = staticmethod(panel)

@@ -10,6 +10,7 @@ from deepglass.report.explanation_facts import NOTHING, Added, Asked, Near, Why
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, details, each_output, image, label, shorten, text
 from deepglass.report.output_facts import OutputFacts
+from deepglass.report.sections.base import PanelSection
 
 _BARS = 7  # parts a question
 _REGIONS = 4  # of a sound that are named
@@ -183,3 +184,10 @@ def _tested(whys: Sequence[Why]) -> str:
 
 def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
+
+
+class ExplanationsSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Explanations", "Explanations", 230
+    panel = staticmethod(panel)

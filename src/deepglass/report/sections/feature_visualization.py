@@ -5,6 +5,7 @@ from __future__ import annotations
 from deepglass.introspect.facts import Visions
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, image, label, text
+from deepglass.report.sections.base import PanelSection
 
 
 def panel(facts: Facts) -> Panel | None:
@@ -26,3 +27,11 @@ def _layer(layer: Visions) -> str:
         for v in layer.pictures
     )
     return f'<h3>{name}</h3><div class="visions">{shown}</div>'
+
+
+class FeatureVisualizationSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Feature visualisation", "Visualisation", 280
+    assets = ("inside",)
+    panel = staticmethod(panel)

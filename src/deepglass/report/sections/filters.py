@@ -6,6 +6,7 @@ from deepglass.formatting import count, plural
 from deepglass.introspect.filters import ChannelPatches, Filters, LayerPatches
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, image, label, text
+from deepglass.report.sections.base import PanelSection
 
 _BYTES = 1_100_000  # base64 makes a third more of it
 
@@ -69,3 +70,10 @@ def _unit(unit: ChannelPatches) -> str:
         f'<figure class="unit"><div class="patches">{patches}</div>'
         f"<figcaption>channel {count(unit.channel)}{common}</figcaption></figure>"
     )
+
+
+class FiltersSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Filters", "Filters", 270
+    panel = staticmethod(panel)

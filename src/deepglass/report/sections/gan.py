@@ -7,6 +7,7 @@ from deepglass.report.charts.curves import Line, Mark, curves
 from deepglass.report.facts import Facts
 from deepglass.report.gan_facts import Contest
 from deepglass.report.markup import Panel, capital, details, facts_list, remarks, text
+from deepglass.report.sections.base import PanelSection
 
 _EVEN = 0.693  # nats; the loss of either side where the critic can only guess
 _WARNINGS = 12  # that are shown
@@ -91,3 +92,10 @@ def _warnings(contest: Contest) -> str:
     return details(
         f"{plural(len(contest.warned), 'evaluation')} at which something was wrong", f"<ul>{items}</ul>{more}"
     )
+
+
+class GANSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Generator and critic", "GAN", 70
+    panel = staticmethod(panel)

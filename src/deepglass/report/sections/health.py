@@ -7,8 +7,10 @@ import math
 from deepglass.formatting import percent, plural
 from deepglass.introspect.facts import Health, Ill, Pulse
 from deepglass.report.charts.curves import Line, curves
+from deepglass.report.charts.svg import titled
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, details, table, text
+from deepglass.report.sections.base import PanelSection
 
 _FIRST = 8  # layers of a table that are seen at once, where there are many
 _LINES = 4  # layers drawn: as many as there are colours
@@ -46,7 +48,7 @@ def _gradients(health: Health) -> str:
     )
     steps = sorted({s for p in chosen for s in p.steps})
     lines = [_line(p, steps, f"c{i + 1}") for i, p in enumerate(chosen)]
-    title = "Gradients <small>norm relative to the layer's weights</small>"
+    title = titled("Gradients", "norm relative to the layer's weights")
     return f'<div class="charts">{curves(title, [float(s) for s in steps], lines, x_name="step", log=True)}</div>'
 
 
@@ -93,3 +95,11 @@ def _gates(health: Health) -> str:
 
 def _share(share: float | None) -> str:
     return percent(share, 0) if share is not None else "–"
+
+
+class HealthSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Layer diagnostics", "Layers", 250
+    assets = ("inside",)
+    panel = staticmethod(panel)

@@ -7,6 +7,7 @@ from deepglass.report.facts import Facts
 from deepglass.report.image_facts import Redrawn
 from deepglass.report.markup import Panel, each_output, folded, image, text
 from deepglass.report.output_facts import OutputFacts
+from deepglass.report.sections.base import PanelSection
 
 _BYTES = 2_000_000
 _FIRST = (4, 2)  # of the worst and of the typical ones
@@ -50,3 +51,10 @@ def _card(one: Redrawn) -> str:
     kind = '<span class="tag">typical</span> ' if one.typical else ""
     words = f'<p>{score}{kind}<span class="dim">row {count(one.row)}</span></p>'
     return f'<article class="triple"><div>{figures}</div>{words}</article>'
+
+
+class ImageOutputsSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Image outputs", "Image outputs", 170
+    panel = staticmethod(panel)

@@ -10,6 +10,7 @@ from deepglass.report.facts import Facts
 from deepglass.report.image_facts import Box, Overlay
 from deepglass.report.markup import Panel, colour_keys, each_output, folded, label, shorten, source_of, text
 from deepglass.report.output_facts import OutputFacts
+from deepglass.report.sections.base import PanelSection
 from deepglass.web.palette import css
 
 _BYTES = 3_000_000  # of all pictures together: base64 makes a third more, and a report is at most 10 MB
@@ -179,3 +180,10 @@ def _name(words: str, box: Box, overlay: Overlay, size: float, *, below: bool = 
     y = min(box.bottom * Y + size, Y - 2) if below else max(box.top * Y - size / 4, size)
     x = min(max(box.left * X, 1), max(X - len(words) * size * 0.55, 1))
     return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:.1f}">{text(words)}</text>'
+
+
+class ImagePredictionsSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Predictions on images", "Images", 160
+    panel = staticmethod(panel)

@@ -8,6 +8,7 @@ from deepglass.formatting import SHARES, count, duration, finite, higher_is_bett
 from deepglass.report.charts.curves import Line, Mark, curves
 from deepglass.report.facts import Evaluation, Facts, PlanFacts
 from deepglass.report.markup import Panel, capital, facts_list, label, text
+from deepglass.report.sections.base import PanelSection
 
 _MOST_METRICS = 4
 _COUNTS = ("episodes", "environment_steps")  # figures that say how much was looked at, not how well it went
@@ -101,3 +102,10 @@ def _plan(plan: PlanFacts) -> str:
         ("device", text(plan.device) + threads),
     ]
     return facts_list([(name, value) for name, value in wanted if value])
+
+
+class LearningSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Learning curves", "Learning", 50
+    panel = staticmethod(panel)

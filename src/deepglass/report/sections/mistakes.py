@@ -8,6 +8,7 @@ from deepglass.formatting import confidence, count, finite, number
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, details, each_output, image, label, text
 from deepglass.report.output_facts import Mistake, OutputFacts
+from deepglass.report.sections.base import PanelSection
 
 _FIRST = 12
 _MOST = 120
@@ -97,3 +98,10 @@ def _values(mistake: Mistake) -> str:
         else ""
     )
     return f'<dl class="values">{"".join(items[:_VALUES_SHOWN])}</dl>{rest}'
+
+
+class MistakesSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Mistakes", "Mistakes", 220
+    panel = staticmethod(panel)

@@ -13,6 +13,7 @@ from deepglass.introspect.layers import Layer
 from deepglass.metrics.summaries import Histogram
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, details, label, meter, shorten, text
+from deepglass.report.sections.base import PanelSection
 
 T = TypeVar("T")
 
@@ -270,3 +271,11 @@ def _whole(shape: Sequence[int | str]) -> list[int]:
 def _by(items: Iterable[T], key: Callable[[T], object]) -> list[tuple[str, list[T]]]:
     """Neighbours with the same key together."""
     return [(str(name), list(group)) for name, group in groupby(items, key)]
+
+
+class NetworkSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "The network", "Network", 290
+    assets = ("network",)
+    panel = staticmethod(panel)

@@ -8,6 +8,7 @@ from deepglass.formatting import count, figure, finite, metric_name
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, capital, each_output, label, meter, text
 from deepglass.report.output_facts import OutputFacts
+from deepglass.report.sections.base import PanelSection
 from deepglass.web.palette import css
 
 _MOST = 400
@@ -74,3 +75,10 @@ def _value(value: float | None) -> str:
 def _key(value: float | None) -> float:
     """Not measured comes last."""
     return value if finite(value) else float("inf")
+
+
+class PerClassSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Metrics of each class", "Classes", 90
+    panel = staticmethod(panel)

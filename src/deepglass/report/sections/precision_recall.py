@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from deepglass.formatting import figure, plural
 from deepglass.report.charts.curves import Line, curves
+from deepglass.report.charts.svg import titled
 from deepglass.report.facts import Facts
 from deepglass.report.image_facts import Curves
 from deepglass.report.markup import Panel, each_output, shorten
+from deepglass.report.sections.base import PanelSection
 
 _SHOWN = 3  # classes beside the mean; more lines cannot be told apart
 
@@ -34,7 +36,14 @@ def _chart(found: Curves) -> str:
         Line(f"{shorten(c.name, 24)}, area {figure('map50', c.area)}", list(c.precision), css)
         for c, css in zip(worst, ("c4 faint", "c3 faint", "c2 faint"), strict=False)
     ]
-    title = f"Precision over recall <small>{plural(mean.positives, 'true one')}</small>"
+    title = titled("Precision over recall", plural(mean.positives, "true one"))
     chart = curves(title, list(found.recall), lines, x_name="recall", share=True, full=True)
     note = f'<p class="note">The {_SHOWN} classes with the smallest areas of {len(classes)}.</p>' if part else ""
     return chart.replace("</figure>", f"{note}</figure>")
+
+
+class PrecisionRecallSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Precision-recall curve", "Precision", 100
+    panel = staticmethod(panel)

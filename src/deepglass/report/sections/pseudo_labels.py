@@ -10,6 +10,7 @@ from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, each_output, facts_list, label, table, text
 from deepglass.report.output_facts import OutputFacts
 from deepglass.report.pseudo_label_facts import Guessed
+from deepglass.report.sections.base import PanelSection
 
 ALONE = "labelled_rows_alone"
 FEW = 4  # classes, each of which has a line of its own
@@ -93,3 +94,10 @@ def _table(guessed: Guessed) -> str:
         for k, name in enumerate(guessed.classes)
     ]
     return table(head, rows, caption="Thresholds of the classes")
+
+
+class PseudoLabelsSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Pseudo-labels", "Pseudo-labels", 60
+    panel = staticmethod(panel)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from deepglass.formatting import plural
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, image, text
+from deepglass.report.sections.base import PanelSection
 
 
 def panel(facts: Facts) -> Panel | None:
@@ -17,3 +18,10 @@ def panel(facts: Facts) -> Panel | None:
         "blurred or gone was not kept."
     )
     return Panel("Drawn again", lead, f'<div class="again">{image(again.picture, "inputs above drawings")}</div>')
+
+
+class ReconstructionsSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Reconstructions", "Reconstructions", 190
+    panel = staticmethod(panel)

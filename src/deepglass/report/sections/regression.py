@@ -11,6 +11,7 @@ from deepglass.report.charts.square import TALL, against_truth
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, each_output, table
 from deepglass.report.output_facts import NumberFacts
+from deepglass.report.sections.base import PanelSection
 
 
 def panel(facts: Facts) -> Panel | None:
@@ -53,3 +54,10 @@ def _quantiles(numbers: NumberFacts) -> str:
     head = ["Share of rows", *(percent(q, 0) for q, _ in known)]
     row = ["off by at most", *(number(v) for _, v in known)]
     return table(head, [row], css="quantiles", caption="Quantiles of predicted minus true")
+
+
+class RegressionSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Predicted against true", "Regression", 130
+    panel = staticmethod(panel)

@@ -9,6 +9,7 @@ from deepglass.report.charts.axes import TOP, Axis, axis, drawing
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, image, text
 from deepglass.report.sample_facts import Samples, Sheet
+from deepglass.report.sections.base import PanelSection
 
 _SIDE = 200
 
@@ -48,3 +49,10 @@ def _dots(points: Sequence[tuple[float, float]], across: Axis, up: Axis, css: st
         if across.low <= x <= across.high and up.low <= y <= up.high
     )
     return f"<g>{dots}</g>"
+
+
+class SamplesSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Generated samples", "Samples", 180
+    panel = staticmethod(panel)

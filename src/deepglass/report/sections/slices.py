@@ -7,6 +7,7 @@ from deepglass.metrics.summaries import Figure
 from deepglass.report.charts.axes import GLYPH, Axis, axis
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, capital, each_output, label, text
+from deepglass.report.sections.base import PanelSection
 from deepglass.report.sections.mistakes import card
 from deepglass.report.slice_facts import SliceFacts, Slices
 
@@ -131,3 +132,10 @@ def _items(one: Slices, left: int) -> tuple[str, int]:
         left -= size if picture else 0
         cards.append(card(one.output, item, picture, {}))
     return f"<template>{''.join(cards)}</template>", left
+
+
+class SlicesSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Slices", "Slices", 140
+    panel = staticmethod(panel)

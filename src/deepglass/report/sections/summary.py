@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+from markupsafe import Markup
 
 from deepglass.formatting import baseline_name, count, duration, figure, finite, metric_name, percent, plural, short
 from deepglass.metrics.summaries import Figure
 from deepglass.report.charts.intervals import Entry, compared
+from deepglass.report.charts.svg import titled
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, capital, columns, facts_list, label, text
 from deepglass.report.output_facts import OutputFacts
+from deepglass.report.sections.base import PanelSection
 from deepglass.report.verdict import best_baseline, judge, main_figure
 
 _SIGNS = {"yes": "✓", "no": "✕", "even": "≈", "unknown": "?"}
@@ -48,17 +51,17 @@ def _output(facts: Facts, output: OutputFacts) -> str:
     points = "".join(f"<li>{p}</li>" for p in _points(output))
     ground = _ground(facts) if len(facts.outputs) == 1 else ""
     points = f'<ul class="points">{points}</ul>' if points else ""
-    return f'<div class="outcome">{columns(hero + points + ground, judged + _chart(output))}</div>'
+    return f'<div class="outcome">{columns(hero + points + ground, judged + str(_chart(output)))}</div>'
 
 
-def _chart(output: OutputFacts) -> str:
+def _chart(output: OutputFacts) -> Markup:
     metric = output.metric.name
     entries = [Entry("this network", main_figure(output), "c1")]
     for name in sorted(output.baselines, key=lambda n: _ORDER.index(n) if n in _ORDER else -1):
         value = output.baselines[name].metrics.get(metric, float("nan"))
         entries.append(Entry(baseline_name(name), Figure(value), "c2", distant=name == "constant"))
     better = "more is better" if output.metric.higher_is_better else "less is better"
-    return compared(f"Against simpler models <small>{better}</small>", metric, entries) if len(entries) > 1 else ""
+    return compared(titled("Against simpler models", better), metric, entries) if len(entries) > 1 else Markup("")
 
 
 def _points(output: OutputFacts) -> list[str]:
@@ -141,3 +144,10 @@ def _ground(facts: Facts) -> str:
         ]
         pairs += [(name, value) for name, value in wanted if value]
     return facts_list(pairs)
+
+
+class SummarySection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Summary", "Summary", 0
+    panel = staticmethod(panel)

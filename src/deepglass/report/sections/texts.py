@@ -8,6 +8,7 @@ from deepglass.formatting import count
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, each_output, folded, text
 from deepglass.report.output_facts import OutputFacts
+from deepglass.report.sections.base import PanelSection
 from deepglass.report.text_facts import Tagged, Wrote
 
 _FIRST = (3, 3)  # of the worst and of the typical ones
@@ -68,3 +69,10 @@ def _word(word: str, said: str, true: str) -> str:
     if true and said != true:
         return f"<span><b>{text(word)}</b><small><mark>{text(said)}</mark> {text(true)}</small></span>"
     return f"<span><b>{text(word)}</b><small>{text(said)}</small></span>"
+
+
+class TextsSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Text examples", "Texts", 200
+    panel = staticmethod(panel)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from markupsafe import Markup
 
 from deepglass.formatting import count, figure, finite, number
 from deepglass.metrics.summaries import Figure, Thresholds
@@ -11,6 +12,7 @@ from deepglass.report.charts.square import TALL, rates, roc
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, each_output, label
 from deepglass.report.output_facts import OutputFacts
+from deepglass.report.sections.base import PanelSection
 
 
 def panel(facts: Facts) -> Panel | None:
@@ -33,7 +35,7 @@ def _output(output: OutputFacts, facts: Thresholds) -> str:
         Line("yes rows found (recall)", list(recall), "c4"),
         Line("F1", list(f1), "c2"),
     ]
-    title = f"Answering <b>{label(facts.positive, 30)}</b>"
+    title = Markup(f"Answering <b>{label(facts.positive, 30)}</b>")
     at = [float(t) for t in np.clip(facts.at, 0, 1)]
     mark = Mark(facts.chosen, "threshold")
     chart = curves(title, at, lines, x_name="threshold", share=True, height=TALL, mark=mark)
@@ -72,3 +74,10 @@ def _slider(facts: Thresholds) -> str:
         f"<small>this run answers with {kept}</small></label>"
         f'<div class="counts">{counts}</div></div>'
     )
+
+
+class ThresholdsSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Decision threshold", "Threshold", 110
+    panel = staticmethod(panel)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from markupsafe import Markup
+
 from deepglass.formatting import count, number, percent
 from deepglass.report.charts.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, figure, frame
+from deepglass.report.charts.svg import titled
 from deepglass.report.facts import Facts
 from deepglass.report.image_facts import Pair, Verification
 from deepglass.report.markup import Panel, each_output, image
+from deepglass.report.sections.base import PanelSection
 
 
 def panel(facts: Facts) -> Panel | None:
@@ -34,8 +38,8 @@ def _chart(found: Verification) -> str:
         f"At this threshold {percent(found.missed)} of the same pairs are missed and {percent(found.alarms)} of the "
         "different ones are taken for the same."
     )
-    svg = frame(x, y, body, summary=summary, x_name="similarity", css="alike")
-    return figure("How alike pairs are <small>share of each kind</small>", svg, legend, note=note)
+    svg = frame(x, y, Markup(body), summary=summary, x_name="similarity", css="alike")
+    return figure(titled("How alike pairs are", "share of each kind"), svg, legend, note=note)
 
 
 def _shares(counts: tuple[int, ...]) -> list[float]:
@@ -70,3 +74,10 @@ def _pair(pair: Pair, threshold: float) -> str:
         f"{image(pair.second, f'row {count(pair.rows[1])}')}"
         f'<p><b>{number(pair.similarity)}</b>{tag} <span class="dim">{words}</span></p></article>'
     )
+
+
+class VerificationSection(PanelSection):
+    """See `panel`."""
+
+    title, nav, position = "Verification", "Verification", 150
+    panel = staticmethod(panel)

@@ -1,0 +1,321 @@
+"""What the sections of a report share: each fact is computed once, when a section first asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Generic, NamedTuple, TypeVar, overload
+
+import numpy as np
+import torch
+
+from deepglass.data.table import Skipped
+from deepglass.device import pick
+from deepglass.doctor.base import Case
+from deepglass.doctor.findings import EmbeddedRows, findings_of
+from deepglass.doctor.slices import cut_up
+from deepglass.doctor.weak_slice import weak_slice
+from deepglass.features._display import first_image
+from deepglass.features.base import Calibration, Feature
+from deepglass.introspect.facts import Inside
+from deepglass.introspect.introspect import inside_of
+from deepglass.introspect.layers import Layer, trace
+from deepglass.introspect.rows import OutputRows
+from deepglass.objectives.base import Objective
+from deepglass.prepare.prepare import Prepared
+from deepglass.projection.points import Points, Tested
+from deepglass.projection.projection import AS_USUAL, Wish, asked, looked_at
+from deepglass.report.agent_facts import AgentFacts
+from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, Finding, PlanFacts
+from deepglass.report.facts_of.agents import agent_facts, played
+from deepglass.report.facts_of.augmentation import varied
+from deepglass.report.facts_of.explanations import reasons_told
+from deepglass.report.facts_of.gan import contest_of, contested
+from deepglass.report.facts_of.language_model import written
+from deepglass.report.facts_of.outputs import answers_of, output_told
+from deepglass.report.facts_of.pseudo_labels import guessed
+from deepglass.report.facts_of.samples import drawn_again, samples_of
+from deepglass.report.facts_of.slice_tables import slices_told
+from deepglass.report.gather import _column, _evaluation, _filters, _plan, _task
+from deepglass.report.output_facts import OutputFacts
+from deepglass.run.fit import transform_of
+from deepglass.run.folder import Folder
+
+SLICED = 2_000  # images among the test rows that are opened to measure how bright and how large they are
+OF_THEMSELVES = (played, contested, written)  # the results of objectives without outputs
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ReportContext:
+    """A run as the sections take it."""
+
+    folder: Folder
+    data: Prepared
+    objective: Objective
+    calibration: Mapping[str, Calibration]
+    device: str
+
+
+class ReportOptions(NamedTuple):
+    """What the user chose for a report.
+
+    Args:
+        samples: False leaves out single rows and their values; the names of classes stay.
+        projection: how the map is laid out, and whose space it shows.
+        pair: two columns whose decision boundary is drawn; None: the most important ones.
+    """
+
+    samples: bool = True
+    projection: Wish = AS_USUAL
+    pair: tuple[str, str] | None = None
+
+
+DEFAULT_OPTIONS = ReportOptions()
+
+
+class _Shared(Generic[T]):
+    """A property of `ReportData` that is computed once, copies included; without rows where these are not wanted."""
+
+    def __init__(self, compute: Callable[[Any], T]) -> None:
+        self.compute = compute
+        self.__doc__ = compute.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, report: None, owner: type) -> _Shared[T]: ...
+    @overload
+    def __get__(self, report: ReportData, owner: type) -> T: ...
+    def __get__(self, report: ReportData | None, owner: type) -> _Shared[T] | T:
+        return self if report is None else report.of(self.name, self.compute)
+
+
+class ReportData:
+    """The facts of one run that several sections show, computed lazily; and those that a section collects for itself.
+
+    Args:
+        context: the run.
+        tested: predictions of the test rows where they are at hand; else they are computed.
+        values: facts that are there already, by name, instead of computing them; without a context, all there are.
+    """
+
+    def __init__(
+        self,
+        context: ReportContext | None,
+        options: ReportOptions = DEFAULT_OPTIONS,
+        tested: Tested | None = None,
+        values: dict[str, Any] | None = None,
+    ) -> None:
+        self._context = context
+        self.options = options
+        self.values: dict[str, Any] = {} if values is None else values
+        if tested is not None:
+            self.values["tested"] = tested
+
+    @property
+    def context(self) -> ReportContext:
+        """The run itself."""
+        assert self._context is not None, "these facts have no run"
+        return self._context
+
+    @property
+    def shows_rows(self) -> bool:
+        """Whether single rows and their values may be shown."""
+        return self.options.samples
+
+    def without_samples(self) -> ReportData:
+        """The same facts, without single rows and their values; nothing is computed twice."""
+        return type(self)(self._context, self.options._replace(samples=False), None, self.values)
+
+    def of(self, name: str, compute: Callable[[ReportData], T]) -> T:
+        """The fact of this name, computed at most once; None where it is not given and there is no run."""
+        if name not in self.values:
+            self.values[name] = None if self._context is None else compute(self)
+        return self.values[name] if self.shows_rows else _without_rows(self.values[name])  # type: ignore[no-any-return]
+
+    def has(self, requirement: str) -> bool:
+        """Whether a section's requirement is met by now."""
+        if requirement == "metrics":
+            return bool(self.metrics)
+        if requirement == "test_predictions":
+            return bool(self.outputs)
+        if requirement == "image_input":
+            return first_image(self.context.data.inputs) is not None
+        assert requirement == "history", requirement
+        return bool(self.history)
+
+    # -- the run -------------------------------------------------------------------------------------------------
+
+    @_Shared
+    def name(self) -> str:
+        """The run's name."""
+        return self.context.folder.path.name
+
+    @_Shared
+    def metrics(self) -> Mapping[str, Any]:
+        """metrics.json; empty while the run trains."""
+        return self.context.folder.metrics() if self.context.folder.finished else {}
+
+    @_Shared
+    def task(self) -> str:
+        """One sentence: what is predicted from what."""
+        return _task(self.context.data, self.context.objective, self.metrics)
+
+    @_Shared
+    def data(self) -> DataFacts:
+        """The source as a whole."""
+        prepared, source = self.context.data, self.context.folder.read_json("features.json")["source"]
+        return DataFacts(
+            source=prepared.table.name,
+            rows=len(prepared.table),
+            splits={p: len(prepared.rows(p)) for p in ("train", "valid", "test")},
+            notes=prepared.table.notes,
+            skipped=tuple(Skipped(*s) for s in source["skipped"]),  # as training met them
+            remarks=tuple(self.metrics.get("notes", ())),
+        )
+
+    @_Shared
+    def columns(self) -> tuple[ColumnFacts, ...]:
+        """The source's columns and how they were taken."""
+        prepared = self.context.data
+        return tuple(_column(prepared.table[t.name], t) for t in prepared.taken if t.name in prepared.table.columns)
+
+    @_Shared
+    def history(self) -> tuple[Evaluation, ...]:
+        """The evaluations so far."""
+        outputs, monitor = self.context.data.outputs, self.context.objective.monitor
+        records = (r for r in self.context.folder.history() if r["monitor"] is not None or r["valid"])
+        return tuple(_evaluation(r, outputs, monitor) for r in records)
+
+    @_Shared
+    def plan(self) -> PlanFacts | None:
+        """What training did; None while it has not ended."""
+        return _plan(self.context.folder, self.metrics) if self.metrics else None
+
+    @_Shared
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers in the order of the forward pass."""
+        prepared, objective = self.context.data, self.context.objective
+        data = prepared.dataset(np.arange(min(2, len(prepared.table))), self.context.device)
+        objective.eval()
+        batch = data.batch(torch.arange(min(2, len(data))))
+        return trace(objective, lambda: objective.forward_pass(batch))
+
+    # -- test predictions ----------------------------------------------------------------------------------------
+
+    @_Shared
+    def tested(self) -> Tested:
+        """The predictions of the test rows, with their points in the map's space where one pass gives both."""
+        context = self.context
+        return asked(context.data, context.objective, context.device, self.options.projection)
+
+    @_Shared
+    def tested_outputs(self) -> list[tuple[Feature, OutputRows]]:
+        """Each tested output with its predictions and true values."""
+        return answers_of(self.context.data, self.context.objective, self.tested.best, self.context.calibration)
+
+    @_Shared
+    def outputs(self) -> tuple[OutputFacts, ...]:
+        """How well each output is predicted; an objective without outputs tells its own result here."""
+        context = self.context
+        explained = self.explanations
+        told = ((f, output_told(f, seen, self.metrics)) for f, seen in self.tested_outputs)
+        facts = [replace(o, whys=explained.get(f.name, ())) for f, o in told]
+        own = (result(context.objective, context.data, self.metrics) for result in OF_THEMSELVES)
+        return tuple(facts) or tuple(o for o in own if o)
+
+    @_Shared
+    def explanations(self) -> Mapping[str, Any]:
+        """Output -> some test rows with what their prediction rests on."""
+        context, device = self.context, pick(self.context.device)
+        return reasons_told(context.objective, context.data, context.calibration, self.tested.best, device)
+
+    @_Shared
+    def test_case(self) -> Case:
+        """The test rows as the data checks take them."""
+        prepared = self.context.data
+        return Case.of(self.context.folder.spec(), prepared, SLICED).taking(prepared.rows("test"))
+
+    @_Shared
+    def cuts(self) -> list[Any]:
+        """For each tested output, the test rows divided into slices; None where none differs."""
+        return [cut_up(self.test_case, f, s.best, s.truth, s.calibration) for f, s in self.tested_outputs]
+
+    @_Shared
+    def points(self) -> Points | None:
+        """The rows of the map as points of the space that it shows."""
+        context = self.context
+        return looked_at(context.data, context.objective, context.device, self.options.projection, self.tested)
+
+    @_Shared
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong with the data."""
+        context = self.context
+        if context.data.table.environment is not None:
+            return ()
+        cuts = {f.name: cut for (f, _), cut in zip(self.tested_outputs, self.cuts, strict=True) if cut}
+        points = None if self.options.projection.layer else self.points
+        embedded = None if points is None else EmbeddedRows(points.rows, points.points)
+        found = findings_of(context.folder, context.data, context.objective, weak_slice(self.test_case, cuts), embedded)
+        return tuple(Finding(f.kind, f.text, f.rows, f.columns, f.sure, f.fix) for f in found)
+
+    @_Shared
+    def slices(self) -> tuple[Any, ...]:
+        """Slices of the test rows on which an output errs more, an entry an output."""
+        tested = enumerate(zip(self.tested_outputs, self.cuts, strict=True))
+        return tuple(slices_told(i, f, seen, cut) for i, ((f, seen), cut) in tested if cut)
+
+    # -- of single sections --------------------------------------------------------------------------------------
+
+    @_Shared
+    def filters(self) -> Any:
+        """What the network looks for in images."""
+        return _filters(self.context.objective, self.context.data, self.context.device)
+
+    @_Shared
+    def varied(self) -> Any:
+        """How images were augmented in training."""
+        context = self.context
+        plan = context.folder.plan()
+        return varied(context.data, transform_of(context.folder.spec(), context.data, context.objective, plan))
+
+    @_Shared
+    def guessed(self) -> Any:
+        """Pseudo-labels, an entry an output."""
+        return guessed(self.context.folder.path, self.context.data)
+
+    @_Shared
+    def contest(self) -> Any:
+        """Generator and critic during training."""
+        return contest_of(self.context.objective, self.context.folder.history())
+
+    @_Shared
+    def agent(self) -> AgentFacts | None:
+        """How an agent learned and acts."""
+        return agent_facts(self.context.objective, self.context.folder.history(), self.metrics)
+
+    @_Shared
+    def samples(self) -> Any:
+        """What was generated during training."""
+        return samples_of(self.context.folder.path, self.context.data)
+
+    @_Shared
+    def again(self) -> Any:
+        """Reconstructions."""
+        return drawn_again(self.context.objective, self.context.data, self.context.device)
+
+    @_Shared
+    def inside(self) -> Inside:
+        """Layer health, boundaries, an example and feature visualisations."""
+        context = self.context
+        return inside_of(context.folder, context.data, context.objective, self.options.pair)
+
+
+def _without_rows(value: Any) -> Any:
+    """The same without single rows and their values."""
+    if isinstance(value, tuple) and type(value) is tuple:
+        return tuple(shown for v in value if (shown := _without_rows(v)) is not None)
+    return value.without_rows() if hasattr(value, "without_rows") else value

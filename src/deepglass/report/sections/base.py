@@ -1,0 +1,98 @@
+"""A section of the report: what it needs, the facts that it collects, and the template that shows them.
+
+`sections/NAME.py` defines one subclass; `sections/NAME.html` extends `section.html` and fills its blocks. The file's
+name is the section's name and its anchor in the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from markupsafe import Markup
+
+from deepglass.report.data import ReportData
+from deepglass.report.templates import environment
+
+Requirement = Literal["metrics", "test_predictions", "image_input", "history"]
+"""`metrics`: training has finished. `test_predictions`: an output was tested. `history`: at least one evaluation."""
+
+
+class Section:
+    """One part of the page, renderable alone, and while a run still trains.
+
+    A subclass sets:
+        title: the heading, which names the thing in standard terms.
+        nav: its short name in the navigation.
+        position: its place on the page; 0 is the head.
+        requires: without these it is left out.
+        files: run files that it depends on, as glob patterns; a watcher renders it again when one changes.
+        assets: further files `web/NAME.css` and `web/NAME.js` that it needs.
+    """
+
+    title: ClassVar[str]
+    nav: ClassVar[str]
+    position: ClassVar[int]
+    requires: ClassVar[tuple[Requirement, ...]] = ()
+    files: ClassVar[tuple[str, ...]] = ("metrics.json",)
+    assets: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def name(self) -> str:
+        """The name of its file."""
+        return type(self).__module__.rpartition(".")[2]
+
+    @property
+    def anchor(self) -> str:
+        """Its id in the page."""
+        return self.name.replace("_", "-")
+
+    def collect(self, report: ReportData) -> Any:
+        """The section's own facts, from the run; None where there is nothing to show. Computed once a report.
+
+        Facts that hold single rows have a method `without_rows`, which gives the same without them, or None.
+        """
+
+    def view(self, facts: Any, report: ReportData) -> Mapping[str, Any] | None:
+        """The variables of the template; None where there is nothing to show.
+
+        Args:
+            facts: what `collect` gave; None for a section that shows facts of `report` alone.
+        """
+        return {"facts": facts}
+
+    def render(self, report: ReportData) -> Markup | None:
+        """The section as an HTML fragment; None where there is nothing to show."""
+        facts, key = None, section_key(self.name)
+        if key not in report.values and not all(report.has(requirement) for requirement in self.requires):
+            return None
+        if type(self).collect is not Section.collect:
+            facts = report.of(key, self.collect)
+            if facts is None:
+                return None
+        view = self.view(facts, report)
+        if view is None:
+            return None
+        template = environment().get_template(f"sections/{self.name}.html")
+        return Markup(template.render(section=self, shows_rows=report.shows_rows, **view))
+
+
+def section_key(name: str) -> str:
+    """Under which the own facts of a section stand in `ReportData.values`."""
+    return f"{name} section"
+
+
+class PanelSection(Section):
+    """A section that is a function of the facts of the whole report."""
+
+    panel: ClassVar[Any]
+
+    def render(self, report: ReportData) -> Markup | None:
+        panel = type(self).panel(report)
+        if panel is None:
+            return None
+        parts = {"heading": panel.title, "lead": panel.lead, "html": panel.html}
+        template = environment().get_template("panel.html")
+        return Markup(
+            template.render(section=self, head=self.position == 0, **{k: Markup(v) for k, v in parts.items()})
+        )

@@ -1,0 +1,85 @@
+"""The jinja2 environment of all pages: autoescaping, filters for numbers and user text, templates by path.
+
+Templates lie beside what they show: `sections/NAME.html`, `macros.html`, and the page shell in `deepglass.web`.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from functools import cache
+from unicodedata import category
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from jinja2.ext import Extension
+from markupsafe import Markup
+
+from deepglass import formatting
+
+MAX_TOOLTIP = 1_000  # characters
+
+
+@cache
+def environment() -> Environment:
+    """The environment, made once a process."""
+    jinja = Environment(
+        loader=ChoiceLoader([PackageLoader("deepglass.report", ""), PackageLoader("deepglass.web", "")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_printable,
+        extensions=[_Unindented],
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    jinja.filters |= {"label": label, "shorten": shorten, "capital": capital, "data_url": data_url}
+    for name in ("count", "number", "short", "percent", "confidence", "duration", "metric_name", "baseline_name"):
+        jinja.filters[name] = getattr(formatting, name)
+    jinja.filters["plural"] = formatting.plural
+    jinja.tests["finite"] = formatting.finite
+    jinja.globals["metric_value"] = formatting.figure
+    return jinja
+
+
+class _Unindented(Extension):
+    """Drops the indentation of templates, so that it does not fill the page."""
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        return "\n".join(line.strip() for line in source.splitlines())
+
+
+def _printable(value: object) -> object:
+    """Any value as text without the characters that HTML cannot hold, which become �."""
+    return value if isinstance(value, Markup) else printable(str(value))
+
+
+def printable(text: str) -> str:
+    """The same text; control characters and lone surrogates become �."""
+    if text.isprintable():
+        return text
+    return "".join("�" if category(c) in ("Cc", "Cs") and c not in "\n\t" else c for c in text)
+
+
+def shorten(value: object, longest: int = 40) -> str:
+    """Text on one line, cut to at most `longest` characters."""
+    plain = printable(" ".join(str(value).split()))
+    return plain if len(plain) <= longest else plain[: longest - 1].rstrip() + "…"
+
+
+def label(value: object, longest: int = 40) -> Markup:
+    """Text of at most `longest` characters; where it was cut, the tooltip has the whole."""
+    plain = printable(" ".join(str(value).split()))
+    short = shorten(plain, longest)
+    if short == plain:
+        return Markup.escape(plain)
+    return Markup('<span title="{}">{}</span>').format(plain[:MAX_TOOLTIP], short)
+
+
+def capital(words: str) -> str:
+    """The first letter as a capital, unless the next one is: mAP."""
+    return words if words[1:2].isupper() else words[:1].upper() + words[1:]
+
+
+def data_url(image: bytes) -> str:
+    """Encoded image bytes as a `data:` address."""
+    kind = "jpeg" if image.startswith(b"\xff\xd8") else "webp" if image.startswith(b"RIFF") else "png"
+    return f"data:image/{kind};base64,{b64encode(image).decode()}"
