@@ -13,7 +13,7 @@ from deepglass.data.batches import Dataset
 from deepglass.data.table import Table
 from deepglass.features.base import Column, Feature
 from deepglass.objectives.base import Objective, embed_dataset
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 
 NUM_NEIGHBOURS = 3
 MAX_ROWS = 1_000  # training rows that are searched
@@ -38,12 +38,14 @@ class ReferenceRows:
     description: str = TRAINING_ROWS
 
 
-def training_rows(prepared: Prepared, max_rows: int = MAX_ROWS) -> ReferenceRows:
+def training_rows(prepared: PreparedData, max_rows: int = MAX_ROWS) -> ReferenceRows:
     """Training rows of a run, evenly spread where there are more than `max_rows`."""
     rows = prepared.rows("train")
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(max_rows, len(rows))).astype(int))]
     table = prepared.table.take(rows)
-    return ReferenceRows(table, prepared.places[rows], {f.name: f.encode(table[f.column]) for f in prepared.inputs})
+    return ReferenceRows(
+        table, prepared.source_rows[rows], {f.name: f.encode(table[f.column]) for f in prepared.inputs}
+    )
 
 
 class Neighbour(NamedTuple):

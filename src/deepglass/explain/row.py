@@ -17,7 +17,7 @@ from deepglass.features.base import Column, Feature, Prediction, PredictionArray
 from deepglass.nn.explanation_targets import ExplanationTarget
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Objective, concatenate_predictions
-from deepglass.prepare.prepare import with_context
+from deepglass.prepare.prepared_data import add_context
 
 
 class ExplainedRow:
@@ -105,7 +105,7 @@ class ExplainedRow:
 
     def _decode(self, arrays: Mapping[str, PredictionArrays]) -> dict[str, Mapping[str, Any]]:
         predictor = self.reference.predictor
-        decoded = predictor.decode(with_context(dict(arrays), predictor.outputs, self.column))
+        decoded = predictor.decode(add_context(dict(arrays), predictor.outputs, self.column))
         return {n: rows[0] for n, rows in decoded.items()}
 
 
