@@ -21,7 +21,6 @@ import deepglass
 from deepglass.explain.explainer import Explainer
 from deepglass.explain.explanation import Explanation
 from deepglass.explain.nearest import training_rows
-from deepglass.run.reload import stored
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -77,7 +76,7 @@ def measure(one: Set, folder: Path) -> dict[str, Any]:
         run = deepglass.Run(folder)
     else:
         run = deepglass.train(one.source, one.target, out=folder, baselines=False, steps=one.steps, **one.settings)
-    prepared = stored(run.folder, run.spec)
+    prepared = run.context.data
     rows = prepared.rows("test")
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, one.rows).astype(int))]
     explainer = Explainer(run.predictor, training_rows(prepared, 500), max_steps=one.most, separate=one.apart)

@@ -27,7 +27,6 @@ from deepglass.features.text import Text
 from deepglass.mel import Frames
 from deepglass.nn.explanation_targets import log_odds
 from deepglass.nn.tokens import Field
-from deepglass.run.reload import stored
 
 COLUMNS = tuple("abcdefghij")
 
@@ -253,7 +252,7 @@ def test_a_row_that_is_not_there_is_told(houses: Path) -> None:
 
 def test_known_rows_are_training_rows(houses: Path) -> None:
     run = deepglass.Run(houses / "run")
-    known = training_rows(stored(run.folder, run.spec), max_rows=50)
+    known = training_rows(run.context.data, max_rows=50)
     split = run.folder.split()
     train = set(split.filter(pl.col("split") == "train")["row"].to_list())
     assert len(known.source_rows) == 50

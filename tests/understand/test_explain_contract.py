@@ -99,8 +99,8 @@ def untrained(source: dict[str, Any], outputs: list[dict[str, Any]], **spec: Any
     trunk = spec.pop("trunk", None)
     small = {"width": 16, "trunk": trunk} if trunk else {}
     whole = spec_of({"data": {"source": source}, "outputs": outputs, "network": small, **spec}, None, {})
-    prepared = prepare(whole)
-    objective = build(whole, prepared.inputs, prepared.outputs, "cpu").eval()
+    experiment, prepared = prepare(whole)
+    objective = build(experiment, "cpu").eval()
     return Predictor(objective, prepared.inputs, prepared.outputs, {}, whole.data), training_rows(prepared)
 
 
