@@ -22,8 +22,8 @@ from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Objective, concatenate_predictions, predict_dataset
 from deepglass.prepare.prepared_data import add_context
 from deepglass.prepare.sources import read_like
-from deepglass.run.build import build
-from deepglass.run.folder import Folder
+from deepglass.run.build import load_objective
+from deepglass.run.folder import Folder, RunState
 from deepglass.run.write_predictions import Answers
 from deepglass.spec.spec import DataSpec
 
@@ -50,27 +50,28 @@ class Predictor:
     notes: Counter[str] = field(default_factory=Counter)
 
     @staticmethod
-    def load(folder: Folder, device: str = "auto") -> Predictor:
-        """The best weights of a run.
+    def load(folder: Folder, device: str = "auto", state: RunState | None = None) -> Predictor:
+        """The predictor of a run.
+
+        Args:
+            state: `folder.state()`, where it was read already.
 
         Raises:
             SourceError: `not-found`, `unreadable-file`; `mismatched-files` when weights and spec do not fit.
         """
-        features = folder.features()
-        spec = folder.spec()
-        objective = build(spec, features["inputs"], features["outputs"], device)
-        weights = folder.weights()
-        try:
-            objective.load_state_dict(weights)
-        except RuntimeError as error:
-            raise SourceError(
-                "mismatched-files", f"{folder.path}: model.safetensors does not fit spec.yaml ({error})"
-            ) from error
-        objective.eval()
-        kept = folder.read_json("features.json")
-        ignored = frozenset(t["name"] for t in kept["column_roles"] if t["role"] == "ignored")
-        parts = features["inputs"], features["outputs"], kept["calibration"]
-        return Predictor(objective, *parts, spec.data, pick(device), ignored)
+        state = state or folder.state()
+        experiment = state.experiment
+        objective = load_objective(folder, experiment, device)
+        ignored = frozenset(c.name for c in state.column_roles if c.role == "ignored")
+        return Predictor(
+            objective,
+            experiment.inputs,
+            experiment.outputs,
+            state.calibration,
+            experiment.spec.data,
+            pick(device),
+            ignored,
+        )
 
     def predict(self, rows: Rows, batch_size: int = 1024) -> Answers:
         """Answers in the order of the rows: {OUTPUT: {"value": ..., "confidence": ...}} for each.

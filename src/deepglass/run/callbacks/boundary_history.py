@@ -26,6 +26,7 @@ from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.callbacks.embedding_history import TOO_FAR
 from deepglass.run.callbacks.planes import CLASSES, KINDS, Plane, only_columns, planes_of
 from deepglass.run.callbacks.snapshots import Moments, kept_moments
+from deepglass.run.context import RunContext
 from deepglass.training.callbacks import Callback, EvaluationRecord
 from deepglass.training.plan import Plan
 
@@ -159,18 +160,17 @@ def asked(objective: Objective, output: Feature, data: Dataset) -> Said:
     return Said(torch.cat(values).cpu().numpy(), torch.cat(sures).cpu().numpy())
 
 
-def grounds(
-    prepared: PreparedData, objective: Objective, device: str, folder: Path, from_step: int = 0
-) -> list[Callback]:
+def grounds(context: RunContext, from_step: int = 0) -> list[Callback]:
     """The callback for runs whose answers can be drawn as colours; none for others."""
-    output = drawn_output(prepared, objective)
-    rows = drawn_rows(prepared)
+    data, objective = context.data, context.objective
+    output = drawn_output(data, objective)
+    rows = drawn_rows(data)
     if output is None or len(rows) < 3:
         return []
-    planes = planes_of(prepared, output)
+    planes = planes_of(data, output)
     plane = planes[0] if planes else None
-    weighs = only_columns(prepared) and objective.num_parameters() <= SMALL
-    return [Grounds(folder, objective, output, plane, prepared.dataset(rows, device), weighs, from_step)]
+    weighs = only_columns(data) and objective.num_parameters() <= SMALL
+    return [Grounds(context.path, objective, output, plane, data.dataset(rows, context.device), weighs, from_step)]
 
 
 def drawn_output(prepared: PreparedData, objective: Objective) -> Feature | None:
