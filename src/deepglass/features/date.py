@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import polars as pl
@@ -61,6 +61,8 @@ class Date(Feature):
     std_: tuple[float, ...] | None = None
     format_: tuple[Any, ...] = ()  # a `DateFormat`; empty where the column came as dates
 
+    has_axis: ClassVar[bool] = True
+
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
         if not isinstance(raw, pl.Series):
@@ -100,6 +102,16 @@ class Date(Feature):
             for name, mean, std in zip(self.parts_, self.mean_, self.std_, strict=True)
         ]
         return Column(np.stack(columns, axis=1).astype(np.float32) * mask[:, None], mask)
+
+    def to_axis(self, column: Column) -> np.ndarray:
+        """Days since 1970."""
+        assert self.mean_ is not None
+        assert self.std_ is not None
+        days = column.values[:, 0].astype(np.float64) * self.std_[0] + self.mean_[0]
+        return np.where(column.mask, days, np.nan)
+
+    def from_axis(self, positions: np.ndarray) -> Column:
+        return self.encode(pl.from_epoch(pl.Series(positions * 86_400e6).cast(pl.Int64), time_unit="us"))
 
     def count_anomalies(self, raw: Raw) -> dict[str, int]:
         seconds = self._seconds(raw, DateFormat(*self.format_) if self.format_ else None)

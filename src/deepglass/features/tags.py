@@ -44,6 +44,7 @@ class Tags(Feature):
 
     metric: ClassVar[Metric | None] = Metric("accuracy", True)
     alignable: ClassVar[bool] = True
+    sequential: ClassVar[bool] = True
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import numpy as np
 import polars as pl
@@ -106,6 +106,8 @@ class Text(Feature):
     def metric(self) -> Metric:  # type: ignore[override]
         """Word errors of what was heard, BLEU of what was translated."""
         return Metric("word_error_rate", False) if self.write == "ctc" else Metric("bleu", True)
+
+    sequential: ClassVar[bool] = True
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
