@@ -117,20 +117,19 @@ def predict(run: str | Path | Run, rows: Rows, explain: bool = False) -> Answers
     """A run's answers to rows, in their order.
 
     Args:
-        explain: each with `why`, the quick kind of explanation; see `explain`.
+        explain: each with `attributions`, from the fast kind of explanation; see `explain`.
     """
     run = _run(run)
     if not explain:
         return run.predict(rows)
     explainable(run.predictor)  # refused before any data are read
-    known = _known(run)
     notes = run.predictor.notes.copy()
-    reasons = explain_rows(run.predictor, rows, known, fast=True)
-    run.predictor.notes = notes  # the same rows are noted once, as they are answered
-    kept = ("why", "score", "base", "unit", "method")
+    explanations = explain_rows(run.predictor, rows, _reference_rows(run), fast=True)
+    run.predictor.notes = notes  # the same rows are noted once, as they are predicted
+    keys = ("attributions", "score", "baseline", "unit", "method")
     return [
-        {name: found | {k: why[name][k] for k in kept} if name in why else found for name, found in answer.items()}
-        for answer, why in zip(run.predict(rows), reasons, strict=True)
+        {name: p | {k: explanation[name][k] for k in keys} if name in explanation else p for name, p in row.items()}
+        for row, explanation in zip(run.predict(rows), explanations, strict=True)
     ]
 
 
@@ -143,12 +142,12 @@ def explain(
     out: str | Path | None = None,
     source: Any = None,
 ) -> list[dict[str, Any]]:
-    """Why a run answers rows as it does: a dict a row, {"row": ..., OUTPUT: {"value": ..., "why": [...], ...}}.
+    """Explanations of predictions, one dict per row: {"row": ..., OUTPUT: {"value": ..., "attributions": [...], ...}}.
 
     Args:
-        which: 0-based places of the rows that are explained; a number for the first so many, None for all.
-        fast: by one pass through the network and back, without the tests of truth.
-        out: a .json file, or a folder that gets pictures and sounds too.
+        which: 0-based indices of the rows; a number for the first rows, None for all.
+        fast: one forward and one backward pass, without the faithfulness checks.
+        out: a .json file, or a folder that gets images and sounds too.
         source: the data that the run was trained on, where that was a Python object.
 
     Raises:
@@ -156,7 +155,9 @@ def explain(
     """
     run = _run(run)
     explainable(run.predictor)  # refused before any data are read
-    return explain_rows(run.predictor, rows, _known(run, source), which, fast, None if out is None else Path(out))
+    return explain_rows(
+        run.predictor, rows, _reference_rows(run, source), which, fast, None if out is None else Path(out)
+    )
 
 
 def generate(run: str | Path | Run, prompt: str = "", length: int = 400, **settings: Any) -> Iterator[str]:
@@ -374,7 +375,7 @@ def _train_folds(spec: Spec, folder: Folder, callbacks: Sequence[Callback], base
 # -- runs, and what was said of them ------------------------------------------------------------------------------
 
 
-def _known(run: Run, source: Any = None) -> ReferenceRows | None:
+def _reference_rows(run: Run, source: Any = None) -> ReferenceRows | None:
     """Some of a run's training rows; None, with a note, where its data are no longer there."""
     try:
         return training_rows((run.context if source is None else run.context_of(source)).data)

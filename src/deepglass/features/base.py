@@ -28,6 +28,7 @@ from deepglass.registry import Registry
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from deepglass.nn.explanation_targets import ExplanationTarget
     from deepglass.nn.tokens import Field
     from deepglass.nn.warp import Warp
 
@@ -155,6 +156,8 @@ class Feature(ABC):
 
     joint: ClassVar[bool] = False  # several inputs of this kind share one encoder: `joint_encoder`
     metric: ClassVar[Metric | None] = None  # the figure to watch; None: cannot be an output
+    tabular: ClassVar[bool] = False  # as an input it is a cell of a table, cheap to encode and to replace
+    ordered: ClassVar[bool] = False  # its encoded values have an order, as numbers and dates do
     has_classes: ClassVar[bool] = False  # an output predicts one of `class_names`: "log_probs" (N, K)
     has_axis: ClassVar[bool] = False  # values are single points of a numeric axis: `to_axis`, `from_axis`
     sequential: ClassVar[bool] = False  # a value has steps, with which an output may go along
@@ -310,6 +313,38 @@ class Feature(ABC):
     @property
     def kind(self) -> str:
         return FEATURES.name_of(type(self))
+
+    def explanation_target(
+        self, prediction: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration
+    ) -> ExplanationTarget | None:
+        """The scalars of a prediction for one row that an attribution method explains; None: there are none.
+
+        Args:
+            prediction: a `Prediction` of this output.
+            best: its `mode()`, as tensors.
+            decoded: the same in the user's terms.
+        """
+        return None
+
+    @property
+    def explainable(self) -> bool:
+        """Whether `explanation_target` gives something."""
+        return type(self).explanation_target is not Feature.explanation_target
+
+    def predicted_classes(self, best: PredictionArrays, calibration: Calibration | None = None) -> np.ndarray:
+        """The index of the predicted class of each row, (N,); for outputs with classes."""
+        return best["log_probs"].argmax(1)
+
+    def interval(self, answer: Mapping[str, Any]) -> tuple[float, float] | None:
+        """Of a numeric prediction: values outside of it count as another prediction; None for other kinds."""
+        return None
+
+    def change_size(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """How large a change of an encoded value is: 1 for another class, standard deviations for a number.
+
+        Shapes: before: (1, d); after: (N, d); returns: (N,).
+        """
+        return (np.nan_to_num(before) != np.nan_to_num(after)).any(1).astype(float)
 
     @property
     def fitted(self) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from deepglass.errors import SourceError
+from deepglass.features._statistics import scaled_change
 from deepglass.features.base import Column, Feature, Raw, TypeGuess
 from deepglass.parsing import DateFormat, is_missing, parse_dates, to_dates
 
@@ -61,6 +62,8 @@ class Date(Feature):
     std_: tuple[float, ...] | None = None
     format_: tuple[Any, ...] = ()  # a `DateFormat`; empty where the column came as dates
 
+    tabular: ClassVar[bool] = True
+    ordered: ClassVar[bool] = True
     has_axis: ClassVar[bool] = True
 
     @classmethod
@@ -128,6 +131,10 @@ class Date(Feature):
         from deepglass.nn.encoders_heads import VectorEncoder
 
         return VectorEncoder(self.normalizer(), len(self.parts_), dim)
+
+    def change_size(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """In standard deviations, the root mean square over entries."""
+        return scaled_change(before, after, 1.0)
 
     def _format(self, chunks: Sequence[Raw]) -> DateFormat | None:
         texts = [c for c in chunks if isinstance(c, pl.Series) and c.dtype == pl.String]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,6 +13,7 @@ import polars as pl
 
 from deepglass import metrics
 from deepglass.errors import SourceError
+from deepglass.features._statistics import scaled_change
 from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
 from deepglass.metrics.calibration import conformal
 from deepglass.parsing import NumberFormat, is_missing, parse_numbers, to_numbers
@@ -20,6 +21,7 @@ from deepglass.parsing import NumberFormat, is_missing, parse_numbers, to_number
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from deepglass.nn.explanation_targets import ExplanationTarget
     from deepglass.nn.tokens import Field
     from deepglass.nn.warp import Warp
 
@@ -70,6 +72,8 @@ class Number(Feature):
     high_: float | None = None
     format_: tuple[Any, ...] = ()  # a `NumberFormat`; empty for columns of numbers
 
+    tabular: ClassVar[bool] = True
+    ordered: ClassVar[bool] = True
     joint: ClassVar[bool] = True
     has_axis: ClassVar[bool] = True
     metric: ClassVar[Metric | None] = Metric("r2", True)
@@ -217,6 +221,22 @@ class Number(Feature):
         """The half width of the interval; nothing where the rows are too few for its level."""
         half = conformal(truth.values[truth.mask] - best["value"][truth.mask], self.level)
         return {"half_width": half, "level": self.level} if math.isfinite(half) else {}
+
+    def interval(self, answer: Mapping[str, Any]) -> tuple[float, float]:
+        """The confidence interval, or one standard deviation to each side."""
+        value, reach = answer["value"], self.std_ or 1.0
+        return answer.get("low", value - reach), answer.get("high", value + reach)
+
+    def change_size(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """In standard deviations, the root mean square over entries."""
+        return scaled_change(before, after, self.scale_ or 1.0)
+
+    def explanation_target(
+        self, prediction: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration
+    ) -> ExplanationTarget:
+        from deepglass.nn.explanation_targets import ExplanationTarget
+
+        return ExplanationTarget((self.name,), self.name, lambda p: (p.mode()["value"] + self.offset_)[:, None])
 
     def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value` and, where calibrated, `low`, `high` and `confidence`, the probability that the truth is between."""

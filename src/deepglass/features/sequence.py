@@ -20,6 +20,7 @@ from deepglass.metrics.calibration import conformal
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from deepglass.nn.explanation_targets import ExplanationTarget
     from deepglass.nn.sequence_head import Drawn
     from deepglass.nn.tokens import Field
 
@@ -149,6 +150,22 @@ class Sequence(Feature):
         true, value = self._pairs(best, truth)
         half = [conformal(true[:, k] - value[:, k], self.level) for k in range(len(self.mean_))]
         return {"half_width": half, "level": self.level} if all(map(math.isfinite, half)) else {}
+
+    def explanation_target(
+        self, prediction: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration
+    ) -> ExplanationTarget:
+        """The mean over the steps."""
+        import torch
+
+        from deepglass.nn.explanation_targets import ExplanationTarget
+
+        steps = torch.nonzero(best["mask"][0])[:, 0]
+
+        def mean(prediction: Any) -> Tensor:
+            values = prediction.mode()["value"][:, steps].flatten(1)
+            return values.sum(1, keepdim=True) / max(steps.numel(), 1)
+
+        return ExplanationTarget(("mean of the steps",), self.name, mean)
 
     def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, a list a row, and where calibrated `low`, `high` and the `confidence` of each entry's interval."""
