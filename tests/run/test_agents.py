@@ -16,6 +16,7 @@ from deepglass.data.batches import Dataset
 from deepglass.data.environments import Environments
 from deepglass.data.sources import read
 from deepglass.features.vector import Vector
+from deepglass.metrics.table import METRICS
 from deepglass.nn.agents import RunningMeanStd, gae
 from deepglass.objectives._agents import Agent
 
@@ -44,6 +45,7 @@ def test_ppo_balances_a_pole_within_seconds(tmp_path: Path) -> None:
     run = _train(tmp_path / "run", steps=8)
     figures = run.metrics["test"]["ppo"]
     assert figures["mean_return"] >= 300
+    assert set(figures) <= set(METRICS), "each stands in the table of metrics"
     assert figures["episodes"] == 100
     returns = [r["valid"]["ppo"]["mean_return"] for r in run.history]
     assert returns[0] < 200, "there was something to learn"

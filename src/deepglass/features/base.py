@@ -23,6 +23,7 @@ import numpy as np
 import polars as pl
 
 from deepglass.errors import SourceError
+from deepglass.metrics.table import Metric
 from deepglass.registry import Registry
 
 if TYPE_CHECKING:
@@ -107,13 +108,6 @@ PredictionArrays = dict[str, np.ndarray]
 
 Calibration = dict[str, Any]
 """What was learned on the validation rows about confidence; plain JSON."""
-
-
-class Metric(NamedTuple):
-    """The figure to watch, and whether more of it is better."""
-
-    name: str
-    higher_is_better: bool
 
 
 class Prediction(ABC):
