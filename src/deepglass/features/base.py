@@ -153,6 +153,9 @@ class Feature(ABC):
     tabular: ClassVar[bool] = False  # as an input it is a cell of a table, cheap to encode and to replace
     ordered: ClassVar[bool] = False  # its encoded values have an order, as numbers and dates do
     has_classes: ClassVar[bool] = False  # an output predicts one of `class_names`: "log_probs" (N, K)
+    has_axis: ClassVar[bool] = False  # values are single points of a numeric axis: `to_axis`, `from_axis`
+    sequential: ClassVar[bool] = False  # a value has steps, with which an output may go along
+    file_based: ClassVar[bool] = False  # a cell may be the path of a file
     dense: ClassVar[bool] = False  # as an output it reads the trunk's maps: `dense_head`
     uses_feature_maps: ClassVar[bool] = (
         False  # not spatial, but where the trunk has maps it has a use for them: `dense_head` too
@@ -283,6 +286,21 @@ class Feature(ABC):
     def context(self, inputs: Mapping[str, Column]) -> PredictionArrays:
         """What `decode` needs of the inputs, such as their frames: arrays with rows first that join the best answer."""
         return {}
+
+    # -- as a column -------------------------------------------------------------------------------------------
+
+    def to_axis(self, column: Column) -> np.ndarray:
+        """Positions (N,) float64 on the axis of a kind with `has_axis`, NaN for missing values."""
+        raise NotImplementedError
+
+    def from_axis(self, positions: np.ndarray) -> Column:
+        """Encoded values at positions (N,) of the axis."""
+        raise NotImplementedError
+
+    @property
+    def cell_axes(self) -> int:
+        """Number of axes of a value that is given as an array or nested list; 0 for single values."""
+        return 0
 
     # -- the rest ----------------------------------------------------------------------------------------------
 

@@ -56,6 +56,7 @@ class Sequence(Feature):
 
     metric: ClassVar[Metric | None] = METRICS["r2"]
     alignable: ClassVar[bool] = True
+    sequential: ClassVar[bool] = True
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
@@ -80,6 +81,10 @@ class Sequence(Feature):
         x = np.concatenate([np.full((1, size), np.nan), *(v for v, _, _ in parts if v.shape[1] == size)])
         longest = max((int(lengths.max(initial=1)) for _, lengths, _ in parts), default=1)
         return replace(self, **statistics(x), flat_=flat, length_=longest, beside_=self.beside_ or "")
+
+    @property
+    def cell_axes(self) -> int:
+        return 1 if self.flat_ else 2
 
     def encode(self, raw: Raw) -> Column:
         """Values (total, d) float32 in the user's units, NaN where an entry is missing."""

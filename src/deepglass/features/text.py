@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import numpy as np
 import polars as pl
@@ -112,6 +112,8 @@ class Text(Feature):
     def metric(self) -> Metric:  # type: ignore[override]
         """Word errors of what was heard, BLEU of what was translated."""
         return METRICS["word_error_rate"] if self.decoding == "ctc" else METRICS["bleu"]
+
+    sequential: ClassVar[bool] = True
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
