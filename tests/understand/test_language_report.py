@@ -12,6 +12,8 @@ import numpy as np
 import polars as pl
 import pytest
 import soundfile
+from deepglass.report.audio_facts import Heard
+from deepglass.report.facts_of.audio import wave_of
 from PIL import Image as Pillow
 from test_report import base, checked, class_output
 
@@ -20,8 +22,6 @@ from deepglass.features._display import spectrogram
 from deepglass.features.text import Text
 from deepglass.introspect.attention import DecoderAttention, EncoderAttention, _words_of
 from deepglass.mel import Frames
-from deepglass.report.audio_facts import Heard
-from deepglass.report.facts_of.audio import wave_of
 from deepglass.report.sections.audio import _BYTES
 
 EVIL = '<script>alert("1")</script>&\''

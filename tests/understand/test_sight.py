@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 import torch
 from conftest import Command
+from deepglass.report.facts_of.kinds import facts_of
 from PIL import Image as Pillow
 from test_report import base, checked, class_output
 
@@ -30,7 +31,6 @@ from deepglass.introspect.rows import OutputRows
 from deepglass.networks.network import Network
 from deepglass.prepare.prepare import Prepared
 from deepglass.report.facts_of.augmentation import varied
-from deepglass.report.facts_of.kinds import facts_of
 from deepglass.report.image_facts import (
     Box,
     Curves,

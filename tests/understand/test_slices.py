@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from chromium import Chromium
 from conftest import Command
+from deepglass.report.slice_facts import SliceFacts, Slices
 from test_report import EVIL, NAN, base, checked, class_output
 
 import deepglass
@@ -28,7 +29,6 @@ from deepglass.features.text import Text
 from deepglass.metrics.summaries import Figure
 from deepglass.prepare.prepare import settle
 from deepglass.report.output_facts import Mistake
-from deepglass.report.slice_facts import SliceFacts, Slices
 from deepglass.run.run import Run
 from deepglass.spec.spec import DataSpec, Spec
 
