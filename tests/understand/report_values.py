@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from deepglass.report.data import ReportData
 from deepglass.report.facts import DataFacts
+from deepglass.report.sections.base import section_key
 from deepglass.report.write import sections
 
 EMPTY: dict[str, Any] = {
@@ -13,8 +15,6 @@ EMPTY: dict[str, Any] = {
     "task": "",
     "data": DataFacts(source="rows.csv", rows=1),
     "plan": None,
-    "reproduce": None,
-    "map": None,
     "inside": None,
     "filters": None,
     "varied": None,
@@ -27,9 +27,15 @@ EMPTY: dict[str, Any] = {
 LISTS = ("columns", "outputs", "history", "layers", "findings", "guessed", "slices")
 
 
-def report_of(**values: Any) -> ReportData:
-    """A report of these facts alone."""
-    given = {**EMPTY, **dict.fromkeys(LISTS, ()), **values}
+def report_of(own: Mapping[str, Any] | None = None, **values: Any) -> ReportData:
+    """A report of these facts alone.
+
+    Args:
+        own: section -> the facts that it collects for itself.
+        values: facts that sections share.
+    """
+    sections_own = {section_key(name): facts for name, facts in (own or {}).items()}
+    given = {**EMPTY, **dict.fromkeys(LISTS, ()), **values, **sections_own}
     return ReportData(None, values=given)
 
 

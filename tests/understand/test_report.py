@@ -22,9 +22,10 @@ from deepglass.metrics import summaries as measure
 from deepglass.metrics.summaries import Bin, Figure, Histogram, Reliability, TopValues
 from deepglass.report.charts.axes import axis
 from deepglass.report.data import ReportData
-from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, Finding, PlanFacts, Reproduce
+from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, Finding, PlanFacts
 from deepglass.report.output_facts import Baseline, ClassFacts, Mistake, NumberFacts, OutputFacts
 from deepglass.report.sections.confusion import most_confused
+from deepglass.report.sections.reproduce import Reproduction
 from deepglass.report.verdict import judge
 from deepglass.report.write import render, write_report
 
@@ -82,7 +83,7 @@ def checked(facts: ReportData) -> str:
     return html
 
 
-def base(**changes: object) -> ReportData:
+def base(own: dict[str, object] | None = None, **changes: object) -> ReportData:
     facts: dict[str, object] = {
         "name": "run-1",
         "task": "Predict the answer from two columns.",
@@ -106,11 +107,11 @@ def base(**changes: object) -> ReportData:
         "plan": PlanFacts(steps=1900, batch_size=64, seconds=12.3, parameters=4321, best_step=1800, threads=2),
         "layers": (Layer("town", "Embedding", (1, 16), 48), Layer("head", "Linear", (3,), 51)),
         "findings": (Finding("leak", "age tells the answer", columns=("age",), sure=0.9, fix="ignore: [age]"),),
-        "reproduce": Reproduce(
-            commands=("deepglass train rows.csv",), spec="inputs: [age]\n", versions={"torch": "2"}, seed=0
-        ),
     }
-    return report_of(**{**facts, **changes})
+    reproduction = Reproduction(
+        commands=("deepglass train rows.csv",), spec="inputs: [age]\n", versions={"torch": "2"}, seed=0
+    )
+    return report_of({"reproduce": reproduction, **(own or {})}, **{**facts, **changes})
 
 
 def class_output(names: tuple[str, ...] = ("a", "b", "c"), **changes: object) -> OutputFacts:
@@ -221,7 +222,7 @@ def test_user_text_is_escaped() -> None:
         columns=(column, replace(column, spread=None, example=EVIL)),
         layers=(Layer(EVIL, EVIL, (EVIL,), 1),),
         findings=(Finding(EVIL, EVIL, columns=(EVIL,), fix=EVIL),),
-        reproduce=Reproduce(commands=(EVIL,), spec=EVIL, versions={EVIL: EVIL}, weights_sha256=EVIL),
+        own={"reproduce": Reproduction(commands=(EVIL,), spec=EVIL, versions={EVIL: EVIL}, weights_sha256=EVIL)},
         data=DataFacts(source=EVIL, rows=1, notes=(Note(EVIL, EVIL, EVIL),), splits={EVIL: 3}, remarks=(EVIL,)),
         plan=PlanFacts(steps=1, batch_size=1, device=EVIL, precision=EVIL),
         history=(Evaluation(1, 1, 1, 1, {EVIL: 1.0}, {EVIL: 2.0}), Evaluation(2, 1, 1, 1, {EVIL: 1.0}, {EVIL: 2.0})),

@@ -23,12 +23,11 @@ from deepglass.introspect.layers import Layer, trace
 from deepglass.introspect.rows import OutputRows
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepare import Prepared
-from deepglass.projection.facts import MapFacts
 from deepglass.projection.points import Points, Tested
-from deepglass.projection.projection import AS_USUAL, Wish, asked, looked_at, map_of
+from deepglass.projection.projection import AS_USUAL, Wish, asked, looked_at
 from deepglass.report.agent_facts import AgentFacts
 from deepglass.report.explanation_facts import ExplanationFacts, explanations_of
-from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, Finding, PlanFacts, Reproduce
+from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, Finding, PlanFacts
 from deepglass.report.facts_of.agents import agent_facts, played
 from deepglass.report.facts_of.augmentation import varied
 from deepglass.report.facts_of.gan import contest_of, contested
@@ -131,9 +130,9 @@ class ReportData:
         return type(self)(self._context, self.options._replace(samples=False), None, self.values)
 
     def of(self, name: str, compute: Callable[[ReportData], T]) -> T:
-        """The fact of this name, computed at most once."""
+        """The fact of this name, computed at most once; None where it is not given and there is no run."""
         if name not in self.values:
-            self.values[name] = compute(self)
+            self.values[name] = None if self._context is None else compute(self)
         return self.values[name] if self.shows_rows else _without_rows(self.values[name])  # type: ignore[no-any-return]
 
     def has(self, requirement: str) -> bool:
@@ -194,20 +193,6 @@ class ReportData:
     def plan(self) -> PlanFacts | None:
         """What training did; None while it has not ended."""
         return _plan(self.context.folder, self.metrics) if self.metrics else None
-
-    @_Shared
-    def reproduce(self) -> Reproduce | None:
-        """How to get the same run again; None while it trains."""
-        spec, metrics = self.context.folder.path / "spec.yaml", self.metrics
-        if not metrics:
-            return None
-        return Reproduce(
-            commands=(f"deepglass train {spec}",),
-            spec=spec.read_text(),
-            versions=metrics["versions"],
-            seed=metrics["seed"],
-            weights_sha256=metrics["weights_sha256"],
-        )
 
     @_Shared
     def layers(self) -> tuple[Layer, ...]:
@@ -312,21 +297,6 @@ class ReportData:
     def again(self) -> Any:
         """Reconstructions."""
         return drawn_again(self.context.objective, self.context.data, self.context.device)
-
-    @_Shared
-    def map(self) -> MapFacts | None:
-        """The map of the rows in the learned space."""
-        context = self.context
-        if self.points is None:
-            return None
-        return map_of(
-            self.points,
-            context.folder.path,
-            context.data,
-            context.objective,
-            context.calibration,
-            self.options.projection,
-        )
 
     @_Shared
     def inside(self) -> Inside:

@@ -136,25 +136,6 @@ class Finding(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reproduce:
-    """How to come to the same run again.
-
-    Args:
-        commands: command lines, in order.
-        spec: the spec as resolved, YAML text.
-        versions: package -> version.
-        seed: the run's seed.
-        weights_sha256: the hash that a run again should have.
-    """
-
-    commands: tuple[str, ...] = ()
-    spec: str = ""
-    versions: Mapping[str, str] = field(default_factory=dict)
-    seed: int | None = None
-    weights_sha256: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Facts:
     """A run as a report tells it.
 
@@ -190,7 +171,6 @@ class Facts:
     plan: PlanFacts | None = None
     layers: tuple[Layer, ...] = ()
     findings: tuple[Finding, ...] = ()
-    reproduce: Reproduce | None = None
     filters: Filters | None = None
     varied: Varied | None = None
     guessed: tuple[Guessed, ...] = ()

@@ -54,7 +54,7 @@ def render(report: ReportData) -> str:
     """The whole page: the head, the sections that this run has, and the styles and scripts that they need."""
     parts = [(section, html) for section in sections() if (html := section.render(report)) is not None]
     assets = list(dict.fromkeys(["report", *(name for section, _ in parts for name in section.assets)]))
-    version = report.reproduce.versions.get("deepglass", "") if report.reproduce else ""
+    version = report.metrics.get("versions", {}).get("deepglass", "")
     return (
         environment()
         .get_template("page.html")

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from markupsafe import Markup
 
 from deepglass.formatting import finite
-from deepglass.report.markup import text
+from deepglass.report.charts.svg import joined, tag
 
 WIDTH, HEIGHT = 460, 290
 LEFT, RIGHT, TOP, BOTTOM = 52, 14, 10, 42
@@ -113,7 +114,7 @@ def axis(
 def frame(
     x: Axis,
     y: Axis,
-    body: str,
+    body: Markup,
     *,
     summary: str,
     x_name: str,
@@ -121,7 +122,7 @@ def frame(
     height: int = HEIGHT,
     css: str = "",
     x_ticks: Sequence[tuple[float, str]] | None = None,
-) -> str:
+) -> Markup:
     """A drawing with grid, ticks and names around `body`.
 
     Args:
@@ -140,9 +141,8 @@ def frame(
     parts = []
     for value, name in y.ticks(5):
         at = y(value)
-        parts.append(
-            f'<path class="grid" d="M{left} {at}H{right}"/><text class="ty" x="{left - 8}" y="{at}">{name}</text>'
-        )
+        parts.append(tag("path", css="grid", d=f"M{left} {at}H{right}"))
+        parts.append(tag("text", name, css="ty", x=left - 8, y=at))
     free = -math.inf
     for value, name in x_ticks if x_ticks is not None else x.ticks(5):
         at = x(value)
@@ -150,30 +150,27 @@ def frame(
         if at - half < free:
             continue
         free = at + half + GLYPH
-        parts.append(
-            f'<path class="mark" d="M{at} {bottom}v4"/><text class="tx" x="{at}" y="{bottom + 18}">{name}</text>'
-        )
-    parts.append(f'<path class="base" d="M{left} {bottom}H{right}"/>')
+        parts.append(tag("path", css="mark", d=f"M{at} {bottom}v4"))
+        parts.append(tag("text", name, css="tx", x=at, y=bottom + 18))
+    parts.append(tag("path", css="base", d=f"M{left} {bottom}H{right}"))
     if x_name:
-        parts.append(f'<text class="name" x="{(left + right) / 2}" y="{height - 6}">{text(x_name)}</text>')
+        parts.append(tag("text", x_name, css="name", x=(left + right) / 2, y=height - 6))
     if y_name:
-        parts.append(f'<text class="yname" x="{left}" y="{top - 8}">{text(y_name)}</text>')
-    return drawing("".join(parts) + body, WIDTH, height, summary=summary, css=css)
+        parts.append(tag("text", y_name, css="yname", x=left, y=top - 8))
+    return drawing(joined([*parts, body]), WIDTH, height, summary=summary, css=css)
 
 
-def drawing(body: str, width: float, height: float, *, summary: str, css: str = "") -> str:
+def drawing(body: Markup, width: float, height: float, *, summary: str, css: str = "") -> Markup:
     """An svg element that takes the width that it is given."""
-    return (
-        f'<svg class="chart {css}" viewBox="0 0 {width} {height}" role="img" aria-label="{text(summary)}">{body}</svg>'
-    )
+    box = f"0 0 {width} {height}"
+    return tag("svg", body, css=f"chart {css}", viewBox=box, role="img", aria_label=summary)
 
 
-def figure(title: str, svg: str, legend: Sequence[tuple[str, str]] = (), *, note: str = "") -> str:
-    """A chart with its title (html), its legend (css class, html name) and a note (html)."""
-    keys = "".join(f'<span class="key {css}"><i></i>{name}</span>' for css, name in legend)
-    keys = f'<span class="keys">{keys}</span>' if keys else ""
-    note = f'<p class="note">{note}</p>' if note else ""
-    return f'<figure><figcaption><span class="caption">{title}</span>{keys}</figcaption>{svg}{note}</figure>'
+def figure(title: str | Markup, svg: Markup, legend: Sequence[tuple[str, str]] = (), *, note: str = "") -> Markup:
+    """A chart with its title, its legend (css class, name) and a note."""
+    keys = joined(tag("span", tag("i"), name, css=f"key {css}") for css, name in legend)
+    head = tag("figcaption", tag("span", title, css="caption"), tag("span", keys, css="keys") if legend else "")
+    return tag("figure", head, svg, tag("p", note, css="note") if note else "")
 
 
 def _round_step(step: float) -> float:

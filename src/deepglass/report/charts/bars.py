@@ -4,33 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from markupsafe import Markup
+
 from deepglass.formatting import count, number, percent, plural, short
 from deepglass.metrics.summaries import Histogram, TopValues
 from deepglass.report.charts.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, axis, figure, frame
-from deepglass.report.markup import label, shorten, text
+from deepglass.report.charts.svg import joined, tag
+from deepglass.report.templates import label, shorten
 
 _MINI_WIDTH, _MINI_HEIGHT = 132, 30
 
 
-def mini(spread: Histogram | TopValues) -> str:
+def mini(spread: Histogram | TopValues) -> Markup:
     """A column's values in small, with a line of words below."""
-    if isinstance(spread, Histogram):
-        return _mini_histogram(spread)
-    return _mini_values(spread)
+    return _mini_histogram(spread) if isinstance(spread, Histogram) else _mini_values(spread)
 
 
-def _mini_histogram(spread: Histogram) -> str:
+def _mini_histogram(spread: Histogram) -> Markup:
     bars = len(spread.counts) or 1
     width, highest = _MINI_WIDTH / bars, max([1, *spread.counts])
     path = "".join(
         _bar(i * width, width - (0.8 if bars > 1 else 0), n / highest) for i, n in enumerate(spread.counts) if n
     )
     words = f"{short(spread.low)} … {short(spread.high)}" if spread.low != spread.high else short(spread.low)
-    said = f"{plural(sum(spread.counts), 'value')} from {short(spread.low, 4)} to {short(spread.high, 4)}"
-    return _mini_drawing(f'<title>{said}</title><path class="bar" d="{path}"/>', said) + f"<small>{words}</small>"
+    summary = f"{plural(sum(spread.counts), 'value')} from {short(spread.low, 4)} to {short(spread.high, 4)}"
+    body = tag("title", summary) + tag("path", css="bar", d=path)
+    return _mini_drawing(body, summary) + tag("small", words)
 
 
-def _mini_values(spread: TopValues) -> str:
+def _mini_values(spread: TopValues) -> Markup:
     total = sum(n for _, n in spread.values) + spread.others
     shown = [*spread.values, *([("others", spread.others)] if spread.others else [])]
     width, highest = _MINI_WIDTH / max(len(shown), 3), max([1, *(n for _, n in shown)])
@@ -38,12 +40,12 @@ def _mini_values(spread: TopValues) -> str:
     for i, (name, n) in enumerate(shown):
         css = "bar rest" if i == len(spread.values) else "bar"
         path = _bar(i * width, width - 2, n / highest)
-        said = f"{shorten(name, 80)}: {percent(n / max(total, 1))}, {plural(n, 'row')}"
-        parts.append(f'<g><title>{text(said)}</title><path class="{css}" d="{path}"/></g>')
-    names = ", ".join(f"{label(name, 16)} ({percent(n / max(total, 1), 0)})" for name, n in spread.values[:2])
+        words = f"{shorten(name, 80)}: {percent(n / max(total, 1))}, {plural(n, 'row')}"
+        parts.append(tag("g", tag("title", words), tag("path", css=css, d=path)))
+    named = [Markup("{} ({})").format(label(name, 16), percent(n / max(total, 1), 0)) for name, n in spread.values[:2]]
     more = spread.distinct - min(len(spread.values), 2)
-    words = names + (f", {count(more)} more" if more > 0 else "")
-    return _mini_drawing("".join(parts), f"{plural(spread.distinct, 'value')}") + f"<small>{words}</small>"
+    caption = Markup(", ").join([*named, *([f"{count(more)} more"] if more > 0 else [])])
+    return _mini_drawing(joined(parts), plural(spread.distinct, "value")) + tag("small", caption)
 
 
 def _bar(left: float, width: float, part: float) -> str:
@@ -51,18 +53,18 @@ def _bar(left: float, width: float, part: float) -> str:
     return f"M{left:.1f} {_MINI_HEIGHT}v-{height:.1f}h{width:.1f}v{height:.1f}z"
 
 
-def _mini_drawing(body: str, summary: str) -> str:
-    return (
-        f'<svg class="mini" viewBox="0 0 {_MINI_WIDTH} {_MINI_HEIGHT}" role="img" aria-label="{text(summary)}">'
-        f"{body}</svg>"
-    )
+def _mini_drawing(body: Markup, summary: str) -> Markup:
+    box = f"0 0 {_MINI_WIDTH} {_MINI_HEIGHT}"
+    return tag("svg", body, css="mini", viewBox=box, role="img", aria_label=summary)
 
 
-def histogram(title: str, spread: Histogram, *, x_name: str, zero_line: bool = False, height: int = HEIGHT) -> str:
+def histogram(
+    title: str | Markup, spread: Histogram, *, x_name: str, zero_line: bool = False, height: int = HEIGHT
+) -> Markup:
     """How numbers are spread, as a chart of full size.
 
     Args:
-        title: html.
+        title: above the chart.
         spread: the bins.
         x_name: name of the x axis.
         zero_line: an upright line at zero.
@@ -74,30 +76,36 @@ def histogram(title: str, spread: Histogram, *, x_name: str, zero_line: bool = F
     body = []
     for i, n in enumerate(spread.counts):
         low, high = spread.low + i * step, spread.low + (i + 1) * step
-        said = f"{short(low)} to {short(high)}\n{plural(n, 'row')}"
+        words = f"{short(low)} to {short(high)}\n{plural(n, 'row')}"
         width = max(across(high) - across(low) - 1, 0.5) if step else 40
-        body.append(
-            f'<g class="hit"><title>{text(said)}</title>'
-            f'<rect x="{across(low)}" y="{TOP}" width="{width + 1:.1f}" height="{up.start - TOP:.0f}"/>'
-            f'<path class="bar" d="M{across(low)} {up.start}V{up(n)}h{width:.1f}V{up.start}z"/></g>'
-        )
+        strip = tag("rect", x=across(low), y=TOP, width=f"{width + 1:.1f}", height=f"{up.start - TOP:.0f}")
+        bar = tag("path", css="bar", d=f"M{across(low)} {up.start}V{up(n)}h{width:.1f}V{up.start}z")
+        body.append(tag("g", tag("title", words), strip, bar, css="hit"))
     if zero_line and across.low < 0 < across.high:
-        body.append(f'<path class="upright" d="M{across(0)} {up.start}V{up.end}"/>')
+        body.append(tag("path", css="upright", d=f"M{across(0)} {up.start}V{up.end}"))
     summary = f"Histogram of {plural(sum(spread.counts), 'value')} from {number(spread.low)} to {number(spread.high)}"
-    return figure(title, frame(across, up, "".join(body), summary=summary, x_name=x_name, height=height))
+    return figure(title, frame(across, up, joined(body), summary=summary, x_name=x_name, height=height))
 
 
-def share_bar(parts: Sequence[tuple[str, int, str]]) -> str:
+def share_bar(parts: Sequence[tuple[str, int, str]]) -> Markup:
     """One bar cut into named parts: (name, count, css class), with its legend."""
     total = sum(n for _, n, _ in parts) or 1
-    pieces = "".join(
-        f'<i class="{css}" style="flex-grow:{n / total:.4f}" title="{text(name)}: {count(n)}"></i>'
+    pieces = joined(
+        tag("i", css=css, style=f"flex-grow:{n / total:.4f}", title=f"{name}: {count(n)}")
         for name, n, css in parts
         if n
     )
-    keys = "".join(
-        f'<span class="key {css}"><i></i>{text(name)} <b>{count(n)}</b> <small>{percent(n / total, 0)}</small></span>'
+    keys = joined(
+        tag(
+            "span",
+            tag("i"),
+            name,
+            " ",
+            tag("b", count(n)),
+            " ",
+            tag("small", percent(n / total, 0)),
+            css=f"key {css}",
+        )
         for name, n, css in parts
     )
-    bar = f'<div class="bars" aria-hidden="true">{pieces}</div>'
-    return f'<div class="sharebar">{bar}<span class="keys">{keys}</span></div>'
+    return tag("div", tag("div", pieces, css="bars", aria_hidden="true"), tag("span", keys, css="keys"), css="sharebar")

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from markupsafe import Markup
+
 from deepglass.formatting import finite, number, percent
 from deepglass.report.charts.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, axis, figure, frame
-from deepglass.report.markup import text
+from deepglass.report.charts.svg import joined, tag
 
 _MOST = 240  # points a line; more cannot be told apart at this size
 
@@ -29,7 +31,7 @@ class Mark(NamedTuple):
 
 
 def curves(
-    title: str,
+    title: str | Markup,
     x: Sequence[float],
     lines: Sequence[Line],
     *,
@@ -39,11 +41,11 @@ def curves(
     full: bool = False,
     mark: Mark | None = None,
     height: int = HEIGHT,
-) -> str:
+) -> Markup:
     """Lines over x with a tooltip at each x; non-finite points are left out.
 
     Args:
-        title: html.
+        title: above the chart.
         x: ascending.
         lines: each with as many values as x.
         x_name: name of the x axis.
@@ -61,15 +63,15 @@ def curves(
     across = replace(across, whole=all(float(a).is_integer() for a in x) and across.high > 1)
     up = axis((v for line in lines for v in line.values), height - BOTTOM, TOP + 6, log=log, share=share)
     up = replace(up, low=0.0, high=1.0) if full else up
-    body = [] if at is None else [f'<path class="upright" d="M{across(at)} {up.start}V{up.end}"/>']
-    body += [f'<path class="line {line.css}" d="{_path(across, up, x, line.values)}"/>' for line in lines]
+    body = [] if at is None else [tag("path", css="upright", d=f"M{across(at)} {up.start}V{up.end}")]
+    body += [tag("path", css=f"line {line.css}", d=_path(across, up, x, line.values)) for line in lines]
     body += [_end(across, up, x, line) for line in lines]
     body.append(_hits(across, up, x, lines, x_name, share))
-    legend = [(line.css, text(line.name)) for line in lines] if len(lines) > 1 else []
+    legend = [(line.css, line.name) for line in lines] if len(lines) > 1 else []
     if mark is not None and at is not None:
-        legend.append(("mark", text(mark.name)))
+        legend.append(("mark", mark.name))
     summary = _summary(x, lines, x_name, share)
-    svg = frame(across, up, "".join(body), summary=summary, x_name=x_name, height=height, css="curves")
+    svg = frame(across, up, joined(body), summary=summary, x_name=x_name, height=height, css="curves")
     return figure(title, svg, legend)
 
 
@@ -91,15 +93,15 @@ def _path(across: Axis, up: Axis, x: Sequence[float], y: Sequence[float]) -> str
     return "".join(path)
 
 
-def _end(across: Axis, up: Axis, x: Sequence[float], line: Line) -> str:
+def _end(across: Axis, up: Axis, x: Sequence[float], line: Line) -> Markup:
     """A dot at the last value, which also shows a line of one point."""
     known = [(a, b) for a, b in zip(x, line.values, strict=True) if finite(b)]
     if not known:
-        return ""
-    return f'<circle class="dot {line.css}" cx="{across(known[-1][0])}" cy="{up(known[-1][1])}" r="3.2"/>'
+        return Markup("")
+    return tag("circle", css=f"dot {line.css}", cx=across(known[-1][0]), cy=up(known[-1][1]), r="3.2")
 
 
-def _hits(across: Axis, up: Axis, x: Sequence[float], lines: Sequence[Line], x_name: str, share: bool) -> str:
+def _hits(across: Axis, up: Axis, x: Sequence[float], lines: Sequence[Line], x_name: str, share: bool) -> Markup:
     """Invisible strips that say the values at each x."""
     say = percent if share else number
     places = [across(a) for a in x]
@@ -107,13 +109,18 @@ def _hits(across: Axis, up: Axis, x: Sequence[float], lines: Sequence[Line], x_n
     for i, place in enumerate(places):
         left = (places[i - 1] + place) / 2 if i else across.start
         right = (place + places[i + 1]) / 2 if i + 1 < len(places) else across.end
-        said = "".join(f"\n{line.name}: {say(line.values[i])}" for line in lines)
+        values = "".join(f"\n{line.name}: {say(line.values[i])}" for line in lines)
+        width = f"{max(right - left, 0.5):.1f}"
         strips.append(
-            f'<g class="hit"><title>{text(f"{x_name} {number(x[i], 4)}{said}")}</title>'
-            f'<path d="M{place} {up.start}V{up.end}"/>'
-            f'<rect x="{left:.1f}" y="{TOP}" width="{max(right - left, 0.5):.1f}" height="{up.start - TOP:.0f}"/></g>'
+            tag(
+                "g",
+                tag("title", f"{x_name} {number(x[i], 4)}{values}"),
+                tag("path", d=f"M{place} {up.start}V{up.end}"),
+                tag("rect", x=f"{left:.1f}", y=TOP, width=width, height=f"{up.start - TOP:.0f}"),
+                css="hit",
+            )
         )
-    return "".join(strips)
+    return joined(strips)
 
 
 def _summary(x: Sequence[float], lines: Sequence[Line], x_name: str, share: bool) -> str:

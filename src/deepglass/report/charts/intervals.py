@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from markupsafe import Markup
+
 from deepglass.formatting import SHARES, finite, metric_name
 from deepglass.formatting import figure as worded
 from deepglass.metrics.summaries import Figure
 from deepglass.report.charts.axes import GLYPH, Axis, axis, drawing, figure
-from deepglass.report.markup import text
+from deepglass.report.charts.svg import joined, tag
 
 _WIDTH = 400
 _ROW, _LEFT, _RIGHT, _TOP, _BOTTOM = 33, 146, 74, 6, 44
@@ -24,18 +26,18 @@ class Entry(NamedTuple):
     distant: bool = False
 
 
-def compared(title: str, metric: str, entries: list[Entry], *, note: str = "") -> str:
+def compared(title: str | Markup, metric: str, entries: list[Entry], *, note: str = "") -> Markup:
     """The figures of several models on one axis.
 
     Args:
-        title: html.
+        title: above the chart.
         metric: the metric's name.
         entries: one a row, first on top.
-        note: html below.
+        note: below it.
     """
     shown = [e for e in entries if finite(e.figure.value)]
     if not shown:
-        return ""
+        return Markup("")
     height = _TOP + _ROW * len(shown) + _BOTTOM
     across = _axis(metric, shown)
     floor = height - _BOTTOM
@@ -46,16 +48,13 @@ def compared(title: str, metric: str, entries: list[Entry], *, note: str = "") -
         if at - half < free:
             continue
         free = at + half + GLYPH
-        body.append(
-            f'<path class="grid" d="M{at} {_TOP}V{floor}"/><text class="tx" x="{at}" y="{floor + 18}">{name}</text>'
-        )
+        body.append(tag("path", css="grid", d=f"M{at} {_TOP}V{floor}"))
+        body.append(tag("text", name, css="tx", x=at, y=floor + 18))
     body += [_entry(across, metric, e, _TOP + _ROW * (i + 0.5)) for i, e in enumerate(shown)]
     name = metric_name(metric)
-    body.append(f'<text class="name" x="{(_LEFT + _WIDTH - _RIGHT) / 2}" y="{height - 6}">{text(name)}</text>')
+    body.append(tag("text", name, css="name", x=(_LEFT + _WIDTH - _RIGHT) / 2, y=height - 6))
     summary = "; ".join(f"{e.name}: {worded(metric, e.figure.value)}" for e in shown)
-    return figure(
-        title, drawing("".join(body), _WIDTH, height, summary=f"{name}: {summary}", css="compared"), note=note
-    )
+    return figure(title, drawing(joined(body), _WIDTH, height, summary=f"{name}: {summary}", css="compared"), note=note)
 
 
 def _axis(metric: str, shown: list[Entry]) -> Axis:
@@ -67,26 +66,29 @@ def _axis(metric: str, shown: list[Entry]) -> Axis:
     return axis(near or far, _LEFT, _WIDTH - _RIGHT, share=metric in SHARES, room=0.12)
 
 
-def _entry(across: Axis, metric: str, entry: Entry, at: float) -> str:
+def _entry(across: Axis, metric: str, entry: Entry, at: float) -> Markup:
     value, low, high = entry.figure
     css = entry.css
-    said = f"{entry.name}: {worded(metric, value)}"
+    words = f"{entry.name}: {worded(metric, value)}"
     place = across(value)
     beyond = not (min(across.start, across.end) <= place <= max(across.start, across.end))
     if beyond:
         left = place < across.start
         edge, way = (across.start + 5, -1) if left else (across.end - 5, 1)
-        mark = f'<path class="arrow {css}" d="M{edge - 4 * way} {at - 5}l{8 * way} 5l{-8 * way} 5"/>'
-        said += " (beyond this axis)"
+        mark = tag("path", css=f"arrow {css}", d=f"M{edge - 4 * way} {at - 5}l{8 * way} 5l{-8 * way} 5")
+        words += " (beyond this axis)"
     else:
-        mark = f'<circle class="dot {css}" cx="{place}" cy="{at}" r="5.5"/>'
+        mark = tag("circle", css=f"dot {css}", cx=place, cy=at, r="5.5")
         if finite(low) and finite(high):
-            said += f"\n95\N{NO-BREAK SPACE}% interval {worded(metric, low)} to {worded(metric, high)}"
+            words += f"\n95\N{NO-BREAK SPACE}% interval {worded(metric, low)} to {worded(metric, high)}"
             ends = f"M{across(low)} {at}H{across(high)}M{across(low)} {at - 5}v10M{across(high)} {at - 5}v10"
-            mark = f'<path class="whisker {css}" d="{ends}"/>{mark}'
-    return (
-        f'<g class="hit"><title>{text(said)}</title>'
-        f'<rect x="0" y="{at - _ROW / 2}" width="{_WIDTH}" height="{_ROW}"/>'
-        f'<text class="rowname {css}" x="0" y="{at}">{text(entry.name)}</text>{mark}'
-        f'<text class="rowvalue {css}" x="{_WIDTH}" y="{at}">{text(worded(metric, value))}</text></g>'
+            mark = tag("path", css=f"whisker {css}", d=ends) + mark
+    return tag(
+        "g",
+        tag("title", words),
+        tag("rect", x=0, y=at - _ROW / 2, width=_WIDTH, height=_ROW),
+        tag("text", entry.name, css=f"rowname {css}", x=0, y=at),
+        mark,
+        tag("text", worded(metric, value), css=f"rowvalue {css}", x=_WIDTH, y=at),
+        css="hit",
     )

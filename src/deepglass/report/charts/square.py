@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from markupsafe import Markup
 
 from deepglass.formatting import number, percent, plural
 from deepglass.metrics.summaries import Bin, Reliability, Thresholds
 from deepglass.report.charts.axes import LEFT, RIGHT, TOP, WIDTH, Axis, axis, figure, frame
-from deepglass.report.markup import text
+from deepglass.report.charts.svg import joined, tag
 from deepglass.report.output_facts import NumberFacts
 
 TALL = 390
@@ -15,7 +16,7 @@ _HEIGHT, _BOTTOM = TALL, 44
 _STEADY = 10  # rows in a bin; the share of fewer is mostly chance, so that the line leaves it out
 
 
-def reliability(title: str, facts: Reliability, *, note: str = "") -> str:
+def reliability(title: str | Markup, facts: Reliability, *, note: str = "") -> Markup:
     """What share was right, against how sure the network was; on the diagonal both agree."""
     across, up = _unit_axes()
     largest = max([1, *(b.rows for b in facts.after)])
@@ -28,38 +29,64 @@ def reliability(title: str, facts: Reliability, *, note: str = "") -> str:
         legend.insert(1, ("c2", "before"))
     said = ", ".join(f"{percent(b.accuracy, 0)} right at {percent(b.confidence, 0)}" for b in facts.after)
     svg = frame(
-        across, up, "".join(body), summary=f"Reliability: {said}", x_name="confidence", y_name="right", height=_HEIGHT
+        across, up, joined(body), summary=f"Reliability: {said}", x_name="confidence", y_name="right", height=_HEIGHT
     )
     return figure(title, svg, legend, note=note)
 
 
-def _bins(across: Axis, up: Axis, bins: tuple[Bin, ...], css: str, largest: int) -> str:
+def _bins(across: Axis, up: Axis, bins: tuple[Bin, ...], css: str, largest: int) -> Markup:
     known = [b for b in bins if np.isfinite(b.confidence) and np.isfinite(b.accuracy)]
     steady = [b for b in known if b.rows >= _STEADY]
     path = "M" + "L".join(f"{across(b.confidence)} {up(b.accuracy)}" for b in steady) if steady else ""
-    dots = "".join(
-        f'<g class="point"><title>{percent(b.confidence)} sure on average\n{percent(b.accuracy)} right\n'
-        f"{plural(b.rows, 'row')}</title>"
-        f'<circle class="dot {css}" cx="{across(b.confidence)}" cy="{up(b.accuracy)}" '
-        f'r="{2.5 + 5.5 * (b.rows / largest) ** 0.5:.1f}"/></g>'
+    dots = (
+        tag(
+            "g",
+            tag(
+                "title",
+                f"{percent(b.confidence)} sure on average\n{percent(b.accuracy)} right\n{plural(b.rows, 'row')}",
+            ),
+            tag(
+                "circle",
+                css=f"dot {css}",
+                cx=across(b.confidence),
+                cy=up(b.accuracy),
+                r=f"{2.5 + 5.5 * (b.rows / largest) ** 0.5:.1f}",
+            ),
+            css="point",
+        )
         for b in known
     )
-    return f'<path class="line {css}" d="{path}"/>{dots}'
+    return joined([tag("path", css=f"line {css}", d=path), *dots])
 
 
-def roc(title: str, facts: Thresholds, *, note: str = "") -> str:
+def roc(title: str | Markup, facts: Thresholds, *, note: str = "") -> Markup:
     """The positives that are found, against the false alarms that this costs, over all thresholds."""
     across, up = _unit_axes()
     found, alarms = rates(facts)
     path = "M" + "L".join(f"{across(a)} {up(f)}" for a, f in zip(alarms[::-1], found[::-1], strict=True))
-    dots = "".join(
-        f'<circle cx="{across(a)}" cy="{up(f)}" r="3"><title>threshold {number(t, 2)}\n'
-        f"{percent(f)} of the positives found\n{percent(a)} of the negatives called positive</title></circle>"
+    dots = joined(
+        tag(
+            "circle",
+            tag(
+                "title",
+                f"threshold {number(t, 2)}\n{percent(f)} of the positives detected\n"
+                f"{percent(a)} of the negatives called positive",
+            ),
+            cx=across(a),
+            cy=up(f),
+            r=3,
+        )
         for t, a, f in zip(facts.at, alarms, found, strict=True)
     )
-    body = f'{_diagonal(across, up)}<path class="line c1" d="{path}"/><g class="nearest quiet">{dots}</g>'
     chosen = int(np.abs(facts.at - facts.chosen).argmin())
-    body += f'<circle class="dot c1 follow" cx="{across(alarms[chosen])}" cy="{up(found[chosen])}" r="6"/>'
+    body = joined(
+        [
+            _diagonal(across, up),
+            tag("path", css="line c1", d=path),
+            tag("g", dots, css="nearest quiet"),
+            tag("circle", css="dot c1 follow", cx=across(alarms[chosen]), cy=up(found[chosen]), r=6),
+        ]
+    )
     svg = frame(
         across, up, body, summary="ROC curve", x_name="false alarms, share of the negatives", height=_HEIGHT, css="roc"
     )
@@ -73,7 +100,7 @@ def rates(facts: Thresholds) -> tuple[np.ndarray, np.ndarray]:
     return facts.true_positive / positives, facts.false_positive / negatives
 
 
-def against_truth(title: str, facts: NumberFacts, *, note: str = "") -> str:
+def against_truth(title: str | Markup, facts: NumberFacts, *, note: str = "") -> Markup:
     """Each test row at its answer and its truth, with the band that the intervals promise."""
     predicted, truth = (np.asarray(v, dtype=float) for v in (facts.predicted, facts.truth))
     keep = np.isfinite(predicted) & np.isfinite(truth)
@@ -88,17 +115,15 @@ def against_truth(title: str, facts: NumberFacts, *, note: str = "") -> str:
         body.insert(0, _band(across, up, predicted, low, high))
         level = f"{percent(facts.level, 0)} interval" if facts.level is not None else "interval"
         legend.append(("band", level))
-    dots = "".join(
-        f'<circle cx="{across(p)}" cy="{up(t)}" r="2.6"><title>predicted {text(number(p, 4))}\n'
-        f"true {text(number(t, 4))}</title></circle>"
+    dots = joined(
+        tag("circle", tag("title", f"predicted {number(p, 4)}\ntrue {number(t, 4)}"), cx=across(p), cy=up(t), r="2.6")
         for p, t in zip(predicted, truth, strict=True)
     )
-    css = "nearest dense" if len(predicted) > 500 else "nearest"
-    body.append(f'<g class="{css}">{dots}</g>')
+    body.append(tag("g", dots, css="nearest dense" if len(predicted) > 500 else "nearest"))
     svg = frame(
         across,
         up,
-        "".join(body),
+        joined(body),
         summary=f"{plural(len(predicted), 'test row')}, true value against predicted value",
         x_name="predicted",
         y_name="true",
@@ -107,11 +132,11 @@ def against_truth(title: str, facts: NumberFacts, *, note: str = "") -> str:
     return figure(title, svg, legend, note=note)
 
 
-def _band(across: Axis, up: Axis, predicted: np.ndarray, low: np.ndarray, high: np.ndarray) -> str:
+def _band(across: Axis, up: Axis, predicted: np.ndarray, low: np.ndarray, high: np.ndarray) -> Markup:
     """The intervals' mean ends over groups of rows of like prediction, as one area."""
     keep = np.isfinite(low) & np.isfinite(high)
     if keep.sum() < 2:
-        return ""
+        return Markup("")
     order = np.argsort(predicted[keep])
     groups = [g for g in np.array_split(order, min(24, len(order))) if len(g)]
     middle, bottom, top = ([v[keep][g].mean() for g in groups] for v in (predicted, low, high))
@@ -121,12 +146,12 @@ def _band(across: Axis, up: Axis, predicted: np.ndarray, low: np.ndarray, high: 
 
     upper = [f"{across(m)} {inside(t)}" for m, t in zip(middle, top, strict=True)]
     lower = [f"{across(m)} {inside(b)}" for m, b in zip(middle, bottom, strict=True)]
-    return f'<path class="band" d="M{"L".join(upper + lower[::-1])}z"/>'
+    return tag("path", css="band", d=f"M{'L'.join(upper + lower[::-1])}z")
 
 
 def _unit_axes() -> tuple[Axis, Axis]:
     return Axis(0, 1, LEFT, WIDTH - RIGHT, share=True), Axis(0, 1, _HEIGHT - _BOTTOM, TOP + 6, share=True)
 
 
-def _diagonal(across: Axis, up: Axis) -> str:
-    return f'<path class="ideal" d="M{across.start} {up.start}L{across.end} {up.end}"/>'
+def _diagonal(across: Axis, up: Axis) -> Markup:
+    return tag("path", css="ideal", d=f"M{across.start} {up.start}L{across.end} {up.end}")

@@ -17,7 +17,7 @@ from deepglass.formatting import short_figure
 from deepglass.introspect.rows import OutputRows, class_predictions
 from deepglass.report.data import ReportData
 from deepglass.report.sections.base import Section
-from deepglass.report.sections.texts import marked, true_texts
+from deepglass.report.sections.texts import marked, true_texts, word_error_rates
 
 MAX_BYTES = 2_500_000  # of all clips together: base64 adds a third, and a report is at most 10 MB
 SHOWN_AT_FIRST = (6, 3)  # of the worst and of the typical ones
@@ -156,10 +156,8 @@ def _results(feature: Feature, rows: OutputRows) -> dict[int, _Result]:
     predicted = [d["value"] for d in feature.decode(rows.best, rows.calibration)]
     if isinstance(feature, Text):
         truth = true_texts(feature, rows)
-        return {
-            i: _Result(t, predicted[i], metrics.error_rate([t.split()], [predicted[i].split()]))
-            for i, t in truth.items()
-        }
+        errors = word_error_rates(feature, rows)
+        return {i: _Result(t, predicted[i], errors[i]) for i, t in truth.items()}
     true = [d["value"] for d in feature.decode({"value": rows.truth.values.astype(np.float64)}, {})]
     return {
         int(i): _Result(short_figure(true[i]), short_figure(predicted[i]), abs(true[i] - predicted[i]))

@@ -48,26 +48,38 @@ class Section:
         return self.name.replace("_", "-")
 
     def collect(self, report: ReportData) -> Any:
-        """The section's own facts; None where there is nothing to show.
+        """The section's own facts, from the run; None where there is nothing to show. Computed once a report.
 
         Facts that hold single rows have a method `without_rows`, which gives the same without them, or None.
         """
-        return ()
 
     def view(self, facts: Any, report: ReportData) -> Mapping[str, Any] | None:
-        """The variables of the template; None where there is nothing to show."""
+        """The variables of the template; None where there is nothing to show.
+
+        Args:
+            facts: what `collect` gave; None for a section that shows facts of `report` alone.
+        """
         return {"facts": facts}
 
     def render(self, report: ReportData) -> Markup | None:
         """The section as an HTML fragment; None where there is nothing to show."""
-        if not all(report.has(requirement) for requirement in self.requires):
+        facts, key = None, section_key(self.name)
+        if key not in report.values and not all(report.has(requirement) for requirement in self.requires):
             return None
-        facts = report.of(self.name, self.collect)
-        view = None if facts is None else self.view(facts, report)
+        if type(self).collect is not Section.collect:
+            facts = report.of(key, self.collect)
+            if facts is None:
+                return None
+        view = self.view(facts, report)
         if view is None:
             return None
         template = environment().get_template(f"sections/{self.name}.html")
         return Markup(template.render(section=self, shows_rows=report.shows_rows, **view))
+
+
+def section_key(name: str) -> str:
+    """Under which the own facts of a section stand in `ReportData.values`."""
+    return f"{name} section"
 
 
 class PanelSection(Section):

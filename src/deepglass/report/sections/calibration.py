@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from markupsafe import Markup
-
 from deepglass.formatting import finite
 from deepglass.report.charts.square import reliability
 from deepglass.report.data import ReportData
@@ -32,7 +30,7 @@ def _diagram(name: str, facts: Reliability) -> dict[str, Any]:
     bias = _bias(facts)
     return {
         "name": name,
-        "chart": Markup(reliability("Accuracy by confidence", facts)),
+        "chart": reliability("Accuracy by confidence", facts),
         "bins": facts.after,
         "most_rows": max(1, *(b.rows for b in facts.after)),
         "ece": facts.ece_after,

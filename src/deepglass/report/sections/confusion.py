@@ -26,13 +26,11 @@ class ConfusionSection(Section):
     title, nav, position = "Confusion matrix", "Confusion", 80
     requires = ("test_predictions",)
 
-    def collect(self, report: ReportData) -> Any:
-        outputs = ((i, o) for i, o in enumerate(report.outputs) if o.classes and o.classes.confusion is not None)
-        return tuple(outputs) or None
-
-    def view(self, facts: Any, report: ReportData) -> Mapping[str, Any]:
+    def view(self, facts: None, report: ReportData) -> Mapping[str, Any] | None:
         outputs, left = [], MAX_IMAGE_BYTES
-        for index, output in facts:
+        for index, output in enumerate(report.outputs):
+            if output.classes is None or output.classes.confusion is None:
+                continue
             rows, left = within_budget(output.items, left)
             outputs.append(
                 {
@@ -45,6 +43,8 @@ class ConfusionSection(Section):
                     "class_index": class_indices(output),
                 }
             )
+        if not outputs:
+            return None
         return {"outputs": outputs, "several": len(report.outputs) > 1, "first": CLASSES_SHOWN}
 
 

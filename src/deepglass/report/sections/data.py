@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from markupsafe import Markup
-
 from deepglass.formatting import count, plural
 from deepglass.report.charts.bars import mini, share_bar
 from deepglass.report.data import ReportData
@@ -34,9 +32,9 @@ class DataSection(Section):
             "data": data,
             "roles": _roles(columns),
             "warnings": [warning for warning in data.remarks if warning not in beside_metrics],
-            "splits": Markup(share_bar(splits)) if splits else "",
+            "splits": share_bar(splits) if splits else "",
             "skipped": data.skipped[:MAX_SKIPPED],
-            "columns": [(c, Markup(mini(c.spread)) if c.spread is not None else "") for c in columns[:MAX_COLUMNS]],
+            "columns": [(c, mini(c.spread) if c.spread is not None else "") for c in columns[:MAX_COLUMNS]],
             "num_columns": len(columns),
             "searchable": len(columns) >= MIN_COLUMNS_SEARCH,
         }

@@ -7,6 +7,7 @@ import math
 from deepglass.formatting import percent, plural
 from deepglass.introspect.facts import Health, Ill, Pulse
 from deepglass.report.charts.curves import Line, curves
+from deepglass.report.charts.svg import titled
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, details, table, text
 from deepglass.report.sections.base import PanelSection
@@ -47,7 +48,7 @@ def _gradients(health: Health) -> str:
     )
     steps = sorted({s for p in chosen for s in p.steps})
     lines = [_line(p, steps, f"c{i + 1}") for i, p in enumerate(chosen)]
-    title = "Gradients <small>norm relative to the layer's weights</small>"
+    title = titled("Gradients", "norm relative to the layer's weights")
     return f'<div class="charts">{curves(title, [float(s) for s in steps], lines, x_name="step", log=True)}</div>'
 
 

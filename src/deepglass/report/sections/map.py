@@ -13,6 +13,7 @@ from markupsafe import Markup
 from PIL import Image as Pillow
 
 from deepglass.projection.facts import STEPS, UNKNOWN, Colouring, Layout, MapFacts
+from deepglass.projection.projection import map_of
 from deepglass.report.data import ReportData
 from deepglass.report.sections.base import Section
 from deepglass.report.templates import data_url
@@ -34,7 +35,11 @@ class MapSection(Section):
     assets = ("map",)
 
     def collect(self, report: ReportData) -> MapFacts | None:
-        return report.map
+        points, context = report.points, report.context
+        if points is None:
+            return None
+        projection, folder = report.options.projection, context.folder.path
+        return map_of(points, folder, context.data, context.objective, context.calibration, projection)
 
     def view(self, facts: MapFacts, report: ReportData) -> Mapping[str, Any]:
         first = facts.colourings[0]

@@ -12,6 +12,7 @@ from deepglass.features.base import ClassCurve
 from deepglass.formatting import figure, plural
 from deepglass.metrics import detection
 from deepglass.report.charts.curves import Line, curves
+from deepglass.report.charts.svg import titled
 from deepglass.report.data import ReportData
 from deepglass.report.sections.base import Section
 from deepglass.report.templates import shorten
@@ -54,7 +55,7 @@ class PrecisionRecallSection(Section):
         outputs = [
             {
                 "name": output.name,
-                "chart": Markup(_chart(output)),
+                "chart": _chart(output),
                 "num_classes": len(output.curves),
                 "num_shown": MAX_CLASSES,
             }
@@ -83,12 +84,12 @@ def _interpolated(curve: ClassCurve) -> ClassCurve:
     return curve._replace(precision=np.append(falling, 0.0)[index], recall=detection.RECALLS)
 
 
-def _chart(facts: PrecisionRecallFacts) -> str:
+def _chart(facts: PrecisionRecallFacts) -> Markup:
     mean = facts.mean
     lines = [_line(mean, "c1")] if len(facts.curves) > 1 else []
     worst = sorted(facts.curves, key=lambda c: c.area)[:MAX_CLASSES]
     lines += [_line(curve, css) for curve, css in zip(worst, COLOURS, strict=False)]
-    title = Markup("Precision over recall <small>{}</small>").format(plural(mean.positives, "true one"))
+    title = titled("Precision over recall", plural(mean.positives, "true one"))
     return curves(title, list(facts.recall), lines, x_name="recall", share=True, full=True)
 
 

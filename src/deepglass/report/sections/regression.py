@@ -29,7 +29,7 @@ class RegressionSection(Section):
         outputs = [
             {
                 "name": o.name,
-                "charts": Markup(_charts(o.numbers, o.test_rows)),
+                "charts": _charts(o.numbers, o.test_rows),
                 "quantiles": sorted((q, v) for q, v in o.numbers.residuals.items() if finite(v)),
                 "level": o.numbers.level,
                 "coverage": o.numbers.coverage,
@@ -40,11 +40,11 @@ class RegressionSection(Section):
         return {"outputs": outputs, "several": len(report.outputs) > 1} if outputs else None
 
 
-def _charts(numbers: NumberFacts, rows: int) -> str:
-    """None without single rows."""
+def _charts(numbers: NumberFacts, rows: int) -> Markup:
+    """Nothing without single rows."""
     drawn = len(numbers.truth)
     if not drawn:
-        return ""
+        return Markup()
     note = f"{plural(drawn, 'row')} drawn of {plural(rows, 'test row')}." if drawn < rows else ""
     charts = against_truth("Predicted against true", numbers, note=note)
     errors = np.asarray(numbers.predicted, dtype=float) - np.asarray(numbers.truth, dtype=float)

@@ -1,40 +1,50 @@
-"""How to come to the same run again."""
+"""How to get the same run again: commands, seed, hash of the weights, versions and the spec."""
 
 from __future__ import annotations
 
-from deepglass.formatting import plural
-from deepglass.report.facts import Facts
-from deepglass.report.markup import Panel, details, facts_list, text
-from deepglass.report.sections.base import PanelSection
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from deepglass.report.data import ReportData
+from deepglass.report.sections.base import Section
 
 
-def panel(facts: Facts) -> Panel | None:
+@dataclass(frozen=True, kw_only=True)
+class Reproduction:
+    """What another run needs to be the same.
+
+    Args:
+        commands: command lines, in order.
+        spec: the spec as resolved, YAML text.
+        versions: package -> version.
+        seed: the run's seed.
+        weights_sha256: the hash that the other run should have.
+    """
+
+    commands: tuple[str, ...] = ()
+    spec: str = ""
+    versions: Mapping[str, str]
+    seed: int | None = None
+    weights_sha256: str = ""
+
+
+class ReproduceSection(Section):
     """Commands, seed, hash, versions and the spec."""
-    known = facts.reproduce
-    if known is None:
-        return None
-    commands = _code("\n".join(known.commands), "command lines") if known.commands else ""
-    pairs = []
-    if known.seed is not None:
-        pairs.append(("seed", text(known.seed)))
-    if known.weights_sha256:
-        pairs.append(("weights", f'<code class="hash">{text(known.weights_sha256)}</code>'))
-    versions = facts_list((text(name), text(version)) for name, version in known.versions.items())
-    spec = details("The spec as resolved", _code(known.spec, "spec")) if known.spec else ""
-    more = details(plural(len(known.versions), "version"), versions) if known.versions else ""
-    lead = "The same spec on the same machine gives the same bits; the hash of the weights tells."
-    return Panel("Do it again", lead, commands + (facts_list(pairs) if pairs else "") + spec + more, short="Again")
-
-
-def _code(code: str, what: str) -> str:
-    return (
-        f'<div class="code"><button type="button" data-copy aria-label="Copy the {what}">Copy</button>'
-        f'<pre tabindex="0" aria-label="{what}"><code>{text(code)}</code></pre></div>'
-    )
-
-
-class ReproduceSection(PanelSection):
-    """See `panel`."""
 
     title, nav, position = "Reproduce", "Reproduce", 330
-    panel = staticmethod(panel)
+    requires = ("metrics",)
+    files = ("metrics.json", "spec.yaml")
+
+    def collect(self, report: ReportData) -> Reproduction:
+        spec, metrics = report.context.folder.path / "spec.yaml", report.metrics
+        return Reproduction(
+            commands=(f"deepglass train {spec}",),
+            spec=spec.read_text(),
+            versions=metrics["versions"],
+            seed=metrics["seed"],
+            weights_sha256=metrics["weights_sha256"],
+        )
+
+    def view(self, facts: Any, report: ReportData) -> Mapping[str, Any]:
+        return {"facts": facts}

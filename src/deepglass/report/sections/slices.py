@@ -55,7 +55,7 @@ class OutputSlices:
         whole: the metric on all labelled test rows.
         rows: how many these are.
         slices: the worst first.
-        weak: the words of those that are worse beyond chance, the clearest first, each without the rows of earlier ones.
+        weak: the words of those that are worse beyond chance, the clearest first; each without rows of earlier ones.
         num_slices: how many there are in all.
         items: rows that are shown.
     """

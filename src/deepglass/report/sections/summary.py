@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from deepglass.formatting import baseline_name, count, duration, finite
 from deepglass.report.charts.intervals import Entry, compared
+from deepglass.report.charts.svg import titled
 from deepglass.report.data import ReportData
 from deepglass.report.output_facts import Figure, OutputFacts, ordered_baselines
 from deepglass.report.sections.base import Section
@@ -45,21 +46,21 @@ def _outcome(output: OutputFacts, report: ReportData) -> dict[str, Any]:
         "value": main_figure(output),
         "verdict": verdict,
         "symbol": SYMBOLS[verdict.worth],
-        "chart": Markup(_baseline_chart(output)),
+        "chart": _baseline_chart(output),
         "points": _points(output),
     }
 
 
-def _baseline_chart(output: OutputFacts) -> str:
+def _baseline_chart(output: OutputFacts) -> Markup:
     if not output.baselines:
-        return ""
+        return Markup()
     metric = output.metric.name
     entries = [Entry("this network", main_figure(output), "c1")]
     for name in ordered_baselines(output.baselines):
         value = output.baselines[name].metrics.get(metric, float("nan"))
         entries.append(Entry(baseline_name(name), Figure(value), "c2", distant=name == "constant"))
     direction = "higher" if output.metric.higher_is_better else "lower"
-    return compared(f"Against simpler models <small>{direction} is better</small>", metric, entries)
+    return compared(titled("Against simpler models", f"{direction} is better"), metric, entries)
 
 
 class Points(NamedTuple):

@@ -42,11 +42,11 @@ def _output(output: OutputFacts, facts: Thresholds) -> dict[str, Any]:
         "thresholds": [number(float(t), 3) for t in facts.at],
         "chosen": chosen,
         "counts": {name: values.tolist() for name, values in counts.items()},
-        "charts": Markup(_scores(facts) + _roc(output, facts)),
+        "charts": _scores(facts) + _roc(output, facts),
     }
 
 
-def _scores(facts: Thresholds) -> str:
+def _scores(facts: Thresholds) -> Markup:
     """Precision, recall and F1 over the threshold."""
     with np.errstate(divide="ignore", invalid="ignore"):
         precision = facts.true_positive / (facts.true_positive + facts.false_positive)
@@ -63,7 +63,7 @@ def _scores(facts: Thresholds) -> str:
     return curves(title, thresholds, lines, x_name="threshold", share=True, height=TALL, mark=mark)
 
 
-def _roc(output: OutputFacts, facts: Thresholds) -> str:
+def _roc(output: OutputFacts, facts: Thresholds) -> Markup:
     area = output.test.get("roc_auc")
     note = f"Area under the curve: {figure('roc_auc', area.value)}." if area and finite(area.value) else ""
     return roc("ROC curve", facts, note=note)

@@ -14,6 +14,7 @@ from deepglass.features.identity import Identity
 from deepglass.formatting import number, percent
 from deepglass.introspect.rows import OutputRows, row_image
 from deepglass.report.charts.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, figure, frame
+from deepglass.report.charts.svg import tag, titled
 from deepglass.report.data import ReportData
 from deepglass.report.sections.base import Section
 
@@ -75,7 +76,7 @@ class VerificationSection(Section):
         outputs = [
             {
                 "name": f.name,
-                "chart": Markup(_histogram(f)),
+                "chart": _histogram(f),
                 "threshold": f.threshold,
                 "groups": [
                     ("Same identity, least similar", [p for p in f.hardest if p.same]),
@@ -157,14 +158,14 @@ def _hardest(
 # -- chart -----------------------------------------------------------------------------------------------------------
 
 
-def _histogram(facts: VerificationFacts) -> str:
+def _histogram(facts: VerificationFacts) -> Markup:
     same, different = _shares(facts.same), _shares(facts.different)
     low, high = (facts.low, facts.high) if facts.high > facts.low else (facts.low - 0.5, facts.low + 0.5)
     x = Axis(low, high, LEFT, WIDTH - RIGHT)
     y = Axis(0.0, max([*same, *different, 1e-9]) * 1.06, HEIGHT - BOTTOM, TOP + 6, share=True)
     body = _steps(x, y, different, "c4") + _steps(x, y, same, "c1")
     if low <= facts.threshold <= high:
-        body += Markup('<path class="upright" d="M{} {}V{}"/>').format(x(facts.threshold), y.start, y.end)
+        body += tag("path", css="upright", d=f"M{x(facts.threshold)} {y.start}V{y.end}")
     threshold = f"threshold {number(facts.threshold)}"
     summary = f"Similarity of the same and of different pairs; {threshold}"
     legend = [("c1", "same"), ("c4", "different"), ("mark", threshold)]
@@ -173,7 +174,7 @@ def _histogram(facts: VerificationFacts) -> str:
         "different ones are predicted the same."
     )
     svg = frame(x, y, body, summary=summary, x_name="similarity", css="alike")
-    return figure(Markup("Similarity of pairs <small>share of each kind</small>"), svg, legend, note=note)
+    return figure(titled("Similarity of pairs", "share of each kind"), svg, legend, note=note)
 
 
 def _shares(counts: tuple[int, ...]) -> list[float]:
@@ -186,4 +187,4 @@ def _steps(x: Axis, y: Axis, shares: list[float], css: str) -> Markup:
     path = f"M{x(x.low)} {y.start}"
     for i, share in enumerate(shares):
         path += f"V{y(share)}H{x(x.low + (i + 1) * width)}"
-    return Markup('<path class="steps {}" d="{}V{}Z"/>').format(css, path, y.start)
+    return tag("path", css=f"steps {css}", d=f"{path}V{y.start}Z")
