@@ -204,9 +204,7 @@ def _explanation(
         targets=tuple(_target(reason, q, question, features, inputs, i) for q, question in enumerate(questions)),
         neighbours=tuple(
             Neighbour(
-                n.row,
-                _text(n.labels.get(reason.output)),
-                _thumbnail(prepared, features, image, n.row, references, n.at),
+                n.row, _text(n.labels.get(reason.output)), _thumbnail(prepared, features, image, references[n.at])
             )
             for n in reason.nearest
         ),

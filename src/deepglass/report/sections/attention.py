@@ -14,7 +14,7 @@ from deepglass.introspect.rows import OutputRows, class_predictions
 from deepglass.report.data import ReportData
 from deepglass.report.markup import Panel, each_output, folded, shorten, source_of, text
 from deepglass.report.row_selection import random_rows
-from deepglass.report.sections.base import PanelSection
+from deepglass.report.sections.base import PanelSection, section_key
 from deepglass.report.sections.texts import worst_texts
 
 NUM_WORST, NUM_TYPICAL = 8, 8
@@ -62,7 +62,7 @@ def _in_turn(rows: Sequence[tuple[int, bool]]) -> list[tuple[int, bool]]:
 
 def panel(report: ReportData) -> Panel | None:
     """The attention of each output; None where no output has any."""
-    shown = list(enumerate(report.of("attention", collect)))
+    shown = list(enumerate(report.of(section_key("attention"), collect) or ()))
     if not shown:
         return None
     html = each_output([(o.name, _output(i, o)) for i, o in shown], named=len(report.outputs) > 1)

@@ -86,11 +86,11 @@ class SlicesSection(Section):
     def collect(self, report: ReportData) -> tuple[OutputSlices, ...]:
         tested = enumerate(zip(report.tested_outputs, report.cuts, strict=True))
         outputs = (slice_facts(i, feature, rows, cut) for i, ((feature, rows), cut) in tested if cut)
-        return tuple(o for o in outputs if o.slices)
+        return tuple(outputs)
 
     def view(self, facts: tuple[OutputSlices, ...], report: ReportData) -> Mapping[str, Any] | None:
         left, outputs = MAX_IMAGE_BYTES, []
-        for output in facts:
+        for output in (o for o in facts if o.slices):
             cards, left = within_budget(output.items, left)
             outputs.append(_table(output, cards))
         several, has_rows = len(report.outputs) > 1, any(o.items for o in facts)
