@@ -46,7 +46,10 @@ def tested_outputs(
 
 def output_facts(feature: Feature, rows: OutputRows, metrics_json: Mapping[str, Any]) -> OutputFacts:
     """What the sections share of one output."""
-    classes, numbers, mistakes, items = None, None, (), ()  # type: Any
+    classes: ClassFacts | None = None
+    numbers: NumberFacts | None = None
+    mistakes: tuple[RowCard, ...] = ()
+    items: tuple[RowCard, ...] = ()
     if "log_probs" in rows.best and rows.truth.offsets is None:
         classes, mistakes, items = _classes(feature, rows)
     elif isinstance(feature, Tags):

@@ -234,9 +234,12 @@ def _row_boxes(feature: Boxes, rows: OutputRows, i: int) -> tuple[tuple[OverlayB
         hit = match >= 0 and free[match] >= 0.5
         if hit:
             matched[match] = float(scores[n])
-        sides = map(float, best["boxes"][i, slot])
-        predicted.append(OverlayBox(names[int(best["labels"][i, slot])], *sides, float(scores[n]), hit))
-    truths = (OverlayBox(names[int(label)], *sides, matched.get(j)) for j, (label, *sides) in enumerate(true.tolist()))
+        left, top, right, bottom = map(float, best["boxes"][i, slot])
+        name = names[int(best["labels"][i, slot])]
+        predicted.append(OverlayBox(name, left, top, right, bottom, float(scores[n]), hit))
+    truths = []
+    for j, (label, left, top, right, bottom) in enumerate(true.tolist()):
+        truths.append(OverlayBox(names[int(label)], left, top, right, bottom, matched.get(j)))
     return tuple(truths), tuple(predicted)
 
 
