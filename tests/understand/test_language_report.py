@@ -66,7 +66,7 @@ def test_transcripts_stand_beside_the_truth(tmp_path: Path) -> None:
         source, "pitch", out=tmp_path / "run", kinds={"sound": "audio", "pitch": "text"}, network={"width": 8}, **QUICK
     )
     shown, _ = reported(run, source)
-    assert re.search(r'<audio.*?</audio><p>.*?</p><p class="truth">true: <mark>(low|high)</mark></p>', shown, re.S)
+    assert re.search(r'<audio.*?</audio>\s*<p>.*?</p><p class="truth">true: <mark>(low|high)</mark></p>', shown, re.S)
 
 
 @pytest.mark.parametrize(("rate", "heard"), [(4_000, 8_000), (8_000, 8_000), (44_100, 16_000)])

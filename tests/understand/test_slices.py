@@ -92,7 +92,7 @@ def test_the_report_has_a_line_a_slice(made: Made) -> None:
     assert section is not None
     sold, price = section.group().split('<h3 class="output">')[1:]
     lines = re.findall(r"<tr><th.*?</tr>", sold, re.S)
-    west = next(line for line in lines if "place is &#x27;west&#x27;" in line)
+    west = next(line for line in lines if "place is &#39;west&#39;" in line)
     answers = pl.read_parquet(made.run.path / "predictions.parquet")
     wrong = (answers["sold.value"] != answers["sold.true"]).filter(made.tested["place"] == "west")
     assert f"{100 - 100 * wrong.mean():.1f}\N{NO-BREAK SPACE}%" in west  # type: ignore[operator]
