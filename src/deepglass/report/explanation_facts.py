@@ -30,7 +30,7 @@ from deepglass.introspect.rows import row_pixels
 from deepglass.mel import log_mel
 from deepglass.metrics import summaries as measure
 from deepglass.objectives.base import Objective
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.predictor import Predictor
 from deepglass.web import encode_image
 
@@ -119,7 +119,7 @@ class ExplanationFacts:
 
 def explanations_of(
     objective: Objective,
-    prepared: Prepared,
+    prepared: PreparedData,
     calibration: Mapping[str, Calibration],
     best: Mapping[str, PredictionArrays],
     device: torch.device,
@@ -154,7 +154,7 @@ def explanations_of(
     return {name: tuple(f for f in facts if f.targets) for name, facts in by_output.items()}
 
 
-def _choose_rows(feature: Feature, prepared: Prepared, rows: np.ndarray, best: PredictionArrays) -> np.ndarray:
+def _choose_rows(feature: Feature, prepared: PreparedData, rows: np.ndarray, best: PredictionArrays) -> np.ndarray:
     """Indices among the test rows: of classes the most confident mistake and two right ones, else evenly spaced."""
     spread = np.unique(np.linspace(0, len(rows) - 1, MAX_ROWS).astype(int))
     if "log_probs" not in best or best["log_probs"].ndim != 2:
@@ -185,7 +185,7 @@ def _seconds_per_row(objective: Objective, data: Dataset) -> float:
 
 
 def _explanation(
-    reason: Reason, prepared: Prepared, row: int, inputs: Mapping[str, Column], i: int, references: np.ndarray
+    reason: Reason, prepared: PreparedData, row: int, inputs: Mapping[str, Column], i: int, references: np.ndarray
 ) -> ExplanationFacts:
     features = {f.name: f for f in prepared.inputs}
     output = next(f for f in prepared.outputs if f.name == reason.output)
@@ -193,7 +193,7 @@ def _explanation(
     image = next((n for n, f in features.items() if isinstance(f, Image)), None)
     audio = next((n for n, f in features.items() if isinstance(f, Audio) and n in reason.maps), None)
     facts = ExplanationFacts(
-        row=int(prepared.places[row]),
+        row=int(prepared.source_rows[row]),
         predicted=_prediction_text(reason),
         truth=_text(prepared.table[output.column][row]),
         confidence=reason.answer.get("confidence") if reason.unit == "log-odds" else None,
@@ -299,10 +299,12 @@ def _counterfactual(reason: Reason) -> str:
     return f"The prediction would be {predicted} if " + " and ".join(changes) + "."
 
 
-def _thumbnail(prepared: Prepared, features: Mapping[str, Feature], image: str | None, source_row: int) -> bytes | None:
+def _thumbnail(
+    prepared: PreparedData, features: Mapping[str, Feature], image: str | None, source_row: int
+) -> bytes | None:
     if image is None:
         return None
-    index = int(np.flatnonzero(prepared.places == source_row)[0])
+    index = int(np.flatnonzero(prepared.source_rows == source_row)[0])
     feature: Any = features[image]
     return measure.thumbnail(row_pixels(feature, prepared.table[feature.column], index))
 

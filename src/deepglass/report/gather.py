@@ -14,8 +14,8 @@ from deepglass.features.base import Feature, Metric, Raw
 from deepglass.introspect.filters import Filters, filters_of
 from deepglass.metrics import summaries as measure
 from deepglass.objectives.base import Objective
-from deepglass.prepare.columns import Taken
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.columns import ColumnRole
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.facts import ColumnFacts, Evaluation, PlanFacts
 from deepglass.report.facts_of.agents import played
 from deepglass.report.facts_of.gan import contested
@@ -28,7 +28,7 @@ LOOKED_AT = 1024  # pictures that are searched for what a network looks for, at 
 OF_THEMSELVES = (played, contested, written)  # what kinds of learning without outputs say of themselves
 
 
-def _task(prepared: Prepared, objective: Objective, figures: Mapping[str, Any]) -> str:
+def _task(prepared: PreparedData, objective: Objective, figures: Mapping[str, Any]) -> str:
     """What is answered from what, in one sentence."""
     names = [f.name for f in prepared.inputs]
     if (world := prepared.table.environment) is not None:
@@ -44,7 +44,7 @@ def _task(prepared: Prepared, objective: Objective, figures: Mapping[str, Any]) 
 # -- columns and plan --------------------------------------------------------------------------------------------
 
 
-def _column(raw: Raw, taken: Taken) -> ColumnFacts:
+def _column(raw: Raw, taken: ColumnRole) -> ColumnFacts:
     role_why = taken.why if taken.role == "ignored" else ""
     spread: Any = None
     example = ""
@@ -99,7 +99,7 @@ def _evaluation(record: Mapping[str, Any], outputs: Sequence[Feature], monitor: 
     return Evaluation(record["step"], record["epoch"], record["seconds"], record["learning_rate"], train, valid)
 
 
-def _filters(objective: Objective, prepared: Prepared, device: str) -> Filters | None:
+def _filters(objective: Objective, prepared: PreparedData, device: str) -> Filters | None:
     """What the network looks for in its first picture, in test rows, or in training rows where there are few."""
     picture = first_image(prepared.inputs)
     if picture is None:

@@ -18,7 +18,7 @@ from deepglass.metrics import summaries
 from deepglass.metrics.calibration import apply_temperature
 from deepglass.metrics.summaries import Figure
 from deepglass.objectives.base import Objective
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.output_facts import Baseline, ClassFacts, NumberFacts, OutputFacts
 from deepglass.report.row_cards import RowCard, row_card
 from deepglass.report.row_selection import MAX_MISTAKES, cell_rows, confident_mistakes
@@ -30,7 +30,7 @@ MAX_NUMBER_MISTAKES = 24
 
 
 def tested_outputs(
-    prepared: Prepared,
+    prepared: PreparedData,
     objective: Objective,
     best: Mapping[str, PredictionArrays],
     calibration: Mapping[str, Calibration],
@@ -81,7 +81,7 @@ def output_facts(feature: Feature, rows: OutputRows, metrics_json: Mapping[str, 
     )
 
 
-def _truth(feature: Feature, prepared: Prepared, rows: np.ndarray) -> Column:
+def _truth(feature: Feature, prepared: PreparedData, rows: np.ndarray) -> Column:
     """The encoded targets of some rows, where their pictures stand."""
     encoded = feature.encode(take_raw(prepared.table[feature.column], rows))
     if not type(feature).dense:

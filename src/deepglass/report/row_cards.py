@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from deepglass.introspect.rows import row_summary
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class RowCard:
 
 
 def row_card(
-    prepared: Prepared, rows: np.ndarray, i: int, truth: Any, predicted: Any, confidence: float | None
+    prepared: PreparedData, rows: np.ndarray, i: int, truth: Any, predicted: Any, confidence: float | None
 ) -> RowCard:
     """The card of the i-th of `rows`, indices in the prepared table."""
     row = row_summary(prepared, int(rows[i]))

@@ -16,7 +16,7 @@ from deepglass.errors import UserError
 from deepglass.metrics.summaries import Figure
 from deepglass.objectives._agents import TEST_SEED, Agent
 from deepglass.objectives.base import Objective
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.agent_facts import AgentFacts, Film, Learned
 from deepglass.report.output_facts import Baseline, OutputFacts
 
@@ -65,7 +65,7 @@ def agent_facts(
     )
 
 
-def played(objective: Objective, prepared: Prepared, figures: Mapping[str, Any]) -> OutputFacts | None:
+def played(objective: Objective, prepared: PreparedData, figures: Mapping[str, Any]) -> OutputFacts | None:
     """What an agent got in its test episodes, beside play at random; None for other kinds of learning."""
     if not isinstance(objective, Agent) or not (found := figures.get("test", {}).get(objective.name)):
         return None

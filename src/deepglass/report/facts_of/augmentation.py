@@ -17,7 +17,7 @@ from deepglass.features.base import take_raw
 from deepglass.features.boxes import Boxes
 from deepglass.features.image import Image
 from deepglass.features.mask import Mask
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.image_facts import Varied, Version
 from deepglass.report.overlays import Annotation, ClassColour, OverlayBox
 from deepglass.training.augmentation import Augmentation as Change
@@ -29,7 +29,7 @@ VERSIONS = 3
 LONGEST = 160  # pixels
 
 
-def varied(prepared: Prepared, change: object) -> Varied | None:
+def varied(prepared: PreparedData, change: object) -> Varied | None:
     """A sheet of some training pictures; None where the run does not vary its first picture.
 
     Args:
@@ -56,7 +56,7 @@ def varied(prepared: Prepared, change: object) -> Varied | None:
     return Varied(_said(change.changes[picture.name], change.mixup), tuple(sheet), legend)
 
 
-def _rows(prepared: Prepared, picture: Image) -> np.ndarray:
+def _rows(prepared: PreparedData, picture: Image) -> np.ndarray:
     """Training rows spread over the part, whose picture is there."""
     train = prepared.rows("train")
     rows = train[np.unique(np.linspace(0, len(train) - 1, min(ROWS, len(train))).astype(int))] if len(train) else train

@@ -9,7 +9,7 @@ from typing import Any
 from deepglass.metrics.summaries import Figure
 from deepglass.objectives.base import Objective
 from deepglass.objectives.gan import Gan
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.gan_facts import Contest
 from deepglass.report.output_facts import OutputFacts
 
@@ -35,7 +35,7 @@ def contest_of(objective: Objective, history: Sequence[Mapping[str, Any]]) -> Co
     )
 
 
-def contested(objective: Objective, prepared: Prepared, figures: Mapping[str, Any]) -> OutputFacts | None:
+def contested(objective: Objective, prepared: PreparedData, figures: Mapping[str, Any]) -> OutputFacts | None:
     """How well what was drawn fits the test rows; None for other kinds of learning."""
     if not isinstance(objective, Gan) or not (found := figures.get("test", {}).get(objective.name)):
         return None

@@ -9,11 +9,11 @@ from deepglass.features.base import Metric
 from deepglass.metrics.summaries import Figure
 from deepglass.objectives.base import Objective
 from deepglass.objectives.next_token import NextToken
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.output_facts import OutputFacts
 
 
-def written(objective: Objective, prepared: Prepared, figures: Mapping[str, Any]) -> OutputFacts | None:
+def written(objective: Objective, prepared: PreparedData, figures: Mapping[str, Any]) -> OutputFacts | None:
     """Its metrics on the end of the text; None for other objectives."""
     if not isinstance(objective, NextToken) or not (found := figures.get("test", {}).get(objective.name)):
         return None

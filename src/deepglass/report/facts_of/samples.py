@@ -21,7 +21,7 @@ from deepglass.objectives.base import Objective
 from deepglass.objectives.dbn import DBN
 from deepglass.objectives.rbm import RBM
 from deepglass.objectives.variational import Variational
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.sample_facts import Again, Samples, Sheet
 from deepglass.run.callbacks.sample_history import sheets
 
@@ -30,7 +30,7 @@ SIDE = 56  # pixels of a tile, at most
 AGAIN = 16  # rows drawn again
 
 
-def samples_of(folder: Path, prepared: Prepared) -> Samples | None:
+def samples_of(folder: Path, prepared: PreparedData) -> Samples | None:
     """Some of the sheets, spread over the run; None where nothing was drawn."""
     found = sheets(folder)
     if not found:
@@ -53,7 +53,7 @@ def samples_of(folder: Path, prepared: Prepared) -> Samples | None:
     return Samples(" and ".join(plane), tuple(made), len(made[0].points), real)
 
 
-def drawn_again(objective: Objective, prepared: Prepared, device: str) -> Again | None:
+def drawn_again(objective: Objective, prepared: PreparedData, device: str) -> Again | None:
     """Some test rows above what comes of them; None for runs that draw no row again, and without a picture."""
     picture = next((f for f in prepared.inputs if isinstance(f, Image)), None)
     if picture is None or not isinstance(objective, Autoencoder | Variational | RBM | DBN):
@@ -68,7 +68,7 @@ def drawn_again(objective: Objective, prepared: Prepared, device: str) -> Again 
     return Again(picture.name, _grid([to_pixels(c, levels) for c in (*given, *drawn)], len(rows)), len(rows))
 
 
-def _spread(prepared: Prepared, most: int) -> np.ndarray:
+def _spread(prepared: PreparedData, most: int) -> np.ndarray:
     """Rows spread over the test part, or the training part where there is none."""
     rows = prepared.rows("test")
     rows = rows if len(rows) else prepared.rows("train")

@@ -16,7 +16,7 @@ from deepglass.features.tags import Tags
 from deepglass.features.text import Text
 from deepglass.introspect.rows import OutputRows
 from deepglass.objectives.next_token import NextToken
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.data import ReportData
 from deepglass.report.row_selection import random_rows
 from deepglass.report.sections.base import Section
@@ -156,7 +156,7 @@ def _text_rows(feature: Text, rows: OutputRows) -> tuple[TextRow, ...]:
     )
 
 
-def _inputs_as_text(prepared: Prepared, row: int) -> str:
+def _inputs_as_text(prepared: PreparedData, row: int) -> str:
     parts = []
     for feature in prepared.inputs:
         value = prepared.table[feature.column][row]
