@@ -13,8 +13,9 @@ import polars as pl
 
 from deepglass import metrics
 from deepglass.errors import SourceError
-from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
 from deepglass.metrics.calibration import conformal
+from deepglass.metrics.table import METRICS, Metric
 from deepglass.parsing import NumberFormat, is_missing, parse_numbers, to_numbers
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Number(Feature):
     format_: tuple[Any, ...] = ()  # a `NumberFormat`; empty for columns of numbers
 
     joint: ClassVar[bool] = True
-    metric: ClassVar[Metric | None] = Metric("r2", True)
+    metric: ClassVar[Metric | None] = METRICS["r2"]
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
@@ -183,7 +184,7 @@ class Number(Feature):
         figures = metrics.regression(true, value)
         half = (calibration or {}).get("half_width")
         if half is not None and len(true):
-            figures["coverage"] = metrics.coverage(true, value - half, value + half)
+            figures["interval_coverage"] = metrics.interval_coverage(true, value - half, value + half)
         return figures
 
     def baseline(self, truth: Column) -> PredictionArrays:

@@ -17,13 +17,13 @@ from deepglass.features.base import (
     ClassCurve,
     Column,
     Feature,
-    Metric,
     Prediction,
     PredictionArrays,
     Raw,
     TypeGuess,
 )
 from deepglass.metrics.calibration import best_threshold, fit_temperature
+from deepglass.metrics.table import METRICS, Metric
 from deepglass.parsing import is_missing
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Set(Feature):
     rows_: int | None = None  # rows that are known
     separator_: str | None = None
 
-    metric: ClassVar[Metric | None] = Metric("map", True)
+    metric: ClassVar[Metric | None] = METRICS["map"]
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:

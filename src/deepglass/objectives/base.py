@@ -15,8 +15,9 @@ from torch.nn import functional as F
 
 from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader, ShuffledLoader
 from deepglass.data.environments import Environment
-from deepglass.features.base import Feature, Metric, Prediction, PredictionArrays
+from deepglass.features.base import Feature, Prediction, PredictionArrays
 from deepglass.hyperparameters import TrainingDefaults
+from deepglass.metrics.table import METRICS, Metric
 from deepglass.networks.network import Network
 from deepglass.nn.tokens import Field, pool
 from deepglass.registry import Registry
@@ -103,7 +104,7 @@ class Objective(nn.Module, ABC):
     an average) stands on the line after the `yield`. Never yield inside `no_grad` or `autocast`.
     """
 
-    monitor: ClassVar[Metric] = Metric("loss", higher_is_better=False)
+    monitor: ClassVar[Metric] = METRICS["loss"]
     default_trunk: ClassVar[str | None] = None  # the network that suits it, where the data do not decide
     sequential_rows: ClassVar[bool] = False  # the rows are one text, one series: the split keeps their order
     uses_unlabelled: ClassVar[bool] = False  # rows without an answer teach it too

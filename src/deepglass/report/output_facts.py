@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deepglass.features.base import Metric
 from deepglass.metrics.summaries import Figure, Reliability, Thresholds
+from deepglass.metrics.table import Metric
 from deepglass.report.row_cards import RowCard
 
 BASELINE_ORDER = ("gradient_boosting", "linear", "constant")  # others come before

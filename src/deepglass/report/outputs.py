@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from deepglass import metrics
-from deepglass.features.base import Calibration, Column, Feature, Metric, PredictionArrays, take_raw
+from deepglass.features.base import Calibration, Column, Feature, PredictionArrays, take_raw
 from deepglass.features.binary import Binary
 from deepglass.features.set import Set
 from deepglass.features.tags import Tags
@@ -17,6 +17,7 @@ from deepglass.introspect.rows import OutputRows
 from deepglass.metrics import summaries
 from deepglass.metrics.calibration import apply_temperature
 from deepglass.metrics.summaries import Figure
+from deepglass.metrics.table import METRICS
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.output_facts import Baseline, ClassFacts, NumberFacts, OutputFacts
@@ -62,7 +63,7 @@ def output_facts(feature: Feature, rows: OutputRows, metrics_json: Mapping[str, 
     return OutputFacts(
         name=feature.name,
         kind=feature.kind,
-        metric=feature.metric or Metric("loss", False),
+        metric=feature.metric or METRICS["loss"],
         test=_intervals(feature, rows, labelled),
         test_rows=len(labelled),
         baselines={

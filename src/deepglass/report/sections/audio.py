@@ -13,7 +13,7 @@ from deepglass.features.audio import Audio
 from deepglass.features.base import Feature, take_raw
 from deepglass.features.number import Number
 from deepglass.features.text import Text
-from deepglass.formatting import short_figure
+from deepglass.formatting import plain_number
 from deepglass.introspect.rows import OutputRows, class_predictions
 from deepglass.report.data import ReportData
 from deepglass.report.sections.base import Section
@@ -160,6 +160,6 @@ def _results(feature: Feature, rows: OutputRows) -> dict[int, _Result]:
         return {i: _Result(t, predicted[i], errors[i]) for i, t in truth.items()}
     true = [d["value"] for d in feature.decode({"value": rows.truth.values.astype(np.float64)}, {})]
     return {
-        int(i): _Result(short_figure(true[i]), short_figure(predicted[i]), abs(true[i] - predicted[i]))
+        int(i): _Result(plain_number(true[i]), plain_number(predicted[i]), abs(true[i] - predicted[i]))
         for i in np.flatnonzero(rows.truth.mask)
     }

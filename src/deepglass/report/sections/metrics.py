@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from deepglass.formatting import finite, higher_is_better
+from deepglass.formatting import finite
+from deepglass.metrics.table import higher_is_better
 from deepglass.report.data import ReportData
 from deepglass.report.output_facts import Figure, OutputFacts, ordered_baselines
 from deepglass.report.sections.base import Section

@@ -9,8 +9,9 @@ import numpy as np
 from markupsafe import Markup
 
 from deepglass.features.base import ClassCurve
-from deepglass.formatting import figure, plural
+from deepglass.formatting import plural
 from deepglass.metrics import detection
+from deepglass.metrics.table import metric_text
 from deepglass.report.charts.curves import Line, curves
 from deepglass.report.charts.svg import titled
 from deepglass.report.data import ReportData
@@ -94,4 +95,4 @@ def _chart(facts: PrecisionRecallFacts) -> Markup:
 
 
 def _line(curve: ClassCurve, css: str) -> Line:
-    return Line(f"{shorten(curve.name, 24)}, area {figure(AREA, curve.area)}", curve.precision.tolist(), css)
+    return Line(f"{shorten(curve.name, 24)}, area {metric_text(AREA, curve.area)}", curve.precision.tolist(), css)

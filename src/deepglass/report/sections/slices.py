@@ -11,9 +11,10 @@ import numpy as np
 from deepglass.doctor.row_scores import Judged
 from deepglass.doctor.slices import Cut, Slice
 from deepglass.features.base import Feature
-from deepglass.formatting import SHARES, figure, finite, higher_is_better, metric_name, plural
+from deepglass.formatting import finite, plural
 from deepglass.introspect.rows import OutputRows
 from deepglass.metrics.summaries import Figure, share_interval
+from deepglass.metrics.table import higher_is_better, metric_of, metric_text, metric_title
 from deepglass.report.charts.axes import GLYPH, Axis, axis
 from deepglass.report.data import ReportData
 from deepglass.report.row_cards import RowCard, row_card, within_budget
@@ -40,7 +41,7 @@ class SliceFacts(NamedTuple):
 
     words: str
     rows: int
-    figure: Figure
+    metric_text: Figure
     weak: bool = False
     items: tuple[int, ...] = ()
     without_values: str = "…"
@@ -158,7 +159,7 @@ def _cards(feature: Feature, rows: OutputRows, judged: Judged, items: Sequence[i
     for i, prediction in zip(items, decoded, strict=True):
         true, predicted = (_plain(v) for v in (raw[int(rows.rows[i])], prediction["value"]))
         if predicted is None or true is None:
-            true, predicted = "", f"{metric_name(judged.metric)} {figure(judged.metric, float(judged.values[i]))}"
+            true, predicted = "", f"{metric_title(judged.metric)} {metric_text(judged.metric, float(judged.values[i]))}"
         confidence = prediction.get("confidence") if judged.metric == "accuracy" else None
         cards.append(row_card(rows.prepared, rows.rows, i, true, predicted, confidence))
     return tuple(cards)
@@ -191,8 +192,8 @@ class Strip(NamedTuple):
 
 def _table(output: OutputSlices, cards: list[tuple[RowCard, bytes | None]]) -> dict[str, Any]:
     ends = [v for f in (output.whole, *(s.figure for s in output.slices)) for v in f if finite(v)]
-    across = axis(ends, 6, WIDTH - 6, share=output.metric in SHARES, room=0.03)
-    title = metric_name(output.metric)
+    across = axis(ends, 6, WIDTH - 6, share=metric_of(output.metric).is_share, room=0.03)
+    title = metric_title(output.metric)
     return {
         "slices": output,
         "width": WIDTH,
@@ -209,7 +210,7 @@ def _table(output: OutputSlices, cards: list[tuple[RowCard, bytes | None]]) -> d
 
 
 def _label(one: SliceFacts, title: str, metric: str) -> str:
-    return f"{one.words}: {title} {figure(metric, one.figure.value)}, {plural(one.rows, 'row')}"
+    return f"{one.words}: {title} {metric_text(metric, one.figure.value)}, {plural(one.rows, 'row')}"
 
 
 def _spaced_ticks(across: Axis) -> list[tuple[float, str]]:
@@ -225,8 +226,8 @@ def _spaced_ticks(across: Axis) -> list[tuple[float, str]]:
 
 def _strip(metric: str, value: Figure, across: Axis, whole: float | None) -> Strip:
     low = high = None
-    text = figure(metric, value.value)
+    text = metric_text(metric, value.value)
     if finite(value.low) and finite(value.high):
         low, high = across(value.low), across(value.high)
-        text = f"95\N{NO-BREAK SPACE}% interval {figure(metric, value.low)} to {figure(metric, value.high)}"
+        text = f"95\N{NO-BREAK SPACE}% interval {metric_text(metric, value.low)} to {metric_text(metric, value.high)}"
     return Strip(across(value.value), low, high, None if whole is None else across(whole), text)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from deepglass.formatting import figure, finite, number
+from deepglass.formatting import finite, number
+from deepglass.metrics.table import metric_text
 from deepglass.report.charts.curves import Line, Mark, curves
 from deepglass.report.charts.square import TALL, rates, roc
 from deepglass.report.data import ReportData
@@ -65,5 +66,5 @@ def _scores(facts: Thresholds) -> Markup:
 
 def _roc(output: OutputFacts, facts: Thresholds) -> Markup:
     area = output.test.get("roc_auc")
-    note = f"Area under the curve: {figure('roc_auc', area.value)}." if area and finite(area.value) else ""
+    note = f"Area under the curve: {metric_text('roc_auc', area.value)}." if area and finite(area.value) else ""
     return roc("ROC curve", facts, note=note)
