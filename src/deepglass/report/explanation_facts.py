@@ -15,11 +15,11 @@ from deepglass.data.batches import Dataset
 from deepglass.errors import SpecError
 from deepglass.explain.aggregate import Part
 from deepglass.explain.explainer import Explainer
-from deepglass.explain.files import over, png
-from deepglass.explain.nearest import known_rows
-from deepglass.explain.reason import Question, Reason
-from deepglass.explain.sound import remaining
-from deepglass.explain.sound import telling as telling_cells
+from deepglass.explain.explanation import Explanation, TargetExplanation
+from deepglass.explain.files import encode_png, overlay
+from deepglass.explain.nearest import training_rows
+from deepglass.explain.sound import important_cells as telling_cells
+from deepglass.explain.sound import isolate
 from deepglass.features._audio_files import wav
 from deepglass.features._display import to_pixels
 from deepglass.features.audio import Audio
@@ -129,7 +129,7 @@ def explanations_of(
     if not len(rows) or not best:
         return {}
     predictor = Predictor(objective, prepared.inputs, prepared.outputs, calibration, device=device)
-    references = known_rows(prepared, NUM_REFERENCE_ROWS)
+    references = training_rows(prepared, NUM_REFERENCE_ROWS)
     try:
         explainer = Explainer(predictor, references, steps=PATH_STEPS, background=NUM_BACKGROUND_ROWS, apart=True)
     except SpecError:
@@ -185,7 +185,7 @@ def _seconds_per_row(objective: Objective, data: Dataset) -> float:
 
 
 def _explanation(
-    reason: Reason, prepared: PreparedData, row: int, inputs: Mapping[str, Column], i: int, references: np.ndarray
+    reason: Explanation, prepared: PreparedData, row: int, inputs: Mapping[str, Column], i: int, references: np.ndarray
 ) -> ExplanationFacts:
     features = {f.name: f for f in prepared.inputs}
     output = next(f for f in prepared.outputs if f.name == reason.output)
@@ -217,13 +217,18 @@ def _explanation(
     if audio is not None:
         feature: Any = features[audio]
         samples = inputs[audio].take(np.array([i])).values[: 10 * (feature.rate_ or 8000)]
-        masked = remaining(samples, feature.frames, telling_cells(reason.maps[audio].sum(0)))
+        masked = isolate(samples, feature.frames, telling_cells(reason.maps[audio].sum(0)))
         facts = replace(facts, wav=wav(samples, feature.rate_), masked_wav=wav(masked, feature.rate_))
     return facts
 
 
 def _target(
-    reason: Reason, q: int, question: Question, features: Mapping[str, Feature], inputs: Mapping[str, Column], i: int
+    reason: Explanation,
+    q: int,
+    question: TargetExplanation,
+    features: Mapping[str, Feature],
+    inputs: Mapping[str, Column],
+    i: int,
 ) -> TargetFacts:
     target = TargetFacts(
         name=question.name, layout=_layout(question.parts), parts=tuple(map(_contribution, question.parts))
@@ -233,8 +238,8 @@ def _target(
         if isinstance(feature, Image):
             codes = to_pixels(inputs[name].values[i], feature.levels_ or 255)
             active = reason.active.get(name)
-            activation = None if active is None else encode_image.photo(over(codes, active[q], MIN_SIDE))
-            return replace(target, image=encode_image.photo(over(codes, maps[q], MIN_SIDE)), activation=activation)
+            activation = None if active is None else encode_image.photo(overlay(codes, active[q], MIN_SIDE))
+            return replace(target, image=encode_image.photo(overlay(codes, maps[q], MIN_SIDE)), activation=activation)
         if isinstance(feature, Audio):
             return replace(target, image=_spectrogram(feature, inputs[name].take(np.array([i])).values, maps[q]))
     return target
@@ -245,9 +250,9 @@ def _spectrogram(feature: Audio, samples: np.ndarray, cells: np.ndarray) -> byte
     bands = log_mel(samples, feature.frames)[: len(cells)]
     low, high = np.quantile(bands, [0.02, 0.995])
     grey = (np.clip((bands - low) / max(high - low, 1e-6), 0, 1) * 255).astype(np.uint8)
-    shown = over(grey.T[::-1, :, None], cells[: len(bands)].T[::-1], 1)
+    shown = overlay(grey.T[::-1, :, None], cells[: len(bands)].T[::-1], 1)
     size = (min(max(shown.shape[1], 320), 900), 120)
-    return png(np.asarray(Pillow.fromarray(shown).resize(size, Pillow.Resampling.NEAREST)))
+    return encode_png(np.asarray(Pillow.fromarray(shown).resize(size, Pillow.Resampling.NEAREST)))
 
 
 def _layout(parts: Sequence[Part]) -> PartLayout:
@@ -263,7 +268,7 @@ def _contribution(part: Part) -> Contribution:
     return Contribution(f"{part.name} (the whole)" if whole else part.name, part.weight, value[:60])
 
 
-def _prediction_text(reason: Reason) -> str:
+def _prediction_text(reason: Explanation) -> str:
     value = reason.answer["value"]
     if reason.kind == "mask":
         return ", ".join(f"{n} {s:.0%}".replace("%", " %") for n, s in list(reason.answer["shares"].items())[:3])
@@ -288,7 +293,7 @@ def _text(value: Any) -> str:
     return prediction_text(value)[:300] if isinstance(value, str | int | float | bool) else ""
 
 
-def _counterfactual(reason: Reason) -> str:
+def _counterfactual(reason: Explanation) -> str:
     if reason.turn is None:
         return ""
     changes = (

@@ -16,7 +16,7 @@ MAX_WORDS = 120
 MAX_STEPS = 160  # bars of a sequence; more are added up in groups
 MAX_BYTES = 2_500_000  # of all images and clips: base64 adds a third, and a report is at most 10 MB
 STEPS_WIDTH, STEPS_HEIGHT = 320, 80  # of the drawing of steps
-CHECKS = ("gap", "shuffled", "deletion", "deletion_random", "insertion", "insertion_random")
+CHECKS = ("completeness_gap", "weight_randomization", "deletion", "deletion_random", "insertion", "insertion_random")
 
 
 class OutputExplanations(NamedTuple):
