@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from deepglass.metrics.table import METRICS
 from report_values import report_of
 from torch import nn
 
@@ -20,6 +19,7 @@ from deepglass.errors import StorageError
 from deepglass.introspect.layers import Layer, trace
 from deepglass.metrics import summaries as measure
 from deepglass.metrics.summaries import Bin, Figure, Histogram, Reliability, TopValues
+from deepglass.metrics.table import METRICS
 from deepglass.report.charts.axes import axis
 from deepglass.report.data import ReportData
 from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, Finding, PlanFacts
@@ -411,3 +411,21 @@ def test_ticks_are_few_different_and_inside(values: list[float]) -> None:
     assert 1 <= len(ticks) <= 8
     assert len({name for _, name in ticks}) == len(ticks)
     assert all(-0.2 <= made(value) <= 100.2 for value, _ in ticks)
+
+
+def test_error_rates_point_down_and_the_lower_one_is_bold() -> None:
+    output = class_output(
+        metric=METRICS["bleu"],
+        test={"bleu": Figure(30.0), "character_error_rate": Figure(0.2), "interval_coverage": Figure(0.9)},
+        baselines={"constant": Baseline({"bleu": 1.0, "character_error_rate": 0.9, "interval_coverage": 0.8})},
+    )
+    html = render(base(outputs=(output,)))
+    start = html.index("Character error rate")
+    row = html[start : html.index("</tr>", start)]
+    assert "↓" in row
+    assert "↑" not in row
+    assert '<b class="best">20.0' in row
+    start = html.index("Interval coverage")
+    row = html[start : html.index("</tr>", start)]
+    assert "↑" not in row
+    assert "↓" not in row

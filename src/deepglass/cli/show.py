@@ -210,7 +210,7 @@ def show_answers(answers: Sequence[Mapping[str, Mapping[str, Any]]]) -> None:
 
 
 def show_reasons(reasons: Sequence[Mapping[str, Any]]) -> None:
-    """Each row's answers, and what adds most to them."""
+    """Each row's predictions with their largest attributions."""
     for row in reasons:
         for name, why in row.items():
             if name != "row":
@@ -226,23 +226,31 @@ def _show_reason(row: int, name: str, why: Mapping[str, Any]) -> None:
         bar = ("+" if part["weight"] > 0 else "-") * round(12 * abs(part["weight"]) / most)
         grid.add_row("", f"{part['weight']:+.4g}", bar, _part(part))
     out.print(grid)
-    base = "" if why["baseline"] is None else f", {plain_number(why['baseline'])} without"
-    print(_hanging(f"  {why['unit']} {plain_number(why['score'])}{base}; {why['method']}", 2))
+    baseline = "" if why["baseline"] is None else f" (baseline {plain_number(why['baseline'])})"
+    print(_hanging(f"  {why['unit']} {plain_number(why['score'])}{baseline}; {why['method']}", 2))
     if "counterfactual" in why:
-        changes = (
-            f"{k} from {v} to {why['counterfactual']['to'][k]}" for k, v in why["counterfactual"]["from"].items()
-        )
-        print(
-            _hanging(
-                f"  {answer(why['counterfactual'] | {'value': why['counterfactual']['answer']})} with {' and '.join(changes)}",
-                2,
-            )
-        )
+        change = why["counterfactual"]
+        changes = (f"{k} from {v} to {change['to'][k]}" for k, v in change["from"].items())
+        flipped = answer(change | {"value": change["answer"]})
+        print(_hanging(f"  counterfactual: {flipped} with {' and '.join(changes)}", 2))
     if why["nearest"]:
         near = (f"{n['row']} ({n['label']})" if n["label"] is not None else str(n["row"]) for n in why["nearest"])
-        print(_hanging(f"  most like the training rows {', '.join(near)}", 2))
+        print(_hanging(f"  nearest training rows: {', '.join(near)}", 2))
     if "checks" in why:
-        print(_hanging("  " + ", ".join(f"{k} {v:.3g}" for k, v in why["checks"].items()), 2))
+        print(_hanging("  " + "; ".join(check_texts(why["checks"])), 2))
+
+
+def check_texts(checks: Mapping[str, float]) -> list[str]:
+    """The faithfulness checks of an explanation in words, each with what is good."""
+    texts = []
+    if "completeness_gap" in checks:
+        texts.append(f"completeness gap {checks['completeness_gap']:.1%} (0 % is right)")
+    if "weight_randomization" in checks:
+        texts.append(f"weight randomization {checks['weight_randomization']:.2f} (near 0 is right)")
+    for name, better in (("deletion", "lower"), ("insertion", "higher")):
+        if name in checks:
+            texts.append(f"{name} {checks[name]:.2f}, random order {checks[f'{name}_random']:.2f} ({better} is better)")
+    return texts
 
 
 def _part(part: Mapping[str, Any]) -> str:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+    from deepglass.nn.explanation_targets import ExplanationTarget
     from deepglass.nn.tokens import Field
     from deepglass.nn.warp import Warp
 
@@ -252,6 +253,13 @@ class Mask(Feature):
         hits = np.bincount(bins, weights=right, minlength=_BINS)
         middle = (np.arange(_BINS) + 0.5) / _BINS
         return {"accuracy": [round(float(v), 4) for v in (hits + _BINS * middle) / (rows + _BINS)]}  # a few of its own
+
+    def explanation_target(
+        self, prediction: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration
+    ) -> ExplanationTarget:
+        from deepglass.nn.explanation_targets import mask_target
+
+        return mask_target(prediction.params[0], self.class_names)
 
     def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, in the size of the picture as it came: {"size": [rows, columns], "runs": [[class, length], ...]},

@@ -21,6 +21,7 @@ from deepglass.metrics.table import METRICS, Metric
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from deepglass.nn.explanation_targets import ExplanationTarget
     from deepglass.nn.sequence_head import Drawn
     from deepglass.nn.tokens import Field
 
@@ -55,6 +56,7 @@ class Sequence(Feature):
 
     metric: ClassVar[Metric | None] = METRICS["r2"]
     alignable: ClassVar[bool] = True
+    sequential: ClassVar[bool] = True
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
@@ -79,6 +81,10 @@ class Sequence(Feature):
         x = np.concatenate([np.full((1, size), np.nan), *(v for v, _, _ in parts if v.shape[1] == size)])
         longest = max((int(lengths.max(initial=1)) for _, lengths, _ in parts), default=1)
         return replace(self, **statistics(x), flat_=flat, length_=longest, beside_=self.beside_ or "")
+
+    @property
+    def cell_axes(self) -> int:
+        return 1 if self.flat_ else 2
 
     def encode(self, raw: Raw) -> Column:
         """Values (total, d) float32 in the user's units, NaN where an entry is missing."""
@@ -116,7 +122,7 @@ class Sequence(Feature):
         return DrawnPrediction(params, mean, std)
 
     def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
-        """Over the steps that both have: `r2`, `rmse`, `mae`, `interval_coverage`; `length_accuracy` where lengths are found."""
+        """Over the common steps: `r2`, `rmse`, `mae`, `interval_coverage`; `length_accuracy` of free lengths."""
         true, value = self._pairs(best, truth)
         figures = metrics.regression(true, value)
         half = (calibration or {}).get("half_width")
@@ -147,6 +153,22 @@ class Sequence(Feature):
         true, value = self._pairs(best, truth)
         half = [conformal(true[:, k] - value[:, k], self.level) for k in range(len(self.mean_))]
         return {"half_width": half, "level": self.level} if all(map(math.isfinite, half)) else {}
+
+    def explanation_target(
+        self, prediction: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration
+    ) -> ExplanationTarget:
+        """The mean over the steps."""
+        import torch
+
+        from deepglass.nn.explanation_targets import ExplanationTarget
+
+        steps = torch.nonzero(best["mask"][0])[:, 0]
+
+        def mean(prediction: Any) -> Tensor:
+            values = prediction.mode()["value"][:, steps].flatten(1)
+            return values.sum(1, keepdim=True) / max(steps.numel(), 1)
+
+        return ExplanationTarget(("mean of the steps",), self.name, mean)
 
     def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, a list a row, and where calibrated `low`, `high` and the `confidence` of each entry's interval."""

@@ -18,8 +18,7 @@ from deepglass.explain.explainer import Explainer
 from deepglass.explain.explanation import Explanation, TargetExplanation
 from deepglass.explain.files import encode_png, overlay
 from deepglass.explain.nearest import training_rows
-from deepglass.explain.sound import important_cells as telling_cells
-from deepglass.explain.sound import isolate
+from deepglass.explain.sound import important_cells, isolate
 from deepglass.features._audio_files import wav
 from deepglass.features._display import to_pixels
 from deepglass.features.audio import Audio
@@ -131,7 +130,9 @@ def explanations_of(
     predictor = Predictor(objective, prepared.inputs, prepared.outputs, calibration, device=device)
     references = training_rows(prepared, NUM_REFERENCE_ROWS)
     try:
-        explainer = Explainer(predictor, references, steps=PATH_STEPS, background=NUM_BACKGROUND_ROWS, apart=True)
+        explainer = Explainer(
+            predictor, references, max_steps=PATH_STEPS, num_background=NUM_BACKGROUND_ROWS, separate=True
+        )
     except SpecError:
         return {}
     first = explainer.outputs[0]
@@ -139,17 +140,17 @@ def explanations_of(
     table = prepared.table.take(chosen)
     inputs = {f.name: f.encode(table[f.column]) for f in prepared.inputs}
     cost = _seconds_per_row(objective, Dataset(inputs, {}, device)) * PASSES_PER_ROW * len(chosen)
-    if cost > MAX_SECONDS and not explainer.table:
+    if cost > MAX_SECONDS and not explainer.tabular:
         explainer.checks = False
         chosen = chosen[: max(1, int(len(chosen) * MAX_SECONDS * 2 / cost))]
         table = prepared.table.take(chosen)
-    fast = cost > 8 * MAX_SECONDS and not explainer.table
+    fast = cost > 8 * MAX_SECONDS and not explainer.tabular
     explained = explainer.explain(table, None, "fast" if fast else "full")
     by_output: dict[str, list[ExplanationFacts]] = {f.name: [] for f in explainer.outputs}
     for i, row in enumerate(explained):
         for reason in row:
             by_output[reason.output].append(
-                _explanation(reason, prepared, int(chosen[i]), inputs, i, references.places)
+                _explanation(reason, prepared, int(chosen[i]), inputs, i, references.source_rows)
             )
     return {name: tuple(f for f in facts if f.targets) for name, facts in by_output.items()}
 
@@ -189,7 +190,7 @@ def _explanation(
 ) -> ExplanationFacts:
     features = {f.name: f for f in prepared.inputs}
     output = next(f for f in prepared.outputs if f.name == reason.output)
-    questions = reason.questions[:MAX_TARGETS]
+    questions = reason.targets[:MAX_TARGETS]
     image = next((n for n, f in features.items() if isinstance(f, Image)), None)
     audio = next((n for n, f in features.items() if isinstance(f, Audio) and n in reason.maps), None)
     facts = ExplanationFacts(
@@ -198,13 +199,15 @@ def _explanation(
         truth=_text(prepared.table[output.column][row]),
         confidence=reason.answer.get("confidence") if reason.unit == "log-odds" else None,
         unit=reason.unit,
-        score=reason.whole.score,
-        base=reason.whole.base,
+        score=reason.total.score,
+        base=reason.total.baseline,
         method=reason.method,
         targets=tuple(_target(reason, q, question, features, inputs, i) for q, question in enumerate(questions)),
         neighbours=tuple(
             Neighbour(
-                n.row, _text(n.labels.get(reason.output)), _thumbnail(prepared, features, image, references[n.at])
+                n.row,
+                _text(n.labels.get(reason.output)),
+                _thumbnail(prepared, features, image, references[n.reference_index]),
             )
             for n in reason.nearest
         ),
@@ -217,7 +220,7 @@ def _explanation(
     if audio is not None:
         feature: Any = features[audio]
         samples = inputs[audio].take(np.array([i])).values[: 10 * (feature.rate_ or 8000)]
-        masked = isolate(samples, feature.frames, telling_cells(reason.maps[audio].sum(0)))
+        masked = isolate(samples, feature.frames, important_cells(reason.maps[audio].sum(0)))
         facts = replace(facts, wav=wav(samples, feature.rate_), masked_wav=wav(masked, feature.rate_))
     return facts
 
@@ -237,7 +240,7 @@ def _target(
         feature: Any = features[name]
         if isinstance(feature, Image):
             codes = to_pixels(inputs[name].values[i], feature.levels_ or 255)
-            active = reason.active.get(name)
+            active = reason.activation_maps.get(name)
             activation = None if active is None else encode_image.photo(overlay(codes, active[q], MIN_SIDE))
             return replace(target, image=encode_image.photo(overlay(codes, maps[q], MIN_SIDE)), activation=activation)
         if isinstance(feature, Audio):
@@ -256,7 +259,7 @@ def _spectrogram(feature: Audio, samples: np.ndarray, cells: np.ndarray) -> byte
 
 
 def _layout(parts: Sequence[Part]) -> PartLayout:
-    placed = [p for p in parts if p.place is not None]
+    placed = [p for p in parts if p.position is not None]
     if len(placed) < len(parts) or len({p.input for p in placed}) > 1 or any(" Hz" in p.name for p in placed):
         return "bars"
     return "steps" if all(p.name.rpartition(" ")[2].isdigit() and ", " in p.name for p in placed) else "words"
@@ -264,7 +267,7 @@ def _layout(parts: Sequence[Part]) -> PartLayout:
 
 def _contribution(part: Part) -> Contribution:
     value = plain_number(part.value) if isinstance(part.value, float) else "" if part.value is None else str(part.value)
-    whole = part.box is not None and part.place is None
+    whole = part.box is not None and part.position is None
     return Contribution(f"{part.name} (the whole)" if whole else part.name, part.weight, value[:60])
 
 
@@ -294,13 +297,13 @@ def _text(value: Any) -> str:
 
 
 def _counterfactual(reason: Explanation) -> str:
-    if reason.turn is None:
+    if reason.counterfactual is None:
         return ""
     changes = (
-        f"{name} were {_text(after)} and not {_text(reason.turn.before[name]) or 'unknown'}"
-        for name, after in reason.turn.after.items()
+        f"{name} were {_text(after)} and not {_text(reason.counterfactual.before[name]) or 'unknown'}"
+        for name, after in reason.counterfactual.after.items()
     )
-    predicted = _text(reason.turn.answer) or "another one"
+    predicted = _text(reason.counterfactual.answer) or "another one"
     return f"The prediction would be {predicted} if " + " and ".join(changes) + "."
 
 

@@ -21,7 +21,7 @@ from deepglass.report.facts import ColumnFacts, Evaluation, PlanFacts
 from deepglass.report.facts_of.agents import played
 from deepglass.report.facts_of.gan import contested
 from deepglass.report.facts_of.language_model import written
-from deepglass.run.folder import Folder
+from deepglass.run.context import RunContext
 from deepglass.training.callbacks import total_loss
 
 SLICED = 2_000  # pictures among the test rows that are opened to see how bright and how large they are
@@ -73,9 +73,9 @@ def _column(raw: Raw, taken: ColumnRole) -> ColumnFacts:
     )
 
 
-def _plan(folder: Folder, figures: Mapping[str, Any]) -> PlanFacts:
-    plan = folder.plan()
-    best_steps = [r["step"] for r in folder.history() if r["best"]]
+def _plan(context: RunContext) -> PlanFacts:
+    plan, figures = context.plan, context.metrics
+    best_steps = [r["step"] for r in context.history if r["best"]]
     return PlanFacts(
         steps=figures["step"],
         batch_size=plan.batch_size,

@@ -14,10 +14,11 @@ from deepglass.features.identity import Verdict
 from deepglass.formatting import plain_duration, plain_number
 from deepglass.objectives.base import Objective
 from deepglass.prepare.sources import read_like
-from deepglass.run.folder import Folder
+from deepglass.run.context import RunContext, load_data
+from deepglass.run.folder import Folder, RunState
 from deepglass.run.predictor import Answers, Predictor, Rows
 from deepglass.run.verify import verify
-from deepglass.spec.spec import Spec
+from deepglass.spec.spec import Source, Spec
 
 
 class Run:
@@ -46,7 +47,7 @@ class Run:
     @cached_property
     def predictor(self) -> Predictor:
         """The loaded weights with the features around them."""
-        return Predictor.load(self.folder)
+        return Predictor.load(self.folder, state=self.state)
 
     @property
     def objective(self) -> Objective:
@@ -58,8 +59,27 @@ class Run:
         objective = self.predictor.objective
         return objective if objective.builds_network else objective.network
 
-    @property
+    @cached_property
+    def context(self) -> RunContext:
+        """Everything of the run, with its data, for checks, explanations and reports."""
+        return self.context_of(None)
+
+    def context_of(self, source: Source) -> RunContext:
+        """The context with the data of `source`, for a run that was trained on a Python object."""
+        data = load_data(self.folder, self.state, source)
+        if data.table.environment is not None:
+            self.objective.set_environment(data.table.environment)
+        device = str(self.predictor.device)
+        return RunContext(self.folder, self.state.experiment, data, self.objective, self.state.calibration, device)
+
+    @cached_property
+    def state(self) -> RunState:
+        """Experiment, column roles and calibration, as stored in the run folder."""
+        return self.folder.state(self.spec)
+
+    @cached_property
     def spec(self) -> Spec:
+        """The resolved spec."""
         return self.folder.spec()
 
     @property

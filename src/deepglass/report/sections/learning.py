@@ -61,7 +61,7 @@ def _charts(facts: Facts) -> str:
     for name in _metrics(history)[:_MOST_METRICS] if facts.contest is None else ():  # a contest has a panel of its own
         lines = [line for line in (_line(history, "train", name), _line(history, "valid", name)) if line]
         output, _, metric = name.rpartition(".")  # of several outputs each figure begins with its own
-        better = "more is better" if higher_is_better(metric) else "less is better"
+        better = {True: "more is better", False: "less is better", None: ""}[higher_is_better(metric)]
         named = f"{label(output, 30)}: {text(metric_title(metric))}" if output else text(capital(metric_title(metric)))
         title = f"{named} <small>{better}</small>"
         made.append(curves(title, steps, lines, x_name="step", share=metric_of(metric).is_share, mark=kept))

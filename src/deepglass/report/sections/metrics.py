@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from deepglass.formatting import finite
-from deepglass.metrics.table import higher_is_better
+from deepglass.metrics.table import metric_of
 from deepglass.report.data import ReportData
 from deepglass.report.output_facts import Figure, OutputFacts, ordered_baselines
 from deepglass.report.sections.base import Section
-
-UNRANKED = ("coverage", "ece")  # a constant prediction is calibrated
 
 
 class MetricsSection(Section):
@@ -62,8 +60,9 @@ def _lines(output: OutputFacts) -> list[MetricLine]:
 def _line(output: OutputFacts, name: str, is_main: bool) -> MetricLine:
     baselines = (output.baselines[b].metrics.get(name, float("nan")) for b in ordered_baselines(output.baselines))
     values = [output.test[name], *(Figure(v) for v in baselines)]
-    higher = output.metric.higher_is_better if is_main else None if name == "coverage" else higher_is_better(name)
+    metric = output.metric if is_main else metric_of(name)
+    higher = metric.higher_is_better
     measured = [f.value for f in values if finite(f.value)]
-    comparable = len(measured) > 1 and name not in UNRANKED and higher is not None
+    comparable = len(measured) > 1 and metric.ranks_models and higher is not None
     best = (max if higher else min)(measured) if comparable else None
     return MetricLine(name, None if higher is None else "higher" if higher else "lower", is_main, values, best)

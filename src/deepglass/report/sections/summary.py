@@ -59,8 +59,8 @@ def _baseline_chart(output: OutputFacts) -> Markup:
     for name in ordered_baselines(output.baselines):
         value = output.baselines[name].metrics.get(metric, float("nan"))
         entries.append(Entry(baseline_name(name), Figure(value), "c2", distant=name == "constant"))
-    direction = "higher" if output.metric.higher_is_better else "lower"
-    return compared(titled("Against simpler models", f"{direction} is better"), metric, entries)
+    direction = {True: "higher is better", False: "lower is better", None: ""}[output.metric.higher_is_better]
+    return compared(titled("Against simpler models", direction), metric, entries)
 
 
 class Points(NamedTuple):

@@ -55,7 +55,7 @@ class LogFile(Callback):
 
     @contextmanager
     def errors(self) -> Iterator[None]:
-        """Record an exception that leaves the block."""
+        """EvaluationRecord an exception that leaves the block."""
         try:
             yield
         except Exception as error:
