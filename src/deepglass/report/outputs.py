@@ -206,7 +206,7 @@ def _numbers(feature: Feature, rows: OutputRows) -> tuple[NumberFacts, tuple[Row
         low=ends[0][sample] if ends else None,
         high=ends[1][sample] if ends else None,
         level=decoded[0].get("confidence"),
-        coverage=metrics.coverage(truth[labelled], ends[0][labelled], ends[1][labelled]) if ends else None,
+        coverage=metrics.interval_coverage(truth[labelled], ends[0][labelled], ends[1][labelled]) if ends else None,
         residuals={q: float(np.quantile(errors[labelled], q)) for q in (0.05, 0.25, 0.5, 0.75, 0.95)},
     )
     cards = (row_card(rows.prepared, rows.rows, int(i), float(truth[i]), float(predicted[i]), None) for i in worst)

@@ -41,7 +41,7 @@ class SliceFacts(NamedTuple):
 
     words: str
     rows: int
-    metric_text: Figure
+    figure: Figure
     weak: bool = False
     items: tuple[int, ...] = ()
     without_values: str = "…"
