@@ -183,7 +183,9 @@ class Mask(Feature):
     def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         return metrics.segmentation(self._confusion(best, truth).sum(0))
 
-    def per_class(self, best: PredictionArrays, truth: Column) -> dict[str, dict[str, float]]:
+    def per_class(
+        self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None
+    ) -> dict[str, dict[str, float]]:
         """For each class its intersection over union, precision, recall, and share of the pixels."""
         counts = self._confusion(best, truth).sum(0)
         figures = metrics.class_figures(counts)
