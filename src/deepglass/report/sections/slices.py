@@ -94,9 +94,14 @@ class SlicesSection(Section):
         for output in (o for o in facts if o.slices):
             cards, left = within_budget(output.items, left)
             outputs.append(_table(output, cards))
-        several, has_rows = len(report.outputs) > 1, any(o.items for o in facts)
-        shown = {"several": several, "has_rows": has_rows, "num_shown": SLICES_SHOWN + 1}
-        return {"outputs": outputs, **shown} if outputs else None
+        if not outputs:
+            return None
+        return {
+            "outputs": outputs,
+            "several": len(report.outputs) > 1,
+            "has_rows": any(o.items for o in facts),
+            "num_shown": SLICES_SHOWN + 1,
+        }
 
 
 # -- facts -----------------------------------------------------------------------------------------------------------
@@ -108,8 +113,8 @@ def slice_facts(index: int, feature: Feature, rows: OutputRows, cut: Cut) -> Out
     both = [w.slice for w in cut.weak if all(w.slice.words != s.words for s in cut.slices)]  # intersections of two
     measured = [(s, interval(cut.judged, s.inside)) for s in (*cut.slices, *both)]
     measured.sort(key=lambda m: _optimistic_end(cut.judged.metric, m[1]))
-    shown = [m for i, m in enumerate(measured) if i < MAX_SLICES or m[0].words in weak]
-    worst = [_worst_rows(cut.judged, s) for s, _ in shown]
+    selected = [m for i, m in enumerate(measured) if i < MAX_SLICES or m[0].words in weak]
+    worst = [_worst_rows(cut.judged, s) for s, _ in selected]
     items = list(dict.fromkeys(i for some in worst for i in some))
     index_of = {row: i for i, row in enumerate(items)}
     labelled = np.isfinite(cut.judged.values)
@@ -121,7 +126,7 @@ def slice_facts(index: int, feature: Feature, rows: OutputRows, cut: Cut) -> Out
         rows=int(labelled.sum()),
         slices=tuple(
             SliceFacts(s.words, int(s.inside.sum()), mean, s.words in weak, tuple(index_of[i] for i in some), s.unsaid)
-            for (s, mean), some in zip(shown, worst, strict=True)
+            for (s, mean), some in zip(selected, worst, strict=True)
         ),
         num_slices=len(measured),
         weak=weak,
