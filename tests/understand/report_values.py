@@ -24,7 +24,7 @@ EMPTY: dict[str, Any] = {
     "again": None,
     "metrics": {},
 }
-LISTS = ("columns", "outputs", "history", "layers", "findings", "guessed", "slices")
+LISTS = ("columns", "outputs", "history", "layers", "findings", "guessed")
 
 
 def report_of(own: Mapping[str, Any] | None = None, **values: Any) -> ReportData:

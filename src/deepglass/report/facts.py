@@ -24,7 +24,6 @@ from deepglass.report.image_facts import Varied
 from deepglass.report.output_facts import OutputFacts
 from deepglass.report.pseudo_label_facts import Guessed
 from deepglass.report.sample_facts import Again, Samples
-from deepglass.report.slice_facts import Slices
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +158,6 @@ class Facts:
         again: rows that were drawn again.
         map: rows in the learned space, to be walked through.
         inside: what goes on inside the network.
-        slices: where it errs more than elsewhere, an entry an output.
     """
 
     name: str
@@ -180,7 +178,6 @@ class Facts:
     again: Again | None = None
     map: MapFacts | None = None
     inside: Inside | None = None
-    slices: tuple[Slices, ...] = ()
 
     def without_rows(self) -> Facts:
         """The same without whatever shows single rows or their values; the names of classes stay."""
@@ -194,7 +191,6 @@ class Facts:
             samples=self.samples and self.samples.without_rows(),
             map=self.map and self.map.without_rows(),
             inside=self.inside and self.inside.without_rows(),
-            slices=tuple(s.without_rows() for s in self.slices),
             varied=None,
             again=None,
         )

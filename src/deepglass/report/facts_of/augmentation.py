@@ -18,7 +18,8 @@ from deepglass.features.boxes import Boxes
 from deepglass.features.image import Image
 from deepglass.features.mask import Mask
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.report.image_facts import Box, Drawn, Legend, Varied, Version
+from deepglass.report.image_facts import Varied, Version
+from deepglass.report.overlays import Annotation, ClassColour, OverlayBox
 from deepglass.training.augmentation import Augmentation as Change
 from deepglass.web import encode_image as draw
 from deepglass.web.palette import colour
@@ -51,7 +52,7 @@ def varied(prepared: PreparedData, change: object) -> Varied | None:
         after = (_version(picture, spatial, moved, r * VERSIONS + v) for v in range(VERSIONS))
         sheet.append((before, *after))
     masks = [f for f in spatial if isinstance(f, Mask)]
-    legend = tuple(Legend(n, colour(k)) for k, n in enumerate(masks[0].class_names)) if masks else ()
+    legend = tuple(ClassColour(n, colour(k)) for k, n in enumerate(masks[0].class_names)) if masks else ()
     return Varied(_said(change.changes[picture.name], change.mixup), tuple(sheet), legend)
 
 
@@ -72,8 +73,8 @@ def _version(picture: Image, spatial: list[Mask | Boxes], batch: Batch, i: int) 
             mask = draw.classes(places, tuple(colour(k) for k in range(len(feature.class_names))), LONGEST)
         else:
             for value in target.values[i][target.mask[i]].tolist():
-                boxes.append(Box(feature.class_names[int(value[0])], *value[1:]))
-    return Version(draw.photo(shown, LONGEST), Drawn(mask, tuple(boxes)))
+                boxes.append(OverlayBox(feature.class_names[int(value[0])], *value[1:]))
+    return Version(draw.photo(shown, LONGEST), Annotation(mask, tuple(boxes)))
 
 
 _PHRASES: Mapping[str, Callable[[Any], str]] = {

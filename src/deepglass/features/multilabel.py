@@ -12,7 +12,16 @@ import polars as pl
 
 from deepglass import metrics
 from deepglass.errors import SourceError
-from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.features.base import (
+    Calibration,
+    ClassCurve,
+    Column,
+    Feature,
+    Prediction,
+    PredictionArrays,
+    Raw,
+    TypeGuess,
+)
 from deepglass.metrics.calibration import best_threshold, fit_temperature
 from deepglass.metrics.table import METRICS, Metric
 from deepglass.parsing import is_missing
@@ -33,7 +42,7 @@ _EXPLAINED = 5  # targets of an explanation, at most
 
 
 @dataclass(frozen=True, kw_only=True)
-class Set(Feature):
+class Multilabel(Feature):
     """Several labels a row, without order: lists of text, text such as "comedy; drama", or an array (N, K) of 0 and 1.
 
     A row with an empty list is known to have none of them; a missing one is unknown. Labels that training has not seen
@@ -45,7 +54,7 @@ class Set(Feature):
         max_labels: the rarest labels beyond so many are left out.
 
     Example:
-        >>> genres = Set(name="genres").fit([pl.Series([["drama"], ["comedy", "drama"], []])])
+        >>> genres = Multilabel(name="genres").fit([pl.Series([["drama"], ["comedy", "drama"], []])])
         >>> genres.encode(pl.Series([["comedy"], None])).values
         array([[0, 1],
                [0, 0]], dtype=uint8)
@@ -77,7 +86,7 @@ class Set(Feature):
         said = f"lists of labels, {distinct} different ones in {len(raw):,} rows"
         return TypeGuess(0.8 if distinct <= max(20, 0.2 * len(labels)) else 0.45, said)
 
-    def fit(self, chunks: Iterable[Raw]) -> Set:
+    def fit(self, chunks: Iterable[Raw]) -> Multilabel:
         """Raises: SourceError: `bad-value` for values that are no labels."""
         chunks = list(chunks)
         separator = self.separator or _separator(chunks)
@@ -133,7 +142,7 @@ class Set(Feature):
         return LinearHead(dim, _log_odds(np.array(self.counts_), self.rows_).tolist())
 
     def prediction(self, params: Tensor) -> Prediction:
-        return SetPrediction(params)
+        return MultilabelPrediction(params)
 
     def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         """`map`, `f1_macro`, `f1_micro`, `accuracy` (every label of a row right) and `log_loss` (a label's)."""
@@ -161,6 +170,17 @@ class Set(Feature):
                 "f1": 2 * hits / max(has + said, 1),
             }
         return found
+
+    def precision_recall(self, best: PredictionArrays, truth: Column) -> list[ClassCurve]:
+        curves = []
+        for k, name in enumerate(self.vocabulary_):
+            log_odds, true = best["log_odds"][truth.mask, k], truth.values[truth.mask, k] > 0
+            if true.any():
+                hits = true[np.argsort(-log_odds, kind="stable")].cumsum()
+                precision, recall = hits / np.arange(1, len(hits) + 1), hits / true.sum()
+                area = metrics.average_precision(true, log_odds)
+                curves.append(ClassCurve(name, precision, recall, area, int(true.sum())))
+        return curves
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -281,7 +301,7 @@ class Set(Feature):
         return [None if gone else _clean(str(c).split(separator)) for c, gone in zip(cells, missing, strict=True)]
 
 
-class SetPrediction(Prediction):
+class MultilabelPrediction(Prediction):
     """The probability of each label by itself; params: (B, K) logits."""
 
     def __init__(self, params: Tensor) -> None:
@@ -296,12 +316,12 @@ class SetPrediction(Prediction):
     def mode(self) -> dict[str, Tensor]:
         return {"log_odds": self.params}
 
-    def ensemble_mean(self, members: int) -> SetPrediction:
+    def ensemble_mean(self, members: int) -> MultilabelPrediction:
         """The members' probabilities are averaged, not their logits."""
         from torch.nn import functional as F
 
         grouped = self.params.reshape(-1, members, self.params.shape[-1])
-        return SetPrediction(F.logsigmoid(grouped).logsumexp(1) - F.logsigmoid(-grouped).logsumexp(1))
+        return MultilabelPrediction(F.logsigmoid(grouped).logsumexp(1) - F.logsigmoid(-grouped).logsumexp(1))
 
 
 def _written_labels(raw: pl.Series) -> TypeGuess | None:
