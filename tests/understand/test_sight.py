@@ -29,7 +29,6 @@ from deepglass.introspect.filters import ChannelPatches, Filters, LayerPatches, 
 from deepglass.introspect.rows import OutputRows
 from deepglass.networks.network import Network
 from deepglass.prepare.prepare import Prepared
-from deepglass.report.facts_of.augmentation import varied
 from deepglass.report.facts_of.kinds import facts_of
 from deepglass.report.image_facts import (
     Box,
@@ -40,10 +39,9 @@ from deepglass.report.image_facts import (
     Pair,
     PrecisionRecall,
     Redrawn,
-    Varied,
     Verification,
-    Version,
 )
+from deepglass.report.sections.augmentation import AugmentationFacts, AugmentedImage, augmented_images
 from deepglass.training.augmentation import Augmentation as Change
 from deepglass.web import encode_image as draw
 from deepglass.web.palette import colour
@@ -149,22 +147,30 @@ def test_pictures_are_set_side_by_side() -> None:
 
 
 def test_the_sheet_shows_before_and_after() -> None:
-    version = Version(noise(), Drawn(mask_overlay().truth.mask, (Box("cell", 0.1, 0.2, 0.5, 0.6),)))
-    html = checked(base(varied=Varied(("mirrored in half of the cases",), ((version, version, version),))))
+    version = AugmentedImage(noise(), Drawn(mask_overlay().truth.mask, (Box("cell", 0.1, 0.2, 0.5, 0.6),)))
+    html = checked(
+        base(
+            own={
+                "augmentation": AugmentationFacts(
+                    ("flipped horizontally in half of the cases",), ((version, version, version),)
+                )
+            }
+        )
+    )
     assert ">Data augmentation</h2>" in html
-    assert "mirrored in half of the cases" in html
+    assert "flipped horizontally in half of the cases" in html
     assert html.count('class="masklayer"') == 3
-    assert ">as it is<" in html
+    assert ">original<" in html
 
 
 def test_filters_and_patches_are_shown_stage_by_stage() -> None:
     unit = ChannelPatches(3, (noise(),) * 6, "5 of 6: “horse”")
     stages = (LayerPatches("stem", (16, 16), 8, (3, 3), (unit,)), LayerPatches("last", (1, 1), 64, (32, 32), (unit,)))
-    html = checked(base(filters=Filters("photo", (32, 32), (noise((3, 3)),) * 8, (3, 3), stages, 900)))
-    assert ">What the network looks for</h2>" in html
+    html = checked(base(own={"filters": Filters("photo", (32, 32), (noise((3, 3)),) * 8, (3, 3), stages, 900)}))
+    assert ">Filters</h2>" in html
     assert "5 of 6: “horse”" in html
-    assert "each sees 3&nbsp;×&nbsp;3 pixels" in html
-    assert "one place, which sees the whole picture" in html
+    assert "each sees 3\u00a0×\u00a03 pixels" in html
+    assert "one position, which sees the whole image" in html
 
 
 def test_names_of_classes_do_no_harm() -> None:
@@ -178,10 +184,14 @@ def test_names_of_classes_do_no_harm() -> None:
         legend=(Legend(EVIL, colour(0)),),
     )
     masks = class_output(name="second", overlays=(mask_overlay(caption=EVIL),), legend=(Legend(EVIL, colour(0)),))
-    version = Version(noise(), Drawn(boxes=(box,)))
+    version = AugmentedImage(noise(), Drawn(boxes=(box,)))
     unit = ChannelPatches(0, (noise(),), EVIL)
     filters = Filters(EVIL, (8, 8), (), (3, 3), (LayerPatches(EVIL, (2, 2), 3, (3, 3), (unit,)),), 5)
-    html = checked(base(outputs=(output, masks), varied=Varied((EVIL,), ((version,),)), filters=filters))
+    html = checked(
+        base(
+            outputs=(output, masks), own={"augmentation": AugmentationFacts((EVIL,), ((version,),)), "filters": filters}
+        )
+    )
     assert "<script>alert" not in html
 
 
@@ -330,19 +340,19 @@ def test_masks_move_with_the_varied_pictures() -> None:
     answers = (pictures[..., 0] > 0).astype(np.uint8)
     feature, picture = Mask(name="mask").fit([answers]), Image(name="image").fit([pictures])
     ready = replace(prepared(picture, feature, pictures, answers), split=np.full(6, "train"))
-    sheet = varied(ready, Change({"image": Augment(shift=0.25, flip=True)}, (feature,)))
+    sheet = augmented_images(ready, Change({"image": Augment(shift=0.25, flip=True)}, (feature,)))
     assert sheet is not None
-    assert sheet.changes == ("shifted by up to 25% of the side", "mirrored in half of the cases")
+    assert sheet.changes == ("shifted by up to 25% of the side", "flipped horizontally in half of the cases")
     assert [len(row) for row in sheet.rows] == [4] * 6
     moved = 0
     for row in sheet.rows:
         for version in row:
-            bright = opened(version.picture)[..., 0] > 100
-            true = (opened(version.drawn.mask)[..., :3] == colour(1)).all(-1)
+            bright = opened(version.image)[..., 0] > 100
+            true = (opened(version.targets.mask)[..., :3] == colour(1)).all(-1)
             assert (bright == true).all()
-            moved += not (bright == (opened(row[0].picture)[..., 0] > 100)).all()
+            moved += not (bright == (opened(row[0].image)[..., 0] > 100)).all()
     assert moved > 6
-    assert varied(ready, None) is None
+    assert augmented_images(ready, None) is None
 
 
 def small_network(trunk: str, size: int, **settings: object) -> tuple[Network, Dataset, np.ndarray]:
@@ -380,7 +390,7 @@ def test_filters_grow_from_pixels_to_the_whole(trunk: str, least: int) -> None:
             assert len(unit.patches) == 6
             assert opened(unit.patches[0]).shape[:2] == stage.field
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in network.modules())
-    html = checked(base(filters=found))
+    html = checked(base(own={"filters": found}))
     assert len(html) < 1_500_000
 
 
@@ -429,8 +439,8 @@ def test_a_full_layer_over_all_pixels_shows_its_largest_weights_first(beside: in
     assert found is not None
     assert (found.kernel, found.size, len(found.first), found.units, found.stages) == ((8, 8), (8, 8), 64, 70, ())
     assert (opened(found.first[0])[..., :3] == (255, 128, 128)).all()
-    html = checked(base(filters=found))
-    assert re.search(r"64 of 70\sfilters of 8&nbsp;×&nbsp;8 pixels, those with the largest weights", html)
+    html = checked(base(own={"filters": found}))
+    assert re.search(r"64 of 70\sfilters of 8\u00a0×\u00a08 pixels, those with the largest weights", html)
     assert not layer._forward_pre_hooks
 
 
@@ -454,8 +464,8 @@ def test_a_run_shows_what_it_looks_for_and_keeps_rows_to_itself_when_asked(
     assert command("train", "sklearn:digits", "--out", "digits", *steps).code == 0
     assert command("report", "digits").code == 0
     html = Path("digits/report.html").read_text()
-    assert "What the network looks for" in html
-    assert "shifted by up to 10% of the side, turned by up to 10°" in html
+    assert ">Filters</h2>" in html
+    assert "shifted by up to 10% of the side, rotated by up to 10°" in html
     assert html.count("patch 6") > 8
     assert command("report", "digits", "--no-samples").code == 0
     html = Path("digits/report.html").read_text()

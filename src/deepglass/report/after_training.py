@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from deepglass.baselines import baselines
+from deepglass.baselines.random_policy import random_policy
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepare import Prepared
 from deepglass.projection.points import Tested
 from deepglass.projection.projection import AS_USUAL, Wish
 from deepglass.report.data import ReportContext, ReportData, ReportOptions
-from deepglass.report.facts_of.agents import random_play
 from deepglass.report.write import write_report
 from deepglass.run.folder import Folder
 from deepglass.run.labelled_only import NAME, labelled_alone
@@ -30,7 +30,7 @@ def add_baselines(folder: Folder, prepared: Prepared, metrics: Mapping[str, Any]
     train, test = prepared.part("train"), prepared.part("test")
     found: dict[str, dict[str, dict[str, float]]] = {}
     if prepared.table.environment is not None:
-        found = {folder.spec().objective["name"]: {"random": random_play(prepared.table.environment)}}
+        found = {folder.spec().objective["name"]: {"random": random_policy(prepared.table.environment)}}
     elif len(test):
         alone = labelled_alone(folder, folder.spec(), prepared, metrics["step"])
         answered = [f for f in prepared.outputs if f.name in metrics.get("test", {})]  # some only say what to draw

@@ -6,7 +6,7 @@ Pictures are encoded already (PNG or JPEG bytes), places are shares of the pictu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from deepglass.web.palette import Colour
@@ -145,28 +145,3 @@ class Redrawn(NamedTuple):
     score: float | None = None
     score_name: str = ""
     typical: bool = False
-
-
-class Version(NamedTuple):
-    """A picture and what lies over it."""
-
-    picture: bytes
-    drawn: Drawn = Drawn()
-
-
-@dataclass(frozen=True)
-class Varied:
-    """Training pictures before and after they were varied.
-
-    Args:
-        changes: what is done, a phrase each.
-        rows: for each picture the original first, then some variations.
-        legend: the classes of masks that are drawn over them.
-    """
-
-    changes: tuple[str, ...]
-    rows: tuple[tuple[Version, ...], ...]
-    legend: tuple[Legend, ...] = field(default=())
-
-    def without_rows(self) -> None:
-        """Nothing: all of it is rows."""

@@ -37,7 +37,7 @@ def _chart(found: Curves) -> str:
         for c, css in zip(worst, ("c4 faint", "c3 faint", "c2 faint"), strict=False)
     ]
     title = titled("Precision over recall", plural(mean.positives, "true one"))
-    chart = curves(title, list(found.recall), lines, x_name="recall", share=True, full=True)
+    chart = str(curves(title, list(found.recall), lines, x_name="recall", share=True, full=True))
     note = f'<p class="note">The {_SHOWN} classes with the smallest areas of {len(classes)}.</p>' if part else ""
     return chart.replace("</figure>", f"{note}</figure>")
 
