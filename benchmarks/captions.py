@@ -18,7 +18,7 @@ import polars as pl
 import sacrebleu
 from PIL import Image
 
-from deepglass.prepare.prepare import read_like
+from deepglass.prepare.sources import read_like
 from deepglass.run.run import Run
 
 CANDIDATES, JUDGED = 400, 300

@@ -25,7 +25,7 @@ from deepglass.data.batches import Batch
 from deepglass.features._dense_outputs import unpacked
 from deepglass.metrics import frechet_distance
 from deepglass.nn.tokens import Field
-from deepglass.prepare.prepare import read_like
+from deepglass.prepare.sources import read_like
 from deepglass.run.run import Run
 
 os.environ.setdefault("DEEPGLASS_DATA", str(Path(__file__).parents[2] / "shared" / "data"))

@@ -168,12 +168,15 @@ def _fit_peer(prepared: Any, make: Callable[[], Any], metric: str) -> dict[str, 
 
     target = prepared.outputs[0]
     model = make()
-    flat = flatten(prepared.part("train"), prepared.part("test"), prepared.inputs)
+    flat = flatten(prepared.split_table("train"), prepared.split_table("test"), prepared.inputs)
     x = flat.linear
     if "Boosting" in type(model).__name__:
         x = flat.trees
         model.set_params(categorical_features=flat.categorical)
-    y = {p: target.encode(prepared.part(p)[target.column]).values.astype(float).reshape(-1) for p in ("train", "test")}
+    y = {
+        p: target.encode(prepared.split_table(p)[target.column]).values.astype(float).reshape(-1)
+        for p in ("train", "test")
+    }
     numbers = metric == "r2"
     shift, scale = (y["train"].mean(), y["train"].std()) if numbers else (0.0, 1.0)
     start = time.perf_counter()

@@ -121,12 +121,12 @@ def test_training_mends_labels_but_not_those_of_the_test(
                             **QUICK)  # fmt: skip
     path.unlink()  # the run keeps what it learned from
     prepared = stored(after.folder, after.spec)
-    part = dict(zip(prepared.places.tolist(), prepared.split.tolist(), strict=True))
+    part = dict(zip(prepared.source_rows.tolist(), prepared.split.tolist(), strict=True))
     before = dict(zip(split["row"].to_list(), split["split"].to_list(), strict=True))
     assert {row: part[row] for row in before} == before  # the same rows are tested
     assert {part[row] for row in part.keys() - before.keys()} == {"train"}  # those that had no label
     assert len(part) == len(truth)
-    for place, label in zip(prepared.places.tolist(), prepared.table["digit"].to_list(), strict=True):
+    for place, label in zip(prepared.source_rows.tolist(), prepared.table["digit"].to_list(), strict=True):
         assert label == (given[place] if place in tested else str(truth[place]))
     said = [n.value for n in prepared.table.notes if n.what == "label_corrections"]
     assert said[0].startswith(f"{sum(given[i] != str(t) and i not in tested for i, t in enumerate(truth))} labels")
@@ -215,7 +215,7 @@ def test_a_number_is_asked_for_where_it_is_missing(table: pl.DataFrame, tmp_path
     queue.answer(0, "1250.5")
     after = deepglass.train(some, "price", out=tmp_path / "after", steps=5, labels=queue.path, **QUICK)
     prepared = stored(after.folder, deepglass.api.spec_of(some, None, {}, after.spec))  # type: ignore[attr-defined]
-    row = int(np.flatnonzero(prepared.places == queue.items[0].place)[0])
+    row = int(np.flatnonzero(prepared.source_rows == queue.items[0].place)[0])
     assert prepared.table["price"][row] == 1250.5
 
 

@@ -21,7 +21,8 @@ from deepglass.introspect.boundary import pair_of
 from deepglass.labelling.candidates import asked
 from deepglass.labelling.ranking import asked_about, questions
 from deepglass.objectives.next_token import NextToken
-from deepglass.prepare.prepare import Prepared, prepare
+from deepglass.prepare.prepare import prepare
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.prepare.sources import read_source
 from deepglass.prepare.write_spec import commented_spec
 from deepglass.projection.points import Tested
@@ -347,7 +348,7 @@ def _train_one(
 
 
 def _finish(
-    folder: Folder, prepared: Prepared, trained: fit.Trained, log: LogFile, started: float, baselines: bool = True
+    folder: Folder, prepared: PreparedData, trained: fit.Trained, log: LogFile, started: float, baselines: bool = True
 ) -> None:
     """Baselines and report, unless they are not wanted."""
     if baselines:
@@ -379,7 +380,7 @@ def _train_folds(spec: Spec, folder: Folder, callbacks: Sequence[Callback], base
 # -- runs, and what was said of them ------------------------------------------------------------------------------
 
 
-def _learned_from(run: Run, source: Any = None) -> Prepared:
+def _learned_from(run: Run, source: Any = None) -> PreparedData:
     """The rows of a run; `source` for one that was trained on a Python object."""
     return stored(run.folder, run.spec if source is None else spec_of(source, None, {}, run.spec))
 

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from deepglass.prepare.prepared_data import PreparedData
 
 import deepglass
 from deepglass.data.label_budget import LabelBudget
 from deepglass.data.missing import blanked, missing, nothing_like
 from deepglass.errors import SpecError
-from deepglass.prepare.prepare import Prepared, prepare
+from deepglass.prepare.prepare import prepare
 from deepglass.spec.overrides import spec_of
 
 N = 200
@@ -99,7 +100,7 @@ def test_what_is_blanked_is_missing_and_the_rest_stays(raw: object) -> None:
 # -- in a run ----------------------------------------------------------------------------------------------------
 
 
-def prepared(source: str, objective: str, **data: object) -> Prepared:
+def prepared(source: str, objective: str, **data: object) -> PreparedData:
     return prepare(spec_of(source, None, {"objective": {"name": objective}, "data": data}))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from deepglass.prepare.rows import assign_split
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -17,8 +18,7 @@ from PIL import Image
 from deepglass.data.sources import SourceOptions, read
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
-from deepglass.prepare.columns import settle
-from deepglass.prepare.prepare import divided
+from deepglass.prepare.columns import infer_columns
 from deepglass.spec.spec import DataSpec, Spec
 
 
@@ -249,8 +249,8 @@ def test_a_split_at_random_keeps_a_picture_s_captions_together(tmp_path: Path) -
     (tmp_path / "captions.csv").unlink()
     write(tmp_path / "captions.txt", lines)
     table, spec = read(tmp_path), Spec(data=DataSpec(source="t"))
-    outputs = settle(table, spec)[1][:1]
-    part_of = {(m.name, p) for m, p in zip(table["image"], divided(spec, table, outputs), strict=True)}
+    outputs = infer_columns(table, spec)[1][:1]
+    part_of = {(m.name, p) for m, p in zip(table["image"], assign_split(spec, table, outputs), strict=True)}
     assert len(part_of) == 20
     assert {p for _, p in part_of} == {"train", "valid", "test"}
 
@@ -278,9 +278,9 @@ def test_recordings_named_by_what_they_hold(tmp_path: Path) -> None:
 def test_what_a_source_sets_aside_is_an_input_only_when_asked() -> None:
     table = Table({n: pl.Series(n, list("abcb")) for n in ("x", "y", "z")}, target="y", aside=("y", "z"))
     answers = {"x": "input", "y": "output", "z": "ignored"}
-    assert {t.name: t.role for t in settle(table, Spec(data=DataSpec(source="t")))[0]} == answers
+    assert {t.name: t.role for t in infer_columns(table, Spec(data=DataSpec(source="t")))[0]} == answers
     asked = Spec(data=DataSpec(source="t"), inputs=({"name": "z"},), outputs=({"name": "x"},))
-    assert {t.name: t.role for t in settle(table, asked)[0]} == {"x": "output", "z": "input"}
+    assert {t.name: t.role for t in infer_columns(table, asked)[0]} == {"x": "output", "z": "input"}
 
 
 TAGS = ("tags", "xpos", "lemmas")

@@ -20,7 +20,7 @@ from deepglass.hyperparameters import TrainingDefaults
 from deepglass.networks.network import Network
 from deepglass.nn.tokens import Field
 from deepglass.nn.warp import Warp
-from deepglass.prepare.columns import settle
+from deepglass.prepare.columns import infer_columns
 from deepglass.spec.spec import Spec, TrainingSettings
 from deepglass.training.augmentation import augmentation_for
 
@@ -190,7 +190,9 @@ def test_a_run_ends_with_figures_and_a_report(tmp_path: Path) -> None:
 
 def test_pictures_are_larger_where_boxes_are_asked_for() -> None:
     table = Table({"image": np.zeros((12, 200, 400, 3), np.uint8), "boxes": _series(*[[]] * 12)})
-    features = {f.name: f for f in settle(table, Spec.from_dict({"data": {"source": table}, "outputs": ["boxes"]}))[1]}
+    features = {
+        f.name: f for f in infer_columns(table, Spec.from_dict({"data": {"source": table}, "outputs": ["boxes"]}))[1]
+    }
     assert features["image"].longest == Boxes.longest_side
     assert features["image"].fit([table["image"]]).size_ == (160, 320)
 

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 import torch
 from conftest import Command
+from deepglass.prepare.prepared_data import PreparedData
 from PIL import Image as Pillow
 from test_report import base, checked, class_output
 
@@ -28,7 +29,6 @@ from deepglass.features.set import Set
 from deepglass.introspect.filters import ChannelPatches, Filters, LayerPatches, filters_of
 from deepglass.introspect.rows import OutputRows
 from deepglass.networks.network import Network
-from deepglass.prepare.prepare import Prepared
 from deepglass.report.facts_of.kinds import facts_of
 from deepglass.report.image_facts import (
     Box,
@@ -210,11 +210,11 @@ def test_many_large_pictures_stay_below_ten_megabytes() -> None:
 # -- from answers to facts ---------------------------------------------------------------------------------------
 
 
-def prepared(picture: Image, output: Feature, pictures: np.ndarray, answers: object) -> Prepared:
+def prepared(picture: Image, output: Feature, pictures: np.ndarray, answers: object) -> PreparedData:
     """All rows are test rows."""
     rows = len(pictures)
     table = Table({"image": pictures, output.name: answers}, "made up")
-    return Prepared(
+    return PreparedData(
         table, 10 + np.arange(rows), np.full(rows, "test"), (picture,), (output,), (), (), "", np.zeros(rows, bool)
     )
 

@@ -26,7 +26,7 @@ from deepglass.features.set import Set
 from deepglass.features.tags import Tags
 from deepglass.features.text import Text
 from deepglass.metrics.summaries import Figure
-from deepglass.prepare.prepare import settle
+from deepglass.prepare.columns import infer_columns
 from deepglass.report.output_facts import Mistake
 from deepglass.report.slice_facts import SliceFacts, Slices
 from deepglass.run.run import Run
@@ -241,7 +241,7 @@ def test_dark_pictures_are_a_slice() -> None:
     pictures = np.clip(light[:, None, None] + random.normal(0, 8, (400, 8, 8)), 0, 255).astype(np.uint8)
     labels = random.choice(["cat", "dog"], 400)
     table = read((pictures, labels))
-    taken, features = settle(table, Spec(data=DataSpec(source="made")))
+    taken, features = infer_columns(table, Spec(data=DataSpec(source="made")))
     case = Case(table, tuple(taken), tuple(features), np.arange(400))
     answer = Category(name="y").fit([pl.Series(labels)])
     truth = answer.encode(pl.Series(labels))

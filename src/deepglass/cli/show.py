@@ -16,7 +16,7 @@ from deepglass.doctor.base import Finding
 from deepglass.doctor.inspect import Inspection
 from deepglass.features.identity import Verdict
 from deepglass.formatting import answer_text, short_figure, short_span
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.callbacks.log_file import END_REASONS, column_groups, data_line, plan_lines
 from deepglass.run.run import Run
 from deepglass.training.callbacks import Callback, EvaluationRecord, total_loss
@@ -42,7 +42,7 @@ class Bar(Callback):
     def on_fold_start(self, number: int, folds: int) -> None:
         err.print(f"fold {number + 1} of {folds}", style="bold")
 
-    def on_data_ready(self, prepared: Prepared) -> None:
+    def on_data_ready(self, prepared: PreparedData) -> None:
         err.print(data_line(prepared), style="bold")
         grid = _grid()
         for role, kind, names in column_groups(prepared):

@@ -15,8 +15,8 @@ from deepglass.doctor.duplicates import Same, same_rows
 from deepglass.doctor.measures import Measure, measures_of
 from deepglass.doctor.media_summary import Small, small_of
 from deepglass.features.base import CLASSIFICATION_KINDS, Feature
-from deepglass.prepare.columns import Taken
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.columns import ColumnRole
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.spec.spec import Spec
 
 
@@ -66,7 +66,7 @@ class Case:
     """
 
     table: Table
-    taken: tuple[Taken, ...]
+    taken: tuple[ColumnRole, ...]
     features: tuple[Feature, ...]
     places: np.ndarray
     split: np.ndarray | None = None
@@ -74,11 +74,11 @@ class Case:
     most: int = 20_000
 
     @staticmethod
-    def of(spec: Spec, prepared: Prepared, most: int) -> Case:
+    def of(spec: Spec, prepared: PreparedData, most: int) -> Case:
         """The rows that a training has prepared."""
         features = (*prepared.inputs, *prepared.outputs)
         given = given_by(spec, prepared.table)
-        return Case(prepared.table, prepared.taken, features, prepared.places, prepared.split, given, most)
+        return Case(prepared.table, prepared.column_roles, features, prepared.source_rows, prepared.split, given, most)
 
     def taking(self, rows: np.ndarray) -> Case:
         """The same of some rows."""

@@ -18,7 +18,7 @@ from deepglass.doctor.unreadable import unreadable
 from deepglass.features.base import take_raw
 from deepglass.objectives.base import Objective
 from deepglass.objectives.base import embed_dataset as embed_dataset
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.callbacks.margins import margins_of
 from deepglass.run.folder import Folder
 from deepglass.spec.spec import Spec
@@ -43,7 +43,7 @@ class EmbeddedRows(NamedTuple):
         return np.where(self.rows[order[at]] == rows, order[at], -1)
 
 
-def before_training(spec: Spec, prepared: Prepared) -> tuple[Finding, ...]:
+def before_training(spec: Spec, prepared: PreparedData) -> tuple[Finding, ...]:
     """What is wrong with the rows that a training is about to use, one finding a kind; it takes seconds."""
     case = Case.of(spec, prepared, MEDIA)
     return examine(case.taking(np.flatnonzero(prepared.split != "")), READABLE)
@@ -66,7 +66,7 @@ def stored(folder: Folder) -> tuple[Finding, ...] | None:
 
 def findings_of(
     folder: Folder,
-    prepared: Prepared,
+    prepared: PreparedData,
     objective: Objective,
     weak: Sequence[Finding] = (),
     embedded: EmbeddedRows | None = None,
@@ -89,7 +89,7 @@ def findings_of(
 
 def _labels(
     case: Case,
-    prepared: Prepared,
+    prepared: PreparedData,
     objective: Objective,
     embedded: EmbeddedRows | None,
     margins: Mapping[str, np.ndarray],
@@ -118,7 +118,9 @@ def _labels(
     return found
 
 
-def _embedding(rows: np.ndarray, prepared: Prepared, objective: Objective, embedded: EmbeddedRows | None) -> np.ndarray:
+def _embedding(
+    rows: np.ndarray, prepared: PreparedData, objective: Objective, embedded: EmbeddedRows | None
+) -> np.ndarray:
     """The embedding (n, D) of rows of the table; only those without a known one pass the network."""
     at = np.full(len(rows), -1) if embedded is None else embedded.find(rows)
     new = at < 0

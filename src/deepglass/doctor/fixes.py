@@ -22,7 +22,7 @@ from deepglass.doctor.mixed_language import mixed_language
 from deepglass.doctor.odd_size import odd_size
 from deepglass.doctor.split_duplicate import across
 from deepglass.errors import SpecError, near_miss
-from deepglass.prepare.columns import settle
+from deepglass.prepare.columns import infer_columns
 from deepglass.prepare.sources import read_source
 from deepglass.spec.spec import Spec
 
@@ -50,7 +50,7 @@ def mended(spec: Spec) -> Spec:
         return spec
     _check(spec.data.fix)
     table = read_source(spec)
-    case = case_of(table, spec, *settle(table, spec))
+    case = case_of(table, spec, *infer_columns(table, spec))
     standing = np.ones(len(case.table), bool)
     for kind in (k for k in DROPPED if k in spec.data.fix):
         standing[DROPPED[kind](case, standing)] = False

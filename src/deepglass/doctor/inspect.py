@@ -20,8 +20,8 @@ from deepglass.doctor.weak_slice import weak_slices_of
 from deepglass.doctor.worth_labelling import worth_labelling
 from deepglass.errors import SourceError
 from deepglass.features.base import Feature, Raw
-from deepglass.prepare.columns import Taken, settle
-from deepglass.prepare.prepare import divided, without_answer
+from deepglass.prepare.columns import ColumnRole, infer_columns
+from deepglass.prepare.rows import assign_split, missing_targets
 from deepglass.prepare.sources import fingerprint_of
 from deepglass.run.callbacks.margins import margins_over
 from deepglass.run.run import Run
@@ -70,7 +70,7 @@ def inspect_table(table: Table, spec: Spec, run: Run | None = None) -> Inspectio
     Raises:
         SourceError, SpecError: what would also stop a training.
     """
-    taken, features = settle(table, spec)
+    taken, features = infer_columns(table, spec)
     order = {name: i for i, name in enumerate(table.names)}
     columns = [_view(table, t) for t in sorted(taken, key=lambda t: order.get(t.name, 0))]
     findings = [*look(table, spec, taken, features)]
@@ -83,14 +83,14 @@ def inspect_table(table: Table, spec: Spec, run: Run | None = None) -> Inspectio
     return Inspection(table.name, len(table), table.notes, table.skipped, tuple(columns), tuple(findings))
 
 
-def look(table: Table, spec: Spec, taken: Sequence[Taken], features: Sequence[Feature]) -> tuple[Finding, ...]:
+def look(table: Table, spec: Spec, taken: Sequence[ColumnRole], features: Sequence[Feature]) -> tuple[Finding, ...]:
     """What is wrong with a whole source, one finding a kind: rows that cannot be read, then all else of the others."""
     case = case_of(table, spec, taken, features)
     whole = Case(table, case.taken, case.features, np.arange(len(table)))
     return (*examine(whole, (unreadable,)), *examine(case, tuple(c for c in CHECKS if c is not unreadable)))
 
 
-def case_of(table: Table, spec: Spec, taken: Sequence[Taken], features: Sequence[Feature]) -> Case:
+def case_of(table: Table, spec: Spec, taken: Sequence[ColumnRole], features: Sequence[Feature]) -> Case:
     """The readable rows of a source, divided as training would divide them; those to be dropped are left out."""
     broken = {row for f in features for row in f.unreadable(table[f.column])}
     places = np.setdiff1d(np.arange(len(table)), np.array(sorted(broken), np.int64))
@@ -103,10 +103,10 @@ def case_of(table: Table, spec: Spec, taken: Sequence[Taken], features: Sequence
 
 def _split(table: Table, spec: Spec, targets: Sequence[Feature]) -> np.ndarray | None:
     """The part of each row, "" for those without an answer; None where there are too few rows to divide."""
-    rows = np.flatnonzero(~without_answer(table, targets))
+    rows = np.flatnonzero(~missing_targets(table, targets))
     split = np.full(len(table), "", "U5")
     try:
-        split[rows] = divided(spec, table.take(rows), targets)
+        split[rows] = assign_split(spec, table.take(rows), targets)
     except SourceError:
         return None  # training says so
     return split
@@ -122,7 +122,7 @@ def _unseen(table: Table, spec: Spec, run: Run) -> np.ndarray:
     return rows
 
 
-def _view(table: Table, taken: Taken) -> ColumnView:
+def _view(table: Table, taken: ColumnRole) -> ColumnView:
     raw = table[taken.name]
     distinct = raw.n_unique() if isinstance(raw, pl.Series) and not raw.dtype.is_nested() else None
     example = next((str(v) for v in _first(raw) if v is not None), "")

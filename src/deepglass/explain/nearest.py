@@ -13,7 +13,7 @@ from deepglass.data.batches import Dataset
 from deepglass.data.table import Table
 from deepglass.features.base import Column, Feature
 from deepglass.objectives.base import Objective, embed_dataset
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 
 COUNT = 3  # neighbours
 MOST = 1_000  # training rows among which they are looked for
@@ -35,12 +35,12 @@ class Known:
     whose: str = "training rows"
 
 
-def known_rows(prepared: Prepared, most: int = MOST) -> Known:
+def known_rows(prepared: PreparedData, most: int = MOST) -> Known:
     """Training rows of a run, evenly spread where there are more than `most`."""
     rows = prepared.rows("train")
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int))]
     table = prepared.table.take(rows)
-    return Known(table, prepared.places[rows], {f.name: f.encode(table[f.column]) for f in prepared.inputs})
+    return Known(table, prepared.source_rows[rows], {f.name: f.encode(table[f.column]) for f in prepared.inputs})
 
 
 class Neighbour(NamedTuple):

@@ -17,7 +17,7 @@ from deepglass.explain.targets import Asked, ask
 from deepglass.features.base import Column, Feature, Prediction
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Objective, concatenate_predictions
-from deepglass.prepare.prepare import with_context
+from deepglass.prepare.prepared_data import add_context
 
 
 class Row:
@@ -93,7 +93,7 @@ class Row:
     def _decoded(self, best: Mapping[str, dict[str, Tensor]]) -> dict[str, Mapping[str, Any]]:
         predictor = self.reference.predictor
         joined = {n: concatenate_predictions([b]) for n, b in best.items()}
-        decoded = predictor.decode(with_context(joined, predictor.outputs, self.column))
+        decoded = predictor.decode(add_context(joined, predictor.outputs, self.column))
         return {n: rows[0] for n, rows in decoded.items()}
 
     def output(self, name: str) -> Feature:

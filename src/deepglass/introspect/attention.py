@@ -24,7 +24,7 @@ from deepglass.nn.sequence_decoders import RecurrentWriter, TransformerWriter
 from deepglass.nn.token_ops import last_place
 from deepglass.nn.tokens import Field, Tokens
 from deepglass.objectives.supervised import Supervised
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 
 Writer = RecurrentWriter | TransformerWriter
 
@@ -209,7 +209,7 @@ def _words_of(feature: Text, codes: Sequence[int]) -> Words:
     return [(word or "·", group) for word, group in words]
 
 
-def read_words(prepared: Prepared, rows: np.ndarray, tokens: Tokens) -> list[Words | None]:
+def read_words(prepared: PreparedData, rows: np.ndarray, tokens: Tokens) -> list[Words | None]:
     """The words of the one text that the tokens begin with; None for a row where they are not its tokens."""
     nothing: list[Words | None] = [None] * len(rows)
     texts = [f for f in prepared.inputs if isinstance(f, Text)]

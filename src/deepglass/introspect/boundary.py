@@ -14,7 +14,7 @@ from deepglass.errors import SpecError, near_miss
 from deepglass.features.base import Feature, take_raw
 from deepglass.introspect.facts import Along, Boundary, Ground
 from deepglass.objectives.base import Objective
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.callbacks.boundary_history import (
     SMALL,
     Moment,
@@ -33,7 +33,7 @@ STRENGTH = (0.10, 0.78)  # of the colour, from an even chance to a sure answer
 LEVELS = 16  # of strength; more only cost bytes
 
 
-def pair_of(wished: str, prepared: Prepared, objective: Objective) -> tuple[str, str]:
+def pair_of(wished: str, prepared: PreparedData, objective: Objective) -> tuple[str, str]:
     """The two columns of `--boundary`, such as "age,hours"; their names may hold commas.
 
     Raises:
@@ -61,7 +61,7 @@ def pair_of(wished: str, prepared: Prepared, objective: Objective) -> tuple[str,
 
 
 def boundaries(
-    folder: Path, prepared: Prepared, objective: Objective, device: str, pair: tuple[str, str] | None = None
+    folder: Path, prepared: PreparedData, objective: Objective, device: str, pair: tuple[str, str] | None = None
 ) -> tuple[Boundary, ...]:
     """The planes of columns, then that of the learned space; empty for kinds that have none.
 
@@ -93,7 +93,7 @@ def _kept(moments: Sequence[Moment]) -> list[tuple[int, Said]]:
 
 def _asked_for(
     plane: Plane,
-    prepared: Prepared,
+    prepared: PreparedData,
     objective: Objective,
     device: str,
     rows: np.ndarray,
@@ -117,7 +117,7 @@ def _asked_for(
 class _Paint:
     """Answers -> colours, of one output."""
 
-    def __init__(self, output: Feature, prepared: Prepared, rows: np.ndarray) -> None:
+    def __init__(self, output: Feature, prepared: PreparedData, rows: np.ndarray) -> None:
         self.output = output
         self.number = output.kind == "number"
         self.names: tuple[str, ...] = () if self.number else tuple(output.class_names)
@@ -163,7 +163,7 @@ class _Paint:
 
 def _columns(
     plane: Plane,
-    prepared: Prepared,
+    prepared: PreparedData,
     objective: Objective,
     device: str,
     rows: np.ndarray,

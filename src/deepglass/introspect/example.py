@@ -22,7 +22,7 @@ from deepglass.nn.token_ops import gather
 from deepglass.objectives._representation import Representation
 from deepglass.objectives.base import Objective
 from deepglass.objectives.supervised import Supervised
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.callbacks.diagnostics import names_of
 from deepglass.web import encode_image as draw
 from deepglass.web.palette import colour
@@ -35,7 +35,7 @@ CLASSES = 5  # with the highest scores
 _BENDS = (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish, nn.Softplus, nn.Tanh, nn.Sigmoid)
 
 
-def example_of(prepared: Prepared, objective: Objective, device: str) -> Example | None:
+def example_of(prepared: PreparedData, objective: Objective, device: str) -> Example | None:
     """The first test row (or training row) layer by layer; None for kinds of learning without one network."""
     rows = prepared.rows("test") if len(prepared.rows("test")) else prepared.rows("train")
     if (
@@ -58,7 +58,7 @@ def example_of(prepared: Prepared, objective: Objective, device: str) -> Example
     return Example(shown.row, tuple(stops), shown.image, tuple(shown.values.items()), scores, truth)
 
 
-def _maps(prepared: Prepared, objective: Objective, data: Dataset, batch: Batch) -> list[Stop]:
+def _maps(prepared: PreparedData, objective: Objective, data: Dataset, batch: Batch) -> list[Stop]:
     """The stages of a network that reads a picture by convolutions; empty for others."""
     picture = first_image(prepared.inputs)
     if picture is None or not data.columns[picture.name].mask[0]:
@@ -182,7 +182,7 @@ Scores = tuple[tuple[str, tuple[tuple[str, float | None], ...]], ...]
 
 
 def _scores(
-    prepared: Prepared, objective: Objective, batch: Batch, row: int
+    prepared: PreparedData, objective: Objective, batch: Batch, row: int
 ) -> tuple[Scores, tuple[tuple[str, str], ...]]:
     """The highest scores of each output that is a class or a number, and what is true."""
     with torch.inference_mode():

@@ -25,7 +25,7 @@ from deepglass.introspect.facts import Vision, Visions
 from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder, stage_maps
 from deepglass.objectives.base import Objective
 from deepglass.objectives.supervised import Supervised
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.web import encode_image as draw
 
 ASKED = 32  # pictures from which pixels' range and lively units are known
@@ -46,7 +46,7 @@ class _Wish(NamedTuple):
     name: str
 
 
-def visions_of(prepared: Prepared, objective: Objective, device: str) -> tuple[Visions, ...]:
+def visions_of(prepared: PreparedData, objective: Objective, device: str) -> tuple[Visions, ...]:
     """Units of the first, a middle and the last stage, then the classes; empty where no convolution reads a picture."""
     picture = first_image(prepared.inputs)
     if picture is None or not isinstance(objective, Supervised):
@@ -94,7 +94,7 @@ def _lively(m: FeatureMap) -> list[_Wish]:
     return [_Wish(m.name, k, f"channel {k}") for k in sorted(chosen) if float(spread[k]) > 0]
 
 
-def _classes(prepared: Prepared) -> list[_Wish]:
+def _classes(prepared: PreparedData) -> list[_Wish]:
     named = next((f for f in prepared.outputs if f.has_classes), None)
     names = named.class_names[:CLASSES] if named is not None else ()
     return [_Wish("", k, str(name)) for k, name in enumerate(names)]

@@ -8,12 +8,14 @@ from deepglass.introspect.example import example_of
 from deepglass.introspect.facts import Inside
 from deepglass.introspect.feature_visualization import visions_of
 from deepglass.objectives.base import Objective
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.prepare.resolve import network_of
 from deepglass.run.folder import Folder
 
 
-def inside_of(folder: Folder, prepared: Prepared, objective: Objective, pair: tuple[str, str] | None = None) -> Inside:
+def inside_of(
+    folder: Folder, prepared: PreparedData, objective: Objective, pair: tuple[str, str] | None = None
+) -> Inside:
     """Health, boundaries, an example and visions, as far as this kind of run has them.
 
     Args:

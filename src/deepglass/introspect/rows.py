@@ -22,7 +22,7 @@ from deepglass.features.image import Image
 from deepglass.formatting import short_figure
 from deepglass.metrics.summaries import thumbnail
 from deepglass.objectives.base import Objective
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.web import encode_image
 
 MAX_VALUES = 8  # inputs of a row that are named
@@ -41,7 +41,7 @@ class OutputRows(NamedTuple):
         objective: the trained network, for those who look inside.
     """
 
-    prepared: Prepared
+    prepared: PreparedData
     rows: np.ndarray
     best: PredictionArrays
     truth: Column
@@ -50,7 +50,7 @@ class OutputRows(NamedTuple):
 
     def place(self, i: int) -> int:
         """Index of the i-th test row in the source."""
-        return int(self.prepared.places[self.rows[i]])
+        return int(self.prepared.source_rows[self.rows[i]])
 
 
 class ClassPrediction(NamedTuple):
@@ -121,7 +121,7 @@ def row_pixels(feature: Image, raw: Raw, row: int) -> np.ndarray:
     return to_pixels(feature.encode(take_raw(raw, np.array([row]))).values[0], feature.levels_ or 255)
 
 
-def row_summary(prepared: Prepared, row: int) -> RowSummary:
+def row_summary(prepared: PreparedData, row: int) -> RowSummary:
     """The inputs of one row of the prepared table in short."""
     image = None
     values: dict[str, str] = {}
@@ -135,7 +135,7 @@ def row_summary(prepared: Prepared, row: int) -> RowSummary:
                 values[feature.name] = value.name
             elif value is not None:
                 values[feature.name] = _value_text(value)
-    return RowSummary(int(prepared.places[row]), image, values)
+    return RowSummary(int(prepared.source_rows[row]), image, values)
 
 
 def _value_text(value: Any) -> str:

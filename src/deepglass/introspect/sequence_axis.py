@@ -13,7 +13,7 @@ from deepglass.introspect.attention import read_words
 from deepglass.networks.network import Network
 from deepglass.nn.tokens import Tokens
 from deepglass.objectives.base import Objective
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 
 WORDS = 60  # that are written along an axis, at most
 TICKS = 6
@@ -35,7 +35,7 @@ class Times(NamedTuple):
     others: tuple[tuple[float, str], ...] = ()
 
 
-def times_of(prepared: Prepared, objective: Objective, batch: Batch, row: int) -> Times | None:
+def times_of(prepared: PreparedData, objective: Objective, batch: Batch, row: int) -> Times | None:
     """What stands at the places of the sequence that a network reads; None where it reads none.
 
     Args:
@@ -59,7 +59,7 @@ def _others(network: Network, tokens: Tokens, length: int) -> tuple[tuple[float,
     return tuple((length + i + 0.5, name) for i, name in enumerate(names))
 
 
-def _along(prepared: Prepared, tokens: Tokens, length: int, row: int) -> Times:
+def _along(prepared: PreparedData, tokens: Tokens, length: int, row: int) -> Times:
     if (words := read_words(prepared, np.array([row]), tokens)[0]) is not None:
         step = -(-len(words) // WORDS)
         return Times(length, tuple((float(np.mean(places)) + 0.5, word) for word, places in words[::step]))

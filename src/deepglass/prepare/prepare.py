@@ -17,7 +17,7 @@ from deepglass.features._allocate import too_large
 from deepglass.features.base import Column, Feature, PredictionArrays, take_raw
 from deepglass.objectives.base import OBJECTIVES
 from deepglass.prepare.checks import check_count, check_drop, check_rows, check_unlabelled, check_world
-from deepglass.prepare.columns import Taken, settle
+from deepglass.prepare.columns import ColumnRole, infer_columns
 from deepglass.prepare.label_corrections import labels_for, relabelled
 from deepglass.prepare.resolve import suited
 from deepglass.prepare.sources import fingerprint_of, read_source
@@ -55,7 +55,7 @@ class Prepared:
     split: np.ndarray
     inputs: tuple[Feature, ...]
     outputs: tuple[Feature, ...]
-    taken: tuple[Taken, ...]
+    taken: tuple[ColumnRole, ...]
     notes: tuple[str, ...]
     fingerprint: str
     hidden: np.ndarray
@@ -93,7 +93,7 @@ def prepare(spec: Spec, inherit: Inherit = _inherit_nothing) -> Prepared:
     fingerprint = fingerprint_of(table)
     labels = labels_for(spec, table)
     check_drop(spec.data.drop, table)
-    taken, features = settle(table, spec)
+    taken, features = infer_columns(table, spec)
     roles = {t.name: t.role for t in taken}
     inputs = [f for f in features if roles[f.name] == "input"]
     outputs = [f for f in features if roles[f.name] == "output"]

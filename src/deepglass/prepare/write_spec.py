@@ -9,8 +9,7 @@ from typing import Any
 import yaml
 
 from deepglass.data.table import Table
-from deepglass.prepare.columns import Taken, settle
-from deepglass.prepare.prepare import split_of
+from deepglass.prepare.columns import ColumnRole, infer_columns
 from deepglass.spec.spec import Spec
 
 
@@ -20,7 +19,7 @@ def commented_spec(table: Table, spec: Spec, folder: Path | None = None) -> str:
     Args:
         folder: where the spec will lie, from which it names its source.
     """
-    taken, features = settle(table, spec)
+    taken, features = infer_columns(table, spec)
     outputs = [f for f in features if any(t.name == f.name and t.role == "output" for t in taken)]
     width = max((len(_entry(t)) for t in taken), default=0)
     data = {**spec.to_dict()["data"], "source": _from(spec.data.source, folder)}
@@ -48,7 +47,7 @@ def commented_spec(table: Table, spec: Spec, folder: Path | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _entry(taken: Taken) -> str:
+def _entry(taken: ColumnRole) -> str:
     return f"{{name: {_flow(taken.name)}, kind: {taken.kind}}}"
 
 

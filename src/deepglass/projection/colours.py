@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from deepglass.features.base import Calibration, Column, Feature, PredictionArrays, take_raw
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.projection.facts import STEPS, UNKNOWN, Colouring
 from deepglass.projection.points import Points
 
@@ -17,7 +17,7 @@ CLASSES = 12  # of a column, the most frequent first
 ENDS = (0.01, 0.99)  # shares of numbers at which the scale begins and ends
 
 
-def colourings(prepared: Prepared, seen: Points, calibration: Mapping[str, Calibration]) -> tuple[Colouring, ...]:
+def colourings(prepared: PreparedData, seen: Points, calibration: Mapping[str, Calibration]) -> tuple[Colouring, ...]:
     """Outputs first, then the split, then columns."""
     found: list[Colouring] = []
     for feature in prepared.outputs:
@@ -78,7 +78,7 @@ def scale(name: str, values: np.ndarray, rows: bool = False) -> Colouring:
     return Colouring(name, codes, (), (low, high), rows)
 
 
-def _column(feature: Feature, prepared: Prepared, rows: np.ndarray) -> Colouring:
+def _column(feature: Feature, prepared: PreparedData, rows: np.ndarray) -> Colouring:
     raw = pl.Series(take_raw(prepared.table[feature.column], rows), strict=False)
     if feature.kind == "number":
         return scale(feature.name, raw.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy().astype(float), True)

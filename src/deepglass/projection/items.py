@@ -16,7 +16,7 @@ from deepglass.features.base import Column
 from deepglass.features.image import Image
 from deepglass.features.text import Text
 from deepglass.formatting import answer_text, short_figure
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.projection.facts import UNKNOWN, Colouring, Items, Sprites
 from deepglass.projection.points import Points
 
@@ -25,7 +25,7 @@ LARGEST = 3_500_000  # bytes of all tiles
 LONGEST, VALUES = 200, 6  # characters of a text; columns of a row
 
 
-def items_of(prepared: Prepared, seen: Points, colours: Sequence[Colouring]) -> Items:
+def items_of(prepared: PreparedData, seen: Points, colours: Sequence[Colouring]) -> Items:
     """What the kept points are, with their labels and answers in words."""
     rows = seen.rows[seen.kept]
     pictured = next((f for f in prepared.inputs if isinstance(f, Image | Audio)), None)
@@ -33,14 +33,14 @@ def items_of(prepared: Prepared, seen: Points, colours: Sequence[Colouring]) -> 
     if pictured is None or any(isinstance(f, Text) for f in prepared.inputs):
         texts = tuple(_text(prepared, int(row)) for row in rows)
     return Items(
-        rows=tuple(int(p) for p in prepared.places[rows]),
+        rows=tuple(int(p) for p in prepared.source_rows[rows]),
         said=_said(prepared, seen, colours),
         texts=texts,
         sprites=_sprites(pictured, seen) if pictured is not None else None,
     )
 
 
-def _said(prepared: Prepared, seen: Points, colours: Sequence[Colouring]) -> tuple[str, ...]:
+def _said(prepared: PreparedData, seen: Points, colours: Sequence[Colouring]) -> tuple[str, ...]:
     """`5, answered as 3`, an output after the other."""
     by_name = {c.name: c for c in colours}
     lines: list[list[str]] = [[] for _ in seen.kept]
@@ -64,7 +64,7 @@ def _words(colour: Colouring, places: np.ndarray) -> list[str]:
     return ["" if c == UNKNOWN else "≈ " + short_figure(low + (high - low) * c / 255) for c in codes]
 
 
-def _text(prepared: Prepared, row: int) -> str:
+def _text(prepared: PreparedData, row: int) -> str:
     """A row's text, or its first values."""
     parts: list[str] = []
     for feature in prepared.inputs:

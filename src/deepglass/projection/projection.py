@@ -13,7 +13,7 @@ from deepglass.errors import SpecError, near_miss
 from deepglass.features.base import Calibration
 from deepglass.nn.pca import Axes, principal
 from deepglass.objectives.base import Objective
-from deepglass.prepare.prepare import Prepared, with_context
+from deepglass.prepare.prepared_data import PreparedData, add_context
 from deepglass.projection.colours import colourings
 from deepglass.projection.facts import Layout, MapFacts
 from deepglass.projection.items import items_of
@@ -61,7 +61,7 @@ def mapped(objective: Objective) -> bool:
     return not objective.reinforcement and not objective.sequential_rows
 
 
-def asked(prepared: Prepared, objective: Objective, device: str, wish: Wish = AS_USUAL) -> Tested:
+def asked(prepared: PreparedData, objective: Objective, device: str, wish: Wish = AS_USUAL) -> Tested:
     """The answers to the test rows, and their points in the space that is wished for where one pass gives both."""
     rows = prepared.rows("test")
     if not len(rows):
@@ -69,7 +69,7 @@ def asked(prepared: Prepared, objective: Objective, device: str, wish: Wish = AS
     data = prepared.dataset(rows, device)
     with Space(objective, wish.layer).overhearing() as heard:
         best = objective.evaluate(data, BATCH).predictions
-    best = with_context(best, prepared.outputs, data.columns)
+    best = add_context(best, prepared.outputs, data.columns)
     if objective.builds_network or objective.generative or len({v.shape[1] for v in heard}) != 1:
         return Tested(best)
     if sum(map(len, heard)) != len(rows) * objective.network.ensemble_size:  # each row was not asked just once
@@ -78,7 +78,7 @@ def asked(prepared: Prepared, objective: Objective, device: str, wish: Wish = AS
 
 
 def looked_at(
-    prepared: Prepared, objective: Objective, device: str, wish: Wish = AS_USUAL, tested: Tested = UNSEEN
+    prepared: PreparedData, objective: Objective, device: str, wish: Wish = AS_USUAL, tested: Tested = UNSEEN
 ) -> Points | None:
     """A run's rows in the space that is wished for; None where there are none that could be shown, or too few."""
     if not mapped(objective) or prepared.table.environment is not None:
@@ -94,7 +94,7 @@ def looked_at(
 def map_of(
     seen: Points,
     folder: Path,
-    prepared: Prepared,
+    prepared: PreparedData,
     objective: Objective,
     calibration: Mapping[str, Calibration],
     wish: Wish = AS_USUAL,
@@ -123,7 +123,7 @@ def map_of(
     )
 
 
-def _parts(prepared: Prepared, seen: Points) -> dict[str, tuple[int, int]]:
+def _parts(prepared: PreparedData, seen: Points) -> dict[str, tuple[int, int]]:
     split = prepared.split[seen.rows]
     return {part: (int((split == part).sum()), len(prepared.rows(part))) for part in ("train", "test")}
 
@@ -163,7 +163,7 @@ def nearest(points: np.ndarray, kept: np.ndarray, count: int = NEIGHBOURS) -> np
 
 
 def _course(
-    folder: Path, prepared: Prepared, objective: Objective, seen: Points, axes: Axes, wish: Wish
+    folder: Path, prepared: PreparedData, objective: Objective, seen: Points, axes: Axes, wish: Wish
 ) -> tuple[tuple[int, ...], np.ndarray | None, np.ndarray | None]:
     """Steps, places (E, F, 2) and whose they are; none for another layer's space, or rows that are not on the map."""
     moments = course_of(folder) if not wish.layer else []

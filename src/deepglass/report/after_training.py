@@ -10,7 +10,7 @@ from typing import Any
 from deepglass.baselines import baselines
 from deepglass.baselines.random_policy import random_policy
 from deepglass.objectives.base import Objective
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.projection.points import Tested
 from deepglass.projection.projection import AS_USUAL, Wish
 from deepglass.report.data import ReportContext, ReportData, ReportOptions
@@ -21,13 +21,13 @@ from deepglass.run.labelled_only import NAME, labelled_alone
 BASELINE_SECONDS = 8.0  # for all outputs together
 
 
-def add_baselines(folder: Folder, prepared: Prepared, metrics: Mapping[str, Any], started: float) -> None:
+def add_baselines(folder: Folder, prepared: PreparedData, metrics: Mapping[str, Any], started: float) -> None:
     """Fit the baselines on the training rows and store their test figures.
 
     Args:
         started: `time.perf_counter()` when the command began, for the total.
     """
-    train, test = prepared.part("train"), prepared.part("test")
+    train, test = prepared.split_table("train"), prepared.split_table("test")
     found: dict[str, dict[str, dict[str, float]]] = {}
     if prepared.table.environment is not None:
         found = {folder.spec().objective["name"]: {"random": random_policy(prepared.table.environment)}}
@@ -44,7 +44,7 @@ def add_baselines(folder: Folder, prepared: Prepared, metrics: Mapping[str, Any]
 
 def add_report(
     folder: Folder,
-    prepared: Prepared,
+    prepared: PreparedData,
     objective: Objective,
     tested: Tested | None = None,
     samples: bool = True,

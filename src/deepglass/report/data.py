@@ -22,7 +22,7 @@ from deepglass.introspect.introspect import inside_of
 from deepglass.introspect.layers import Layer, trace
 from deepglass.introspect.rows import OutputRows
 from deepglass.objectives.base import Objective
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.projection.points import Points, Tested
 from deepglass.projection.projection import AS_USUAL, Wish, asked, looked_at
 from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, Finding, PlanFacts
@@ -44,7 +44,7 @@ class ReportContext:
     """A run as the sections take it."""
 
     folder: Folder
-    data: Prepared
+    data: PreparedData
     objective: Objective
     calibration: Mapping[str, Calibration]
     device: str
@@ -177,7 +177,9 @@ class ReportData:
     def columns(self) -> tuple[ColumnFacts, ...]:
         """The source's columns and how they were taken."""
         prepared = self.context.data
-        return tuple(_column(prepared.table[t.name], t) for t in prepared.taken if t.name in prepared.table.columns)
+        return tuple(
+            _column(prepared.table[t.name], t) for t in prepared.column_roles if t.name in prepared.table.columns
+        )
 
     @_Shared
     def history(self) -> tuple[Evaluation, ...]:

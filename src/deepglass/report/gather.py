@@ -12,14 +12,14 @@ from deepglass.data.missing import missing
 from deepglass.features.base import Feature, Metric, Raw
 from deepglass.metrics import summaries as measure
 from deepglass.objectives.base import Objective
-from deepglass.prepare.columns import Taken
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.columns import ColumnRole
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.facts import ColumnFacts, Evaluation, PlanFacts
 from deepglass.run.folder import Folder
 from deepglass.training.callbacks import total_loss
 
 
-def _task(prepared: Prepared, objective: Objective, figures: Mapping[str, Any]) -> str:
+def _task(prepared: PreparedData, objective: Objective, figures: Mapping[str, Any]) -> str:
     """What is answered from what, in one sentence."""
     names = [f.name for f in prepared.inputs]
     if (world := prepared.table.environment) is not None:
@@ -35,7 +35,7 @@ def _task(prepared: Prepared, objective: Objective, figures: Mapping[str, Any]) 
 # -- columns and plan --------------------------------------------------------------------------------------------
 
 
-def _column(raw: Raw, taken: Taken) -> ColumnFacts:
+def _column(raw: Raw, taken: ColumnRole) -> ColumnFacts:
     role_why = taken.why if taken.role == "ignored" else ""
     spread: Any = None
     example = ""

@@ -9,12 +9,12 @@ from deepglass.metrics.summaries import Figure
 from deepglass.objectives._agents import Agent
 from deepglass.objectives.base import Objective
 from deepglass.objectives.gan import Gan
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.facts_of.language_model import written
 from deepglass.report.output_facts import Baseline, OutputFacts
 
 
-def objective_result(objective: Objective, prepared: Prepared, metrics: Mapping[str, Any]) -> OutputFacts | None:
+def objective_result(objective: Objective, prepared: PreparedData, metrics: Mapping[str, Any]) -> OutputFacts | None:
     """The test metrics of the objective itself; None where there are none.
 
     Args:

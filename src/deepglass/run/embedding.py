@@ -18,7 +18,7 @@ from deepglass.errors import SpecError
 from deepglass.features.base import Column, Media, Raw
 from deepglass.features.image import Image
 from deepglass.objectives.base import embed_dataset
-from deepglass.prepare.prepare import unreadable
+from deepglass.prepare.rows import unreadable_rows
 from deepglass.run.predictor import Predictor, Rows
 from deepglass.training.checkpoint import write_atomic
 
@@ -56,7 +56,7 @@ def embed(predictor: Predictor, rows: Rows, batch_size: int = 512) -> Embedded:
         SourceError: where none of the rows can be read, naming the first.
     """
     table = Table(predictor.read(rows))
-    unread = {row for row, _ in unreadable(table, predictor.inputs)}
+    unread = {row for row, _ in unreadable_rows(table, predictor.inputs)}
     places = np.array([row for row in range(len(table)) if row not in unread], np.int64)
     if unread and len(places):
         predictor.notes["row left out, as it cannot be read"] += len(unread)

@@ -22,7 +22,7 @@ from deepglass.networks.network import shapes_of
 from deepglass.networks.trunks.base import TRUNKS
 from deepglass.nn.pretrained import PretrainedEncoder
 from deepglass.objectives.base import Objective
-from deepglass.prepare.prepare import Prepared, with_context
+from deepglass.prepare.prepared_data import PreparedData, add_context
 from deepglass.prepare.resolve import network_of, trunk_of
 from deepglass.run.build import build
 from deepglass.run.callbacks.alarms import alarms, moments_of
@@ -83,7 +83,7 @@ def settle(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature], ro
     )
 
 
-def train(spec: Spec, prepared: Prepared, folder: Folder, callbacks: Sequence[Callback], started: float) -> Trained:
+def train(spec: Spec, prepared: PreparedData, folder: Folder, callbacks: Sequence[Callback], started: float) -> Trained:
     """Train from the start.
 
     Args:
@@ -123,7 +123,7 @@ def train(spec: Spec, prepared: Prepared, folder: Folder, callbacks: Sequence[Ca
 
 
 def resume(
-    spec: Spec, prepared: Prepared, folder: Folder, plan: Plan, callbacks: Sequence[Callback], started: float
+    spec: Spec, prepared: PreparedData, folder: Folder, plan: Plan, callbacks: Sequence[Callback], started: float
 ) -> Trained:
     """Go on from the newest checkpoint along the stored plan, without looking at a clock."""
     torch.set_num_threads(plan.threads)
@@ -144,7 +144,7 @@ def resume(
     return _finish(spec, prepared, folder, objective, history, parts, started, None)
 
 
-def check(spec: Spec, prepared: Prepared) -> None:
+def check(spec: Spec, prepared: PreparedData) -> None:
     """Make once what training will make, so that a wrong setting is found before there is a folder."""
     device = str(pick(spec.training.device))
     objective = build(spec, prepared.inputs, prepared.outputs, device)
@@ -155,7 +155,7 @@ def check(spec: Spec, prepared: Prepared) -> None:
     set_audio_augmentation(objective, spec.training, defaults, prepared.inputs)
 
 
-def training_defaults_for(spec: Spec, prepared: Prepared, objective: Objective) -> TrainingDefaults:
+def training_defaults_for(spec: Spec, prepared: PreparedData, objective: Objective) -> TrainingDefaults:
     """The trunk's recipe, as this kind of learning changes it."""
     return objective.training_defaults(
         TRUNKS.get(trunk_of(spec, prepared.inputs, prepared.outputs), where="network.trunk").training_defaults
@@ -164,7 +164,7 @@ def training_defaults_for(spec: Spec, prepared: Prepared, objective: Objective) 
 
 def _keepers(
     spec: Spec,
-    prepared: Prepared,
+    prepared: PreparedData,
     folder: Folder,
     objective: Objective,
     parts: Mapping[str, Dataset],
@@ -197,7 +197,7 @@ def _read_weights(module: nn.Module) -> None:
         module.read_weights()
 
 
-def transform_of(spec: Spec, prepared: Prepared, objective: Objective, plan: Plan) -> BatchTransform | None:
+def transform_of(spec: Spec, prepared: PreparedData, objective: Objective, plan: Plan) -> BatchTransform | None:
     """What a batch goes through in training: its pictures are varied, or nothing is."""
     defaults = training_defaults_for(spec, prepared, objective)
     epochs = plan.steps / plan.batches_per_epoch
@@ -206,13 +206,13 @@ def transform_of(spec: Spec, prepared: Prepared, objective: Objective, plan: Pla
     )
 
 
-def _make_loader(spec: Spec, prepared: Prepared, objective: Objective, data: Dataset, plan: Plan) -> Loader:
+def _make_loader(spec: Spec, prepared: PreparedData, objective: Objective, data: Dataset, plan: Plan) -> Loader:
     return objective.make_loader(data, plan.batch_size, plan.seed, transform_of(spec, prepared, objective, plan))
 
 
 def _finish(
     spec: Spec,
-    prepared: Prepared,
+    prepared: PreparedData,
     folder: Folder,
     objective: Objective,
     history: History,
@@ -239,7 +239,7 @@ def _finish(
         tested = objective.evaluate(parts["test"], batch_size)
         best["test"], own["test"] = tested.predictions, tested.metrics
     for part, found in best.items():
-        best[part] = with_context(found, prepared.outputs, parts[part].columns)
+        best[part] = add_context(found, prepared.outputs, parts[part].columns)
         scored = {n: outputs[n].score(b, parts[part].truth[n], calibration.get(n)) for n, b in best[part].items()}
         figures[part] = {**own[part], **scored}  # the objective's own, and the outputs' with their calibration
     train_losses = history.records[-1].losses if history.records else {}

@@ -17,7 +17,7 @@ import yaml
 from deepglass.errors import SourceError, SpecError, near_miss
 from deepglass.features.base import Calibration, Feature, PredictionArrays, from_state
 from deepglass.objectives.base import Objective
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.spec.spec import Spec
 from deepglass.training.callbacks import read_history
 from deepglass.training.checkpoint import Checkpoints, load_weights, save_weights, storage_error, write_atomic
@@ -97,11 +97,11 @@ class Folder:
 
     # -- writing -----------------------------------------------------------------------------------------------
 
-    def begin(self, spec: Spec, prepared: Prepared, plan: Plan) -> None:
+    def begin(self, spec: Spec, prepared: PreparedData, plan: Plan) -> None:
         """What a resumed run needs, before the first step."""
         self.store_spec(spec)
         self._write_features(prepared, {})
-        places = pl.DataFrame({"row": prepared.places, "split": list(prepared.split), "hidden": prepared.hidden})
+        places = pl.DataFrame({"row": prepared.source_rows, "split": list(prepared.split), "hidden": prepared.hidden})
         self._write_frame("split.parquet", places)
         self.store_plan(plan)
 
@@ -115,7 +115,7 @@ class Folder:
 
     def finish(
         self,
-        prepared: Prepared,
+        prepared: PreparedData,
         objective: Objective,
         calibration: Mapping[str, Calibration],
         metrics: Mapping[str, Any],
@@ -198,7 +198,7 @@ class Folder:
     def versions() -> dict[str, str]:
         return {"python": platform.python_version(), **{p: _version(p) for p in PACKAGES}}
 
-    def _write_features(self, prepared: Prepared, calibration: Mapping[str, Calibration]) -> None:
+    def _write_features(self, prepared: PreparedData, calibration: Mapping[str, Calibration]) -> None:
         content = {
             "format": FORMAT,
             "source": {
@@ -208,7 +208,7 @@ class Folder:
                 "notes": [list(n) for n in prepared.table.notes],
                 "skipped": [list(s) for s in prepared.table.skipped[:1000]],
             },
-            "taken": [t._asdict() for t in prepared.taken],
+            "taken": [t._asdict() for t in prepared.column_roles],
             "inputs": [f.state() for f in prepared.inputs],
             "outputs": [f.state() for f in prepared.outputs],
             "calibration": dict(calibration),
@@ -228,11 +228,11 @@ class Folder:
 
 
 def predictions(
-    prepared: Prepared, best: Mapping[str, PredictionArrays], calibration: Mapping[str, Calibration]
+    prepared: PreparedData, best: Mapping[str, PredictionArrays], calibration: Mapping[str, Calibration]
 ) -> pl.DataFrame:
     """The test rows' answers: row, and for each output its truth, value, confidence or interval."""
     rows = prepared.rows("test")
-    columns: dict[str, Any] = {"row": prepared.places[rows]}
+    columns: dict[str, Any] = {"row": prepared.source_rows[rows]}
     outputs = {f.name: f for f in prepared.outputs}
     for name, answers in best.items():
         feature = outputs[name]

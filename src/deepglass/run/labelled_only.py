@@ -10,7 +10,7 @@ import torch
 
 from deepglass.objectives._semi import SemiSupervised
 from deepglass.objectives.base import OBJECTIVES
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.build import build
 from deepglass.run.fit import training_defaults_for, transform_of
 from deepglass.run.folder import Folder
@@ -24,7 +24,7 @@ SHARE = 0.2  # of the rows that the run itself went through
 FEWEST = 200  # steps, where the run had as many
 
 
-def labelled_alone(folder: Folder, spec: Spec, prepared: Prepared, steps: int) -> dict[str, dict[str, float]]:
+def labelled_alone(folder: Folder, spec: Spec, prepared: PreparedData, steps: int) -> dict[str, dict[str, float]]:
     """The test figures of each output, with the `rows`, `steps` and `seconds` of that training; {} for other runs.
 
     It takes as many steps as the run, unless that would be more than a fifth of the rows that the run went through.
@@ -65,7 +65,7 @@ def _supervised(spec: Spec) -> Spec:
     return replace(spec, objective={"name": "supervised"}, training=training, network=network)
 
 
-def _labelled(prepared: Prepared) -> Prepared:
+def _labelled(prepared: PreparedData) -> PreparedData:
     """Without the training rows that have no answer at all."""
     known = [f.encode(prepared.table[f.column]).mask for f in prepared.outputs]
     split = np.where((prepared.split == "train") & ~np.any(known, axis=0), "", prepared.split)

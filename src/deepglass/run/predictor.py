@@ -20,7 +20,7 @@ from deepglass.features.base import Calibration, Column, Feature, PredictionArra
 from deepglass.features.sequence import Sequence as SequenceFeature
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Objective, concatenate_predictions, predict_dataset
-from deepglass.prepare.prepare import with_context
+from deepglass.prepare.prepared_data import add_context
 from deepglass.prepare.sources import read_like
 from deepglass.run.build import build
 from deepglass.run.folder import Folder
@@ -68,7 +68,7 @@ class Predictor:
             ) from error
         objective.eval()
         kept = folder.read_json("features.json")
-        ignored = frozenset(t["name"] for t in kept["taken"] if t["role"] == "ignored")
+        ignored = frozenset(t["name"] for t in kept["column_roles"] if t["role"] == "ignored")
         parts = features["inputs"], features["outputs"], kept["calibration"]
         return Predictor(objective, *parts, spec.data, pick(device), ignored)
 
@@ -89,7 +89,7 @@ class Predictor:
             best = self._one(columns)
         else:
             best = predict_dataset(self.objective, Dataset(columns, {}, self.device), batch_size)
-        return with_context(best, self.outputs, columns)
+        return add_context(best, self.outputs, columns)
 
     def decode(self, best: Mapping[str, PredictionArrays]) -> dict[str, list[dict[str, Any]]]:
         """Arrays in the user's terms."""

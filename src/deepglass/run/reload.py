@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from deepglass.errors import SourceError
-from deepglass.prepare.columns import Taken
+from deepglass.prepare.columns import ColumnRole
 from deepglass.prepare.label_corrections import labels_for, relabelled
-from deepglass.prepare.prepare import Prepared, with_hidden
+from deepglass.prepare.prepared_data import PreparedData, hide_targets
 from deepglass.prepare.sources import fingerprint_of, read_source
 from deepglass.run.folder import Folder
 from deepglass.spec.spec import Spec
 
 
-def stored(folder: Folder, spec: Spec) -> Prepared:
+def stored(folder: Folder, spec: Spec) -> PreparedData:
     """What `prepare` gave when a run began, from its folder and its source.
 
     Raises:
@@ -31,8 +31,8 @@ def stored(folder: Folder, spec: Spec) -> Prepared:
     places, split = rows["row"].to_numpy(), rows["split"].to_numpy()
     hidden = rows["hidden"].to_numpy() if "hidden" in rows.columns else np.zeros(len(places), bool)
     inputs, outputs = features["inputs"], features["outputs"]
-    table = with_hidden(table.take(places), outputs, hidden)
+    table = hide_targets(table.take(places), outputs, hidden)
     if labels:
         table = relabelled(spec, table, places, split, labels)
-    taken = tuple(Taken(**t) for t in kept["taken"])
-    return Prepared(table, places, split, inputs, outputs, taken, (), fingerprint, hidden)
+    taken = tuple(ColumnRole(**t) for t in kept["column_roles"])
+    return PreparedData(table, places, split, inputs, outputs, taken, (), fingerprint, hidden)

@@ -12,7 +12,7 @@ from torch import nn
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature
 from deepglass.networks.network import Network, grouped, key_of
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.folder import Folder
 from deepglass.spec.spec import Spec
 
@@ -54,7 +54,7 @@ def taken_over(spec: Spec, role: Role, fitted: Sequence[Feature]) -> tuple[Featu
     return tuple(_of_before(f, before.get(f.name), role) for f in fitted)
 
 
-def start_from(run: str | Path, objective: nn.Module, prepared: Prepared) -> list[str]:
+def start_from(run: str | Path, objective: nn.Module, prepared: PreparedData) -> list[str]:
     """Take over what fits: weights of the same name and shape, but no encoder or head of a feature that has changed.
 
     Args:
@@ -92,7 +92,7 @@ def _of_before(feature: Feature, before: Feature | None, role: Role) -> Feature:
 
 
 def _changed(
-    objective: nn.Module, prepared: Prepared, inputs: Sequence[Feature], outputs: Sequence[Feature]
+    objective: nn.Module, prepared: PreparedData, inputs: Sequence[Feature], outputs: Sequence[Feature]
 ) -> Iterator[str]:
     """Parts of weights' names: encoders and heads of features that are not as they were."""
     earlier = {f.name: f.state() for f in outputs}

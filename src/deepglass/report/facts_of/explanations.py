@@ -30,7 +30,7 @@ from deepglass.introspect.rows import row_pixels
 from deepglass.mel import log_mel
 from deepglass.metrics import summaries as measure
 from deepglass.objectives.base import Objective
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.explanation_facts import NOTHING, Added, Asked, Layout, Near, Why
 from deepglass.run.predictor import Predictor
 from deepglass.web import encode_image as draw
@@ -48,7 +48,7 @@ SIDE = 192  # pixels of a picture that is shown, at least where it is small
 
 def reasons_told(
     objective: Objective,
-    prepared: Prepared,
+    prepared: PreparedData,
     calibration: Mapping[str, Calibration],
     best: Mapping[str, PredictionArrays],
     device: torch.device,
@@ -81,7 +81,7 @@ def reasons_told(
     return {name: tuple(w for w in whys if w.asked) for name, whys in told.items()}
 
 
-def _chosen(feature: Feature, prepared: Prepared, rows: np.ndarray, best: PredictionArrays) -> np.ndarray:
+def _chosen(feature: Feature, prepared: PreparedData, rows: np.ndarray, best: PredictionArrays) -> np.ndarray:
     """Places among the test rows: of classes the surest mistake and two right ones, else some spread over all."""
     spread = np.unique(np.linspace(0, len(rows) - 1, ROWS).astype(int))
     if "log_probs" not in best or best["log_probs"].ndim != 2:
@@ -109,14 +109,16 @@ def _seconds(objective: Objective, data: Dataset) -> float:
     return spent
 
 
-def _why(reason: Reason, prepared: Prepared, row: int, inputs: Mapping[str, Column], i: int, known: np.ndarray) -> Why:
+def _why(
+    reason: Reason, prepared: PreparedData, row: int, inputs: Mapping[str, Column], i: int, known: np.ndarray
+) -> Why:
     features = {f.name: f for f in prepared.inputs}
     output = next(f for f in prepared.outputs if f.name == reason.output)
     questions = reason.questions[:QUESTIONS]
     picture = next((n for n, f in features.items() if isinstance(f, Image)), None)
     sound = next((n for n, f in features.items() if isinstance(f, Audio) and n in reason.maps), None)
     why = Why(
-        row=int(prepared.places[row]),
+        row=int(prepared.source_rows[row]),
         answer=_answer(reason),
         truth=_said(prepared.table[output.column][row]),
         confidence=reason.answer.get("confidence") if reason.unit == "log-odds" else None,
@@ -217,11 +219,11 @@ def _turn(reason: Reason) -> str:
 
 
 def _small(
-    prepared: Prepared, features: Mapping[str, Feature], picture: str | None, row: int, known: np.ndarray, at: int
+    prepared: PreparedData, features: Mapping[str, Feature], picture: str | None, row: int, known: np.ndarray, at: int
 ) -> bytes | None:
     if picture is None:
         return None
-    place = int(np.flatnonzero(prepared.places == known[at])[0])
+    place = int(np.flatnonzero(prepared.source_rows == known[at])[0])
     feature: Any = features[picture]
     return measure.thumbnail(row_pixels(feature, prepared.table[feature.column], place))
 

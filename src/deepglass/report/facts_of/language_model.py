@@ -12,14 +12,14 @@ from deepglass.features.base import Metric
 from deepglass.metrics.summaries import Figure
 from deepglass.objectives.base import Objective
 from deepglass.objectives.next_token import NextToken
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.output_facts import OutputFacts
 from deepglass.report.text_facts import Wrote
 
 TEXTS, TOKENS = 3, 300  # that are shown, and of each
 
 
-def written(objective: Objective, prepared: Prepared, figures: Mapping[str, Any]) -> OutputFacts | None:
+def written(objective: Objective, prepared: PreparedData, figures: Mapping[str, Any]) -> OutputFacts | None:
     """Its figures on the end of the text, and some of what it writes; None for other kinds of learning."""
     if not isinstance(objective, NextToken) or not (found := figures.get("test", {}).get(objective.name)):
         return None

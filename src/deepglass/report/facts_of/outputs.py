@@ -15,7 +15,7 @@ from deepglass.introspect.rows import OutputRows
 from deepglass.metrics import summaries as measure
 from deepglass.metrics.summaries import Figure
 from deepglass.objectives.base import Objective
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.facts_of.cells import beside, worst_of
 from deepglass.report.facts_of.kinds import facts_of
 from deepglass.report.facts_of.rows import mistake
@@ -26,7 +26,7 @@ DRAW_SECONDS = 2.0  # an output; below a fifth of the draws intervals are left o
 
 
 def answers_of(
-    prepared: Prepared,
+    prepared: PreparedData,
     objective: Objective,
     best: Mapping[str, PredictionArrays],
     calibration: Mapping[str, Calibration],
@@ -73,7 +73,7 @@ def output_told(feature: Feature, seen: OutputRows, figures: Mapping[str, Any]) 
     return replace(facts, **facts_of(feature, seen))
 
 
-def _truth(feature: Feature, prepared: Prepared, rows: np.ndarray) -> Column:
+def _truth(feature: Feature, prepared: PreparedData, rows: np.ndarray) -> Column:
     """The encoded targets of some rows, where their pictures stand."""
     encoded = feature.encode(take_raw(prepared.table[feature.column], rows))
     if not type(feature).dense:
@@ -115,7 +115,7 @@ def _intervals(
 
 def _classes(
     feature: Feature,
-    prepared: Prepared,
+    prepared: PreparedData,
     rows: np.ndarray,
     truth: Column,
     best: PredictionArrays,
@@ -157,7 +157,7 @@ def _classes(
 
 def _numbers(
     feature: Feature,
-    prepared: Prepared,
+    prepared: PreparedData,
     rows: np.ndarray,
     truth: Column,
     best: PredictionArrays,

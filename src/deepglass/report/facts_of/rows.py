@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from deepglass.introspect.rows import row_summary
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.output_facts import Mistake
 
 
 def mistake(
-    prepared: Prepared, rows: np.ndarray, i: int, truth: Any, predicted: Any, confidence: float | None
+    prepared: PreparedData, rows: np.ndarray, i: int, truth: Any, predicted: Any, confidence: float | None
 ) -> Mistake:
     """The i-th of `rows` with its truth and its prediction."""
     row = row_summary(prepared, int(rows[i]))

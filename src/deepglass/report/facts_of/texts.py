@@ -16,7 +16,7 @@ from deepglass.introspect.attention import decoder_attention, encoder_attention
 from deepglass.introspect.rows import OutputRows, class_predictions
 from deepglass.metrics import summaries as measure
 from deepglass.metrics.calibration import apply_temperature
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.output_facts import ClassFacts
 from deepglass.report.text_facts import Tagged, Wrote
 
@@ -102,7 +102,7 @@ def _some(rows: Sequence[int]) -> list[int]:
     return sorted(np.random.default_rng(0).choice(rows, min(_TYPICAL, len(rows)), replace=False).tolist())
 
 
-def _given(prepared: Prepared, row: int) -> str:
+def _given(prepared: PreparedData, row: int) -> str:
     """What was read, where it can be said in words."""
     parts = []
     for feature in prepared.inputs:
@@ -114,5 +114,5 @@ def _given(prepared: Prepared, row: int) -> str:
     return "; ".join(parts)[:_LONGEST]
 
 
-def _beside(feature: Tags, prepared: Prepared) -> str:
+def _beside(feature: Tags, prepared: PreparedData) -> str:
     return next((f.column for f in prepared.inputs if f.name == feature.beside_), prepared.inputs[0].column)

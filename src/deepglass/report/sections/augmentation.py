@@ -18,7 +18,7 @@ from deepglass.features.base import take_raw
 from deepglass.features.boxes import Boxes
 from deepglass.features.image import Image
 from deepglass.features.mask import Mask
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.data import ReportData
 from deepglass.report.image_facts import Box, Drawn, Legend
 from deepglass.report.sections.base import Section
@@ -74,7 +74,7 @@ class AugmentationSection(Section):
         return {"augmentation": facts, "legend": legend} if facts.rows else None
 
 
-def augmented_images(prepared: Prepared, transform: object) -> AugmentationFacts | None:
+def augmented_images(prepared: PreparedData, transform: object) -> AugmentationFacts | None:
     """Some training images and their augmented versions; None where the run does not augment its first image.
 
     Args:
@@ -101,7 +101,7 @@ def augmented_images(prepared: Prepared, transform: object) -> AugmentationFacts
     return AugmentationFacts(_changes(transform.changes[image.name], transform.mixup), tuple(sheet), legend)
 
 
-def _rows(prepared: Prepared, image: Image) -> np.ndarray:
+def _rows(prepared: PreparedData, image: Image) -> np.ndarray:
     """Training rows with an image, spread over the split."""
     train = prepared.rows("train")
     rows = train[np.unique(np.linspace(0, len(train) - 1, min(ROWS, len(train))).astype(int))] if len(train) else train

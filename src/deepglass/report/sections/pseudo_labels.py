@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from deepglass.features.base import Feature, take_raw
 from deepglass.formatting import figure, finite, metric_name
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.charts.curves import Line, curves
 from deepglass.report.data import ReportData
 from deepglass.report.output_facts import OutputFacts
@@ -80,7 +80,7 @@ class PseudoLabelsSection(Section):
         }
 
 
-def _of(feature: Feature, lines: list[dict[str, Any]], prepared: Prepared) -> PseudoLabelFacts:
+def _of(feature: Feature, lines: list[dict[str, Any]], prepared: PreparedData) -> PseudoLabelFacts:
     own = [line["outputs"][feature.name] for line in lines]
     labelled = feature.encode(take_raw(prepared.table[feature.column], prepared.rows("train"))).mask
     share = lambda key: tuple(math.nan if o[key] is None else o[key] for o in own)  # noqa: E731

@@ -22,7 +22,7 @@ from deepglass.nn.pca import principal
 from deepglass.objectives._semi import SemiSupervised
 from deepglass.objectives.base import Objective, embed_dataset, inference
 from deepglass.objectives.supervised import Supervised
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.callbacks.embedding_history import TOO_FAR
 from deepglass.run.callbacks.planes import CLASSES, KINDS, Plane, only_columns, planes_of
 from deepglass.run.callbacks.snapshots import Moments, kept_moments
@@ -159,7 +159,9 @@ def asked(objective: Objective, output: Feature, data: Dataset) -> Said:
     return Said(torch.cat(values).cpu().numpy(), torch.cat(sures).cpu().numpy())
 
 
-def grounds(prepared: Prepared, objective: Objective, device: str, folder: Path, from_step: int = 0) -> list[Callback]:
+def grounds(
+    prepared: PreparedData, objective: Objective, device: str, folder: Path, from_step: int = 0
+) -> list[Callback]:
     """The callback for runs whose answers can be drawn as colours; none for others."""
     output = drawn_output(prepared, objective)
     rows = drawn_rows(prepared)
@@ -171,7 +173,7 @@ def grounds(prepared: Prepared, objective: Objective, device: str, folder: Path,
     return [Grounds(folder, objective, output, plane, prepared.dataset(rows, device), weighs, from_step)]
 
 
-def drawn_output(prepared: Prepared, objective: Objective) -> Feature | None:
+def drawn_output(prepared: PreparedData, objective: Objective) -> Feature | None:
     """The first output that is a class of few or a number, for kinds of learning that can answer as they learn."""
     if not isinstance(objective, Supervised | SemiSupervised) or prepared.table.environment is not None:
         return None
@@ -181,7 +183,7 @@ def drawn_output(prepared: Prepared, objective: Objective) -> Feature | None:
     return next((f for f in fits if f.kind == "number" or len(f.class_names) <= CLASSES), None)
 
 
-def drawn_rows(prepared: Prepared) -> np.ndarray:
+def drawn_rows(prepared: PreparedData) -> np.ndarray:
     """Rows that are shown over the ground: spread over the test part, or the training part where there is none."""
     rows = prepared.rows("test")
     rows = rows if len(rows) >= ROWS // 8 else np.sort(np.concatenate([rows, prepared.rows("train")]))

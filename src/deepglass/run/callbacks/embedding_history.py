@@ -11,7 +11,7 @@ import numpy as np
 from deepglass.data.batches import Dataset
 from deepglass.nn.pca import principal
 from deepglass.objectives.base import Objective, embed_dataset
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.callbacks.snapshots import Moments, kept_moments
 from deepglass.training.callbacks import Callback, EvaluationRecord
 from deepglass.training.plan import Plan
@@ -66,7 +66,7 @@ class Course(Callback):
 
 
 def course(
-    prepared: Prepared, objective: Objective, parts: Mapping[str, Dataset], folder: Path, from_step: int = 0
+    prepared: PreparedData, objective: Objective, parts: Mapping[str, Dataset], folder: Path, from_step: int = 0
 ) -> list[Callback]:
     """The callback for runs whose rows lie in a space; none for others."""
     rows = followed(prepared, objective)
@@ -77,7 +77,7 @@ def course(
     return [Course(folder, objective, data, from_step)]
 
 
-def followed(prepared: Prepared, objective: Objective) -> np.ndarray:
+def followed(prepared: PreparedData, objective: Objective) -> np.ndarray:
     """Which rows of the table are followed: spread over the test part; none where rows lie in no space."""
     if objective.reinforcement or objective.sequential_rows or prepared.table.environment is not None:
         return np.zeros(0, int)

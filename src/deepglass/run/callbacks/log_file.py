@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deepglass.formatting import short_figure, short_span
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.training.callbacks import Callback, EvaluationRecord, total_loss
 from deepglass.training.checkpoint import storage_error
 from deepglass.training.plan import Plan
@@ -63,7 +63,7 @@ class LogFile(Callback):
                 self.line(f"error: {error}")
             raise
 
-    def on_data_ready(self, prepared: Prepared) -> None:
+    def on_data_ready(self, prepared: PreparedData) -> None:
         self.line(data_line(prepared))
         for role, kind, names in column_groups(prepared):
             self.line(f"  {role:<8} {kind:<9} {', '.join(names)}")
@@ -94,16 +94,16 @@ class LogFile(Callback):
         self.line(f"training ended ({END_REASONS.get(reason, reason)})")
 
 
-def data_line(prepared: Prepared) -> str:
+def data_line(prepared: PreparedData) -> str:
     """`houses.csv: 200 rows (160 train, 20 valid, 20 test)`."""
     counts = ", ".join(f"{int((prepared.split == p).sum()):,} {p}" for p in ("train", "valid", "test"))
     return f"{prepared.table.name}: {len(prepared.table):,} rows ({counts})"
 
 
-def column_groups(prepared: Prepared) -> list[tuple[str, str, list[str]]]:
+def column_groups(prepared: PreparedData) -> list[tuple[str, str, list[str]]]:
     """Columns of one role and kind together: (role, kind, names); ignored ones with the reason."""
     groups: dict[tuple[str, str], list[str]] = {}
-    for taken in prepared.taken:
+    for taken in prepared.column_roles:
         ignored = taken.role == "ignored"
         name = f"{taken.name} ({taken.why})" if ignored else taken.name
         groups.setdefault((taken.role, "" if ignored else taken.kind), []).append(name)

@@ -11,7 +11,7 @@ import polars as pl
 
 from deepglass.data.batches import Dataset
 from deepglass.features.base import Column, Feature, take_raw
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 
 SIDE = 40  # places along each axis
 COLUMNS = 3  # the most telling ones, of which each pair is a plane
@@ -52,7 +52,7 @@ class Side:
             return self.feature.encode(pl.from_epoch(pl.Series(places * 86_400e6).cast(pl.Int64), time_unit="us"))
         return self.feature.encode(pl.Series(places))
 
-    def places(self, prepared: Prepared, rows: np.ndarray) -> np.ndarray:
+    def places(self, prepared: PreparedData, rows: np.ndarray) -> np.ndarray:
         """Where rows lie along the axis; nan where they lie nowhere."""
         encoded = self.feature.encode(take_raw(prepared.table[self.feature.column], rows))
         if not self.classes:
@@ -82,12 +82,12 @@ class Plane:
         return Dataset(inputs, {}, device)
 
 
-def only_columns(prepared: Prepared) -> bool:
+def only_columns(prepared: PreparedData) -> bool:
     """Whether nothing but columns of a table is read, any two of which make a plane."""
     return all(f.kind in KINDS for f in prepared.inputs)
 
 
-def planes_of(prepared: Prepared, output: Feature) -> list[Plane]:
+def planes_of(prepared: PreparedData, output: Feature) -> list[Plane]:
     """Pairs of the number columns that the answer goes with most; none where other things than columns are read."""
     if not only_columns(prepared):
         return []
@@ -100,7 +100,7 @@ def planes_of(prepared: Prepared, output: Feature) -> list[Plane]:
     return [plane_over(prepared, pair) for pair in pairs]
 
 
-def plane_over(prepared: Prepared, pair: tuple[str, str]) -> Plane:
+def plane_over(prepared: PreparedData, pair: tuple[str, str]) -> Plane:
     """The plane over two inputs, by their names."""
     rows = prepared.rows("train")
     inputs = {f.name: f for f in prepared.inputs}
@@ -108,7 +108,7 @@ def plane_over(prepared: Prepared, pair: tuple[str, str]) -> Plane:
     return Plane(across, up, {n: _typical(prepared, f, rows) for n, f in inputs.items() if n not in pair})
 
 
-def _side(prepared: Prepared, feature: Feature, rows: np.ndarray) -> Side:
+def _side(prepared: PreparedData, feature: Feature, rows: np.ndarray) -> Side:
     if feature.has_classes:
         codes = feature.encode(take_raw(prepared.table[feature.column], rows)).values.reshape(-1)
         kinds, counts = np.unique(codes[codes > 0], return_counts=True)
@@ -126,7 +126,7 @@ def _ends(values: np.ndarray) -> tuple[float, float]:
     return float(low - ROOM * (high - low)), float(high + ROOM * (high - low))
 
 
-def _values(prepared: Prepared, feature: Feature, rows: np.ndarray) -> np.ndarray:
+def _values(prepared: PreparedData, feature: Feature, rows: np.ndarray) -> np.ndarray:
     return _positions(feature, feature.encode(take_raw(prepared.table[feature.column], rows)))
 
 
@@ -152,7 +152,7 @@ def _tells(values: np.ndarray, truth: Column, number: bool) -> float:
     return float(sum(len(g) * (g.mean() - x.mean()) ** 2 for g in groups) / (len(x) * x.var()))
 
 
-def _typical(prepared: Prepared, feature: Feature, rows: np.ndarray) -> Column:
+def _typical(prepared: PreparedData, feature: Feature, rows: np.ndarray) -> Column:
     """One row: a number's median, the most frequent class."""
     encoded = feature.encode(take_raw(prepared.table[feature.column], rows))
     known = np.flatnonzero(encoded.mask)

@@ -17,7 +17,7 @@ import torch
 from deepglass.features.base import Column, take_raw
 from deepglass.objectives._semi import SemiSupervised
 from deepglass.objectives.base import Objective, inference
-from deepglass.prepare.prepare import Prepared
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.prepare.sources import read_source
 from deepglass.spec.spec import Spec
 from deepglass.training.callbacks import Callback, EvaluationRecord, read_history
@@ -46,7 +46,7 @@ class GuessCounts(Callback):
         self,
         folder: Path,
         objective: SemiSupervised,
-        prepared: Prepared,
+        prepared: PreparedData,
         rows: np.ndarray,
         truths: Mapping[str, Column],
         device: str,
@@ -106,7 +106,7 @@ class GuessCounts(Callback):
 
 
 def guess_counts(
-    spec: Spec, prepared: Prepared, objective: Objective, device: str, folder: Path, from_step: int = 0
+    spec: Spec, prepared: PreparedData, objective: Objective, device: str, folder: Path, from_step: int = 0
 ) -> list[Callback]:
     """The callback for kinds of learning that answer rows themselves; none for others."""
     if not isinstance(objective, SemiSupervised):
@@ -116,7 +116,7 @@ def guess_counts(
     return [GuessCounts(folder, objective, prepared, rows, truths, device, from_step)] if len(rows) else []
 
 
-def asked_rows(prepared: Prepared) -> np.ndarray:
+def asked_rows(prepared: PreparedData) -> np.ndarray:
     """Some of the training rows that lack an answer."""
     rows = prepared.rows("train")
     known = [f.encode(take_raw(prepared.table[f.column], rows)).mask for f in prepared.outputs]
@@ -124,12 +124,12 @@ def asked_rows(prepared: Prepared) -> np.ndarray:
     return np.sort(np.random.default_rng(0).permutation(lacking)[:ROWS])
 
 
-def hidden_truths(spec: Spec, prepared: Prepared, rows: np.ndarray) -> dict[str, Column]:
+def hidden_truths(spec: Spec, prepared: PreparedData, rows: np.ndarray) -> dict[str, Column]:
     """Output name -> the true answers of rows whose answers `data.num_labels` hides."""
     if not prepared.hidden.any():
         return {}
     table = read_source(spec)
-    return {f.name: f.encode(take_raw(table[f.column], prepared.places[rows])) for f in prepared.outputs}
+    return {f.name: f.encode(take_raw(table[f.column], prepared.source_rows[rows])) for f in prepared.outputs}
 
 
 def read_guesses(folder: Path) -> list[dict[str, Any]]:
