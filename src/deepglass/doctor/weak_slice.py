@@ -9,7 +9,6 @@ import numpy as np
 from deepglass.doctor.base import Case, Finding
 from deepglass.doctor.row_scores import Judged
 from deepglass.doctor.slices import FEWEST, Cut, Weak, cut_up
-from deepglass.formatting import metric_name, short_figure
 from deepglass.run.predictor import Predictor
 
 HELP = "more such rows, mended labels or a column that tells them apart would help"

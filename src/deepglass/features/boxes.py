@@ -15,8 +15,9 @@ import polars as pl
 
 from deepglass.errors import SourceError, SpecError
 from deepglass.features._dense_outputs import first_picture
-from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
 from deepglass.metrics import detection
+from deepglass.metrics.table import Metric
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

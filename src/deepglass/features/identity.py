@@ -16,8 +16,9 @@ import numpy as np
 from deepglass import metrics
 from deepglass.errors import SourceError, SpecError
 from deepglass.features._value_keys import ValueType, as_keys, common_type, count_values, native, to_codes
-from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
 from deepglass.metrics.calibration import Logistic, fit_logistic
+from deepglass.metrics.table import Metric
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -51,13 +51,13 @@ from deepglass.features.base import (
     Column,
     Feature,
     Media,
-    Metric,
     Prediction,
     PredictionArrays,
     Raw,
     TypeGuess,
     sequence_of,
 )
+from deepglass.metrics.table import Metric
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -14,8 +14,9 @@ from deepglass import metrics
 from deepglass.errors import SourceError
 from deepglass.features._alignment import input_in_line, padded_rows, trimmed
 from deepglass.features._statistics import rescale, statistics
-from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
 from deepglass.metrics.calibration import conformal
+from deepglass.metrics.table import Metric
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

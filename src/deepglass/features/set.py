@@ -12,8 +12,9 @@ import polars as pl
 
 from deepglass import metrics
 from deepglass.errors import SourceError
-from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
 from deepglass.metrics.calibration import best_threshold, fit_temperature
+from deepglass.metrics.table import Metric
 from deepglass.parsing import is_missing
 
 if TYPE_CHECKING:

@@ -26,7 +26,8 @@ from deepglass.features._ngrams import (
 )
 from deepglass.features._subwords import Subwords
 from deepglass.features._tokenizers import END, Bytes, Characters, Codec, Codes, Pieces, cut, ended
-from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.metrics.table import Metric
 from deepglass.parsing import is_missing, parse_dates, parse_numbers
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from deepglass.data.batches import Batch, Dataset
-from deepglass.features.base import Metric
+from deepglass.metrics.table import Metric
 from deepglass.nn.tokens import Field
 from deepglass.objectives._bottleneck import reading
 from deepglass.objectives._reconstruction import Redrawing

@@ -15,8 +15,9 @@ from torch.nn import functional as F
 
 from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader, ShuffledLoader
 from deepglass.data.environments import Environment
-from deepglass.features.base import Feature, Metric, Prediction, PredictionArrays
+from deepglass.features.base import Feature, Prediction, PredictionArrays
 from deepglass.hyperparameters import TrainingDefaults
+from deepglass.metrics.table import Metric
 from deepglass.networks.network import Network
 from deepglass.nn.tokens import Field, pool
 from deepglass.registry import Registry

@@ -14,8 +14,9 @@ from torch.nn.functional import one_hot
 
 from deepglass.data.batches import Batch, Dataset
 from deepglass.errors import SpecError
-from deepglass.features.base import Feature, Metric
+from deepglass.features.base import Feature
 from deepglass.features.image import Image
+from deepglass.metrics.table import Metric
 from deepglass.networks.trunks.capsule import Capsule as Trunk
 from deepglass.nn.capsule import EvidenceHead, Reconstruction, lengths, margin_loss
 from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective, predict_dataset

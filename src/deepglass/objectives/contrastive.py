@@ -20,8 +20,9 @@ from torch.nn import functional as F
 from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader, ShuffledLoader
 from deepglass.data.views import AUGMENTABLE, MultiViewLoader, strong_augmentation
 from deepglass.errors import SpecError
-from deepglass.features.base import Feature, Metric
+from deepglass.features.base import Feature
 from deepglass.hyperparameters import TrainingDefaults
+from deepglass.metrics.table import Metric
 from deepglass.nn.tokens import pool
 from deepglass.objectives._bottleneck import SINGLE
 from deepglass.objectives._representation import Representation

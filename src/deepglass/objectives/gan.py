@@ -16,11 +16,12 @@ from torch import Generator, Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
 from deepglass.errors import SpecError
-from deepglass.features.base import Feature, Metric, Prediction
+from deepglass.features.base import Feature, Prediction
 from deepglass.features.binary import Binary
 from deepglass.features.category import Category
 from deepglass.features.image import Image
 from deepglass.hyperparameters import TrainingDefaults
+from deepglass.metrics.table import Metric
 from deepglass.nn.adversarial import (
     PictureCritic,
     Projection,

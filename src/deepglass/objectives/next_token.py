@@ -19,8 +19,9 @@ from torch.nn import functional as F
 from deepglass.data.batches import Batch, BatchTransform, Cursor, Dataset, Loader, mix_seeds
 from deepglass.errors import SourceError, SpecError
 from deepglass.features._tokenizers import END, UNKNOWN
-from deepglass.features.base import Feature, Metric
+from deepglass.features.base import Feature
 from deepglass.features.text import Text
+from deepglass.metrics.table import Metric
 from deepglass.nn.decoding import choose
 from deepglass.nn.embeddings import TokenHead
 from deepglass.nn.ngram import Ngrams

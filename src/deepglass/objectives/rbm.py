@@ -17,8 +17,9 @@ import torch
 from torch import Generator, Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
-from deepglass.features.base import Feature, Metric
+from deepglass.features.base import Feature
 from deepglass.hyperparameters import TrainingDefaults
+from deepglass.metrics.table import Metric
 from deepglass.nn.rbm import RBM as Machine
 from deepglass.nn.tokens import Field
 from deepglass.objectives._flatten import Flat

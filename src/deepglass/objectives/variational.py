@@ -24,7 +24,8 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from deepglass.data.batches import Batch, Dataset
-from deepglass.features.base import Feature, Metric
+from deepglass.features.base import Feature
+from deepglass.metrics.table import Metric
 from deepglass.nn.tokens import Field
 from deepglass.objectives._bottleneck import reading
 from deepglass.objectives._reconstruction import Redrawing

@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 
 from deepglass.data.missing import missing
-from deepglass.features.base import Feature, Metric, Raw
+from deepglass.features.base import Feature, Raw
 from deepglass.metrics import summaries as measure
+from deepglass.metrics.table import Metric
 from deepglass.objectives.base import Objective
 from deepglass.prepare.columns import ColumnRole
 from deepglass.prepare.prepared_data import PreparedData

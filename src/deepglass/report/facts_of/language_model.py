@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from deepglass.features.base import Metric
 from deepglass.metrics.summaries import Figure
+from deepglass.metrics.table import Metric
 from deepglass.objectives.base import Objective
 from deepglass.objectives.next_token import NextToken
 from deepglass.prepare.prepared_data import PreparedData

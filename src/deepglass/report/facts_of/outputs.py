@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from deepglass import metrics
-from deepglass.features.base import Calibration, Column, Feature, Metric, PredictionArrays, take_raw
+from deepglass.features.base import Calibration, Column, Feature, PredictionArrays, take_raw
 from deepglass.introspect.rows import OutputRows
 from deepglass.metrics import summaries as measure
 from deepglass.metrics.summaries import Figure
+from deepglass.metrics.table import Metric
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.facts_of.cells import beside, worst_of

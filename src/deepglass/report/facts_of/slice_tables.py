@@ -10,10 +10,10 @@ import numpy as np
 from deepglass.doctor.row_scores import Judged
 from deepglass.doctor.slices import Cut, Slice
 from deepglass.features.base import Feature
-from deepglass.formatting import figure, higher_is_better, metric_name
 from deepglass.introspect.rows import OutputRows
 from deepglass.metrics import summaries as measure
 from deepglass.metrics.summaries import Figure
+from deepglass.metrics.table import higher_is_better
 from deepglass.report.facts_of.rows import mistake
 from deepglass.report.output_facts import Mistake
 from deepglass.report.slice_facts import SliceFacts, Slices

@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from deepglass.formatting import SHARES, count, duration, finite, higher_is_better, metric_name, number, plural
+from deepglass.formatting import count, duration, finite, higher_is_better, metric_name, number, plural
 from deepglass.objectives.gan import Gan
 from deepglass.report.charts.curves import Line, Mark, curves
 from deepglass.report.charts.svg import titled
@@ -70,7 +70,9 @@ def _charts(report: ReportData, with_metrics: bool) -> list[Markup]:
             Markup("{}: {}").format(label(output, 30), metric_name(metric)) if output else capital(metric_name(metric))
         )
         title = titled(named, "more is better" if higher_is_better(metric) else "less is better")
-        charts.append(curves(title, steps, _lines(history, name), x_name="step", share=metric in SHARES, mark=kept))
+        charts.append(
+            curves(title, steps, _lines(history, name), x_name="step", share=metric_of(metric).is_share, mark=kept)
+        )
     rates = Line("learning rate", [e.learning_rate for e in history], "c2")
     if sum(finite(v) for v in rates.values) > 1 and len(set(rates.values)) > 1:
         charts.append(curves("Learning rate", steps, [rates], x_name="step"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepglass.formatting import SHARES, count, figure, finite, metric_name, plural
+from deepglass.formatting import count, figure, finite, metric_name, plural
 from deepglass.metrics.summaries import Figure
 from deepglass.report.charts.axes import GLYPH, Axis, axis
 from deepglass.report.facts import Facts
@@ -88,7 +88,7 @@ def _row(metric: str, part: SliceFacts, across: Axis, beside: float) -> str:
 
 def _axis(one: Slices) -> Axis:
     ends = [v for s in (one.whole, *(s.figure for s in one.slices)) for v in s if finite(v)]
-    share = one.metric in SHARES
+    share = metric_of(one.metric).is_share
     return axis(ends, 6, _WIDTH - 6, share=share, room=0.03)
 
 
