@@ -16,16 +16,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from deepglass.explain.explanation import Explanation
 
 import deepglass
 from deepglass.explain.explainer import Explainer
-from deepglass.explain.nearest import known_rows
-from deepglass.explain.reason import Reason
+from deepglass.explain.nearest import training_rows
 from deepglass.run.reload import stored
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-CHECKS = ("gap", "shuffled", "deletion", "deletion_random", "insertion", "insertion_random")
+CHECKS = ("completeness_gap", "weight_randomization", "deletion", "deletion_random", "insertion", "insertion_random")
 
 
 class Set(NamedTuple):
@@ -80,7 +80,7 @@ def measure(one: Set, folder: Path) -> dict[str, Any]:
     prepared = stored(run.folder, run.spec)
     rows = prepared.rows("test")
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, one.rows).astype(int))]
-    explainer = Explainer(run.predictor, known_rows(prepared, 500), steps=one.most, apart=one.apart)
+    explainer = Explainer(run.predictor, training_rows(prepared, 500), max_steps=one.most, separate=one.apart)
     table = prepared.table.take(rows)
     reasons = [r for row in explainer.explain(table) for r in row]
     each = [r.checks.to_json() for r in reasons if r.checks is not None]
@@ -90,7 +90,7 @@ def measure(one: Set, folder: Path) -> dict[str, Any]:
         "rows": len(rows),
         "method": reasons[0].method,
         "median": {name: _median(each, name) for name in CHECKS},
-        "largest_gap": round(max(c["gap"] for c in each), 4),
+        "largest_gap": round(max(c["completeness_gap"] for c in each), 4),
         "better": {"deletion": _share(each, "deletion", -1), "insertion": _share(each, "insertion", 1)},
         "fast": _agreement(explainer, table, reasons),
         "cost": _cost(explainer, table),
@@ -114,7 +114,7 @@ def _share(each: list[dict[str, float]], name: str, sign: int) -> float:
     return round(float(np.mean(better)), 4)
 
 
-def _agreement(explainer: Explainer, table: Any, reasons: list[Reason]) -> float:
+def _agreement(explainer: Explainer, table: Any, reasons: list[Explanation]) -> float:
     """The mean rank correlation of the fast mode's parts (or places) with those of the full one."""
     fast = [r for row in explainer.explain(table, None, "fast") for r in row]
     found = []
@@ -126,9 +126,9 @@ def _agreement(explainer: Explainer, table: Any, reasons: list[Reason]) -> float
     return round(float(np.mean(found)), 3) if found else float("nan")
 
 
-def _weights(a: Reason, b: Reason) -> tuple[np.ndarray, np.ndarray]:
+def _weights(a: Explanation, b: Explanation) -> tuple[np.ndarray, np.ndarray]:
     """What the same parts add in both; columns may stand in another order."""
-    ours, theirs = ({(p.name, p.place): p.weight for p in r.parts} for r in (a, b))
+    ours, theirs = ({(p.name, p.position): p.weight for p in r.parts} for r in (a, b))
     return np.array(list(ours.values())), np.array([theirs[part] for part in ours])
 
 
@@ -152,8 +152,8 @@ def page(found: dict[str, Any]) -> str:
         m, metric = one["median"], next(iter(one["metric"].items()), ("", 0.0))
         better = one["better"]
         lines.append(
-            f"| {name} | {metric[0]} {metric[1]:.3f} | {one['rows']} | {m['gap']:.4f} ({one['largest_gap']:.3f}) | "
-            f"{m['shuffled']:+.2f} | {m['deletion']:.2f} / {m['deletion_random']:.2f} ({better['deletion']:.0%}) | "
+            f"| {name} | {metric[0]} {metric[1]:.3f} | {one['rows']} | {m['completeness_gap']:.4f} ({one['largest_gap']:.3f}) | "
+            f"{m['weight_randomization']:+.2f} | {m['deletion']:.2f} / {m['deletion_random']:.2f} ({better['deletion']:.0%}) | "
             f"{m['insertion']:.2f} / {m['insertion_random']:.2f} ({better['insertion']:.0%}) | "
             f"{one['fast']:.2f} | {one['cost']:.1f} |"
         )

@@ -13,9 +13,8 @@ from deepglass.doctor import findings as found
 from deepglass.doctor.fixes import mended
 from deepglass.doctor.inspect import Inspection, inspect_table
 from deepglass.errors import SourceError, SpecError
-from deepglass.explain.explain import explained
-from deepglass.explain.explainer import explainable
-from deepglass.explain.nearest import Known, known_rows
+from deepglass.explain.explainer import explain_rows, explainable
+from deepglass.explain.nearest import ReferenceRows, training_rows
 from deepglass.features.identity import Verdict
 from deepglass.introspect.boundary import pair_of
 from deepglass.labelling.candidates import asked
@@ -126,7 +125,7 @@ def predict(run: str | Path | Run, rows: Rows, explain: bool = False) -> Answers
     explainable(run.predictor)  # refused before any data are read
     known = _known(run)
     notes = run.predictor.notes.copy()
-    reasons = explained(run.predictor, rows, known, fast=True)
+    reasons = explain_rows(run.predictor, rows, known, fast=True)
     run.predictor.notes = notes  # the same rows are noted once, as they are answered
     kept = ("why", "score", "base", "unit", "method")
     return [
@@ -157,7 +156,7 @@ def explain(
     """
     run = _run(run)
     explainable(run.predictor)  # refused before any data are read
-    return explained(run.predictor, rows, _known(run, source), which, fast, None if out is None else Path(out))
+    return explain_rows(run.predictor, rows, _known(run, source), which, fast, None if out is None else Path(out))
 
 
 def generate(run: str | Path | Run, prompt: str = "", length: int = 400, **settings: Any) -> Iterator[str]:
@@ -385,10 +384,10 @@ def _learned_from(run: Run, source: Any = None) -> PreparedData:
     return stored(run.folder, run.spec if source is None else spec_of(source, None, {}, run.spec))
 
 
-def _known(run: Run, source: Any = None) -> Known | None:
+def _known(run: Run, source: Any = None) -> ReferenceRows | None:
     """Some of a run's training rows; None, with a note, where its data are no longer there."""
     try:
-        return known_rows(_learned_from(run, source))
+        return training_rows(_learned_from(run, source))
     except SourceError as error:
         run.predictor.notes[f"explained without the training rows ({error})"] += 1
         return None

@@ -11,18 +11,19 @@ import polars as pl
 import pytest
 import torch
 from conftest import Command, made_up
+from deepglass.features._explained_words import group_pieces
+from deepglass.nn.explanation_targets import log_odds
 from torch import Tensor
 
 import deepglass
 from deepglass.errors import SpecError
 from deepglass.explain import shapley
-from deepglass.explain.aggregate import brightest, words_in
-from deepglass.explain.checks import curves, rank_correlation
+from deepglass.explain.aggregate import strongest_region, words_in
+from deepglass.explain.checks import deletion_insertion, rank_correlation
 from deepglass.explain.explainer import Explainer
-from deepglass.explain.files import over, strength_of
-from deepglass.explain.nearest import known_rows
-from deepglass.explain.sound import regions, remaining, telling
-from deepglass.explain.targets import grouped, log_odds
+from deepglass.explain.files import color_strength, overlay
+from deepglass.explain.nearest import training_rows
+from deepglass.explain.sound import important_cells, isolate, regions
 from deepglass.features.text import Text
 from deepglass.mel import Frames
 from deepglass.nn.tokens import Field
@@ -75,10 +76,10 @@ def test_sampled_shares_of_interactions_add_up() -> None:
 def test_curves_follow_the_order_of_an_additive_figure() -> None:
     weights = np.array([5.0, -1.0, 3.0, 0.5, 2.0])
     asked = lambda keep: keep.double().numpy() @ weights  # noqa: E731
-    right, wrong = curves(asked, weights), curves(asked, -weights)
+    right, wrong = deletion_insertion(asked, weights), deletion_insertion(asked, -weights)
     assert right["deletion"] < right["deletion_random"] < wrong["deletion"]  # type: ignore[operator]
     assert right["insertion"] > right["insertion_random"] > wrong["insertion"]  # type: ignore[operator]
-    assert curves(lambda keep: np.ones(len(keep)), weights) == {}  # an answer that nothing moves
+    assert deletion_insertion(lambda keep: np.ones(len(keep)), weights) == {}  # an answer that nothing moves
 
 
 def test_rank_correlation_knows_order_alone() -> None:
@@ -94,7 +95,7 @@ def test_log_odds_are_exact_where_a_probability_is_nearly_one() -> None:
 
 
 def test_pieces_are_put_together_to_words() -> None:
-    groups, words = grouped(["un", "known", " cat", "s", ".", " A", "!"])
+    groups, words = group_pieces(["un", "known", " cat", "s", ".", " A", "!"])
     assert [w.strip() for w in words] == ["unknown", "cats", ".", "A", "!"]
     assert groups == [0, 0, 1, 1, 2, 3, 4]
 
@@ -107,15 +108,15 @@ def test_words_are_those_that_are_read() -> None:
 def test_the_brightest_region_is_told_in_pixels_of_the_picture_as_it_came() -> None:
     weights = np.zeros((40, 40))
     weights[10:14, 20:26] = 1.0
-    left, top, right, bottom = brightest(weights, None) or (0, 0, 0, 0)
+    left, top, right, bottom = strongest_region(weights, None) or (0, 0, 0, 0)
     assert 18 <= left <= 20
     assert 26 <= right <= 28
     assert 8 <= top <= 10
     assert 14 <= bottom <= 16
     frame = np.array([[0, 0, 40, 40, 400, 80]], np.float32)
-    grown = brightest(weights, frame) or (0, 0, 0, 0)
+    grown = strongest_region(weights, frame) or (0, 0, 0, 0)
     assert grown == pytest.approx((left * 2, top * 10, right * 2, bottom * 10))
-    assert brightest(-weights, None) is None
+    assert strongest_region(-weights, None) is None
 
 
 def test_regions_of_a_sound_add_up_and_say_their_pitch() -> None:
@@ -131,11 +132,11 @@ def test_what_remains_of_a_sound_is_the_region_that_is_kept() -> None:
     frames = Frames(rate=8000, size=200, hop=80, mels=40)
     time = np.arange(8000) / 8000
     wave = (8000 * (np.sin(2 * np.pi * 440 * time) + np.sin(2 * np.pi * 2500 * time))).astype(np.int16)
-    whole = remaining(wave, frames, np.ones((frames.count(8000), 40), bool))
+    whole = isolate(wave, frames, np.ones((frames.count(8000), 40), bool))
     np.testing.assert_allclose(whole[400:-400], wave[400:-400], atol=400)  # but for the ends, where windows are few
     low = np.zeros((frames.count(8000), 40), bool)
     low[:, :15] = True
-    spectrum = np.abs(np.fft.rfft(remaining(wave, frames, low)[400:-400]))
+    spectrum = np.abs(np.fft.rfft(isolate(wave, frames, low)[400:-400]))
     hertz = np.fft.rfftfreq(8000 - 800, 1 / 8000)
     assert spectrum[np.abs(hertz - 440) < 20].max() > 20 * spectrum[np.abs(hertz - 2500) < 20].max()
 
@@ -143,7 +144,7 @@ def test_what_remains_of_a_sound_is_the_region_that_is_kept() -> None:
 def test_telling_cells_are_few_and_speak_for_the_answer() -> None:
     cells = -np.ones((40, 20))
     cells[10:20, 5:10] = 2.0
-    kept = telling(cells)
+    kept = important_cells(cells)
     assert kept[12:18, 6:9].all()
     assert not kept[25:].any()
 
@@ -151,11 +152,11 @@ def test_telling_cells_are_few_and_speak_for_the_answer() -> None:
 def test_a_map_over_a_picture_is_warm_where_it_speaks_for_the_answer() -> None:
     places = np.zeros((20, 20))
     places[5, 5], places[15, 15] = 1.0, -1.0
-    strength = strength_of(places)
+    strength = color_strength(places)
     assert strength[5, 5] > 0.5
     assert strength[15, 15] < -0.5
     assert np.abs(strength).max() <= 1
-    shown = over(np.full((20, 20, 1), 128, np.uint8), places, least=20)
+    shown = overlay(np.full((20, 20, 1), 128, np.uint8), places, least=20)
     red, blue = shown[5, 5].astype(int), shown[15, 15].astype(int)
     assert red[0] > red[2]
     assert blue[2] > blue[0]
@@ -250,7 +251,7 @@ def test_a_row_that_is_not_there_is_told(houses: Path) -> None:
 
 def test_known_rows_are_training_rows(houses: Path) -> None:
     run = deepglass.Run(houses / "run")
-    known = known_rows(stored(run.folder, run.spec), most=50)
+    known = training_rows(stored(run.folder, run.spec), most=50)
     split = run.folder.split()
     train = set(split.filter(pl.col("split") == "train")["row"].to_list())
     assert len(known.places) == 50

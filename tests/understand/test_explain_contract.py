@@ -15,8 +15,8 @@ import pytest
 import torch
 
 from deepglass.errors import SpecError
-from deepglass.explain.explain import explained
-from deepglass.explain.nearest import Known, known_rows
+from deepglass.explain.explainer import explain_rows
+from deepglass.explain.nearest import ReferenceRows, training_rows
 from deepglass.prepare.prepare import prepare
 from deepglass.run.build import build
 from deepglass.run.predictor import Predictor
@@ -94,20 +94,20 @@ OUTPUTS: dict[str, tuple[dict[str, Any], Any, str]] = {
 }
 
 
-def untrained(source: dict[str, Any], outputs: list[dict[str, Any]], **spec: Any) -> tuple[Predictor, Known]:
+def untrained(source: dict[str, Any], outputs: list[dict[str, Any]], **spec: Any) -> tuple[Predictor, ReferenceRows]:
     torch.manual_seed(0)
     trunk = spec.pop("trunk", None)
     small = {"width": 16, "trunk": trunk} if trunk else {}
     whole = spec_of({"data": {"source": source}, "outputs": outputs, "network": small, **spec}, None, {})
     prepared = prepare(whole)
     objective = build(whole, prepared.inputs, prepared.outputs, "cpu").eval()
-    return Predictor(objective, prepared.inputs, prepared.outputs, {}, whole.data), known_rows(prepared)
+    return Predictor(objective, prepared.inputs, prepared.outputs, {}, whole.data), training_rows(prepared)
 
 
-def adds_up(predictor: Predictor, rows: Any, known: Known | None) -> list[dict[str, Any]]:
+def adds_up(predictor: Predictor, rows: Any, known: ReferenceRows | None) -> list[dict[str, Any]]:
     """Both modes of explaining are plain JSON of finite figures; the parts of the full one add up."""
     for fast in (True, False):
-        found = explained(predictor, rows, known, None, fast=fast)
+        found = explain_rows(predictor, rows, known, None, fast=fast)
         json.dumps(found, allow_nan=False)
         for why in (why for row in found for name, why in row.items() if name != "row"):
             assert why["why"], "an explanation has parts"
@@ -190,7 +190,7 @@ def test_kinds_of_learning_that_answer_nothing_are_refused() -> None:
     source = {"input": pictures(12, 12), "label": [WORDS[i % 2] for i in range(ROWS)]}
     drawing, known = untrained(source, [{"name": "label"}], objective="gan")
     with pytest.raises(SpecError, match="it answers nothing: use deepglass generate"):
-        explained(drawing, {"input": source["input"][:2]}, known)
+        explain_rows(drawing, {"input": source["input"][:2]}, known)
     silent, known = untrained({"input": source["input"]}, [], objective="autoencoder")
     with pytest.raises(SpecError, match="explain: this run answers nothing"):
-        explained(silent, {"input": source["input"][:2]}, known)
+        explain_rows(silent, {"input": source["input"][:2]}, known)

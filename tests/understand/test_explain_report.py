@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 from test_report import base, checked, class_output
 
-from deepglass.explain.files import png
+from deepglass.explain.files import encode_png
 from deepglass.features._audio_files import wav
 from deepglass.report.explanation_facts import Added, Asked, Near, Why
 
 EVIL = '<script>alert("1")</script>&\''
-PICTURE = png(np.zeros((8, 8, 3), np.uint8))
+PICTURE = encode_png(np.zeros((8, 8, 3), np.uint8))
 CHECKS = {"gap": 0.004, "shuffled": 0.03, "deletion": 0.1, "deletion_random": 0.5}
 
 

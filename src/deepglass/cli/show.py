@@ -204,8 +204,8 @@ def show_answers(answers: Sequence[Mapping[str, Mapping[str, Any]]]) -> None:
     for row in answers:
         print("  ".join(f"{name}: {answer(found)}" for name, found in row.items()))
         for name, found in row.items():
-            if "why" in found:
-                parts = (f"{part['weight']:+.3g} {_part(part)}" for part in found["why"][:FIRST])
+            if "attributions" in found:
+                parts = (f"{part['weight']:+.3g} {_part(part)}" for part in found["attributions"][:FIRST])
                 print(_hanging(f"  {name if len(row) > 1 else 'why'}: {', '.join(parts)} ({found['unit']})", 4))
 
 
@@ -219,18 +219,25 @@ def show_reasons(reasons: Sequence[Mapping[str, Any]]) -> None:
 
 def _show_reason(row: int, name: str, why: Mapping[str, Any]) -> None:
     out.print(f"row {row}, {name}: {answer(why)}", style="bold", soft_wrap=True)
-    parts = why["why"][:PARTS]
+    parts = why["attributions"][:PARTS]
     most = max((abs(p["weight"]) for p in parts), default=0) or 1
     grid = _grid()
     for part in parts:
         bar = ("+" if part["weight"] > 0 else "-") * round(12 * abs(part["weight"]) / most)
         grid.add_row("", f"{part['weight']:+.4g}", bar, _part(part))
     out.print(grid)
-    base = "" if why["base"] is None else f", {short_figure(why['base'])} without"
+    base = "" if why["baseline"] is None else f", {short_figure(why['baseline'])} without"
     print(_hanging(f"  {why['unit']} {short_figure(why['score'])}{base}; {why['method']}", 2))
-    if "turn" in why:
-        changes = (f"{k} from {v} to {why['turn']['to'][k]}" for k, v in why["turn"]["from"].items())
-        print(_hanging(f"  {answer(why['turn'] | {'value': why['turn']['answer']})} with {' and '.join(changes)}", 2))
+    if "counterfactual" in why:
+        changes = (
+            f"{k} from {v} to {why['counterfactual']['to'][k]}" for k, v in why["counterfactual"]["from"].items()
+        )
+        print(
+            _hanging(
+                f"  {answer(why['counterfactual'] | {'value': why['counterfactual']['answer']})} with {' and '.join(changes)}",
+                2,
+            )
+        )
     if why["nearest"]:
         near = (f"{n['row']} ({n['label']})" if n["label"] is not None else str(n["row"]) for n in why["nearest"])
         print(_hanging(f"  most like the training rows {', '.join(near)}", 2))

@@ -14,7 +14,7 @@ import polars as pl
 
 from deepglass.explain.input_layers import Entry
 from deepglass.explain.sound import regions
-from deepglass.explain.targets import grouped
+from deepglass.features._explained_words import group_pieces
 from deepglass.features._ngrams import Lexicon, Parts, pieces_of, split_words
 from deepglass.features.base import Column
 
@@ -204,7 +204,7 @@ def _words(feature: Any, cells: np.ndarray, codes: np.ndarray, cell: Any) -> Nam
     if codes.ndim == 2:
         names = words_in(feature, _text_of(cell))[: len(codes)]
         return Named(tuple(names), cells[:, : len(names)], places=True)
-    groups, words = grouped([feature.piece_of([int(c)]) for c in codes])
+    groups, words = group_pieces([feature.piece_of([int(c)]) for c in codes])
     weights = np.zeros((len(cells), len(words)))
     for t, g in enumerate(groups):
         weights[:, g] += cells[:, t]

@@ -12,9 +12,10 @@ from torch import Tensor
 from deepglass.explain import counterfactual as turning
 from deepglass.explain import shapley
 from deepglass.explain.aggregate import Named, Part
-from deepglass.explain.checks import Checks, curves, rank_correlation
+from deepglass.explain.checks import Checks, deletion_insertion, rank_correlation
+from deepglass.explain.explanation import Explanation, TargetExplanation
 from deepglass.explain.gradients import relative_gap
-from deepglass.explain.reason import Question, Reason, finite
+from deepglass.explain.reason import finite
 from deepglass.explain.reference import COLUMN_KINDS
 from deepglass.explain.row import Row
 from deepglass.features.base import Feature
@@ -37,7 +38,7 @@ def changeable(inputs: Sequence[Feature]) -> bool:
     return some and all(f.kind in (*COLUMN_KINDS, "text") for f in inputs) and len(inputs) <= MOST
 
 
-def reasons(one: Row, tested: bool = True) -> list[Reason]:
+def reasons(one: Row, tested: bool = True) -> list[Explanation]:
     """One explanation per output, by Shapley values.
 
     Args:
@@ -60,13 +61,13 @@ def reasons(one: Row, tested: bool = True) -> list[Reason]:
         parts = tuple(p._replace(error=None if e is None else float(e)) for p, e in zip(total, error, strict=True))
         ends = [x[part] for x in (found.score, found.base, found.gap)]
         asks = tuple(
-            Question(n, float(s), finite(b), finite(g), tuple(named.of(q)))
+            TargetExplanation(n, float(s), finite(b), finite(g), tuple(named.of(q)))
             for q, (n, s, b, g) in enumerate(zip(asked.names, *ends, strict=True))
         )
         further = changes(one, name, parts)
         further["checks"] = _checks(one, part, row, others, names, found, tested)
         kind = one.output(name).kind
-        result.append(Reason(one.place, name, kind, one.answers[name], asked.unit, how, parts, asks, **further))
+        result.append(Explanation(one.place, name, kind, one.answers[name], asked.unit, how, parts, asks, **further))
     return result
 
 
@@ -93,7 +94,7 @@ def _checks(
         figures = shapley.figures_of(one.figures, row, others, names, keep.repeat_interleave(count, 0), places)
         return figures[:, part].sum(1).reshape(len(keep), count).mean(1)
 
-    return Checks(gap, rank_correlation(weights, blind.shares[part].sum(0)), **curves(asked, weights))
+    return Checks(gap, rank_correlation(weights, blind.shares[part].sum(0)), **deletion_insertion(asked, weights))
 
 
 def changes(one: Row, name: str, parts: Sequence[Part]) -> dict[str, Any]:

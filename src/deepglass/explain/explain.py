@@ -11,14 +11,14 @@ import numpy as np
 from deepglass.data.table import Table
 from deepglass.explain.explainer import Explainer
 from deepglass.explain.files import check_ending, to_json, write
-from deepglass.explain.nearest import Known
+from deepglass.explain.nearest import ReferenceRows
 from deepglass.run.predictor import Predictor, Rows
 
 
 def explained(
     predictor: Predictor,
     rows: Rows,
-    known: Known | None,
+    known: ReferenceRows | None,
     which: Sequence[int] | int | None = None,
     fast: bool = False,
     out: Path | None = None,

@@ -17,11 +17,12 @@ from deepglass.explain import columns as tables
 from deepglass.explain import units as cell
 from deepglass.explain.aggregate import Named, Part, name_parts, whole_columns
 from deepglass.explain.cam import activation_map
-from deepglass.explain.checks import Checks, curves, rank_correlation
+from deepglass.explain.checks import Checks, deletion_insertion, rank_correlation
+from deepglass.explain.explanation import Explanation, TargetExplanation
 from deepglass.explain.gradients import Attributed, integrated, quick, quiet, relative_gap
 from deepglass.explain.input_layers import Entry, entries_of
-from deepglass.explain.nearest import Known, Neighbour, Neighbours
-from deepglass.explain.reason import Question, Reason, finite
+from deepglass.explain.nearest import Neighbour, Neighbours, ReferenceRows
+from deepglass.explain.reason import finite
 from deepglass.explain.reference import Reference
 from deepglass.explain.row import Row
 from deepglass.explain.targets import KINDS, Asked
@@ -74,7 +75,7 @@ class Explainer:
     def __init__(
         self,
         predictor: Predictor,
-        known: Known | None = None,
+        known: ReferenceRows | None = None,
         *,
         steps: int = STEPS,
         background: int = BACKGROUND,
@@ -87,7 +88,7 @@ class Explainer:
         self.checks, self.apart = checks, apart
         self.table = tables.suits(predictor.inputs)
 
-    def explain(self, rows: Rows, which: Sequence[int] | None = None, mode: Mode = "full") -> list[list[Reason]]:
+    def explain(self, rows: Rows, which: Sequence[int] | None = None, mode: Mode = "full") -> list[list[Explanation]]:
         """For each row a reason an output.
 
         Args:
@@ -103,7 +104,9 @@ class Explainer:
             if not 0 <= row < len(table):
                 raise SpecError("bad-value", f"--rows: there is no row {row}; there are {len(table)}, from 0")
         if self.known is None and len(table) >= FEW:
-            self.known = Known(table, np.arange(len(table)), self.predictor.encode(table), "rows that were given")
+            self.known = ReferenceRows(
+                table, np.arange(len(table)), self.predictor.encode(table), "rows that were given"
+            )
         some = table.take(np.array(which, np.int64))
         inputs = self.predictor.encode(some)
         data = Dataset(inputs, {}, self.predictor.device)
@@ -124,7 +127,7 @@ class Explainer:
         with torch.inference_mode():
             return tuple(self._neighbours.of(self.objective.embed(data.batch(torch.tensor([i])))[0]))
 
-    def _of_row(self, one: Row, mode: Mode) -> list[Reason]:
+    def _of_row(self, one: Row, mode: Mode) -> list[Explanation]:
         if self.table and mode == "full":
             return tables.reasons(one, self.checks)
         return _by_gradients(one, mode, self)
@@ -136,12 +139,12 @@ class Explainer:
 
     @cached_property
     def _neighbours(self) -> Neighbours | None:
-        if self.known is None or self.known.whose != Known.whose:
+        if self.known is None or self.known.whose != ReferenceRows.whose:
             return None
         return Neighbours(self.objective, self.known, self.predictor.outputs, self.predictor.device)
 
 
-def _by_gradients(one: Row, mode: Mode, explainer: Explainer) -> list[Reason]:
+def _by_gradients(one: Row, mode: Mode, explainer: Explainer) -> list[Explanation]:
     places, scores = one.reference.input_layers, one.scores()
     found = quick(scores, places, one.score) if mode == "fast" else integrated(scores, places, most=explainer.steps)
     cells = [cell.cells_of(e.kind, v) for e, v in zip(places[0], found.values, strict=True)]
@@ -163,7 +166,7 @@ def _by_gradients(one: Row, mode: Mode, explainer: Explainer) -> list[Reason]:
         further = tables.changes(one, name, parts) if columns else {}
         maps = {e.name: c[part] for e, c in zip(places[0], cells, strict=True) if e.kind in ("pixels", "bands")}
         reasons.append(
-            Reason(
+            Explanation(
                 row=one.place,
                 output=name,
                 kind=one.output(name).kind,
@@ -193,12 +196,12 @@ def _parts(named: Sequence[Named], entries: Sequence[Entry], q: int | None) -> t
 
 def _questions(
     asked: Asked, found: Attributed, part: slice, named: Sequence[Named], entries: Sequence[Entry]
-) -> tuple[Question, ...]:
+) -> tuple[TargetExplanation, ...]:
     """The questions of one output with their parts."""
     boxes = asked.boxes or (None,) * len(asked.names)
     ends = zip(found.score[part], found.base[part], found.gap[part], strict=True)
     return tuple(
-        Question(name, float(score), finite(base), finite(gap), _parts(named, entries, q), boxes[q])
+        TargetExplanation(name, float(score), finite(base), finite(gap), _parts(named, entries, q), boxes[q])
         for q, (name, (score, base, gap)) in enumerate(zip(asked.names, ends, strict=True))
     )
 
@@ -230,7 +233,7 @@ def _checks(one: Row, places: list[list[Entry]], found: Attributed, cells: Seque
     sizes = [c[0].size for c in cells]
     blocks = _blocks(places[0], cells)
     asked = lambda keep: cell.kept(one.scores(), places, sizes, keep[:, blocks])[:, part].sum(1)  # noqa: E731
-    curve = curves(asked, np.bincount(blocks, flat))
+    curve = deletion_insertion(asked, np.bincount(blocks, flat))
     return Checks(_gap(found, part), rank_correlation(flat, their_flat), **curve)
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image as Pillow
 
 from deepglass.errors import SpecError
-from deepglass.explain.reason import Reason
-from deepglass.explain.sound import remaining, telling
+from deepglass.explain.explanation import Explanation
+from deepglass.explain.sound import important_cells, isolate
 from deepglass.features._audio_files import wav
 from deepglass.features._display import to_pixels
 from deepglass.features.audio import Audio
@@ -26,7 +26,7 @@ FOR, AGAINST = np.array([255, 90, 20]), np.array([20, 120, 255])
 SHOWN = 384  # pixels of the longer side, at least, so that small pictures can be seen
 
 
-def to_json(reasons: Sequence[Sequence[Reason]]) -> list[dict[str, Any]]:
+def to_json(reasons: Sequence[Sequence[Explanation]]) -> list[dict[str, Any]]:
     """A dict a row: its place, and each output's explanation."""
     return [{"row": row[0].row, **{r.output: r.to_json() for r in row}} for row in reasons if row]
 
@@ -37,7 +37,9 @@ def check_ending(path: Path) -> None:
         raise SpecError("bad-value", f"--out: {path}: expected .json, or a folder")
 
 
-def write(path: Path, reasons: Sequence[Sequence[Reason]], predictor: Predictor, inputs: Mapping[str, Column]) -> None:
+def write(
+    path: Path, reasons: Sequence[Sequence[Explanation]], predictor: Predictor, inputs: Mapping[str, Column]
+) -> None:
     """Explanations as a .json file, or in a folder with pictures and sounds beside `explanations.json`.
 
     Args:
@@ -55,7 +57,7 @@ def write(path: Path, reasons: Sequence[Sequence[Reason]], predictor: Predictor,
                 write_atomic(path / name, content)
 
 
-def _media(reason: Reason, predictor: Predictor, inputs: Mapping[str, Column], i: int) -> list[tuple[str, bytes]]:
+def _media(reason: Explanation, predictor: Predictor, inputs: Mapping[str, Column], i: int) -> list[tuple[str, bytes]]:
     features = {f.name: f for f in predictor.inputs}
     found = []
     for kind, maps in (("why", reason.maps), ("active", reason.active)):
@@ -70,7 +72,7 @@ def _media(reason: Reason, predictor: Predictor, inputs: Mapping[str, Column], i
                     )
             elif isinstance(feature, Audio):
                 column = inputs[name].take(np.array([i]))
-                left = remaining(column.values, feature.frames, telling(places.sum(0)))
+                left = isolate(column.values, feature.frames, important_cells(places.sum(0)))
                 found.append((f"{_safe(reason.output)}-{reason.row}-remains.wav", wav(left, feature.rate_ or 8000)))
     return found
 

@@ -15,7 +15,7 @@ from deepglass.data.batches import Dataset
 from deepglass.data.table import Table
 from deepglass.explain.checks import shuffled
 from deepglass.explain.input_layers import Entry, changed, entries_of
-from deepglass.explain.nearest import Known
+from deepglass.explain.nearest import ReferenceRows
 from deepglass.features.base import Column, Feature
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Objective
@@ -42,7 +42,9 @@ class Reference:
         max_rows: of the background.
     """
 
-    def __init__(self, predictor: Predictor, outputs: tuple[Feature, ...], known: Known | None, max_rows: int) -> None:
+    def __init__(
+        self, predictor: Predictor, outputs: tuple[Feature, ...], known: ReferenceRows | None, max_rows: int
+    ) -> None:
         self.predictor, self.outputs, self.known, self.max_rows = predictor, outputs, known, max_rows
 
     @property

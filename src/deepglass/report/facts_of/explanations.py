@@ -15,11 +15,11 @@ from deepglass.data.batches import Dataset
 from deepglass.errors import SpecError
 from deepglass.explain.aggregate import Part
 from deepglass.explain.explainer import Explainer
-from deepglass.explain.files import over, png
-from deepglass.explain.nearest import known_rows
-from deepglass.explain.reason import Question, Reason
-from deepglass.explain.sound import remaining
-from deepglass.explain.sound import telling as telling_cells
+from deepglass.explain.explanation import Explanation, TargetExplanation
+from deepglass.explain.files import encode_png, overlay
+from deepglass.explain.nearest import training_rows
+from deepglass.explain.sound import important_cells as telling_cells
+from deepglass.explain.sound import isolate
 from deepglass.features._audio_files import wav
 from deepglass.features._display import to_pixels
 from deepglass.features.audio import Audio
@@ -58,9 +58,9 @@ def reasons_told(
     if not len(rows) or not best:
         return {}
     predictor = Predictor(objective, prepared.inputs, prepared.outputs, calibration, device=device)
-    known = known_rows(prepared, KNOWN)
+    known = training_rows(prepared, KNOWN)
     try:
-        explainer = Explainer(predictor, known, steps=STEPS, background=BACKGROUND, apart=True)
+        explainer = Explainer(predictor, known, max_steps=STEPS, num_background=BACKGROUND, separate=True)
     except SpecError:
         return {}
     first = explainer.outputs[0]
@@ -68,16 +68,16 @@ def reasons_told(
     table = prepared.table.take(chosen)
     inputs = {f.name: f.encode(table[f.column]) for f in prepared.inputs}
     cost = _seconds(objective, Dataset(inputs, {}, device)) * PASSES * len(chosen)
-    if cost > SECONDS and not explainer.table:
+    if cost > SECONDS and not explainer.tabular:
         explainer.checks = False
         chosen = chosen[: max(1, int(len(chosen) * SECONDS * 2 / cost))]
         table = prepared.table.take(chosen)
-    fast = cost > 8 * SECONDS and not explainer.table
+    fast = cost > 8 * SECONDS and not explainer.tabular
     found = explainer.explain(table, None, "fast" if fast else "full")
     told: dict[str, list[Why]] = {f.name: [] for f in explainer.outputs}
     for i, row in enumerate(found):
         for reason in row:
-            told[reason.output].append(_why(reason, prepared, int(chosen[i]), inputs, i, known.places))
+            told[reason.output].append(_why(reason, prepared, int(chosen[i]), inputs, i, known.source_rows))
     return {name: tuple(w for w in whys if w.asked) for name, whys in told.items()}
 
 
@@ -110,11 +110,11 @@ def _seconds(objective: Objective, data: Dataset) -> float:
 
 
 def _why(
-    reason: Reason, prepared: PreparedData, row: int, inputs: Mapping[str, Column], i: int, known: np.ndarray
+    reason: Explanation, prepared: PreparedData, row: int, inputs: Mapping[str, Column], i: int, known: np.ndarray
 ) -> Why:
     features = {f.name: f for f in prepared.inputs}
     output = next(f for f in prepared.outputs if f.name == reason.output)
-    questions = reason.questions[:QUESTIONS]
+    questions = reason.targets[:QUESTIONS]
     picture = next((n for n, f in features.items() if isinstance(f, Image)), None)
     sound = next((n for n, f in features.items() if isinstance(f, Audio) and n in reason.maps), None)
     why = Why(
@@ -123,12 +123,16 @@ def _why(
         truth=_said(prepared.table[output.column][row]),
         confidence=reason.answer.get("confidence") if reason.unit == "log-odds" else None,
         unit=reason.unit,
-        score=reason.whole.score,
-        base=reason.whole.base,
+        score=reason.total.score,
+        base=reason.total.baseline,
         method=reason.method,
         asked=tuple(_asked(reason, q, question, features, inputs, i) for q, question in enumerate(questions)),
         near=tuple(
-            Near(n.row, _said(n.labels.get(reason.output)), _small(prepared, features, picture, n.row, known, n.at))
+            Near(
+                n.row,
+                _said(n.labels.get(reason.output)),
+                _small(prepared, features, picture, n.row, known, n.reference_index),
+            )
             for n in reason.nearest
         ),
         turn=_turn(reason),
@@ -140,22 +144,27 @@ def _why(
     if sound is not None:
         feature: Any = features[sound]
         samples = inputs[sound].take(np.array([i])).values[: 10 * (feature.rate_ or 8000)]
-        left = remaining(samples, feature.frames, telling_cells(reason.maps[sound].sum(0)))
+        left = isolate(samples, feature.frames, telling_cells(reason.maps[sound].sum(0)))
         why = replace(why, wave=wav(samples, feature.rate_), remains=wav(left, feature.rate_))
     return why
 
 
 def _asked(
-    reason: Reason, q: int, question: Question, features: Mapping[str, Feature], inputs: Mapping[str, Column], i: int
+    reason: Explanation,
+    q: int,
+    question: TargetExplanation,
+    features: Mapping[str, Feature],
+    inputs: Mapping[str, Column],
+    i: int,
 ) -> Asked:
     asked = Asked(name=question.name, layout=_layout(question.parts), parts=tuple(map(_added, question.parts)))
     for name, maps in reason.maps.items():
         feature: Any = features[name]
         if isinstance(feature, Image):
             codes = to_pixels(inputs[name].values[i], feature.levels_ or 255)
-            active = reason.active.get(name)
-            seen = None if active is None else draw.photo(over(codes, active[q], SIDE))
-            return replace(asked, picture=draw.photo(over(codes, maps[q], SIDE)), active=seen)
+            active = reason.activation_maps.get(name)
+            seen = None if active is None else draw.photo(overlay(codes, active[q], SIDE))
+            return replace(asked, picture=draw.photo(overlay(codes, maps[q], SIDE)), active=seen)
         if isinstance(feature, Audio):
             return replace(asked, picture=_spectrogram(feature, inputs[name].take(np.array([i])).values, maps[q]))
     return asked
@@ -166,13 +175,13 @@ def _spectrogram(feature: Audio, samples: np.ndarray, cells: np.ndarray) -> byte
     bands = log_mel(samples, feature.frames)[: len(cells)]
     low, high = np.quantile(bands, [0.02, 0.995])
     grey = (np.clip((bands - low) / max(high - low, 1e-6), 0, 1) * 255).astype(np.uint8)
-    shown = over(grey.T[::-1, :, None], cells[: len(bands)].T[::-1], 1)
+    shown = overlay(grey.T[::-1, :, None], cells[: len(bands)].T[::-1], 1)
     size = (min(max(shown.shape[1], 320), 900), 120)
-    return png(np.asarray(Pillow.fromarray(shown).resize(size, Pillow.Resampling.NEAREST)))
+    return encode_png(np.asarray(Pillow.fromarray(shown).resize(size, Pillow.Resampling.NEAREST)))
 
 
 def _layout(parts: Sequence[Part]) -> Layout:
-    placed = [p for p in parts if p.place is not None]
+    placed = [p for p in parts if p.position is not None]
     if len(placed) < len(parts) or len({p.input for p in placed}) > 1 or any(" Hz" in p.name for p in placed):
         return "bars"
     return "times" if all(p.name.rpartition(" ")[2].isdigit() and ", " in p.name for p in placed) else "words"
@@ -180,11 +189,11 @@ def _layout(parts: Sequence[Part]) -> Layout:
 
 def _added(part: Part) -> Added:
     value = plain_number(part.value) if isinstance(part.value, float) else "" if part.value is None else str(part.value)
-    whole = part.box is not None and part.place is None
+    whole = part.box is not None and part.position is None
     return Added(f"{part.name} (the whole)" if whole else part.name, part.weight, value[:60])
 
 
-def _answer(reason: Reason) -> str:
+def _answer(reason: Explanation) -> str:
     value = reason.answer["value"]
     if reason.kind == "mask":
         return ", ".join(f"{n} {s:.0%}".replace("%", " %") for n, s in list(reason.answer["shares"].items())[:3])
@@ -207,14 +216,14 @@ def _said(value: Any) -> str:
     return prediction_text(value)[:300] if isinstance(value, str | int | float | bool) else ""
 
 
-def _turn(reason: Reason) -> str:
-    if reason.turn is None:
+def _turn(reason: Explanation) -> str:
+    if reason.counterfactual is None:
         return ""
     changes = (
-        f"{name} were {_said(after)} and not {_said(reason.turn.before[name]) or 'unknown'}"
-        for name, after in reason.turn.after.items()
+        f"{name} were {_said(after)} and not {_said(reason.counterfactual.before[name]) or 'unknown'}"
+        for name, after in reason.counterfactual.after.items()
     )
-    answer = _said(reason.turn.answer) or "otherwise"
+    answer = _said(reason.counterfactual.answer) or "otherwise"
     return f"The answer would be {answer} if " + " and ".join(changes) + "."
 
 

@@ -166,9 +166,9 @@ def _tested(whys: Sequence[Why]) -> str:
     """What the tests of truth gave, on the mean of the rows."""
     mean = lambda name: _mean([w.checks[name] for w in whys if name in w.checks])  # noqa: E731
     said = []
-    if finite(gap := mean("gap")):
+    if finite(gap := mean("completeness_gap")):
         said.append(f"The parts add up to the answer but for {percent(gap)} of what they explain.")
-    if finite(shuffled := mean("shuffled")):
+    if finite(shuffled := mean("weight_randomization")):
         said.append(
             f"With shuffled weights they are others: a rank correlation of {number(shuffled, 2)}, where 1 is the same."
         )
