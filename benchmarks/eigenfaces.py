@@ -23,7 +23,6 @@ from sklearn.decomposition import PCA
 from deepglass import metrics
 from deepglass.features.identity import Identity
 from deepglass.features.image import Image
-from deepglass.run.reload import stored
 from deepglass.run.run import Run
 
 COMPONENTS = (5, 10, 20, 40, 80, 120)
@@ -61,7 +60,7 @@ def _figures(learned: np.ndarray, x: np.ndarray, who: np.ndarray, components: in
 
 def main(path: Path) -> None:
     run = Run(path)
-    prepared = stored(run.folder, run.spec)
+    prepared = run.context.data
     picture = next(f for f in prepared.inputs if isinstance(f, Image))
     identity = next(f for f in prepared.outputs if isinstance(f, Identity))
     parts = prepared.datasets("cpu")

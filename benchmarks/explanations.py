@@ -1,4 +1,4 @@
-"""Whether explanations are true: completeness, shuffled weights, deletion and insertion, on five kinds of data.
+"""Faithfulness of explanations: completeness, weight randomization, deletion and insertion, on five kinds of data.
 
     python benchmarks/explanations.py [RUNS]     # RUNS: a folder where runs are kept, and taken from where they lie
 
@@ -16,12 +16,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from deepglass.explain.explanation import Explanation
 
 import deepglass
 from deepglass.explain.explainer import Explainer
+from deepglass.explain.explanation import Explanation
 from deepglass.explain.nearest import training_rows
-from deepglass.run.reload import stored
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -77,7 +76,7 @@ def measure(one: Set, folder: Path) -> dict[str, Any]:
         run = deepglass.Run(folder)
     else:
         run = deepglass.train(one.source, one.target, out=folder, baselines=False, steps=one.steps, **one.settings)
-    prepared = stored(run.folder, run.spec)
+    prepared = run.context.data
     rows = prepared.rows("test")
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, one.rows).astype(int))]
     explainer = Explainer(run.predictor, training_rows(prepared, 500), max_steps=one.most, separate=one.apart)
@@ -152,8 +151,9 @@ def page(found: dict[str, Any]) -> str:
         m, metric = one["median"], next(iter(one["metric"].items()), ("", 0.0))
         better = one["better"]
         lines.append(
-            f"| {name} | {metric[0]} {metric[1]:.3f} | {one['rows']} | {m['completeness_gap']:.4f} ({one['largest_gap']:.3f}) | "
-            f"{m['weight_randomization']:+.2f} | {m['deletion']:.2f} / {m['deletion_random']:.2f} ({better['deletion']:.0%}) | "
+            f"| {name} | {metric[0]} {metric[1]:.3f} | {one['rows']} | {m['completeness_gap']:.4f} "
+            f"({one['largest_gap']:.3f}) | {m['weight_randomization']:+.2f} | "
+            f"{m['deletion']:.2f} / {m['deletion_random']:.2f} ({better['deletion']:.0%}) | "
             f"{m['insertion']:.2f} / {m['insertion_random']:.2f} ({better['insertion']:.0%}) | "
             f"{one['fast']:.2f} | {one['cost']:.1f} |"
         )
@@ -161,26 +161,26 @@ def page(found: dict[str, Any]) -> str:
     return TEXT.format(rows="\n".join(lines), methods=methods)
 
 
-TEXT = """# Explanations, and whether they are true
+TEXT = """# Explanations and their faithfulness
 
-`deepglass explain RUN SOURCE` says what each column, word, place or moment adds to an answer, in its own terms:
-log-odds of a class, units of a number, the log-odds of an object or of a mask's class, the log-probability of a word.
-An explanation that looks right may say nothing of the network (Adebayo et al., 2018), so each full one is tested:
+`deepglass explain RUN SOURCE` gives the attribution of each column, word, region or time step to a prediction: in
+log-odds of a class, of an object or of a mask's class, in the unit of a number, in the log-probability of a word. An
+explanation that looks right may say nothing about the network (Adebayo et al., 2018), so each full one is tested:
 
-- **Completeness**: the parts add up to the row's figure less that of nothing (Sundararajan et al., 2017). `gap` is what
-  they miss, as a share of that difference; steps are doubled until it is below 0.02 or there are 512 (camvid: 32).
-- **Shuffled weights**: the rank correlation with the explanation by the same network whose weights are in a random
-  order (after Adebayo et al., 2018). Near 0 is right: the explanation is of what was learned, not of the input alone.
-- **Deletion and insertion** (Petsiuk et al., 2018): the mean height of the answer's curve, 1 being the row's own figure
-  and 0 that of nothing, while what adds most is taken away first (lower is better) or put in first (higher is better),
-  beside random orders; in brackets the share of rows in which our order is better than random. Pictures and sounds
-  lose blocks, sixteen to a side: without some of its single pixels a picture is noise to a network, and random orders
-  then end below nothing, as ours do.
-- **Fast mode**: the rank correlation of `--fast` with the full mode, and its cost in predictions, the answer included
-  (three passes: the answer, one to half way between nothing and the row, and the gradient back; CPU time, in which the
-  naming of parts tells where an answer takes but two milliseconds). It explains the sum of an answer's figures.
+- **Completeness** (Sundararajan et al., 2017): the attributions add up to the row's score less the baseline's.
+  `completeness_gap` is the rest, as a share of that difference; the number of steps is doubled until it is below 0.02
+  or there are 512 steps (camvid: 32).
+- **Weight randomization** (after Adebayo et al., 2018): the rank correlation with the explanation of the same network
+  whose weights are in a random order. Near 0 is right: the explanation depends on what was learned.
+- **Deletion and insertion** (Petsiuk et al., 2018): the area under the score curve, 1 being the row's own score and 0
+  the baseline's, while the largest attributions are removed first (lower is better) or inserted first (higher is
+  better), beside random orders; in brackets the share of rows in which our order is better than random. Images and
+  sounds lose blocks, sixteen to a side, since an image without some of its pixels is noise to a network.
+- **Fast mode**: the rank correlation of `--fast` with the full mode, and its cost in predictions (three passes: the
+  prediction, one forward and one backward pass at the middle of the path; CPU time). It explains the sum of a
+  prediction's targets.
 
-| data | test figure | rows | gap (largest) | shuffled | deletion, ours / random | insertion, same | fast | cost |
+| data | test metric | rows | gap (largest) | randomization | deletion, ours / random | insertion, same | fast | cost |
 |---|---|---|---|---|---|---|---|---|
 {rows}
 
@@ -188,9 +188,9 @@ Medians over test rows spread evenly over the test part, one seed, short trainin
 
 {methods}
 
-What the figures do not say: "nothing" is a choice (the mean colour, no word, each band at its own mean, other rows'
-columns), and another one gives other parts. Columns that go together are replaced apart from each other, so that rows
-are asked about that never occur. A high curve shows that the order is right, not that each weight is.
+Limits: the baseline is a choice (the mean colour, no word, each band at its own mean, other rows' columns), and another
+one gives other attributions. Correlated columns are replaced independently, so the network also sees rows that never
+occur. A good curve shows that the order is right, not each attribution.
 
 Expected gradients (Erion et al., 2019: other rows in the place of one "nothing", eight of them by four steps) were
 tried instead. Validation rows, insertion, ours / theirs: mnist 0.76 / 0.81, spoken_digits 0.99 / 1.04 (16 rows

@@ -46,7 +46,7 @@ def tables() -> dict[str, Any]:
     for name, (settings, metric) in TABLES.items():
         source = f"data:{name}"
         content = {"data": {"source": source, "split": settings.get("split", {})}, "outputs": [settings["target"]]}
-        prepared = prepare(Spec.from_dict(content))
+        _, prepared = prepare(Spec.from_dict(content))
         target = prepared.outputs[0]
         found: dict[str, Any] = {}
         for peer, fit in _sklearn_models(target.kind == "number").items():

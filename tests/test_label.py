@@ -22,7 +22,6 @@ from sklearn.datasets import load_digits
 import deepglass
 from deepglass.errors import SourceError, SpecError
 from deepglass.prepare.label_corrections import Mend, Origin, read_labels, write_labels
-from deepglass.run.reload import stored
 from deepglass.serve.label import label_app
 from deepglass.serve.queue import Queue
 
@@ -114,13 +113,13 @@ def test_training_mends_labels_but_not_those_of_the_test(
     tested = split.filter(pl.col("split") == "test")["row"].to_numpy()
     given = pl.read_parquet(source)["digit"].to_list()
     mends = [Mend(i, "digit", given[i] or "", str(t)) for i, t in enumerate(truth)]
-    origin = Origin("digits.parquet", len(truth), run.folder.read_json("features.json")["source"]["fingerprint"])
+    origin = Origin("digits.parquet", len(truth), run.state.source["fingerprint"])
     path = tmp_path / "labels.csv"
     write_labels(path, origin, mends)
     after = deepglass.train(source, "digit", out=tmp_path / "after", steps=20, labels=path, kinds=DIGIT,
                             **QUICK)  # fmt: skip
     path.unlink()  # the run keeps what it learned from
-    prepared = stored(after.folder, after.spec)
+    prepared = after.context.data
     part = dict(zip(prepared.source_rows.tolist(), prepared.split.tolist(), strict=True))
     before = dict(zip(split["row"].to_list(), split["split"].to_list(), strict=True))
     assert {row: part[row] for row in before} == before  # the same rows are tested
@@ -214,7 +213,7 @@ def test_a_number_is_asked_for_where_it_is_missing(table: pl.DataFrame, tmp_path
         queue.answer(0, "dear")
     queue.answer(0, "1250.5")
     after = deepglass.train(some, "price", out=tmp_path / "after", steps=5, labels=queue.path, **QUICK)
-    prepared = stored(after.folder, deepglass.api.spec_of(some, None, {}, after.spec))  # type: ignore[attr-defined]
+    prepared = after.context_of(some).data
     row = int(np.flatnonzero(prepared.source_rows == queue.items[0].place)[0])
     assert prepared.table["price"][row] == 1250.5
 

@@ -18,7 +18,7 @@ LAYERS = {
     name: layer
     for layer, names in enumerate(
         (
-            ("errors", "registry", "config", "device", "formatting", "hyperparameters", "web"),
+            ("errors", "registry", "config", "constraints", "device", "formatting", "hyperparameters", "values", "web"),
             ("nn", "metrics", "parsing", "mel"),
             ("features",),
             ("data", "networks"),

@@ -21,7 +21,6 @@ from deepglass.labelling.candidates import asked
 from deepglass.labelling.ranking import asked_about, questions
 from deepglass.objectives.next_token import NextToken
 from deepglass.prepare.prepare import prepare
-from deepglass.prepare.prepared_data import PreparedData
 from deepglass.prepare.sources import read_source
 from deepglass.prepare.write_spec import commented_spec
 from deepglass.projection.points import Tested
@@ -31,15 +30,15 @@ from deepglass.run import fit
 from deepglass.run.callbacks.log_file import LogFile
 from deepglass.run.callbacks.margins import margins_over
 from deepglass.run.callbacks.sample_history import draw
+from deepglass.run.context import load_data
 from deepglass.run.cross_validation import fold_specs, is_many, summarise
 from deepglass.run.embedding import Embedded
 from deepglass.run.embedding import embed as embedded
 from deepglass.run.folder import Folder
 from deepglass.run.generate import stream
 from deepglass.run.predictor import Answers, Rows
-from deepglass.run.reload import stored
 from deepglass.run.run import Run, side_by_side
-from deepglass.run.warm_start import like_start, taken_over
+from deepglass.run.warm_start import inherit_architecture, inherit_features
 from deepglass.serve.queue import Queue
 from deepglass.spec.overrides import spec_of
 from deepglass.spec.spec import DataSpec, Spec
@@ -79,7 +78,7 @@ def train(
     if not is_many(spec):
         return _train_one(spec, path, force, callbacks, baselines, started)
     first = fold_specs(spec)[0]
-    fit.check(first, prepare(first, partial(taken_over, first)))
+    fit.set_up(*prepare(first, partial(inherit_features, first)))
     folder = Folder.make(path, force)
     folder.store_spec(spec)
     return _train_folds(spec, folder, callbacks, baselines, started)
@@ -102,9 +101,10 @@ def resume(run: str | Path, source: Any = None, callbacks: Sequence[Callback] = 
     log = LogFile()
     log.open(folder.path / "log.txt")
     with log.errors():
-        prepared = stored(folder, spec)
-        trained = fit.resume(spec, prepared, folder, folder.plan(), [*callbacks, log], started)
-        _finish(folder, prepared, trained, log, started)
+        state = folder.state(spec)
+        data = load_data(folder, state, source)
+        trained = fit.resume(state.experiment, data, folder, folder.plan(), [*callbacks, log], started)
+        _finish(trained, log, started)
     return Run(folder.path)
 
 
@@ -117,20 +117,19 @@ def predict(run: str | Path | Run, rows: Rows, explain: bool = False) -> Answers
     """A run's answers to rows, in their order.
 
     Args:
-        explain: each with `why`, the quick kind of explanation; see `explain`.
+        explain: each with `attributions`, from the fast kind of explanation; see `explain`.
     """
     run = _run(run)
     if not explain:
         return run.predict(rows)
     explainable(run.predictor)  # refused before any data are read
-    known = _known(run)
     notes = run.predictor.notes.copy()
-    reasons = explain_rows(run.predictor, rows, known, fast=True)
-    run.predictor.notes = notes  # the same rows are noted once, as they are answered
-    kept = ("why", "score", "base", "unit", "method")
+    explanations = explain_rows(run.predictor, rows, _reference_rows(run), fast=True)
+    run.predictor.notes = notes  # the same rows are noted once, as they are predicted
+    keys = ("attributions", "score", "baseline", "unit", "method")
     return [
-        {name: found | {k: why[name][k] for k in kept} if name in why else found for name, found in answer.items()}
-        for answer, why in zip(run.predict(rows), reasons, strict=True)
+        {name: p | {k: explanation[name][k] for k in keys} if name in explanation else p for name, p in row.items()}
+        for row, explanation in zip(run.predict(rows), explanations, strict=True)
     ]
 
 
@@ -143,12 +142,12 @@ def explain(
     out: str | Path | None = None,
     source: Any = None,
 ) -> list[dict[str, Any]]:
-    """Why a run answers rows as it does: a dict a row, {"row": ..., OUTPUT: {"value": ..., "why": [...], ...}}.
+    """Explanations of predictions, one dict per row: {"row": ..., OUTPUT: {"value": ..., "attributions": [...], ...}}.
 
     Args:
-        which: 0-based places of the rows that are explained; a number for the first so many, None for all.
-        fast: by one pass through the network and back, without the tests of truth.
-        out: a .json file, or a folder that gets pictures and sounds too.
+        which: 0-based indices of the rows; a number for the first rows, None for all.
+        fast: one forward and one backward pass, without the faithfulness checks.
+        out: a .json file, or a folder that gets images and sounds too.
         source: the data that the run was trained on, where that was a Python object.
 
     Raises:
@@ -156,7 +155,9 @@ def explain(
     """
     run = _run(run)
     explainable(run.predictor)  # refused before any data are read
-    return explain_rows(run.predictor, rows, _known(run, source), which, fast, None if out is None else Path(out))
+    return explain_rows(
+        run.predictor, rows, _reference_rows(run, source), which, fast, None if out is None else Path(out)
+    )
 
 
 def generate(run: str | Path | Run, prompt: str = "", length: int = 400, **settings: Any) -> Iterator[str]:
@@ -289,11 +290,9 @@ def report(
     """
     run, wish = _run(run), Wish(map, layer)
     check_wish(wish, run.objective)
-    prepared = _learned_from(run, source)
-    if prepared.table.environment is not None:
-        run.objective.set_environment(prepared.table.environment)
-    pair = pair_of(boundary, prepared, run.objective) if boundary else None
-    return add_report(run.folder, prepared, run.objective, None, samples, wish, pair)
+    context = run.context if source is None else run.context_of(source)
+    pair = pair_of(boundary, context.data, run.objective) if boundary else None
+    return add_report(context, None, samples, wish, pair)
 
 
 def compare(*runs: str | Path | Run) -> dict[str, dict[str, Any]]:
@@ -323,37 +322,34 @@ def new(
 def _train_one(
     spec: Spec, path: Path, force: bool, callbacks: Sequence[Callback], baselines: bool, started: float
 ) -> Run:
-    spec = like_start(spec, path)
-    prepared = prepare(spec, partial(taken_over, spec))
-    spec = fit.settle(spec, prepared.inputs, prepared.outputs, len(prepared.rows("train")))
-    fit.check(spec, prepared)
+    spec = inherit_architecture(spec, path)
+    experiment, data = prepare(spec, partial(inherit_features, spec))
+    setup = fit.set_up(experiment, data)
     log = LogFile()
     callbacks = [*callbacks, log]
     for callback in callbacks:
-        callback.on_data_ready(prepared)
+        callback.on_data_ready(data)
     labels = None if spec.data.label_corrections is None else Path(spec.data.label_corrections).read_bytes()
     folder = Folder.make(path, force)
     log.open(folder.path / "log.txt")
     with log.errors():
         if labels is not None:
             folder.store_labels(labels)
-        findings = found.before_training(spec, prepared)
+        findings = found.before_training(experiment.spec, data)
         found.store(folder, findings)
         for callback in callbacks:
             callback.on_findings(findings)
-        trained = fit.train(spec, prepared, folder, callbacks, started)
-        _finish(folder, prepared, trained, log, started, baselines)
+        trained = fit.train(setup, folder, callbacks, started)
+        _finish(trained, log, started, baselines)
     return Run(path)
 
 
-def _finish(
-    folder: Folder, prepared: PreparedData, trained: fit.Trained, log: LogFile, started: float, baselines: bool = True
-) -> None:
+def _finish(trained: fit.Trained, log: LogFile, started: float, baselines: bool = True) -> None:
     """Baselines and report, unless they are not wanted."""
     if baselines:
-        add_baselines(folder, prepared, trained.metrics, started)
-        add_report(folder, prepared, trained.objective, Tested(trained.best.get("test", {})))
-    log.line(f"run: {folder.path}")
+        context = add_baselines(trained.context, started)
+        add_report(context, Tested(trained.predictions.get("test", {})))
+    log.line(f"run: {trained.context.path}")
 
 
 def _train_folds(spec: Spec, folder: Folder, callbacks: Sequence[Callback], baselines: bool, started: float) -> Run:
@@ -379,15 +375,10 @@ def _train_folds(spec: Spec, folder: Folder, callbacks: Sequence[Callback], base
 # -- runs, and what was said of them ------------------------------------------------------------------------------
 
 
-def _learned_from(run: Run, source: Any = None) -> PreparedData:
-    """The rows of a run; `source` for one that was trained on a Python object."""
-    return stored(run.folder, run.spec if source is None else spec_of(source, None, {}, run.spec))
-
-
-def _known(run: Run, source: Any = None) -> ReferenceRows | None:
+def _reference_rows(run: Run, source: Any = None) -> ReferenceRows | None:
     """Some of a run's training rows; None, with a note, where its data are no longer there."""
     try:
-        return training_rows(_learned_from(run, source))
+        return training_rows((run.context if source is None else run.context_of(source)).data)
     except SourceError as error:
         run.predictor.notes[f"explained without the training rows ({error})"] += 1
         return None

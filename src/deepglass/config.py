@@ -1,7 +1,8 @@
 """Settings <-> constructor signatures: the signature is the schema.
 
-`construct(Cls, settings, where)` calls a constructor with the keys of a mapping, after checking each key and value
-against the signature; an error carries its path, such as `inputs.age.kind`.
+`construct(Cls, settings, where)` validates a mapping against the parameters of a constructor with pydantic and calls
+it. Types and ranges stand in the annotations (`deepglass.constraints`); checks over several parameters are
+`ValueError`s of the constructor. An error carries the path of the setting, such as `inputs.age.kind`.
 """
 
 from __future__ import annotations
@@ -11,110 +12,176 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from functools import cache
+from typing import Annotated, Any, Literal, NotRequired, TypeVar, Union, get_args, get_origin
 
-import yaml
+from annotated_types import Ge, Gt, Le, Len, Lt
+from pydantic import BeforeValidator, ConfigDict, Field, Strict, TypeAdapter, ValidationError, WithJsonSchema
+from typing_extensions import TypedDict
 
 from deepglass.errors import SpecError, near_miss
 
 T = TypeVar("T")
+SECTION = ConfigDict(extra="forbid", arbitrary_types_allowed=True)  # of a section of a spec
+STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
 
 
 def construct(
     cls: Callable[..., T], settings: Mapping[str, Any], where: str, beside: Sequence[str] = (), **given: Any
 ) -> T:
-    """Call `cls` with checked settings.
+    """Call `cls` with validated settings.
 
     Args:
         where: the path of the settings, for messages.
-        beside: keys that stand beside these settings and were taken out already, such as the `kind` of a feature.
-        given: arguments that are not the user's to set.
+        beside: keys that stand beside these settings and were read already, such as the `kind` of a feature.
+        given: arguments that are not settings.
 
     Raises:
         SpecError: `unknown-key` or `bad-value`, with the path of the setting.
     """
-    known = parameters(cls)
+    types = setting_types(cls, frozenset(given))
     for key in settings:
-        if key not in known or key in given:
-            allowed = [k for k in (*beside, *known) if k not in given and not k.endswith("_")]
-            raise SpecError("unknown-key", f"{where}: no setting {key!r}{near_miss(str(key), allowed)}")
-    hints = _hints(cls)
-    checked = {k: check(v, hints.get(k, Any), f"{where}.{k}") for k, v in settings.items()}
+        if key not in types:
+            raise SpecError("unknown-key", f"{where}: no setting {key!r}{near_miss(str(key), [*beside, *types])}")
     try:
-        return cls(**given, **checked)
+        values = _validator(cls, frozenset(given)).validate_python(dict(settings))
+    except ValidationError as error:
+        raise _spec_error(error, types, settings, where) from error
+    try:
+        return cls(**given, **values)
     except ValueError as error:
-        raise SpecError("bad-value", f"{where}: {error}") from error
-    except SpecError as error:  # a part that does not know where it stands, such as an activation
+        text = error.errors()[0]["ctx"]["error"] if isinstance(error, ValidationError) else error
+        raise SpecError("bad-value", f"{where}: {text}") from error
+    except SpecError as error:  # of something that does not know its path, such as an activation
         text = str(error).partition("] ")[2]
         if text.startswith(where):
             raise
         raise SpecError(error.code, f"{where}: {text}") from error
 
 
-def parameters(cls: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """The keyword arguments that a constructor takes."""
+def settings_schema(cls: Callable[..., Any], given: Sequence[str] = ()) -> dict[str, Any]:
+    """The JSON schema of the settings of a constructor.
+
+    Args:
+        given: parameters that are not settings.
+    """
+    return _validator(cls, frozenset(given)).json_schema()
+
+
+@cache
+def setting_types(cls: Callable[..., Any], given: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """The annotations of a constructor's settings: its parameters but those given, and learned ones (`name_`)."""
+    try:
+        owner = cls if dataclasses.is_dataclass(cls) or not inspect.isclass(cls) else cls.__init__
+        hints = typing.get_type_hints(owner, include_extras=True)
+    except NameError:  # an annotation that only the type checker can see
+        hints = {}
+    return {name: hints.get(name, Any) for name in _parameters(cls) if name not in given and name[-1] != "_"}
+
+
+def _parameters(cls: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     signature = inspect.signature(cls)
     return {n: p for n, p in signature.parameters.items() if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)}
 
 
-def check(value: Any, hint: Any, where: str) -> Any:
-    """The value as the annotation wants it: numbers from their text, lists as tuples.
+@cache
+def _validator(cls: Callable[..., Any], given: frozenset[str]) -> TypeAdapter[dict[str, Any]]:
+    parameters = _parameters(cls)
+    fields: dict[str, Any] = {}
+    for name, hint in setting_types(cls, given).items():
+        default = parameters[name].default
+        if default is inspect.Parameter.empty:
+            fields[name] = _strict(hint)
+        else:
+            plain = default is None or isinstance(default, bool | int | float | str | tuple)
+            extra = Field(json_schema_extra={"default": list(default) if isinstance(default, tuple) else default})
+            fields[name] = NotRequired[Annotated[_strict(hint), extra] if plain else _strict(hint)]
+    settings = TypedDict(getattr(cls, "__name__", "Settings"), fields)  # type: ignore[operator]
+    settings.__pydantic_config__ = STRICT  # type: ignore[attr-defined]
+    return TypeAdapter(settings)
 
-    Raises:
-        SpecError: `bad-value`, with what is allowed.
-    """
-    options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-    for option in options:
-        fits, converted = _fit(value, option, where)
-        if fits:
-            return converted
-    wanted = " or ".join(_describe(o) for o in options)
-    words = [str(w) for o in options if get_origin(o) is Literal for w in get_args(o)]
-    hint_text = near_miss(str(value), words) if words and isinstance(value, str) else ""
-    raise SpecError("bad-value", f"{where}: expected {wanted}, got {value!r}{hint_text}")
 
-
-def _fit(value: Any, hint: Any, where: str) -> tuple[bool, Any]:
-    origin = get_origin(hint) or hint
-    if hint is Any or origin is Callable or origin is typing.get_origin(Callable[..., Any]):
-        return hint is Any or callable(value), value
-    if hint is type(None) or hint is None:
-        return value is None, value
-    if origin is Literal:
-        return value in get_args(hint), value
-    if hint is bool:
-        return isinstance(value, bool), value
+def _strict(hint: Any) -> Any:
+    """A hint as YAML values fit it: lists are tuples, 3.0 is a whole number, and no text is a number."""
+    origin, args = get_origin(hint), get_args(hint)
     if hint is int:
-        whole = isinstance(value, float) and value.is_integer()
-        return (isinstance(value, int) and not isinstance(value, bool)) or whole, int(value) if whole else value
-    if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool), value
-    if origin in (tuple, list) or getattr(origin, "__name__", "") == "Sequence":
-        if not isinstance(value, list | tuple):
-            return False, value
-        args = get_args(hint)
-        item = args[0] if (args and args[-1] is Ellipsis) or len(args) == 1 else Any
-        return True, tuple(check(v, item, f"{where}[{i}]") for i, v in enumerate(value))
-    if isinstance(origin, type):
-        return isinstance(value, origin), value
-    return True, value
+        return Annotated[int, BeforeValidator(_whole)]
+    if origin is Annotated and args[0] is int:
+        return Annotated[(int, *hint.__metadata__, BeforeValidator(_whole))]
+    if origin is Annotated:
+        return Annotated[(_strict(args[0]), *hint.__metadata__)]
+    if origin in (Union, types.UnionType):
+        return Union[tuple(map(_strict, args))]  # noqa: UP007
+    if origin is tuple:
+        return Annotated[tuple[tuple(a if a is Ellipsis else _strict(a) for a in args)], Strict(False)]
+    if origin is Sequence:
+        return Annotated[tuple[_strict(args[0]), ...], Strict(False)]
+    if origin is Callable:
+        return Annotated[hint, WithJsonSchema({})]
+    return hint
 
 
-def _describe(hint: Any) -> str:
-    if get_origin(hint) is Literal:
-        return "one of " + ", ".join(str(a) for a in get_args(hint))
-    if hint is type(None):
-        return "nothing"
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _spec_error(error: ValidationError, types: Mapping[str, Any], settings: Mapping[str, Any], where: str) -> SpecError:
+    """The first problem in our words: where, what was expected, what came, the near miss."""
+    first = error.errors(include_url=False)[0]
+    name = str(first["loc"][0])
+    if name not in settings:
+        return SpecError("bad-value", f"{where}: the setting {name!r} is missing; expected {describe(types[name])}")
+    hint, value, path = types[name], settings[name], f"{where}.{name}"
+    if len(first["loc"]) > 1 and isinstance(index := first["loc"][1], int) and index < len(value):
+        items = get_args(_bare(hint))
+        hint, value, path = items[0 if items[-1] is Ellipsis else index], value[index], f"{path}[{index}]"
+    words = _words(hint)
+    hint_text = near_miss(value, words) if words and isinstance(value, str) else ""
+    return SpecError("bad-value", f"{path}: expected {describe(hint)}, got {value!r}{hint_text}")
+
+
+def describe(hint: Any) -> str:
+    """What a setting takes: `a whole number above 0 or one of auto`."""
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return describe(args[0]) + _range(hint.__metadata__)
+    if origin in (Union, types.UnionType):
+        return " or ".join(describe(a) for a in args if a is not type(None))
+    if origin is Literal:
+        return "one of " + ", ".join(str(a) for a in args)
+    if origin is tuple and args[-1] is not Ellipsis:
+        return f"a list of {len(args)}, each {describe(args[0])}"
     names = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
-    return names.get(hint, getattr(get_origin(hint) or hint, "__name__", str(hint)))
+    names |= {tuple: "a list", Sequence: "a list", Mapping: "settings {key: value}", dict: "settings {key: value}"}
+    return names.get(origin or hint, getattr(origin or hint, "__name__", str(hint)))
 
 
-def _hints(cls: Callable[..., Any]) -> dict[str, Any]:
-    target = cls if dataclasses.is_dataclass(cls) or not inspect.isclass(cls) else cls.__init__
-    try:
-        return typing.get_type_hints(target)
-    except NameError:  # an annotation that only the type checker can see
-        return {}
+def _range(constraints: Sequence[Any]) -> str:
+    """` above 0`, ` of at least 1`, ` from 0 to 1`."""
+    low = next((c for c in constraints if isinstance(c, Ge | Gt)), None)
+    high = next((c for c in constraints if isinstance(c, Le | Lt)), None)
+    length = next((c for c in constraints if isinstance(c, Len)), None)
+    if length is not None:
+        return f" of at least {length.min_length}"
+    top = "" if high is None else f"below {high.lt}" if isinstance(high, Lt) else f"{high.le}"
+    if isinstance(low, Gt):
+        joined = f" and {top}" if isinstance(high, Lt) else f" and at most {top}"
+        return f" above {low.gt}" + (joined if top else "")
+    if isinstance(low, Ge):
+        return f" from {low.ge} to {top}" if top else f" of at least {low.ge}"
+    return f" {top}" if isinstance(high, Lt) else f" of at most {top}" if top else ""
+
+
+def _bare(hint: Any) -> Any:
+    """A hint without its constraints, and of a union the list."""
+    options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    bare = [get_args(o)[0] if get_origin(o) is Annotated else o for o in options]
+    return next((o for o in bare if get_origin(o) in (tuple, list, Sequence)), bare[0])
+
+
+def _words(hint: Any) -> list[str]:
+    options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    return [str(word) for o in options if get_origin(o) is Literal for word in get_args(o)]
 
 
 def check_ranges(settings: Any, most: Mapping[str, float]) -> None:
@@ -126,92 +193,3 @@ def check_ranges(settings: Any, most: Mapping[str, float]) -> None:
     for name, top in most.items():
         if not 0 <= (value := getattr(settings, name)) <= top:
             raise ValueError(f"{name} must be from 0 to {top}, not {value}")
-
-
-def read_yaml(text: str, where: str) -> Any:
-    """What a text says in YAML. A key that stands twice would lose its first value in silence, so it is refused.
-
-    Args:
-        where: the file or setting that the text is of, for messages.
-
-    Raises:
-        yaml.YAMLError: for a text that is no YAML.
-        SpecError: `bad-value` for a key that stands twice.
-    """
-    loader = _Loader(text)
-    loader.name = where
-    try:
-        return loader.get_single_data()
-    finally:
-        loader.dispose()
-
-
-class _Loader(yaml.SafeLoader):
-    """Makes plain values only, and takes no key twice."""
-
-    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
-        node = super().compose_mapping_node(anchor)
-        lines: dict[tuple[str, str], int] = {}
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                continue
-            name, line = (key.tag, key.value), key.start_mark.line + 1
-            if name in lines:
-                raise SpecError(
-                    "bad-value",
-                    f"{self.name}: {key.value!r} stands twice, in line {lines[name]} and in line {line}; keep one",
-                )
-            lines[name] = line
-        return node
-
-
-def parse_value(text: str, where: str = "") -> Any:
-    """A value as written on the command line, read as YAML: `3`, `true`, `[1, 2]`, `adamw`, `1e-3`.
-
-    Args:
-        where: the setting, for messages.
-
-    Raises:
-        SpecError: `bad-value` for a bracket that stays open and the like.
-    """
-    try:
-        value = read_yaml(text, where)
-    except yaml.YAMLError as error:
-        why = getattr(error, "problem", None) or "no value"
-        raise SpecError(
-            "bad-value", f"{where}: expected a value such as 3, text or [a, b], got {text!r} ({why})"
-        ) from error
-    if isinstance(value, str):
-        try:
-            return float(value)  # YAML 1.1 takes 1e-3 for a text
-        except ValueError:
-            return value
-    return value
-
-
-def set_path(settings: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
-    """A copy of nested settings with `a.b.c` set."""
-    head, _, rest = path.partition(".")
-    inner = settings.get(head)
-    if rest and inner is not None and not isinstance(inner, dict):
-        inner = {"trunk": inner} if head == "network" else {"name": inner}
-    return {**settings, head: set_path(inner or {}, rest, value) if rest else value}
-
-
-def parse_seconds(value: str | float, where: str) -> float:
-    """A span of time: `60`, `60s`, `2m`, `1.5h`.
-
-    Raises:
-        SpecError: `bad-value`.
-    """
-    if isinstance(value, int | float):
-        seconds = float(value)
-    else:
-        factor = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(value[-1:])
-        try:
-            seconds = float(value[:-1]) * factor if factor else float(value)
-        except ValueError:
-            raise SpecError("bad-value", f"{where}: expected a time such as 60s, 5m or 1h, got {value!r}") from None
-    if not 0 < seconds < float("inf"):
-        raise SpecError("bad-value", f"{where}: expected a time above 0, got {value!r}")
-    return seconds

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -79,6 +79,28 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
+
+
+class RandomState(NamedTuple):
+    """The random states of Python, numpy and torch, to be restored later."""
+
+    python: Any
+    numpy: Any
+    torch: torch.Tensor
+    cuda: list[torch.Tensor]
+
+    @staticmethod
+    def capture() -> RandomState:
+        """The states as they are."""
+        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        return RandomState(random.getstate(), np.random.get_state(), torch.get_rng_state(), cuda)
+
+    def restore(self) -> None:
+        """Set them back."""
+        random.setstate(self.python)
+        np.random.set_state(self.numpy)
+        torch.set_rng_state(self.torch)
+        torch.cuda.set_rng_state_all(self.cuda)
 
 
 @contextmanager

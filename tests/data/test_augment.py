@@ -173,9 +173,9 @@ def test_mixup_mixes_rows_that_have_all_inputs() -> None:
     [
         ({"flipp": True}, r"unknown-key.*training.augment: no setting 'flipp'; did you mean 'flip'\?"),
         ({"colour_jitter": 0.2}, r"unknown-key.*did you mean 'color_jitter'\?"),
-        ({"color_jitter": 3}, r"bad-value.*training.augment: color_jitter must be from 0 to 1, not 3"),
-        ({"rotate": "much"}, r"bad-value.*training.augment.rotate: expected a number, got 'much'"),
-        ({"mixup": -1}, r"mixup must be from 0 to 1, not -1"),
+        ({"color_jitter": 3}, r"bad-value.*training.augment.color_jitter: expected a number from 0 to 1, got 3"),
+        ({"rotate": "much"}, r"bad-value.*training.augment.rotate: expected a number from 0 to 180, got 'much'"),
+        ({"mixup": -1}, r"mixup: expected a number from 0 to 1, got -1"),
     ],
 )
 def test_wrong_settings_are_named(settings: dict, error: str) -> None:

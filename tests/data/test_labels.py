@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from deepglass.prepare.prepared_data import PreparedData
 
 import deepglass
 from deepglass.data.label_budget import LabelBudget
 from deepglass.data.missing import blanked, missing, nothing_like
 from deepglass.errors import SpecError
 from deepglass.prepare.prepare import prepare
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.spec.overrides import spec_of
 
 N = 200
@@ -101,7 +101,7 @@ def test_what_is_blanked_is_missing_and_the_rest_stays(raw: object) -> None:
 
 
 def prepared(source: str, objective: str, **data: object) -> PreparedData:
-    return prepare(spec_of(source, None, {"objective": {"name": objective}, "data": data}))
+    return prepare(spec_of(source, None, {"objective": {"name": objective}, "data": data}))[1]
 
 
 def test_supervised_learning_leaves_hidden_rows_out_and_others_learn_from_them() -> None:
@@ -110,14 +110,14 @@ def test_supervised_learning_leaves_hidden_rows_out_and_others_learn_from_them()
     assert len(alone.rows("train")) + len(alone.rows("valid")) == 50
     assert len(all_rows.rows("train")) > 1000
     assert (alone.rows("test") == all_rows.rows("test")).all(), "the test rows are the same"
-    assert not missing(alone.part("test")["label"]).any()
+    assert not missing(alone.split_table("test")["label"]).any()
 
 
 def test_unlabelled_rows_have_no_answer_whatever_their_file_says(tmp_path: Path) -> None:
     frame = deepglass_table()
     frame[:60].write_csv(tmp_path / "some.csv")
     frame[60:].with_columns(y=pl.lit("leaked")).write_csv(tmp_path / "more.csv")
-    found = prepare(
+    _, found = prepare(
         spec_of(
             str(tmp_path / "some.csv"),
             "y",
@@ -125,7 +125,7 @@ def test_unlabelled_rows_have_no_answer_whatever_their_file_says(tmp_path: Path)
         )
     )
     assert len(found.table) == 150
-    assert int(missing(found.part("train")["y"]).sum()) == 90
+    assert int(missing(found.split_table("train")["y"]).sum()) == 90
     assert set(found.outputs[0].class_names) == {"no", "yes"}
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from deepglass.prepare.rows import assign_split
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -19,6 +18,7 @@ from deepglass.data.sources import SourceOptions, read
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.prepare.columns import infer_columns
+from deepglass.prepare.rows import assign_split, choose_split
 from deepglass.spec.spec import DataSpec, Spec
 
 
@@ -250,7 +250,8 @@ def test_a_split_at_random_keeps_a_picture_s_captions_together(tmp_path: Path) -
     write(tmp_path / "captions.txt", lines)
     table, spec = read(tmp_path), Spec(data=DataSpec(source="t"))
     outputs = infer_columns(table, spec)[1][:1]
-    part_of = {(m.name, p) for m, p in zip(table["image"], assign_split(spec, table, outputs), strict=True)}
+    split = assign_split(choose_split(spec, table, outputs), table, outputs)
+    part_of = {(m.name, p) for m, p in zip(table["image"], split, strict=True)}
     assert len(part_of) == 20
     assert {p for _, p in part_of} == {"train", "valid", "test"}
 

@@ -104,7 +104,7 @@ def test_a_second_source_without_answers_is_learned_from_and_a_killed_run_goes_o
         )  # fmt: skip
 
     whole = train("whole")
-    assert any("280 training rows without a value are learned from" in n for n in whole.metrics["notes"])
+    assert any("280 training rows without a label are learned from" in n for n in whole.metrics["notes"])
     with pytest.raises(RuntimeError, match="killed"):
         train("killed", (Stop(20),))
     resumed = deepglass.resume(tmp_path / "killed")

@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 import deepglass
-from deepglass.config import parse_seconds, parse_value, set_path
 from deepglass.errors import SourceError, SpecError
 from deepglass.spec.overrides import spec_of
 from deepglass.spec.spec import Spec
+from deepglass.values import parse_seconds, parse_value, set_path
 
 FULL: dict[str, Any] = {
     "data": {

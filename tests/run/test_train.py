@@ -56,7 +56,7 @@ def everything(rows: int = ROWS, seed: int = 0) -> pl.DataFrame:
 def test_all_kinds_of_columns_with_missing_values() -> None:
     frame = everything()
     run = train(frame, "worth", ignore=["class"], steps=60, network={"depth": 2, "width": 64})
-    kinds = {f.name: f.kind for f in run.folder.features()["inputs"]}
+    kinds = {f.name: f.kind for f in run.state.experiment.inputs}
     expected = {
         "size": "number",
         "place": "category",
@@ -78,7 +78,7 @@ def test_two_outputs_with_labels_that_are_missing_in_one() -> None:
     assert set(run.metrics["test"]) == {"worth", "class"}
     split = run.folder.split()
     missing = sum(frame["class"][int(r)] is None for r in split.filter(split="train")["row"])
-    assert f"class: {missing} training rows have no value and teach nothing about it" in run.metrics["notes"]
+    assert f"class: {missing} training rows have no label and are skipped" in run.metrics["notes"]
     assert len(split) == ROWS, "a row with one answer is used"
     answer = run.predict(frame[:1])[0]
     assert set(answer) == {"worth", "class"}
@@ -270,7 +270,7 @@ def test_a_pair_of_arrays() -> None:
     assert classes.predict(x[:3])[0]["target"]["value"] in ("up", "down")
     pixels = random.integers(0, 255, (ROWS, 8, 8)).astype(np.uint8)
     images = deepglass.train((pixels, random.integers(0, 2, ROWS)), out="images", steps=2, baselines=False)
-    assert [f.kind for f in images.folder.features()["inputs"]] == ["image"]
+    assert [f.kind for f in images.state.experiment.inputs] == ["image"]
 
 
 def test_resume_and_report_of_a_run_on_an_object_ask_for_it_again() -> None:

@@ -99,8 +99,8 @@ def untrained(source: dict[str, Any], outputs: list[dict[str, Any]], **spec: Any
     trunk = spec.pop("trunk", None)
     small = {"width": 16, "trunk": trunk} if trunk else {}
     whole = spec_of({"data": {"source": source}, "outputs": outputs, "network": small, **spec}, None, {})
-    prepared = prepare(whole)
-    objective = build(whole, prepared.inputs, prepared.outputs, "cpu").eval()
+    experiment, prepared = prepare(whole)
+    objective = build(experiment, "cpu").eval()
     return Predictor(objective, prepared.inputs, prepared.outputs, {}, whole.data), training_rows(prepared)
 
 
@@ -110,14 +110,13 @@ def adds_up(predictor: Predictor, rows: Any, known: ReferenceRows | None) -> lis
         found = explain_rows(predictor, rows, known, None, fast=fast)
         json.dumps(found, allow_nan=False)
         for why in (why for row in found for name, why in row.items() if name != "row"):
-            assert why["why"], "an explanation has parts"
-            for one in why.get("each", [why]):
+            assert why["attributions"], "an explanation has parts"
+            for one in why.get("targets", [why]):
                 if not fast:
-                    total = sum(part["weight"] for part in one["why"])
-                    allowed = (
-                        0.03 * (abs(one["score"] - one["base"]) + 0.05 * (abs(one["score"]) + abs(one["base"]))) + 1e-4
-                    )
-                    assert abs(one["score"] - one["base"] - total) <= allowed, one
+                    total = sum(part["weight"] for part in one["attributions"])
+                    score, baseline = one["score"], one["baseline"]
+                    allowed = 0.03 * (abs(score - baseline) + 0.05 * (abs(score) + abs(baseline))) + 1e-4
+                    assert abs(score - baseline - total) <= allowed, one
     return found
 
 
@@ -129,7 +128,7 @@ def test_what_is_read(kind: str) -> None:
     adds_up(predictor, {"input": values[:2]}, known)
     (empty,) = adds_up(predictor, [{"input": None, "more": 1}], known)  # nothing to read, nothing to add
     assert empty["label"]["score"] == pytest.approx(
-        empty["label"]["base"] + sum(p["weight"] for p in empty["label"]["why"]), abs=1e-4
+        empty["label"]["baseline"] + sum(p["weight"] for p in empty["label"]["attributions"]), abs=1e-4
     )
 
 
@@ -151,7 +150,7 @@ def test_a_table_of_all_kinds_with_gaps() -> None:
     predictor, known = untrained(columns, outputs)
     rows = [{n: c[i] for n, c in columns.items()} for i in range(2)]
     for row in adds_up(predictor, rows, known):
-        assert {p["part"] for p in row["sold"]["why"]} == {"day", "labels", "place"}
+        assert {p["part"] for p in row["sold"]["attributions"]} == {"day", "labels", "place"}
         assert len(row["sold"]["nearest"]) == 3
     adds_up(predictor, [{"day": None}], None)
 
@@ -161,7 +160,7 @@ def test_a_picture_beside_columns_and_words() -> None:
     predictor, known = untrained(source, [{"name": "sold"}])
     row = {"image": source["image"][0], "said": "red green", "size": 1.0, "colour": None}
     (why,) = adds_up(predictor, [row], known)
-    assert {"image", "size", "red", "place[0]"} <= {p["part"] for p in why["sold"]["why"]}
+    assert {"image", "size", "red", "place[0]"} <= {p["part"] for p in why["sold"]["attributions"]}
     adds_up(predictor, [{"image": None, "said": "", "size": None}], None)
 
 

@@ -27,7 +27,6 @@ from deepglass.run.callbacks.boundary_history import moments_of
 from deepglass.run.callbacks.diagnostics import names_of
 from deepglass.run.callbacks.planes import SIDE
 from deepglass.run.callbacks.unit_activity import Activity
-from deepglass.run.reload import stored
 from deepglass.training.callbacks import Callback
 from deepglass.training.plan import Plan
 
@@ -223,7 +222,7 @@ def test_words_stand_along_both_directions(tmp_path: Path) -> None:
     source = pl.DataFrame({"text": texts, "where": ["up" if i % 2 else "down" for i in range(60)]})
     settings = {"network": {"trunk": "gru", "width": 8}, "inputs": [{"name": "text", "kind": "text"}]}
     run = dg.train(source, "where", out=tmp_path / "run", baselines=False, steps=4, **settings)
-    prepared = stored(run.folder, spec_of(source, None, {}, run.spec))
+    prepared = run.context_of(source).data
     example = example_of(prepared, run.objective, "cpu")
     assert example is not None
     forth, back = (s for s in example.stops if s.layer.startswith("recurrent"))
@@ -244,9 +243,7 @@ def test_learning_without_answers_has_an_example_too(tmp_path: Path) -> None:
     source = _rings(80).select("x", "y")
     settings = {"objective": {"name": "autoencoder", "latent_dim": 4}, "training": {"threads": 1}}
     run = dg.train({"data": {"source": source}, **settings}, out=tmp_path / "run", baselines=False, steps=2)
-    example = example_of(
-        stored(run.folder, spec_of({"data": {"source": source}, **settings}, None, {})), run.objective, "cpu"
-    )
+    example = example_of(run.context_of(source).data, run.objective, "cpu")
     assert example is not None
     assert (4,) in [s.shape for s in example.stops if "bottleneck" in s.layer]
     assert example.scores == ()
@@ -261,7 +258,7 @@ def test_of_a_student_and_its_average_the_one_that_answers_is_watched_and_shown(
     last = json.loads((run.path / "health.jsonl").read_text().splitlines()[-1])
     assert "layer 1 (trunk.body.0)" in last["dead"]
     assert "layer 1 (trunk.body.0)" in last["gradient"]
-    example = example_of(stored(run.folder, spec_of(spec, None, {})), run.objective, "cpu")
+    example = example_of(run.context_of(source).data, run.objective, "cpu")
     assert example is not None
     assert example.stops[0].layer == "layer 1 (trunk.body.0)"
 
@@ -279,7 +276,7 @@ def filtered(tmp_path_factory: pytest.TempPathFactory) -> dg.Run:
 
 def test_filters_along_a_sequence_are_shown_with_time_to_the_right(filtered: dg.Run) -> None:
     source = _steps()
-    prepared = stored(filtered.folder, spec_of(source, None, {}, filtered.spec))
+    prepared = filtered.context_of(source).data
     example = example_of(prepared, filtered.objective, "cpu")
     assert example is not None
     assert [s.shape for s in example.stops if s.layer.startswith("conv")] == [(3 + example.row % 5, 8)] * 4
@@ -307,8 +304,8 @@ def test_dead_channels_of_a_sound_are_seen() -> None:
     source = {"sound": waves, "where": ["up", "down"] * 12}
     asked = {"inputs": [{"name": "sound", "kind": "audio"}], "outputs": [{"name": "where"}]}
     spec = spec_of({"data": {"source": source}, "network": {"trunk": "tcn", "width": 8}, **asked}, None, {})
-    prepared = prepare(spec)
-    objective = build(spec, prepared.inputs, prepared.outputs, "cpu").eval()
+    experiment, prepared = prepare(spec)
+    objective = build(experiment, "cpu").eval()
     norm = objective.network.encoders[0].norms[1]
     with torch.no_grad():
         norm.bias[: len(norm.bias) // 2] = -50

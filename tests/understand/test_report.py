@@ -16,10 +16,10 @@ from torch import nn
 from deepglass import formatting as numerals
 from deepglass.data.table import Note, Skipped
 from deepglass.errors import StorageError
-from deepglass.features.base import Metric
 from deepglass.introspect.layers import Layer, trace
 from deepglass.metrics import summaries as measure
 from deepglass.metrics.summaries import Bin, Figure, Histogram, Reliability, TopValues
+from deepglass.metrics.table import METRICS
 from deepglass.report.charts.axes import axis
 from deepglass.report.data import ReportData
 from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, Finding, PlanFacts
@@ -123,7 +123,7 @@ def class_output(names: tuple[str, ...] = ("a", "b", "c"), **changes: object) ->
     output = OutputFacts(
         name="answer",
         kind="category",
-        metric=Metric("accuracy", True),
+        metric=METRICS["accuracy"],
         test={"accuracy": measure.share_interval(right, rows), "log_loss": Figure(0.3, 0.2, 0.4)},
         test_rows=rows,
         baselines={
@@ -161,7 +161,7 @@ def number_output(rows: int = 2000) -> OutputFacts:
     return OutputFacts(
         name="price",
         kind="number",
-        metric=Metric("rmse", False),
+        metric=METRICS["rmse"],
         test={"rmse": Figure(5000.0, 4800.0, 5200.0), "r2": Figure(0.9)},
         test_rows=rows,
         baselines={"constant": Baseline({"rmse": 20000.0})},
@@ -325,7 +325,7 @@ def test_verdict_is_honest(ours: Figure, baselines: dict[str, float], worth: str
     # The same figures as errors: less is better.
     lower = {name: Baseline({"rmse": -value}) for name, value in baselines.items()}
     turned = Figure(-ours.value, None if ours.high is None else -ours.high, None if ours.low is None else -ours.low)
-    output = class_output(metric=Metric("rmse", False), test={"rmse": turned}, baselines=lower)
+    output = class_output(metric=METRICS["rmse"], test={"rmse": turned}, baselines=lower)
     assert judge(output).worth == worth
 
 
@@ -410,3 +410,21 @@ def test_ticks_are_few_different_and_inside(values: list[float]) -> None:
     assert 1 <= len(ticks) <= 8
     assert len({name for _, name in ticks}) == len(ticks)
     assert all(-0.2 <= made(value) <= 100.2 for value, _ in ticks)
+
+
+def test_error_rates_point_down_and_the_lower_one_is_bold() -> None:
+    output = class_output(
+        metric=METRICS["bleu"],
+        test={"bleu": Figure(30.0), "character_error_rate": Figure(0.2), "interval_coverage": Figure(0.9)},
+        baselines={"constant": Baseline({"bleu": 1.0, "character_error_rate": 0.9, "interval_coverage": 0.8})},
+    )
+    html = render(base(outputs=(output,)))
+    start = html.index("Character error rate")
+    row = html[start : html.index("</tr>", start)]
+    assert "↓" in row
+    assert "↑" not in row
+    assert '<b class="best">20.0' in row
+    start = html.index("Interval coverage")
+    row = html[start : html.index("</tr>", start)]
+    assert "↑" not in row
+    assert "↓" not in row

@@ -12,7 +12,6 @@ import polars as pl
 import pytest
 import torch
 from conftest import Command
-from deepglass.prepare.prepared_data import PreparedData
 from PIL import Image as Pillow
 from test_report import base, checked, class_output
 
@@ -29,6 +28,7 @@ from deepglass.features.set import Set
 from deepglass.introspect.filters import ChannelPatches, Filters, LayerPatches, filters_of
 from deepglass.introspect.rows import OutputRows
 from deepglass.networks.network import Network
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.facts_of.kinds import facts_of
 from deepglass.report.image_facts import (
     Box,

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 
 import deepglass
-from deepglass.config import parse_value
 from deepglass.errors import SpecError
+from deepglass.values import parse_value
 
 SourceArgument = Annotated[str, typer.Argument(help="a file, a folder, sklearn:NAME, data:NAME")]
 RunArgument = Annotated[Path, typer.Argument(help="the folder of a run")]

@@ -86,7 +86,7 @@ class Bar(Callback):
             err.print(f"  {record.event}")
         for name, figures in record.valid.items():
             metric, value = next(iter(figures.items()))
-            self.figure = f"{name} {metric} {short_figure(value)}"
+            self.figure = f"{name} {metric} {plain_number(value)}"
             break
         due = record.step >= self.next_line or record.step >= self.last_step
         if not err.is_terminal and record.valid and due:
@@ -126,8 +126,8 @@ def show_run(run: Run) -> None:
         err.print(f"  health: {sentence}", style="yellow", soft_wrap=True)
     seconds = metrics["seconds"]
     out.print(
-        f"\n{metrics['parameters']:,} weights, {short_span(seconds['train'])} of training, "
-        f"{short_span(seconds['total'])} in all"
+        f"\n{metrics['parameters']:,} weights, {plain_duration(seconds['train'])} of training, "
+        f"{plain_duration(seconds['total'])} in all"
     )
     out.print(f"run: {run.path}", soft_wrap=True)
     report = run.path / "report.html"
@@ -210,7 +210,7 @@ def show_answers(answers: Sequence[Mapping[str, Mapping[str, Any]]]) -> None:
 
 
 def show_reasons(reasons: Sequence[Mapping[str, Any]]) -> None:
-    """Each row's answers, and what adds most to them."""
+    """Each row's predictions with their largest attributions."""
     for row in reasons:
         for name, why in row.items():
             if name != "row":
@@ -226,23 +226,31 @@ def _show_reason(row: int, name: str, why: Mapping[str, Any]) -> None:
         bar = ("+" if part["weight"] > 0 else "-") * round(12 * abs(part["weight"]) / most)
         grid.add_row("", f"{part['weight']:+.4g}", bar, _part(part))
     out.print(grid)
-    base = "" if why["baseline"] is None else f", {short_figure(why['baseline'])} without"
-    print(_hanging(f"  {why['unit']} {short_figure(why['score'])}{base}; {why['method']}", 2))
+    baseline = "" if why["baseline"] is None else f" (baseline {plain_number(why['baseline'])})"
+    print(_hanging(f"  {why['unit']} {plain_number(why['score'])}{baseline}; {why['method']}", 2))
     if "counterfactual" in why:
-        changes = (
-            f"{k} from {v} to {why['counterfactual']['to'][k]}" for k, v in why["counterfactual"]["from"].items()
-        )
-        print(
-            _hanging(
-                f"  {answer(why['counterfactual'] | {'value': why['counterfactual']['answer']})} with {' and '.join(changes)}",
-                2,
-            )
-        )
+        change = why["counterfactual"]
+        changes = (f"{k} from {v} to {change['to'][k]}" for k, v in change["from"].items())
+        flipped = answer(change | {"value": change["answer"]})
+        print(_hanging(f"  counterfactual: {flipped} with {' and '.join(changes)}", 2))
     if why["nearest"]:
         near = (f"{n['row']} ({n['label']})" if n["label"] is not None else str(n["row"]) for n in why["nearest"])
-        print(_hanging(f"  most like the training rows {', '.join(near)}", 2))
+        print(_hanging(f"  nearest training rows: {', '.join(near)}", 2))
     if "checks" in why:
-        print(_hanging("  " + ", ".join(f"{k} {v:.3g}" for k, v in why["checks"].items()), 2))
+        print(_hanging("  " + "; ".join(check_texts(why["checks"])), 2))
+
+
+def check_texts(checks: Mapping[str, float]) -> list[str]:
+    """The faithfulness checks of an explanation in words, each with what is good."""
+    texts = []
+    if "completeness_gap" in checks:
+        texts.append(f"completeness gap {checks['completeness_gap']:.1%} (0 % is right)")
+    if "weight_randomization" in checks:
+        texts.append(f"weight randomization {checks['weight_randomization']:.2f} (near 0 is right)")
+    for name, better in (("deletion", "lower"), ("insertion", "higher")):
+        if name in checks:
+            texts.append(f"{name} {checks[name]:.2f}, random order {checks[f'{name}_random']:.2f} ({better} is better)")
+    return texts
 
 
 def _part(part: Mapping[str, Any]) -> str:
@@ -270,14 +278,14 @@ def answer(found: Mapping[str, Any]) -> str:
         rows, columns = found["value"]["size"]
         return f"a picture of {rows} x {columns}"
     if "low" in found and "high" in found:
-        return f"{answer_text(found['value'])} [{short_figure(found['low'])} .. {short_figure(found['high'])}]"
+        return f"{prediction_text(found['value'])} [{plain_number(found['low'])} .. {plain_number(found['high'])}]"
     return prediction_text(found["value"], found.get("confidence"))
 
 
 def _box(box: Mapping[str, Any]) -> str:
     """`WBC (87 %) from 202, 87 to 413, 313`: left and top, right and bottom, in pixels."""
     left, top, right, bottom = (round(box[side]) for side in ("left", "top", "right", "bottom"))
-    return f"{answer_text(box['label'], box['confidence'])} from {left}, {top} to {right}, {bottom}"
+    return f"{prediction_text(box['label'], box['confidence'])} from {left}, {top} to {right}, {bottom}"
 
 
 def drawn(picture: np.ndarray, width: int = 16) -> list[str]:

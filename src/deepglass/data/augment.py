@@ -14,11 +14,12 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Generator, Tensor
 
-from deepglass.config import check_ranges
+from deepglass.constraints import Ge, Le, Share
 from deepglass.data.augment_pixels import colour, erase, noise
 from deepglass.nn.warp import Warp, warp
 
@@ -44,37 +45,21 @@ class Augment:
         mixup: pairs of rows are mixed, answers too; 0.2 leaves most pairs near one of the two, 1 mixes evenly. Not done
             here but to a whole batch: `data.mixing`.
 
-    Raises:
-        ValueError: a number outside its range.
-
     Example:
         >>> Augment(shift=0.1, flip=True)(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.Generator()).dtype
         torch.uint8
     """
 
-    shift: float = 0.0
+    shift: Share = 0.0
     flip: bool = False
-    rotate: float = 0.0
-    scale: float = 0.0
-    shear: float = 0.0
-    crop: float = 0.0
-    color_jitter: float = 0.0
-    random_erasing: float = 0.0
-    noise: float = 0.0
-    mixup: float = 0.0
-
-    def __post_init__(self) -> None:
-        most = {
-            "shift": 1,
-            "rotate": 180,
-            "scale": 1,
-            "shear": 1,
-            "crop": 0.95,
-            "color_jitter": 1,
-            "random_erasing": 1,
-            "noise": 1,
-        }
-        check_ranges(self, {**most, "mixup": 1})
+    rotate: Annotated[float, Ge(0), Le(180)] = 0.0
+    scale: Share = 0.0
+    shear: Share = 0.0
+    crop: Annotated[float, Ge(0), Le(0.95)] = 0.0
+    color_jitter: Share = 0.0
+    random_erasing: Share = 0.0
+    noise: Share = 0.0
+    mixup: Share = 0.0
 
     def __call__(self, values: Tensor, generator: Generator, map: Warp | None = None) -> Tensor:
         """Vary a batch.

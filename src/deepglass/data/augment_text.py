@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Generator
 
+from deepglass.constraints import Fraction
 from deepglass.data.batches import Batch
 from deepglass.nn.tokens import Field
 
@@ -20,19 +21,11 @@ class TextAugment:
         drop: share of the tokens that are taken for unknown ones, in [0, 1).
         swap: share of the tokens that change places with the next, in [0, 1).
 
-    Raises:
-        ValueError: a number outside its range.
-
     Source: Iyyer et al., 2015, ACL (word dropout); Lample et al., 2018, arXiv 1711.00043 (noise on the order).
     """
 
-    drop: float = 0.0
-    swap: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name in ("drop", "swap"):
-            if not 0 <= (value := getattr(self, name)) < 1:
-                raise ValueError(f"{name} must be from 0 to below 1, not {value}")
+    drop: Fraction = 0.0
+    swap: Fraction = 0.0
 
     def __call__(self, field: Field, generator: Generator) -> Field:
         """Vary a batch of codes (B, T) or (B, T, K); 0 is the code of what is unknown."""

@@ -16,10 +16,10 @@ from deepglass.doctor.label_error import label_findings
 from deepglass.doctor.labels import FEWEST, suspects
 from deepglass.doctor.unreadable import unreadable
 from deepglass.features.base import take_raw
-from deepglass.objectives.base import Objective
-from deepglass.objectives.base import embed_dataset as embed_dataset
+from deepglass.objectives.base import Objective, embed_dataset
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.callbacks.margins import margins_of
+from deepglass.run.context import RunContext
 from deepglass.run.folder import Folder
 from deepglass.spec.spec import Spec
 from deepglass.training.checkpoint import write_atomic
@@ -65,26 +65,22 @@ def stored(folder: Folder) -> tuple[Finding, ...] | None:
 
 
 def findings_of(
-    folder: Folder,
-    prepared: PreparedData,
-    objective: Objective,
-    weak: Sequence[Finding] = (),
-    embedded: EmbeddedRows | None = None,
+    context: RunContext, weak: Sequence[Finding] = (), embedded: EmbeddedRows | None = None
 ) -> tuple[Finding, ...]:
     """All findings of a trained run, one a kind.
 
     Args:
-        weak: the slices of the test rows where its answers are worse.
-        embedded: rows whose embedding is known already.
+        weak: the slices of the test rows where its predictions are worse.
+        embedded: rows whose embedding is at hand.
     """
-    spec = folder.spec()
-    before = stored(folder)
+    spec, data = context.experiment.spec, context.data
+    before = stored(context.folder)
     if before is None:
-        before = before_training(spec, prepared)
-    case = Case.of(spec, prepared, MEDIA)
-    margins = margins_of(folder, len(prepared.split), np.arange(len(prepared.split)))
-    after = [_labels(case, prepared, objective, embedded, margins), weak]
-    return (*before, *(together(found) for found in after if found))
+        before = before_training(spec, data)
+    case = Case.of(spec, data, MEDIA)
+    margins = margins_of(context.folder, len(data.split), np.arange(len(data.split)))
+    after = [_labels(case, data, context.objective, embedded, margins), weak]
+    return (*before, *(together(findings) for findings in after if findings))
 
 
 def _labels(

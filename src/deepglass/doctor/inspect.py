@@ -21,7 +21,7 @@ from deepglass.doctor.worth_labelling import worth_labelling
 from deepglass.errors import SourceError
 from deepglass.features.base import Feature, Raw
 from deepglass.prepare.columns import ColumnRole, infer_columns
-from deepglass.prepare.rows import assign_split, missing_targets
+from deepglass.prepare.rows import assign_split, choose_split, missing_targets
 from deepglass.prepare.sources import fingerprint_of
 from deepglass.run.callbacks.margins import margins_over
 from deepglass.run.run import Run
@@ -106,7 +106,8 @@ def _split(table: Table, spec: Spec, targets: Sequence[Feature]) -> np.ndarray |
     rows = np.flatnonzero(~missing_targets(table, targets))
     split = np.full(len(table), "", "U5")
     try:
-        split[rows] = assign_split(spec, table.take(rows), targets)
+        labelled = table.take(rows)
+        split[rows] = assign_split(choose_split(spec, labelled, targets), labelled, targets)
     except SourceError:
         return None  # training says so
     return split
@@ -116,7 +117,7 @@ def _unseen(table: Table, spec: Spec, run: Run) -> np.ndarray:
     """The rows that a run has not learned from: of its own source those of the test, of any other all."""
     rows, source = np.arange(len(table)), spec.anchored().data.source
     own = isinstance(source, str | Path) and str(source) == str(run.spec.data.source)
-    if own or fingerprint_of(table) == run.folder.read_json("features.json")["source"]["fingerprint"]:
+    if own or fingerprint_of(table) == run.state.source["fingerprint"]:
         split = run.folder.split()
         return np.setdiff1d(rows, split["row"].to_numpy()[np.isin(split["split"], ("train", "valid"))])
     return rows

@@ -17,12 +17,13 @@ from deepglass.errors import SourceError, SpecError
 from deepglass.features._dense_outputs import first_picture
 from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
 from deepglass.metrics import detection
-from deepglass.metrics.table import Metric
+from deepglass.metrics.table import METRICS, Metric
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from deepglass.nn.detect import Cells
+    from deepglass.nn.explanation_targets import ExplanationTarget
     from deepglass.nn.tokens import Field
     from deepglass.nn.warp import Warp
 
@@ -32,6 +33,7 @@ VISIBLE = 0.3  # share of a box that must stay in a varied picture
 NOTICED = 0.05  # score from which on a box takes part in calibration
 SHOWN = 0.3  # score from which on a box is shown where nothing was calibrated
 UNTRAINED_LOSS = 3.8  # about what a head begins with, whatever the data
+_EXPLAINED = 6  # targets of an explanation, at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +63,7 @@ class Boxes(Feature):
     levels: int = 3
     vocabulary_: tuple[str, ...] | None = None
 
-    metric: ClassVar[Metric] = Metric("map50", higher_is_better=True)
+    metric: ClassVar[Metric] = METRICS["map50"]
     dense: ClassVar[bool] = True
     trunk: ClassVar[str] = "resnet"
     longest_side: ClassVar[int] = 320  # small things are lost in smaller pictures
@@ -213,6 +215,21 @@ class Boxes(Feature):
         cut = detection.best_score(scores, hits, int(matches.truths.sum()))
         threshold = float(detection.apply_platt(np.array([cut]), platt.slope, platt.shift)[0])
         return {**platt._asdict(), "threshold": threshold}
+
+    def explanation_target(
+        self, prediction: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration
+    ) -> ExplanationTarget:
+        from deepglass.nn.explanation_targets import object_target
+
+        count = max(1, min(len(decoded["value"]), _EXPLAINED))
+        slots = best["scores"][0].masked_fill(~best["mask"][0], -1).topk(count).indices
+        labels = best["labels"][0, slots].tolist()
+        names = [self.class_names[k] for k in labels]
+        names = names if decoded["value"] else [f"{name}, which was not found" for name in names]
+        cells = prediction.cells
+        return object_target(
+            cells.boxes[0], cells.logits[0], best["boxes"][0, slots], labels, best["scores"][0, slots], names
+        )
 
     def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`: the boxes that are worth showing, the surest first, in pixels of the picture as it came.

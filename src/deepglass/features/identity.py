@@ -7,7 +7,7 @@ apart. So answers are judged by pairs: is this the same one, or another?
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
@@ -18,11 +18,12 @@ from deepglass.errors import SourceError, SpecError
 from deepglass.features._value_keys import ValueType, as_keys, common_type, count_values, native, to_codes
 from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
 from deepglass.metrics.calibration import Logistic, fit_logistic
-from deepglass.metrics.table import Metric
+from deepglass.metrics.table import METRICS, Metric
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from deepglass.nn.explanation_targets import ExplanationTarget
     from deepglass.nn.tokens import Field
 
 _NEAREST = 5  # known ones an answer names
@@ -65,7 +66,7 @@ class Identity(Feature):
     counts_: tuple[int, ...] | None = None
     type_: ValueType | None = None
 
-    metric: ClassVar[Metric | None] = Metric("roc_auc", True)
+    metric: ClassVar[Metric | None] = METRICS["roc_auc"]
     uses_feature_maps: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -195,6 +196,15 @@ class Identity(Feature):
         if found is None:
             return {}
         return {"threshold": found.threshold, "slope": found.slope, "offset": found.offset}
+
+    def explanation_target(
+        self, prediction: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration
+    ) -> ExplanationTarget:
+        """The similarity to the nearest known identity."""
+        from deepglass.nn.explanation_targets import ExplanationTarget
+
+        k = int(best["nearest"][0, 0])
+        return ExplanationTarget((str(decoded["value"]),), "similarity", lambda p: p.cosine[:, k : k + 1])
 
     def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, the nearest known one, with `confidence` and `similarity`; `nearest` others; the `embedding`."""

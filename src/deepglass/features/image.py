@@ -57,7 +57,7 @@ from deepglass.features.base import (
     TypeGuess,
     sequence_of,
 )
-from deepglass.metrics.table import Metric
+from deepglass.metrics.table import METRICS, Metric
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -111,9 +111,10 @@ class Image(Feature):
     std_: tuple[float, ...] | None = None
     background_: float | None = None
 
-    metric: ClassVar[Metric | None] = Metric("psnr", True)
+    metric: ClassVar[Metric | None] = METRICS["psnr"]
     dense: ClassVar[bool] = True
     trunk: ClassVar[str | None] = "unet"
+    file_based: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -168,6 +169,10 @@ class Image(Feature):
         codes = np.concatenate([known._codes(pixels).reshape(channels, -1) for pixels in sample], 1).astype(np.float64)
         std = np.maximum(codes.std(1), scope.levels / 1000)  # else a constant channel is blown up
         return replace(known, mean_=tuple(map(float, codes.mean(1))), std_=tuple(map(float, std)))
+
+    @property
+    def cell_axes(self) -> int:
+        return 2  # an array of a colour image cannot be told from several grey ones
 
     def encode(self, raw: Raw) -> Column:
         """Decode, turn, convert and resize.

@@ -18,13 +18,14 @@ from deepglass.errors import SourceError, SpecError
 from deepglass.features._dense_outputs import MaskPrediction, cut, nearest, pack, relative_frames, set_in
 from deepglass.features._images import Picture, decode_indices, each, letterbox, pictures
 from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
-from deepglass.metrics.table import Metric
+from deepglass.metrics.table import METRICS, Metric
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor, nn
 
+    from deepglass.nn.explanation_targets import ExplanationTarget
     from deepglass.nn.tokens import Field
     from deepglass.nn.warp import Warp
 
@@ -71,7 +72,7 @@ class Mask(Feature):
     values_: tuple[int, ...] | None = None
     counts_: tuple[int, ...] | None = None
 
-    metric: ClassVar[Metric | None] = Metric("miou", True)
+    metric: ClassVar[Metric | None] = METRICS["miou"]
     dense: ClassVar[bool] = True
     trunk: ClassVar[str | None] = "unet"
     longest_side: ClassVar[int | None] = LONGEST_SIDE
@@ -250,6 +251,13 @@ class Mask(Feature):
         hits = np.bincount(bins, weights=right, minlength=_BINS)
         middle = (np.arange(_BINS) + 0.5) / _BINS
         return {"accuracy": [round(float(v), 4) for v in (hits + _BINS * middle) / (rows + _BINS)]}  # a few of its own
+
+    def explanation_target(
+        self, prediction: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration
+    ) -> ExplanationTarget:
+        from deepglass.nn.explanation_targets import mask_target
+
+        return mask_target(prediction.params[0], self.class_names)
 
     def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, in the size of the picture as it came: {"size": [rows, columns], "runs": [[class, length], ...]},

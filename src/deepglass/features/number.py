@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,14 +13,16 @@ import polars as pl
 
 from deepglass import metrics
 from deepglass.errors import SourceError
+from deepglass.features._statistics import scaled_change
 from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
 from deepglass.metrics.calibration import conformal
-from deepglass.metrics.table import Metric
+from deepglass.metrics.table import METRICS, Metric
 from deepglass.parsing import NumberFormat, is_missing, parse_numbers, to_numbers
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from deepglass.nn.explanation_targets import ExplanationTarget
     from deepglass.nn.tokens import Field
     from deepglass.nn.warp import Warp
 
@@ -71,8 +73,11 @@ class Number(Feature):
     high_: float | None = None
     format_: tuple[Any, ...] = ()  # a `NumberFormat`; empty for columns of numbers
 
+    tabular: ClassVar[bool] = True
+    ordered: ClassVar[bool] = True
     joint: ClassVar[bool] = True
-    metric: ClassVar[Metric | None] = Metric("r2", True)
+    has_axis: ClassVar[bool] = True
+    metric: ClassVar[Metric | None] = METRICS["r2"]
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
@@ -127,6 +132,14 @@ class Number(Feature):
         values = self._floats(raw, NumberFormat(*self.format_))
         mask = np.isfinite(values) & ~self._too_large(values)
         return Column((np.where(mask, values, self.median_) - self.offset_).astype(np.float32), mask)
+
+    def to_axis(self, column: Column) -> np.ndarray:
+        """Values in the user's unit."""
+        decoded = self.decode({"value": column.values.astype(np.float64)}, {})
+        return np.where(column.mask, np.array([d["value"] for d in decoded], float), np.nan)
+
+    def from_axis(self, positions: np.ndarray) -> Column:
+        return self.encode(pl.Series(positions))
 
     def count_anomalies(self, raw: Raw) -> dict[str, int]:
         values = self._floats(raw, NumberFormat(*self.format_))
@@ -184,7 +197,7 @@ class Number(Feature):
         figures = metrics.regression(true, value)
         half = (calibration or {}).get("half_width")
         if half is not None and len(true):
-            figures["coverage"] = metrics.coverage(true, value - half, value + half)
+            figures["interval_coverage"] = metrics.interval_coverage(true, value - half, value + half)
         return figures
 
     def baseline(self, truth: Column) -> PredictionArrays:
@@ -209,6 +222,22 @@ class Number(Feature):
         """The half width of the interval; nothing where the rows are too few for its level."""
         half = conformal(truth.values[truth.mask] - best["value"][truth.mask], self.level)
         return {"half_width": half, "level": self.level} if math.isfinite(half) else {}
+
+    def interval(self, answer: Mapping[str, Any]) -> tuple[float, float]:
+        """The confidence interval, or one standard deviation to each side."""
+        value, reach = answer["value"], self.std_ or 1.0
+        return answer.get("low", value - reach), answer.get("high", value + reach)
+
+    def change_size(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """In standard deviations, the root mean square over entries."""
+        return scaled_change(before, after, self.scale_ or 1.0)
+
+    def explanation_target(
+        self, prediction: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration
+    ) -> ExplanationTarget:
+        from deepglass.nn.explanation_targets import ExplanationTarget
+
+        return ExplanationTarget((self.name,), self.name, lambda p: (p.mode()["value"] + self.offset_)[:, None])
 
     def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value` and, where calibrated, `low`, `high` and `confidence`, the probability that the truth is between."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -14,12 +14,13 @@ from deepglass import metrics
 from deepglass.errors import SourceError
 from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
 from deepglass.metrics.calibration import best_threshold, fit_temperature
-from deepglass.metrics.table import Metric
+from deepglass.metrics.table import METRICS, Metric
 from deepglass.parsing import is_missing
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from deepglass.nn.explanation_targets import ExplanationTarget
     from deepglass.nn.tokens import Field
 
 _SEPARATORS = (";", "|", ",")  # in the order in which they are believed: a comma may stand within a label
@@ -28,6 +29,7 @@ _MIN_ROWS = 20  # fewer rows say nothing about a temperature
 _MIN_CASES = 10  # rows with a label, and rows without it, from which a threshold of its own can be learned
 _LOOKED_AT = 5_000  # cells, to see whether they hold labels
 _CAPPED = 50_000  # decisions that a temperature is fitted on; more do not move it
+_EXPLAINED = 5  # targets of an explanation, at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +60,8 @@ class Set(Feature):
     rows_: int | None = None  # rows that are known
     separator_: str | None = None
 
-    metric: ClassVar[Metric | None] = Metric("map", True)
+    tabular: ClassVar[bool] = True
+    metric: ClassVar[Metric | None] = METRICS["map"]
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
@@ -209,6 +212,17 @@ class Set(Feature):
         own = (cases >= _MIN_CASES) & (len(true) - cases >= _MIN_CASES)
         thresholds = [best_threshold(p, t, "f1") if o else shared for p, t, o in zip(probs.T, true.T, own, strict=True)]
         return {"temperature": temperature, "thresholds": thresholds}
+
+    def explanation_target(
+        self, prediction: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration
+    ) -> ExplanationTarget:
+        from deepglass.nn.explanation_targets import label_target
+
+        labels = list(decoded["value"]) or list(decoded["probabilities"])[:1]
+        labels = labels[:_EXPLAINED]
+        names = labels if decoded["value"] else [f"{label}, which was not found" for label in labels]
+        columns = [self.class_names.index(label) for label in labels]
+        return label_target(names, columns, calibration.get("temperature", 1.0))
 
     def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, the labels, the likeliest first; `confidence` that just these are right; `probabilities`.

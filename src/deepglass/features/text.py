@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import numpy as np
 import polars as pl
@@ -13,6 +13,7 @@ import polars as pl
 from deepglass.errors import SourceError
 from deepglass.features import _text_outputs as _written
 from deepglass.features import _word_features as _words
+from deepglass.features._explained_words import words_of_tokens
 from deepglass.features._ngrams import (
     Lexicon,
     Parts,
@@ -27,11 +28,13 @@ from deepglass.features._ngrams import (
 from deepglass.features._subwords import Subwords
 from deepglass.features._tokenizers import END, Bytes, Characters, Codec, Codes, Pieces, cut, ended
 from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
-from deepglass.metrics.table import Metric
+from deepglass.metrics.table import METRICS, Metric
 from deepglass.parsing import is_missing, parse_dates, parse_numbers
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from deepglass.nn.explanation_targets import ExplanationTarget
 
 Unit = Literal["ngrams", "words", "pieces", "characters", "bytes", "bpe", "unigram"]
 
@@ -106,7 +109,9 @@ class Text(Feature):
     @property
     def metric(self) -> Metric:  # type: ignore[override]
         """Word errors of what was heard, BLEU of what was translated."""
-        return Metric("word_error_rate", False) if self.write == "ctc" else Metric("bleu", True)
+        return METRICS["word_error_rate"] if self.write == "ctc" else METRICS["bleu"]
+
+    sequential: ClassVar[bool] = True
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
@@ -278,6 +283,18 @@ class Text(Feature):
             raise SourceError(
                 "constant-target", f"{source}: expected different texts in {self.column!r} of the training rows, {came}"
             )
+
+    def explanation_target(
+        self, prediction: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration
+    ) -> ExplanationTarget:
+        """The words of a generated text."""
+        from deepglass.nn.explanation_targets import ctc_target, generated_target
+
+        tokens = best["tokens"][0][best["mask"][0]]
+        groups, words = words_of_tokens(self.piece_of, tokens.tolist())
+        if isinstance(prediction, _written.CTCPrediction):
+            return ctc_target(prediction.log_probs[0], prediction.mask[0], groups, words)
+        return generated_target(tokens, groups, words)
 
     def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, the text, and its `confidence`: the probability of the whole text."""

@@ -7,24 +7,19 @@ from deepglass.introspect.diagnostics import health_of
 from deepglass.introspect.example import example_of
 from deepglass.introspect.facts import Inside
 from deepglass.introspect.feature_visualization import visions_of
-from deepglass.objectives.base import Objective
-from deepglass.prepare.prepared_data import PreparedData
-from deepglass.prepare.resolve import network_of
-from deepglass.run.folder import Folder
+from deepglass.run.context import RunContext
 
 
-def inside_of(
-    folder: Folder, prepared: PreparedData, objective: Objective, pair: tuple[str, str] | None = None
-) -> Inside:
+def inside_of(context: RunContext, pair: tuple[str, str] | None = None) -> Inside:
     """Health, boundaries, an example and visions, as far as this kind of run has them.
 
     Args:
         pair: columns whose boundary was asked for; None: those that tell most.
     """
-    plan, network = folder.plan(), network_of(folder.spec(), prepared.inputs, prepared.outputs)
+    data, objective, device = context.data, context.objective, context.device
     return Inside(
-        health=health_of(folder.path, network, plan),
-        boundaries=boundaries(folder.path, prepared, objective, plan.device, pair),
-        example=example_of(prepared, objective, plan.device),
-        visions=visions_of(prepared, objective, plan.device),
+        health=health_of(context.path, context.experiment.architecture, context.plan),
+        boundaries=boundaries(context.path, data, objective, device, pair),
+        example=example_of(data, objective, device),
+        visions=visions_of(data, objective, device),
     )

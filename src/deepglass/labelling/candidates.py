@@ -54,7 +54,7 @@ def asked(run: Run, source: Any, output: Feature, out: Path) -> Asked:
     table = read_source(spec) if own else read_like(spec.data, source)
     fingerprint = fingerprint_of(table)
     origin = Origin(table.name, len(table), fingerprint)
-    own = own or fingerprint == run.folder.read_json("features.json")["source"]["fingerprint"]
+    own = own or fingerprint == run.state.source["fingerprint"]
     earlier: dict[tuple[int, str], Mend] = {}
     for path in ([run.folder.path / LABELS] if own else []) + [out]:
         if path.exists():

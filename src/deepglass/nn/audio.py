@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from deepglass.config import check_ranges
+from deepglass.constraints import Ge, Le, Share
 from deepglass.mel import FLOOR, Frames, mel_filters
 from deepglass.nn.embeddings import with_missing
 from deepglass.nn.tokens import Field, Tokens, TokenShape
@@ -29,24 +29,17 @@ class AudioAugment:
         time_mask: a span that is silenced, at most, as a share of the length.
         frequency_mask: bands that are silenced, at most, as a share of all.
 
-    Raises:
-        ValueError: a number outside its range.
-
     Source: Ko et al., 2015, Interspeech (speed); Jaitly and Hinton, 2013, ICML workshop (pitch); Park et al., 2019,
     arXiv 1904.08779 (masks).
     """
 
-    speed: float = 0.0
-    shift: float = 0.0
-    gain: float = 0.0
-    noise: float = 0.0
-    pitch: float = 0.0
-    time_mask: float = 0.0
-    frequency_mask: float = 0.0
-
-    def __post_init__(self) -> None:
-        most = {"speed": 0.5, "shift": 1, "gain": 40, "noise": 1, "pitch": 0.5, "time_mask": 0.9, "frequency_mask": 0.9}
-        check_ranges(self, most)
+    speed: Annotated[float, Ge(0), Le(0.5)] = 0.0
+    shift: Share = 0.0
+    gain: Annotated[float, Ge(0), Le(40)] = 0.0
+    noise: Share = 0.0
+    pitch: Annotated[float, Ge(0), Le(0.5)] = 0.0
+    time_mask: Annotated[float, Ge(0), Le(0.9)] = 0.0
+    frequency_mask: Annotated[float, Ge(0), Le(0.9)] = 0.0
 
     def waves(self, values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Waves (B, S) float and which samples are there, changed; S may grow."""

@@ -25,7 +25,7 @@ from deepglass.errors import SpecError
 from deepglass.features.base import Feature, Prediction
 from deepglass.features.category import Category
 from deepglass.hyperparameters import TrainingDefaults
-from deepglass.metrics.table import Metric
+from deepglass.metrics.table import METRICS, Metric
 from deepglass.networks.network import key_of
 from deepglass.nn.rbm import RBM
 from deepglass.nn.tokens import Field, Tokens
@@ -50,7 +50,7 @@ class DBN(Objective):
         gibbs_steps: of Gibbs sampling in the top layer for a new row.
     """
 
-    monitor: ClassVar[Metric] = Metric("loss", higher_is_better=False)
+    monitor: ClassVar[Metric] = METRICS["loss"]
     name: ClassVar[str] = "dbn"
     uses_unlabelled: ClassVar[bool] = True
     generative: ClassVar[bool] = True

@@ -99,7 +99,7 @@ def check_roles(
             raise SpecError("bad-value", f"inputs[{i}]: the name {name!r} is given twice; `column:` tells them apart")
 
 
-def known_column(table: Table, name: str, where: str) -> None:
+def check_column(table: Table, name: str, where: str) -> None:
     """A column that is there, or the near miss."""
     if name not in table.columns:
         place = "--target" if where.startswith("outputs") else where

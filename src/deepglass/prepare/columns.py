@@ -1,4 +1,4 @@
-"""What each column is taken for, its part in the task, and why."""
+"""Kind and role of each column of a source."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from deepglass.data.missing import missing
 from deepglass.data.table import Table
 from deepglass.errors import SourceError, SpecError
 from deepglass.features.base import FEATURES, Feature, Raw, infer_type, take_raw
-from deepglass.prepare.checks import check_roles, known_column
+from deepglass.prepare.checks import check_column, check_roles
 from deepglass.spec.spec import Spec
 
-SAMPLE = 10_000  # rows that recognising a kind looks at
+MAX_INFERENCE_ROWS = 10_000  # rows from which a kind is inferred
 
 Role = Literal["input", "output", "ignored"]
 Settings = Mapping[str, Any]  # of a feature, as a spec has them
@@ -27,11 +27,11 @@ _TAKEN_FOR = {
     "audio": ("audio",),
     "video": ("video", "image"),
 }
-"""Kinds that files of a kind may be taken for."""
+"""Kinds that files of a kind may be column_roles for."""
 
 
-class Taken(NamedTuple):
-    """How a column was taken, and why."""
+class ColumnRole(NamedTuple):
+    """Kind and role of a column, and the reason."""
 
     name: str
     kind: str
@@ -39,8 +39,8 @@ class Taken(NamedTuple):
     role: Role
 
 
-def settle(table: Table, spec: Spec) -> tuple[list[Taken], list[Feature]]:
-    """What each column is taken for and why; features are not fitted yet.
+def infer_columns(table: Table, spec: Spec) -> tuple[list[ColumnRole], list[Feature]]:
+    """Kind and role of each column, and the unfitted features.
 
     Raises:
         SourceError: `unknown-column`; `empty-source` where nothing is left to learn from.
@@ -53,41 +53,41 @@ def settle(table: Table, spec: Spec) -> tuple[list[Taken], list[Feature]]:
     inputs: list[Settings] = list(spec.inputs) or [
         {"name": n} for n in table.names if n not in used.union(spec.data.ignore, table.aside)
     ]
-    taken: list[Taken] = []
+    column_roles: list[ColumnRole] = []
     features: list[Feature] = []
     for i, settings in enumerate(outputs):
         kind, why = _kind(table, settings, spec)
         features.append(_feature(table, settings, kind, "outputs", f"outputs[{i}]").as_output())
-        taken.append(Taken(settings["name"], kind, why, "output"))
+        column_roles.append(ColumnRole(settings["name"], kind, why, "output"))
     longest = max((side for f in features if (side := type(f).longest_side)), default=None)
     for i, settings in enumerate(inputs):
         where = f"inputs[{i}]" if chosen else f"inputs.{settings['name']}"
-        known_column(table, _column(settings), where)
+        check_column(table, _column(settings), where)
         kind, why = _kind(table, settings, spec)
         if not chosen and (useless := _useless(table[settings["name"]])):
-            taken.append(Taken(settings["name"], kind, useless, "ignored"))
+            column_roles.append(ColumnRole(settings["name"], kind, useless, "ignored"))
             continue
         wished = {"longest": longest} if kind == "image" and longest else {}
         features.append(_feature(table, settings, kind, "inputs", where, wished))
-        taken.append(Taken(settings["name"], kind, why, "input"))
-    taken += [Taken(n, "", "left out as asked", "ignored") for n in spec.data.ignore]
+        column_roles.append(ColumnRole(settings["name"], kind, why, "input"))
+    column_roles += [ColumnRole(n, "", "left out as asked", "ignored") for n in spec.data.ignore]
     aside = [n for n in table.aside if not chosen and n not in used and n not in spec.data.ignore]
     why = "set aside by the source: no input unless asked"
-    taken += [Taken(n, table.kinds.get(n, ""), why, "ignored") for n in aside]
-    if not any(t.role == "input" for t in taken):
-        why = "; ".join(f"{t.name}: {t.why if t.role == 'ignored' else 'the target'}" for t in taken[:8])
+    column_roles += [ColumnRole(n, table.kinds.get(n, ""), why, "ignored") for n in aside]
+    if not any(t.role == "input" for t in column_roles):
+        why = "; ".join(f"{t.name}: {t.why if t.role == 'ignored' else 'the target'}" for t in column_roles[:8])
         raise SourceError("empty-source", f"{table.name}: no column is left to learn from ({why})")
-    return taken, features
+    return column_roles, features
 
 
 def _check_names(table: Table, spec: Spec, outputs: Sequence[Settings]) -> None:
     """Columns and kinds that the spec names are there, and no column has two parts."""
     for i, settings in enumerate(outputs):
-        known_column(table, _column(settings), f"outputs[{i}]")
+        check_column(table, _column(settings), f"outputs[{i}]")
     for name in spec.data.ignore:
-        known_column(table, name, "data.ignore")
+        check_column(table, name, "data.ignore")
     for name in spec.kinds:
-        known_column(table, name, "--kind")
+        check_column(table, name, "--kind")
         FEATURES.get(spec.kinds[name], where=f"--kind {name}")
     check_roles(outputs, spec.inputs, spec.data.ignore)
 
@@ -138,7 +138,7 @@ def _useless(raw: Raw) -> str | None:
 
 
 def _head(raw: Raw) -> Raw:
-    if len(raw) <= SAMPLE:
+    if len(raw) <= MAX_INFERENCE_ROWS:
         return raw
-    rows = np.random.default_rng(0).choice(len(raw), SAMPLE, replace=False)
+    rows = np.random.default_rng(0).choice(len(raw), MAX_INFERENCE_ROWS, replace=False)
     return take_raw(raw, np.sort(rows))

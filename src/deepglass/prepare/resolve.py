@@ -1,49 +1,48 @@
-"""Which network a run takes where nobody says, and what its features must be for it."""
+"""Choosing the network: its architecture, its settings, and the input features as it needs them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
+from deepglass.device import multiplications, pick
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
 from deepglass.features.video import Video
+from deepglass.networks.network import shapes_of
 from deepglass.networks.trunks.base import TRUNKS
 from deepglass.objectives.base import OBJECTIVES
+from deepglass.prepare.experiment import Experiment
 from deepglass.spec.spec import Spec
+from deepglass.training.planning import threads_for
 
-_HEARD = ("audio", "sequence")
+MAX_SMALL_IMAGE = 64  # pixels of the longer side up to which a small convolutional network is the default
+SMALL_IMAGES, LARGE_IMAGES = "conv", "resnet"
+UNUSED_TRUNK = "mlp"  # of objectives that build their own network: never built, adapts no feature
 
 
-def trunk_of(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature]) -> str:
-    """The network that was asked for, or the default for this kind of learning, these inputs and outputs."""
+def choose_trunk(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature]) -> tuple[str, bool]:
+    """The network architecture, and whether it is a default that may still follow from the size of the images.
+
+    Args:
+        inputs, outputs: not fitted yet.
+    """
     objective = OBJECTIVES.get(spec.objective["name"], where="objective.name")
     if objective.builds_network:
-        return "mlp"  # never made; it wants nothing of the features
+        return UNUSED_TRUNK, False
     if "trunk" in spec.network:
-        return spec.network["trunk"]
+        return spec.network["trunk"], False
     if "pretrained" in spec.network:
-        return "pretrained"
-    return objective.default_trunk or default_trunk(inputs, outputs)
+        return "pretrained", False
+    if trunk := objective.default_trunk or next((type(f).trunk for f in outputs if type(f).trunk), None):
+        return trunk, False
+    if any(isinstance(f, Image | Video) for f in inputs):
+        return SMALL_IMAGES, True
+    return _default_trunk(inputs, outputs), False
 
 
-def network_of(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature]) -> dict[str, Any]:
-    """The network's settings and `trunk`, its name; nothing for kinds of learning with a network of their own."""
-    if OBJECTIVES.get(spec.objective["name"], where="objective.name").builds_network:
-        return {}
-    return {**spec.network, "trunk": trunk_of(spec, inputs, outputs)}
-
-
-def default_trunk(inputs: Sequence[Feature], outputs: Sequence[Feature] = ()) -> str:
-    """An answer may ask for its own; else pictures decide, by their size; then what comes in order; a table is left.
-
-    Texts alone are a bag of n-grams, unless the answer goes along with their words.
-    """
-    if wished := next((type(f).trunk for f in outputs if type(f).trunk), None):
-        return wished
-    pictures = [f for f in inputs if isinstance(f, Image | Video)]
-    if pictures:
-        return "resnet" if max((max(f.size_) for f in pictures if f.size_), default=0) > 64 else "conv"
+def _default_trunk(inputs: Sequence[Feature], outputs: Sequence[Feature]) -> str:
+    """A sequence model for sequences; bag of n-grams for texts alone, unless the output goes along with their words."""
     kinds = {f.kind for f in inputs}
     if "text" in kinds and any(f.kind == "text" for f in outputs):
         return "transformer"
@@ -54,10 +53,38 @@ def default_trunk(inputs: Sequence[Feature], outputs: Sequence[Feature] = ()) ->
     return "bag" if kinds == {"text"} else "mlp"
 
 
-def suited(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature]) -> tuple[list[Feature], list[Feature]]:
-    """The features, not fitted yet, as this kind of learning, each other and the network want them."""
+def trunk_for_size(inputs: Sequence[Feature]) -> str:
+    """The default for images of the fitted size."""
+    sizes = [max(f.size_) for f in inputs if isinstance(f, Image | Video) and f.size_]
+    return LARGE_IMAGES if max(sizes, default=0) > MAX_SMALL_IMAGE else SMALL_IMAGES
+
+
+def adapt_features(
+    spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature]
+) -> tuple[list[Feature], list[Feature], str, bool]:
+    """Unfitted features as the objective, each other and the network need them, and the result of `choose_trunk`."""
     objective = OBJECTIVES.get(spec.objective["name"], where="objective.name")
     outputs = [f.configure_output(inputs) for f in outputs]
     inputs = [objective.adapt_input(f) for f in inputs]
-    trunk = TRUNKS.get(trunk_of(spec, inputs, outputs), where="network.trunk")
-    return trunk.adapt_inputs(inputs, spec.network), outputs
+    trunk, by_size = choose_trunk(spec, inputs, outputs)
+    trunk_class = TRUNKS.get(trunk, where="network.trunk")
+    return trunk_class.adapt_inputs(inputs, spec.network), outputs, trunk, by_size
+
+
+def resolve_network(experiment: Experiment, rows: int) -> Experiment:
+    """The experiment with all settings that the trunk chooses for itself.
+
+    Its size is fitted to the time budget, where there is one and the spec does not state the size.
+
+    Args:
+        rows: number of training rows.
+    """
+    spec, trunk = experiment.spec, experiment.trunk_class
+    settings = experiment.network
+    if resolved := trunk.resolved_settings(settings):
+        spec = replace(spec, network={**spec.network, **resolved})
+    if (budget := spec.training.budget) is not None:
+        work = budget * multiplications(pick(spec.training.device), threads_for(spec.training))
+        size = trunk.size_for_budget(shapes_of(experiment.inputs, trunk, settings), rows, work)
+        spec = replace(spec, network={**size, **spec.network})
+    return replace(experiment, spec=spec)

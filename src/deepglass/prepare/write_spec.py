@@ -10,6 +10,7 @@ import yaml
 
 from deepglass.data.table import Table
 from deepglass.prepare.columns import ColumnRole, infer_columns
+from deepglass.prepare.rows import choose_split
 from deepglass.spec.spec import Spec
 
 
@@ -27,7 +28,7 @@ def commented_spec(table: Table, spec: Spec, folder: Path | None = None) -> str:
         "# A deepglass spec: run it with `deepglass train spec.yaml`. What is left out has its default.",
         "data:",
         *(f"  {key}: {_flow(value)}" for key, value in data.items() if key != "split"),
-        f"  split: {_split(table, data.get('split'), split_of(spec, table, outputs).by)}",
+        f"  split: {_split(table, data.get('split'), choose_split(spec, table, outputs).by)}",
     ]
     for role in ("inputs", "outputs"):
         chosen = [t for t in taken if t.role == role[:-1]]

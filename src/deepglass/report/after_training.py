@@ -3,64 +3,59 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from deepglass.baselines import baselines
+from deepglass.baselines.labelled_only import NAME, labelled_alone
 from deepglass.baselines.random_policy import random_policy
-from deepglass.objectives.base import Objective
-from deepglass.prepare.prepared_data import PreparedData
 from deepglass.projection.points import Tested
 from deepglass.projection.projection import AS_USUAL, Wish
-from deepglass.report.data import ReportContext, ReportData, ReportOptions
+from deepglass.report.data import ReportData, ReportOptions
 from deepglass.report.write import write_report
-from deepglass.run.folder import Folder
-from deepglass.run.labelled_only import NAME, labelled_alone
+from deepglass.run.context import RunContext
 
 BASELINE_SECONDS = 8.0  # for all outputs together
 
 
-def add_baselines(folder: Folder, prepared: PreparedData, metrics: Mapping[str, Any], started: float) -> None:
-    """Fit the baselines on the training rows and store their test figures.
+def add_baselines(context: RunContext, started: float) -> RunContext:
+    """Fit the baselines on the training rows, store their test metrics and return the context with them.
 
     Args:
         started: `time.perf_counter()` when the command began, for the total.
     """
-    train, test = prepared.split_table("train"), prepared.split_table("test")
-    found: dict[str, dict[str, dict[str, float]]] = {}
-    if prepared.table.environment is not None:
-        found = {folder.spec().objective["name"]: {"random": random_policy(prepared.table.environment)}}
+    data, metrics = context.data, context.metrics
+    train, test = data.split_table("train"), data.split_table("test")
+    scores: dict[str, dict[str, dict[str, float]]] = {}
+    if data.table.environment is not None:
+        scores = {context.experiment.objective: {"random": random_policy(data.table.environment)}}
     elif len(test):
-        alone = labelled_alone(folder, folder.spec(), prepared, metrics["step"])
-        answered = [f for f in prepared.outputs if f.name in metrics.get("test", {})]  # some only say what to draw
-        share = BASELINE_SECONDS / max(len(answered), 1)
-        for output in answered:
+        alone = labelled_alone(context)
+        scored = [f for f in data.outputs if f.name in metrics.get("test", {})]  # some only condition generation
+        share = BASELINE_SECONDS / max(len(scored), 1)
+        for output in scored:
             beside = {NAME: alone[output.name]} if output.name in alone else {}
-            found[output.name] = {**beside, **baselines(train, test, prepared.inputs, output, share)}
+            scores[output.name] = {**beside, **baselines(train, test, data.inputs, output, share)}
     seconds = {**metrics["seconds"], "total": round(time.perf_counter() - started, 3)}
-    folder.store_metrics({**metrics, "baselines": {n: f for n, f in found.items() if f}, "seconds": seconds})
+    metrics = {**metrics, "baselines": {n: s for n, s in scores.items() if s}, "seconds": seconds}
+    context.folder.store_metrics(metrics)
+    return context.with_metrics(metrics)
 
 
 def add_report(
-    folder: Folder,
-    prepared: PreparedData,
-    objective: Objective,
+    context: RunContext,
     tested: Tested | None = None,
     samples: bool = True,
     wish: Wish = AS_USUAL,
     pair: tuple[str, str] | None = None,
 ) -> Path:
-    """Write report.html and say where it is.
+    """Write report.html and return its path.
 
     Args:
-        tested: the answers to the test rows; None: they are asked for.
-        samples: False leaves out whatever shows single rows or their values; the names of classes stay.
-        wish: how the map is laid out, and whose space it shows.
-        pair: columns whose boundary is drawn; None: those that tell most.
+        tested: predictions for the test rows; None: they are computed.
+        samples: False leaves out whatever shows single rows or their values; class names stay.
+        wish: layout of the map, and the layer whose space it shows.
+        pair: columns whose decision boundary is drawn; None: the most informative ones.
     """
-    calibration = folder.read_json("features.json")["calibration"]
-    context = ReportContext(folder, prepared, objective, calibration, folder.plan().device)
-    path = folder.path / "report.html"
+    path = context.path / "report.html"
     write_report(ReportData(context, ReportOptions(samples, wish, pair), tested), path)
     return path

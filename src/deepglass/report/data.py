@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Generic, NamedTuple, TypeVar, overload
 
 import numpy as np
 import torch
 
-from deepglass.data.table import Skipped
 from deepglass.device import pick
 from deepglass.doctor.base import Case
 from deepglass.doctor.findings import EmbeddedRows, findings_of
 from deepglass.doctor.slices import cut_up
 from deepglass.doctor.weak_slice import weak_slice
 from deepglass.features._display import first_image
-from deepglass.features.base import Calibration, Feature
+from deepglass.features.base import Feature
 from deepglass.introspect.facts import Inside
 from deepglass.introspect.introspect import inside_of
 from deepglass.introspect.layers import Layer, trace
 from deepglass.introspect.rows import OutputRows
 from deepglass.objectives.base import Objective
-from deepglass.prepare.prepared_data import PreparedData
 from deepglass.projection.points import Points, Tested
 from deepglass.projection.projection import AS_USUAL, Wish, asked, looked_at
 from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, Finding, PlanFacts
@@ -32,22 +30,11 @@ from deepglass.report.facts_of.slice_tables import slices_told
 from deepglass.report.gather import _column, _evaluation, _plan, _task
 from deepglass.report.objective_results import objective_result
 from deepglass.report.output_facts import OutputFacts
-from deepglass.run.folder import Folder
+from deepglass.run.context import RunContext
 
 SLICED = 2_000  # images among the test rows that are opened to measure how bright and how large they are
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class ReportContext:
-    """A run as the sections take it."""
-
-    folder: Folder
-    data: PreparedData
-    objective: Objective
-    calibration: Mapping[str, Calibration]
-    device: str
 
 
 class ReportOptions(NamedTuple):
@@ -96,7 +83,7 @@ class ReportData:
 
     def __init__(
         self,
-        context: ReportContext | None,
+        context: RunContext | None,
         options: ReportOptions = DEFAULT_OPTIONS,
         tested: Tested | None = None,
         values: dict[str, Any] | None = None,
@@ -108,7 +95,7 @@ class ReportData:
             self.values["tested"] = tested
 
     @property
-    def context(self) -> ReportContext:
+    def context(self) -> RunContext:
         """The run itself."""
         assert self._context is not None, "these facts have no run"
         return self._context
@@ -153,7 +140,7 @@ class ReportData:
     @_Shared
     def metrics(self) -> Mapping[str, Any]:
         """metrics.json; empty while the run trains."""
-        return self.context.folder.metrics() if self.context.folder.finished else {}
+        return self.context.metrics
 
     @_Shared
     def task(self) -> str:
@@ -163,13 +150,13 @@ class ReportData:
     @_Shared
     def data(self) -> DataFacts:
         """The source as a whole."""
-        prepared, source = self.context.data, self.context.folder.read_json("features.json")["source"]
+        prepared = self.context.data
         return DataFacts(
             source=prepared.table.name,
             rows=len(prepared.table),
             splits={p: len(prepared.rows(p)) for p in ("train", "valid", "test")},
             notes=prepared.table.notes,
-            skipped=tuple(Skipped(*s) for s in source["skipped"]),  # as training met them
+            skipped=prepared.table.skipped,  # as in training
             remarks=tuple(self.metrics.get("notes", ())),
         )
 
@@ -185,13 +172,13 @@ class ReportData:
     def history(self) -> tuple[Evaluation, ...]:
         """The evaluations so far."""
         outputs, monitor = self.context.data.outputs, self.context.objective.monitor
-        records = (r for r in self.context.folder.history() if r["monitor"] is not None or r["valid"])
+        records = (r for r in self.context.history if r["monitor"] is not None or r["valid"])
         return tuple(_evaluation(r, outputs, monitor) for r in records)
 
     @_Shared
     def plan(self) -> PlanFacts | None:
         """What training did; None while it has not ended."""
-        return _plan(self.context.folder, self.metrics) if self.metrics else None
+        return _plan(self.context) if self.metrics else None
 
     @_Shared
     def layers(self) -> tuple[Layer, ...]:
@@ -235,7 +222,7 @@ class ReportData:
     def test_case(self) -> Case:
         """The test rows as the data checks take them."""
         prepared = self.context.data
-        return Case.of(self.context.folder.spec(), prepared, SLICED).taking(prepared.rows("test"))
+        return Case.of(self.context.experiment.spec, prepared, SLICED).taking(prepared.rows("test"))
 
     @_Shared
     def cuts(self) -> list[Any]:
@@ -257,7 +244,7 @@ class ReportData:
         cuts = {f.name: cut for (f, _), cut in zip(self.tested_outputs, self.cuts, strict=True) if cut}
         points = None if self.options.projection.layer else self.points
         embedded = None if points is None else EmbeddedRows(points.rows, points.points)
-        found = findings_of(context.folder, context.data, context.objective, weak_slice(self.test_case, cuts), embedded)
+        found = findings_of(context, weak_slice(self.test_case, cuts), embedded)
         return tuple(Finding(f.kind, f.text, f.rows, f.columns, f.sure, f.fix) for f in found)
 
     @_Shared
@@ -269,8 +256,7 @@ class ReportData:
     @_Shared
     def inside(self) -> Inside:
         """Layer health, boundaries, an example and feature visualisations."""
-        context = self.context
-        return inside_of(context.folder, context.data, context.objective, self.options.pair)
+        return inside_of(self.context, self.options.pair)
 
 
 def _without_rows(value: Any) -> Any:

@@ -16,7 +16,7 @@ from deepglass.objectives.base import Objective
 from deepglass.prepare.columns import ColumnRole
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.facts import ColumnFacts, Evaluation, PlanFacts
-from deepglass.run.folder import Folder
+from deepglass.run.context import RunContext
 from deepglass.training.callbacks import total_loss
 
 
@@ -64,9 +64,9 @@ def _column(raw: Raw, taken: ColumnRole) -> ColumnFacts:
     )
 
 
-def _plan(folder: Folder, figures: Mapping[str, Any]) -> PlanFacts:
-    plan = folder.plan()
-    best_steps = [r["step"] for r in folder.history() if r["best"]]
+def _plan(context: RunContext) -> PlanFacts:
+    plan, figures = context.plan, context.metrics
+    best_steps = [r["step"] for r in context.history if r["best"]]
     return PlanFacts(
         steps=figures["step"],
         batch_size=plan.batch_size,

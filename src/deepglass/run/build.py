@@ -1,4 +1,4 @@
-"""From spec and features to an objective with its networks."""
+"""Build the objective of an experiment with its networks."""
 
 from __future__ import annotations
 
@@ -7,38 +7,37 @@ from typing import Any
 
 from deepglass.config import construct
 from deepglass.device import pick, seed_everything
-from deepglass.errors import SpecError
+from deepglass.errors import SourceError, SpecError
 from deepglass.features.base import Feature
 from deepglass.networks.network import Network
 from deepglass.networks.trunks.base import TRUNKS
-from deepglass.objectives.base import OBJECTIVES, Objective
-from deepglass.prepare.resolve import trunk_of
-from deepglass.spec.spec import Spec
+from deepglass.objectives.base import Objective
+from deepglass.prepare.experiment import Experiment
+from deepglass.run.folder import Folder
 
 
-def build(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature], device: str) -> Objective:
+def build(experiment: Experiment, device: str) -> Objective:
     """The objective with its networks, initialised from the seed.
 
     Raises:
         SpecError: an unknown objective, network or setting; a kind that cannot be an output.
     """
-    name = spec.objective["name"]
+    spec = experiment.spec
     settings = {k: v for k, v in spec.objective.items() if k != "name"}
-    objective: Objective = construct(OBJECTIVES.get(name, where="objective.name"), settings, "objective", ["name"])
-    if objective.builds_network and (asked := [k for k in spec.network if k != "init_from"]):
+    objective: Objective = construct(experiment.objective_class, settings, "objective", ["name"])
+    if objective.builds_network and (stated := [k for k in spec.network if k != "init_from"]):
         raise SpecError(
             "unknown-key",
-            f"network.{asked[0]}: {name!r} has a network of its own; leave it out, its settings stand under objective",
+            f"network.{stated[0]}: the objective {experiment.objective!r} builds its own network; leave it out, its "
+            "settings stand under objective",
         )
-    for feature in outputs:
+    for feature in experiment.outputs:
         if feature.metric is None:
-            advice = f"take it for another kind, such as --kind {feature.name}=category"
-            raise SpecError("bad-value", f"outputs.{feature.name}: a {feature.kind} cannot be an answer; {advice}")
-    chosen = trunk_of(spec, inputs, outputs)
-    given = {k: v for k, v in spec.network.items() if k not in ("trunk", "init_from")}
+            advice = f"choose another kind, such as --kind {feature.name}=category"
+            raise SpecError("bad-value", f"outputs.{feature.name}: a {feature.kind} cannot be an output; {advice}")
     seed_everything(spec.training.seed)
 
-    def make(
+    def make_network(
         inputs: Sequence[Feature],
         outputs: Sequence[Feature],
         trunk: str | None = None,
@@ -46,10 +45,27 @@ def build(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature], dev
         causal: bool = False,
         defaults: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> Network:
-        name = trunk or chosen
-        own = given if settings is None and trunk is None else settings or {}
+        name = trunk or experiment.trunk
+        own = experiment.network if settings is None and trunk is None else settings or {}
         own = {**(defaults or {}).get(name, {}), **own}
         return Network(inputs, outputs, name, TRUNKS.get(name).causal(own) if causal else own)
 
-    objective.build(inputs, outputs, make)
+    objective.build(experiment.inputs, experiment.outputs, make_network)
     return objective.to(pick(device))
+
+
+def load_objective(folder: Folder, experiment: Experiment, device: str = "auto") -> Objective:
+    """The objective with the weights of a run: the final ones, or the best so far while the run trains.
+
+    Raises:
+        SourceError: `not-found` without weights; `mismatched-files` when they do not fit the spec.
+    """
+    weights = folder.weights()
+    objective = build(experiment, device)
+    try:
+        objective.load_state_dict(weights)
+    except RuntimeError as error:
+        raise SourceError(
+            "mismatched-files", f"{folder.path}: model.safetensors does not fit spec.yaml ({error})"
+        ) from error
+    return objective.eval()

@@ -8,15 +8,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 import yaml
 
 from deepglass.errors import SourceError, SpecError, near_miss
-from deepglass.features.base import Calibration, Feature, PredictionArrays, from_state
+from deepglass.features.base import Calibration, PredictionArrays, from_state
 from deepglass.objectives.base import Objective
+from deepglass.prepare.columns import ColumnRole
+from deepglass.prepare.experiment import Experiment
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.spec.spec import Spec
 from deepglass.training.callbacks import read_history
@@ -25,7 +27,21 @@ from deepglass.training.plan import Plan
 
 FORMAT = 1
 LABELS = "labels.csv"
+MAX_SKIPPED = 1000  # names of rows or files left out that are stored
 PACKAGES = ("deepglass", "torch", "numpy", "polars", "scikit-learn")
+
+
+class RunState(NamedTuple):
+    """What features.json and spec.yaml of a run folder hold.
+
+    Args:
+        source: "name", "rows", "fingerprint", "notes" and "skipped" of the source at training time.
+    """
+
+    experiment: Experiment
+    column_roles: tuple[ColumnRole, ...]
+    calibration: Mapping[str, Calibration]
+    source: Mapping[str, Any]
 
 
 class Folder:
@@ -97,12 +113,12 @@ class Folder:
 
     # -- writing -----------------------------------------------------------------------------------------------
 
-    def begin(self, spec: Spec, prepared: PreparedData, plan: Plan) -> None:
-        """What a resumed run needs, before the first step."""
-        self.store_spec(spec)
-        self._write_features(prepared, {})
-        places = pl.DataFrame({"row": prepared.source_rows, "split": list(prepared.split), "hidden": prepared.hidden})
-        self._write_frame("split.parquet", places)
+    def begin(self, experiment: Experiment, data: PreparedData, plan: Plan) -> None:
+        """Write what a resumed run needs, before the first step."""
+        self.store_spec(experiment.spec)
+        self._write_features(experiment, data, {})
+        rows = pl.DataFrame({"row": data.source_rows, "split": list(data.split), "hidden": data.hidden})
+        self._write_frame("split.parquet", rows)
         self.store_plan(plan)
 
     def store_spec(self, spec: Spec) -> None:
@@ -115,17 +131,18 @@ class Folder:
 
     def finish(
         self,
-        prepared: PreparedData,
+        experiment: Experiment,
+        data: PreparedData,
         objective: Objective,
         calibration: Mapping[str, Calibration],
         metrics: Mapping[str, Any],
-        best: Mapping[str, Mapping[str, PredictionArrays]],
+        test_predictions: Mapping[str, PredictionArrays] | None,
     ) -> None:
-        """What a finished run leaves; metrics.json comes last and marks it as finished."""
+        """Write what a finished run leaves; metrics.json comes last and marks it as finished."""
         save_weights(self.path / "model.safetensors", objective.state_dict())
-        self._write_features(prepared, calibration)
-        if "test" in best:
-            self.store_predictions(predictions(prepared, best["test"], calibration))
+        self._write_features(experiment, data, calibration)
+        if test_predictions is not None:
+            self.store_predictions(prediction_table(data, test_predictions, calibration))
         self.store_metrics(metrics)
 
     def store_labels(self, content: bytes) -> None:
@@ -166,10 +183,20 @@ class Folder:
     def history(self) -> list[dict[str, Any]]:
         return read_history(self.path / "history.jsonl")
 
-    def features(self) -> dict[str, tuple[Feature, ...]]:
-        """ "inputs" and "outputs", fitted."""
-        states = self.read_json("features.json")
-        return {role: tuple(from_state(s) for s in states[role]) for role in ("inputs", "outputs")}
+    def state(self, spec: Spec | None = None) -> RunState:
+        """Experiment, column roles and calibration of the run; reads features.json and spec.yaml.
+
+        Args:
+            spec: that of spec.yaml, where it was read already.
+        """
+        content = self.read_json("features.json")
+        inputs, outputs = (tuple(from_state(s) for s in content[role]) for role in ("inputs", "outputs"))
+        return RunState(
+            Experiment.from_state(spec or self.spec(), inputs, outputs, content["experiment"]),
+            tuple(ColumnRole(**c) for c in content["columns"]),
+            content["calibration"],
+            content["source"],
+        )
 
     def split(self) -> pl.DataFrame:
         if not (self.path / "split.parquet").exists():
@@ -177,7 +204,17 @@ class Folder:
         return pl.read_parquet(self.path / "split.parquet")
 
     def weights(self) -> dict[str, Any]:
-        return load_weights(self.path / "model.safetensors")
+        """The final weights; while the run trains, the best of the newest checkpoint, or those of its last step.
+
+        Raises:
+            SourceError: `not-found` where there is neither, `unreadable-file`.
+        """
+        path = self.path / "model.safetensors"
+        if not self.finished and not path.exists() and (state := self.checkpoints.load()) is not None:
+            best = {n.removeprefix("best."): t for n, t in state.tensors.items() if n.startswith("best.")}
+            last = {n.removeprefix("objective."): t for n, t in state.tensors.items() if n.startswith("objective.")}
+            return best or last
+        return load_weights(path)
 
     def read_json(self, name: str) -> dict[str, Any]:
         path = self.path / name
@@ -198,19 +235,22 @@ class Folder:
     def versions() -> dict[str, str]:
         return {"python": platform.python_version(), **{p: _version(p) for p in PACKAGES}}
 
-    def _write_features(self, prepared: PreparedData, calibration: Mapping[str, Calibration]) -> None:
+    def _write_features(
+        self, experiment: Experiment, data: PreparedData, calibration: Mapping[str, Calibration]
+    ) -> None:
         content = {
             "format": FORMAT,
             "source": {
-                "name": prepared.table.name,
-                "rows": len(prepared.table),
-                "fingerprint": prepared.fingerprint,
-                "notes": [list(n) for n in prepared.table.notes],
-                "skipped": [list(s) for s in prepared.table.skipped[:1000]],
+                "name": data.table.name,
+                "rows": len(data.table),
+                "fingerprint": data.fingerprint,
+                "notes": [list(n) for n in data.table.notes],
+                "skipped": [list(s) for s in data.table.skipped[:MAX_SKIPPED]],
             },
-            "taken": [t._asdict() for t in prepared.column_roles],
-            "inputs": [f.state() for f in prepared.inputs],
-            "outputs": [f.state() for f in prepared.outputs],
+            "columns": [c._asdict() for c in data.column_roles],
+            "experiment": experiment.state(),
+            "inputs": [f.state() for f in experiment.inputs],
+            "outputs": [f.state() for f in experiment.outputs],
             "calibration": dict(calibration),
         }
         self._write_json("features.json", content)
@@ -227,24 +267,23 @@ class Folder:
             raise storage_error(self.path / name, error) from error
 
 
-def predictions(
-    prepared: PreparedData, best: Mapping[str, PredictionArrays], calibration: Mapping[str, Calibration]
+def prediction_table(
+    data: PreparedData, predictions: Mapping[str, PredictionArrays], calibration: Mapping[str, Calibration]
 ) -> pl.DataFrame:
-    """The test rows' answers: row, and for each output its truth, value, confidence or interval."""
-    rows = prepared.rows("test")
-    columns: dict[str, Any] = {"row": prepared.source_rows[rows]}
-    outputs = {f.name: f for f in prepared.outputs}
-    for name, answers in best.items():
+    """Test predictions: source row, then true value, prediction, and confidence or interval of each output."""
+    rows = data.rows("test")
+    columns: dict[str, Any] = {"row": data.source_rows[rows]}
+    outputs = {f.name: f for f in data.outputs}
+    for name, arrays in predictions.items():
         feature = outputs[name]
-        raw = prepared.table[feature.column]
+        raw = data.table[feature.column]
         truth = raw[rows] if isinstance(raw, pl.Series | np.ndarray) else [getattr(raw[i], "name", None) for i in rows]
-        if not isinstance(truth, np.ndarray) or truth.ndim <= 2:  # a picture's numbers stay in the source
+        if not isinstance(truth, np.ndarray) or truth.ndim <= 2:  # pixels stay in the source
             columns[f"{name}.true"] = truth.tolist() if isinstance(truth, np.ndarray) and truth.ndim == 2 else truth
-        decoded = feature.decode(answers, calibration.get(name))
+        decoded = feature.decode(arrays, calibration.get(name))
         for key in ("value", "confidence", "low", "high", "probability"):
             if decoded and key in decoded[0]:
-                values = [d[key] for d in decoded]
-                columns[f"{name}.{key}"] = values
+                columns[f"{name}.{key}"] = [d[key] for d in decoded]
     return pl.DataFrame(columns, strict=False)
 
 

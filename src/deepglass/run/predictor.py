@@ -17,17 +17,15 @@ from deepglass.data.table import Table
 from deepglass.device import pick
 from deepglass.errors import SourceError, SpecError, near_miss
 from deepglass.features.base import Calibration, Column, Feature, PredictionArrays, Raw
-from deepglass.features.sequence import Sequence as SequenceFeature
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Objective, concatenate_predictions, predict_dataset
 from deepglass.prepare.prepared_data import add_context
 from deepglass.prepare.sources import read_like
-from deepglass.run.build import build
-from deepglass.run.folder import Folder
+from deepglass.run.build import load_objective
+from deepglass.run.folder import Folder, RunState
 from deepglass.run.write_predictions import Answers
 from deepglass.spec.spec import DataSpec
 
-CELL_AXES = {"vector": 1, "image": 2}  # of one value; a colour picture as an array cannot be told from grey pictures
 Rows = Any  # a source, or a dict, or a list of dicts
 
 
@@ -50,27 +48,28 @@ class Predictor:
     notes: Counter[str] = field(default_factory=Counter)
 
     @staticmethod
-    def load(folder: Folder, device: str = "auto") -> Predictor:
-        """The best weights of a run.
+    def load(folder: Folder, device: str = "auto", state: RunState | None = None) -> Predictor:
+        """The predictor of a run.
+
+        Args:
+            state: `folder.state()`, where it was read already.
 
         Raises:
             SourceError: `not-found`, `unreadable-file`; `mismatched-files` when weights and spec do not fit.
         """
-        features = folder.features()
-        spec = folder.spec()
-        objective = build(spec, features["inputs"], features["outputs"], device)
-        weights = folder.weights()
-        try:
-            objective.load_state_dict(weights)
-        except RuntimeError as error:
-            raise SourceError(
-                "mismatched-files", f"{folder.path}: model.safetensors does not fit spec.yaml ({error})"
-            ) from error
-        objective.eval()
-        kept = folder.read_json("features.json")
-        ignored = frozenset(t["name"] for t in kept["column_roles"] if t["role"] == "ignored")
-        parts = features["inputs"], features["outputs"], kept["calibration"]
-        return Predictor(objective, *parts, spec.data, pick(device), ignored)
+        state = state or folder.state()
+        experiment = state.experiment
+        objective = load_objective(folder, experiment, device)
+        ignored = frozenset(c.name for c in state.column_roles if c.role == "ignored")
+        return Predictor(
+            objective,
+            experiment.inputs,
+            experiment.outputs,
+            state.calibration,
+            experiment.spec.data,
+            pick(device),
+            ignored,
+        )
 
     def predict(self, rows: Rows, batch_size: int = 1024) -> Answers:
         """Answers in the order of the rows: {OUTPUT: {"value": ..., "confidence": ...}} for each.
@@ -172,8 +171,7 @@ class Predictor:
         """Whether a dict is one row, and not columns: some value is single, or a list where a cell is a list."""
         if not all(isinstance(v, list | tuple | np.ndarray | pl.Series) for v in values.values()):
             return True
-        cells = {f.column: CELL_AXES[f.kind] for f in self.inputs if f.kind in CELL_AXES}
-        cells |= {f.column: 1 if f.flat_ else 2 for f in self.inputs if isinstance(f, SequenceFeature)}
+        cells = {f.column: f.cell_axes for f in self.inputs if f.cell_axes}
         return any(n in cells and _axes(v) == cells[n] for n, v in values.items() if isinstance(v, list | np.ndarray))
 
 

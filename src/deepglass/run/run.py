@@ -11,13 +11,14 @@ from typing import Any
 from torch import nn
 
 from deepglass.features.identity import Verdict
-from deepglass.formatting import short_figure, short_span
+from deepglass.formatting import plain_duration, plain_number
 from deepglass.objectives.base import Objective
 from deepglass.prepare.sources import read_like
-from deepglass.run.folder import Folder
+from deepglass.run.context import RunContext, load_data
+from deepglass.run.folder import Folder, RunState
 from deepglass.run.predictor import Answers, Predictor, Rows
 from deepglass.run.verify import verify
-from deepglass.spec.spec import Spec
+from deepglass.spec.spec import Source, Spec
 
 
 class Run:
@@ -46,7 +47,7 @@ class Run:
     @cached_property
     def predictor(self) -> Predictor:
         """The loaded weights with the features around them."""
-        return Predictor.load(self.folder)
+        return Predictor.load(self.folder, state=self.state)
 
     @property
     def objective(self) -> Objective:
@@ -58,8 +59,27 @@ class Run:
         objective = self.predictor.objective
         return objective if objective.builds_network else objective.network
 
-    @property
+    @cached_property
+    def context(self) -> RunContext:
+        """Everything of the run, with its data, for checks, explanations and reports."""
+        return self.context_of(None)
+
+    def context_of(self, source: Source) -> RunContext:
+        """The context with the data of `source`, for a run that was trained on a Python object."""
+        data = load_data(self.folder, self.state, source)
+        if data.table.environment is not None:
+            self.objective.set_environment(data.table.environment)
+        device = str(self.predictor.device)
+        return RunContext(self.folder, self.state.experiment, data, self.objective, self.state.calibration, device)
+
+    @cached_property
+    def state(self) -> RunState:
+        """Experiment, column roles and calibration, as stored in the run folder."""
+        return self.folder.state(self.spec)
+
+    @cached_property
     def spec(self) -> Spec:
+        """The resolved spec."""
         return self.folder.spec()
 
     @property
@@ -93,7 +113,7 @@ class Run:
         """The test figures in one line."""
         test = self.metrics.get("test") or self.metrics.get("valid") or {}
         return "; ".join(
-            f"{name}: " + ", ".join(f"{m} {short_figure(v)}" for m, v in list(figures.items())[:3])
+            f"{name}: " + ", ".join(f"{m} {plain_number(v)}" for m, v in list(figures.items())[:3])
             for name, figures in test.items()
         )
 
@@ -101,12 +121,14 @@ class Run:
         """What a notebook shows: the figures of the test rows, or of the validation rows where there are none."""
         part = next((p for p in ("test", "valid") if self.metrics.get(p)), "test")
         rows = [
-            f"<tr><td>{html.escape(name)}</td><td>{html.escape(metric)}</td><td>{short_figure(value)}</td></tr>"
+            f"<tr><td>{html.escape(name)}</td><td>{html.escape(metric)}</td><td>{plain_number(value)}</td></tr>"
             for name, figures in self.metrics.get(part, {}).items()
             for metric, value in figures.items()
         ]
         head = f"<tr><th>output</th><th>metric</th><th>{part}</th></tr>"
-        about = f"{self.metrics['parameters']:,} parameters, {short_span(self.metrics['seconds']['train'])} of training"
+        about = (
+            f"{self.metrics['parameters']:,} parameters, {plain_duration(self.metrics['seconds']['train'])} of training"
+        )
         return f"<p><b>{html.escape(str(self.path))}</b>: {about}</p><table>{head}{''.join(rows)}</table>"
 
 

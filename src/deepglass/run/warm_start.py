@@ -20,7 +20,7 @@ Role = Literal["inputs", "outputs"]
 _READING = ("type_", "format_", "flat_", "lists_", "parts_")  # how raw values are read; other learned fields may differ
 
 
-def like_start(spec: Spec, out: Path) -> Spec:
+def inherit_architecture(spec: Spec, out: Path) -> Spec:
     """The spec with the network of the run that it starts with, where it names no other; its own settings win.
 
     Args:
@@ -39,7 +39,7 @@ def like_start(spec: Spec, out: Path) -> Spec:
     return replace(spec, network={**before, **spec.network}) if said == before.get("trunk") else spec
 
 
-def taken_over(spec: Spec, role: Role, fitted: Sequence[Feature]) -> tuple[Feature, ...]:
+def inherit_features(spec: Spec, role: Role, fitted: Sequence[Feature]) -> tuple[Feature, ...]:
     """Features as the run before has learned them, where they are of the same kind and settings.
 
     Its weights mean something for its own vocabularies and scales only: fitted to other rows, the same place may hold
@@ -50,11 +50,11 @@ def taken_over(spec: Spec, role: Role, fitted: Sequence[Feature]) -> tuple[Featu
     """
     if (run := spec.network.get("init_from")) is None:
         return tuple(fitted)
-    before = {f.name: f for f in Folder.open(Path(run)).features()[role]}
+    before = {f.name: f for f in getattr(Folder.open(Path(run)).state().experiment, role)}
     return tuple(_of_before(f, before.get(f.name), role) for f in fitted)
 
 
-def start_from(run: str | Path, objective: nn.Module, prepared: PreparedData) -> list[str]:
+def load_weights(run: str | Path, objective: nn.Module, data: PreparedData) -> list[str]:
     """Take over what fits: weights of the same name and shape, but no encoder or head of a feature that has changed.
 
     Args:
@@ -68,8 +68,8 @@ def start_from(run: str | Path, objective: nn.Module, prepared: PreparedData) ->
         SpecError: `bad-value` where nothing fits.
     """
     folder = Folder.open(Path(run))
-    before = folder.features()
-    changed = tuple(_changed(objective, prepared, before["inputs"], before["outputs"]))
+    before = folder.state().experiment
+    changed = tuple(_changed(objective, data, before.inputs, before.outputs))
     own = objective.state_dict()
     fits = {
         name: tensor
@@ -92,13 +92,13 @@ def _of_before(feature: Feature, before: Feature | None, role: Role) -> Feature:
 
 
 def _changed(
-    objective: nn.Module, prepared: PreparedData, inputs: Sequence[Feature], outputs: Sequence[Feature]
+    objective: nn.Module, data: PreparedData, inputs: Sequence[Feature], outputs: Sequence[Feature]
 ) -> Iterator[str]:
     """Parts of weights' names: encoders and heads of features that are not as they were."""
     earlier = {f.name: f.state() for f in outputs}
-    yield from (f".{key_of(f.name)}." for f in prepared.outputs if earlier.get(f.name) != f.state())
+    yield from (f".{key_of(f.name)}." for f in data.outputs if earlier.get(f.name) != f.state())
     same = [[f.state() for f in group] for group in grouped(inputs)]
-    names = {f.name for f in prepared.inputs}
+    names = {f.name for f in data.inputs}
     for path, network in objective.named_modules():
         if not isinstance(network, Network):
             continue

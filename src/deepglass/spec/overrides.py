@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from deepglass.config import set_path
 from deepglass.run.run import Run
 from deepglass.spec import recipes
 from deepglass.spec.spec import Spec
+from deepglass.values import set_path
 
 LENGTHS = ("time", "epochs", "steps")  # of which a run has one
 SHORT = {  # what is said so often that it needs no path

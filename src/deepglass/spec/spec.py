@@ -8,25 +8,27 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic.dataclasses import dataclass
 
-from deepglass.config import construct, read_yaml
+from deepglass.config import SECTION, construct
 from deepglass.data.environments import PREFIX as GYM
 from deepglass.data.label_budget import LabelBudget
 from deepglass.data.split import Split
 from deepglass.errors import SourceError, SpecError
 from deepglass.training.settings import TrainingSettings
+from deepglass.values import read_yaml
 
 SOURCES = ("source", "test", "unlabelled")
 PATHS = (*SOURCES, "data_root", "label_corrections")
 Source = Any  # a path, a `sklearn:` or `data:` name, or a Python object that `data.sources.read` knows
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SECTION)
 class DataSpec:
     """Where the data are and how they are divided.
 
@@ -75,7 +77,7 @@ class DataSpec:
             LabelBudget.of(self.num_labels)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SECTION)
 class Spec:
     """A run, declared.
 

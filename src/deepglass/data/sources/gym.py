@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from deepglass.config import parse_value
 from deepglass.data.environments import PREFIX, Environment, episode_seed, is_picture, library, make, taken
 from deepglass.data.table import Note, Table
 from deepglass.errors import SourceError
+from deepglass.values import parse_value
 
 ROWS = 1_000
 

@@ -19,7 +19,7 @@ from deepglass.report.sections.base import Section
 METRICS = (
     ("mean_return", "mean return"),
     ("median_return", "median return"),
-    ("least_return", "least return"),
+    ("min_return", "least return"),
     ("mean_length", "steps an episode"),
     ("episodes", "episodes"),
 )
@@ -75,7 +75,7 @@ class AgentSection(Section):
         name, environment, metrics = objective.name, objective.environment, report.metrics
         returns = tuple(
             ReturnPoint(int(own["environment_steps"]), record["seconds"], own["mean_return"])
-            for record in report.context.folder.history()
+            for record in report.context.history
             if (own := record["valid"].get(name))
         )
         random = metrics.get("baselines", {}).get(name, {}).get("random", {}).get("mean_return")

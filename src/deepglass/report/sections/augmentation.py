@@ -22,7 +22,7 @@ from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.data import ReportData
 from deepglass.report.image_facts import Box, Drawn, Legend
 from deepglass.report.sections.base import Section
-from deepglass.run.fit import transform_of
+from deepglass.run.fit import augmentation_of
 from deepglass.training.augmentation import Augmentation
 from deepglass.web import encode_image
 from deepglass.web.palette import colour, css
@@ -66,8 +66,8 @@ class AugmentationSection(Section):
 
     def collect(self, report: ReportData) -> AugmentationFacts | None:
         context = report.context
-        transform = transform_of(context.folder.spec(), context.data, context.objective, context.folder.plan())
-        return augmented_images(context.data, transform)
+        augmentation = augmentation_of(context.experiment, context.objective, context.plan)
+        return augmented_images(context.data, augmentation)
 
     def view(self, facts: AugmentationFacts, report: ReportData) -> Mapping[str, Any] | None:
         legend = [(k.name, css(k.colour)) for k in facts.legend]

@@ -10,7 +10,6 @@ from markupsafe import Markup
 
 from deepglass.introspect.diagnostics import health_of
 from deepglass.introspect.facts import Health, Pulse
-from deepglass.prepare.resolve import network_of
 from deepglass.report.charts.curves import Line, curves
 from deepglass.report.charts.svg import titled
 from deepglass.report.data import ReportData
@@ -30,8 +29,7 @@ class HealthSection(Section):
 
     def collect(self, report: ReportData) -> Health | None:
         context = report.context
-        network = network_of(context.folder.spec(), context.data.inputs, context.data.outputs)
-        return health_of(context.folder.path, network, context.folder.plan())
+        return health_of(context.path, context.experiment.architecture, context.plan)
 
     def view(self, facts: Health, report: ReportData) -> Mapping[str, Any] | None:
         if not (facts.pulses or facts.alarms):

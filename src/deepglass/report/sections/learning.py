@@ -8,7 +8,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from deepglass.formatting import count, duration, finite, higher_is_better, metric_name, number, plural
+from deepglass.formatting import count, duration, finite, number, plural
+from deepglass.metrics.table import higher_is_better, metric_of, metric_title
 from deepglass.objectives.gan import Gan
 from deepglass.report.charts.curves import Line, Mark, curves
 from deepglass.report.charts.svg import titled
@@ -66,10 +67,10 @@ def _charts(report: ReportData, with_metrics: bool) -> list[Markup]:
         charts.append(curves("Loss", steps, losses, x_name="step", log=_log_scale(losses), mark=kept))
     for name in _metrics(history)[:MAX_METRICS] if with_metrics else ():
         output, _, metric = name.rpartition(".")  # with several outputs: OUTPUT.METRIC
-        named = (
-            Markup("{}: {}").format(label(output, 30), metric_name(metric)) if output else capital(metric_name(metric))
-        )
-        title = titled(named, "more is better" if higher_is_better(metric) else "less is better")
+        words = metric_title(metric)
+        named = Markup("{}: {}").format(label(output, 30), words) if output else capital(words)
+        better = {True: "more is better", False: "less is better", None: ""}[higher_is_better(metric)]
+        title = titled(named, better)
         charts.append(
             curves(title, steps, _lines(history, name), x_name="step", share=metric_of(metric).is_share, mark=kept)
         )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from deepglass.formatting import baseline_name, duration, figure, finite, higher_is_better, metric_name, plural
+from deepglass.formatting import baseline_name, duration, finite, plural
 from deepglass.metrics.summaries import Figure
+from deepglass.metrics.table import metric_of, metric_text
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, capital, each_output, remarks, table, text
 from deepglass.report.output_facts import Baseline, OutputFacts
 from deepglass.report.sections.base import PanelSection
 
-_NO_CONTEST = ("coverage", "ece")  # a coverage is best at its level, and an answer that knows nothing is calibrated
 _ORDER = ("gradient_boosting", "linear", "constant")
 
 
@@ -44,21 +44,23 @@ def _row(output: OutputFacts, metric: str, names: list[str]) -> list[str]:
     ours = output.test[metric]
     theirs = {n: output.baselines[n].metrics.get(metric, float("nan")) for n in names}
     main = metric == output.metric.name
-    higher = output.metric.higher_is_better if main else higher_is_better(metric)
-    known = [v for v in (ours.value, *theirs.values()) if finite(v)]
-    best = (max if higher else min)(known) if len(known) > 1 and metric not in _NO_CONTEST else None
+    facts = output.metric if main else metric_of(metric)
+    higher = facts.higher_is_better
+    values = [v for v in (ours.value, *theirs.values()) if finite(v)]
+    ranked = len(values) > 1 and facts.ranks_models and higher is not None
+    best = (max if higher else min)(values) if ranked else None
     arrow = f'<small class="way" title="{"more" if higher else "less"} is better">{"↑" if higher else "↓"}</small>'
-    heading = f"{text(capital(metric_name(metric)))} {arrow if metric != 'coverage' else ''}"
+    heading = f"{text(capital(facts.title))} {arrow if higher is not None else ''}"
     cells = [_cell(metric, ours, best), *(_cell(metric, Figure(theirs[n]), best) for n in names)]
     return [f"<b>{heading}</b>" if main else heading, *cells]
 
 
 def _cell(metric: str, shown: Figure, best: float | None) -> str:
-    value = figure(metric, shown.value)
+    value = metric_text(metric, shown.value)
     value = f'<b class="best">{value}</b>' if finite(shown.value) and shown.value == best else value
     if not (finite(shown.low) and finite(shown.high)):
         return value
-    return f"{value} <small>{figure(metric, shown.low)} – {figure(metric, shown.high)}</small>"
+    return f"{value} <small>{metric_text(metric, shown.low)} – {metric_text(metric, shown.high)}</small>"
 
 
 def _footnote(output: OutputFacts) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 from markupsafe import Markup
 
 from deepglass.features.base import Feature, take_raw
-from deepglass.formatting import figure, finite, metric_name
+from deepglass.formatting import finite
+from deepglass.metrics.table import metric_text, metric_title
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.charts.curves import Line, curves
 from deepglass.report.data import ReportData
@@ -65,7 +66,7 @@ class PseudoLabelsSection(Section):
     files = ("metrics.json", FILE)
 
     def collect(self, report: ReportData) -> tuple[PseudoLabelFacts, ...] | None:
-        lines, prepared = read_guesses(report.context.folder.path), report.context.data
+        lines, prepared = read_guesses(report.context.path), report.context.data
         if not lines:
             return None
         return tuple(_of(f, lines, prepared) for f in prepared.outputs if f.name in lines[-1]["outputs"])
@@ -106,11 +107,11 @@ def _gain(output: OutputFacts | None) -> list[tuple[str, str]]:
     ours, alone = output.test.get(metric), output.baselines[BASELINE].metrics.get(metric)
     if ours is None or not finite(ours.value) or not finite(alone):
         return []
-    name = metric_name(metric)
+    name = metric_title(metric)
     return [
-        (f"{name}, all rows", figure(metric, ours.value)),
-        (f"{name}, labelled rows alone", figure(metric, alone)),
-        ("gain", figure(metric, ours.value - alone)),
+        (f"{name}, all rows", metric_text(metric, ours.value)),
+        (f"{name}, labelled rows alone", metric_text(metric, alone)),
+        ("gain", metric_text(metric, ours.value - alone)),
     ]
 
 

@@ -61,7 +61,7 @@ class SamplesSection(Section):
     files = ("samples/*",)
 
     def collect(self, report: ReportData) -> SampleFacts | None:
-        recorded, prepared = sheets(report.context.folder.path), report.context.data
+        recorded, prepared = sheets(report.context.path), report.context.data
         if not recorded:
             return None
         steps = list(recorded)

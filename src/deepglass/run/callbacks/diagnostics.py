@@ -21,6 +21,7 @@ from deepglass.nn.recurrent import Recurrent
 from deepglass.objectives.base import Objective
 from deepglass.run.callbacks.alarms import FILE, Moment, alarms
 from deepglass.run.callbacks.unit_activity import Activity
+from deepglass.run.context import RunContext
 from deepglass.training.callbacks import Callback, EvaluationRecord, read_history
 from deepglass.training.checkpoint import storage_error, write_atomic
 from deepglass.training.plan import Plan
@@ -112,20 +113,19 @@ class Watch(Callback):
 
 
 def watched(
-    objective: Objective,
-    parts: Mapping[str, Dataset],
-    folder: Path,
-    network: Mapping[str, Any],
+    context: RunContext,
+    datasets: Mapping[str, Dataset],
     others: Sequence[Callback] = (),
     from_step: int = 0,
 ) -> list[Callback]:
     """The watch over a run; none for kinds that have no rows to look at."""
-    data = parts["valid"] if len(parts["valid"]) else parts["train"]
+    objective = context.objective
+    data = datasets["valid"] if len(datasets["valid"]) else datasets["train"]
     if objective.reinforcement or objective.sequential_rows or not len(data):
         return []
     most = min(max(len(data) // 4, FEWEST), ROWS, len(data))
     rows = np.unique(np.linspace(0, len(data) - 1, most).astype(int))
-    return [Watch(folder, objective, data.subset(rows), network, others, from_step)]
+    return [Watch(context.path, objective, data.subset(rows), context.experiment.architecture, others, from_step)]
 
 
 # -- layers by name ------------------------------------------------------------------------------------------------

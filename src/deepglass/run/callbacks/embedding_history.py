@@ -13,6 +13,7 @@ from deepglass.nn.pca import principal
 from deepglass.objectives.base import Objective, embed_dataset
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.callbacks.snapshots import Moments, kept_moments
+from deepglass.run.context import RunContext
 from deepglass.training.callbacks import Callback, EvaluationRecord
 from deepglass.training.plan import Plan
 
@@ -65,16 +66,14 @@ class Course(Callback):
         self.moments.keep(step, content)
 
 
-def course(
-    prepared: PreparedData, objective: Objective, parts: Mapping[str, Dataset], folder: Path, from_step: int = 0
-) -> list[Callback]:
+def course(context: RunContext, datasets: Mapping[str, Dataset], from_step: int = 0) -> list[Callback]:
     """The callback for runs whose rows lie in a space; none for others."""
-    rows = followed(prepared, objective)
+    rows = followed(context.data, context.objective)
     if not len(rows):
         return []
-    part = "test" if len(parts["test"]) else "train"
-    data = parts[part].subset(np.searchsorted(prepared.rows(part), rows))
-    return [Course(folder, objective, data, from_step)]
+    split = "test" if len(datasets["test"]) else "train"
+    dataset = datasets[split].subset(np.searchsorted(context.data.rows(split), rows))
+    return [Course(context.path, context.objective, dataset, from_step)]
 
 
 def followed(prepared: PreparedData, objective: Objective) -> np.ndarray:

@@ -146,5 +146,5 @@ def margins_of(folder: Folder, count: int, places: np.ndarray | None = None) -> 
 
 def margins_over(folder: Folder, table: Table) -> dict[str, np.ndarray]:
     """The same for a source's rows, where it is the run's own."""
-    own = fingerprint_of(table) == folder.read_json("features.json")["source"]["fingerprint"]
+    own = fingerprint_of(table) == folder.state().source["fingerprint"]
     return margins_of(folder, len(table)) if own else {}

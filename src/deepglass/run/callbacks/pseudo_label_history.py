@@ -16,9 +16,10 @@ import torch
 
 from deepglass.features.base import Column, take_raw
 from deepglass.objectives._semi import SemiSupervised
-from deepglass.objectives.base import Objective, inference
+from deepglass.objectives.base import inference
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.prepare.sources import read_source
+from deepglass.run.context import RunContext
 from deepglass.spec.spec import Spec
 from deepglass.training.callbacks import Callback, EvaluationRecord, read_history
 from deepglass.training.checkpoint import storage_error, write_atomic
@@ -105,15 +106,14 @@ class GuessCounts(Callback):
         }
 
 
-def guess_counts(
-    spec: Spec, prepared: PreparedData, objective: Objective, device: str, folder: Path, from_step: int = 0
-) -> list[Callback]:
+def guess_counts(context: RunContext, from_step: int = 0) -> list[Callback]:
     """The callback for kinds of learning that answer rows themselves; none for others."""
+    objective, data = context.objective, context.data
     if not isinstance(objective, SemiSupervised):
         return []
-    rows = asked_rows(prepared)
-    truths = hidden_truths(spec, prepared, rows)
-    return [GuessCounts(folder, objective, prepared, rows, truths, device, from_step)] if len(rows) else []
+    rows = asked_rows(data)
+    truths = hidden_truths(context.experiment.spec, data, rows)
+    return [GuessCounts(context.path, objective, data, rows, truths, context.device, from_step)] if len(rows) else []
 
 
 def asked_rows(prepared: PreparedData) -> np.ndarray:

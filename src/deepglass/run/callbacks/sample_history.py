@@ -15,7 +15,7 @@ from deepglass.features.base import Feature
 from deepglass.features.image import Image
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Objective, concatenate_predictions
-from deepglass.prepare.prepared_data import PreparedData
+from deepglass.run.context import RunContext
 from deepglass.run.write_predictions import Answers
 from deepglass.training.callbacks import Callback, EvaluationRecord
 from deepglass.training.checkpoint import write_atomic
@@ -49,10 +49,12 @@ class SampleSheets(Callback):
         write_atomic(self.folder / f"{record.step:08d}.json", json.dumps(content))
 
 
-def drawn_sheets(prepared: PreparedData, objective: Objective, seed: int, folder: Path) -> list[Callback]:
+def drawn_sheets(context: RunContext) -> list[Callback]:
     """The callback for kinds of learning that generate; none for others."""
-    features = (*prepared.inputs, *prepared.outputs)
-    return [SampleSheets(folder, objective, features, seed)] if objective.generative else []
+    if not context.objective.generative:
+        return []
+    features = (*context.experiment.inputs, *context.experiment.outputs)
+    return [SampleSheets(context.path, context.objective, features, context.plan.seed)]
 
 
 def in_order(objective: Objective, each: int) -> dict[str, list[str]]:

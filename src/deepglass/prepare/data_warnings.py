@@ -1,0 +1,77 @@
+"""Warnings about the prepared data: missing labels, rows left out, odd values, memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from deepglass.data.table import Skipped, Table
+from deepglass.features._allocate import too_large
+from deepglass.features.base import Feature, take_raw
+from deepglass.prepare.checks import check_unlabelled
+from deepglass.prepare.rows import uses_unlabelled
+from deepglass.spec.spec import Spec
+
+MIN_REPORTED_BYTES = 500_000_000  # encoded inputs smaller than this are not mentioned
+MAX_NAMED = 3  # rows left out that are named
+
+
+def data_warnings(
+    spec: Spec, table: Table, split: np.ndarray, inputs: Sequence[Feature], outputs: Sequence[Feature]
+) -> list[str]:
+    """Check that the targets can be learned, and list what is unusual in the data.
+
+    Raises:
+        SourceError, SpecError: a target that cannot be learned.
+    """
+    train = np.flatnonzero(split == "train")
+    unlabelled_counts: list[tuple[Feature, int]] = []
+    warnings: list[str] = []
+    for feature in outputs:
+        column = feature.encode(take_raw(table[feature.column], train))
+        feature.check_target(column, table.name)
+        count = int((~column.mask).sum())
+        unlabelled_counts.append((feature, count))
+        warnings += [*_missing_labels(feature, count, uses_unlabelled(spec)), *feature.target_warnings(column)]
+    check_unlabelled(spec.objective["name"], unlabelled_counts, len(train))
+    warnings += [*_fixes(spec), *_left_out(table.skipped)]
+    return [*warnings, *_anomalies(table, [*inputs, *outputs]), *_memory(table, inputs)]
+
+
+def _missing_labels(feature: Feature, count: int, used: bool) -> list[str]:
+    if not count:
+        return []
+    if used:
+        return [f"{feature.name}: {count:,} training rows without a label are learned from too"]
+    return [f"{feature.name}: {count} training rows have no label and are skipped"]
+
+
+def _fixes(spec: Spec) -> list[str]:
+    """What was corrected in the data before training."""
+    fixes = [f"fixed before training: {', '.join(spec.data.fix)} (data.fix)"] if spec.data.fix else []
+    return [*fixes, f"left out: {len(spec.data.drop):,} rows listed in data.drop"] if spec.data.drop else fixes
+
+
+def _left_out(skipped: Sequence[Skipped]) -> list[str]:
+    """The first rows or files that are left out by name, and the count of all."""
+    more = len(skipped) - MAX_NAMED
+    named = [f"left out: {s.name} ({s.reason})" for s in skipped[:MAX_NAMED]]
+    return [*named, f"left out: {more} more, {len(skipped)} in all"] if more > 0 else named
+
+
+def _anomalies(table: Table, features: Sequence[Feature]) -> list[str]:
+    """Counts of unusual values in sequences: truncated ones, tags not in the training rows."""
+    counts = [(f.name, f.count_anomalies(table[f.column])) for f in features if f.sequential]
+    return [f"{name}: {what}: {count:,}" for name, anomalies in counts for what, count in anomalies.items()]
+
+
+def _memory(table: Table, inputs: Sequence[Feature]) -> list[str]:
+    """Size of the encoded rows where it is large, before the memory is allocated."""
+    warnings = []
+    for feature in inputs:
+        if (size := len(table) * feature.row_bytes) >= MIN_REPORTED_BYTES:
+            storage = "in a memory-mapped file, as they do not fit into memory" if too_large(size) else "in memory"
+            rows = f"{len(table):,} rows of {feature.row_bytes:,} bytes"
+            warnings.append(f"{feature.name}: {rows}, {size / 1e9:.1f} GB {storage}")
+    return warnings

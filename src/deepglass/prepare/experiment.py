@@ -1,0 +1,73 @@
+"""What a spec and its data resolve to: features, trunk, objective, training defaults and split, decided once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from deepglass.data.split import Split
+from deepglass.features.base import Feature
+from deepglass.hyperparameters import TrainingDefaults
+from deepglass.networks.trunks.base import TRUNKS, Trunk
+from deepglass.objectives.base import OBJECTIVES, Objective
+from deepglass.spec.spec import Spec
+
+NOT_SETTINGS = ("trunk", "init_from")  # keys of `network` in a spec that are no settings of the trunk
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A resolved spec. `prepare.prepare` makes it, the run folder stores it, everything later reads it.
+
+    Args:
+        spec: the declaration, with the trunk's resolved settings under `network`.
+        inputs, outputs: fitted features.
+        trunk: name of the network architecture.
+        split: how rows were split, with defaults resolved.
+    """
+
+    spec: Spec
+    inputs: tuple[Feature, ...]
+    outputs: tuple[Feature, ...]
+    trunk: str
+    split: Split
+
+    @property
+    def objective(self) -> str:
+        """Name of the objective."""
+        return self.spec.objective["name"]
+
+    @property
+    def objective_class(self) -> type[Objective]:
+        return OBJECTIVES.get(self.objective, where="objective.name")
+
+    @property
+    def trunk_class(self) -> type[Trunk]:
+        return TRUNKS.get(self.trunk, where="network.trunk")
+
+    @property
+    def defaults(self) -> TrainingDefaults:
+        """The trunk's training defaults, before the objective adapts them."""
+        return self.trunk_class.training_defaults
+
+    @property
+    def network(self) -> dict[str, Any]:
+        """Settings of the trunk."""
+        return {k: v for k, v in self.spec.network.items() if k not in NOT_SETTINGS}
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """The trunk's settings and `trunk`, its name; {} for objectives that build their own network."""
+        return {} if self.objective_class.builds_network else {**self.network, "trunk": self.trunk}
+
+    def state(self) -> dict[str, Any]:
+        """What the run folder stores beside spec and features, as JSON values."""
+        return {"trunk": self.trunk, "split": asdict(self.split)}
+
+    @staticmethod
+    def from_state(
+        spec: Spec, inputs: tuple[Feature, ...], outputs: tuple[Feature, ...], state: Mapping[str, Any]
+    ) -> Experiment:
+        """The experiment of a stored run."""
+        return Experiment(spec, inputs, outputs, state["trunk"], Split(**state["split"]))

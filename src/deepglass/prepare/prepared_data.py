@@ -1,0 +1,77 @@
+"""The data of a run: its rows, their split, and the fitted features that encode them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from deepglass.data.batches import Dataset
+from deepglass.data.missing import blanked
+from deepglass.data.table import Table
+from deepglass.features.base import Column, Feature, PredictionArrays
+from deepglass.prepare.columns import ColumnRole
+
+SPLITS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """Rows, split and fitted features of a run.
+
+    Args:
+        table: the rows in use; rows that were left out are listed in `table.skipped`.
+        source_rows: (N,) int64, index of each row in the source.
+        split: (N,) of "train", "valid", "test"; "" for rows that are not used.
+        inputs, outputs: fitted on the training rows.
+        column_roles: kind and role of each column of the source.
+        notes: warnings for the user: class imbalance, missing labels, rows left out.
+        fingerprint: hash of the source's content.
+        hidden: (N,) bool, rows whose labels are hidden by the label budget.
+    """
+
+    table: Table
+    source_rows: np.ndarray
+    split: np.ndarray
+    inputs: tuple[Feature, ...]
+    outputs: tuple[Feature, ...]
+    column_roles: tuple[ColumnRole, ...]
+    notes: tuple[str, ...]
+    fingerprint: str
+    hidden: np.ndarray
+
+    def rows(self, split: str) -> np.ndarray:
+        """Row indices of one split."""
+        return np.flatnonzero(self.split == split)
+
+    def split_table(self, split: str) -> Table:
+        """The raw rows of one split."""
+        return self.table.take(self.rows(split))
+
+    def datasets(self, device: str) -> dict[str, Dataset]:
+        """The encoded rows of each split."""
+        return {split: self.dataset(self.rows(split), device) for split in SPLITS}
+
+    def dataset(self, rows: np.ndarray, device: str = "cpu") -> Dataset:
+        """Encoded rows with their targets, in the frame of the inputs."""
+        table = self.table.take(rows)
+        inputs = {f.name: f.encode(table[f.column]) for f in self.inputs}
+        targets = {f.name: f.to_input_frame(f.encode(table[f.column]), inputs) for f in self.outputs}
+        return Dataset(inputs, targets, device)
+
+
+def hide_targets(table: Table, outputs: Sequence[Feature], rows: np.ndarray) -> Table:
+    """The table with the targets of some rows set to missing.
+
+    Args:
+        rows: (N,) bool.
+    """
+    return table.with_columns({f.column: blanked(table[f.column], rows) for f in outputs}) if rows.any() else table
+
+
+def add_context(
+    predictions: Mapping[str, PredictionArrays], outputs: Sequence[Feature], inputs: Mapping[str, Column]
+) -> dict[str, PredictionArrays]:
+    """Predictions with what `Feature.decode` needs of the inputs."""
+    return {f.name: {**predictions[f.name], **f.context(inputs)} for f in outputs if f.name in predictions}

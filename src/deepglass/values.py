@@ -1,0 +1,98 @@
+"""Values from text: YAML, durations, and settings by their path."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from deepglass.errors import SpecError
+
+
+def read_yaml(text: str, where: str) -> Any:
+    """Parse YAML. A duplicate key is an error, since YAML would keep only the last value.
+
+    Args:
+        where: the file or setting of the text, for messages.
+
+    Raises:
+        yaml.YAMLError: the text is not YAML.
+        SpecError: `bad-value` for a duplicate key.
+    """
+    loader = _Loader(text)
+    loader.name = where
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
+
+
+class _Loader(yaml.SafeLoader):
+    """Makes plain values only and refuses duplicate keys."""
+
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        lines: dict[tuple[str, str], int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            name, line = (key.tag, key.value), key.start_mark.line + 1
+            if name in lines:
+                raise SpecError(
+                    "bad-value",
+                    f"{self.name}: {key.value!r} stands twice, in line {lines[name]} and in line {line}; keep one",
+                )
+            lines[name] = line
+        return node
+
+
+def parse_value(text: str, where: str = "") -> Any:
+    """A value of the command line, read as YAML: `3`, `true`, `[1, 2]`, `adamw`, `1e-3`.
+
+    Args:
+        where: the setting, for messages.
+
+    Raises:
+        SpecError: `bad-value`, such as for an open bracket.
+    """
+    try:
+        value = read_yaml(text, where)
+    except yaml.YAMLError as error:
+        why = getattr(error, "problem", None) or "no value"
+        raise SpecError(
+            "bad-value", f"{where}: expected a value such as 3, text or [a, b], got {text!r} ({why})"
+        ) from error
+    if isinstance(value, str):
+        try:
+            return float(value)  # YAML 1.1 reads 1e-3 as text
+        except ValueError:
+            return value
+    return value
+
+
+def set_path(settings: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """A copy of nested settings with the value at `a.b.c` replaced."""
+    head, _, rest = path.partition(".")
+    inner = settings.get(head)
+    if rest and inner is not None and not isinstance(inner, dict):
+        inner = {"trunk": inner} if head == "network" else {"name": inner}
+    return {**settings, head: set_path(inner or {}, rest, value) if rest else value}
+
+
+def parse_seconds(value: str | float, where: str) -> float:
+    """A duration in seconds: `60`, `60s`, `2m`, `1.5h`.
+
+    Raises:
+        SpecError: `bad-value`.
+    """
+    if isinstance(value, int | float):
+        seconds = float(value)
+    else:
+        factor = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(value[-1:])
+        try:
+            seconds = float(value[:-1]) * factor if factor else float(value)
+        except ValueError:
+            raise SpecError("bad-value", f"{where}: expected a time such as 60s, 5m or 1h, got {value!r}") from None
+    if not 0 < seconds < float("inf"):
+        raise SpecError("bad-value", f"{where}: expected a time above 0, got {value!r}")
+    return seconds
