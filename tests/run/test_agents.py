@@ -134,6 +134,19 @@ def test_a_killed_agent_goes_on_to_the_same_weights(kind: str, tmp_path: Path) -
     assert not any(n.startswith("loader.") for n in whole.folder.weights())
 
 
+def test_ppo_ends_its_updates_by_the_reduced_divergence(tmp_path: Path) -> None:
+    agent = _train(tmp_path / "run", SMALL["ppo"], steps=1, training={"batch_size": 128}).objective
+    environment = read("gym:CartPole-v1").environment
+    assert environment is not None
+    agent.set_environment(environment)
+    batch = agent.make_loader(None, 128, 0).next()
+    seen: list[str] = []
+    for divergence, minibatches in ((0.0, 4), (1e9, 2)):
+        agent.reduce = lambda name, value, answer=divergence: seen.append(name) or answer
+        assert len(list(agent.losses(batch, 0.0))) == minibatches
+    assert set(seen) == {"kl"}
+
+
 def test_worlds_come_back_by_their_actions() -> None:
     environment = read("gym:CartPole-v1").environment
     assert environment is not None

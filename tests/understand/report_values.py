@@ -18,7 +18,7 @@ EMPTY: dict[str, Any] = {
     "inside": None,
     "metrics": {},
 }
-LISTS = ("columns", "outputs", "history", "layers", "findings", "slices")
+LISTS = ("columns", "outputs", "history", "layers", "findings")
 
 
 def report_of(own: Mapping[str, Any] | None = None, **values: Any) -> ReportData:

@@ -110,6 +110,27 @@ Calibration = dict[str, Any]
 """What was learned on the validation rows about confidence; plain JSON."""
 
 
+class ClassCurve(NamedTuple):
+    """The precision-recall curve of one class.
+
+    Args:
+        name: of the class.
+        precision: at each recall.
+        recall: ascending.
+        area: below the curve: its average precision.
+        positives: how many true ones there are.
+
+    Shapes:
+        precision, recall: (T,) float.
+    """
+
+    name: str
+    precision: np.ndarray
+    recall: np.ndarray
+    area: float
+    positives: int
+
+
 class Prediction(ABC):
     """What a head's output means.
 
@@ -251,6 +272,16 @@ class Feature(ABC):
     def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         """Metrics over the rows whose truth is known."""
         raise NotImplementedError(f"a {self.kind} cannot be an output")
+
+    def per_class(
+        self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None
+    ) -> dict[str, dict[str, float]]:
+        """Class -> metric -> value, with `rows` for its true ones; empty where single classes have no metrics."""
+        return {}
+
+    def precision_recall(self, best: PredictionArrays, truth: Column) -> list[ClassCurve]:
+        """The precision-recall curve of each class with a true one; empty where there are no such curves."""
+        return []
 
     def check_target(self, truth: Column, source: str) -> None:  # noqa: B027 - most kinds have nothing to refuse
         """Refuse training rows from which nothing can be learned, naming the source."""

@@ -76,10 +76,10 @@ class Image(Feature):
     Args:
         size: (rows, columns) that all pictures are brought to; None learns it: their own size when they share one,
             else the median, at most `max_side` on the longer side.
-        max_side: pixels of the longer side, at most, where no size is stated.
+        max_side: length limit of the longer side in pixels, where no size is given.
         colour: "grey", "rgb", or "auto": grey where all of a sample are.
-        input_noise_std: added to an input, in shares of the range, so that an output of the same column is it without noise. A
-            picture always gets the same. Answers to new pictures are for clean ones too, which get it as well.
+        input_noise_std: standard deviation of Gaussian noise added to an input, as a share of the value range; an
+            output of the same column stays clean. The noise of an image is the same each time, also in prediction.
         size_: the size in use.
         channels_: C.
         levels_: the largest code: 255 for bytes, 65,535 for 16 bit.

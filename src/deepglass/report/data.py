@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Generic, NamedTuple, TypeVar, overload
 
 import numpy as np
@@ -23,13 +22,12 @@ from deepglass.introspect.rows import OutputRows
 from deepglass.objectives.base import Objective
 from deepglass.projection.points import Points, Tested
 from deepglass.projection.projection import AS_USUAL, Wish, asked, looked_at
+from deepglass.report.explanation_facts import ExplanationFacts, explanations_of
 from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, Finding, PlanFacts
-from deepglass.report.facts_of.explanations import reasons_told
-from deepglass.report.facts_of.outputs import answers_of, output_told
-from deepglass.report.facts_of.slice_tables import slices_told
 from deepglass.report.gather import _column, _evaluation, _plan, _task
 from deepglass.report.objective_results import objective_result
 from deepglass.report.output_facts import OutputFacts
+from deepglass.report.outputs import output_facts, tested_outputs
 from deepglass.run.context import RunContext
 
 SLICED = 2_000  # images among the test rows that are opened to measure how bright and how large they are
@@ -200,23 +198,21 @@ class ReportData:
     @_Shared
     def tested_outputs(self) -> list[tuple[Feature, OutputRows]]:
         """Each tested output with its predictions and true values."""
-        return answers_of(self.context.data, self.context.objective, self.tested.best, self.context.calibration)
+        return tested_outputs(self.context.data, self.context.objective, self.tested.best, self.context.calibration)
 
     @_Shared
     def outputs(self) -> tuple[OutputFacts, ...]:
         """How well each output is predicted; an objective without outputs tells its own result here."""
         context = self.context
-        explained = self.explanations
-        told = ((f, output_told(f, seen, self.metrics)) for f, seen in self.tested_outputs)
-        facts = [replace(o, whys=explained.get(f.name, ())) for f, o in told]
+        facts = [output_facts(f, rows, self.metrics) for f, rows in self.tested_outputs]
         own = objective_result(context.objective, context.data, self.metrics) if not facts else None
         return tuple(facts) if own is None else (own,)
 
     @_Shared
-    def explanations(self) -> Mapping[str, Any]:
-        """Output -> some test rows with what their prediction rests on."""
+    def explanations(self) -> Mapping[str, tuple[ExplanationFacts, ...]]:
+        """Output -> some explained test rows."""
         context, device = self.context, pick(self.context.device)
-        return reasons_told(context.objective, context.data, context.calibration, self.tested.best, device)
+        return explanations_of(context.objective, context.data, context.calibration, self.tested.best, device)
 
     @_Shared
     def test_case(self) -> Case:
@@ -246,12 +242,6 @@ class ReportData:
         embedded = None if points is None else EmbeddedRows(points.rows, points.points)
         found = findings_of(context, weak_slice(self.test_case, cuts), embedded)
         return tuple(Finding(f.kind, f.text, f.rows, f.columns, f.sure, f.fix) for f in found)
-
-    @_Shared
-    def slices(self) -> tuple[Any, ...]:
-        """Slices of the test rows on which an output errs more, an entry an output."""
-        tested = enumerate(zip(self.tested_outputs, self.cuts, strict=True))
-        return tuple(slices_told(i, f, seen, cut) for i, ((f, seen), cut) in tested if cut)
 
     @_Shared
     def inside(self) -> Inside:

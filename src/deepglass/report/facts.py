@@ -18,7 +18,6 @@ from deepglass.introspect.filters import Filters
 from deepglass.introspect.layers import Layer
 from deepglass.metrics.summaries import Histogram, TopValues
 from deepglass.report.output_facts import OutputFacts
-from deepglass.report.slice_facts import Slices
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,4 +142,3 @@ class Facts:
     layers: tuple[Layer, ...] = ()
     filters: Filters | None = None
     inside: Inside | None = None
-    slices: tuple[Slices, ...] = ()

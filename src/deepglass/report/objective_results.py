@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from deepglass.metrics.summaries import Figure
+from deepglass.metrics.table import METRICS
 from deepglass.objectives._agents import Agent
 from deepglass.objectives.base import Objective
 from deepglass.objectives.gan import Gan
+from deepglass.objectives.next_token import NextToken
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.report.facts_of.language_model import written
 from deepglass.report.output_facts import Baseline, OutputFacts
 
 
@@ -36,4 +37,8 @@ def objective_result(objective: Objective, prepared: PreparedData, metrics: Mapp
     if isinstance(objective, Gan):
         figures, rows = {name: Figure(value) for name, value in test.items()}, len(prepared.rows("test"))
         return OutputFacts(name=objective.name, kind="rows", metric=objective.monitor, test=figures, test_rows=rows)
-    return written(objective, prepared, metrics)
+    if isinstance(objective, NextToken):
+        figures, rows = {name: Figure(value) for name, value in test.items()}, len(prepared.rows("test"))
+        metric = METRICS["bits_per_character"]
+        return OutputFacts(name=objective.name, kind="text", metric=metric, test=figures, test_rows=rows)
+    return None

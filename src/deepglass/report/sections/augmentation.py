@@ -20,7 +20,7 @@ from deepglass.features.image import Image
 from deepglass.features.mask import Mask
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.data import ReportData
-from deepglass.report.image_facts import Box, Drawn, Legend
+from deepglass.report.overlays import Annotation, ClassColour, OverlayBox
 from deepglass.report.sections.base import Section
 from deepglass.run.fit import augmentation_of
 from deepglass.training.augmentation import Augmentation
@@ -36,7 +36,7 @@ class AugmentedImage(NamedTuple):
     """An image and the targets that lie over it."""
 
     image: bytes
-    targets: Drawn = Drawn()
+    targets: Annotation = Annotation()
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class AugmentationFacts:
 
     changes: tuple[str, ...]
     rows: tuple[tuple[AugmentedImage, ...], ...]
-    legend: tuple[Legend, ...] = ()
+    legend: tuple[ClassColour, ...] = ()
 
     def without_rows(self) -> None:
         """Nothing: all of it is rows."""
@@ -97,7 +97,7 @@ def augmented_images(prepared: PreparedData, transform: object) -> AugmentationF
         after = (_version(image, spatial, moved, r * VERSIONS + v) for v in range(VERSIONS))
         sheet.append((before, *after))
     masks = [f for f in spatial if isinstance(f, Mask)]
-    legend = tuple(Legend(n, colour(k)) for k, n in enumerate(masks[0].class_names)) if masks else ()
+    legend = tuple(ClassColour(n, colour(k)) for k, n in enumerate(masks[0].class_names)) if masks else ()
     return AugmentationFacts(_changes(transform.changes[image.name], transform.mixup), tuple(sheet), legend)
 
 
@@ -118,8 +118,8 @@ def _version(image: Image, spatial: list[Mask | Boxes], batch: Batch, i: int) ->
             mask = encode_image.classes(classes, tuple(colour(k) for k in range(len(feature.class_names))), MAX_SIDE)
         else:
             for value in target.values[i][target.mask[i]].tolist():
-                boxes.append(Box(feature.class_names[int(value[0])], *value[1:]))
-    return AugmentedImage(encode_image.photo(pixels, MAX_SIDE), Drawn(mask, tuple(boxes)))
+                boxes.append(OverlayBox(feature.class_names[int(value[0])], *value[1:]))
+    return AugmentedImage(encode_image.photo(pixels, MAX_SIDE), Annotation(mask, tuple(boxes)))
 
 
 _PHRASES: Mapping[str, Callable[[Any], str]] = {
