@@ -26,7 +26,7 @@ def written(objective: Objective, prepared: PreparedData, figures: Mapping[str, 
     drawn = []
     for seed in range(TEXTS):
         generator = torch.Generator(next(objective.parameters()).device).manual_seed(seed)
-        codes = list(islice(objective.go_on("", generator), TOKENS))
+        codes = list(islice(objective.generate("", generator), TOKENS))
         drawn.append(Wrote(None, "", "", objective.feature.text_of(codes), 0.0))
     return OutputFacts(
         name=objective.name,
