@@ -11,7 +11,7 @@ import polars as pl
 
 from deepglass.doctor.media_summary import Small
 from deepglass.features.base import CLASSIFICATION_KINDS, Raw
-from deepglass.formatting import short_figure
+from deepglass.formatting import plain_number
 from deepglass.parsing import is_missing, parse_dates, parse_numbers, to_dates, to_numbers
 
 _DAY = 86_400e6  # microseconds
@@ -45,7 +45,7 @@ class Measure(NamedTuple):
         """One of the values as people read it: a name, a day, a number."""
         if self.names is not None:
             return repr(self.names[int(value)])
-        return _moment(value) if self.what == "time" else short_figure(value)
+        return _moment(value) if self.what == "time" else plain_number(value)
 
 
 def measures_of(kind: str, column: str, raw: Raw, small: Mapping[str, Small]) -> list[Measure]:

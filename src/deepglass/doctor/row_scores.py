@@ -10,8 +10,8 @@ import numpy as np
 from deepglass.features.base import Calibration, Column, Feature, PredictionArrays
 from deepglass.features.tags import Tags
 from deepglass.features.text import Text
-from deepglass.formatting import higher_is_better
 from deepglass.metrics import error_rate
+from deepglass.metrics.table import higher_is_better
 
 LOOKED_AT = 2_000  # rows that are scored one by one, at most
 OF_ONE_ROW: Mapping[str, str] = {

@@ -9,7 +9,8 @@ import numpy as np
 from deepglass.doctor.base import Case, Finding
 from deepglass.doctor.row_scores import Judged
 from deepglass.doctor.slices import FEWEST, Cut, Weak, cut_up
-from deepglass.formatting import metric_name, short_figure
+from deepglass.formatting import plain_number
+from deepglass.metrics.table import metric_title
 from deepglass.run.predictor import Predictor
 
 HELP = "more such rows, mended labels or a column that tells them apart would help"
@@ -62,5 +63,5 @@ def _figures(judged: Judged, weak: Weak) -> str:
     if judged.metric == "accuracy":
         return f"{count} {1 - own:.1%} of the answers are wrong, else {1 - others:.1%}"
     if judged.metric == "mae":
-        return f"{count} the answers are off by {short_figure(own)}, else by {short_figure(others)}"
-    return f"{count} {metric_name(judged.metric)} is {short_figure(own)}, else {short_figure(others)}"
+        return f"{count} the answers are off by {plain_number(own)}, else by {plain_number(others)}"
+    return f"{count} {metric_title(judged.metric)} is {plain_number(own)}, else {plain_number(others)}"

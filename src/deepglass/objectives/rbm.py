@@ -17,8 +17,9 @@ import torch
 from torch import Generator, Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
-from deepglass.features.base import Feature, Metric
+from deepglass.features.base import Feature
 from deepglass.hyperparameters import TrainingDefaults
+from deepglass.metrics.table import METRICS, Metric
 from deepglass.nn.rbm import BoltzmannMachine
 from deepglass.nn.tokens import Field
 from deepglass.objectives._flatten import FlatInputs
@@ -39,7 +40,7 @@ class Rbm(Representation):
         gibbs_steps: Gibbs steps per generated row.
     """
 
-    monitor: ClassVar[Metric] = Metric("mse", higher_is_better=False)
+    monitor: ClassVar[Metric] = METRICS["mse"]
     name: ClassVar[str] = "rbm"
     generative: ClassVar[bool] = True
     builds_network: ClassVar[bool] = True

@@ -23,7 +23,8 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from deepglass.data.batches import Batch, Dataset
-from deepglass.features.base import Feature, Metric
+from deepglass.features.base import Feature
+from deepglass.metrics.table import METRICS, Metric
 from deepglass.nn.tokens import Field
 from deepglass.objectives._bottleneck import bottleneck_features
 from deepglass.objectives._reconstruction import ReconstructionObjective
@@ -49,7 +50,7 @@ class Variational(ReconstructionObjective):
         beta: weight of the KL term; above 1 gives more independent dimensions and blurrier samples (beta-VAE).
     """
 
-    monitor: ClassVar[Metric] = Metric("elbo", higher_is_better=True)
+    monitor: ClassVar[Metric] = METRICS["elbo"]
     name: ClassVar[str] = "variational"
     params_per_latent: ClassVar[int] = 2  # mean and log standard deviation
     number_scale: ClassVar[str] = "standard"
