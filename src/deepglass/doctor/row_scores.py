@@ -15,7 +15,7 @@ from deepglass.metrics.table import higher_is_better
 
 LOOKED_AT = 2_000  # rows that are scored one by one, at most
 OF_ONE_ROW: Mapping[str, str] = {
-    "set": "f1_micro",
+    "multilabel": "f1_micro",
     "vector": "mae",
     "sequence": "mae",
     "mask": "miou",

@@ -56,9 +56,9 @@ class NextToken(Objective):
 
     @classmethod
     def adapt_input(cls, feature: Feature) -> Feature:
-        if not isinstance(feature, Text) or feature.unit or feature.tokenizer:
+        if not isinstance(feature, Text) or feature.tokenization or feature.tokenizer:
             return feature
-        return replace(feature, unit="characters")
+        return replace(feature, tokenization="characters")
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
         if outputs:
@@ -69,10 +69,10 @@ class NextToken(Objective):
         if len(inputs) != 1 or not isinstance(inputs[0], Text):
             came = ", ".join(f"{f.name} ({f.kind})" for f in inputs[:6])
             raise SpecError("bad-value", f"inputs: next_token expects one text column, got {came}; name it")
-        if inputs[0].unit in ("ngrams", "words"):
-            where = f"inputs.{inputs[0].name}.unit"
+        if inputs[0].tokenization in ("ngrams", "words"):
+            where = f"inputs.{inputs[0].name}.tokenization"
             raise SpecError(
-                "bad-value", f"{where}: next_token cannot generate {inputs[0].unit}; take characters or pieces"
+                "bad-value", f"{where}: next_token cannot generate {inputs[0].tokenization}; take characters or pieces"
             )
         self.feature = inputs[0]
         self.network = make_network(inputs, [], causal=True)
