@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 import deepglass
-from deepglass.run.callbacks.boundary_history import FOLDER
+from deepglass.run.callbacks.boundary_recorder import FOLDER
 
 
 def trained(source: object, out: Path, **settings: object) -> deepglass.Run:

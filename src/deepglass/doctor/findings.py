@@ -18,7 +18,7 @@ from deepglass.doctor.unreadable import unreadable
 from deepglass.features.base import take_raw
 from deepglass.objectives.base import Objective, embed_dataset
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.run.callbacks.margins import margins_of
+from deepglass.run.callbacks.margins import read_margins
 from deepglass.run.context import RunContext
 from deepglass.run.folder import Folder
 from deepglass.spec.spec import Spec
@@ -78,7 +78,7 @@ def findings_of(
     if before is None:
         before = before_training(spec, data)
     case = Case.of(spec, data, MEDIA)
-    margins = margins_of(context.folder, len(data.split), np.arange(len(data.split)))
+    margins = read_margins(context.folder, len(data.split), np.arange(len(data.split)))
     after = [_labels(case, data, context.objective, embedded, margins), weak]
     return (*before, *(together(findings) for findings in after if findings))
 

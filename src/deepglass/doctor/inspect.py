@@ -23,7 +23,7 @@ from deepglass.features.base import Feature, Raw
 from deepglass.prepare.columns import ColumnRole, infer_columns
 from deepglass.prepare.rows import assign_split, choose_split, missing_targets
 from deepglass.prepare.sources import fingerprint_of
-from deepglass.run.callbacks.margins import margins_over
+from deepglass.run.callbacks.margins import margins_for_table
 from deepglass.run.run import Run
 from deepglass.spec.spec import Spec
 
@@ -77,7 +77,7 @@ def inspect_table(table: Table, spec: Spec, run: Run | None = None) -> Inspectio
     if run is not None:
         case = Case(table, tuple(taken), tuple(features), np.arange(len(table)))
         weak = weak_slices_of(case.taking(_unseen(table, spec, run)), run.predictor)
-        wrong = label_error(case, run.predictor, margins_over(run.folder, table))
+        wrong = label_error(case, run.predictor, margins_for_table(run.folder, table))
         for found in (wrong, worth_labelling(case, run.predictor), weak):
             findings += [together(found)] if found else []
     return Inspection(table.name, len(table), table.notes, table.skipped, tuple(columns), tuple(findings))

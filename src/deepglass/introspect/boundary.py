@@ -15,17 +15,17 @@ from deepglass.features.base import Feature, take_raw
 from deepglass.introspect.facts import Along, Boundary, Ground
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.run.callbacks.boundary_history import (
-    SMALL,
-    Moment,
-    Said,
-    asked,
-    drawn_output,
-    drawn_rows,
-    moments_of,
-    put_back,
+from deepglass.run.callbacks.boundary_recorder import (
+    MAX_STORED_WEIGHTS,
+    BoundarySnapshot,
+    PlanePredictions,
+    boundary_output,
+    boundary_rows,
+    predict_values,
+    read_boundaries,
+    temporary_weights,
 )
-from deepglass.run.callbacks.planes import SIDE, Plane, Side, only_columns, plane_over, planes_of
+from deepglass.run.callbacks.planes import SIDE, Plane, PlaneAxis, informative_planes, make_plane, only_tabular
 from deepglass.web.palette import colour
 
 NEAR = 7  # rows whose answers a place of the learned space is given
@@ -39,7 +39,7 @@ def pair_of(wished: str, prepared: PreparedData, objective: Objective) -> tuple[
     Raises:
         SpecError: `unknown-column` with the near miss, `bad-value` for columns and runs that have no boundary.
     """
-    if drawn_output(prepared, objective) is None or not only_columns(prepared):
+    if boundary_output(prepared, objective) is None or not only_tabular(prepared):
         raise SpecError(
             "bad-value",
             "--boundary: this run has no decision boundary over columns; expected a class or number output, and inputs "
@@ -68,25 +68,25 @@ def boundaries(
     Args:
         pair: the columns that were asked for; None: those that tell most.
     """
-    output, rows = drawn_output(prepared, objective), drawn_rows(prepared)
+    output, rows = boundary_output(prepared, objective), boundary_rows(prepared)
     if output is None or len(rows) < 3:
         return ()
     objective.eval()
-    moments = moments_of(folder)
+    moments = read_boundaries(folder)
     paint = _Paint(output, prepared, rows)
     if pair is not None:
-        found = [_asked_for(plane_over(prepared, pair), prepared, objective, device, rows, moments, paint)]
+        found = [_asked_for(make_plane(prepared, pair), prepared, objective, device, rows, moments, paint)]
     else:
         found = [
             _columns(plane, prepared, objective, device, rows, _kept(moments) if not i else (), paint)
-            for i, plane in enumerate(planes_of(prepared, output))
+            for i, plane in enumerate(informative_planes(prepared, output))
         ]
     if len(moments) > 1 and len(moments[-1].points) == len(rows):
         found.append(_space(moments, paint))
     return tuple(found)
 
 
-def _kept(moments: Sequence[Moment]) -> list[tuple[int, Said]]:
+def _kept(moments: Sequence[BoundarySnapshot]) -> list[tuple[int, PlanePredictions]]:
     """What was answered during training over the plane that tells most."""
     return [(m.step, m.ground) for m in moments if m.ground is not None]
 
@@ -97,7 +97,7 @@ def _asked_for(
     objective: Objective,
     device: str,
     rows: np.ndarray,
-    moments: Sequence[Moment],
+    moments: Sequence[BoundarySnapshot],
     paint: _Paint,
 ) -> Boundary:
     """A plane that was chosen afterwards: the network is asked again with the weights of each moment that has some."""
@@ -105,12 +105,12 @@ def _asked_for(
     data = plane.data(device)
     for moment in moments:
         if moment.weights:
-            with put_back(objective, moment.weights):
-                earlier.append((moment.step, asked(objective, paint.output, data)))
+            with temporary_weights(objective, moment.weights):
+                earlier.append((moment.step, predict_values(objective, paint.output, data)))
     found = _columns(plane, prepared, objective, device, rows, earlier, paint)
     if earlier:
         return found
-    told = f"Only the end is known: weights on the way are kept for networks of at most {SMALL:,}."
+    told = f"Only the end is known: weights on the way are kept for networks of at most {MAX_STORED_WEIGHTS:,}."
     return replace(found, told=f"{found.told} {told}".strip())
 
 
@@ -140,7 +140,7 @@ class _Paint:
         assert self.span is not None
         return np.clip((values - self.span[0]) / (self.span[1] - self.span[0]), 0, 1)
 
-    def place(self, said: Said) -> np.ndarray:
+    def place(self, said: PlanePredictions) -> np.ndarray:
         """What `nearest` mixes: the class, or the place on the scale."""
         return self._place(self._units(said.value)) if self.number else said.value
 
@@ -167,10 +167,10 @@ def _columns(
     objective: Objective,
     device: str,
     rows: np.ndarray,
-    earlier: Sequence[tuple[int, Said]],
+    earlier: Sequence[tuple[int, PlanePredictions]],
     paint: _Paint,
 ) -> Boundary:
-    final = asked(objective, paint.output, plane.data(device))
+    final = predict_values(objective, paint.output, plane.data(device))
     grounds = [Ground(step, paint.picture(paint.place(said), said.sure)) for step, said in earlier]
     grounds.append(Ground(-1, paint.picture(paint.place(final), final.sure)))
     points = np.stack([side.places(prepared, rows) for side in (plane.across, plane.up)], 1)
@@ -192,12 +192,12 @@ def _columns(
     )
 
 
-def _along(side: Side) -> Along:
+def _along(side: PlaneAxis) -> Along:
     feature = side.feature
     return Along(feature.name, side.ends, side.bands, dates=feature.kind == "date")
 
 
-def _space(moments: Sequence[Moment], paint: _Paint) -> Boundary:
+def _space(moments: Sequence[BoundarySnapshot], paint: _Paint) -> Boundary:
     """The learned space; each moment is turned and scaled to lie as the last one does, so that the eye can follow."""
     last = _fitted(moments[-1].points)
     grounds = []
@@ -235,7 +235,7 @@ def _turned(points: np.ndarray, last: np.ndarray) -> np.ndarray:
     return (points @ (left @ right)).clip(-0.98, 0.98)
 
 
-def _nearest(places: np.ndarray, said: Said, paint: _Paint) -> bytes:
+def _nearest(places: np.ndarray, said: PlanePredictions, paint: _Paint) -> bytes:
     line = np.linspace(-1, 1, SIDE)
     grid = np.stack([np.tile(line, SIDE), np.repeat(line[::-1], SIDE)], 1)
     apart = ((grid[:, None] - places[None]) ** 2).sum(2)  # (SIDE * SIDE, R)

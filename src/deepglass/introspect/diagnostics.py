@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
 from deepglass.introspect.facts import Gate, Health, Ill, Pulse
-from deepglass.run.callbacks.alarms import alarms, moments_of
-from deepglass.training.plan import Plan
+from deepglass.run.callbacks.layer_diagnostics import diagnose
+from deepglass.run.context import RunContext
 
 STEPS = 120  # evaluations that are drawn, at most
 
 
-def health_of(folder: Path, network: Mapping[str, Any], plan: Plan) -> Health | None:
-    """Alarms, and each layer over the run; None for runs that were not watched.
-
-    Args:
-        network: its settings and `trunk`, its name, for the cures.
-    """
-    moments = moments_of(folder)
+def health_of(context: RunContext) -> Health | None:
+    """Diagnostics, and the history of each layer; None for runs without recorded statistics."""
+    moments = context.layer_statistics
     if not moments:
         return None
-    found = alarms(moments, network, plan)
+    found = diagnose(moments, context.experiment.architecture, context.plan)
     last = moments[-1]
     names = dict.fromkeys([n for m in moments for n in m.gradient] + list(last.dead) + list(last.saturated))
     shown = moments[:: max(1, -(-len(moments) // STEPS))]
@@ -32,4 +24,4 @@ def health_of(folder: Path, network: Mapping[str, Any], plan: Plan) -> Health | 
         steps, values = zip(*there, strict=True) if there else ((), ())
         gates = tuple(Gate(n, *shares) for n, shares in last.gates.get(name, {}).items())
         pulses.append(Pulse(name, steps, values, last.dead.get(name), last.saturated.get(name), gates))
-    return Health(tuple(Ill(a.kind, a.layer, a.text, a.cure) for a in found), tuple(pulses))
+    return Health(tuple(Ill(a.kind, a.layer, a.text, a.suggestion) for a in found), tuple(pulses))

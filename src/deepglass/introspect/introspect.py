@@ -18,7 +18,7 @@ def inside_of(context: RunContext, pair: tuple[str, str] | None = None) -> Insid
     """
     data, objective, device = context.data, context.objective, context.device
     return Inside(
-        health=health_of(context.path, context.experiment.architecture, context.plan),
+        health=health_of(context),
         boundaries=boundaries(context.path, data, objective, device, pair),
         example=example_of(data, objective, device),
         visions=visions_of(data, objective, device),

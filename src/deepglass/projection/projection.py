@@ -20,7 +20,7 @@ from deepglass.projection.items import items_of
 from deepglass.projection.layouts import DIRECTIONS, NEAR_ALL, need_umap, plane, tsne, umap
 from deepglass.projection.points import ANSWERED, BATCH, UNSEEN, Points, Tested, points_of
 from deepglass.projection.space import Space, layer_of
-from deepglass.run.callbacks.embedding_history import course_of, followed
+from deepglass.run.callbacks.embedding_recorder import read_embeddings, recorded_rows
 
 Plane = Literal["pca", "tsne", "umap"]
 NAMES = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
@@ -166,8 +166,8 @@ def _course(
     folder: Path, prepared: PreparedData, objective: Objective, seen: Points, axes: Axes, wish: Wish
 ) -> tuple[tuple[int, ...], np.ndarray | None, np.ndarray | None]:
     """Steps, places (E, F, 2) and whose they are; none for another layer's space, or rows that are not on the map."""
-    moments = course_of(folder) if not wish.layer else []
-    rows = followed(prepared, objective)
+    moments = read_embeddings(folder) if not wish.layer else []
+    rows = recorded_rows(prepared, objective)
     moments = [m for m in moments if m.points.shape == (len(rows), len(axes.mean))]
     if len(moments) < 2:
         return (), None, None
