@@ -21,7 +21,7 @@ def page(*whys: Why) -> str:
     """The section of a report with these reasons."""
     facts = base(outputs=(replace(class_output(), whys=whys),))
     html = checked(facts)
-    found = re.search(r'<section id="why".*?</section>', html, re.S)
+    found = re.search(r'<section id="explanations".*?</section>', html, re.S)
     assert found is not None
     return found.group()
 
