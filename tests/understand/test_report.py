@@ -15,6 +15,7 @@ from torch import nn
 
 from deepglass import formatting as numerals
 from deepglass.data.table import Note, Skipped
+from deepglass.doctor.base import Finding
 from deepglass.errors import StorageError
 from deepglass.features.base import Metric
 from deepglass.introspect.layers import Layer, trace
@@ -22,7 +23,7 @@ from deepglass.metrics import summaries as measure
 from deepglass.metrics.summaries import Bin, Figure, Histogram, Reliability, TopValues
 from deepglass.report.charts.axes import axis
 from deepglass.report.data import ReportData
-from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, Finding, PlanFacts
+from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, PlanFacts
 from deepglass.report.output_facts import Baseline, ClassFacts, Mistake, NumberFacts, OutputFacts
 from deepglass.report.sections.confusion import most_confused
 from deepglass.report.sections.reproduce import Reproduction
@@ -106,7 +107,7 @@ def base(own: dict[str, object] | None = None, **changes: object) -> ReportData:
         ),
         "plan": PlanFacts(steps=1900, batch_size=64, seconds=12.3, parameters=4321, best_step=1800, threads=2),
         "layers": (Layer("town", "Embedding", (1, 16), 48), Layer("head", "Linear", (3,), 51)),
-        "findings": (Finding("leak", "age tells the answer", columns=("age",), sure=0.9, fix="ignore: [age]"),),
+        "findings": (Finding("leak", (), ("age",), 0.9, "age tells the answer", "ignore: [age]"),),
     }
     reproduction = Reproduction(
         commands=("deepglass train rows.csv",), spec="inputs: [age]\n", versions={"torch": "2"}, seed=0
@@ -221,7 +222,7 @@ def test_user_text_is_escaped() -> None:
         outputs=(output, replace(output, name=EVIL + "2")),
         columns=(column, replace(column, spread=None, example=EVIL)),
         layers=(Layer(EVIL, EVIL, (EVIL,), 1),),
-        findings=(Finding(EVIL, EVIL, columns=(EVIL,), fix=EVIL),),
+        findings=(Finding(EVIL, (), (EVIL,), 1.0, EVIL, EVIL),),
         own={"reproduce": Reproduction(commands=(EVIL,), spec=EVIL, versions={EVIL: EVIL}, weights_sha256=EVIL)},
         data=DataFacts(source=EVIL, rows=1, notes=(Note(EVIL, EVIL, EVIL),), splits={EVIL: 3}, remarks=(EVIL,)),
         plan=PlanFacts(steps=1, batch_size=1, device=EVIL, precision=EVIL),

@@ -7,17 +7,17 @@ the panel (or the part of it) that would show it is left out. Numbers may be NaN
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 from deepglass.data.table import Note, Skipped
-from deepglass.introspect.facts import Inside
+from deepglass.doctor.base import Finding
+from deepglass.introspect.facts import Introspection
 from deepglass.introspect.filters import Filters
 from deepglass.introspect.layers import Layer
 from deepglass.metrics.summaries import Histogram, TopValues
-from deepglass.projection.facts import MapFacts
+from deepglass.projection.facts import ProjectionMap
 from deepglass.report.agent_facts import AgentFacts
 from deepglass.report.gan_facts import Contest
 from deepglass.report.image_facts import Varied
@@ -111,30 +111,6 @@ class Evaluation(NamedTuple):
     valid: Mapping[str, float]
 
 
-_OF_COLUMNS = ("id_column", "constant", "imbalance", "few_examples", "leak", "drift")
-_QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")  # as `repr` writes a value
-_OF_CLASSES = ("imbalance", "few_examples")  # these quote names of classes and nothing else
-
-
-class Finding(NamedTuple):
-    """Something that is wrong with the data, as `inspect` gives it."""
-
-    kind: str
-    text: str
-    rows: tuple[int, ...] = ()
-    columns: tuple[str, ...] = ()
-    sure: float = 1.0
-    fix: str = ""
-
-    def without_rows(self) -> Finding:
-        """Of whole columns: without the values that are quoted; else: how many rows there are, and no more."""
-        if self.kind in _OF_CLASSES:
-            return self
-        if self.kind in _OF_COLUMNS:
-            return self._replace(text=_QUOTED.sub("…", self.text))
-        return self._replace(text=f"{len(self.rows):,} rows; what they hold is left out")
-
-
 @dataclass(frozen=True, kw_only=True)
 class Facts:
     """A run as a report tells it.
@@ -178,8 +154,8 @@ class Facts:
     agent: AgentFacts | None = None
     samples: Samples | None = None
     again: Again | None = None
-    map: MapFacts | None = None
-    inside: Inside | None = None
+    map: ProjectionMap | None = None
+    inside: Introspection | None = None
     slices: tuple[Slices, ...] = ()
 
     def without_rows(self) -> Facts:

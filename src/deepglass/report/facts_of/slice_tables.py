@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from deepglass.doctor.row_scores import Judged
-from deepglass.doctor.slices import Cut, Slice
+from deepglass.doctor.row_scores import RowScores
+from deepglass.doctor.slices import Slice, SliceResult
 from deepglass.features.base import Feature
 from deepglass.formatting import figure, higher_is_better, metric_name
 from deepglass.introspect.rows import OutputRows
@@ -22,38 +22,42 @@ SHOWN = 40  # slices of an output
 ITEMS = 6  # rows of a slice
 
 
-def slices_told(place: int, feature: Feature, seen: OutputRows, cut: Cut) -> Slices:
+def slices_told(place: int, feature: Feature, seen: OutputRows, cut: SliceResult) -> Slices:
     """The worst slices of an output's test rows.
 
     Args:
         place: of the output among all.
     """
-    weak = tuple(w.slice.words for w in cut.weak)
-    both = [w.slice for w in cut.weak if all(w.slice.words != s.words for s in cut.slices)]  # two slices together
-    found = [(s, interval(cut.judged, s.inside)) for s in (*cut.slices, *both)]
-    found.sort(key=lambda f: _better_end(cut.judged, f[1]))
-    shown = [f for i, f in enumerate(found) if i < SHOWN or f[0].words in weak]
-    rows = [_worst(cut.judged, s) for s, _ in shown]
+    weak = tuple(w.slice.description for w in cut.weak)
+    both = [
+        w.slice for w in cut.weak if all(w.slice.description != s.description for s in cut.slices)
+    ]  # two slices together
+    found = [(s, interval(cut.scores, s.inside)) for s in (*cut.slices, *both)]
+    found.sort(key=lambda f: _better_end(cut.scores, f[1]))
+    shown = [f for i, f in enumerate(found) if i < SHOWN or f[0].description in weak]
+    rows = [_worst(cut.scores, s) for s, _ in shown]
     kept = list(dict.fromkeys(i for some in rows for i in some))
     at = {row: i for i, row in enumerate(kept)}
-    known = np.isfinite(cut.judged.values)
+    known = np.isfinite(cut.scores.values)
     return Slices(
         output=place,
         name=feature.name,
-        metric=cut.judged.metric,
-        whole=interval(cut.judged, known),
+        metric=cut.scores.metric,
+        whole=interval(cut.scores, known),
         rows=int(known.sum()),
         slices=tuple(
-            SliceFacts(s.words, int(s.inside.sum()), found, s.words in weak, tuple(at[i] for i in some), s.unsaid)
+            SliceFacts(
+                s.description, int(s.inside.sum()), found, s.description in weak, tuple(at[i] for i in some), s.redacted
+            )
             for (s, found), some in zip(shown, rows, strict=True)
         ),
         looked_at=len(found),
         weak=weak,
-        items=_items(feature, seen, cut.judged, kept),
+        items=_items(feature, seen, cut.scores, kept),
     )
 
 
-def interval(judged: Judged, inside: np.ndarray) -> Figure:
+def interval(judged: RowScores, inside: np.ndarray) -> Figure:
     """The mean figure of some rows with its 95 % interval: a share's, or that of a mean of many."""
     values = judged.values[inside & np.isfinite(judged.values)]
     if np.isin(values, (0.0, 1.0)).all():
@@ -62,19 +66,19 @@ def interval(judged: Judged, inside: np.ndarray) -> Figure:
     return Figure(mean, max(mean - half, 0.0), mean + half)
 
 
-def _better_end(judged: Judged, shown: Figure) -> float:
+def _better_end(judged: RowScores, shown: Figure) -> float:
     """The end of an interval that is right more often; less is worse."""
     end = shown.high if higher_is_better(judged.metric) else shown.low
     assert end is not None
     return end if higher_is_better(judged.metric) else -end
 
 
-def _worst(judged: Judged, one: Slice) -> list[int]:
+def _worst(judged: RowScores, one: Slice) -> list[int]:
     rows = np.flatnonzero(one.inside & np.isfinite(judged.values))
     return rows[np.argsort(-judged.errors[rows], kind="stable")][:ITEMS].tolist()
 
 
-def _items(feature: Feature, seen: OutputRows, judged: Judged, rows: Sequence[int]) -> tuple[Mistake, ...]:
+def _items(feature: Feature, seen: OutputRows, judged: RowScores, rows: Sequence[int]) -> tuple[Mistake, ...]:
     """Rows with their truth and answer; where no word says these, with their figure."""
     chosen = np.array(rows, np.int64)
     decoded = feature.decode({k: v[chosen] for k, v in seen.best.items()}, seen.calibration)
