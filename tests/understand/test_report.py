@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from deepglass.metrics.table import METRICS
 from report_values import report_of
 from torch import nn
 
@@ -17,7 +18,6 @@ from deepglass import formatting as numerals
 from deepglass.data.table import Note, Skipped
 from deepglass.doctor.base import Finding
 from deepglass.errors import StorageError
-from deepglass.features.base import Metric
 from deepglass.introspect.layers import Layer, trace
 from deepglass.metrics import summaries as measure
 from deepglass.metrics.summaries import Bin, Figure, Histogram, Reliability, TopValues
@@ -124,7 +124,7 @@ def class_output(names: tuple[str, ...] = ("a", "b", "c"), **changes: object) ->
     output = OutputFacts(
         name="answer",
         kind="category",
-        metric=Metric("accuracy", True),
+        metric=METRICS["accuracy"],
         test={"accuracy": measure.share_interval(right, rows), "log_loss": Figure(0.3, 0.2, 0.4)},
         test_rows=rows,
         baselines={
@@ -162,7 +162,7 @@ def number_output(rows: int = 2000) -> OutputFacts:
     return OutputFacts(
         name="price",
         kind="number",
-        metric=Metric("rmse", False),
+        metric=METRICS["rmse"],
         test={"rmse": Figure(5000.0, 4800.0, 5200.0), "r2": Figure(0.9)},
         test_rows=rows,
         baselines={"constant": Baseline({"rmse": 20000.0})},
@@ -326,7 +326,7 @@ def test_verdict_is_honest(ours: Figure, baselines: dict[str, float], worth: str
     # The same figures as errors: less is better.
     lower = {name: Baseline({"rmse": -value}) for name, value in baselines.items()}
     turned = Figure(-ours.value, None if ours.high is None else -ours.high, None if ours.low is None else -ours.low)
-    output = class_output(metric=Metric("rmse", False), test={"rmse": turned}, baselines=lower)
+    output = class_output(metric=METRICS["rmse"], test={"rmse": turned}, baselines=lower)
     assert judge(output).worth == worth
 
 

@@ -14,7 +14,7 @@ from deepglass.features.base import Feature, Raw
 from deepglass.features.date import Date
 from deepglass.features.number import Number
 from deepglass.features.text import Text
-from deepglass.formatting import short_figure
+from deepglass.formatting import plain_number
 from deepglass.parsing import is_missing, parse_dates, parse_numbers, to_dates, to_numbers
 
 _DAY = 86_400e6  # microseconds
@@ -48,7 +48,7 @@ class Measure(NamedTuple):
         """A value as text: a name, a day, a number."""
         if self.names is not None:
             return repr(self.names[int(value)])
-        return _format_time(value) if self.what == "time" else short_figure(value)
+        return _format_time(value) if self.what == "time" else plain_number(value)
 
 
 def measures_of(feature_type: type[Feature], column: str, raw: Raw, media: Mapping[str, MediaSummary]) -> list[Measure]:

@@ -9,8 +9,8 @@ import numpy as np
 from deepglass.features.base import Calibration, Column, Feature, PredictionArrays
 from deepglass.features.tags import Tags
 from deepglass.features.text import Text
-from deepglass.formatting import higher_is_better
 from deepglass.metrics import error_rate
+from deepglass.metrics.table import higher_is_better
 
 MAX_SCORED = 2_000  # rows that are scored one by one
 ROW_METRICS = ("f1_micro", "mae", "miou", "map50", "mse")  # metrics that one row alone has, by preference

@@ -9,7 +9,8 @@ import numpy as np
 from deepglass.doctor.base import DataContext, Finding
 from deepglass.doctor.row_scores import RowScores
 from deepglass.doctor.slices import MIN_ROWS, SliceResult, WeakSlice, find_slices
-from deepglass.formatting import metric_name, short_figure
+from deepglass.formatting import plain_number
+from deepglass.metrics.table import metric_title
 from deepglass.run.predictor import Predictor
 
 ADVICE = "add more such rows, corrected labels or a column that distinguishes them"
@@ -62,5 +63,5 @@ def _comparison(scores: RowScores, weak: WeakSlice) -> str:
     if scores.metric == "accuracy":
         return f"{count} {1 - own:.1%} of the predictions are wrong, else {1 - others:.1%}"
     if scores.metric == "mae":
-        return f"{count} the mean absolute error is {short_figure(own)}, else {short_figure(others)}"
-    return f"{count} {metric_name(scores.metric)} is {short_figure(own)}, else {short_figure(others)}"
+        return f"{count} the mean absolute error is {plain_number(own)}, else {plain_number(others)}"
+    return f"{count} {metric_title(scores.metric)} is {plain_number(own)}, else {plain_number(others)}"

@@ -22,9 +22,10 @@ from deepglass.features._value_keys import (
     unseen,
     value_type,
 )
-from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
 from deepglass.features.category import CategoryPrediction, check_classes, class_shares, imbalance, temperature_of
 from deepglass.metrics.calibration import apply_temperature, best_threshold
+from deepglass.metrics.table import METRICS, Metric
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -64,7 +65,7 @@ class Binary(Feature):
     tabular: ClassVar[bool] = True
     joint: ClassVar[bool] = True
     has_classes: ClassVar[bool] = True
-    metric: ClassVar[Metric | None] = Metric("accuracy", True)
+    metric: ClassVar[Metric | None] = METRICS["accuracy"]
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:

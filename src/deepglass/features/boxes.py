@@ -15,8 +15,9 @@ import polars as pl
 
 from deepglass.errors import SourceError, SpecError
 from deepglass.features._dense_outputs import first_picture
-from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
 from deepglass.metrics import detection
+from deepglass.metrics.table import METRICS, Metric
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -62,7 +63,7 @@ class Boxes(Feature):
     levels: int = 3
     vocabulary_: tuple[str, ...] | None = None
 
-    metric: ClassVar[Metric] = Metric("map50", higher_is_better=True)
+    metric: ClassVar[Metric] = METRICS["map50"]
     dense: ClassVar[bool] = True
     trunk: ClassVar[str] = "resnet"
     longest_side: ClassVar[int] = 320  # small things are lost in smaller pictures

@@ -16,8 +16,9 @@ import numpy as np
 from deepglass import metrics
 from deepglass.errors import SourceError, SpecError
 from deepglass.features._value_keys import ValueType, as_keys, common_type, count_values, native, to_codes
-from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
 from deepglass.metrics.calibration import Logistic, fit_logistic
+from deepglass.metrics.table import METRICS, Metric
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -65,7 +66,7 @@ class Identity(Feature):
     counts_: tuple[int, ...] | None = None
     type_: ValueType | None = None
 
-    metric: ClassVar[Metric | None] = Metric("roc_auc", True)
+    metric: ClassVar[Metric | None] = METRICS["roc_auc"]
     uses_feature_maps: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

@@ -51,13 +51,13 @@ from deepglass.features.base import (
     Column,
     Feature,
     Media,
-    Metric,
     Prediction,
     PredictionArrays,
     Raw,
     TypeGuess,
     sequence_of,
 )
+from deepglass.metrics.table import METRICS, Metric
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -111,7 +111,7 @@ class Image(Feature):
     std_: tuple[float, ...] | None = None
     background_: float | None = None
 
-    metric: ClassVar[Metric | None] = Metric("psnr", True)
+    metric: ClassVar[Metric | None] = METRICS["psnr"]
     dense: ClassVar[bool] = True
     trunk: ClassVar[str | None] = "unet"
 

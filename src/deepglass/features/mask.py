@@ -17,7 +17,8 @@ from deepglass import metrics
 from deepglass.errors import SourceError, SpecError
 from deepglass.features._dense_outputs import MaskPrediction, cut, nearest, pack, relative_frames, set_in
 from deepglass.features._images import Picture, decode_indices, each, letterbox, pictures
-from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.metrics.table import METRICS, Metric
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +72,7 @@ class Mask(Feature):
     values_: tuple[int, ...] | None = None
     counts_: tuple[int, ...] | None = None
 
-    metric: ClassVar[Metric | None] = Metric("miou", True)
+    metric: ClassVar[Metric | None] = METRICS["miou"]
     dense: ClassVar[bool] = True
     trunk: ClassVar[str | None] = "unet"
     longest_side: ClassVar[int | None] = LONGEST_SIDE

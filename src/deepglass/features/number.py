@@ -14,8 +14,9 @@ import polars as pl
 from deepglass import metrics
 from deepglass.errors import SourceError
 from deepglass.features._statistics import scaled_change
-from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
 from deepglass.metrics.calibration import conformal
+from deepglass.metrics.table import METRICS, Metric
 from deepglass.parsing import NumberFormat, is_missing, parse_numbers, to_numbers
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Number(Feature):
     tabular: ClassVar[bool] = True
     ordered: ClassVar[bool] = True
     joint: ClassVar[bool] = True
-    metric: ClassVar[Metric | None] = Metric("r2", True)
+    metric: ClassVar[Metric | None] = METRICS["r2"]
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
@@ -187,7 +188,7 @@ class Number(Feature):
         figures = metrics.regression(true, value)
         half = (calibration or {}).get("half_width")
         if half is not None and len(true):
-            figures["coverage"] = metrics.coverage(true, value - half, value + half)
+            figures["interval_coverage"] = metrics.interval_coverage(true, value - half, value + half)
         return figures
 
     def baseline(self, truth: Column) -> PredictionArrays:

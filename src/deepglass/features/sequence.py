@@ -14,8 +14,9 @@ from deepglass import metrics
 from deepglass.errors import SourceError
 from deepglass.features._alignment import input_in_line, padded_rows, trimmed
 from deepglass.features._statistics import rescale, statistics
-from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
 from deepglass.metrics.calibration import conformal
+from deepglass.metrics.table import METRICS, Metric
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -53,7 +54,7 @@ class Sequence(Feature):
     length_: int | None = None  # of the longest training row
     beside_: str | None = None  # the input that an answer goes step by step with; "" for none
 
-    metric: ClassVar[Metric | None] = Metric("r2", True)
+    metric: ClassVar[Metric | None] = METRICS["r2"]
     alignable: ClassVar[bool] = True
 
     @classmethod
@@ -116,12 +117,14 @@ class Sequence(Feature):
         return DrawnPrediction(params, mean, std)
 
     def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
-        """Over the steps that both have: `r2`, `rmse`, `mae`, `coverage`; `length_accuracy` where lengths are found."""
+        """Over the steps that both have: `r2`, `rmse`, `mae`, `interval_coverage`; `length_accuracy` where lengths are found."""
         true, value = self._pairs(best, truth)
         figures = metrics.regression(true, value)
         half = (calibration or {}).get("half_width")
         if half is not None and len(true):
-            figures["coverage"] = metrics.coverage(true, value - np.array(half), value + np.array(half))
+            figures["interval_coverage"] = metrics.interval_coverage(
+                true, value - np.array(half), value + np.array(half)
+            )
         if not self.beside_ and truth.mask.any():
             lengths = np.diff(truth.offsets)[truth.mask]
             figures["length_accuracy"] = float(np.mean(best["mask"][truth.mask].sum(1) == lengths))

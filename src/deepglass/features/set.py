@@ -12,8 +12,9 @@ import polars as pl
 
 from deepglass import metrics
 from deepglass.errors import SourceError
-from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
 from deepglass.metrics.calibration import best_threshold, fit_temperature
+from deepglass.metrics.table import METRICS, Metric
 from deepglass.parsing import is_missing
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Set(Feature):
     separator_: str | None = None
 
     tabular: ClassVar[bool] = True
-    metric: ClassVar[Metric | None] = Metric("map", True)
+    metric: ClassVar[Metric | None] = METRICS["map"]
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:

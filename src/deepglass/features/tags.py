@@ -13,9 +13,10 @@ import polars as pl
 from deepglass import metrics
 from deepglass.errors import SourceError
 from deepglass.features._alignment import input_in_line, padded_rows, trimmed
-from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
 from deepglass.features.category import imbalance, temperature_of
 from deepglass.metrics.calibration import apply_temperature
+from deepglass.metrics.table import METRICS, Metric
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -44,7 +45,7 @@ class Tags(Feature):
     counts_: tuple[int, ...] | None = None
     beside_: str | None = None  # the input whose words are tagged
 
-    metric: ClassVar[Metric | None] = Metric("accuracy", True)
+    metric: ClassVar[Metric | None] = METRICS["accuracy"]
     alignable: ClassVar[bool] = True
 
     @classmethod

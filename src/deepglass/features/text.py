@@ -27,7 +27,8 @@ from deepglass.features._ngrams import (
 )
 from deepglass.features._subwords import Subwords
 from deepglass.features._tokenizers import END, Bytes, Characters, Codec, Codes, Pieces, cut, ended
-from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.metrics.table import METRICS, Metric
 from deepglass.parsing import is_missing, parse_dates, parse_numbers
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class Text(Feature):
     @property
     def metric(self) -> Metric:  # type: ignore[override]
         """Word errors of what was heard, BLEU of what was translated."""
-        return Metric("word_error_rate", False) if self.write == "ctc" else Metric("bleu", True)
+        return METRICS["word_error_rate"] if self.write == "ctc" else METRICS["bleu"]
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:

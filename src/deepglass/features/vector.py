@@ -13,8 +13,9 @@ import polars as pl
 from deepglass import metrics
 from deepglass.errors import SourceError
 from deepglass.features._statistics import rescale, scaled_change, statistics
-from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
 from deepglass.metrics.calibration import conformal
+from deepglass.metrics.table import METRICS, Metric
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -48,7 +49,7 @@ class Vector(Feature):
 
     tabular: ClassVar[bool] = True
     ordered: ClassVar[bool] = True
-    metric: ClassVar[Metric | None] = Metric("r2", True)
+    metric: ClassVar[Metric | None] = METRICS["r2"]
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
@@ -95,7 +96,9 @@ class Vector(Feature):
         figures = metrics.regression(true, value)
         half = (calibration or {}).get("half_width")
         if half is not None and len(true):
-            figures["coverage"] = metrics.coverage(true, value - np.array(half), value + np.array(half))
+            figures["interval_coverage"] = metrics.interval_coverage(
+                true, value - np.array(half), value + np.array(half)
+            )
         return figures
 
     def baseline(self, truth: Column) -> PredictionArrays:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
 from deepglass.features._display import first_image
-from deepglass.formatting import answer_text
+from deepglass.formatting import prediction_text
 from deepglass.introspect.facts import ForwardExample, LayerOutput
 from deepglass.introspect.rows import row_summary
 from deepglass.introspect.sequence_axis import SequenceAxis, sequence_axis
@@ -196,11 +196,11 @@ def _scores(
             continue
         best = {k: v.float().cpu().numpy() for k, v in answers[output.name].mode().items()}
         if output.kind == "number":
-            scores.append((output.name, ((answer_text(output.decode(best, {})[0]["value"]), None),)))
+            scores.append((output.name, ((prediction_text(output.decode(best, {})[0]["value"]), None),)))
         else:
             shares = np.exp(best["log_probs"][0])
             first = np.argsort(-shares, kind="stable")[:CLASSES]
             scores.append((output.name, tuple((output.class_names[k], float(shares[k])) for k in first)))
         raw = prepared.table[output.column][row]
-        truth.append((output.name, "not known" if raw is None else answer_text(raw)))
+        truth.append((output.name, "not known" if raw is None else prediction_text(raw)))
     return tuple(scores), tuple(truth)

@@ -11,7 +11,7 @@ from deepglass.data.table import Table
 from deepglass.doctor.labels import active_learning_scores, embed_rows, label_errors
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature
-from deepglass.formatting import short_figure
+from deepglass.formatting import plain_number
 from deepglass.labelling.question import Near, Question
 from deepglass.run.predictor import Predictor
 
@@ -128,4 +128,4 @@ def _probabilities(answer: dict[str, Any]) -> dict[str, float]:
 def _text(value: Any) -> str:
     if isinstance(value, bool | np.bool_):
         return str(value).lower()
-    return short_figure(float(value)).replace(",", "") if isinstance(value, float | np.floating) else str(value)
+    return plain_number(float(value)).replace(",", "") if isinstance(value, float | np.floating) else str(value)

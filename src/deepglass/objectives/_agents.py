@@ -16,10 +16,11 @@ from deepglass.data.batches import Batch, Dataset
 from deepglass.data.environments import Ended, Environment, play, returns
 from deepglass.data.experience import present
 from deepglass.errors import SpecError
-from deepglass.features.base import Feature, Metric, Prediction
+from deepglass.features.base import Feature, Prediction
 from deepglass.features.category import Category
 from deepglass.features.vector import Vector
 from deepglass.hyperparameters import TrainingDefaults
+from deepglass.metrics.table import METRICS, Metric
 from deepglass.networks.network import Network
 from deepglass.nn.agents import RunningMeanStd
 from deepglass.nn.encoders_heads import Rescale, VectorEncoder
@@ -43,7 +44,7 @@ class Agent(Objective):
     is learned from, which dropout and batch statistics would change.
     """
 
-    monitor: ClassVar[Metric] = Metric("mean_return", higher_is_better=True)
+    monitor: ClassVar[Metric] = METRICS["mean_return"]
     reinforcement: ClassVar[bool] = True
     name: ClassVar[str]
     steps_taken: Tensor

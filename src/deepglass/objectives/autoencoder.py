@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from deepglass.data.batches import Batch, Dataset
-from deepglass.features.base import Metric
+from deepglass.metrics.table import METRICS, Metric
 from deepglass.nn.tokens import Field
 from deepglass.objectives._bottleneck import reading
 from deepglass.objectives._reconstruction import Redrawing
@@ -30,7 +30,7 @@ class Autoencoder(Redrawing):
         mask_ratio: share of the inputs that are blanked before they are read, in [0, 1); the drawn ones are whole.
     """
 
-    monitor: ClassVar[Metric] = Metric("mse", higher_is_better=False)
+    monitor: ClassVar[Metric] = METRICS["mse"]
     name: ClassVar[str] = "autoencoder"
 
     def __init__(self, *, latent_dim: int = 128, mask_ratio: float = 0.3) -> None:

@@ -15,8 +15,9 @@ from torch.nn import functional as F
 
 from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader, ShuffledLoader
 from deepglass.data.environments import Environment
-from deepglass.features.base import Feature, Metric, Prediction, PredictionArrays
+from deepglass.features.base import Feature, Prediction, PredictionArrays
 from deepglass.hyperparameters import TrainingDefaults
+from deepglass.metrics.table import METRICS, Metric
 from deepglass.networks.network import Network
 from deepglass.nn.tokens import Field, pool
 from deepglass.registry import Registry
@@ -126,7 +127,7 @@ class Objective(nn.Module, ABC):
         reduce: agrees on values that steer control flow over several processes; set by the trainer.
     """
 
-    monitor: ClassVar[Metric] = Metric("loss", higher_is_better=False)
+    monitor: ClassVar[Metric] = METRICS["loss"]
     default_trunk: ClassVar[str | None] = None
     sequential_rows: ClassVar[bool] = False
     uses_unlabelled: ClassVar[bool] = False

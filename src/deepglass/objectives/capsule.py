@@ -14,8 +14,9 @@ from torch.nn.functional import one_hot
 
 from deepglass.data.batches import Batch, Dataset
 from deepglass.errors import SpecError
-from deepglass.features.base import Feature, Metric
+from deepglass.features.base import Feature
 from deepglass.features.image import Image
+from deepglass.metrics.table import METRICS, Metric
 from deepglass.networks.trunks.capsule import Capsule as Trunk
 from deepglass.nn.capsule import EvidenceHead, Reconstruction, lengths, margin_loss
 from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective, predict_dataset
@@ -35,7 +36,7 @@ class Capsule(Objective):
     Source: arXiv 1710.09829, equation 4 and section 4.1.
     """
 
-    monitor: ClassVar[Metric] = Metric("log_loss", higher_is_better=False)
+    monitor: ClassVar[Metric] = METRICS["log_loss"]
 
     def __init__(self, *, reconstruction_weight: float = 0.0005, m_plus: float = 0.9, m_minus: float = 0.1) -> None:
         super().__init__()

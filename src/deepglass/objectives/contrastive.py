@@ -20,8 +20,9 @@ from torch.nn import functional as F
 from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader, ShuffledLoader
 from deepglass.data.views import AUGMENTABLE, MultiViewLoader, strong_augmentation
 from deepglass.errors import SpecError
-from deepglass.features.base import Feature, Metric
+from deepglass.features.base import Feature
 from deepglass.hyperparameters import TrainingDefaults
+from deepglass.metrics.table import METRICS, Metric
 from deepglass.nn.tokens import pool
 from deepglass.objectives._bottleneck import SINGLE
 from deepglass.objectives._representation import Representation
@@ -40,7 +41,7 @@ class Contrastive(Representation):
         crop: the part of a picture that a view may leave out.
     """
 
-    monitor: ClassVar[Metric] = Metric("loss", higher_is_better=False)
+    monitor: ClassVar[Metric] = METRICS["loss"]
     name: ClassVar[str] = "contrastive"
 
     def __init__(

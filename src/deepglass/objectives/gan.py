@@ -16,11 +16,12 @@ from torch import Generator, Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
 from deepglass.errors import SpecError
-from deepglass.features.base import Feature, Metric, Prediction
+from deepglass.features.base import Feature, Prediction
 from deepglass.features.binary import Binary
 from deepglass.features.category import Category
 from deepglass.features.image import Image
 from deepglass.hyperparameters import TrainingDefaults
+from deepglass.metrics.table import METRICS, Metric
 from deepglass.nn.adversarial import (
     PictureCritic,
     Projection,
@@ -52,7 +53,7 @@ class Gan(Objective):
             1706.08500).
     """
 
-    monitor: ClassVar[Metric] = Metric("sliced_wasserstein", higher_is_better=False)
+    monitor: ClassVar[Metric] = METRICS["sliced_wasserstein"]
     name: ClassVar[str] = "gan"
     uses_unlabelled: ClassVar[bool] = True
     generative: ClassVar[bool] = True

@@ -19,8 +19,9 @@ from torch.nn import functional as F
 from deepglass.data.batches import Batch, BatchTransform, Cursor, Dataset, Loader, mix_seeds
 from deepglass.errors import SourceError, SpecError
 from deepglass.features._tokenizers import END, UNKNOWN
-from deepglass.features.base import Feature, Metric
+from deepglass.features.base import Feature
 from deepglass.features.text import Text
+from deepglass.metrics.table import METRICS, Metric
 from deepglass.nn.decoding import choose
 from deepglass.nn.embeddings import TokenHead
 from deepglass.nn.ngram import Ngrams
@@ -40,7 +41,7 @@ class NextToken(Objective):
             4 for vocabularies of at most 512 tokens, such as characters, else 0.
     """
 
-    monitor: ClassVar[Metric] = Metric("loss", higher_is_better=False)
+    monitor: ClassVar[Metric] = METRICS["loss"]
     default_trunk: ClassVar[str | None] = "gru"
     name: ClassVar[str] = "next_token"
     sequential_rows: ClassVar[bool] = True

@@ -17,8 +17,9 @@ import torch
 from torch import Generator, Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
-from deepglass.features.base import Feature, Metric
+from deepglass.features.base import Feature
 from deepglass.hyperparameters import TrainingDefaults
+from deepglass.metrics.table import METRICS, Metric
 from deepglass.nn.rbm import RBM as Machine
 from deepglass.nn.tokens import Field
 from deepglass.objectives._flatten import Flat
@@ -39,7 +40,7 @@ class RBM(Representation):
         gibbs_steps: of Gibbs sampling for a new row.
     """
 
-    monitor: ClassVar[Metric] = Metric("mse", higher_is_better=False)
+    monitor: ClassVar[Metric] = METRICS["mse"]
     name: ClassVar[str] = "rbm"
     generative: ClassVar[bool] = True
     builds_network: ClassVar[bool] = True

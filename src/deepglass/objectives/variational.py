@@ -24,7 +24,8 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from deepglass.data.batches import Batch, Dataset
-from deepglass.features.base import Feature, Metric
+from deepglass.features.base import Feature
+from deepglass.metrics.table import METRICS, Metric
 from deepglass.nn.tokens import Field
 from deepglass.objectives._bottleneck import reading
 from deepglass.objectives._reconstruction import Redrawing
@@ -50,7 +51,7 @@ class Variational(Redrawing):
         beta: weight of the divergence; above 1 axes are more independent and drawings less sharp.
     """
 
-    monitor: ClassVar[Metric] = Metric("elbo", higher_is_better=True)
+    monitor: ClassVar[Metric] = METRICS["elbo"]
     name: ClassVar[str] = "variational"
     read: ClassVar[int] = 2  # a mean and a deviation
     numbers: ClassVar[str] = "standard"

@@ -15,7 +15,7 @@ from deepglass.features.audio import Audio
 from deepglass.features.base import Column
 from deepglass.features.image import Image
 from deepglass.features.text import Text
-from deepglass.formatting import answer_text, short_figure
+from deepglass.formatting import plain_number, prediction_text
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.projection.facts import UNKNOWN, Coloring, PointDetails, SpriteSheet
 from deepglass.projection.points import EmbeddedPoints
@@ -61,7 +61,7 @@ def _words(colour: Coloring, places: np.ndarray) -> list[str]:
     if colour.names:
         return ["" if c == UNKNOWN else colour.names[c] for c in codes]
     low, high = colour.ends
-    return ["" if c == UNKNOWN else "≈ " + short_figure(low + (high - low) * c / 255) for c in codes]
+    return ["" if c == UNKNOWN else "≈ " + plain_number(low + (high - low) * c / 255) for c in codes]
 
 
 def _text(prepared: PreparedData, row: int) -> str:
@@ -73,14 +73,14 @@ def _text(prepared: PreparedData, row: int) -> str:
             return " ".join(str(value).split())[:LONGEST]
         if value is not None and not isinstance(feature, Image | Audio) and len(parts) < VALUES:
             value = value.item() if isinstance(value, np.generic) else value
-            shown = answer_text(value) if isinstance(value, str | int | float | bool) else _some(value)
+            shown = prediction_text(value) if isinstance(value, str | int | float | bool) else _some(value)
             parts.append(f"{feature.name} {shown}"[:60])
     return " · ".join(parts)
 
 
 def _some(value: object) -> str:
     numbers = np.asarray(value).reshape(-1) if not isinstance(value, str) else np.array([value])
-    shown = ", ".join(short_figure(v) if isinstance(v, float) else str(v) for v in numbers[:4].tolist())
+    shown = ", ".join(plain_number(v) if isinstance(v, float) else str(v) for v in numbers[:4].tolist())
     return shown + (", …" if len(numbers) > 4 else "")
 
 

@@ -10,9 +10,10 @@ import polars as pl
 
 from deepglass.data.missing import missing
 from deepglass.features._display import first_image
-from deepglass.features.base import Feature, Metric, Raw
+from deepglass.features.base import Feature, Raw
 from deepglass.introspect.filters import Filters, filters_of
 from deepglass.metrics import summaries as measure
+from deepglass.metrics.table import Metric
 from deepglass.objectives.base import Objective
 from deepglass.prepare.columns import ColumnRole
 from deepglass.prepare.prepared_data import PreparedData

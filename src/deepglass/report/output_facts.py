@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deepglass.features.base import Metric
 from deepglass.introspect.attention import DecoderAttention, EncoderAttention
 from deepglass.metrics.summaries import Figure, Reliability, Thresholds
+from deepglass.metrics.table import Metric
 from deepglass.report.audio_facts import Heard
 from deepglass.report.explanation_facts import Why
 from deepglass.report.image_facts import Curves, Legend, Overlay, Redrawn, Verification

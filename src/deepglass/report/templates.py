@@ -14,6 +14,7 @@ from jinja2.ext import Extension
 from markupsafe import Markup
 
 from deepglass import formatting
+from deepglass.metrics.table import metric_text, metric_title
 
 MAX_TOOLTIP = 1_000  # characters
 
@@ -32,11 +33,12 @@ def environment() -> Environment:
         auto_reload=False,
     )
     jinja.filters |= {"label": label, "shorten": shorten, "capital": capital, "data_url": data_url}
-    for name in ("count", "number", "short", "percent", "confidence", "duration", "metric_name", "baseline_name"):
+    for name in ("count", "number", "short", "percent", "confidence", "duration", "baseline_name"):
         jinja.filters[name] = getattr(formatting, name)
     jinja.filters["plural"] = formatting.plural
     jinja.tests["finite"] = formatting.finite
-    jinja.globals["metric_value"] = formatting.figure
+    jinja.filters["metric_name"] = metric_title
+    jinja.globals["metric_value"] = metric_text
     return jinja
 
 

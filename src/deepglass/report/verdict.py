@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from deepglass.formatting import baseline_name, count, duration, figure, finite, metric_name, plural
+from deepglass.formatting import baseline_name, count, duration, finite, plural
 from deepglass.metrics.summaries import Figure
+from deepglass.metrics.table import metric_text, metric_title
 from deepglass.report.markup import capital
 from deepglass.report.output_facts import Baseline, OutputFacts
 
@@ -49,7 +50,7 @@ def judge(output: OutputFacts, train_rows: int | None = None, seconds: float | N
     """
     ours, name = main_figure(output), best_baseline(output)
     if not finite(ours.value):
-        return Verdict("unknown", "Not measured", f"{capital(metric_name(output.metric.name))} was not measured.")
+        return Verdict("unknown", "Not measured", f"{capital(metric_title(output.metric.name))} was not measured.")
     if name is None:
         return Verdict("unknown", "No comparison", "No simpler model was measured on the same rows.")
     theirs = output.baselines[name]
@@ -57,7 +58,7 @@ def judge(output: OutputFacts, train_rows: int | None = None, seconds: float | N
     metric, sign = output.metric.name, 1 if output.metric.higher_is_better else -1
     reach = "reach" if name == "labelled_rows_alone" else "reaches"
     article = "" if name in ("gradient_boosting", "random") else "the "
-    said = f"{article}{baseline_name(name)} {reach} {figure(metric, value)}, the network {figure(metric, ours.value)}"
+    said = f"{article}{baseline_name(name)} {reach} {metric_text(metric, value)}, the network {metric_text(metric, ours.value)}"
     sentence = f"On the same {plural(output.test_rows, f'test {output.unit}')} {said}{_interval(metric, ours)}."
     if name != "constant":
         sentence += _cost(name, theirs, train_rows, seconds)
@@ -79,7 +80,7 @@ def judge(output: OutputFacts, train_rows: int | None = None, seconds: float | N
 def _interval(metric: str, ours: Figure) -> str:
     if not (finite(ours.low) and finite(ours.high)):
         return " (no interval was measured)"
-    return f" (95\N{NO-BREAK SPACE}% interval {figure(metric, ours.low)} to {figure(metric, ours.high)})"
+    return f" (95\N{NO-BREAK SPACE}% interval {metric_text(metric, ours.low)} to {metric_text(metric, ours.high)})"
 
 
 def _cost(name: str, theirs: Baseline, train_rows: int | None, seconds: float | None) -> str:

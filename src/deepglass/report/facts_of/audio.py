@@ -13,7 +13,7 @@ from deepglass.features.audio import Audio
 from deepglass.features.base import Feature, take_raw
 from deepglass.features.number import Number
 from deepglass.features.text import Text
-from deepglass.formatting import short_figure
+from deepglass.formatting import plain_number
 from deepglass.introspect.rows import OutputRows, class_predictions
 from deepglass.report.audio_facts import Heard
 
@@ -86,7 +86,7 @@ def _told(feature: Feature, seen: OutputRows) -> dict[int, _Told]:
         true = {int(i): feature.text_of(seen.truth.values[bounds[i] : bounds[i + 1]].tolist()) for i in known}
         return {i: _Told(t, said[i], metrics.error_rate([t.split()], [said[i].split()])) for i, t in true.items()}
     actual = [d["value"] for d in feature.decode({"value": seen.truth.values.astype(np.float64)}, {})]
-    return {int(i): _Told(short_figure(actual[i]), short_figure(said[i]), abs(actual[i] - said[i])) for i in known}
+    return {int(i): _Told(plain_number(actual[i]), plain_number(said[i]), abs(actual[i] - said[i])) for i in known}
 
 
 # -- sounds as bytes -------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from deepglass.features._display import to_pixels
 from deepglass.features.audio import Audio
 from deepglass.features.base import Calibration, Column, Feature, PredictionArrays
 from deepglass.features.image import Image
-from deepglass.formatting import answer_text, short_figure
+from deepglass.formatting import plain_number, prediction_text
 from deepglass.introspect.rows import row_pixels
 from deepglass.mel import log_mel
 from deepglass.metrics import summaries as measure
@@ -188,7 +188,7 @@ def _layout(parts: Sequence[Part]) -> Layout:
 
 
 def _added(part: Part) -> Added:
-    value = short_figure(part.value) if isinstance(part.value, float) else "" if part.value is None else str(part.value)
+    value = plain_number(part.value) if isinstance(part.value, float) else "" if part.value is None else str(part.value)
     whole = part.box is not None and part.position is None
     return Added(f"{part.name} (the whole)" if whole else part.name, part.weight, value[:60])
 
@@ -211,9 +211,9 @@ def _said(value: Any) -> str:
     value = value.to_list() if hasattr(value, "to_list") else value
     if isinstance(value, list):
         if all(isinstance(v, int | float) for v in value):
-            return ", ".join(short_figure(v) for v in value[:FIGURES]) + (" …" if len(value) > FIGURES else "")
+            return ", ".join(plain_number(v) for v in value[:FIGURES]) + (" …" if len(value) > FIGURES else "")
         return " ".join(str(v) for v in value[:40]) if all(isinstance(v, str) for v in value) else ""
-    return answer_text(value)[:300] if isinstance(value, str | int | float | bool) else ""
+    return prediction_text(value)[:300] if isinstance(value, str | int | float | bool) else ""
 
 
 def _turn(reason: Explanation) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from deepglass.features.base import Metric
 from deepglass.metrics.summaries import Figure
+from deepglass.metrics.table import METRICS
 from deepglass.objectives.base import Objective
 from deepglass.objectives.next_token import NextToken
 from deepglass.prepare.prepared_data import PreparedData
@@ -31,7 +31,7 @@ def written(objective: Objective, prepared: PreparedData, figures: Mapping[str, 
     return OutputFacts(
         name=objective.name,
         kind="text",
-        metric=Metric("bits_per_character", False),
+        metric=METRICS["bits_per_character"],
         test={name: Figure(value) for name, value in found.items()},
         test_rows=len(prepared.rows("test")),
         wrote=tuple(drawn),

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from deepglass import metrics
-from deepglass.features.base import Calibration, Column, Feature, Metric, PredictionArrays, take_raw
+from deepglass.features.base import Calibration, Column, Feature, PredictionArrays, take_raw
 from deepglass.introspect.rows import OutputRows
 from deepglass.metrics import summaries as measure
 from deepglass.metrics.summaries import Figure
+from deepglass.metrics.table import METRICS
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.facts_of.cells import beside, worst_of
@@ -55,7 +56,7 @@ def output_told(feature: Feature, seen: OutputRows, figures: Mapping[str, Any]) 
     facts = OutputFacts(
         name=feature.name,
         kind=feature.kind,
-        metric=feature.metric or Metric("loss", False),
+        metric=feature.metric or METRICS["loss"],
         test=_intervals(feature, best, truth, known, calibration),
         test_rows=len(known),
         baselines={
@@ -178,7 +179,7 @@ def _numbers(
         low=ends[0][shown] if ends else None,
         high=ends[1][shown] if ends else None,
         level=decoded[0].get("confidence"),
-        coverage=metrics.coverage(actual[known], ends[0][known], ends[1][known]) if ends else None,
+        coverage=metrics.interval_coverage(actual[known], ends[0][known], ends[1][known]) if ends else None,
         residuals={q: float(np.quantile(off[known], q)) for q in (0.05, 0.25, 0.5, 0.75, 0.95)},
     )
     return facts, tuple(mistake(prepared, rows, int(i), float(actual[i]), float(said[i]), None) for i in worst)

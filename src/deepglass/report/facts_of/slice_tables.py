@@ -10,10 +10,10 @@ import numpy as np
 from deepglass.doctor.row_scores import RowScores
 from deepglass.doctor.slices import Slice, SliceResult
 from deepglass.features.base import Feature
-from deepglass.formatting import figure, higher_is_better, metric_name
 from deepglass.introspect.rows import OutputRows
 from deepglass.metrics import summaries as measure
 from deepglass.metrics.summaries import Figure
+from deepglass.metrics.table import higher_is_better, metric_text, metric_title
 from deepglass.report.facts_of.rows import mistake
 from deepglass.report.output_facts import Mistake
 from deepglass.report.slice_facts import SliceFacts, Slices
@@ -87,7 +87,7 @@ def _items(feature: Feature, seen: OutputRows, judged: RowScores, rows: Sequence
     for i, answer in zip(rows, decoded, strict=True):
         true, said = (_in_words(v) for v in (raw[int(seen.rows[i])], answer["value"]))
         if said is None or true is None:
-            true, said = "", f"{metric_name(judged.metric)} {figure(judged.metric, float(judged.values[i]))}"
+            true, said = "", f"{metric_title(judged.metric)} {metric_text(judged.metric, float(judged.values[i]))}"
         sure = answer.get("confidence") if judged.metric == "accuracy" else None
         items.append(mistake(seen.prepared, seen.rows, i, true, said, sure))
     return tuple(items)

@@ -12,7 +12,7 @@ from deepglass.report.sections.base import PanelSection
 _FIGURES = (
     ("mean_return", "mean return"),
     ("median_return", "median return"),
-    ("least_return", "least return"),
+    ("min_return", "least return"),
     ("mean_length", "steps an episode"),
     ("episodes", "episodes"),
 )

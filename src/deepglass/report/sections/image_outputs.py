@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from deepglass.formatting import count, figure, finite, metric_name
+from deepglass.formatting import count, finite
+from deepglass.metrics.table import metric_text, metric_title
 from deepglass.report.facts import Facts
 from deepglass.report.image_facts import Redrawn
 from deepglass.report.markup import Panel, each_output, folded, image, text
@@ -47,7 +48,7 @@ def _card(one: Redrawn) -> str:
     )
     score = ""
     if finite(one.score):
-        score = f"<b>{text(metric_name(one.score_name))} {figure(one.score_name, one.score)}</b> "
+        score = f"<b>{text(metric_title(one.score_name))} {metric_text(one.score_name, one.score)}</b> "
     kind = '<span class="tag">typical</span> ' if one.typical else ""
     words = f'<p>{score}{kind}<span class="dim">row {count(one.row)}</span></p>'
     return f'<article class="triple"><div>{figures}</div>{words}</article>'

@@ -5,7 +5,8 @@ Without the page's script masks stand side by side and boxes are shown from one 
 
 from __future__ import annotations
 
-from deepglass.formatting import confidence, count, figure, finite, metric_name
+from deepglass.formatting import confidence, count, finite
+from deepglass.metrics.table import metric_text, metric_title
 from deepglass.report.facts import Facts
 from deepglass.report.image_facts import Box, Overlay
 from deepglass.report.markup import Panel, colour_keys, each_output, folded, label, shorten, source_of, text
@@ -100,8 +101,8 @@ def _drawing(overlay: Overlay, body: str, said: str) -> str:
 def _words(overlay: Overlay) -> str:
     score = ""
     if finite(overlay.score):
-        name = text(metric_name(overlay.score_name or "score"))
-        score = f"<b>{name} {figure(overlay.score_name, overlay.score)}</b> "
+        name = text(metric_title(overlay.score_name or "score"))
+        score = f"<b>{name} {metric_text(overlay.score_name, overlay.score)}</b> "
     kind = '<span class="tag">typical</span> ' if overlay.typical else ""
     said = f"<p>{label(overlay.caption, 120)}</p>" if overlay.caption else ""
     return f'<div class="words"><p>{score}{kind}<span class="dim">row {count(overlay.row)}</span></p>{said}</div>'

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from deepglass.formatting import SHARES, count, duration, finite, higher_is_better, metric_name, number, plural
+from deepglass.formatting import count, duration, finite, number, plural
+from deepglass.metrics.table import higher_is_better, metric_of, metric_title
 from deepglass.report.charts.curves import Line, Mark, curves
 from deepglass.report.facts import Evaluation, Facts, PlanFacts
 from deepglass.report.markup import Panel, capital, facts_list, label, text
@@ -61,9 +62,9 @@ def _charts(facts: Facts) -> str:
         lines = [line for line in (_line(history, "train", name), _line(history, "valid", name)) if line]
         output, _, metric = name.rpartition(".")  # of several outputs each figure begins with its own
         better = "more is better" if higher_is_better(metric) else "less is better"
-        named = f"{label(output, 30)}: {text(metric_name(metric))}" if output else text(capital(metric_name(metric)))
+        named = f"{label(output, 30)}: {text(metric_title(metric))}" if output else text(capital(metric_title(metric)))
         title = f"{named} <small>{better}</small>"
-        made.append(curves(title, steps, lines, x_name="step", share=metric in SHARES, mark=kept))
+        made.append(curves(title, steps, lines, x_name="step", share=metric_of(metric).is_share, mark=kept))
     rates = Line("learning rate", [e.learning_rate for e in history], "c2")
     if sum(finite(v) for v in rates.values) > 1 and len(set(rates.values)) > 1:
         made.append(curves("Learning rate", steps, [rates], x_name="step"))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from deepglass.formatting import baseline_name, duration, figure, finite, higher_is_better, metric_name, plural
+from deepglass.formatting import baseline_name, duration, finite, plural
 from deepglass.metrics.summaries import Figure
+from deepglass.metrics.table import higher_is_better, metric_text, metric_title
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, capital, each_output, remarks, table, text
 from deepglass.report.output_facts import Baseline, OutputFacts
@@ -48,17 +49,17 @@ def _row(output: OutputFacts, metric: str, names: list[str]) -> list[str]:
     known = [v for v in (ours.value, *theirs.values()) if finite(v)]
     best = (max if higher else min)(known) if len(known) > 1 and metric not in _NO_CONTEST else None
     arrow = f'<small class="way" title="{"more" if higher else "less"} is better">{"↑" if higher else "↓"}</small>'
-    heading = f"{text(capital(metric_name(metric)))} {arrow if metric != 'coverage' else ''}"
+    heading = f"{text(capital(metric_title(metric)))} {arrow if metric != 'coverage' else ''}"
     cells = [_cell(metric, ours, best), *(_cell(metric, Figure(theirs[n]), best) for n in names)]
     return [f"<b>{heading}</b>" if main else heading, *cells]
 
 
 def _cell(metric: str, shown: Figure, best: float | None) -> str:
-    value = figure(metric, shown.value)
+    value = metric_text(metric, shown.value)
     value = f'<b class="best">{value}</b>' if finite(shown.value) and shown.value == best else value
     if not (finite(shown.low) and finite(shown.high)):
         return value
-    return f"{value} <small>{figure(metric, shown.low)} – {figure(metric, shown.high)}</small>"
+    return f"{value} <small>{metric_text(metric, shown.low)} – {metric_text(metric, shown.high)}</small>"
 
 
 def _footnote(output: OutputFacts) -> str:

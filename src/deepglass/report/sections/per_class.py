@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from deepglass.formatting import count, figure, finite, metric_name
+from deepglass.formatting import count, finite
+from deepglass.metrics.table import metric_text, metric_title
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, capital, each_output, label, meter, text
 from deepglass.report.output_facts import OutputFacts
@@ -52,7 +53,7 @@ def _sorted(here: bool) -> str:
 
 
 def _heading(metric: str) -> str:
-    return text(capital({"class": "class", "rows": "true ones"}.get(metric, metric_name(metric))))
+    return text(capital({"class": "class", "rows": "true ones"}.get(metric, metric_title(metric))))
 
 
 def _row(name: str, figures: Mapping[str, float], columns: list[str], colour: str | None) -> str:
@@ -65,7 +66,7 @@ def _cell(column: str, value: float | None) -> str:
     if column == "rows":
         return f'<td data-value="{_value(value)}">{count(value)}</td>'
     bar = meter(value) if finite(value) and 0 <= value <= 1 else ""
-    return f'<td data-value="{_value(value)}">{bar}{figure(column, value)}</td>'
+    return f'<td data-value="{_value(value)}">{bar}{metric_text(column, value)}</td>'
 
 
 def _value(value: float | None) -> str:

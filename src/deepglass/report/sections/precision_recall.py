@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from deepglass.formatting import figure, plural
+from deepglass.formatting import plural
+from deepglass.metrics.table import metric_text
 from deepglass.report.charts.curves import Line, curves
 from deepglass.report.charts.svg import titled
 from deepglass.report.facts import Facts
@@ -30,10 +31,12 @@ def _chart(found: Curves) -> str:
     mean, *classes = found.lines
     classes = [c for c in classes if c.positives]
     part = len(classes) > _SHOWN
-    lines = [Line(f"mean, area {figure('map50', mean.area)}", list(mean.precision), "c1")] if len(classes) != 1 else []
+    lines = (
+        [Line(f"mean, area {metric_text('map50', mean.area)}", list(mean.precision), "c1")] if len(classes) != 1 else []
+    )
     worst = sorted(classes, key=lambda c: c.area)[:_SHOWN]
     lines += [
-        Line(f"{shorten(c.name, 24)}, area {figure('map50', c.area)}", list(c.precision), css)
+        Line(f"{shorten(c.name, 24)}, area {metric_text('map50', c.area)}", list(c.precision), css)
         for c, css in zip(worst, ("c4 faint", "c3 faint", "c2 faint"), strict=False)
     ]
     title = titled("Precision over recall", plural(mean.positives, "true one"))

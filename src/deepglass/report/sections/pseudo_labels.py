@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from deepglass.formatting import count, figure, finite, metric_name, percent, plural
+from deepglass.formatting import count, finite, percent, plural
+from deepglass.metrics.table import metric_text, metric_title
 from deepglass.report.charts.curves import Line, curves
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, each_output, facts_list, label, table, text
@@ -42,11 +43,11 @@ def _numbers(guessed: Guessed, output: OutputFacts | None) -> str:
         metric = output.metric.name
         ours, theirs = output.test.get(metric), output.baselines[ALONE].metrics.get(metric)
         if ours is not None and finite(ours.value) and finite(theirs):
-            name = text(metric_name(metric))
+            name = text(metric_title(metric))
             pairs += [
-                (f"{name}, all rows", figure(metric, ours.value)),
-                (f"{name}, labelled rows alone", figure(metric, theirs)),
-                ("gain", figure(metric, ours.value - theirs)),
+                (f"{name}, all rows", metric_text(metric, ours.value)),
+                (f"{name}, labelled rows alone", metric_text(metric, theirs)),
+                ("gain", metric_text(metric, ours.value - theirs)),
             ]
     if _fixed(guessed):
         pairs.append(("confidence asked", percent(guessed.thresholds[0][0])))

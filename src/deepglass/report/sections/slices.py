@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from deepglass.formatting import SHARES, count, figure, finite, metric_name, plural
+from deepglass.formatting import count, finite, plural
 from deepglass.metrics.summaries import Figure
+from deepglass.metrics.table import metric_of, metric_text, metric_title
 from deepglass.report.charts.axes import GLYPH, Axis, axis
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, capital, each_output, label, text
@@ -43,7 +44,7 @@ def _lead(one: Slices) -> str:
 
 def _table(one: Slices) -> str:
     across = _axis(one)
-    name = text(capital(metric_name(one.metric)))
+    name = text(capital(metric_title(one.metric)))
     rows = "".join(_row(one.metric, s, across, one.whole.value) for s in one.slices)
     more = one.looked_at - len(one.slices)
     note = f'<p class="note">{plural(more, "better one")} left out.</p>' if more > 0 else ""
@@ -63,13 +64,13 @@ def _whole(one: Slices, across: Axis) -> str:
     return (
         f'<tr class="all"><th scope="row">all {plural(one.rows, "test row")}</th>'
         f'<td class="dots">{_strip(one.metric, one.whole, across)}</td>'
-        f'<td class="value">{figure(one.metric, one.whole.value)}</td></tr>'
+        f'<td class="value">{metric_text(one.metric, one.whole.value)}</td></tr>'
     )
 
 
 def _row(metric: str, part: SliceFacts, across: Axis, beside: float) -> str:
-    value, rows = figure(metric, part.figure.value), plural(part.rows, "row")
-    said = text(f"{part.words}: {metric_name(metric)} {value}, {rows}")
+    value, rows = metric_text(metric, part.figure.value), plural(part.rows, "row")
+    said = text(f"{part.words}: {metric_title(metric)} {value}, {rows}")
     name = label(part.words, 70)
     if part.items:
         name = (
@@ -88,7 +89,7 @@ def _row(metric: str, part: SliceFacts, across: Axis, beside: float) -> str:
 
 def _axis(one: Slices) -> Axis:
     ends = [v for s in (one.whole, *(s.figure for s in one.slices)) for v in s if finite(v)]
-    share = one.metric in SHARES
+    share = metric_of(one.metric).is_share
     return axis(ends, 6, _WIDTH - 6, share=share, room=0.03)
 
 
@@ -105,13 +106,13 @@ def _scale(across: Axis) -> str:
 
 def _strip(metric: str, shown: Figure, across: Axis, beside: float | None = None) -> str:
     """A figure with its interval, beside that of all rows."""
-    y, css, said = _HEIGHT / 2, "c2" if beside is None else "c1", figure(metric, shown.value)
+    y, css, said = _HEIGHT / 2, "c2" if beside is None else "c1", metric_text(metric, shown.value)
     body = "".join(f'<path class="grid" d="M{across(at)} 0v{_HEIGHT}"/>' for at, _ in across.ticks(3))
     if beside is not None:
         body += f'<path class="upright" d="M{across(beside)} 0v{_HEIGHT}"/>'
     if finite(shown.low) and finite(shown.high):
         body += f'<path class="whisker {css}" d="M{across(shown.low)} {y}H{across(shown.high)}"/>'
-        said = f"95\N{NO-BREAK SPACE}% interval {figure(metric, shown.low)} to {figure(metric, shown.high)}"
+        said = f"95\N{NO-BREAK SPACE}% interval {metric_text(metric, shown.low)} to {metric_text(metric, shown.high)}"
     return (
         f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{said}"><title>{said}</title>'
         f'{body}<circle class="dot {css}" cx="{across(shown.value)}" cy="{y}" r="5"/></svg>'

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from markupsafe import Markup
 
-from deepglass.formatting import baseline_name, count, duration, figure, finite, metric_name, percent, plural, short
+from deepglass.formatting import baseline_name, count, duration, finite, percent, plural, short
 from deepglass.metrics.summaries import Figure
+from deepglass.metrics.table import metric_text, metric_title
 from deepglass.report.charts.intervals import Entry, compared
 from deepglass.report.charts.svg import titled
 from deepglass.report.facts import Facts
@@ -32,15 +33,15 @@ def panel(facts: Facts) -> Panel | None:
 def _output(facts: Facts, output: OutputFacts) -> str:
     ours = main_figure(output)
     metric = output.metric.name
-    named = capital(metric_name(metric))
+    named = capital(metric_title(metric))
     if len(facts.outputs) > 1:
-        named = f"{label(output.name, 48)}: {text(metric_name(metric))}"
+        named = f"{label(output.name, 48)}: {text(metric_title(metric))}"
     interval = ""
     if finite(ours.low) and finite(ours.high):
-        interval = f"{figure(metric, ours.low)} to {figure(metric, ours.high)} with 95&nbsp;% confidence"
+        interval = f"{metric_text(metric, ours.low)} to {metric_text(metric, ours.high)} with 95&nbsp;% confidence"
     hero = (
         f'<div class="hero"><p class="heroname">{named}</p>'
-        f'<p class="herofigure">{figure(metric, ours.value)}</p><p class="herointerval">{interval}</p>'
+        f'<p class="herofigure">{metric_text(metric, ours.value)}</p><p class="herointerval">{interval}</p>'
         f'<p class="herorows">on {plural(output.test_rows, output.unit)} never seen in training</p></div>'
     )
     verdict = judge(output, facts.data.splits.get("train"), facts.plan.seconds if facts.plan else None)

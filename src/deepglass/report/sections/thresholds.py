@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from markupsafe import Markup
 
-from deepglass.formatting import count, figure, finite, number
+from deepglass.formatting import count, finite, number
 from deepglass.metrics.summaries import Figure, Thresholds
+from deepglass.metrics.table import metric_text
 from deepglass.report.charts.curves import Line, Mark, curves
 from deepglass.report.charts.square import TALL, rates, roc
 from deepglass.report.facts import Facts
@@ -40,7 +41,7 @@ def _output(output: OutputFacts, facts: Thresholds) -> str:
     mark = Mark(facts.chosen, "threshold")
     chart = curves(title, at, lines, x_name="threshold", share=True, height=TALL, mark=mark)
     area = output.test.get("roc_auc", Figure(float("nan"))).value
-    note = f"The area below the curve is {figure('roc_auc', area)}." if finite(area) else ""
+    note = f"The area below the curve is {metric_text('roc_auc', area)}." if finite(area) else ""
     return f'{_slider(facts)}<div class="charts">{chart}{roc("What each threshold finds", facts, note=note)}</div>'
 
 
