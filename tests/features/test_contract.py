@@ -56,7 +56,7 @@ def _samples() -> dict[str, Sample]:
         "image": Sample(pictures, None, None),
         "mask": Sample(flat * (np.arange(ROWS) % 3).astype(np.uint8)[:, None, None], None, None),
         "video": Sample(np.repeat(pictures[:, None, :, :, None], 3, 1), None, None),
-        "set": _with_gaps([[["a"], ["b", "c"], [], ["c", "a", "b"], ["c"]][i % 5] for i in range(ROWS)]),
+        "multilabel": _with_gaps([[["a"], ["b", "c"], [], ["c", "a", "b"], ["c"]][i % 5] for i in range(ROWS)]),
         "identity": _with_gaps([["Ada", "Bo", "Cleo"][i % 3] for i in range(ROWS)]),
         "boxes": _boxes(generator),
         "text": _with_gaps([sentences[i % 4] + f" {i}" for i in range(ROWS)]),
@@ -81,7 +81,7 @@ SAMPLES = _samples()
 KINDS = [kind for kind in FEATURES.names() if kind in SAMPLES]
 ASKED_FOR = ("identity", "mask", "tags", "audio")  # they look like others, as arrays at least; only the user knows
 STEPS = 4  # as many as the longest sample that goes along with an input's steps has
-LINEAR = ("number", "category", "binary", "vector", "set", "identity", "tags")  # heads of one layer
+LINEAR = ("number", "category", "binary", "vector", "multilabel", "identity", "tags")  # heads of one layer
 OUTPUTS = [kind for kind in KINDS if FEATURES.get(kind).metric is not None]
 
 

@@ -188,8 +188,8 @@ def test_each_written_word_by_the_word_that_it_translates(tmp_path: Path) -> Non
     source = pl.DataFrame({"en": [" ".join(g) for g in given], "fr": [" ".join(french[w] for w in g) for g in given]})
     spec = {
         "data": {"source": source},
-        "inputs": [{"name": "en", "kind": "text", "unit": "pieces"}],
-        "outputs": [{"name": "fr", "kind": "text", "beams": 1}],
+        "inputs": [{"name": "en", "kind": "text", "tokenization": "pieces"}],
+        "outputs": [{"name": "fr", "kind": "text", "num_beams": 1}],
         "network": {"trunk": "transformer", "width": 48, "depth": 1, "heads": 2, "dropout": 0},
         "training": {"steps": 250, "threads": 1, "learning_rate": 0.003},
     }

@@ -60,7 +60,7 @@ def table() -> dict[str, Any]:
 ONE = "input"
 INPUTS: dict[str, tuple[dict[str, Any], Any, str | None]] = {
     "vector": ({"kind": "vector"}, RANDOM.normal(size=(ROWS, 3)), None),
-    "set": ({"kind": "set"}, [[["a"], ["b", "c"], []][i % 3] for i in range(ROWS)], None),
+    "multilabel": ({"kind": "multilabel"}, [[["a"], ["b", "c"], []][i % 3] for i in range(ROWS)], None),
     "identity": ({"kind": "identity"}, [f"p{i % 4}" for i in range(ROWS)], None),
     "numbers": ({"kind": "sequence"}, [RANDOM.normal(size=2 + i % 3).tolist() for i in range(ROWS)], None),
     "vectors": (
@@ -70,7 +70,7 @@ INPUTS: dict[str, tuple[dict[str, Any], Any, str | None]] = {
     ),
     "text": ({"kind": "text"}, [" ".join(s) for s in sentences()], None),
     "words": ({"kind": "text"}, sentences(), "gru"),
-    "characters": ({"kind": "text", "unit": "characters"}, [" ".join(s) for s in sentences()], "transformer"),
+    "characters": ({"kind": "text", "tokenization": "characters"}, [" ".join(s) for s in sentences()], "transformer"),
     "image": ({"kind": "image"}, pictures(12, 12), None),
     "colour image": ({"kind": "image"}, pictures(12, 16, 3), "vit"),
     "video": ({"kind": "video", "frames": 3}, pictures(3, 12, 12), None),
@@ -82,15 +82,15 @@ OUTPUTS: dict[str, tuple[dict[str, Any], Any, str]] = {
     "binary": ({"kind": "binary"}, [bool(i % 2) for i in range(ROWS)], "image"),
     "category": ({"kind": "category"}, [WORDS[i % 3] for i in range(ROWS)], "vector"),
     "vector": ({"kind": "vector"}, RANDOM.normal(size=(ROWS, 3)), "image"),
-    "set": ({"kind": "set"}, [[["a"], ["b", "c"], []][i % 3] for i in range(ROWS)], "text"),
-    "identity": ({"kind": "identity", "embedding": 4}, [f"p{i % 6}" for i in range(ROWS)], "image"),
+    "multilabel": ({"kind": "multilabel"}, [[["a"], ["b", "c"], []][i % 3] for i in range(ROWS)], "text"),
+    "identity": ({"kind": "identity", "embedding_dim": 4}, [f"p{i % 6}" for i in range(ROWS)], "image"),
     "sequence": ({"kind": "sequence"}, [RANDOM.normal(size=1 + i % 3).tolist() for i in range(ROWS)], "vectors"),
     "tags": ({"kind": "tags"}, [[("A", "B")[len(w) % 2] for w in s] for s in sentences()], "words"),
     "mask": ({"kind": "mask"}, RANDOM.integers(0, 3, (ROWS, 12, 16), dtype=np.uint8), "colour image"),
     "boxes": ({"kind": "boxes"}, boxes(), "large image"),
-    "caption": ({"kind": "text", "beams": 2}, [" ".join(s) for s in sentences()], "image"),
-    "translation": ({"kind": "text", "beams": 2}, [" ".join(s) for s in sentences()], "characters"),
-    "speech": ({"kind": "text", "write": "ctc"}, [" ".join(s) for s in sentences()], "audio"),
+    "caption": ({"kind": "text", "num_beams": 2}, [" ".join(s) for s in sentences()], "image"),
+    "translation": ({"kind": "text", "num_beams": 2}, [" ".join(s) for s in sentences()], "characters"),
+    "speech": ({"kind": "text", "decoding": "ctc"}, [" ".join(s) for s in sentences()], "audio"),
 }
 
 

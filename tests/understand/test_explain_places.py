@@ -38,7 +38,7 @@ def test_each_word_of_a_caption_by_its_own_half(tmp_path: Path) -> None:
     run = trained(
         tmp_path,
         {"image": pictures, "said": words},
-        {"name": "said", "kind": "text", "beams": 1},
+        {"name": "said", "kind": "text", "num_beams": 1},
         80,
         inputs={"image": "image"},
         network={"trunk": "conv", "width": 8},

@@ -135,7 +135,7 @@ def test_a_translated_word_looked_at_the_word_that_it_translates(tmp_path: Path)
 @pytest.mark.parametrize("unit", ["words", "characters", "pieces"])
 def test_shares_of_words_add_up_whatever_a_token_is(trunk: str, unit: str, tmp_path: Path) -> None:
     source = backwards(40)
-    inputs = [{"name": "en", "kind": "text", "unit": unit}]
+    inputs = [{"name": "en", "kind": "text", "tokenization": unit}]
     network = {"trunk": trunk, "width": 16}
     out = tmp_path / "run"
     run = deepglass.train(source, "fr", out=out, inputs=inputs, kinds={"fr": "text"}, network=network, **QUICK)
@@ -151,7 +151,7 @@ def test_shares_of_words_add_up_whatever_a_token_is(trunk: str, unit: str, tmp_p
 
 
 def test_spelled_words_are_put_together() -> None:
-    text = Text(name="t", unit="characters").fit([pl.Series(["a cab, ace"])])
+    text = Text(name="t", tokenization="characters").fit([pl.Series(["a cab, ace"])])
     codes = text.encode(pl.Series(["a cab, ace"])).values.tolist()
     assert [word for word, _ in _words_of(text, codes)] == ["a", "cab,", "ace"]
     assert sorted(p for _, places in _words_of(text, codes) for p in places) == list(range(10))

@@ -84,7 +84,7 @@ def lists(folder: Path) -> Made:
     frame = {"x": x.tolist(), "series": series, "y": (2 * x[:, :2]).tolist()}
     frame["labels"] = [[w for w, there in zip(labels, row > 0, strict=True) if there] for row in x]
     frame["sums"] = [np.cumsum(row).tolist() for row in series]
-    kinds = {"x": "vector", "series": "sequence", "y": "vector", "labels": "set", "sums": "sequence"}
+    kinds = {"x": "vector", "series": "sequence", "y": "vector", "labels": "multilabel", "sums": "sequence"}
     return Made(pl.DataFrame(frame), {"target": ["y", "labels", "sums"], "kinds": kinds})
 
 
@@ -128,7 +128,7 @@ def boxes(folder: Path) -> Made:
 def faces(folder: Path) -> Made:
     pixels = RANDOM.integers(0, 255, (48, 12, 12), dtype=np.uint8)
     source = {"image": pixels, "who": [f"person {i % 16}" for i in range(48)]}
-    settings = {"outputs": [{"name": "who", "kind": "identity", "embedding": 8}], "inputs": ["image"]}
+    settings = {"outputs": [{"name": "who", "kind": "identity", "embedding_dim": 8}], "inputs": ["image"]}
     return Made(source, {**settings, "network": {"trunk": "conv", "width": 8}})
 
 

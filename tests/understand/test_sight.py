@@ -24,7 +24,7 @@ from deepglass.features.category import Category
 from deepglass.features.identity import Identity
 from deepglass.features.image import Image
 from deepglass.features.mask import Mask
-from deepglass.features.set import Set
+from deepglass.features.multilabel import Multilabel
 from deepglass.introspect.filters import ChannelPatches, Filters, LayerPatches, filters_of
 from deepglass.introspect.rows import OutputRows
 from deepglass.networks.network import Network
@@ -271,7 +271,7 @@ def test_boxes_are_matched_once_each() -> None:
 def test_several_labels_have_curves_and_mistakes() -> None:
     pictures = pictures_of(4)
     answers = pl.Series("labels", [["sea"], ["sea", "sun"], [], ["sun"]])
-    feature = Set(name="labels").fit([answers])
+    feature = Multilabel(name="labels").fit([answers])
     truth = feature.encode(answers).values
     odds = np.where(truth > 0, 3.0, -3.0).astype(np.float32)
     odds[2] = 3.0
@@ -287,7 +287,7 @@ def test_several_labels_have_curves_and_mistakes() -> None:
 def test_the_hardest_pairs_are_found() -> None:
     pictures = pictures_of(6)
     answers = pl.Series("who", ["Ada", "Ada", "Bo", "Bo", "Cy", "Cy"])
-    feature = Identity(name="who", embedding=2).fit([answers])
+    feature = Identity(name="who", embedding_dim=2).fit([answers])
     angle = np.radians([0, 10, 90, 170, 200, 205])  # the two Bos are far apart, a Bo and a Cy are near
     unit = np.stack([np.cos(angle), np.sin(angle)], 1).astype(np.float32)
     best = {"embedding": unit, "nearest": np.zeros((6, 1), int), "similarity": np.zeros((6, 1), np.float32)}

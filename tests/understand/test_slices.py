@@ -22,7 +22,7 @@ from deepglass.doctor.slices import build_slices, find_slices, weak_slices
 from deepglass.features.base import FEATURES, Column
 from deepglass.features.binary import Binary
 from deepglass.features.category import Category
-from deepglass.features.set import Set
+from deepglass.features.multilabel import Multilabel
 from deepglass.features.tags import Tags
 from deepglass.features.text import Text
 from deepglass.metrics.summaries import Figure
@@ -274,7 +274,7 @@ def test_yes_or_no_is_judged_by_the_run_s_own_threshold() -> None:
 
 
 def test_other_kinds_are_judged_by_their_score_of_one_row() -> None:
-    feature = Set(name="labels").fit([pl.Series([["a", "b"], ["b"], ["a", "c"]])])
+    feature = Multilabel(name="labels").fit([pl.Series([["a", "b"], ["b"], ["a", "c"]])])
     truth = feature.encode(pl.Series([["a", "b"], ["a"], None]))
     log_odds = np.array([[5.0, 5.0, -5.0], [-5.0, 5.0, -5.0], [0.0, 0.0, 0.0]])
     found = row_scores(feature, {"log_odds": log_odds}, truth, {})
@@ -286,7 +286,7 @@ def test_other_kinds_are_judged_by_their_score_of_one_row() -> None:
 
 def test_texts_and_tags_are_judged_row_by_row() -> None:
     texts = pl.Series(["a dog", "a dog", "two cats", None])
-    feature = Text(name="said", unit="characters").as_output().fit([texts])
+    feature = Text(name="said", tokenization="characters").as_output().fit([texts])
     truth = feature.encode(texts)
     best = {name: np.repeat(array, 4, 0) for name, array in feature.baseline(truth).items()}
     found = row_scores(feature, best, truth, {})

@@ -239,7 +239,7 @@ def _ngram_words(feature: Any, units: np.ndarray, codes: np.ndarray, cell: list[
     """N-grams divided among their words: equally among occurrences, and among the words of a bigram."""
     words = words_in(feature, cell)
     weights = np.zeros((len(units), max(len(words), 1)))
-    positions = _ngram_positions(_lexicon(feature.vocabulary_), words, feature.parts_)
+    positions = _ngram_positions(_lexicon(feature.vocabulary_), words, feature.subword_features_)
     for t, code in enumerate(codes.tolist()):
         occurrences = positions.get(code) or [tuple(range(weights.shape[1]))]
         for occurrence in occurrences:

@@ -26,7 +26,7 @@ from deepglass.explain.explanation import Explanation, TargetExplanation, finite
 from deepglass.explain.gradients import relative_gap
 from deepglass.explain.row import ExplainedRow
 from deepglass.features.base import Feature
-from deepglass.features.set import Set
+from deepglass.features.multilabel import Multilabel
 from deepglass.features.text import Text
 from deepglass.features.vector import Vector
 from deepglass.nn.explanation_targets import LOG_ODDS
@@ -46,7 +46,7 @@ class WhatIf(NamedTuple):
 
 def is_tabular(inputs: Sequence[Feature]) -> bool:
     """Whether all inputs are columns of a table; a single vector or set is explained by its entries instead."""
-    entries = len(inputs) == 1 and isinstance(inputs[0], Vector | Set)
+    entries = len(inputs) == 1 and isinstance(inputs[0], Vector | Multilabel)
     return all(f.tabular for f in inputs) and len(inputs) <= MAX_COLUMNS and not entries
 
 

@@ -41,10 +41,10 @@ class Boxes(Feature):
     """Boxes with a class each, the answer of a detector.
 
     Args:
-        most: how many boxes an answer holds at most.
-        overlap: a box that overlaps a likelier one of its class by more (intersection over union) is left out.
+        max_detections: how many boxes an answer holds at most.
+        nms_iou: a box that overlaps a likelier one of its class by more (intersection over union) is left out.
         dim: channels of the pyramid that the boxes are read from.
-        levels: how many maps of the trunk are looked at, the coarsest ones; more finds smaller things.
+        num_levels: how many maps of the trunk are looked at, the coarsest ones; more finds smaller things.
         vocabulary_: the classes, sorted.
 
     Shapes:
@@ -57,10 +57,10 @@ class Boxes(Feature):
         [0, 1, 1]
     """
 
-    most: int = 100
-    overlap: float = 0.6
+    max_detections: int = 100
+    nms_iou: float = 0.6
     dim: int = 64
-    levels: int = 3
+    num_levels: int = 3
     vocabulary_: tuple[str, ...] | None = None
 
     metric: ClassVar[Metric] = METRICS["map50"]
@@ -70,7 +70,7 @@ class Boxes(Feature):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, low, high in (("most", 1, 1000), ("overlap", 0, 1), ("dim", 8, 1024), ("levels", 1, 5)):
+        for name, low, high in (("max_detections", 1, 1000), ("nms_iou", 0, 1), ("dim", 8, 1024), ("num_levels", 1, 5)):
             if not low <= getattr(self, name) <= high:
                 value = getattr(self, name)
                 raise SpecError("bad-value", f"outputs.{self.name}.{name}: expected {low} to {high}, got {value!r}")
@@ -144,10 +144,10 @@ class Boxes(Feature):
     def dense_head(self, dim: int, widths: Sequence[int], grid: tuple[int, int] | None = None) -> nn.Module:
         from deepglass.nn.detect import DetectHead
 
-        return DetectHead(widths, max(len(self.vocabulary_ or ()), 1), dim=self.dim, levels=self.levels)
+        return DetectHead(widths, max(len(self.vocabulary_ or ()), 1), dim=self.dim, levels=self.num_levels)
 
     def prediction(self, params: Cells) -> Prediction:
-        return BoxesPrediction(params, self.most, self.overlap)
+        return BoxesPrediction(params, self.max_detections, self.nms_iou)
 
     def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         """`map50`, `map50_95`; with a calibration also `ece`, of the boxes that have some score."""
@@ -292,12 +292,12 @@ class BoxesPrediction(Prediction):
 
     Args:
         cells: what the head says at each cell.
-        most: boxes an answer.
-        overlap: of boxes of one class, from which on the less likely one goes.
+        max_detections: boxes an answer.
+        nms_iou: of boxes of one class, from which on the less likely one goes.
     """
 
-    def __init__(self, cells: Cells, most: int, overlap: float) -> None:
-        self.cells, self.most, self.overlap = cells, most, overlap
+    def __init__(self, cells: Cells, max_detections: int, nms_iou: float) -> None:
+        self.cells, self.max_detections, self.nms_iou = cells, max_detections, nms_iou
 
     def loss(self, target: Field) -> Tensor:
         from deepglass.nn.detect import loss
@@ -309,7 +309,7 @@ class BoxesPrediction(Prediction):
         from deepglass.nn.detect import likeliest
 
         return likeliest(
-            self.cells.boxes.float(), self.cells.logits.float().sigmoid(), self.most, self.overlap
+            self.cells.boxes.float(), self.cells.logits.float().sigmoid(), self.max_detections, self.nms_iou
         )._asdict()
 
     def ensemble_mean(self, members: int) -> BoxesPrediction:
@@ -317,7 +317,9 @@ class BoxesPrediction(Prediction):
         mean = lambda x: x.view(-1, members, *x.shape[1:]).mean(1)  # noqa: E731
         cells = self.cells
         logits = mean(cells.logits.sigmoid()).logit(1e-6)
-        return BoxesPrediction(type(cells)(logits, mean(cells.boxes), cells.places[::members]), self.most, self.overlap)
+        return BoxesPrediction(
+            type(cells)(logits, mean(cells.boxes), cells.places[::members]), self.max_detections, self.nms_iou
+        )
 
 
 def _has_area(sides: np.ndarray) -> np.ndarray:

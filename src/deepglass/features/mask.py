@@ -49,7 +49,7 @@ class Mask(Feature):
         ignore: the number of unlabelled pixels; 255 is taken for it too unless `names` has one for it.
         size: (rows, columns) that all masks are brought to; None learns it: their own size when they share one, else
             the median, at most 256 on the longer side.
-        balance: how much more the loss heeds rare classes: each is weighted by its share to the power of minus this,
+        class_weights: how much more the loss heeds rare classes: each is weighted by its share to the power of minus this,
             in [0, 1]; 0 weighs all pixels alike and keeps confidences true.
         size_: the size in use.
         values_: the classes' numbers in the files, ascending.
@@ -67,7 +67,7 @@ class Mask(Feature):
     names: tuple[str, ...] = ()
     ignore: int | None = None
     size: tuple[int, int] | None = None
-    balance: float = 0.0
+    class_weights: float = 0.0
     size_: tuple[int, int] | None = None
     values_: tuple[int, ...] | None = None
     counts_: tuple[int, ...] | None = None
@@ -82,8 +82,10 @@ class Mask(Feature):
         where = f"outputs.{self.name}"
         if self.size is not None and (len(self.size) != 2 or not all(1 <= s <= 4096 for s in self.size)):
             raise SpecError("bad-value", f"{where}.size: expected [rows, columns] from 1 to 4096, got {self.size!r}")
-        if not 0 <= self.balance <= 1:
-            raise SpecError("bad-value", f"{where}.balance: expected a number from 0 to 1, got {self.balance!r}")
+        if not 0 <= self.class_weights <= 1:
+            raise SpecError(
+                "bad-value", f"{where}.class_weights: expected a number from 0 to 1, got {self.class_weights!r}"
+            )
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
@@ -175,7 +177,7 @@ class Mask(Feature):
         return DenseHead(dim, widths, [math.log(n / total) for n in self.counts_])
 
     def prediction(self, params: Tensor) -> Prediction:
-        weight = params.new_tensor(self._weights()) if self.balance else None
+        weight = params.new_tensor(self._weights()) if self.class_weights else None
         return MaskPrediction(params, (self.size_[0], self.size_[1]), weight)
 
     def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
@@ -317,7 +319,7 @@ class Mask(Feature):
     def _weights(self) -> list[float]:
         """Of the classes in the loss; their mean over the pixels is 1."""
         shares = np.array(self.counts_) / sum(self.counts_)
-        weights = shares**-self.balance
+        weights = shares**-self.class_weights
         return (weights / (weights * shares).sum()).tolist()
 
     def _has_name(self, value: int) -> bool:

@@ -46,12 +46,12 @@ class Number(Feature):
     times in nanoseconds, less `offset_`, and so are its best answers until `decode`.
 
     As an answer it is fitted by its squared error, divided by the training rows' variance, and comes with an interval
-    that holds the truth with probability `level`.
+    that holds the truth with probability `confidence_level`.
 
     Args:
         bins: how many quantile bins the encoder may use.
-        level: the confidence of the intervals, in (0, 1).
-        mirrors: the value changes its sign when its picture is seen in a mirror, as a steering angle does.
+        confidence_level: the confidence of the intervals, in (0, 1).
+        negate_on_flip: the value changes its sign when its picture is seen in a mirror, as a steering angle does.
 
     Example:
         >>> age = Number(name="age").fit([pl.Series([22.0, 38.0, None, 35.0])])
@@ -60,8 +60,8 @@ class Number(Feature):
     """
 
     bins: int = 32
-    level: float = 0.9
-    mirrors: bool = False
+    confidence_level: float = 0.9
+    negate_on_flip: bool = False
 
     offset_: float | None = None  # 0 for all but such columns
     median_: float | None = None
@@ -145,11 +145,13 @@ class Number(Feature):
         return {what: n for what, n in counted.items() if n}
 
     def warp(self, field: Field, map: Warp) -> Field:
-        """The opposite value where the picture is mirrored, if it `mirrors`."""
+        """The opposite value where the picture is mirrored, if it `negate_on_flip`."""
         import torch
 
         opposite = -field.values - 2 * self.offset_  # values are less the offset
-        return field._replace(values=torch.where(map.mirrored, opposite, field.values)) if self.mirrors else field
+        return (
+            field._replace(values=torch.where(map.mirrored, opposite, field.values)) if self.negate_on_flip else field
+        )
 
     def normalizer(self, scale: str = "standard") -> nn.Module:
         from deepglass.nn.encoders_heads import Rescale
@@ -210,9 +212,9 @@ class Number(Feature):
             )
 
     def calibrate(self, best: PredictionArrays, truth: Column) -> Calibration:
-        """The half width of the interval; nothing where the rows are too few for its level."""
-        half = conformal(truth.values[truth.mask] - best["value"][truth.mask], self.level)
-        return {"half_width": half, "level": self.level} if math.isfinite(half) else {}
+        """The half width of the interval; nothing where the rows are too few for its confidence_level."""
+        half = conformal(truth.values[truth.mask] - best["value"][truth.mask], self.confidence_level)
+        return {"half_width": half, "confidence_level": self.confidence_level} if math.isfinite(half) else {}
 
     def interval(self, answer: Mapping[str, Any]) -> tuple[float, float]:
         """The confidence interval, or one standard deviation to each side."""
@@ -235,8 +237,8 @@ class Number(Feature):
         values = (best["value"].astype(np.float64) + self.offset_).tolist()
         if not calibration:
             return [{"value": v} for v in values]
-        half, level = calibration["half_width"], calibration["level"]
-        return [{"value": v, "low": v - half, "high": v + half, "confidence": level} for v in values]
+        half, confidence_level = calibration["half_width"], calibration["confidence_level"]
+        return [{"value": v, "low": v - half, "high": v + half, "confidence": confidence_level} for v in values]
 
     def _too_large(self, values: np.ndarray) -> np.ndarray:
         with np.errstate(over="ignore"):

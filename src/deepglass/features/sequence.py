@@ -36,7 +36,7 @@ class Sequence(Feature):
     its own, which is found too.
 
     Args:
-        level: the confidence of each entry's interval when it is an answer, in (0, 1).
+        confidence_level: the confidence of each entry's interval when it is an answer, in (0, 1).
 
     Example:
         >>> heights = Sequence(name="heights").fit([pl.Series([[1.0, 2.0, 3.0], [5.0]])])
@@ -44,7 +44,7 @@ class Sequence(Feature):
         array([0, 2, 2])
     """
 
-    level: float = 0.9
+    confidence_level: float = 0.9
 
     mean_: tuple[float, ...] | None = None
     std_: tuple[float, ...] | None = None
@@ -146,8 +146,8 @@ class Sequence(Feature):
     def calibrate(self, best: PredictionArrays, truth: Column) -> Calibration:
         """The half width of each entry's interval, whatever the step."""
         true, value = self._pairs(best, truth)
-        half = [conformal(true[:, k] - value[:, k], self.level) for k in range(len(self.mean_))]
-        return {"half_width": half, "level": self.level} if all(map(math.isfinite, half)) else {}
+        half = [conformal(true[:, k] - value[:, k], self.confidence_level) for k in range(len(self.mean_))]
+        return {"half_width": half, "confidence_level": self.confidence_level} if all(map(math.isfinite, half)) else {}
 
     def explanation_target(
         self, prediction: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration
@@ -174,7 +174,7 @@ class Sequence(Feature):
             if calibration:
                 half = np.array(calibration["half_width"])
                 answer |= {"low": self._listed(steps - half), "high": self._listed(steps + half)}
-                answer["confidence"] = calibration["level"]
+                answer["confidence"] = calibration["confidence_level"]
             answers.append(answer)
         return answers
 

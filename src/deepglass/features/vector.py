@@ -32,7 +32,7 @@ class Vector(Feature):
     An entry that is NaN, null or infinite is missing on its own; a row without any entry is missing.
 
     Args:
-        level: the confidence of each entry's interval when it is an answer, in (0, 1).
+        confidence_level: the confidence of each entry's interval when it is an answer, in (0, 1).
 
     Example:
         >>> place = Vector(name="place").fit([np.array([[0.0, 1.0], [2.0, 5.0]])])
@@ -40,7 +40,7 @@ class Vector(Feature):
         (1.0, 3.0)
     """
 
-    level: float = 0.9
+    confidence_level: float = 0.9
 
     mean_: tuple[float, ...] | None = None
     std_: tuple[float, ...] | None = None
@@ -125,8 +125,8 @@ class Vector(Feature):
         """The half width of each entry's interval."""
         rows = truth.mask & ~np.isnan(truth.values).any(1)
         residuals = truth.values[rows] - best["value"][rows]
-        half = [conformal(residuals[:, k], self.level) for k in range(len(self.mean_))]
-        return {"half_width": half, "level": self.level} if all(map(math.isfinite, half)) else {}
+        half = [conformal(residuals[:, k], self.confidence_level) for k in range(len(self.mean_))]
+        return {"half_width": half, "confidence_level": self.confidence_level} if all(map(math.isfinite, half)) else {}
 
     def change_size(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
         """In standard deviations, the root mean square over entries."""
@@ -151,7 +151,9 @@ class Vector(Feature):
             return [{"value": v} for v in value.tolist()]
         half = np.array(calibration["half_width"])
         bounds = zip(value.tolist(), (value - half).tolist(), (value + half).tolist(), strict=True)
-        return [{"value": v, "low": lo, "high": hi, "confidence": calibration["level"]} for v, lo, hi in bounds]
+        return [
+            {"value": v, "low": lo, "high": hi, "confidence": calibration["confidence_level"]} for v, lo, hi in bounds
+        ]
 
     def _rows(self, raw: Raw, size: int | None) -> np.ndarray:
         """(N, d) float64 with NaN for what is missing; d is `size`, or that of the rows."""

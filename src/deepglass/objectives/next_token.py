@@ -56,9 +56,9 @@ class NextToken(Objective):
 
     @classmethod
     def adapt_input(cls, feature: Feature) -> Feature:
-        if not isinstance(feature, Text) or feature.unit or feature.tokenizer:
+        if not isinstance(feature, Text) or feature.tokenization or feature.tokenizer:
             return feature
-        return replace(feature, unit="characters")
+        return replace(feature, tokenization="characters")
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
         if outputs:
@@ -69,9 +69,11 @@ class NextToken(Objective):
         if len(inputs) != 1 or not isinstance(inputs[0], Text):
             found = ", ".join(f"{f.name} ({f.kind})" for f in inputs[:6])
             raise SpecError("bad-value", f"inputs: next_token learns from one column of text, got {found}; name it")
-        if inputs[0].unit in ("ngrams", "words"):
-            where = f"inputs.{inputs[0].name}.unit"
-            raise SpecError("bad-value", f"{where}: {inputs[0].unit} cannot be written; take characters or pieces")
+        if inputs[0].tokenization in ("ngrams", "words"):
+            where = f"inputs.{inputs[0].name}.tokenization"
+            raise SpecError(
+                "bad-value", f"{where}: {inputs[0].tokenization} cannot be written; take characters or pieces"
+            )
         self.feature = inputs[0]
         self.network = make_network(inputs, [], causal=True)
         self.head = TokenHead(self.network.trunk.out_dim, self.feature.size)

@@ -18,7 +18,7 @@ from deepglass.report.facts_of.texts import read_before, tags, texts
 KINDS: Mapping[str, Callable[[Any, OutputRows], dict[str, Any]]] = {
     "mask": mask,
     "boxes": boxes,
-    "set": labels,
+    "multilabel": labels,
     "identity": pairs,
     "image": images,
     "text": texts,

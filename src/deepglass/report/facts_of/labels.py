@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from deepglass.features.set import Set
+from deepglass.features.multilabel import Multilabel
 from deepglass.introspect.rows import OutputRows
 from deepglass.report.facts_of.curves import curves, line
 from deepglass.report.facts_of.rows import mistake
@@ -14,7 +14,7 @@ from deepglass.report.facts_of.rows import mistake
 MISTAKES = 60
 
 
-def labels(feature: Set, seen: OutputRows) -> dict[str, Any]:
+def labels(feature: Multilabel, seen: OutputRows) -> dict[str, Any]:
     known = np.flatnonzero(seen.truth.mask)
     figures = feature.per_class(seen.best, seen.truth, seen.calibration)
     lines = []

@@ -177,7 +177,7 @@ def drawn_output(prepared: PreparedData, objective: Objective) -> Feature | None
     """The first output that is a class of few or a number, for kinds of learning that can answer as they learn."""
     if not isinstance(objective, Supervised | SemiSupervised) or prepared.table.environment is not None:
         return None
-    if any(f.kind not in (*KINDS, "image", "text", "sound", "series", "vector", "set") for f in prepared.inputs):
+    if any(f.kind not in (*KINDS, "image", "text", "sound", "series", "vector", "multilabel") for f in prepared.inputs):
         return None
     fits = (f for f in prepared.outputs if f.kind in ("category", "binary", "number"))
     return next((f for f in fits if f.kind == "number" or len(f.class_names) <= CLASSES), None)

@@ -33,7 +33,7 @@ _EXPLAINED = 5  # targets of an explanation, at most
 
 
 @dataclass(frozen=True, kw_only=True)
-class Set(Feature):
+class Multilabel(Feature):
     """Several labels a row, without order: lists of text, text such as "comedy; drama", or an array (N, K) of 0 and 1.
 
     A row with an empty list is known to have none of them; a missing one is unknown. Labels that training has not seen
@@ -45,7 +45,7 @@ class Set(Feature):
         max_labels: the rarest labels beyond so many are left out.
 
     Example:
-        >>> genres = Set(name="genres").fit([pl.Series([["drama"], ["comedy", "drama"], []])])
+        >>> genres = Multilabel(name="genres").fit([pl.Series([["drama"], ["comedy", "drama"], []])])
         >>> genres.encode(pl.Series([["comedy"], None])).values
         array([[0, 1],
                [0, 0]], dtype=uint8)
@@ -77,7 +77,7 @@ class Set(Feature):
         said = f"lists of labels, {distinct} different ones in {len(raw):,} rows"
         return TypeGuess(0.8 if distinct <= max(20, 0.2 * len(labels)) else 0.45, said)
 
-    def fit(self, chunks: Iterable[Raw]) -> Set:
+    def fit(self, chunks: Iterable[Raw]) -> Multilabel:
         """Raises: SourceError: `bad-value` for values that are no labels."""
         chunks = list(chunks)
         separator = self.separator or _separator(chunks)
@@ -133,7 +133,7 @@ class Set(Feature):
         return LinearHead(dim, _log_odds(np.array(self.counts_), self.rows_).tolist())
 
     def prediction(self, params: Tensor) -> Prediction:
-        return SetPrediction(params)
+        return MultilabelPrediction(params)
 
     def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         """`map`, `f1_macro`, `f1_micro`, `accuracy` (every label of a row right) and `log_loss` (a label's)."""
@@ -281,7 +281,7 @@ class Set(Feature):
         return [None if gone else _clean(str(c).split(separator)) for c, gone in zip(cells, missing, strict=True)]
 
 
-class SetPrediction(Prediction):
+class MultilabelPrediction(Prediction):
     """The probability of each label by itself; params: (B, K) logits."""
 
     def __init__(self, params: Tensor) -> None:
@@ -296,12 +296,12 @@ class SetPrediction(Prediction):
     def mode(self) -> dict[str, Tensor]:
         return {"log_odds": self.params}
 
-    def ensemble_mean(self, members: int) -> SetPrediction:
+    def ensemble_mean(self, members: int) -> MultilabelPrediction:
         """The members' probabilities are averaged, not their logits."""
         from torch.nn import functional as F
 
         grouped = self.params.reshape(-1, members, self.params.shape[-1])
-        return SetPrediction(F.logsigmoid(grouped).logsumexp(1) - F.logsigmoid(-grouped).logsumexp(1))
+        return MultilabelPrediction(F.logsigmoid(grouped).logsumexp(1) - F.logsigmoid(-grouped).logsumexp(1))
 
 
 def _written_labels(raw: pl.Series) -> TypeGuess | None:
