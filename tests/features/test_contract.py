@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from deepglass.features.base import FEATURES, Column, Feature, Raw, from_state, infer_type, take_raw
+from deepglass.metrics.table import METRICS
 from deepglass.nn.decoding import Stepwise, Written
 from deepglass.nn.tokens import Field, Tokens
 
@@ -303,8 +304,8 @@ def test_learning_one_batch_by_heart(kind: str) -> None:
     head.eval()
     best = _numpy(feature.prediction(_params(head, tokens, column)).mode())
     figures, constant = feature.score(best, column), feature.score(_repeat(feature.baseline(column), 6), column)
-    name, more = feature.metric
-    assert (figures[name] > constant[name]) == more
+    name = feature.metric.name
+    assert (figures[name] > constant[name]) == feature.metric.higher_is_better
     # boxes never overlap entirely, and a writer learns with dropout
     assert loss.item() < {"boxes": 0.4, "text": 0.3}.get(kind, 0.05)
 
@@ -339,6 +340,7 @@ def test_score_calibrate_decode(kind: str) -> None:
         for known in (None, calibration):
             figures = feature.score(best, column, known)
             assert all(np.isfinite(v) for v in figures.values())
+            assert set(figures) <= set(METRICS), "each metric stands in the table of metrics"
             assert column.mask.any() == (feature.metric.name in figures)
             answers = feature.decode(best, known)
             assert len(answers) == ROWS

@@ -16,6 +16,7 @@ from deepglass.data.batches import Dataset
 from deepglass.data.environments import Environments
 from deepglass.data.sources import read
 from deepglass.features.vector import Vector
+from deepglass.metrics.table import METRICS
 from deepglass.nn.agents import RunningMeanStd, gae
 from deepglass.objectives._agents import Agent
 
@@ -44,6 +45,7 @@ def test_ppo_balances_a_pole_within_seconds(tmp_path: Path) -> None:
     run = _train(tmp_path / "run", steps=8)
     figures = run.metrics["test"]["ppo"]
     assert figures["mean_return"] >= 300
+    assert set(figures) <= set(METRICS), "each stands in the table of metrics"
     assert figures["episodes"] == 100
     returns = [r["valid"]["ppo"]["mean_return"] for r in run.history]
     assert returns[0] < 200, "there was something to learn"
@@ -130,6 +132,19 @@ def test_a_killed_agent_goes_on_to_the_same_weights(kind: str, tmp_path: Path) -
     assert gone_on.metrics["test"] == whole.metrics["test"]
     assert any(n.startswith("loader.") for n in ends[0].tensors) == (kind == "dqn"), "the memory is part of the place"
     assert not any(n.startswith("loader.") for n in whole.folder.weights())
+
+
+def test_ppo_ends_its_updates_by_the_reduced_divergence(tmp_path: Path) -> None:
+    agent = _train(tmp_path / "run", SMALL["ppo"], steps=1, training={"batch_size": 128}).objective
+    environment = read("gym:CartPole-v1").environment
+    assert environment is not None
+    agent.set_environment(environment)
+    batch = agent.make_loader(None, 128, 0).next()
+    seen: list[str] = []
+    for divergence, minibatches in ((0.0, 4), (1e9, 2)):
+        agent.reduce = lambda name, value, answer=divergence: seen.append(name) or answer
+        assert len(list(agent.losses(batch, 0.0))) == minibatches
+    assert set(seen) == {"kl"}
 
 
 def test_worlds_come_back_by_their_actions() -> None:

@@ -27,8 +27,8 @@ from deepglass.features.tags import Tags
 from deepglass.features.text import Text
 from deepglass.metrics.summaries import Figure
 from deepglass.prepare.columns import infer_columns
-from deepglass.report.output_facts import Mistake
-from deepglass.report.slice_facts import SliceFacts, Slices
+from deepglass.report.row_cards import RowCard
+from deepglass.report.sections.slices import OutputSlices, SliceFacts
 from deepglass.run.run import Run
 from deepglass.spec.spec import DataSpec, Spec
 
@@ -67,7 +67,7 @@ def test_planted_slices_are_found_with_their_rows(made: Made) -> None:
         r"sold: where place is 'west' \(\d+ rows\) \d\d\.\d% of the predictions are wrong, else \d\.\d%", found.text
     )
     assert re.search(r"price: where age is from 20\.\S* to \S+ \(\d+ rows\) the mean absolute error is", found.text)
-    assert found.text.endswith("a column that tells them apart would help")
+    assert found.text.endswith("a column that distinguishes them")
     assert found.text.count("where ") == 2
     assert found.columns == ("place", "age")
     assert found.fix == ""
@@ -92,7 +92,7 @@ def test_the_report_has_a_line_a_slice(made: Made) -> None:
     assert section is not None
     sold, price = section.group().split('<h3 class="output">')[1:]
     lines = re.findall(r"<tr><th.*?</tr>", sold, re.S)
-    west = next(line for line in lines if "place is &#x27;west&#x27;" in line)
+    west = next(line for line in lines if "place is &#39;west&#39;" in line)
     answers = pl.read_parquet(made.run.path / "predictions.parquet")
     wrong = (answers["sold.value"] != answers["sold.true"]).filter(made.tested["place"] == "west")
     assert f"{100 - 100 * wrong.mean():.1f}\N{NO-BREAK SPACE}%" in west  # type: ignore[operator]
@@ -105,16 +105,16 @@ def test_the_report_has_a_line_a_slice(made: Made) -> None:
     assert all("<dd>west</dd>" in cards[int(i)] for i in places.group(1).split())
 
 
-def told(*slices: SliceFacts, **more: object) -> Slices:
+def told(*slices: SliceFacts, **more: object) -> OutputSlices:
     whole = Figure(0.9, 0.88, 0.92)
-    facts = {"output": 0, "name": "y", "metric": "accuracy", "whole": whole, "rows": 900, "looked_at": len(slices)}
-    return Slices(slices=slices, **{**facts, **more})  # type: ignore[arg-type]
+    facts = {"index": 0, "name": "y", "metric": "accuracy", "whole": whole, "rows": 900, "num_slices": len(slices)}
+    return OutputSlices(slices=slices, **{**facts, **more})  # type: ignore[arg-type]
 
 
 def test_rows_are_shown_on_a_click_and_left_out_where_asked() -> None:
-    item = Mistake(row=7, truth="yes", predicted="no", values={"secret": "Mrs Smith"})
+    item = RowCard(row=7, truth="yes", predicted="no", values={"secret": "Mrs Smith"})
     weak = SliceFacts(f"a is {EVIL!r}", 40, Figure(0.5, 0.35, 0.65), True, (0,), "a is …")
-    facts = base(outputs=(class_output(),), slices=(told(weak, weak=(weak.words,), items=(item,)),))
+    facts = base({"slices": (told(weak, weak=(weak.words,), items=(item,)),)}, outputs=(class_output(),))
     html = checked(facts)
     assert 'data-items="0" data-count="40"' in html
     assert "Mrs Smith" in html
@@ -158,10 +158,10 @@ def test_a_slice_is_chosen_by_keys(made: Made) -> None:
 
 def test_a_figure_without_an_interval_or_a_row_without_words_does_no_harm() -> None:
     far = SliceFacts("day (time) is from 2021-01-01 to 2021-07-02", 40, Figure(1e6), False, (0,))
-    item = Mistake(row=7, truth="", predicted="MAE 3")
-    html = checked(base(slices=(told(far, metric="mae", whole=Figure(2.0, NAN, NAN), items=(item,)),)))
+    item = RowCard(row=7, truth="", predicted="MAE 3")
+    html = checked(base({"slices": (told(far, metric="mae", whole=Figure(2.0, NAN, NAN), items=(item,)),)}))
     assert "true <b>" not in html[html.index('class="sliced"') :].split("</template>")[0]
-    assert checked(base(slices=(told(),))).count('id="slices"') == 0
+    assert checked(base({"slices": (told(),)})).count('id="slices"') == 0
 
 
 # -- beyond chance -----------------------------------------------------------------------------------------------

@@ -15,7 +15,16 @@ import polars as pl
 
 from deepglass.errors import SourceError, SpecError
 from deepglass.features._dense_outputs import first_picture
-from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.features.base import (
+    Calibration,
+    ClassCurve,
+    Column,
+    Feature,
+    Prediction,
+    PredictionArrays,
+    Raw,
+    TypeGuess,
+)
 from deepglass.metrics import detection
 from deepglass.metrics.table import METRICS, Metric
 
@@ -167,6 +176,38 @@ class Boxes(Feature):
         found = detection.Detections(*(best[name][rows] for name in ("boxes", "scores", "labels", "mask")))
         true = detection.Boxes(known.values[:, 1:], known.values[:, 0].astype(np.int64), known.offsets)
         return detection.match(found, true, len(self.vocabulary_ or ()))
+
+    def per_class(
+        self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None
+    ) -> dict[str, dict[str, float]]:
+        """`rows`, `ap50`, `ap50_95`, and `recall` and `precision` of the boxes that `decode` gives."""
+        matches = self.matches(best, truth)
+        average = detection.average_precision(matches)  # (thresholds, K)
+        shown = _confidence(matches.scores, calibration or {}) >= (calibration or {}).get("threshold", SHOWN)
+        figures = {}
+        for k, name in enumerate(self.class_names):
+            chosen = shown & (matches.labels == k)
+            hits, predicted, true = int(matches.hits[chosen, 0].sum()), int(chosen.sum()), int(matches.truths[k])
+            if predicted or true:
+                figures[name] = {
+                    "rows": float(true),
+                    "ap50": float(average[0, k]),
+                    "ap50_95": float(average[:, k].mean()),
+                    "recall": hits / true if true else float("nan"),
+                    "precision": hits / predicted if predicted else float("nan"),
+                }
+        return figures
+
+    def precision_recall(self, best: PredictionArrays, truth: Column) -> list[ClassCurve]:
+        """At an IoU of one half."""
+        matches = self.matches(best, truth)
+        area = detection.average_precision(matches)[0]
+        curves = []
+        for k, name in enumerate(self.class_names):
+            if matches.truths[k]:
+                curve = detection.curve(matches, k)
+                curves.append(ClassCurve(name, curve.precision, curve.recall, float(area[k]), int(matches.truths[k])))
+        return curves
 
     def baseline(self, truth: Column) -> PredictionArrays:
         """Nothing anywhere: no box is right whatever the picture."""

@@ -64,6 +64,7 @@ class Date(Feature):
 
     tabular: ClassVar[bool] = True
     ordered: ClassVar[bool] = True
+    has_axis: ClassVar[bool] = True
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
@@ -104,6 +105,16 @@ class Date(Feature):
             for name, mean, std in zip(self.parts_, self.mean_, self.std_, strict=True)
         ]
         return Column(np.stack(columns, axis=1).astype(np.float32) * mask[:, None], mask)
+
+    def to_axis(self, column: Column) -> np.ndarray:
+        """Days since 1970."""
+        assert self.mean_ is not None
+        assert self.std_ is not None
+        days = column.values[:, 0].astype(np.float64) * self.std_[0] + self.mean_[0]
+        return np.where(column.mask, days, np.nan)
+
+    def from_axis(self, positions: np.ndarray) -> Column:
+        return self.encode(pl.from_epoch(pl.Series(positions * 86_400e6).cast(pl.Int64), time_unit="us"))
 
     def count_anomalies(self, raw: Raw) -> dict[str, int]:
         seconds = self._seconds(raw, DateFormat(*self.format_) if self.format_ else None)

@@ -76,10 +76,10 @@ class Image(Feature):
     Args:
         size: (rows, columns) that all pictures are brought to; None learns it: their own size when they share one,
             else the median, at most `max_side` on the longer side.
-        max_side: pixels of the longer side, at most, where no size is stated.
+        max_side: length limit of the longer side in pixels, where no size is given.
         colour: "grey", "rgb", or "auto": grey where all of a sample are.
-        input_noise_std: added to an input, in shares of the range, so that an output of the same column is it without noise. A
-            picture always gets the same. Answers to new pictures are for clean ones too, which get it as well.
+        input_noise_std: standard deviation of Gaussian noise added to an input, as a share of the value range; an
+            output of the same column stays clean. The noise of an image is the same each time, also in prediction.
         size_: the size in use.
         channels_: C.
         levels_: the largest code: 255 for bytes, 65,535 for 16 bit.
@@ -114,6 +114,7 @@ class Image(Feature):
     metric: ClassVar[Metric | None] = METRICS["psnr"]
     dense: ClassVar[bool] = True
     trunk: ClassVar[str | None] = "unet"
+    file_based: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -169,6 +170,10 @@ class Image(Feature):
         codes = np.concatenate([known._codes(pixels).reshape(channels, -1) for pixels in sample], 1).astype(np.float64)
         std = np.maximum(codes.std(1), scope.levels / 1000)  # else a constant channel is blown up
         return replace(known, mean_=tuple(map(float, codes.mean(1))), std_=tuple(map(float, std)))
+
+    @property
+    def cell_axes(self) -> int:
+        return 2  # an array of a colour image cannot be told from several grey ones
 
     def encode(self, raw: Raw) -> Column:
         """Decode, turn, convert and resize.

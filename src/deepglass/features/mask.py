@@ -49,8 +49,8 @@ class Mask(Feature):
         ignore: the number of unlabelled pixels; 255 is taken for it too unless `names` has one for it.
         size: (rows, columns) that all masks are brought to; None learns it: their own size when they share one, else
             the median, at most 256 on the longer side.
-        class_weights: how much more the loss heeds rare classes: each is weighted by its share to the power of minus this,
-            in [0, 1]; 0 weighs all pixels alike and keeps confidences true.
+        class_weights: exponent of the class weights of the loss, 0 to 1: a class weighs its share of the pixels to the
+            power of minus this. 0 weighs all pixels alike and keeps confidences calibrated.
         size_: the size in use.
         values_: the classes' numbers in the files, ascending.
         counts_: how many pixels each has.
@@ -183,7 +183,9 @@ class Mask(Feature):
     def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         return metrics.segmentation(self._confusion(best, truth).sum(0))
 
-    def per_class(self, best: PredictionArrays, truth: Column) -> dict[str, dict[str, float]]:
+    def per_class(
+        self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None
+    ) -> dict[str, dict[str, float]]:
         """For each class its intersection over union, precision, recall, and share of the pixels."""
         counts = self._confusion(best, truth).sum(0)
         figures = metrics.class_figures(counts)

@@ -12,7 +12,16 @@ import polars as pl
 
 from deepglass import metrics
 from deepglass.errors import SourceError
-from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.features.base import (
+    Calibration,
+    ClassCurve,
+    Column,
+    Feature,
+    Prediction,
+    PredictionArrays,
+    Raw,
+    TypeGuess,
+)
 from deepglass.metrics.calibration import best_threshold, fit_temperature
 from deepglass.metrics.table import METRICS, Metric
 from deepglass.parsing import is_missing
@@ -161,6 +170,17 @@ class Multilabel(Feature):
                 "f1": 2 * hits / max(has + said, 1),
             }
         return found
+
+    def precision_recall(self, best: PredictionArrays, truth: Column) -> list[ClassCurve]:
+        curves = []
+        for k, name in enumerate(self.vocabulary_):
+            log_odds, true = best["log_odds"][truth.mask, k], truth.values[truth.mask, k] > 0
+            if true.any():
+                hits = true[np.argsort(-log_odds, kind="stable")].cumsum()
+                precision, recall = hits / np.arange(1, len(hits) + 1), hits / true.sum()
+                area = metrics.average_precision(true, log_odds)
+                curves.append(ClassCurve(name, precision, recall, area, int(true.sum())))
+        return curves
 
     @property
     def class_names(self) -> tuple[str, ...]:

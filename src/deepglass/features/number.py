@@ -76,6 +76,7 @@ class Number(Feature):
     tabular: ClassVar[bool] = True
     ordered: ClassVar[bool] = True
     joint: ClassVar[bool] = True
+    has_axis: ClassVar[bool] = True
     metric: ClassVar[Metric | None] = METRICS["r2"]
 
     @classmethod
@@ -131,6 +132,14 @@ class Number(Feature):
         values = self._floats(raw, NumberFormat(*self.format_))
         mask = np.isfinite(values) & ~self._too_large(values)
         return Column((np.where(mask, values, self.median_) - self.offset_).astype(np.float32), mask)
+
+    def to_axis(self, column: Column) -> np.ndarray:
+        """Values in the user's unit."""
+        decoded = self.decode({"value": column.values.astype(np.float64)}, {})
+        return np.where(column.mask, np.array([d["value"] for d in decoded], float), np.nan)
+
+    def from_axis(self, positions: np.ndarray) -> Column:
+        return self.encode(pl.Series(positions))
 
     def count_anomalies(self, raw: Raw) -> dict[str, int]:
         values = self._floats(raw, NumberFormat(*self.format_))

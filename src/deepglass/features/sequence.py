@@ -56,6 +56,7 @@ class Sequence(Feature):
 
     metric: ClassVar[Metric | None] = METRICS["r2"]
     alignable: ClassVar[bool] = True
+    sequential: ClassVar[bool] = True
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
@@ -80,6 +81,10 @@ class Sequence(Feature):
         x = np.concatenate([np.full((1, size), np.nan), *(v for v, _, _ in parts if v.shape[1] == size)])
         longest = max((int(lengths.max(initial=1)) for _, lengths, _ in parts), default=1)
         return replace(self, **statistics(x), flat_=flat, length_=longest, beside_=self.beside_ or "")
+
+    @property
+    def cell_axes(self) -> int:
+        return 1 if self.flat_ else 2
 
     def encode(self, raw: Raw) -> Column:
         """Values (total, d) float32 in the user's units, NaN where an entry is missing."""
@@ -117,7 +122,7 @@ class Sequence(Feature):
         return DrawnPrediction(params, mean, std)
 
     def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
-        """Over the steps that both have: `r2`, `rmse`, `mae`, `interval_coverage`; `length_accuracy` where lengths are found."""
+        """Over the common steps: `r2`, `rmse`, `mae`, `interval_coverage`; `length_accuracy` of free lengths."""
         true, value = self._pairs(best, truth)
         figures = metrics.regression(true, value)
         half = (calibration or {}).get("half_width")

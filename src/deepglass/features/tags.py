@@ -47,6 +47,7 @@ class Tags(Feature):
 
     metric: ClassVar[Metric | None] = METRICS["accuracy"]
     alignable: ClassVar[bool] = True
+    sequential: ClassVar[bool] = True
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import numpy as np
 import polars as pl
@@ -54,18 +54,18 @@ class Text(Feature):
     text is written piece by piece; see `features._codecs`.
 
     Args:
-        tokenization: what a token is: "ngrams" (no order), "words" (with their beginnings and endings; cannot be written),
-            "pieces" (words, spelled where unknown), "characters", "bytes", "bpe" and "unigram" (learned from the
-            texts, by the extra `text`); None decides by what reads it.
-        tokenizer: a tokenizer.json, or a pretrained model's folder that holds one, in place of a tokenization.
-        ngrams: 1 for single words, 2 for pairs of neighbours too.
-        subword_features: what else of a word is looked at by a bag; None decides by the length of the texts.
-        max_vocabulary: at most so many are known, the commonest; > 0; None takes a number that suits the tokenization.
-        max_words: of a longer text only the beginning is read, in words, or in tokens of a smaller unit; > 0.
-        written: it is an answer, not an input.
-        decoding: how it is written: "autoregressive", a token at a time, or "ctc", along the input's steps; None: along a sound.
-        num_beams: how many beginnings the search keeps; 1 is greedy.
-        label_smoothing: share of each token that is spread over all in training, in [0, 1).
+        tokenization: "ngrams" (bag of words and n-grams), "words" (with their prefixes and suffixes; inputs only),
+            "pieces" (words, spelled where unknown), "characters", "bytes", "bpe" or "unigram" (learned from the texts,
+            need the extra `text`); None decides by the network that reads it.
+        tokenizer: a tokenizer.json, or the folder of a pretrained model that holds one, in place of a tokenization.
+        ngrams: 1 for single words, 2 for bigrams too.
+        subword_features: what a bag reads of a word beside the word; None decides by the length of the texts.
+        max_vocabulary: size limit of the vocabulary, most frequent first; > 0; None takes the tokenization's default.
+        max_words: a text is truncated to so many words (or tokens of a smaller unit); > 0.
+        written: it is an output.
+        decoding: of an output: "autoregressive", or "ctc" along the steps of the input; None takes ctc for audio.
+        num_beams: width of the beam search; 1 is greedy decoding.
+        label_smoothing: of the training loss, in [0, 1).
 
     Example:
         >>> text = Text(name="review").fit([pl.Series(["very good", "very bad", "good"])])
@@ -113,6 +113,8 @@ class Text(Feature):
         """Word errors of what was heard, BLEU of what was translated."""
         return METRICS["word_error_rate"] if self.decoding == "ctc" else METRICS["bleu"]
 
+    sequential: ClassVar[bool] = True
+
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
         """By how many words a cell has, and how seldom cells repeat."""
@@ -156,7 +158,9 @@ class Text(Feature):
             raise SourceError(
                 "bad-value", f"column {self.column!r}: lists of words take tokenization words, not {self.tokenization}"
             )
-        feature = replace(self, lists_=lists, parts_="", content_="", counts_=(), rows_=0, length_=0, mean_length_=0.0)
+        feature = replace(
+            self, lists_=lists, subword_features_="", content_="", counts_=(), rows_=0, length_=0, mean_length_=0.0
+        )
         raws = [pl.Series(values=[], dtype=pl.List(pl.String) if lists else pl.String), *map(feature._texts, chunks)]
         texts = pl.concat(raws).drop_nulls()
         if feature._tokenization == "ngrams":

@@ -69,6 +69,10 @@ class Vector(Feature):
         x = np.concatenate([np.full((1, size), np.nan), *(p for p in parts if p.shape[1] == size)])
         return replace(self, **statistics(x))
 
+    @property
+    def cell_axes(self) -> int:
+        return 1
+
     def encode(self, raw: Raw) -> Column:
         """Values (N, d) float32 in the user's units, NaN where an entry is missing."""
         values = self._rows(raw, len(self.mean_)).astype(np.float32)

@@ -25,7 +25,7 @@ from deepglass.run.callbacks.boundary_history import (
     moments_of,
     put_back,
 )
-from deepglass.run.callbacks.planes import KINDS, SIDE, Plane, Side, only_columns, plane_over, planes_of
+from deepglass.run.callbacks.planes import SIDE, Plane, Side, only_columns, plane_over, planes_of
 from deepglass.web.palette import colour
 
 NEAR = 7  # rows whose answers a place of the learned space is given
@@ -42,8 +42,8 @@ def parse_boundary_columns(wished: str, prepared: PreparedData, objective: Objec
     if drawn_output(prepared, objective) is None or not only_columns(prepared):
         raise SpecError(
             "bad-value",
-            "--boundary: this run has no boundary over columns; it takes a class or a number that is answered from "
-            f"columns of a table (kinds {', '.join(KINDS)})",
+            "--boundary: this run has no decision boundary over columns; expected a class or number output, and inputs "
+            "that are all columns of numbers, dates or classes",
         )
     known = [f.name for f in prepared.inputs]
     words = wished.split(",")
@@ -119,7 +119,7 @@ class _Paint:
 
     def __init__(self, output: Feature, prepared: PreparedData, rows: np.ndarray) -> None:
         self.output = output
-        self.number = output.kind == "number"
+        self.number = output.has_axis
         self.names: tuple[str, ...] = () if self.number else tuple(output.class_names)
         truth = output.encode(take_raw(prepared.table[output.column], rows))
         self.span: tuple[float, float] | None = None

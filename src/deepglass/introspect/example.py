@@ -91,14 +91,14 @@ def _grey(share: np.ndarray) -> np.ndarray:
 
 def _vectors(objective: Objective, batch: Batch, times: SequenceAxis | None, behind: str) -> list[LayerOutput]:
     """What each layer with weights gives behind the maps, or all of them; of many layers some."""
-    kept = list(record_layers(objective, batch, behind).items())
+    kept = list(heard(objective, batch, behind).items())
     if len(kept) > STOPS:
         kept = [kept[i] for i in np.unique(np.linspace(0, len(kept) - 1, STOPS).round().astype(int))]
     members = objective.network.ensemble_size
     return [_stop(name, value[0].numpy(), members, times) for name, value in kept]
 
 
-def record_layers(objective: Objective, batch: Batch, behind: str = "") -> dict[str, Tensor]:
+def heard(objective: Objective, batch: Batch, behind: str = "") -> dict[str, Tensor]:
     """Layer -> what it gives for the first row, after its bend where one follows at once; in the order of the pass.
 
     Args:

@@ -81,7 +81,12 @@ def capital(words: str) -> str:
     return words if words[1:2].isupper() else words[:1].upper() + words[1:]
 
 
-def data_url(image: bytes) -> str:
-    """Encoded image bytes as a `data:` address."""
-    kind = "jpeg" if image.startswith(b"\xff\xd8") else "webp" if image.startswith(b"RIFF") else "png"
-    return f"data:image/{kind};base64,{b64encode(image).decode()}"
+def data_url(media: bytes) -> str:
+    """The bytes of an image (PNG, JPEG, WebP) or of a WAV file as a `data:` address."""
+    return f"data:{_media_type(media)};base64,{b64encode(media).decode()}"
+
+
+def _media_type(media: bytes) -> str:
+    if media.startswith(b"RIFF"):
+        return "audio/wav" if media[8:12] == b"WAVE" else "image/webp"
+    return "image/jpeg" if media.startswith(b"\xff\xd8") else "image/png"

@@ -58,7 +58,8 @@ def judge(output: OutputFacts, train_rows: int | None = None, seconds: float | N
     metric, sign = output.metric.name, 1 if output.metric.higher_is_better else -1
     reach = "reach" if name == "labelled_rows_alone" else "reaches"
     article = "" if name in ("gradient_boosting", "random") else "the "
-    said = f"{article}{baseline_name(name)} {reach} {metric_text(metric, value)}, the network {metric_text(metric, ours.value)}"
+    own = metric_text(metric, ours.value)
+    said = f"{article}{baseline_name(name)} {reach} {metric_text(metric, value)}, the network {own}"
     sentence = f"On the same {plural(output.test_rows, f'test {output.unit}')} {said}{_interval(metric, ours)}."
     if name != "constant":
         sentence += _cost(name, theirs, train_rows, seconds)

@@ -1,7 +1,7 @@
 """Which pictures of a batch are varied in training, how much, and what follows them.
 
 All pictures of a row get the same map, so that what belongs together stays together: the cameras of a car, a picture
-and its depth. Masks, boxes and points follow it, numbers that say `negate_on_flip` change their sign in a mirror, and pictures
+and its depth. Masks, boxes and points follow it, numbers with `negate_on_flip` change sign when flipped, and pictures
 of the left and the right change places there.
 """
 

@@ -38,7 +38,7 @@ class MapSection(Section):
         points, context = report.points, report.context
         if points is None:
             return None
-        projection, folder = report.options.projection, context.folder.path
+        projection, folder = report.options.projection, context.path
         return projection_map(points, folder, context.data, context.objective, context.calibration, projection)
 
     def view(self, facts: ProjectionMap, report: ReportData) -> Mapping[str, Any]:
