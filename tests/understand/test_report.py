@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from report_values import report_of
+from report_values import report_of, section_html
 from torch import nn
 
 from deepglass import formatting as numerals
@@ -211,6 +211,18 @@ def test_several_outputs_are_named() -> None:
     html = checked(base(outputs=(class_output(), second)))
     assert html.count('<h3 class="output">second</h3>') == 3  # test figures, predicted against true, mistakes
     assert html.count('<h3 class="output">answer</h3>') == 4
+
+
+def test_the_better_error_rate_is_the_lower_one() -> None:
+    output = class_output(
+        metric=METRICS["bleu"],
+        test={"bleu": Figure(20.0), "character_error_rate": Figure(0.2)},
+        baselines={"constant": Baseline({"bleu": 1.0, "character_error_rate": 0.9})},
+    )
+    html = section_html("metrics", base(outputs=(output,)))
+    (row,) = (row for row in html.split("<tr>") if "Character error rate" in row)
+    assert 'title="lower is better">↓<' in row
+    assert '<b class="best">20.0\N{NO-BREAK SPACE}%</b>' in row
 
 
 def test_user_text_is_escaped() -> None:

@@ -94,9 +94,14 @@ class SlicesSection(Section):
         for output in (o for o in facts if o.slices):
             cards, left = within_budget(output.items, left)
             outputs.append(_table(output, cards))
-        several, has_rows = len(report.outputs) > 1, any(o.items for o in facts)
-        shown = {"several": several, "has_rows": has_rows, "num_shown": SLICES_SHOWN + 1}
-        return {"outputs": outputs, **shown} if outputs else None
+        if not outputs:
+            return None
+        return {
+            "outputs": outputs,
+            "several": len(report.outputs) > 1,
+            "has_rows": any(o.items for o in facts),
+            "num_shown": SLICES_SHOWN + 1,
+        }
 
 
 # -- facts -----------------------------------------------------------------------------------------------------------
