@@ -106,6 +106,12 @@ class Boundary:
     told: str = ""
     learned: bool = False
 
+    def without_rows(self) -> Boundary | None:
+        """The plane alone; None where the plane itself tells values of rows: the learned space, values of a column."""
+        if self.learned or self.across.bands or self.up.bands:
+            return None
+        return replace(self, points=self.points[:0], codes=self.codes[:0])
+
 
 class Stop(NamedTuple):
     """A layer that a row goes through.
@@ -149,6 +155,9 @@ class Example:
     scores: tuple[tuple[str, tuple[tuple[str, float | None], ...]], ...] = ()
     truth: tuple[tuple[str, str], ...] = ()
 
+    def without_rows(self) -> None:
+        """Nothing: all of it is a row."""
+
 
 class Vision(NamedTuple):
     """A picture that was made so that a unit or a class answers strongly."""
@@ -162,19 +171,3 @@ class Visions(NamedTuple):
 
     layer: str
     pictures: tuple[Vision, ...]
-
-
-@dataclass(frozen=True)
-class Inside:
-    """All of it; what is unknown is left out."""
-
-    health: Health | None = None
-    boundaries: tuple[Boundary, ...] = ()
-    example: Example | None = None
-    visions: tuple[Visions, ...] = ()
-
-    def without_rows(self) -> Inside:
-        """Without single rows: boundaries of columns keep their ground, unless an axis says what stands in a column."""
-        there = (b for b in self.boundaries if not (b.learned or b.across.bands or b.up.bands))  # the space is of rows
-        kept = (replace(b, points=b.points[:0], codes=b.codes[:0]) for b in there)
-        return replace(self, boundaries=tuple(kept), example=None)
