@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from deepglass.formatting import count, number
 from deepglass.introspect.boundary import boundaries
-from deepglass.introspect.facts import Along, Boundary, Ground
+from deepglass.introspect.facts import Boundary, BoundaryAxis, BoundaryFrame
 from deepglass.report.charts.axes import Axis
 from deepglass.report.charts.svg import joined, tag
 from deepglass.report.data import ReportData
@@ -53,10 +53,10 @@ def _legend(plane: Boundary) -> list[tuple[str, str]]:
 def _card(plane: Boundary) -> dict[str, Any]:
     across = Axis(*plane.across.ends, LEFT, LEFT + SIDE)
     up = Axis(*plane.up.ends, TOP + SIDE, TOP)
-    steps = ["kept weights" if g.step < 0 else f"step {count(g.step)}" for g in plane.grounds]
+    steps = ["kept weights" if g.step < 0 else f"step {count(g.step)}" for g in plane.frames]
     moves = None
-    if all(g.points is not None for g in plane.grounds) and len(plane.points):
-        moves = "|".join(_positions(g, across, up) for g in plane.grounds)
+    if all(g.points is not None for g in plane.frames) and len(plane.points):
+        moves = "|".join(_positions(g, across, up) for g in plane.frames)
     return {"plane": plane, "drawing": _drawing(plane, across, up), "steps": steps, "moves": moves}
 
 
@@ -64,7 +64,7 @@ def _drawing(plane: Boundary, across: Axis, up: Axis) -> Markup:
     wide = _wide(plane, up)
     width, height = wide + LEFT + SIDE + 8, TOP + SIDE + BOTTOM
     square = {"x": LEFT, "y": TOP, "width": SIDE, "height": SIDE}
-    last = len(plane.grounds) - 1
+    last = len(plane.frames) - 1
     images = [
         tag(
             "image",
@@ -73,7 +73,7 @@ def _drawing(plane: Boundary, across: Axis, up: Axis) -> Markup:
             preserveAspectRatio="none",
             display="inline" if i == last else "none",
         )
-        for i, ground in enumerate(plane.grounds)
+        for i, ground in enumerate(plane.frames)
     ]
     parts = [tag("rect", css="ground", **square, rx=3), *images, _ticks(plane, across, up), _dots(plane, across, up)]
     words = f"predictions over {plane.across.name} and {plane.up.name}"
@@ -98,7 +98,7 @@ def _wide(plane: Boundary, up: Axis) -> int:
     return max(0, math.ceil(LETTER * longest) - 10)
 
 
-def _marks(along: Along, axis: Axis, room: float) -> list[tuple[float, str]]:
+def _marks(along: BoundaryAxis, axis: Axis, room: float) -> list[tuple[float, str]]:
     """Round values, days, or the names of classes in the middle of their bands, as many as there is room for."""
     if along.bands:
         step = math.ceil(room * len(along.bands) / SIDE)
@@ -135,6 +135,6 @@ def _tint(plane: Boundary, code: int) -> Colour:
     return red, green, blue
 
 
-def _positions(ground: Ground, across: Axis, up: Axis) -> str:
+def _positions(ground: BoundaryFrame, across: Axis, up: Axis) -> str:
     assert ground.points is not None
     return " ".join(f"{across(x):.0f},{up(y):.0f}" for x, y in ground.points.tolist())

@@ -52,10 +52,10 @@ class FindingsSection(Section):
         points = None if report.options.projection.layer else report.points
         embedded = None if points is None else EmbeddedRows(points.rows, points.points)
         findings = findings_of(context, weak_slice(report.test_case, slices), embedded)
-        return tuple(FindingFacts(f.kind, f.text, f.rows, f.columns, f.sure, f.fix) for f in findings)
+        return tuple(FindingFacts(f.kind, f.text, f.rows, f.columns, f.confidence, f.fix) for f in findings)
 
     def view(self, facts: tuple[FindingFacts, ...], report: ReportData) -> Mapping[str, Any] | None:
         if not facts:
             return None
-        findings = sorted(facts, key=lambda f: -f.sure)[:MAX_FINDINGS]
+        findings = sorted(facts, key=lambda f: -f.confidence)[:MAX_FINDINGS]
         return {"findings": findings, "total": len(facts), "max_rows": MAX_ROWS, "max_columns": MAX_COLUMNS}
