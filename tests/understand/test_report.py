@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from report_values import report_of
+from report_values import report_of, section_html
 from torch import nn
 
 from deepglass import formatting as numerals
 from deepglass.data.table import Note, Skipped
+from deepglass.doctor.base import Finding
 from deepglass.errors import StorageError
 from deepglass.introspect.layers import Layer, trace
 from deepglass.metrics import summaries as measure
@@ -26,7 +27,6 @@ from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, PlanFacts
 from deepglass.report.output_facts import Baseline, ClassFacts, NumberFacts, OutputFacts
 from deepglass.report.row_cards import RowCard
 from deepglass.report.sections.confusion import most_confused
-from deepglass.report.sections.findings import FindingFacts
 from deepglass.report.sections.reproduce import Reproduction
 from deepglass.report.verdict import judge
 from deepglass.report.write import render, write_report
@@ -112,7 +112,7 @@ def base(own: dict[str, object] | None = None, **changes: object) -> ReportData:
     reproduction = Reproduction(
         commands=("deepglass train rows.csv",), spec="inputs: [age]\n", versions={"torch": "2"}, seed=0
     )
-    findings = (FindingFacts("leak", "age tells the answer", columns=("age",), sure=0.9, fix="ignore: [age]"),)
+    findings = (Finding("leak", (), ("age",), 0.9, "age tells the answer", "ignore: [age]"),)
     return report_of({"reproduce": reproduction, "findings": findings, **(own or {})}, **{**facts, **changes})
 
 
@@ -213,6 +213,18 @@ def test_several_outputs_are_named() -> None:
     assert html.count('<h3 class="output">answer</h3>') == 4
 
 
+def test_the_better_error_rate_is_the_lower_one() -> None:
+    output = class_output(
+        metric=METRICS["bleu"],
+        test={"bleu": Figure(20.0), "character_error_rate": Figure(0.2)},
+        baselines={"constant": Baseline({"bleu": 1.0, "character_error_rate": 0.9})},
+    )
+    html = section_html("metrics", base(outputs=(output,)))
+    (row,) = (row for row in html.split("<tr>") if "Character error rate" in row)
+    assert 'title="lower is better">↓<' in row
+    assert '<b class="best">20.0\N{NO-BREAK SPACE}%</b>' in row
+
+
 def test_user_text_is_escaped() -> None:
     mistake = RowCard(row=1, truth=EVIL, predicted=EVIL, values={EVIL: EVIL})
     output = class_output((EVIL, EVIL + "2", EVIL + "3"), name=EVIL, mistakes=(mistake,), remarks=(EVIL,))
@@ -225,7 +237,7 @@ def test_user_text_is_escaped() -> None:
         layers=(Layer(EVIL, EVIL, (EVIL,), 1),),
         own={
             "reproduce": Reproduction(commands=(EVIL,), spec=EVIL, versions={EVIL: EVIL}, weights_sha256=EVIL),
-            "findings": (FindingFacts(EVIL, EVIL, columns=(EVIL,), fix=EVIL),),
+            "findings": (Finding(EVIL, (), (EVIL,), 1.0, EVIL, EVIL),),
         },
         data=DataFacts(source=EVIL, rows=1, notes=(Note(EVIL, EVIL, EVIL),), splits={EVIL: 3}, remarks=(EVIL,)),
         plan=PlanFacts(steps=1, batch_size=1, device=EVIL, precision=EVIL),

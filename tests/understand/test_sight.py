@@ -323,7 +323,7 @@ def test_pictures_as_answers_are_set_beside_what_was_given() -> None:
     assert worst.score < 15
     assert (opened(worst.truth)[..., :3] == pictures[2]).all()
     assert (opened(worst.predicted)[..., :3] == 255 - pictures[2]).all()
-    assert (opened(worst.given)[..., :3] == pictures[2]).all()
+    assert (opened(worst.input_image)[..., :3] == pictures[2]).all()
 
 
 def test_other_kinds_add_nothing() -> None:

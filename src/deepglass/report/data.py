@@ -222,7 +222,7 @@ class ReportData:
     def test_case(self) -> DataContext:
         """The test rows as the data checks take them."""
         prepared = self.context.data
-        return DataContext.of(self.context.experiment.spec, prepared, SLICED).taking(prepared.rows("test"))
+        return DataContext.of(self.context.experiment.spec, prepared, SLICED).take(prepared.rows("test"))
 
     @_Shared
     def cuts(self) -> list[Any]:

@@ -94,9 +94,14 @@ class SlicesSection(Section):
         for output in (o for o in facts if o.slices):
             cards, left = within_budget(output.items, left)
             outputs.append(_table(output, cards))
-        several, has_rows = len(report.outputs) > 1, any(o.items for o in facts)
-        shown = {"several": several, "has_rows": has_rows, "num_shown": SLICES_SHOWN + 1}
-        return {"outputs": outputs, **shown} if outputs else None
+        if not outputs:
+            return None
+        return {
+            "outputs": outputs,
+            "several": len(report.outputs) > 1,
+            "has_rows": any(o.items for o in facts),
+            "num_shown": SLICES_SHOWN + 1,
+        }
 
 
 # -- facts -----------------------------------------------------------------------------------------------------------
@@ -110,7 +115,7 @@ def slice_facts(index: int, feature: Feature, rows: OutputRows, cut: SliceResult
     ]  # intersections of two
     measured = [(s, interval(cut.scores, s.inside)) for s in (*cut.slices, *both)]
     measured.sort(key=lambda m: _optimistic_end(cut.scores.metric, m[1]))
-    shown = [m for i, m in enumerate(measured) if i < MAX_SLICES or m[0].words in weak]
+    shown = [m for i, m in enumerate(measured) if i < MAX_SLICES or m[0].description in weak]
     worst = [_worst_rows(cut.scores, s) for s, _ in shown]
     items = list(dict.fromkeys(i for some in worst for i in some))
     index_of = {row: i for i, row in enumerate(items)}
@@ -128,7 +133,7 @@ def slice_facts(index: int, feature: Feature, rows: OutputRows, cut: SliceResult
                 mean,
                 s.description in weak,
                 tuple(index_of[i] for i in some),
-                s.unsaid,
+                s.redacted,
             )
             for (s, mean), some in zip(shown, worst, strict=True)
         ),
