@@ -164,7 +164,7 @@ def test_a_gan_answers_nothing(sides: deepglass.Run) -> None:
             "inputs.words: gan draws its inputs again, and a text cannot be drawn; it takes pictures",
         ),
         ("size", {"name": "gan"}, "outputs.size: a gan draws rows of a given class, not of a given number"),
-        (None, {"name": "gan", "gradient_penalty": -1}, "gradient_penalty: expected at least 0, got -1"),
+        (None, {"name": "gan", "gradient_penalty": -1}, "objective.gradient_penalty: expected a number of at least 0, got -1"),
         (None, {"name": "gan", "gradient_penalt": 1}, "did you mean 'gradient_penalty'"),
     ],
 )
