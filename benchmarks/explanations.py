@@ -1,4 +1,4 @@
-"""Whether explanations are true: completeness, shuffled weights, deletion and insertion, on five kinds of data.
+"""Faithfulness of explanations: completeness, weight randomization, deletion and insertion, on five kinds of data.
 
     python benchmarks/explanations.py [RUNS]     # RUNS: a folder where runs are kept, and taken from where they lie
 
@@ -19,12 +19,12 @@ import torch
 
 import deepglass
 from deepglass.explain.explainer import Explainer
-from deepglass.explain.nearest import known_rows
-from deepglass.explain.reason import Reason
+from deepglass.explain.explanation import Explanation
+from deepglass.explain.nearest import training_rows
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-CHECKS = ("gap", "shuffled", "deletion", "deletion_random", "insertion", "insertion_random")
+CHECKS = ("completeness_gap", "weight_randomization", "deletion", "deletion_random", "insertion", "insertion_random")
 
 
 class Set(NamedTuple):
@@ -79,7 +79,7 @@ def measure(one: Set, folder: Path) -> dict[str, Any]:
     prepared = run.context.data
     rows = prepared.rows("test")
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, one.rows).astype(int))]
-    explainer = Explainer(run.predictor, known_rows(prepared, 500), steps=one.most, apart=one.apart)
+    explainer = Explainer(run.predictor, training_rows(prepared, 500), max_steps=one.most, separate=one.apart)
     table = prepared.table.take(rows)
     reasons = [r for row in explainer.explain(table) for r in row]
     each = [r.checks.to_json() for r in reasons if r.checks is not None]
@@ -89,7 +89,7 @@ def measure(one: Set, folder: Path) -> dict[str, Any]:
         "rows": len(rows),
         "method": reasons[0].method,
         "median": {name: _median(each, name) for name in CHECKS},
-        "largest_gap": round(max(c["gap"] for c in each), 4),
+        "largest_gap": round(max(c["completeness_gap"] for c in each), 4),
         "better": {"deletion": _share(each, "deletion", -1), "insertion": _share(each, "insertion", 1)},
         "fast": _agreement(explainer, table, reasons),
         "cost": _cost(explainer, table),
@@ -113,7 +113,7 @@ def _share(each: list[dict[str, float]], name: str, sign: int) -> float:
     return round(float(np.mean(better)), 4)
 
 
-def _agreement(explainer: Explainer, table: Any, reasons: list[Reason]) -> float:
+def _agreement(explainer: Explainer, table: Any, reasons: list[Explanation]) -> float:
     """The mean rank correlation of the fast mode's parts (or places) with those of the full one."""
     fast = [r for row in explainer.explain(table, None, "fast") for r in row]
     found = []
@@ -125,9 +125,9 @@ def _agreement(explainer: Explainer, table: Any, reasons: list[Reason]) -> float
     return round(float(np.mean(found)), 3) if found else float("nan")
 
 
-def _weights(a: Reason, b: Reason) -> tuple[np.ndarray, np.ndarray]:
+def _weights(a: Explanation, b: Explanation) -> tuple[np.ndarray, np.ndarray]:
     """What the same parts add in both; columns may stand in another order."""
-    ours, theirs = ({(p.name, p.place): p.weight for p in r.parts} for r in (a, b))
+    ours, theirs = ({(p.name, p.position): p.weight for p in r.parts} for r in (a, b))
     return np.array(list(ours.values())), np.array([theirs[part] for part in ours])
 
 
@@ -151,8 +151,9 @@ def page(found: dict[str, Any]) -> str:
         m, metric = one["median"], next(iter(one["metric"].items()), ("", 0.0))
         better = one["better"]
         lines.append(
-            f"| {name} | {metric[0]} {metric[1]:.3f} | {one['rows']} | {m['gap']:.4f} ({one['largest_gap']:.3f}) | "
-            f"{m['shuffled']:+.2f} | {m['deletion']:.2f} / {m['deletion_random']:.2f} ({better['deletion']:.0%}) | "
+            f"| {name} | {metric[0]} {metric[1]:.3f} | {one['rows']} | {m['completeness_gap']:.4f} "
+            f"({one['largest_gap']:.3f}) | {m['weight_randomization']:+.2f} | "
+            f"{m['deletion']:.2f} / {m['deletion_random']:.2f} ({better['deletion']:.0%}) | "
             f"{m['insertion']:.2f} / {m['insertion_random']:.2f} ({better['insertion']:.0%}) | "
             f"{one['fast']:.2f} | {one['cost']:.1f} |"
         )
@@ -160,26 +161,26 @@ def page(found: dict[str, Any]) -> str:
     return TEXT.format(rows="\n".join(lines), methods=methods)
 
 
-TEXT = """# Explanations, and whether they are true
+TEXT = """# Explanations and their faithfulness
 
-`deepglass explain RUN SOURCE` says what each column, word, place or moment adds to an answer, in its own terms:
-log-odds of a class, units of a number, the log-odds of an object or of a mask's class, the log-probability of a word.
-An explanation that looks right may say nothing of the network (Adebayo et al., 2018), so each full one is tested:
+`deepglass explain RUN SOURCE` gives the attribution of each column, word, region or time step to a prediction: in
+log-odds of a class, of an object or of a mask's class, in the unit of a number, in the log-probability of a word. An
+explanation that looks right may say nothing about the network (Adebayo et al., 2018), so each full one is tested:
 
-- **Completeness**: the parts add up to the row's figure less that of nothing (Sundararajan et al., 2017). `gap` is what
-  they miss, as a share of that difference; steps are doubled until it is below 0.02 or there are 512 (camvid: 32).
-- **Shuffled weights**: the rank correlation with the explanation by the same network whose weights are in a random
-  order (after Adebayo et al., 2018). Near 0 is right: the explanation is of what was learned, not of the input alone.
-- **Deletion and insertion** (Petsiuk et al., 2018): the mean height of the answer's curve, 1 being the row's own figure
-  and 0 that of nothing, while what adds most is taken away first (lower is better) or put in first (higher is better),
-  beside random orders; in brackets the share of rows in which our order is better than random. Pictures and sounds
-  lose blocks, sixteen to a side: without some of its single pixels a picture is noise to a network, and random orders
-  then end below nothing, as ours do.
-- **Fast mode**: the rank correlation of `--fast` with the full mode, and its cost in predictions, the answer included
-  (three passes: the answer, one to half way between nothing and the row, and the gradient back; CPU time, in which the
-  naming of parts tells where an answer takes but two milliseconds). It explains the sum of an answer's figures.
+- **Completeness** (Sundararajan et al., 2017): the attributions add up to the row's score less the baseline's.
+  `completeness_gap` is the rest, as a share of that difference; the number of steps is doubled until it is below 0.02
+  or there are 512 steps (camvid: 32).
+- **Weight randomization** (after Adebayo et al., 2018): the rank correlation with the explanation of the same network
+  whose weights are in a random order. Near 0 is right: the explanation depends on what was learned.
+- **Deletion and insertion** (Petsiuk et al., 2018): the area under the score curve, 1 being the row's own score and 0
+  the baseline's, while the largest attributions are removed first (lower is better) or inserted first (higher is
+  better), beside random orders; in brackets the share of rows in which our order is better than random. Images and
+  sounds lose blocks, sixteen to a side, since an image without some of its pixels is noise to a network.
+- **Fast mode**: the rank correlation of `--fast` with the full mode, and its cost in predictions (three passes: the
+  prediction, one forward and one backward pass at the middle of the path; CPU time). It explains the sum of a
+  prediction's targets.
 
-| data | test figure | rows | gap (largest) | shuffled | deletion, ours / random | insertion, same | fast | cost |
+| data | test metric | rows | gap (largest) | randomization | deletion, ours / random | insertion, same | fast | cost |
 |---|---|---|---|---|---|---|---|---|
 {rows}
 
@@ -187,9 +188,9 @@ Medians over test rows spread evenly over the test part, one seed, short trainin
 
 {methods}
 
-What the figures do not say: "nothing" is a choice (the mean colour, no word, each band at its own mean, other rows'
-columns), and another one gives other parts. Columns that go together are replaced apart from each other, so that rows
-are asked about that never occur. A high curve shows that the order is right, not that each weight is.
+Limits: the baseline is a choice (the mean colour, no word, each band at its own mean, other rows' columns), and another
+one gives other attributions. Correlated columns are replaced independently, so the network also sees rows that never
+occur. A good curve shows that the order is right, not each attribution.
 
 Expected gradients (Erion et al., 2019: other rows in the place of one "nothing", eight of them by four steps) were
 tried instead. Validation rows, insertion, ours / theirs: mnist 0.76 / 0.81, spoken_digits 0.99 / 1.04 (16 rows

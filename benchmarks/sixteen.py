@@ -24,7 +24,7 @@ def main(source: str, steps: int) -> None:
     few = read(source).take(np.arange(16))
     spec = {
         "data": {"source": few, "split": {"test": 0, "valid": 0}},
-        "outputs": [{"name": "boxes", "levels": 4}],
+        "outputs": [{"name": "boxes", "num_levels": 4}],
         "network": {"trunk": "resnet", "width": 32, "depth": 1, "downsample_stem": True},
         "training": {"steps": steps, "batch_size": 16, "augment": False},
     }

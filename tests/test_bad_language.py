@@ -58,7 +58,7 @@ def test_empty_and_huge_texts(command: Command, network: str) -> None:
 
 @pytest.mark.parametrize("unit", ["ngrams", "words", "pieces", "characters", "bytes"])
 def test_of_a_huge_text_only_its_beginning_is_kept(unit: str) -> None:
-    feature = Text(name="t", unit=unit).fit([pl.Series(["good", "very good"])])  # type: ignore[arg-type]
+    feature = Text(name="t", tokenization=unit).fit([pl.Series(["good", "very good"])])  # type: ignore[arg-type]
     texts = pl.Series(["very good " * MEGABYTE, "", None])
     tracemalloc.start()
     column = feature.encode(texts)

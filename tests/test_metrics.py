@@ -7,6 +7,8 @@ import pytest
 import sklearn.metrics as oracle
 
 from deepglass import metrics
+from deepglass.metrics.table import METRICS, metric_of
+from deepglass.objectives.base import OBJECTIVES
 
 GENERATOR = np.random.default_rng(0)
 LABELS = GENERATOR.integers(0, 4, 300)
@@ -97,3 +99,40 @@ def test_frechet_distance_in_closed_form() -> None:
         (rows.mean(0) ** 2).sum() + np.trace(np.cov(rows, rowvar=False)), rel=1e-6
     )
     assert math.isnan(metrics.frechet_distance(rows[:1], rows))
+
+
+def test_every_objective_monitors_a_metric_with_a_direction() -> None:
+    for name, kind in OBJECTIVES:
+        assert METRICS[kind.monitor.name] == kind.monitor, name
+        assert kind.monitor.higher_is_better is not None, name
+
+
+@pytest.mark.parametrize(
+    ("name", "direction"),
+    [
+        ("character_error_rate", False),
+        ("word_error_rate", False),
+        ("reconstruction_nll", False),
+        ("kl", None),
+        ("elbo", True),
+        ("interval_coverage", None),
+        ("density_coverage", True),
+        ("a_metric_of_a_plugin", None),
+    ],
+)
+def test_the_direction_of_a_metric(name: str, direction: bool | None) -> None:
+    assert metric_of(name).higher_is_better is direction
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("accuracy", 0.981, "98.1\N{NO-BREAK SPACE}%"),
+        ("roc_auc", 0.5, "0.500"),
+        ("psnr", 24.31, "24.3\N{NO-BREAK SPACE}dB"),
+        ("rmse", 48211.0, "48,211"),
+        ("rmse", None, "–"),
+    ],
+)
+def test_a_value_in_its_format(name: str, value: float | None, text: str) -> None:
+    assert metric_of(name).text(value) == text

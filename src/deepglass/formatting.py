@@ -1,4 +1,8 @@
-"""Numbers as text: counts, figures, shares, durations, each for the eye and never as `nan`."""
+"""Numbers, shares and durations as text.
+
+`count`, `number`, `short`, `percent` and `duration` are for reports (typographic signs, no-break spaces, `–` if
+missing); `plain_number`, `plain_duration` and `prediction_text` are for terminals and files.
+"""
 
 from __future__ import annotations
 
@@ -8,55 +12,16 @@ from typing import TypeGuard
 MISSING = "–"
 _SPACE = "\N{NO-BREAK SPACE}"
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-SHARES = {
-    "accuracy", "balanced_accuracy", "coverage", "pixel_accuracy", "win_rate", "word_error_rate", "ece",
-    "equal_error_rate", "share", "class_agreement", "critic_accuracy", "density_coverage", "view_accuracy",
-}  # fmt: skip
-"""Metrics that read best in per cent."""
-
-_DECIMALS = {
-    "roc_auc", "f1_macro", "f1_micro", "f1", "r2", "miou", "iou", "map", "map50", "map50_95", "average_precision",
-    "ap50", "ap50_95",
-    "precision", "recall", "spearman",
-}  # fmt: skip
-_METRICS = {
-    "roc_auc": "ROC AUC",
-    "f1_macro": "F1 (macro)",
-    "log_loss": "log loss",
-    "brier": "Brier score",
-    "ece": "calibration error",
-    "mse": "MSE",
-    "rmse": "RMSE",
-    "mae": "MAE",
-    "r2": "R²",
-    "f1_micro": "F1 (micro)",
-    "f1": "F1",
-    "miou": "mean IoU",
-    "iou": "IoU",
-    "map": "mAP",
-    "ap50": "AP at 50 %",
-    "ap50_95": "AP at 50–95 %",
-    "map50": "mAP at 50 %",
-    "map50_95": "mAP at 50–95 %",
-    "bleu": "BLEU",
-    "psnr": "signal to noise (dB)",
-}
-_LOWER_IS_BETTER = {
-    "log_loss", "brier", "ece", "mse", "rmse", "mae", "mae_units", "loss", "perplexity", "bits_per_character",
-    "word_error_rate", "frechet_distance", "equal_error_rate", "sliced_wasserstein", "critic_accuracy", "kl",
-    "reconstruction_nll",
-}  # fmt: skip
 _BASELINES = {
-    "random": "play at random",
-    "constant": "constant answer",
+    "random": "random play",
+    "constant": "constant prediction",
     "linear": "linear model",
     "gradient_boosting": "gradient boosting",
 }
 
 
 def finite(value: float | None) -> TypeGuard[float]:
-    """Whether there is a number to show."""
+    """Whether there is a number to write."""
     return value is not None and math.isfinite(value)
 
 
@@ -65,8 +30,13 @@ def count(value: float | None) -> str:
     return f"{value:,.0f}".replace("-", "−") if finite(value) else MISSING
 
 
+def plural(n: int, one: str, many: str = "") -> str:
+    """`1 row`, `1,200 rows`."""
+    return f"{count(n)}{_SPACE}{one if n == 1 else many or one + 's'}"
+
+
 def number(value: float | None, digits: int = 3) -> str:
-    """A figure to so many significant digits: `0.0312`, `48,211`, `1.2 × 10⁻⁵`."""
+    """A number with so many significant digits: `0.0312`, `48,211`, `1.2 × 10⁻⁵`."""
     if not finite(value):
         return MISSING
     size = abs(value)
@@ -85,7 +55,7 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def short(value: float | None, digits: int = 3) -> str:
-    """Like `number`, without zeros at the end and with large figures rounded: `3`, `0.5`, `18,600`."""
+    """Like `number`, without trailing zeros and with large numbers rounded: `3`, `0.5`, `18,600`."""
     if not finite(value):
         return MISSING
     text = number(float(f"{value:.{digits - 1}e}"), digits)
@@ -93,7 +63,7 @@ def short(value: float | None, digits: int = 3) -> str:
 
 
 def percent(share: float | None, digits: int = 1) -> str:
-    """0.9812 -> `98.1 %`; what is not quite all is never shown as all."""
+    """0.9812 -> `98.1 %`; less than all is never written as 100 %, more than nothing never as 0 %."""
     if not finite(share):
         return MISSING
     text = f"{100 * share:.{digits}f}"
@@ -105,32 +75,8 @@ def percent(share: float | None, digits: int = 1) -> str:
 
 
 def confidence(share: float | None) -> str:
-    """0.87 -> `87 %`, with a decimal only near certainty."""
+    """0.87 -> `87 %`, with a decimal from 0.99 on."""
     return percent(share, 1 if finite(share) and 0.99 <= share < 1 else 0)
-
-
-def figure(metric: str, value: float | None) -> str:
-    """A metric's value in the form in which that metric is usually read."""
-    if metric in SHARES:
-        return percent(value)
-    if metric in _DECIMALS and finite(value):
-        return f"{round(value, 3) + 0.0:.3f}".replace("-", "−")
-    return number(value)
-
-
-def metric_name(metric: str) -> str:
-    """`roc_auc` -> `ROC AUC`."""
-    return _METRICS.get(metric, metric.replace("_", " "))
-
-
-def higher_is_better(metric: str) -> bool:
-    """Which way a metric improves."""
-    return metric not in _LOWER_IS_BETTER
-
-
-def baseline_name(name: str) -> str:
-    """`gradient_boosting` -> `gradient boosting`."""
-    return _BASELINES.get(name, name.replace("_", " "))
 
 
 def duration(seconds: float | None) -> str:
@@ -145,33 +91,29 @@ def duration(seconds: float | None) -> str:
     return " ".join(f"{n}{_SPACE}{unit}" for n, unit in parts if n)
 
 
-def plural(n: int, one: str, many: str = "") -> str:
-    """`1 row`, `1,200 rows`."""
-    return f"{count(n)}{_SPACE}{one if n == 1 else many or one + 's'}"
+def baseline_name(name: str) -> str:
+    """`gradient_boosting` -> `gradient boosting`."""
+    return _BASELINES.get(name, name.replace("_", " "))
 
 
-def short_figure(value: float) -> str:
-    """Four significant digits, thousands apart: `0.9953`, `41,230`."""
+def plain_number(value: float) -> str:
+    """Four significant digits, with thousands separators from 10,000 on: `0.9953`, `41,230`."""
     if not math.isfinite(value):
         return str(value)
-    if abs(value) >= 10_000:
-        return f"{value:,.0f}"
-    return f"{value:.4g}"
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
 
 
-def short_span(seconds: float) -> str:
-    """A span of time in the unit that suits it: `0.4 s`, `48 s`, `3 min 20 s`, `2 h 5 min`."""
+def plain_duration(seconds: float) -> str:
+    """`0.4 s`, `48 s`, `3 min 20 s`, `2 h 5 min`."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 120:
         return f"{whole} s"
-    if whole < 7200:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 60} min {whole % 60} s" if whole < 7200 else f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def answer_text(value: object, confidence: float | None = None) -> str:
-    """An answer as it is shown everywhere: `5 (87 %)`."""
-    shown = short_figure(value) if isinstance(value, float) else str(value)
-    return shown if confidence is None else f"{shown} ({confidence:.0%})".replace("%", " %")
+def prediction_text(value: object, confidence: float | None = None) -> str:
+    """A prediction and its confidence: `5 (87 %)`."""
+    text = plain_number(value) if isinstance(value, float) else str(value)
+    return text if confidence is None else f"{text} ({confidence:.0%})".replace("%", " %")

@@ -104,8 +104,8 @@ def test_boxes_without_labels_are_objects() -> None:
 def test_what_is_no_box_is_refused_by_name() -> None:
     with pytest.raises(SourceError, match=r"bad-value.*'spots': expected lists of boxes"):
         Boxes(name="spots").fit([pl.Series([[1.0, 2.0]])])
-    with pytest.raises(SpecError, match=r"outputs\.b\.overlap"):
-        Boxes(name="b", overlap=2)
+    with pytest.raises(SpecError, match=r"outputs\.b\.nms_iou"):
+        Boxes(name="b", nms_iou=2)
     feature = Boxes(name="b").fit([_series([], [])])
     with pytest.raises(SourceError, match=r"constant-target.*no training row has a box"):
         feature.check_target(feature.encode(_series([], [])), "here")
@@ -193,7 +193,7 @@ def test_pictures_are_larger_where_boxes_are_asked_for() -> None:
     features = {
         f.name: f for f in infer_columns(table, Spec.from_dict({"data": {"source": table}, "outputs": ["boxes"]}))[1]
     }
-    assert features["image"].longest == Boxes.longest_side
+    assert features["image"].max_side == Boxes.longest_side
     assert features["image"].fit([table["image"]]).size_ == (160, 320)
 
 

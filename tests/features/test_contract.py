@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from deepglass.features.base import FEATURES, Column, Feature, Raw, from_state, infer_type, take_raw
+from deepglass.metrics.table import METRICS
 from deepglass.nn.decoding import Stepwise, Written
 from deepglass.nn.tokens import Field, Tokens
 
@@ -56,7 +57,7 @@ def _samples() -> dict[str, Sample]:
         "image": Sample(pictures, None, None),
         "mask": Sample(flat * (np.arange(ROWS) % 3).astype(np.uint8)[:, None, None], None, None),
         "video": Sample(np.repeat(pictures[:, None, :, :, None], 3, 1), None, None),
-        "set": _with_gaps([[["a"], ["b", "c"], [], ["c", "a", "b"], ["c"]][i % 5] for i in range(ROWS)]),
+        "multilabel": _with_gaps([[["a"], ["b", "c"], [], ["c", "a", "b"], ["c"]][i % 5] for i in range(ROWS)]),
         "identity": _with_gaps([["Ada", "Bo", "Cleo"][i % 3] for i in range(ROWS)]),
         "boxes": _boxes(generator),
         "text": _with_gaps([sentences[i % 4] + f" {i}" for i in range(ROWS)]),
@@ -81,7 +82,7 @@ SAMPLES = _samples()
 KINDS = [kind for kind in FEATURES.names() if kind in SAMPLES]
 ASKED_FOR = ("identity", "mask", "tags", "audio")  # they look like others, as arrays at least; only the user knows
 STEPS = 4  # as many as the longest sample that goes along with an input's steps has
-LINEAR = ("number", "category", "binary", "vector", "set", "identity", "tags")  # heads of one layer
+LINEAR = ("number", "category", "binary", "vector", "multilabel", "identity", "tags")  # heads of one layer
 OUTPUTS = [kind for kind in KINDS if FEATURES.get(kind).metric is not None]
 
 
@@ -303,8 +304,8 @@ def test_learning_one_batch_by_heart(kind: str) -> None:
     head.eval()
     best = _numpy(feature.prediction(_params(head, tokens, column)).mode())
     figures, constant = feature.score(best, column), feature.score(_repeat(feature.baseline(column), 6), column)
-    name, more = feature.metric
-    assert (figures[name] > constant[name]) == more
+    name = feature.metric.name
+    assert (figures[name] > constant[name]) == feature.metric.higher_is_better
     # boxes never overlap entirely, and a writer learns with dropout
     assert loss.item() < {"boxes": 0.4, "text": 0.3}.get(kind, 0.05)
 
@@ -339,6 +340,7 @@ def test_score_calibrate_decode(kind: str) -> None:
         for known in (None, calibration):
             figures = feature.score(best, column, known)
             assert all(np.isfinite(v) for v in figures.values())
+            assert set(figures) <= set(METRICS), "each metric stands in the table of metrics"
             assert column.mask.any() == (feature.metric.name in figures)
             answers = feature.decode(best, known)
             assert len(answers) == ROWS

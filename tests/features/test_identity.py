@@ -95,7 +95,7 @@ def test_strangers_are_told_apart_after_learning_from_others(loss: str) -> None:
     x[:, :3] += 0.1 * random.normal(size=(480, 3))
     names = pl.Series([f"p{i}" for i in who])
     known = who < 50
-    feature = Identity(name="who", embedding=8, loss=loss).fit([names.filter(known)])
+    feature = Identity(name="who", embedding_dim=8, loss=loss).fit([names.filter(known)])
     column = feature.encode(names)
     head = feature.head(12)
     tokens = Tokens(torch.from_numpy(x)[:, None], torch.ones(480, 1, dtype=torch.bool))
@@ -193,10 +193,10 @@ def test_answers_name_the_nearest_known_one() -> None:
     answer = feature.prediction(params)
     best = {k: v.detach().numpy() for k, v in answer.mode().items()}
     decoded = feature.decode(best, {"threshold": 0.5, "slope": 10.0, "offset": -5.0})
-    cosine = params[:, feature.embedding :].detach().numpy()
+    cosine = params[:, feature.embedding_dim :].detach().numpy()
     assert [d["value"] for d in decoded] == [feature.vocabulary_[k] for k in cosine.argmax(1)]
     assert decoded[0]["similarity"] == pytest.approx(float(cosine[0].max()))
-    assert len(decoded[0]["embedding"]) == feature.embedding
+    assert len(decoded[0]["embedding"]) == feature.embedding_dim
 
 
 def test_nothing_to_learn_is_refused() -> None:

@@ -82,8 +82,8 @@ def test_what_cannot_be_a_mask_is_named(tmp_path: Path) -> None:
     assert "1.png: class 7 has no name; the names go from 0 to 2" in reasons[1]
     assert "photo.png: expected a mask whose pixels are class numbers, found colours" in reasons[4]
     assert reasons[5].startswith("[unreadable-image] torn.png")
-    with pytest.raises(SpecError, match=r"outputs.mask.balance: expected a number from 0 to 1"):
-        Mask(name="mask", balance=2)
+    with pytest.raises(SpecError, match=r"outputs.mask.class_weights: expected a number from 0 to 1"):
+        Mask(name="mask", class_weights=2)
     one = Mask(name="mask").fit([np.zeros((3, 4, 4), np.uint8)])
     with pytest.raises(SourceError, match=r"\[one-class\] roads: .* found only 'class 0'"):
         one.check_target(one.encode(np.zeros((3, 4, 4), np.uint8)), "roads")
@@ -127,7 +127,7 @@ def test_unlabelled_pixels_cost_nothing_and_rare_classes_can_weigh_more() -> Non
     torch.manual_seed(0)
     masks = squares()
     logits = torch.randn(4, 3, 12, 16)
-    plain, balanced = Mask(name="mask").fit([masks]), Mask(name="mask", balance=1.0).fit([masks])
+    plain, balanced = Mask(name="mask").fit([masks]), Mask(name="mask", class_weights=1.0).fit([masks])
     field = Field(torch.from_numpy(plain.encode(masks).values), torch.ones(4, dtype=torch.bool))
     labels = torch.from_numpy(masks).long()
     expected = torch.nn.functional.cross_entropy(logits, labels, reduction="none").mean((1, 2))
@@ -220,15 +220,15 @@ def test_noise_is_the_pictures_own() -> None:
     pictures = np.full((2, 40, 40), 100, np.uint8)
     pictures[1] += 50
     clean = Image(name="clean").fit([pictures])
-    noisy = Image(name="noisy", noise=0.1).fit([pictures])
+    noisy = Image(name="noisy", input_noise_std=0.1).fit([pictures])
     values = noisy.encode(pictures).values
     np.testing.assert_array_equal(values, noisy.encode(pictures).values)
     np.testing.assert_array_equal(values[1:], noisy.encode(pictures[1:]).values)
     difference = values.astype(float) - clean.encode(pictures).values
     assert difference.std() == pytest.approx(25.5, rel=0.1)
     assert abs(np.corrcoef(difference.reshape(2, -1))[0, 1]) < 0.1
-    with pytest.raises(SpecError, match=r"inputs.noisy.noise: expected a share of the range"):
-        Image(name="noisy", noise=20)
+    with pytest.raises(SpecError, match=r"inputs.noisy.input_noise_std: expected a share of the range"):
+        Image(name="noisy", input_noise_std=20)
 
 
 def test_a_constant_answer_is_the_mean_picture() -> None:

@@ -111,7 +111,7 @@ def test_interval_holds_nine_of_ten() -> None:
     calibration = feature.calibrate({"value": best["value"][valid]}, truth.take(valid))
     figures = feature.score({"value": best["value"][test]}, truth.take(test), calibration)
     assert calibration["half_width"] == pytest.approx(1.645 * 3, rel=0.1)
-    assert figures["coverage"] == pytest.approx(0.9, abs=0.03)
+    assert figures["interval_coverage"] == pytest.approx(0.9, abs=0.03)
     first = feature.decode(best, calibration)[0]
     assert first["low"] < first["value"] < first["high"]
     assert first["confidence"] == 0.9

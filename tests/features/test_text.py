@@ -29,7 +29,7 @@ def _grams(text: Text, cell: str | None) -> list[str]:
 
 
 def test_vocabulary_is_what_more_than_one_text_has() -> None:
-    text = Text(name="x", parts="stems").fit([NEWS])
+    text = Text(name="x", subword_features="stems").fit([NEWS])
     assert text.vocabulary_[0] == "the"
     assert text.counts_[0] == 3
     assert text.rows_ == 3
@@ -37,10 +37,10 @@ def test_vocabulary_is_what_more_than_one_text_has() -> None:
 
 
 def test_parts_of_words() -> None:
-    stems = Text(name="x", parts="stems").fit([pl.Series(["Elections soon", "Elections soon"])])
+    stems = Text(name="x", subword_features="stems").fit([pl.Series(["Elections soon", "Elections soon"])])
     assert set(stems.vocabulary_) == {"elections", "elec*", "elections^", "soon", "elections soon"}
     characters = Text(name="x").fit([pl.Series(["Abé", "Abé"])])
-    assert characters.parts_ == "characters"
+    assert characters.subword_features_ == "characters"
     assert set(characters.vocabulary_) == {"abé", "<a~", "ab~", "bé~", "é>~", "<ab~", "abé~", "bé>~", "<abé~", "abé>~"}
     assert "very good" not in Text(name="x", ngrams=1).fit([pl.Series(["very good"] * 2)]).vocabulary_
 
@@ -49,7 +49,7 @@ def test_encode_finds_the_same_as_a_plain_loop() -> None:
     rng = np.random.default_rng(0)
     words = ["alpha", "Beta", "gamma", "d", "é", "!", "東京"]
     cells = pl.Series([" ".join(rng.choice(words, rng.integers(0, 9))) for _ in range(200)])
-    text = Text(name="x", parts="stems").fit([cells])
+    text = Text(name="x", subword_features="stems").fit([cells])
     known = set(text.vocabulary_)
     for cell in cells[:50]:
         tokens = cell.replace("東京", "東 京").split()
@@ -69,7 +69,7 @@ def test_nothing_known_is_not_missing() -> None:
 
 
 def test_max_vocabulary_keeps_the_most_frequent() -> None:
-    text = Text(name="x", max_vocabulary=2, parts="stems").fit([NEWS])
+    text = Text(name="x", max_vocabulary=2, subword_features="stems").fit([NEWS])
     assert len(text.vocabulary_) == 2
     assert text.vocabulary_[0] == "the"
     with pytest.raises(SpecError, match=r"\[bad-value\] inputs\.x: max_vocabulary: expected at least 1, got 0"):

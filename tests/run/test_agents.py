@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,12 @@ import pytest
 import torch
 
 import deepglass
+from deepglass.data.batches import Dataset
 from deepglass.data.environments import Environments
 from deepglass.data.sources import read
-from deepglass.nn.agents import Moments, advantages
+from deepglass.features.vector import Vector
+from deepglass.metrics.table import METRICS
+from deepglass.nn.agents import RunningMeanStd, gae
 from deepglass.objectives._agents import Agent
 
 pytest.importorskip("gymnasium")
@@ -41,6 +45,7 @@ def test_ppo_balances_a_pole_within_seconds(tmp_path: Path) -> None:
     run = _train(tmp_path / "run", steps=8)
     figures = run.metrics["test"]["ppo"]
     assert figures["mean_return"] >= 300
+    assert set(figures) <= set(METRICS), "each stands in the table of metrics"
     assert figures["episodes"] == 100
     returns = [r["valid"]["ppo"]["mean_return"] for r in run.history]
     assert returns[0] < 200, "there was something to learn"
@@ -129,6 +134,19 @@ def test_a_killed_agent_goes_on_to_the_same_weights(kind: str, tmp_path: Path) -
     assert not any(n.startswith("loader.") for n in whole.folder.weights())
 
 
+def test_ppo_ends_its_updates_by_the_reduced_divergence(tmp_path: Path) -> None:
+    agent = _train(tmp_path / "run", SMALL["ppo"], steps=1, training={"batch_size": 128}).objective
+    environment = read("gym:CartPole-v1").environment
+    assert environment is not None
+    agent.set_environment(environment)
+    batch = agent.make_loader(None, 128, 0).next()
+    seen: list[str] = []
+    for divergence, minibatches in ((0.0, 4), (1e9, 2)):
+        agent.reduce = lambda name, value, answer=divergence: seen.append(name) or answer
+        assert len(list(agent.losses(batch, 0.0))) == minibatches
+    assert set(seen) == {"kl"}
+
+
 def test_worlds_come_back_by_their_actions() -> None:
     environment = read("gym:CartPole-v1").environment
     assert environment is not None
@@ -147,37 +165,73 @@ def test_worlds_come_back_by_their_actions() -> None:
 
 
 @pytest.mark.parametrize("kind", ["ppo", "dqn"])
-def test_the_short_way_says_what_the_network_says(kind: str, tmp_path: Path) -> None:
+def test_the_numpy_policy_equals_the_torch_policy(kind: str, tmp_path: Path) -> None:
     run = _train(tmp_path / "run", SMALL[kind], steps=2, training={"batch_size": 64})
     agent = run.objective
     assert isinstance(agent, Agent)
     environment = read("gym:CartPole-v1").environment
     assert environment is not None
     agent.set_environment(environment)
-    seen = np.random.default_rng(0).normal(size=(7, 4)).astype(np.float32)
-    quick, slow = (ask(seen) for ask in (agent.ask, agent.asked))
-    assert agent.ask != agent.asked
-    spread = [said - said.mean(1, keepdims=True) for said in (quick, slow)]
-    np.testing.assert_allclose(spread[0], spread[1], atol=1e-5)
+    observations = np.random.default_rng(0).normal(size=(7, 4)).astype(np.float32)
+    assert agent.policy != agent.torch_policy
+    by_numpy, by_torch = agent.policy(observations), agent.torch_policy(observations)
+    centred = [params - params.mean(1, keepdims=True) for params in (by_numpy, by_torch)]
+    np.testing.assert_allclose(centred[0], centred[1], atol=1e-5)
 
 
-def test_advantages_tell_an_end_from_a_limit_of_time() -> None:
-    """By hand: discount 0.5, trace 1. A world that is over is worth nothing, one cut off is worth what is expected."""
-    rewards, values, following = torch.ones(2, 2), torch.zeros(2, 2), torch.full((2, 2), 8.0)
-    over = torch.tensor([[False, False], [True, False]])
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [("ppo", ["approx_kl", "clip_fraction", "entropy", "explained_variance"]), ("dqn", ["q_value", "td_error"])],
+)
+def test_the_history_has_the_usual_checks(kind: str, names: list[str], tmp_path: Path) -> None:
+    run = _train(tmp_path / "run", SMALL[kind], steps=40, training={"batch_size": 64})
+    losses = json.loads((run.path / "history.jsonl").read_text().splitlines()[-1])["losses"]
+    values = {name: losses[f"network/{name}"] for name in names}
+    assert all(np.isfinite(v) for v in values.values()), values
+    if kind == "ppo":
+        assert 0 <= values["clip_fraction"] <= 1
+        assert 0 < values["entropy"] <= np.log(2) + 1e-6  # CartPole has two actions
+        assert values["explained_variance"] <= 1
+        assert values["approx_kl"] > -1e-6
+    else:
+        assert values["td_error"] > 0
+
+
+def test_ppo_stops_a_rollout_by_the_reduced_kl(tmp_path: Path) -> None:
+    """The decision uses `Objective.reduce`, so that all processes stop at the same epoch."""
+    agent = _train(tmp_path / "run", SMALL["ppo"], steps=2, training={"batch_size": 64}).objective
+    environment = read("gym:CartPole-v1").environment
+    assert isinstance(agent, Agent)
+    assert environment is not None
+    agent.set_environment(environment)
+    column = Vector(name="observation").fit([np.zeros((1, 4))]).encode(np.zeros((1, 4)))
+    loader = agent.make_loader(Dataset({"observation": column}, {}), 64, 0)
+    for kl, epochs in ((0.0, 2), (1.0, 1)):
+        names: list[str] = []
+        agent.reduce = lambda name, _, kl=kl, names=names: (names.append(name), kl)[1]
+        losses = list(agent.losses(loader.next(), 0.5))
+        assert len(losses) == epochs  # one minibatch an epoch
+        assert {loss.weight for loss in losses} == {64}
+        assert set(names) == {"kl"}
+
+
+def test_gae_tells_termination_from_a_time_limit() -> None:
+    """By hand: discount 0.5, lambda 1. The value after termination is 0, after a time limit that of the observation."""
+    rewards, values, next_values = torch.ones(2, 2), torch.zeros(2, 2), torch.full((2, 2), 8.0)
+    terminated = torch.tensor([[False, False], [True, False]])
     done = torch.tensor([[False, False], [True, True]])
-    found = advantages(rewards, values, following, over, done, 0.5, 1.0)
-    assert found[1].tolist() == [1.0, 5.0]
-    assert found[0].tolist() == [5 + 0.5 * 1.0, 5 + 0.5 * 5.0]
+    advantages = gae(rewards, values, next_values, terminated, done, discount=0.5, gae_lambda=1.0)
+    assert advantages[1].tolist() == [1.0, 5.0]
+    assert advantages[0].tolist() == [5 + 0.5 * 1.0, 5 + 0.5 * 5.0]
 
 
-def test_moments_are_those_of_all_values_together() -> None:
+def test_running_statistics_are_those_of_all_values_together() -> None:
     values = torch.randn(100, 3, generator=torch.Generator().manual_seed(0)) * 3 + 1
-    moments = Moments(3)
+    stats = RunningMeanStd(3)
     for part in values.split([10, 1, 89]):
-        moments.update(part)
-    torch.testing.assert_close(moments.mean, values.double().mean(0))
-    torch.testing.assert_close(moments.deviation, values.double().std(0, unbiased=False))
+        stats.update(part)
+    torch.testing.assert_close(stats.mean, values.double().mean(0))
+    torch.testing.assert_close(stats.std, values.double().std(0, unbiased=False))
 
 
 @pytest.mark.parametrize(
@@ -187,7 +241,7 @@ def test_moments_are_those_of_all_values_together() -> None:
         ("gym:CartPole-v1?speed=3", None, "bad-value", "speed"),
         ("gym:CartPole-v1", "supervised", "bad-value", "take one of: dqn, ppo"),
         ("sklearn:iris", "ppo", "bad-value", "gym:CartPole-v1"),
-        ("gym:Pendulum-v1", "dqn", "bad-value", "take ppo"),
+        ("gym:Pendulum-v1", "dqn", "bad-value", "take objective=ppo"),
     ],
 )
 def test_what_cannot_be_is_said(source: str, objective: str | None, code: str, said: str, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 import deepglass
 from deepglass.errors import SourceError, SpecError
 from deepglass.features.tags import Tags
+from deepglass.metrics.table import METRICS
 
 WORDS = {"red": "rouge", "blue": "bleu", "green": "vert", "big": "grand", "small": "petit"}
 QUIET = {"baselines": False, "training": {"threads": 1}}
@@ -92,6 +93,7 @@ def test_a_language_model_goes_on(book: Path, tmp_path: Path) -> None:
         training=training,
     )  # fmt: skip
     assert run.metrics["test"]["next_token"]["bits_per_character"] < 1.0
+    assert set(run.metrics["test"]["next_token"]) <= set(METRICS), "each stands in the table of metrics"
     split = pl.read_parquet(tmp_path / "run" / "split.parquet")["split"].to_list()
     assert split == sorted(split, key=["train", "valid", "test"].index), "the end of the text is the test"
     first = "".join(deepglass.generate(run, "the cat", 40, temperature=0))

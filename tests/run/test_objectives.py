@@ -15,6 +15,7 @@ import pytest
 import torch
 
 import deepglass
+from deepglass.metrics.table import METRICS
 from deepglass.objectives.base import OBJECTIVES
 from deepglass.training.callbacks import Callback, EvaluationRecord
 
@@ -95,6 +96,7 @@ def test_it_trains_and_says_what_it_is_worth(name: str, whole: dict[str, deepgla
     figures = run.metrics["test"]
     assert figures, "test figures, its own or its outputs'"
     assert all(np.isfinite(v) for output in figures.values() for v in output.values())
+    assert {m for output in figures.values() for m in output} <= set(METRICS), "each stands in the table of metrics"
 
 
 @pytest.mark.parametrize("name", kinds())

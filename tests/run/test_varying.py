@@ -44,7 +44,7 @@ def camera(name: str, **more: Any) -> Image:
     return Image(name=name).fit([images(**more)])
 
 
-STEERING = Number(name="steering", mirrors=True).fit([numbers()])
+STEERING = Number(name="steering", negate_on_flip=True).fit([numbers()])
 SPEED = Number(name="speed").fit([numbers(1)])
 
 
@@ -87,7 +87,7 @@ def test_cameras_are_mirrored_together_change_sides_and_the_angle_its_sign() -> 
 
 
 def test_a_number_far_from_zero_changes_its_sign_in_the_users_units() -> None:
-    feature = Number(name="x", mirrors=True).fit([pl.Series([1e6, 1e6 + 1, 1e6 + 2])])
+    feature = Number(name="x", negate_on_flip=True).fit([pl.Series([1e6, 1e6 + 1, 1e6 + 2])])
     assert feature.offset_ != 0
     column = feature.encode(pl.Series([1e6 + 2]))
     field = Field(torch.from_numpy(column.values), torch.from_numpy(column.mask))
@@ -103,7 +103,7 @@ def test_a_number_far_from_zero_changes_its_sign_in_the_users_units() -> None:
         (["photo"], [Category(name="class").fit([pl.Series(["cat", "dog", "horse"])])], True),
         (["photo"], [SPEED], False),  # a number may be a place: in a mirror another one
         (["photo"], [Vector(name="eye").fit([np.ones((3, 2))])], False),
-        (["photo"], [replace(STEERING, mirrors=False)], False),  # it would turn, and nobody says how
+        (["photo"], [replace(STEERING, negate_on_flip=False)], False),  # it would turn, and nobody says how
         (["photo"], [STEERING], True),
         (["left", "right"], [STEERING], True),
         (["left"], [STEERING], False),  # its mirror is a right camera's picture

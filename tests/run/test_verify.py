@@ -32,7 +32,7 @@ def _rows(people: int, each: int, seed: int) -> pl.DataFrame:
 def run(tmp_path_factory: pytest.TempPathFactory) -> deepglass.Run:
     spec = {
         "data": {"source": _rows(50, 6, 0), "split": {"test": 0.2}},
-        "outputs": [{"name": "who", "kind": "identity", "embedding": 8}],
+        "outputs": [{"name": "who", "kind": "identity", "embedding_dim": 8}],
         "training": {"steps": 150, "threads": 1, "batch_size": 64},
     }
     return deepglass.train(spec, out=tmp_path_factory.mktemp("runs") / "who")

@@ -227,7 +227,7 @@ def test_errors_name_the_culprit() -> None:
         make_optimizer("rmsprob", named)
     with pytest.raises(SpecError, match=r"\[unknown-key\] optimizer 'momentum' has no setting 'momentun'; did you"):
         make_optimizer("momentum", named, momentun=0.5)
-    with pytest.raises(SpecError, match=r"\[bad-value\] learning_rate: expected a number above 0, not -1"):
+    with pytest.raises(SpecError, match=r"\[bad-value\] learning_rate: expected a number above 0, got -1"):
         make_optimizer("adamw", named, -1)
-    with pytest.raises(SpecError, match=r"\[bad-value\] weight_decay: expected a number of at least 0, not nan"):
+    with pytest.raises(SpecError, match=r"\[bad-value\] weight_decay: expected a number of at least 0, got nan"):
         make_optimizer("adamw", named, 1e-3, math.nan)

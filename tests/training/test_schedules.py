@@ -71,5 +71,5 @@ def test_takes_a_function() -> None:
 def test_errors_name_the_culprit() -> None:
     with pytest.raises(SpecError, match=r"\[unknown-name\] schedule: no schedule 'cosin'; did you mean 'cosine'\?"):
         schedule("cosin")
-    with pytest.raises(SpecError, match=r"\[bad-value\] warmup: expected a share of the run in \[0, 1\), not 1"):
+    with pytest.raises(SpecError, match=r"\[bad-value\] warmup: expected a share of the run in \[0, 1\), got 1"):
         schedule("cosine", 1)

@@ -122,21 +122,21 @@ def test_stops_when_nothing_improves() -> None:
     assert history.step <= 50
 
 
-def test_a_listener_hears_each_evaluation() -> None:
-    class Heard(Callback):
+def test_a_callback_gets_each_evaluation() -> None:
+    class Steps(Callback):
         def __init__(self) -> None:
             self.steps: list[int] = []
 
         def on_evaluation_end(self, record: EvaluationRecord) -> None:
             self.steps.append(record.step)
 
-    heard = Heard()
-    _fit(Line(), callbacks=[heard])
-    assert heard.steps == [10, 20, 30, 40, 50, 60]
+    callback = Steps()
+    _fit(Line(), callbacks=[callback])
+    assert callback.steps == [10, 20, 30, 40, 50, 60]
 
 
 def test_progress_is_continuous_over_replans() -> None:
-    plan = replace(PLAN, steps=100).replanned(50, 80).replanned(70, 200)
+    plan = replace(PLAN, steps=100).with_steps(50, 80).with_steps(70, 200)
     assert plan.progress(0) == 0
     assert plan.progress(50) == pytest.approx(0.5)
     assert plan.progress(70) == pytest.approx(0.5 + 0.5 * 20 / 30)
@@ -148,10 +148,10 @@ def test_progress_is_continuous_over_replans() -> None:
 
 def test_a_budget_holds_its_steps_and_evaluations() -> None:
     costs = StepCosts(step=0.01, evaluation=0.2)
-    plan = fit_to_budget(PLAN, 10.0, costs, most_steps=10**9)
+    plan = fit_to_budget(PLAN, 10.0, costs, max_steps=10**9)
     evaluations = -(-plan.steps // plan.evaluate_every)
     assert 0.8 * 10 < plan.steps * costs.step + evaluations * costs.evaluation < 10
-    assert fit_to_budget(PLAN, 10.0, costs, most_steps=70).steps == 70
+    assert fit_to_budget(PLAN, 10.0, costs, max_steps=70).steps == 70
 
 
 def test_the_clock_shortens_a_run_that_is_too_slow(monkeypatch) -> None:
@@ -161,10 +161,10 @@ def test_the_clock_shortens_a_run_that_is_too_slow(monkeypatch) -> None:
     clock.begin(0, StepCosts(0.01, 0.0), 10**6)
     plan = replace(PLAN, steps=900, evaluate_every=900, budget=10.0)
     now[0] = 2.0  # twice as slow as was measured
-    length = clock.length(plan, 100)
+    length = clock.new_length(plan, 100)
     assert length == pytest.approx(100 + (10 - 0.25 - 2) / 0.02, rel=0.02)
     now[0] = 9.99
-    assert clock.length(plan, 450) == 450, "at the end of the budget a run ends at once"
+    assert clock.new_length(plan, 450) == 450, "at the end of the budget a run ends at once"
 
 
 def test_steps_that_turn_slow_do_not_overrun_the_budget(monkeypatch) -> None:
@@ -206,7 +206,7 @@ def test_one_slow_step_does_not_end_a_run_early(monkeypatch) -> None:
 
 
 def test_a_replanned_run_is_replayed_to_the_same_bits() -> None:
-    plan = PLAN.replanned(20, 45)
+    plan = PLAN.with_steps(20, 45)
     assert plan.replans == (Replan(20, 45),)
     a, b = Line(), Line()
     _fit(a, plan), _fit(b, Plan.from_json(plan.to_json()))

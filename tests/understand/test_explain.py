@@ -16,15 +16,16 @@ from torch import Tensor
 import deepglass
 from deepglass.errors import SpecError
 from deepglass.explain import shapley
-from deepglass.explain.aggregate import brightest, words_in
-from deepglass.explain.checks import curves, rank_correlation
+from deepglass.explain.aggregate import strongest_region, words_in
+from deepglass.explain.checks import deletion_insertion, rank_correlation
 from deepglass.explain.explainer import Explainer
-from deepglass.explain.files import over, strength_of
-from deepglass.explain.nearest import known_rows
-from deepglass.explain.sound import regions, remaining, telling
-from deepglass.explain.targets import grouped, log_odds
+from deepglass.explain.files import color_strength, overlay
+from deepglass.explain.nearest import training_rows
+from deepglass.explain.sound import important_cells, isolate, regions
+from deepglass.features._explained_words import group_pieces
 from deepglass.features.text import Text
 from deepglass.mel import Frames
+from deepglass.nn.explanation_targets import log_odds
 from deepglass.nn.tokens import Field
 
 COLUMNS = tuple("abcdefghij")
@@ -45,9 +46,9 @@ def test_shares_of_a_linear_function_are_its_weights_times_the_distance(count: i
     def answered(inputs: dict[str, Field]) -> Tensor:
         return sum(float(w) * inputs[n].values for w, n in zip(weights, columns, strict=True))[:, None]
 
-    found = shapley.shares(answered, rows(row, columns), rows(background, columns), columns)
+    found = shapley.shapley_values(answered, rows(row, columns), rows(background, columns), columns)
     assert found.exact == (count == 4)
-    np.testing.assert_allclose(found.shares[0], weights * (row[0] - background.mean(0)), atol=1e-4)
+    np.testing.assert_allclose(found.values[0], weights * (row[0] - background.mean(0)), atol=1e-4)
     np.testing.assert_allclose(found.gap, 0, atol=1e-5)
 
 
@@ -55,8 +56,10 @@ def test_a_product_is_shared_fairly_and_what_is_unused_gets_nothing() -> None:
     columns = ("a", "b", "c")
     answered = lambda inputs: (inputs["a"].values * inputs["b"].values)[:, None]  # noqa: E731
     background = np.zeros((5, 3))
-    found = shapley.shares(answered, rows(np.array([[2.0, 3.0, 9.0]]), columns), rows(background, columns), columns)
-    np.testing.assert_allclose(found.shares[0], [3, 3, 0], atol=1e-6)
+    found = shapley.shapley_values(
+        answered, rows(np.array([[2.0, 3.0, 9.0]]), columns), rows(background, columns), columns
+    )
+    np.testing.assert_allclose(found.values[0], [3, 3, 0], atol=1e-6)
 
 
 def test_sampled_shares_of_interactions_add_up() -> None:
@@ -67,17 +70,17 @@ def test_sampled_shares_of_interactions_add_up() -> None:
         x = torch.stack([inputs[n].values for n in COLUMNS], 1)
         return torch.stack([torch.tanh(x).prod(1) + x[:, 0] * x[:, 1], x.square().sum(1)], 1)
 
-    found = shapley.shares(answered, rows(row, COLUMNS), rows(background, COLUMNS), COLUMNS)
-    np.testing.assert_allclose(found.score - found.base, found.shares.sum(1), atol=1e-4)
+    found = shapley.shapley_values(answered, rows(row, COLUMNS), rows(background, COLUMNS), COLUMNS)
+    np.testing.assert_allclose(found.score - found.baseline, found.values.sum(1), atol=1e-4)
 
 
 def test_curves_follow_the_order_of_an_additive_figure() -> None:
     weights = np.array([5.0, -1.0, 3.0, 0.5, 2.0])
     asked = lambda keep: keep.double().numpy() @ weights  # noqa: E731
-    right, wrong = curves(asked, weights), curves(asked, -weights)
+    right, wrong = deletion_insertion(asked, weights), deletion_insertion(asked, -weights)
     assert right["deletion"] < right["deletion_random"] < wrong["deletion"]  # type: ignore[operator]
     assert right["insertion"] > right["insertion_random"] > wrong["insertion"]  # type: ignore[operator]
-    assert curves(lambda keep: np.ones(len(keep)), weights) == {}  # an answer that nothing moves
+    assert deletion_insertion(lambda keep: np.ones(len(keep)), weights) == {}  # an answer that nothing moves
 
 
 def test_rank_correlation_knows_order_alone() -> None:
@@ -93,7 +96,7 @@ def test_log_odds_are_exact_where_a_probability_is_nearly_one() -> None:
 
 
 def test_pieces_are_put_together_to_words() -> None:
-    groups, words = grouped(["un", "known", " cat", "s", ".", " A", "!"])
+    groups, words = group_pieces(["un", "known", " cat", "s", ".", " A", "!"])
     assert [w.strip() for w in words] == ["unknown", "cats", ".", "A", "!"]
     assert groups == [0, 0, 1, 1, 2, 3, 4]
 
@@ -106,15 +109,15 @@ def test_words_are_those_that_are_read() -> None:
 def test_the_brightest_region_is_told_in_pixels_of_the_picture_as_it_came() -> None:
     weights = np.zeros((40, 40))
     weights[10:14, 20:26] = 1.0
-    left, top, right, bottom = brightest(weights, None) or (0, 0, 0, 0)
+    left, top, right, bottom = strongest_region(weights, None) or (0, 0, 0, 0)
     assert 18 <= left <= 20
     assert 26 <= right <= 28
     assert 8 <= top <= 10
     assert 14 <= bottom <= 16
     frame = np.array([[0, 0, 40, 40, 400, 80]], np.float32)
-    grown = brightest(weights, frame) or (0, 0, 0, 0)
+    grown = strongest_region(weights, frame) or (0, 0, 0, 0)
     assert grown == pytest.approx((left * 2, top * 10, right * 2, bottom * 10))
-    assert brightest(-weights, None) is None
+    assert strongest_region(-weights, None) is None
 
 
 def test_regions_of_a_sound_add_up_and_say_their_pitch() -> None:
@@ -130,11 +133,11 @@ def test_what_remains_of_a_sound_is_the_region_that_is_kept() -> None:
     frames = Frames(rate=8000, size=200, hop=80, mels=40)
     time = np.arange(8000) / 8000
     wave = (8000 * (np.sin(2 * np.pi * 440 * time) + np.sin(2 * np.pi * 2500 * time))).astype(np.int16)
-    whole = remaining(wave, frames, np.ones((frames.count(8000), 40), bool))
+    whole = isolate(wave, frames, np.ones((frames.count(8000), 40), bool))
     np.testing.assert_allclose(whole[400:-400], wave[400:-400], atol=400)  # but for the ends, where windows are few
     low = np.zeros((frames.count(8000), 40), bool)
     low[:, :15] = True
-    spectrum = np.abs(np.fft.rfft(remaining(wave, frames, low)[400:-400]))
+    spectrum = np.abs(np.fft.rfft(isolate(wave, frames, low)[400:-400]))
     hertz = np.fft.rfftfreq(8000 - 800, 1 / 8000)
     assert spectrum[np.abs(hertz - 440) < 20].max() > 20 * spectrum[np.abs(hertz - 2500) < 20].max()
 
@@ -142,7 +145,7 @@ def test_what_remains_of_a_sound_is_the_region_that_is_kept() -> None:
 def test_telling_cells_are_few_and_speak_for_the_answer() -> None:
     cells = -np.ones((40, 20))
     cells[10:20, 5:10] = 2.0
-    kept = telling(cells)
+    kept = important_cells(cells)
     assert kept[12:18, 6:9].all()
     assert not kept[25:].any()
 
@@ -150,11 +153,11 @@ def test_telling_cells_are_few_and_speak_for_the_answer() -> None:
 def test_a_map_over_a_picture_is_warm_where_it_speaks_for_the_answer() -> None:
     places = np.zeros((20, 20))
     places[5, 5], places[15, 15] = 1.0, -1.0
-    strength = strength_of(places)
+    strength = color_strength(places)
     assert strength[5, 5] > 0.5
     assert strength[15, 15] < -0.5
     assert np.abs(strength).max() <= 1
-    shown = over(np.full((20, 20, 1), 128, np.uint8), places, least=20)
+    shown = overlay(np.full((20, 20, 1), 128, np.uint8), places, min_side=20)
     red, blue = shown[5, 5].astype(int), shown[15, 15].astype(int)
     assert red[0] > red[2]
     assert blue[2] > blue[0]
@@ -176,11 +179,11 @@ def test_explanations_of_a_table_are_json_that_adds_up(houses: Path) -> None:
         assert set(row) == {"row", "price", "sold"}
         for name, unit in (("price", "price"), ("sold", "log-odds")):
             why = row[name]
-            total = sum(part["weight"] for part in why["why"])
+            total = sum(part["weight"] for part in why["attributions"])
             assert why["unit"] == unit
-            assert why["base"] + total == pytest.approx(why["score"], rel=1e-3, abs=1e-3)
-            assert {part["part"] for part in why["why"]} == {"size", "place"}
-            assert abs(why["gap"]) < 1e-2 * max(abs(why["score"]), 1)
+            assert why["baseline"] + total == pytest.approx(why["score"], rel=1e-3, abs=1e-3)
+            assert {part["part"] for part in why["attributions"]} == {"size", "place"}
+            assert abs(why["completeness_gap"]) < 1e-2 * max(abs(why["score"]), 1)
             assert len(why["nearest"]) == 3
             assert why["nearest"][0]["label"] is not None
         size = next(d for d in row["price"]["dependence"] if d["column"] == "size")
@@ -190,7 +193,7 @@ def test_explanations_of_a_table_are_json_that_adds_up(houses: Path) -> None:
 def test_the_smallest_change_turns_the_answer(houses: Path) -> None:
     row = pl.read_csv(houses / "houses.csv").drop("price", "sold").row(4, named=True)
     (found,) = deepglass.explain(houses / "run", [row])
-    turn = found["sold"]["turn"]
+    turn = found["sold"]["counterfactual"]
     answer = deepglass.predict(houses / "run", [{**row, **turn["to"]}])[0]["sold"]["value"]
     assert answer != found["sold"]["value"]
     assert {k: row[k] for k in turn["from"]} == turn["from"]
@@ -199,17 +202,17 @@ def test_the_smallest_change_turns_the_answer(houses: Path) -> None:
 def test_fast_explanations_have_no_tests_and_agree_on_what_matters(houses: Path) -> None:
     full, fast = (deepglass.explain(houses / "run", houses / "houses.csv", [0, 1], fast=f) for f in (False, True))
     for a, b in zip(full, fast, strict=True):
-        assert b["price"]["base"] is None
+        assert b["price"]["baseline"] is None
         assert "checks" not in b["price"]
         assert b["price"]["nearest"] == []
-        assert a["price"]["why"][0]["part"] == b["price"]["why"][0]["part"]
+        assert a["price"]["attributions"][0]["part"] == b["price"]["attributions"][0]["part"]
 
 
 def test_answers_come_with_their_reasons_on_request(houses: Path, command: Command) -> None:
     answers = deepglass.predict(houses / "run", houses / "houses.csv", explain=True)
     plain = deepglass.predict(houses / "run", houses / "houses.csv")
     assert [a["price"]["value"] for a in answers] == [a["price"]["value"] for a in plain]
-    assert {p["part"] for p in answers[0]["price"]["why"]} == {"size", "place"}
+    assert {p["part"] for p in answers[0]["price"]["attributions"]} == {"size", "place"}
     run = deepglass.Run(houses / "run")
     deepglass.predict(run, [{"size": 3.0}], explain=True)
     assert run.predictor.notes["column 'place' is missing"] == 1
@@ -249,11 +252,11 @@ def test_a_row_that_is_not_there_is_told(houses: Path) -> None:
 
 def test_known_rows_are_training_rows(houses: Path) -> None:
     run = deepglass.Run(houses / "run")
-    known = known_rows(run.context.data, most=50)
+    known = training_rows(run.context.data, max_rows=50)
     split = run.folder.split()
     train = set(split.filter(pl.col("split") == "train")["row"].to_list())
-    assert len(known.places) == 50
-    assert set(known.places.tolist()) <= train
+    assert len(known.source_rows) == 50
+    assert set(known.source_rows.tolist()) <= train
 
 
 def test_explain_on_the_command_line(houses: Path, command: Command, tmp_path: Path) -> None:
@@ -264,7 +267,7 @@ def test_explain_on_the_command_line(houses: Path, command: Command, tmp_path: P
     assert said.code == 0
     assert said.out.count("price:") == 3  # the first three rows
     said = command("predict", houses / "run", houses / "houses.csv", "--explain", "--json")
-    assert {"part", "value", "weight"} <= set(json.loads(said.out)[0]["sold"]["why"][0])
+    assert {"part", "value", "weight"} <= set(json.loads(said.out)[0]["sold"]["attributions"][0])
 
 
 @pytest.mark.parametrize(

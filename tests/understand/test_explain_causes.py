@@ -31,8 +31,8 @@ def learned(folder: Path, source: Any, target: str, least: float, steps: int, **
 def true_checks(why: dict[str, Any], shuffled: float = 0.6) -> None:
     """What the explanation says of itself: it adds up, depends on the weights, and the answer follows it."""
     checks = why["checks"]
-    assert checks["gap"] < 0.05
-    assert abs(checks["shuffled"]) < shuffled
+    assert checks["completeness_gap"] < 0.05
+    assert abs(checks["weight_randomization"]) < shuffled
     assert checks["deletion"] < checks["deletion_random"]
     assert checks["insertion"] > checks["insertion_random"]
 
@@ -47,9 +47,9 @@ def test_columns_that_decide(tmp_path: Path) -> None:
     run = learned(tmp_path, table, "y", 0.9, 150, **settings)
     rows = table.filter(pl.col("x0") > 1.5).drop("y").head(3)
     for row in deepglass.explain(run, rows, source=table):
-        parts = {p["part"]: p["weight"] for p in row["y"]["why"]}
+        parts = {p["part"]: p["weight"] for p in row["y"]["attributions"]}
         assert parts["x0"] > 0  # a large x0 speaks for yes
-        assert {p["part"] for p in row["y"]["why"][:3]} == {"x0", "x1", "place"} or abs(parts["x0"]) == max(
+        assert {p["part"] for p in row["y"]["attributions"][:3]} == {"x0", "x1", "place"} or abs(parts["x0"]) == max(
             map(abs, parts.values())
         )
         noise = max(abs(parts[n]) for n in ("x2", "x3", "x4"))
@@ -82,7 +82,7 @@ def test_the_patch_that_decides(patch_run: Run) -> None:
     for row, i in zip(deepglass.explain(patch_run, {"image": pictures}, which), which, strict=True):
         why = row["label"]
         assert why["value"] == "patch"
-        left, top, right, bottom = why["why"][0]["box"]
+        left, top, right, bottom = why["attributions"][0]["box"]
         centre = (top + bottom) / 2, (left + right) / 2
         assert np.abs(np.array(centre) - (corners[i] + 3)).max() <= 3  # the middle of what is shown lies in the patch
         true_checks(why)
@@ -91,9 +91,9 @@ def test_the_patch_that_decides(patch_run: Run) -> None:
 def test_the_activation_map_lies_on_the_patch(patch_run: Run) -> None:
     pictures, labels, corners = patches(40, seed=1)
     which = np.flatnonzero(labels == "patch")[:4].tolist()
-    explainer = Explainer(patch_run.predictor, steps=32, checks=False)
+    explainer = Explainer(patch_run.predictor, max_steps=32, checks=False)
     for (reason,), i in zip(explainer.explain({"image": pictures}, which), which, strict=True):
-        (places,) = reason.active["image"]
+        (places,) = reason.activation_maps["image"]
         top, left = corners[i]
         inside = places[top - 1 : top + 7, left - 1 : left + 7].sum() / places.sum()
         assert inside > 0.3  # of 64 of 576 places
@@ -104,13 +104,13 @@ def test_explanations_go_to_a_folder_with_their_pictures(patch_run: Run, tmp_pat
     np.savez(tmp_path / "new.npz", image=pictures)
     said = command("explain", patch_run.path, tmp_path / "new.npz", "--rows", "0,2", "--out", tmp_path / "why")
     assert said.code == 0
-    assert {"explanations.json", "label-0-why.png", "label-2-active.png"} <= {
+    assert {"explanations.json", "label-0-attributions.png", "label-2-activation.png"} <= {
         p.name for p in (tmp_path / "why").iterdir()
     }
     said = command("explain", patch_run.path, tmp_path / "new.npz", "--fast")
     assert said.code == 0
     assert "row 0, label:" in said.out
-    assert "gradient half way" in said.out
+    assert "gradient at the middle of the path" in said.out
 
 
 @pytest.mark.parametrize("trunk", ["bag", "gru", "transformer"])
@@ -127,9 +127,9 @@ def test_the_word_that_decides(tmp_path: Path, trunk: str) -> None:
     run = learned(tmp_path, source, "label", 0.95, 60, network=trunk, kinds={"text": "text"})
     for row, text in zip(deepglass.explain(run, source, range(4)), texts, strict=False):
         why = row["label"]
-        best = why["why"][0]
+        best = why["attributions"][0]
         assert best["part"] in ("wonderful", "terrible")
-        assert text.split()[best["place"]] == best["part"]
+        assert text.split()[best["position"]] == best["part"]
         assert best["weight"] > 0
         true_checks(why, shuffled=1.01)  # ten words are too few for a rank correlation
 
@@ -146,12 +146,12 @@ def test_the_tone_that_decides(tmp_path: Path) -> None:
     run = learned(tmp_path, source, "label", 0.9, 60, kinds={"sound": "audio"}, **settings)
     hits = 0
     for row, i in zip(deepglass.explain(run, {"sound": waves[:4]}), range(4), strict=True):
-        best = row["label"]["why"][0]["part"]
+        best = row["label"]["attributions"][0]["part"]
         seconds, hertz = (tuple(map(float, part.split()[0].split("-"))) for part in best.split(", "))
         in_time = seconds[0] < (starts[i] + 1000) / 8000 and seconds[1] > starts[i] / 8000
         wanted = 400 if labels[i] == "low" else 2600
         hits += in_time and hertz[0] * 0.7 <= wanted <= hertz[1] * 1.4
-        assert row["label"]["checks"]["gap"] < 0.05
+        assert row["label"]["checks"]["completeness_gap"] < 0.05
     assert hits >= 3
 
 
@@ -163,7 +163,7 @@ def test_the_moment_that_decides(tmp_path: Path) -> None:
     settings = {"network": "gru", "network.width": 32, "kinds": {"walk": "sequence"}}
     run = learned(tmp_path, {"walk": x, "label": pl.Series(labels)}, "label", 0.9, 80, **settings)
     for row, place in zip(deepglass.explain(run, {"walk": x[:4]}), places, strict=False):
-        assert row["label"]["why"][0]["part"] == f"walk, step {place}"
+        assert row["label"]["attributions"][0]["part"] == f"walk, step {place}"
 
 
 def test_each_tag_by_its_own_word(tmp_path: Path) -> None:
@@ -174,9 +174,9 @@ def test_each_tag_by_its_own_word(tmp_path: Path) -> None:
     settings = {"network": "transformer", "kinds": {"words": "text", "tags": "tags"}}
     run = learned(tmp_path, source, "tags", 0.95, 60, **settings)
     (row,) = deepglass.explain(run, source, [0])
-    assert [q["of"] for q in row["tags"]["each"]] == row["tags"]["value"]
-    for place, question in enumerate(row["tags"]["each"]):
-        assert question["why"][0]["place"] == place
+    assert [q["target"] for q in row["tags"]["targets"]] == row["tags"]["value"]
+    for place, question in enumerate(row["tags"]["targets"]):
+        assert question["attributions"][0]["position"] == place
 
 
 def test_each_written_word_by_the_word_that_it_translates(tmp_path: Path) -> None:
@@ -188,16 +188,16 @@ def test_each_written_word_by_the_word_that_it_translates(tmp_path: Path) -> Non
     source = pl.DataFrame({"en": [" ".join(g) for g in given], "fr": [" ".join(french[w] for w in g) for g in given]})
     spec = {
         "data": {"source": source},
-        "inputs": [{"name": "en", "kind": "text", "unit": "pieces"}],
-        "outputs": [{"name": "fr", "kind": "text", "beams": 1}],
+        "inputs": [{"name": "en", "kind": "text", "tokenization": "pieces"}],
+        "outputs": [{"name": "fr", "kind": "text", "num_beams": 1}],
         "network": {"trunk": "transformer", "width": 48, "depth": 1, "heads": 2, "dropout": 0},
         "training": {"steps": 250, "threads": 1, "learning_rate": 0.003},
     }
     run = deepglass.train(spec, out=tmp_path / "run", baselines=False)
     assert run.metrics["test"]["fr"]["accuracy"] > 0.9
     (row,) = deepglass.explain(run, pl.DataFrame({"en": ["river stone house"]}))
-    assert [q["of"] for q in row["fr"]["each"]] == ["fleuve", "pierre", "maison"]
-    found = [q["why"][0]["part"] for q in row["fr"]["each"]]
+    assert [q["target"] for q in row["fr"]["targets"]] == ["fleuve", "pierre", "maison"]
+    found = [q["attributions"][0]["part"] for q in row["fr"]["targets"]]
     assert sum(a == b for a, b in zip(found, ["river", "stone", "house"], strict=True)) >= 2
 
 
@@ -218,8 +218,8 @@ def test_the_class_of_a_mask_by_its_own_region(tmp_path: Path) -> None:
     run = deepglass.train(spec, out=tmp_path / "run", baselines=False)
     assert run.metrics["test"]["mask"]["miou"] > 0.8
     (row,) = deepglass.explain(run, {"image": pictures[:1]})
-    square = next(q for q in row["mask"]["each"] if q["of"] == "square")
-    left, top, right, bottom = square["why"][0]["box"]
+    square = next(q for q in row["mask"]["targets"] if q["target"] == "square")
+    left, top, right, bottom = square["attributions"][0]["box"]
     centre = np.array([(top + bottom) / 2, (left + right) / 2])
     assert np.abs(centre - (corners[0] + 3)).max() <= 3
 
@@ -240,11 +240,11 @@ def test_each_object_by_its_own_region(tmp_path: Path) -> None:
         "training": {"steps": 10, "threads": 1, "batch_size": 8, "augment": False},
     }
     run = deepglass.train(spec, out=tmp_path / "run", baselines=False)
-    ((reason,),) = Explainer(run.predictor, steps=32, checks=False).explain({"image": big[:1]})
+    ((reason,),) = Explainer(run.predictor, max_steps=32, checks=False).explain({"image": big[:1]})
     why = reason.to_json()
-    total = sum(p["weight"] for p in why["why"])
-    assert why["base"] + total + why["gap"] == pytest.approx(why["score"], abs=1e-3)
+    total = sum(p["weight"] for p in why["attributions"])
+    assert why["baseline"] + total + why["completeness_gap"] == pytest.approx(why["score"], abs=1e-3)
     assert why["unit"] == "log-odds"
-    left, top, right, bottom = (why["each"][0] if "each" in why else why)["why"][0]["box"]
+    left, top, right, bottom = (why["targets"][0] if "targets" in why else why)["attributions"][0]["box"]
     assert 0 <= left < right <= 48
     assert 0 <= top < bottom <= 48

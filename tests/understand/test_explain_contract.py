@@ -15,8 +15,8 @@ import pytest
 import torch
 
 from deepglass.errors import SpecError
-from deepglass.explain.explain import explained
-from deepglass.explain.nearest import Known, known_rows
+from deepglass.explain.explainer import explain_rows
+from deepglass.explain.nearest import ReferenceRows, training_rows
 from deepglass.prepare.prepare import prepare
 from deepglass.run.build import build
 from deepglass.run.predictor import Predictor
@@ -60,7 +60,7 @@ def table() -> dict[str, Any]:
 ONE = "input"
 INPUTS: dict[str, tuple[dict[str, Any], Any, str | None]] = {
     "vector": ({"kind": "vector"}, RANDOM.normal(size=(ROWS, 3)), None),
-    "set": ({"kind": "set"}, [[["a"], ["b", "c"], []][i % 3] for i in range(ROWS)], None),
+    "multilabel": ({"kind": "multilabel"}, [[["a"], ["b", "c"], []][i % 3] for i in range(ROWS)], None),
     "identity": ({"kind": "identity"}, [f"p{i % 4}" for i in range(ROWS)], None),
     "numbers": ({"kind": "sequence"}, [RANDOM.normal(size=2 + i % 3).tolist() for i in range(ROWS)], None),
     "vectors": (
@@ -70,7 +70,7 @@ INPUTS: dict[str, tuple[dict[str, Any], Any, str | None]] = {
     ),
     "text": ({"kind": "text"}, [" ".join(s) for s in sentences()], None),
     "words": ({"kind": "text"}, sentences(), "gru"),
-    "characters": ({"kind": "text", "unit": "characters"}, [" ".join(s) for s in sentences()], "transformer"),
+    "characters": ({"kind": "text", "tokenization": "characters"}, [" ".join(s) for s in sentences()], "transformer"),
     "image": ({"kind": "image"}, pictures(12, 12), None),
     "colour image": ({"kind": "image"}, pictures(12, 16, 3), "vit"),
     "video": ({"kind": "video", "frames": 3}, pictures(3, 12, 12), None),
@@ -82,42 +82,41 @@ OUTPUTS: dict[str, tuple[dict[str, Any], Any, str]] = {
     "binary": ({"kind": "binary"}, [bool(i % 2) for i in range(ROWS)], "image"),
     "category": ({"kind": "category"}, [WORDS[i % 3] for i in range(ROWS)], "vector"),
     "vector": ({"kind": "vector"}, RANDOM.normal(size=(ROWS, 3)), "image"),
-    "set": ({"kind": "set"}, [[["a"], ["b", "c"], []][i % 3] for i in range(ROWS)], "text"),
-    "identity": ({"kind": "identity", "embedding": 4}, [f"p{i % 6}" for i in range(ROWS)], "image"),
+    "multilabel": ({"kind": "multilabel"}, [[["a"], ["b", "c"], []][i % 3] for i in range(ROWS)], "text"),
+    "identity": ({"kind": "identity", "embedding_dim": 4}, [f"p{i % 6}" for i in range(ROWS)], "image"),
     "sequence": ({"kind": "sequence"}, [RANDOM.normal(size=1 + i % 3).tolist() for i in range(ROWS)], "vectors"),
     "tags": ({"kind": "tags"}, [[("A", "B")[len(w) % 2] for w in s] for s in sentences()], "words"),
     "mask": ({"kind": "mask"}, RANDOM.integers(0, 3, (ROWS, 12, 16), dtype=np.uint8), "colour image"),
     "boxes": ({"kind": "boxes"}, boxes(), "large image"),
-    "caption": ({"kind": "text", "beams": 2}, [" ".join(s) for s in sentences()], "image"),
-    "translation": ({"kind": "text", "beams": 2}, [" ".join(s) for s in sentences()], "characters"),
-    "speech": ({"kind": "text", "write": "ctc"}, [" ".join(s) for s in sentences()], "audio"),
+    "caption": ({"kind": "text", "num_beams": 2}, [" ".join(s) for s in sentences()], "image"),
+    "translation": ({"kind": "text", "num_beams": 2}, [" ".join(s) for s in sentences()], "characters"),
+    "speech": ({"kind": "text", "decoding": "ctc"}, [" ".join(s) for s in sentences()], "audio"),
 }
 
 
-def untrained(source: dict[str, Any], outputs: list[dict[str, Any]], **spec: Any) -> tuple[Predictor, Known]:
+def untrained(source: dict[str, Any], outputs: list[dict[str, Any]], **spec: Any) -> tuple[Predictor, ReferenceRows]:
     torch.manual_seed(0)
     trunk = spec.pop("trunk", None)
     small = {"width": 16, "trunk": trunk} if trunk else {}
     whole = spec_of({"data": {"source": source}, "outputs": outputs, "network": small, **spec}, None, {})
     experiment, prepared = prepare(whole)
     objective = build(experiment, "cpu").eval()
-    return Predictor(objective, prepared.inputs, prepared.outputs, {}, whole.data), known_rows(prepared)
+    return Predictor(objective, prepared.inputs, prepared.outputs, {}, whole.data), training_rows(prepared)
 
 
-def adds_up(predictor: Predictor, rows: Any, known: Known | None) -> list[dict[str, Any]]:
+def adds_up(predictor: Predictor, rows: Any, known: ReferenceRows | None) -> list[dict[str, Any]]:
     """Both modes of explaining are plain JSON of finite figures; the parts of the full one add up."""
     for fast in (True, False):
-        found = explained(predictor, rows, known, None, fast=fast)
+        found = explain_rows(predictor, rows, known, None, fast=fast)
         json.dumps(found, allow_nan=False)
         for why in (why for row in found for name, why in row.items() if name != "row"):
-            assert why["why"], "an explanation has parts"
-            for one in why.get("each", [why]):
+            assert why["attributions"], "an explanation has parts"
+            for one in why.get("targets", [why]):
                 if not fast:
-                    total = sum(part["weight"] for part in one["why"])
-                    allowed = (
-                        0.03 * (abs(one["score"] - one["base"]) + 0.05 * (abs(one["score"]) + abs(one["base"]))) + 1e-4
-                    )
-                    assert abs(one["score"] - one["base"] - total) <= allowed, one
+                    total = sum(part["weight"] for part in one["attributions"])
+                    score, baseline = one["score"], one["baseline"]
+                    allowed = 0.03 * (abs(score - baseline) + 0.05 * (abs(score) + abs(baseline))) + 1e-4
+                    assert abs(score - baseline - total) <= allowed, one
     return found
 
 
@@ -129,7 +128,7 @@ def test_what_is_read(kind: str) -> None:
     adds_up(predictor, {"input": values[:2]}, known)
     (empty,) = adds_up(predictor, [{"input": None, "more": 1}], known)  # nothing to read, nothing to add
     assert empty["label"]["score"] == pytest.approx(
-        empty["label"]["base"] + sum(p["weight"] for p in empty["label"]["why"]), abs=1e-4
+        empty["label"]["baseline"] + sum(p["weight"] for p in empty["label"]["attributions"]), abs=1e-4
     )
 
 
@@ -151,7 +150,7 @@ def test_a_table_of_all_kinds_with_gaps() -> None:
     predictor, known = untrained(columns, outputs)
     rows = [{n: c[i] for n, c in columns.items()} for i in range(2)]
     for row in adds_up(predictor, rows, known):
-        assert {p["part"] for p in row["sold"]["why"]} == {"day", "labels", "place"}
+        assert {p["part"] for p in row["sold"]["attributions"]} == {"day", "labels", "place"}
         assert len(row["sold"]["nearest"]) == 3
     adds_up(predictor, [{"day": None}], None)
 
@@ -161,7 +160,7 @@ def test_a_picture_beside_columns_and_words() -> None:
     predictor, known = untrained(source, [{"name": "sold"}])
     row = {"image": source["image"][0], "said": "red green", "size": 1.0, "colour": None}
     (why,) = adds_up(predictor, [row], known)
-    assert {"image", "size", "red", "place[0]"} <= {p["part"] for p in why["sold"]["why"]}
+    assert {"image", "size", "red", "place[0]"} <= {p["part"] for p in why["sold"]["attributions"]}
     adds_up(predictor, [{"image": None, "said": "", "size": None}], None)
 
 
@@ -189,8 +188,8 @@ def test_whatever_the_answer_was_learned_by(objective: Any) -> None:
 def test_kinds_of_learning_that_answer_nothing_are_refused() -> None:
     source = {"input": pictures(12, 12), "label": [WORDS[i % 2] for i in range(ROWS)]}
     drawing, known = untrained(source, [{"name": "label"}], objective="gan")
-    with pytest.raises(SpecError, match="it answers nothing: use deepglass generate"):
-        explained(drawing, {"input": source["input"][:2]}, known)
+    with pytest.raises(SpecError, match="predicts nothing: use deepglass generate"):
+        explain_rows(drawing, {"input": source["input"][:2]}, known)
     silent, known = untrained({"input": source["input"]}, [], objective="autoencoder")
     with pytest.raises(SpecError, match="explain: this run answers nothing"):
-        explained(silent, {"input": source["input"][:2]}, known)
+        explain_rows(silent, {"input": source["input"][:2]}, known)

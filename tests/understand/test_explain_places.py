@@ -38,7 +38,7 @@ def test_each_word_of_a_caption_by_its_own_half(tmp_path: Path) -> None:
     run = trained(
         tmp_path,
         {"image": pictures, "said": words},
-        {"name": "said", "kind": "text", "beams": 1},
+        {"name": "said", "kind": "text", "num_beams": 1},
         80,
         inputs={"image": "image"},
         network={"trunk": "conv", "width": 8},
@@ -47,10 +47,10 @@ def test_each_word_of_a_caption_by_its_own_half(tmp_path: Path) -> None:
     assert run.metrics["test"]["said"]["accuracy"] > 0.9
     which = np.flatnonzero(lit.all(1))[:2].tolist()
     for row, i in zip(deepglass.explain(run, {"image": pictures}, which), which, strict=True):
-        assert row["said"]["checks"]["gap"] < 0.05
-        assert [q["of"] for q in row["said"]["each"]] == ["sun", "tree"]
-        for half, question in enumerate(row["said"]["each"]):
-            left, top, right, bottom = question["why"][0]["box"]
+        assert row["said"]["checks"]["completeness_gap"] < 0.05
+        assert [q["target"] for q in row["said"]["targets"]] == ["sun", "tree"]
+        for half, question in enumerate(row["said"]["targets"]):
+            left, top, right, bottom = question["attributions"][0]["box"]
             centre = np.array([(top + bottom) / 2, (left + right) / 2])
             assert np.abs(centre - (tops[i, half] + 3, 6 + 12 * half)).max() <= 4
 
@@ -72,7 +72,7 @@ def test_the_frame_and_the_place_of_a_flash(tmp_path: Path) -> None:
     assert run.metrics["test"]["label"]["accuracy"] > 0.9
     which = np.flatnonzero(labels == "flash")[:4].tolist()
     for row, i in zip(deepglass.explain(run, {"clip": videos}, which), which, strict=True):
-        best = row["label"]["why"][0]
+        best = row["label"]["attributions"][0]
         assert best["part"] == f"clip, frame {frames[i]}"
         left, top, right, bottom = best["box"]
         assert np.abs(np.array([(top + bottom) / 2, (left + right) / 2]) - (corners[i] + 3)).max() <= 3
@@ -95,7 +95,7 @@ def test_the_picture_of_two_that_decides(tmp_path: Path) -> None:
     assert run.metrics["test"]["label"]["accuracy"] > 0.9
     which = np.flatnonzero(lit[:, 1])[:4]
     for row in deepglass.explain(run, {"first": pictures[which, 0], "second": pictures[which, 1]}):
-        parts = {p["part"]: p["weight"] for p in row["label"]["why"]}
+        parts = {p["part"]: p["weight"] for p in row["label"]["attributions"]}
         assert parts["second"] > 3 * abs(parts["first"])
 
 
@@ -113,5 +113,5 @@ def test_the_lag_that_a_series_goes_on_from(tmp_path: Path) -> None:
     assert run.metrics["test"]["next"]["r2"] > 0.9
     for row, walk in zip(deepglass.explain(run, {"walk": walks[:4]}), walks, strict=False):
         if abs(walk[-lag, 0]) > 0.5:
-            assert row["next"]["why"][0]["part"] == f"walk, step {6 - lag}"
-            assert np.sign(row["next"]["why"][0]["weight"]) == np.sign(walk[-lag, 0])
+            assert row["next"]["attributions"][0]["part"] == f"walk, step {6 - lag}"
+            assert np.sign(row["next"]["attributions"][0]["weight"]) == np.sign(walk[-lag, 0])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 from base64 import b64decode
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +12,15 @@ import polars as pl
 import pytest
 import soundfile
 from PIL import Image as Pillow
-from test_report import base, checked, class_output
+from test_report import base, checked
 
 import deepglass
 from deepglass.features._display import spectrogram
 from deepglass.features.text import Text
 from deepglass.introspect.attention import DecoderAttention, EncoderAttention, _words_of
 from deepglass.mel import Frames
-from deepglass.report.audio_facts import Heard
-from deepglass.report.facts_of.audio import wave_of
-from deepglass.report.sections.audio import _BYTES
+from deepglass.report.sections.attention import OutputAttention
+from deepglass.report.sections.audio import MAX_BYTES, AudioRow, OutputAudio, playable_wav
 
 EVIL = '<script>alert("1")</script>&\''
 RATE = 8_000
@@ -41,11 +39,6 @@ def reported(run: deepglass.Run, source: object) -> tuple[str, str]:
     """The report with and without rows."""
     shown, hidden = (deepglass.report(run, samples=s, source=source).read_text() for s in (True, False))
     return shown, hidden
-
-
-def with_output(**facts: object) -> str:
-    plain = base()
-    return checked(replace(plain, outputs=(replace(class_output(), **facts),)))
 
 
 # -- sounds ----------------------------------------------------------------------------------------------------------
@@ -73,13 +66,13 @@ def test_transcripts_stand_beside_the_truth(tmp_path: Path) -> None:
         source, "pitch", out=tmp_path / "run", kinds={"sound": "audio", "pitch": "text"}, network={"width": 8}, **QUICK
     )
     shown, _ = reported(run, source)
-    assert re.search(r'<audio.*?</audio><p>.*?</p><p class="truth">true: <mark>(low|high)</mark></p>', shown, re.S)
+    assert re.search(r'<audio.*?</audio>\s*<p>.*?</p><p class="truth">true: <mark>(low|high)</mark></p>', shown, re.S)
 
 
 @pytest.mark.parametrize(("rate", "heard"), [(4_000, 8_000), (8_000, 8_000), (44_100, 16_000)])
 def test_waves_have_a_rate_that_browsers_play(rate: int, heard: int) -> None:
     wave = (8_000 * np.sin(2 * np.pi * 440 * np.arange(rate) / rate)).astype(np.int16)
-    samples, found = soundfile.read(io.BytesIO(wave_of(wave, rate)))
+    samples, found = soundfile.read(io.BytesIO(playable_wav(wave, rate)))
     assert found == heard
     assert abs(int(np.abs(np.fft.rfft(samples)).argmax()) - 440 * len(samples) / heard) <= 1
 
@@ -95,9 +88,9 @@ def test_a_high_tone_is_bright_above() -> None:
 
 def test_many_sounds_keep_the_report_small() -> None:
     picture = spectrogram(np.zeros(800, np.int16), Frames(RATE, 200, 80, 40))
-    one = Heard(3, bytes(96_044), picture, 3.0, 3.0, EVIL, EVIL, confidence=0.5)
-    html = with_output(heard=(one,) * 200)
-    assert html.count("<audio") == pytest.approx(_BYTES // (len(one.wave) + len(picture)), abs=1)
+    row = AudioRow(3, bytes(96_044), picture, 3.0, 3.0, EVIL, EVIL, confidence=0.5)
+    html = checked(base({"audio": (OutputAudio("pitch", (row,) * 200),)}))
+    assert html.count("<audio") == pytest.approx(MAX_BYTES // row.num_bytes, abs=1)
     assert len(html) < 5_000_000
     assert "<script>alert" not in html
 
@@ -135,7 +128,7 @@ def test_a_translated_word_looked_at_the_word_that_it_translates(tmp_path: Path)
 @pytest.mark.parametrize("unit", ["words", "characters", "pieces"])
 def test_shares_of_words_add_up_whatever_a_token_is(trunk: str, unit: str, tmp_path: Path) -> None:
     source = backwards(40)
-    inputs = [{"name": "en", "kind": "text", "unit": unit}]
+    inputs = [{"name": "en", "kind": "text", "tokenization": unit}]
     network = {"trunk": trunk, "width": 16}
     out = tmp_path / "run"
     run = deepglass.train(source, "fr", out=out, inputs=inputs, kinds={"fr": "text"}, network=network, **QUICK)
@@ -151,7 +144,7 @@ def test_shares_of_words_add_up_whatever_a_token_is(trunk: str, unit: str, tmp_p
 
 
 def test_spelled_words_are_put_together() -> None:
-    text = Text(name="t", unit="characters").fit([pl.Series(["a cab, ace"])])
+    text = Text(name="t", tokenization="characters").fit([pl.Series(["a cab, ace"])])
     codes = text.encode(pl.Series(["a cab, ace"])).values.tolist()
     assert [word for word, _ in _words_of(text, codes)] == ["a", "cab,", "ace"]
     assert sorted(p for _, places in _words_of(text, codes) for p in places) == list(range(10))
@@ -196,7 +189,7 @@ def test_words_that_a_transformer_read_before_its_answer(tmp_path: Path) -> None
 def test_attention_escapes_what_it_shows_and_takes_odd_values() -> None:
     looked = DecoderAttention(1, (EVIL, "b"), (EVIL, "d"), ((0.0, 0.0), (float("nan"), 1.0)))
     read = EncoderAttention(2, ((EVIL, 0.0), ("w" * 500, 0.0)), 7, EVIL, "no", 0.5, True)
-    html = with_output(looked=(looked,), read=(read,))
+    html = checked(base({"attention": (OutputAttention("answer", (looked,), (read,)),)}))
     assert "<script>alert" not in html
     assert "nan" not in re.sub(r"<style>.*?</style>|<script>.*?</script>", "", html, flags=re.S)
     assert "and 7 more words" in html

@@ -22,9 +22,9 @@ from PIL import Image as Pillow
 import deepglass
 from deepglass.introspect import feature_visualization as visions
 from deepglass.report import after_training as after
+from deepglass.report import explanation_facts
 from deepglass.report.data import ReportData
-from deepglass.report.facts_of import explanations as telling
-from deepglass.report.facts_of import language_model as written
+from deepglass.report.sections import texts as text_section
 from deepglass.report.write import render
 
 MARK = "Zwiebelfisch"
@@ -84,7 +84,7 @@ def lists(folder: Path) -> Made:
     frame = {"x": x.tolist(), "series": series, "y": (2 * x[:, :2]).tolist()}
     frame["labels"] = [[w for w, there in zip(labels, row > 0, strict=True) if there] for row in x]
     frame["sums"] = [np.cumsum(row).tolist() for row in series]
-    kinds = {"x": "vector", "series": "sequence", "y": "vector", "labels": "set", "sums": "sequence"}
+    kinds = {"x": "vector", "series": "sequence", "y": "vector", "labels": "multilabel", "sums": "sequence"}
     return Made(pl.DataFrame(frame), {"target": ["y", "labels", "sums"], "kinds": kinds})
 
 
@@ -128,7 +128,7 @@ def boxes(folder: Path) -> Made:
 def faces(folder: Path) -> Made:
     pixels = RANDOM.integers(0, 255, (48, 12, 12), dtype=np.uint8)
     source = {"image": pixels, "who": [f"person {i % 16}" for i in range(48)]}
-    settings = {"outputs": [{"name": "who", "kind": "identity", "embedding": 8}], "inputs": ["image"]}
+    settings = {"outputs": [{"name": "who", "kind": "identity", "embedding_dim": 8}], "inputs": ["image"]}
     return Made(source, {**settings, "network": {"trunk": "conv", "width": 8}})
 
 
@@ -230,10 +230,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(after, "write_report", lambda facts, path: kept.append(facts))
-        patch.setattr(written, "TOKENS", 12)  # these four make it quick
+        patch.setattr(text_section, "NUM_TOKENS", 12)  # these four make it quick
         patch.setattr(visions, "STEPS", 4)
-        patch.setattr(telling, "STEPS", 4)
-        patch.setattr(telling, "ROWS", 1)
+        patch.setattr(explanation_facts, "PATH_STEPS", 4)
+        patch.setattr(explanation_facts, "MAX_ROWS", 1)
         yield made
 
 

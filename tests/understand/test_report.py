@@ -10,20 +10,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from report_values import report_of
+from report_values import report_of, section_html
 from torch import nn
 
 from deepglass import formatting as numerals
 from deepglass.data.table import Note, Skipped
+from deepglass.doctor.base import Finding
 from deepglass.errors import StorageError
-from deepglass.features.base import Metric
 from deepglass.introspect.layers import Layer, trace
 from deepglass.metrics import summaries as measure
 from deepglass.metrics.summaries import Bin, Figure, Histogram, Reliability, TopValues
+from deepglass.metrics.table import METRICS
 from deepglass.report.charts.axes import axis
 from deepglass.report.data import ReportData
-from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, Finding, PlanFacts
-from deepglass.report.output_facts import Baseline, ClassFacts, Mistake, NumberFacts, OutputFacts
+from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, PlanFacts
+from deepglass.report.output_facts import Baseline, ClassFacts, NumberFacts, OutputFacts
+from deepglass.report.row_cards import RowCard
 from deepglass.report.sections.confusion import most_confused
 from deepglass.report.sections.reproduce import Reproduction
 from deepglass.report.verdict import judge
@@ -106,7 +108,7 @@ def base(own: dict[str, object] | None = None, **changes: object) -> ReportData:
         ),
         "plan": PlanFacts(steps=1900, batch_size=64, seconds=12.3, parameters=4321, best_step=1800, threads=2),
         "layers": (Layer("town", "Embedding", (1, 16), 48), Layer("head", "Linear", (3,), 51)),
-        "findings": (Finding("leak", "age tells the answer", columns=("age",), sure=0.9, fix="ignore: [age]"),),
+        "findings": (Finding("leak", (), ("age",), 0.9, "age tells the answer", "ignore: [age]"),),
     }
     reproduction = Reproduction(
         commands=("deepglass train rows.csv",), spec="inputs: [age]\n", versions={"torch": "2"}, seed=0
@@ -123,7 +125,7 @@ def class_output(names: tuple[str, ...] = ("a", "b", "c"), **changes: object) ->
     output = OutputFacts(
         name="answer",
         kind="category",
-        metric=Metric("accuracy", True),
+        metric=METRICS["accuracy"],
         test={"accuracy": measure.share_interval(right, rows), "log_loss": Figure(0.3, 0.2, 0.4)},
         test_rows=rows,
         baselines={
@@ -138,7 +140,7 @@ def class_output(names: tuple[str, ...] = ("a", "b", "c"), **changes: object) ->
                 after=(Bin(0.6, 0.55, 20), Bin(0.9, 0.92, 80)), before=(Bin(0.9, 0.7, 100),), ece_after=0.02
             ),
         ),
-        mistakes=(Mistake(row=3, truth=names[0], predicted=names[1], confidence=0.97, picture=picture),),
+        mistakes=(RowCard(row=3, truth=names[0], predicted=names[1], confidence=0.97, image=picture),),
         remarks=("Few rows are c.",),
     )
     return replace(output, **changes)
@@ -161,7 +163,7 @@ def number_output(rows: int = 2000) -> OutputFacts:
     return OutputFacts(
         name="price",
         kind="number",
-        metric=Metric("rmse", False),
+        metric=METRICS["rmse"],
         test={"rmse": Figure(5000.0, 4800.0, 5200.0), "r2": Figure(0.9)},
         test_rows=rows,
         baselines={"constant": Baseline({"rmse": 20000.0})},
@@ -174,7 +176,7 @@ def number_output(rows: int = 2000) -> OutputFacts:
             coverage=0.89,
             residuals={0.25: -3000.0, 0.75: 3100.0},
         ),
-        mistakes=(Mistake(row=9, truth=1e5, predicted=2e5, values={f"column {i}": str(i) for i in range(20)}),),
+        mistakes=(RowCard(row=9, truth=1e5, predicted=2e5, values={f"column {i}": str(i) for i in range(20)}),),
     )
 
 
@@ -189,7 +191,7 @@ def number_output(rows: int = 2000) -> OutputFacts:
 )
 def test_every_part_is_there(output: OutputFacts, titles: list[str]) -> None:
     html = checked(base(outputs=(output,)))
-    common = ["Test metrics", "The data", "Learning curves", "The network", "Data problems", "Reproduce"]
+    common = ["Test metrics", "Data", "Learning curves", "The network", "Data problems", "Reproduce"]
     places = [html.index(f">{title}</h2>") for title in common]
     assert places == sorted(places)
     for title in titles:
@@ -211,8 +213,20 @@ def test_several_outputs_are_named() -> None:
     assert html.count('<h3 class="output">answer</h3>') == 4
 
 
+def test_the_better_error_rate_is_the_lower_one() -> None:
+    output = class_output(
+        metric=METRICS["bleu"],
+        test={"bleu": Figure(20.0), "character_error_rate": Figure(0.2)},
+        baselines={"constant": Baseline({"bleu": 1.0, "character_error_rate": 0.9})},
+    )
+    html = section_html("metrics", base(outputs=(output,)))
+    (row,) = (row for row in html.split("<tr>") if "Character error rate" in row)
+    assert 'title="lower is better">↓<' in row
+    assert '<b class="best">20.0\N{NO-BREAK SPACE}%</b>' in row
+
+
 def test_user_text_is_escaped() -> None:
-    mistake = Mistake(row=1, truth=EVIL, predicted=EVIL, values={EVIL: EVIL})
+    mistake = RowCard(row=1, truth=EVIL, predicted=EVIL, values={EVIL: EVIL})
     output = class_output((EVIL, EVIL + "2", EVIL + "3"), name=EVIL, mistakes=(mistake,), remarks=(EVIL,))
     column = ColumnFacts(name=EVIL, kind=EVIL, why=EVIL, role_why=EVIL, spread=TopValues(((EVIL, 3),), 0, 1))
     facts = base(
@@ -221,7 +235,7 @@ def test_user_text_is_escaped() -> None:
         outputs=(output, replace(output, name=EVIL + "2")),
         columns=(column, replace(column, spread=None, example=EVIL)),
         layers=(Layer(EVIL, EVIL, (EVIL,), 1),),
-        findings=(Finding(EVIL, EVIL, columns=(EVIL,), fix=EVIL),),
+        findings=(Finding(EVIL, (), (EVIL,), 1.0, EVIL, EVIL),),
         own={"reproduce": Reproduction(commands=(EVIL,), spec=EVIL, versions={EVIL: EVIL}, weights_sha256=EVIL)},
         data=DataFacts(source=EVIL, rows=1, notes=(Note(EVIL, EVIL, EVIL),), splits={EVIL: 3}, remarks=(EVIL,)),
         plan=PlanFacts(steps=1, batch_size=1, device=EVIL, precision=EVIL),
@@ -249,7 +263,7 @@ def test_bad_values_do_no_harm() -> None:
             truth=np.full(3, NAN), predicted=np.array([1, NAN, inf]), level=NAN, residuals={0.25: NAN, 0.75: 1.0}
         ),
         baselines={"constant": Baseline({"rmse": NAN}), "linear": Baseline({}, None, NAN)},
-        mistakes=(Mistake(row=0, truth=NAN, predicted=inf, confidence=NAN),),
+        mistakes=(RowCard(row=0, truth=NAN, predicted=inf, confidence=NAN),),
     )
     history = (
         Evaluation(1, 0, 0, NAN, {"loss": NAN}, {"loss": inf}),
@@ -287,7 +301,7 @@ def test_no_mistakes_are_said() -> None:
 def test_size_stays_below_ten_megabytes() -> None:
     noise = np.random.default_rng(0).integers(0, 255, (96, 96, 3), dtype=np.uint8)
     picture = measure.thumbnail(noise)
-    mistakes = tuple(Mistake(row=i, truth="a", predicted="b", picture=picture) for i in range(120))
+    mistakes = tuple(RowCard(row=i, truth="a", predicted="b", image=picture) for i in range(120))
     columns = tuple(
         ColumnFacts(name=f"pixel {i}", kind="number", spread=Histogram(0, 1, tuple(range(24)))) for i in range(3000)
     )
@@ -325,7 +339,7 @@ def test_verdict_is_honest(ours: Figure, baselines: dict[str, float], worth: str
     # The same figures as errors: less is better.
     lower = {name: Baseline({"rmse": -value}) for name, value in baselines.items()}
     turned = Figure(-ours.value, None if ours.high is None else -ours.high, None if ours.low is None else -ours.low)
-    output = class_output(metric=Metric("rmse", False), test={"rmse": turned}, baselines=lower)
+    output = class_output(metric=METRICS["rmse"], test={"rmse": turned}, baselines=lower)
     assert judge(output).worth == worth
 
 
@@ -410,3 +424,21 @@ def test_ticks_are_few_different_and_inside(values: list[float]) -> None:
     assert 1 <= len(ticks) <= 8
     assert len({name for _, name in ticks}) == len(ticks)
     assert all(-0.2 <= made(value) <= 100.2 for value, _ in ticks)
+
+
+def test_error_rates_point_down_and_the_lower_one_is_bold() -> None:
+    output = class_output(
+        metric=METRICS["bleu"],
+        test={"bleu": Figure(30.0), "character_error_rate": Figure(0.2), "interval_coverage": Figure(0.9)},
+        baselines={"constant": Baseline({"bleu": 1.0, "character_error_rate": 0.9, "interval_coverage": 0.8})},
+    )
+    html = render(base(outputs=(output,)))
+    start = html.index("Character error rate")
+    row = html[start : html.index("</tr>", start)]
+    assert "↓" in row
+    assert "↑" not in row
+    assert '<b class="best">20.0' in row
+    start = html.index("Interval coverage")
+    row = html[start : html.index("</tr>", start)]
+    assert "↑" not in row
+    assert "↓" not in row

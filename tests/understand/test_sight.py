@@ -18,32 +18,25 @@ from test_report import base, checked, class_output
 from deepglass.data.augment import Augment
 from deepglass.data.batches import Batch, Dataset
 from deepglass.data.table import Table
-from deepglass.features.base import Column, Feature
+from deepglass.features.base import ClassCurve, Column, Feature
 from deepglass.features.boxes import Boxes
 from deepglass.features.category import Category
 from deepglass.features.identity import Identity
 from deepglass.features.image import Image
 from deepglass.features.mask import Mask
-from deepglass.features.set import Set
+from deepglass.features.multilabel import Multilabel
 from deepglass.introspect.filters import ChannelPatches, Filters, LayerPatches, filters_of
 from deepglass.introspect.rows import OutputRows
 from deepglass.networks.network import Network
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.report.facts_of.augmentation import varied
-from deepglass.report.facts_of.kinds import facts_of
-from deepglass.report.image_facts import (
-    Box,
-    Curves,
-    Drawn,
-    Legend,
-    Overlay,
-    Pair,
-    PrecisionRecall,
-    Redrawn,
-    Varied,
-    Verification,
-    Version,
-)
+from deepglass.report.outputs import output_facts
+from deepglass.report.overlays import Annotation, ClassColour, OverlayBox
+from deepglass.report.sections.augmentation import AugmentationFacts, AugmentedImage, augmented_images
+from deepglass.report.sections.image_outputs import ImageRow, OutputImages, image_rows
+from deepglass.report.sections.image_predictions import OutputOverlays, Overlay, output_overlays
+from deepglass.report.sections.per_class import OutputClasses
+from deepglass.report.sections.precision_recall import precision_recall_facts
+from deepglass.report.sections.verification import VerificationFacts, VerificationPair, verification_facts
 from deepglass.training.augmentation import Augmentation as Change
 from deepglass.web import encode_image as draw
 from deepglass.web.palette import colour
@@ -63,37 +56,36 @@ def mask_overlay(row: int = 7, **changes: object) -> Overlay:
     left = np.tile([0, 0, 1, -1], (3, 1))
     overlay = Overlay(
         row=row,
-        picture=noise(),
+        image=noise(),
         size=(24, 32),
-        truth=Drawn(draw.classes(left, (colour(0), colour(1)))),
-        answer=Drawn(draw.classes(1 - left, (colour(0), colour(1)))),
+        truth=Annotation(draw.classes(left, (colour(0), colour(1)))),
+        prediction=Annotation(draw.classes(1 - left, (colour(0), colour(1)))),
         wrong=draw.classes(left, ((255, 0, 0),)),
         score=0.25,
         score_name="miou",
-        caption="road taken for sky, 12 % of the picture",
+        caption="road predicted as sky, 12 % of the image",
     )
     return replace(overlay, **changes)
 
 
 def box_overlay(row: int = 3) -> Overlay:
-    truth = (Box("cell", 0.1, 0.1, 0.4, 0.5, 0.8), Box("cell", 0.6, 0.6, 0.9, 0.9))
-    answer = (Box("cell", 0.1, 0.1, 0.4, 0.45, 0.8), Box("dust", 0.2, 0.6, 0.3, 0.9, 0.6, False))
-    faint = Box("cell", 0.5, 0.0, 0.7, 0.2, 0.1, False)
-    drawn = Drawn(boxes=(*answer, faint))
-    return Overlay(row=row, picture=noise(), size=(24, 32), truth=Drawn(boxes=truth), answer=drawn, score=0.5)
+    truth = (OverlayBox("cell", 0.1, 0.1, 0.4, 0.5, 0.8), OverlayBox("cell", 0.6, 0.6, 0.9, 0.9))
+    answer = (OverlayBox("cell", 0.1, 0.1, 0.4, 0.45, 0.8), OverlayBox("dust", 0.2, 0.6, 0.3, 0.9, 0.6, False))
+    faint = OverlayBox("cell", 0.5, 0.0, 0.7, 0.2, 0.1, False)
+    drawn = Annotation(boxes=(*answer, faint))
+    return Overlay(row=row, image=noise(), size=(24, 32), truth=Annotation(boxes=truth), prediction=drawn, score=0.5)
 
 
 # -- what the page says ------------------------------------------------------------------------------------------
 
 
 def test_masks_can_be_wiped_and_their_colours_are_named() -> None:
-    legend = (Legend("road", colour(0)), Legend("sky", colour(1)))
-    html = checked(
-        base(outputs=(class_output(overlays=(mask_overlay(), mask_overlay(8, typical=True)), legend=legend),))
-    )
+    legend = (ClassColour("road", colour(0)), ClassColour("sky", colour(1)))
+    output = OutputOverlays(name="mask", overlays=(mask_overlay(), mask_overlay(8, typical=True)), legend=legend)
+    html = checked(base({"image_predictions": (output,)}))
     assert ">Predictions on images</h2>" in html
-    assert html.count('aria-label="row 7: truth to the left, answer to the right"') == 1
-    assert "road taken for sky" in html
+    assert html.count('aria-label="row 7: truth to the left, prediction to the right"') == 1
+    assert "road predicted as sky" in html
     assert "mean IoU 0.250" in html
     assert html.count(">typical<") == 1
     assert "#0072b2" in html
@@ -102,8 +94,9 @@ def test_masks_can_be_wiped_and_their_colours_are_named() -> None:
 
 
 def test_boxes_are_shown_from_a_confidence_on() -> None:
-    html = checked(base(outputs=(class_output(overlays=(box_overlay(),), show_from=0.5),)))
-    assert "<b data-found>1</b> of 2 true ones" in html
+    output = OutputOverlays(name="boxes", overlays=(box_overlay(),), threshold=0.5)
+    html = checked(base({"image_predictions": (output,)}))
+    assert "<b data-found>1</b> of 2 true boxes" in html
     assert "<b data-alarms>1</b> false alarms" in html
     assert html.count('class="box alarm away"') == 1, "the faint one waits for the slider"
     assert html.count('class="box missed"') == html.count('class="box found"') == html.count('class="box right"') == 1
@@ -111,7 +104,7 @@ def test_boxes_are_shown_from_a_confidence_on() -> None:
 
 def test_classes_can_be_sorted_and_the_worst_comes_first() -> None:
     figures = {"good": {"iou": 0.9, "rows": 4.0}, "bad": {"iou": 0.1, "rows": 9.0}, "absent": {"iou": float("nan")}}
-    html = checked(base(outputs=(class_output(per_class=figures, legend=(Legend("bad", colour(0)),)),)))
+    html = checked(base({"per_class": (OutputClasses(name="mask", metrics=figures, colours={"bad": "#0072b2"}),)}))
     table = html[html.index('id="each-class-0"') :]
     places = [table.index(f'data-value="{name}"') for name in ("bad", "good", "absent")]
     assert places == sorted(places)
@@ -120,68 +113,82 @@ def test_classes_can_be_sorted_and_the_worst_comes_first() -> None:
 
 
 def test_precision_is_drawn_over_recall() -> None:
-    recall = tuple(np.linspace(0, 1, 101).tolist())
-    lines = [PrecisionRecall(f"kind {i}", tuple(1 - i / 10 * r for r in recall), 1 - i / 20, 10) for i in range(6)]
-    curves = Curves(recall, (PrecisionRecall("mean", lines[3].precision, 0.8, 60), *lines))
-    html = checked(base(outputs=(class_output(curves=curves),)))
+    recall = np.linspace(0.01, 1, 100)
+    curves = [ClassCurve(f"kind {i}", 1 - i / 10 * recall, recall, 1 - i / 20, 10) for i in range(6)]
+    html = checked(base({"precision_recall": (precision_recall_facts("labels", curves),)}))
     assert ">Precision-recall curve</h2>" in html
-    assert "mean, area 0.800" in html
+    assert "mean, area 0.875" in html
     assert "kind 5, area 0.750" in html
     assert "kind 0" not in html, "only the classes with the smallest areas stand beside the mean"
 
 
 def test_pairs_stand_beside_their_threshold() -> None:
-    pairs = (Pair(noise(seed=1), noise(seed=2), (5, 1200), 0.2, True), Pair(noise(seed=3), noise(), (6, 8), 0.3, False))
-    same = Verification(
-        low=-0.5, high=1.0, same=(0, 2, 8), different=(9, 1, 0), threshold=0.4, missed=0.2, alarms=0.1, hardest=pairs
+    pairs = (
+        VerificationPair(noise(seed=1), noise(seed=2), (5, 1200), 0.2, True),
+        VerificationPair(noise(seed=3), noise(), (6, 8), 0.3, False),
     )
-    html = checked(base(outputs=(class_output(verification=same),)))
-    assert "The same, found least alike" in html
+    counts = {"same": (0, 2, 8), "different": (9, 1, 0)}
+    rates = {"threshold": 0.4, "missed": 0.2, "alarms": 0.1}
+    facts = VerificationFacts(name="who", low=-0.5, high=1.0, **counts, **rates, hardest=pairs)
+    html = checked(base({"verification": (facts,)}))
+    assert "Same identity, least similar" in html
     assert "rows 5 and 1,200" in html
     assert html.count(">wrong<") == 1, "the different pair stays below the threshold"
     assert "20.0\u00a0%" in html
 
 
 def test_pictures_are_set_side_by_side() -> None:
-    html = checked(base(outputs=(class_output(redrawn=(Redrawn(4, noise(), noise(), noise(), 21.5, "psnr"),)),)))
+    output = OutputImages("clean", (ImageRow(4, noise(), noise(), noise(), 21.5),))
+    html = checked(base({"image_outputs": (output,)}))
     assert ">Image outputs</h2>" in html
-    assert all(f"<figcaption>{name}</figcaption>" in html for name in ("given", "answer", "true"))
+    assert all(f"<figcaption>{name}</figcaption>" in html for name in ("input", "predicted", "true"))
 
 
 def test_the_sheet_shows_before_and_after() -> None:
-    version = Version(noise(), Drawn(mask_overlay().truth.mask, (Box("cell", 0.1, 0.2, 0.5, 0.6),)))
-    html = checked(base(varied=Varied(("mirrored in half of the cases",), ((version, version, version),))))
+    version = AugmentedImage(noise(), Annotation(mask_overlay().truth.mask, (OverlayBox("cell", 0.1, 0.2, 0.5, 0.6),)))
+    facts = AugmentationFacts(("flipped horizontally in half of the cases",), ((version, version, version),))
+    html = checked(base({"augmentation": facts}))
     assert ">Data augmentation</h2>" in html
-    assert "mirrored in half of the cases" in html
+    assert "flipped horizontally in half of the cases" in html
     assert html.count('class="masklayer"') == 3
-    assert ">as it is<" in html
+    assert ">original<" in html
 
 
 def test_filters_and_patches_are_shown_stage_by_stage() -> None:
     unit = ChannelPatches(3, (noise(),) * 6, "5 of 6: “horse”")
     stages = (LayerPatches("stem", (16, 16), 8, (3, 3), (unit,)), LayerPatches("last", (1, 1), 64, (32, 32), (unit,)))
-    html = checked(base(filters=Filters("photo", (32, 32), (noise((3, 3)),) * 8, (3, 3), stages, 900)))
-    assert ">What the network looks for</h2>" in html
+    html = checked(base(own={"filters": Filters("photo", (32, 32), (noise((3, 3)),) * 8, (3, 3), stages, 900)}))
+    assert ">Filters</h2>" in html
     assert "5 of 6: “horse”" in html
-    assert "each sees 3&nbsp;×&nbsp;3 pixels" in html
-    assert "one place, which sees the whole picture" in html
+    assert "each sees 3\u00a0×\u00a03 pixels" in html
+    assert "one position, which sees the whole image" in html
 
 
 def test_names_of_classes_do_no_harm() -> None:
-    box = Box(EVIL, 0.1, 0.1, 0.2, 0.2, 0.9, False)
-    over = replace(box_overlay(), truth=Drawn(boxes=(box,)), answer=Drawn(boxes=(box,)), caption=EVIL, score_name=EVIL)
-    line = PrecisionRecall(EVIL, (1.0, 0.0), 0.5, 3)
-    output = class_output(
-        overlays=(over,),
-        per_class={EVIL: {EVIL: 0.5}},
-        curves=Curves((0.0, 1.0), (line, line)),
-        legend=(Legend(EVIL, colour(0)),),
+    box = OverlayBox(EVIL, 0.1, 0.1, 0.2, 0.2, 0.9, False)
+    over = replace(
+        box_overlay(),
+        truth=Annotation(boxes=(box,)),
+        prediction=Annotation(boxes=(box,)),
+        caption=EVIL,
+        score_name=EVIL,
     )
-    masks = class_output(name="second", overlays=(mask_overlay(caption=EVIL),), legend=(Legend(EVIL, colour(0)),))
-    version = Version(noise(), Drawn(boxes=(box,)))
+    curve = ClassCurve(EVIL, np.array([1.0, 0.0]), np.array([0.5, 1.0]), 0.5, 3)
+    legend = (ClassColour(EVIL, colour(0)),)
+    own = {
+        "image_predictions": (
+            OutputOverlays(name=EVIL, overlays=(over,)),
+            OutputOverlays(name="second", overlays=(mask_overlay(caption=EVIL),), legend=legend),
+        ),
+        "per_class": (OutputClasses(name=EVIL, metrics={EVIL: {EVIL: 0.5}}, colours={EVIL: "#0072b2"}),),
+        "precision_recall": (precision_recall_facts(EVIL, [curve, curve]),),
+    }
+    outputs = (class_output(name=EVIL), class_output(name="second"))
+    version = AugmentedImage(noise(), Annotation(boxes=(box,)))
     unit = ChannelPatches(0, (noise(),), EVIL)
     filters = Filters(EVIL, (8, 8), (), (3, 3), (LayerPatches(EVIL, (2, 2), 3, (3, 3), (unit,)),), 5)
-    html = checked(base(outputs=(output, masks), varied=Varied((EVIL,), ((version,),)), filters=filters))
+    own |= {"augmentation": AugmentationFacts((EVIL,), ((version,),)), "filters": filters}
+    html = checked(base(own, outputs=outputs))
     assert "<script>alert" not in html
 
 
@@ -189,12 +196,12 @@ def test_many_large_pictures_stay_below_ten_megabytes() -> None:
     large = np.random.default_rng(0).integers(0, 255, (360, 360, 3), dtype=np.uint8)
     places = np.random.default_rng(0).integers(0, 30, (360, 360))
     layer = draw.classes(places, tuple(colour(k) for k in range(30)))
-    one = mask_overlay(picture=draw.photo(large), size=(360, 360), truth=Drawn(layer), answer=Drawn(layer))
+    one = mask_overlay(image=draw.photo(large), size=(360, 360), truth=Annotation(layer), prediction=Annotation(layer))
     unit = ChannelPatches(0, (draw.photo(large, 96),) * 6)
     stage = LayerPatches("map", (4, 4), 64, (96, 96), (unit,) * 8)
     filters = Filters("photo", (360, 360), (), (3, 3), (stage,) * 5, 100)
-    outputs = tuple(class_output(name=f"output {i}", overlays=(one,) * 18) for i in range(4))
-    assert len(checked(base(outputs=outputs, filters=filters))) < 10_000_000
+    overlays = tuple(OutputOverlays(name=f"output {i}", overlays=(one,) * 18) for i in range(4))
+    assert len(checked(base({"image_predictions": overlays}, filters=filters))) < 10_000_000
 
 
 # -- from answers to facts ---------------------------------------------------------------------------------------
@@ -231,16 +238,18 @@ def test_the_worst_mask_comes_first_and_says_what_went_wrong() -> None:
     said = feature.encode(answers).values.copy()
     said[5] = 2  # all sky
     best = {"classes": said, "confidence": np.full(said.shape, 200, np.uint8)}
-    facts = facts_of(feature, seen_of(picture, feature, pictures, answers, best))
-    worst = facts["overlays"][0]
+    rows = seen_of(picture, feature, pictures, answers, best)
+    facts = output_overlays(feature, rows)
+    assert facts is not None
+    worst = facts.overlays[0]
     assert worst.row == 15
     assert worst.score == pytest.approx(0.25)
-    assert worst.caption == "road taken for sky, 50\u00a0% of the picture"
-    assert any(o.typical and o.score == 1 for o in facts["overlays"])
+    assert worst.caption == "road predicted as sky, 50\u00a0% of the image"
+    assert any(o.typical and o.score == 1 for o in facts.overlays)
     assert (opened(worst.truth.mask)[0, 0] == [*colour(0), 255]).all()
-    assert (opened(worst.answer.mask)[0, 0] == [*colour(1), 255]).all()
+    assert (opened(worst.prediction.mask)[0, 0] == [*colour(1), 255]).all()
     assert (opened(worst.wrong)[..., 3] > 0).mean() == 0.5
-    assert set(facts["per_class"]) == {"road", "sky"}
+    assert set(feature.per_class(rows.best, rows.truth)) == {"road", "sky"}
 
 
 def test_boxes_are_matched_once_each() -> None:
@@ -256,43 +265,47 @@ def test_boxes_are_matched_once_each() -> None:
         "labels": np.zeros((3, 2), np.int64),
         "mask": np.array([[True, True], [True, True], [True, False]]),
     }
-    facts = facts_of(feature, seen_of(picture, feature, pictures, answers, best, threshold=0.5))
-    by_row = {o.row: o for o in facts["overlays"]}
-    assert [b.correct for b in by_row[10].answer.boxes] == [True, False], "the second finds what is found already"
+    rows = seen_of(picture, feature, pictures, answers, best, threshold=0.5)
+    facts = output_overlays(feature, rows)
+    assert facts is not None
+    by_row = {o.row: o for o in facts.overlays}
+    assert [b.correct for b in by_row[10].prediction.boxes] == [True, False], "the second finds what is found already"
     assert by_row[10].truth.boxes[0].confidence == pytest.approx(0.9)
     assert by_row[11].truth.boxes[0].confidence is None
     assert by_row[10].truth.boxes[0][1:5] == pytest.approx((0, 0, 0.5, 0.5))
-    assert facts["show_from"] == 0.5
-    assert facts["per_class"]["cell"]["recall"] == 0.5
-    assert facts["per_class"]["cell"]["precision"] == 0.25
-    assert facts["curves"].lines[0].positives == 2
+    assert facts.threshold == 0.5
+    metrics = feature.per_class(rows.best, rows.truth, rows.calibration)
+    assert metrics["cell"]["recall"] == 0.5
+    assert metrics["cell"]["precision"] == 0.25
+    (curve,) = feature.precision_recall(rows.best, rows.truth)
+    assert curve.positives == 2
 
 
 def test_several_labels_have_curves_and_mistakes() -> None:
     pictures = pictures_of(4)
     answers = pl.Series("labels", [["sea"], ["sea", "sun"], [], ["sun"]])
-    feature = Set(name="labels").fit([answers])
+    feature = Multilabel(name="labels").fit([answers])
     truth = feature.encode(answers).values
     odds = np.where(truth > 0, 3.0, -3.0).astype(np.float32)
     odds[2] = 3.0
     seen = seen_of(Image(name="image").fit([pictures]), feature, pictures, answers, {"log_odds": odds})
-    facts = facts_of(feature, seen)
-    (wrong,) = facts["mistakes"]
+    (wrong,) = output_facts(feature, seen, {}).mistakes
     assert (wrong.row, wrong.truth) == (12, "none of them")
     assert wrong.predicted in ("sea, sun", "sun, sea")
-    assert wrong.picture is not None
-    assert {line.name for line in facts["curves"].lines} == {"mean", "sea", "sun"}
+    assert wrong.image is not None
+    assert [curve.name for curve in feature.precision_recall(seen.best, seen.truth)] == ["sea", "sun"]
 
 
 def test_the_hardest_pairs_are_found() -> None:
     pictures = pictures_of(6)
     answers = pl.Series("who", ["Ada", "Ada", "Bo", "Bo", "Cy", "Cy"])
-    feature = Identity(name="who", embedding=2).fit([answers])
+    feature = Identity(name="who", embedding_dim=2).fit([answers])
     angle = np.radians([0, 10, 90, 170, 200, 205])  # the two Bos are far apart, a Bo and a Cy are near
     unit = np.stack([np.cos(angle), np.sin(angle)], 1).astype(np.float32)
     best = {"embedding": unit, "nearest": np.zeros((6, 1), int), "similarity": np.zeros((6, 1), np.float32)}
     seen = seen_of(Image(name="image").fit([pictures]), feature, pictures, answers, best, threshold=0.5)
-    found = facts_of(feature, seen)["verification"]
+    found = verification_facts(feature, seen)
+    assert found is not None
     assert next(p.rows for p in found.hardest if p.same) == (12, 13)
     assert next(p.rows for p in found.hardest if not p.same) == (13, 14)
     assert found.missed == pytest.approx(1 / 3)
@@ -305,20 +318,23 @@ def test_pictures_as_answers_are_set_beside_what_was_given() -> None:
     feature, picture = Image(name="clean").fit([pictures]), Image(name="image").fit([pictures])
     codes = feature.encode(pictures).values.copy()
     codes[2] = 255 - codes[2]
-    facts = facts_of(feature, seen_of(picture, feature, pictures, pictures, {"codes": codes}))
-    worst = facts["redrawn"][0]
+    worst = image_rows(feature, seen_of(picture, feature, pictures, pictures, {"codes": codes}))[0]
     assert worst.row == 12
     assert worst.score < 15
     assert (opened(worst.truth)[..., :3] == pictures[2]).all()
-    assert (opened(worst.answer)[..., :3] == 255 - pictures[2]).all()
-    assert (opened(worst.given)[..., :3] == pictures[2]).all()
+    assert (opened(worst.predicted)[..., :3] == 255 - pictures[2]).all()
+    assert (opened(worst.input_image)[..., :3] == pictures[2]).all()
 
 
 def test_other_kinds_add_nothing() -> None:
     answers = pl.Series("label", ["a", "b", "a"])
     feature = Category(name="label").fit([answers])
     seen = seen_of(Image(name="image").fit([pictures_of(3)]), feature, pictures_of(3), answers, {})
-    assert not any(facts_of(feature, seen).values())
+    assert output_overlays(feature, seen) is None
+    assert verification_facts(feature, seen) is None
+    assert image_rows(feature, seen) == ()
+    assert feature.per_class(seen.best, seen.truth) == {}
+    assert feature.precision_recall(seen.best, seen.truth) == []
 
 
 # -- variations and filters --------------------------------------------------------------------------------------
@@ -330,19 +346,19 @@ def test_masks_move_with_the_varied_pictures() -> None:
     answers = (pictures[..., 0] > 0).astype(np.uint8)
     feature, picture = Mask(name="mask").fit([answers]), Image(name="image").fit([pictures])
     ready = replace(prepared(picture, feature, pictures, answers), split=np.full(6, "train"))
-    sheet = varied(ready, Change({"image": Augment(shift=0.25, flip=True)}, (feature,)))
+    sheet = augmented_images(ready, Change({"image": Augment(shift=0.25, flip=True)}, (feature,)))
     assert sheet is not None
-    assert sheet.changes == ("shifted by up to 25% of the side", "mirrored in half of the cases")
+    assert sheet.changes == ("shifted by up to 25% of the side", "flipped horizontally in half of the cases")
     assert [len(row) for row in sheet.rows] == [4] * 6
     moved = 0
     for row in sheet.rows:
         for version in row:
-            bright = opened(version.picture)[..., 0] > 100
-            true = (opened(version.drawn.mask)[..., :3] == colour(1)).all(-1)
+            bright = opened(version.image)[..., 0] > 100
+            true = (opened(version.targets.mask)[..., :3] == colour(1)).all(-1)
             assert (bright == true).all()
-            moved += not (bright == (opened(row[0].picture)[..., 0] > 100)).all()
+            moved += not (bright == (opened(row[0].image)[..., 0] > 100)).all()
     assert moved > 6
-    assert varied(ready, None) is None
+    assert augmented_images(ready, None) is None
 
 
 def small_network(trunk: str, size: int, **settings: object) -> tuple[Network, Dataset, np.ndarray]:
@@ -380,7 +396,7 @@ def test_filters_grow_from_pixels_to_the_whole(trunk: str, least: int) -> None:
             assert len(unit.patches) == 6
             assert opened(unit.patches[0]).shape[:2] == stage.field
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in network.modules())
-    html = checked(base(filters=found))
+    html = checked(base(own={"filters": found}))
     assert len(html) < 1_500_000
 
 
@@ -429,8 +445,8 @@ def test_a_full_layer_over_all_pixels_shows_its_largest_weights_first(beside: in
     assert found is not None
     assert (found.kernel, found.size, len(found.first), found.units, found.stages) == ((8, 8), (8, 8), 64, 70, ())
     assert (opened(found.first[0])[..., :3] == (255, 128, 128)).all()
-    html = checked(base(filters=found))
-    assert re.search(r"64 of 70\sfilters of 8&nbsp;×&nbsp;8 pixels, those with the largest weights", html)
+    html = checked(base(own={"filters": found}))
+    assert re.search(r"64 of 70\sfilters of 8\u00a0×\u00a08 pixels, those with the largest weights", html)
     assert not layer._forward_pre_hooks
 
 
@@ -454,8 +470,8 @@ def test_a_run_shows_what_it_looks_for_and_keeps_rows_to_itself_when_asked(
     assert command("train", "sklearn:digits", "--out", "digits", *steps).code == 0
     assert command("report", "digits").code == 0
     html = Path("digits/report.html").read_text()
-    assert "What the network looks for" in html
-    assert "shifted by up to 10% of the side, turned by up to 10°" in html
+    assert ">Filters</h2>" in html
+    assert "shifted by up to 10% of the side, rotated by up to 10°" in html
     assert html.count("patch 6") > 8
     assert command("report", "digits", "--no-samples").code == 0
     html = Path("digits/report.html").read_text()

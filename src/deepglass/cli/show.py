@@ -15,7 +15,7 @@ from rich.table import Table as Grid
 from deepglass.doctor.base import Finding
 from deepglass.doctor.inspect import Inspection
 from deepglass.features.identity import Verdict
-from deepglass.formatting import answer_text, short_figure, short_span
+from deepglass.formatting import plain_duration, plain_number, prediction_text
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.callbacks.log_file import END_REASONS, column_groups, data_line, plan_lines
 from deepglass.run.run import Run
@@ -86,7 +86,7 @@ class Bar(Callback):
             err.print(f"  {record.event}")
         for name, figures in record.valid.items():
             metric, value = next(iter(figures.items()))
-            self.figure = f"{name} {metric} {short_figure(value)}"
+            self.figure = f"{name} {metric} {plain_number(value)}"
             break
         due = record.step >= self.next_line or record.step >= self.last_step
         if not err.is_terminal and record.valid and due:
@@ -117,17 +117,17 @@ def show_run(run: Run) -> None:
         grid.columns[1].style = "bold"
         for metric, value in figures.items():
             deviation = metrics["spread"].get(name, {}).get(metric) if folds else None
-            spread = ["" if deviation is None else short_figure(deviation)] if folds else []
-            others = (short_figure(b[metric]) if metric in b else "" for b in compared.values())
-            grid.add_row(metric, short_figure(value), *spread, *others)
+            spread = ["" if deviation is None else plain_number(deviation)] if folds else []
+            others = (plain_number(b[metric]) if metric in b else "" for b in compared.values())
+            grid.add_row(metric, plain_number(value), *spread, *others)
         out.print()
         out.print(grid)
     for sentence in metrics.get("diagnostics", []):
         err.print(f"  health: {sentence}", style="yellow", soft_wrap=True)
     seconds = metrics["seconds"]
     out.print(
-        f"\n{metrics['parameters']:,} weights, {short_span(seconds['train'])} of training, "
-        f"{short_span(seconds['total'])} in all"
+        f"\n{metrics['parameters']:,} weights, {plain_duration(seconds['train'])} of training, "
+        f"{plain_duration(seconds['total'])} in all"
     )
     out.print(f"run: {run.path}", soft_wrap=True)
     report = run.path / "report.html"
@@ -140,7 +140,7 @@ def show_figures(figures: Mapping[str, Mapping[str, float]]) -> None:
     for name, values in figures.items():
         grid = _grid(name, "")
         for metric, value in values.items():
-            grid.add_row(metric, short_figure(value))
+            grid.add_row(metric, plain_number(value))
         out.print(grid)
 
 
@@ -179,8 +179,8 @@ def show_comparison(compared: Mapping[str, Mapping[str, Any]]) -> None:
         values = [c["test"].get(output, {}).get(metric) for c in compared.values()]
         known = [v for v in values if v is not None]
         apart = [f"{known[1] - known[0]:+.3g}"] if two and len(known) == 2 else []
-        grid.add_row(key, *("" if v is None else short_figure(v) for v in values), *apart)
-    grid.add_row("training", *(short_span(c["seconds"]["train"]) for c in compared.values()))
+        grid.add_row(key, *("" if v is None else plain_number(v) for v in values), *apart)
+    grid.add_row("training", *(plain_duration(c["seconds"]["train"]) for c in compared.values()))
     grid.add_row("weights", *(f"{c['parameters']:,}" for c in compared.values()))
     for key in next(iter(compared.values()))["settings"]:
         grid.add_row(key, *(_setting(c["settings"][key]) for c in compared.values()))
@@ -204,13 +204,13 @@ def show_answers(answers: Sequence[Mapping[str, Mapping[str, Any]]]) -> None:
     for row in answers:
         print("  ".join(f"{name}: {answer(found)}" for name, found in row.items()))
         for name, found in row.items():
-            if "why" in found:
-                parts = (f"{part['weight']:+.3g} {_part(part)}" for part in found["why"][:FIRST])
+            if "attributions" in found:
+                parts = (f"{part['weight']:+.3g} {_part(part)}" for part in found["attributions"][:FIRST])
                 print(_hanging(f"  {name if len(row) > 1 else 'why'}: {', '.join(parts)} ({found['unit']})", 4))
 
 
 def show_reasons(reasons: Sequence[Mapping[str, Any]]) -> None:
-    """Each row's answers, and what adds most to them."""
+    """Each row's predictions with their largest attributions."""
     for row in reasons:
         for name, why in row.items():
             if name != "row":
@@ -219,36 +219,51 @@ def show_reasons(reasons: Sequence[Mapping[str, Any]]) -> None:
 
 def _show_reason(row: int, name: str, why: Mapping[str, Any]) -> None:
     out.print(f"row {row}, {name}: {answer(why)}", style="bold", soft_wrap=True)
-    parts = why["why"][:PARTS]
+    parts = why["attributions"][:PARTS]
     most = max((abs(p["weight"]) for p in parts), default=0) or 1
     grid = _grid()
     for part in parts:
         bar = ("+" if part["weight"] > 0 else "-") * round(12 * abs(part["weight"]) / most)
         grid.add_row("", f"{part['weight']:+.4g}", bar, _part(part))
     out.print(grid)
-    base = "" if why["base"] is None else f", {short_figure(why['base'])} without"
-    print(_hanging(f"  {why['unit']} {short_figure(why['score'])}{base}; {why['method']}", 2))
-    if "turn" in why:
-        changes = (f"{k} from {v} to {why['turn']['to'][k]}" for k, v in why["turn"]["from"].items())
-        print(_hanging(f"  {answer(why['turn'] | {'value': why['turn']['answer']})} with {' and '.join(changes)}", 2))
+    baseline = "" if why["baseline"] is None else f" (baseline {plain_number(why['baseline'])})"
+    print(_hanging(f"  {why['unit']} {plain_number(why['score'])}{baseline}; {why['method']}", 2))
+    if "counterfactual" in why:
+        change = why["counterfactual"]
+        changes = (f"{k} from {v} to {change['to'][k]}" for k, v in change["from"].items())
+        flipped = answer(change | {"value": change["answer"]})
+        print(_hanging(f"  counterfactual: {flipped} with {' and '.join(changes)}", 2))
     if why["nearest"]:
         near = (f"{n['row']} ({n['label']})" if n["label"] is not None else str(n["row"]) for n in why["nearest"])
-        print(_hanging(f"  most like the training rows {', '.join(near)}", 2))
+        print(_hanging(f"  nearest training rows: {', '.join(near)}", 2))
     if "checks" in why:
-        print(_hanging("  " + ", ".join(f"{k} {v:.3g}" for k, v in why["checks"].items()), 2))
+        print(_hanging("  " + "; ".join(check_texts(why["checks"])), 2))
+
+
+def check_texts(checks: Mapping[str, float]) -> list[str]:
+    """The faithfulness checks of an explanation in words, each with what is good."""
+    texts = []
+    if "completeness_gap" in checks:
+        texts.append(f"completeness gap {checks['completeness_gap']:.1%} (0 % is right)")
+    if "weight_randomization" in checks:
+        texts.append(f"weight randomization {checks['weight_randomization']:.2f} (near 0 is right)")
+    for name, better in (("deletion", "lower"), ("insertion", "higher")):
+        if name in checks:
+            texts.append(f"{name} {checks[name]:.2f}, random order {checks[f'{name}_random']:.2f} ({better} is better)")
+    return texts
 
 
 def _part(part: Mapping[str, Any]) -> str:
     """A part of an input with what stands there, or where it is."""
     value = part.get("value")
-    value = short_figure(value) if isinstance(value, float) else value
+    value = plain_number(value) if isinstance(value, float) else value
     said = f"{part['part']} = {value}" if "value" in part else str(part["part"])
     return said + (" at {:.0f}, {:.0f} to {:.0f}, {:.0f}".format(*part["box"]) if "box" in part else "")
 
 
 def show_verdict(verdict: Verdict) -> None:
     """Whether two are the same one, and by how much."""
-    out.print(answer_text("same" if verdict.same else "different", verdict.confidence), style="bold")
+    out.print(prediction_text("same" if verdict.same else "different", verdict.confidence), style="bold")
     out.print(f"similarity {verdict.similarity:.3f}; the same from {verdict.threshold:.3f} on")
 
 
@@ -263,14 +278,14 @@ def answer(found: Mapping[str, Any]) -> str:
         rows, columns = found["value"]["size"]
         return f"a picture of {rows} x {columns}"
     if "low" in found and "high" in found:
-        return f"{answer_text(found['value'])} [{short_figure(found['low'])} .. {short_figure(found['high'])}]"
-    return answer_text(found["value"], found.get("confidence"))
+        return f"{prediction_text(found['value'])} [{plain_number(found['low'])} .. {plain_number(found['high'])}]"
+    return prediction_text(found["value"], found.get("confidence"))
 
 
 def _box(box: Mapping[str, Any]) -> str:
     """`WBC (87 %) from 202, 87 to 413, 313`: left and top, right and bottom, in pixels."""
     left, top, right, bottom = (round(box[side]) for side in ("left", "top", "right", "bottom"))
-    return f"{answer_text(box['label'], box['confidence'])} from {left}, {top} to {right}, {bottom}"
+    return f"{prediction_text(box['label'], box['confidence'])} from {left}, {top} to {right}, {bottom}"
 
 
 def drawn(picture: np.ndarray, width: int = 16) -> list[str]:

@@ -1,7 +1,8 @@
-"""Encoded columns as compact tensors, and the batches cut from them."""
+"""Data set of encoded columns, batches, and the shuffling loader."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -13,8 +14,8 @@ from torch import Generator, Tensor
 from deepglass.features.base import Column
 from deepglass.nn.tokens import Field
 
-POOL = 16  # batches whose rows are sorted by length among each other
-AT_ONCE = 8_000_000  # bytes of encoded inputs that are evaluated together
+BUCKET_BATCHES = 16  # batches whose rows are sorted by length together
+MAX_EVALUATION_BYTES = 8_000_000  # of encoded inputs in one batch of an evaluation
 
 
 class Mix(NamedTuple):
@@ -31,11 +32,13 @@ class Mix(NamedTuple):
 
 @dataclass(frozen=True)
 class Batch:
-    """Some rows: inputs and targets by name, and where the rows stand in their data set.
+    """Inputs and targets of some rows by feature name, and the rows' indices in their data set.
 
     Args:
-        mix: which of the rows were mixed; the targets are the rows' own.
-        views: the inputs of the same rows, changed otherwise.
+        inputs, targets: feature name -> values and mask.
+        rows: indices in the data set.
+        mix: mixup permutation and weights; the targets are the rows' own.
+        views: inputs of the same rows, augmented differently.
 
     Shapes:
         rows: (B,) int64.
@@ -52,19 +55,19 @@ class Batch:
 
 
 class Dataset:
-    """Encoded columns of one split, in memory as tensors; bytes stay bytes.
+    """Encoded columns of one split as tensors; bytes stay bytes, memory-mapped columns stay on disk.
 
     Args:
         inputs, targets: columns by feature name, all of one length.
-        device: where batches are wanted.
+        device: of the batches.
     """
 
     def __init__(
         self, inputs: Mapping[str, Column], targets: Mapping[str, Column], device: torch.device | str = "cpu"
     ) -> None:
         self.device = torch.device(device)
-        self.inputs = {n: _Store(c, self.device) for n, c in inputs.items()}
-        self.targets = {n: _Store(c, self.device) for n, c in targets.items()}
+        self.inputs = {n: _TensorColumn(c, self.device) for n, c in inputs.items()}
+        self.targets = {n: _TensorColumn(c, self.device) for n, c in targets.items()}
         self.truth = dict(targets)
         self._length = len(next(iter({**inputs, **targets}.values())))
 
@@ -77,67 +80,66 @@ class Dataset:
         return {n: store.column for n, store in self.inputs.items()}
 
     def batch(self, rows: Tensor) -> Batch:
-        """The rows, cut out as index slices."""
+        """The batch of the rows with these indices."""
         rows = rows.to(self.device)
         inputs = {n: store.take(rows) for n, store in self.inputs.items()}
         return Batch(inputs, {n: store.take(rows) for n, store in self.targets.items()}, rows)
 
     def batches(self, size: int) -> Iterator[Batch]:
-        """All rows in order, fewer at a time where rows are large: maps take many times the room of their pictures."""
-        row = sum(store.row_bytes for store in self.inputs.values())
-        size = max(1, min(size, AT_ONCE // max(row, 1)))
+        """All rows in order, in smaller batches where rows are large: feature maps take many times their memory."""
+        row_bytes = sum(store.row_bytes for store in self.inputs.values())
+        size = max(1, min(size, MAX_EVALUATION_BYTES // max(row_bytes, 1)))
         for rows in torch.arange(len(self)).split(size):
             yield self.batch(rows)
 
     @property
     def lengths(self) -> Tensor | None:
-        """How long the inputs of each row are together, (N,); None where all are the same."""
+        """Total length of each row's ragged inputs, (N,); None without ragged inputs."""
         ragged = [store.offsets.diff() for store in self.inputs.values() if store.offsets is not None]
         return torch.stack(ragged).sum(0).cpu() if ragged else None
 
     def subset(self, rows: np.ndarray) -> Dataset:
         """A data set of some of the rows."""
-        part = object.__new__(Dataset)
-        part.device, part._length = self.device, len(rows)
-        part.inputs = {n: store.subset(rows) for n, store in self.inputs.items()}
-        part.targets = {n: store.subset(rows) for n, store in self.targets.items()}
-        part.truth = {n: column.take(rows) for n, column in self.truth.items()}
-        return part
+        inputs = {n: store.column.take(rows) for n, store in self.inputs.items()}
+        return Dataset(inputs, {n: column.take(rows) for n, column in self.truth.items()}, self.device)
 
 
-class _Store:
-    """One column as tensors."""
+class _TensorColumn:
+    """An encoded column as tensors."""
 
     def __init__(self, column: Column, device: torch.device) -> None:
         self.column = column
-        self.values = torch.from_numpy(np.require(column.values, requirements=["C", "W"])).to(device)
-        self.mask = torch.from_numpy(np.require(column.mask, requirements=["C", "W"])).to(device)
-        self.offsets = None if column.offsets is None else torch.from_numpy(column.offsets).to(device)
+        self.values, self.mask = _tensor(column.values).to(device), _tensor(column.mask).to(device)
+        self.offsets = None if column.offsets is None else _tensor(column.offsets).to(device)
 
     @property
     def row_bytes(self) -> int:
-        """What a row takes, ragged ones on average."""
+        """Bytes per row, on average for ragged columns."""
         return self.values.nbytes // max(len(self.mask), 1)
-
-    def subset(self, rows: np.ndarray) -> _Store:
-        return _Store(self.column.take(rows), self.values.device)
 
     def take(self, rows: Tensor) -> Field:
         if self.offsets is None:
             return Field(self.values[rows], self.mask[rows])
         start, end = self.offsets[rows], self.offsets[rows + 1]
         lengths = end - start
-        longest = int(lengths.max()) if len(rows) else 0
-        steps = torch.arange(max(longest, 1), device=rows.device)  # at least one place to look at
+        max_length = int(lengths.max()) if len(rows) else 0
+        steps = torch.arange(max(max_length, 1), device=rows.device)  # at least one position
         mask = steps < lengths[:, None]  # (B, T)
-        places = (start[:, None] + steps).clamp_max(max(len(self.values) - 1, 0))
+        index = (start[:, None] + steps).clamp_max(max(len(self.values) - 1, 0))
         inner = self.values.shape[1:]
-        values = self.values[places] if len(self.values) else self.values.new_zeros((*places.shape, *inner))
+        values = self.values[index] if len(self.values) else self.values.new_zeros((*index.shape, *inner))
         return Field(values.masked_fill(~mask.view(*mask.shape, *(1 for _ in inner)), 0), mask, self.mask[rows])
 
 
+def _tensor(array: np.ndarray) -> Tensor:
+    """A tensor that shares the array's memory; a read-only array, such as a memory-mapped one, must not be written."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(np.ascontiguousarray(array))
+
+
 class Cursor(NamedTuple):
-    """Where a loader stands: enough to go on from there to the same batches."""
+    """Position of a loader: the epoch, and the index of the next batch in it."""
 
     epoch: int
     position: int
@@ -158,19 +160,20 @@ class Loader(Protocol):
 
 
 BatchTransform = Callable[[Batch, Generator], Batch]
+"""Changes a batch at random, such as augmentation."""
 
 
 class ShuffledLoader(Loader):
-    """Rows in a new random order each epoch; the order follows from seed and epoch alone.
+    """Rows in a new random order each epoch; the order is a function of seed and epoch alone.
 
-    Where rows are of differing length, those of a batch are of similar length, so that little of it is padding.
+    Ragged rows are bucketed: the rows of a batch have similar lengths, so that little of it is padding.
 
     Args:
         data: where the rows come from.
-        batch_size: rows a batch; the odd rest of an epoch is left for the next order.
+        batch_size: rows per batch; an incomplete last batch of an epoch is dropped.
         seed: of the order and of `transform`.
-        transform: applied to each batch, such as augmentation; its randomness follows from seed, epoch and position.
-        rows: draw only from these rows.
+        transform: applied to each batch; its random numbers are a function of seed, epoch and position.
+        rows: indices of the rows to draw from; None for all.
     """
 
     def __init__(
@@ -192,8 +195,8 @@ class ShuffledLoader(Loader):
         self._generator = Generator(data.device)
 
     @property
-    def at(self) -> tuple[int, int]:
-        """Epoch and position of the next batch."""
+    def cursor(self) -> tuple[int, int]:
+        """Epoch and index of the next batch."""
         return self._cursor
 
     def next(self) -> Batch:
@@ -204,7 +207,7 @@ class ShuffledLoader(Loader):
         return batch
 
     def next_rows(self) -> Tensor:
-        """The rows of the next batch."""
+        """Indices of the rows of the next batch."""
         epoch, position = self._cursor
         rows = self._order[position * self.batch_size : (position + 1) * self.batch_size]
         last = position + 1 == self.batches_per_epoch
@@ -225,12 +228,13 @@ class ShuffledLoader(Loader):
         order = self.rows[torch.randperm(len(self.rows), generator=generator)]
         if self._lengths is None:
             return order
-        kept = order[: self.batches_per_epoch * self.batch_size]
-        pools = (pool[self._lengths[pool].argsort(stable=True)] for pool in kept.split(POOL * self.batch_size))
-        batches = torch.cat(list(pools)).view(self.batches_per_epoch, -1)
+        whole = order[: self.batches_per_epoch * self.batch_size]
+        buckets = whole.split(BUCKET_BATCHES * self.batch_size)
+        by_length = [bucket[self._lengths[bucket].argsort(stable=True)] for bucket in buckets]
+        batches = torch.cat(by_length).view(self.batches_per_epoch, -1)
         return batches[torch.randperm(len(batches), generator=generator)].flatten()
 
 
 def mix_seeds(seed: int, epoch: int, position: int) -> int:
-    """One seed out of three numbers, far apart for neighbours."""
+    """A seed derived from three numbers; neighbours give unrelated seeds."""
     return int(np.random.SeedSequence([seed, epoch, position + 1]).generate_state(1, np.uint64)[0] >> 1)

@@ -277,7 +277,7 @@ def returns(ended: Sequence[Ended]) -> dict[str, float]:
     return {
         "mean_return": float(values.mean()),
         "median_return": float(np.median(values)),
-        "least_return": float(values.min()),
+        "min_return": float(values.min()),
         "mean_length": float(np.mean([e.steps for e in ended])),
         "episodes": float(len(ended)),
     }

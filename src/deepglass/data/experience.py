@@ -35,7 +35,7 @@ class Policy(Protocol):
     @property
     def device(self) -> torch.device: ...
 
-    def see(self, observations: np.ndarray) -> np.ndarray:
+    def encode_observations(self, observations: np.ndarray) -> np.ndarray:
         """Observations as the network's input takes them, (N, ...)."""
         ...
 
@@ -49,16 +49,16 @@ class Rollout(Batch):
     """A stretch of play; `inputs` and `targets` hold what was seen and done, T * N rows, a step's copies side by side.
 
     Shapes:
-        following: T * N rows, what was seen after each action, before a new episode began.
+        next_observations: T * N rows, what was seen after each action, before a new episode began.
         rewards: (T, N).
         terminated, done: (T, N) bool.
     """
 
-    following: Mapping[str, Field]
+    next_observations: Mapping[str, Field]
     rewards: Tensor
     terminated: Tensor
     done: Tensor
-    ended: tuple[Ended, ...] = ()
+    finished_episodes: tuple[Ended, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,19 +66,19 @@ class Replayed(Batch):
     """Steps from a memory, each with what the n steps from it on gave.
 
     Args:
-        fresh: how many steps were taken since the last batch.
+        new_steps: how many steps were taken since the last batch.
 
     Shapes:
-        following: B rows, what was seen n steps later, or where the episode ended.
+        next_observations: B rows, what was seen n steps later, or where the episode ended.
         rewards: (B,), summed and discounted over the steps.
-        discount: (B,), by which the value of `following` counts; 0 where the world was over.
+        discount: (B,), by which the value of `next_observations` counts; 0 where the world was over.
     """
 
-    following: Mapping[str, Field]
+    next_observations: Mapping[str, Field]
     rewards: Tensor
     discount: Tensor
-    fresh: int = 0
-    ended: tuple[Ended, ...] = ()
+    new_steps: int = 0
+    finished_episodes: tuple[Ended, ...] = ()
 
 
 class Rollouts(Loader):
@@ -97,28 +97,28 @@ class Rollouts(Loader):
     def next(self) -> Rollout:
         random = np.random.default_rng([self.worlds.seed, 1, self._count])
         policy, worlds = self.policy, self.worlds
-        seen, actions, following, steps = [], [], [], []
-        now = policy.see(worlds.observations)
+        seen, actions, next_observations, steps = [], [], [], []
+        now = policy.encode_observations(worlds.observations)
         for _ in range(self.steps):
             action = policy.act(now, random)
             step = worlds.step(action)
-            then = policy.see(step.observations)
+            then = policy.encode_observations(step.observations)
             seen.append(now)
             actions.append(action)
-            following.append(then)
+            next_observations.append(then)
             steps.append(step)
-            now = policy.see(worlds.observations) if step.done.any() else then
+            now = policy.encode_observations(worlds.observations) if step.done.any() else then
         self._count += 1
         tensor = lambda parts, join=np.concatenate: torch.from_numpy(join(parts)).to(policy.device)  # noqa: E731
         return Rollout(
             inputs={policy.observation: present(tensor(seen))},
             targets={policy.action: present(tensor(actions))},
             rows=torch.arange(self.steps * len(worlds)),
-            following={policy.observation: present(tensor(following))},
+            next_observations={policy.observation: present(tensor(next_observations))},
             rewards=tensor([s.rewards for s in steps], np.stack),
             terminated=tensor([s.terminated for s in steps], np.stack),
             done=tensor([s.done for s in steps], np.stack),
-            ended=tuple(worlds.take_ended()),
+            finished_episodes=tuple(worlds.take_ended()),
         )
 
     def state_dict(self) -> dict[str, Any]:
@@ -135,8 +135,8 @@ class Replay(Loader):
     Args:
         rows: B of a batch.
         capacity: steps that are kept, of all copies together; fewer where they are large.
-        warmup: steps that are taken before the first batch.
-        ahead: n, steps whose rewards are summed before a value is trusted.
+        learning_starts: steps that are taken before the first batch.
+        n_steps: n, steps whose rewards are summed before a value is trusted.
     """
 
     def __init__(
@@ -146,20 +146,20 @@ class Replay(Loader):
         rows: int,
         *,
         capacity: int,
-        warmup: int,
-        ahead: int,
+        learning_starts: int,
+        n_steps: int,
         discount: float,
         batches_per_epoch: int,
     ) -> None:
         self.worlds, self.policy, self.rows, self.batches_per_epoch = worlds, policy, rows, batches_per_epoch
-        self.ahead, self.discount = ahead, discount
-        now = torch.from_numpy(policy.see(worlds.observations)).to(policy.device)
+        self.n_steps, self.discount = n_steps, discount
+        now = torch.from_numpy(policy.encode_observations(worlds.observations)).to(policy.device)
         N = len(worlds)
-        held = max(ahead + 1, min(capacity // N, MOST_BYTES // (2 * now.nbytes)))
-        self.warmup = min(max(warmup // N, ahead + 1), held)
+        held = max(n_steps + 1, min(capacity // N, MOST_BYTES // (2 * now.nbytes)))
+        self.learning_starts = min(max(learning_starts // N, n_steps + 1), held)
         self.memory = {
             "seen": now.new_zeros((held, *now.shape)),
-            "following": now.new_zeros((held, *now.shape)),
+            "next_observations": now.new_zeros((held, *now.shape)),
             "actions": torch.zeros((held, N), dtype=torch.int64, device=now.device),
             "rewards": torch.zeros((held, N), device=now.device),
             "terminated": torch.zeros((held, N), dtype=torch.bool, device=now.device),
@@ -168,19 +168,19 @@ class Replay(Loader):
         self._held, self._count = held, 0  # steps of time that fit; that were taken
 
     def next(self) -> Replayed:
-        fresh = 1 if self._count >= self.warmup else self.warmup - self._count
-        for _ in range(fresh):
+        new_steps = 1 if self._count >= self.learning_starts else self.learning_starts - self._count
+        for _ in range(new_steps):
             self._step()
-        return self._draw(fresh * len(self.worlds))
+        return self._draw(new_steps * len(self.worlds))
 
     def _step(self) -> None:
         random = np.random.default_rng([self.worlds.seed, 2, self._count])
-        now = self.policy.see(self.worlds.observations)
+        now = self.policy.encode_observations(self.worlds.observations)
         action = self.policy.act(now, random)
         step = self.worlds.step(action)
         new = {
             "seen": now,
-            "following": self.policy.see(step.observations),
+            "next_observations": self.policy.encode_observations(step.observations),
             "actions": action,
             "rewards": step.rewards,
             "terminated": step.terminated,
@@ -191,7 +191,7 @@ class Replay(Loader):
             self.memory[name][at] = torch.from_numpy(values)
         self._count += 1
 
-    def _draw(self, fresh: int) -> Replayed:
+    def _draw(self, new_steps: int) -> Replayed:
         """Rows at random; of each the rewards of n steps, fewer where the episode or the memory ends."""
         N, filled, memory = len(self.worlds), min(self._count, self._held), self.memory
         random = np.random.default_rng([self.worlds.seed, 3, self._count])
@@ -201,7 +201,7 @@ class Replay(Loader):
         time = (oldest + age) % self._held
         rewards, factor = memory["rewards"][time, copy], torch.ones_like(age, dtype=torch.float32)
         last, going = time, ~memory["done"][time, copy]
-        for k in range(1, self.ahead):
+        for k in range(1, self.n_steps):
             then = (oldest + age + k) % self._held
             going = going & (age + k < filled)
             factor = torch.where(going, factor * self.discount, factor)
@@ -214,11 +214,11 @@ class Replay(Loader):
             inputs={name: present(memory["seen"][time, copy])},
             targets={self.policy.action: present(memory["actions"][time, copy])},
             rows=drawn,
-            following={name: present(memory["following"][last, copy])},
+            next_observations={name: present(memory["next_observations"][last, copy])},
             rewards=rewards,
             discount=discount,
-            fresh=fresh,
-            ended=tuple(self.worlds.take_ended()),
+            new_steps=new_steps,
+            finished_episodes=tuple(self.worlds.take_ended()),
         )
 
     def state_dict(self) -> dict[str, Any]:

@@ -122,7 +122,7 @@ class MultiViewLoader(Loader):
         self._generator = Generator(inner.data.device)
 
     def next(self) -> Batch:
-        self._generator.manual_seed(mix_seeds(self.seed, *self.inner.at))
+        self._generator.manual_seed(mix_seeds(self.seed, *self.inner.cursor))
         batch = self.inner.next()
         first, *others = self._views
         seen = first(batch, self._generator) if first else batch
@@ -157,9 +157,9 @@ class TwoPoolLoader(Loader):
         return self.pools[0].batch_size
 
     @property
-    def at(self) -> tuple[int, int]:
+    def cursor(self) -> tuple[int, int]:
         """Epoch and position in the second pool."""
-        return self.pools[1].at
+        return self.pools[1].cursor
 
     def next(self) -> Batch:
         return self.data.batch(torch.cat([pool.next_rows() for pool in self.pools]))

@@ -1,12 +1,12 @@
-"""Why a run answers as it does: attributions of its answers to the parts of its inputs, and tests that they are true.
+"""Why a run predicts what it does: attributions to the parts of the input, and tests of their faithfulness.
 
-questions   what is explained of an answer, as a figure: log-odds, units, the score of an object
-entries     where the numbers of an input enter the network, and what stands there instead when it is taken away
-gradients   integrated gradients from there, the quick gradient times input, and class activation maps
-shapley     tables: what each column adds, by Shapley's rule
-turning     tables: partial dependence, and the smallest change that turns the answer
-parts       attributions as the user's parts: words, times, regions, columns
-nearest     the training rows that the network finds most alike
-checks      is it true: completeness, shuffled weights, deletion and insertion
-explaining  all of it for some rows
+input_layers    where each input enters the network as floats, and the baseline that stands for its absence
+gradients       integrated gradients from there; one-step gradient times input
+cam             class activation maps
+shapley         Shapley values of the columns of a table
+counterfactual  partial dependence, and the smallest change that flips a prediction
+aggregate       attributions summed to words, steps, regions and columns
+nearest         the training rows that are nearest in the embedding
+checks          completeness, weight randomisation, deletion and insertion
+explainer       all of it for some rows
 """

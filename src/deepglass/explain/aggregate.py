@@ -1,4 +1,4 @@
-"""Attributions of cells as the user's own parts: columns, words, times, regions."""
+"""Attributions of units summed to parts that a user knows: columns, words, time steps, regions."""
 
 from __future__ import annotations
 
@@ -12,133 +12,153 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from deepglass.explain.input_layers import Entry
+from deepglass.explain.input_layers import InputLayer
 from deepglass.explain.sound import regions
-from deepglass.explain.targets import grouped
+from deepglass.features._explained_words import group_pieces
 from deepglass.features._ngrams import Lexicon, Parts, pieces_of, split_words
 from deepglass.features.base import Column
+from deepglass.features.text import Text
+from deepglass.features.vector import Vector
 
 Box = tuple[float, float, float, float]
 
 
 class Part(NamedTuple):
-    """A part of the input and what it adds.
+    """A part of the input and its attribution.
 
     Args:
-        value: what stands there, for columns.
-        place: where it stands in its text or sequence, which is `input`.
-        box: of a picture, the region that adds most: left, top, right, bottom in pixels of the picture as it came, of a
-            video's frame in those that are looked at.
-        error: the standard error of the weight, where it was sampled.
+        weight: the attribution.
+        value: of a column.
+        position: in its text or sequence.
+        box: of an image, the region with the largest attributions: left, top, right, bottom in pixels of the original
+            image; of a video, of the frame as the network gets it.
+        error: standard error of a sampled weight.
+        input: name of the input, where there are several.
     """
 
     name: str
     weight: float
     value: Any = None
-    place: int | None = None
+    position: int | None = None
     box: Box | None = None
     error: float | None = None
     input: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        said = {"part": self.name, "value": _plain(self.value), "weight": round(self.weight, 6), "place": self.place}
-        said |= {"input": self.input or None}
-        said |= {"box": self.box and [round(b, 1) for b in self.box]}
-        said |= {"error": None if self.error is None else round(self.error, 6)}
-        return {k: v for k, v in said.items() if v is not None}
+        values = {
+            "part": self.name,
+            "value": _plain(self.value),
+            "weight": round(self.weight, 6),
+            "position": self.position,
+            "input": self.input or None,
+            "box": self.box and [round(b, 1) for b in self.box],
+            "error": None if self.error is None else round(self.error, 6),
+        }
+        return {k: v for k, v in values.items() if v is not None}
 
 
 @dataclass(frozen=True)
-class Named:
-    """The parts of one input. Shapes: weights: (Q, P)."""
+class PartAttributions:
+    """The parts of one input.
+
+    Args:
+        names: (P,); an empty name hides its part.
+        weights: (Q, P).
+        values: (P,) of columns.
+        indexed: whether the parts are positions in a text or sequence.
+        boxes: of each part, summed over the targets and then for each target.
+    """
 
     names: tuple[str, ...]
     weights: np.ndarray
     values: tuple[Any, ...] = ()
-    places: bool = False
-    boxes: tuple[tuple[Box | None, ...], ...] = ()  # of each part: for all questions together, then for each
+    indexed: bool = False
+    boxes: tuple[tuple[Box | None, ...], ...] = ()
 
     def of(self, q: int | None) -> list[Part]:
-        """The parts of one question, or of all together."""
+        """The parts for one target; None: summed over all."""
         weights = self.weights.sum(0) if q is None else self.weights[q]
         boxes = self.boxes[0 if q is None else q + 1] if self.boxes else (None,) * len(self.names)
         return [
-            Part(n, float(w), self.values[i] if self.values else None, i if self.places else None, boxes[i])
+            Part(n, float(w), self.values[i] if self.values else None, i if self.indexed else None, boxes[i])
             for i, (n, w) in enumerate(zip(self.names, weights, strict=True))
             if n
         ]
 
 
-def name_parts(entry: Entry, cells: np.ndarray, row: dict[str, Column], cells_raw: dict[str, Any]) -> Named:
-    """The parts of one entry; one that adds nothing where it is empty.
+def part_attributions(
+    layer: InputLayer, units: np.ndarray, row: dict[str, Column], raw: dict[str, Any]
+) -> PartAttributions:
+    """The parts of one input layer; one of weight 0 where it is empty.
 
     Args:
-        cells: (Q, ...) attributions of its cells.
-        row: the encoded inputs of this row; cells_raw: its values as the user wrote them, by column.
+        units: (Q, ...) attributions of its units.
+        row: the encoded inputs of the row.
+        raw: its values as the user wrote them, by column.
     """
-    named = _named(entry, cells, row, cells_raw)
-    return named if any(named.names) else Named((entry.name,), np.zeros((len(cells), 1)))
+    parts = _parts(layer, units, row, raw)
+    return parts if any(parts.names) else PartAttributions((layer.name,), np.zeros((len(units), 1)))
 
 
-def whole_columns(entry: Entry, cells: np.ndarray, cells_raw: dict[str, Any]) -> Named:
-    """The columns of a table that enter there, a part each."""
-    weights = cells if cells.shape[1] == len(entry.features) else cells.reshape(len(cells), 1, -1).sum(2)
-    return Named(tuple(f.name for f in entry.features), weights, tuple(cells_raw.get(f.column) for f in entry.features))
+def column_attributions(layer: InputLayer, units: np.ndarray, raw: dict[str, Any]) -> PartAttributions:
+    """The columns of a table that share an input layer, one part each."""
+    weights = units if units.shape[1] == len(layer.features) else units.reshape(len(units), 1, -1).sum(2)
+    values = tuple(raw.get(f.column) for f in layer.features)
+    return PartAttributions(tuple(f.name for f in layer.features), weights, values)
 
 
-def _named(entry: Entry, cells: np.ndarray, row: dict[str, Column], cells_raw: dict[str, Any]) -> Named:
-    feature: Any = entry.features[0]
-    cell = cells_raw.get(feature.column)
+def _parts(layer: InputLayer, units: np.ndarray, row: dict[str, Column], raw: dict[str, Any]) -> PartAttributions:
+    feature: Any = layer.features[0]
+    cell = raw.get(feature.column)
     boxes: tuple[tuple[Box | None, ...], ...]
-    if entry.kind in ("pixels", "classes"):
-        boxes = _shared([(brightest(m, row[entry.name].letterbox),) for m in _maps(cells)])
-        return Named((entry.name,), cells.reshape(len(cells), 1, -1).sum(2), boxes=boxes)
-    if entry.kind == "frames":
-        names = tuple(f"{entry.name}, frame {t}" for t in range(cells.shape[1]))
-        boxes = _shared([tuple(brightest(m, None) for m in frames) for frames in _maps(cells)])
-        return Named(names, cells.reshape(*cells.shape[:2], -1).sum(2), places=True, boxes=boxes)
-    if entry.kind == "bands":
-        names, weights = regions(feature.frames, cells)
-        return Named(names, weights, places=True)
-    if entry.kind == "ngrams":
-        return _bag(feature, cells, row[entry.name].values, _text_of(cell))
-    if entry.kind == "words":
-        return _words(feature, cells, row[entry.name].values, cell)
-    if entry.kind == "steps":
-        names = tuple(f"{entry.name}, step {t}" for t in range(cells.shape[1]))
-        return Named(names, cells, places=True)
-    if entry.kind == "labels":
-        return Named(tuple(f"{entry.name}: {label}" for label in feature.class_names), cells)
-    if entry.kind == "entries" and feature.kind != "date":
-        values: tuple[Any, ...] = tuple(row[entry.name].values.reshape(-1).tolist())
-        return Named(tuple(f"{entry.name}[{k}]" for k in range(cells.shape[1])), cells, values)
-    if cells.shape[1] == len(entry.features) and entry.kind == "tokens":
-        values = tuple(cells_raw.get(f.column) for f in entry.features)
-        return Named(tuple(f.name for f in entry.features), cells, values)
-    if entry.kind == "tokens" and feature.kind in ("boxes", "mask", "points"):
-        return Named(tuple(f"{entry.name}, {t}" for t in range(cells.shape[1])), cells, places=True)
-    return Named((entry.name,), cells.sum(1, keepdims=True), (cell,) if np.isscalar(cell) else ())
+    if layer.kind in ("pixels", "classes"):
+        boxes = _all_targets([(strongest_region(m, row[layer.name].letterbox),) for m in _maps(units)])
+        return PartAttributions((layer.name,), units.reshape(len(units), 1, -1).sum(2), boxes=boxes)
+    if layer.kind == "frames":
+        names = tuple(f"{layer.name}, frame {t}" for t in range(units.shape[1]))
+        boxes = _all_targets([tuple(strongest_region(m, None) for m in frames) for frames in _maps(units)])
+        return PartAttributions(names, units.reshape(*units.shape[:2], -1).sum(2), indexed=True, boxes=boxes)
+    if layer.kind == "bands":
+        names, weights = regions(feature.frames, units)
+        return PartAttributions(names, weights, indexed=True)
+    if layer.kind == "ngrams":
+        return _ngram_words(feature, units, row[layer.name].values, _text_of(cell))
+    if layer.kind == "words":
+        return _token_words(feature, units, row[layer.name].values, cell)
+    if layer.kind == "steps":
+        return PartAttributions(tuple(f"{layer.name}, step {t}" for t in range(units.shape[1])), units, indexed=True)
+    if layer.kind == "labels":
+        return PartAttributions(tuple(f"{layer.name}: {label}" for label in feature.class_names), units)
+    if layer.kind == "entries" and isinstance(feature, Vector):
+        values: tuple[Any, ...] = tuple(row[layer.name].values.reshape(-1).tolist())
+        return PartAttributions(tuple(f"{layer.name}[{k}]" for k in range(units.shape[1])), units, values)
+    if layer.kind == "tokens" and units.shape[1] == len(layer.features):
+        values = tuple(raw.get(f.column) for f in layer.features)
+        return PartAttributions(tuple(f.name for f in layer.features), units, values)
+    if layer.kind == "tokens" and not feature.tabular:
+        return PartAttributions(tuple(f"{layer.name}, {t}" for t in range(units.shape[1])), units, indexed=True)
+    return PartAttributions((layer.name,), units.sum(1, keepdims=True), (cell,) if np.isscalar(cell) else ())
 
 
-def _maps(cells: np.ndarray) -> list[np.ndarray]:
-    """Of all questions together, then of each; of a single one once."""
-    return [cells.sum(0), *cells] if len(cells) > 1 else [cells[0]]
+def _maps(units: np.ndarray) -> list[np.ndarray]:
+    """Summed over the targets, then of each; of a single target once."""
+    return [units.sum(0), *units] if len(units) > 1 else [units[0]]
 
 
-def _shared(boxes: list[tuple[Box | None, ...]]) -> tuple[tuple[Box | None, ...], ...]:
+def _all_targets(boxes: list[tuple[Box | None, ...]]) -> tuple[tuple[Box | None, ...], ...]:
     return tuple(boxes * 2 if len(boxes) == 1 else boxes)
 
 
-# -- pictures ----------------------------------------------------------------------------------------------------------
+# -- images ------------------------------------------------------------------------------------------------------------
 
 
-def brightest(weights: np.ndarray, frame: np.ndarray | None) -> Box | None:
-    """The region (left, top, right, bottom) around the place that adds most, once the map (Y, X) is smoothed.
+def strongest_region(weights: np.ndarray, letterbox: np.ndarray | None) -> Box | None:
+    """Bounding box (left, top, right, bottom) of the region around the maximum of the smoothed map (Y, X).
 
     Args:
-        frame: (1, 6) where the picture stands in the map, as `Column.letterbox` has it; None: its pixels are the map's.
+        letterbox: (1, 6) as in `Column.letterbox`; None: the map has the pixels of the image.
     """
-    smooth = smoothed(np.maximum(weights, 0))
+    smooth = box_blur(np.maximum(weights, 0))
     if smooth.max() <= 0:
         return None
     over = smooth >= 0.5 * smooth.max()
@@ -151,20 +171,20 @@ def brightest(weights: np.ndarray, frame: np.ndarray | None) -> Box | None:
         region = wider
     y, x = np.nonzero(region)
     box = np.array([x.min(), y.min(), x.max() + 1, y.max() + 1], float)
-    if frame is None:
+    if letterbox is None:
         return tuple(box.tolist())
-    top, left, height, width, Y, X = frame[0].astype(float)
+    top, left, height, width, Y, X = letterbox[0].astype(float)
     box = (box - [left, top, left, top]) * np.array([X / width, Y / height] * 2)
     return tuple(np.clip(box, 0, [X, Y, X, Y]).tolist())
 
 
-def smoothed(weights: np.ndarray) -> np.ndarray:
-    """A map (Y, X) in which each place is the mean of its neighbourhood, a tenth of the map wide."""
+def box_blur(weights: np.ndarray) -> np.ndarray:
+    """A map (Y, X) averaged over windows of about a tenth of its side."""
     for axis in (0, 1):
         size = weights.shape[axis]
-        reach, places = max(size // 20, 1), np.arange(size)
+        reach, at = max(size // 20, 1), np.arange(size)
         sums = np.concatenate([np.zeros_like(weights.take([0], axis)), weights.cumsum(axis)], axis)
-        ends = sums.take(np.minimum(places + reach + 1, size), axis), sums.take(np.maximum(places - reach, 0), axis)
+        ends = sums.take(np.minimum(at + reach + 1, size), axis), sums.take(np.maximum(at - reach, 0), axis)
         weights = (ends[0] - ends[1]) / (2 * reach + 1)
     return weights
 
@@ -186,7 +206,7 @@ def _text_of(cell: Any) -> list[str] | str:
 
 
 def words_in(feature: Any, cell: list[str] | str) -> list[str]:
-    """The words of a text as they are read."""
+    """The words of a text as the feature splits it."""
     if isinstance(cell, list):
         return cell
     if feature.lists_:
@@ -195,20 +215,19 @@ def words_in(feature: Any, cell: list[str] | str) -> list[str]:
     return [words.distinct[p] for p in words.places]
 
 
-def _words(feature: Any, cells: np.ndarray, codes: np.ndarray, cell: Any) -> Named:
-    """Tokens in order as words."""
-    if feature.kind != "text":
-        return Named(
-            tuple(feature.class_names[c - 1] if c else "?" for c in codes), cells[:, : len(codes)], places=True
-        )
+def _token_words(feature: Any, units: np.ndarray, codes: np.ndarray, cell: Any) -> PartAttributions:
+    """Tokens in order, summed to words."""
+    if not isinstance(feature, Text):
+        names = [feature.class_names[c - 1] if c else "?" for c in codes]
+        return PartAttributions(tuple(names), units[:, : len(codes)], indexed=True)
     if codes.ndim == 2:
         names = words_in(feature, _text_of(cell))[: len(codes)]
-        return Named(tuple(names), cells[:, : len(names)], places=True)
-    groups, words = grouped([feature.piece_of([int(c)]) for c in codes])
-    weights = np.zeros((len(cells), len(words)))
+        return PartAttributions(tuple(names), units[:, : len(names)], indexed=True)
+    groups, words = group_pieces([feature.piece_of([int(c)]) for c in codes])
+    weights = np.zeros((len(units), len(words)))
     for t, g in enumerate(groups):
-        weights[:, g] += cells[:, t]
-    return Named(tuple(w.strip() for w in words), weights, places=True)
+        weights[:, g] += units[:, t]
+    return PartAttributions(tuple(w.strip() for w in words), weights, indexed=True)
 
 
 @lru_cache(maxsize=4)
@@ -216,30 +235,30 @@ def _lexicon(vocabulary: tuple[str, ...]) -> Lexicon:
     return Lexicon(vocabulary)
 
 
-def _bag(feature: Any, cells: np.ndarray, codes: np.ndarray, cell: list[str] | str) -> Named:
-    """N-grams as words: each is shared among the places where it stands, and a pair among its two words."""
+def _ngram_words(feature: Any, units: np.ndarray, codes: np.ndarray, cell: list[str] | str) -> PartAttributions:
+    """N-grams divided among their words: equally among occurrences, and among the words of a bigram."""
     words = words_in(feature, cell)
-    weights = np.zeros((len(cells), max(len(words), 1)))
-    stands = _standing(_lexicon(feature.vocabulary_), words, feature.parts_)
+    weights = np.zeros((len(units), max(len(words), 1)))
+    positions = _ngram_positions(_lexicon(feature.vocabulary_), words, feature.subword_features_)
     for t, code in enumerate(codes.tolist()):
-        occurrences = stands.get(code) or [tuple(range(weights.shape[1]))]
-        for places in occurrences:
-            for p in places:
-                weights[:, p] += cells[:, t] / (len(occurrences) * len(places))
-    return Named(tuple(words) or ("",), weights, places=True)
+        occurrences = positions.get(code) or [tuple(range(weights.shape[1]))]
+        for occurrence in occurrences:
+            for p in occurrence:
+                weights[:, p] += units[:, t] / (len(occurrences) * len(occurrence))
+    return PartAttributions(tuple(words) or ("",), weights, indexed=True)
 
 
-def _standing(lexicon: Lexicon, words: Sequence[str], parts: Parts) -> dict[int, list[tuple[int, ...]]]:
-    """Code of an n-gram -> the words that it is made of, each time that it stands there."""
-    stands: dict[int, list[tuple[int, ...]]] = {}
+def _ngram_positions(lexicon: Lexicon, words: Sequence[str], parts: Parts) -> dict[int, list[tuple[int, ...]]]:
+    """Code of an n-gram -> the indices of its words, for each occurrence."""
+    positions: dict[int, list[tuple[int, ...]]] = {}
     for p, word in enumerate(words):
         for piece in pieces_of(word, parts):
             if (code := lexicon.codes.get(piece)) is not None:
-                stands.setdefault(code, []).append((p,))
+                positions.setdefault(code, []).append((p,))
     for p, (first, second) in enumerate(itertools.pairwise(words)):
         if (code := lexicon.codes.get(f"{first.lower()} {second.lower()}")) is not None:
-            stands.setdefault(code, []).append((p, p + 1))
-    return stands
+            positions.setdefault(code, []).append((p, p + 1))
+    return positions
 
 
 def _plain(value: Any) -> Any:

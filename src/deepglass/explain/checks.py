@@ -1,7 +1,7 @@
-"""Whether an explanation is true: do the parts add up, does it depend on what was learned, does the answer follow it.
+"""Tests of an explanation's faithfulness: completeness, weight randomisation, deletion and insertion.
 
-Source: Sundararajan et al., 2017, arXiv 1703.01365 (completeness); Adebayo et al., 2018, arXiv 1810.03292 (explanations
-of shuffled weights should be other ones); Petsiuk et al., 2018, arXiv 1806.07421 (deletion and insertion curves).
+Source: Sundararajan et al., 2017, arXiv 1703.01365 (completeness); Adebayo et al., 2018, arXiv 1810.03292 (model
+parameter randomisation); Petsiuk et al., 2018, arXiv 1806.07421 (deletion and insertion).
 """
 
 from __future__ import annotations
@@ -16,26 +16,27 @@ from torch import Tensor
 
 from deepglass.objectives.base import Objective
 
-SHARES = 11  # points of a curve, from nothing taken to all
-ORDERS = 4  # random ones
+CURVE_POINTS = 11  # from all units kept to none
+RANDOM_ORDERS = 4
 
-Asked = Callable[[Tensor], np.ndarray]
-"""Which cells are kept, (B, N) bool -> the figure of each, (B,)."""
+ScoreKept = Callable[[Tensor], np.ndarray]
+"""Which units are kept, (B, N) bool -> the score of each variant, (B,)."""
 
 
 class Checks(NamedTuple):
-    """What the tests of one explanation gave.
+    """Results of the tests of one explanation; None: not measured.
 
     Args:
-        gap: what the parts miss of the difference that they explain, as a share of it.
-        shuffled: rank correlation with the explanation by the same network with shuffled weights; near 0 is right.
-        deletion: mean height of the curve while what speaks most for the answer is taken away first, 1 being the row's
-            own figure and 0 that of nothing; lower is better, `deletion_random` is that of random orders.
-        insertion: the same while what speaks most for it is put in first; higher is better.
+        completeness_gap: |score - baseline - sum of attributions| as a share of |score - baseline|; 0 is right.
+        weight_randomization: Spearman correlation with the explanation of the same network with shuffled weights; a
+            value near 0 is right.
+        deletion: area under the score curve while the largest attributions are removed first, 1 being the row's score
+            and 0 the baseline; lower is better. `deletion_random` is the area for random orders.
+        insertion: the same while they are inserted first; higher is better.
     """
 
-    gap: float | None = None
-    shuffled: float | None = None
+    completeness_gap: float | None = None
+    weight_randomization: float | None = None
     deletion: float | None = None
     deletion_random: float | None = None
     insertion: float | None = None
@@ -45,8 +46,8 @@ class Checks(NamedTuple):
         return {k: round(v, 4) for k, v in self._asdict().items() if v is not None}
 
 
-def shuffled(objective: Objective, seed: int = 0) -> Objective:
-    """A copy of an objective each of whose weights' entries are in a random order."""
+def randomize_weights(objective: Objective, seed: int = 0) -> Objective:
+    """A copy with the entries of each parameter in a random order."""
     random = torch.Generator().manual_seed(seed)
     other = copy.deepcopy(objective)
     with torch.no_grad():
@@ -57,7 +58,7 @@ def shuffled(objective: Objective, seed: int = 0) -> Objective:
 
 
 def rank_correlation(a: np.ndarray, b: np.ndarray) -> float | None:
-    """Spearman's, of all cells; None where one of them says the same everywhere.
+    """Spearman correlation; None where one of them is constant.
 
     Example:
         >>> rank_correlation(np.array([1.0, 2.0, 3.0]), np.array([10.0, 30.0, 90.0]))
@@ -69,29 +70,31 @@ def rank_correlation(a: np.ndarray, b: np.ndarray) -> float | None:
     return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
 
-def curves(ask: Asked, weights: np.ndarray, seed: int = 0) -> dict[str, float | None]:
-    """How the answer follows the cells, those first that add most, and in random orders.
+def deletion_insertion(score: ScoreKept, weights: np.ndarray, seed: int = 0) -> dict[str, float | None]:
+    """Areas under the deletion and insertion curves, in the order of the attributions and in random orders.
 
     Args:
-        weights: (N,) what each cell adds.
+        weights: (N,) attribution of each unit.
+
+    Returns:
+        Fields of `Checks`; empty where score and baseline are equal.
     """
     N = len(weights)
-    whole, nothing = ask(torch.stack([torch.ones(N, dtype=torch.bool), torch.zeros(N, dtype=torch.bool)]))
-    difference = float(whole - nothing)
-    if abs(difference) < 1e-3 * (abs(float(whole)) + abs(float(nothing))) + 1e-9 or N < 2:
+    whole, baseline = score(torch.stack([torch.ones(N, dtype=torch.bool), torch.zeros(N, dtype=torch.bool)]))
+    difference = float(whole - baseline)
+    if abs(difference) < 1e-3 * (abs(float(whole)) + abs(float(baseline))) + 1e-9 or N < 2:
         return {}
     random = np.random.default_rng(seed)
     orders = [
         np.argsort(-weights * np.sign(difference), kind="stable"),
-        *(random.permutation(N) for _ in range(ORDERS)),
+        *(random.permutation(N) for _ in range(RANDOM_ORDERS)),
     ]
-    counts = np.round(np.linspace(0, 1, SHARES) * N).astype(int)
-    place = np.stack([np.argsort(order) for order in orders])  # (1 + R, N): when each cell's turn comes
-    gone = place[:, None] < counts[None, :, None]  # (1 + R, S, N)
-    keep = torch.from_numpy(np.concatenate([~gone, gone]).reshape(-1, N))
-    figures = (ask(keep) - float(nothing)) / difference
-    heights = figures.reshape(2, len(orders), SHARES)
-    areas: Any = np.trapezoid(heights, dx=1 / (SHARES - 1), axis=2)
+    counts = np.round(np.linspace(0, 1, CURVE_POINTS) * N).astype(int)
+    rank = np.stack([np.argsort(order) for order in orders])  # (1 + R, N)
+    removed = rank[:, None] < counts[None, :, None]  # (1 + R, S, N)
+    keep = torch.from_numpy(np.concatenate([~removed, removed]).reshape(-1, N))
+    heights = ((score(keep) - float(baseline)) / difference).reshape(2, len(orders), CURVE_POINTS)
+    areas: Any = np.trapezoid(heights, dx=1 / (CURVE_POINTS - 1), axis=2)
     return {
         "deletion": float(areas[0, 0]),
         "deletion_random": float(areas[0, 1:].mean()),
@@ -101,7 +104,7 @@ def curves(ask: Asked, weights: np.ndarray, seed: int = 0) -> dict[str, float | 
 
 
 def _ranks(x: np.ndarray) -> np.ndarray:
-    """Ranks, equals sharing theirs."""
+    """Ranks; equal values share their mean."""
     _, inverse, counts = np.unique(np.round(x, 9), return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
     result: Any = ((ends - counts + ends - 1) / 2)[inverse]

@@ -1,175 +1,192 @@
-"""Rows of a table explained: a share for each column, how answers go with the telling ones, what would turn them."""
+"""Explanations of tabular rows: Shapley values, partial dependence and a counterfactual."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from deepglass.explain import counterfactual as turning
 from deepglass.explain import shapley
-from deepglass.explain.aggregate import Named, Part
-from deepglass.explain.checks import Checks, curves, rank_correlation
+from deepglass.explain.aggregate import Part, PartAttributions
+from deepglass.explain.checks import Checks, deletion_insertion, rank_correlation
+from deepglass.explain.counterfactual import (
+    MAX_CANDIDATES,
+    NUM_GRID_VALUES,
+    Counterfactual,
+    Dependence,
+    Flipped,
+    distinct_values,
+    find_counterfactual,
+    partial_dependence,
+)
+from deepglass.explain.explanation import Explanation, TargetExplanation, finite
 from deepglass.explain.gradients import relative_gap
-from deepglass.explain.reason import Question, Reason, finite
-from deepglass.explain.reference import COLUMN_KINDS
-from deepglass.explain.row import Row
+from deepglass.explain.row import ExplainedRow
 from deepglass.features.base import Feature
+from deepglass.features.multilabel import Multilabel
+from deepglass.features.text import Text
+from deepglass.features.vector import Vector
+from deepglass.nn.explanation_targets import LOG_ODDS
 from deepglass.nn.tokens import Field
 
-MOST = 256  # columns; of more, gradients are taken
-TOP = 3  # columns whose dependence is told
-AVERAGED = 64  # rows of the background by which columns are replaced in deletion and insertion
+MAX_COLUMNS = 256  # of more, gradients are taken
+NUM_DEPENDENCES = 3  # columns with a partial dependence, those with the largest attributions
+NUM_REPLACEMENTS = 64  # background rows that replace removed columns in deletion and insertion
 
 
-def suits(inputs: Sequence[Feature]) -> bool:
-    """Whether a run reads columns alone; a single vector or set is explained by its entries."""
-    alone = len(inputs) == 1 and inputs[0].kind in ("vector", "set")
-    return all(f.kind in COLUMN_KINDS for f in inputs) and len(inputs) <= MOST and not alone
+class WhatIf(NamedTuple):
+    """Partial dependence of the most important columns, and the smallest change that flips the prediction."""
+
+    dependence: tuple[Dependence, ...] = ()
+    counterfactual: Counterfactual | None = None
 
 
-def changeable(inputs: Sequence[Feature]) -> bool:
-    """Whether columns of a run can be changed one by one, at little cost: there are some, alone or beside texts."""
-    some = any(f.kind in COLUMN_KINDS for f in inputs) and len(inputs) > 1
-    return some and all(f.kind in (*COLUMN_KINDS, "text") for f in inputs) and len(inputs) <= MOST
+def is_tabular(inputs: Sequence[Feature]) -> bool:
+    """Whether all inputs are columns of a table; a single vector or set is explained by its entries instead."""
+    entries = len(inputs) == 1 and isinstance(inputs[0], Vector | Multilabel)
+    return all(f.tabular for f in inputs) and len(inputs) <= MAX_COLUMNS and not entries
 
 
-def reasons(one: Row, tested: bool = True) -> list[Reason]:
+def can_vary(inputs: Sequence[Feature]) -> bool:
+    """Whether columns can be varied one by one at little cost: there are some, alone or beside texts."""
+    cheap = all(f.tabular or isinstance(f, Text) for f in inputs) and len(inputs) <= MAX_COLUMNS
+    return cheap and any(f.tabular for f in inputs) and len(inputs) > 1
+
+
+def shapley_explanations(row: ExplainedRow, checks: bool = True) -> list[Explanation]:
     """One explanation per output, by Shapley values.
 
     Args:
-        tested: whether they are checked.
+        checks: whether their faithfulness is tested.
     """
-    reference = one.reference
-    features = {f.name: f for f in reference.predictor.inputs}
-    names = list(features)
-    others = reference.background_fields
-    row = one.data.batch(torch.tensor([one.place])).inputs
-    found = shapley.shares(one.figures, row, others, names)
-    how = f"{'exact' if found.exact else 'sampled'} Shapley values, beside {reference.background.description}"
-    values = tuple(one.raw.get(f.column) for f in features.values())
-    result = []
-    for name, asked in one.asked.items():
-        part = one.slices[name]
-        named = Named(tuple(names), found.shares[part], values)
-        total = named.of(None)
-        error = np.sqrt(np.square(found.error[part]).sum(0)) if not found.exact else [None] * len(names)
-        parts = tuple(p._replace(error=None if e is None else float(e)) for p, e in zip(total, error, strict=True))
-        ends = [x[part] for x in (found.score, found.base, found.gap)]
-        asks = tuple(
-            Question(n, float(s), finite(b), finite(g), tuple(named.of(q)))
-            for q, (n, s, b, g) in enumerate(zip(asked.names, *ends, strict=True))
+    reference = row.reference
+    columns = {f.name: f.column for f in reference.predictor.inputs}
+    names = list(columns)
+    result = shapley.shapley_values(row.scores, row.fields, reference.background_fields, names)
+    exact = "exact" if result.exact else "sampled"
+    method = f"{exact} Shapley values, baseline: {reference.background.description}"
+    values = tuple(row.raw.get(column) for column in columns.values())
+    explanations = []
+    for name, target in row.targets.items():
+        part = row.slices[name]
+        attributions = PartAttributions(tuple(names), result.values[part], values)
+        parts = tuple(attributions.of(None))
+        if not result.exact:
+            errors = np.sqrt(np.square(result.error[part]).sum(0))
+            parts = tuple(p._replace(error=float(e)) for p, e in zip(parts, errors, strict=True))
+        ends = zip(target.names, result.score[part], result.baseline[part], result.gap[part], strict=True)
+        targets = tuple(
+            TargetExplanation(n, float(score), finite(baseline), finite(gap), tuple(attributions.of(q)))
+            for q, (n, score, baseline, gap) in enumerate(ends)
         )
-        further = changes(one, name, parts)
-        further["checks"] = _checks(one, part, row, others, names, found, tested)
-        kind = one.output(name).kind
-        result.append(Reason(one.place, name, kind, one.answers[name], asked.unit, how, parts, asks, **further))
-    return result
+        change = what_if(row, name, parts)
+        explanations.append(
+            Explanation(
+                row=row.index,
+                output=name,
+                kind=row.output(name).kind,
+                answer=row.answers[name],
+                unit=target.unit,
+                method=method,
+                parts=parts,
+                targets=targets,
+                checks=_checks(row, part, result, names) if checks else Checks(_gap(result, part)),
+                dependence=change.dependence,
+                counterfactual=change.counterfactual,
+            )
+        )
+    return explanations
 
 
-def _checks(
-    one: Row,
-    part: slice,
-    row: Mapping[str, Field],
-    others: Mapping[str, Field],
-    names: list[str],
-    found: Any,
-    tested: bool,
-) -> Checks:
-    sums = [np.array([x[part].sum()]) for x in (found.gap, found.score, found.base)]
-    gap = float(relative_gap(*sums)[0])
-    if not tested:
-        return Checks(gap)
-    other = one.reference.randomized
-    blind = shapley.shares(lambda inputs: one.figures(inputs, other), row, others, names)
-    weights = found.shares[part].sum(0)
-    count = min(AVERAGED, len(others[names[0]].mask))
-
-    def asked(keep: Tensor) -> np.ndarray:
-        places = torch.arange(count).repeat(len(keep))
-        figures = shapley.figures_of(one.figures, row, others, names, keep.repeat_interleave(count, 0), places)
-        return figures[:, part].sum(1).reshape(len(keep), count).mean(1)
-
-    return Checks(gap, rank_correlation(weights, blind.shares[part].sum(0)), **curves(asked, weights))
-
-
-def changes(one: Row, name: str, parts: Sequence[Part]) -> dict[str, Any]:
-    """Partial dependence of the telling columns, and the smallest change that turns the answer."""
-    reference = one.reference
-    known = reference.known
-    if known is None:
-        return {}
-    features = {f.name: f for f in reference.predictor.inputs if f.kind in COLUMN_KINDS}
-    row = one.data.batch(torch.tensor([one.place])).inputs
-    others = reference.background_fields
-    fields = reference.fields(known.inputs)
-    raw = {n: known.table[f.column] for n, f in features.items() if f.column in known.table.columns}
-    part = one.slices[name]
-    answered = lambda inputs: one.figures(inputs)[:, part]  # noqa: E731
-    top = [p.name for p in sorted(parts, key=lambda p: -abs(p.weight)) if p.name in raw][:TOP]
-    found = []
-    for column in top:
-        values = turning.values_of(features[column], fields[column], raw[column], turning.GRID)
+def what_if(row: ExplainedRow, name: str, parts: Sequence[Part]) -> WhatIf:
+    """Partial dependence and counterfactual of one output; empty without training rows."""
+    reference = row.reference
+    if reference.rows is None:
+        return WhatIf()
+    table, fields = reference.rows.table, reference.fields(reference.rows.inputs)
+    features = {f.name: f for f in reference.predictor.inputs if f.tabular and f.column in table.columns}
+    raw = {n: table[f.column] for n, f in features.items()}
+    part = row.slices[name]
+    largest = [p.name for p in sorted(parts, key=lambda p: -abs(p.weight)) if p.name in raw][:NUM_DEPENDENCES]
+    lines = []
+    for column in largest:
+        values = distinct_values(features[column], fields[column], raw[column], NUM_GRID_VALUES)
         if len(values.raw) > 1:
-            line = turning.dependence(answered, others, column, values)
-            found.append(line._replace(answers=_shown(line.answers, one.asked[name].unit)))
-    turned = _turned(one, name, part)
-    if turned is None:
-        return {"dependence": tuple(found)}
-    candidates = {n: turning.values_of(features[n], fields[n], raw[n], turning.CANDIDATES) for n in raw}
-    own = {n: one.raw.get(features[n].column) for n in raw}
-    change = turning.turn(turned, row, own, candidates, features)
-    return {"dependence": tuple(found), "turn": None if change is None else _answered(one, name, *change)}
+            line = partial_dependence(
+                lambda inputs: row.scores(inputs)[:, part], reference.background_fields, column, values
+            )
+            lines.append(line._replace(answers=_readable(line.answers, row.targets[name].unit)))
+    flipped = _flipped(row, name)
+    if flipped is None:
+        return WhatIf(tuple(lines))
+    candidates = {n: distinct_values(features[n], fields[n], raw[n], MAX_CANDIDATES) for n in raw}
+    own = {n: row.raw.get(features[n].column) for n in raw}
+    change = find_counterfactual(flipped, row.fields, own, candidates, features)
+    return WhatIf(tuple(lines), None if change is None else _with_answer(row, name, *change))
 
 
-def _answered(one: Row, name: str, change: turning.Turn, row: Mapping[str, Field]) -> turning.Turn | None:
-    """The change with the answer that it brings; None where that is the old one."""
-    answer = one.answer_to(row)[name]["value"]
-    return None if answer == one.answers[name]["value"] else change._replace(answer=answer)
+def _checks(row: ExplainedRow, part: slice, result: shapley.ShapleyValues, names: list[str]) -> Checks:
+    background = row.reference.background_fields
+    randomized = shapley.shapley_values(
+        lambda inputs: row.scores(inputs, row.reference.randomized), row.fields, background, names
+    )
+    weights = result.values[part].sum(0)
+    count = min(NUM_REPLACEMENTS, len(background[names[0]].mask))
+
+    def score(keep: Tensor) -> np.ndarray:
+        index = torch.arange(count).repeat(len(keep))
+        kept = keep.repeat_interleave(count, 0)
+        scores = shapley.coalition_scores(row.scores, row.fields, background, names, kept, index)
+        return scores[:, part].sum(1).reshape(len(keep), count).mean(1)
+
+    correlation = rank_correlation(weights, randomized.values[part].sum(0))
+    return Checks(_gap(result, part), correlation, **deletion_insertion(score, weights))
 
 
-def _shown(figures: list[float], unit: str) -> list[float]:
-    """Log-odds as probabilities."""
-    if unit != "log-odds":
-        return [round(f, 6) for f in figures]
-    return [round(float(1 / (1 + np.exp(-f))), 6) for f in np.clip(figures, -500, 500)]
+def _gap(result: shapley.ShapleyValues, part: slice) -> float:
+    """The completeness gap of an output's summed targets."""
+    sums = [np.array([x[part].sum()]) for x in (result.gap, result.score, result.baseline)]
+    return float(relative_gap(*sums)[0])
 
 
-def _turned(one: Row, name: str, part: slice) -> Callable[[Mapping[str, Field]], tuple[Tensor, Tensor]] | None:
-    """Whether variants of the row are answered otherwise: another class, or a number outside of the row's interval."""
-    feature, answer = one.output(name), one.answers[name]
-    calibration = one.reference.predictor.calibration.get(name, {})
-    if feature.kind == "binary":
-        limit = float(np.clip(calibration.get("threshold", 0.5), 1e-6, 1 - 1e-6))
-        at = float(np.log(limit / (1 - limit))) * (1 if answer["probability"] >= limit else -1)
+def _with_answer(
+    row: ExplainedRow, name: str, change: Counterfactual, inputs: Mapping[str, Field]
+) -> Counterfactual | None:
+    """The counterfactual with its prediction; None where that reads the same."""
+    answer = row.answers_for(inputs)[name]["value"]
+    return None if answer == row.answers[name]["value"] else change._replace(answer=answer)
 
-        def binary(inputs: Mapping[str, Field]) -> tuple[Tensor, Tensor]:
-            with torch.inference_mode():
-                figures = one.figures(inputs)[:, part][:, 0]
-            return figures < at, -figures
 
-        return binary
-    if feature.kind == "category":
-        own = one.likeliest(one.data.batch(torch.tensor([one.place])).inputs, name)
+def _readable(scores: list[float], unit: str) -> list[float]:
+    """Log-odds as probabilities, other units unchanged."""
+    if unit != LOG_ODDS:
+        return [round(score, 6) for score in scores]
+    return [round(float(1 / (1 + np.exp(-score))), 6) for score in np.clip(scores, -500, 500)]
 
-        def classes(inputs: Mapping[str, Field]) -> tuple[Tensor, Tensor]:
-            with torch.inference_mode():
-                figures = one.figures(inputs)[:, part][:, 0]
-            return one.likeliest(inputs, name) != own, -figures
 
-        return classes
-    if feature.kind != "number":
+def _flipped(row: ExplainedRow, name: str) -> Flipped | None:
+    """Whether variants of the row get another class, or a number outside of the row's interval; else None."""
+    output, answer = row.output(name), row.answers[name]
+    if output.has_classes:
+        own = row.classify(row.fields, name)[1]
+
+        def other_class(inputs: Mapping[str, Field]) -> tuple[Tensor, Tensor]:
+            scores, classes = row.classify(inputs, name)
+            return torch.from_numpy(classes != own), -scores
+
+        return other_class
+    interval = output.interval(answer)
+    if interval is None:
         return None
-    reach = getattr(feature, "std_", 1.0)
-    low, high = answer.get("low", answer["value"] - reach), answer.get("high", answer["value"] + reach)
+    low, high = interval
 
-    def numbers(inputs: Mapping[str, Field]) -> tuple[Tensor, Tensor]:
+    def outside(inputs: Mapping[str, Field]) -> tuple[Tensor, Tensor]:
         with torch.inference_mode():
-            figures = one.figures(inputs)[:, part][:, 0]
-        outside = torch.maximum(figures - high, low - figures)
-        return outside > 0, outside
+            scores = row.scores(inputs)[:, row.slices[name]][:, 0]
+        distance = torch.maximum(scores - high, low - scores)
+        return distance > 0, distance
 
-    return numbers
+    return outside

@@ -1,11 +1,12 @@
-"""Rows -> why they are answered so: tables by Shapley's rule, all else by gradients from where inputs enter."""
+"""Explanations of rows: Shapley values for tables, integrated gradients for all other inputs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -13,25 +14,21 @@ import torch
 from deepglass.data.batches import Dataset
 from deepglass.data.table import Table
 from deepglass.errors import SpecError
-from deepglass.explain import columns as tables
-from deepglass.explain import units as cell
-from deepglass.explain.aggregate import Named, Part, name_parts, whole_columns
-from deepglass.explain.cam import activation_map
-from deepglass.explain.checks import Checks, curves, rank_correlation
-from deepglass.explain.gradients import Attributed, integrated, quick, quiet, relative_gap
-from deepglass.explain.input_layers import Entry, entries_of
-from deepglass.explain.nearest import Known, Neighbour, Neighbours
-from deepglass.explain.reason import Question, Reason, finite
+from deepglass.explain.attribution import gradient_explanations
+from deepglass.explain.columns import is_tabular, shapley_explanations
+from deepglass.explain.explanation import Explanation
+from deepglass.explain.files import check_ending, to_json, write
+from deepglass.explain.gradients import frozen_weights
+from deepglass.explain.nearest import TRAINING_ROWS, NearestNeighbours, Neighbour, ReferenceRows
 from deepglass.explain.reference import Reference
-from deepglass.explain.row import Row
-from deepglass.explain.targets import KINDS, Asked
-from deepglass.features.base import Feature
+from deepglass.explain.row import ExplainedRow
+from deepglass.features.base import FEATURES, Feature
 from deepglass.run.predictor import Predictor, Rows
 
 Mode = Literal["full", "fast"]
-STEPS = 512  # of a path, at most
-BACKGROUND = 64  # rows that stand for "any row"
-FEW = 8  # rows that can stand for all
+MAX_STEPS = 512  # of a path of integrated gradients
+NUM_BACKGROUND = 64  # background rows
+MIN_BACKGROUND = 8  # given rows that can serve as background
 
 
 def explainable(predictor: Predictor) -> tuple[Feature, ...]:
@@ -40,202 +37,138 @@ def explainable(predictor: Predictor) -> tuple[Feature, ...]:
     Raises:
         SpecError: `bad-value` where there is none.
     """
-    outputs = tuple(f for f in predictor.outputs if f.kind in KINDS)
+    outputs = tuple(f for f in predictor.outputs if f.explainable)
     if not outputs:
         came = ", ".join(f"{f.name} ({f.kind})" for f in predictor.outputs)
         came = f"answers {came}" if came else "answers nothing"
+        kinds = ", ".join(k for k, cls in FEATURES if cls.explanation_target is not Feature.explanation_target)
         raise SpecError(
             "bad-value",
-            f"explain: this run {came}; what can be explained are answers of the kinds {', '.join(KINDS)}; "
-            "deepglass report shows what else is known of it",
+            f"explain: this run {came}; expected an output of one of the kinds {kinds}; "
+            "`deepglass report` shows what else is known of this run",
         )
     return outputs
 
 
 class Explainer:
-    """Explains the answers of one run.
+    """Explains the predictions of one run.
 
     Args:
         predictor: the run.
-        known: its training rows, or some of them; without any the rows that are given serve.
-        steps: of a path, at most; fewer make it quicker and the gap larger.
-        background: known rows that stand for any row; fewer make it quicker and shares of columns less sure.
-        checks: whether full explanations are tested.
-        apart: whether each figure of an answer is explained (each class of a mask, each word), at the cost of a way
-            back through the network for each, or their sum; None: full explanations do, fast ones don't.
+        rows: training rows to compare with; None: the explained rows serve, where they are enough.
+        max_steps: of integrated gradients; fewer steps are faster and leave a larger completeness gap.
+        num_background: background rows; fewer are faster and make Shapley values less exact.
+        checks: test the faithfulness of full explanations.
+        separate: explain each scalar of a prediction (each class of a mask, each word), with one backward pass for
+            each; False: their sum; None: separate in full mode only.
 
     Raises:
-        SpecError: `bad-value` where nothing that the run answers can be explained.
+        SpecError: `bad-value` where no output can be explained.
 
     Example:
-        >>> reasons = Explainer(run.predictor).explain(rows)  # doctest: +SKIP
+        >>> explanations = Explainer(run.predictor).explain(rows)  # doctest: +SKIP
     """
 
     def __init__(
         self,
         predictor: Predictor,
-        known: Known | None = None,
+        rows: ReferenceRows | None = None,
         *,
-        steps: int = STEPS,
-        background: int = BACKGROUND,
+        max_steps: int = MAX_STEPS,
+        num_background: int = NUM_BACKGROUND,
         checks: bool = True,
-        apart: bool | None = None,
+        separate: bool | None = None,
     ) -> None:
         self.outputs = explainable(predictor)
-        self.predictor, self.objective = predictor, predictor.objective
-        self.known, self.steps, self.background = known, steps, background
-        self.checks, self.apart = checks, apart
-        self.table = tables.suits(predictor.inputs)
+        self.predictor, self.rows = predictor, rows
+        self.max_steps, self.num_background = max_steps, num_background
+        self.checks, self.separate = checks, separate
+        self.tabular = is_tabular(predictor.inputs)
 
-    def explain(self, rows: Rows, which: Sequence[int] | None = None, mode: Mode = "full") -> list[list[Reason]]:
-        """For each row a reason an output.
+    def explain(self, rows: Rows, which: Sequence[int] | None = None, mode: Mode = "full") -> list[list[Explanation]]:
+        """For each row one explanation per output.
 
         Args:
             rows: as `Predictor.predict` takes them.
-            which: 0-based places among them; None explains all.
+            which: 0-based row indices; None explains all.
+            mode: "fast" makes one forward and one backward pass, without checks and neighbours.
 
         Raises:
-            SpecError: `bad-value` for a row that is not there.
+            SpecError: `bad-value` for an index without a row.
         """
         table = Table(self.predictor.read(rows))
         which = list(range(len(table))) if which is None else list(which)
-        for row in which:
-            if not 0 <= row < len(table):
-                raise SpecError("bad-value", f"--rows: there is no row {row}; there are {len(table)}, from 0")
-        if self.known is None and len(table) >= FEW:
-            self.known = Known(table, np.arange(len(table)), self.predictor.encode(table), "rows that were given")
-        some = table.take(np.array(which, np.int64))
-        inputs = self.predictor.encode(some)
+        for index in which:
+            if not 0 <= index < len(table):
+                raise SpecError("bad-value", f"--rows: there is no row {index}; there are {len(table)}, from 0")
+        if self.rows is None and len(table) >= MIN_BACKGROUND:
+            given = self.predictor.encode(table)
+            self.rows = ReferenceRows(table, np.arange(len(table)), given, "rows that were given")
+        chosen = table.take(np.array(which, np.int64))
+        inputs = self.predictor.encode(chosen)
         data = Dataset(inputs, {}, self.predictor.device)
-        reference = self.reference
-        reasons = []
-        for i, row in enumerate(which):
-            one = Row(reference, data, inputs, some, i, apart=mode == "full" if self.apart is None else self.apart)
-            with quiet(self.objective):
-                found = self._of_row(one, mode)
-            near = self.neighbours_of(data, i) if mode == "full" else ()
-            reasons.append([replace(r, row=row, nearest=near) for r in found])
-        return reasons
+        separate = mode == "full" if self.separate is None else self.separate
+        explanations = []
+        for i, index in enumerate(which):
+            row = ExplainedRow(self.reference, data, inputs, chosen, i, separate=separate)
+            with frozen_weights(self.predictor.objective):
+                of_row = self._explain_row(row, mode)
+            nearest = self.nearest(data, i) if mode == "full" else ()
+            explanations.append([replace(e, row=index, nearest=nearest) for e in of_row])
+        return explanations
 
-    def neighbours_of(self, data: Dataset, i: int) -> tuple[Neighbour, ...]:
-        """The known rows that are most like the i-th; none where no training rows are known."""
+    def nearest(self, data: Dataset, i: int) -> tuple[Neighbour, ...]:
+        """The training rows nearest to the i-th row; empty without training rows."""
         if self._neighbours is None:
             return ()
         with torch.inference_mode():
-            return tuple(self._neighbours.of(self.objective.embed(data.batch(torch.tensor([i])))[0]))
-
-    def _of_row(self, one: Row, mode: Mode) -> list[Reason]:
-        if self.table and mode == "full":
-            return tables.reasons(one, self.checks)
-        return _by_gradients(one, mode, self)
+            point = self.predictor.objective.embed(data.batch(torch.tensor([i])))[0]
+        return tuple(self._neighbours.search(point))
 
     @cached_property
     def reference(self) -> Reference:
-        """What rows are explained against."""
-        return Reference(self.predictor, self.outputs, self.known, self.background)
+        """What rows are explained against; fixed by the first call of `explain`."""
+        return Reference(self.predictor, self.outputs, self.rows, self.num_background)
+
+    def _explain_row(self, row: ExplainedRow, mode: Mode) -> list[Explanation]:
+        if mode == "fast":
+            return gradient_explanations(row, None, checks=False, tabular=self.tabular)
+        if self.tabular:
+            return shapley_explanations(row, self.checks)
+        return gradient_explanations(row, self.max_steps, checks=self.checks, tabular=False)
 
     @cached_property
-    def _neighbours(self) -> Neighbours | None:
-        if self.known is None or self.known.whose != Known.whose:
+    def _neighbours(self) -> NearestNeighbours | None:
+        if self.rows is None or self.rows.description != TRAINING_ROWS:
             return None
-        return Neighbours(self.objective, self.known, self.predictor.outputs, self.predictor.device)
+        predictor = self.predictor
+        return NearestNeighbours(predictor.objective, self.rows, predictor.outputs, predictor.device)
 
 
-def _by_gradients(one: Row, mode: Mode, explainer: Explainer) -> list[Reason]:
-    places, scores = one.reference.input_layers, one.scores()
-    found = quick(scores, places, one.score) if mode == "fast" else integrated(scores, places, most=explainer.steps)
-    cells = [cell.cells_of(e.kind, v) for e, v in zip(places[0], found.values, strict=True)]
-    active = _active(one, places[0]) if mode == "full" else {}
-    beside = "; ".join(dict.fromkeys(e.said for e in places[0]))
-    how = "gradient half way" if mode == "fast" else f"integrated gradients, {found.steps} steps"
-    reasons = []
-    for name, asked in one.asked.items():
-        part = one.slices[name]
-        named = [
-            whole_columns(e, c[part], one.raw) if explainer.table else name_parts(e, c[part], one.column, one.raw)
-            for e, c in zip(places[0], cells, strict=True)
-        ]
-        checks = _checks(one, places, found, cells, part) if mode == "full" and explainer.checks else None
-        if mode == "full" and checks is None:
-            checks = Checks(gap=_gap(found, part))
-        parts = _parts(named, places[0], None)
-        columns = mode == "full" and tables.changeable(explainer.predictor.inputs)
-        further = tables.changes(one, name, parts) if columns else {}
-        maps = {e.name: c[part] for e, c in zip(places[0], cells, strict=True) if e.kind in ("pixels", "bands")}
-        reasons.append(
-            Reason(
-                row=one.place,
-                output=name,
-                kind=one.output(name).kind,
-                answer=one.answers[name],
-                unit=asked.unit,
-                method=f"{how}, from {beside}",
-                parts=parts,
-                questions=_questions(asked, found, part, named, places[0]),
-                checks=checks,
-                maps=maps,
-                active={n: a[part] for n, a in active.items()},
-                **further,
-            )
-        )
-    return reasons
+def explain_rows(
+    predictor: Predictor,
+    rows: Rows,
+    reference: ReferenceRows | None = None,
+    which: Sequence[int] | int | None = None,
+    fast: bool = False,
+    out: Path | None = None,
+) -> list[dict[str, Any]]:
+    """Explanations as plain data: {"row": ..., OUTPUT: {"value": ..., "attributions": [...], "baseline": ...}} per row.
 
-
-def _parts(named: Sequence[Named], entries: Sequence[Entry], q: int | None) -> tuple[Part, ...]:
-    """The parts of all inputs; words and moments say of which, where there are several."""
-    several = len(entries) > 1
-    return tuple(
-        p._replace(input=e.name) if several and n.places else p
-        for n, e in zip(named, entries, strict=True)
-        for p in n.of(q)
-    )
-
-
-def _questions(
-    asked: Asked, found: Attributed, part: slice, named: Sequence[Named], entries: Sequence[Entry]
-) -> tuple[Question, ...]:
-    """The questions of one output with their parts."""
-    boxes = asked.boxes or (None,) * len(asked.names)
-    ends = zip(found.score[part], found.base[part], found.gap[part], strict=True)
-    return tuple(
-        Question(name, float(score), finite(base), finite(gap), _parts(named, entries, q), boxes[q])
-        for q, (name, (score, base, gap)) in enumerate(zip(asked.names, ends, strict=True))
-    )
-
-
-def _active(one: Row, entries: Sequence[Entry]) -> dict[str, np.ndarray]:
-    """Class activation maps of the first picture."""
-    for entry in entries:
-        if entry.kind == "pixels":
-            batch = one.data.batch(torch.tensor([one.place]))
-            shape = tuple(one.column[entry.name].values.shape[1:])
-            found = activation_map(one.reference.objective, batch, shape, lambda b: one.figures(b.inputs))
-            return {} if found is None else {entry.name: found}
-    return {}
-
-
-def _gap(found: Attributed, part: slice) -> float:
-    """Of all questions of an output, as a share of the difference that is explained."""
-    sums = [np.array([x[part].sum()]) for x in (found.gap, found.score, found.base)]
-    return float(relative_gap(*sums)[0])
-
-
-def _checks(one: Row, places: list[list[Entry]], found: Attributed, cells: Sequence[np.ndarray], part: slice) -> Checks:
-    other = one.reference.randomized
-    theirs = entries_of(other, one.reference.mean_tokens)
-    with quiet(other):
-        blind = integrated(one.scores(other), theirs, most=0)
-    their_cells = [cell.cells_of(e.kind, v) for e, v in zip(theirs[0], blind.values, strict=True)]
-    flat, their_flat = (np.concatenate([c[part].sum(0).reshape(-1) for c in all]) for all in (cells, their_cells))
-    sizes = [c[0].size for c in cells]
-    blocks = _blocks(places[0], cells)
-    asked = lambda keep: cell.kept(one.scores(), places, sizes, keep[:, blocks])[:, part].sum(1)  # noqa: E731
-    curve = curves(asked, np.bincount(blocks, flat))
-    return Checks(_gap(found, part), rank_correlation(flat, their_flat), **curve)
-
-
-def _blocks(entries: Sequence[Entry], cells: Sequence[np.ndarray]) -> np.ndarray:
-    """Which block each cell of all inputs belongs to."""
-    each = [cell.blocks_of(e.kind, c.shape[1:]) for e, c in zip(entries, cells, strict=True)]
-    starts = np.cumsum([0, *(b.max(initial=-1) + 1 for b in each)])
-    return np.concatenate([b + s for b, s in zip(each, starts, strict=False)])
+    Args:
+        reference: training rows.
+        which: 0-based row indices; a number for the first rows, None for all.
+        fast: one forward and one backward pass, without checks.
+        out: a .json file or a folder to write.
+    """
+    if out is not None:
+        check_ending(out)
+    explainer = Explainer(predictor, reference)
+    table = Table(predictor.read(rows))
+    if isinstance(which, int):
+        which = range(min(which, len(table)))
+    explanations = explainer.explain(table, which, "fast" if fast else "full")
+    if out is not None:
+        index = range(len(table)) if which is None else which
+        write(out, explanations, predictor, predictor.encode(table.take(np.array(list(index), np.int64))))
+    return to_json(explanations)

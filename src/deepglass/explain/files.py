@@ -1,4 +1,4 @@
-"""Explanations written to files: JSON, and in a folder the pictures and sounds that go with it."""
+"""Explanations written to files: JSON, and in a folder also images and sounds."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image as Pillow
 
 from deepglass.errors import SpecError
-from deepglass.explain.reason import Reason
-from deepglass.explain.sound import remaining, telling
+from deepglass.explain.explanation import Explanation
+from deepglass.explain.sound import important_cells, isolate
 from deepglass.features._audio_files import wav
 from deepglass.features._display import to_pixels
 from deepglass.features.audio import Audio
@@ -22,87 +22,87 @@ from deepglass.features.image import Image
 from deepglass.run.predictor import Predictor
 from deepglass.training.checkpoint import write_atomic
 
-FOR, AGAINST = np.array([255, 90, 20]), np.array([20, 120, 255])
-SHOWN = 384  # pixels of the longer side, at least, so that small pictures can be seen
+POSITIVE, NEGATIVE = np.array([255, 90, 20]), np.array([20, 120, 255])  # RGB
+MIN_SIDE = 384  # pixels of the longer side
 
 
-def to_json(reasons: Sequence[Sequence[Reason]]) -> list[dict[str, Any]]:
-    """A dict a row: its place, and each output's explanation."""
-    return [{"row": row[0].row, **{r.output: r.to_json() for r in row}} for row in reasons if row]
+def to_json(explanations: Sequence[Sequence[Explanation]]) -> list[dict[str, Any]]:
+    """One dict per row: its index, and each output's explanation."""
+    return [{"row": row[0].row, **{r.output: r.to_json() for r in row}} for row in explanations if row]
 
 
 def check_ending(path: Path) -> None:
-    """Raises: SpecError: `bad-value` for what is neither a .json file nor a folder."""
+    """Raises: SpecError: `bad-value` for a path that is neither a .json file nor a folder."""
     if path.suffix not in (".json", ""):
         raise SpecError("bad-value", f"--out: {path}: expected .json, or a folder")
 
 
-def write(path: Path, reasons: Sequence[Sequence[Reason]], predictor: Predictor, inputs: Mapping[str, Column]) -> None:
-    """Explanations as a .json file, or in a folder with pictures and sounds beside `explanations.json`.
+def write(
+    path: Path, explanations: Sequence[Sequence[Explanation]], predictor: Predictor, inputs: Mapping[str, Column]
+) -> None:
+    """Write a .json file, or a folder with `explanations.json`, images and sounds.
 
     Args:
         inputs: the encoded inputs of the rows that are explained, in their order.
     """
-    text = json.dumps(to_json(reasons), ensure_ascii=False, indent=1)
+    text = json.dumps(to_json(explanations), ensure_ascii=False, indent=1)
     if path.suffix == ".json":
         write_atomic(path, text)
         return
     path.mkdir(parents=True, exist_ok=True)
     write_atomic(path / "explanations.json", text)
-    for i, row in enumerate(reasons):
-        for reason in row:
-            for name, content in _media(reason, predictor, inputs, i):
+    for i, row in enumerate(explanations):
+        for explanation in row:
+            for name, content in _media(explanation, predictor, inputs, i):
                 write_atomic(path / name, content)
 
 
-def _media(reason: Reason, predictor: Predictor, inputs: Mapping[str, Column], i: int) -> list[tuple[str, bytes]]:
+def _media(
+    explanation: Explanation, predictor: Predictor, inputs: Mapping[str, Column], i: int
+) -> list[tuple[str, bytes]]:
+    """File names and contents."""
     features = {f.name: f for f in predictor.inputs}
-    found = []
-    for kind, maps in (("why", reason.maps), ("active", reason.active)):
-        for name, places in maps.items():
+    start = f"{_safe(explanation.output)}-{explanation.row}"
+    files = []
+    for kind, maps in (("attributions", explanation.maps), ("activation", explanation.activation_maps)):
+        for name, values in maps.items():
             feature = features[name]
             if isinstance(feature, Image):
                 pixels = to_pixels(inputs[name].values[i], feature.levels_ or 255)
-                for q, question in enumerate(reason.questions):
-                    said = f"-{q}-{_safe(question.name)}" if len(reason.questions) > 1 else ""
-                    found.append(
-                        (f"{_safe(reason.output)}-{reason.row}-{kind}{said}.png", png(over(pixels, places[q])))
-                    )
+                for q, target in enumerate(explanation.targets):
+                    end = f"-{q}-{_safe(target.name)}" if len(explanation.targets) > 1 else ""
+                    files.append((f"{start}-{kind}{end}.png", encode_png(overlay(pixels, values[q]))))
             elif isinstance(feature, Audio):
                 column = inputs[name].take(np.array([i]))
-                left = remaining(column.values, feature.frames, telling(places.sum(0)))
-                found.append((f"{_safe(reason.output)}-{reason.row}-remains.wav", wav(left, feature.rate_ or 8000)))
-    return found
+                samples = isolate(column.values, feature.frames, important_cells(values.sum(0)))
+                files.append((f"{start}-important.wav", wav(samples, feature.rate_ or 8000)))
+    return files
 
 
-def over(pixels: np.ndarray, places: np.ndarray, least: int = SHOWN) -> np.ndarray:
-    """A picture in grey with what each place adds over it: warm speaks for the answer, blue against it.
+def overlay(pixels: np.ndarray, attributions: np.ndarray, min_side: int = MIN_SIDE) -> np.ndarray:
+    """An attribution heat map over the grey image: warm = positive, blue = negative.
 
     Shapes:
-        pixels: (Y, X, C) of bytes; places: (Y, X) -> (Y', X', 3), grown to `least` pixels a side.
+        pixels: (Y, X, C) uint8; attributions: (Y, X); returns: (Y', X', 3) uint8, enlarged to about `min_side` pixels.
     """
-    grow = max(1, least // max(places.shape))
+    grow = max(1, min_side // max(attributions.shape))
     grey = pixels.astype(np.float64).mean(2, keepdims=True).repeat(3, 2) * 0.6 + 60
-    mixed = _blend(grey, places)
+    strength = color_strength(attributions)[..., None]
+    mixed = grey * (1 - np.abs(strength)) + np.where(strength > 0, POSITIVE, NEGATIVE) * np.abs(strength)
     return mixed.round().clip(0, 255).astype(np.uint8).repeat(grow, 0).repeat(grow, 1)
 
 
-def _blend(grey: np.ndarray, places: np.ndarray) -> np.ndarray:
-    strength = strength_of(places)[..., None]
-    return grey * (1 - np.abs(strength)) + np.where(strength > 0, FOR, AGAINST) * np.abs(strength)
-
-
-def strength_of(places: np.ndarray) -> np.ndarray:
-    """A map from -1 to 1, smoothed a little; the hundredth that adds most counts as 1."""
-    padded = np.pad(places, 1, mode="edge") if max(places.shape) > 48 else np.pad(places, 0)
-    if padded.shape != places.shape:
+def color_strength(attributions: np.ndarray) -> np.ndarray:
+    """Attributions scaled to -1..1 by their 99.5 % quantile; maps of more than 48 pixels a side are smoothed."""
+    padded = np.pad(attributions, 1, mode="edge") if max(attributions.shape) > 48 else attributions
+    if padded.shape != attributions.shape:
         padded = np.lib.stride_tricks.sliding_window_view(padded, (3, 3)).mean((2, 3))
     most = np.quantile(np.abs(padded), 0.995) or np.abs(padded).max() or 1.0
     return np.clip(padded / most, -1, 1) * 0.85
 
 
-def png(pixels: np.ndarray) -> bytes:
-    """Pixels (Y, X, C) of bytes as a PNG file."""
+def encode_png(pixels: np.ndarray) -> bytes:
+    """Pixels (Y, X, C), uint8, as a PNG file."""
     out = io.BytesIO()
     Pillow.fromarray(np.ascontiguousarray(pixels)).save(out, "PNG", optimize=True)
     return out.getvalue()

@@ -1,4 +1,4 @@
-"""The training rows that the network finds most alike: neighbours in the space that its heads read."""
+"""The training rows that are nearest to a row in the embedding."""
 
 from __future__ import annotations
 
@@ -15,69 +15,83 @@ from deepglass.features.base import Column, Feature
 from deepglass.objectives.base import Objective, embed_dataset
 from deepglass.prepare.prepared_data import PreparedData
 
-COUNT = 3  # neighbours
-MOST = 1_000  # training rows among which they are looked for
+NUM_NEIGHBOURS = 3
+MAX_ROWS = 1_000  # training rows that are searched
+BATCH = 256
+TRAINING_ROWS = "training rows"
 
 
 @dataclass(frozen=True)
-class Known:
-    """Training rows that explanations may look at.
+class ReferenceRows:
+    """Rows that explanations compare with, usually training rows.
 
     Args:
-        table: their raw values; places: where they stand in the source.
+        table: as the user wrote them.
+        source_rows: (N,) their indices in the source.
         inputs: the same rows encoded.
-        whose: in words.
+        description: what they are.
     """
 
     table: Table
-    places: np.ndarray
+    source_rows: np.ndarray
     inputs: Mapping[str, Column]
-    whose: str = "training rows"
+    description: str = TRAINING_ROWS
 
 
-def known_rows(prepared: PreparedData, most: int = MOST) -> Known:
-    """Training rows of a run, evenly spread where there are more than `most`."""
+def training_rows(prepared: PreparedData, max_rows: int = MAX_ROWS) -> ReferenceRows:
+    """Training rows of a run, evenly spread where there are more than `max_rows`."""
     rows = prepared.rows("train")
-    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int))]
+    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(max_rows, len(rows))).astype(int))]
     table = prepared.table.take(rows)
-    return Known(table, prepared.source_rows[rows], {f.name: f.encode(table[f.column]) for f in prepared.inputs})
+    return ReferenceRows(
+        table, prepared.source_rows[rows], {f.name: f.encode(table[f.column]) for f in prepared.inputs}
+    )
 
 
 class Neighbour(NamedTuple):
-    """A training row, its labels by output, and how far it lies."""
+    """A near row.
+
+    Args:
+        row: its index in the source.
+        labels: output name -> label.
+        distance: Euclidean, in the embedding.
+        reference_index: its index among the reference rows.
+    """
 
     row: int
     labels: dict[str, Any]
     distance: float
-    at: int  # its place among the known rows
+    reference_index: int
 
 
-class Neighbours:
-    """Known rows as points, looked at once.
+class NearestNeighbours:
+    """Nearest-neighbour search among reference rows, which are embedded once.
 
     Args:
-        outputs: whose labels are told.
+        outputs: whose labels are given.
     """
 
-    def __init__(self, objective: Objective, known: Known, outputs: tuple[Feature, ...], device: torch.device) -> None:
-        self.known, self.outputs, self.objective = known, outputs, objective
-        data = Dataset(dict(known.inputs), {}, device)
-        self.points = torch.from_numpy(embed_dataset(objective, data, 256)).to(device)
+    def __init__(
+        self, objective: Objective, rows: ReferenceRows, outputs: tuple[Feature, ...], device: torch.device
+    ) -> None:
+        self.rows, self.outputs = rows, outputs
+        data = Dataset(dict(rows.inputs), {}, device)
+        self.points = torch.from_numpy(embed_dataset(objective, data, BATCH)).to(device)
 
-    def of(self, point: torch.Tensor) -> list[Neighbour]:
-        """The nearest to a point (D,), nearest first."""
-        away = (self.points - point).norm(dim=1)
-        near = away.topk(min(COUNT, len(away)), largest=False)
+    def search(self, point: torch.Tensor) -> list[Neighbour]:
+        """The rows nearest to a point (D,), nearest first."""
+        distances = (self.points - point).norm(dim=1)
+        near = distances.topk(min(NUM_NEIGHBOURS, len(distances)), largest=False)
         return [
-            Neighbour(int(self.known.places[i]), self._labels(i), float(d), i)
+            Neighbour(int(self.rows.source_rows[i]), self._labels(i), float(d), i)
             for i, d in zip(near.indices.tolist(), near.values.tolist(), strict=True)
         ]
 
     def _labels(self, i: int) -> dict[str, Any]:
         labels = {}
         for feature in self.outputs:
-            if feature.column in self.known.table.columns:
-                value = self.known.table[feature.column][i]
+            if feature.column in self.rows.table.columns:
+                value = self.rows.table[feature.column][i]
                 value = value.item() if isinstance(value, np.generic) else value
                 value = value.to_list() if hasattr(value, "to_list") else value
                 labels[feature.name] = value if isinstance(value, str | int | float | bool | list) else None

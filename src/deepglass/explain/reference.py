@@ -13,15 +13,13 @@ from torch import Tensor
 
 from deepglass.data.batches import Dataset
 from deepglass.data.table import Table
-from deepglass.explain.checks import shuffled
-from deepglass.explain.input_layers import Entry, changed, entries_of
-from deepglass.explain.nearest import Known
+from deepglass.explain.checks import randomize_weights
+from deepglass.explain.input_layers import InputLayer, input_layers, replaced
+from deepglass.explain.nearest import ReferenceRows
 from deepglass.features.base import Column, Feature
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Objective
 from deepglass.run.predictor import Predictor
-
-COLUMN_KINDS = ("number", "category", "binary", "date", "vector", "set")
 
 
 class Background(NamedTuple):
@@ -38,12 +36,14 @@ class Reference:
     Args:
         predictor: the run.
         outputs: those that are explained.
-        known: training rows; None: an empty row is the background.
+        rows: training rows; None: an empty row is the background.
         max_rows: of the background.
     """
 
-    def __init__(self, predictor: Predictor, outputs: tuple[Feature, ...], known: Known | None, max_rows: int) -> None:
-        self.predictor, self.outputs, self.known, self.max_rows = predictor, outputs, known, max_rows
+    def __init__(
+        self, predictor: Predictor, outputs: tuple[Feature, ...], rows: ReferenceRows | None, max_rows: int
+    ) -> None:
+        self.predictor, self.outputs, self.rows, self.max_rows = predictor, outputs, rows, max_rows
 
     @property
     def objective(self) -> Objective:
@@ -51,16 +51,16 @@ class Reference:
 
     @cached_property
     def background(self) -> Background:
-        """A fixed sample of the known rows."""
-        if self.known is None:
+        """A fixed sample of the reference rows."""
+        if self.rows is None:
             absent = Table({f.column: cast(Any, [None]) for f in self.predictor.inputs})
             missing = pl.Series([None], dtype=pl.Null)
             columns = {f.name: f.encode(missing) for f in self.predictor.inputs}
-            return Background(absent, columns, "a row of which nothing is known")
-        count = len(self.known.places)
-        rows = np.random.default_rng(0).permutation(count)[: self.max_rows]
-        columns = {n: c.take(rows) for n, c in self.known.inputs.items()}
-        return Background(self.known.table.take(rows), columns, f"{len(rows)} {self.known.whose}")
+            return Background(absent, columns, "a row without any value")
+        count = len(self.rows.source_rows)
+        index = np.random.default_rng(0).permutation(count)[: self.max_rows]
+        columns = {n: c.take(index) for n, c in self.rows.inputs.items()}
+        return Background(self.rows.table.take(index), columns, f"{len(index)} {self.rows.description}")
 
     @cached_property
     def background_fields(self) -> Mapping[str, Field]:
@@ -75,28 +75,28 @@ class Reference:
     @cached_property
     def mean_tokens(self) -> dict[str, Tensor]:
         """The mean tokens over the background, of inputs that are columns of a table."""
-        layers = entries_of(self.objective)
-        wanted = {i for i, e in enumerate(layers[0]) if e.kind == "tokens" and e.features[0].kind in COLUMN_KINDS}
-        if not wanted or self.known is None:
+        layers = input_layers(self.objective)
+        columns = {i for i, e in enumerate(layers[0]) if e.kind == "tokens" and e.features[0].tabular}
+        if not columns or self.rows is None:
             return {}
         means: dict[str, Tensor] = {}
 
         def record(i: int, values: Tensor) -> Tensor:
-            if i in wanted:
+            if i in columns:
                 means[layers[0][i].name] = values.mean(0, keepdim=True).detach()
             return values
 
         data = Dataset(dict(self.background.columns), {}, self.predictor.device)
-        with torch.no_grad(), changed(layers, record):
+        with torch.no_grad(), replaced(layers, record):
             self.objective.predict(data.batch(torch.arange(len(data))))
         return means
 
     @cached_property
-    def input_layers(self) -> list[list[Entry]]:
+    def input_layers(self) -> list[list[InputLayer]]:
         """Where the inputs enter each of the objective's networks."""
-        return entries_of(self.objective, self.mean_tokens)
+        return input_layers(self.objective, self.mean_tokens)
 
     @cached_property
     def randomized(self) -> Objective:
         """A copy of the network with shuffled weights."""
-        return shuffled(self.objective)
+        return randomize_weights(self.objective)

@@ -1,4 +1,4 @@
-"""One row, its answers, and what is asked of them."""
+"""One row that is explained: its prediction, its explanation targets, and the targets of variants of it."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from torch import Tensor
 from deepglass.data.batches import Batch, Dataset
 from deepglass.data.table import Table
 from deepglass.explain.reference import Reference
-from deepglass.explain.targets import Asked, ask
-from deepglass.features.base import Column, Feature, Prediction
+from deepglass.features.base import Column, Feature, Prediction, PredictionArrays
+from deepglass.nn.explanation_targets import ExplanationTarget
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Objective, concatenate_predictions
 from deepglass.prepare.prepared_data import add_context
 
 
-class Row:
-    """One row as it is explained.
+class ExplainedRow:
+    """One of the rows that are explained.
 
     Args:
-        data, inputs, table: the rows that are explained, as batches, encoded, and as the user wrote them.
-        i: which of them.
-        apart: whether each figure of an answer is explained, or all of them together.
+        data, inputs, table: all rows that are explained, as batches, encoded, and as the user wrote them.
+        i: index of this one.
+        separate: explain each scalar of a prediction, or only their sum.
     """
 
     def __init__(
@@ -37,71 +37,84 @@ class Row:
         table: Table,
         i: int,
         *,
-        apart: bool = True,
+        separate: bool = True,
     ) -> None:
-        self.reference, self.data, self.place = reference, data, i
+        self.reference, self.data, self.index = reference, data, i
         self.column = {n: c.take(np.array([i])) for n, c in inputs.items()}
-        self.raw = {n: _cell(raw[i]) for n, raw in table.columns.items()}
-        predictor = reference.predictor
+        self.raw = {n: _plain(raw[i]) for n, raw in table.columns.items()}
         with torch.no_grad():
-            said = reference.objective.predict(data.batch(torch.tensor([i])))
-            found = {n: a.mode() for n, a in said.items()}
-            self.answers = self._decoded(found)
-            asked = {
-                f.name: ask(f, said[f.name], found[f.name], self.answers[f.name], predictor.calibration.get(f.name, {}))
-                for f in reference.outputs
-            }
-        self.asked: dict[str, Asked] = asked if apart else {n: a.together() for n, a in asked.items()}
-        self._said = said
-        counts = [len(a.names) for a in self.asked.values()]
-        ends = np.cumsum([0, *counts])
-        self.slices = {n: slice(int(a), int(b)) for n, a, b in zip(self.asked, ends, ends[1:], strict=False)}
+            self._predictions = reference.objective.predict(data.batch(torch.tensor([i])))
+            modes = {n: p.mode() for n, p in self._predictions.items()}
+            self.answers = self._decode(_arrays(modes))
+            targets = {f.name: self._target(f, modes[f.name]) for f in reference.outputs}
+        self.targets = targets if separate else {n: t.total() for n, t in targets.items()}
+        ends = np.cumsum([0, *(len(t.names) for t in self.targets.values())])
+        self.slices = {n: slice(int(a), int(b)) for n, a, b in zip(self.targets, ends, ends[1:], strict=False)}
+
+    @cached_property
+    def fields(self) -> Mapping[str, Field]:
+        """The row as inputs of the network."""
+        return self.data.batch(torch.tensor([self.index])).inputs
 
     @cached_property
     def score(self) -> Tensor:
-        """The figures of the row itself, (Q,); its answer is at hand, but for texts, whose words must be given."""
+        """All targets of the row itself, (Q,)."""
         with torch.no_grad():
-            if any(a.target is not None for a in self.asked.values()):
-                return self.scores()(1)[0]
-            return torch.cat([a.scores(self._said[n]) for n, a in self.asked.items()], 1)[0]
+            if any(t.target is not None for t in self.targets.values()):  # a text is predicted again, teacher-forced
+                return self.repeated_scores()(1)[0]
+            return torch.cat([t.scores(self._predictions[n]) for n, t in self.targets.items()], 1)[0]
 
-    def figures(self, inputs: Mapping[str, Field], objective: Objective | None = None) -> Tensor:
-        """All questions' figures of variants of the row, (B, Q)."""
-        count = len(next(iter(inputs.values())).values)
-        rows = torch.zeros(count, dtype=torch.int64, device=self.data.device)
-        targets = {n: a.target.take(rows) for n, a in self.asked.items() if a.target is not None}
-        answers: dict[str, Prediction] = (objective or self.reference.objective).predict(Batch(inputs, targets, rows))
-        return torch.cat([a.scores(answers[n]) for n, a in self.asked.items()], 1)
+    def scores(self, inputs: Mapping[str, Field], objective: Objective | None = None) -> Tensor:
+        """All targets of variants of the row, (B, Q)."""
+        predictions = self._predict(inputs, objective)
+        return torch.cat([t.scores(predictions[n]) for n, t in self.targets.items()], 1)
 
-    def scores(self, objective: Objective | None = None) -> Callable[[int], Tensor]:
-        """How many copies -> their figures."""
-        return lambda count: self.figures(self.data.batch(torch.full((count,), self.place)).inputs, objective)
+    def repeated_scores(self, objective: Objective | None = None) -> Callable[[int], Tensor]:
+        """Number of copies of the row -> their targets, (B, Q)."""
+        return lambda count: self.scores(self.data.batch(torch.full((count,), self.index)).inputs, objective)
 
-    def likeliest(self, inputs: Mapping[str, Field], name: str) -> Tensor:
-        """The class that variants of the row are answered with, (B,)."""
-        rows = torch.zeros(len(next(iter(inputs.values())).values), dtype=torch.int64, device=self.data.device)
+    def classify(self, inputs: Mapping[str, Field], name: str) -> tuple[Tensor, np.ndarray]:
+        """The first target and the predicted class of variants of the row, (B,) each; for outputs with classes."""
         with torch.inference_mode():
-            answer: Any = self.reference.objective.predict(Batch(inputs, {}, rows))[name]
-            return answer.log_probs.argmax(1)
+            prediction = self._predict(inputs)[name]
+            scores = self.targets[name].scores(prediction)[:, 0]
+            arrays = _arrays({name: prediction.mode()})[name]
+        calibration = self.reference.predictor.calibration.get(name, {})
+        return scores, self.output(name).predicted_classes(arrays, calibration)
 
-    def answer_to(self, inputs: Mapping[str, Field]) -> dict[str, Mapping[str, Any]]:
-        """The answers to one variant of the row, as `predict` gives them."""
+    def answers_for(self, inputs: Mapping[str, Field]) -> dict[str, Mapping[str, Any]]:
+        """The predictions for one variant of the row, as `predict` gives them."""
         with torch.no_grad():
-            said = self.reference.objective.predict(Batch(inputs, {}, torch.zeros(1, dtype=torch.int64)))
-            return self._decoded({n: a.mode() for n, a in said.items()})
-
-    def _decoded(self, best: Mapping[str, dict[str, Tensor]]) -> dict[str, Mapping[str, Any]]:
-        predictor = self.reference.predictor
-        joined = {n: concatenate_predictions([b]) for n, b in best.items()}
-        decoded = predictor.decode(add_context(joined, predictor.outputs, self.column))
-        return {n: rows[0] for n, rows in decoded.items()}
+            return self._decode(_arrays({n: p.mode() for n, p in self._predict(inputs).items()}))
 
     def output(self, name: str) -> Feature:
         return next(f for f in self.reference.outputs if f.name == name)
 
+    def _predict(self, inputs: Mapping[str, Field], objective: Objective | None = None) -> dict[str, Prediction]:
+        count = len(next(iter(inputs.values())).values)
+        rows = torch.zeros(count, dtype=torch.int64, device=self.data.device)
+        targets = {n: t.target.take(rows) for n, t in getattr(self, "targets", {}).items() if t.target is not None}
+        return (objective or self.reference.objective).predict(Batch(inputs, targets, rows))
 
-def _cell(value: Any) -> Any:
-    """A raw value that can be said; media are their names."""
+    def _target(self, output: Feature, mode: Mapping[str, Tensor]) -> ExplanationTarget:
+        name = output.name
+        calibration = self.reference.predictor.calibration.get(name, {})
+        target = output.explanation_target(self._predictions[name], mode, self.answers[name], calibration)
+        assert target is not None  # `explainable` chose the outputs
+        return target
+
+    def _decode(self, arrays: Mapping[str, PredictionArrays]) -> dict[str, Mapping[str, Any]]:
+        predictor = self.reference.predictor
+        decoded = predictor.decode(add_context(dict(arrays), predictor.outputs, self.column))
+        return {n: rows[0] for n, rows in decoded.items()}
+
+
+def _arrays(modes: Mapping[str, dict[str, Tensor]]) -> dict[str, PredictionArrays]:
+    return {n: concatenate_predictions([mode]) for n, mode in modes.items()}
+
+
+def _plain(value: Any) -> Any:
+    """A raw value without its array type."""
     if hasattr(value, "to_list"):
         return value.to_list()
     if isinstance(value, np.generic):

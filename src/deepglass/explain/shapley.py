@@ -1,11 +1,10 @@
-"""Tables: what each column adds to an answer, by Shapley's rule.
+"""Shapley values of the columns of a table.
 
-A coalition of columns is answered with their values from the row and all others from a training row; a column's share
-is the mean over all orders of what its coming in changes. So the shares add up to the difference between the row's
-answer and the training rows' mean answer, exactly.
+The value of a coalition is the mean prediction with the coalition's columns from the row and the others from background
+rows. So the Shapley values add up to the prediction for the row less the mean prediction for the background.
 
-Source: Shapley, 1953; Strumbelj and Kononenko, 2010, JMLR 11 (sampling of orders); Lundberg and Lee, 2017, arXiv
-1705.07874; each order together with its reverse: Mitchell et al., 2022, arXiv 2104.12199.
+Source: Shapley, 1953; Strumbelj and Kononenko, 2010, JMLR 11 (sampled permutations); Lundberg and Lee, 2017, arXiv
+1705.07874; antithetic permutations: Mitchell et al., 2022, arXiv 2104.12199.
 """
 
 from __future__ import annotations
@@ -20,111 +19,121 @@ from torch import Tensor
 
 from deepglass.nn.tokens import Field
 
-EXACT = 7  # columns up to which all coalitions are asked
-MOST_ROWS = 8_000  # that are answered for one row
-AT_ONCE = 2_048
+MAX_EXACT = 7  # columns up to which all coalitions are evaluated
+MAX_PREDICTIONS = 8_000  # for one row
+BATCH = 2_048
 
 Inputs = Mapping[str, Field]
-Answered = Callable[[Inputs], Tensor]
-"""Inputs of B rows -> figures (B, Q)."""
+Score = Callable[[Inputs], Tensor]
+"""Inputs of B rows -> targets (B, Q)."""
 
 
 @dataclass(frozen=True)
-class Shares:
-    """Shapes: shares, error: (Q, F), the shares of F columns and their standard errors; score, base, gap: (Q,)."""
+class ShapleyValues:
+    """Shapley values of F columns for Q targets.
 
-    shares: np.ndarray
+    Args:
+        values: (Q, F); error: (Q, F) their standard errors.
+        score: (Q,) of the row; baseline: (Q,) mean over the background; gap: (Q,) score - baseline - sum of values.
+        exact: whether all coalitions were evaluated.
+    """
+
+    values: np.ndarray
     error: np.ndarray
     score: np.ndarray
-    base: np.ndarray
+    baseline: np.ndarray
     gap: np.ndarray
     exact: bool
 
 
-def mixed(row: Inputs, others: Inputs, columns: Sequence[str], keep: Tensor, places: Tensor) -> dict[str, Field]:
-    """Rows that have some columns from `row` and the others from some of `others`.
+def combine(row: Inputs, background: Inputs, columns: Sequence[str], keep: Tensor, index: Tensor) -> dict[str, Field]:
+    """Rows with some columns from `row` and the others from background rows.
 
     Shapes:
-        keep: (B, F) bool, True = from the row; places: (B,) which of the others.
+        keep: (B, F) bool, True = from the row; index: (B,) which background row.
     """
-    made = {}
+    result = {}
     for f, name in enumerate(columns):
-        own, other = row[name], others[name].take(places)
+        own, other = row[name], background[name].take(index)
         chosen = keep[:, f]
         values = torch.where(chosen.view(-1, *(1 for _ in own.values.shape[1:])), own.values, other.values)
-        made[name] = Field(values, torch.where(chosen, own.mask, other.mask))
-    return made
+        result[name] = Field(values, torch.where(chosen, own.mask, other.mask))
+    return result
 
 
-def shares(answered: Answered, row: Inputs, others: Inputs, columns: Sequence[str], seed: int = 0) -> Shares:
-    """What each column adds to the figures of a row.
+def shapley_values(
+    score: Score, row: Inputs, background: Inputs, columns: Sequence[str], seed: int = 0
+) -> ShapleyValues:
+    """The Shapley value of each column, exact up to `MAX_EXACT` columns, else sampled.
 
     Args:
-        row: one row; others: training rows.
+        row: one row.
+        background: training rows.
     """
-    m, n = len(others[columns[0]].mask), len(columns)
-    if n <= EXACT:
-        return _exact(answered, row, others, columns, m)
-    m = min(m, max(2, MOST_ROWS // (2 * n)))
-    return _sampled(answered, row, others, columns, m, np.random.default_rng(seed))
+    m, n = len(background[columns[0]].mask), len(columns)
+    if n <= MAX_EXACT:
+        return _exact(score, row, background, columns, m)
+    m = min(m, max(2, MAX_PREDICTIONS // (2 * n)))
+    return _sampled(score, row, background, columns, m, np.random.default_rng(seed))
 
 
-def _exact(answered: Answered, row: Inputs, others: Inputs, columns: Sequence[str], m: int) -> Shares:
+def _exact(score: Score, row: Inputs, background: Inputs, columns: Sequence[str], m: int) -> ShapleyValues:
     n = len(columns)
-    m = min(m, max(2, MOST_ROWS // 2**n))
+    m = min(m, max(2, MAX_PREDICTIONS // 2**n))
     bits = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
     keep = torch.from_numpy(bits.astype(bool)).repeat_interleave(m, 0)
-    figures = figures_of(answered, row, others, columns, keep, torch.arange(m).repeat(2**n)).reshape(2**n, m, -1)
+    scores = coalition_scores(score, row, background, columns, keep, torch.arange(m).repeat(2**n))
+    scores = scores.reshape(2**n, m, -1)
     size = bits.sum(1)
     weight = np.array([math.factorial(s) * math.factorial(n - s - 1) / math.factorial(n) if s < n else 0 for s in size])
-    each = np.zeros((n, m, figures.shape[2]))
+    each = np.zeros((n, m, scores.shape[2]))
     for f in range(n):
         without = np.flatnonzero(bits[:, f] == 0)
-        gains = figures[without + (1 << f)] - figures[without]
+        gains = scores[without + (1 << f)] - scores[without]
         each[f] = np.tensordot(weight[without], gains, 1)
-    return _shares(each, figures[-1].mean(0), figures[0].mean(0), m, exact=True)
+    return _summary(each, scores[-1].mean(0), scores[0].mean(0), m, exact=True)
 
 
 def _sampled(
-    answered: Answered, row: Inputs, others: Inputs, columns: Sequence[str], m: int, random: np.random.Generator
-) -> Shares:
-    """Each training row is met in an order and in its reverse."""
+    score: Score, row: Inputs, background: Inputs, columns: Sequence[str], m: int, random: np.random.Generator
+) -> ShapleyValues:
+    """One random permutation and its reverse per background row."""
     n = len(columns)
     orders = np.stack([random.permutation(n) for _ in range(m)])
     orders = np.concatenate([orders, orders[:, ::-1]])  # (2m, n)
-    came = np.argsort(orders, 1)  # when each column comes
-    keep = came[:, None, :] < np.arange(n + 1)[None, :, None]  # (2m, n + 1, n)
-    places = np.tile(np.arange(m), 2)[:, None].repeat(n + 1, 1)
+    rank = np.argsort(orders, 1)  # position of each column
+    keep = rank[:, None, :] < np.arange(n + 1)[None, :, None]  # (2m, n + 1, n)
+    index = np.tile(np.arange(m), 2)[:, None].repeat(n + 1, 1)
     flat = torch.from_numpy(keep.reshape(-1, n))
-    figures = figures_of(answered, row, others, columns, flat, torch.from_numpy(places.reshape(-1)))
-    figures = figures.reshape(2 * m, n + 1, -1)
-    gains = np.diff(figures, axis=1)  # (2m, n, Q), by time
-    by_column = np.take_along_axis(gains, came[..., None], 1)
+    scores = coalition_scores(score, row, background, columns, flat, torch.from_numpy(index.reshape(-1)))
+    scores = scores.reshape(2 * m, n + 1, -1)
+    gains = np.diff(scores, axis=1)  # (2m, n, Q), by position
+    by_column = np.take_along_axis(gains, rank[..., None], 1)
     each = (by_column[:m] + by_column[m:]).transpose(1, 0, 2) / 2  # (n, m, Q)
-    return _shares(each, figures[:, -1].mean(0), figures[:, 0].mean(0), m, exact=False)
+    return _summary(each, scores[:, -1].mean(0), scores[:, 0].mean(0), m, exact=False)
 
 
-def _shares(each: np.ndarray, score: np.ndarray, base: np.ndarray, m: int, exact: bool) -> Shares:
-    found = each.mean(1).T
-    return Shares(found, each.std(1).T / math.sqrt(m), score, base, score - base - found.sum(1), exact)
+def _summary(each: np.ndarray, score: np.ndarray, baseline: np.ndarray, m: int, exact: bool) -> ShapleyValues:
+    values = each.mean(1).T
+    gap = score - baseline - values.sum(1)
+    return ShapleyValues(values, each.std(1).T / math.sqrt(m), score, baseline, gap, exact)
 
 
-def figures_of(
-    answered: Answered, row: Inputs, others: Inputs, columns: Sequence[str], keep: Tensor, places: Tensor
+def coalition_scores(
+    score: Score, row: Inputs, background: Inputs, columns: Sequence[str], keep: Tensor, index: Tensor
 ) -> np.ndarray:
-    """Figures of many mixed rows, (B, Q) float64; equal ones are answered once."""
-    different, inverse = torch.unique(_keys(keep, places), dim=0, return_inverse=True)
-    keep, places = different[:, :-1].bool(), different[:, -1]
+    """The targets of many combined rows, (B, Q) float64; equal ones are predicted once."""
+    distinct, inverse = torch.unique(_keys(keep, index), dim=0, return_inverse=True)
     device = row[columns[0]].mask.device
-    keep, places = keep.to(device), places.to(device)
-    parts = []
-    for start in range(0, len(keep), AT_ONCE):
-        some = slice(start, start + AT_ONCE)
+    keep, index = distinct[:, :-1].bool().to(device), distinct[:, -1].to(device)
+    results = []
+    for start in range(0, len(keep), BATCH):
+        chunk = slice(start, start + BATCH)
         with torch.inference_mode():
-            parts.append(answered(mixed(row, others, columns, keep[some], places[some])).double().cpu())
-    return torch.cat(parts).numpy()[inverse.numpy()]
+            results.append(score(combine(row, background, columns, keep[chunk], index[chunk])).double().cpu())
+    return torch.cat(results).numpy()[inverse.numpy()]
 
 
-def _keys(keep: Tensor, places: Tensor) -> Tensor:
-    """What a mixed row is made of; where all is the row's own, the other does not matter."""
-    return torch.cat([keep.long(), torch.where(keep.all(1), 0, places)[:, None]], 1)
+def _keys(keep: Tensor, index: Tensor) -> Tensor:
+    """What a combined row consists of; where all columns are the row's, the background row does not matter."""
+    return torch.cat([keep.long(), torch.where(keep.all(1), 0, index)[:, None]], 1)

@@ -1,4 +1,4 @@
-"""Sounds: what a region of the spectrogram adds, and what is heard when only the telling regions remain."""
+"""Audio: attributions of spectrogram regions, and a resynthesis of the most important ones."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import numpy as np
 
 from deepglass.mel import Frames, mel_filters
 
-TIMES, PITCHES = 16, 4  # regions of a sound, at most and exactly
-KEPT = 0.25  # of what speaks for the answer is heard by so large a share of the spectrogram
+MAX_TIMES, NUM_PITCHES = 16, 4  # regions of a spectrogram
+MAX_SHARE = 0.25  # of the cells of a spectrogram that count as important
 
 
 def regions(frames: Frames, cells: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
-    """Attributions (Q, T, M) as those of regions, (Q, R), and their names: "0.20-0.40 s, 300-900 Hz"."""
+    """Names of R regions, such as "0.20-0.40 s, 300-900 Hz", and attributions (Q, T, M) summed to them, (Q, R)."""
     T, M = cells.shape[1:]
-    times = np.unique(np.linspace(0, T, min(TIMES, T) + 1).astype(int))
-    pitches = np.unique(np.linspace(0, M, min(PITCHES, M) + 1).astype(int))
+    times = np.unique(np.linspace(0, T, min(MAX_TIMES, T) + 1).astype(int))
+    pitches = np.unique(np.linspace(0, M, min(NUM_PITCHES, M) + 1).astype(int))
     hertz = band_edges(frames)
     names, weights = [], []
     for a, b in itertools.pairwise(times):
@@ -28,23 +28,23 @@ def regions(frames: Frames, cells: np.ndarray) -> tuple[tuple[str, ...], np.ndar
 
 
 def band_edges(frames: Frames) -> np.ndarray:
-    """Where each band begins, in hertz, (M + 1,), as `spectra.mel_filters` has them."""
+    """Lower edges of the mel bands, in hertz, (M + 1,), as in `mel.mel_filters`."""
     top = 2595 * np.log10(1 + frames.rate / 2 / 700)
     low = 2595 * np.log10(1 + 40 / 700)
     edges = 700 * (10 ** (np.linspace(low, top, frames.mels + 2) / 2595) - 1)
     return (edges[:-1] + edges[1:]) / 2
 
 
-def telling(cells: np.ndarray, share: float = KEPT) -> np.ndarray:
-    """The cells (T, M) that speak most for the answer, smoothed a little: True for this share of them at most."""
+def important_cells(cells: np.ndarray, share: float = MAX_SHARE) -> np.ndarray:
+    """Mask (T, M) of the cells with the largest attributions after smoothing: at most this share of them."""
     padded = np.pad(np.maximum(cells, 0), ((2, 2), (1, 1)))
     smooth = np.lib.stride_tricks.sliding_window_view(padded, (5, 3)).mean((2, 3))
     limit = np.quantile(smooth, 1 - share)
     return smooth > max(limit, 0)
 
 
-def remaining(samples: np.ndarray, frames: Frames, keep: np.ndarray) -> np.ndarray:
-    """The sound, int16, with all but some cells of its spectrogram silenced.
+def isolate(samples: np.ndarray, frames: Frames, keep: np.ndarray) -> np.ndarray:
+    """The audio, int16, with only some cells of its spectrogram.
 
     Args:
         samples: (S,) int16; keep: (T, M) bool.
@@ -57,8 +57,8 @@ def remaining(samples: np.ndarray, frames: Frames, keep: np.ndarray) -> np.ndarr
     share = (keep[:, None, :] * filters).sum(2) / np.maximum(filters.sum(1), 1e-9)  # (T, size // 2 + 1)
     out, norm = np.zeros(len(x)), np.zeros(len(x))
     for t in range(min(frames.count(len(samples)), len(keep))):
-        place = slice(t * frames.hop, t * frames.hop + frames.size)
-        spectrum = np.fft.rfft(x[place] * window) * share[t]
-        out[place] += np.fft.irfft(spectrum, frames.size) * window
-        norm[place] += window**2
+        window_at = slice(t * frames.hop, t * frames.hop + frames.size)
+        spectrum = np.fft.rfft(x[window_at] * window) * share[t]
+        out[window_at] += np.fft.irfft(spectrum, frames.size) * window
+        norm[window_at] += window**2
     return np.clip(np.round(out / np.maximum(norm, 0.05)), -32768, 32767)[: len(samples)].astype(np.int16)

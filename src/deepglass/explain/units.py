@@ -1,4 +1,4 @@
-"""The cells of an entry: what of it can be taken away by itself, such as a pixel, a word, a step, a column.
+"""Units of an input layer: what of it can be removed by itself, such as a pixel, a word, a time step, a column.
 
 pixels (C, Y, X) -> (Y, X)      frames (T, C, Y, X) -> (T, Y, X)      bands (1, T, M) -> (T, M)
 words (T, ..., D), ngrams (T, D), steps (T, d), tokens (T, D) -> (T,)   classes (Y, X, D) -> (Y, X)
@@ -14,14 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deepglass.explain.gradients import AT_ONCE, Scores
-from deepglass.explain.input_layers import Entry, Kind, changed
+from deepglass.explain.gradients import MAX_VALUES, Scores
+from deepglass.explain.input_layers import InputLayer, Kind, replaced
 
-BLOCKS = 16  # to a side of a picture or a spectrogram
+BLOCKS_PER_SIDE = 16  # of an image or a spectrogram
+MAX_ROWS = 64  # of one forward pass
 
 
-def cells_of(kind: Kind, values: np.ndarray) -> np.ndarray:
-    """Attributions (Q, ...) summed to the entry's cells, (Q, ...)."""
+def sum_units(kind: Kind, values: np.ndarray) -> np.ndarray:
+    """Attributions (Q, ...) to values summed to those of units, (Q, ...)."""
     if kind == "pixels" or kind == "bands":
         return values.sum(1)
     if kind == "frames":
@@ -34,23 +35,25 @@ def cells_of(kind: Kind, values: np.ndarray) -> np.ndarray:
 
 
 def blocks_of(kind: Kind, shape: Sequence[int]) -> np.ndarray:
-    """Which block each cell belongs to, (cells,): what deletion and insertion take away at once.
+    """The block of each unit, (units,): what deletion and insertion remove at once.
 
-    A picture without some single pixels is noise to a network, and a sound without some single cells is hardly
-    another one; a picture and a sound lose squares, `BLOCKS` to a side. Of all else each cell is a block.
+    Images and spectrograms are perturbed in squares, `BLOCKS_PER_SIDE` to a side, since single pixels are noise to a
+    network. Of other inputs each unit is a block.
 
     Source: Samek et al., 2017, arXiv 1509.06321 (regions are perturbed, not pixels).
     """
     if kind not in ("pixels", "bands", "frames", "classes"):
         return np.arange(int(np.prod(shape)))
-    rows, columns = (np.arange(n) * min(n, BLOCKS) // n for n in shape[-2:])
-    square = rows[:, None] * BLOCKS + columns
-    several = np.arange(math.prod(shape[:-2])).reshape(*shape[:-2], 1, 1) * BLOCKS**2  # frames, each its own
+    rows, columns = (np.arange(n) * min(n, BLOCKS_PER_SIDE) // n for n in shape[-2:])
+    square = rows[:, None] * BLOCKS_PER_SIDE + columns
+    several = (
+        np.arange(math.prod(shape[:-2])).reshape(*shape[:-2], 1, 1) * BLOCKS_PER_SIDE**2
+    )  # one set of blocks per frame
     return np.unique(several + square, return_inverse=True)[1].reshape(-1)
 
 
 def _spread(kind: Kind, keep: Tensor, values: Tensor) -> Tensor:
-    """Which numbers of an entry are kept, (B, ...), from its cells (B, N)."""
+    """Mask of an input layer's values, (B, ...), from that of its units, (B, N)."""
     inner = values.shape[1:]
     if kind in ("pixels", "bands"):
         return keep.view(-1, 1, *inner[1:])
@@ -61,22 +64,25 @@ def _spread(kind: Kind, keep: Tensor, values: Tensor) -> Tensor:
     return keep.view(-1, inner[0], *(1 for _ in inner[1:]))
 
 
-def kept(scores: Scores, places: Sequence[Sequence[Entry]], sizes: Sequence[int], keep: Tensor) -> np.ndarray:
-    """The figures of a row of which only some cells are kept, (B, Q).
+def masked_scores(
+    scores: Scores, layers: Sequence[Sequence[InputLayer]], sizes: Sequence[int], keep: Tensor
+) -> np.ndarray:
+    """The targets of a row with only some units kept and the others at the baseline, (B, Q).
 
     Args:
-        sizes: cells of each entry; keep: (B, all cells) bool.
+        sizes: number of units of each input layer.
+        keep: (B, all units) bool.
     """
-    parts = keep.split(list(sizes), 1)
-    found = []
-    largest = max(1, AT_ONCE // max(64 * math.ceil(keep.shape[1] / 16), 1))
-    for start in range(0, len(keep), min(largest, 64)):
-        some = slice(start, start + min(largest, 64))
+    masks = keep.split(list(sizes), 1)
+    results = []
+    rows = min(max(1, MAX_VALUES // max(64 * math.ceil(keep.shape[1] / 16), 1)), MAX_ROWS)
+    for start in range(0, len(keep), rows):
+        chunk = slice(start, start + rows)
 
-        def change(i: int, values: Tensor, some: slice = some) -> Tensor:
-            there = _spread(places[0][i].kind, parts[i][some].to(values.device), values)
-            return torch.where(there, values, places[0][i].nothing(values))
+        def replace(i: int, values: Tensor, chunk: slice = chunk) -> Tensor:
+            mask = _spread(layers[0][i].kind, masks[i][chunk].to(values.device), values)
+            return torch.where(mask, values, layers[0][i].baseline(values))
 
-        with torch.no_grad(), changed(places, change):
-            found.append(scores(len(keep[some])).double().cpu().numpy())
-    return np.concatenate(found)
+        with torch.no_grad(), replaced(layers, replace):
+            results.append(scores(len(keep[chunk])).double().cpu().numpy())
+    return np.concatenate(results)

@@ -37,3 +37,12 @@ def rescale(mean: Numbers, std: Numbers, low: Numbers, high: Numbers, scale: str
         "signed": (bottom + span / 2, span / 2),
     }[scale]
     return Rescale(shift.tolist(), by.tolist())
+
+
+def scaled_change(before: np.ndarray, after: np.ndarray, scale: float | np.ndarray) -> np.ndarray:
+    """Root mean square of (after - before) / scale over entries, (N,); 0 where nothing differs.
+
+    Shapes: before: (1, d); after: (N, d); scale: (d,) or one number.
+    """
+    different = (np.nan_to_num(before) != np.nan_to_num(after)).any(1)
+    return np.where(different, np.sqrt(np.square(np.nan_to_num((after - before) / scale)).mean(1)), 0.0)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -61,6 +61,9 @@ class Audio(Feature):
         for setting in ("rate", "seconds", "mels", "window", "hop"):
             if (value := getattr(self, setting)) is not None and value <= 0:
                 raise ValueError(f"{setting}: expected above 0, got {value}")
+
+    sequential: ClassVar[bool] = True
+    file_based: ClassVar[bool] = True
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:

@@ -23,11 +23,13 @@ import numpy as np
 import polars as pl
 
 from deepglass.errors import SourceError
+from deepglass.metrics.table import Metric
 from deepglass.registry import Registry
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from deepglass.nn.explanation_targets import ExplanationTarget
     from deepglass.nn.tokens import Field
     from deepglass.nn.warp import Warp
 
@@ -108,11 +110,25 @@ Calibration = dict[str, Any]
 """What was learned on the validation rows about confidence; plain JSON."""
 
 
-class Metric(NamedTuple):
-    """The figure to watch, and whether more of it is better."""
+class ClassCurve(NamedTuple):
+    """The precision-recall curve of one class.
+
+    Args:
+        name: of the class.
+        precision: at each recall.
+        recall: ascending.
+        area: below the curve: its average precision.
+        positives: how many true ones there are.
+
+    Shapes:
+        precision, recall: (T,) float.
+    """
 
     name: str
-    higher_is_better: bool
+    precision: np.ndarray
+    recall: np.ndarray
+    area: float
+    positives: int
 
 
 class Prediction(ABC):
@@ -155,7 +171,12 @@ class Feature(ABC):
 
     joint: ClassVar[bool] = False  # several inputs of this kind share one encoder: `joint_encoder`
     metric: ClassVar[Metric | None] = None  # the figure to watch; None: cannot be an output
+    tabular: ClassVar[bool] = False  # as an input it is a cell of a table, cheap to encode and to replace
+    ordered: ClassVar[bool] = False  # its encoded values have an order, as numbers and dates do
     has_classes: ClassVar[bool] = False  # an output predicts one of `class_names`: "log_probs" (N, K)
+    has_axis: ClassVar[bool] = False  # values are single points of a numeric axis: `to_axis`, `from_axis`
+    sequential: ClassVar[bool] = False  # a value has steps, with which an output may go along
+    file_based: ClassVar[bool] = False  # a cell may be the path of a file
     dense: ClassVar[bool] = False  # as an output it reads the trunk's maps: `dense_head`
     uses_feature_maps: ClassVar[bool] = (
         False  # not spatial, but where the trunk has maps it has a use for them: `dense_head` too
@@ -252,6 +273,16 @@ class Feature(ABC):
         """Metrics over the rows whose truth is known."""
         raise NotImplementedError(f"a {self.kind} cannot be an output")
 
+    def per_class(
+        self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None
+    ) -> dict[str, dict[str, float]]:
+        """Class -> metric -> value, with `rows` for its true ones; empty where single classes have no metrics."""
+        return {}
+
+    def precision_recall(self, best: PredictionArrays, truth: Column) -> list[ClassCurve]:
+        """The precision-recall curve of each class with a true one; empty where there are no such curves."""
+        return []
+
     def check_target(self, truth: Column, source: str) -> None:  # noqa: B027 - most kinds have nothing to refuse
         """Refuse training rows from which nothing can be learned, naming the source."""
 
@@ -287,11 +318,58 @@ class Feature(ABC):
         """What `decode` needs of the inputs, such as their frames: arrays with rows first that join the best answer."""
         return {}
 
+    # -- as a column -------------------------------------------------------------------------------------------
+
+    def to_axis(self, column: Column) -> np.ndarray:
+        """Positions (N,) float64 on the axis of a kind with `has_axis`, NaN for missing values."""
+        raise NotImplementedError
+
+    def from_axis(self, positions: np.ndarray) -> Column:
+        """Encoded values at positions (N,) of the axis."""
+        raise NotImplementedError
+
+    @property
+    def cell_axes(self) -> int:
+        """Number of axes of a value that is given as an array or nested list; 0 for single values."""
+        return 0
+
     # -- the rest ----------------------------------------------------------------------------------------------
 
     @property
     def kind(self) -> str:
         return FEATURES.name_of(type(self))
+
+    def explanation_target(
+        self, prediction: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration
+    ) -> ExplanationTarget | None:
+        """The scalars of a prediction for one row that an attribution method explains; None: there are none.
+
+        Args:
+            prediction: a `Prediction` of this output.
+            best: its `mode()`, as tensors.
+            decoded: the same in the user's terms.
+        """
+        return None
+
+    @property
+    def explainable(self) -> bool:
+        """Whether `explanation_target` gives something."""
+        return type(self).explanation_target is not Feature.explanation_target
+
+    def predicted_classes(self, best: PredictionArrays, calibration: Calibration | None = None) -> np.ndarray:
+        """The index of the predicted class of each row, (N,); for outputs with classes."""
+        return best["log_probs"].argmax(1)
+
+    def interval(self, answer: Mapping[str, Any]) -> tuple[float, float] | None:
+        """Of a numeric prediction: values outside of it count as another prediction; None for other kinds."""
+        return None
+
+    def change_size(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """How large a change of an encoded value is: 1 for another class, standard deviations for a number.
+
+        Shapes: before: (1, d); after: (N, d); returns: (N,).
+        """
+        return (np.nan_to_num(before) != np.nan_to_num(after)).any(1).astype(float)
 
     @property
     def fitted(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -22,12 +22,15 @@ from deepglass.features._value_keys import (
     unseen,
     value_type,
 )
-from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
 from deepglass.features.category import CategoryPrediction, check_classes, class_shares, imbalance, temperature_of
 from deepglass.metrics.calibration import apply_temperature, best_threshold
+from deepglass.metrics.table import METRICS, Metric
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from deepglass.nn.explanation_targets import ExplanationTarget
 
 _POSITIVE = frozenset(["true", "t", "yes", "y", "1", "positive", "pos", "on", "spam", "sick", "present"])
 _NEGATIVE = frozenset(["false", "f", "no", "n", "0", "negative", "neg", "off", "ham", "healthy", "absent"])
@@ -59,9 +62,10 @@ class Binary(Feature):
     counts_: tuple[int, ...] | None = None
     type_: ValueType | None = None
 
+    tabular: ClassVar[bool] = True
     joint: ClassVar[bool] = True
     has_classes: ClassVar[bool] = True
-    metric: ClassVar[Metric | None] = Metric("accuracy", True)
+    metric: ClassVar[Metric | None] = METRICS["accuracy"]
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
@@ -188,6 +192,17 @@ class Binary(Feature):
             probs = np.exp(apply_temperature(log_probs, found.get("temperature", 1.0)))
             found["threshold"] = best_threshold(probs[:, 1], labels)
         return found
+
+    def predicted_classes(self, best: PredictionArrays, calibration: Calibration | None = None) -> np.ndarray:
+        return self._decide(best, calibration)[1].astype(np.int64)
+
+    def explanation_target(
+        self, prediction: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration
+    ) -> ExplanationTarget:
+        from deepglass.nn.explanation_targets import class_target
+
+        values = [native(v, self.type_) for v in self.class_names]
+        return class_target(str(decoded["value"]), values.index(decoded["value"]), calibration.get("temperature", 1.0))
 
     def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, its `confidence`, and the `probability` of the positive value."""

@@ -15,13 +15,24 @@ import polars as pl
 
 from deepglass.errors import SourceError, SpecError
 from deepglass.features._dense_outputs import first_picture
-from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.features.base import (
+    Calibration,
+    ClassCurve,
+    Column,
+    Feature,
+    Prediction,
+    PredictionArrays,
+    Raw,
+    TypeGuess,
+)
 from deepglass.metrics import detection
+from deepglass.metrics.table import METRICS, Metric
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from deepglass.nn.detect import Cells
+    from deepglass.nn.explanation_targets import ExplanationTarget
     from deepglass.nn.tokens import Field
     from deepglass.nn.warp import Warp
 
@@ -31,6 +42,7 @@ VISIBLE = 0.3  # share of a box that must stay in a varied picture
 NOTICED = 0.05  # score from which on a box takes part in calibration
 SHOWN = 0.3  # score from which on a box is shown where nothing was calibrated
 UNTRAINED_LOSS = 3.8  # about what a head begins with, whatever the data
+_EXPLAINED = 6  # targets of an explanation, at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +50,10 @@ class Boxes(Feature):
     """Boxes with a class each, the answer of a detector.
 
     Args:
-        most: how many boxes an answer holds at most.
-        overlap: a box that overlaps a likelier one of its class by more (intersection over union) is left out.
+        max_detections: how many boxes an answer holds at most.
+        nms_iou: a box that overlaps a likelier one of its class by more (intersection over union) is left out.
         dim: channels of the pyramid that the boxes are read from.
-        levels: how many maps of the trunk are looked at, the coarsest ones; more finds smaller things.
+        num_levels: how many maps of the trunk are looked at, the coarsest ones; more finds smaller things.
         vocabulary_: the classes, sorted.
 
     Shapes:
@@ -54,20 +66,20 @@ class Boxes(Feature):
         [0, 1, 1]
     """
 
-    most: int = 100
-    overlap: float = 0.6
+    max_detections: int = 100
+    nms_iou: float = 0.6
     dim: int = 64
-    levels: int = 3
+    num_levels: int = 3
     vocabulary_: tuple[str, ...] | None = None
 
-    metric: ClassVar[Metric] = Metric("map50", higher_is_better=True)
+    metric: ClassVar[Metric] = METRICS["map50"]
     dense: ClassVar[bool] = True
     trunk: ClassVar[str] = "resnet"
     longest_side: ClassVar[int] = 320  # small things are lost in smaller pictures
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, low, high in (("most", 1, 1000), ("overlap", 0, 1), ("dim", 8, 1024), ("levels", 1, 5)):
+        for name, low, high in (("max_detections", 1, 1000), ("nms_iou", 0, 1), ("dim", 8, 1024), ("num_levels", 1, 5)):
             if not low <= getattr(self, name) <= high:
                 value = getattr(self, name)
                 raise SpecError("bad-value", f"outputs.{self.name}.{name}: expected {low} to {high}, got {value!r}")
@@ -141,10 +153,10 @@ class Boxes(Feature):
     def dense_head(self, dim: int, widths: Sequence[int], grid: tuple[int, int] | None = None) -> nn.Module:
         from deepglass.nn.detect import DetectHead
 
-        return DetectHead(widths, max(len(self.vocabulary_ or ()), 1), dim=self.dim, levels=self.levels)
+        return DetectHead(widths, max(len(self.vocabulary_ or ()), 1), dim=self.dim, levels=self.num_levels)
 
     def prediction(self, params: Cells) -> Prediction:
-        return BoxesPrediction(params, self.most, self.overlap)
+        return BoxesPrediction(params, self.max_detections, self.nms_iou)
 
     def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         """`map50`, `map50_95`; with a calibration also `ece`, of the boxes that have some score."""
@@ -164,6 +176,38 @@ class Boxes(Feature):
         found = detection.Detections(*(best[name][rows] for name in ("boxes", "scores", "labels", "mask")))
         true = detection.Boxes(known.values[:, 1:], known.values[:, 0].astype(np.int64), known.offsets)
         return detection.match(found, true, len(self.vocabulary_ or ()))
+
+    def per_class(
+        self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None
+    ) -> dict[str, dict[str, float]]:
+        """`rows`, `ap50`, `ap50_95`, and `recall` and `precision` of the boxes that `decode` gives."""
+        matches = self.matches(best, truth)
+        average = detection.average_precision(matches)  # (thresholds, K)
+        shown = _confidence(matches.scores, calibration or {}) >= (calibration or {}).get("threshold", SHOWN)
+        figures = {}
+        for k, name in enumerate(self.class_names):
+            chosen = shown & (matches.labels == k)
+            hits, predicted, true = int(matches.hits[chosen, 0].sum()), int(chosen.sum()), int(matches.truths[k])
+            if predicted or true:
+                figures[name] = {
+                    "rows": float(true),
+                    "ap50": float(average[0, k]),
+                    "ap50_95": float(average[:, k].mean()),
+                    "recall": hits / true if true else float("nan"),
+                    "precision": hits / predicted if predicted else float("nan"),
+                }
+        return figures
+
+    def precision_recall(self, best: PredictionArrays, truth: Column) -> list[ClassCurve]:
+        """At an IoU of one half."""
+        matches = self.matches(best, truth)
+        area = detection.average_precision(matches)[0]
+        curves = []
+        for k, name in enumerate(self.class_names):
+            if matches.truths[k]:
+                curve = detection.curve(matches, k)
+                curves.append(ClassCurve(name, curve.precision, curve.recall, float(area[k]), int(matches.truths[k])))
+        return curves
 
     def baseline(self, truth: Column) -> PredictionArrays:
         """Nothing anywhere: no box is right whatever the picture."""
@@ -212,6 +256,21 @@ class Boxes(Feature):
         cut = detection.best_score(scores, hits, int(matches.truths.sum()))
         threshold = float(detection.apply_platt(np.array([cut]), platt.slope, platt.shift)[0])
         return {**platt._asdict(), "threshold": threshold}
+
+    def explanation_target(
+        self, prediction: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration
+    ) -> ExplanationTarget:
+        from deepglass.nn.explanation_targets import object_target
+
+        count = max(1, min(len(decoded["value"]), _EXPLAINED))
+        slots = best["scores"][0].masked_fill(~best["mask"][0], -1).topk(count).indices
+        labels = best["labels"][0, slots].tolist()
+        names = [self.class_names[k] for k in labels]
+        names = names if decoded["value"] else [f"{name}, which was not found" for name in names]
+        cells = prediction.cells
+        return object_target(
+            cells.boxes[0], cells.logits[0], best["boxes"][0, slots], labels, best["scores"][0, slots], names
+        )
 
     def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`: the boxes that are worth showing, the surest first, in pixels of the picture as it came.
@@ -274,12 +333,12 @@ class BoxesPrediction(Prediction):
 
     Args:
         cells: what the head says at each cell.
-        most: boxes an answer.
-        overlap: of boxes of one class, from which on the less likely one goes.
+        max_detections: boxes an answer.
+        nms_iou: of boxes of one class, from which on the less likely one goes.
     """
 
-    def __init__(self, cells: Cells, most: int, overlap: float) -> None:
-        self.cells, self.most, self.overlap = cells, most, overlap
+    def __init__(self, cells: Cells, max_detections: int, nms_iou: float) -> None:
+        self.cells, self.max_detections, self.nms_iou = cells, max_detections, nms_iou
 
     def loss(self, target: Field) -> Tensor:
         from deepglass.nn.detect import loss
@@ -291,7 +350,7 @@ class BoxesPrediction(Prediction):
         from deepglass.nn.detect import likeliest
 
         return likeliest(
-            self.cells.boxes.float(), self.cells.logits.float().sigmoid(), self.most, self.overlap
+            self.cells.boxes.float(), self.cells.logits.float().sigmoid(), self.max_detections, self.nms_iou
         )._asdict()
 
     def ensemble_mean(self, members: int) -> BoxesPrediction:
@@ -299,7 +358,9 @@ class BoxesPrediction(Prediction):
         mean = lambda x: x.view(-1, members, *x.shape[1:]).mean(1)  # noqa: E731
         cells = self.cells
         logits = mean(cells.logits.sigmoid()).logit(1e-6)
-        return BoxesPrediction(type(cells)(logits, mean(cells.boxes), cells.places[::members]), self.most, self.overlap)
+        return BoxesPrediction(
+            type(cells)(logits, mean(cells.boxes), cells.places[::members]), self.max_detections, self.nms_iou
+        )
 
 
 def _has_area(sides: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -22,13 +22,15 @@ from deepglass.features._value_keys import (
     unseen,
     value_type,
 )
-from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
 from deepglass.features.number import FEW, looks_like_codes
 from deepglass.metrics.calibration import apply_temperature, fit_temperature
+from deepglass.metrics.table import METRICS, Metric
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from deepglass.nn.explanation_targets import ExplanationTarget
     from deepglass.nn.tokens import Field
 
 _SHOWN = 5  # probabilities an answer
@@ -62,9 +64,10 @@ class Category(Feature):
     counts_: tuple[int, ...] | None = None
     type_: ValueType | None = None
 
+    tabular: ClassVar[bool] = True
     joint: ClassVar[bool] = True
     has_classes: ClassVar[bool] = True
-    metric: ClassVar[Metric | None] = Metric("accuracy", True)
+    metric: ClassVar[Metric | None] = METRICS["accuracy"]
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
@@ -154,6 +157,14 @@ class Category(Feature):
     def calibrate(self, best: PredictionArrays, truth: Column) -> Calibration:
         """The temperature, where it helps."""
         return temperature_of(best["log_probs"][truth.mask], truth.values[truth.mask] - 1)
+
+    def explanation_target(
+        self, prediction: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration
+    ) -> ExplanationTarget:
+        from deepglass.nn.explanation_targets import class_target
+
+        values = [native(v, self.type_) for v in self.class_names]
+        return class_target(str(decoded["value"]), values.index(decoded["value"]), calibration.get("temperature", 1.0))
 
     def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, its `confidence`, and the `probabilities` of the five likeliest."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import polars as pl
 
 from deepglass.errors import SourceError
+from deepglass.features._statistics import scaled_change
 from deepglass.features.base import Column, Feature, Raw, TypeGuess
 from deepglass.parsing import DateFormat, is_missing, parse_dates, to_dates
 
@@ -61,6 +62,10 @@ class Date(Feature):
     std_: tuple[float, ...] | None = None
     format_: tuple[Any, ...] = ()  # a `DateFormat`; empty where the column came as dates
 
+    tabular: ClassVar[bool] = True
+    ordered: ClassVar[bool] = True
+    has_axis: ClassVar[bool] = True
+
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
         if not isinstance(raw, pl.Series):
@@ -101,6 +106,16 @@ class Date(Feature):
         ]
         return Column(np.stack(columns, axis=1).astype(np.float32) * mask[:, None], mask)
 
+    def to_axis(self, column: Column) -> np.ndarray:
+        """Days since 1970."""
+        assert self.mean_ is not None
+        assert self.std_ is not None
+        days = column.values[:, 0].astype(np.float64) * self.std_[0] + self.mean_[0]
+        return np.where(column.mask, days, np.nan)
+
+    def from_axis(self, positions: np.ndarray) -> Column:
+        return self.encode(pl.from_epoch(pl.Series(positions * 86_400e6).cast(pl.Int64), time_unit="us"))
+
     def count_anomalies(self, raw: Raw) -> dict[str, int]:
         seconds = self._seconds(raw, DateFormat(*self.format_) if self.format_ else None)
         unreadable = int(np.isnan(seconds).sum()) - int(is_missing(cast(pl.Series, raw)).sum())
@@ -116,6 +131,10 @@ class Date(Feature):
         from deepglass.nn.encoders_heads import VectorEncoder
 
         return VectorEncoder(self.normalizer(), len(self.parts_), dim)
+
+    def change_size(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """In standard deviations, the root mean square over entries."""
+        return scaled_change(before, after, 1.0)
 
     def _format(self, chunks: Sequence[Raw]) -> DateFormat | None:
         texts = [c for c in chunks if isinstance(c, pl.Series) and c.dtype == pl.String]

@@ -7,7 +7,7 @@ apart. So answers are judged by pairs: is this the same one, or another?
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
@@ -16,12 +16,14 @@ import numpy as np
 from deepglass import metrics
 from deepglass.errors import SourceError, SpecError
 from deepglass.features._value_keys import ValueType, as_keys, common_type, count_values, native, to_codes
-from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
 from deepglass.metrics.calibration import Logistic, fit_logistic
+from deepglass.metrics.table import METRICS, Metric
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from deepglass.nn.explanation_targets import ExplanationTarget
     from deepglass.nn.tokens import Field
 
 _NEAREST = 5  # known ones an answer names
@@ -39,7 +41,7 @@ class Identity(Feature):
     follows from its name, so that two strangers can be told apart. The same name always has the same code.
 
     Args:
-        embedding: the length of the embedding.
+        embedding_dim: the length of the embedding.
         loss: "arcface" (each known one has a centre, and a margin around it) or "triplet" (nearer to one's fellows than
             to strangers; it needs several rows of each in a batch).
         margin: of the loss: radians for arcface, a distance for triplet.
@@ -54,7 +56,7 @@ class Identity(Feature):
     Source: Deng et al., 2018, arXiv 1801.07698 (ArcFace); Schroff et al., 2015, arXiv 1503.03832 (triplets).
     """
 
-    embedding: int = 128
+    embedding_dim: int = 128
     loss: Literal["arcface", "triplet"] = "arcface"
     margin: float = 0.3
     scale: float = 16.0
@@ -64,13 +66,13 @@ class Identity(Feature):
     counts_: tuple[int, ...] | None = None
     type_: ValueType | None = None
 
-    metric: ClassVar[Metric | None] = Metric("roc_auc", True)
+    metric: ClassVar[Metric | None] = METRICS["roc_auc"]
     uses_feature_maps: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        got = f"{self.embedding}, {self.scale}, {self.margin} and {self.dropout}"
-        if self.embedding < 2 or self.scale <= 0 or not 0 <= self.margin <= 1.5 or not 0 <= self.dropout < 1:
+        got = f"{self.embedding_dim}, {self.scale}, {self.margin} and {self.dropout}"
+        if self.embedding_dim < 2 or self.scale <= 0 or not 0 <= self.margin <= 1.5 or not 0 <= self.dropout < 1:
             raise SpecError(
                 "bad-value",
                 f"outputs.{self.name}: expected an embedding of at least 2, a scale above 0, a margin from 0 to 1.5 "
@@ -108,13 +110,13 @@ class Identity(Feature):
     def head(self, dim: int) -> nn.Module:
         from deepglass.nn.metric_learning import EmbeddingHead
 
-        return EmbeddingHead(dim, self.embedding, len(self.vocabulary_), lead=self.loss == "arcface")
+        return EmbeddingHead(dim, self.embedding_dim, len(self.vocabulary_), lead=self.loss == "arcface")
 
     def dense_head(self, dim: int, widths: Sequence[int], grid: tuple[int, int] | None = None) -> nn.Module:
         from deepglass.nn.metric_learning import EmbeddingHead
 
         known, lead = len(self.vocabulary_), self.loss == "arcface"
-        return EmbeddingHead(dim, self.embedding, known, lead=lead, width=widths[-1], dropout=self.dropout)
+        return EmbeddingHead(dim, self.embedding_dim, known, lead=lead, width=widths[-1], dropout=self.dropout)
 
     def prediction(self, params: Tensor) -> Prediction:
         return IdentityPrediction(params, self)
@@ -151,7 +153,7 @@ class Identity(Feature):
 
     def baseline(self, truth: Column) -> PredictionArrays:
         """All alike."""
-        embedding = np.zeros((1, self.embedding), np.float32)
+        embedding = np.zeros((1, self.embedding_dim), np.float32)
         shown = min(_NEAREST, len(self.vocabulary_))
         return {
             "embedding": embedding,
@@ -194,6 +196,15 @@ class Identity(Feature):
         if found is None:
             return {}
         return {"threshold": found.threshold, "slope": found.slope, "offset": found.offset}
+
+    def explanation_target(
+        self, prediction: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration
+    ) -> ExplanationTarget:
+        """The similarity to the nearest known identity."""
+        from deepglass.nn.explanation_targets import ExplanationTarget
+
+        k = int(best["nearest"][0, 0])
+        return ExplanationTarget((str(decoded["value"]),), "similarity", lambda p: p.cosine[:, k : k + 1])
 
     def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, the nearest known one, with `confidence` and `similarity`; `nearest` others; the `embedding`."""
@@ -258,7 +269,7 @@ class IdentityPrediction(Prediction):
         from deepglass.nn import metric_learning
 
         self.params, self.feature = params, feature
-        self.unit, self.cosine = metric_learning.split(params, feature.embedding)
+        self.unit, self.cosine = metric_learning.split(params, feature.embedding_dim)
 
     def loss(self, target: Field) -> Tensor:
         """Strangers have no centre: theirs is 0, and `Identity.selection_value` judges them."""
@@ -284,7 +295,7 @@ class IdentityPrediction(Prediction):
         from torch.nn import functional as F
 
         mean = self.params.reshape(-1, members, self.params.shape[-1]).mean(1)
-        unit, cosine = mean[:, : self.feature.embedding], mean[:, self.feature.embedding :]
+        unit, cosine = mean[:, : self.feature.embedding_dim], mean[:, self.feature.embedding_dim :]
         length = unit.norm(dim=1, keepdim=True).clamp_min(1e-6)
         return IdentityPrediction(torch.cat([F.normalize(unit, dim=1), cosine / length], 1), self.feature)
 

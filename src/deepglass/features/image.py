@@ -51,13 +51,13 @@ from deepglass.features.base import (
     Column,
     Feature,
     Media,
-    Metric,
     Prediction,
     PredictionArrays,
     Raw,
     TypeGuess,
     sequence_of,
 )
+from deepglass.metrics.table import METRICS, Metric
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -75,11 +75,11 @@ class Image(Feature):
 
     Args:
         size: (rows, columns) that all pictures are brought to; None learns it: their own size when they share one,
-            else the median, at most `longest` on the longer side.
-        longest: pixels of the longer side, at most, where no size is stated.
+            else the median, at most `max_side` on the longer side.
+        max_side: length limit of the longer side in pixels, where no size is given.
         colour: "grey", "rgb", or "auto": grey where all of a sample are.
-        noise: added to an input, in shares of the range, so that an output of the same column is it without noise. A
-            picture always gets the same. Answers to new pictures are for clean ones too, which get it as well.
+        input_noise_std: standard deviation of Gaussian noise added to an input, as a share of the value range; an
+            output of the same column stays clean. The noise of an image is the same each time, also in prediction.
         size_: the size in use.
         channels_: C.
         levels_: the largest code: 255 for bytes, 65,535 for 16 bit.
@@ -99,9 +99,9 @@ class Image(Feature):
     """
 
     size: tuple[int, int] | None = None
-    longest: int = LONGEST_SIDE
+    max_side: int = LONGEST_SIDE
     colour: Literal["auto", "grey", "rgb"] = "auto"
-    noise: float = 0.0
+    input_noise_std: float = 0.0
     size_: tuple[int, int] | None = None
     channels_: int | None = None
     levels_: int | None = None
@@ -111,9 +111,10 @@ class Image(Feature):
     std_: tuple[float, ...] | None = None
     background_: float | None = None
 
-    metric: ClassVar[Metric | None] = Metric("psnr", True)
+    metric: ClassVar[Metric | None] = METRICS["psnr"]
     dense: ClassVar[bool] = True
     trunk: ClassVar[str | None] = "unet"
+    file_based: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -122,11 +123,12 @@ class Image(Feature):
             raise SpecError("bad-value", f"{where}.colour: expected auto, grey or rgb, got {self.colour!r}")
         if self.size is not None and (len(self.size) != 2 or not all(1 <= s <= 4096 for s in self.size)):
             raise SpecError("bad-value", f"{where}.size: expected [rows, columns] from 1 to 4096, got {self.size!r}")
-        if not 1 <= self.longest <= 4096:
-            raise SpecError("bad-value", f"{where}.longest: expected 1 to 4096 pixels, got {self.longest!r}")
-        if not 0 <= self.noise <= 1:
+        if not 1 <= self.max_side <= 4096:
+            raise SpecError("bad-value", f"{where}.max_side: expected 1 to 4096 pixels, got {self.max_side!r}")
+        if not 0 <= self.input_noise_std <= 1:
             raise SpecError(
-                "bad-value", f"{where}.noise: expected a share of the range from 0 to 1, got {self.noise!r}"
+                "bad-value",
+                f"{where}.input_noise_std: expected a share of the range from 0 to 1, got {self.input_noise_std!r}",
             )
 
     @classmethod
@@ -158,7 +160,7 @@ class Image(Feature):
         channels = channels_of(sample, self.colour)
         known = replace(
             self,
-            size_=cast(tuple[int, int], tuple(self.size or size_of(sample, self.longest))),
+            size_=cast(tuple[int, int], tuple(self.size or size_of(sample, self.max_side))),
             channels_=channels,
             levels_=scope.levels,
             low_=scope.low,
@@ -169,6 +171,10 @@ class Image(Feature):
         std = np.maximum(codes.std(1), scope.levels / 1000)  # else a constant channel is blown up
         return replace(known, mean_=tuple(map(float, codes.mean(1))), std_=tuple(map(float, std)))
 
+    @property
+    def cell_axes(self) -> int:
+        return 2  # an array of a colour image cannot be told from several grey ones
+
     def encode(self, raw: Raw) -> Column:
         """Decode, turn, convert and resize.
 
@@ -177,7 +183,7 @@ class Image(Feature):
         """
         if isinstance(raw, np.ndarray) and channels_last(raw[:0]).shape[1:] == (*self.size_, self.channels_):
             column = self._encode_array(channels_last(raw))
-            return self._with_noise(replace(column, values=column.values.copy()) if self.noise else column)
+            return self._with_noise(replace(column, values=column.values.copy()) if self.input_noise_std else column)
         items = pictures(raw)
         mask = np.array([item is not None for item in items], bool)
         values = room((len(items), self.channels_, *self.size_), code_dtype(self.levels_))
@@ -282,11 +288,11 @@ class Image(Feature):
         return np.array([np.mean(np.square((a.astype(np.float32) - b) / self.levels_)) for a, b in pairs])
 
     def _with_noise(self, column: Column) -> Column:
-        if not self.noise:
+        if not self.input_noise_std:
             return column
         for codes in column.values:
             random = np.random.default_rng(crc32(codes.tobytes()))
-            noisy = codes + random.normal(0, self.noise * self.levels_, codes.shape)
+            noisy = codes + random.normal(0, self.input_noise_std * self.levels_, codes.shape)
             codes[:] = np.clip(np.round(noisy), 0, self.levels_)
         return column
 

@@ -17,13 +17,15 @@ from deepglass import metrics
 from deepglass.errors import SourceError, SpecError
 from deepglass.features._dense_outputs import MaskPrediction, cut, nearest, pack, relative_frames, set_in
 from deepglass.features._images import Picture, decode_indices, each, letterbox, pictures
-from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.metrics.table import METRICS, Metric
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor, nn
 
+    from deepglass.nn.explanation_targets import ExplanationTarget
     from deepglass.nn.tokens import Field
     from deepglass.nn.warp import Warp
 
@@ -47,8 +49,8 @@ class Mask(Feature):
         ignore: the number of unlabelled pixels; 255 is taken for it too unless `names` has one for it.
         size: (rows, columns) that all masks are brought to; None learns it: their own size when they share one, else
             the median, at most 256 on the longer side.
-        balance: how much more the loss heeds rare classes: each is weighted by its share to the power of minus this,
-            in [0, 1]; 0 weighs all pixels alike and keeps confidences true.
+        class_weights: exponent of the class weights of the loss, 0 to 1: a class weighs its share of the pixels to the
+            power of minus this. 0 weighs all pixels alike and keeps confidences calibrated.
         size_: the size in use.
         values_: the classes' numbers in the files, ascending.
         counts_: how many pixels each has.
@@ -65,12 +67,12 @@ class Mask(Feature):
     names: tuple[str, ...] = ()
     ignore: int | None = None
     size: tuple[int, int] | None = None
-    balance: float = 0.0
+    class_weights: float = 0.0
     size_: tuple[int, int] | None = None
     values_: tuple[int, ...] | None = None
     counts_: tuple[int, ...] | None = None
 
-    metric: ClassVar[Metric | None] = Metric("miou", True)
+    metric: ClassVar[Metric | None] = METRICS["miou"]
     dense: ClassVar[bool] = True
     trunk: ClassVar[str | None] = "unet"
     longest_side: ClassVar[int | None] = LONGEST_SIDE
@@ -80,8 +82,10 @@ class Mask(Feature):
         where = f"outputs.{self.name}"
         if self.size is not None and (len(self.size) != 2 or not all(1 <= s <= 4096 for s in self.size)):
             raise SpecError("bad-value", f"{where}.size: expected [rows, columns] from 1 to 4096, got {self.size!r}")
-        if not 0 <= self.balance <= 1:
-            raise SpecError("bad-value", f"{where}.balance: expected a number from 0 to 1, got {self.balance!r}")
+        if not 0 <= self.class_weights <= 1:
+            raise SpecError(
+                "bad-value", f"{where}.class_weights: expected a number from 0 to 1, got {self.class_weights!r}"
+            )
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
@@ -173,13 +177,15 @@ class Mask(Feature):
         return DenseHead(dim, widths, [math.log(n / total) for n in self.counts_])
 
     def prediction(self, params: Tensor) -> Prediction:
-        weight = params.new_tensor(self._weights()) if self.balance else None
+        weight = params.new_tensor(self._weights()) if self.class_weights else None
         return MaskPrediction(params, (self.size_[0], self.size_[1]), weight)
 
     def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         return metrics.segmentation(self._confusion(best, truth).sum(0))
 
-    def per_class(self, best: PredictionArrays, truth: Column) -> dict[str, dict[str, float]]:
+    def per_class(
+        self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None
+    ) -> dict[str, dict[str, float]]:
         """For each class its intersection over union, precision, recall, and share of the pixels."""
         counts = self._confusion(best, truth).sum(0)
         figures = metrics.class_figures(counts)
@@ -250,6 +256,13 @@ class Mask(Feature):
         middle = (np.arange(_BINS) + 0.5) / _BINS
         return {"accuracy": [round(float(v), 4) for v in (hits + _BINS * middle) / (rows + _BINS)]}  # a few of its own
 
+    def explanation_target(
+        self, prediction: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration
+    ) -> ExplanationTarget:
+        from deepglass.nn.explanation_targets import mask_target
+
+        return mask_target(prediction.params[0], self.class_names)
+
     def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, in the size of the picture as it came: {"size": [rows, columns], "runs": [[class, length], ...]},
         row by row, the class as the masks' files number it (`unpack` makes an array of it); `shares` of the picture by
@@ -308,7 +321,7 @@ class Mask(Feature):
     def _weights(self) -> list[float]:
         """Of the classes in the loss; their mean over the pixels is 1."""
         shares = np.array(self.counts_) / sum(self.counts_)
-        weights = shares**-self.balance
+        weights = shares**-self.class_weights
         return (weights / (weights * shares).sum()).tolist()
 
     def _has_name(self, value: int) -> bool:

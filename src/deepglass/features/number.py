@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,13 +13,16 @@ import polars as pl
 
 from deepglass import metrics
 from deepglass.errors import SourceError
-from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.features._statistics import scaled_change
+from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
 from deepglass.metrics.calibration import conformal
+from deepglass.metrics.table import METRICS, Metric
 from deepglass.parsing import NumberFormat, is_missing, parse_numbers, to_numbers
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from deepglass.nn.explanation_targets import ExplanationTarget
     from deepglass.nn.tokens import Field
     from deepglass.nn.warp import Warp
 
@@ -43,12 +46,12 @@ class Number(Feature):
     times in nanoseconds, less `offset_`, and so are its best answers until `decode`.
 
     As an answer it is fitted by its squared error, divided by the training rows' variance, and comes with an interval
-    that holds the truth with probability `level`.
+    that holds the truth with probability `confidence_level`.
 
     Args:
         bins: how many quantile bins the encoder may use.
-        level: the confidence of the intervals, in (0, 1).
-        mirrors: the value changes its sign when its picture is seen in a mirror, as a steering angle does.
+        confidence_level: the confidence of the intervals, in (0, 1).
+        negate_on_flip: the value changes its sign when its picture is seen in a mirror, as a steering angle does.
 
     Example:
         >>> age = Number(name="age").fit([pl.Series([22.0, 38.0, None, 35.0])])
@@ -57,8 +60,8 @@ class Number(Feature):
     """
 
     bins: int = 32
-    level: float = 0.9
-    mirrors: bool = False
+    confidence_level: float = 0.9
+    negate_on_flip: bool = False
 
     offset_: float | None = None  # 0 for all but such columns
     median_: float | None = None
@@ -70,8 +73,11 @@ class Number(Feature):
     high_: float | None = None
     format_: tuple[Any, ...] = ()  # a `NumberFormat`; empty for columns of numbers
 
+    tabular: ClassVar[bool] = True
+    ordered: ClassVar[bool] = True
     joint: ClassVar[bool] = True
-    metric: ClassVar[Metric | None] = Metric("r2", True)
+    has_axis: ClassVar[bool] = True
+    metric: ClassVar[Metric | None] = METRICS["r2"]
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
@@ -127,6 +133,14 @@ class Number(Feature):
         mask = np.isfinite(values) & ~self._too_large(values)
         return Column((np.where(mask, values, self.median_) - self.offset_).astype(np.float32), mask)
 
+    def to_axis(self, column: Column) -> np.ndarray:
+        """Values in the user's unit."""
+        decoded = self.decode({"value": column.values.astype(np.float64)}, {})
+        return np.where(column.mask, np.array([d["value"] for d in decoded], float), np.nan)
+
+    def from_axis(self, positions: np.ndarray) -> Column:
+        return self.encode(pl.Series(positions))
+
     def count_anomalies(self, raw: Raw) -> dict[str, int]:
         values = self._floats(raw, NumberFormat(*self.format_))
         unreadable = 0
@@ -140,11 +154,13 @@ class Number(Feature):
         return {what: n for what, n in counted.items() if n}
 
     def warp(self, field: Field, map: Warp) -> Field:
-        """The opposite value where the picture is mirrored, if it `mirrors`."""
+        """The opposite value where the picture is mirrored, if it `negate_on_flip`."""
         import torch
 
         opposite = -field.values - 2 * self.offset_  # values are less the offset
-        return field._replace(values=torch.where(map.mirrored, opposite, field.values)) if self.mirrors else field
+        return (
+            field._replace(values=torch.where(map.mirrored, opposite, field.values)) if self.negate_on_flip else field
+        )
 
     def normalizer(self, scale: str = "standard") -> nn.Module:
         from deepglass.nn.encoders_heads import Rescale
@@ -183,7 +199,7 @@ class Number(Feature):
         figures = metrics.regression(true, value)
         half = (calibration or {}).get("half_width")
         if half is not None and len(true):
-            figures["coverage"] = metrics.coverage(true, value - half, value + half)
+            figures["interval_coverage"] = metrics.interval_coverage(true, value - half, value + half)
         return figures
 
     def baseline(self, truth: Column) -> PredictionArrays:
@@ -205,17 +221,33 @@ class Number(Feature):
             )
 
     def calibrate(self, best: PredictionArrays, truth: Column) -> Calibration:
-        """The half width of the interval; nothing where the rows are too few for its level."""
-        half = conformal(truth.values[truth.mask] - best["value"][truth.mask], self.level)
-        return {"half_width": half, "level": self.level} if math.isfinite(half) else {}
+        """The half width of the interval; nothing where the rows are too few for its confidence_level."""
+        half = conformal(truth.values[truth.mask] - best["value"][truth.mask], self.confidence_level)
+        return {"half_width": half, "confidence_level": self.confidence_level} if math.isfinite(half) else {}
+
+    def interval(self, answer: Mapping[str, Any]) -> tuple[float, float]:
+        """The confidence interval, or one standard deviation to each side."""
+        value, reach = answer["value"], self.std_ or 1.0
+        return answer.get("low", value - reach), answer.get("high", value + reach)
+
+    def change_size(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """In standard deviations, the root mean square over entries."""
+        return scaled_change(before, after, self.scale_ or 1.0)
+
+    def explanation_target(
+        self, prediction: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration
+    ) -> ExplanationTarget:
+        from deepglass.nn.explanation_targets import ExplanationTarget
+
+        return ExplanationTarget((self.name,), self.name, lambda p: (p.mode()["value"] + self.offset_)[:, None])
 
     def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value` and, where calibrated, `low`, `high` and `confidence`, the probability that the truth is between."""
         values = (best["value"].astype(np.float64) + self.offset_).tolist()
         if not calibration:
             return [{"value": v} for v in values]
-        half, level = calibration["half_width"], calibration["level"]
-        return [{"value": v, "low": v - half, "high": v + half, "confidence": level} for v in values]
+        half, confidence_level = calibration["half_width"], calibration["confidence_level"]
+        return [{"value": v, "low": v - half, "high": v + half, "confidence": confidence_level} for v in values]
 
     def _too_large(self, values: np.ndarray) -> np.ndarray:
         with np.errstate(over="ignore"):

@@ -14,12 +14,14 @@ from deepglass import metrics
 from deepglass.errors import SourceError
 from deepglass.features._alignment import input_in_line, padded_rows, trimmed
 from deepglass.features._statistics import rescale, statistics
-from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
 from deepglass.metrics.calibration import conformal
+from deepglass.metrics.table import METRICS, Metric
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from deepglass.nn.explanation_targets import ExplanationTarget
     from deepglass.nn.sequence_head import Drawn
     from deepglass.nn.tokens import Field
 
@@ -34,7 +36,7 @@ class Sequence(Feature):
     its own, which is found too.
 
     Args:
-        level: the confidence of each entry's interval when it is an answer, in (0, 1).
+        confidence_level: the confidence of each entry's interval when it is an answer, in (0, 1).
 
     Example:
         >>> heights = Sequence(name="heights").fit([pl.Series([[1.0, 2.0, 3.0], [5.0]])])
@@ -42,7 +44,7 @@ class Sequence(Feature):
         array([0, 2, 2])
     """
 
-    level: float = 0.9
+    confidence_level: float = 0.9
 
     mean_: tuple[float, ...] | None = None
     std_: tuple[float, ...] | None = None
@@ -52,8 +54,9 @@ class Sequence(Feature):
     length_: int | None = None  # of the longest training row
     beside_: str | None = None  # the input that an answer goes step by step with; "" for none
 
-    metric: ClassVar[Metric | None] = Metric("r2", True)
+    metric: ClassVar[Metric | None] = METRICS["r2"]
     alignable: ClassVar[bool] = True
+    sequential: ClassVar[bool] = True
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
@@ -78,6 +81,10 @@ class Sequence(Feature):
         x = np.concatenate([np.full((1, size), np.nan), *(v for v, _, _ in parts if v.shape[1] == size)])
         longest = max((int(lengths.max(initial=1)) for _, lengths, _ in parts), default=1)
         return replace(self, **statistics(x), flat_=flat, length_=longest, beside_=self.beside_ or "")
+
+    @property
+    def cell_axes(self) -> int:
+        return 1 if self.flat_ else 2
 
     def encode(self, raw: Raw) -> Column:
         """Values (total, d) float32 in the user's units, NaN where an entry is missing."""
@@ -115,12 +122,14 @@ class Sequence(Feature):
         return DrawnPrediction(params, mean, std)
 
     def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
-        """Over the steps that both have: `r2`, `rmse`, `mae`, `coverage`; `length_accuracy` where lengths are found."""
+        """Over the common steps: `r2`, `rmse`, `mae`, `interval_coverage`; `length_accuracy` of free lengths."""
         true, value = self._pairs(best, truth)
         figures = metrics.regression(true, value)
         half = (calibration or {}).get("half_width")
         if half is not None and len(true):
-            figures["coverage"] = metrics.coverage(true, value - np.array(half), value + np.array(half))
+            figures["interval_coverage"] = metrics.interval_coverage(
+                true, value - np.array(half), value + np.array(half)
+            )
         if not self.beside_ and truth.mask.any():
             lengths = np.diff(truth.offsets)[truth.mask]
             figures["length_accuracy"] = float(np.mean(best["mask"][truth.mask].sum(1) == lengths))
@@ -142,8 +151,24 @@ class Sequence(Feature):
     def calibrate(self, best: PredictionArrays, truth: Column) -> Calibration:
         """The half width of each entry's interval, whatever the step."""
         true, value = self._pairs(best, truth)
-        half = [conformal(true[:, k] - value[:, k], self.level) for k in range(len(self.mean_))]
-        return {"half_width": half, "level": self.level} if all(map(math.isfinite, half)) else {}
+        half = [conformal(true[:, k] - value[:, k], self.confidence_level) for k in range(len(self.mean_))]
+        return {"half_width": half, "confidence_level": self.confidence_level} if all(map(math.isfinite, half)) else {}
+
+    def explanation_target(
+        self, prediction: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration
+    ) -> ExplanationTarget:
+        """The mean over the steps."""
+        import torch
+
+        from deepglass.nn.explanation_targets import ExplanationTarget
+
+        steps = torch.nonzero(best["mask"][0])[:, 0]
+
+        def mean(prediction: Any) -> Tensor:
+            values = prediction.mode()["value"][:, steps].flatten(1)
+            return values.sum(1, keepdim=True) / max(steps.numel(), 1)
+
+        return ExplanationTarget(("mean of the steps",), self.name, mean)
 
     def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, a list a row, and where calibrated `low`, `high` and the `confidence` of each entry's interval."""
@@ -154,7 +179,7 @@ class Sequence(Feature):
             if calibration:
                 half = np.array(calibration["half_width"])
                 answer |= {"low": self._listed(steps - half), "high": self._listed(steps + half)}
-                answer["confidence"] = calibration["level"]
+                answer["confidence"] = calibration["confidence_level"]
             answers.append(answer)
         return answers
 

@@ -13,17 +13,20 @@ import polars as pl
 from deepglass import metrics
 from deepglass.errors import SourceError
 from deepglass.features._alignment import input_in_line, padded_rows, trimmed
-from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
 from deepglass.features.category import imbalance, temperature_of
 from deepglass.metrics.calibration import apply_temperature
+from deepglass.metrics.table import METRICS, Metric
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from deepglass.nn.embeddings import EachToken
+    from deepglass.nn.explanation_targets import ExplanationTarget
     from deepglass.nn.tokens import Field
 
 _CAPPED = 50_000  # words that a temperature is fitted on; more do not move it
+_EXPLAINED = 40  # targets of an explanation, at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +45,9 @@ class Tags(Feature):
     counts_: tuple[int, ...] | None = None
     beside_: str | None = None  # the input whose words are tagged
 
-    metric: ClassVar[Metric | None] = Metric("accuracy", True)
+    metric: ClassVar[Metric | None] = METRICS["accuracy"]
     alignable: ClassVar[bool] = True
+    sequential: ClassVar[bool] = True
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
@@ -144,6 +148,15 @@ class Tags(Feature):
         log_probs, labels, _ = self.words_of(best, truth)
         some = np.random.default_rng(0).permutation(len(labels))[:_CAPPED]
         return temperature_of(log_probs[some], labels[some])
+
+    def explanation_target(
+        self, prediction: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration
+    ) -> ExplanationTarget:
+        from deepglass.nn.explanation_targets import token_target
+
+        names = decoded["value"][:_EXPLAINED]
+        codes = [self.class_names.index(name) for name in names]
+        return token_target(names, codes, calibration.get("temperature", 1.0))
 
     def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, the tags in the order of the words; `confidences`, one a tag; `confidence`, that all are right."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import numpy as np
 import polars as pl
@@ -13,6 +13,7 @@ import polars as pl
 from deepglass.errors import SourceError
 from deepglass.features import _text_outputs as _written
 from deepglass.features import _word_features as _words
+from deepglass.features._explained_words import words_of_tokens
 from deepglass.features._ngrams import (
     Lexicon,
     Parts,
@@ -26,13 +27,16 @@ from deepglass.features._ngrams import (
 )
 from deepglass.features._subwords import Subwords
 from deepglass.features._tokenizers import END, Bytes, Characters, Codec, Codes, Pieces, cut, ended
-from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.metrics.table import METRICS, Metric
 from deepglass.parsing import is_missing, parse_dates, parse_numbers
 
 if TYPE_CHECKING:
     from torch import nn
 
-Unit = Literal["ngrams", "words", "pieces", "characters", "bytes", "bpe", "unigram"]
+    from deepglass.nn.explanation_targets import ExplanationTarget
+
+Tokenization = Literal["ngrams", "words", "pieces", "characters", "bytes", "bpe", "unigram"]
 
 _SHORT = 40  # characters: shorter texts are names and codes, whose characters say more than their words
 _FIT_CHARS = 20_000_000  # that the vocabulary is learned from: where there are more, every so manieth text
@@ -50,18 +54,18 @@ class Text(Feature):
     text is written piece by piece; see `features._codecs`.
 
     Args:
-        unit: what a token is: "ngrams" (no order), "words" (with their beginnings and endings; cannot be written),
-            "pieces" (words, spelled where unknown), "characters", "bytes", "bpe" and "unigram" (learned from the
-            texts, by the extra `text`); None decides by what reads it.
-        tokenizer: a tokenizer.json, or a pretrained model's folder that holds one, in the place of a unit.
-        ngrams: 1 for single words, 2 for pairs of neighbours too.
-        parts: what else of a word is looked at by a bag; None decides by the length of the texts.
-        max_vocabulary: at most so many are known, the commonest; > 0; None takes a number that suits the unit.
-        max_words: of a longer text only the beginning is read, in words, or in tokens of a smaller unit; > 0.
-        written: it is an answer, not an input.
-        write: how it is written: "steps", a token at a time, or "ctc", along the input's steps; None: along a sound.
-        beams: how many beginnings the search keeps; 1 is greedy.
-        label_smoothing: share of each token that is spread over all in training, in [0, 1).
+        tokenization: "ngrams" (bag of words and n-grams), "words" (with their prefixes and suffixes; inputs only),
+            "pieces" (words, spelled where unknown), "characters", "bytes", "bpe" or "unigram" (learned from the texts,
+            need the extra `text`); None decides by the network that reads it.
+        tokenizer: a tokenizer.json, or the folder of a pretrained model that holds one, in place of a tokenization.
+        ngrams: 1 for single words, 2 for bigrams too.
+        subword_features: what a bag reads of a word beside the word; None decides by the length of the texts.
+        max_vocabulary: size limit of the vocabulary, most frequent first; > 0; None takes the tokenization's default.
+        max_words: a text is truncated to so many words (or tokens of a smaller unit); > 0.
+        written: it is an output.
+        decoding: of an output: "autoregressive", or "ctc" along the steps of the input; None takes ctc for audio.
+        num_beams: width of the beam search; 1 is greedy decoding.
+        label_smoothing: of the training loss, in [0, 1).
 
     Example:
         >>> text = Text(name="review").fit([pl.Series(["very good", "very bad", "good"])])
@@ -72,21 +76,21 @@ class Text(Feature):
     (character n-grams); Graves et al., 2006, ICML (CTC).
     """
 
-    unit: Unit | None = None
+    tokenization: Tokenization | None = None
     tokenizer: str = ""
     ngrams: Literal[1, 2] = 2
-    parts: Parts | None = None
+    subword_features: Parts | None = None
     max_vocabulary: int | None = None
     max_words: int = 1_000
     written: bool = False
-    write: Literal["steps", "ctc"] | None = None
-    beams: int = 4
+    decoding: Literal["autoregressive", "ctc"] | None = None
+    num_beams: int = 4
     label_smoothing: float = 0.1
 
     vocabulary_: tuple[str, ...] | None = None  # by falling count, equals in the order of their text
     counts_: tuple[int, ...] | None = None  # ngrams: training texts with each; an answer: of each code
     rows_: int | None = None  # how many training texts were counted
-    parts_: Parts | Literal[""] | None = None
+    subword_features_: Parts | Literal[""] | None = None
     content_: str | None = None  # of a tokenizer
     lists_: bool | None = None  # cells are lists of words
     length_: int | None = None  # tokens of the longest training text
@@ -94,18 +98,22 @@ class Text(Feature):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for setting in ("max_vocabulary", "max_words", "beams"):
+        for setting in ("max_vocabulary", "max_words", "num_beams"):
             if (value := getattr(self, setting)) is not None and value < 1:
                 raise ValueError(f"{setting}: expected at least 1, got {value}")
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"label_smoothing: expected from 0 to below 1, got {self.label_smoothing}")
-        if self.written and self.unit in ("ngrams", "words"):
-            raise ValueError(f"unit: {self.unit} cannot be written; take pieces, characters, bytes, bpe or unigram")
+        if self.written and self.tokenization in ("ngrams", "words"):
+            raise ValueError(
+                f"tokenization: {self.tokenization} cannot be written; take pieces, characters, bytes, bpe or unigram"
+            )
 
     @property
     def metric(self) -> Metric:  # type: ignore[override]
         """Word errors of what was heard, BLEU of what was translated."""
-        return Metric("word_error_rate", False) if self.write == "ctc" else Metric("bleu", True)
+        return METRICS["word_error_rate"] if self.decoding == "ctc" else METRICS["bleu"]
+
+    sequential: ClassVar[bool] = True
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
@@ -128,37 +136,43 @@ class Text(Feature):
     # -- what it is for ------------------------------------------------------------------------------------------
 
     def as_output(self) -> Text:
-        return replace(self, unit=self.unit or (None if self.tokenizer else "pieces"), written=True)
+        return replace(self, tokenization=self.tokenization or (None if self.tokenizer else "pieces"), written=True)
 
     def as_sequence(self) -> Text:
-        return self if self.unit or self.tokenizer else replace(self, unit="words")
+        return self if self.tokenization or self.tokenizer else replace(self, tokenization="words")
 
     def configure_output(self, inputs: Sequence[Feature]) -> Text:
         """A text that is heard is written along the sound; any other a token at a time."""
         heard = bool(inputs) and all(f.kind == "audio" for f in inputs)
-        unit = "characters" if heard and self.unit == "pieces" else self.unit
-        return replace(self, write=self.write or ("ctc" if heard else "steps"), unit=unit)
+        tokenization = "characters" if heard and self.tokenization == "pieces" else self.tokenization
+        return replace(
+            self, decoding=self.decoding or ("ctc" if heard else "autoregressive"), tokenization=tokenization
+        )
 
     # -- from texts to codes -------------------------------------------------------------------------------------
 
     def fit(self, chunks: Iterable[Raw]) -> Text:
         chunks = list(chunks)
         lists = any(isinstance(raw, pl.Series) and raw.dtype == pl.List(pl.String) for raw in chunks)
-        if lists and self.unit not in (None, "words", "ngrams"):
-            raise SourceError("bad-value", f"column {self.column!r}: lists of words take unit words, not {self.unit}")
-        feature = replace(self, lists_=lists, parts_="", content_="", counts_=(), rows_=0, length_=0, mean_length_=0.0)
+        if lists and self.tokenization not in (None, "words", "ngrams"):
+            raise SourceError(
+                "bad-value", f"column {self.column!r}: lists of words take tokenization words, not {self.tokenization}"
+            )
+        feature = replace(
+            self, lists_=lists, subword_features_="", content_="", counts_=(), rows_=0, length_=0, mean_length_=0.0
+        )
         raws = [pl.Series(values=[], dtype=pl.List(pl.String) if lists else pl.String), *map(feature._texts, chunks)]
         texts = pl.concat(raws).drop_nulls()
-        if feature._unit == "ngrams":
+        if feature._tokenization == "ngrams":
             return feature._fit_bag(texts)
         if self.tokenizer:
             feature = replace(feature, vocabulary_=(), content_=Subwords.read(self.tokenizer))
-        elif self.unit in ("bpe", "unigram"):
-            feature = replace(feature, vocabulary_=(), content_=Subwords.learn(self.unit, texts, self._most))
-        elif feature._unit == "words":
+        elif self.tokenization in ("bpe", "unigram"):
+            feature = replace(feature, vocabulary_=(), content_=Subwords.learn(self.tokenization, texts, self._most))
+        elif feature._tokenization == "words":
             return replace(feature, vocabulary_=_words.learn(feature._split(texts), self._most), rows_=len(texts))
         else:
-            learn = {"pieces": Pieces.learn, "characters": Characters.learn}.get(self.unit)
+            learn = {"pieces": Pieces.learn, "characters": Characters.learn}.get(self.tokenization)
             feature = replace(feature, vocabulary_=learn(texts, self._most) if learn else ())
         codes = feature._coded(texts)
         counts = np.bincount(codes.values, minlength=feature.size) if self.written else np.zeros(0, np.int64)
@@ -174,11 +188,11 @@ class Text(Feature):
         """Codes (total,) int32 in order; of words (total, 7); of a bag 1 + place in the vocabulary, ascending."""
         texts = self._texts(raw)
         known = texts.is_not_null().to_numpy()
-        if self._unit == "words":
+        if self._tokenization == "words":
             words = self._split(texts)
             offsets = np.concatenate([[0], np.cumsum(words.lengths)])
             return Column(self._looks.encode(words), known if self.lists_ else words.lengths > 0, offsets)
-        if self._unit == "ngrams":
+        if self._tokenization == "ngrams":
             parts = [self._bag(part) for part in self._slices(texts)]
         else:
             parts = [self._coded(part) for part in self._slices(texts)]
@@ -190,16 +204,20 @@ class Text(Feature):
         if self.lists_:
             return {}
         texts = self._texts(raw)
-        if self._unit in ("ngrams", "words"):
+        if self._tokenization in ("ngrams", "words"):
             cut_short = too_long(texts, self.max_words)
             return {f"text longer than {self.max_words:,} words, its end left out": cut_short} if cut_short else {}
         long = int((self._codec.encode(texts).lengths > self.max_words).sum())
-        return {f"text longer than {self.max_words:,} {self.unit or 'tokens'}, its end left out": long} if long else {}
+        return (
+            {f"text longer than {self.max_words:,} {self.tokenization or 'tokens'}, its end left out": long}
+            if long
+            else {}
+        )
 
     @property
     def size(self) -> int:
         """How many codes there are."""
-        return 1 + len(self.vocabulary_) if self._unit in ("ngrams", "words") else self._codec.size
+        return 1 + len(self.vocabulary_) if self._tokenization in ("ngrams", "words") else self._codec.size
 
     def text_of(self, codes: Iterable[int]) -> str:
         """Codes as the text that they say, for units that keep the order and all letters."""
@@ -207,7 +225,7 @@ class Text(Feature):
 
     def piece_of(self, codes: Sequence[int]) -> str:
         """The same of codes inside a text, whose first letter may be a space."""
-        if self.unit in ("characters", "bytes"):
+        if self.tokenization in ("characters", "bytes"):
             return self._codec.decode(codes)
         before = self._codec.encode(pl.Series(["a"])).values.tolist()  # a space after a word is kept
         return self._codec.decode([*before, *codes])[1:]
@@ -215,17 +233,17 @@ class Text(Feature):
     # -- into the network and out of it --------------------------------------------------------------------------
 
     def encoder(self, dim: int) -> nn.Module:
-        if self._unit != "ngrams":
+        if self._tokenization != "ngrams":
             from deepglass.nn.embeddings import TokenEncoder
 
-            return TokenEncoder(self.size, dim, _WORD_DROP if self._unit == "words" else 0.0)
+            return TokenEncoder(self.size, dim, _WORD_DROP if self._tokenization == "words" else 0.0)
         from deepglass.nn.bag import BagEmbedding, BagEncoder, inverse_document_frequency
 
         weights = inverse_document_frequency([self.rows_, *self.counts_], self.rows_)
         return BagEncoder(BagEmbedding(weights.square(), dim, drop=0.3))
 
     def head(self, dim: int) -> nn.Module:
-        if self.write == "ctc":
+        if self.decoding == "ctc":
             from deepglass.nn.embeddings import TokenHead
 
             return TokenHead(dim, self.size)
@@ -239,21 +257,21 @@ class Text(Feature):
         return min(3 * self.length_ // 2 + 2, self.max_words)
 
     def prediction(self, params: Any) -> Prediction:
-        if self.write == "ctc":
+        if self.decoding == "ctc":
             return _written.CTCPrediction(params)
-        return _written.AutoregressivePrediction(params, self.beams, self.label_smoothing, self.mean_length_)
+        return _written.AutoregressivePrediction(params, self.num_beams, self.label_smoothing, self.mean_length_)
 
     def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
         """`bleu` (0 to 100, of what is not heard; with the extra `text`), `word_error_rate`, `character_error_rate`,
         `accuracy` (of whole texts)."""
         said, true = self._said(best, truth.mask), self._true(truth)
         figures = _written.figures(said, true)
-        if self.write == "ctc":
+        if self.decoding == "ctc":
             figures.pop("bleu", None)
         return figures
 
     def target_warnings(self, truth: Column) -> list[str]:
-        return _written.target_warnings(self.name) if self.write != "ctc" else []
+        return _written.target_warnings(self.name) if self.decoding != "ctc" else []
 
     def baseline(self, truth: Column) -> PredictionArrays:
         """The commonest text."""
@@ -267,7 +285,7 @@ class Text(Feature):
         counts = np.array(self.counts_, dtype=np.float64)
         shares = counts[counts > 0] / max(counts.sum(), 1)
         entropy = float(-(shares * np.log(shares)).sum())
-        return max(entropy * (self.mean_length_ if self.write == "ctc" else 1.0), 1e-3)
+        return max(entropy * (self.mean_length_ if self.decoding == "ctc" else 1.0), 1e-3)
 
     def check_target(self, truth: Column, source: str) -> None:
         """Raises: SourceError: `constant-target`."""
@@ -277,6 +295,18 @@ class Text(Feature):
             raise SourceError(
                 "constant-target", f"{source}: expected different texts in {self.column!r} of the training rows, {came}"
             )
+
+    def explanation_target(
+        self, prediction: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration
+    ) -> ExplanationTarget:
+        """The words of a generated text."""
+        from deepglass.nn.explanation_targets import ctc_target, generated_target
+
+        tokens = best["tokens"][0][best["mask"][0]]
+        groups, words = words_of_tokens(self.piece_of, tokens.tolist())
+        if isinstance(prediction, _written.CTCPrediction):
+            return ctc_target(prediction.log_probs[0], prediction.mask[0], groups, words)
+        return generated_target(tokens, groups, words)
 
     def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, the text, and its `confidence`: the probability of the whole text."""
@@ -288,7 +318,7 @@ class Text(Feature):
 
     def _fit_bag(self, texts: pl.Series) -> Text:
         chars = chars_read(texts, self.max_words) if not self.lists_ else _SHORT * len(texts)
-        parts = self.parts or ("characters" if chars < _SHORT * len(texts) else "stems")
+        parts = self.subword_features or ("characters" if chars < _SHORT * len(texts) else "stems")
         sample = texts.gather_every(1 + chars // _FIT_CHARS)
         counts = count_ngrams(self._split(sample), parts, self.ngrams > 1, self._most)
         return replace(
@@ -296,15 +326,15 @@ class Text(Feature):
             vocabulary_=tuple(gram for gram, _ in counts),
             counts_=tuple(n for _, n in counts),
             rows_=len(sample),
-            parts_=parts,
+            subword_features_=parts,
         )
 
     def _bag(self, texts: pl.Series) -> Codes:
-        return Codes(*self._lexicon.encode(self._split(texts), cast(Parts, self.parts_)))
+        return Codes(*self._lexicon.encode(self._split(texts), cast(Parts, self.subword_features_)))
 
     def _coded(self, texts: pl.Series) -> Codes:
         codes = cut(self._codec.encode(texts), self.max_words)
-        if self.write == "ctc":
+        if self.decoding == "ctc":
             known = codes.values > 0  # 0 is the blank
             rows = np.repeat(np.arange(len(texts)), codes.lengths)
             return Codes(np.bincount(rows[known], minlength=len(texts)), codes.values[known])
@@ -325,14 +355,14 @@ class Text(Feature):
         return [texts] if self.lists_ else slices(texts, self.max_words)
 
     @property
-    def _unit(self) -> Unit | Literal["tokenizer"]:
+    def _tokenization(self) -> Tokenization | Literal["tokenizer"]:
         if self.tokenizer:
             return "tokenizer"
-        return self.unit or "ngrams"
+        return self.tokenization or "ngrams"
 
     @property
     def _most(self) -> int:
-        return self.max_vocabulary or _MOST.get(self._unit, 0)
+        return self.max_vocabulary or _MOST.get(self._tokenization, 0)
 
     @cached_property
     def _lexicon(self) -> Lexicon:
@@ -346,9 +376,9 @@ class Text(Feature):
     def _codec(self) -> Codec:
         if self.content_:
             return Subwords(self.content_, wrapped=bool(self.tokenizer) and not self.written)
-        if self.unit == "bytes":
+        if self.tokenization == "bytes":
             return Bytes()
-        return Characters(self.vocabulary_) if self.unit == "characters" else Pieces(self.vocabulary_)
+        return Characters(self.vocabulary_) if self.tokenization == "characters" else Pieces(self.vocabulary_)
 
     def _texts(self, raw: Raw) -> pl.Series:
         series = raw if isinstance(raw, pl.Series) else pl.Series(values=list(raw))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -12,14 +12,17 @@ import polars as pl
 
 from deepglass import metrics
 from deepglass.errors import SourceError
-from deepglass.features._statistics import rescale, statistics
-from deepglass.features.base import Calibration, Column, Feature, Metric, Prediction, PredictionArrays, Raw, TypeGuess
+from deepglass.features._statistics import rescale, scaled_change, statistics
+from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
 from deepglass.metrics.calibration import conformal
+from deepglass.metrics.table import METRICS, Metric
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from deepglass.nn.explanation_targets import ExplanationTarget
     from deepglass.nn.tokens import Field
+_EXPLAINED = 6  # targets of an explanation, at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +32,7 @@ class Vector(Feature):
     An entry that is NaN, null or infinite is missing on its own; a row without any entry is missing.
 
     Args:
-        level: the confidence of each entry's interval when it is an answer, in (0, 1).
+        confidence_level: the confidence of each entry's interval when it is an answer, in (0, 1).
 
     Example:
         >>> place = Vector(name="place").fit([np.array([[0.0, 1.0], [2.0, 5.0]])])
@@ -37,14 +40,16 @@ class Vector(Feature):
         (1.0, 3.0)
     """
 
-    level: float = 0.9
+    confidence_level: float = 0.9
 
     mean_: tuple[float, ...] | None = None
     std_: tuple[float, ...] | None = None
     low_: tuple[float, ...] | None = None
     high_: tuple[float, ...] | None = None
 
-    metric: ClassVar[Metric | None] = Metric("r2", True)
+    tabular: ClassVar[bool] = True
+    ordered: ClassVar[bool] = True
+    metric: ClassVar[Metric | None] = METRICS["r2"]
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
@@ -63,6 +68,10 @@ class Vector(Feature):
         size = max((p.shape[1] for p in parts), default=1)
         x = np.concatenate([np.full((1, size), np.nan), *(p for p in parts if p.shape[1] == size)])
         return replace(self, **statistics(x))
+
+    @property
+    def cell_axes(self) -> int:
+        return 1
 
     def encode(self, raw: Raw) -> Column:
         """Values (N, d) float32 in the user's units, NaN where an entry is missing."""
@@ -91,7 +100,9 @@ class Vector(Feature):
         figures = metrics.regression(true, value)
         half = (calibration or {}).get("half_width")
         if half is not None and len(true):
-            figures["coverage"] = metrics.coverage(true, value - np.array(half), value + np.array(half))
+            figures["interval_coverage"] = metrics.interval_coverage(
+                true, value - np.array(half), value + np.array(half)
+            )
         return figures
 
     def baseline(self, truth: Column) -> PredictionArrays:
@@ -118,8 +129,24 @@ class Vector(Feature):
         """The half width of each entry's interval."""
         rows = truth.mask & ~np.isnan(truth.values).any(1)
         residuals = truth.values[rows] - best["value"][rows]
-        half = [conformal(residuals[:, k], self.level) for k in range(len(self.mean_))]
-        return {"half_width": half, "level": self.level} if all(map(math.isfinite, half)) else {}
+        half = [conformal(residuals[:, k], self.confidence_level) for k in range(len(self.mean_))]
+        return {"half_width": half, "confidence_level": self.confidence_level} if all(map(math.isfinite, half)) else {}
+
+    def change_size(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """In standard deviations, the root mean square over entries."""
+        return scaled_change(before, after, np.array(self.std_))
+
+    def explanation_target(
+        self, prediction: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration
+    ) -> ExplanationTarget:
+        """The entries that are farthest from their mean, in standard deviations."""
+        from deepglass.nn.explanation_targets import ExplanationTarget
+
+        value = best["value"][0]
+        distance = ((value - value.new_tensor(self.mean_)) / value.new_tensor(self.std_)).abs()
+        entries = sorted(distance.topk(min(_EXPLAINED, len(distance))).indices.tolist())
+        names = tuple(f"entry {k}" for k in entries)
+        return ExplanationTarget(names, self.name, lambda p: p.mode()["value"][:, entries])
 
     def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
         """`value`, a list, and where calibrated `low`, `high` and the `confidence` of each entry's interval."""
@@ -128,7 +155,9 @@ class Vector(Feature):
             return [{"value": v} for v in value.tolist()]
         half = np.array(calibration["half_width"])
         bounds = zip(value.tolist(), (value - half).tolist(), (value + half).tolist(), strict=True)
-        return [{"value": v, "low": lo, "high": hi, "confidence": calibration["level"]} for v, lo, hi in bounds]
+        return [
+            {"value": v, "low": lo, "high": hi, "confidence": calibration["confidence_level"]} for v, lo, hi in bounds
+        ]
 
     def _rows(self, raw: Raw, size: int | None) -> np.ndarray:
         """(N, d) float64 with NaN for what is missing; d is `size`, or that of the rows."""

@@ -14,7 +14,7 @@ import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
 import numpy as np
 import polars as pl
@@ -68,6 +68,8 @@ class Video(Feature):
         if not 2 <= self.frames <= 64:
             raise SpecError("bad-value", f"inputs.{self.name}.frames: expected from 2 to 64, got {self.frames}")
         self._picture()  # checks size and colour
+
+    file_based: ClassVar[bool] = True
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:

@@ -222,7 +222,7 @@ def read_words(prepared: PreparedData, rows: np.ndarray, tokens: Tokens) -> list
     lengths = np.diff(column.offsets)
     if not np.array_equal(tokens.mask[:, : tokens.grid[0]].sum(1).cpu().numpy(), np.maximum(lengths, 1)):
         return nothing
-    found = _spelled(feature, raw) if feature.unit == "words" else _decoded(feature, column)
+    found = _spelled(feature, raw) if feature.tokenization == "words" else _decoded(feature, column)
     return [words if length else None for words, length in zip(found, lengths, strict=True)]
 
 

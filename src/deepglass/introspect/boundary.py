@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 
 from deepglass.errors import SpecError, near_miss
 from deepglass.features.base import Feature, take_raw
-from deepglass.introspect.facts import Along, Boundary, Ground
+from deepglass.introspect.facts import Boundary, BoundaryAxis, BoundaryFrame
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.callbacks.boundary_history import (
@@ -25,7 +25,7 @@ from deepglass.run.callbacks.boundary_history import (
     moments_of,
     put_back,
 )
-from deepglass.run.callbacks.planes import KINDS, SIDE, Plane, Side, only_columns, plane_over, planes_of
+from deepglass.run.callbacks.planes import SIDE, Plane, Side, only_columns, plane_over, planes_of
 from deepglass.web.palette import colour
 
 NEAR = 7  # rows whose answers a place of the learned space is given
@@ -33,7 +33,7 @@ STRENGTH = (0.10, 0.78)  # of the colour, from an even chance to a sure answer
 LEVELS = 16  # of strength; more only cost bytes
 
 
-def pair_of(wished: str, prepared: PreparedData, objective: Objective) -> tuple[str, str]:
+def parse_boundary_columns(wished: str, prepared: PreparedData, objective: Objective) -> tuple[str, str]:
     """The two columns of `--boundary`, such as "age,hours"; their names may hold commas.
 
     Raises:
@@ -42,8 +42,8 @@ def pair_of(wished: str, prepared: PreparedData, objective: Objective) -> tuple[
     if drawn_output(prepared, objective) is None or not only_columns(prepared):
         raise SpecError(
             "bad-value",
-            "--boundary: this run has no boundary over columns; it takes a class or a number that is answered from "
-            f"columns of a table (kinds {', '.join(KINDS)})",
+            "--boundary: this run has no decision boundary over columns; expected a class or number output, and inputs "
+            "that are all columns of numbers, dates or classes",
         )
     known = [f.name for f in prepared.inputs]
     words = wished.split(",")
@@ -111,7 +111,7 @@ def _asked_for(
     if earlier:
         return found
     told = f"Only the end is known: weights on the way are kept for networks of at most {SMALL:,}."
-    return replace(found, told=f"{found.told} {told}".strip())
+    return replace(found, description=f"{found.description} {told}".strip())
 
 
 class _Paint:
@@ -119,7 +119,7 @@ class _Paint:
 
     def __init__(self, output: Feature, prepared: PreparedData, rows: np.ndarray) -> None:
         self.output = output
-        self.number = output.kind == "number"
+        self.number = output.has_axis
         self.names: tuple[str, ...] = () if self.number else tuple(output.class_names)
         truth = output.encode(take_raw(prepared.table[output.column], rows))
         self.span: tuple[float, float] | None = None
@@ -171,8 +171,8 @@ def _columns(
     paint: _Paint,
 ) -> Boundary:
     final = asked(objective, paint.output, plane.data(device))
-    grounds = [Ground(step, paint.picture(paint.place(said), said.sure)) for step, said in earlier]
-    grounds.append(Ground(-1, paint.picture(paint.place(final), final.sure)))
+    grounds = [BoundaryFrame(step, paint.picture(paint.place(said), said.sure)) for step, said in earlier]
+    grounds.append(BoundaryFrame(-1, paint.picture(paint.place(final), final.sure)))
     points = np.stack([side.places(prepared, rows) for side in (plane.across, plane.up)], 1)
     held = list(plane.held)
     told = ""
@@ -192,9 +192,9 @@ def _columns(
     )
 
 
-def _along(side: Side) -> Along:
+def _along(side: Side) -> BoundaryAxis:
     feature = side.feature
-    return Along(feature.name, side.ends, side.bands, dates=feature.kind == "date")
+    return BoundaryAxis(feature.name, side.ends, side.bands, dates=feature.kind == "date")
 
 
 def _space(moments: Sequence[Moment], paint: _Paint) -> Boundary:
@@ -203,15 +203,15 @@ def _space(moments: Sequence[Moment], paint: _Paint) -> Boundary:
     grounds = []
     for moment in moments:
         places = _turned(_fitted(moment.points), last)
-        grounds.append(Ground(moment.step, _nearest(places, moment.said, paint), places))
+        grounds.append(BoundaryFrame(moment.step, _nearest(places, moment.said, paint), places))
     told = (
         f"Each place has the answer of the {NEAR} rows nearest to it in this plane, which holds "
         f"{moments[-1].kept:.0%} of the variance in the end: a read-out, since the network itself sees all directions."
     )
     return Boundary(
         paint.output.name,
-        Along("first direction", (-1.0, 1.0)),
-        Along("second direction", (-1.0, 1.0)),
+        BoundaryAxis("first direction", (-1.0, 1.0)),
+        BoundaryAxis("second direction", (-1.0, 1.0)),
         tuple(grounds),
         last,
         paint.codes,

@@ -19,7 +19,7 @@ from deepglass.features.base import (
     take_raw,
 )
 from deepglass.features.image import Image
-from deepglass.formatting import short_figure
+from deepglass.formatting import plain_number
 from deepglass.metrics.summaries import thumbnail
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepared_data import PreparedData
@@ -145,4 +145,4 @@ def _value_text(value: Any) -> str:
     value = value.to_list() if isinstance(value, pl.Series) else value
     if isinstance(value, list):
         return ", ".join(map(_value_text, value[:MAX_LIST_ITEMS])) + (" …" if len(value) > MAX_LIST_ITEMS else "")
-    return short_figure(value) if isinstance(value, float) else str(value)[:MAX_CHARACTERS]
+    return plain_number(value) if isinstance(value, float) else str(value)[:MAX_CHARACTERS]

@@ -19,7 +19,7 @@ from deepglass.metrics.classes import (
     roc_auc,
 )
 from deepglass.metrics.intervals import Interval, interval, share_interval
-from deepglass.metrics.numbers import coverage, frechet_distance, mae, mse, r2, regression, rmse
+from deepglass.metrics.numbers import frechet_distance, interval_coverage, mae, mse, r2, regression, rmse
 from deepglass.metrics.pictures import class_figures, psnr, segmentation
 from deepglass.metrics.texts import bleu, edits, error_rate
 
@@ -33,7 +33,6 @@ __all__ = [
     "class_figures",
     "classification",
     "confusion_matrix",
-    "coverage",
     "ece",
     "edits",
     "equal_error_rate",
@@ -41,6 +40,7 @@ __all__ = [
     "f1_macro",
     "frechet_distance",
     "interval",
+    "interval_coverage",
     "log_loss",
     "mae",
     "mse",

@@ -38,7 +38,7 @@ def r2(truth: np.ndarray, predicted: np.ndarray) -> float:
     return float(np.mean(1 - error[spread] / total[spread])) if spread.any() else math.nan
 
 
-def coverage(truth: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
+def interval_coverage(truth: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
     """The share of rows whose truth lies within the interval that was given."""
     return float(np.mean((f64(truth) >= low) & (f64(truth) <= high))) if len(truth) else math.nan
 

@@ -1,4 +1,4 @@
-"""What agents have in common: a world to act in, episodes to be judged by, what they see brought into tensors."""
+"""Base class of reinforcement learning objectives: environment, observations, evaluation by episodes."""
 
 from __future__ import annotations
 
@@ -16,164 +16,166 @@ from deepglass.data.batches import Batch, Dataset
 from deepglass.data.environments import Ended, Environment, play, returns
 from deepglass.data.experience import present
 from deepglass.errors import SpecError
-from deepglass.features.base import Feature, Metric, Prediction
+from deepglass.features.base import Feature, Prediction
 from deepglass.features.category import Category
 from deepglass.features.vector import Vector
 from deepglass.hyperparameters import TrainingDefaults
+from deepglass.metrics.table import METRICS, Metric
 from deepglass.networks.network import Network
-from deepglass.nn.agents import Moments
+from deepglass.nn.agents import RunningMeanStd
 from deepglass.nn.encoders_heads import Rescale, VectorEncoder
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Evaluation, Objective
 
-EPOCH = 100_000  # steps in the world that are counted as an epoch
-EPISODES = 20  # of an evaluation during training
-TEST_EPISODES = 100
-TEST_SEED, VALID_SEED = 2**31 - 1, 2**31 - 2  # of episodes that no training meets
+EPOCH_STEPS = 100_000  # environment steps that count as an epoch
+VALID_EPISODES, TEST_EPISODES = 20, 100
+VALID_SEED, TEST_SEED = 2**31 - 2, 2**31 - 1  # of episodes that are not used in training
 
-PLAIN: dict[str, dict[str, Any]] = {
+POLICY_NETWORK: dict[str, dict[str, Any]] = {
     "mlp": {"depth": 2, "width": 64, "ensemble_size": 1, "dropout": 0.0, "activation": "tanh", "dim": 64}
 }
-"""The usual network of an agent: small, as it is asked at each step, and without chance."""
+"""Default network settings of a policy: small, since it runs at each step, and deterministic."""
 
 
 class Agent(Objective):
-    """An objective that learns from what comes of its own actions.
+    """Base class of objectives that learn from their own actions in an environment.
 
-    Its networks are always in evaluation mode: what was done by a policy must have the same probability when it is
-    looked at again, which neither dropout nor statistics of a batch would leave it.
+    The networks are always in evaluation mode: an action must have the same probability when it is taken and when it
+    is learned from, which dropout and batch statistics would change.
     """
 
-    monitor: ClassVar[Metric] = Metric("mean_return", higher_is_better=True)
+    monitor: ClassVar[Metric] = METRICS["mean_return"]
     reinforcement: ClassVar[bool] = True
     name: ClassVar[str]
     steps_taken: Tensor
 
-    def build_ends(self, inputs: Sequence[Feature], outputs: Sequence[Feature]) -> None:
-        """Check and keep what is seen and what is done.
+    def set_features(self, inputs: Sequence[Feature], outputs: Sequence[Feature]) -> None:
+        """Check and store the features of observation and action.
 
         Raises:
-            SpecError: `bad-value` unless there are one of each.
+            SpecError: `bad-value` unless there are one input and one output, a category or a vector.
         """
         if len(inputs) != 1 or len(outputs) != 1 or outputs[0].kind not in ("category", "vector"):
             came = ", ".join(f"{f.name} ({f.kind})" for f in (*inputs, *outputs))
             raise SpecError(
                 "bad-value",
-                f"objective: {self.name!r} sees one input and answers one action, number or vector, got {came}",
+                f"objective: {self.name!r} expects one input, the observation, and one output, the action (a category "
+                f"or a vector), got {came}",
             )
-        self.eye, self.hand = inputs[0], outputs[0]
-        self.observation, self.action = self.eye.name, self.hand.name
+        self.observation_feature, self.action_feature = inputs[0], outputs[0]
+        self.observation, self.action = inputs[0].name, outputs[0].name
         self.register_buffer("steps_taken", torch.zeros((), dtype=torch.int64))
-        self.moments = Moments(len(self.eye.mean_ or ())) if isinstance(self.eye, Vector) else None
-        self.environment: Environment | None = None
+        feature = inputs[0]
+        self.observation_stats = RunningMeanStd(len(feature.mean_ or ())) if isinstance(feature, Vector) else None
+        self._environment: Environment | None = None
 
     @property
     def device(self) -> torch.device:
         return self.steps_taken.device
 
     @property
-    def world(self) -> Environment:
-        assert self.environment is not None, "`set_environment` comes first"
-        return self.environment
+    def environment(self) -> Environment:
+        assert self._environment is not None, "`set_environment` comes first"
+        return self._environment
 
     def set_environment(self, environment: Environment) -> None:
-        if environment.actions and len(self.hand.class_names) != environment.actions:
+        if environment.actions and len(self.action_feature.class_names) != environment.actions:
             raise SpecError(
                 "bad-value",
-                f"outputs.{self.action}: {environment.name} has {environment.actions} actions, "
-                f"and {len(self.hand.class_names)} are known",
+                f"outputs.{self.action}: expected the {environment.actions} actions of {environment.name}, got "
+                f"{len(self.action_feature.class_names)}",
             )
-        self.environment = environment
-        self.ask = self.asked_quickly() or self.asked
+        self._environment = environment
+        self.policy = self.numpy_policy() or self.torch_policy
 
     def train(self, mode: bool = True) -> Self:
-        """Evaluation mode, whatever is asked for."""
+        """Evaluation mode, whatever the argument."""
         return super().train(False)
 
     @abstractmethod
-    def asked(self, seen: np.ndarray) -> np.ndarray:
-        """What the policy says of what was seen, as `see` gives it: (N, P), from which `act` draws."""
+    def torch_policy(self, observations: np.ndarray) -> np.ndarray:
+        """Output of the policy for encoded observations, (N, P)."""
 
     @abstractmethod
-    def asked_quickly(self) -> Callable[[np.ndarray], np.ndarray] | None:
-        """The same by a shorter way, where there is one."""
+    def numpy_policy(self) -> Callable[[np.ndarray], np.ndarray] | None:
+        """The same function computed by numpy, which is faster for small networks; None for other networks."""
 
     def on_fit_start(self, train: Dataset) -> None:
-        """Take the moments of what is seen from play at random."""
-        if self.moments is not None:
-            self.moments.update(train.inputs[self.observation].values)
-            self.rescale()
+        """Initialise the observation statistics from random play."""
+        if self.observation_stats is not None:
+            self.observation_stats.update(train.inputs[self.observation].values)
+            self._rescale()
 
     def examples_per_epoch(self, train: Dataset) -> int:
-        return EPOCH
+        return EPOCH_STEPS
 
     def training_defaults(self, defaults: TrainingDefaults) -> TrainingDefaults:
         return replace(
             defaults, optimizer="adam", weight_decay=0.0, precision="float32", warmup=0.0, clip=0.5, augment=False
         )
 
-    # -- seeing and acting -------------------------------------------------------------------------------------
+    # -- observations and actions ------------------------------------------------------------------------------
 
-    def see(self, observations: np.ndarray) -> np.ndarray:
-        """What is seen as the network's input takes it, (N, ...)."""
-        if isinstance(self.eye, Vector):
+    def encode_observations(self, observations: np.ndarray) -> np.ndarray:
+        """Observations as the network's input, (N, ...)."""
+        if isinstance(self.observation_feature, Vector):
             return observations.astype(np.float32)
-        raw = pl.Series(observations) if isinstance(self.eye, Category) else observations
-        return self.eye.encode(raw).values
+        raw = pl.Series(observations) if isinstance(self.observation_feature, Category) else observations
+        return self.observation_feature.encode(raw).values
 
-    def field(self, seen: np.ndarray) -> Mapping[str, Field]:
-        """The network's inputs from what `see` gave."""
-        return {self.observation: present(torch.from_numpy(seen).to(self.device))}
+    def input_fields(self, encoded: np.ndarray) -> Mapping[str, Field]:
+        """The network's inputs for encoded observations."""
+        return {self.observation: present(torch.from_numpy(encoded).to(self.device))}
 
     @abstractmethod
-    def act(self, seen: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """An action for each as training takes it, with chance."""
+    def act(self, encoded: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Actions with exploration, for training."""
 
     def best_action(self, observations: np.ndarray) -> np.ndarray:
-        """The action for each that is thought best, without chance."""
-        said = self.ask(self.see(observations))
-        return said.argmax(1) if isinstance(self.hand, Category) else said
+        """Greedy actions, for evaluation."""
+        params = self.policy(self.encode_observations(observations))
+        return params.argmax(1) if isinstance(self.action_feature, Category) else params
 
     def evaluate(self, data: Dataset, batch_size: int, search: bool = True) -> Evaluation:
-        """Whole episodes by the best actions: a few, or, with `search`, a hundred; each set has seeds of its own."""
-        count, seed = (TEST_EPISODES, TEST_SEED) if search else (EPISODES, VALID_SEED)
-        figures = returns(play(self.world, self.best_action, count, seed))
-        figures["environment_steps"] = float(self.steps_taken)
-        return Evaluation({self.name: figures}, figures["mean_return"])
+        """Play whole episodes greedily: 20, or 100 with `search`. Each has its own seed; `data` is not used."""
+        count, seed = (TEST_EPISODES, TEST_SEED) if search else (VALID_EPISODES, VALID_SEED)
+        metrics = returns(play(self.environment, self.best_action, count, seed))
+        metrics["environment_steps"] = float(self.steps_taken)
+        return Evaluation({self.name: metrics}, metrics["mean_return"])
 
-    # -- normalising what is seen ------------------------------------------------------------------------------
+    # -- normalisation of observations -------------------------------------------------------------------------
 
-    def learn_scale(self, seen: Tensor) -> None:
-        """Take what was seen into the moments, by which the networks' first layers scale.
+    def update_observation_stats(self, observations: Tensor) -> None:
+        """Update the statistics by which the networks' first layers standardise observations.
 
-        Play at random sees little of a world: what is usual changes as the agent gets farther.
+        Random play visits few states, so the statistics follow the policy.
         """
-        if self.moments is not None:
-            self.moments.update(seen)
-            self.rescale()
+        if self.observation_stats is not None:
+            self.observation_stats.update(observations)
+            self._rescale()
 
-    def rescale(self) -> None:
-        assert self.moments is not None
+    def _rescale(self) -> None:
+        assert self.observation_stats is not None
         for encoder in self.modules():
             if isinstance(encoder, VectorEncoder):
                 assert isinstance(encoder.rescale, Rescale)
-                encoder.rescale.shift.copy_(self.moments.mean)
-                encoder.rescale.scale.copy_(self.moments.deviation)
+                encoder.rescale.shift.copy_(self.observation_stats.mean)
+                encoder.rescale.scale.copy_(self.observation_stats.std)
 
     def predict(self, batch: Batch) -> dict[str, Prediction]:
         return self.network.predictions(batch.inputs)
 
 
-def mean_return(ended: Sequence[Ended]) -> dict[str, float]:
-    """What to log of the episodes that ended in training."""
-    return {"return": float(np.mean([e.value for e in ended]))} if ended else {}
+def mean_return(episodes: Sequence[Ended]) -> dict[str, float]:
+    """Mean return of the episodes that ended in training, for the history."""
+    return {"return": float(np.mean([e.value for e in episodes]))} if episodes else {}
 
 
-class Value(nn.Module):
-    """How much is still to come, one number a row, from the tokens of a network.
+class ValueHead(nn.Module):
+    """Linear state-value head on the pooled tokens of a network, the mean over ensemble members.
 
-    Args:
-        network: what reads; it is owned by the caller unless `own`.
+    Shapes:
+        pooled: (B * M, D) -> (B,).
     """
 
     def __init__(self, network: Network) -> None:
@@ -182,10 +184,9 @@ class Value(nn.Module):
         self.linear = nn.Linear(network.trunk.out_dim, 1)
 
     def forward(self, pooled: Tensor) -> Tensor:
-        """Pooled tokens (B * M, D) -> (B,)."""
         return self.linear(pooled).reshape(-1, self.ensemble_size).mean(1)
 
 
-def some(fields: Mapping[str, Field], rows: Tensor) -> Mapping[str, Field]:
-    """Some rows of each field."""
+def index_fields(fields: Mapping[str, Field], rows: Tensor) -> Mapping[str, Field]:
+    """The given rows of each field."""
     return {name: field.take(rows) for name, field in fields.items()}

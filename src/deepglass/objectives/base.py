@@ -1,9 +1,9 @@
-"""What a kind of learning is: a generator of losses."""
+"""Base class of the objectives: the kinds of learning, each a generator of losses."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
@@ -15,18 +15,28 @@ from torch.nn import functional as F
 
 from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader, ShuffledLoader
 from deepglass.data.environments import Environment
-from deepglass.features.base import Feature, Metric, Prediction, PredictionArrays
+from deepglass.features.base import Feature, Prediction, PredictionArrays
 from deepglass.hyperparameters import TrainingDefaults
+from deepglass.metrics.table import METRICS, Metric
 from deepglass.networks.network import Network
 from deepglass.nn.tokens import Field, pool
 from deepglass.registry import Registry
 
+Reduce = Callable[[str, float], float]
+"""Agrees on a value that steers control flow, by its name, over several processes."""
+
+
+def local_value(name: str, value: float) -> float:
+    """The `Reduce` of a single process: the value itself."""
+    return value
+
 
 class MakeNetwork(Protocol):
-    """Makes a network with the run's trunk and settings, unless others are named; a causal one sees no later token.
+    """Builds a network with the trunk and settings of the run, unless others are passed.
 
     Args:
-        defaults: trunk -> settings that it has where the run does not state them.
+        causal: no token depends on a later one.
+        defaults: trunk -> settings for which the run states no value.
     """
 
     def __call__(
@@ -42,13 +52,15 @@ class MakeNetwork(Protocol):
 
 @dataclass(frozen=True)
 class ParameterGroup:
-    """Parameters with an optimizer of their own; None takes the plan's value.
+    """Parameters with their own optimizer. None takes the plan's value.
 
     Args:
-        settings: further ones of the optimizer, such as `betas`.
-        schedule: of its learning rate.
-        span: the part of the run, from 0 to 1, over which that schedule runs; before and after it the rate is that of
-            its ends. For what is trained in stages.
+        module: its parameters are the group.
+        clip: largest gradient norm.
+        settings: further arguments of the optimizer, such as `betas`.
+        schedule: learning-rate schedule.
+        span: start and end of the schedule as shares of the run, for training in stages. The learning rate is constant
+            outside the span.
     """
 
     module: nn.Module
@@ -63,13 +75,13 @@ class ParameterGroup:
 
 @dataclass(frozen=True)
 class Loss:
-    """One thing to make smaller.
+    """A loss for one optimizer step.
 
     Args:
-        value: scalar; one that needs no gradient is only logged (the objective updated by itself).
-        group: the one whose optimizer steps on it.
-        logs: further figures to show.
-        weight: how many rows it stands for.
+        value: scalar. Without a gradient it is only logged: the objective has updated its weights itself.
+        group: name of the parameter group to update.
+        logs: further values for the training history.
+        weight: number of rows that the value is a mean over.
     """
 
     value: Tensor
@@ -80,13 +92,13 @@ class Loss:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an objective is worth on a data set.
+    """Metrics and predictions of an objective on a data set.
 
     Args:
         metrics: output (or objective) -> metric -> value.
-        monitor: the metric of which the best weights are kept, as `Objective.monitor` names it.
-        predictions: output -> the best answers, where the objective has outputs.
-        warnings: sentences about what has gone wrong.
+        monitor: value of `Objective.monitor`, by which the best weights are chosen.
+        predictions: output -> point predictions, for objectives with outputs.
+        warnings: sentences about training failures, such as mode collapse.
     """
 
     metrics: Mapping[str, Mapping[str, float]]
@@ -96,120 +108,141 @@ class Evaluation:
 
 
 class Objective(nn.Module, ABC):
-    """A kind of learning; it owns its network(s).
+    """A kind of learning. It owns its networks.
 
-    One step is one call of `losses`. The trainer clears the gradients of the group that a loss names, goes back
-    through it, steps that group's optimizer, and resumes the generator: what must follow an update (a target network,
-    an average) stands on the line after the `yield`. Never yield inside `no_grad` or `autocast`.
+    One training step is one call of `losses`. For each loss the trainer clears the gradients of its parameter group,
+    back-propagates, steps the group's optimizer and resumes the generator. Code after the `yield` runs after the
+    update: it moves a target network or an average. Never yield inside `no_grad` or `autocast`.
+
+    Attributes:
+        monitor: metric by which the best weights are chosen.
+        default_trunk: trunk to use where the data do not decide.
+        sequential_rows: the rows are one text or series, the split keeps their order.
+        uses_unlabelled: rows without a target are training rows too.
+        generative: `sample` generates rows.
+        builds_network: it takes no trunk, its networks are its own.
+        reinforcement: it learns from its own actions in an environment (see `set_environment`).
+        supports_mixup: its loss weighs both targets of mixed rows (`Batch.mix`).
+        conditions: features that `sample` can be conditioned on.
+        reduce: agrees on values that steer control flow over several processes; set by the trainer.
     """
 
-    monitor: ClassVar[Metric] = Metric("loss", higher_is_better=False)
-    default_trunk: ClassVar[str | None] = None  # the network that suits it, where the data do not decide
-    sequential_rows: ClassVar[bool] = False  # the rows are one text, one series: the split keeps their order
-    uses_unlabelled: ClassVar[bool] = False  # rows without an answer teach it too
-    generative: ClassVar[bool] = False  # `sample` makes new rows
-    builds_network: ClassVar[bool] = False  # it takes no trunk: its networks are parts of its own
-    reinforcement: ClassVar[bool] = False  # it learns from what comes of its own actions: `set_environment`
-    supports_mixup: bool = False  # its loss weighs both answers of mixed rows: `Batch.mix`
-    conditions: tuple[Feature, ...] = ()  # what `sample` takes as given
+    monitor: ClassVar[Metric] = METRICS["loss"]
+    default_trunk: ClassVar[str | None] = None
+    sequential_rows: ClassVar[bool] = False
+    uses_unlabelled: ClassVar[bool] = False
+    generative: ClassVar[bool] = False
+    builds_network: ClassVar[bool] = False
+    reinforcement: ClassVar[bool] = False
+    supports_mixup: bool = False
+    conditions: tuple[Feature, ...] = ()
     network: Network
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reduce: Reduce = local_value
 
     @abstractmethod
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
-        """Make the networks; features of the objective's own may be added here."""
+        """Create the networks."""
 
     @classmethod
     def adapt_input(cls, feature: Feature) -> Feature:
-        """An input's copy, not fitted yet, as this kind of learning wants it where nothing else is asked for."""
+        """A copy of an unfitted input with this objective's defaults for settings that are not set."""
         return feature
 
     def set_environment(self, environment: Environment) -> None:
-        """For a kind that acts: the world to act in, given before `on_fit_start` and before `evaluate`."""
+        """Set the environment of an agent. Called before `on_fit_start` and before `evaluate`."""
 
     def on_fit_start(self, train: Dataset) -> None:
-        """Look at the training rows once, before the first step."""
+        """Compute statistics of the training rows, before the first step."""
 
     def on_fit_end(self, train: Dataset) -> bool:
-        """Learn what remains once the networks are trained, such as a probe on them; whether answers changed."""
+        """Fit what depends on the trained networks, such as a linear probe. True if predictions have changed."""
         return False
 
     def examples_per_epoch(self, train: Dataset) -> int:
-        """How many examples an epoch has: the rows, unless the objective cuts its own."""
+        """Number of training examples of an epoch."""
         return len(train)
 
     def training_defaults(self, defaults: TrainingDefaults) -> TrainingDefaults:
-        """How this kind of learning changes the trunk's recipe."""
+        """The trunk's training defaults with this objective's changes."""
         return defaults
 
     def parameter_groups(self) -> Mapping[str, nn.Module | ParameterGroup]:
-        """Parameter groups by name, an optimizer each."""
+        """Parameter groups by name, each with its own optimizer."""
         return {"network": self.network}
 
     def num_parameters(self) -> int:
-        """How many weights it has; copies of a network don't count again."""
+        """Number of parameters, without copies of a network."""
         return sum(p.numel() for p in self.parameters())
 
     def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
-        """The losses of one step; `progress` goes from 0 to 1 over the run."""
+        """The losses of one training step.
+
+        Args:
+            progress: of the run, from 0 to 1.
+        """
         yield self.loss(batch)
 
     def loss(self, batch: Batch) -> Loss:
-        """For an objective of one loss: that loss, pure."""
+        """The loss of an objective with a single one."""
         raise NotImplementedError
 
     def make_loader(
         self, source: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None
     ) -> Loader:
-        """The batches to learn from: shuffled rows, unless the objective makes its own experience."""
+        """Loader of the training batches: shuffled rows by default."""
         return ShuffledLoader(source, batch_size, seed, transform)
 
     @abstractmethod
     def evaluate(self, data: Dataset, batch_size: int, search: bool = True) -> Evaluation:
-        """Figures over a data set.
+        """Evaluate on a data set.
 
         Args:
-            search: also for answers that take a search to find; without them, during training, their loss alone.
+            search: decode outputs that need beam search. False, during training, reports only their loss.
         """
 
     def predict(self, batch: Batch) -> dict[str, Prediction]:
-        """An answer for each output, an ensemble's members mixed."""
+        """Output name -> prediction, the mean over ensemble members."""
         return self.network.predictions(batch.inputs, batch.targets)
 
     def embed(self, batch: Batch) -> Tensor:
-        """Each row as a point in the learned space, (B, D): what the heads read, an ensemble's members side by side."""
+        """Embedding of each row, (B, D): the pooled input of the heads, ensemble members concatenated."""
         return pool(self.network.embed(batch.inputs)).float().reshape(len(batch), -1)
 
     def forward_pass(self, batch: Batch) -> Any:
-        """One pass through the networks, for those who watch their layers."""
+        """Run all networks once, for callers with forward hooks."""
         return self.predict(batch)
 
     def sample(self, count: int, generator: Generator, given: Mapping[str, Field]) -> dict[str, dict[str, Tensor]]:
-        """New rows: feature name -> best answers, as `Prediction.mode` gives them. Draws from the generator alone.
+        """Generate rows: feature name -> values in the format of `Prediction.mode`.
 
         Args:
-            given: what new rows must be, such as their label: feature name -> a field of `count` rows, as encoded.
+            generator: the only source of randomness.
+            given: conditions, feature name -> encoded field of `count` rows.
         """
         raise NotImplementedError(f"{type(self).__name__} cannot generate")
 
 
 def concatenate_predictions(parts: Sequence[Mapping[str, Tensor]]) -> PredictionArrays:
-    """The best answers of some batches as one: padded to the longest, half precision widened, integers kept."""
-    return {key: _joined([part[key] for part in parts]) for key in parts[0]}
+    """The predictions of several batches as arrays: padded to the longest row, floats as float32."""
+    return {key: _concatenate([part[key] for part in parts]) for key in parts[0]}
 
 
-def _joined(tensors: Sequence[Tensor]) -> np.ndarray:
-    longest = [max(sides) for sides in zip(*(t.shape[1:] for t in tensors), strict=True)]
+def _concatenate(tensors: Sequence[Tensor]) -> np.ndarray:
+    largest = [max(sizes) for sizes in zip(*(t.shape[1:] for t in tensors), strict=True)]
     padded = []
     for t in tensors:
-        room = [(0, most - side) for most, side in zip(longest, t.shape[1:], strict=True)]
-        t = F.pad(t, [n for pair in reversed(room) for n in pair]) if any(n for _, n in room) else t
+        padding = [(0, most - size) for most, size in zip(largest, t.shape[1:], strict=True)]
+        t = F.pad(t, [n for pair in reversed(padding) for n in pair]) if any(n for _, n in padding) else t
         padded.append(t.float() if t.is_floating_point() else t)
     return torch.cat(padded).cpu().numpy()
 
 
 @contextmanager
 def inference(objective: Objective) -> Iterator[None]:
-    """While it lasts nothing is random and no gradient is kept; then the mode is as it was."""
+    """Evaluation mode and `torch.inference_mode` within the context."""
     training = objective.training
     objective.eval()
     try:
@@ -220,18 +253,18 @@ def inference(objective: Objective) -> Iterator[None]:
 
 
 def embed_dataset(objective: Objective, data: Dataset, batch_size: int = 128) -> np.ndarray:
-    """All rows of a data set as points in the learned space, (N, D) float32."""
+    """Embeddings of all rows, (N, D) float32."""
     with inference(objective):
         return np.concatenate([objective.embed(batch).float().cpu().numpy() for batch in data.batches(batch_size)])
 
 
 def predict_dataset(objective: Objective, data: Dataset, batch_size: int) -> dict[str, PredictionArrays]:
-    """The best answers for all rows of a data set, in float32, as arrays."""
+    """Point predictions of all rows, output name -> arrays."""
     parts: dict[str, list[dict[str, Tensor]]] = {}
     with inference(objective):
         for batch in data.batches(batch_size):
-            for name, answer in objective.predict(batch).items():
-                parts.setdefault(name, []).append(answer.mode())
+            for name, prediction in objective.predict(batch).items():
+                parts.setdefault(name, []).append(prediction.mode())
     return {name: concatenate_predictions(part) for name, part in parts.items()}
 
 

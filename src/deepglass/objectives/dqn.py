@@ -1,14 +1,14 @@
-"""Deep Q-learning: what each action is worth, learned from a memory of steps.
+"""Deep Q-learning (DQN): double, dueling, with n-step returns and a replay buffer.
 
-    act: at random with probability e, else the action of the greatest value; keep the step in the memory
-    draw steps (s, a, r, s') from the memory
-    y = r + discount * Q'(s', argmax_a Q(s', a))          only r where the world was over
-    make   (y - Q(s, a))^2   smaller, linear beyond 1
-    every so often   Q' = Q
+    act: random with probability epsilon, else argmax_a Q(s, a); store the step in the replay buffer
+    sample steps (s, a, r, s') from the buffer
+    y = r + discount * Q'(s', argmax_a Q(s', a))          only r for a terminated episode
+    minimise   (y - Q(s, a))^2, linear beyond 1
+    at intervals   Q' = Q
 
 Source: Mnih et al., 2015, Nature 518, algorithm 1; double: van Hasselt, Guez and Silver, 2015, arXiv 1509.06461,
-equation 4; dueling: Wang et al., 2015, arXiv 1511.06581, equation 9; sums over n steps: Sutton, 1988, as in Hessel et
-al., 2017, arXiv 1710.02298.
+equation 4; dueling: Wang et al., 2015, arXiv 1511.06581, equation 9; n-step returns: Sutton, 1988, as in Hessel et al.,
+2017, arXiv 1710.02298.
 """
 
 from __future__ import annotations
@@ -32,33 +32,34 @@ from deepglass.features.base import Feature, Prediction
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.networks.network import Network
 from deepglass.nn.tokens import Field, pool
-from deepglass.objectives._agents import Agent, Value, mean_return, some
-from deepglass.objectives._numpy_forward import Function, linear, quick_head, quick_way
+from deepglass.objectives._agents import Agent, ValueHead, index_fields, mean_return
+from deepglass.objectives._numpy_forward import ArrayFunction, numpy_head, numpy_linear, numpy_trunk
 from deepglass.objectives.base import Loss, MakeNetwork
 
-PLAIN = {"mlp": {"depth": 2, "width": 128, "ensemble_size": 1, "dropout": 0.0, "activation": "relu", "dim": 64}}
-LEAST_CHANCE = 0.05  # of a random action, once exploring is over
+Q_NETWORK = {"mlp": {"depth": 2, "width": 128, "ensemble_size": 1, "dropout": 0.0, "activation": "relu", "dim": 64}}
+"""Default settings of the network."""
+FINAL_EPSILON = 0.05
 
 
 class Dqn(Agent):
-    """One network that says what each action is worth. A step is an action in each copy and `gradient_steps` losses.
+    """DQN. One training step is one action in each environment and `gradient_steps` losses.
 
     Args:
-        num_envs: N, copies of the world.
-        gradient_steps: losses a step, on `training.batch_size` rows each.
-        buffer_size: steps that are kept.
-        learning_starts: steps that are taken at random before anything is learned.
-        exploration_fraction: share of the run over which chance falls from 1 to 0.05.
-        discount: of rewards, a step; in [0, 1].
-        n_steps: n, steps whose rewards are summed before a value is trusted.
-        target_update_interval: losses after which Q' = Q.
-        double: Q chooses the action that Q' values; else Q' does both.
-        dueling: the value of a state and what each action adds to it are learned apart.
+        num_envs: parallel copies of the environment.
+        gradient_steps: losses per step, on `training.batch_size` rows each.
+        buffer_size: capacity of the replay buffer in environment steps.
+        learning_starts: random steps before the first loss.
+        exploration_fraction: share of the run over which epsilon falls from 1 to 0.05.
+        discount: discount factor of rewards, in [0, 1].
+        n_steps: n of the n-step returns.
+        target_update_interval: losses between updates of the target network.
+        double: double Q-learning: Q chooses the action that Q' evaluates.
+        dueling: dueling architecture: state value and advantages are separate heads.
     """
 
     name: ClassVar[str] = "dqn"
-    chance: Tensor
-    updated: Tensor
+    epsilon: Tensor
+    num_updates: Tensor
 
     def __init__(
         self,
@@ -75,138 +76,131 @@ class Dqn(Agent):
         dueling: bool = True,
     ) -> None:
         super().__init__()
-        self.num_envs, self.gradient_steps, self.buffer_size, self.learning_starts = (
-            num_envs,
-            gradient_steps,
-            buffer_size,
-            learning_starts,
-        )
-        self.exploration_fraction, self.discount, self.n_steps, self.target_update_interval = (
-            exploration_fraction,
-            discount,
-            n_steps,
-            target_update_interval,
-        )
-        self.doubled, self.dueling = double, dueling
+        self.num_envs, self.gradient_steps = num_envs, gradient_steps
+        self.buffer_size, self.learning_starts = buffer_size, learning_starts
+        self.exploration_fraction, self.discount, self.n_steps = exploration_fraction, discount, n_steps
+        self.target_update_interval, self.double_q, self.dueling = target_update_interval, double, dueling
         if learning_starts > buffer_size:
             raise ValueError(f"learning_starts: expected at most buffer_size, {buffer_size}, got {learning_starts}")
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
-        self.build_ends(inputs, outputs)
-        if self.hand.kind != "category":
+        self.set_features(inputs, outputs)
+        if self.action_feature.kind != "category":
             raise SpecError(
-                "bad-value", "objective: 'dqn' compares actions that can be counted, and these are vectors; take ppo"
+                "bad-value", "objective: 'dqn' expects discrete actions, and these are vectors; take objective=ppo"
             )
-        self.network = make_network(inputs, outputs, defaults=PLAIN)
-        self.value = Value(self.network) if self.dueling else None
+        self.network = make_network(inputs, outputs, defaults=Q_NETWORK)
+        self.value = ValueHead(self.network) if self.dueling else None
         self.target = deepcopy(nn.ModuleList(self._online())).requires_grad_(False)
-        self.register_buffer("chance", torch.ones((), dtype=torch.float64))
-        self.register_buffer("updated", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("epsilon", torch.ones((), dtype=torch.float64))
+        self.register_buffer("num_updates", torch.zeros((), dtype=torch.int64))
 
     def parameter_groups(self) -> Mapping[str, nn.Module]:
         return {"network": nn.ModuleList(self._online())}
 
     def training_defaults(self, defaults: TrainingDefaults) -> TrainingDefaults:
-        usual = super().training_defaults(defaults)
-        return replace(usual, learning_rate=5e-4, batch_size=128, schedule="linear", epochs=64, clip=10.0)
+        defaults = super().training_defaults(defaults)
+        return replace(defaults, learning_rate=5e-4, batch_size=128, schedule="linear", epochs=64, clip=10.0)
 
     def make_loader(
         self, source: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None
     ) -> Loader:
-        worlds = Environments(self.world, self.num_envs, worlds_seed(seed))
         return Replay(
-            worlds,
+            Environments(self.environment, self.num_envs, worlds_seed(seed)),
             self,
             batch_size * self.gradient_steps,
             capacity=self.buffer_size,
-            warmup=self.learning_starts,
-            ahead=self.n_steps,
+            learning_starts=self.learning_starts,
+            n_steps=self.n_steps,
             discount=self.discount,
             batches_per_epoch=max(self.examples_per_epoch(source) // batch_size, 1),
         )
 
     def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
         assert isinstance(batch, Replayed)
-        self.chance.fill_(max(LEAST_CHANCE, 1 - progress / max(self.exploration_fraction, 1e-9)))
-        logs = mean_return(batch.ended)
+        self.epsilon.fill_(max(FINAL_EPSILON, 1 - progress / max(self.exploration_fraction, 1e-9)))
+        once = mean_return(batch.finished_episodes)
         for rows in torch.arange(len(batch)).chunk(self.gradient_steps):
-            aim = self._aim(some(batch.following, rows), batch.rewards[rows], batch.discount[rows])
-            worth = self.q(some(batch.inputs, rows)).gather(1, batch.targets[self.action].values[rows, None])[:, 0]
-            yield Loss(F.smooth_l1_loss(worth, aim), logs={**logs, "value": worth.detach().mean()}, weight=len(rows))
-            logs = {}
-            self.updated += 1
-            if self.updated % self.target_update_interval == 0:
+            next_observations = index_fields(batch.next_observations, rows)
+            target = self._td_target(next_observations, batch.rewards[rows], batch.discount[rows])
+            actions = batch.targets[self.action].values[rows, None]
+            q_values = self.q(index_fields(batch.inputs, rows)).gather(1, actions)[:, 0]
+            logs = {"q_value": q_values.detach().mean(), "td_error": (target - q_values).detach().abs().mean()}
+            yield Loss(F.smooth_l1_loss(q_values, target), logs={**logs, **once}, weight=len(rows))
+            once = {}
+            self.num_updates += 1
+            if self.num_updates % self.target_update_interval == 0:
                 self.target.load_state_dict(nn.ModuleList(self._online()).state_dict())
-        self.steps_taken += batch.fresh
-        self.learn_scale(batch.inputs[self.observation].values)
+        self.steps_taken += batch.new_steps
+        self.update_observation_stats(batch.inputs[self.observation].values)
 
     @torch.no_grad()
-    def _aim(self, following: Mapping[str, Field], rewards: Tensor, discount: Tensor) -> Tensor:
-        """What the actions should have been worth, (B,)."""
-        seen = following[self.observation].values
-        later = self._said(self.ask_target, seen)
-        chosen = (self._said(self.ask, seen) if self.doubled else later).argmax(1, keepdim=True)
-        return rewards + discount * later.gather(1, chosen)[:, 0]
+    def _td_target(self, next_observations: Mapping[str, Field], rewards: Tensor, discount: Tensor) -> Tensor:
+        """Targets y of the Q values, (B,)."""
+        observations = next_observations[self.observation].values
+        target_q = self._call(self.target_policy, observations)
+        best = (self._call(self.policy, observations) if self.double_q else target_q).argmax(1, keepdim=True)
+        return rewards + discount * target_q.gather(1, best)[:, 0]
 
-    def _said(self, ask: Function, seen: Tensor) -> Tensor:
-        return torch.from_numpy(ask(seen.cpu().numpy())).to(seen.device)
+    def _call(self, function: ArrayFunction, observations: Tensor) -> Tensor:
+        return torch.from_numpy(function(observations.cpu().numpy())).to(observations.device)
 
     def q(self, inputs: Mapping[str, Field]) -> Tensor:
-        """What each action is worth, (B, A)."""
+        """Q value of each action, (B, A)."""
         return self._q(inputs, *self._online())
 
     def _q(self, inputs: Mapping[str, Field], network: nn.Module, value: nn.Module | None = None) -> Tensor:
         assert isinstance(network, Network)
         tokens = network.embed(inputs)
         (head,) = network.heads.values()
-        worth = head(tokens).unflatten(0, (-1, network.ensemble_size)).mean(1)  # (B, A)
+        q_values = head(tokens).unflatten(0, (-1, network.ensemble_size)).mean(1)  # (B, A)
         if value is None:
-            return worth
-        return value(pool(tokens))[:, None] + worth - worth.mean(1, keepdim=True)
+            return q_values
+        return value(pool(tokens))[:, None] + q_values - q_values.mean(1, keepdim=True)
 
     def _online(self) -> list[nn.Module]:
         return [m for m in (self.network, self.value) if m is not None]
 
-    def act(self, seen: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        by_chance = random.random(len(seen)) < float(self.chance)
-        actions = random.integers(0, len(self.hand.class_names), len(seen))
-        return actions if by_chance.all() else np.where(by_chance, actions, self.ask(seen).argmax(1))
+    def act(self, encoded: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        explore = random.random(len(encoded)) < float(self.epsilon)
+        actions = random.integers(0, len(self.action_feature.class_names), len(encoded))
+        return actions if explore.all() else np.where(explore, actions, self.policy(encoded).argmax(1))
 
     def set_environment(self, environment: Environment) -> None:
         super().set_environment(environment)
-        self.ask_target = _quickly(*self.target) or self._asked_target
+        self.target_policy = _numpy_q(*self.target) or self._torch_target
 
-    def asked(self, seen: np.ndarray) -> np.ndarray:
-        """What each action is worth."""
+    def torch_policy(self, observations: np.ndarray) -> np.ndarray:
+        """Q value of each action."""
         with torch.no_grad():
-            return self.q(self.field(seen)).cpu().numpy()
+            return self.q(self.input_fields(observations)).cpu().numpy()
 
-    def _asked_target(self, seen: np.ndarray) -> np.ndarray:
+    def _torch_target(self, observations: np.ndarray) -> np.ndarray:
         with torch.no_grad():
-            return self._q(self.field(seen), *self.target).cpu().numpy()
+            return self._q(self.input_fields(observations), *self.target).cpu().numpy()
 
-    def asked_quickly(self) -> Function | None:
-        return _quickly(*self._online())
+    def numpy_policy(self) -> ArrayFunction | None:
+        return _numpy_q(*self._online())
 
     def predict(self, batch: Batch) -> dict[str, Prediction]:
-        """The actions by what they are worth; the confidence compares these values and is no probability of success."""
-        return {self.action: self.hand.prediction(self.q(batch.inputs))}
+        """The actions as classes with the Q values as logits: the confidence is no probability of success."""
+        return {self.action: self.action_feature.prediction(self.q(batch.inputs))}
 
 
-def _quickly(network: nn.Module, value: nn.Module | None = None) -> Function | None:
-    """What each action is worth, by the short way where there is one."""
+def _numpy_q(network: nn.Module, value: nn.Module | None = None) -> ArrayFunction | None:
+    """Q values of each action by numpy; None for networks that have no numpy form."""
     assert isinstance(network, Network)
-    way, head = quick_way(network), quick_head(network)
-    if way is None or head is None:
+    trunk, head = numpy_trunk(network), numpy_head(network)
+    if trunk is None or head is None:
         return None
     if value is None:
-        return lambda seen: head(way(seen))
-    assert isinstance(value, Value)
-    state = linear(value.linear)
+        return lambda observations: head(trunk(observations))
+    assert isinstance(value, ValueHead)
+    state_value = numpy_linear(value.linear)
 
-    def worth(seen: np.ndarray) -> np.ndarray:
-        read = way(seen)
-        added = head(read)
-        return state(read) + added - added.mean(1, keepdims=True)
+    def q_values(observations: np.ndarray) -> np.ndarray:
+        embedding = trunk(observations)
+        advantages = head(embedding)
+        return state_value(embedding) + advantages - advantages.mean(1, keepdims=True)
 
-    return worth
+    return q_values

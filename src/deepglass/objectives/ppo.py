@@ -1,21 +1,21 @@
-"""Proximal policy optimisation: better actions become likelier, but never by much at once.
+"""Proximal policy optimisation (PPO) with the clipped surrogate objective.
 
-    play a stretch with the policy in N copies of the world
-    how much better was each action than expected?                            A_t, equation 11
-    for a few epochs, a minibatch at a time:
-        r = new probability of the action / old one
-        make   min(r A, clip(r, 1 - e, 1 + e) A) - c (V - target)^2 + b entropy   larger      equations 7 and 9
+    collect a rollout with the policy in N copies of the environment
+    A_t = advantages by GAE                                                   equation 11
+    for each epoch and minibatch:
+        r = pi(a) / pi_old(a)
+        maximise   min(r A, clip(r, 1 - e, 1 + e) A) - c (V - target)^2 + b entropy             equations 7 and 9
 
-Source: Schulman et al., 2017, arXiv 1707.06347; advantages from arXiv 1506.02438; rewards scaled, head begun small and
-values learned by a network of their own as Engstrom et al., 2020, arXiv 2005.12729, and Andrychowicz et al., 2020,
-arXiv 2006.05990, found to matter.
+Source: Schulman et al., 2017, arXiv 1707.06347; GAE: arXiv 1506.02438. Reward scaling, small initial weights of the
+policy head and a separate value network follow Engstrom et al., 2020, arXiv 2005.12729, and Andrychowicz et al., 2020,
+arXiv 2006.05990. The log values are those of Huang et al., 2022, "The 37 implementation details of PPO".
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -28,32 +28,46 @@ from deepglass.data.experience import Rollout, Rollouts, worlds_seed
 from deepglass.features.base import Feature
 from deepglass.features.vector import Vector
 from deepglass.hyperparameters import TrainingDefaults
-from deepglass.nn.agents import Moments, advantages, normal_entropy, normal_log_prob
+from deepglass.nn.agents import RunningMeanStd, gae, normal_entropy, normal_log_prob
 from deepglass.nn.tokens import Field, pool
-from deepglass.objectives._agents import PLAIN, Agent, Value, mean_return, some
-from deepglass.objectives._numpy_forward import Function, quick_head, quick_way
+from deepglass.objectives._agents import POLICY_NETWORK, Agent, ValueHead, index_fields, mean_return
+from deepglass.objectives._numpy_forward import ArrayFunction, numpy_head, numpy_trunk
 from deepglass.objectives.base import Loss, MakeNetwork
 
-SMALL = 0.01  # of the action head's first weights: the first policy is nearly even
+INITIAL_HEAD_SCALE = 0.01  # of the policy head's weights: the first policy is nearly uniform
+
+
+class _Targets(NamedTuple):
+    """What a rollout is learned from.
+
+    Shapes:
+        log_probs: of the old policy; advantages: standardised; returns: targets of the value network; all (B,).
+        explained_variance: of the returns by the old values, scalar; 1 is perfect.
+    """
+
+    log_probs: Tensor
+    advantages: Tensor
+    returns: Tensor
+    explained_variance: Tensor
 
 
 class Ppo(Agent):
-    """A policy, and a network that says how much is still to come. A step is a stretch of play and its lessons.
+    """PPO with separate policy and value networks. One training step is one rollout and its minibatch updates.
 
     Args:
-        num_envs: N, copies of the world; a stretch is `training.batch_size` steps of all of them together.
-        update_epochs: how often a stretch is gone through.
-        minibatch_size: rows of a loss.
-        discount: of rewards, a step; in [0, 1].
-        gae_lambda: lambda of the advantages, in [0, 1].
-        clip_range: e, how far a probability's ratio counts.
-        entropy_coefficient: b, what chance in the policy is worth.
-        target_kl: of the policy by a stretch, as KL divergence; past it the stretch is left.
+        num_envs: parallel copies of the environment; a rollout has `training.batch_size` steps of all copies together.
+        update_epochs: passes over a rollout.
+        minibatch_size: rows of one update.
+        discount: discount factor of rewards, in [0, 1].
+        gae_lambda: lambda of GAE, in [0, 1].
+        clip_range: clipping range e of the probability ratio.
+        entropy_coefficient: weight b of the entropy bonus.
+        target_kl: the updates of a rollout stop after an epoch with a larger mean KL divergence.
     """
 
     name: ClassVar[str] = "ppo"
-    value_weight: ClassVar[float] = 0.5
-    running: Tensor
+    value_coefficient: ClassVar[float] = 0.5
+    running_return: Tensor
 
     def __init__(
         self,
@@ -69,25 +83,21 @@ class Ppo(Agent):
     ) -> None:
         super().__init__()
         self.num_envs, self.update_epochs, self.minibatch_size = num_envs, update_epochs, minibatch_size
-        self.discount, self.gae_lambda, self.clip_range, self.entropy_coefficient = (
-            discount,
-            gae_lambda,
-            clip_range,
-            entropy_coefficient,
-        )
-        self.target_kl = target_kl
+        self.discount, self.gae_lambda, self.clip_range = discount, gae_lambda, clip_range
+        self.entropy_coefficient, self.target_kl = entropy_coefficient, target_kl
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
-        self.build_ends(inputs, outputs)
-        self.network = make_network(inputs, outputs, defaults=PLAIN)
-        self.critic = make_network(inputs, [], defaults=PLAIN)
-        self.value = Value(self.critic)
-        self.log_std = nn.Parameter(torch.zeros(len(self.hand.mean_ or ()) if isinstance(self.hand, Vector) else 0))
-        self.gains = Moments(1)  # of the discounted sums of rewards
-        self.register_buffer("running", torch.zeros(self.num_envs, dtype=torch.float64))
+        self.set_features(inputs, outputs)
+        self.network = make_network(inputs, outputs, defaults=POLICY_NETWORK)
+        self.critic = make_network(inputs, [], defaults=POLICY_NETWORK)
+        self.value = ValueHead(self.critic)
+        action = self.action_feature
+        self.log_std = nn.Parameter(torch.zeros(len(action.mean_ or ()) if isinstance(action, Vector) else 0))
+        self.return_stats = RunningMeanStd(1)
+        self.register_buffer("running_return", torch.zeros(self.num_envs, dtype=torch.float64))
         with torch.no_grad():
             for parameter in self.network.heads.parameters():
-                parameter.mul_(SMALL)
+                parameter.mul_(INITIAL_HEAD_SCALE)
 
     def parameter_groups(self) -> Mapping[str, nn.Module]:
         return {"network": self}
@@ -100,90 +110,100 @@ class Ppo(Agent):
     def make_loader(
         self, source: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None
     ) -> Loader:
-        worlds = Environments(self.world, self.num_envs, worlds_seed(seed))
+        environments = Environments(self.environment, self.num_envs, worlds_seed(seed))
         steps = max(batch_size // self.num_envs, 1)
-        return Rollouts(worlds, self, steps, max(self.examples_per_epoch(source) // batch_size, 1))
+        return Rollouts(environments, self, steps, max(self.examples_per_epoch(source) // batch_size, 1))
 
     def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
         assert isinstance(batch, Rollout)
-        done, logs = batch.targets[self.action].values, mean_return(batch.ended)
-        old, advantage, target = self._judged(batch)
+        actions, old = batch.targets[self.action].values, self._targets(batch)
+        once: dict[str, float | Tensor] = {"explained_variance": old.explained_variance}
+        once |= mean_return(batch.finished_episodes)
         for _ in range(self.update_epochs):
-            changes = []
+            divergences = []
             for rows in torch.randperm(len(batch)).split(self.minibatch_size):
-                log_prob, entropy = self._policy(some(batch.inputs, rows), done[rows])
-                value = self._value(some(batch.inputs, rows))
-                ratio = (log_prob - old[rows]).exp()
-                bound = ratio.clamp(1 - self.clip_range, 1 + self.clip_range)
-                gain = torch.minimum(ratio * advantage[rows], bound * advantage[rows]).mean()
-                off = (value - target[rows]).square().mean()
-                changes.append((ratio - 1 - (log_prob - old[rows])).detach().mean())  # an estimate of the divergence
-                yield Loss(
-                    -gain + self.value_weight * off - self.entropy_coefficient * entropy, logs=logs, weight=len(rows)
-                )
-                logs = {}
-            if float(torch.stack(changes).mean()) > self.target_kl:
+                inputs, advantages = index_fields(batch.inputs, rows), old.advantages[rows]
+                log_probs, entropy = self._policy(inputs, actions[rows])
+                values = self._value(inputs)
+                log_ratio = log_probs - old.log_probs[rows]
+                ratio = log_ratio.exp()
+                clipped = ratio.clamp(1 - self.clip_range, 1 + self.clip_range)
+                surrogate = torch.minimum(ratio * advantages, clipped * advantages).mean()
+                value_loss = (values - old.returns[rows]).square().mean()
+                approx_kl = (ratio - 1 - log_ratio).detach().mean()  # unbiased, with low variance: joschu.net/blog
+                divergences.append(approx_kl)
+                loss = -surrogate + self.value_coefficient * value_loss - self.entropy_coefficient * entropy
+                clip_fraction = ((ratio - 1).abs() > self.clip_range).float().mean()
+                logs = {"approx_kl": approx_kl, "clip_fraction": clip_fraction, "entropy_coefficient": entropy.detach()}
+                yield Loss(loss, logs={**logs, **once}, weight=len(rows))
+                once = {}
+            if self.reduce("kl", float(torch.stack(divergences).mean())) > self.target_kl:
                 break
         self.steps_taken += len(batch)
-        self.learn_scale(batch.inputs[self.observation].values)
+        self.update_observation_stats(batch.inputs[self.observation].values)
 
     # -- policy and value --------------------------------------------------------------------------------------
 
-    def act(self, seen: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        said = self.ask(seen)
-        if not isinstance(self.hand, Vector):
-            return (said + random.gumbel(size=said.shape)).argmax(1)  # a draw by the softmax of what was said
-        noise = random.standard_normal(said.shape, dtype=np.float32)
-        return said + noise * self._log_std().exp().detach().cpu().numpy()
+    def act(self, encoded: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        params = self.policy(encoded)
+        if not isinstance(self.action_feature, Vector):
+            return (params + random.gumbel(size=params.shape)).argmax(1)  # Gumbel-max: a sample of the softmax
+        noise = random.standard_normal(params.shape, dtype=np.float32)
+        return params + noise * self._log_std().exp().detach().cpu().numpy()
 
-    def asked(self, seen: np.ndarray) -> np.ndarray:
+    def torch_policy(self, observations: np.ndarray) -> np.ndarray:
         """Logits of the actions, or the mean action."""
         with torch.no_grad():
-            best = self.network.predictions(self.field(seen))[self.action].mode()
-        return best["value" if isinstance(self.hand, Vector) else "log_probs"].cpu().numpy()
+            mode = self.network.predictions(self.input_fields(observations))[self.action].mode()
+        return mode["value" if isinstance(self.action_feature, Vector) else "log_probs"].cpu().numpy()
 
-    def asked_quickly(self) -> Function | None:
-        way, head = quick_way(self.network), quick_head(self.network)
-        if way is None or head is None:
+    def numpy_policy(self) -> ArrayFunction | None:
+        trunk, head = numpy_trunk(self.network), numpy_head(self.network)
+        if trunk is None or head is None:
             return None
-        if not isinstance(self.hand, Vector):
-            return lambda seen: head(way(seen))
-        mean, std = np.array(self.hand.mean_, np.float32), np.array(self.hand.std_, np.float32)
-        return lambda seen: head(way(seen)) * std + mean
+        action = self.action_feature
+        if not isinstance(action, Vector):
+            return lambda observations: head(trunk(observations))
+        mean, std = np.array(action.mean_, np.float32), np.array(action.std_, np.float32)
+        return lambda observations: head(trunk(observations)) * std + mean
 
-    def _policy(self, inputs: Mapping[str, Field], done: Tensor) -> tuple[Tensor, Tensor]:
-        """The log probability of what was done, (B,), and the policy's mean entropy."""
-        best = self.network.predictions(inputs)[self.action].mode()
-        if "log_probs" in best:
-            log_probs = best["log_probs"]
-            return log_probs.gather(1, done[:, None])[:, 0], -(log_probs.exp() * log_probs).sum(1).mean()
-        return normal_log_prob(done, best["value"], self._log_std()), normal_entropy(self._log_std())
+    def _policy(self, inputs: Mapping[str, Field], actions: Tensor) -> tuple[Tensor, Tensor]:
+        """Log probabilities of the actions, (B,), and the mean entropy of the policy."""
+        mode = self.network.predictions(inputs)[self.action].mode()
+        if "log_probs" in mode:
+            log_probs = mode["log_probs"]
+            return log_probs.gather(1, actions[:, None])[:, 0], -(log_probs.exp() * log_probs).sum(1).mean()
+        return normal_log_prob(actions, mode["value"], self._log_std()), normal_entropy(self._log_std())
 
     def _log_std(self) -> Tensor:
-        """In the action's own unit."""
-        assert isinstance(self.hand, Vector)
-        return self.log_std + self.log_std.new_tensor(self.hand.std_).log()
+        """Log standard deviation of the actions in their own units."""
+        assert isinstance(self.action_feature, Vector)
+        return self.log_std + self.log_std.new_tensor(self.action_feature.std_).log()
 
     def _value(self, inputs: Mapping[str, Field]) -> Tensor:
         return self.value(pool(self.critic.embed(inputs)))
 
     @torch.no_grad()
-    def _judged(self, batch: Rollout) -> tuple[Tensor, Tensor, Tensor]:
-        """The old log probabilities, the advantages (mean 0, deviation 1), and what the values should be, (B,) each."""
-        rewards = self._scaled(batch)
-        old, _ = self._policy(batch.inputs, batch.targets[self.action].values)
-        value = self._value(batch.inputs).view_as(rewards)
-        following = self._value(batch.following).view_as(rewards)
-        found = advantages(rewards, value, following, batch.terminated, batch.done, self.discount, self.gae_lambda)
-        standard = (found - found.mean()) / (found.std(unbiased=False) + 1e-8)
-        return old, standard.flatten(), (found + value).flatten()
+    def _targets(self, batch: Rollout) -> _Targets:
+        rewards = self._scale_rewards(batch)
+        log_probs, _ = self._policy(batch.inputs, batch.targets[self.action].values)
+        values = self._value(batch.inputs).view_as(rewards)
+        next_values = self._value(batch.next_observations).view_as(rewards)
+        advantages = gae(
+            rewards, values, next_values, batch.terminated, batch.done,
+            discount=self.discount, gae_lambda=self.gae_lambda,
+        )  # fmt: skip
+        standard = (advantages - advantages.mean()) / (advantages.std(unbiased=False) + 1e-8)
+        returns = advantages + values
+        unexplained = advantages.var(unbiased=False) / returns.var(unbiased=False).clamp_min(1e-8)
+        return _Targets(log_probs, standard.flatten(), returns.flatten(), 1 - unexplained)
 
-    def _scaled(self, batch: Rollout) -> Tensor:
-        """Rewards in deviations of their discounted sums, so that values are of the size of 1 in any world."""
-        sums = []
+    def _scale_rewards(self, batch: Rollout) -> Tensor:
+        """Rewards divided by the running standard deviation of discounted returns, so that values are near 1."""
+        returns = []
         for reward, done in zip(batch.rewards.double(), batch.done, strict=True):
-            self.running.mul_(self.discount).add_(reward)
-            sums.append(self.running.clone())
-            self.running.masked_fill_(done, 0)
-        self.gains.update(torch.cat(sums)[:, None])
-        return batch.rewards / self.gains.deviation.float()
+            self.running_return.mul_(self.discount).add_(reward)
+            returns.append(self.running_return.clone())
+            self.running_return.masked_fill_(done, 0)
+        self.return_stats.update(torch.cat(returns)[:, None])
+        return batch.rewards / self.return_stats.std.float()

@@ -67,7 +67,7 @@ def infer_columns(table: Table, spec: Spec) -> tuple[list[ColumnRole], list[Feat
         if not chosen and (useless := _useless(table[settings["name"]])):
             column_roles.append(ColumnRole(settings["name"], kind, useless, "ignored"))
             continue
-        wished = {"longest": longest} if kind == "image" and longest else {}
+        wished = {"max_side": longest} if kind == "image" and longest else {}
         features.append(_feature(table, settings, kind, "inputs", where, wished))
         column_roles.append(ColumnRole(settings["name"], kind, why, "input"))
     column_roles += [ColumnRole(n, "", "left out as asked", "ignored") for n in spec.data.ignore]

@@ -14,7 +14,6 @@ from deepglass.prepare.rows import uses_unlabelled
 from deepglass.spec.spec import Spec
 
 MIN_REPORTED_BYTES = 500_000_000  # encoded inputs smaller than this are not mentioned
-SEQUENTIAL = ("text", "tags", "sequence", "audio")  # kinds whose values have steps
 MAX_NAMED = 3  # rows left out that are named
 
 
@@ -63,7 +62,7 @@ def _left_out(skipped: Sequence[Skipped]) -> list[str]:
 
 def _anomalies(table: Table, features: Sequence[Feature]) -> list[str]:
     """Counts of unusual values in sequences: truncated ones, tags not in the training rows."""
-    counts = [(f.name, f.count_anomalies(table[f.column])) for f in features if f.kind in SEQUENTIAL]
+    counts = [(f.name, f.count_anomalies(table[f.column])) for f in features if f.sequential]
     return [f"{name}: {what}: {count:,}" for name, anomalies in counts for what, count in anomalies.items()]
 
 

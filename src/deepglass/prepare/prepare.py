@@ -11,7 +11,7 @@ from deepglass.data.table import Table
 from deepglass.features.base import Column, Feature, take_raw
 from deepglass.prepare.checks import check_count, check_drop, check_rows, check_world
 from deepglass.prepare.columns import infer_columns
-from deepglass.prepare.data_warnings import SEQUENTIAL, data_warnings
+from deepglass.prepare.data_warnings import data_warnings
 from deepglass.prepare.experiment import Experiment
 from deepglass.prepare.label_corrections import labels_for, relabelled
 from deepglass.prepare.prepared_data import PreparedData, hide_targets
@@ -98,7 +98,7 @@ def _fit_features(
 
 def _align(table: Table, train: np.ndarray, inputs: Sequence[Feature], outputs: Sequence[Feature]) -> Fitted:
     """Outputs aligned to the input that they follow step by step; that input comes first, as the networks expect."""
-    columns = {f.name: _encoded(table, f, train) for f in inputs if f.kind in SEQUENTIAL}
+    columns = {f.name: _encoded(table, f, train) for f in inputs if f.sequential}
     aligned = tuple(f.align_to(_encoded(table, f, train), columns) if f.alignable else f for f in outputs)
     first = {getattr(f, "beside_", "") for f in aligned}
     return tuple(sorted(inputs, key=lambda f: f.name not in first)), aligned

@@ -3,43 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Generic, NamedTuple, TypeVar, overload
 
 import numpy as np
 import torch
 
 from deepglass.device import pick
-from deepglass.doctor.base import Case
+from deepglass.doctor.base import DataContext, Finding
 from deepglass.doctor.findings import EmbeddedRows, findings_of
-from deepglass.doctor.slices import cut_up
+from deepglass.doctor.slices import find_slices
 from deepglass.doctor.weak_slice import weak_slice
 from deepglass.features._display import first_image
 from deepglass.features.base import Feature
-from deepglass.introspect.facts import Inside
-from deepglass.introspect.introspect import inside_of
+from deepglass.introspect.facts import Introspection
+from deepglass.introspect.introspect import introspect
 from deepglass.introspect.layers import Layer, trace
 from deepglass.introspect.rows import OutputRows
-from deepglass.projection.points import Points, Tested
-from deepglass.projection.projection import AS_USUAL, Wish, asked, looked_at
-from deepglass.report.agent_facts import AgentFacts
-from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, Finding, PlanFacts
-from deepglass.report.facts_of.agents import agent_facts, played
-from deepglass.report.facts_of.augmentation import varied
-from deepglass.report.facts_of.explanations import reasons_told
-from deepglass.report.facts_of.gan import contest_of, contested
-from deepglass.report.facts_of.language_model import written
-from deepglass.report.facts_of.outputs import answers_of, output_told
-from deepglass.report.facts_of.pseudo_labels import guessed
-from deepglass.report.facts_of.samples import drawn_again, samples_of
-from deepglass.report.facts_of.slice_tables import slices_told
-from deepglass.report.gather import _column, _evaluation, _filters, _plan, _task
+from deepglass.objectives.base import Objective
+from deepglass.projection.points import EmbeddedPoints, TestPredictions
+from deepglass.projection.projection import DEFAULT_MAP, MapOptions, predict_test_rows, projection_points
+from deepglass.report.explanation_facts import ExplanationFacts, explanations_of
+from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, PlanFacts
+from deepglass.report.gather import _column, _evaluation, _plan, _task
+from deepglass.report.objective_results import objective_result
 from deepglass.report.output_facts import OutputFacts
+from deepglass.report.outputs import output_facts, tested_outputs
 from deepglass.run.context import RunContext
-from deepglass.run.fit import augmentation_of
 
 SLICED = 2_000  # images among the test rows that are opened to measure how bright and how large they are
-OF_THEMSELVES = (played, contested, written)  # the results of objectives without outputs
 
 T = TypeVar("T")
 
@@ -54,7 +45,7 @@ class ReportOptions(NamedTuple):
     """
 
     samples: bool = True
-    projection: Wish = AS_USUAL
+    projection: MapOptions = DEFAULT_MAP
     pair: tuple[str, str] | None = None
 
 
@@ -92,7 +83,7 @@ class ReportData:
         self,
         context: RunContext | None,
         options: ReportOptions = DEFAULT_OPTIONS,
-        tested: Tested | None = None,
+        tested: TestPredictions | None = None,
         values: dict[str, Any] | None = None,
     ) -> None:
         self._context = context
@@ -122,6 +113,10 @@ class ReportData:
             self.values[name] = None if self._context is None else compute(self)
         return self.values[name] if self.shows_rows else _without_rows(self.values[name])  # type: ignore[no-any-return]
 
+    def is_objective(self, kind: type[Objective]) -> bool:
+        """Whether the run's objective is of this class."""
+        return self._context is not None and isinstance(self._context.objective, kind)
+
     def has(self, requirement: str) -> bool:
         """Whether a section's requirement is met by now."""
         if requirement == "metrics":
@@ -129,7 +124,7 @@ class ReportData:
         if requirement == "test_predictions":
             return bool(self.outputs)
         if requirement == "image_input":
-            return first_image(self.context.data.inputs) is not None
+            return self._context is not None and first_image(self.context.data.inputs) is not None
         assert requirement == "history", requirement
         return bool(self.history)
 
@@ -195,48 +190,46 @@ class ReportData:
     # -- test predictions ----------------------------------------------------------------------------------------
 
     @_Shared
-    def tested(self) -> Tested:
+    def tested(self) -> TestPredictions:
         """The predictions of the test rows, with their points in the map's space where one pass gives both."""
         context = self.context
-        return asked(context.data, context.objective, context.device, self.options.projection)
+        return predict_test_rows(context.data, context.objective, context.device, self.options.projection)
 
     @_Shared
     def tested_outputs(self) -> list[tuple[Feature, OutputRows]]:
         """Each tested output with its predictions and true values."""
-        return answers_of(self.context.data, self.context.objective, self.tested.best, self.context.calibration)
+        return tested_outputs(self.context.data, self.context.objective, self.tested.best, self.context.calibration)
 
     @_Shared
     def outputs(self) -> tuple[OutputFacts, ...]:
         """How well each output is predicted; an objective without outputs tells its own result here."""
         context = self.context
-        explained = self.explanations
-        told = ((f, output_told(f, seen, self.metrics)) for f, seen in self.tested_outputs)
-        facts = [replace(o, whys=explained.get(f.name, ())) for f, o in told]
-        own = (result(context.objective, context.data, self.metrics) for result in OF_THEMSELVES)
-        return tuple(facts) or tuple(o for o in own if o)
+        facts = [output_facts(f, rows, self.metrics) for f, rows in self.tested_outputs]
+        own = objective_result(context.objective, context.data, self.metrics) if not facts else None
+        return tuple(facts) if own is None else (own,)
 
     @_Shared
-    def explanations(self) -> Mapping[str, Any]:
-        """Output -> some test rows with what their prediction rests on."""
+    def explanations(self) -> Mapping[str, tuple[ExplanationFacts, ...]]:
+        """Output -> some explained test rows."""
         context, device = self.context, pick(self.context.device)
-        return reasons_told(context.objective, context.data, context.calibration, self.tested.best, device)
+        return explanations_of(context.objective, context.data, context.calibration, self.tested.best, device)
 
     @_Shared
-    def test_case(self) -> Case:
+    def test_case(self) -> DataContext:
         """The test rows as the data checks take them."""
         prepared = self.context.data
-        return Case.of(self.context.experiment.spec, prepared, SLICED).taking(prepared.rows("test"))
+        return DataContext.of(self.context.experiment.spec, prepared, SLICED).take(prepared.rows("test"))
 
     @_Shared
     def cuts(self) -> list[Any]:
         """For each tested output, the test rows divided into slices; None where none differs."""
-        return [cut_up(self.test_case, f, s.best, s.truth, s.calibration) for f, s in self.tested_outputs]
+        return [find_slices(self.test_case, f, s.best, s.truth, s.calibration) for f, s in self.tested_outputs]
 
     @_Shared
-    def points(self) -> Points | None:
+    def points(self) -> EmbeddedPoints | None:
         """The rows of the map as points of the space that it shows."""
         context = self.context
-        return looked_at(context.data, context.objective, context.device, self.options.projection, self.tested)
+        return projection_points(context.data, context.objective, context.device, self.options.projection, self.tested)
 
     @_Shared
     def findings(self) -> tuple[Finding, ...]:
@@ -247,58 +240,12 @@ class ReportData:
         cuts = {f.name: cut for (f, _), cut in zip(self.tested_outputs, self.cuts, strict=True) if cut}
         points = None if self.options.projection.layer else self.points
         embedded = None if points is None else EmbeddedRows(points.rows, points.points)
-        found = findings_of(context, weak_slice(self.test_case, cuts), embedded)
-        return tuple(Finding(f.kind, f.text, f.rows, f.columns, f.sure, f.fix) for f in found)
+        return findings_of(context, weak_slice(self.test_case, cuts), embedded)
 
     @_Shared
-    def slices(self) -> tuple[Any, ...]:
-        """Slices of the test rows on which an output errs more, an entry an output."""
-        tested = enumerate(zip(self.tested_outputs, self.cuts, strict=True))
-        return tuple(slices_told(i, f, seen, cut) for i, ((f, seen), cut) in tested if cut)
-
-    # -- of single sections --------------------------------------------------------------------------------------
-
-    @_Shared
-    def filters(self) -> Any:
-        """What the network looks for in images."""
-        return _filters(self.context.objective, self.context.data, self.context.device)
-
-    @_Shared
-    def varied(self) -> Any:
-        """How images were augmented in training."""
-        context = self.context
-        augmentation = augmentation_of(context.experiment, context.objective, context.plan)
-        return varied(context.data, augmentation)
-
-    @_Shared
-    def guessed(self) -> Any:
-        """Pseudo-labels, an entry an output."""
-        return guessed(self.context.folder.path, self.context.data)
-
-    @_Shared
-    def contest(self) -> Any:
-        """Generator and critic during training."""
-        return contest_of(self.context.objective, self.context.history)
-
-    @_Shared
-    def agent(self) -> AgentFacts | None:
-        """How an agent learned and acts."""
-        return agent_facts(self.context.objective, self.context.history, self.metrics)
-
-    @_Shared
-    def samples(self) -> Any:
-        """What was generated during training."""
-        return samples_of(self.context.folder.path, self.context.data)
-
-    @_Shared
-    def again(self) -> Any:
-        """Reconstructions."""
-        return drawn_again(self.context.objective, self.context.data, self.context.device)
-
-    @_Shared
-    def inside(self) -> Inside:
+    def inside(self) -> Introspection:
         """Layer health, boundaries, an example and feature visualisations."""
-        return inside_of(self.context, self.options.pair)
+        return introspect(self.context, self.options.pair)
 
 
 def _without_rows(value: Any) -> Any:

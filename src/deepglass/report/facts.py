@@ -7,24 +7,16 @@ the panel (or the part of it) that would show it is left out. Numbers may be NaN
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 from deepglass.data.table import Note, Skipped
-from deepglass.introspect.facts import Inside
+from deepglass.introspect.facts import Introspection
 from deepglass.introspect.filters import Filters
 from deepglass.introspect.layers import Layer
 from deepglass.metrics.summaries import Histogram, TopValues
-from deepglass.projection.facts import MapFacts
-from deepglass.report.agent_facts import AgentFacts
-from deepglass.report.gan_facts import Contest
-from deepglass.report.image_facts import Varied
 from deepglass.report.output_facts import OutputFacts
-from deepglass.report.pseudo_label_facts import Guessed
-from deepglass.report.sample_facts import Again, Samples
-from deepglass.report.slice_facts import Slices
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,56 +103,9 @@ class Evaluation(NamedTuple):
     valid: Mapping[str, float]
 
 
-_OF_COLUMNS = ("id_column", "constant", "imbalance", "few_examples", "leak", "drift")
-_QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")  # as `repr` writes a value
-_OF_CLASSES = ("imbalance", "few_examples")  # these quote names of classes and nothing else
-
-
-class Finding(NamedTuple):
-    """Something that is wrong with the data, as `inspect` gives it."""
-
-    kind: str
-    text: str
-    rows: tuple[int, ...] = ()
-    columns: tuple[str, ...] = ()
-    sure: float = 1.0
-    fix: str = ""
-
-    def without_rows(self) -> Finding:
-        """Of whole columns: without the values that are quoted; else: how many rows there are, and no more."""
-        if self.kind in _OF_CLASSES:
-            return self
-        if self.kind in _OF_COLUMNS:
-            return self._replace(text=_QUOTED.sub("…", self.text))
-        return self._replace(text=f"{len(self.rows):,} rows; what they hold is left out")
-
-
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """A run as a report tells it.
-
-    Args:
-        name: the run's name.
-        task: one sentence: what is answered from what.
-        data: the source as a whole.
-        columns: the source's columns in their order.
-        outputs: what was learned, one entry an output; an unsupervised run names its objective here.
-        history: the evaluations during training.
-        plan: what training did.
-        layers: the network, input first.
-        findings: what is wrong with the data.
-        reproduce: how to come to the same run again.
-        filters: what the network looks for in pictures.
-        varied: how pictures were varied in training.
-        guessed: how rows without an answer were answered, an entry an output.
-        contest: how a generator and its critic did.
-        agent: how an agent learned, and how it acts.
-        samples: what was drawn as the run went on.
-        again: rows that were drawn again.
-        map: rows in the learned space, to be walked through.
-        inside: what goes on inside the network.
-        slices: where it errs more than elsewhere, an entry an output.
-    """
+    """The shared facts that a section may read, as `ReportData` has them."""
 
     name: str
     task: str
@@ -170,31 +115,5 @@ class Facts:
     history: tuple[Evaluation, ...] = ()
     plan: PlanFacts | None = None
     layers: tuple[Layer, ...] = ()
-    findings: tuple[Finding, ...] = ()
     filters: Filters | None = None
-    varied: Varied | None = None
-    guessed: tuple[Guessed, ...] = ()
-    contest: Contest | None = None
-    agent: AgentFacts | None = None
-    samples: Samples | None = None
-    again: Again | None = None
-    map: MapFacts | None = None
-    inside: Inside | None = None
-    slices: tuple[Slices, ...] = ()
-
-    def without_rows(self) -> Facts:
-        """The same without whatever shows single rows or their values; the names of classes stay."""
-        return replace(
-            self,
-            data=self.data.without_rows(),
-            columns=tuple(c.without_rows() for c in self.columns),
-            outputs=tuple(o.without_rows() for o in self.outputs),
-            findings=tuple(f.without_rows() for f in self.findings),
-            filters=self.filters and self.filters.without_rows(),
-            samples=self.samples and self.samples.without_rows(),
-            map=self.map and self.map.without_rows(),
-            inside=self.inside and self.inside.without_rows(),
-            slices=tuple(s.without_rows() for s in self.slices),
-            varied=None,
-            again=None,
-        )
+    inside: Introspection | None = None

@@ -9,23 +9,15 @@ import numpy as np
 import polars as pl
 
 from deepglass.data.missing import missing
-from deepglass.features._display import first_image
-from deepglass.features.base import Feature, Metric, Raw
-from deepglass.introspect.filters import Filters, filters_of
+from deepglass.features.base import Feature, Raw
 from deepglass.metrics import summaries as measure
+from deepglass.metrics.table import Metric
 from deepglass.objectives.base import Objective
 from deepglass.prepare.columns import ColumnRole
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.facts import ColumnFacts, Evaluation, PlanFacts
-from deepglass.report.facts_of.agents import played
-from deepglass.report.facts_of.gan import contested
-from deepglass.report.facts_of.language_model import written
 from deepglass.run.context import RunContext
 from deepglass.training.callbacks import total_loss
-
-SLICED = 2_000  # pictures among the test rows that are opened to see how bright and how large they are
-LOOKED_AT = 1024  # pictures that are searched for what a network looks for, at most
-OF_THEMSELVES = (played, contested, written)  # what kinds of learning without outputs say of themselves
 
 
 def _task(prepared: PreparedData, objective: Objective, figures: Mapping[str, Any]) -> str:
@@ -97,21 +89,3 @@ def _evaluation(record: Mapping[str, Any], outputs: Sequence[Feature], monitor: 
         valid |= {f"{name}.{m}" if len(outputs) > 1 else m: v for m, v in figures.items()}
     train = {"loss": total_loss(record["losses"])}
     return Evaluation(record["step"], record["epoch"], record["seconds"], record["learning_rate"], train, valid)
-
-
-def _filters(objective: Objective, prepared: PreparedData, device: str) -> Filters | None:
-    """What the network looks for in its first picture, in test rows, or in training rows where there are few."""
-    picture = first_image(prepared.inputs)
-    if picture is None:
-        return None
-    rows = prepared.rows("test")
-    if len(rows) < LOOKED_AT // 2:
-        rows = np.concatenate([rows, prepared.rows("train")])
-    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(LOOKED_AT, len(rows))).astype(int))]
-    data = prepared.dataset(rows, device)
-    named = next((f for f in prepared.outputs if f.has_classes), None)
-    labels = None
-    if named is not None:
-        codes, names = data.truth[named.name].values.reshape(-1).astype(int), named.class_names
-        labels = [names[c - 1] if 0 < c <= len(names) else "" for c in codes]
-    return filters_of(objective, objective.forward_pass, data, picture.name, labels)

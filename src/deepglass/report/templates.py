@@ -14,6 +14,7 @@ from jinja2.ext import Extension
 from markupsafe import Markup
 
 from deepglass import formatting
+from deepglass.metrics.table import metric_text, metric_title
 
 MAX_TOOLTIP = 1_000  # characters
 
@@ -32,11 +33,12 @@ def environment() -> Environment:
         auto_reload=False,
     )
     jinja.filters |= {"label": label, "shorten": shorten, "capital": capital, "data_url": data_url}
-    for name in ("count", "number", "short", "percent", "confidence", "duration", "metric_name", "baseline_name"):
+    for name in ("count", "number", "short", "percent", "confidence", "duration", "baseline_name"):
         jinja.filters[name] = getattr(formatting, name)
     jinja.filters["plural"] = formatting.plural
     jinja.tests["finite"] = formatting.finite
-    jinja.globals["metric_value"] = formatting.figure
+    jinja.filters["metric_name"] = metric_title
+    jinja.globals["metric_value"] = metric_text
     return jinja
 
 
@@ -79,7 +81,12 @@ def capital(words: str) -> str:
     return words if words[1:2].isupper() else words[:1].upper() + words[1:]
 
 
-def data_url(image: bytes) -> str:
-    """Encoded image bytes as a `data:` address."""
-    kind = "jpeg" if image.startswith(b"\xff\xd8") else "webp" if image.startswith(b"RIFF") else "png"
-    return f"data:image/{kind};base64,{b64encode(image).decode()}"
+def data_url(media: bytes) -> str:
+    """The bytes of an image (PNG, JPEG, WebP) or of a WAV file as a `data:` address."""
+    return f"data:{_media_type(media)};base64,{b64encode(media).decode()}"
+
+
+def _media_type(media: bytes) -> str:
+    if media.startswith(b"RIFF"):
+        return "audio/wav" if media[8:12] == b"WAVE" else "image/webp"
+    return "image/jpeg" if media.startswith(b"\xff\xd8") else "image/png"

@@ -39,7 +39,7 @@ from deepglass.training.checkpoint import weights_sha256
 from deepglass.training.clock import Clock
 from deepglass.training.optimizer_groups import build_optimizers
 from deepglass.training.plan import Plan, fit_to_budget
-from deepglass.training.planning import make_plan, most_steps, threads_for
+from deepglass.training.planning import make_plan, max_steps, threads_for
 from deepglass.training.trainer import History, Trainer
 
 MAX_PROBE = 0.03  # share of a time budget
@@ -146,12 +146,12 @@ def train(setup: Setup, folder: Folder, callbacks: Sequence[Callback], started: 
     loader = setup.loader(datasets["train"], plan)
     if clock is not None:
         costs = trainer.probe(objective, loader, plan, datasets["valid"], MAX_PROBE * clock.budget)
-        most = most_steps(plan, setup.defaults)
-        plan = fit_to_budget(plan, clock.budget - clock.elapsed(), costs, most)
+        limit = max_steps(plan, setup.defaults)
+        plan = fit_to_budget(plan, clock.budget - clock.elapsed(), costs, limit)
         plan = replace(plan, budget=clock.budget)
         folder.store_plan(plan)
         loader = setup.loader(datasets["train"], plan)
-        clock.begin(0, costs, most)
+        clock.begin(0, costs, limit)
     with margins_kept(loader, objective, len(datasets["train"]), folder.path) as recorded:
         history = trainer.fit(objective, recorded, plan, datasets["valid"], clock)
     return _finish(context, datasets, history, started, clock)

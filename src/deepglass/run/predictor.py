@@ -17,7 +17,6 @@ from deepglass.data.table import Table
 from deepglass.device import pick
 from deepglass.errors import SourceError, SpecError, near_miss
 from deepglass.features.base import Calibration, Column, Feature, PredictionArrays, Raw
-from deepglass.features.sequence import Sequence as SequenceFeature
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Objective, concatenate_predictions, predict_dataset
 from deepglass.prepare.prepared_data import add_context
@@ -27,7 +26,6 @@ from deepglass.run.folder import Folder, RunState
 from deepglass.run.write_predictions import Answers
 from deepglass.spec.spec import DataSpec
 
-CELL_AXES = {"vector": 1, "image": 2}  # of one value; a colour picture as an array cannot be told from grey pictures
 Rows = Any  # a source, or a dict, or a list of dicts
 
 
@@ -173,8 +171,7 @@ class Predictor:
         """Whether a dict is one row, and not columns: some value is single, or a list where a cell is a list."""
         if not all(isinstance(v, list | tuple | np.ndarray | pl.Series) for v in values.values()):
             return True
-        cells = {f.column: CELL_AXES[f.kind] for f in self.inputs if f.kind in CELL_AXES}
-        cells |= {f.column: 1 if f.flat_ else 2 for f in self.inputs if isinstance(f, SequenceFeature)}
+        cells = {f.column: f.cell_axes for f in self.inputs if f.cell_axes}
         return any(n in cells and _axes(v) == cells[n] for n, v in values.items() if isinstance(v, list | np.ndarray))
 
 

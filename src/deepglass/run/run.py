@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from deepglass.features.identity import Verdict
-from deepglass.formatting import short_figure, short_span
+from deepglass.formatting import plain_duration, plain_number
 from deepglass.objectives.base import Objective
 from deepglass.prepare.sources import read_like
 from deepglass.run.context import RunContext, load_data
@@ -113,7 +113,7 @@ class Run:
         """The test figures in one line."""
         test = self.metrics.get("test") or self.metrics.get("valid") or {}
         return "; ".join(
-            f"{name}: " + ", ".join(f"{m} {short_figure(v)}" for m, v in list(figures.items())[:3])
+            f"{name}: " + ", ".join(f"{m} {plain_number(v)}" for m, v in list(figures.items())[:3])
             for name, figures in test.items()
         )
 
@@ -121,12 +121,14 @@ class Run:
         """What a notebook shows: the figures of the test rows, or of the validation rows where there are none."""
         part = next((p for p in ("test", "valid") if self.metrics.get(p)), "test")
         rows = [
-            f"<tr><td>{html.escape(name)}</td><td>{html.escape(metric)}</td><td>{short_figure(value)}</td></tr>"
+            f"<tr><td>{html.escape(name)}</td><td>{html.escape(metric)}</td><td>{plain_number(value)}</td></tr>"
             for name, figures in self.metrics.get(part, {}).items()
             for metric, value in figures.items()
         ]
         head = f"<tr><th>output</th><th>metric</th><th>{part}</th></tr>"
-        about = f"{self.metrics['parameters']:,} parameters, {short_span(self.metrics['seconds']['train'])} of training"
+        about = (
+            f"{self.metrics['parameters']:,} parameters, {plain_duration(self.metrics['seconds']['train'])} of training"
+        )
         return f"<p><b>{html.escape(str(self.path))}</b>: {about}</p><table>{head}{''.join(rows)}</table>"
 
 

@@ -10,10 +10,9 @@ from typing import Any
 from deepglass.errors import SourceError, SpecError
 from deepglass.features.base import Media, sequence_of
 from deepglass.features.identity import Identity, Verdict
+from deepglass.features.text import Text
 from deepglass.prepare.sources import read_like
 from deepglass.run.predictor import Predictor
-
-FILES = ("image", "audio", "video")  # kinds of which a cell may be a file's path
 
 
 def verify(predictor: Predictor, a: Any, b: Any) -> Verdict:
@@ -52,11 +51,11 @@ def _row(predictor: Predictor, value: Any, place: str) -> Mapping[str, Any]:
             names = ", ".join(f.name for f in predictor.inputs)
             raise SpecError("bad-value", f"verify: {place}: the run reads {names}; give a row as {{name: value}}")
         return {alone.column: value}
-    if alone is not None and alone.kind in FILES and not Path(value).is_dir():
+    if alone is not None and alone.file_based and not Path(value).is_dir():
         if not Path(value).is_file():
             raise SourceError("not-found", f"verify: {place}: {value}: there is no such file")
         return {alone.column: str(value)}
-    if alone is not None and alone.kind == "text" and not Path(value).exists():
+    if alone is not None and isinstance(alone, Text) and not Path(value).exists():
         return {alone.column: str(value)}
     return _only_row(predictor, value, place)
 

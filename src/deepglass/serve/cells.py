@@ -20,7 +20,7 @@ from deepglass.features.audio import Audio
 from deepglass.features.base import Feature, take_raw
 from deepglass.features.image import Image
 from deepglass.features.video import Video
-from deepglass.formatting import short_figure
+from deepglass.formatting import plain_number
 
 MOST = 20_000  # characters of a text
 LONG = 60  # characters from which on a value is shown as a text
@@ -84,7 +84,7 @@ def _text(value: Any) -> str:
         words = all(isinstance(v, str) for v in value)
         text = " ".join(value) if words else json.dumps(value, ensure_ascii=False, default=str)
     else:
-        text = short_figure(value) if isinstance(value, float) else str(value)
+        text = plain_number(value) if isinstance(value, float) else str(value)
     return text if len(text) <= MOST else f"{text[:MOST]} … ({len(text):,} characters)"
 
 

@@ -1,7 +1,7 @@
 """Which pictures of a batch are varied in training, how much, and what follows them.
 
 All pictures of a row get the same map, so that what belongs together stays together: the cameras of a car, a picture
-and its depth. Masks, boxes and points follow it, numbers that say `mirrors` change their sign in a mirror, and pictures
+and its depth. Masks, boxes and points follow it, numbers with `negate_on_flip` change sign when flipped, and pictures
 of the left and the right change places there.
 """
 
@@ -114,8 +114,8 @@ def augmentation_for(
     classes = [name for f in outputs for name in f.class_names]
     changes = {f.name: _safe(f, classes, outputs, epochs > MANY_EPOCHS) for f in pictures}
     numbers = [f for f in (*inputs, *outputs) if isinstance(f, Number)]
-    mirrors = any(f.mirrors for f in numbers)
-    turning = any(is_angle(f.name) and not f.mirrors for f in numbers)
+    mirrors = any(f.negate_on_flip for f in numbers)
+    turning = any(is_angle(f.name) and not f.negate_on_flip for f in numbers)
     sides = _sides(pictures)
     whereabouts = any(isinstance(f, Number | Vector) for f in outputs)  # it may say where a thing is
     flip = mirrors or (all(augment.flip for augment in changes.values()) and not whereabouts)
@@ -178,7 +178,7 @@ def _check_mixable(inputs: Sequence[Feature]) -> None:
 def _followers(inputs: Sequence[Feature], outputs: Sequence[Feature]) -> tuple[Feature, ...]:
     """Inputs and outputs that lie over the picture, such as masks, and numbers that change their sign in a mirror."""
     others = [f for f in inputs if not isinstance(f, Picture)]
-    return tuple(f for f in (*others, *outputs) if type(f).dense or (isinstance(f, Number) and f.mirrors))
+    return tuple(f for f in (*others, *outputs) if type(f).dense or (isinstance(f, Number) and f.negate_on_flip))
 
 
 class _Sides(NamedTuple):

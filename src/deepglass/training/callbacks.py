@@ -1,4 +1,4 @@
-"""What a trainer tells while it works; a callback hears what it wants to."""
+"""Callbacks of the trainer, the record of an evaluation, and the history file."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deepglass.training.checkpoint import storage_error, write_atomic
+from deepglass.training.control import TrainerControl
 from deepglass.training.plan import Plan
 
 
@@ -17,12 +18,17 @@ class EvaluationRecord:
     """One evaluation: a line of history.jsonl.
 
     Args:
+        step: steps done.
+        epoch: epochs done.
         seconds: since training began.
-        losses: group -> mean training loss since the last evaluation.
-        monitor: the figure by which the best weights are chosen.
-        valid: output -> metric -> value.
+        learning_rate: of the first parameter group, at the last step.
+        losses: parameter group -> mean training loss since the last evaluation, weighted by rows; and
+            "group/name" -> mean of a value that the objective logs.
+        gradient_norm: parameter group -> mean norm of its gradient before clipping, since the last evaluation.
+        monitor: value of the metric by which the best weights are chosen.
+        valid: output -> metric -> value on the validation rows.
         best: whether these are the best weights so far.
-        event: what happened out of the ordinary, such as a non-finite loss.
+        event: anything unusual, such as a non-finite loss.
     """
 
     step: int
@@ -30,6 +36,7 @@ class EvaluationRecord:
     seconds: float
     learning_rate: float
     losses: Mapping[str, float]
+    gradient_norm: Mapping[str, float] = field(default_factory=dict)
     monitor: float | None = None
     valid: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     best: bool = False
@@ -40,11 +47,17 @@ class EvaluationRecord:
 
 
 class Callback:
-    """Hears everything and does nothing.
+    """Hooks into training; each does nothing by default.
 
-    Before training come `fold` (where there are several), `prepared` with the data and `examined` with what was found
-    in them; the rest is told by the trainer.
+    The order is: `on_fold_start` (cross-validation only), `on_data_ready`, `on_findings`, then the trainer's:
+    `on_train_start`, `on_step_end` (at each check of the loss, not at each step), `on_evaluation_end`, `on_replan`,
+    `on_diagnostic`, `on_train_end`.
+
+    Attributes:
+        control: commands to the trainer; set before `on_train_start`.
     """
+
+    control: TrainerControl
 
     def on_fold_start(self, number: int, folds: int) -> None: ...
 
@@ -62,11 +75,11 @@ class Callback:
 
     def on_diagnostic(self, text: str, step: int) -> None: ...
 
-    def on_train_end(self, reason: str) -> None: ...
+    def on_train_end(self, stop_reason: str) -> None: ...
 
 
 def total_loss(losses: Mapping[str, float]) -> float:
-    """The groups' losses together, without the figures that are only logged, which are called "group/name"."""
+    """The sum of the groups' losses, without the logged values, which are called "group/name"."""
     return sum(value for name, value in losses.items() if "/" not in name)
 
 
@@ -74,13 +87,14 @@ class HistoryFile(Callback):
     """Writes each record as a line of a jsonl file.
 
     Args:
-        path: the file; lines of steps after `from_step` are cut off, since a resumed run writes them again.
+        path: the file.
+        from_step: the step that a resumed run continues from; lines of later steps are removed.
     """
 
     def __init__(self, path: Path, from_step: int = 0) -> None:
         self.path = path
-        kept = [r for r in read_history(path) if r["step"] <= from_step] if from_step else []
-        write_atomic(path, "".join(json.dumps(r) + "\n" for r in kept))
+        records = [r for r in read_history(path) if r["step"] <= from_step] if from_step else []
+        write_atomic(path, "".join(json.dumps(r) + "\n" for r in records))
 
     def on_evaluation_end(self, record: EvaluationRecord) -> None:
         try:
@@ -91,7 +105,7 @@ class HistoryFile(Callback):
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:
-    """The records of a history file; a last line that was cut off is left out."""
+    """The records of a history file, without an incomplete last line."""
     if not path.exists():
         return []
     records = []

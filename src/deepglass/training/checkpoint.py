@@ -1,7 +1,7 @@
-"""States on disk: safetensors and JSON, checksummed, written whole or not at all; no pickle.
+"""Checkpoints as checksummed safetensors files, written atomically; no pickle.
 
 A checkpoint folder holds the last two good states, `a` and `b`, written in turn. A state is one safetensors file whose
-header carries the JSON part; its sha256 stands in a file beside it, which is written last.
+header holds the JSON part; its sha256 is in a file beside it, which is written last.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from deepglass.errors import SourceError, StorageError
 
 
 class State(NamedTuple):
-    """Tensors by name, and everything else as plain JSON."""
+    """The state of a training run: tensors by name, and everything else as plain JSON."""
 
     tensors: Mapping[str, Tensor]
     values: Mapping[str, Any]
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:
-    """Write a file whole or not at all.
+    """Write a file atomically: completely, or not at all.
 
     Raises:
         StorageError: `disk-full` or `read-only`, naming the file.
@@ -54,12 +54,12 @@ def write_atomic(path: Path, content: bytes | str) -> None:
 def storage_error(path: Path, error: OSError) -> StorageError:
     """The error to raise when a file could not be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageError("disk-full", f"{path}: no space is left; free some and run `deepglass resume`")
+        return StorageError("disk-full", f"{path}: no space left on the device; free some and run `deepglass resume`")
     return StorageError("read-only", f"{path}: cannot be written ({error.strerror}); choose another folder with --out")
 
 
 def save_weights(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """A model's tensors as one safetensors file."""
+    """Write a model's tensors as one safetensors file."""
     write_atomic(path, save({n: t.detach().cpu().clone().contiguous() for n, t in tensors.items()}))
 
 
@@ -73,7 +73,7 @@ def load_weights(path: Path) -> dict[str, Tensor]:
 
 
 def weights_sha256(tensors: Mapping[str, Tensor]) -> str:
-    """A hash over the tensors in the order of their names."""
+    """sha256 over names and bytes of the tensors, in the order of their names."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         digest.update(name.encode())
@@ -82,26 +82,30 @@ def weights_sha256(tensors: Mapping[str, Tensor]) -> str:
 
 
 class Checkpoints:
-    """The last two good states of a run."""
+    """The last two good states of a run.
+
+    Args:
+        folder: of the checkpoints.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def save(self, state: State) -> None:
-        """Write a state over the older of the two."""
+        """Replace the older of the two states."""
         newest = self._newest()
         path = self.folder / ("b.safetensors" if newest and newest.stem == "a" else "a.safetensors")
         content = save(
             {n: t.detach().cpu().contiguous() for n, t in state.tensors.items()}, {"values": json.dumps(state.values)}
         )
-        self._sum(path).unlink(missing_ok=True)  # from here to the end this place counts as not written
+        self._checksum_file(path).unlink(missing_ok=True)  # until the end this file counts as incomplete
         write_atomic(path, content)
-        write_atomic(self._sum(path), f"{hashlib.sha256(content).hexdigest()} {state.values['step']}\n")
+        write_atomic(self._checksum_file(path), f"{hashlib.sha256(content).hexdigest()} {state.values['step']}\n")
 
     def load(self) -> State | None:
-        """The newest state whose checksum is right; None when there is none."""
+        """The newest state whose checksum is right; None without one."""
         for path in self._by_age():
-            expected = self._sum(path).read_text().split()[0]
+            expected = self._checksum_file(path).read_text().split()[0]
             if hashlib.sha256(path.read_bytes()).hexdigest() == expected:
                 return _read(path)
         return None
@@ -115,11 +119,12 @@ class Checkpoints:
         return next(iter(self._by_age()), None)
 
     def _step(self, path: Path) -> int:
-        words = self._sum(path).read_text().split() if path.exists() and self._sum(path).exists() else []
+        checksum = self._checksum_file(path)
+        words = checksum.read_text().split() if path.exists() and checksum.exists() else []
         return int(words[1]) if len(words) == 2 else -1
 
     @staticmethod
-    def _sum(path: Path) -> Path:
+    def _checksum_file(path: Path) -> Path:
         return path.with_suffix(".sha256")
 
 
@@ -131,7 +136,7 @@ def _read(path: Path) -> State:
     except FileNotFoundError:
         raise SourceError("not-found", f"{path}: no such file") from None
     except (SafetensorError, OSError, json.JSONDecodeError) as error:
-        raise SourceError("unreadable-file", f"{path}: not a whole safetensors file ({error})") from error
+        raise SourceError("unreadable-file", f"{path}: not a complete safetensors file ({error})") from error
     return State(tensors, values)
 
 
@@ -147,7 +152,7 @@ def flatten_optimizer(prefix: str, optimizer: torch.optim.Optimizer) -> State:
 
 
 def restore_optimizer(prefix: str, optimizer: torch.optim.Optimizer, state: State) -> None:
-    """The way back from `flatten_optimizer`."""
+    """Load a state that `flatten_optimizer` gave."""
     slots: dict[int, dict[str, Any]] = {}
     for source in (state.tensors, state.values):
         for key, value in source.items():

@@ -1,4 +1,4 @@
-"""The only reader of time: how long a run may still be."""
+"""Adapts the length of a run to its time budget; the only place that reads the time to decide something."""
 
 from __future__ import annotations
 
@@ -7,61 +7,67 @@ import time
 
 from deepglass.training.plan import Plan, StepCosts, reserve_seconds
 
-LOOK_EVERY = 10  # steps between looks at the loss and the clock: reading a loss waits for the device
+CHECK_EVERY = 10  # steps between checks of loss and clock: reading a loss waits for the device
+_CHECKS = 40  # checks of the length in a whole budget
 
 
 class Clock:
-    """Says how long a run may still be.
+    """Measures the pace of a run and says how many steps fit into its budget.
 
     Args:
-        budget: seconds in all, counted from the making of the clock.
+        budget: seconds in all, counted from the construction of the clock.
     """
 
     def __init__(self, budget: float) -> None:
         self.budget = budget
         self.start = time.perf_counter()
         self.costs = StepCosts(0.0, 0.0)
-        self.most_steps = 0
-        self._looked = (0, 0.0)
-        self._next_look = 0.0
+        self.max_steps = 0
+        self._last_check = (0, 0.0)  # step, seconds
+        self._next_check = 0.0
 
     def elapsed(self) -> float:
         return time.perf_counter() - self.start
 
-    def begin(self, step: int, costs: StepCosts, most_steps: int) -> None:
-        self.costs, self.most_steps = costs, most_steps
-        self._looked = (step, self.elapsed())
-        self._next_look = self.elapsed() + self.budget / 40
+    def begin(self, step: int, costs: StepCosts, max_steps: int) -> None:
+        """Start to measure the steps of training."""
+        self.costs, self.max_steps = costs, max_steps
+        self._last_check = (step, self.elapsed())
+        self._next_check = self.elapsed() + self.budget / _CHECKS
 
-    def late(self) -> bool:
-        """Whether it is time to look, however few steps were done: slow ones must not overrun the budget."""
-        return self.elapsed() >= self._next_look
+    def is_due(self) -> bool:
+        """Whether the length must be checked, however few steps were done: slow ones must not overrun the budget."""
+        return self.elapsed() >= self._next_check
 
-    def evaluated(self, seconds: float, step: int) -> None:
-        """An evaluation took so long; it does not count for the pace of the steps."""
+    def exclude(self, seconds: float) -> None:
+        """Do not count these seconds: training was paused."""
+        self.start += seconds
+
+    def add_evaluation(self, seconds: float) -> None:
+        """Record the cost of an evaluation; it does not count for the pace of the steps."""
         self.costs = self.costs._replace(evaluation=max(seconds, 0.5 * self.costs.evaluation))
-        self._looked = (self._looked[0], self._looked[1] + seconds)
+        self._last_check = (self._last_check[0], self._last_check[1] + seconds)
 
-    def length(self, plan: Plan, step: int) -> int | None:
-        """A new length of the run, where the present one misses the budget by more than a fiftieth."""
+    def new_length(self, plan: Plan, step: int) -> int | None:
+        """A new number of steps, where the plan's misses the budget by more than 2 %; None to keep it."""
         now = self.elapsed()
         left = self.budget - reserve_seconds(self.budget, self.costs) - now
         if left <= 0:
             return step
-        if now < self._next_look and left > self.budget / 20:
+        if now < self._next_check and left > self.budget / 20:
             return None
-        steps, seconds = step - self._looked[0], now - self._looked[1]
-        if not steps or seconds <= 0 or (steps < LOOK_EVERY and seconds < self.budget / 40):
+        steps, seconds = step - self._last_check[0], now - self._last_check[1]
+        if not steps or seconds <= 0 or (steps < CHECK_EVERY and seconds < self.budget / _CHECKS):
             return None
         pace = seconds / steps
-        if steps < LOOK_EVERY:  # one slow step may be the machine's whim: what was known before counts as some steps
-            pace = (seconds + LOOK_EVERY * self.costs.step) / (steps + LOOK_EVERY)
+        if steps < CHECK_EVERY:  # a single slow step may be an accident: blend it with the earlier pace
+            pace = (seconds + CHECK_EVERY * self.costs.step) / (steps + CHECK_EVERY)
         self.costs = self.costs._replace(step=pace)
-        self._looked, self._next_look = (step, now), now + self.budget / 40
+        self._last_check, self._next_check = (step, now), now + self.budget / _CHECKS
         evaluations = max(plan.last_step - 1, step) // plan.evaluate_every - step // plan.evaluate_every
-        fits = step + max(0, math.floor((left - evaluations * self.costs.evaluation) / pace))
-        fits = min(fits, self.most_steps)
-        if fits > plan.last_step and plan.progress(step) > 0.95:
-            return None  # the rate is nearly zero: more steps would only wait
-        off = abs(fits - plan.last_step) / max(plan.last_step - step, 1)
-        return fits if off > 0.02 else None
+        fitting = step + max(0, math.floor((left - evaluations * self.costs.evaluation) / pace))
+        fitting = min(fitting, self.max_steps)
+        if fitting > plan.last_step and plan.progress(step) > 0.95:
+            return None  # the learning rate is nearly zero: more steps would change nothing
+        error = abs(fitting - plan.last_step) / max(plan.last_step - step, 1)
+        return fitting if error > 0.02 else None

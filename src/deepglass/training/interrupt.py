@@ -1,4 +1,4 @@
-"""Ctrl-C while a run is training."""
+"""Ctrl-C while a run trains."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from contextlib import contextmanager
 
 @contextmanager
 def interruptible() -> Iterator[threading.Event]:
-    """Ctrl-C asks the loop to end well; a second one ends it at once."""
-    asked = threading.Event()
+    """An event that the first Ctrl-C sets, so that the loop can end in order; the second one raises at once."""
+    interrupted = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield asked
+        yield interrupted
         return
 
-    def ask(signum: int, frame: object) -> None:
-        if asked.is_set():
+    def handle(signum: int, frame: object) -> None:
+        if interrupted.is_set():
             raise KeyboardInterrupt
-        asked.set()
+        interrupted.set()
 
-    before = signal.signal(signal.SIGINT, ask)
+    previous = signal.signal(signal.SIGINT, handle)
     try:
-        yield asked
+        yield interrupted
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, previous)

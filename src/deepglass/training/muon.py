@@ -1,4 +1,7 @@
-"""Muon: momentum whose singular values are made equal, for the weights inside a network; AdamW for the rest."""
+"""Muon: orthogonalised momentum for hidden weights, AdamW for the rest.
+
+Own code, since torch's Muon takes 2-D parameters only and brings no AdamW for the others.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +16,18 @@ from torch.optim import Optimizer
 from torch.optim.adamw import adamw
 
 _OUTER = frozenset({"encoder", "encoders", "embedding", "embeddings", "table", "head", "heads", "output"})
-_QUINTIC = (3.4445, -4.7750, 2.0315)  # Jordan's coefficients: the steepest rise of small singular values
+_QUINTIC = (3.4445, -4.7750, 2.0315)  # Jordan's coefficients: small singular values grow fastest
 
 
 def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
-    """Nearly U V^T of each matrix's decomposition U S V^T: singular values end between 0.7 and 1.2.
+    """Approximate U V^T of each matrix's SVD U S V^T by Newton-Schulz: singular values end between 0.7 and 1.2.
 
     Args:
         matrices: of any scale.
-        steps: of the Newton-Schulz iteration.
+        steps: iterations.
 
     Shapes:
-        matrices: (N, R, C) float; the same comes out.
+        matrices: (N, R, C) float, as the result.
 
     Source: Jordan et al., 2024, "Muon", https://kellerjordan.github.io/posts/muon
     """
@@ -39,24 +42,24 @@ def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
 
 
 class Muon(Optimizer):
-    """Orthogonalised momentum for groups with `orthogonal=True`, AdamW for the others.
+    """Muon for parameter groups with `orthogonal=True`, AdamW for the others.
 
-    A hidden weight's step is scaled to the size that AdamW's steps have, so that one learning rate serves both.
+    A hidden weight's update is scaled to the size of AdamW's updates, so that one learning rate serves both.
     Convolutions count as matrices (C_out, C_in * Y * X).
 
     Args:
         params: parameters or groups of them; a group may set `orthogonal`.
-        lr: length of the step, on AdamW's scale.
-        momentum: how much of the momentum is kept; the step looks ahead as Nesterov's does.
+        lr: learning rate, on AdamW's scale.
+        momentum: its decay; Nesterov momentum is used.
         betas: AdamW's.
         eps: AdamW's.
-        weight_decay: decoupled, times the learning rate.
-        fused: whether AdamW's part runs as one kernel.
-        precision: of the iteration; bfloat16 is enough for it and worth it where the processor is fast at that.
+        weight_decay: decoupled, multiplied by the learning rate.
+        fused: whether AdamW's part uses the fused kernel.
+        precision: of the iteration; bfloat16 suffices, and pays where the device computes it natively.
 
-    A hidden weight of R rows and C columns costs about 30 R R C operations a step (R the smaller), and its forward
-    and backward pass 6 R C for each row of the batch and token. So Muon is cheap where rows times tokens are many times
-    the width, as in transformers and convolutions, and dear in an MLP.
+    A hidden weight of R rows and C columns costs about 30 R R C operations per step (R the smaller), and its forward
+    and backward pass 6 R C per row of the batch and token. So Muon is cheap where rows times tokens are many times the
+    width, as in transformers and convolutions, and expensive in an MLP.
 
     Source: Jordan et al., 2024, "Muon"; the scale 0.2 sqrt(max(rows, columns)) from Liu et al., 2025,
     arXiv 2502.16982, section 2.2.
@@ -78,8 +81,8 @@ class Muon(Optimizer):
         self._dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
 
     @staticmethod
-    def suits(name: str, parameter: Tensor) -> bool:
-        """Whether a parameter is a weight inside a network: a matrix, and not of an encoder, embedding or head."""
+    def applies_to(name: str, parameter: Tensor) -> bool:
+        """Whether a parameter is a hidden weight: a matrix, and not of an encoder, embedding or head."""
         *parts, last = name.split(".")
         return parameter.ndim >= 2 and "weight" in last and not _OUTER.intersection(parts)
 
@@ -100,12 +103,12 @@ class Muon(Optimizer):
         ahead = torch._foreach_lerp(grads, momenta, group["momentum"])
         if group["weight_decay"]:
             torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])
-        for same in _by_shape(params):  # matrices of one shape go through the iteration together
+        for same in _by_shape(params):  # matrices of one shape are orthogonalised as one batch
             rows = params[same[0]].shape[0]
-            moves = orthogonalise(torch.stack([ahead[i].reshape(rows, -1) for i in same]).to(self._dtype))
-            length = 0.2 * math.sqrt(max(moves.shape[1:]))
-            for i, move in zip(same, moves, strict=True):
-                params[i].add_(move.view(params[i].shape), alpha=-group["lr"] * length)
+            updates = orthogonalise(torch.stack([ahead[i].reshape(rows, -1) for i in same]).to(self._dtype))
+            scale = 0.2 * math.sqrt(max(updates.shape[1:]))
+            for i, update in zip(same, updates, strict=True):
+                params[i].add_(update.view(params[i].shape), alpha=-group["lr"] * scale)
 
     def _adamw(self, params: list[Tensor], group: dict[str, Any]) -> None:
         for p in params:
@@ -133,8 +136,8 @@ class Muon(Optimizer):
 
 
 def _by_shape(params: list[Tensor]) -> list[list[int]]:
-    """The positions of parameters of equal shape, in the order of their first."""
-    places: dict[torch.Size, list[int]] = {}
+    """Indices of parameters of equal shape, in the order of their first."""
+    indices: dict[torch.Size, list[int]] = {}
     for i, p in enumerate(params):
-        places.setdefault(p.shape, []).append(i)
-    return list(places.values())
+        indices.setdefault(p.shape, []).append(i)
+    return list(indices.values())

@@ -1,4 +1,4 @@
-"""What moves an objective's groups of parameters: an optimizer each, its schedule, the clipping of its gradients."""
+"""One optimizer, learning-rate schedule and gradient clipping per parameter group."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from deepglass.training.schedules import schedule
 
 
 class GroupOptimizer:
-    """A group's optimizer along a plan; what the group asks for itself comes first.
+    """A group's optimizer along a plan; the group's own settings win over the plan's.
 
     Raises:
         SpecError: an unknown optimizer, schedule or setting.
@@ -25,32 +25,35 @@ class GroupOptimizer:
         self.span = group.span
         self.schedule = schedule(group.schedule or plan.schedule, plan.warmup)
 
-    def set_rate(self, progress: float, scale: float = 1.0) -> None:
-        """Set the learning rate for a place in the run, from 0 to 1, `scale` times the schedule's."""
+    def set_learning_rate(self, progress: float, scale: float = 1.0) -> None:
+        """Set the learning rate at `progress` (0 to 1) of the run to `scale` times the schedule's."""
         start, end = self.span
-        own = min(max((progress - start) / (end - start), 0.0), 1.0)
-        set_learning_rates(self.optimizer, self.schedule(own) * scale)
+        own_progress = min(max((progress - start) / (end - start), 0.0), 1.0)
+        set_learning_rates(self.optimizer, self.schedule(own_progress) * scale)
 
-    def step(self, loss: Tensor) -> None:
-        """One step down a loss, a scalar."""
+    def step(self, loss: Tensor) -> Tensor:
+        """Back-propagate a scalar loss and update the group; the gradient's norm before clipping."""
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        parameters = [p for g in self.optimizer.param_groups for p in g["params"]]
         if self.clip:
-            parameters = [p for g in self.optimizer.param_groups for p in g["params"]]
-            torch.nn.utils.clip_grad_norm_(parameters, self.clip)
+            norm = torch.nn.utils.clip_grad_norm_(parameters, self.clip)
+        else:
+            norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
         self.optimizer.step()
+        return norm
 
 
 def build_optimizers(objective: Objective, plan: Plan) -> dict[str, GroupOptimizer]:
-    """What moves each group, by the group's name; a bare module is a group without wishes."""
+    """An optimizer per parameter group, by the group's name; a bare module is a group with the plan's settings."""
+    groups = objective.parameter_groups()
     return {
-        n: GroupOptimizer(g if isinstance(g, ParameterGroup) else ParameterGroup(g), plan)
-        for n, g in objective.parameter_groups().items()
+        n: GroupOptimizer(g if isinstance(g, ParameterGroup) else ParameterGroup(g), plan) for n, g in groups.items()
     }
 
 
 def _optimizer(group: ParameterGroup, plan: Plan) -> Optimizer:
-    """The plan's optimizer, but for what the group asks for; another optimizer brings its own rate."""
+    """The plan's optimizer, unless the group names another, which brings its own default learning rate."""
     name = group.optimizer or plan.optimizer
     rate = plan.learning_rate if name == plan.optimizer else None
     rate = rate if group.learning_rate is None else group.learning_rate

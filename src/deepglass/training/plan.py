@@ -1,8 +1,8 @@
-"""What a run will do, decided before it does it.
+"""The plan of a run: every number that steers training, fixed before it starts.
 
 With epochs or steps the plan follows from spec and data by fixed rules. With a time budget it is fixed after a probe
-and stored; should the clock then run differently, a `Replan` is stored first and applied at a step. So a stored plan
-can be replayed to the same bits, whatever the clock says then.
+and stored. If the pace changes, a `Replan` is stored first and then applied at a step boundary, so a stored plan can
+be replayed to the same bits without a clock.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 
 class Replan(NamedTuple):
-    """From step `at` on, the run is `steps` long in all."""
+    """A change of length: from step `at` on, the run has `steps` steps in all."""
 
     at: int
     steps: int
@@ -25,17 +25,17 @@ class Plan:
     """Every number that steers a run.
 
     Args:
-        steps: how long the run is.
-        batch_size: rows a step.
-        batches_per_epoch: steps that make one pass over the rows.
+        steps: length of the run before any replan.
+        batch_size: rows per step.
+        batches_per_epoch: steps per pass over the training rows.
         evaluate_every, checkpoint_every: in steps.
-        precision: of training; evaluating is always float32.
-        threads: of the processor.
-        optimizer, learning_rate, weight_decay, schedule, warmup: as in `networks.trunks.base.Recipe`.
-        clip: the gradients' largest norm, a group; 0 means none.
-        patience: evaluations without improvement after which a run ends; 0 means it never does.
-        seed: of initialisation and order.
-        budget: seconds, where the plan was fitted to a time.
+        precision: of training; evaluation is always float32.
+        threads: of the CPU.
+        optimizer, learning_rate, weight_decay, schedule, warmup: as in `TrainingDefaults`.
+        clip: maximum gradient norm per parameter group; 0 for no clipping.
+        patience: evaluations without an improvement before early stopping; 0 for none.
+        seed: for weight initialisation and batch order.
+        budget: in seconds, where the plan was fitted to a time.
         replans: changes of length, in order.
     """
 
@@ -60,7 +60,7 @@ class Plan:
 
     @property
     def last_step(self) -> int:
-        """How long the run is after all replans."""
+        """Length of the run after all replans."""
         return self.replans[-1].steps if self.replans else self.steps
 
     @property
@@ -68,7 +68,7 @@ class Plan:
         return self.last_step / self.batches_per_epoch
 
     def progress(self, step: int) -> float:
-        """Where a step stands in the run, 0 to 1; continuous over replans."""
+        """Progress of the run at a step, 0 to 1; continuous over replans."""
         at, start, total = 0, 0.0, self.steps
         for replan in self.replans:
             if replan.at > step:
@@ -77,8 +77,8 @@ class Plan:
             at, total = replan.at, replan.steps
         return min(start + (1 - start) * (step - at) / max(total - at, 1), 1.0)
 
-    def replanned(self, at: int, steps: int) -> Plan:
-        """The plan with its length changed from step `at` on."""
+    def with_steps(self, at: int, steps: int) -> Plan:
+        """The plan with its length changed to `steps` from step `at` on."""
         return replace(self, replans=(*self.replans, Replan(at, max(steps, at))))
 
     def to_json(self) -> dict[str, Any]:
@@ -90,21 +90,27 @@ class Plan:
 
 
 class StepCosts(NamedTuple):
-    """Seconds that a probe measured."""
+    """Seconds per training step and per evaluation, as a probe measured them."""
 
     step: float
     evaluation: float
 
 
-def fit_to_budget(plan: Plan, budget: float, costs: StepCosts, most_steps: int) -> Plan:
-    """The plan with as many steps as a budget of seconds holds beside its evaluations.
+def fit_to_budget(plan: Plan, budget: float, costs: StepCosts, max_steps: int) -> Plan:
+    """The plan with as many steps as fit into a budget.
 
-    Evaluations take at most a twelfth of the budget, the last one aside, which calibration needs as well.
+    Evaluations take at most 1/12 of the budget, without the last one, which calibration needs as well.
+
+    Args:
+        plan: without a budget.
+        budget: in seconds.
+        costs: measured by a probe.
+        max_steps: upper limit, whatever the budget.
     """
     reserve = reserve_seconds(budget, costs)
     evaluations = max(1, min(20, math.floor(budget / 12 / max(costs.evaluation, 1e-6))))
     training = budget - reserve - (evaluations - 1) * costs.evaluation
-    steps = max(1, min(math.floor(training / max(costs.step, 1e-9)), most_steps))
+    steps = max(1, min(math.floor(training / max(costs.step, 1e-9)), max_steps))
     every = max(1, math.ceil(steps / evaluations))
     return replace(
         plan,
@@ -116,5 +122,5 @@ def fit_to_budget(plan: Plan, budget: float, costs: StepCosts, most_steps: int) 
 
 
 def reserve_seconds(budget: float, costs: StepCosts) -> float:
-    """What is kept back for the last evaluation and for calibration."""
+    """Seconds reserved for the last evaluation and for calibration."""
     return 1.3 * costs.evaluation + 0.02 * budget + 0.05

@@ -1,4 +1,4 @@
-"""The plan of a run: fixed rules from spec, recipe and number of rows."""
+"""Fixed rules that make the plan of a run from its settings, training defaults and number of rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from deepglass.device import fast_bfloat16, pick
+from deepglass.device import Precision, fast_bfloat16, pick
 from deepglass.errors import SpecError, near_miss
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.training.optimizers import OPTIMIZERS
@@ -16,21 +16,21 @@ from deepglass.training.plan import Plan
 from deepglass.training.schedules import SCHEDULES
 from deepglass.training.settings import TrainingSettings
 
-EVALUATIONS = 40  # in a run without a budget
-PATIENCE = 10  # evaluations, where nothing says how long to train
+NUM_EVALUATIONS = 40  # of a run without a time budget
+DEFAULT_PATIENCE = 10  # evaluations, of a run whose length is not set
 
 
 def make_plan(training: TrainingSettings, defaults: TrainingDefaults, rows: int, device: str) -> Plan:
-    """The plan for so many training rows; a time budget is fitted in later, by a probe."""
-    _known(training.schedule, SCHEDULES, "schedule")
+    """The plan for a number of training rows; a time budget is fitted later, after a probe."""
+    _check_name(training.schedule, SCHEDULES, "schedule")
     batch_size = batch_size_for(rows, defaults.batch_size) if training.batch_size == "auto" else training.batch_size
     batch_size = min(batch_size, rows)
     per_epoch = max(rows // batch_size, 1)
     epochs = training.epochs or defaults.epochs
     steps = training.steps or epochs * per_epoch
     open_ended = training.epochs is None and training.steps is None and training.time is None
-    every = max(1, math.ceil(steps / EVALUATIONS))
-    patience = training.patience if training.patience is not None else PATIENCE if open_ended else 0
+    every = max(1, math.ceil(steps / NUM_EVALUATIONS))
+    patience = training.patience if training.patience is not None else DEFAULT_PATIENCE if open_ended else 0
     return Plan(
         steps=steps,
         batch_size=batch_size,
@@ -42,44 +42,45 @@ def make_plan(training: TrainingSettings, defaults: TrainingDefaults, rows: int,
         threads=threads_for(training),
         patience=patience,
         seed=training.seed,
-        **_chosen(training, defaults),
+        **_optimizer_settings(training, defaults),
     )
 
 
-def batch_size_for(rows: int, wanted: int) -> int:
-    """The recipe's batch size, halved until an epoch has at least ten steps."""
-    size = wanted
+def batch_size_for(rows: int, default: int) -> int:
+    """The default batch size, halved until an epoch has at least ten steps."""
+    size = default
     while size > 16 and rows < 10 * size:
         size //= 2
     return size
 
 
 def threads_for(training: TrainingSettings) -> int:
-    """How many threads a run computes with: what was asked for, or all that torch was given."""
+    """Number of CPU threads: the setting, or what torch uses by default."""
     return training.threads or torch.get_num_threads()
 
 
-def precision_for(training: TrainingSettings, defaults: TrainingDefaults, device: str) -> Any:
+def precision_for(training: TrainingSettings, defaults: TrainingDefaults, device: str) -> Precision:
+    """The setting; "auto" is bfloat16 where the trunk's defaults say so and the device computes it natively."""
     if training.precision != "auto":
         return training.precision
     return "bfloat16" if defaults.precision == "bfloat16" and fast_bfloat16(pick(device)) else "float32"
 
 
-def most_steps(plan: Plan, defaults: TrainingDefaults) -> int:
-    """Where more steps stop paying: a budget is a ceiling, not a duty."""
+def max_steps(plan: Plan, defaults: TrainingDefaults) -> int:
+    """Upper limit of the steps of a run with a time budget: more stop paying, and a budget need not be used up."""
     return 4 * defaults.epochs * plan.batches_per_epoch
 
 
-def _chosen(training: TrainingSettings, defaults: TrainingDefaults) -> dict[str, Any]:
-    """The recipe's values, each overridden where the spec says so; another optimizer brings its own rate."""
+def _optimizer_settings(training: TrainingSettings, defaults: TrainingDefaults) -> dict[str, Any]:
+    """The trunk's defaults, overridden by the settings; another optimizer brings its own learning rate."""
     names = ("optimizer", "learning_rate", "weight_decay", "schedule", "warmup", "clip")
     values = {n: getattr(training, n) if getattr(training, n) is not None else getattr(defaults, n) for n in names}
     if training.learning_rate is None and training.optimizer not in (None, defaults.optimizer):
-        _known(training.optimizer, OPTIMIZERS, "optimizer")
+        _check_name(training.optimizer, OPTIMIZERS, "optimizer")
         values["learning_rate"] = OPTIMIZERS[training.optimizer].learning_rate
     return values
 
 
-def _known(name: str | None, names: Mapping[str, Any], what: str) -> None:
+def _check_name(name: str | None, names: Mapping[str, Any], what: str) -> None:
     if name is not None and name not in names:
         raise SpecError("unknown-name", f"training.{what}: no {what} {name!r}{near_miss(name, names)}")

@@ -1,4 +1,4 @@
-"""Schedules: the share of the peak learning rate at each point of a run.
+"""Learning-rate schedules: the factor of the peak learning rate at each point of a run.
 
     factor = schedule("cosine", warmup=0.1)
     factor(0.05), factor(0.1), factor(1.0)      # 0.5, 1.0, 0.0
@@ -15,36 +15,36 @@ from functools import partial
 from deepglass.errors import SpecError, near_miss
 
 Schedule = Callable[[float], float]
-"""Progress in [0, 1] -> factor in [0, 1]."""
+"""Progress in [0, 1] -> factor of the peak in [0, 1]."""
 
 
 def constant(progress: float) -> float:
-    """The peak throughout."""
+    """The peak learning rate throughout."""
     return 1.0
 
 
 def linear(progress: float) -> float:
-    """A straight line from 1 to 0."""
+    """Linear decay from 1 to 0."""
     return 1 - progress
 
 
 def cosine(progress: float) -> float:
-    """Half a wave from 1 to 0. Source: Loshchilov & Hutter, 2017, arXiv 1608.03983, without restarts."""
+    """Cosine decay from 1 to 0. Source: Loshchilov & Hutter, 2017, arXiv 1608.03983, without restarts."""
     return (1 + math.cos(math.pi * progress)) / 2
 
 
 def step(progress: float) -> float:
-    """A tenth from the half on, a hundredth from three quarters on. Source: He et al., 2016, arXiv 1512.03385."""
+    """Step decay: 0.1 after half of the run, 0.01 after three quarters. Source: He et al., 2016, arXiv 1512.03385."""
     return 1.0 if progress < 0.5 else 0.1 if progress < 0.75 else 0.01
 
 
 def exponential(progress: float) -> float:
-    """Falls by the same share at each step, to a thousandth at the end."""
+    """Exponential decay to 0.001."""
     return 0.001**progress
 
 
 def trapezoid(progress: float, fall: float = 0.2) -> float:
-    """The peak, then a straight line to 0 over the last `fall` of the run; also called warmup-stable-decay.
+    """Constant, then linear decay to 0 over the last `fall` of the run; also called warmup-stable-decay.
 
     Source: Zhai et al., 2022, arXiv 2106.04560; Hagele et al., 2024, arXiv 2405.18392 (fall of 20 %).
     """
@@ -52,9 +52,9 @@ def trapezoid(progress: float, fall: float = 0.2) -> float:
 
 
 def one_cycle(progress: float, warmup: float = 0.3) -> float:
-    """A wave up from 1/25 to 1 over `warmup`, then down to almost 0.
+    """One-cycle: cosine from 1/25 up to 1 over `warmup`, then down to nearly 0.
 
-    Source: Smith & Topin, 2019, arXiv 1708.07120, with cosines for lines.
+    Source: Smith & Topin, 2019, arXiv 1708.07120, with cosines instead of lines.
     """
     if progress < warmup:
         return 1 / 25 + (1 - 1 / 25) * (1 - cosine(progress / warmup))
@@ -63,7 +63,7 @@ def one_cycle(progress: float, warmup: float = 0.3) -> float:
 
 
 def cos4(progress: float) -> float:
-    """Four waves from 0 over 1 to 0, each twice as long as the one before; they need no warmup.
+    """Four cosine cycles from 0 to 1 to 0, each twice as long as the one before; needs no warmup.
 
     Source: Holzmueller et al., 2024, arXiv 2407.04491, appendix A ("coslog4").
     """
@@ -83,11 +83,11 @@ SCHEDULES: dict[str, Schedule] = {
 
 
 def schedule(name: str | Schedule, warmup: float = 0.0) -> Schedule:
-    """A schedule that first rises over the share `warmup` of the run, then follows the named curve.
+    """A schedule by name, with a linear warmup over the first `warmup` of the run.
 
     Args:
         name: one of `SCHEDULES`, or a function of progress.
-        warmup: in [0, 1). `one_cycle` rises in its own way over it; `cos4` begins at 0 and has no use for it.
+        warmup: share of the run, in [0, 1). `one_cycle` has its own warmup curve of this length; `cos4` ignores it.
 
     Raises:
         SpecError: `unknown-name` with the near miss; `bad-value` for a warmup outside [0, 1).
@@ -95,7 +95,7 @@ def schedule(name: str | Schedule, warmup: float = 0.0) -> Schedule:
     if isinstance(name, str) and name not in SCHEDULES:
         raise SpecError("unknown-name", f"schedule: no schedule {name!r}{near_miss(name, SCHEDULES)}")
     if not 0 <= warmup < 1:
-        raise SpecError("bad-value", f"warmup: expected a share of the run in [0, 1), not {warmup!r}")
+        raise SpecError("bad-value", f"warmup: expected a share of the run in [0, 1), got {warmup!r}")
     curve = SCHEDULES[name] if isinstance(name, str) else name
     if curve is one_cycle:
         return partial(one_cycle, warmup=warmup)

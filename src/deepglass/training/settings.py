@@ -17,7 +17,7 @@ class TrainingSettings:
     """Training length and optimisation; None takes the default of the network or follows from the number of rows.
 
     Args:
-        time: seconds for training, validation and calibration, or text such as "60s".
+        time: budget for training, validation and calibration, in seconds or as text such as "60s".
         epochs: passes over the training rows.
         steps: optimizer updates.
         optimizer, learning_rate, weight_decay, schedule, warmup, batch_size, precision: as in

@@ -80,7 +80,7 @@ class RecurrentTrunk(Trunk):
         return {**settings, "bidirectional": False}
 
     def make_decoder(self, feature: Feature) -> nn.Module | None:
-        if not isinstance(feature, Text) or feature.write != "steps":
+        if not isinstance(feature, Text) or feature.decoding != "autoregressive":
             return None
         hidden = max(self.out_dim, 64)
         return RecurrentWriter(

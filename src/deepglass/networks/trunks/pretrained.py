@@ -103,7 +103,7 @@ class Pretrained(Trunk):
 
 
 def _fitting(feature: Feature, source: Source) -> Feature:
-    if isinstance(feature, Text) and not feature.unit and not feature.tokenizer:
+    if isinstance(feature, Text) and not feature.tokenization and not feature.tokenizer:
         return replace(feature, tokenizer=source.name, max_words=min(feature.max_words, _MOST_TOKENS))
     if not isinstance(feature, Audio):
         return feature

@@ -75,7 +75,7 @@ class Transformer(Trunk):
         return {**settings, "causal": True}
 
     def make_decoder(self, feature: Feature) -> nn.Module | None:
-        if not isinstance(feature, Text) or feature.write != "steps":
+        if not isinstance(feature, Text) or feature.decoding != "autoregressive":
             return None
         return TransformerWriter(
             self.out_dim,

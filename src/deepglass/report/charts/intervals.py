@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from deepglass.formatting import SHARES, finite, metric_name
-from deepglass.formatting import figure as worded
+from deepglass.formatting import finite
 from deepglass.metrics.summaries import Figure
+from deepglass.metrics.table import metric_of, metric_title
+from deepglass.metrics.table import metric_text as worded
 from deepglass.report.charts.axes import GLYPH, Axis, axis, drawing, figure
 from deepglass.report.charts.svg import joined, tag
 
@@ -51,7 +52,7 @@ def compared(title: str | Markup, metric: str, entries: list[Entry], *, note: st
         body.append(tag("path", css="grid", d=f"M{at} {_TOP}V{floor}"))
         body.append(tag("text", name, css="tx", x=at, y=floor + 18))
     body += [_entry(across, metric, e, _TOP + _ROW * (i + 0.5)) for i, e in enumerate(shown)]
-    name = metric_name(metric)
+    name = metric_title(metric)
     body.append(tag("text", name, css="name", x=(_LEFT + _WIDTH - _RIGHT) / 2, y=height - 6))
     summary = "; ".join(f"{e.name}: {worded(metric, e.figure.value)}" for e in shown)
     return figure(title, drawing(joined(body), _WIDTH, height, summary=f"{name}: {summary}", css="compared"), note=note)
@@ -63,7 +64,7 @@ def _axis(metric: str, shown: list[Entry]) -> Axis:
     if near:
         spread = max(near) - min(near)
         near += [v for v in far if min(abs(v - n) for n in near) <= 4 * spread]
-    return axis(near or far, _LEFT, _WIDTH - _RIGHT, share=metric in SHARES, room=0.12)
+    return axis(near or far, _LEFT, _WIDTH - _RIGHT, share=metric_of(metric).is_share, room=0.12)
 
 
 def _entry(across: Axis, metric: str, entry: Entry, at: float) -> Markup:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from deepglass.formatting import confidence, count, percent
-from deepglass.introspect.attention import DecoderAttention, EncoderAttention
-from deepglass.report.facts import Facts
-from deepglass.report.markup import Panel, each_output, folded, shorten, source_of, text
-from deepglass.report.output_facts import OutputFacts
-from deepglass.report.sections.base import PanelSection
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import NamedTuple
 
+from deepglass.features.base import Feature
+from deepglass.features.text import Text
+from deepglass.formatting import confidence, count, percent
+from deepglass.introspect.attention import DecoderAttention, EncoderAttention, decoder_attention, encoder_attention
+from deepglass.introspect.rows import OutputRows, class_predictions
+from deepglass.report.data import ReportData
+from deepglass.report.markup import Panel, each_output, folded, shorten, source_of, text
+from deepglass.report.row_selection import random_rows
+from deepglass.report.sections.base import PanelSection, section_key
+from deepglass.report.sections.texts import worst_texts
+
+NUM_WORST, NUM_TYPICAL = 8, 8
 _FIRST = (2, 2)  # of the worst and of the typical ones
 _CELL, _LETTER = 22, 8.0  # pixels of a cell and of a letter, in a drawing's own measure
 _LONGEST = 14  # letters of a word in a matrix
@@ -16,25 +25,60 @@ _FAINT = 0.02  # a share below is not drawn
 _FULL = 0.4  # a share that has the full colour, or the greatest where that is more
 
 
-def panel(facts: Facts) -> Panel | None:
+class OutputAttention(NamedTuple):
+    """The rows of one output: while each word was predicted, or before a class was."""
+
+    name: str
+    decoder: tuple[DecoderAttention, ...] = ()
+    encoder: tuple[EncoderAttention, ...] = ()
+
+    def without_rows(self) -> None:
+        """There is nothing but rows."""
+
+
+def collect(report: ReportData) -> tuple[OutputAttention, ...]:
+    """The outputs whose network has attention over words or places."""
+    outputs = (output_attention(feature, rows) for feature, rows in report.tested_outputs if rows.truth.mask.any())
+    return tuple(o for o in outputs if o.decoder or o.encoder)
+
+
+def output_attention(feature: Feature, rows: OutputRows) -> OutputAttention:
+    """Of some of the worst and of the typical rows, in turn, so that both are among the first."""
+    if isinstance(feature, Text):
+        return OutputAttention(
+            feature.name, decoder=decoder_attention(feature, rows, _in_turn(worst_texts(feature, rows)))
+        )
+    predictions = class_predictions(feature, rows)
+    wrong = sorted((i for i, p in predictions.items() if p.answer != p.truth), key=lambda i: -predictions[i].confidence)
+    right = [i for i, p in predictions.items() if p.answer == p.truth]
+    chosen = [(i, False) for i in wrong[:NUM_WORST]] + [(i, True) for i in random_rows(right, NUM_TYPICAL)]
+    return OutputAttention(feature.name, encoder=encoder_attention(rows, _in_turn(chosen), predictions))
+
+
+def _in_turn(rows: Sequence[tuple[int, bool]]) -> list[tuple[int, bool]]:
+    groups = [[row for row in rows if row[1] is kind] for kind in (False, True)]
+    return [row for pair in zip_longest(*groups) for row in pair if row is not None]
+
+
+def panel(report: ReportData) -> Panel | None:
     """The attention of each output; None where no output has any."""
-    shown = [(i, o) for i, o in enumerate(facts.outputs) if o.looked or o.read]
+    shown = list(enumerate(report.of(section_key("attention"), collect) or ()))
     if not shown:
         return None
-    html = each_output([(o.name, _output(i, o)) for i, o in shown], named=len(facts.outputs) > 1)
-    if any(o.looked for _, o in shown):
+    html = each_output([(o.name, _output(i, o)) for i, o in shown], named=len(report.outputs) > 1)
+    if any(o.decoder for _, o in shown):
         lead = "What the network looked at while it wrote each word: "
-        pictures = any(one.picture for _, o in shown for one in o.looked)
+        pictures = any(one.picture for _, o in shown for one in o.decoder)
         lead += "the bright parts of the picture." if pictures else "the darker a square, the more it looked there."
     else:
         lead = "The words that were looked at most before the answer. That is where it looked, and not always why."
     return Panel("Where it looked", lead, html, short="Attention")
 
 
-def _output(place: int, output: OutputFacts) -> str:
-    pictures = any(one.picture for one in output.looked)
-    cards = [(_looked(f"a{place}-{i}", one), one.typical) for i, one in enumerate(output.looked)]
-    cards += [(_read(one), one.typical) for one in output.read]
+def _output(place: int, output: OutputAttention) -> str:
+    pictures = any(one.picture for one in output.decoder)
+    cards = [(_looked(f"a{place}-{i}", one), one.typical) for i, one in enumerate(output.decoder)]
+    cards += [(_read(one), one.typical) for one in output.encoder]
     worst, typical = ([html for html, kind in cards if kind is wanted] for wanted in (False, True))
     return folded(worst, typical, first=_FIRST, css="looks wide" if pictures else "looks")
 

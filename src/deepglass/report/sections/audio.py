@@ -1,70 +1,165 @@
-"""Sounds that can be heard: spectrogram, answer and truth; a transcript beside what was said."""
+"""Test rows of outputs that are predicted from audio: player, spectrogram, prediction and truth."""
 
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-from deepglass.formatting import confidence, count, finite
-from deepglass.report.audio_facts import Heard
-from deepglass.report.facts import Facts
-from deepglass.report.markup import Panel, each_output, folded, shorten, source_of, text
-from deepglass.report.output_facts import OutputFacts
-from deepglass.report.sections.base import PanelSection
-from deepglass.report.sections.texts import marked
+import numpy as np
 
-_BYTES = 2_500_000  # of all sounds together: base64 makes a third more, and a report is at most 10 MB
-_FIRST = (6, 3)  # of the worst and of the typical ones
+from deepglass.features._audio_files import wav
+from deepglass.features._display import spectrogram
+from deepglass.features.audio import Audio
+from deepglass.features.base import Feature, take_raw
+from deepglass.features.number import Number
+from deepglass.features.text import Text
+from deepglass.formatting import plain_number
+from deepglass.introspect.rows import OutputRows, class_predictions
+from deepglass.report.data import ReportData
+from deepglass.report.sections.base import Section
+from deepglass.report.sections.texts import marked, true_texts, word_error_rates
+
+MAX_BYTES = 2_500_000  # of all clips together: base64 adds a third, and a report is at most 10 MB
+SHOWN_AT_FIRST = (6, 3)  # of the worst and of the typical ones
+NUM_WORST, NUM_TYPICAL = 8, 4  # of all outputs together
+MAX_SECONDS = 3.0  # of a clip
+SAMPLE_RATES = (8_000, 16_000)  # per second, lowest and highest: browsers play no slower ones
 
 
-def panel(facts: Facts) -> Panel | None:
-    """Some sounds of each output; None where none is answered from sounds."""
-    shown = [o for o in facts.outputs if o.heard]
-    if not shown:
+class AudioRow(NamedTuple):
+    """A test row's audio with its truth and prediction.
+
+    Args:
+        row: its index in the source.
+        wav: the beginning of the audio as a WAV file.
+        spectrogram: a PNG, time to the right, frequency upwards.
+        clip_seconds: of `wav`.
+        seconds: of the whole.
+        is_transcript: truth and prediction are texts, to be compared word by word.
+        confidence: of the prediction, where there is one.
+        typical: drawn from all rows, not one of the worst.
+    """
+
+    row: int
+    wav: bytes
+    spectrogram: bytes
+    clip_seconds: float
+    seconds: float
+    truth: str
+    predicted: str
+    is_transcript: bool = False
+    confidence: float | None = None
+    typical: bool = False
+
+    @property
+    def num_bytes(self) -> int:
+        return len(self.wav) + len(self.spectrogram)
+
+
+class OutputAudio(NamedTuple):
+    """The rows of one output."""
+
+    name: str
+    rows: tuple[AudioRow, ...]
+
+    def without_rows(self) -> None:
+        """There is nothing but rows."""
+
+
+class AudioSection(Section):
+    """Some clips of each output; None where none is predicted from audio."""
+
+    title, nav, position = "Audio examples", "Audio", 210
+    requires = ("test_predictions",)
+
+    def collect(self, report: ReportData) -> tuple[OutputAudio, ...]:
+        outputs = (OutputAudio(feature.name, audio_rows(feature, rows)) for feature, rows in report.tested_outputs)
+        return tuple(o for o in outputs if o.rows)
+
+    def view(self, facts: tuple[OutputAudio, ...], report: ReportData) -> Mapping[str, Any] | None:
+        left, outputs = MAX_BYTES, []
+        for output in facts:
+            cards = []
+            for row in output.rows:
+                left -= row.num_bytes
+                if left > 0:
+                    texts = marked(row.predicted.split(), row.truth.split()) if row.is_transcript else ([], [])
+                    cards.append((row, *texts))
+            outputs.append({"name": output.name, "cards": cards})
+        return {"outputs": outputs, "first": SHOWN_AT_FIRST, "several": len(report.outputs) > 1} if outputs else None
+
+
+# -- facts -----------------------------------------------------------------------------------------------------------
+
+
+class _Result(NamedTuple):
+    """A row's truth and prediction as text, and how far apart they are."""
+
+    truth: str
+    predicted: str
+    error: float
+    confidence: float | None = None
+
+
+def audio_rows(feature: Feature, rows: OutputRows) -> tuple[AudioRow, ...]:
+    """The worst rows and some typical ones of an output; none where it is not predicted from audio."""
+    audio = next((f for f in rows.prepared.inputs if isinstance(f, Audio)), None)
+    results = _results(feature, rows) if audio is not None else {}
+    if audio is None or not results:
+        return ()
+    num_outputs = max(len(rows.prepared.outputs), 1)
+    order = sorted(results, key=lambda i: -np.nan_to_num(results[i].error))
+    wrong = [i for i in order if results[i].error > 0][: max(NUM_WORST // num_outputs, 2)]
+    rest = [i for i in order if i not in wrong]
+    count = min(max(NUM_TYPICAL // num_outputs, 1), len(rest))
+    typical = np.random.default_rng(0).permutation(rest).astype(int)[:count]
+    chosen = [(i, False) for i in wrong] + [(i, True) for i in sorted(typical.tolist())]
+    cards = (_audio_row(audio, rows, i, results[i], isinstance(feature, Text), kind) for i, kind in chosen)
+    return tuple(card for card in cards if card is not None)
+
+
+def _audio_row(
+    audio: Audio, rows: OutputRows, i: int, result: _Result, is_transcript: bool, typical: bool
+) -> AudioRow | None:
+    samples = audio.encode(take_raw(rows.prepared.table[audio.column], rows.rows[i : i + 1])).values
+    if not len(samples):
         return None
-    left = _BYTES
-    parts = []
-    for output in shown:
-        kept = []
-        for one in output.heard:
-            left -= len(one.wave) + len(one.picture)
-            if left > 0:
-                kept.append(one)
-        parts.append((output.name, _output(output, kept)))
-    lead = "Press to listen. Time runs to the right, pitch upwards, and what is bright is loud. "
-    lead += "The worst first, then some typical ones."
-    return Panel("To be heard", lead, each_output(parts, named=len(facts.outputs) > 1), short="Sounds")
-
-
-def _output(output: OutputFacts, sounds: Sequence[Heard]) -> str:
-    worst, typical = ([_card(one) for one in sounds if one.typical is kind] for kind in (False, True))
-    return folded(worst, typical, first=_FIRST, css="sounds")
-
-
-def _card(one: Heard) -> str:
-    row = f"row {count(one.row)}"
-    picture = f'<img src="{source_of(one.picture)}" alt="spectrogram of {row}" loading="lazy">'
-    data = b64encode(one.wave).decode()
-    player = f'<audio controls preload="none" src="data:audio/wav;base64,{data}" aria-label="{row}"></audio>'
-    kind = '<span class="tag">typical</span> ' if one.typical else ""
-    part = f", the first {one.kept:.1f} of {one.seconds:.1f} s" if one.kept < one.seconds - 0.05 else ""
-    return (
-        f'<article class="wrote sound">{picture}{player}{_said(one)}'
-        f'<p>{kind}<span class="dim">{row}{part}</span></p></article>'
+    rate = audio.frames.rate
+    clip = samples[: int(MAX_SECONDS * rate)]
+    return AudioRow(
+        row=rows.place(i),
+        wav=playable_wav(clip, rate),
+        spectrogram=spectrogram(clip, audio.frames),
+        clip_seconds=len(clip) / rate,
+        seconds=len(samples) / rate,
+        truth=result.truth,
+        predicted=result.predicted,
+        is_transcript=is_transcript,
+        confidence=result.confidence,
+        typical=typical,
     )
 
 
-def _said(one: Heard) -> str:
-    if one.transcript:
-        answer, truth = marked(one.answer.split(), one.truth.split())
-        return f'<p>{answer}</p><p class="truth">true: {truth}</p>'
-    sure = f" <span>({confidence(one.confidence)})</span>" if finite(one.confidence) else ""
-    answer = f'<p class="answer">{text(shorten(one.answer))}{sure}</p>'
-    return answer + (f'<p class="truth">true <b>{text(shorten(one.truth))}</b></p>' if one.answer != one.truth else "")
+def playable_wav(samples: np.ndarray, rate: int) -> bytes:
+    """Samples of int16 as a WAV file, at a sample rate that browsers play."""
+    return wav(samples, rate, SAMPLE_RATES)
 
 
-class AudioSection(PanelSection):
-    """See `panel`."""
-
-    title, nav, position = "Audio examples", "Audio", 210
-    panel = staticmethod(panel)
+def _results(feature: Feature, rows: OutputRows) -> dict[int, _Result]:
+    """Of each labelled row, by its index among the test rows; empty for outputs that are no class, text or number."""
+    if not rows.truth.mask.any():
+        return {}
+    if predictions := class_predictions(feature, rows):
+        return {i: _Result(t, p, sure if p != t else 0.0, sure) for i, (t, p, sure) in predictions.items()}
+    if not isinstance(feature, Text | Number):
+        return {}
+    predicted = [d["value"] for d in feature.decode(rows.best, rows.calibration)]
+    if isinstance(feature, Text):
+        truth = true_texts(feature, rows)
+        errors = word_error_rates(feature, rows)
+        return {i: _Result(t, predicted[i], errors[i]) for i, t in truth.items()}
+    true = [d["value"] for d in feature.decode({"value": rows.truth.values.astype(np.float64)}, {})]
+    return {
+        int(i): _Result(plain_number(true[i]), plain_number(predicted[i]), abs(true[i] - predicted[i]))
+        for i in np.flatnonzero(rows.truth.mask)
+    }

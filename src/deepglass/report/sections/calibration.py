@@ -1,58 +1,46 @@
-"""Whether "87 %" means 87 %."""
+"""Reliability diagram of each output with confidences: how often predictions are right, by confidence."""
 
 from __future__ import annotations
 
-from deepglass.formatting import count, finite, number, percent
-from deepglass.metrics.summaries import Reliability
+from collections.abc import Mapping
+from typing import Any
+
+from deepglass.formatting import finite
 from deepglass.report.charts.square import reliability
-from deepglass.report.facts import Facts
-from deepglass.report.markup import Panel, columns, each_output, meter, table
-from deepglass.report.sections.base import PanelSection
+from deepglass.report.data import ReportData
+from deepglass.report.output_facts import Reliability
+from deepglass.report.sections.base import Section
+
+MIN_BIAS = 0.01  # mean confidence minus accuracy, from which on it is called over- or underconfident
 
 
-def panel(facts: Facts) -> Panel | None:
-    """The reliability diagram of each output that has confidences; None where none has."""
-    shown = [(o.name, o.classes.reliability) for o in facts.outputs if o.classes and o.classes.reliability is not None]
-    shown = [(name, r) for name, r in shown if r.after]
-    if not shown:
-        return None
-    parts = [(name, columns(reliability("Sure and right", r), _words(r) + _bins(r))) for name, r in shown]
-    html = each_output(parts, named=len(facts.outputs) > 1)
-    return Panel("Can its confidence be trusted?", _lead([r for _, r in shown]), html, "Trust")
-
-
-def _lead(shown: list[Reliability]) -> str:
-    facts = shown[0]
-    if len(shown) > 1 or not finite(facts.ece_after):
-        return "How often it is right, against how sure it says it is."
-    said = f"Confidence and truth are {percent(facts.ece_after)} apart on average"
-    before = f" ({percent(facts.ece_before)} before the temperature)" if finite(facts.ece_before) else ""
-    return f"{said}{before}."
-
-
-def _words(facts: Reliability) -> str:
-    rows = sum(b.rows for b in facts.after)
-    gap = sum((b.confidence - b.accuracy) * b.rows for b in facts.after if finite(b.accuracy)) / max(rows, 1)
-    if abs(gap) < 0.01:
-        tends = "On the whole it is neither too sure nor too modest."
-    else:
-        tends = f"On the whole it is too {'sure' if gap > 0 else 'modest'}, by {percent(abs(gap))}."
-    heat = (
-        f" The temperature {number(facts.temperature)} was fitted on the validation rows."
-        if finite(facts.temperature)
-        else ""
-    )
-    return f"<p>{tends}{heat} Larger dots hold more rows.</p>"
-
-
-def _bins(facts: Reliability) -> str:
-    most = max(1, *(b.rows for b in facts.after))
-    rows = [[percent(b.confidence), percent(b.accuracy), f"{meter(b.rows / most)}{count(b.rows)}"] for b in facts.after]
-    return table(["Says", "Is right", "Rows"], rows, css="bins", caption="Reliability by confidence")
-
-
-class CalibrationSection(PanelSection):
-    """See `panel`."""
+class CalibrationSection(Section):
+    """A diagram and a table of its bins an output; None where no output has confidences."""
 
     title, nav, position = "Calibration", "Calibration", 120
-    panel = staticmethod(panel)
+    requires = ("test_predictions",)
+
+    def view(self, facts: Any, report: ReportData) -> Mapping[str, Any] | None:
+        outputs = [(o.name, o.classes.reliability) for o in report.outputs if o.classes and o.classes.reliability]
+        diagrams = [_diagram(name, one) for name, one in outputs if one.after]
+        return {"outputs": diagrams, "several": len(report.outputs) > 1} if diagrams else None
+
+
+def _diagram(name: str, facts: Reliability) -> dict[str, Any]:
+    bias = _bias(facts)
+    return {
+        "name": name,
+        "chart": reliability("Accuracy by confidence", facts),
+        "bins": facts.after,
+        "most_rows": max(1, *(b.rows for b in facts.after)),
+        "ece": facts.ece_after,
+        "ece_before": facts.ece_before,
+        "temperature": facts.temperature,
+        "bias": bias if abs(bias) >= MIN_BIAS else 0.0,
+    }
+
+
+def _bias(facts: Reliability) -> float:
+    """Mean confidence minus accuracy: positive where the network is overconfident."""
+    rows = sum(b.rows for b in facts.after)
+    return sum((b.confidence - b.accuracy) * b.rows for b in facts.after if finite(b.accuracy)) / max(rows, 1)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from deepglass.formatting import percent, plural
 from deepglass.report.data import ReportData
-from deepglass.report.output_facts import ClassFacts, Mistake, OutputFacts
+from deepglass.report.output_facts import ClassFacts, OutputFacts
+from deepglass.report.row_cards import within_budget
 from deepglass.report.sections.base import Section
 from deepglass.report.templates import shorten
 
@@ -30,7 +31,7 @@ class ConfusionSection(Section):
         for index, output in enumerate(report.outputs):
             if output.classes is None or output.classes.confusion is None:
                 continue
-            rows, left = _within(output.items, left)
+            rows, left = within_budget(output.items, left)
             outputs.append(
                 {
                     "index": index,
@@ -50,16 +51,6 @@ class ConfusionSection(Section):
 def class_indices(output: OutputFacts) -> dict[str, int]:
     """The classes of an output and their indices."""
     return {name: i for i, name in enumerate(output.classes.names)} if output.classes else {}
-
-
-def _within(rows: Iterable[Mistake], left: int) -> tuple[list[tuple[Mistake, bytes | None]], int]:
-    """Rows with their images as long as the bytes last, and the bytes that are left."""
-    pairs: list[tuple[Mistake, bytes | None]] = []
-    for row in rows:
-        image = row.picture if len(row.picture or b"") <= left else None
-        left -= len(image or b"")
-        pairs.append((row, image))
-    return pairs, left
 
 
 def most_confused(confusion: np.ndarray, at_most: int = MAX_CLASSES) -> list[int]:

@@ -1,193 +1,149 @@
-"""Why these answers: what each column, word, place or moment adds, and whether that is true."""
+"""Explanations of some test rows: what each part of the input adds to the prediction, and faithfulness checks."""
 
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from deepglass.formatting import confidence, count, finite, number, percent, short
-from deepglass.report.explanation_facts import NOTHING, Added, Asked, Near, Why
-from deepglass.report.facts import Facts
-from deepglass.report.markup import Panel, details, each_output, image, label, shorten, text
-from deepglass.report.output_facts import OutputFacts
-from deepglass.report.sections.base import PanelSection
+from deepglass.formatting import count, finite, short
+from deepglass.report.data import ReportData
+from deepglass.report.explanation_facts import NOTHING, Contribution, ExplanationFacts, TargetFacts
+from deepglass.report.sections.base import Section
 
-_BARS = 7  # parts a question
-_REGIONS = 4  # of a sound that are named
-_WORDS = 120
-_MOMENTS = 160
-_BYTES = 2_500_000  # of all pictures and sounds: base64 makes a third more, and a report is at most 10 MB
-
-
-def panel(facts: Facts) -> Panel | None:
-    """Some rows of each output with their reasons; None where none was explained."""
-    shown = [o for o in facts.outputs if o.whys]
-    if not shown:
-        return None
-    parts = [(o.name, _output(o, _BYTES // len(shown))) for o in shown]
-    lead = (
-        'What adds to an answer is <span class="pro">warm</span>, what speaks against it '
-        '<span class="con">blue</span>; the more, the stronger.'
-    )
-    html = f'<div class="why">{each_output(parts, named=len(facts.outputs) > 1)}</div>'
-    return Panel("Why these answers", lead, html, short="Why")
+MAX_BARS = 7  # of a target
+MAX_REGIONS = 4  # of a spectrogram that are named
+MAX_WORDS = 120
+MAX_STEPS = 160  # bars of a sequence; more are added up in groups
+MAX_BYTES = 2_500_000  # of all images and clips: base64 adds a third, and a report is at most 10 MB
+STEPS_WIDTH, STEPS_HEIGHT = 320, 80  # of the drawing of steps
+CHECKS = ("completeness_gap", "weight_randomization", "deletion", "deletion_random", "insertion", "insertion_random")
 
 
-def _output(output: OutputFacts, left: int) -> str:
-    cards: list[str] = []
-    for why in output.whys:
-        left -= _size(why)
-        if left > 0 or not cards:
-            cards.append(_card(why))
-    return f'<div class="whys">{"".join(cards)}</div>{_tested(output.whys)}'
+class OutputExplanations(NamedTuple):
+    """The explained rows of one output."""
+
+    name: str
+    rows: tuple[ExplanationFacts, ...]
+
+    def without_rows(self) -> None:
+        """There is nothing but rows."""
 
 
-def _size(why: Why) -> int:
-    pictures = [why.picture, why.wave, why.remains, *(n.picture for n in why.near)]
-    return sum(len(p or b"") for p in [*pictures, *(p for a in why.asked for p in (a.picture, a.active))])
-
-
-def _card(why: Why) -> str:
-    sure = f" <span>({confidence(why.confidence)})</span>" if finite(why.confidence) else ""
-    said = text(shorten(why.answer, 60)) or "(nothing)"
-    truth = f'<p class="truth">true <b>{label(why.truth, 60)}</b></p>' if why.truth else ""
-    head = f'<p class="answer">{said}{sure}</p>{truth}<p class="dim">row {count(why.row)}</p>'
-    several, found = len(why.asked) > 1, why.answer != NOTHING
-    asked = "".join(_asked(a, why, named=several or not found, given=not several) for a in why.asked)
-    turn = f'<p class="turn">{text(why.turn)}</p>' if why.turn else ""
-    return f'<article class="reason">{head}{asked}{_sounds(why)}{turn}{_near(why.near)}{_sum(why)}</article>'
-
-
-def _asked(asked: Asked, why: Why, *, named: bool, given: bool) -> str:
-    name = f'<p class="asked">{label(asked.name, 40)}</p>' if named else ""
-    pictures = _pictures(asked, why, first=given)
-    draw = {"bars": _bars, "words": _words, "times": _moments}[asked.layout]
-    parts = asked.parts
-    if pictures and why.wave is not None:  # the spectrogram shows all regions, and words name the strongest
-        parts = tuple(sorted(parts, key=lambda p: -abs(p.weight))[:_REGIONS])
-    alone = pictures and len(parts) <= 1
-    return f'<div class="question">{name}{pictures}{"" if alone else draw(parts)}</div>'
-
-
-def _pictures(asked: Asked, why: Why, *, first: bool) -> str:
-    if asked.picture is None:
-        return ""
-    if why.wave is not None:
-        return f'<p class="wide">{image(asked.picture, "spectrogram with what adds to the answer")}</p>'
-    shown = [(why.picture if first else None, "given"), (asked.picture, "what adds"), (asked.active, "where it looks")]
-    figures = "".join(
-        f"<figure>{image(p, f'row {count(why.row)}, {n}')}<figcaption>{n}</figcaption></figure>" for p, n in shown if p
-    )
-    return f'<div class="seen">{figures}</div>'
-
-
-def _bars(parts: Sequence[Added]) -> str:
-    """The parts that weigh most, as bars to both sides."""
-    order = sorted(parts, key=lambda p: -abs(p.weight))
-    top, rest = order[:_BARS], order[_BARS:]
-    if len(rest) > 0:
-        top = [*top, Added(f"{count(len(rest))} more", sum(p.weight for p in rest))]
-    most = max((abs(p.weight) for p in top), default=0.0) or 1.0
-    rows = []
-    for part in top:
-        value = f" <b>{label(part.value, 24)}</b>" if part.value else ""
-        side = "pro" if part.weight >= 0 else "con"
-        bar = f'<i class="{side}" style="--w:{abs(part.weight) / most:.3f}"></i>'
-        signed = ("+" if part.weight >= 0 else "−") + short(abs(part.weight))
-        rows.append(f"<div><dt>{label(part.name, 34)}{value}</dt><dd>{bar}<small>{signed}</small></dd></div>")
-    return f'<dl class="adds">{"".join(rows)}</dl>'
-
-
-def _words(parts: Sequence[Added]) -> str:
-    """The words in their order."""
-    most = max((abs(p.weight) for p in parts), default=0.0) or 1.0
-    shown = "".join(
-        f'<span class="{"pro" if p.weight >= 0 else "con"}" style="--w:{abs(p.weight) / most:.2f}" '
-        f'title="{number(p.weight)}">{text(shorten(p.name, 30))}</span> '
-        for p in parts[:_WORDS]
-    )
-    more = f' <span class="dim">… {count(len(parts) - _WORDS)} more</span>' if len(parts) > _WORDS else ""
-    return f'<p class="said">{shown}{more}</p>'
-
-
-def _moments(parts: Sequence[Added]) -> str:
-    """Moments one after another, what adds upwards and what speaks against it downwards."""
-    step = -(-len(parts) // _MOMENTS)
-    weights = [sum(p.weight for p in parts[i : i + step]) for i in range(0, len(parts), step)]
-    most = max(map(abs, weights), default=0.0) or 1.0
-    wide = 320 / max(len(weights), 1)
-    bars = "".join(
-        f'<rect class="{"pro" if w >= 0 else "con"}" x="{i * wide:.1f}" width="{max(wide - 0.6, 0.4):.1f}" '
-        f'y="{40 - 38 * max(w, 0) / most:.1f}" height="{38 * abs(w) / most:.1f}"></rect>'
-        for i, w in enumerate(weights)
-    )
-    strongest = max(parts, key=lambda p: abs(p.weight), default=Added("", 0.0))
-    said = f"moments in their order; the strongest is {text(strongest.name)}"
-    chart = f'<svg class="moments" viewBox="0 0 320 80" role="img" aria-label="{said}">{bars}</svg>'
-    return f'{chart}<p class="dim">{said}</p>'
-
-
-def _sounds(why: Why) -> str:
-    if why.wave is None or why.remains is None:
-        return ""
-    pairs = ((why.wave, "the sound"), (why.remains, "what remains of it when only the telling regions are heard"))
-    return "".join(
-        f'<p class="dim">{name}</p><audio controls preload="none" aria-label="row {count(why.row)}, {name}" '
-        f'src="data:audio/wav;base64,{b64encode(wave).decode()}"></audio>'
-        for wave, name in pairs
-    )
-
-
-def _near(near: Sequence[Near]) -> str:
-    if not near:
-        return ""
-    said = "".join(
-        "<figure>"
-        + (image(n.picture, f"training row {count(n.row)}") if n.picture else "")
-        + f"<figcaption>{_named(n)}</figcaption></figure>"
-        for n in near
-    )
-    pictured = " pictured" if any(n.picture for n in near) else ""
-    return f'<p class="dim">most alike in training</p><div class="near{pictured}">{said}</div>'
-
-
-def _named(near: Near) -> str:
-    row = f'<span class="dim">row\N{NO-BREAK SPACE}{count(near.row)}</span>'
-    return f"<b>{label(near.label, 24)}</b> {row}" if near.label else row
-
-
-def _sum(why: Why) -> str:
-    """Where the figure comes from, and how it was taken apart."""
-    base = "" if not finite(why.base) else f", {short(why.base, 4)} to begin with"
-    return details(f"{label(why.unit, 30)} {short(why.score, 4)}{base}", f'<p class="dim">{text(why.method)}</p>')
-
-
-def _tested(whys: Sequence[Why]) -> str:
-    """What the tests of truth gave, on the mean of the rows."""
-    mean = lambda name: _mean([w.checks[name] for w in whys if name in w.checks])  # noqa: E731
-    said = []
-    if finite(gap := mean("gap")):
-        said.append(f"The parts add up to the answer but for {percent(gap)} of what they explain.")
-    if finite(shuffled := mean("shuffled")):
-        said.append(
-            f"With shuffled weights they are others: a rank correlation of {number(shuffled, 2)}, where 1 is the same."
-        )
-    if finite(away := mean("deletion")) and finite(by_chance := mean("deletion_random")):
-        said.append(
-            f"Taken away in their order, what adds most first, they leave {percent(away, 0)} of the answer on the way, "
-            f"in random orders {percent(by_chance, 0)};"
-        )
-    if finite(put := mean("insertion")) and finite(chance := mean("insertion_random")):
-        said.append(f"put in in that order they bring {percent(put, 0)}, at random {percent(chance, 0)}.")
-    return f'<p class="note">Tested on these rows. {" ".join(said)}</p>' if said else ""
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None
-
-
-class ExplanationsSection(PanelSection):
-    """See `panel`."""
+class ExplanationsSection(Section):
+    """Cards of each output; None where none was explained."""
 
     title, nav, position = "Explanations", "Explanations", 230
-    panel = staticmethod(panel)
+    requires = ("test_predictions",)
+
+    def collect(self, report: ReportData) -> tuple[OutputExplanations, ...]:
+        return tuple(OutputExplanations(name, rows) for name, rows in report.explanations.items() if rows)
+
+    def view(self, facts: tuple[OutputExplanations, ...], report: ReportData) -> Mapping[str, Any] | None:
+        outputs = [
+            {
+                "name": output.name,
+                "cards": [_card(row) for row in _within_budget(output.rows, MAX_BYTES // len(facts))],
+                "checks": _checks(output.rows),
+            }
+            for output in facts
+        ]
+        return {"outputs": outputs, "several": len(report.outputs) > 1} if outputs else None
+
+
+def _within_budget(rows: Sequence[ExplanationFacts], num_bytes: int) -> list[ExplanationFacts]:
+    """The first rows whose images and clips fit; the first one always."""
+    selected: list[ExplanationFacts] = []
+    for row in rows:
+        media = [row.image, row.wav, row.masked_wav, *(n.image for n in row.neighbours)]
+        media += [image for t in row.targets for image in (t.image, t.activation)]
+        num_bytes -= sum(len(m or b"") for m in media)
+        if num_bytes > 0 or not selected:
+            selected.append(row)
+    return selected
+
+
+def _checks(rows: Sequence[ExplanationFacts]) -> dict[str, float | None]:
+    """The mean of each faithfulness check; None where it was not made."""
+    values = {name: [row.checks[name] for row in rows if name in row.checks] for name in CHECKS}
+    means = {name: sum(some) / len(some) if some else None for name, some in values.items()}
+    return {name: mean if finite(mean) else None for name, mean in means.items()}
+
+
+def _card(row: ExplanationFacts) -> dict[str, Any]:
+    several = len(row.targets) > 1
+    return {
+        "row": row,
+        "names_targets": several or row.predicted == NOTHING,
+        "shows_input": not several,
+        "targets": [_target(target, row) for target in row.targets],
+        "with_images": any(n.image for n in row.neighbours),
+    }
+
+
+# -- parts of a target -------------------------------------------------------------------------------------------------
+
+
+class ContributionBar(NamedTuple):
+    """A part with the length of its bar, -1 to 1, and its weight as text."""
+
+    part: Contribution
+    share: float
+    weight: str
+
+
+def _target(target: TargetFacts, row: ExplanationFacts) -> dict[str, Any]:
+    parts = target.parts
+    if target.image and row.wav is not None:  # the spectrogram shows all regions, and words name the strongest
+        parts = tuple(sorted(parts, key=lambda p: -abs(p.weight))[:MAX_REGIONS])
+    view: dict[str, Any] = {"facts": target, "layout": target.layout}
+    if target.image and len(parts) <= 1:
+        return {**view, "layout": ""}
+    if target.layout == "bars":
+        return {**view, "bars": _bars(parts)}
+    if target.layout == "words":
+        return {**view, "words": _scaled(parts)[:MAX_WORDS], "num_hidden": max(len(parts) - MAX_WORDS, 0)}
+    strongest = max(parts, key=lambda p: abs(p.weight), default=Contribution("", 0.0))
+    return {**view, "steps": _steps(parts), "strongest": strongest.name}
+
+
+def _bars(parts: Sequence[Contribution]) -> list[ContributionBar]:
+    """The parts of largest weight, and the sum of the others."""
+    order = sorted(parts, key=lambda p: -abs(p.weight))
+    top, rest = order[:MAX_BARS], order[MAX_BARS:]
+    if rest:
+        top.append(Contribution(f"{count(len(rest))} more", sum(p.weight for p in rest)))
+    return _scaled(top)
+
+
+def _scaled(parts: Sequence[Contribution]) -> list[ContributionBar]:
+    largest = max((abs(p.weight) for p in parts), default=0.0) or 1.0
+    signs = ("−", "+")
+    return [ContributionBar(p, p.weight / largest, signs[p.weight >= 0] + short(abs(p.weight))) for p in parts]
+
+
+class StepBar(NamedTuple):
+    """A bar of the drawing of steps: upwards for what adds to the prediction, downwards for what speaks against it."""
+
+    side: str
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+def _steps(parts: Sequence[Contribution]) -> list[StepBar]:
+    group = -(-len(parts) // MAX_STEPS)
+    weights = [sum(p.weight for p in parts[i : i + group]) for i in range(0, len(parts), group)]
+    largest = max(map(abs, weights), default=0.0) or 1.0
+    middle, width = STEPS_HEIGHT / 2, STEPS_WIDTH / max(len(weights), 1)
+    scale = (middle - 2) / largest
+    return [
+        StepBar(
+            "pro" if w >= 0 else "con",
+            round(i * width, 1),
+            round(middle - scale * max(w, 0), 1),
+            round(max(width - 0.6, 0.4), 1),
+            round(scale * abs(w), 1),
+        )
+        for i, w in enumerate(weights)
+    ]

@@ -1,60 +1,92 @@
-"""Outputs that are pictures: what was given, what should come of it, what came of it."""
+"""Outputs that are images: input, prediction and target side by side, the worst first."""
 
 from __future__ import annotations
 
-from deepglass.formatting import count, figure, finite, metric_name
-from deepglass.report.facts import Facts
-from deepglass.report.image_facts import Redrawn
-from deepglass.report.markup import Panel, each_output, folded, image, text
-from deepglass.report.output_facts import OutputFacts
-from deepglass.report.sections.base import PanelSection
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-_BYTES = 2_000_000
-_FIRST = (4, 2)  # of the worst and of the typical ones
+import numpy as np
 
+from deepglass.features._dense_outputs import cut
+from deepglass.features._display import to_pixels
+from deepglass.features.base import Feature
+from deepglass.features.image import Image
+from deepglass.introspect.rows import OutputRows, row_image
+from deepglass.report.data import ReportData
+from deepglass.report.row_selection import worst_and_typical
+from deepglass.report.sections.base import Section
+from deepglass.web import encode_image
 
-def panel(facts: Facts) -> Panel | None:
-    """Three pictures a row; None where no output is a picture."""
-    shown = [o for o in facts.outputs if o.redrawn]
-    if not shown:
-        return None
-    parts = [(o.name, _output(o)) for o in shown]
-    html = each_output(parts, named=len(facts.outputs) > 1)
-    return Panel(
-        "Picture to picture",
-        "What was given, what should come of it, and what came: the worst first, then some typical ones.",
-        html,
-    )
+MAX_BYTES = 2_000_000  # of all images of an output
+MAX_SIDE = 240  # pixels of an image
+SHOWN_AT_FIRST = (4, 2)  # of the worst and of the typical ones
+SCORE = "psnr"
 
 
-def _output(output: OutputFacts) -> str:
-    left = _BYTES
-    worst: list[str] = []
-    typical: list[str] = []
-    for one in output.redrawn:
-        left -= len(one.given or b"") + len(one.truth) + len(one.answer)
-        if left > 0:
-            (typical if one.typical else worst).append(_card(one))
-    return folded(worst, typical, first=_FIRST, css="redrawn")
+class ImageRow(NamedTuple):
+    """A test row with its images, PNG or JPEG; `input_image` is None where the input is no image."""
+
+    row: int
+    input_image: bytes | None
+    truth: bytes
+    predicted: bytes
+    score: float  # signal-to-noise ratio in decibels
+    typical: bool = False
+
+    @property
+    def num_bytes(self) -> int:
+        return len(self.input_image or b"") + len(self.truth) + len(self.predicted)
 
 
-def _card(one: Redrawn) -> str:
-    shown = [("given", one.given), ("answer", one.answer), ("true", one.truth)]
-    figures = "".join(
-        f"<figure>{image(picture, f'row {count(one.row)}, {name}')}<figcaption>{name}</figcaption></figure>"
-        for name, picture in shown
-        if picture is not None
-    )
-    score = ""
-    if finite(one.score):
-        score = f"<b>{text(metric_name(one.score_name))} {figure(one.score_name, one.score)}</b> "
-    kind = '<span class="tag">typical</span> ' if one.typical else ""
-    words = f'<p>{score}{kind}<span class="dim">row {count(one.row)}</span></p>'
-    return f'<article class="triple"><div>{figures}</div>{words}</article>'
+class OutputImages(NamedTuple):
+    """The rows of one output."""
+
+    name: str
+    rows: tuple[ImageRow, ...]
+
+    def without_rows(self) -> None:
+        """There is nothing but rows."""
 
 
-class ImageOutputsSection(PanelSection):
-    """See `panel`."""
+class ImageOutputsSection(Section):
+    """Three images a row; None where no output is an image."""
 
     title, nav, position = "Image outputs", "Image outputs", 170
-    panel = staticmethod(panel)
+    requires = ("test_predictions",)
+
+    def collect(self, report: ReportData) -> tuple[OutputImages, ...]:
+        outputs = (OutputImages(feature.name, image_rows(feature, rows)) for feature, rows in report.tested_outputs)
+        return tuple(o for o in outputs if o.rows)
+
+    def view(self, facts: tuple[OutputImages, ...], report: ReportData) -> Mapping[str, Any] | None:
+        outputs = [{"name": output.name, "rows": _within_budget(output.rows)} for output in facts]
+        several = len(report.outputs) > 1
+        return {"outputs": outputs, "several": several, "first": SHOWN_AT_FIRST, "score": SCORE} if outputs else None
+
+
+def image_rows(feature: Feature, rows: OutputRows) -> tuple[ImageRow, ...]:
+    """The rows of lowest signal-to-noise ratio, then some typical ones; none for other outputs."""
+    if not isinstance(feature, Image) or not rows.truth.mask.any():
+        return ()
+    error = feature.for_scoring(rows.best, rows.truth)[0]["error"].astype(float)
+    psnr = -10 * np.log10(np.maximum(error, 1e-10))
+    chosen = []
+    for i, typical in worst_and_typical(psnr, rows.truth.mask):
+        image = row_image(rows, i, MAX_SIDE)
+        letterbox = rows.best["letterbox"][i] if "letterbox" in rows.best else None
+        truth, predicted = (
+            encode_image.photo(to_pixels(cut(codes[i], letterbox), feature.levels_ or 255), MAX_SIDE)
+            for codes in (rows.truth.values, rows.best["codes"])
+        )
+        encoded = None if image is None else image.encoded
+        chosen.append(ImageRow(rows.place(i), encoded, truth, predicted, float(psnr[i]), typical))
+    return tuple(chosen)
+
+
+def _within_budget(rows: tuple[ImageRow, ...]) -> list[ImageRow]:
+    left, selected = MAX_BYTES, []
+    for row in rows:
+        left -= row.num_bytes
+        if left > 0:
+            selected.append(row)
+    return selected

@@ -1,49 +1,98 @@
-"""Precision over recall: what finding more costs in false alarms."""
+"""Precision-recall curves of outputs with boxes or several labels: one a class, and their mean."""
 
 from __future__ import annotations
 
-from deepglass.formatting import figure, plural
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from markupsafe import Markup
+
+from deepglass.features.base import ClassCurve
+from deepglass.formatting import plural
+from deepglass.metrics import detection
+from deepglass.metrics.table import metric_text
 from deepglass.report.charts.curves import Line, curves
 from deepglass.report.charts.svg import titled
-from deepglass.report.facts import Facts
-from deepglass.report.image_facts import Curves
-from deepglass.report.markup import Panel, each_output, shorten
-from deepglass.report.sections.base import PanelSection
+from deepglass.report.data import ReportData
+from deepglass.report.sections.base import Section
+from deepglass.report.templates import shorten
 
-_SHOWN = 3  # classes beside the mean; more lines cannot be told apart
+MAX_CLASSES = 3  # beside the mean; more lines cannot be told apart
+COLOURS = ("c4 faint", "c3 faint", "c2 faint")
+AREA = "average_precision"
 
 
-def panel(facts: Facts) -> Panel | None:
+class PrecisionRecallFacts(NamedTuple):
+    """The curves of one output over common recalls.
+
+    Args:
+        recall: ascending, common to all curves.
+        curves: one a class with at least one true row.
+        mean: of these.
+    """
+
+    name: str
+    recall: Sequence[float]
+    curves: tuple[ClassCurve, ...]
+    mean: ClassCurve
+
+
+class PrecisionRecallSection(Section):
     """A chart an output; None where no output has such curves."""
-    shown = [(o.name, o.curves) for o in facts.outputs if o.curves is not None and o.curves.lines]
-    if not shown:
-        return None
-    parts = [(name, _chart(found)) for name, found in shown]
-    lead = (
-        "Each point is a demand for confidence: to the right more true ones are found, upward fewer are false alarms."
-    )
-    html = each_output(parts, named=len(facts.outputs) > 1)
-    return Panel("Found against false alarms", lead, html, short="Precision")
-
-
-def _chart(found: Curves) -> str:
-    mean, *classes = found.lines
-    classes = [c for c in classes if c.positives]
-    part = len(classes) > _SHOWN
-    lines = [Line(f"mean, area {figure('map50', mean.area)}", list(mean.precision), "c1")] if len(classes) != 1 else []
-    worst = sorted(classes, key=lambda c: c.area)[:_SHOWN]
-    lines += [
-        Line(f"{shorten(c.name, 24)}, area {figure('map50', c.area)}", list(c.precision), css)
-        for c, css in zip(worst, ("c4 faint", "c3 faint", "c2 faint"), strict=False)
-    ]
-    title = titled("Precision over recall", plural(mean.positives, "true one"))
-    chart = curves(title, list(found.recall), lines, x_name="recall", share=True, full=True)
-    note = f'<p class="note">The {_SHOWN} classes with the smallest areas of {len(classes)}.</p>' if part else ""
-    return chart.replace("</figure>", f"{note}</figure>")
-
-
-class PrecisionRecallSection(PanelSection):
-    """See `panel`."""
 
     title, nav, position = "Precision-recall curve", "Precision", 100
-    panel = staticmethod(panel)
+    requires = ("test_predictions",)
+
+    def collect(self, report: ReportData) -> tuple[PrecisionRecallFacts, ...]:
+        outputs = []
+        for feature, rows in report.tested_outputs:
+            by_class = feature.precision_recall(rows.best, rows.truth) if rows.truth.mask.any() else []
+            if by_class:
+                outputs.append(precision_recall_facts(feature.name, by_class))
+        return tuple(outputs)
+
+    def view(self, facts: tuple[PrecisionRecallFacts, ...], report: ReportData) -> Mapping[str, Any] | None:
+        outputs = [
+            {
+                "name": output.name,
+                "chart": _chart(output),
+                "num_classes": len(output.curves),
+                "num_shown": MAX_CLASSES,
+            }
+            for output in facts
+        ]
+        return {"outputs": outputs, "several": len(report.outputs) > 1} if outputs else None
+
+
+def precision_recall_facts(name: str, by_class: Sequence[ClassCurve]) -> PrecisionRecallFacts:
+    """The curves of all classes at the same recalls, and their mean."""
+    interpolated = tuple(_interpolated(curve) for curve in by_class)
+    mean = ClassCurve(
+        "mean",
+        np.mean([curve.precision for curve in interpolated], 0),
+        detection.RECALLS,
+        float(np.mean([curve.area for curve in by_class])),
+        sum(curve.positives for curve in by_class),
+    )
+    return PrecisionRecallFacts(name, detection.RECALLS.tolist(), interpolated, mean)
+
+
+def _interpolated(curve: ClassCurve) -> ClassCurve:
+    """Precision at the common recalls, made to fall; 0 beyond the highest recall that is reached."""
+    falling = np.maximum.accumulate(curve.precision[::-1])[::-1]
+    index = np.searchsorted(curve.recall, detection.RECALLS, side="left")
+    return curve._replace(precision=np.append(falling, 0.0)[index], recall=detection.RECALLS)
+
+
+def _chart(facts: PrecisionRecallFacts) -> Markup:
+    mean = facts.mean
+    lines = [_line(mean, "c1")] if len(facts.curves) > 1 else []
+    worst = sorted(facts.curves, key=lambda c: c.area)[:MAX_CLASSES]
+    lines += [_line(curve, css) for curve, css in zip(worst, COLOURS, strict=False)]
+    title = titled("Precision over recall", plural(mean.positives, "true one"))
+    return curves(title, list(facts.recall), lines, x_name="recall", share=True, full=True)
+
+
+def _line(curve: ClassCurve, css: str) -> Line:
+    return Line(f"{shorten(curve.name, 24)}, area {metric_text(AREA, curve.area)}", curve.precision.tolist(), css)

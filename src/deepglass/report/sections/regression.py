@@ -1,63 +1,54 @@
-"""Numbers: predicted against true with the intervals, and how far off the answers are."""
+"""Outputs that are numbers: predicted against true values with their intervals, and the errors."""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping
+from typing import Any
 
-from deepglass.formatting import finite, number, percent, plural
+import numpy as np
+from markupsafe import Markup
+
+from deepglass.formatting import finite, plural
 from deepglass.metrics.summaries import histogram
 from deepglass.report.charts.bars import histogram as bars
 from deepglass.report.charts.square import TALL, against_truth
-from deepglass.report.facts import Facts
-from deepglass.report.markup import Panel, each_output, table
+from deepglass.report.data import ReportData
 from deepglass.report.output_facts import NumberFacts
-from deepglass.report.sections.base import PanelSection
+from deepglass.report.sections.base import Section
+
+ERROR_BINS = 36
 
 
-def panel(facts: Facts) -> Panel | None:
-    """Two charts an output that is a number; None where there is none."""
-    shown = [(o.name, o.numbers, o.test_rows) for o in facts.outputs if o.numbers is not None]
-    if not shown:
-        return None
-    parts = [(name, _charts(numbers, rows) + _quantiles(numbers)) for name, numbers, rows in shown]
-    html = each_output(parts, named=len(facts.outputs) > 1)
-    return Panel("Predicted against true", _lead([numbers for _, numbers, _ in shown]), html, "Errors")
+class RegressionSection(Section):
+    """Two charts and a table an output; None where no output is a number."""
+
+    title, nav, position = "Predicted against true", "Errors", 130
+    requires = ("test_predictions",)
+
+    def view(self, facts: Any, report: ReportData) -> Mapping[str, Any] | None:
+        outputs = [
+            {
+                "name": o.name,
+                "charts": _charts(o.numbers, o.test_rows),
+                "quantiles": sorted((q, v) for q, v in o.numbers.residuals.items() if finite(v)),
+                "level": o.numbers.level,
+                "coverage": o.numbers.coverage,
+            }
+            for o in report.outputs
+            if o.numbers is not None
+        ]
+        return {"outputs": outputs, "several": len(report.outputs) > 1} if outputs else None
 
 
-def _lead(shown: list[NumberFacts]) -> str:
-    numbers = shown[0]
-    if len(shown) == 1 and finite(numbers.level) and finite(numbers.coverage):
-        return (
-            f"The intervals promise to hold {percent(numbers.level, 0)} of the true values; "
-            f"on the test rows they held {percent(numbers.coverage)}."
-        )
-    return "Each dot is a test row; the closer to the diagonal, the better."
-
-
-def _charts(numbers: NumberFacts, rows: int) -> str:
-    drawn = len(numbers.truth)
-    if not drawn:  # a report without samples
-        return ""
-    note = f"{plural(drawn, 'row')} drawn of {plural(rows, 'test row')}." if drawn < rows else ""
+def _charts(numbers: NumberFacts, rows: int) -> Markup:
+    """Nothing without single rows."""
+    num_drawn = len(numbers.truth)
+    if not num_drawn:
+        return Markup()
+    note = f"{plural(num_drawn, 'row')} drawn of {plural(rows, 'test row')}." if num_drawn < rows else ""
     charts = against_truth("Predicted against true", numbers, note=note)
-    off = np.asarray(numbers.predicted, dtype=float) - np.asarray(numbers.truth, dtype=float)
-    spread = histogram(off, bins=36)
+    errors = np.asarray(numbers.predicted, dtype=float) - np.asarray(numbers.truth, dtype=float)
+    spread = histogram(errors, bins=ERROR_BINS)
     if spread is not None:
-        charts += bars("How far off", spread, x_name="predicted minus true", zero_line=True, height=TALL)
-    return f'<div class="charts">{charts}</div>'
-
-
-def _quantiles(numbers: NumberFacts) -> str:
-    known = sorted((q, v) for q, v in numbers.residuals.items() if finite(v))
-    if not known:
-        return ""
-    head = ["Share of rows", *(percent(q, 0) for q, _ in known)]
-    row = ["off by at most", *(number(v) for _, v in known)]
-    return table(head, [row], css="quantiles", caption="Quantiles of predicted minus true")
-
-
-class RegressionSection(PanelSection):
-    """See `panel`."""
-
-    title, nav, position = "Predicted against true", "Regression", 130
-    panel = staticmethod(panel)
+        charts += bars("Errors", spread, x_name="predicted minus true", zero_line=True, height=TALL)
+    return charts

@@ -1,141 +1,247 @@
-"""Where the run errs more than elsewhere: the figure of each slice of the test rows, whose names show some of them."""
+"""Slices of the test rows on which an output is worse than on the rest: metric, interval and rows of each."""
 
 from __future__ import annotations
 
-from deepglass.formatting import SHARES, count, figure, finite, metric_name, plural
-from deepglass.metrics.summaries import Figure
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from deepglass.doctor.row_scores import RowScores
+from deepglass.doctor.slices import Slice, SliceResult
+from deepglass.features.base import Feature
+from deepglass.formatting import finite, plural
+from deepglass.introspect.rows import OutputRows
+from deepglass.metrics.summaries import Figure, share_interval
+from deepglass.metrics.table import higher_is_better, metric_of, metric_text, metric_title
 from deepglass.report.charts.axes import GLYPH, Axis, axis
-from deepglass.report.facts import Facts
-from deepglass.report.markup import Panel, capital, each_output, label, text
-from deepglass.report.sections.base import PanelSection
-from deepglass.report.sections.mistakes import card
-from deepglass.report.slice_facts import SliceFacts, Slices
+from deepglass.report.data import ReportData
+from deepglass.report.row_cards import RowCard, row_card, within_budget
+from deepglass.report.sections.base import Section
 
-_FIRST = 12  # that are shown at first
-_WIDTH, _HEIGHT = 240, 24
-_PICTURE_BYTES = 1_000_000  # of all rows together
+MAX_SLICES = 40  # of an output
+ROWS_PER_SLICE = 6
+SLICES_SHOWN = 12  # at first
+MAX_IMAGE_BYTES = 1_000_000  # of all rows together
+WIDTH, HEIGHT = 240, 24  # of an interval's drawing
+NORMAL_95 = 1.959964  # standard errors of a 95 % interval
 
 
-def panel(facts: Facts) -> Panel | None:
+class SliceFacts(NamedTuple):
+    """Test rows that have something in common.
+
+    Args:
+        words: what that is, such as "age is from 17 to 28".
+        figure: the metric on these rows.
+        weak: whether it is among those that are worse beyond chance.
+        items: some of its rows, as indices of `OutputSlices.items`; the worst first.
+        without_values: the words without values of rows.
+    """
+
+    words: str
+    rows: int
+    figure: Figure
+    weak: bool = False
+    items: tuple[int, ...] = ()
+    without_values: str = "…"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputSlices:
+    """The slices of one output.
+
+    Args:
+        index: of the output.
+        whole: the metric on all labelled test rows.
+        rows: how many these are.
+        slices: the worst first.
+        weak: the words of those that are worse beyond chance, the clearest first; each without rows of earlier ones.
+        num_slices: how many there are in all.
+        items: rows that are shown.
+    """
+
+    index: int
+    name: str
+    metric: str
+    whole: Figure
+    rows: int
+    slices: tuple[SliceFacts, ...]
+    num_slices: int
+    weak: tuple[str, ...] = ()
+    items: tuple[RowCard, ...] = ()
+
+    def without_rows(self) -> OutputSlices:
+        """The same without single rows, and without their values in the slices' names."""
+        without_values = {s.words: s.without_values for s in self.slices}
+        slices = tuple(s._replace(items=(), words=s.without_values) for s in self.slices)
+        return replace(self, items=(), slices=slices, weak=tuple(without_values.get(w, "…") for w in self.weak))
+
+
+class SlicesSection(Section):
     """A table an output, a line a slice; None where there are none."""
-    shown = [s for s in facts.slices if s.slices]
-    if not shown:
-        return None
-    left, parts = _PICTURE_BYTES, []
-    for one in shown:
-        html, left = _items(one, left)
-        parts.append((one.name, f'<div class="sliced">{_lead(one)}{_table(one)}{html}</div>'))
-    lead = "Test rows that have something in common: first those that are certain to be worst, by their intervals."
-    if any(s.items for s in shown):
-        lead += " Choose one to see some of its rows."
-    return Panel("Where it errs more", lead, each_output(parts, named=len(facts.outputs) > 1), short="Slices")
-
-
-def _lead(one: Slices) -> str:
-    """What is beyond chance, in words."""
-    looked_at, weak = plural(one.looked_at, "slice"), [f"<b>{label(words, 90)}</b>" for words in one.weak]
-    if not weak:
-        return f"<p>Of {looked_at} not one errs more than the rest by half or more, beyond chance.</p>"
-    are = "one is" if len(weak) == 1 else f"{count(len(weak))} are"
-    more = f"; of the other rows {'; '.join(weak[1:])}" if weak[1:] else ""
-    return f"<p>Of {looked_at} {are} worse than the rest by half or more, beyond chance: {weak[0]}{more}.</p>"
-
-
-def _table(one: Slices) -> str:
-    across = _axis(one)
-    name = text(capital(metric_name(one.metric)))
-    rows = "".join(_row(one.metric, s, across, one.whole.value) for s in one.slices)
-    more = one.looked_at - len(one.slices)
-    note = f'<p class="note">{plural(more, "better one")} left out.</p>' if more > 0 else ""
-    return (
-        f'<table class="slices" id="slices-{one.output}" data-first="{_FIRST + 1}">'
-        f'<caption class="hidden">{name} of slices of the test rows</caption>'
-        '<thead><tr><th scope="col">Rows where</th><th scope="col" class="dots"><span class="hidden">Interval</span>'
-        f"{_scale(across)}</th>"
-        f'<th scope="col" class="value">{name}</th></tr></thead>'
-        f"<tbody>{_whole(one, across)}</tbody><tbody>{rows}</tbody></table>{note}"
-        '<div class="picked" tabindex="-1" role="group" aria-label="Rows of a slice"></div>'
-    )
-
-
-def _whole(one: Slices, across: Axis) -> str:
-    """The line of all rows, above those of the slices."""
-    return (
-        f'<tr class="all"><th scope="row">all {plural(one.rows, "test row")}</th>'
-        f'<td class="dots">{_strip(one.metric, one.whole, across)}</td>'
-        f'<td class="value">{figure(one.metric, one.whole.value)}</td></tr>'
-    )
-
-
-def _row(metric: str, part: SliceFacts, across: Axis, beside: float) -> str:
-    value, rows = figure(metric, part.figure.value), plural(part.rows, "row")
-    said = text(f"{part.words}: {metric_name(metric)} {value}, {rows}")
-    name = label(part.words, 70)
-    if part.items:
-        name = (
-            f'<button type="button" data-items="{" ".join(map(str, part.items))}" data-count="{part.rows}" '
-            f'aria-pressed="false" aria-label="{said}">{name}</button>'
-        )
-    tag = ' <span class="tag warn">weak</span>' if part.weak else ""
-    return (
-        f'<tr><th scope="row">{name}{tag} <small>{rows}</small></th>'
-        f'<td class="dots">{_strip(metric, part.figure, across, beside)}</td><td class="value">{value}</td></tr>'
-    )
-
-
-# -- dots on one axis --------------------------------------------------------------------------------------------
-
-
-def _axis(one: Slices) -> Axis:
-    ends = [v for s in (one.whole, *(s.figure for s in one.slices)) for v in s if finite(v)]
-    share = one.metric in SHARES
-    return axis(ends, 6, _WIDTH - 6, share=share, room=0.03)
-
-
-def _scale(across: Axis) -> str:
-    """The axis's values, above the dots."""
-    parts, free = [], 0.0
-    for value, name in across.ticks(3):
-        at, half = across(value), len(name) * GLYPH / 2
-        if at - half >= free and at + half <= _WIDTH:
-            free = at + half + GLYPH
-            parts.append(f'<text class="tx" x="{at}" y="15">{name}</text>')
-    return f'<svg class="chart" viewBox="0 0 {_WIDTH} 20" aria-hidden="true">{"".join(parts)}</svg>'
-
-
-def _strip(metric: str, shown: Figure, across: Axis, beside: float | None = None) -> str:
-    """A figure with its interval, beside that of all rows."""
-    y, css, said = _HEIGHT / 2, "c2" if beside is None else "c1", figure(metric, shown.value)
-    body = "".join(f'<path class="grid" d="M{across(at)} 0v{_HEIGHT}"/>' for at, _ in across.ticks(3))
-    if beside is not None:
-        body += f'<path class="upright" d="M{across(beside)} 0v{_HEIGHT}"/>'
-    if finite(shown.low) and finite(shown.high):
-        body += f'<path class="whisker {css}" d="M{across(shown.low)} {y}H{across(shown.high)}"/>'
-        said = f"95\N{NO-BREAK SPACE}% interval {figure(metric, shown.low)} to {figure(metric, shown.high)}"
-    return (
-        f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{said}"><title>{said}</title>'
-        f'{body}<circle class="dot {css}" cx="{across(shown.value)}" cy="{y}" r="5"/></svg>'
-    )
-
-
-# -- rows --------------------------------------------------------------------------------------------------------
-
-
-def _items(one: Slices, left: int) -> tuple[str, int]:
-    """The rows, which wait unseen until a slice is chosen, and the bytes that are left for pictures."""
-    if not one.items:
-        return "", left
-    cards = []
-    for item in one.items:
-        size = len(item.picture or b"")
-        picture = item.picture if size <= left else None
-        left -= size if picture else 0
-        cards.append(card(one.output, item, picture, {}))
-    return f"<template>{''.join(cards)}</template>", left
-
-
-class SlicesSection(PanelSection):
-    """See `panel`."""
 
     title, nav, position = "Slices", "Slices", 140
-    panel = staticmethod(panel)
+    requires = ("test_predictions",)
+
+    def collect(self, report: ReportData) -> tuple[OutputSlices, ...]:
+        tested = enumerate(zip(report.tested_outputs, report.cuts, strict=True))
+        outputs = (slice_facts(i, feature, rows, cut) for i, ((feature, rows), cut) in tested if cut)
+        return tuple(outputs)
+
+    def view(self, facts: tuple[OutputSlices, ...], report: ReportData) -> Mapping[str, Any] | None:
+        left, outputs = MAX_IMAGE_BYTES, []
+        for output in (o for o in facts if o.slices):
+            cards, left = within_budget(output.items, left)
+            outputs.append(_table(output, cards))
+        if not outputs:
+            return None
+        return {
+            "outputs": outputs,
+            "several": len(report.outputs) > 1,
+            "has_rows": any(o.items for o in facts),
+            "num_shown": SLICES_SHOWN + 1,
+        }
+
+
+# -- facts -----------------------------------------------------------------------------------------------------------
+
+
+def slice_facts(index: int, feature: Feature, rows: OutputRows, cut: SliceResult) -> OutputSlices:
+    """The worst slices of an output's test rows."""
+    weak = tuple(w.slice.description for w in cut.weak)
+    both = [
+        w.slice for w in cut.weak if all(w.slice.description != s.description for s in cut.slices)
+    ]  # intersections of two
+    measured = [(s, interval(cut.scores, s.inside)) for s in (*cut.slices, *both)]
+    measured.sort(key=lambda m: _optimistic_end(cut.scores.metric, m[1]))
+    shown = [m for i, m in enumerate(measured) if i < MAX_SLICES or m[0].description in weak]
+    worst = [_worst_rows(cut.scores, s) for s, _ in shown]
+    items = list(dict.fromkeys(i for some in worst for i in some))
+    index_of = {row: i for i, row in enumerate(items)}
+    labelled = np.isfinite(cut.scores.values)
+    return OutputSlices(
+        index=index,
+        name=feature.name,
+        metric=cut.scores.metric,
+        whole=interval(cut.scores, labelled),
+        rows=int(labelled.sum()),
+        slices=tuple(
+            SliceFacts(
+                s.description,
+                int(s.inside.sum()),
+                mean,
+                s.description in weak,
+                tuple(index_of[i] for i in some),
+                s.redacted,
+            )
+            for (s, mean), some in zip(shown, worst, strict=True)
+        ),
+        num_slices=len(measured),
+        weak=weak,
+        items=_cards(feature, rows, cut.scores, items),
+    )
+
+
+def interval(judged: RowScores, inside: np.ndarray) -> Figure:
+    """The mean of some rows with its 95 % interval: Wilson's for shares, the normal one for other metrics."""
+    values = judged.values[inside & np.isfinite(judged.values)]
+    if np.isin(values, (0.0, 1.0)).all():
+        return share_interval(int(values.sum()), len(values))
+    mean, half = float(values.mean()), NORMAL_95 * float(values.std(ddof=1)) / len(values) ** 0.5
+    return Figure(mean, max(mean - half, 0.0), mean + half)
+
+
+def _optimistic_end(metric: str, value: Figure) -> float:
+    """The better end of an interval, negated where lower is better: slices are sorted by it in ascending order."""
+    end = value.high if higher_is_better(metric) else value.low
+    assert end is not None
+    return end if higher_is_better(metric) else -end
+
+
+def _worst_rows(judged: RowScores, one: Slice) -> list[int]:
+    rows = np.flatnonzero(one.inside & np.isfinite(judged.values))
+    return rows[np.argsort(-judged.errors[rows], kind="stable")][:ROWS_PER_SLICE].tolist()
+
+
+def _cards(feature: Feature, rows: OutputRows, judged: RowScores, items: Sequence[int]) -> tuple[RowCard, ...]:
+    """Rows with truth and prediction; where these cannot be written in a few words, with their metric."""
+    chosen = np.array(items, np.int64)
+    decoded = feature.decode({k: v[chosen] for k, v in rows.best.items()}, rows.calibration)
+    raw = rows.prepared.table[feature.column]
+    cards = []
+    for i, prediction in zip(items, decoded, strict=True):
+        true, predicted = (_plain(v) for v in (raw[int(rows.rows[i])], prediction["value"]))
+        if predicted is None or true is None:
+            true, predicted = "", f"{metric_title(judged.metric)} {metric_text(judged.metric, float(judged.values[i]))}"
+        confidence = prediction.get("confidence") if judged.metric == "accuracy" else None
+        cards.append(row_card(rows.prepared, rows.rows, i, true, predicted, confidence))
+    return tuple(cards)
+
+
+def _plain(value: Any) -> str | float | None:
+    """A class, a number, a text or labels; None for anything else."""
+    if isinstance(value, str | bool | int | np.bool_ | np.integer):
+        return str(value)
+    if isinstance(value, float | np.floating):
+        return float(value)
+    listed = list(value) if isinstance(value, list | tuple) or hasattr(value, "to_list") else None
+    if listed is not None and all(isinstance(v, str) for v in listed):
+        return ", ".join(listed) or "none"
+    return None
+
+
+# -- view ------------------------------------------------------------------------------------------------------------
+
+
+class Strip(NamedTuple):
+    """A metric with its interval on the table's common axis: x coordinates, and the whole in words."""
+
+    value: float
+    low: float | None
+    high: float | None
+    whole: float | None
+    text: str
+
+
+def _table(output: OutputSlices, cards: list[tuple[RowCard, bytes | None]]) -> dict[str, Any]:
+    ends = [v for f in (output.whole, *(s.figure for s in output.slices)) for v in f if finite(v)]
+    across = axis(ends, 6, WIDTH - 6, share=metric_of(output.metric).is_share, room=0.03)
+    title = metric_title(output.metric)
+    return {
+        "slices": output,
+        "width": WIDTH,
+        "height": HEIGHT,
+        "grid": [across(value) for value, _ in across.ticks(3)],
+        "ticks": _spaced_ticks(across),
+        "whole": _strip(output.metric, output.whole, across, None),
+        "lines": [
+            (s, _strip(output.metric, s.figure, across, output.whole.value), _label(s, title, output.metric))
+            for s in output.slices
+        ],
+        "cards": cards,
+    }
+
+
+def _label(one: SliceFacts, title: str, metric: str) -> str:
+    return f"{one.words}: {title} {metric_text(metric, one.figure.value)}, {plural(one.rows, 'row')}"
+
+
+def _spaced_ticks(across: Axis) -> list[tuple[float, str]]:
+    """The ticks whose labels do not overlap and do not leave the drawing."""
+    ticks, free = [], 0.0
+    for value, name in across.ticks(3):
+        at, half = across(value), len(name) * GLYPH / 2
+        if at - half >= free and at + half <= WIDTH:
+            free = at + half + GLYPH
+            ticks.append((at, name))
+    return ticks
+
+
+def _strip(metric: str, value: Figure, across: Axis, whole: float | None) -> Strip:
+    low = high = None
+    text = metric_text(metric, value.value)
+    if finite(value.low) and finite(value.high):
+        low, high = across(value.low), across(value.high)
+        text = f"95\N{NO-BREAK SPACE}% interval {metric_text(metric, value.low)} to {metric_text(metric, value.high)}"
+    return Strip(across(value.value), low, high, None if whole is None else across(whole), text)

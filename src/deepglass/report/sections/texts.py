@@ -1,78 +1,196 @@
-"""Outputs that are texts or tags: what was read, what was written, and where it differs from the truth."""
+"""Outputs that are texts or tags: predictions beside the truth, differences marked; texts of a language model."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
+from itertools import islice
+from typing import Any, NamedTuple
 
-from deepglass.formatting import count
-from deepglass.report.facts import Facts
-from deepglass.report.markup import Panel, each_output, folded, text
-from deepglass.report.output_facts import OutputFacts
-from deepglass.report.sections.base import PanelSection
-from deepglass.report.text_facts import Tagged, Wrote
+import numpy as np
+import torch
 
-_FIRST = (3, 3)  # of the worst and of the typical ones
+from deepglass import metrics
+from deepglass.features.base import Feature
+from deepglass.features.tags import Tags
+from deepglass.features.text import Text
+from deepglass.introspect.rows import OutputRows
+from deepglass.objectives.next_token import NextToken
+from deepglass.prepare.prepared_data import PreparedData
+from deepglass.report.data import ReportData
+from deepglass.report.row_selection import random_rows
+from deepglass.report.sections.base import Section
 
-
-def panel(facts: Facts) -> Panel | None:
-    """Texts and tags a row; None where no output has any."""
-    shown = [o for o in facts.outputs if o.wrote or o.tagged]
-    if not shown:
-        return None
-    html = each_output([(o.name, _output(o)) for o in shown], named=len(facts.outputs) > 1)
-    drawn = all(w.row is None for o in shown for w in o.wrote) and not any(o.tagged for o in shown)
-    lead = (
-        "Drawn from the run, each with a seed of its own: none of this stands in the data."
-        if drawn
-        else "The worst first, then some typical ones; what differs from the truth is marked."
-    )
-    return Panel("In words", lead, html)
+NUM_WORST, NUM_TYPICAL = 8, 8
+SHOWN_AT_FIRST = (3, 3)  # of the worst and of the typical ones
+MAX_CHARACTERS = 400  # of a text
+MAX_WORDS = 80  # of a tagged sentence
+NUM_GENERATED, NUM_TOKENS = 3, 300  # texts of a language model, and tokens of each
 
 
-def _output(output: OutputFacts) -> str:
-    cards = [(_wrote(w), w.typical) for w in output.wrote] + [(_tagged(t), t.typical) for t in output.tagged]
-    worst, typical = ([html for html, kind in cards if kind is wanted] for wanted in (False, True))
-    return folded(worst, typical, first=_FIRST, css="texts")
+class TextRow(NamedTuple):
+    """A test row's text.
+
+    Args:
+        row: its index in the source; None for a generated text.
+        inputs: the inputs as text; empty where they are none.
+        error: word error rate.
+        typical: drawn from all rows, not one of the worst.
+    """
+
+    row: int | None
+    inputs: str
+    truth: str
+    predicted: str
+    error: float
+    typical: bool = False
 
 
-def _wrote(one: Wrote) -> str:
-    if one.row is None:
-        return f'<article class="wrote"><pre>{text(one.answer)}</pre></article>'
-    given = f'<p class="dim">{text(one.given)}</p>' if one.given else ""
-    answer, truth = marked(one.answer.split(), one.truth.split())
-    kind = '<span class="tag">typical</span> ' if one.typical else ""
-    return (
-        f'<article class="wrote">{given}<p>{answer}</p><p class="truth">true: {truth}</p>'
-        f'<p>{kind}<span class="dim">row {count(one.row)}</span></p></article>'
-    )
+class TagRow(NamedTuple):
+    """A test row's words, each with its predicted and its true tag ("" where it is unknown)."""
+
+    row: int
+    words: tuple[tuple[str, str, str], ...]
+    typical: bool = False
 
 
-def marked(answer: list[str], truth: list[str]) -> tuple[str, str]:
-    """Both texts, the words marked that the other lacks."""
-    parts: tuple[list[str], list[str]] = ([], [])
-    for what, a, b, c, d in SequenceMatcher(None, answer, truth, autojunk=False).get_opcodes():
-        for words, found in ((answer[a:b], parts[0]), (truth[c:d], parts[1])):
-            if words:
-                said = text(" ".join(words))
-                found.append(said if what == "equal" else f"<mark>{said}</mark>")
-    return " ".join(parts[0]) or "(nothing)", " ".join(parts[1])
+class OutputTexts(NamedTuple):
+    """The texts and tagged sentences of one output."""
+
+    name: str
+    texts: tuple[TextRow, ...] = ()
+    tagged: tuple[TagRow, ...] = ()
+
+    def without_rows(self) -> OutputTexts | None:
+        """What the network generated alone."""
+        texts = tuple(t for t in self.texts if t.row is None)
+        return OutputTexts(self.name, texts) if texts else None
 
 
-def _tagged(one: Tagged) -> str:
-    words = "".join(_word(*word) for word in one.words[:80])
-    kind = '<span class="tag">typical</span> ' if one.typical else ""
-    row = f'<p>{kind}<span class="dim">row {count(one.row)}</span></p>'
-    return f'<article class="wrote"><p class="words">{words}</p>{row}</article>'
-
-
-def _word(word: str, said: str, true: str) -> str:
-    if true and said != true:
-        return f"<span><b>{text(word)}</b><small><mark>{text(said)}</mark> {text(true)}</small></span>"
-    return f"<span><b>{text(word)}</b><small>{text(said)}</small></span>"
-
-
-class TextsSection(PanelSection):
-    """See `panel`."""
+class TextsSection(Section):
+    """Cards of each output; None where no output is a text."""
 
     title, nav, position = "Text examples", "Texts", 200
-    panel = staticmethod(panel)
+
+    def collect(self, report: ReportData) -> tuple[OutputTexts, ...]:
+        outputs = [output_texts(feature, rows) for feature, rows in report.tested_outputs]
+        outputs.append(generated_texts(report.context.objective))
+        return tuple(o for o in outputs if o.texts or o.tagged)
+
+    def view(self, facts: tuple[OutputTexts, ...], report: ReportData) -> Mapping[str, Any] | None:
+        outputs = [
+            {
+                "name": output.name,
+                "texts": [(t, *marked(t.predicted.split(), t.truth.split())) for t in output.texts],
+                "tagged": [t._replace(words=t.words[:MAX_WORDS]) for t in output.tagged],
+            }
+            for output in facts
+        ]
+        generated = all(t.row is None for o in facts for t in o.texts) and not any(o.tagged for o in facts)
+        settings = {"generated": generated, "first": SHOWN_AT_FIRST, "several": len(report.outputs) > 1}
+        return {"outputs": outputs, **settings} if outputs else None
+
+
+def marked(prediction: list[str], truth: list[str]) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
+    """Both texts as pieces: (words, whether the other text lacks them)."""
+    pieces: tuple[list[tuple[str, bool]], list[tuple[str, bool]]] = ([], [])
+    for what, a, b, c, d in SequenceMatcher(None, prediction, truth, autojunk=False).get_opcodes():
+        for words, some in ((prediction[a:b], pieces[0]), (truth[c:d], pieces[1])):
+            if words:
+                some.append((" ".join(words), what != "equal"))
+    return pieces
+
+
+# -- facts -----------------------------------------------------------------------------------------------------------
+
+
+def output_texts(feature: Feature, rows: OutputRows) -> OutputTexts:
+    """The worst rows and some typical ones of an output; nothing for outputs that are neither texts nor tags."""
+    if not rows.truth.mask.any():
+        return OutputTexts(feature.name)
+    if isinstance(feature, Text):
+        return OutputTexts(feature.name, texts=_text_rows(feature, rows))
+    return OutputTexts(feature.name, tagged=_tag_rows(feature, rows) if isinstance(feature, Tags) else ())
+
+
+def worst_texts(feature: Text, rows: OutputRows) -> list[tuple[int, bool]]:
+    """The rows of highest word error rate, then some drawn from the others: (index, whether it is typical)."""
+    return _worst_first(word_error_rates(feature, rows))
+
+
+def word_error_rates(feature: Text, rows: OutputRows) -> dict[int, float]:
+    """Of each labelled row, by its index among the test rows."""
+    predicted = [a["value"] for a in feature.decode(rows.best)]
+    return {i: metrics.error_rate([t.split()], [predicted[i].split()]) for i, t in true_texts(feature, rows).items()}
+
+
+def true_texts(feature: Text, rows: OutputRows) -> dict[int, str]:
+    """The targets of the labelled rows, by their index among the test rows."""
+    bounds = rows.truth.offsets
+    assert bounds is not None
+    values = rows.truth.values
+    return {
+        int(i): feature.text_of(values[bounds[i] : bounds[i + 1]].tolist()) for i in np.flatnonzero(rows.truth.mask)
+    }
+
+
+def _worst_first(errors: Mapping[int, float]) -> list[tuple[int, bool]]:
+    order = sorted(errors, key=lambda i: -np.nan_to_num(errors[i]))
+    worst, rest = order[:NUM_WORST], order[NUM_WORST:]
+    return [(i, False) for i in worst] + [(i, True) for i in random_rows(rest, NUM_TYPICAL)]
+
+
+def _text_rows(feature: Text, rows: OutputRows) -> tuple[TextRow, ...]:
+    predicted = [a["value"] for a in feature.decode(rows.best)]
+    truth, errors = true_texts(feature, rows), word_error_rates(feature, rows)
+    return tuple(
+        TextRow(
+            rows.place(i),
+            _inputs_as_text(rows.prepared, int(rows.rows[i])),
+            truth[i][:MAX_CHARACTERS],
+            predicted[i][:MAX_CHARACTERS],
+            float(errors[i]),
+            typical,
+        )
+        for i, typical in _worst_first(errors)
+    )
+
+
+def _inputs_as_text(prepared: PreparedData, row: int) -> str:
+    parts = []
+    for feature in prepared.inputs:
+        value = prepared.table[feature.column][row]
+        if isinstance(value, str | int | float):
+            parts.append(str(value))
+        elif hasattr(value, "name") and isinstance(value.name, str):
+            parts.append(value.name)
+    return "; ".join(parts)[:MAX_CHARACTERS]
+
+
+def _tag_rows(feature: Tags, rows: OutputRows) -> tuple[TagRow, ...]:
+    """Sentences with their tags, those with the most mistakes first."""
+    predicted = [a["value"] for a in feature.decode(rows.best)]
+    column = next((f.column for f in rows.prepared.inputs if f.name == feature.beside_), rows.prepared.inputs[0].column)
+    sentences = rows.prepared.table.take(rows.rows)[column]
+    bounds = rows.truth.offsets
+    assert bounds is not None
+    words: dict[int, tuple[tuple[str, str, str], ...]] = {}
+    for i in map(int, np.flatnonzero(rows.truth.mask)):
+        true = [feature.class_names[c - 1] if c else "" for c in rows.truth.values[bounds[i] : bounds[i + 1]]]
+        sentence: Any = sentences[i]
+        tokens = sentence.split() if isinstance(sentence, str) else list(sentence)
+        words[i] = tuple(zip(tokens, predicted[i], true))
+    errors = {i: sum(t != "" and p != t for _, p, t in some) for i, some in words.items()}
+    return tuple(TagRow(rows.place(i), words[i], typical) for i, typical in _worst_first(errors))
+
+
+def generated_texts(objective: Any) -> OutputTexts:
+    """Texts that a language model generates without a prompt, each with its own seed; nothing for other objectives."""
+    if not isinstance(objective, NextToken):
+        return OutputTexts("")
+    texts = []
+    for seed in range(NUM_GENERATED):
+        generator = torch.Generator(next(objective.parameters()).device).manual_seed(seed)
+        codes: Sequence[int] = list(islice(objective.generate("", generator), NUM_TOKENS))
+        texts.append(TextRow(None, "", "", objective.feature.text_of(codes), 0.0))
+    return OutputTexts(objective.name, tuple(texts))

@@ -1,45 +1,180 @@
-"""Same or different: how alike the pairs were found, and the hardest of them."""
+"""Identity verification: similarities of pairs of the same and of different identities, and the hardest pairs."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
 from markupsafe import Markup
 
-from deepglass.formatting import count, number, percent
+from deepglass.features.base import Feature
+from deepglass.features.identity import Identity
+from deepglass.formatting import number, percent
+from deepglass.introspect.rows import OutputRows, row_image
 from deepglass.report.charts.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, figure, frame
-from deepglass.report.charts.svg import titled
-from deepglass.report.facts import Facts
-from deepglass.report.image_facts import Pair, Verification
-from deepglass.report.markup import Panel, each_output, image
-from deepglass.report.sections.base import PanelSection
+from deepglass.report.charts.svg import tag, titled
+from deepglass.report.data import ReportData
+from deepglass.report.sections.base import Section
+
+MAX_ROWS = 700  # whose pairs are compared: a quarter of a million
+NUM_BINS = 48
+NUM_PAIRS = 6  # shown of the same and of different identities
+MAX_SIDE = 120  # pixels of an image
 
 
-def panel(facts: Facts) -> Panel | None:
-    """A histogram and pairs an output; None where no output tells same from different."""
-    shown = [(o.name, o.verification) for o in facts.outputs if o.verification is not None]
-    if not shown:
+class VerificationPair(NamedTuple):
+    """Two compared images, their rows in the source, their similarity, and whether the identity is the same."""
+
+    first: bytes
+    second: bytes
+    rows: tuple[int, int]
+    similarity: float
+    same: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerificationFacts:
+    """How well a similarity tells same from different identities.
+
+    Args:
+        low, high: ends of both histograms.
+        same, different: counts of the pairs in bins of one width.
+        threshold: from this similarity on a pair is predicted the same.
+        missed: share of the same pairs below it.
+        alarms: share of the different pairs at or above it.
+        hardest: the pairs that are farthest on the wrong side, or nearest to it.
+    """
+
+    name: str
+    low: float
+    high: float
+    same: tuple[int, ...]
+    different: tuple[int, ...]
+    threshold: float
+    missed: float
+    alarms: float
+    hardest: tuple[VerificationPair, ...] = ()
+
+    def without_rows(self) -> VerificationFacts:
+        """Without the pairs themselves."""
+        return replace(self, hardest=())
+
+
+class VerificationSection(Section):
+    """A histogram and pairs an output; None where no output is an identity."""
+
+    title, nav, position = "Verification", "Verification", 150
+    requires = ("test_predictions",)
+
+    def collect(self, report: ReportData) -> tuple[VerificationFacts, ...]:
+        outputs = (verification_facts(feature, rows) for feature, rows in report.tested_outputs)
+        return tuple(o for o in outputs if o is not None)
+
+    def view(self, facts: tuple[VerificationFacts, ...], report: ReportData) -> Mapping[str, Any] | None:
+        outputs = [
+            {
+                "name": f.name,
+                "chart": _histogram(f),
+                "threshold": f.threshold,
+                "groups": [
+                    ("Same identity, least similar", [p for p in f.hardest if p.same]),
+                    ("Different identities, most similar", [p for p in f.hardest if not p.same]),
+                ],
+            }
+            for f in facts
+        ]
+        return {"outputs": outputs, "several": len(report.outputs) > 1} if outputs else None
+
+
+# -- facts -----------------------------------------------------------------------------------------------------------
+
+
+def verification_facts(feature: Feature, rows: OutputRows) -> VerificationFacts | None:
+    """The pairs of the test rows; None for other outputs, and where all pairs are the same or all are different."""
+    if not isinstance(feature, Identity):
         return None
-    parts = [(name, f"{_chart(v)}{_pairs(v)}") for name, v in shown]
-    lead = "Two pictures are called the same where they are more alike than the threshold."
-    return Panel("Same or different", lead, each_output(parts, named=len(facts.outputs) > 1), short="Same?")
-
-
-def _chart(found: Verification) -> str:
-    same, different = _shares(found.same), _shares(found.different)
-    most = max([*same, *different, 1e-9])
-    low, high = (found.low, found.high) if found.high > found.low else (found.low - 0.5, found.low + 0.5)
-    x = Axis(low, high, LEFT, WIDTH - RIGHT)
-    y = Axis(0.0, most * 1.06, HEIGHT - BOTTOM, TOP + 6, share=True)
-    body = _steps(x, y, different, "c4") + _steps(x, y, same, "c1")
-    if low <= found.threshold <= high:
-        body += f'<path class="upright" d="M{x(found.threshold)} {y.start}V{y.end}"/>'
-    summary = f"Similarity of the same and of different pairs; the threshold is {number(found.threshold)}"
-    legend = [("c1", "the same"), ("c4", "different"), ("mark", f"threshold {number(found.threshold)}")]
-    note = (
-        f"At this threshold {percent(found.missed)} of the same pairs are missed and {percent(found.alarms)} of the "
-        "different ones are taken for the same."
+    labelled = np.flatnonzero(rows.truth.mask)
+    if len(labelled) > MAX_ROWS:
+        labelled = np.sort(np.random.default_rng(0).choice(labelled, MAX_ROWS, replace=False))
+    unit = rows.best["embedding"][labelled].astype(np.float64)
+    codes = rows.truth.values[labelled].reshape(len(labelled))
+    pairs = np.stack(np.triu_indices(len(labelled), 1), 1)  # (P, 2)
+    similarity = np.einsum("pe,pe->p", unit[pairs[:, 0]], unit[pairs[:, 1]])
+    same = codes[pairs[:, 0]] == codes[pairs[:, 1]]
+    if not same.any() or same.all():
+        return None
+    threshold = float(rows.calibration.get("threshold", _equal_error_threshold(similarity, same)))
+    low, high = float(min(similarity.min(), threshold)), float(max(similarity.max(), threshold))
+    counts = [np.histogram(similarity[w], NUM_BINS, (low, max(high, low + 1e-6)))[0] for w in (same, ~same)]
+    by_similarity = np.argsort(similarity, kind="stable")
+    hardest = [
+        *_hardest(rows, labelled[pairs], similarity, by_similarity[same[by_similarity]], True),
+        *_hardest(rows, labelled[pairs], similarity, by_similarity[~same[by_similarity]][::-1], False),
+    ]
+    return VerificationFacts(
+        name=feature.name,
+        low=low,
+        high=high,
+        same=tuple(counts[0].tolist()),
+        different=tuple(counts[1].tolist()),
+        threshold=threshold,
+        missed=float((similarity[same] < threshold).mean()),
+        alarms=float((similarity[~same] >= threshold).mean()),
+        hardest=tuple(hardest),
     )
-    svg = frame(x, y, Markup(body), summary=summary, x_name="similarity", css="alike")
-    return figure(titled("How alike pairs are", "share of each kind"), svg, legend, note=note)
+
+
+def _equal_error_threshold(similarity: np.ndarray, same: np.ndarray) -> float:
+    """The threshold at which the share of missed same pairs equals the share of accepted different pairs."""
+    thresholds = np.quantile(similarity, np.linspace(0, 1, 401))
+    missed = np.searchsorted(np.sort(similarity[same]), thresholds) / same.sum()
+    alarms = 1 - np.searchsorted(np.sort(similarity[~same]), thresholds) / (~same).sum()
+    return float(thresholds[np.abs(missed - alarms).argmin()])
+
+
+def _hardest(
+    rows: OutputRows, pairs: np.ndarray, similarity: np.ndarray, order: np.ndarray, same: bool
+) -> list[VerificationPair]:
+    """The first pairs in this order; a row is in one of them at most. None where a row has no image."""
+    used: set[int] = set()
+    hardest: list[VerificationPair] = []
+    for p in order:
+        a, b = map(int, pairs[p])
+        if a in used or b in used:
+            continue
+        first, second = row_image(rows, a, MAX_SIDE), row_image(rows, b, MAX_SIDE)
+        if first is None or second is None:
+            return []
+        used |= {a, b}
+        places = (rows.place(a), rows.place(b))
+        hardest.append(VerificationPair(first.encoded, second.encoded, places, float(similarity[p]), same))
+        if len(hardest) == NUM_PAIRS:
+            break
+    return hardest
+
+
+# -- chart -----------------------------------------------------------------------------------------------------------
+
+
+def _histogram(facts: VerificationFacts) -> Markup:
+    same, different = _shares(facts.same), _shares(facts.different)
+    low, high = (facts.low, facts.high) if facts.high > facts.low else (facts.low - 0.5, facts.low + 0.5)
+    x = Axis(low, high, LEFT, WIDTH - RIGHT)
+    y = Axis(0.0, max([*same, *different, 1e-9]) * 1.06, HEIGHT - BOTTOM, TOP + 6, share=True)
+    body = _steps(x, y, different, "c4") + _steps(x, y, same, "c1")
+    if low <= facts.threshold <= high:
+        body += tag("path", css="upright", d=f"M{x(facts.threshold)} {y.start}V{y.end}")
+    threshold = f"threshold {number(facts.threshold)}"
+    summary = f"Similarity of the same and of different pairs; {threshold}"
+    legend = [("c1", "same"), ("c4", "different"), ("mark", threshold)]
+    note = (
+        f"At this threshold {percent(facts.missed)} of the same pairs are missed and {percent(facts.alarms)} of the "
+        "different ones are predicted the same."
+    )
+    svg = frame(x, y, body, summary=summary, x_name="similarity", css="alike")
+    return figure(titled("Similarity of pairs", "share of each kind"), svg, legend, note=note)
 
 
 def _shares(counts: tuple[int, ...]) -> list[float]:
@@ -47,37 +182,9 @@ def _shares(counts: tuple[int, ...]) -> list[float]:
     return [c / total for c in counts]
 
 
-def _steps(x: Axis, y: Axis, shares: list[float], css: str) -> str:
+def _steps(x: Axis, y: Axis, shares: list[float], css: str) -> Markup:
     width = (x.high - x.low) / max(len(shares), 1)
     path = f"M{x(x.low)} {y.start}"
     for i, share in enumerate(shares):
         path += f"V{y(share)}H{x(x.low + (i + 1) * width)}"
-    return f'<path class="steps {css}" d="{path}V{y.start}Z"/>'
-
-
-def _pairs(found: Verification) -> str:
-    missed = [p for p in found.hardest if p.same]
-    alarms = [p for p in found.hardest if not p.same]
-    html = ""
-    for title, pairs in (("The same, found least alike", missed), ("Different, found most alike", alarms)):
-        if pairs:
-            html += f'<h3>{title}</h3><div class="pairs">{"".join(_pair(p, found.threshold) for p in pairs)}</div>'
-    return html
-
-
-def _pair(pair: Pair, threshold: float) -> str:
-    wrong = (pair.similarity >= threshold) != pair.same
-    words = f"rows {count(pair.rows[0])} and {count(pair.rows[1])}"
-    tag = ' <span class="tag warn">wrong</span>' if wrong else ""
-    return (
-        f'<article class="pairof">{image(pair.first, f"row {count(pair.rows[0])}")}'
-        f"{image(pair.second, f'row {count(pair.rows[1])}')}"
-        f'<p><b>{number(pair.similarity)}</b>{tag} <span class="dim">{words}</span></p></article>'
-    )
-
-
-class VerificationSection(PanelSection):
-    """See `panel`."""
-
-    title, nav, position = "Verification", "Verification", 150
-    panel = staticmethod(panel)
+    return tag("path", css=f"steps {css}", d=f"{path}V{y.start}Z")

@@ -24,7 +24,7 @@ from deepglass.objectives.base import Objective, embed_dataset, inference
 from deepglass.objectives.supervised import Supervised
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.callbacks.embedding_history import TOO_FAR
-from deepglass.run.callbacks.planes import CLASSES, KINDS, Plane, only_columns, planes_of
+from deepglass.run.callbacks.planes import CLASSES, Plane, only_columns, planes_of
 from deepglass.run.callbacks.snapshots import Moments, kept_moments
 from deepglass.run.context import RunContext
 from deepglass.training.callbacks import Callback, EvaluationRecord
@@ -150,13 +150,13 @@ def asked(objective: Objective, output: Feature, data: Dataset) -> Said:
     with inference(objective):
         for batch in data.batches(512):
             best = objective.predict(batch)[output.name].mode()
-            if output.kind == "number":
-                values.append(best["value"].float())
-                sures.append(torch.ones_like(values[-1]))
-            else:
+            if output.has_classes:
                 sure, value = best["log_probs"].float().exp().max(1)
                 values.append(value.float())
                 sures.append(sure)
+            else:
+                values.append(best["value"].float())
+                sures.append(torch.ones_like(values[-1]))
     return Said(torch.cat(values).cpu().numpy(), torch.cat(sures).cpu().numpy())
 
 
@@ -177,10 +177,7 @@ def drawn_output(prepared: PreparedData, objective: Objective) -> Feature | None
     """The first output that is a class of few or a number, for kinds of learning that can answer as they learn."""
     if not isinstance(objective, Supervised | SemiSupervised) or prepared.table.environment is not None:
         return None
-    if any(f.kind not in (*KINDS, "image", "text", "sound", "series", "vector", "set") for f in prepared.inputs):
-        return None
-    fits = (f for f in prepared.outputs if f.kind in ("category", "binary", "number"))
-    return next((f for f in fits if f.kind == "number" or len(f.class_names) <= CLASSES), None)
+    return next((f for f in prepared.outputs if f.has_axis or (f.has_classes and len(f.class_names) <= CLASSES)), None)
 
 
 def drawn_rows(prepared: PreparedData) -> np.ndarray:

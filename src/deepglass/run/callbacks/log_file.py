@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from deepglass.formatting import short_figure, short_span
+from deepglass.formatting import plain_duration, plain_number
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.training.callbacks import Callback, EvaluationRecord, total_loss
 from deepglass.training.checkpoint import storage_error
@@ -112,7 +112,7 @@ def column_groups(prepared: PreparedData) -> list[tuple[str, str, list[str]]]:
 
 def plan_lines(plan: Plan) -> list[str]:
     """What training will do: its length, then optimizer, precision and device."""
-    length = count(plan.epochs, "epoch") if plan.budget is None else short_span(plan.budget)
+    length = count(plan.epochs, "epoch") if plan.budget is None else plain_duration(plan.budget)
     threads = f" ({count(plan.threads, 'thread')})" if plan.device == "cpu" else ""
     return [
         f"training for {length}: {count(plan.last_step, 'step')} of {count(plan.batch_size, 'row')}",
@@ -123,7 +123,7 @@ def plan_lines(plan: Plan) -> list[str]:
 def evaluation_line(record: EvaluationRecord) -> str:
     """Step, time, loss, the first metric of each output, and what was out of the ordinary."""
     metrics = [
-        f"{name} {next(iter(m))} {short_figure(next(iter(m.values())))}" for name, m in record.valid.items() if m
+        f"{name} {next(iter(m))} {plain_number(next(iter(m.values())))}" for name, m in record.valid.items() if m
     ]
     parts = [f"loss {total_loss(record.losses):.4f}", *metrics, *([record.event] if record.event else [])]
     return f"  step {record.step}, epoch {record.epoch:.3g}, {record.seconds:.1f} s: {', '.join(parts)}"

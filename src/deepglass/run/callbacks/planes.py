@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 
 from deepglass.data.batches import Dataset
 from deepglass.features.base import Column, Feature, take_raw
+from deepglass.features.number import Number
 from deepglass.prepare.prepared_data import PreparedData
 
 SIDE = 40  # places along each axis
@@ -19,7 +19,6 @@ CLASSES = 24  # more cannot be told apart by colour
 BANDS = 12  # classes along an axis, the most frequent ones
 ROOM = 0.06  # around the rows
 APART = 0.6  # of a class's band in which its rows are spread, so that they don't lie on each other
-KINDS = ("number", "category", "binary", "date")
 
 
 @dataclass(frozen=True)
@@ -47,16 +46,13 @@ class Side:
             codes = np.repeat(np.array(self.classes, np.int32), -(-SIDE // len(self.classes)))
             codes = codes[np.linspace(0, len(codes) - 1, SIDE).round().astype(int)]
             return Column(codes, np.ones(SIDE, bool))
-        places = np.linspace(low, high, SIDE)
-        if self.feature.kind == "date":
-            return self.feature.encode(pl.from_epoch(pl.Series(places * 86_400e6).cast(pl.Int64), time_unit="us"))
-        return self.feature.encode(pl.Series(places))
+        return self.feature.from_axis(np.linspace(low, high, SIDE))
 
     def places(self, prepared: PreparedData, rows: np.ndarray) -> np.ndarray:
         """Where rows lie along the axis; nan where they lie nowhere."""
         encoded = self.feature.encode(take_raw(prepared.table[self.feature.column], rows))
         if not self.classes:
-            return _positions(self.feature, encoded)
+            return self.feature.to_axis(encoded)
         band = {code: i for i, code in enumerate(self.classes)}
         found = np.array([band.get(int(code), np.nan) for code in encoded.values.reshape(-1)])
         return found + 0.5 + APART * ((np.arange(len(rows)) * 0.618) % 1 - 0.5)
@@ -84,7 +80,7 @@ class Plane:
 
 def only_columns(prepared: PreparedData) -> bool:
     """Whether nothing but columns of a table is read, any two of which make a plane."""
-    return all(f.kind in KINDS for f in prepared.inputs)
+    return all(f.has_axis or f.has_classes for f in prepared.inputs)
 
 
 def planes_of(prepared: PreparedData, output: Feature) -> list[Plane]:
@@ -93,8 +89,8 @@ def planes_of(prepared: PreparedData, output: Feature) -> list[Plane]:
         return []
     rows = prepared.rows("train")
     truth = output.encode(take_raw(prepared.table[output.column], rows))
-    numbers = {f.name: _values(prepared, f, rows) for f in prepared.inputs if f.kind == "number"}
-    told = {n: _tells(v, truth, output.kind == "number") for n, v in numbers.items() if np.nanstd(v) > 0}
+    numbers = {f.name: _values(prepared, f, rows) for f in prepared.inputs if isinstance(f, Number)}
+    told = {n: _tells(v, truth, not output.has_classes) for n, v in numbers.items() if np.nanstd(v) > 0}
     chosen = sorted(sorted(told, key=lambda n: -told[n])[:COLUMNS], key=lambda n: list(told).index(n))
     pairs = sorted(itertools.combinations(chosen, 2), key=lambda p: -sum(told[n] for n in p))
     return [plane_over(prepared, pair) for pair in pairs]
@@ -127,16 +123,7 @@ def _ends(values: np.ndarray) -> tuple[float, float]:
 
 
 def _values(prepared: PreparedData, feature: Feature, rows: np.ndarray) -> np.ndarray:
-    return _positions(feature, feature.encode(take_raw(prepared.table[feature.column], rows)))
-
-
-def _positions(feature: Feature, encoded: Column) -> np.ndarray:
-    """A number column's raw values, a date's days since 1970; nan where there are none."""
-    if feature.kind == "date":
-        days = encoded.values[:, 0].astype(np.float64) * feature.std_[0] + feature.mean_[0]  # type: ignore[attr-defined]
-        return np.where(encoded.mask, days, np.nan)
-    decoded = feature.decode({"value": encoded.values.astype(np.float64)}, {})
-    return np.where(encoded.mask, np.array([d["value"] for d in decoded], float), np.nan)
+    return feature.to_axis(feature.encode(take_raw(prepared.table[feature.column], rows)))
 
 
 def _tells(values: np.ndarray, truth: Column, number: bool) -> float:

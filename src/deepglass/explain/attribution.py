@@ -1,0 +1,154 @@
+"""Explanations by gradients: attributions at the input layers, activation maps, and the tests of both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from deepglass.explain import units
+from deepglass.explain.aggregate import Part, PartAttributions, column_attributions, part_attributions
+from deepglass.explain.cam import activation_map
+from deepglass.explain.checks import Checks, deletion_insertion, rank_correlation
+from deepglass.explain.columns import WhatIf, can_vary, what_if
+from deepglass.explain.explanation import Explanation, TargetExplanation, finite
+from deepglass.explain.gradients import (
+    Attributions,
+    frozen_weights,
+    integrated_gradients,
+    midpoint_gradient,
+    relative_gap,
+)
+from deepglass.explain.input_layers import InputLayer, input_layers
+from deepglass.explain.row import ExplainedRow
+from deepglass.nn.explanation_targets import ExplanationTarget
+
+
+def gradient_explanations(
+    row: ExplainedRow, max_steps: int | None, *, checks: bool, tabular: bool
+) -> list[Explanation]:
+    """One explanation per output.
+
+    Args:
+        max_steps: of integrated gradients; None: the fast mode, one gradient at the middle of the path.
+        checks: test the faithfulness.
+        tabular: name the columns of a table as the parts.
+    """
+    full = max_steps is not None
+    layers, scores = row.reference.input_layers, row.repeated_scores()
+    if max_steps is None:
+        result, method = midpoint_gradient(scores, layers, row.score), "gradient at the middle of the path"
+    else:
+        result = integrated_gradients(scores, layers, max_steps=max_steps)
+        method = f"integrated gradients, {result.steps} steps"
+    baselines = "; ".join(dict.fromkeys(layer.description for layer in layers[0]))
+    by_unit = [units.sum_units(layer.kind, v) for layer, v in zip(layers[0], result.values, strict=True)]
+    activation = _activation_maps(row, layers[0]) if full else {}
+    explanations = []
+    for name, target in row.targets.items():
+        part = row.slices[name]
+        named = [
+            column_attributions(layer, u[part], row.raw)
+            if tabular
+            else part_attributions(layer, u[part], row.column, row.raw)
+            for layer, u in zip(layers[0], by_unit, strict=True)
+        ]
+        parts = _parts(named, layers[0], None)
+        change = what_if(row, name, parts) if full and can_vary(row.reference.predictor.inputs) else WhatIf()
+        tested = None
+        if full:
+            tested = _checks(row, layers, result, by_unit, part) if checks else Checks(_gap(result, part))
+        explanations.append(
+            Explanation(
+                row=row.index,
+                output=name,
+                kind=row.output(name).kind,
+                answer=row.answers[name],
+                unit=target.unit,
+                method=f"{method}, baseline: {baselines}",
+                parts=parts,
+                targets=_targets(target, result, part, named, layers[0]),
+                checks=tested,
+                dependence=change.dependence,
+                counterfactual=change.counterfactual,
+                maps={
+                    layer.name: u[part]
+                    for layer, u in zip(layers[0], by_unit, strict=True)
+                    if layer.kind in ("pixels", "bands")
+                },
+                activation_maps={n: a[part] for n, a in activation.items()},
+            )
+        )
+    return explanations
+
+
+def _parts(named: Sequence[PartAttributions], layers: Sequence[InputLayer], q: int | None) -> tuple[Part, ...]:
+    """The parts of all inputs; words and steps name their input, where there are several."""
+    several = len(layers) > 1
+    return tuple(
+        p._replace(input=layer.name) if several and n.indexed else p
+        for n, layer in zip(named, layers, strict=True)
+        for p in n.of(q)
+    )
+
+
+def _targets(
+    target: ExplanationTarget,
+    result: Attributions,
+    part: slice,
+    named: Sequence[PartAttributions],
+    layers: Sequence[InputLayer],
+) -> tuple[TargetExplanation, ...]:
+    boxes = target.boxes or (None,) * len(target.names)
+    ends = zip(result.score[part], result.baseline[part], result.gap[part], strict=True)
+    return tuple(
+        TargetExplanation(name, float(score), finite(baseline), finite(gap), _parts(named, layers, q), boxes[q])
+        for q, (name, (score, baseline, gap)) in enumerate(zip(target.names, ends, strict=True))
+    )
+
+
+def _activation_maps(row: ExplainedRow, layers: Sequence[InputLayer]) -> dict[str, np.ndarray]:
+    """Class activation maps of the first image."""
+    for layer in layers:
+        if layer.kind == "pixels":
+            batch = row.data.batch(torch.tensor([row.index]))
+            shape = tuple(row.column[layer.name].values.shape[1:])
+            maps = activation_map(row.reference.objective, batch, shape, lambda b: row.scores(b.inputs))
+            return {} if maps is None else {layer.name: maps}
+    return {}
+
+
+def _gap(result: Attributions, part: slice) -> float:
+    """The completeness gap of an output's summed targets."""
+    sums = [np.array([x[part].sum()]) for x in (result.gap, result.score, result.baseline)]
+    return float(relative_gap(*sums)[0])
+
+
+def _checks(
+    row: ExplainedRow,
+    layers: list[list[InputLayer]],
+    result: Attributions,
+    by_unit: Sequence[np.ndarray],
+    part: slice,
+) -> Checks:
+    randomized = row.reference.randomized
+    other_layers = input_layers(randomized, row.reference.mean_tokens)
+    with frozen_weights(randomized):
+        other = integrated_gradients(row.repeated_scores(randomized), other_layers, max_steps=0)
+    other_units = [units.sum_units(layer.kind, v) for layer, v in zip(other_layers[0], other.values, strict=True)]
+    flat, other_flat = (np.concatenate([u[part].sum(0).reshape(-1) for u in all_]) for all_ in (by_unit, other_units))
+    sizes = [u[0].size for u in by_unit]
+    blocks = _blocks(layers[0], by_unit)
+    areas = deletion_insertion(
+        lambda keep: units.masked_scores(row.repeated_scores(), layers, sizes, keep[:, blocks])[:, part].sum(1),
+        np.bincount(blocks, flat),
+    )
+    return Checks(_gap(result, part), rank_correlation(flat, other_flat), **areas)
+
+
+def _blocks(layers: Sequence[InputLayer], by_unit: Sequence[np.ndarray]) -> np.ndarray:
+    """The block of each unit of all inputs."""
+    each = [units.blocks_of(layer.kind, u.shape[1:]) for layer, u in zip(layers, by_unit, strict=True)]
+    starts = np.cumsum([0, *(b.max(initial=-1) + 1 for b in each)])
+    return np.concatenate([b + s for b, s in zip(each, starts, strict=False)])

@@ -1,0 +1,140 @@
+"""Every metric that deepglass reports: its direction, format, unit and title.
+
+The only place that states these facts: training (best weights, early stopping), report, `compare`, command line and
+tests read them here. A metric that is not in the table has no direction and is written as a plain number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from deepglass.formatting import finite, number, percent
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What is known of a metric beside its value.
+
+    Args:
+        name: key in `metrics.json`, such as "roc_auc".
+        higher_is_better: None where neither direction is better, such as the coverage of intervals.
+        format: "share" is written in per cent, "fixed" with three decimals, "number" with significant digits.
+        unit: written after the value.
+        title: name in reports; without one it is `name` with spaces.
+        ranks_models: False where the best value does not mean the best model: a constant prediction is calibrated.
+    """
+
+    name: str
+    higher_is_better: bool | None
+    format: Literal["share", "fixed", "number"] = "number"
+    unit: str = ""
+    title: str = ""
+    ranks_models: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.title:
+            object.__setattr__(self, "title", self.name.replace("_", " "))
+
+    @property
+    def is_share(self) -> bool:
+        return self.format == "share"
+
+    def text(self, value: float | None) -> str:
+        """The value as reports write it: `98.1 %`, `0.934`, `48,211`, `24.3 dB`."""
+        if not finite(value):
+            return number(value)
+        if self.format == "share":
+            return percent(value)
+        text = f"{round(value, 3) + 0.0:.3f}".replace("-", "−") if self.format == "fixed" else number(value)
+        return f"{text}\N{NO-BREAK SPACE}{self.unit}" if self.unit else text
+
+
+def metric_of(name: str) -> Metric:
+    """The entry of the table, or one without direction for a metric that is not in it."""
+    return METRICS.get(name) or Metric(name, None)
+
+
+def metric_title(name: str) -> str:
+    """`roc_auc` -> `ROC AUC`."""
+    return metric_of(name).title
+
+
+def metric_text(name: str, value: float | None) -> str:
+    """A metric's value as reports write it."""
+    return metric_of(name).text(value)
+
+
+def higher_is_better(name: str) -> bool | None:
+    """Direction of a metric; None where neither is better."""
+    return metric_of(name).higher_is_better
+
+
+METRICS: dict[str, Metric] = {
+    m.name: m
+    for m in (
+        Metric("loss", False),
+        # classes
+        Metric("accuracy", True, "share"),
+        Metric("balanced_accuracy", True, "share"),
+        Metric("sentence_accuracy", True, "share"),
+        Metric("length_accuracy", True, "share"),
+        Metric("roc_auc", True, "fixed", title="ROC AUC"),
+        Metric("f1", True, "fixed", title="F1"),
+        Metric("f1_macro", True, "fixed", title="F1 (macro)"),
+        Metric("f1_micro", True, "fixed", title="F1 (micro)"),
+        Metric("precision", True, "fixed"),
+        Metric("recall", True, "fixed"),
+        Metric("average_precision", True, "fixed"),
+        Metric("map", True, "fixed", title="mAP"),
+        Metric("log_loss", False),
+        Metric("brier", False, title="Brier score"),
+        Metric("ece", False, "share", title="calibration error", ranks_models=False),
+        Metric("equal_error_rate", False, "share"),
+        # numbers
+        Metric("r2", True, "fixed", title="R²"),
+        Metric("rmse", False, title="RMSE"),
+        Metric("mae", False, title="MAE"),
+        Metric("mse", False, title="MSE"),
+        Metric("interval_coverage", None, "share", ranks_models=False),
+        # images, masks, boxes
+        Metric("psnr", True, unit="dB", title="signal-to-noise ratio"),
+        Metric("miou", True, "fixed", title="mean IoU"),
+        Metric("iou", True, "fixed", title="IoU"),
+        Metric("pixel_accuracy", True, "share"),
+        Metric("share", None, "share"),
+        Metric("ap50", True, "fixed", title="AP at 50 %"),
+        Metric("ap50_95", True, "fixed", title="AP at 50–95 %"),
+        Metric("map50", True, "fixed", title="mAP at 50 %"),
+        Metric("map50_95", True, "fixed", title="mAP at 50–95 %"),
+        # texts
+        Metric("bleu", True, title="BLEU"),
+        Metric("word_error_rate", False, "share"),
+        Metric("character_error_rate", False, "share"),
+        Metric("perplexity", False),
+        Metric("bits_per_character", False),
+        # generated rows
+        Metric("sliced_wasserstein", False, title="sliced Wasserstein distance"),
+        Metric("frechet_distance", False, title="Fréchet distance"),
+        Metric("density_coverage", True, "share", title="coverage of the real rows"),
+        Metric("diversity", None),
+        Metric("class_agreement", True, "share"),
+        Metric("critic_accuracy", None, "share"),
+        # learned spaces and densities
+        Metric("elbo", True, title="ELBO"),
+        Metric("reconstruction_nll", False, title="reconstruction NLL"),
+        Metric("kl", None, title="KL divergence"),
+        Metric("free_energy", None),
+        Metric("layer", None, title="trained layer"),
+        Metric("view_accuracy", True, "share"),
+        Metric("embedding_std", None, title="standard deviation of embeddings"),
+        # agents
+        Metric("mean_return", True),
+        Metric("median_return", True),
+        Metric("min_return", True, title="lowest return"),
+        Metric("mean_length", None, title="mean episode length"),
+        Metric("episodes", None),
+        Metric("environment_steps", None),
+        Metric("win_rate", True, "share"),
+    )
+}

@@ -1,0 +1,213 @@
+"""Each tested output: metrics with bootstrap intervals, baselines, and the rows that are worth a look."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from deepglass import metrics
+from deepglass.features.base import Calibration, Column, Feature, PredictionArrays, take_raw
+from deepglass.features.binary import Binary
+from deepglass.features.multilabel import Multilabel
+from deepglass.features.tags import Tags
+from deepglass.introspect.rows import OutputRows
+from deepglass.metrics import summaries
+from deepglass.metrics.calibration import apply_temperature
+from deepglass.metrics.summaries import Figure
+from deepglass.metrics.table import METRICS
+from deepglass.objectives.base import Objective
+from deepglass.prepare.prepared_data import PreparedData
+from deepglass.report.output_facts import Baseline, ClassFacts, NumberFacts, OutputFacts
+from deepglass.report.row_cards import RowCard, row_card
+from deepglass.report.row_selection import MAX_MISTAKES, cell_rows, confident_mistakes
+
+NUM_RESAMPLES = 100  # bootstrap samples of the test rows
+MAX_SECONDS = 2.0  # for the intervals of an output; with less than a fifth of the samples there are none
+MAX_RESAMPLED_ROWS = 2_000
+MAX_NUMBER_MISTAKES = 24
+
+
+def tested_outputs(
+    prepared: PreparedData,
+    objective: Objective,
+    best: Mapping[str, PredictionArrays],
+    calibration: Mapping[str, Calibration],
+) -> list[tuple[Feature, OutputRows]]:
+    """Each output that was tested, with the predictions of the test rows and their targets."""
+    rows = prepared.rows("test")
+    return [
+        (f, OutputRows(prepared, rows, best[f.name], _truth(f, prepared, rows), calibration.get(f.name, {}), objective))
+        for f in prepared.outputs
+        if f.name in best
+    ]
+
+
+def output_facts(feature: Feature, rows: OutputRows, metrics_json: Mapping[str, Any]) -> OutputFacts:
+    """What the sections share of one output."""
+    classes: ClassFacts | None = None
+    numbers: NumberFacts | None = None
+    mistakes: tuple[RowCard, ...] = ()
+    items: tuple[RowCard, ...] = ()
+    if "log_probs" in rows.best and rows.truth.offsets is None:
+        classes, mistakes, items = _classes(feature, rows)
+    elif isinstance(feature, Tags):
+        classes = _tag_classes(feature, rows)
+    elif isinstance(feature, Multilabel):
+        mistakes = _label_mistakes(feature, rows)
+    elif "value" in rows.best and rows.best["value"].ndim == 1:
+        numbers, mistakes = _numbers(feature, rows)
+    labelled = np.flatnonzero(rows.truth.mask)
+    return OutputFacts(
+        name=feature.name,
+        kind=feature.kind,
+        metric=feature.metric or METRICS["loss"],
+        test=_intervals(feature, rows, labelled),
+        test_rows=len(labelled),
+        baselines={
+            name: Baseline(
+                {m: v for m, v in values.items() if m not in ("rows", "steps", "seconds")},
+                values.get("rows"),
+                values.get("seconds"),
+            )
+            for name, values in metrics_json.get("baselines", {}).get(feature.name, {}).items()
+        },
+        classes=classes,
+        numbers=numbers,
+        mistakes=mistakes,
+        items=items,
+        remarks=tuple(feature.target_warnings(rows.truth)) if len(labelled) else (),
+    )
+
+
+def _truth(feature: Feature, prepared: PreparedData, rows: np.ndarray) -> Column:
+    """The encoded targets of some rows, where their pictures stand."""
+    encoded = feature.encode(take_raw(prepared.table[feature.column], rows))
+    if not type(feature).dense:
+        return encoded
+    inputs = {f.name: f.encode(take_raw(prepared.table[f.column], rows)) for f in prepared.inputs}
+    return feature.to_input_frame(encoded, inputs)
+
+
+def _intervals(feature: Feature, rows: OutputRows, labelled: np.ndarray) -> dict[str, Figure]:
+    """Each metric with its bootstrap interval, from the same resampled rows for all metrics."""
+    best, truth = feature.for_scoring(rows.best, rows.truth)
+    started = time.perf_counter()
+    values = feature.score(best, truth, rows.calibration)
+    draws = min(NUM_RESAMPLES, int(MAX_SECONDS / max(time.perf_counter() - started, 1e-6)))
+    if len(labelled) < 2 or draws < NUM_RESAMPLES // 5:
+        return {m: Figure(v) for m, v in values.items()}
+    pool = labelled
+    if len(labelled) > MAX_RESAMPLED_ROWS:
+        pool = np.random.default_rng(1).choice(labelled, MAX_RESAMPLED_ROWS, replace=False)
+    random = np.random.default_rng(0)
+    resampled: dict[str, list[float]] = {m: [] for m in values}
+    for _ in range(draws):
+        sample = random.choice(pool, len(pool))
+        scores = feature.score({k: v[sample] for k, v in best.items()}, truth.take(sample), rows.calibration)
+        for metric in values:
+            resampled[metric].append(scores.get(metric, np.nan))
+    shrink = np.sqrt(len(pool) / len(labelled))  # intervals narrow with the root of the rows
+    result = {}
+    for metric, scored in resampled.items():
+        value = values[metric]
+        if metric == "accuracy" and "log_probs" in best:
+            result[metric] = summaries.share_interval(round(value * len(labelled)), len(labelled))
+            continue
+        low, high = shrink * (np.nanquantile(scored, [0.025, 0.975]) - np.nanmedian(scored))
+        result[metric] = Figure(value, value + float(low), value + float(high))
+    return result
+
+
+def _classes(feature: Feature, rows: OutputRows) -> tuple[ClassFacts, tuple[RowCard, ...], tuple[RowCard, ...]]:
+    """Confusion and calibration, the most confident mistakes, and other rows of each cell of the matrix."""
+    best, calibration, labelled, names = rows.best, rows.calibration, rows.truth.mask, feature.class_names
+    decoded = feature.decode(best, calibration)
+    labels = rows.truth.values.reshape(-1).astype(int) - 1
+    predicted = best["log_probs"].argmax(1)
+    thresholds = None
+    if isinstance(feature, Binary):
+        probability, chosen = np.array([d["probability"] for d in decoded]), calibration.get("threshold", 0.5)
+        predicted = (probability >= chosen).astype(int)
+        thresholds = summaries.thresholds(
+            probability[labelled], labels[labelled] == 1, chosen=chosen, positive=names[1]
+        )
+    confidence = np.array([d["confidence"] for d in decoded])
+    reliability = summaries.reliability(
+        best["log_probs"][labelled],
+        labels[labelled],
+        calibration.get("temperature"),
+        confidence[labelled],
+        (predicted == labels)[labelled],
+    )
+    mistakes = confident_mistakes(labels, predicted, confidence, labelled)
+    others = cell_rows(mistakes, labels, predicted, confidence, labelled)
+    cards = [
+        tuple(
+            row_card(rows.prepared, rows.rows, i, names[labels[i]], names[predicted[i]], float(confidence[i]))
+            for i in some
+        )
+        for some in (mistakes, others)
+    ]
+    confusion = metrics.confusion_matrix(labels[labelled], predicted[labelled], len(names))
+    facts = ClassFacts(names=names, confusion=confusion, reliability=reliability, thresholds=thresholds)
+    return facts, cards[0], cards[1]
+
+
+def _tag_classes(feature: Tags, rows: OutputRows) -> ClassFacts | None:
+    """Confusion and calibration over all words."""
+    if not rows.truth.mask.any():
+        return None
+    log_probs, labels, _ = feature.words_of(rows.best, rows.truth)
+    temperature = rows.calibration.get("temperature")
+    calibrated = apply_temperature(log_probs, temperature or 1.0)
+    predicted, names = calibrated.argmax(1), feature.class_names
+    confidence = np.exp(calibrated.max(1))
+    reliability = summaries.reliability(log_probs, labels, temperature, confidence, predicted == labels)
+    confusion = metrics.confusion_matrix(labels, predicted, len(names))
+    return ClassFacts(names=names, confusion=confusion, reliability=reliability)
+
+
+def _label_mistakes(feature: Multilabel, rows: OutputRows) -> tuple[RowCard, ...]:
+    """The rows with a wrong set of labels, the most confident first."""
+    decoded = feature.decode(rows.best, rows.calibration)
+    names = np.array(feature.class_names, object)
+    wrong = []
+    for i in map(int, np.flatnonzero(rows.truth.mask)):
+        true, predicted = names[rows.truth.values[i, : len(names)] > 0].tolist(), decoded[i]["value"]
+        if set(true) != set(predicted):
+            wrong.append((float(decoded[i]["confidence"]), i, true, predicted))
+    wrong.sort(key=lambda w: -w[0])
+    return tuple(
+        row_card(rows.prepared, rows.rows, i, _labels(true), _labels(predicted), confidence)
+        for confidence, i, true, predicted in wrong[:MAX_MISTAKES]
+    )
+
+
+def _labels(names: list[str]) -> str:
+    return ", ".join(names) or "none of them"
+
+
+def _numbers(feature: Feature, rows: OutputRows) -> tuple[NumberFacts, tuple[RowCard, ...]]:
+    """Values and intervals in the user's units, and the predictions that are farthest off."""
+    decoded = feature.decode(rows.best, rows.calibration)
+    true = feature.decode({"value": rows.truth.values.astype(np.float64)}, {})
+    truth, predicted = (np.array([d["value"] for d in some], dtype=float) for some in (true, decoded))
+    labelled = np.flatnonzero(rows.truth.mask)
+    sample = labelled[summaries.sample(len(labelled))]
+    ends = [np.array([d[k] for d in decoded], dtype=float) for k in ("low", "high")] if "low" in decoded[0] else None
+    errors = predicted - truth
+    worst = labelled[np.argsort(-np.abs(errors[labelled]), kind="stable")][:MAX_NUMBER_MISTAKES]
+    facts = NumberFacts(
+        truth=truth[sample],
+        predicted=predicted[sample],
+        low=ends[0][sample] if ends else None,
+        high=ends[1][sample] if ends else None,
+        level=decoded[0].get("confidence"),
+        coverage=metrics.interval_coverage(truth[labelled], ends[0][labelled], ends[1][labelled]) if ends else None,
+        residuals={q: float(np.quantile(errors[labelled], q)) for q in (0.05, 0.25, 0.5, 0.75, 0.95)},
+    )
+    cards = (row_card(rows.prepared, rows.rows, int(i), float(truth[i]), float(predicted[i]), None) for i in worst)
+    return facts, tuple(cards)

@@ -1,0 +1,48 @@
+"""Weighted means of the values that training yields between two evaluations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class WeightedAverages:
+    """Running weighted means by name, summed on the device: adding a value does not wait for it.
+
+    Args:
+        device: where the values are computed.
+
+    Example:
+        >>> averages = WeightedAverages(torch.device("cpu"))
+        >>> averages.add("loss", 1.0, weight=3), averages.add("loss", 5.0, weight=1)
+        (None, None)
+        >>> averages.means()
+        {'loss': 2.0}
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.sums: dict[str, Tensor] = {}
+        self.weights: dict[str, float] = {}
+
+    def add(self, name: str, value: float | Tensor, weight: float = 1.0) -> None:
+        term = torch.as_tensor(value, device=self.device).detach().float() * weight
+        self.sums[name] = self.sums[name] + term if name in self.sums else term
+        self.weights[name] = self.weights.get(name, 0.0) + weight
+
+    def means(self) -> dict[str, float]:
+        return {name: float(total) / (self.weights[name] or 1.0) for name, total in self.sums.items()}
+
+    def clear(self) -> None:
+        self.sums, self.weights = {}, {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {"sums": {n: float(s) for n, s in self.sums.items()}, "weights": dict(self.weights)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.sums = {n: torch.tensor(s, device=self.device) for n, s in state["sums"].items()}
+        self.weights = dict(state["weights"])

@@ -1,0 +1,277 @@
+"""The training loop: steps, checks, evaluations, recovery, and the state that a checkpoint keeps."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from deepglass.data.batches import Dataset, Loader
+from deepglass.device import autocast
+from deepglass.errors import TrainingError
+from deepglass.objectives.base import Evaluation, Loss, Objective, Reduce
+from deepglass.training.averages import WeightedAverages
+from deepglass.training.best_weights import BestWeights
+from deepglass.training.callbacks import Callback, EvaluationRecord
+from deepglass.training.checkpoint import Checkpoints, State, flatten_optimizer, restore_optimizer
+from deepglass.training.clock import CHECK_EVERY, Clock
+from deepglass.training.control import TrainerControl
+from deepglass.training.optimizer_groups import build_optimizers
+from deepglass.training.plan import Plan
+
+MAX_RECOVERIES = 8  # from non-finite losses; the learning rate is then 1/256 of the plan's
+
+
+class TrainingLoop:
+    """The state of one call of `Trainer.fit`; arguments as there."""
+
+    def __init__(
+        self,
+        objective: Objective,
+        loader: Loader,
+        plan: Plan,
+        valid: Dataset | None,
+        clock: Clock | None,
+        *,
+        callbacks: Sequence[Callback] = (),
+        checkpoints: Checkpoints | None = None,
+        store_plan: Callable[[Plan], None],
+        reduce: Reduce,
+        control: TrainerControl,
+    ) -> None:
+        self.objective, self.loader, self.plan, self.valid, self.clock = objective, loader, plan, valid, clock
+        self.callbacks, self.checkpoints, self.store_plan = callbacks, checkpoints, store_plan
+        self.reduce, self.control = reduce, control
+        objective.reduce = reduce
+        self.device = torch.device(plan.device)
+        self.optimizers = build_optimizers(objective, plan)
+        self.step = 0
+        self.records: list[EvaluationRecord] = []
+        self.events: list[str] = []  # for the next record
+        self.lr_scale = 1.0
+        self.recoveries = 0
+        self.best = BestWeights(bool(objective.monitor.higher_is_better))
+        self.losses, self.gradient_norms = WeightedAverages(self.device), WeightedAverages(self.device)
+        self.start = time.perf_counter()
+        self.earlier_seconds = 0.0  # of the run that is resumed
+
+    # -- the loop ----------------------------------------------------------------------------------------------
+
+    def run(self, interrupted: threading.Event) -> str:
+        """Train to the end of the plan; why training ended: "done", "early" or "interrupted"."""
+        for callback in self.callbacks:
+            callback.control = self.control
+        self._call("on_train_start", self.plan, self.step)
+        last_good_state, stop_reason = self.state(), "done"
+        while self.step < self.plan.last_step:
+            if self._obey_commands(interrupted):
+                stop_reason = "interrupted"
+                break
+            self.step_once()
+            last = self.step >= self.plan.last_step
+            evaluate = last or self.step % self.plan.evaluate_every == 0
+            due = self.clock is not None and self.reduce("clock", float(self.clock.is_due())) > 0
+            if evaluate or due or self.control.is_stepping or self.step % CHECK_EVERY == 0:
+                if not self._losses_are_finite():
+                    self._recover(last_good_state)
+                    continue
+                self._fit_length_to_clock()
+                last = self.step >= self.plan.last_step
+            if last or evaluate:
+                self.evaluate()
+                if self.plan.patience and self.best.evals_since_best >= self.plan.patience and not last:
+                    stop_reason = "early"
+                    break
+            if last or self.step % self.plan.checkpoint_every == 0:
+                last_good_state = self.state()
+                self._save(last_good_state)
+        self._finish(stop_reason)
+        return stop_reason
+
+    def step_once(self) -> None:
+        """One training step: one call of the objective's `losses`."""
+        self.objective.train()  # before the loader, which may ask the objective for its batch
+        batch = self.loader.next()
+        progress = self.plan.progress(self.step)
+        for optimizer in self.optimizers.values():
+            optimizer.set_learning_rate(progress, self.lr_scale)
+        losses = self.objective.losses(batch, progress)
+        while (loss := self._next(losses)) is not None:
+            if loss.value.requires_grad:
+                self.gradient_norms.add(loss.group, self.optimizers[loss.group].step(loss.value))
+            self.losses.add(loss.group, loss.value, loss.weight)
+            for name, value in loss.logs.items():
+                self.losses.add(f"{loss.group}/{name}", value, loss.weight)
+        self.step += 1
+
+    def _next(self, losses: Iterator[Loss]) -> Loss | None:
+        with autocast(self.device, self.plan.precision):
+            return next(losses, None)
+
+    def _obey_commands(self, interrupted: threading.Event) -> bool:
+        """Wait while training is paused and change the learning rate; whether training shall end."""
+        paused = self.control.before_step(interrupted)
+        self.start += paused
+        if self.clock is not None:
+            self.clock.exclude(paused)
+        if (peak := self.control.take_learning_rate()) is not None:
+            self.lr_scale = peak / self.plan.learning_rate
+            self.events.append(f"peak learning rate set to {peak:g} at step {self.step}")
+        return self.reduce("stop", float(interrupted.is_set() or self.control.stopped.is_set())) > 0
+
+    def _losses_are_finite(self) -> bool:
+        means = {n: m for n, m in self.losses.means().items() if "/" not in n}  # a logged value may be nan
+        total = self.reduce("loss", sum(means.values()))
+        if not math.isfinite(total):
+            return False
+        self._call("on_step_end", self.step, self.plan, total)
+        return True
+
+    def _fit_length_to_clock(self) -> None:
+        if self.clock is None:
+            return
+        length = self.clock.new_length(self.plan, self.step)
+        length = int(self.reduce("steps", self.plan.last_step if length is None else length))
+        if length != self.plan.last_step:
+            plan = self.plan.with_steps(self.step, length)
+            self.store_plan(plan)
+            self.plan = plan
+            self._call("on_replan", plan)
+
+    def _recover(self, last_good_state: State) -> None:
+        """Go back to the last good state at half the learning rate."""
+        failed_at = self.step
+        recoveries, scale, records = self.recoveries + 1, self.lr_scale / 2, self.records
+        if recoveries > MAX_RECOVERIES:
+            raise TrainingError(
+                "diverged",
+                f"the loss was not finite {recoveries} times, the last time at step {failed_at}, even at a learning "
+                f"rate of {self.plan.learning_rate * scale:.2g}; try another training.optimizer, or check the inputs",
+            )
+        self.restore(last_good_state)
+        self.recoveries, self.lr_scale, self.records = recoveries, scale, records
+        self.events.append(f"non-finite loss at step {failed_at}: back to step {self.step}, learning rate halved")
+        self._record()
+
+    # -- evaluation --------------------------------------------------------------------------------------------
+
+    def evaluate(self) -> None:
+        """Evaluate on the validation rows, keep the weights if they are the best, and record it."""
+        if self.valid is None or not len(self.valid):
+            self._record()
+            return
+        start = time.perf_counter()
+        evaluation = self.objective.evaluate(self.valid, _evaluation_batch_size(self.plan), search=False)
+        if self.clock is not None:
+            self.clock.add_evaluation(time.perf_counter() - start)
+        monitor = self.reduce("monitor", evaluation.monitor)
+        improved = self.best.update(monitor, evaluation, self.objective)
+        self.events.extend(evaluation.warnings)
+        self._record(evaluation, monitor if math.isfinite(monitor) else None, improved)
+
+    def _record(
+        self, evaluation: Evaluation | None = None, monitor: float | None = None, improved: bool = False
+    ) -> None:
+        optimizer = next(iter(self.optimizers.values()), None)
+        record = EvaluationRecord(
+            step=self.step,
+            epoch=self.step / self.plan.batches_per_epoch,
+            seconds=round(self.seconds(), 3),
+            learning_rate=optimizer.optimizer.param_groups[0]["lr"] if optimizer else 0.0,
+            losses=self.losses.means(),
+            gradient_norm=self.gradient_norms.means(),
+            monitor=monitor,
+            valid=evaluation.metrics if evaluation else {},
+            best=improved,
+            event="; ".join(self.events),
+        )
+        self.losses.clear()
+        self.gradient_norms.clear()
+        self.events = []
+        self.records.append(record)
+        self._call("on_evaluation_end", record)
+
+    def _finish(self, stop_reason: str) -> None:
+        """Load the best weights."""
+        if stop_reason == "interrupted":
+            self._save(self.state())
+            if self.best.monitor is None:
+                self.evaluate()
+        if self.best.tensors:
+            self.objective.load_state_dict(self.best.tensors)
+            if self.best.evaluation is None and self.valid is not None:
+                batch_size = _evaluation_batch_size(self.plan)
+                self.best.evaluation = self.objective.evaluate(self.valid, batch_size, search=False)
+        self.objective.eval()
+        self._call("on_train_end", stop_reason)
+
+    # -- state -------------------------------------------------------------------------------------------------
+
+    def state(self) -> State:
+        """Everything that the next step depends on, copied."""
+        tensors = {f"objective.{n}": t.detach().clone() for n, t in self.objective.state_dict().items()}
+        tensors |= {f"best.{n}": t for n, t in self.best.tensors.items()}
+        position = self.loader.state_dict()
+        tensors |= {f"loader.{n}": v for n, v in position.items() if isinstance(v, Tensor)}
+        tensors["random"] = torch.get_rng_state()
+        if self.device.type == "cuda":
+            tensors["random.cuda"] = torch.cuda.get_rng_state(self.device)
+        values: dict[str, Any] = {
+            "step": self.step,
+            "lr_scale": self.lr_scale,
+            "recoveries": self.recoveries,
+            "evals_since_best": self.best.evals_since_best,
+            "best_monitor": self.best.monitor,
+            "loader": {n: v for n, v in position.items() if not isinstance(v, Tensor)},
+            "seconds": self.seconds(),
+            "losses": self.losses.state_dict(),
+            "gradient_norms": self.gradient_norms.state_dict(),
+        }
+        for name, group in self.optimizers.items():
+            optimizer = flatten_optimizer(name, group.optimizer)
+            tensors |= {f"optimizer.{n}": t.detach().clone() for n, t in optimizer.tensors.items()}
+            values |= {f"optimizer.{n}": v for n, v in optimizer.values.items()}
+        return State(tensors, values)
+
+    def restore(self, state: State) -> None:
+        """Go back to a state."""
+        tensors, values = state
+        self.objective.load_state_dict(_without_prefix("objective.", tensors))
+        self.best.tensors = _without_prefix("best.", tensors)
+        self.best.evals_since_best, self.best.monitor = values["evals_since_best"], values["best_monitor"]
+        torch.set_rng_state(tensors["random"])
+        if "random.cuda" in tensors:
+            torch.cuda.set_rng_state(tensors["random.cuda"], self.device)
+        self.step, self.lr_scale, self.recoveries = values["step"], values["lr_scale"], values["recoveries"]
+        self.loader.load_state_dict({**values["loader"], **_without_prefix("loader.", tensors)})
+        self.earlier_seconds = values["seconds"] - (time.perf_counter() - self.start)
+        self.losses.load_state_dict(values["losses"])
+        self.gradient_norms.load_state_dict(values["gradient_norms"])
+        for name, group in self.optimizers.items():
+            restore_optimizer(f"optimizer.{name}", group.optimizer, state)
+
+    def _save(self, state: State) -> None:
+        if self.checkpoints is not None:
+            self.checkpoints.save(state)
+
+    def seconds(self) -> float:
+        """Since training began, without pauses; of a resumed run with what came before."""
+        since = self.clock.elapsed() if self.clock is not None else time.perf_counter() - self.start
+        return self.earlier_seconds + since
+
+    def _call(self, hook: str, *arguments: Any) -> None:
+        for callback in self.callbacks:
+            getattr(callback, hook)(*arguments)
+
+
+def _evaluation_batch_size(plan: Plan) -> int:
+    return max(512, plan.batch_size)
+
+
+def _without_prefix(prefix: str, tensors: Any) -> dict[str, Tensor]:
+    return {name[len(prefix) :]: t for name, t in tensors.items() if name.startswith(prefix)}
