@@ -70,7 +70,7 @@ class GANSection(Section):
         best = report.plan.best_step if report.plan is not None else None
         at = facts.steps.index(best) if best in facts.steps else len(facts.steps) - 1
         metrics = [("distance", number(facts.metrics["sliced_wasserstein"][at]))]
-        metrics += [(name, percent(facts.metrics[key][at])) for key, metric_of(name).is_share.items() if key in facts.metrics]
+        metrics += [(name, percent(facts.metrics[key][at])) for key, name in SHARES.items() if key in facts.metrics]
         return {
             "gan": facts,
             "distance": facts.metrics["sliced_wasserstein"][at],
