@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 from deepglass.data.table import Note, Skipped
-from deepglass.introspect.facts import Inside
+from deepglass.introspect.facts import Introspection
 from deepglass.introspect.filters import Filters
 from deepglass.introspect.layers import Layer
 from deepglass.metrics.summaries import Histogram, TopValues
@@ -141,4 +141,4 @@ class Facts:
     plan: PlanFacts | None = None
     layers: tuple[Layer, ...] = ()
     filters: Filters | None = None
-    inside: Inside | None = None
+    inside: Introspection | None = None
