@@ -41,8 +41,8 @@ def test_each_kind_is_told_once_with_all_that_the_contract_names(tmp_path: Path,
     kinds = [f["kind"] for f in said["findings"]]
     assert sorted(kinds) == ["constant", "id_column"]
     for finding in said["findings"]:
-        assert set(finding) == {"kind", "rows", "columns", "sure", "text", "fix"}
-        assert 0 <= finding["sure"] <= 1
+        assert set(finding) == {"kind", "rows", "columns", "confidence", "text", "fix"}
+        assert 0 <= finding["confidence"] <= 1
     assert said["findings"][kinds.index("constant")]["fix"] == "data.ignore=[empty, also]"
 
 
@@ -93,7 +93,7 @@ def test_the_same_picture_in_another_size_and_quality_is_found(tmp_path: Path) -
     Pillow.open(tmp_path / "cat" / "03.png").resize((48, 48)).save(tmp_path / "dog" / "30.jpg", quality=60)
     seen = found(tmp_path)
     assert seen["duplicate"].rows == (3, 40)
-    assert "answers differ" in seen["duplicate"].text
+    assert "labels differ" in seen["duplicate"].text
 
 
 def test_the_same_sound_at_another_loudness_is_found(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from sklearn.decomposition import PCA
 
 import deepglass
 from deepglass.errors import MissingExtra, SpecError
-from deepglass.nn.pca import principal
-from deepglass.projection.projection import nearest
+from deepglass.nn.pca import fit_pca
+from deepglass.projection.projection import nearest_points
 from deepglass.run.callbacks.embedding_recorder import read_embeddings
 from deepglass.run.run import Run
 
@@ -57,14 +57,14 @@ def test_principal_directions_are_those_of_scikit_learn(rows: int, dim: int) -> 
     random = np.random.default_rng(1)
     turned = np.linalg.qr(random.standard_normal((dim, dim)))[0]
     points = (random.standard_normal((rows, dim)) * 0.7 ** np.arange(dim)) @ turned + 3
-    axes, known = principal(points, 2), PCA(2).fit(points)
+    axes, known = fit_pca(points, 2), PCA(2).fit(points)
     assert np.abs((axes.directions * known.components_).sum(1)) == pytest.approx(1, abs=1e-3)
     assert axes.kept == pytest.approx(known.explained_variance_ratio_.sum(), abs=1e-3)
     assert np.abs(axes(points)) == pytest.approx(np.abs(known.transform(points)), abs=0.01)
 
 
 def test_principal_directions_of_points_that_are_all_one() -> None:
-    axes = principal(np.ones((5, 4)))
+    axes = fit_pca(np.ones((5, 4)))
     assert np.abs(axes(np.ones((5, 4)))).max() == 0
     assert axes.kept == 1
 
@@ -84,7 +84,7 @@ def test_each_row_lies_where_pca_has_it(run: Run, page: tuple[str, dict[str, Any
 def test_neighbours_are_the_nearest_in_the_whole_space() -> None:
     points = np.random.default_rng(0).standard_normal((50, 7)).astype(np.float32)
     kept = np.arange(10, 40)
-    found = nearest(points, kept, 4)
+    found = nearest_points(points, kept, 4)
     for i in range(50):
         away = np.linalg.norm(points[kept] - points[i], axis=1)
         away[kept == i] = np.inf

@@ -9,22 +9,26 @@ import numpy as np
 import torch
 
 from deepglass.device import pick
-from deepglass.doctor.base import Case
-from deepglass.doctor.findings import EmbeddedRows, findings_of
-from deepglass.doctor.slices import cut_up
-from deepglass.doctor.weak_slice import weak_slice
+from deepglass.doctor.base import DataContext
+from deepglass.doctor.slices import find_slices
 from deepglass.features._display import first_image
 from deepglass.features.base import Feature
-from deepglass.introspect.facts import Inside
-from deepglass.introspect.introspect import inside_of
 from deepglass.introspect.layers import Layer, trace
 from deepglass.introspect.rows import OutputRows
 from deepglass.objectives.base import Objective
-from deepglass.projection.points import Points, Tested
-from deepglass.projection.projection import AS_USUAL, Wish, asked, looked_at
+from deepglass.projection.points import EmbeddedPoints, TestPredictions
+from deepglass.projection.projection import DEFAULT_MAP, MapOptions, predict_test_rows, projection_points
 from deepglass.report.explanation_facts import ExplanationFacts, explanations_of
-from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, Finding, PlanFacts
-from deepglass.report.gather import _column, _evaluation, _plan, _task
+from deepglass.report.facts import (
+    ColumnFacts,
+    DataFacts,
+    Evaluation,
+    PlanFacts,
+    column_facts,
+    evaluation,
+    plan_facts,
+    task_sentence,
+)
 from deepglass.report.objective_results import objective_result
 from deepglass.report.output_facts import OutputFacts
 from deepglass.report.outputs import output_facts, tested_outputs
@@ -45,7 +49,7 @@ class ReportOptions(NamedTuple):
     """
 
     samples: bool = True
-    projection: Wish = AS_USUAL
+    projection: MapOptions = DEFAULT_MAP
     pair: tuple[str, str] | None = None
 
 
@@ -83,7 +87,7 @@ class ReportData:
         self,
         context: RunContext | None,
         options: ReportOptions = DEFAULT_OPTIONS,
-        tested: Tested | None = None,
+        tested: TestPredictions | None = None,
         values: dict[str, Any] | None = None,
     ) -> None:
         self._context = context
@@ -143,7 +147,7 @@ class ReportData:
     @_Shared
     def task(self) -> str:
         """One sentence: what is predicted from what."""
-        return _task(self.context.data, self.context.objective, self.metrics)
+        return task_sentence(self.context.data, self.context.objective, self.metrics)
 
     @_Shared
     def data(self) -> DataFacts:
@@ -155,7 +159,7 @@ class ReportData:
             splits={p: len(prepared.rows(p)) for p in ("train", "valid", "test")},
             notes=prepared.table.notes,
             skipped=prepared.table.skipped,  # as in training
-            remarks=tuple(self.metrics.get("notes", ())),
+            warnings=tuple(self.metrics.get("notes", ())),
         )
 
     @_Shared
@@ -163,7 +167,7 @@ class ReportData:
         """The source's columns and how they were taken."""
         prepared = self.context.data
         return tuple(
-            _column(prepared.table[t.name], t) for t in prepared.column_roles if t.name in prepared.table.columns
+            column_facts(prepared.table[t.name], t) for t in prepared.column_roles if t.name in prepared.table.columns
         )
 
     @_Shared
@@ -171,12 +175,12 @@ class ReportData:
         """The evaluations so far."""
         outputs, monitor = self.context.data.outputs, self.context.objective.monitor
         records = (r for r in self.context.history if r["monitor"] is not None or r["valid"])
-        return tuple(_evaluation(r, outputs, monitor) for r in records)
+        return tuple(evaluation(r, outputs, monitor) for r in records)
 
     @_Shared
     def plan(self) -> PlanFacts | None:
         """What training did; None while it has not ended."""
-        return _plan(self.context) if self.metrics else None
+        return plan_facts(self.context) if self.metrics else None
 
     @_Shared
     def layers(self) -> tuple[Layer, ...]:
@@ -190,10 +194,10 @@ class ReportData:
     # -- test predictions ----------------------------------------------------------------------------------------
 
     @_Shared
-    def tested(self) -> Tested:
+    def tested(self) -> TestPredictions:
         """The predictions of the test rows, with their points in the map's space where one pass gives both."""
         context = self.context
-        return asked(context.data, context.objective, context.device, self.options.projection)
+        return predict_test_rows(context.data, context.objective, context.device, self.options.projection)
 
     @_Shared
     def tested_outputs(self) -> list[tuple[Feature, OutputRows]]:
@@ -215,38 +219,21 @@ class ReportData:
         return explanations_of(context.objective, context.data, context.calibration, self.tested.best, device)
 
     @_Shared
-    def test_case(self) -> Case:
+    def test_case(self) -> DataContext:
         """The test rows as the data checks take them."""
         prepared = self.context.data
-        return Case.of(self.context.experiment.spec, prepared, SLICED).taking(prepared.rows("test"))
+        return DataContext.of(self.context.experiment.spec, prepared, SLICED).take(prepared.rows("test"))
 
     @_Shared
     def cuts(self) -> list[Any]:
         """For each tested output, the test rows divided into slices; None where none differs."""
-        return [cut_up(self.test_case, f, s.best, s.truth, s.calibration) for f, s in self.tested_outputs]
+        return [find_slices(self.test_case, f, s.best, s.truth, s.calibration) for f, s in self.tested_outputs]
 
     @_Shared
-    def points(self) -> Points | None:
+    def points(self) -> EmbeddedPoints | None:
         """The rows of the map as points of the space that it shows."""
         context = self.context
-        return looked_at(context.data, context.objective, context.device, self.options.projection, self.tested)
-
-    @_Shared
-    def findings(self) -> tuple[Finding, ...]:
-        """What is wrong with the data."""
-        context = self.context
-        if context.data.table.environment is not None:
-            return ()
-        cuts = {f.name: cut for (f, _), cut in zip(self.tested_outputs, self.cuts, strict=True) if cut}
-        points = None if self.options.projection.layer else self.points
-        embedded = None if points is None else EmbeddedRows(points.rows, points.points)
-        found = findings_of(context, weak_slice(self.test_case, cuts), embedded)
-        return tuple(Finding(f.kind, f.text, f.rows, f.columns, f.sure, f.fix) for f in found)
-
-    @_Shared
-    def inside(self) -> Inside:
-        """Layer health, boundaries, an example and feature visualisations."""
-        return inside_of(self.context, self.options.pair)
+        return projection_points(context.data, context.objective, context.device, self.options.projection, self.tested)
 
 
 def _without_rows(value: Any) -> Any:

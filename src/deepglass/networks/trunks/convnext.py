@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from deepglass.constraints import Count, Share
 from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
 from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.activations import activation as make_activation
-from deepglass.nn.conv import Pictures, smallest_grid, stage_count
+from deepglass.nn.conv import ImageBody, smallest_grid, stage_count
 from deepglass.nn.norms import Norm, norm2d
 from deepglass.nn.tokens import Tokens, TokenShape
 
@@ -45,12 +46,12 @@ class Convnext(Trunk):
         self,
         inputs: Sequence[TokenShape],
         *,
-        width: int = 32,
-        depth: int = 2,
-        kernel: int = 7,
+        width: Count = 32,
+        depth: Count = 2,
+        kernel: Count = 7,
         norm: Norm = "layer",
         activation: str = "gelu",
-        dropout: float = 0.0,
+        dropout: Share = 0.0,
     ) -> None:
         super().__init__()
         if kernel < 1 or kernel % 2 == 0:
@@ -60,7 +61,7 @@ class Convnext(Trunk):
         self.dim, self.out_dim = width, dims[-1]
         self.pyramid = (width, *dims)
         body = _Body(width, dims, depth, kernel, norm, activation)
-        self.pictures = Pictures(body, inputs, width, dims[-1], pool="mean", activation=activation, dropout=dropout)
+        self.pictures = ImageBody(body, inputs, width, dims[-1], pool="mean", activation=activation, dropout=dropout)
 
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
         return self.pictures(tokens)

@@ -8,12 +8,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from deepglass.constraints import Count, NonNegativeInt, Share
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.activations import activation as make_activation
-from deepglass.nn.conv import PixelEncoder
+from deepglass.nn.conv import FlatImageEncoder
 from deepglass.nn.initialisation import initialise
 from deepglass.nn.norms import Norm
 from deepglass.nn.norms import norm as make_norm
@@ -60,21 +61,16 @@ class Mlp(Trunk):
         self,
         inputs: Sequence[TokenShape],
         *,
-        depth: int = 3,
-        width: int = 256,
-        ensemble_size: int = 8,
-        dropout: float = 0.1,
+        depth: NonNegativeInt = 3,
+        width: Count = 256,
+        ensemble_size: Count = 8,
+        dropout: Share = 0.1,
         activation: str = "silu",
         norm: Norm = "none",
         initialisation: str = "default",
-        dim: int | None = None,
+        dim: Count | None = None,
     ) -> None:
         super().__init__()
-        if depth < 0 or min(width, ensemble_size, dim or 1) < 1:
-            wanted = "depth of at least 0 and width, members and dim of at least 1"
-            raise ValueError(
-                f"expected {wanted}, got depth {depth}, width {width}, ensemble_size {ensemble_size}, dim {dim}"
-            )
         self._pooled = [shape.count is None or shape.grid is not None for shape in inputs]
         count = sum(1 if pooled else shape.count or 1 for pooled, shape in zip(self._pooled, inputs, strict=True))
         self.dim = dim or _dim_for(count, any(self._pooled))
@@ -99,7 +95,7 @@ class Mlp(Trunk):
         """All pixels of a picture at once, without a convolution."""
         if not isinstance(feature, Image):
             return None
-        return PixelEncoder(feature.normalizer(), feature.channels_ or 1, dim, feature.size_ or (1, 1))
+        return FlatImageEncoder(feature.normalizer(), feature.channels_ or 1, dim, feature.size_ or (1, 1))
 
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
         flat = [pool(t) if pooled else _flat(t) for pooled, t in zip(self._pooled, tokens, strict=True)]

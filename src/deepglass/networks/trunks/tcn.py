@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from torch import nn
 
-from deepglass.errors import SpecError
+from deepglass.constraints import Count, Ge, Share
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.norms import norm as make_norm
 from deepglass.nn.temporal import TemporalBlock
-from deepglass.nn.token_ops import Join, OwnNorm, Pool, close_ranks, gather, summary
+from deepglass.nn.token_ops import ConcatTokens, OwnNorm, Pool, gather, pack_left, summary
 from deepglass.nn.tokens import Tokens, TokenShape
 
 
@@ -43,20 +43,18 @@ class Tcn(Trunk):
         self,
         inputs: Sequence[TokenShape],
         *,
-        width: int = 128,
-        depth: int = 3,
-        kernel: int = 3,
-        dropout: float = 0.1,
+        width: Count = 128,
+        depth: Count = 3,
+        kernel: Annotated[int, Ge(2)] = 3,
+        dropout: Share = 0.1,
         norm: OwnNorm = "layer",
         causal: bool = False,
         pool: Pool = "mean",
     ) -> None:
         super().__init__()
-        if kernel < 2 or depth < 1 or width < 1:
-            raise SpecError("bad-value", "network: kernel must be at least 2, depth and width at least 1")
         self.dim = self.out_dim = width
         self.pool = pool
-        self.join = Join(inputs, width)
+        self.join = ConcatTokens(inputs, width)
         self.blocks = nn.ModuleList(
             TemporalBlock(width, kernel, 2**i, causal=causal, dropout=dropout, norm=norm) for i in range(depth)
         )
@@ -71,7 +69,7 @@ class Tcn(Trunk):
         x, mask = joined.values * joined.mask[..., None], joined.mask
         several = len(tokens) > 1
         if several:  # how far two inputs lie apart must not depend on the padding between them
-            order, back = close_ranks(mask)
+            order, back = pack_left(mask)
             x, mask = gather(x, order), mask.gather(1, order)
         for block in self.blocks:
             x = block(x, mask)

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from deepglass.formatting import count
 from deepglass.introspect.example import example_of
-from deepglass.introspect.facts import Example, Stop
+from deepglass.introspect.facts import ForwardExample, LayerOutput
 from deepglass.report.charts.svg import joined, tag
 from deepglass.report.data import ReportData
 from deepglass.report.sections.base import Section
@@ -25,36 +25,25 @@ class ExampleSection(Section):
     files = ("model.safetensors",)
     assets = ("inside",)
 
-    def collect(self, report: ReportData) -> ExampleFacts | None:
+    def collect(self, report: ReportData) -> ForwardExample | None:
         context = report.context
-        example = example_of(context.data, context.objective, context.device)
-        return None if example is None else ExampleFacts(example)
+        return example_of(context.data, context.objective, context.device)
 
-    def view(self, facts: ExampleFacts, report: ReportData) -> Mapping[str, Any]:
-        example, kinds = facts.example, {layer.kind for layer in facts.example.stops}
+    def view(self, facts: ForwardExample, report: ReportData) -> Mapping[str, Any]:
+        kinds = {layer.kind for layer in facts.layers}
         return {
-            "example": example,
+            "example": facts,
             "shows": "feature maps of some channels"
             if "maps" in kinds
             else "activations over time"
             if "times" in kinds
             else "activations as bars",
-            "layers": [(layer, _bars(layer) if layer.kind == "bars" else None) for layer in example.stops],
-            "truth": dict(example.truth),
+            "layers": [(layer, _bars(layer) if layer.kind == "bars" else None) for layer in facts.layers],
+            "truth": dict(facts.truth),
         }
 
 
-class ExampleFacts:
-    """One row of the test split."""
-
-    def __init__(self, example: Example) -> None:
-        self.example = example
-
-    def without_rows(self) -> None:
-        """Nothing: all of it is a row."""
-
-
-def _bars(layer: Stop) -> Markup:
+def _bars(layer: LayerOutput) -> Markup:
     """A bar a unit, upwards for positive ones."""
     zero = HEIGHT / 2 if min(layer.values, default=0.0) < 0 else HEIGHT - 1
     room = zero - 2

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from deepglass.data.batches import Dataset
-from deepglass.nn.pca import principal
+from deepglass.nn.pca import fit_pca
 from deepglass.objectives.base import Objective, embed_dataset
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.callbacks.snapshots import Snapshots, read_snapshots
@@ -61,7 +61,7 @@ class EmbeddingRecorder(Callback):
         points = embed_dataset(self.objective, self.data, 512)
         if not (np.abs(points) < MAX_ABS).all():  # nan too
             return
-        axes = principal(points, NUM_DIRECTIONS)
+        axes = fit_pca(points, NUM_DIRECTIONS)
         places = axes(points)
         if np.abs(places).max() > np.finfo(np.float16).max:  # a run that goes astray
             return

@@ -64,7 +64,7 @@ class Diagnostic:
     layer: str
     text: str
     suggestion: str
-    step: int
+    step: int = 0
 
     def __str__(self) -> str:
         return f"{self.layer}: {self.text}; {self.suggestion}"
