@@ -1,4 +1,4 @@
-"""All that the report tells of a network's inside."""
+"""All of introspection at once: diagnostics, decision boundaries, an example, optimised images."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from deepglass.run.context import RunContext
 
 
 def introspect(context: RunContext, pair: tuple[str, str] | None = None) -> Introspection:
-    """Health, boundaries, an example and visions, as far as this kind of run has them.
+    """What this kind of run has of it.
 
     Args:
-        pair: columns whose boundary was asked for; None: those that tell most.
+        pair: two columns of the decision boundary; None: the most important ones.
     """
-    data, objective, device = context.data, context.objective, context.device
     return Introspection(
-        health=network_health(context.path, context.experiment.architecture, context.plan),
-        boundaries=boundaries(context.path, data, objective, device, pair),
-        example=example_of(data, objective, device),
-        optimized_images=feature_visualizations(data, objective, device),
+        health=network_health(context),
+        boundaries=boundaries(context, pair),
+        example=example_of(context),
+        optimized_images=feature_visualizations(context),
     )

@@ -27,7 +27,7 @@ class ExampleSection(Section):
 
     def collect(self, report: ReportData) -> ExampleFacts | None:
         context = report.context
-        example = example_of(context.data, context.objective, context.device)
+        example = example_of(context)
         return None if example is None else ExampleFacts(example)
 
     def view(self, facts: ExampleFacts, report: ReportData) -> Mapping[str, Any]:
