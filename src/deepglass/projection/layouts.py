@@ -7,13 +7,13 @@ import warnings
 import numpy as np
 
 from deepglass.errors import MissingExtra
-from deepglass.nn.pca import Axes
+from deepglass.nn.pca import PrincipalAxes
 
 MAX_LAID_OUT = 5_000  # points of t-SNE or UMAP
 MAX_DIMS = 50  # principal components that they read, as is usual
 
 
-def plane(axes: Axes, points: np.ndarray) -> np.ndarray:
+def plane(axes: PrincipalAxes, points: np.ndarray) -> np.ndarray:
     """Points along the first two axes, (N, 2); of a one-dimensional embedding the second is 0."""
     flat = axes(points)[:, :2]
     return np.pad(flat, ((0, 0), (0, 2 - flat.shape[1])))

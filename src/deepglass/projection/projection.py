@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from deepglass.errors import SpecError, near_miss
-from deepglass.nn.pca import Axes, principal
+from deepglass.nn.pca import PrincipalAxes, fit_pca
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepared_data import PreparedData, add_context
 from deepglass.projection.colours import colorings
@@ -98,8 +98,8 @@ def projection_points(
 
 def projection_map(context: RunContext, embedded: EmbeddedPoints, options: MapOptions = DEFAULT_MAP) -> ProjectionMap:
     """The map of embedded rows."""
-    axes = principal(embedded.points, MAX_DIMS)
-    two = Axes(axes.mean, axes.directions[:2], 0.0)
+    axes = fit_pca(embedded.points, MAX_DIMS)
+    two = PrincipalAxes(axes.mean, axes.directions[:2], 0.0)
     flat = plane(two, embedded.points)
     colors = colorings(context, embedded)
     steps, trajectories, whose = _trajectories(context, embedded, two, options)
@@ -126,7 +126,7 @@ def _splits(data: PreparedData, embedded: EmbeddedPoints) -> dict[str, tuple[int
     return {name: (int((split == name).sum()), len(data.rows(name))) for name in ("train", "test")}
 
 
-def _other_layouts(options: MapOptions, axes: Axes, embedded: EmbeddedPoints) -> list[ProjectionLayout]:
+def _other_layouts(options: MapOptions, axes: PrincipalAxes, embedded: EmbeddedPoints) -> list[ProjectionLayout]:
     """t-SNE or UMAP of at most `MAX_LAID_OUT` points, the last ones being test rows."""
     if options.method == "pca":
         return []
@@ -162,7 +162,7 @@ def nearest_points(points: np.ndarray, detailed: np.ndarray, count: int = NUM_NE
 
 
 def _trajectories(
-    context: RunContext, embedded: EmbeddedPoints, axes: Axes, options: MapOptions
+    context: RunContext, embedded: EmbeddedPoints, axes: PrincipalAxes, options: MapOptions
 ) -> tuple[tuple[int, ...], np.ndarray | None, np.ndarray | None]:
     """Steps, positions (E, F, 2) and points (F,); none for another layer, or without recorded embeddings."""
     moments = course_of(context.path) if not options.layer else []
