@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from deepglass.report.data import ReportData
-from deepglass.report.facts import DataFacts
 from deepglass.report.sections.base import section_key
+from deepglass.report.source_facts import DataFacts
 from deepglass.report.write import sections
 
 EMPTY: dict[str, Any] = {
@@ -18,7 +18,7 @@ EMPTY: dict[str, Any] = {
     "inside": None,
     "metrics": {},
 }
-LISTS = ("columns", "outputs", "history", "layers", "findings")
+LISTS = ("columns", "outputs", "history", "layers")
 
 
 def report_of(own: Mapping[str, Any] | None = None, **values: Any) -> ReportData:

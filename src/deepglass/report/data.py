@@ -10,9 +10,7 @@ import torch
 
 from deepglass.device import pick
 from deepglass.doctor.base import Case
-from deepglass.doctor.findings import EmbeddedRows, findings_of
 from deepglass.doctor.slices import cut_up
-from deepglass.doctor.weak_slice import weak_slice
 from deepglass.features._display import first_image
 from deepglass.features.base import Feature
 from deepglass.introspect.facts import Inside
@@ -23,11 +21,11 @@ from deepglass.objectives.base import Objective
 from deepglass.projection.points import Points, Tested
 from deepglass.projection.projection import AS_USUAL, Wish, asked, looked_at
 from deepglass.report.explanation_facts import ExplanationFacts, explanations_of
-from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, Finding, PlanFacts
-from deepglass.report.gather import _column, _evaluation, _plan, _task
 from deepglass.report.objective_results import objective_result
 from deepglass.report.output_facts import OutputFacts
 from deepglass.report.outputs import output_facts, tested_outputs
+from deepglass.report.source_facts import ColumnFacts, DataFacts, column_facts, data_facts, task_sentence
+from deepglass.report.training_facts import EvaluationFacts, PlanFacts, evaluation_facts, plan_facts
 from deepglass.run.context import RunContext
 
 SLICED = 2_000  # images among the test rows that are opened to measure how bright and how large they are
@@ -143,40 +141,32 @@ class ReportData:
     @_Shared
     def task(self) -> str:
         """One sentence: what is predicted from what."""
-        return _task(self.context.data, self.context.objective, self.metrics)
+        return task_sentence(self.context.data, self.context.objective, self.metrics)
 
     @_Shared
     def data(self) -> DataFacts:
         """The source as a whole."""
-        prepared = self.context.data
-        return DataFacts(
-            source=prepared.table.name,
-            rows=len(prepared.table),
-            splits={p: len(prepared.rows(p)) for p in ("train", "valid", "test")},
-            notes=prepared.table.notes,
-            skipped=prepared.table.skipped,  # as in training
-            remarks=tuple(self.metrics.get("notes", ())),
-        )
+        return data_facts(self.context.data, self.metrics)
 
     @_Shared
     def columns(self) -> tuple[ColumnFacts, ...]:
-        """The source's columns and how they were taken."""
+        """The source's columns with kind and role."""
         prepared = self.context.data
         return tuple(
-            _column(prepared.table[t.name], t) for t in prepared.column_roles if t.name in prepared.table.columns
+            column_facts(prepared.table[t.name], t) for t in prepared.column_roles if t.name in prepared.table.columns
         )
 
     @_Shared
-    def history(self) -> tuple[Evaluation, ...]:
+    def history(self) -> tuple[EvaluationFacts, ...]:
         """The evaluations so far."""
         outputs, monitor = self.context.data.outputs, self.context.objective.monitor
         records = (r for r in self.context.history if r["monitor"] is not None or r["valid"])
-        return tuple(_evaluation(r, outputs, monitor) for r in records)
+        return tuple(evaluation_facts(r, outputs, monitor) for r in records)
 
     @_Shared
     def plan(self) -> PlanFacts | None:
         """What training did; None while it has not ended."""
-        return _plan(self.context) if self.metrics else None
+        return plan_facts(self.context) if self.metrics else None
 
     @_Shared
     def layers(self) -> tuple[Layer, ...]:
@@ -230,18 +220,6 @@ class ReportData:
         """The rows of the map as points of the space that it shows."""
         context = self.context
         return looked_at(context.data, context.objective, context.device, self.options.projection, self.tested)
-
-    @_Shared
-    def findings(self) -> tuple[Finding, ...]:
-        """What is wrong with the data."""
-        context = self.context
-        if context.data.table.environment is not None:
-            return ()
-        cuts = {f.name: cut for (f, _), cut in zip(self.tested_outputs, self.cuts, strict=True) if cut}
-        points = None if self.options.projection.layer else self.points
-        embedded = None if points is None else EmbeddedRows(points.rows, points.points)
-        found = findings_of(context, weak_slice(self.test_case, cuts), embedded)
-        return tuple(Finding(f.kind, f.text, f.rows, f.columns, f.sure, f.fix) for f in found)
 
     @_Shared
     def inside(self) -> Inside:
