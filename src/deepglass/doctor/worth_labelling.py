@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from deepglass.doctor import labels
-from deepglass.doctor.base import Case, Finding, listed
+from deepglass.doctor.base import DataContext, Finding
 from deepglass.run.predictor import Predictor
 
 COUNT = 100  # rows that are named
 
 
-def worth_labelling(case: Case, predictor: Predictor) -> list[Finding]:
+def worth_labelling(case: DataContext, predictor: Predictor) -> list[Finding]:
     """Its rows are in order of worth, the most worth first."""
     worth = labels.worth_labelling(predictor, case.table, count=COUNT)
     if not worth:

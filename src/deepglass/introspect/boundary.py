@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 
 from deepglass.errors import SpecError, near_miss
 from deepglass.features.base import Feature, take_raw
-from deepglass.introspect.facts import Along, Boundary, Ground
+from deepglass.introspect.facts import Boundary, BoundaryAxis, BoundaryFrame
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.callbacks.boundary_history import (
@@ -171,8 +171,8 @@ def _columns(
     paint: _Paint,
 ) -> Boundary:
     final = asked(objective, paint.output, plane.data(device))
-    grounds = [Ground(step, paint.picture(paint.place(said), said.sure)) for step, said in earlier]
-    grounds.append(Ground(-1, paint.picture(paint.place(final), final.sure)))
+    grounds = [BoundaryFrame(step, paint.picture(paint.place(said), said.sure)) for step, said in earlier]
+    grounds.append(BoundaryFrame(-1, paint.picture(paint.place(final), final.sure)))
     points = np.stack([side.places(prepared, rows) for side in (plane.across, plane.up)], 1)
     held = list(plane.held)
     told = ""
@@ -192,9 +192,9 @@ def _columns(
     )
 
 
-def _along(side: Side) -> Along:
+def _along(side: Side) -> BoundaryAxis:
     feature = side.feature
-    return Along(feature.name, side.ends, side.bands, dates=feature.kind == "date")
+    return BoundaryAxis(feature.name, side.ends, side.bands, dates=feature.kind == "date")
 
 
 def _space(moments: Sequence[Moment], paint: _Paint) -> Boundary:
@@ -203,15 +203,15 @@ def _space(moments: Sequence[Moment], paint: _Paint) -> Boundary:
     grounds = []
     for moment in moments:
         places = _turned(_fitted(moment.points), last)
-        grounds.append(Ground(moment.step, _nearest(places, moment.said, paint), places))
+        grounds.append(BoundaryFrame(moment.step, _nearest(places, moment.said, paint), places))
     told = (
         f"Each place has the answer of the {NEAR} rows nearest to it in this plane, which holds "
         f"{moments[-1].kept:.0%} of the variance in the end: a read-out, since the network itself sees all directions."
     )
     return Boundary(
         paint.output.name,
-        Along("first direction", (-1.0, 1.0)),
-        Along("second direction", (-1.0, 1.0)),
+        BoundaryAxis("first direction", (-1.0, 1.0)),
+        BoundaryAxis("second direction", (-1.0, 1.0)),
         tuple(grounds),
         last,
         paint.codes,

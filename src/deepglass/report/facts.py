@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deepglass.introspect.facts import Inside
+from deepglass.introspect.facts import Introspection
 from deepglass.introspect.filters import Filters
 from deepglass.introspect.layers import Layer
 from deepglass.report.output_facts import OutputFacts
@@ -25,4 +25,4 @@ class Facts:
     plan: PlanFacts | None = None
     layers: tuple[Layer, ...] = ()
     filters: Filters | None = None
-    inside: Inside | None = None
+    inside: Introspection | None = None

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from deepglass.formatting import count
 from deepglass.introspect.example import example_of
-from deepglass.introspect.facts import Example, Stop
+from deepglass.introspect.facts import ForwardExample, LayerOutput
 from deepglass.report.charts.svg import joined, tag
 from deepglass.report.data import ReportData
 from deepglass.report.sections.base import Section
@@ -31,7 +31,7 @@ class ExampleSection(Section):
         return None if example is None else ExampleFacts(example)
 
     def view(self, facts: ExampleFacts, report: ReportData) -> Mapping[str, Any]:
-        example, kinds = facts.example, {layer.kind for layer in facts.example.stops}
+        example, kinds = facts.example, {layer.kind for layer in facts.example.layers}
         return {
             "example": example,
             "shows": "feature maps of some channels"
@@ -39,7 +39,7 @@ class ExampleSection(Section):
             else "activations over time"
             if "times" in kinds
             else "activations as bars",
-            "layers": [(layer, _bars(layer) if layer.kind == "bars" else None) for layer in example.stops],
+            "layers": [(layer, _bars(layer) if layer.kind == "bars" else None) for layer in example.layers],
             "truth": dict(example.truth),
         }
 
@@ -47,14 +47,14 @@ class ExampleSection(Section):
 class ExampleFacts:
     """One row of the test split."""
 
-    def __init__(self, example: Example) -> None:
+    def __init__(self, example: ForwardExample) -> None:
         self.example = example
 
     def without_rows(self) -> None:
         """Nothing: all of it is a row."""
 
 
-def _bars(layer: Stop) -> Markup:
+def _bars(layer: LayerOutput) -> Markup:
     """A bar a unit, upwards for positive ones."""
     zero = HEIGHT / 2 if min(layer.values, default=0.0) < 0 else HEIGHT - 1
     room = zero - 2

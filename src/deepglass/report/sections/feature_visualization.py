@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from deepglass.introspect.facts import Visions
-from deepglass.introspect.feature_visualization import visions_of
+from deepglass.introspect.facts import LayerImages
+from deepglass.introspect.feature_visualization import feature_visualizations
 from deepglass.report.data import ReportData
 from deepglass.report.sections.base import Section
 
@@ -19,9 +19,9 @@ class FeatureVisualizationSection(Section):
     files = ("model.safetensors",)
     assets = ("inside",)
 
-    def collect(self, report: ReportData) -> tuple[Visions, ...] | None:
+    def collect(self, report: ReportData) -> tuple[LayerImages, ...] | None:
         context = report.context
-        return visions_of(context.data, context.objective, context.device) or None
+        return feature_visualizations(context.data, context.objective, context.device) or None
 
-    def view(self, facts: tuple[Visions, ...], report: ReportData) -> Mapping[str, Any]:
+    def view(self, facts: tuple[LayerImages, ...], report: ReportData) -> Mapping[str, Any]:
         return {"layers": facts}

@@ -52,9 +52,9 @@ class FindingsSection(Section):
         points = None if report.options.projection.layer else report.points
         embedded = None if points is None else EmbeddedRows(points.rows, points.points)
         findings = findings_of(context, weak_slice(report.test_case, cuts), embedded)
-        return tuple(FindingFacts(f.kind, f.text, f.rows, f.columns, f.sure, f.fix) for f in findings)
+        return tuple(FindingFacts(f.kind, f.text, f.rows, f.columns, f.confidence, f.fix) for f in findings)
 
     def view(self, facts: tuple[FindingFacts, ...], report: ReportData) -> Mapping[str, Any] | None:
-        findings = sorted(facts, key=lambda f: -f.sure)
+        findings = sorted(facts, key=lambda f: -f.confidence)
         limits = {"max_rows": MAX_ROWS, "max_columns": MAX_COLUMNS}
         return {"findings": findings[:MAX_FINDINGS], "total": len(findings), **limits} if findings else None

@@ -8,8 +8,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from deepglass.introspect.diagnostics import health_of
-from deepglass.introspect.facts import Health, Pulse
+from deepglass.introspect.diagnostics import network_health
+from deepglass.introspect.facts import LayerHistory, NetworkHealth
 from deepglass.report.charts.curves import Line, curves
 from deepglass.report.charts.svg import titled
 from deepglass.report.data import ReportData
@@ -27,26 +27,26 @@ class HealthSection(Section):
     files = (FILE,)
     assets = ("inside",)
 
-    def collect(self, report: ReportData) -> Health | None:
+    def collect(self, report: ReportData) -> NetworkHealth | None:
         context = report.context
-        return health_of(context.path, context.experiment.architecture, context.plan)
+        return network_health(context.path, context.experiment.architecture, context.plan)
 
-    def view(self, facts: Health, report: ReportData) -> Mapping[str, Any] | None:
-        if not (facts.pulses or facts.alarms):
+    def view(self, facts: NetworkHealth, report: ReportData) -> Mapping[str, Any] | None:
+        if not (facts.histories or facts.alarms):
             return None
-        units = [p for p in facts.pulses if p.dead is not None or p.saturated is not None]
+        units = [p for p in facts.histories if p.dead is not None or p.saturated is not None]
         return {
             "health": facts,
             "gradients": _gradients(facts),
             "units": units,
             "first": LAYERS_SHOWN if len(units) > 2 * LAYERS_SHOWN else len(units),
-            "gates": [(p.layer, gate) for p in facts.pulses for gate in p.gates],
+            "gates": [(p.layer, gate) for p in facts.histories for gate in p.gates],
         }
 
 
-def _gradients(health: Health) -> Markup | None:
+def _gradients(health: NetworkHealth) -> Markup | None:
     """Gradient norms of some layers, spread from the first to the last."""
-    layers = [p for p in health.pulses if len(p.steps) > 1 and max(p.gradient) > 0]
+    layers = [p for p in health.histories if len(p.steps) > 1 and max(p.gradient) > 0]
     if not layers:
         return None
     if len(layers) > MAX_LINES:
@@ -57,7 +57,7 @@ def _gradients(health: Health) -> Markup | None:
     return curves(title, [float(s) for s in steps], lines, x_name="step", log=True)
 
 
-def _line(layer: Pulse, steps: list[int], css: str) -> Line:
+def _line(layer: LayerHistory, steps: list[int], css: str) -> Line:
     norms = dict(zip(layer.steps, layer.gradient, strict=True))
     values = [norms.get(s, math.nan) for s in steps]
     return Line(layer.layer.partition(" (")[0], [v if v > 0 else math.nan for v in values], css)
