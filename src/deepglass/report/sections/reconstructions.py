@@ -10,8 +10,8 @@ import torch
 
 from deepglass.features._display import first_image, to_pixels
 from deepglass.objectives.autoencoder import Autoencoder
-from deepglass.objectives.dbn import DBN
-from deepglass.objectives.rbm import RBM
+from deepglass.objectives.dbn import Dbn
+from deepglass.objectives.rbm import Rbm
 from deepglass.objectives.variational import Variational
 from deepglass.report.data import ReportData
 from deepglass.report.image_grid import image_grid
@@ -40,7 +40,7 @@ class ReconstructionsSection(Section):
     def collect(self, report: ReportData) -> Reconstructions | None:
         objective, prepared = report.context.objective, report.context.data
         image = first_image(prepared.inputs)
-        if image is None or not isinstance(objective, Autoencoder | Variational | RBM | DBN):
+        if image is None or not isinstance(objective, Autoencoder | Variational | Rbm | Dbn):
             return None
         rows = prepared.rows("test")
         rows = rows if len(rows) else prepared.rows("train")
@@ -48,7 +48,7 @@ class ReconstructionsSection(Section):
         batch = prepared.dataset(rows, report.context.device).batch(torch.arange(len(rows)))
         objective.eval()
         with torch.inference_mode():
-            reconstructed = objective.redrawn(batch)[image.name]["codes"].cpu().numpy()
+            reconstructed = objective.reconstruct(batch)[image.name]["codes"].cpu().numpy()
         given, levels = batch.inputs[image.name].values.cpu().numpy(), image.levels_ or 255
         tiles = [to_pixels(codes, levels) for codes in (*given, *reconstructed)]
         return Reconstructions(image.name, image_grid(tiles, len(rows)), len(rows))
