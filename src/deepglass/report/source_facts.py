@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from deepglass.data.missing import missing
+from deepglass.data.missing import is_null
 from deepglass.data.table import Note, Skipped
 from deepglass.features.base import FEATURES, Raw
 from deepglass.metrics.summaries import Histogram, TopValues, histogram, top_values
@@ -105,7 +105,7 @@ def column_facts(raw: Raw, column: ColumnRole) -> ColumnFacts:
         why="" if ignored else column.why,
         role=column.role,
         role_why=column.why if ignored else "",
-        missing=float(missing(raw).mean()) if len(raw) else 0.0,
+        missing=float(is_null(raw).mean()) if len(raw) else 0.0,
         spread=spread,
         example=_example(raw) if spread is None else "",
     )
