@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from deepglass.doctor import findings as found
+from deepglass.doctor.findings import before_training, write_findings
 from deepglass.doctor.fixes import apply_fixes
 from deepglass.doctor.inspect import Inspection, inspect_table
 from deepglass.errors import SpecError
@@ -230,8 +230,8 @@ def _train_one(
     with log.errors():
         if labels is not None:
             folder.store_labels(labels)
-        findings = found.before_training(experiment.spec, data)
-        found.store(folder, findings)
+        findings = before_training(experiment.spec, data)
+        write_findings(folder, findings)
         for callback in callbacks:
             callback.on_findings(findings)
         trained = fit.train(setup, folder, callbacks, started)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from deepglass.report.data import ReportData
+from deepglass.report.facts import DataFacts
 from deepglass.report.sections.base import section_key
-from deepglass.report.source_facts import DataFacts
 from deepglass.report.write import sections
 
 EMPTY: dict[str, Any] = {
@@ -15,7 +15,6 @@ EMPTY: dict[str, Any] = {
     "task": "",
     "data": DataFacts(source="rows.csv", rows=1),
     "plan": None,
-    "inside": None,
     "metrics": {},
 }
 LISTS = ("columns", "outputs", "history", "layers")

@@ -15,6 +15,7 @@ from torch import nn
 
 from deepglass import formatting as numerals
 from deepglass.data.table import Note, Skipped
+from deepglass.doctor.base import Finding
 from deepglass.errors import StorageError
 from deepglass.introspect.layers import Layer, trace
 from deepglass.metrics import summaries as measure
@@ -22,13 +23,11 @@ from deepglass.metrics.summaries import Bin, Figure, Histogram, Reliability, Top
 from deepglass.metrics.table import METRICS
 from deepglass.report.charts.axes import axis
 from deepglass.report.data import ReportData
+from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, PlanFacts
 from deepglass.report.output_facts import Baseline, ClassFacts, NumberFacts, OutputFacts
 from deepglass.report.row_cards import RowCard
 from deepglass.report.sections.confusion import most_confused
-from deepglass.report.sections.findings import FindingFacts
 from deepglass.report.sections.reproduce import Reproduction
-from deepglass.report.source_facts import ColumnFacts, DataFacts
-from deepglass.report.training_facts import EvaluationFacts, PlanFacts
 from deepglass.report.verdict import judge
 from deepglass.report.write import render, write_report
 
@@ -104,9 +103,7 @@ def base(own: dict[str, object] | None = None, **changes: object) -> ReportData:
             ColumnFacts(name="answer", kind="category", role="output"),
         ),
         "history": tuple(
-            EvaluationFacts(
-                100 * i, i / 2, 1.5 * i, 1e-3 / i, {"loss": 2 / i}, {"loss": 2.1 / i, "accuracy": 1 - 0.3 / i}
-            )
+            Evaluation(100 * i, i / 2, 1.5 * i, 1e-3 / i, {"loss": 2 / i}, {"loss": 2.1 / i, "accuracy": 1 - 0.3 / i})
             for i in range(1, 20)
         ),
         "plan": PlanFacts(steps=1900, batch_size=64, seconds=12.3, parameters=4321, best_step=1800, threads=2),
@@ -115,8 +112,8 @@ def base(own: dict[str, object] | None = None, **changes: object) -> ReportData:
     reproduction = Reproduction(
         commands=("deepglass train rows.csv",), spec="inputs: [age]\n", versions={"torch": "2"}, seed=0
     )
-    leak = FindingFacts("leak", "age tells the answer", columns=("age",), sure=0.9, fix="ignore: [age]")
-    return report_of({"reproduce": reproduction, "findings": (leak,), **(own or {})}, **{**facts, **changes})
+    findings = (Finding("leak", (), ("age",), 0.9, "age tells the answer", "ignore: [age]"),)
+    return report_of({"reproduce": reproduction, "findings": findings, **(own or {})}, **{**facts, **changes})
 
 
 def class_output(names: tuple[str, ...] = ("a", "b", "c"), **changes: object) -> OutputFacts:
@@ -240,14 +237,11 @@ def test_user_text_is_escaped() -> None:
         layers=(Layer(EVIL, EVIL, (EVIL,), 1),),
         own={
             "reproduce": Reproduction(commands=(EVIL,), spec=EVIL, versions={EVIL: EVIL}, weights_sha256=EVIL),
-            "findings": (FindingFacts(EVIL, EVIL, columns=(EVIL,), fix=EVIL),),
+            "findings": (Finding(EVIL, (), (EVIL,), 1.0, EVIL, EVIL),),
         },
         data=DataFacts(source=EVIL, rows=1, notes=(Note(EVIL, EVIL, EVIL),), splits={EVIL: 3}, warnings=(EVIL,)),
         plan=PlanFacts(steps=1, batch_size=1, device=EVIL, precision=EVIL),
-        history=(
-            EvaluationFacts(1, 1, 1, 1, {EVIL: 1.0}, {EVIL: 2.0}),
-            EvaluationFacts(2, 1, 1, 1, {EVIL: 1.0}, {EVIL: 2.0}),
-        ),
+        history=(Evaluation(1, 1, 1, 1, {EVIL: 1.0}, {EVIL: 2.0}), Evaluation(2, 1, 1, 1, {EVIL: 1.0}, {EVIL: 2.0})),
     )
     html = checked(facts)
     assert "<script>alert" not in html
@@ -274,9 +268,9 @@ def test_bad_values_do_no_harm() -> None:
         mistakes=(RowCard(row=0, truth=NAN, predicted=inf, confidence=NAN),),
     )
     history = (
-        EvaluationFacts(1, 0, 0, NAN, {"loss": NAN}, {"loss": inf}),
-        EvaluationFacts(1, 0, 0, 1e-3, {"loss": 1e30}, {"loss": 1e-30}),
-        EvaluationFacts(2, NAN, NAN, 1e-3, {}, {"loss": 1.0, "accuracy": NAN}),
+        Evaluation(1, 0, 0, NAN, {"loss": NAN}, {"loss": inf}),
+        Evaluation(1, 0, 0, 1e-3, {"loss": 1e30}, {"loss": 1e-30}),
+        Evaluation(2, NAN, NAN, 1e-3, {}, {"loss": 1.0, "accuracy": NAN}),
     )
     plan = PlanFacts(steps=0, batch_size=0, seconds=NAN, examples_per_second=inf, best_step=7)
     columns = (

@@ -1,4 +1,4 @@
-"""The list of checks, in the order in which findings are told."""
+"""The list of checks, in the order of their findings."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def examine(case: DataContext, checks: tuple[Check, ...] = CHECKS) -> tuple[Finding, ...]:
-    """What is wrong with the data, one finding a kind."""
-    found = (check(case) for check in checks)
-    return tuple(merge_findings(findings) for findings in found if findings)
+def run_checks(context: DataContext, checks: tuple[Check, ...] = CHECKS) -> tuple[Finding, ...]:
+    """All findings, one per kind."""
+    results = (check(context) for check in checks)
+    return tuple(merge_findings(findings) for findings in results if findings)

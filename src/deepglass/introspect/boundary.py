@@ -33,7 +33,7 @@ STRENGTH = (0.10, 0.78)  # of the colour, from an even chance to a sure answer
 LEVELS = 16  # of strength; more only cost bytes
 
 
-def pair_of(wished: str, prepared: PreparedData, objective: Objective) -> tuple[str, str]:
+def parse_boundary_columns(wished: str, prepared: PreparedData, objective: Objective) -> tuple[str, str]:
     """The two columns of `--boundary`, such as "age,hours"; their names may hold commas.
 
     Raises:
@@ -111,7 +111,7 @@ def _asked_for(
     if earlier:
         return found
     told = f"Only the end is known: weights on the way are kept for networks of at most {SMALL:,}."
-    return replace(found, told=f"{found.told} {told}".strip())
+    return replace(found, description=f"{found.description} {told}".strip())
 
 
 class _Paint:

@@ -13,7 +13,7 @@ from deepglass.training.plan import Plan
 STEPS = 120  # evaluations that are drawn, at most
 
 
-def health_of(folder: Path, network: Mapping[str, Any], plan: Plan) -> NetworkHealth | None:
+def network_health(folder: Path, network: Mapping[str, Any], plan: Plan) -> NetworkHealth | None:
     """Alarms, and each layer over the run; None for runs that were not watched.
 
     Args:

@@ -46,7 +46,7 @@ class _Wish(NamedTuple):
     name: str
 
 
-def visions_of(prepared: PreparedData, objective: Objective, device: str) -> tuple[LayerImages, ...]:
+def feature_visualizations(prepared: PreparedData, objective: Objective, device: str) -> tuple[LayerImages, ...]:
     """Units of the first, a middle and the last stage, then the classes; empty where no convolution reads a picture."""
     picture = first_image(prepared.inputs)
     if picture is None or not isinstance(objective, Supervised):

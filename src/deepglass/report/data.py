@@ -13,19 +13,25 @@ from deepglass.doctor.base import DataContext
 from deepglass.doctor.slices import find_slices
 from deepglass.features._display import first_image
 from deepglass.features.base import Feature
-from deepglass.introspect.facts import Introspection
-from deepglass.introspect.introspect import introspect
 from deepglass.introspect.layers import Layer, trace
 from deepglass.introspect.rows import OutputRows
 from deepglass.objectives.base import Objective
 from deepglass.projection.points import EmbeddedPoints, TestPredictions
 from deepglass.projection.projection import DEFAULT_MAP, MapOptions, predict_test_rows, projection_points
 from deepglass.report.explanation_facts import ExplanationFacts, explanations_of
+from deepglass.report.facts import (
+    ColumnFacts,
+    DataFacts,
+    Evaluation,
+    PlanFacts,
+    column_facts,
+    evaluation,
+    plan_facts,
+    task_sentence,
+)
 from deepglass.report.objective_results import objective_result
 from deepglass.report.output_facts import OutputFacts
 from deepglass.report.outputs import output_facts, tested_outputs
-from deepglass.report.source_facts import ColumnFacts, DataFacts, column_facts, data_facts, task_sentence
-from deepglass.report.training_facts import EvaluationFacts, PlanFacts, evaluation_facts, plan_facts
 from deepglass.run.context import RunContext
 
 SLICED = 2_000  # images among the test rows that are opened to measure how bright and how large they are
@@ -146,22 +152,30 @@ class ReportData:
     @_Shared
     def data(self) -> DataFacts:
         """The source as a whole."""
-        return data_facts(self.context.data, self.metrics)
+        prepared = self.context.data
+        return DataFacts(
+            source=prepared.table.name,
+            rows=len(prepared.table),
+            splits={p: len(prepared.rows(p)) for p in ("train", "valid", "test")},
+            notes=prepared.table.notes,
+            skipped=prepared.table.skipped,  # as in training
+            warnings=tuple(self.metrics.get("notes", ())),
+        )
 
     @_Shared
     def columns(self) -> tuple[ColumnFacts, ...]:
-        """The source's columns with kind and role."""
+        """The source's columns and how they were taken."""
         prepared = self.context.data
         return tuple(
             column_facts(prepared.table[t.name], t) for t in prepared.column_roles if t.name in prepared.table.columns
         )
 
     @_Shared
-    def history(self) -> tuple[EvaluationFacts, ...]:
+    def history(self) -> tuple[Evaluation, ...]:
         """The evaluations so far."""
         outputs, monitor = self.context.data.outputs, self.context.objective.monitor
         records = (r for r in self.context.history if r["monitor"] is not None or r["valid"])
-        return tuple(evaluation_facts(r, outputs, monitor) for r in records)
+        return tuple(evaluation(r, outputs, monitor) for r in records)
 
     @_Shared
     def plan(self) -> PlanFacts | None:
@@ -208,7 +222,7 @@ class ReportData:
     def test_case(self) -> DataContext:
         """The test rows as the data checks take them."""
         prepared = self.context.data
-        return DataContext.of(self.context.experiment.spec, prepared, SLICED).taking(prepared.rows("test"))
+        return DataContext.of(self.context.experiment.spec, prepared, SLICED).take(prepared.rows("test"))
 
     @_Shared
     def cuts(self) -> list[Any]:
@@ -220,11 +234,6 @@ class ReportData:
         """The rows of the map as points of the space that it shows."""
         context = self.context
         return projection_points(context.data, context.objective, context.device, self.options.projection, self.tested)
-
-    @_Shared
-    def inside(self) -> Introspection:
-        """Layer health, boundaries, an example and feature visualisations."""
-        return introspect(self.context, self.options.pair)
 
 
 def _without_rows(value: Any) -> Any:

@@ -18,7 +18,7 @@ from deepglass.nn.norms import Norm, norm2d
 from deepglass.nn.tokens import Tokens, TokenShape, pool
 
 
-class Capsule(Trunk):
+class CapsuleNet(Trunk):
     """Convolutions, primary capsules at each place, and routing by agreement to a few capsules above them.
 
     The heads get the capsules' vectors side by side. Alone they learn like any other network; the objective `capsule`

@@ -9,8 +9,8 @@ from typing import Any
 from deepglass.formatting import count, plural
 from deepglass.report.charts.bars import mini, share_bar
 from deepglass.report.data import ReportData
+from deepglass.report.facts import ColumnFacts
 from deepglass.report.sections.base import Section
-from deepglass.report.source_facts import ColumnFacts
 
 MAX_COLUMNS = 1000  # more would make the page slow; features.json has all
 MAX_SKIPPED = 50

@@ -115,8 +115,8 @@ def slice_facts(index: int, feature: Feature, rows: OutputRows, cut: SliceResult
     ]  # intersections of two
     measured = [(s, interval(cut.scores, s.inside)) for s in (*cut.slices, *both)]
     measured.sort(key=lambda m: _optimistic_end(cut.scores.metric, m[1]))
-    selected = [m for i, m in enumerate(measured) if i < MAX_SLICES or m[0].words in weak]
-    worst = [_worst_rows(cut.scores, s) for s, _ in selected]
+    shown = [m for i, m in enumerate(measured) if i < MAX_SLICES or m[0].description in weak]
+    worst = [_worst_rows(cut.scores, s) for s, _ in shown]
     items = list(dict.fromkeys(i for some in worst for i in some))
     index_of = {row: i for i, row in enumerate(items)}
     labelled = np.isfinite(cut.scores.values)
@@ -133,9 +133,9 @@ def slice_facts(index: int, feature: Feature, rows: OutputRows, cut: SliceResult
                 mean,
                 s.description in weak,
                 tuple(index_of[i] for i in some),
-                s.unsaid,
+                s.redacted,
             )
-            for (s, mean), some in zip(selected, worst, strict=True)
+            for (s, mean), some in zip(shown, worst, strict=True)
         ),
         num_slices=len(measured),
         weak=weak,
