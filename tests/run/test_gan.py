@@ -168,7 +168,7 @@ def test_a_gan_answers_nothing(sides: deepglass.Run) -> None:
             {"name": "gan"},
             "outputs.size: a gan is conditioned on a category or a binary column, not on the kind number",
         ),
-        (None, {"name": "gan", "gradient_penalty": -1}, "gradient_penalty: expected at least 0, got -1"),
+        (None, {"name": "gan", "gradient_penalty": -1}, "gradient_penalty: expected a number of at least 0, got -1"),
         (None, {"name": "gan", "gradient_penalt": 1}, "did you mean 'gradient_penalty'"),
     ],
 )

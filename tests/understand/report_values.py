@@ -15,10 +15,9 @@ EMPTY: dict[str, Any] = {
     "task": "",
     "data": DataFacts(source="rows.csv", rows=1),
     "plan": None,
-    "inside": None,
     "metrics": {},
 }
-LISTS = ("columns", "outputs", "history", "layers", "findings")
+LISTS = ("columns", "outputs", "history", "layers")
 
 
 def report_of(own: Mapping[str, Any] | None = None, **values: Any) -> ReportData:

@@ -106,6 +106,12 @@ class Boundary:
     description: str = ""
     learned: bool = False
 
+    def without_rows(self) -> Boundary | None:
+        """The plane alone; None where the plane itself tells values of rows: the learned space, values of a column."""
+        if self.learned or self.across.bands or self.up.bands:
+            return None
+        return replace(self, points=self.points[:0], codes=self.codes[:0])
+
 
 class LayerOutput(NamedTuple):
     """A layer that a row goes through.
@@ -149,6 +155,9 @@ class ForwardExample:
     scores: tuple[tuple[str, tuple[tuple[str, float | None], ...]], ...] = ()
     truth: tuple[tuple[str, str], ...] = ()
 
+    def without_rows(self) -> None:
+        """Nothing: all of it is a row."""
+
 
 class OptimizedImage(NamedTuple):
     """A picture that was made so that a unit or a class answers strongly."""
@@ -162,19 +171,3 @@ class LayerImages(NamedTuple):
 
     layer: str
     pictures: tuple[OptimizedImage, ...]
-
-
-@dataclass(frozen=True)
-class Introspection:
-    """All of it; what is unknown is left out."""
-
-    health: NetworkHealth | None = None
-    boundaries: tuple[Boundary, ...] = ()
-    example: ForwardExample | None = None
-    optimized_images: tuple[LayerImages, ...] = ()
-
-    def without_rows(self) -> Introspection:
-        """Without single rows: boundaries of columns keep their ground, unless an axis says what stands in a column."""
-        there = (b for b in self.boundaries if not (b.learned or b.across.bands or b.up.bands))  # the space is of rows
-        kept = (replace(b, points=b.points[:0], codes=b.codes[:0]) for b in there)
-        return replace(self, boundaries=tuple(kept), example=None)

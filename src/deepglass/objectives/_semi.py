@@ -61,10 +61,6 @@ class SemiSupervised(Supervised):
 
     def __init__(self, unlabelled_ratio: float, weight: float) -> None:
         super().__init__()
-        if not 0 < unlabelled_ratio <= 100:
-            raise ValueError(f"unlabelled_ratio: expected a number above 0 and at most 100, got {unlabelled_ratio}")
-        if weight < 0:
-            raise ValueError(f"weight: expected a number of at least 0, got {weight}")
         self.unlabelled_ratio, self.weight = unlabelled_ratio, weight
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:

@@ -13,6 +13,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from deepglass.constraints import Count, Fraction
 from deepglass.data.batches import Batch, Dataset
 from deepglass.metrics.table import METRICS, Metric
 from deepglass.nn.tokens import Field
@@ -33,12 +34,8 @@ class Autoencoder(ReconstructionObjective):
     monitor: ClassVar[Metric] = METRICS["mse"]
     name: ClassVar[str] = "autoencoder"
 
-    def __init__(self, *, latent_dim: int = 128, mask_ratio: float = 0.3) -> None:
+    def __init__(self, *, latent_dim: Count = 128, mask_ratio: Fraction = 0.3) -> None:
         super().__init__()
-        if latent_dim < 1:
-            raise ValueError(f"latent_dim: expected at least 1, got {latent_dim}")
-        if not 0 <= mask_ratio < 1:
-            raise ValueError(f"mask_ratio: expected a share from 0 to below 1, got {mask_ratio}")
         self.latent_dim, self.mask_ratio = latent_dim, mask_ratio
 
     def loss(self, batch: Batch) -> Loss:

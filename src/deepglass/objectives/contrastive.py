@@ -17,6 +17,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from deepglass.constraints import Count, Fraction, Positive
 from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader, ShuffledLoader
 from deepglass.data.views import AUGMENTABLE, MultiViewLoader, strong_augmentation
 from deepglass.errors import SpecError
@@ -48,17 +49,11 @@ class Contrastive(Representation):
         self,
         *,
         loss: Literal["nt_xent", "vicreg"] = "nt_xent",
-        projection_dim: int = 256,
-        temperature: float = 0.2,
-        crop: float = 0.0,
+        projection_dim: Count = 256,
+        temperature: Positive = 0.2,
+        crop: Fraction = 0.0,
     ) -> None:
         super().__init__()
-        if projection_dim < 1:
-            raise ValueError(f"projection_dim: expected at least 1, got {projection_dim}")
-        if not temperature > 0:
-            raise ValueError(f"temperature: expected a number above 0, got {temperature}")
-        if not 0 <= crop < 1:
-            raise ValueError(f"crop: expected a share from 0 to below 1, got {crop}")
         losses: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
             "nt_xent": lambda a, b: nt_xent(a, b, temperature),
             "vicreg": vicreg,

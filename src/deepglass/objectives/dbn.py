@@ -15,11 +15,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
 
+from deepglass.constraints import Count, Fraction, Len, OpenShare
 from deepglass.data.batches import Batch, Dataset
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature, Prediction
@@ -60,18 +61,12 @@ class Dbn(Objective):
     def __init__(
         self,
         *,
-        layers: tuple[int, ...] = (800, 800),
-        pretraining: float = 0.3,
-        dropout: float = 0.3,
-        gibbs_steps: int = 100,
+        layers: Annotated[tuple[Count, ...], Len(1)] = (800, 800),
+        pretraining: OpenShare = 0.3,
+        dropout: Fraction = 0.3,
+        gibbs_steps: Count = 100,
     ) -> None:
         super().__init__()
-        if not layers or min(layers) < 1:
-            raise ValueError(f"layers: expected one number of units or more, each at least 1, got {list(layers)}")
-        if not 0 < pretraining < 1:
-            raise ValueError(f"pretraining: expected a share between 0 and 1, got {pretraining}")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout: expected a share from 0 to below 1, got {dropout}")
         self.layers, self.pretraining, self.dropout, self.gibbs_steps = tuple(layers), pretraining, dropout, gibbs_steps
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:

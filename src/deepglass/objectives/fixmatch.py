@@ -8,11 +8,12 @@ the last tenth of the run so far, as runs are short.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from deepglass.constraints import Gt, Le, NonNegative, OpenShare
 from deepglass.data.batches import Batch, BatchTransform, Dataset
 from deepglass.data.views import AUGMENTABLE, strong_augmentation, weak_augmentation
 from deepglass.errors import SpecError
@@ -47,14 +48,12 @@ class FixMatch(SemiSupervised):
     def __init__(
         self,
         *,
-        unlabelled_ratio: float = 7.0,
-        weight: float = 1.0,
-        threshold: float | None = 0.95,
+        unlabelled_ratio: Annotated[float, Gt(0), Le(100)] = 7.0,
+        weight: NonNegative = 1.0,
+        threshold: OpenShare | None = 0.95,
         distribution_alignment: bool = False,
     ) -> None:
         super().__init__(unlabelled_ratio, weight)
-        if threshold is not None and not 0 < threshold < 1:
-            raise ValueError(f"threshold: expected a number between 0 and 1, got {threshold}")
         self.threshold, self.distribution_alignment = threshold, distribution_alignment
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from deepglass.constraints import Count, NonNegative, Positive
 from deepglass.data.batches import Batch, Dataset
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature, Prediction
@@ -64,24 +65,13 @@ class Gan(Objective):
     def __init__(
         self,
         *,
-        latent_dim: int = 64,
-        width: int = 64,
-        gradient_penalty: float = 0.1,
-        gradient_penalty_interval: int | None = None,
-        critic_lr_ratio: float = 1.0,
+        latent_dim: Count = 64,
+        width: Count = 64,
+        gradient_penalty: NonNegative = 0.1,
+        gradient_penalty_interval: Count | None = None,
+        critic_lr_ratio: Positive = 1.0,
     ) -> None:
         super().__init__()
-        for key, value in {
-            "latent_dim": latent_dim,
-            "width": width,
-            "gradient_penalty_interval": gradient_penalty_interval or 1,
-        }.items():
-            if value < 1:
-                raise ValueError(f"{key}: expected at least 1, got {value}")
-        if gradient_penalty < 0:
-            raise ValueError(f"gradient_penalty: expected at least 0, got {gradient_penalty}")
-        if critic_lr_ratio <= 0:
-            raise ValueError(f"critic_lr_ratio: expected a number above 0, got {critic_lr_ratio}")
         self.latent_dim, self.width, self.gradient_penalty, self.critic_lr_ratio = (
             latent_dim,
             width,

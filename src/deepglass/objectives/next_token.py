@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import polars as pl
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from deepglass.constraints import Ge, Le
 from deepglass.data.batches import Batch, BatchTransform, Cursor, Dataset, Loader, mix_seeds
 from deepglass.errors import SourceError, SpecError
 from deepglass.features._tokenizers import END, UNKNOWN
@@ -46,12 +47,13 @@ class NextToken(Objective):
     name: ClassVar[str] = "next_token"
     sequential_rows: ClassVar[bool] = True
 
-    def __init__(self, *, context_length: int = 128, ngram_order: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        context_length: Annotated[int, Ge(2)] = 128,
+        ngram_order: Annotated[int, Ge(0), Le(MAX_NGRAM_ORDER)] | None = None,
+    ) -> None:
         super().__init__()
-        if context_length < 2:
-            raise ValueError(f"context_length: expected at least 2, got {context_length}")
-        if ngram_order is not None and not 0 <= ngram_order <= MAX_NGRAM_ORDER:
-            raise ValueError(f"ngram_order: expected 0 to {MAX_NGRAM_ORDER}, got {ngram_order}")
         self.context_length, self.ngram_order = context_length, ngram_order
 
     @classmethod

@@ -8,11 +8,12 @@ used, which grows over the run, as in Cascante-Bonilla et al., 2020, arXiv 2001.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from deepglass.constraints import Gt, Le, NonNegative
 from deepglass.data.batches import Batch, BatchTransform
 from deepglass.features.base import CLASSIFICATION_KINDS, Feature, Prediction
 from deepglass.networks.network import key_of
@@ -39,8 +40,8 @@ class PseudoLabel(SemiSupervised):
     def __init__(
         self,
         *,
-        unlabelled_ratio: float = 3.0,
-        weight: float = 1.0,
+        unlabelled_ratio: Annotated[float, Gt(0), Le(100)] = 3.0,
+        weight: NonNegative = 1.0,
         start_quantile: float = 0.2,
         end_quantile: float = 0.8,
     ) -> None:

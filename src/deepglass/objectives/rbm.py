@@ -16,6 +16,7 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor, nn
 
+from deepglass.constraints import Count
 from deepglass.data.batches import Batch, Dataset
 from deepglass.features.base import Feature
 from deepglass.hyperparameters import TrainingDefaults
@@ -46,11 +47,8 @@ class Rbm(Representation):
     builds_network: ClassVar[bool] = True
     chains: Tensor
 
-    def __init__(self, *, hidden: int = 500, k: int = 1, persistent: bool = True, gibbs_steps: int = 100) -> None:
+    def __init__(self, *, hidden: Count = 500, k: Count = 1, persistent: bool = True, gibbs_steps: Count = 100) -> None:
         super().__init__()
-        for name, value in (("hidden", hidden), ("k", k), ("gibbs_steps", gibbs_steps)):
-            if value < 1:
-                raise ValueError(f"{name}: expected at least 1, got {value}")
         self.hidden, self.k, self.persistent, self.gibbs_steps = hidden, k, persistent, gibbs_steps
 
     def make(self, inputs: Sequence[Feature], make_network: MakeNetwork) -> int:

@@ -22,6 +22,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from deepglass.constraints import Count, Positive
 from deepglass.data.batches import Batch, Dataset
 from deepglass.features.base import Feature
 from deepglass.metrics.table import METRICS, Metric
@@ -57,12 +58,8 @@ class Variational(ReconstructionObjective):
     generative: ClassVar[bool] = True
     variance: Tensor  # of each numeric value, (n,); 1 is the column's variance
 
-    def __init__(self, *, latent_dim: int = 16, beta: float = 1.0) -> None:
+    def __init__(self, *, latent_dim: Count = 16, beta: Positive = 1.0) -> None:
         super().__init__()
-        if latent_dim < 1:
-            raise ValueError(f"latent_dim: expected at least 1, got {latent_dim}")
-        if not beta > 0:
-            raise ValueError(f"beta: expected a number above 0, got {beta}")
         self.latent_dim, self.beta = latent_dim, beta
 
     def make(self, inputs: Sequence[Feature], make_network: MakeNetwork) -> int:

@@ -9,22 +9,26 @@ import numpy as np
 import torch
 
 from deepglass.device import pick
-from deepglass.doctor.base import DataContext, Finding
-from deepglass.doctor.findings import EmbeddedRows, findings_of
+from deepglass.doctor.base import DataContext
 from deepglass.doctor.slices import find_slices
-from deepglass.doctor.weak_slice import weak_slice
 from deepglass.features._display import first_image
 from deepglass.features.base import Feature
-from deepglass.introspect.facts import Introspection
-from deepglass.introspect.introspect import introspect
 from deepglass.introspect.layers import Layer, trace
 from deepglass.introspect.rows import OutputRows
 from deepglass.objectives.base import Objective
 from deepglass.projection.points import EmbeddedPoints, TestPredictions
 from deepglass.projection.projection import DEFAULT_MAP, MapOptions, predict_test_rows, projection_points
 from deepglass.report.explanation_facts import ExplanationFacts, explanations_of
-from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, PlanFacts
-from deepglass.report.gather import _column, _evaluation, _plan, _task
+from deepglass.report.facts import (
+    ColumnFacts,
+    DataFacts,
+    Evaluation,
+    PlanFacts,
+    column_facts,
+    evaluation,
+    plan_facts,
+    task_sentence,
+)
 from deepglass.report.objective_results import objective_result
 from deepglass.report.output_facts import OutputFacts
 from deepglass.report.outputs import output_facts, tested_outputs
@@ -143,7 +147,7 @@ class ReportData:
     @_Shared
     def task(self) -> str:
         """One sentence: what is predicted from what."""
-        return _task(self.context.data, self.context.objective, self.metrics)
+        return task_sentence(self.context.data, self.context.objective, self.metrics)
 
     @_Shared
     def data(self) -> DataFacts:
@@ -155,7 +159,7 @@ class ReportData:
             splits={p: len(prepared.rows(p)) for p in ("train", "valid", "test")},
             notes=prepared.table.notes,
             skipped=prepared.table.skipped,  # as in training
-            remarks=tuple(self.metrics.get("notes", ())),
+            warnings=tuple(self.metrics.get("notes", ())),
         )
 
     @_Shared
@@ -163,7 +167,7 @@ class ReportData:
         """The source's columns and how they were taken."""
         prepared = self.context.data
         return tuple(
-            _column(prepared.table[t.name], t) for t in prepared.column_roles if t.name in prepared.table.columns
+            column_facts(prepared.table[t.name], t) for t in prepared.column_roles if t.name in prepared.table.columns
         )
 
     @_Shared
@@ -171,12 +175,12 @@ class ReportData:
         """The evaluations so far."""
         outputs, monitor = self.context.data.outputs, self.context.objective.monitor
         records = (r for r in self.context.history if r["monitor"] is not None or r["valid"])
-        return tuple(_evaluation(r, outputs, monitor) for r in records)
+        return tuple(evaluation(r, outputs, monitor) for r in records)
 
     @_Shared
     def plan(self) -> PlanFacts | None:
         """What training did; None while it has not ended."""
-        return _plan(self.context) if self.metrics else None
+        return plan_facts(self.context) if self.metrics else None
 
     @_Shared
     def layers(self) -> tuple[Layer, ...]:
@@ -230,22 +234,6 @@ class ReportData:
         """The rows of the map as points of the space that it shows."""
         context = self.context
         return projection_points(context, self.options.projection, self.tested)
-
-    @_Shared
-    def findings(self) -> tuple[Finding, ...]:
-        """What is wrong with the data."""
-        context = self.context
-        if context.data.table.environment is not None:
-            return ()
-        cuts = {f.name: cut for (f, _), cut in zip(self.tested_outputs, self.cuts, strict=True) if cut}
-        points = None if self.options.projection.layer else self.points
-        embedded = None if points is None else EmbeddedRows(points.rows, points.points)
-        return findings_of(context, weak_slice(self.test_case, cuts), embedded)
-
-    @_Shared
-    def inside(self) -> Introspection:
-        """Layer health, boundaries, an example and feature visualisations."""
-        return introspect(self.context, self.options.pair)
 
 
 def _without_rows(value: Any) -> Any:

@@ -1,36 +1,42 @@
-"""Everything that a report needs, as plain data: no torch, no run folder, no model.
-
-The glue that fills it lives with the run; the panels read nothing else. What is unknown is left at its default, and
-the panel (or the part of it) that would show it is left out. Numbers may be NaN: they are shown as not measured.
-`measure.py` makes the less obvious parts (histograms, intervals, reliability, thresholds) from arrays.
-"""
+"""Facts of a run that several sections show: the source, its columns, the plan and the evaluations."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+import numpy as np
+import polars as pl
+
+from deepglass.data.missing import is_null
 from deepglass.data.table import Note, Skipped
-from deepglass.introspect.facts import Introspection
-from deepglass.introspect.filters import Filters
-from deepglass.introspect.layers import Layer
+from deepglass.features.base import FEATURES, Feature, Raw
+from deepglass.metrics import summaries
 from deepglass.metrics.summaries import Histogram, TopValues
-from deepglass.report.output_facts import OutputFacts
+from deepglass.metrics.table import Metric
+from deepglass.objectives.base import Objective
+from deepglass.prepare.columns import ColumnRole
+from deepglass.prepare.prepared_data import PreparedData
+from deepglass.run.context import RunContext
+from deepglass.training.callbacks import total_loss
+
+ROWS_SEARCHED = 100  # for an example
+MAX_EXAMPLE = 120  # characters
 
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnFacts:
-    """A column of the source and how it was taken.
+    """A column of the source, its kind and its role.
 
     Args:
         name: the column's name in the source.
-        kind: the feature kind, such as "number"; empty for a column that was never looked at.
-        why: why it was taken for that kind.
+        kind: the feature kind, such as "number"; empty for one that was not inspected.
+        why: why it has this kind.
         role: what it is for.
         role_why: why it has this role, above all why it is ignored.
         missing: share of rows without a value, 0 to 1.
-        spread: its values in small.
+        spread: the distribution of its values.
         example: one value as text, shown where there is no spread.
     """
 
@@ -44,7 +50,7 @@ class ColumnFacts:
     example: str = ""
 
     def without_rows(self) -> ColumnFacts:
-        """How it was taken alone: a reason may quote a value."""
+        """Kind and role alone: a reason may quote a value."""
         return replace(self, why="", spread=None, example="")
 
 
@@ -53,12 +59,12 @@ class DataFacts:
     """The source as a whole.
 
     Args:
-        source: what the user calls it.
-        rows: rows that were used.
-        splits: rows of "train", "valid", "test".
-        notes: what was recognised while reading.
+        source: its name.
+        rows: that were used.
+        splits: numbers of rows of "train", "valid", "test".
+        notes: what was recognised while reading it.
         skipped: files and rows that were left out.
-        remarks: sentences about the data as a whole, such as an imbalance of the classes.
+        warnings: sentences about the data as a whole, such as an imbalance of the classes.
     """
 
     source: str
@@ -66,18 +72,18 @@ class DataFacts:
     splits: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
     skipped: tuple[Skipped, ...] = ()
-    remarks: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def without_rows(self) -> DataFacts:
         """Without names of files and values: those of what was left out, those in reasons and after "such as"."""
-        remarks = tuple(r for r in self.remarks if not any(s.name in r for s in self.skipped))
+        warnings = tuple(w for w in self.warnings if not any(s.name in w for s in self.skipped))
         notes = tuple(n._replace(value=n.value.partition(" such as ")[0], why="") for n in self.notes)
-        return replace(self, skipped=(), remarks=remarks, notes=notes)
+        return replace(self, skipped=(), warnings=warnings, notes=notes)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlanFacts:
-    """What training did and what it took."""
+    """What training did and what it cost."""
 
     steps: int
     batch_size: int
@@ -103,17 +109,85 @@ class Evaluation(NamedTuple):
     valid: Mapping[str, float]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Facts:
-    """The shared facts that a section may read, as `ReportData` has them."""
+def task_sentence(data: PreparedData, objective: Objective, metrics: Mapping[str, Any]) -> str:
+    """One sentence: what is predicted from what.
 
-    name: str
-    task: str
-    data: DataFacts
-    columns: tuple[ColumnFacts, ...] = ()
-    outputs: tuple[OutputFacts, ...] = ()
-    history: tuple[Evaluation, ...] = ()
-    plan: PlanFacts | None = None
-    layers: tuple[Layer, ...] = ()
-    filters: Filters | None = None
-    inside: Introspection | None = None
+    Args:
+        metrics: the content of metrics.json; {} while the run trains.
+    """
+    names = [f.name for f in data.inputs]
+    if (environment := data.table.environment) is not None:
+        return f"How to act in {environment.name}."
+    inputs = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    outputs = " and ".join(f.name for f in data.outputs)
+    scored = any(f.name in metrics.get(split, {}) for split in ("valid", "test") for f in data.outputs)
+    if objective.conditions and not scored:  # the outputs are conditions of generation
+        return f"New {inputs} of a given {outputs}."
+    return f"{outputs} from {inputs}." if outputs else f"The structure of {inputs}, without labels."
+
+
+def column_facts(raw: Raw, column: ColumnRole) -> ColumnFacts:
+    """A column with the distribution of its values, or an example where there is none."""
+    ignored = column.role == "ignored"
+    spread = _spread(raw, column.kind)
+    return ColumnFacts(
+        name=column.name,
+        kind=column.kind,
+        why="" if ignored else column.why,
+        role=column.role,
+        role_why=column.why if ignored else "",
+        missing=float(is_null(raw).mean()) if len(raw) else 0.0,
+        spread=spread,
+        example=_example(raw) if spread is None else "",
+    )
+
+
+def _spread(raw: Raw, kind: str) -> Histogram | TopValues | None:
+    """Of numbers a histogram, of other cells of a table the most frequent values."""
+    feature = FEATURES.get(kind) if kind else None
+    has_classes = feature is not None and feature.has_classes
+    if isinstance(raw, np.ndarray):
+        if raw.ndim != 1:
+            return None
+        return summaries.top_values(raw.tolist()) if has_classes or feature is None else summaries.histogram(raw)
+    if not isinstance(raw, pl.Series) or raw.dtype.is_nested() or feature is None or not feature.tabular:
+        return None
+    if raw.dtype.is_numeric() and not has_classes:
+        return summaries.histogram(raw.drop_nulls().cast(pl.Float64).to_numpy())
+    return summaries.top_values(raw.to_list())
+
+
+def _example(raw: Raw) -> str:
+    """The first value; the name of a file; the shape of an array."""
+    if isinstance(raw, pl.Series) and not raw.dtype.is_nested():
+        return next((str(v) for v in raw.head(ROWS_SEARCHED).to_list() if v is not None), "")[:MAX_EXAMPLE]
+    return raw[0].name if isinstance(raw, list) and raw else " x ".join(map(str, getattr(raw, "shape", ())[1:]))
+
+
+def plan_facts(context: RunContext) -> PlanFacts:
+    """The plan of a finished run and what it cost."""
+    plan, metrics = context.plan, context.metrics
+    best_steps = [r["step"] for r in context.history if r["best"]]
+    return PlanFacts(
+        steps=metrics["step"],
+        batch_size=plan.batch_size,
+        epochs=metrics["step"] / plan.batches_per_epoch,
+        precision=plan.precision,
+        device=metrics["device"],
+        threads=plan.threads,
+        seconds=metrics["seconds"]["train"],
+        seconds_total=metrics["seconds"]["total"],
+        parameters=metrics["parameters"],
+        examples_per_second=metrics["examples_per_second"],
+        best_step=best_steps[-1] if best_steps else None,
+    )
+
+
+def evaluation(record: Mapping[str, Any], outputs: Sequence[Feature], monitor: Metric) -> Evaluation:
+    """A line of history.jsonl; with several outputs their metrics are named OUTPUT.METRIC."""
+    selecting = monitor.name if monitor.higher_is_better else "loss"
+    valid = {selecting: record["monitor"]} if record["monitor"] is not None else {}  # first: it selected the weights
+    for name, metrics in record["valid"].items():
+        valid |= {f"{name}.{m}" if len(outputs) > 1 else m: v for m, v in metrics.items()}
+    train = {"loss": total_loss(record["losses"])}
+    return Evaluation(record["step"], record["epoch"], record["seconds"], record["learning_rate"], train, valid)

@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 from deepglass.formatting import baseline_name, count, duration, finite, plural
 from deepglass.metrics.summaries import Figure
 from deepglass.metrics.table import metric_text, metric_title
-from deepglass.report.markup import capital
 from deepglass.report.output_facts import Baseline, OutputFacts
+from deepglass.report.templates import capital
 
 
 class BaselineVerdict(NamedTuple):

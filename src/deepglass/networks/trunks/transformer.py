@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
+from deepglass.constraints import Count, Share
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature
 from deepglass.features.text import END, Text
@@ -49,10 +50,10 @@ class Transformer(Trunk):
         self,
         inputs: Sequence[TokenShape],
         *,
-        width: int = 128,
-        depth: int = 2,
-        heads: int = 4,
-        dropout: float = 0.1,
+        width: Count = 128,
+        depth: Count = 2,
+        heads: Count = 4,
+        dropout: Share = 0.1,
         norm: OwnNorm = "layer",
         causal: bool = False,
         pool: Pool = "mean",

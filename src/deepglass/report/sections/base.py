@@ -6,9 +6,12 @@ name is the section's name and its anchor in the page.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from jinja2 import Template
 from markupsafe import Markup
 
 from deepglass.report.data import ReportData
@@ -73,26 +76,15 @@ class Section:
         view = self.view(facts, report)
         if view is None:
             return None
-        template = environment().get_template(f"sections/{self.name}.html")
-        return Markup(template.render(section=self, shows_rows=report.shows_rows, **view))
+        return Markup(self._template().render(section=self, shows_rows=report.shows_rows, **view))
+
+    def _template(self) -> Template:
+        """`NAME.html` beside the class's own file, which may lie outside the package."""
+        if type(self).__module__.startswith(Section.__module__.rpartition(".")[0]):
+            return environment().get_template(f"sections/{self.name}.html")
+        return environment().from_string(Path(inspect.getfile(type(self))).with_suffix(".html").read_text("utf-8"))
 
 
 def section_key(name: str) -> str:
     """Under which the own facts of a section stand in `ReportData.values`."""
     return f"{name} section"
-
-
-class PanelSection(Section):
-    """A section that is a function of the facts of the whole report."""
-
-    panel: ClassVar[Any]
-
-    def render(self, report: ReportData) -> Markup | None:
-        panel = type(self).panel(report)
-        if panel is None:
-            return None
-        parts = {"heading": panel.title, "lead": panel.lead, "html": panel.html}
-        template = environment().get_template("panel.html")
-        return Markup(
-            template.render(section=self, head=self.position == 0, **{k: Markup(v) for k, v in parts.items()})
-        )

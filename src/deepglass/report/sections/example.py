@@ -25,33 +25,22 @@ class ExampleSection(Section):
     files = ("model.safetensors",)
     assets = ("inside",)
 
-    def collect(self, report: ReportData) -> ExampleFacts | None:
+    def collect(self, report: ReportData) -> ForwardExample | None:
         context = report.context
-        example = example_of(context)
-        return None if example is None else ExampleFacts(example)
+        return example_of(context)
 
-    def view(self, facts: ExampleFacts, report: ReportData) -> Mapping[str, Any]:
-        example, kinds = facts.example, {layer.kind for layer in facts.example.layers}
+    def view(self, facts: ForwardExample, report: ReportData) -> Mapping[str, Any]:
+        kinds = {layer.kind for layer in facts.layers}
         return {
-            "example": example,
+            "example": facts,
             "shows": "feature maps of some channels"
             if "maps" in kinds
             else "activations over time"
             if "times" in kinds
             else "activations as bars",
-            "layers": [(layer, _bars(layer) if layer.kind == "bars" else None) for layer in example.layers],
-            "truth": dict(example.truth),
+            "layers": [(layer, _bars(layer) if layer.kind == "bars" else None) for layer in facts.layers],
+            "truth": dict(facts.truth),
         }
-
-
-class ExampleFacts:
-    """One row of the test split."""
-
-    def __init__(self, example: ForwardExample) -> None:
-        self.example = example
-
-    def without_rows(self) -> None:
-        """Nothing: all of it is a row."""
 
 
 def _bars(layer: LayerOutput) -> Markup:

@@ -30,7 +30,7 @@ MARGIN = 0.6  # of the map's size that rows may lie beyond it while they learn
 class MapSection(Section):
     """Points, what colours them, and what they are."""
 
-    title, nav, position = "Embedding map", "Map", 310
+    title, nav, position = "Embedding map", "Map", 300
     files = ("metrics.json", "embeddings/*")
     assets = ("map",)
 
