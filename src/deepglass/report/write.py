@@ -15,7 +15,7 @@ from deepglass.registry import Registry
 from deepglass.report.data import ReportData
 from deepglass.report.sections.base import Section
 from deepglass.report.templates import environment
-from deepglass.web import asset
+from deepglass.web import asset, bundle
 
 SECTIONS: Registry[Section] = Registry("deepglass.report.sections", "Section", "report section")
 
@@ -53,7 +53,7 @@ def write_report(report: ReportData, path: Path) -> None:
 def render(report: ReportData) -> str:
     """The whole page: the head, the sections that this run has, and the styles and scripts that they need."""
     parts = [(section, html) for section in sections() if (html := section.render(report)) is not None]
-    assets = list(dict.fromkeys(["report", *(name for section, _ in parts for name in section.assets)]))
+    assets = list(dict.fromkeys(["dom", "report", *(name for section, _ in parts for name in section.assets)]))
     version = report.metrics.get("versions", {}).get("deepglass", "")
     return (
         environment()
@@ -62,7 +62,7 @@ def render(report: ReportData) -> str:
             title=report.name,
             theme=Markup(asset("theme.js")),
             style=Markup("\n".join(asset(f"{name}.css") for name in ("style", *assets))),
-            script=Markup("\n".join(asset(f"{name}.js") for name in assets)),
+            script=Markup(bundle(assets)),
             parts=parts,
             version=version,
         )
