@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import polars as pl
 
-from deepglass.data.missing import missing
+from deepglass.data.missing import is_null
 from deepglass.data.table import Note, Skipped
 from deepglass.features.base import Feature, Raw
 from deepglass.metrics import summaries
@@ -146,7 +146,7 @@ def column_facts(raw: Raw, column: ColumnRole) -> ColumnFacts:
         why=why,
         role=column.role,
         role_why=role_why,
-        missing=float(missing(raw).mean()) if len(raw) else 0.0,
+        missing=float(is_null(raw).mean()) if len(raw) else 0.0,
         spread=spread,
         example=example,
     )
