@@ -141,7 +141,7 @@ def class_output(names: tuple[str, ...] = ("a", "b", "c"), **changes: object) ->
             ),
         ),
         mistakes=(RowCard(row=3, truth=names[0], predicted=names[1], confidence=0.97, image=picture),),
-        remarks=("Few rows are c.",),
+        warnings=("Few rows are c.",),
     )
     return replace(output, **changes)
 
@@ -227,7 +227,7 @@ def test_the_better_error_rate_is_the_lower_one() -> None:
 
 def test_user_text_is_escaped() -> None:
     mistake = RowCard(row=1, truth=EVIL, predicted=EVIL, values={EVIL: EVIL})
-    output = class_output((EVIL, EVIL + "2", EVIL + "3"), name=EVIL, mistakes=(mistake,), remarks=(EVIL,))
+    output = class_output((EVIL, EVIL + "2", EVIL + "3"), name=EVIL, mistakes=(mistake,), warnings=(EVIL,))
     column = ColumnFacts(name=EVIL, kind=EVIL, why=EVIL, role_why=EVIL, spread=TopValues(((EVIL, 3),), 0, 1))
     facts = base(
         name=EVIL,
@@ -239,7 +239,7 @@ def test_user_text_is_escaped() -> None:
             "reproduce": Reproduction(commands=(EVIL,), spec=EVIL, versions={EVIL: EVIL}, weights_sha256=EVIL),
             "findings": (Finding(EVIL, (), (EVIL,), 1.0, EVIL, EVIL),),
         },
-        data=DataFacts(source=EVIL, rows=1, notes=(Note(EVIL, EVIL, EVIL),), splits={EVIL: 3}, remarks=(EVIL,)),
+        data=DataFacts(source=EVIL, rows=1, notes=(Note(EVIL, EVIL, EVIL),), splits={EVIL: 3}, warnings=(EVIL,)),
         plan=PlanFacts(steps=1, batch_size=1, device=EVIL, precision=EVIL),
         history=(Evaluation(1, 1, 1, 1, {EVIL: 1.0}, {EVIL: 2.0}), Evaluation(2, 1, 1, 1, {EVIL: 1.0}, {EVIL: 2.0})),
     )
