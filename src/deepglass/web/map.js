@@ -1,5 +1,6 @@
+// <embedding-map>: points drawn by WebGL (pixel by pixel where there is none), explored with pointer and keys.
+import { all, Part, tip } from "./dom.js";
 
-// The map: points drawn by WebGL (pixel by pixel where there is none), walked through with pointer and keys.
 function unpack(text) {
   const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   return new Uint16Array(bytes.buffer);
@@ -513,4 +514,8 @@ class RowMap {
     event.stopPropagation();
   }
 }
-const maps = all("[data-map]").map((root) => new RowMap(root));
+
+class EmbeddingMap extends Part {
+  start() { this.map = new RowMap(this); }
+}
+customElements.define("embedding-map", EmbeddingMap);

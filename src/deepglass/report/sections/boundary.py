@@ -1,4 +1,4 @@
-"""Decision boundaries: predictions over a plane with rows on it, and a slider over the run (`web/inside.js`)."""
+"""Decision boundaries: predictions over a plane with rows on it, and a slider over the run (`web/boundary.js`)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class BoundarySection(Section):
 
     title, nav, position = "Decision boundary", "Boundary", 310
     files = ("metrics.json", "boundaries/*")
-    assets = ("inside",)
+    assets = ("layers", "boundary")
 
     def collect(self, report: ReportData) -> tuple[Boundary, ...] | None:
         context = report.context
