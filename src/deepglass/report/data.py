@@ -159,7 +159,7 @@ class ReportData:
             splits={p: len(prepared.rows(p)) for p in ("train", "valid", "test")},
             notes=prepared.table.notes,
             skipped=prepared.table.skipped,  # as in training
-            remarks=tuple(self.metrics.get("notes", ())),
+            warnings=tuple(self.metrics.get("notes", ())),
         )
 
     @_Shared
