@@ -1,4 +1,4 @@
-"""What the watch over a run wrote, as the report tells it."""
+"""Layer diagnostics over training: gradients, dead and saturated units, gates."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from deepglass.introspect.facts import Gate, LayerHistory, NetworkHealth
 from deepglass.run.callbacks.layer_diagnostics import diagnose
 from deepglass.run.context import RunContext
 
-STEPS = 120  # evaluations that are drawn, at most
+MAX_STEPS = 120  # evaluations of a history
 
 
 def network_health(context: RunContext) -> NetworkHealth | None:
-    """Diagnostics, and the history of each layer; None for runs without recorded statistics."""
+    """The diagnostics and each layer's history; None for runs that were not monitored."""
     moments = context.layer_statistics
     if not moments:
         return None
-    diagnostics = diagnose(moments, context.experiment.architecture, context.plan)
+    problems = diagnose(moments, context.experiment.architecture, context.plan)
     last = moments[-1]
     names = dict.fromkeys([n for m in moments for n in m.gradient] + list(last.dead) + list(last.saturated))
-    shown = moments[:: max(1, -(-len(moments) // STEPS))]
-    pulses = []
+    thinned = moments[:: max(1, -(-len(moments) // MAX_STEPS))]
+    histories = []
     for name in names:
-        there = [(m.step, m.gradient[name]) for m in shown if name in m.gradient]
-        steps, values = zip(*there, strict=True) if there else ((), ())
+        pairs = [(m.step, m.gradient[name]) for m in thinned if name in m.gradient]
+        steps, values = zip(*pairs, strict=True) if pairs else ((), ())
         gates = tuple(Gate(n, *shares) for n, shares in last.gates.get(name, {}).items())
-        pulses.append(LayerHistory(name, steps, values, last.dead.get(name), last.saturated.get(name), gates))
-    return NetworkHealth(tuple(diagnostics), tuple(pulses))
+        histories.append(LayerHistory(name, steps, values, last.dead.get(name), last.saturated.get(name), gates))
+    return NetworkHealth(tuple(problems), tuple(histories))
