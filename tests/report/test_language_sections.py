@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 import soundfile
 from PIL import Image as Pillow
-from test_report import base, checked
+from report_values import base, checked
 
 import deepglass
 from deepglass.features._display import spectrogram
