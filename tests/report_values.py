@@ -97,7 +97,7 @@ def checked(facts: ReportData) -> str:
     assert len(page.ids) == len(set(page.ids))
     assert not re.search(r"https?://", html), "nothing comes from the network"
     assert not re.search(r"url\(|@import", html)
-    words = re.sub(r"<(style|script)>.*?</\1>", "", html, flags=re.S)
+    words = re.sub(r"<(style|script)[^>]*>.*?</\1>", "", html, flags=re.S)
     shown = re.sub(r"<[^>]*>", " ", words)
     assert not re.search(r"\bnan\b|\binf\b|\bNone\b", shown)
     drawn = re.findall(r' (?:d|x|y|cx|cy|r|width|height|style)="([^"]*)"', words)

@@ -128,7 +128,7 @@ def test_user_text_is_escaped() -> None:
     )
     html = checked(facts)
     assert "<script>alert" not in html
-    assert html.count("<script>") == 2
+    assert html.count("<script") == 2
     html.encode("utf-8")
 
 

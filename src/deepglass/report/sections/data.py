@@ -22,6 +22,7 @@ class DataSection(Section):
     """Always there."""
 
     title, nav, position = "Data", "Data", 30
+    assets = ("tables",)
     files = ("features.json", "metrics.json")
 
     def view(self, facts: Any, report: ReportData) -> Mapping[str, Any]:

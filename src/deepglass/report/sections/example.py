@@ -23,7 +23,7 @@ class ExampleSection(Section):
 
     title, nav, position = "Feature maps of one example", "Example", 260
     files = ("model.safetensors",)
-    assets = ("inside",)
+    assets = ("layers",)
 
     def collect(self, report: ReportData) -> ForwardExample | None:
         context = report.context

@@ -17,7 +17,7 @@ class FeatureVisualizationSection(Section):
     title, nav, position = "Feature visualisation", "Visualisation", 280
     requires = ("image_input",)
     files = ("model.safetensors",)
-    assets = ("inside",)
+    assets = ("layers",)
 
     def collect(self, report: ReportData) -> tuple[LayerImages, ...] | None:
         context = report.context

@@ -25,7 +25,7 @@ class HealthSection(Section):
 
     title, nav, position = "Layer diagnostics", "Layers", 250
     files = (FILE,)
-    assets = ("inside",)
+    assets = ("layers",)
 
     def collect(self, report: ReportData) -> NetworkHealth | None:
         context = report.context
