@@ -55,6 +55,7 @@ def train(
     objective: Setting | None = None,
     network: Setting | None = None,
     inputs: Sequence[Setting] | None = None,
+    outputs: Sequence[Setting] | None = None,
     kinds: Mapping[str, str] | None = None,
     ignore: Sequence[str] | None = None,
     fix: Sequence[str] | None = None,
@@ -85,7 +86,8 @@ def train(
         seed: random seed for weight initialisation and batch order.
         objective: kind of learning.
         network: network architecture.
-        inputs: input columns; all that are left without it.
+        inputs: input columns; without it all that are left.
+        outputs: as `target`, where an output needs settings.
         kinds: column name -> kind of data, where the inferred kind is wrong.
         ignore: columns to leave out.
         fix: kinds of data problems to fix before training.
@@ -106,8 +108,9 @@ def train(
     started = clock.perf_counter()
     overrides = {
         "time": time, "epochs": epochs, "steps": steps, "seed": seed, "objective": objective, "network": network,
-        "inputs": inputs, "kinds": kinds, "ignore": ignore, "fix": fix, "columns": columns, "split": split,
-        "filename_pattern": filename_pattern, "test": test, "labels": labels, "data_root": data_root, "device": device,
+        "inputs": inputs, "outputs": outputs, "kinds": kinds, "ignore": ignore, "fix": fix, "columns": columns,
+        "filename_pattern": filename_pattern, "split": split, "test": test, "labels": labels, "data_root": data_root,
+        "device": device,
         "init_from": init_from.path if isinstance(init_from, Run) else init_from, "data": data, "training": training,
     }  # fmt: skip
     spec = build_spec(source, target, {**overrides, **(settings or {})})
@@ -153,9 +156,12 @@ def inspect(
     *,
     run: str | Path | Run | None = None,
     inputs: Sequence[Setting] | None = None,
+    outputs: Sequence[Setting] | None = None,
     kinds: Mapping[str, str] | None = None,
     ignore: Sequence[str] | None = None,
     columns: Sequence[str] | None = None,
+    split: Mapping[str, Any] | None = None,
+    test: Any = None,
     filename_pattern: str | None = None,
     data_root: str | Path | None = None,
     data: Mapping[str, Any] | None = None,
@@ -164,12 +170,13 @@ def inspect(
     """Inspect a source: columns, their inferred kinds with the reason, and data problems.
 
     Args:
-        source, target, inputs, kinds, ignore, columns, filename_pattern, data_root, data, settings: as for `train`.
+        source, target, inputs, outputs, kinds, ignore, columns, split, test, filename_pattern, data_root, data,
+            settings: as for `train`.
         run: a run whose predictions find label errors, rows worth labelling and weak slices in this source.
     """
     overrides = {
-        "inputs": inputs, "kinds": kinds, "ignore": ignore, "columns": columns, "filename_pattern": filename_pattern,
-        "data_root": data_root, "data": data, **(settings or {}),
+        "inputs": inputs, "outputs": outputs, "kinds": kinds, "ignore": ignore, "columns": columns, "split": split,
+        "test": test, "filename_pattern": filename_pattern, "data_root": data_root, "data": data, **(settings or {}),
     }  # fmt: skip
     if run is None:
         spec = build_spec(source, target, overrides)
@@ -182,11 +189,11 @@ def inspect(
     )
     spec = build_spec(source, target, overrides, replace(base, data=reading))
     table = read_source(spec)
-    outputs = tuple(o for o in spec.outputs if o.get("column", o["name"]) in table.columns)
+    present_outputs = tuple(o for o in spec.outputs if o.get("column", o["name"]) in table.columns)
     present_kinds = {name: kind for name, kind in spec.kinds.items() if name in table.columns}
     ignored = tuple(name for name in base.data.ignore if name in table.columns)
     section = replace(spec.data, ignore=tuple(dict.fromkeys([*spec.data.ignore, *ignored])))
-    return inspect_table(table, replace(spec, data=section, outputs=outputs, kinds=present_kinds), run)
+    return inspect_table(table, replace(spec, data=section, outputs=present_outputs, kinds=present_kinds), run)
 
 
 def label(
@@ -267,9 +274,12 @@ def new(
     *,
     folder: str | Path | None = None,
     inputs: Sequence[Setting] | None = None,
+    outputs: Sequence[Setting] | None = None,
     kinds: Mapping[str, str] | None = None,
     ignore: Sequence[str] | None = None,
     columns: Sequence[str] | None = None,
+    split: Mapping[str, Any] | None = None,
+    test: Any = None,
     filename_pattern: str | None = None,
     data_root: str | Path | None = None,
     data: Mapping[str, Any] | None = None,
@@ -278,12 +288,13 @@ def new(
     """A commented spec for a source, as YAML text.
 
     Args:
-        source, target, inputs, kinds, ignore, columns, filename_pattern, data_root, data, settings: as for `train`.
+        source, target, inputs, outputs, kinds, ignore, columns, split, test, filename_pattern, data_root, data,
+            settings: as for `train`.
         folder: where the spec will be stored; its source is written relative to it. None: the current folder.
     """
     overrides = {
-        "inputs": inputs, "kinds": kinds, "ignore": ignore, "columns": columns, "filename_pattern": filename_pattern,
-        "data_root": data_root, "data": data, **(settings or {}),
+        "inputs": inputs, "outputs": outputs, "kinds": kinds, "ignore": ignore, "columns": columns, "split": split,
+        "test": test, "filename_pattern": filename_pattern, "data_root": data_root, "data": data, **(settings or {}),
     }  # fmt: skip
     spec = build_spec(source, target, overrides)
     return commented_spec(read_source(spec), spec, None if folder is None else Path(folder))
