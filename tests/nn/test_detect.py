@@ -54,9 +54,9 @@ def test_giou_of_boxes_apart_says_how_far() -> None:
 
 
 def test_cells_lie_where_the_maps_do() -> None:
-    cells = detect.cell_places((3, 4), (12, 16), torch.device("cpu"))
+    cells = detect.point_grid((3, 4), (12, 16), torch.device("cpu"))
     torch.testing.assert_close(cells[0], torch.tensor([0.125, 1 / 6, 0.25, 1 / 3]))
-    hanging = detect.cell_places((2, 2), (12, 16), torch.device("cpu"))  # cells of 8 x 8: the lower ones hang over
+    hanging = detect.point_grid((2, 2), (12, 16), torch.device("cpu"))  # cells of 8 x 8: the lower ones hang over
     torch.testing.assert_close(hanging[-1], torch.tensor([0.75, 1.0, 0.5, 2 / 3]))
 
 
@@ -64,10 +64,10 @@ def test_each_box_has_cells_near_its_centre() -> None:
     cells, target = _head()(_tokens(8)), _target(8)
     assigned = detect.assign(cells, target)
     for row in range(8):
-        mine = assigned.box[row][assigned.found[row]]
+        mine = assigned.box[row][assigned.assigned[row]]
         assert set(mine.tolist()) == set(range(int(target.mask[row].sum())))
         boxes = target.values[row, mine, 1:]
-        places = cells.places[row][assigned.found[row]]
+        places = cells.points[row][assigned.assigned[row]]
         away = (places[:, :2] - (boxes[:, :2] + boxes[:, 2:]) / 2).abs() / places[:, 2:]
         assert (away < detect.RADIUS).all()
 
@@ -75,7 +75,7 @@ def test_each_box_has_cells_near_its_centre() -> None:
 def test_rows_are_assigned_alike_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     cells, target = _head()(_tokens(8)), _target(8)
     whole = detect.assign(cells, target)
-    monkeypatch.setattr(detect, "PAIRS", 1)
+    monkeypatch.setattr(detect, "MAX_PAIRS", 1)
     for a, b in zip(whole, detect.assign(cells, target), strict=True):
         assert torch.equal(a, b)
 
@@ -108,13 +108,13 @@ def test_a_batch_may_be_empty() -> None:
     cells = _head().eval()(_tokens(0))
     target = Field(torch.zeros(0, 1, 5), torch.zeros(0, 1, dtype=torch.bool), torch.zeros(0, dtype=torch.bool))
     assert detect.loss(cells, target).shape == (0,)
-    assert detect.likeliest(cells.boxes, cells.logits, 10, 0.5).boxes.shape == (0, 10, 4)
+    assert detect.postprocess(cells.boxes, cells.logits, 10, 0.5).boxes.shape == (0, 10, 4)
 
 
 def test_suppression_is_the_greedy_kind() -> None:
     generator = torch.Generator().manual_seed(2)
     boxes, labels = _boxes(generator, 4, 60), torch.randint(2, (4, 60), generator=generator)
-    kept = shapes.keep(boxes, labels, 0.1)
+    kept = shapes.nms(boxes, labels, 0.1)
     assert 0.2 < kept.float().mean() < 0.8
     for row in range(4):
         stays: list[int] = []
@@ -134,7 +134,7 @@ def test_answers_have_fixed_slots_and_export_for_any_batch() -> None:
         def forward(self, *maps: torch.Tensor) -> tuple[torch.Tensor, ...]:
             values = maps[-1].mean((2, 3))[:, None]
             cells = self.head(Tokens(values, torch.ones_like(values[..., 0], dtype=torch.bool), None, maps))
-            return tuple(detect.likeliest(cells.boxes, cells.logits.sigmoid(), 20, 0.5))
+            return tuple(detect.postprocess(cells.boxes, cells.logits.sigmoid(), 20, 0.5))
 
     whole = Whole().eval()
     rows = torch.export.Dim("rows", min=2)

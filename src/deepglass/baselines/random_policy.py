@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from deepglass.data.environments import Environment, play, returns
+from deepglass.data.environments import Environment, return_stats, run_episodes
 from deepglass.objectives._agents import TEST_SEED
 
 EPISODES = 50
@@ -22,4 +22,4 @@ def random_policy(environment: Environment, episodes: int = EPISODES) -> dict[st
         size = (len(observations), len(low))
         return random.uniform(np.where(bounded, low, -1), np.where(bounded, high, 1), size).astype(np.float32)
 
-    return returns(play(environment, act, episodes, TEST_SEED))
+    return return_stats(run_episodes(environment, act, episodes, TEST_SEED))

@@ -163,11 +163,11 @@ Check = Callable[[DataContext], list[Finding]]
 
 
 def split_source(spec: Spec, table: Table) -> str:
-    """What divides the rows: "given", "order", "time:COLUMN" or "group:COLUMN"; "" for a random split."""
+    """What divides the rows: "predefined", "order", "time:COLUMN" or "group:COLUMN"; "" for a random split."""
     split = spec.data.split
     if split.rows is not None:
         return "order"
-    by = split.by or ("given" if table.split is not None and split.folds is None else "random")
+    by = split.by or ("predefined" if table.split is not None and split.folds is None else "random")
     return "" if by == "random" else by
 
 

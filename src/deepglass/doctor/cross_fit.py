@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from deepglass.metrics.calibration import apply_temperature, fit_temperature
-from deepglass.nn.pca import principal
+from deepglass.nn.pca import fit_pca
 
 NUM_FOLDS = 5
 WEIGHT_DECAY = 0.01  # so that the head does not memorise single wrong labels
@@ -51,7 +51,7 @@ def _standard(embedding: np.ndarray) -> Tensor:
     x = (x - x.mean(0)) / (x.std(0) + 1e-6)
     if x.shape[1] > MAX_DIMS and len(x) > MAX_DIMS:
         some = x[np.random.default_rng(0).permutation(len(x))[:PCA_ROWS]]
-        x = x @ principal(some, MAX_DIMS).directions.T
+        x = x @ fit_pca(some, MAX_DIMS).directions.T
         x /= x.std(0) + 1e-6
     return torch.from_numpy(np.ascontiguousarray(x))
 

@@ -89,7 +89,7 @@ def _held_out(context: DataContext, *splits: np.ndarray) -> np.ndarray:
     random = np.random.default_rng(0)
     if by == "group":
         return np.concatenate([_half_of_groups(context.table[column], rows, random) for rows in splits])
-    if by == "given":
+    if by == "predefined":
         return np.concatenate([random.permutation(len(rows)) % 2 == 1 for rows in splits])
     order = context.source_rows.astype(np.float64)
     time = next((m.values for m in context.measures if m.column == column), order)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from deepglass.data.missing import missing
+from deepglass.data.missing import is_null
 from deepglass.data.table import Note, Skipped, Table
 from deepglass.doctor.base import DataContext, Finding, merge_findings, split_source
 from deepglass.doctor.checks import CHECKS, run_checks
@@ -129,7 +129,7 @@ def _summary(table: Table, role: ColumnRole) -> ColumnSummary:
     raw = table[role.name]
     distinct = raw.n_unique() if isinstance(raw, pl.Series) and not raw.dtype.is_nested() else None
     example = next((str(v) for v in _first(raw) if v is not None), "")
-    return ColumnSummary(role.name, role.kind, role.why, role.role, int(missing(raw).sum()), distinct, example[:60])
+    return ColumnSummary(role.name, role.kind, role.why, role.role, int(is_null(raw).sum()), distinct, example[:60])
 
 
 def _first(raw: Raw) -> list[Any]:

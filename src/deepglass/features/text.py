@@ -247,9 +247,9 @@ class Text(Feature):
             from deepglass.nn.embeddings import TokenHead
 
             return TokenHead(dim, self.size)
-        from deepglass.nn.sequence_decoders import TransformerWriter
+        from deepglass.nn.sequence_decoders import TransformerDecoder
 
-        return TransformerWriter(dim, self.size, END, self.most_written)
+        return TransformerDecoder(dim, self.size, END, self.most_written)
 
     @property
     def most_written(self) -> int:

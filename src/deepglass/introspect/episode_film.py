@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image as Pillow
 
-from deepglass.data.environments import Environment, Player
+from deepglass.data.environments import Environment, Episode
 from deepglass.objectives._agents import TEST_SEED, Agent
 
 WIDTH = 320  # pixels, at most
@@ -45,15 +45,15 @@ def film_episode(agent: Agent, environment: Environment) -> EpisodeFilm:
     """
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # rendered off screen
     with contextlib.redirect_stdout(io.StringIO()):  # pygame prints a greeting
-        player = Player(environment.make(pictures=True), environment, TEST_SEED, 0)
+        episode = Episode(environment.make(render=True), environment, TEST_SEED, 0)
         every = max(1, round(environment.frames_per_second / MAX_FRAMES_PER_SECOND))
-        frames = [environment.drawn(player.world)]
+        frames = [environment.render(episode.env)]
         ended = None
         while ended is None:
-            ended = player.step(agent.best_action(player.seen[None])[0])
-            if player.steps % every == 0 and len(frames) < MAX_FRAMES:
-                frames.append(environment.drawn(player.world))
-    player.world.close()
+            ended = episode.step(agent.best_action(episode.observation[None])[0])
+            if episode.steps % every == 0 and len(frames) < MAX_FRAMES:
+                frames.append(environment.render(episode.env))
+    episode.env.close()
     milliseconds = round(1000 * every / environment.frames_per_second)
     filmed = min(ended.steps, every * len(frames))
     return EpisodeFilm(_animated(frames, milliseconds), ended.value, ended.steps, filmed)

@@ -1,18 +1,18 @@
-"""Videos: frames laid over each other as the channels of one picture."""
+"""Video encoder: frames as the channels of one image."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
-from deepglass.nn.conv import PictureEncoder
+from deepglass.nn.conv import ImageEncoder
 from deepglass.nn.tokens import Field, Tokens
 
 
-class VideoPrepare(nn.Module):
-    """Codes of frames to floats, each frame as a picture.
+class VideoNormalizer(nn.Module):
+    """Frame codes to floats, each frame as an image.
 
     Args:
-        normalizer: of a picture, (B, C, Y, X) codes -> floats.
+        normalizer: of an image, (B, C, Y, X) codes -> floats.
 
     Shapes:
         x: (B, T, C, Y, X) codes -> the same, float.
@@ -27,7 +27,7 @@ class VideoPrepare(nn.Module):
 
 
 class VideoEncoder(nn.Module):
-    """Bytes of frames to tokens on the grid of a picture: normalizer, frames as channels, then a picture's stem.
+    """Encoder of a video as tokens on the grid of an image: normaliser, frames as channels, image stem.
 
     Shapes:
         field: values (B, T, C, Y, X), mask (B,) -> Tokens (B, Y' * X', D) with grid (Y', X').
@@ -36,7 +36,7 @@ class VideoEncoder(nn.Module):
     def __init__(self, normalizer: nn.Module, frames: int, channels: int, dim: int, size: tuple[int, int]) -> None:
         super().__init__()
         self.normalizer = normalizer
-        self.picture = PictureEncoder(nn.Identity(), frames * channels, dim, size)
+        self.picture = ImageEncoder(nn.Identity(), frames * channels, dim, size)
         self.shape = self.picture.shape
 
     def forward(self, field: Field) -> Tokens:

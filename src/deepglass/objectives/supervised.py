@@ -15,7 +15,7 @@ from deepglass.data.batches import Batch, Dataset, Mix
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature, Prediction
 from deepglass.networks.network import Network
-from deepglass.nn.decoding import Stepwise
+from deepglass.nn.decoding import AutoregressiveHead
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective, concatenate_predictions
 
@@ -36,7 +36,7 @@ class Supervised(Objective):
             raise SpecError("bad-value", f"--target: expected the column to predict, one of: {names}")
         self.network = make_network(inputs, outputs)
         # an autoregressive head reads its target, and a mixed row has two
-        self.supports_mixup = not any(isinstance(head, Stepwise) for head in self.network.heads.values())
+        self.supports_mixup = not any(isinstance(head, AutoregressiveHead) for head in self.network.heads.values())
         self.register_buffer("baseline_loss", torch.ones(len(outputs)))
 
     def on_fit_start(self, train: Dataset) -> None:

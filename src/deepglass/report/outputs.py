@@ -78,7 +78,7 @@ def output_facts(feature: Feature, rows: OutputRows, metrics_json: Mapping[str, 
         numbers=numbers,
         mistakes=mistakes,
         items=items,
-        remarks=tuple(feature.target_warnings(rows.truth)) if len(labelled) else (),
+        warnings=tuple(feature.target_warnings(rows.truth)) if len(labelled) else (),
     )
 
 

@@ -2,7 +2,7 @@
 
     read("housing.csv")            a text table; tsv, json, jsonl, parquet, arrow, Excel alike, also .gz
     read("photos/")                a folder of class folders; idx files, npz, tables; a zip or tar of these
-    read("roads/")                 pictures beside masks, or with boxes: Pascal VOC, YOLO, COCO, a table of boxes
+    read("roads/")                 images beside masks, or with boxes: Pascal VOC, YOLO, COCO, a table of boxes
     read("novel.txt")              plain text, a folder of such texts; CoNLL-U; train.en beside train.fr, line by line
     read("sklearn:digits")         a bundled set
     read("synthetic:moving_digits")     a set that is made on the spot
@@ -77,8 +77,8 @@ def read(
         bundled = import_module("deepglass.data.sources.bundled")  # scikit-learn takes a second to import
         return read_object(bundled.read_bundled(text.removeprefix(_BUNDLED)), columns)
     if text.startswith(_SYNTHETIC):
-        made = import_module("deepglass.data.sources.synthetic")  # it needs scikit-learn as well
-        return read_object(made.read_made(text.removeprefix(_SYNTHETIC)), columns)
+        synthetic = import_module("deepglass.data.sources.synthetic")  # it needs scikit-learn as well
+        return read_object(synthetic.read_synthetic(text.removeprefix(_SYNTHETIC)), columns)
     if text.startswith(GYM):
         return read_object(read_gym(text.removeprefix(GYM)), columns)
     paths = import_module("deepglass.data.sources.paths")  # all readers of files, which rows in memory do not need

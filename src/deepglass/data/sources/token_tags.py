@@ -30,12 +30,12 @@ def with_tags(table: Table) -> Table:
         table,
         notes=(*table.notes, note),
         kinds={words: "text", **dict.fromkeys(tags, "tags")},
-        aside=tuple(tags),
+        excluded=tuple(tags),
         target=tags[0] if len(tags) == 1 else None,
     )
 
 
 def _in_line(one: pl.Series, other: pl.Series) -> bool:
-    known = one.is_not_null() & other.is_not_null()
-    one, other = one.filter(known), other.filter(known)
+    both = one.is_not_null() & other.is_not_null()
+    one, other = one.filter(both), other.filter(both)
     return len(one) >= _MIN_ROWS and one.n_unique() > 2 and bool((one == other).all())

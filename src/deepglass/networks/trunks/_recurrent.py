@@ -14,8 +14,8 @@ from deepglass.features.text import END, Text
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.recurrent import Cell, Recurrent
-from deepglass.nn.sequence_decoders import RecurrentWriter
-from deepglass.nn.token_ops import Join, Pool, summary
+from deepglass.nn.sequence_decoders import RecurrentDecoder
+from deepglass.nn.token_ops import ConcatTokens, Pool, summary
 from deepglass.nn.tokens import Tokens, TokenShape
 
 
@@ -59,7 +59,7 @@ class RecurrentTrunk(Trunk):
     ) -> None:
         super().__init__()
         self.dim, self.pool = width, pool
-        self.join = Join(inputs, width)
+        self.join = ConcatTokens(inputs, width)
         self.recurrent = Recurrent(
             self.cell,
             width,
@@ -83,7 +83,7 @@ class RecurrentTrunk(Trunk):
         if not isinstance(feature, Text) or feature.decoding != "autoregressive":
             return None
         hidden = max(self.out_dim, 64)
-        return RecurrentWriter(
+        return RecurrentDecoder(
             self.out_dim, feature.size, END, feature.most_written, cell=self.cell, hidden=hidden, dropout=self.dropout.p
         )
 

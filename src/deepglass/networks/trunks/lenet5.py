@@ -12,7 +12,7 @@ from deepglass.constraints import Count, Share
 from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
 from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.activations import activation as make_activation
-from deepglass.nn.conv import Pictures, common_grid
+from deepglass.nn.conv import ImageBody, common_grid
 from deepglass.nn.norms import Norm, norm2d
 from deepglass.nn.tokens import Tokens, TokenShape
 
@@ -52,7 +52,9 @@ class Lenet5(Trunk):
         super().__init__()
         self.dim, self.out_dim = width, 14 * width
         body = _Body(width, common_grid(inputs, "lenet5"), activation, norm, pool)
-        self.pictures = Pictures(body, inputs, width, self.out_dim, pool="mean", activation=activation, dropout=dropout)
+        self.pictures = ImageBody(
+            body, inputs, width, self.out_dim, pool="mean", activation=activation, dropout=dropout
+        )
 
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
         return self.pictures(tokens)
