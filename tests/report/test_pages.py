@@ -224,9 +224,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
     def made(kind: str) -> Pages:
         folder = tmp_path_factory.mktemp(kind)
         source, settings = KINDS[kind](folder)
-        target = settings.get("target")
-        settings = {**QUICK, **{k: v for k, v in settings.items() if k != "target"}}
-        run = deepglass.train(source, target, out=folder / "run", baselines=False, settings=settings)
+        run = deepglass.train(source, out=folder / "run", baselines=False, **QUICK, **settings)
         deepglass.report(run, source=None if isinstance(source, str | Path) else source)
         return Pages(render(kept[-1]), render(kept[-1].without_samples()))
 
