@@ -1,9 +1,9 @@
 """A headless Chromium for tests of pages: playwright with the system's browser, none that it would download.
 
-    with Chromium() as browser:
-        page = browser.open(Path("report.html"), width=400, dark=True)
-        assert page.run("document.title") == "..."
-        assert page.errors == []
+with Chromium() as browser:
+    page = browser.open(Path("report.html"), width=400, dark=True)
+    assert page.run("document.title") == "..."
+    assert page.errors == []
 """
 
 from __future__ import annotations
