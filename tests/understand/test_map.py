@@ -59,14 +59,14 @@ def test_principal_directions_are_those_of_scikit_learn(rows: int, dim: int) -> 
     points = (random.standard_normal((rows, dim)) * 0.7 ** np.arange(dim)) @ turned + 3
     axes, known = fit_pca(points, 2), PCA(2).fit(points)
     assert np.abs((axes.directions * known.components_).sum(1)) == pytest.approx(1, abs=1e-3)
-    assert axes.kept == pytest.approx(known.explained_variance_ratio_.sum(), abs=1e-3)
+    assert axes.explained == pytest.approx(known.explained_variance_ratio_.sum(), abs=1e-3)
     assert np.abs(axes(points)) == pytest.approx(np.abs(known.transform(points)), abs=0.01)
 
 
 def test_principal_directions_of_points_that_are_all_one() -> None:
     axes = fit_pca(np.ones((5, 4)))
     assert np.abs(axes(np.ones((5, 4)))).max() == 0
-    assert axes.kept == 1
+    assert axes.explained == 1
 
 
 def test_each_row_lies_where_pca_has_it(run: Run, page: tuple[str, dict[str, Any]]) -> None:
