@@ -27,7 +27,7 @@ class ExampleSection(Section):
 
     def collect(self, report: ReportData) -> ForwardExample | None:
         context = report.context
-        return example_of(context.data, context.objective, context.device)
+        return example_of(context)
 
     def view(self, facts: ForwardExample, report: ReportData) -> Mapping[str, Any]:
         kinds = {layer.kind for layer in facts.layers}

@@ -21,7 +21,7 @@ class FeatureVisualizationSection(Section):
 
     def collect(self, report: ReportData) -> tuple[LayerImages, ...] | None:
         context = report.context
-        return feature_visualizations(context.data, context.objective, context.device) or None
+        return feature_visualizations(context) or None
 
     def view(self, facts: tuple[LayerImages, ...], report: ReportData) -> Mapping[str, Any]:
         return {"layers": facts}
