@@ -291,9 +291,9 @@ class RowMap {
     const of = (name) => colours.find((c) => c.name === name && c.names.length && c.codes[point] !== 65535);
     const word = (c) => c.names[c.codes[point]];
     return colours.filter((c) => of(c.name) && !/: (answer|error)$/.test(c.name)).map((c) => {
-      const answer = of(`${c.name}: answer`);
+      const prediction = of(`${c.name}: prediction`);
       const named = c.name === "split" ? "" : `${c.name} `;
-      return named + word(c) + (answer && word(answer) !== word(c) ? `, answered ${word(answer)}` : "");
+      return named + word(c) + (prediction && word(prediction) !== word(c) ? `, predicted ${word(prediction)}` : "");
     }).join(" · ");
   }
 

@@ -35,7 +35,7 @@ class BoundarySection(Section):
 
     def collect(self, report: ReportData) -> tuple[Boundary, ...] | None:
         context = report.context
-        return boundaries(context.path, context.data, context.objective, context.device, report.options.pair) or None
+        return boundaries(context, report.options.pair) or None
 
     def view(self, facts: tuple[Boundary, ...], report: ReportData) -> Mapping[str, Any] | None:
         if not facts:
