@@ -17,7 +17,7 @@ from deepglass.report.charts.svg import joined, tag
 from deepglass.report.data import ReportData
 from deepglass.report.sections.base import Section
 from deepglass.report.templates import data_url, shorten
-from deepglass.run.callbacks.boundary_history import FOLDER
+from deepglass.run.callbacks.boundary_recorder import FOLDER
 from deepglass.web.palette import Colour, colour, css
 
 SIDE = 300  # of the plane

@@ -17,7 +17,7 @@ from deepglass.projection.projection import projection_map
 from deepglass.report.data import ReportData
 from deepglass.report.sections.base import Section
 from deepglass.report.templates import data_url
-from deepglass.run.callbacks.embedding_history import FOLDER
+from deepglass.run.callbacks.embedding_recorder import FOLDER
 from deepglass.web.palette import Colour, colour, css
 
 NO_COLOUR: Colour = (150, 150, 150)
