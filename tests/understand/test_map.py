@@ -74,7 +74,7 @@ def test_each_row_lies_where_pca_has_it(run: Run, page: tuple[str, dict[str, Any
     rows = data["items"]["rows"]
     points = deepglass.embed(run, frame()).vectors[rows]
     expected = PCA(2).fit_transform(points)
-    places = unpacked(data["layouts"][0]["places"]).reshape(-1, 2)[unpacked(data["kept"]).astype(int)]
+    places = unpacked(data["layouts"][0]["places"]).reshape(-1, 2)[unpacked(data["detailed"]).astype(int)]
     for axis in (0, 1):
         assert abs(np.corrcoef(expected[:, axis], places[:, axis])[0, 1]) > 0.999
     spread = expected.std(0) / places.std(0)
@@ -93,11 +93,11 @@ def test_neighbours_are_the_nearest_in_the_whole_space() -> None:
 
 def test_the_page_holds_points_and_colours_and_no_address(page: tuple[str, dict[str, Any]]) -> None:
     html, data = page
-    assert "The map" in html
+    assert "Embedding map" in html
     assert len(unpacked(data["layouts"][0]["places"])) == 2 * data["count"]
     names = [c["name"] for c in data["colours"]]
     assert names == ["kind", "kind: prediction", "kind: error", "split", "a", "secretive", "word"]
-    assert data["count"] == len(data["items"]["said"])
+    assert data["count"] == len(data["items"]["labels"])
     assert not re.findall(r"(?:src|href)=[\"'](?!data:|#)|https?://(?!www\.w3\.org)", html)
 
 
@@ -105,7 +105,7 @@ def test_the_label_of_a_row_is_the_source_s(page: tuple[str, dict[str, Any]]) ->
     data, table = page[1], frame()
     kind = data["colours"][0]
     codes = unpacked(kind["codes"]).astype(int)
-    for point, row in zip(unpacked(data["kept"]).astype(int), data["items"]["rows"], strict=True):
+    for point, row in zip(unpacked(data["detailed"]).astype(int), data["items"]["rows"], strict=True):
         assert kind["names"][codes[point]] == table["kind"][row]
 
 
