@@ -12,13 +12,13 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from deepglass.run.callbacks.embedding_recorder import read_embeddings
 from sklearn.decomposition import PCA
 
 import deepglass
 from deepglass.errors import MissingExtra, SpecError
 from deepglass.nn.pca import fit_pca
 from deepglass.projection.projection import nearest_points
+from deepglass.run.callbacks.embedding_recorder import read_embeddings
 from deepglass.run.run import Run
 
 

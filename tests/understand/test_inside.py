@@ -11,9 +11,6 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from deepglass.run.callbacks.boundary_recorder import read_boundaries
-from deepglass.run.callbacks.diagnostics_recorder import layer_names
-from deepglass.run.callbacks.layer_diagnostics import LayerStatistics, diagnose
 from report_values import report_of, section_html
 
 import deepglass as dg
@@ -25,6 +22,9 @@ from deepglass.introspect.layers import Layer
 from deepglass.metrics.summaries import Histogram
 from deepglass.prepare.prepare import prepare
 from deepglass.run.build import build
+from deepglass.run.callbacks.boundary_recorder import read_boundaries
+from deepglass.run.callbacks.diagnostics_recorder import layer_names
+from deepglass.run.callbacks.layer_diagnostics import LayerStatistics, diagnose
 from deepglass.run.callbacks.planes import SIDE
 from deepglass.run.callbacks.unit_activity import UnitActivity
 from deepglass.training.callbacks import Callback

@@ -122,9 +122,13 @@ class Folder:
         self.store_plan(plan)
 
     def store_spec(self, spec: Spec) -> None:
+        write_atomic(self.path / "spec.yaml", self.spec_text(spec))
+
+    @staticmethod
+    def spec_text(spec: Spec) -> str:
+        """The content of spec.yaml."""
         header = f"# deepglass {_version('deepglass')}; keys that are not here have their defaults\n"
-        content = yaml.safe_dump(spec.anchored().to_dict(), sort_keys=False, allow_unicode=True)
-        write_atomic(self.path / "spec.yaml", header + content)
+        return header + yaml.safe_dump(spec.anchored().to_dict(), sort_keys=False, allow_unicode=True)
 
     def store_plan(self, plan: Plan) -> None:
         self._write_json("plan.json", plan.to_json())

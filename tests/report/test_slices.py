@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from chromium import Chromium
 from conftest import Command
-from test_report import EVIL, NAN, base, checked, class_output
+from report_values import EVIL, NAN, base, checked, class_output
 
 import deepglass
 from deepglass.data.sources import read
