@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import IO, NamedTuple
 from zipfile import BadZipFile, ZipFile, is_zipfile
 
-from deepglass.data.sources.base import MAX_INFLATION, MAX_UNPACKED_BYTES, list_folder
+from deepglass.data.sources.base import MAX_INFLATION, MAX_UNPACKED_BYTES
+from deepglass.data.sources.listing import list_folder
 from deepglass.errors import SourceError, StorageError
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from deepglass.data.sources.base import list_folder
+from deepglass.data.sources.listing import list_folder
 from deepglass.data.table import Note, Table
 
 _CAPTION = "caption"

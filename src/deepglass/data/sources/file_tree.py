@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from deepglass.data.sources.base import IMAGE_SUFFIXES, SPLIT_WORDS, natural_key, walk
+from deepglass.data.sources.base import IMAGE_SUFFIXES, SPLIT_WORDS
+from deepglass.data.sources.listing import natural_key, walk
 from deepglass.errors import SourceError
 from deepglass.features.base import Media
 

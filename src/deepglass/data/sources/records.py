@@ -10,7 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from deepglass.data.sources.base import ReadLog, SourceOptions, table_from_frame
+from deepglass.data.sources.base import ReadLog, SourceOptions
+from deepglass.data.sources.frames import table_from_frame
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 
