@@ -1,4 +1,4 @@
-"""CoNLL-U: sentences a word a line, each word with its part of speech; one file here, a folder through `tables`.
+"""CoNLL-U: sentences with one word per line and its part of speech; one file here, folders through `tables`.
 
 Source: universaldependencies.org/format.html
 """

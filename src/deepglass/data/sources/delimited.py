@@ -1,8 +1,8 @@
-"""Delimited text: csv, tsv and their relatives, also packed with gzip.
+"""Delimited text: csv, tsv and similar formats, also gzipped.
 
-Two ways lead through a file. Where a count over its bytes shows the same number of cells in each line, polars
-reads it with types guessed from the first rows; what does not fit them is read again as text. Any other file goes
-through Python's own reader, which is slow and names the lines that are wrong.
+If a count over its bytes gives the same number of cells in each line, polars reads the file with types inferred from
+the first rows; columns that do not fit are read again as text. Any other file is read with Python's csv module, which
+is slow but reports the lines that are wrong.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""JSON: a list of records, columns by name, or a record a line."""
+"""JSON: a list of records, columns by name, or one record per line."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def table_of_json_text(text: str, source: str, columns: Sequence[str] | None = N
 
 
 def read_json_lines(path: Path, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
-    """A JSON record a line."""
+    """JSON Lines: one record per line."""
     log = ReadLog()
     if path.suffix.lower() != ".gz":
         try:
