@@ -18,7 +18,8 @@ from deepglass.introspect.rows import OutputRows
 from deepglass.objectives.base import Objective
 from deepglass.projection.points import EmbeddedPoints, TestPredictions
 from deepglass.projection.projection import DEFAULT_MAP, MapOptions, predict_test_rows, projection_points
-from deepglass.report.explanation_facts import ExplanationFacts, explanations_of
+from deepglass.report.explanation_facts import ExplanationFacts
+from deepglass.report.explanations import explanations_of
 from deepglass.report.facts import (
     ColumnFacts,
     DataFacts,
@@ -104,7 +105,7 @@ class ReportData:
 
     @property
     def shows_rows(self) -> bool:
-        """Whether single rows and their values may be shown."""
+        """Whether single rows and their values may be on the page."""
         return self.options.samples
 
     def without_samples(self) -> ReportData:
@@ -164,7 +165,7 @@ class ReportData:
 
     @_Shared
     def columns(self) -> tuple[ColumnFacts, ...]:
-        """The source's columns and how they were taken."""
+        """The source's columns and their kinds and roles."""
         prepared = self.context.data
         return tuple(
             column_facts(prepared.table[t.name], t) for t in prepared.column_roles if t.name in prepared.table.columns
