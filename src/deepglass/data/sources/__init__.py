@@ -27,7 +27,6 @@ import polars as pl
 from deepglass.data.environments import PREFIX as GYM
 from deepglass.data.sources import named
 from deepglass.data.sources.base import SourceOptions
-from deepglass.data.sources.gym import read_gym
 from deepglass.data.sources.objects import read_object
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
@@ -80,7 +79,8 @@ def read(
         synthetic = import_module("deepglass.data.sources.synthetic")  # it needs scikit-learn as well
         return read_object(synthetic.read_synthetic(text.removeprefix(_SYNTHETIC)), columns)
     if text.startswith(GYM):
-        return read_object(read_gym(text.removeprefix(GYM)), columns)
+        gym = import_module("deepglass.data.sources.gym")
+        return read_object(gym.read_gym(text.removeprefix(GYM)), columns)
     paths = import_module("deepglass.data.sources.paths")  # all readers of files, which rows in memory do not need
     if text == "-":
         piped: Table = paths.read_bytes(sys.stdin.buffer.read(), "standard input", columns, options)
