@@ -277,7 +277,7 @@ def _prediction_text(reason: Explanation) -> str:
         return ", ".join(f"{n} {s:.0%}".replace("%", " %") for n, s in list(reason.answer["shares"].items())[:3])
     if reason.kind == "boxes":
         return ", ".join(b["label"] for b in value) or NOTHING
-    if reason.kind == "set":
+    if reason.kind == "multilabel":
         return ", ".join(value) or NOTHING
     return _text(value)
 
