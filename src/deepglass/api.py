@@ -15,7 +15,7 @@ from deepglass.doctor.inspect import Inspection, inspect_table
 from deepglass.errors import SourceError, SpecError
 from deepglass.explain.explainer import explain_rows, explainable
 from deepglass.explain.nearest import ReferenceRows, training_rows
-from deepglass.features.identity import Verdict
+from deepglass.features.outputs.identity import Verdict
 from deepglass.introspect.boundary import pair_of
 from deepglass.labelling.candidates import asked
 from deepglass.labelling.ranking import asked_about, questions

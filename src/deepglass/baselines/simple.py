@@ -24,7 +24,8 @@ from threadpoolctl import threadpool_limits
 
 from deepglass.baselines.flatten import Flat, Matrix, flatten
 from deepglass.data.table import Table
-from deepglass.features.base import CLASSIFICATION_KINDS, Column, Feature, PredictionArrays
+from deepglass.features.base import CLASSIFICATION_KINDS, Column, Feature
+from deepglass.features.outputs.base import Output, PredictionArrays
 
 VALUES = ("number", "vector")
 
@@ -56,7 +57,7 @@ class _Model(NamedTuple):
 
 
 def baselines(
-    train: Table, test: Table, inputs: Sequence[Feature], output: Feature, seconds: float = 10
+    train: Table, test: Table, inputs: Sequence[Feature], output: Output, seconds: float = 10
 ) -> dict[str, dict[str, float]]:
     """The test figures of three simple models, each with the `rows` that it was fitted on and the `seconds` it took.
 

@@ -311,7 +311,7 @@ def new(
     print(f"spec: {out}", file=sys.stderr)
 
 
-LISTS = ("features", "trunks", "objectives", "optimizers", "schedules", "activations", "recipes", "data")
+LISTS = ("features", "outputs", "trunks", "objectives", "optimizers", "schedules", "activations", "recipes", "data")
 
 
 @app.command("list")

@@ -14,7 +14,7 @@ from rich.table import Table as Grid
 
 from deepglass.doctor.base import Finding
 from deepglass.doctor.inspect import Inspection
-from deepglass.features.identity import Verdict
+from deepglass.features.outputs.identity import Verdict
 from deepglass.formatting import plain_duration, plain_number, prediction_text
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.callbacks.log_file import END_REASONS, column_groups, data_line, plan_lines

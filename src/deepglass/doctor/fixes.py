@@ -50,7 +50,8 @@ def mended(spec: Spec) -> Spec:
         return spec
     _check(spec.data.fix)
     table = read_source(spec)
-    case = case_of(table, spec, *infer_columns(table, spec))
+    column_roles, inputs, outputs = infer_columns(table, spec)
+    case = case_of(table, spec, column_roles, [*outputs, *inputs])
     standing = np.ones(len(case.table), bool)
     for kind in (k for k in DROPPED if k in spec.data.fix):
         standing[DROPPED[kind](case, standing)] = False

@@ -20,6 +20,7 @@ from deepglass.doctor.weak_slice import weak_slices_of
 from deepglass.doctor.worth_labelling import worth_labelling
 from deepglass.errors import SourceError
 from deepglass.features.base import Feature, Raw
+from deepglass.features.outputs.base import Output
 from deepglass.prepare.columns import ColumnRole, infer_columns
 from deepglass.prepare.rows import assign_split, choose_split, missing_targets
 from deepglass.prepare.sources import fingerprint_of
@@ -70,7 +71,8 @@ def inspect_table(table: Table, spec: Spec, run: Run | None = None) -> Inspectio
     Raises:
         SourceError, SpecError: what would also stop a training.
     """
-    taken, features = infer_columns(table, spec)
+    taken, inputs, outputs = infer_columns(table, spec)
+    features = [*outputs, *inputs]
     order = {name: i for i, name in enumerate(table.names)}
     columns = [_view(table, t) for t in sorted(taken, key=lambda t: order.get(t.name, 0))]
     findings = [*look(table, spec, taken, features)]
@@ -95,13 +97,13 @@ def case_of(table: Table, spec: Spec, taken: Sequence[ColumnRole], features: Seq
     broken = {row for f in features for row in f.unreadable(table[f.column])}
     places = np.setdiff1d(np.arange(len(table)), np.array(sorted(broken), np.int64))
     read = table.take(places) if len(places) < len(table) else table
-    targets = [f for f in features if any(t.name == f.name and t.role == "output" for t in taken)]
+    targets = [f for f in features if isinstance(f, Output)]
     split = _split(read, spec, targets)
     case = Case(read, tuple(taken), tuple(features), places, split, given_by(spec, read))
     return case.taking(np.flatnonzero(~np.isin(places, spec.data.drop)))
 
 
-def _split(table: Table, spec: Spec, targets: Sequence[Feature]) -> np.ndarray | None:
+def _split(table: Table, spec: Spec, targets: Sequence[Output]) -> np.ndarray | None:
     """The part of each row, "" for those without an answer; None where there are too few rows to divide."""
     rows = np.flatnonzero(~missing_targets(table, targets))
     split = np.full(len(table), "", "U5")

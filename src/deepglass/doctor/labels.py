@@ -15,6 +15,7 @@ from deepglass.data.table import Table
 from deepglass.doctor.cross_fit import cross_fitted
 from deepglass.doctor.label_noise import by_rank, mistaken
 from deepglass.features.base import Column, Feature
+from deepglass.features.outputs.base import Output
 from deepglass.metrics.calibration import apply_temperature
 from deepglass.objectives.base import embed_dataset, predict_dataset
 from deepglass.run.predictor import Predictor
@@ -166,7 +167,7 @@ def see(predictor: Predictor, table: Table, answer: Feature | None = None) -> Se
     return Seen(points, predict_dataset(predictor.objective, data, BATCH)[answer.name]["log_probs"])
 
 
-def _answer(predictor: Predictor, output: str | None) -> Feature | None:
+def _answer(predictor: Predictor, output: str | None) -> Output | None:
     """The answer that is asked for, or the first with classes."""
     fitting = [f for f in predictor.outputs if f.has_classes and output in (None, f.name)]
     return fitting[0] if fitting else None

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from deepglass.features.base import Calibration, Column, Feature, PredictionArrays
-from deepglass.features.tags import Tags
-from deepglass.features.text import Text
+from deepglass.features.base import Column
+from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
+from deepglass.features.outputs.tags import TagsOutput
+from deepglass.features.outputs.text import TextOutput
 from deepglass.metrics import error_rate
 from deepglass.metrics.table import higher_is_better
 
@@ -42,7 +43,7 @@ class Judged(NamedTuple):
         return 1 - self.values if higher_is_better(self.metric) else self.values
 
 
-def judged(feature: Feature, best: PredictionArrays, truth: Column, calibration: Calibration) -> Judged | None:
+def judged(feature: Output, best: PredictionArrays, truth: Column, calibration: Calibration) -> Judged | None:
     """How right the answers to some rows are; None for kinds that no single row tells, such as who it is."""
     if feature.has_classes and "log_probs" in best:
         right = said(feature, best, calibration) == truth.values.reshape(-1).astype(np.int64) - 1
@@ -50,16 +51,16 @@ def judged(feature: Feature, best: PredictionArrays, truth: Column, calibration:
     if feature.kind == "number" and "value" in best:
         off = np.abs(best["value"].reshape(-1).astype(np.float64) - truth.values.reshape(-1))
         return Judged("mae", np.where(truth.mask, off, np.nan))
-    if isinstance(feature, Tags):
+    if isinstance(feature, TagsOutput):
         return _of_tags(feature, best, truth)
-    if isinstance(feature, Text):
+    if isinstance(feature, TextOutput):
         return _of_texts(feature, best, truth)
     if feature.kind in OF_ONE_ROW:
         return _one_by_one(feature, best, truth, calibration, OF_ONE_ROW[feature.kind])
     return None
 
 
-def said(feature: Feature, best: PredictionArrays, calibration: Calibration) -> np.ndarray:
+def said(feature: Output, best: PredictionArrays, calibration: Calibration) -> np.ndarray:
     """The place of the class that each row is answered with, (N,) int, by the run's own threshold where it has one."""
     if feature.kind != "binary":
         return best["log_probs"].argmax(1)
@@ -67,14 +68,14 @@ def said(feature: Feature, best: PredictionArrays, calibration: Calibration) -> 
     return np.array([d["probability"] >= threshold for d in feature.decode(best, calibration)], np.int64)
 
 
-def _of_tags(feature: Tags, best: PredictionArrays, truth: Column) -> Judged:
+def _of_tags(feature: TagsOutput, best: PredictionArrays, truth: Column) -> Judged:
     """The share of a row's words whose tag is right."""
     log_probs, labels, rows = feature.words_of(best, truth)
     right, words = (np.bincount(rows, w, len(truth)) for w in (log_probs.argmax(1) == labels, None))
     return Judged("accuracy", np.where(words > 0, right / np.maximum(words, 1), np.nan))
 
 
-def _of_texts(feature: Text, best: PredictionArrays, truth: Column) -> Judged:
+def _of_texts(feature: TextOutput, best: PredictionArrays, truth: Column) -> Judged:
     """The changes that lead from what was written to the truth, a word of the truth."""
     values, bounds = np.full(len(truth), np.nan), truth.offsets
     assert bounds is not None
@@ -92,7 +93,7 @@ def _some(rows: np.ndarray) -> np.ndarray:
 
 
 def _one_by_one(
-    feature: Feature, best: PredictionArrays, truth: Column, calibration: Calibration, metric: str
+    feature: Output, best: PredictionArrays, truth: Column, calibration: Calibration, metric: str
 ) -> Judged:
     best, truth = feature.for_scoring(best, truth)
     values = np.full(len(truth), np.nan)

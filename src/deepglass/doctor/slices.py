@@ -23,7 +23,8 @@ import numpy as np
 from deepglass.doctor.base import Case
 from deepglass.doctor.measures import Measure, measures_of, parts_of
 from deepglass.doctor.row_scores import Judged, judged
-from deepglass.features.base import Calibration, Column, Feature, PredictionArrays, infer_type
+from deepglass.features.base import Column, infer_type
+from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
 
 FEWEST = 20  # rows of a slice, and outside of it
 FACTOR = 1.5  # by which its error is above the others'
@@ -72,7 +73,7 @@ class Cut(NamedTuple):
     weak: tuple[Weak, ...]
 
 
-def cut_up(case: Case, feature: Feature, best: PredictionArrays, truth: Column, calibration: Calibration) -> Cut | None:
+def cut_up(case: Case, feature: Output, best: PredictionArrays, truth: Column, calibration: Calibration) -> Cut | None:
     """The slices of a case's rows, and those where the answers are worse; None where the rows are too few.
 
     Args:

@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image as Pillow
 
 from deepglass.errors import SpecError, near_miss
-from deepglass.features.base import Feature, take_raw
+from deepglass.features.base import take_raw
+from deepglass.features.outputs.base import Output
 from deepglass.introspect.facts import Along, Boundary, Ground
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepared_data import PreparedData
@@ -117,7 +118,7 @@ def _asked_for(
 class _Paint:
     """Answers -> colours, of one output."""
 
-    def __init__(self, output: Feature, prepared: PreparedData, rows: np.ndarray) -> None:
+    def __init__(self, output: Output, prepared: PreparedData, rows: np.ndarray) -> None:
         self.output = output
         self.number = output.has_axis
         self.names: tuple[str, ...] = () if self.number else tuple(output.class_names)

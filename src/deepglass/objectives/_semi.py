@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader
 from deepglass.data.views import MultiViewLoader, TwoPoolLoader
 from deepglass.errors import SpecError
-from deepglass.features.base import Feature, Prediction
+from deepglass.features.base import Feature
+from deepglass.features.outputs.base import Output, Prediction
 from deepglass.networks.network import Network
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import MakeNetwork
@@ -68,7 +69,7 @@ class SemiSupervised(Supervised):
             raise ValueError(f"weight: expected a number of at least 0, got {weight}")
         self.unlabelled_ratio, self.weight = unlabelled_ratio, weight
 
-    def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
+    def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         super().build(inputs, outputs, make_network)
         self.supports_mixup = False
         self.inputs = tuple(inputs)
@@ -205,7 +206,7 @@ def probabilities(answer: Prediction) -> Tensor:
     return answer.mode()["log_probs"].float().exp()
 
 
-def shares(data: Dataset, feature: Feature) -> Tensor:
+def shares(data: Dataset, feature: Output) -> Tensor:
     """The classes' shares among the known answers, (K,); an absent class has that of half a row."""
     truth = data.truth[feature.name]
     return torch.from_numpy(feature.baseline(truth)["log_probs"][0]).float().exp()

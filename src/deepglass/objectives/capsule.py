@@ -16,6 +16,7 @@ from deepglass.data.batches import Batch, Dataset
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
+from deepglass.features.outputs.base import Output
 from deepglass.metrics.table import METRICS, Metric
 from deepglass.networks.trunks.capsule import Capsule as Trunk
 from deepglass.nn.capsule import EvidenceHead, Reconstruction, lengths, margin_loss
@@ -44,7 +45,7 @@ class Capsule(Objective):
             raise ValueError(f"expected 0 <= m_minus < m_plus <= 1, got m_minus {m_minus}, m_plus {m_plus}")
         self.reconstruction_weight, self.m_plus, self.m_minus = reconstruction_weight, m_plus, m_minus
 
-    def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
+    def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         """The network with a capsule a class, and one that draws.
 
         Raises:

@@ -28,7 +28,8 @@ from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader
 from deepglass.data.environments import Environment, Environments
 from deepglass.data.experience import Replay, Replayed, worlds_seed
 from deepglass.errors import SpecError
-from deepglass.features.base import Feature, Prediction
+from deepglass.features.base import Feature
+from deepglass.features.outputs.base import Output, Prediction
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.networks.network import Network
 from deepglass.nn.tokens import Field, pool
@@ -86,7 +87,7 @@ class Dqn(Agent):
             )
         check_ranges(self, {"exploration_fraction": 1.0, "discount": 1.0, "learning_starts": buffer_size})
 
-    def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
+    def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         self.set_features(inputs, outputs)
         if self.action_feature.kind != "category":
             raise SpecError(

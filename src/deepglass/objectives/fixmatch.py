@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from deepglass.data.batches import Batch, BatchTransform, Dataset
 from deepglass.data.views import AUGMENTABLE, strong_augmentation, weak_augmentation
 from deepglass.errors import SpecError
-from deepglass.features.base import CLASSIFICATION_KINDS, Feature, Prediction
+from deepglass.features.base import CLASSIFICATION_KINDS, Feature
+from deepglass.features.outputs.base import Output, Prediction
 from deepglass.networks.network import key_of
 from deepglass.objectives._semi import Guess, SemiSupervised, probabilities, shares, unlabelled_part, with_view
 from deepglass.objectives.base import Loss, MakeNetwork
@@ -51,7 +52,7 @@ class FixMatch(SemiSupervised):
             raise ValueError(f"threshold: expected a number between 0 and 1, got {threshold}")
         self.threshold, self.distribution_alignment = threshold, distribution_alignment
 
-    def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
+    def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         super().build(inputs, outputs, make_network)
         classes = [name for f in self.guessable.values() for name in f.class_names]
         self.weak, self.strong = weak_augmentation(inputs, classes), strong_augmentation(inputs, classes)

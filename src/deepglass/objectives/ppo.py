@@ -26,6 +26,7 @@ from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader
 from deepglass.data.environments import Environments
 from deepglass.data.experience import Rollout, Rollouts, worlds_seed
 from deepglass.features.base import Feature
+from deepglass.features.outputs.base import Output
 from deepglass.features.vector import Vector
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.nn.agents import RunningMeanStd, gae, normal_entropy, normal_log_prob
@@ -93,7 +94,7 @@ class Ppo(Agent):
         largest = {"discount": 1.0, "gae_lambda": 1.0, "clip_range": 1.0, "entropy_coefficient": 10.0}
         check_ranges(self, {**largest, "target_kl": 100.0})
 
-    def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
+    def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         self.set_features(inputs, outputs)
         self.network = make_network(inputs, outputs, defaults=POLICY_NETWORK)
         self.critic = make_network(inputs, [], defaults=POLICY_NETWORK)

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from deepglass.features.base import Calibration, Column, Feature, PredictionArrays, take_raw
+from deepglass.features.base import Column, Feature, take_raw
+from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.projection.facts import STEPS, UNKNOWN, Colouring
 from deepglass.projection.points import Points
@@ -30,7 +31,7 @@ def colourings(prepared: PreparedData, seen: Points, calibration: Mapping[str, C
 
 
 def _output(
-    feature: Feature, truth: Column, best: PredictionArrays | None, calibration: Mapping[str, Calibration]
+    feature: Output, truth: Column, best: PredictionArrays | None, calibration: Mapping[str, Calibration]
 ) -> list[Colouring]:
     if truth.offsets is not None:
         return []
@@ -57,7 +58,7 @@ def _output(
     return found
 
 
-def answered(feature: Feature, best: PredictionArrays, calibration: Calibration) -> np.ndarray:
+def answered(feature: Output, best: PredictionArrays, calibration: Calibration) -> np.ndarray:
     """The class that each row is answered with, (N,)."""
     if feature.kind == "binary":
         decoded = feature.decode(best, calibration)
@@ -65,7 +66,7 @@ def answered(feature: Feature, best: PredictionArrays, calibration: Calibration)
     return best["log_probs"].argmax(1)
 
 
-def _numbers(feature: Feature, best: PredictionArrays, calibration: Calibration) -> np.ndarray:
+def _numbers(feature: Output, best: PredictionArrays, calibration: Calibration) -> np.ndarray:
     return np.array([d["value"] for d in feature.decode(best, calibration)], dtype=float)
 
 

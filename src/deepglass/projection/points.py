@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from deepglass.features.base import CLASSIFICATION_KINDS, Column, PredictionArrays, take_raw
+from deepglass.features.base import CLASSIFICATION_KINDS, Column, take_raw
+from deepglass.features.outputs.base import PredictionArrays
 from deepglass.objectives.base import concatenate_predictions
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.projection.space import Space

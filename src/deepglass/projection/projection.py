@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from deepglass.errors import SpecError, near_miss
-from deepglass.features.base import Calibration
+from deepglass.features.outputs.base import Calibration
 from deepglass.nn.pca import Axes, principal
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepared_data import PreparedData, add_context

@@ -14,7 +14,7 @@ from deepglass.doctor.findings import EmbeddedRows, findings_of
 from deepglass.doctor.slices import cut_up
 from deepglass.doctor.weak_slice import weak_slice
 from deepglass.features._display import first_image
-from deepglass.features.base import Feature
+from deepglass.features.outputs.base import Output
 from deepglass.introspect.facts import Inside
 from deepglass.introspect.introspect import inside_of
 from deepglass.introspect.layers import Layer, trace
@@ -199,7 +199,7 @@ class ReportData:
         return asked(context.data, context.objective, context.device, self.options.projection)
 
     @_Shared
-    def tested_outputs(self) -> list[tuple[Feature, OutputRows]]:
+    def tested_outputs(self) -> list[tuple[Output, OutputRows]]:
         """Each tested output with its predictions and true values."""
         return tested_outputs(self.context.data, self.context.objective, self.tested.best, self.context.calibration)
 

@@ -10,7 +10,8 @@ import polars as pl
 
 from deepglass.data.missing import missing
 from deepglass.features._display import first_image
-from deepglass.features.base import Feature, Raw
+from deepglass.features.base import Raw
+from deepglass.features.outputs.base import Output
 from deepglass.introspect.filters import Filters, filters_of
 from deepglass.metrics import summaries as measure
 from deepglass.metrics.table import Metric
@@ -91,7 +92,7 @@ def _plan(context: RunContext) -> PlanFacts:
     )
 
 
-def _evaluation(record: Mapping[str, Any], outputs: Sequence[Feature], monitor: Metric) -> Evaluation:
+def _evaluation(record: Mapping[str, Any], outputs: Sequence[Output], monitor: Metric) -> Evaluation:
     chose = monitor.name if monitor.higher_is_better else "loss"
     valid = {chose: record["monitor"]} if record["monitor"] is not None else {}  # first: it chose the weights
     for name, figures in record["valid"].items():

@@ -16,7 +16,8 @@ from deepglass.data.batches import Batch, Dataset
 from deepglass.data.table import Table
 from deepglass.device import pick
 from deepglass.errors import SourceError, SpecError, near_miss
-from deepglass.features.base import Calibration, Column, Feature, PredictionArrays, Raw
+from deepglass.features.base import Column, Feature, Raw
+from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Objective, concatenate_predictions, predict_dataset
 from deepglass.prepare.prepared_data import add_context
@@ -40,7 +41,7 @@ class Predictor:
 
     objective: Objective
     inputs: tuple[Feature, ...]
-    outputs: tuple[Feature, ...]
+    outputs: tuple[Output, ...]
     calibration: Mapping[str, Calibration]
     data: DataSpec = field(default_factory=DataSpec)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))

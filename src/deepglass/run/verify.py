@@ -9,7 +9,7 @@ from typing import Any
 
 from deepglass.errors import SourceError, SpecError
 from deepglass.features.base import Media, sequence_of
-from deepglass.features.identity import Identity, Verdict
+from deepglass.features.outputs.identity import IdentityOutput, Verdict
 from deepglass.features.text import Text
 from deepglass.prepare.sources import read_like
 from deepglass.run.predictor import Predictor
@@ -26,7 +26,7 @@ def verify(predictor: Predictor, a: Any, b: Any) -> Verdict:
         SpecError: `bad-value` for a run that answers no identity.
         SourceError: `not-found`, `unreadable-image`, `bad-value` for a source of several rows.
     """
-    feature = next((f for f in predictor.outputs if isinstance(f, Identity)), None)
+    feature = next((f for f in predictor.outputs if isinstance(f, IdentityOutput)), None)
     if feature is None:
         answers = " and ".join(f"{f.name!r} ({f.kind})" for f in predictor.outputs) or "nothing"
         name = predictor.outputs[0].name if predictor.outputs else "NAME"

@@ -26,6 +26,7 @@ from deepglass.features.boxes import Boxes
 from deepglass.features.image import Image
 from deepglass.features.mask import Mask
 from deepglass.features.number import Number
+from deepglass.features.outputs.base import Output
 from deepglass.features.text import Text
 from deepglass.features.vector import Vector
 from deepglass.features.video import Video
@@ -81,7 +82,7 @@ def augmentation_for(
     training: TrainingSettings,
     defaults: TrainingDefaults,
     inputs: Sequence[Feature],
-    outputs: Sequence[Feature],
+    outputs: Sequence[Output],
     epochs: float,
     supports_mixup: bool = True,
 ) -> BatchTransform | None:
@@ -144,7 +145,7 @@ def set_audio_augmentation(
 
 
 def _as_asked(
-    wanted: Mapping[str, Any], pictures: Sequence[Picture], inputs: Sequence[Feature], outputs: Sequence[Feature]
+    wanted: Mapping[str, Any], pictures: Sequence[Picture], inputs: Sequence[Feature], outputs: Sequence[Output]
 ) -> BatchTransform | None:
     augment = construct(Augment, wanted, "training.augment")
     if not pictures and augment != Augment(mixup=augment.mixup):
@@ -175,7 +176,7 @@ def _check_mixable(inputs: Sequence[Feature]) -> None:
             )
 
 
-def _followers(inputs: Sequence[Feature], outputs: Sequence[Feature]) -> tuple[Feature, ...]:
+def _followers(inputs: Sequence[Feature], outputs: Sequence[Output]) -> tuple[Feature, ...]:
     """Inputs and outputs that lie over the picture, such as masks, and numbers that change their sign in a mirror."""
     others = [f for f in inputs if not isinstance(f, Picture)]
     return tuple(f for f in (*others, *outputs) if type(f).dense or (isinstance(f, Number) and f.negate_on_flip))
@@ -219,7 +220,7 @@ def _exchanged(left: Field, right: Field, map: Warp) -> tuple[Field, Field]:
     return picked[0], picked[1]
 
 
-def _safe(picture: Picture, classes: Sequence[str], outputs: Sequence[Feature], strong: bool) -> Augment:
+def _safe(picture: Picture, classes: Sequence[str], outputs: Sequence[Output], strong: bool) -> Augment:
     assert picture.channels_ is not None
     assert picture.size_ is not None
     redrawn = any(isinstance(f, Image) for f in outputs)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
-from deepglass.features.base import Feature
+from deepglass.features.outputs.base import Output
 from deepglass.features.text import Text
 from deepglass.formatting import confidence, count, percent
 from deepglass.introspect.attention import DecoderAttention, EncoderAttention, decoder_attention, encoder_attention
@@ -42,7 +42,7 @@ def collect(report: ReportData) -> tuple[OutputAttention, ...]:
     return tuple(o for o in outputs if o.decoder or o.encoder)
 
 
-def output_attention(feature: Feature, rows: OutputRows) -> OutputAttention:
+def output_attention(feature: Output, rows: OutputRows) -> OutputAttention:
     """Of some of the worst and of the typical rows, in turn, so that both are among the first."""
     if isinstance(feature, Text):
         return OutputAttention(

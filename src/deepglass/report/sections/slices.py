@@ -10,7 +10,7 @@ import numpy as np
 
 from deepglass.doctor.row_scores import Judged
 from deepglass.doctor.slices import Cut, Slice
-from deepglass.features.base import Feature
+from deepglass.features.outputs.base import Output
 from deepglass.formatting import finite, plural
 from deepglass.introspect.rows import OutputRows
 from deepglass.metrics.summaries import Figure, share_interval
@@ -102,7 +102,7 @@ class SlicesSection(Section):
 # -- facts -----------------------------------------------------------------------------------------------------------
 
 
-def slice_facts(index: int, feature: Feature, rows: OutputRows, cut: Cut) -> OutputSlices:
+def slice_facts(index: int, feature: Output, rows: OutputRows, cut: Cut) -> OutputSlices:
     """The worst slices of an output's test rows."""
     weak = tuple(w.slice.words for w in cut.weak)
     both = [w.slice for w in cut.weak if all(w.slice.words != s.words for s in cut.slices)]  # intersections of two
@@ -150,7 +150,7 @@ def _worst_rows(judged: Judged, one: Slice) -> list[int]:
     return rows[np.argsort(-judged.errors[rows], kind="stable")][:ROWS_PER_SLICE].tolist()
 
 
-def _cards(feature: Feature, rows: OutputRows, judged: Judged, items: Sequence[int]) -> tuple[RowCard, ...]:
+def _cards(feature: Output, rows: OutputRows, judged: Judged, items: Sequence[int]) -> tuple[RowCard, ...]:
     """Rows with truth and prediction; where these cannot be written in a few words, with their metric."""
     chosen = np.array(items, np.int64)
     decoded = feature.decode({k: v[chosen] for k, v in rows.best.items()}, rows.calibration)

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from deepglass.data.batches import Dataset
-from deepglass.features.base import Feature
+from deepglass.features.outputs.base import Output
 from deepglass.nn.pca import principal
 from deepglass.objectives._semi import SemiSupervised
 from deepglass.objectives.base import Objective, embed_dataset, inference
@@ -80,7 +80,7 @@ class Grounds(Callback):
         self,
         folder: Path,
         objective: Objective,
-        output: Feature,
+        output: Output,
         plane: Plane | None,
         rows: Dataset,
         weighs: bool,
@@ -144,7 +144,7 @@ def put_back(objective: Objective, weights: Mapping[str, np.ndarray]) -> Iterato
         objective.load_state_dict(own)
 
 
-def asked(objective: Objective, output: Feature, data: Dataset) -> Said:
+def asked(objective: Objective, output: Output, data: Dataset) -> Said:
     """The answers of a network to all rows."""
     values, sures = [], []
     with inference(objective):
@@ -173,7 +173,7 @@ def grounds(context: RunContext, from_step: int = 0) -> list[Callback]:
     return [Grounds(context.path, objective, output, plane, data.dataset(rows, context.device), weighs, from_step)]
 
 
-def drawn_output(prepared: PreparedData, objective: Objective) -> Feature | None:
+def drawn_output(prepared: PreparedData, objective: Objective) -> Output | None:
     """The first output that is a class of few or a number, for kinds of learning that can answer as they learn."""
     if not isinstance(objective, Supervised | SemiSupervised) or prepared.table.environment is not None:
         return None
