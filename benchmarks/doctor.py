@@ -76,14 +76,14 @@ def labels(folder: Path) -> dict[str, Any]:
     table = read(source)
     margins = margins_over(run.folder, table).get("label")
     errors = label_errors(run.predictor, table, margins=margins)
-    found = {e.place for e in errors}
+    found = {e.row for e in errors}
     right = len(found & set(wrong.tolist()))
     return {
         "accuracy": run.metrics["test"]["label"]["accuracy"],
         "found": len(found),
         "precision": round(right / max(len(found), 1), 4),
         "recall": round(right / len(wrong), 4),
-        "said": round(float(np.mean([e.sure for e in errors])), 4),
+        "said": round(float(np.mean([e.probability for e in errors])), 4),
         "seconds": round(time.perf_counter() - started, 2),
     }
 

@@ -115,8 +115,8 @@ def test_inspect_as_json(command: Command) -> None:
     findings = {f["kind"]: f for f in found["findings"]}
     assert len(findings) == len(found["findings"]), "one finding a kind"
     for finding in findings.values():
-        assert set(finding) == {"kind", "rows", "columns", "sure", "text", "fix"}
-        assert 0 <= finding["sure"] <= 1
+        assert set(finding) == {"kind", "rows", "columns", "confidence", "text", "fix"}
+        assert 0 <= finding["confidence"] <= 1
     assert findings["constant"]["columns"] == ["same", "empty"]
     assert findings["id_column"]["columns"] == ["id"]
     assert findings["few_examples"]["rows"] == [3]

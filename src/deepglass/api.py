@@ -10,21 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from deepglass.doctor import findings as found
-from deepglass.doctor.fixes import mended
+from deepglass.doctor.fixes import apply_fixes
 from deepglass.doctor.inspect import Inspection, inspect_table
 from deepglass.errors import SourceError, SpecError
 from deepglass.explain.explainer import explain_rows, explainable
 from deepglass.explain.nearest import ReferenceRows, training_rows
 from deepglass.features.outputs.identity import Verdict
-from deepglass.introspect.boundary import pair_of
+from deepglass.introspect.boundary import parse_boundary_columns
 from deepglass.labelling.candidates import asked
 from deepglass.labelling.ranking import asked_about, questions
 from deepglass.objectives.next_token import NextToken
 from deepglass.prepare.prepare import prepare
 from deepglass.prepare.sources import read_source
 from deepglass.prepare.write_spec import commented_spec
-from deepglass.projection.points import Tested
-from deepglass.projection.projection import Wish, check_wish
+from deepglass.projection.points import TestPredictions
+from deepglass.projection.projection import MapOptions, check_map_options
 from deepglass.report.after_training import add_baselines, add_report
 from deepglass.run import fit
 from deepglass.run.callbacks.log_file import LogFile
@@ -74,7 +74,7 @@ def train(
     spec = spec_of(source, target, settings)
     path = Path(out) if out is not None else Folder.next_free(_short_name(spec.data.source))
     Folder.occupied(path, force)  # a folder that is taken is told before the data are read
-    spec = mended(spec)
+    spec = apply_fixes(spec)
     if not is_many(spec):
         return _train_one(spec, path, force, callbacks, baselines, started)
     first = fold_specs(spec)[0]
@@ -288,10 +288,10 @@ def report(
         layer: whose space the map shows, by its name in the network; what the heads read without it.
         boundary: two columns whose boundary is drawn, such as "age,hours"; the most telling ones without it.
     """
-    run, wish = _run(run), Wish(map, layer)
-    check_wish(wish, run.objective)
+    run, wish = _run(run), MapOptions(map, layer)
+    check_map_options(wish, run.objective)
     context = run.context if source is None else run.context_of(source)
-    pair = pair_of(boundary, context.data, run.objective) if boundary else None
+    pair = parse_boundary_columns(boundary, context.data, run.objective) if boundary else None
     return add_report(context, None, samples, wish, pair)
 
 
@@ -348,7 +348,7 @@ def _finish(trained: fit.Trained, log: LogFile, started: float, baselines: bool 
     """Baselines and report, unless they are not wanted."""
     if baselines:
         context = add_baselines(trained.context, started)
-        add_report(context, Tested(trained.predictions.get("test", {})))
+        add_report(context, TestPredictions(trained.predictions.get("test", {})))
     log.line(f"run: {trained.context.path}")
 
 

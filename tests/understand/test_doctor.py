@@ -41,8 +41,8 @@ def test_each_kind_is_told_once_with_all_that_the_contract_names(tmp_path: Path,
     kinds = [f["kind"] for f in said["findings"]]
     assert sorted(kinds) == ["constant", "id_column"]
     for finding in said["findings"]:
-        assert set(finding) == {"kind", "rows", "columns", "sure", "text", "fix"}
-        assert 0 <= finding["sure"] <= 1
+        assert set(finding) == {"kind", "rows", "columns", "confidence", "text", "fix"}
+        assert 0 <= finding["confidence"] <= 1
     assert said["findings"][kinds.index("constant")]["fix"] == "data.ignore=[empty, also]"
 
 

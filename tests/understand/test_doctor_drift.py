@@ -9,7 +9,7 @@ import polars as pl
 
 import deepglass
 from deepglass.doctor.base import Finding
-from deepglass.doctor.two_sample_test import told_apart
+from deepglass.doctor.two_sample_test import two_sample_test
 
 
 def drift(train: Path, test: Path) -> Finding | None:
@@ -41,7 +41,7 @@ def test_parts_by_chance_are_not_told_apart() -> None:
         random = np.random.default_rng(seed)
         x = np.column_stack([random.normal(size=(500, 3)), np.arange(500) // 2, random.integers(0, 3, 500)])
         second, judged = random.random((2, 500)) < np.array([[0.3], [0.5]])
-        found = told_apart(x, np.array([False, False, False, True, True]), second, judged, 1e-3)
+        found = two_sample_test(x, np.array([False, False, False, True, True]), second, judged, 1e-3)
         assert found.auc < found.chance, seed
 
 

@@ -10,7 +10,8 @@ import pytest
 
 import deepglass
 from deepglass.data.sources import read
-from deepglass.doctor.labels import LabelError, label_errors, suspects, worth_labelling
+from deepglass.doctor.labels import LabelError, label_errors
+from deepglass.doctor.labels import find_label_issues, active_learning_scores
 from deepglass.run.run import Run
 
 
@@ -38,16 +39,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 def test_turned_labels_are_found_and_little_else(made: Made) -> None:
     found = label_errors(made.run.predictor, read(made.frame))
-    places = {e.place for e in found}
+    places = {e.row for e in found}
     assert len(places & set(made.wrong)) >= 0.9 * len(made.wrong)
     assert len(places & set(made.wrong)) >= 0.8 * len(places)
-    assert [e.sure for e in found] == sorted((e.sure for e in found), reverse=True)
-    assert all(made.frame["label"][e.place] == e.given != e.proposed for e in found)
+    assert [e.probability for e in found] == sorted((e.probability for e in found), reverse=True)
+    assert all(made.frame["label"][e.row] == e.label != e.suggestion for e in found)
 
 
 def test_rows_without_a_label_are_passed_over(made: Made) -> None:
     hidden = made.frame.with_columns(label=pl.when(pl.int_range(600) % 2 == 0).then(pl.col("label")))
-    assert all(e.place % 2 == 0 for e in label_errors(made.run.predictor, read(hidden)))
+    assert all(e.row % 2 == 0 for e in label_errors(made.run.predictor, read(hidden)))
     assert label_errors(made.run.predictor, read(made.frame.drop("label"))) == []
 
 
@@ -61,7 +62,7 @@ def clouds(away: float, turned: float, seed: int = 0) -> tuple[np.ndarray, np.nd
 
 
 def named(points: np.ndarray, given: np.ndarray, margins: np.ndarray | None = None) -> list[LabelError]:
-    return suspects(points, given, ("a", "b", "c"), np.arange(len(given)), margins)
+    return find_label_issues(points, given, ("a", "b", "c"), np.arange(len(given)), margins)
 
 
 @pytest.mark.parametrize("away", [1.0, 2.0, 6.0])
@@ -74,9 +75,9 @@ def test_hard_rows_are_not_taken_for_wrong_ones(away: float) -> None:
 def test_how_sure_it_is_is_how_often_it_is_right(seed: int) -> None:
     points, given, wrong = clouds(4.0, turned=0.1, seed=seed)
     errors = named(points, given)
-    right = wrong[[e.place for e in errors]].mean()
+    right = wrong[[e.row for e in errors]].mean()
     assert len(errors) > 0.5 * wrong.sum()
-    assert abs(right - np.mean([e.sure for e in errors])) < 0.07
+    assert abs(right - np.mean([e.probability for e in errors])) < 0.07
 
 
 def test_margins_find_what_the_network_has_learned_by_heart() -> None:
@@ -84,8 +85,8 @@ def test_margins_find_what_the_network_has_learned_by_heart() -> None:
     learned = np.arange(2000) % 5 > 0
     remembered = points + 2.5 * np.eye(3)[given] * learned[:, None]  # each row is drawn to its given label
     margins = np.where(learned, np.where(wrong, -1.0, 3.0) + np.random.default_rng(1).normal(size=2000), np.nan)
-    found = {e.place for e in named(remembered, given, margins)}
-    alone = {e.place for e in named(remembered, given)}
+    found = {e.row for e in named(remembered, given, margins)}
+    alone = {e.row for e in named(remembered, given)}
     turned = set(np.flatnonzero(wrong))
     assert len(found & turned) > 0.55 * len(turned)
     assert len(found & turned) > 0.9 * len(found)
@@ -96,22 +97,22 @@ def test_what_is_usually_mistaken_for_something_is_found() -> None:
     points, label, _ = clouds(6.0, turned=0)
     wrong = np.random.default_rng(1).random(2000) < 0.15
     errors = named(points, np.where(wrong, (label + 1) % 3, label))
-    assert wrong[[e.place for e in errors]].mean() > 0.95
+    assert wrong[[e.row for e in errors]].mean() > 0.95
     assert len(errors) > 0.8 * wrong.sum()
 
 
 def test_rows_between_the_classes_are_worth_a_label(made: Made) -> None:
     sure = pl.DataFrame({"x": np.zeros(50), "y": np.zeros(50)})
     between = pl.DataFrame({"x": [2.0, 0.0, 2.1, 2.0], "y": [0.0, 2.0, 2.0, 2.1]})
-    worth = worth_labelling(made.run.predictor, read(pl.concat([sure, between])), count=4)
-    assert {w.place for w in worth[:2]} <= {50, 51, 52, 53}
+    worth = active_learning_scores(made.run.predictor, read(pl.concat([sure, between])), count=4)
+    assert {w.row for w in worth[:2]} <= {50, 51, 52, 53}
     assert [w.score for w in worth] == sorted((w.score for w in worth), reverse=True)
 
 
 def test_equal_rows_are_asked_for_once(made: Made) -> None:
     twins = pl.DataFrame({"x": [2.0] * 20, "y": [0.1] * 20})
-    assert len(worth_labelling(made.run.predictor, read(twins), count=10)) == 1
+    assert len(active_learning_scores(made.run.predictor, read(twins), count=10)) == 1
 
 
 def test_labelled_rows_are_never_worth_a_label(made: Made) -> None:
-    assert worth_labelling(made.run.predictor, read(made.frame)) == []
+    assert active_learning_scores(made.run.predictor, read(made.frame)) == []

@@ -17,7 +17,8 @@ import deepglass as dg
 from deepglass.api import spec_of
 from deepglass.data.batches import Dataset
 from deepglass.errors import SpecError
-from deepglass.introspect.example import example_of, heard
+from deepglass.introspect.example import example_of
+from deepglass.introspect.example import record_layers
 from deepglass.introspect.layers import Layer
 from deepglass.metrics.summaries import Histogram
 from deepglass.prepare.prepare import prepare
@@ -147,10 +148,10 @@ def test_only_what_is_not_so_already_is_advised() -> None:
     layer = "conv 1 (trunk.body.0)"
     moment = Moment(10, {layer: 0.9}, {}, {layer: 0.02})
     (alarm,) = alarms([moment], {"trunk": "mlp", "norm": "batch"}, plan)
-    assert alarm.cure == "network.activation=leaky_relu or training.learning_rate=0.0002 (it is 0.002)"
+    assert alarm.suggestion == "network.activation=leaky_relu or training.learning_rate=0.0002 (it is 0.002)"
     (broken,) = alarms([moment._replace(dead={}, broken=2)], {"trunk": "rnn"}, plan)
     assert "2 times" in broken.text
-    assert "training.clip" not in broken.cure
+    assert "training.clip" not in broken.suggestion
     assert alarms([moment._replace(dead={layer: 0.5})], {"trunk": "mlp"}, plan) == []
 
 
@@ -158,7 +159,7 @@ def test_watching_changes_no_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     network = {"depth": 2, "activation": "relu", "dropout": 0.2}
     watched = _train(tmp_path / "a", network)
     monkeypatch.setattr("deepglass.run.fit.watched", lambda *_: [])
-    monkeypatch.setattr("deepglass.run.fit.grounds", lambda *_: [])
+    monkeypatch.setattr("deepglass.run.fit.frames", lambda *_: [])
     alone = _train(tmp_path / "b", network)
     assert not (alone.path / "health.jsonl").exists()
     assert watched.metrics["weights_sha256"] == alone.metrics["weights_sha256"]
@@ -225,7 +226,7 @@ def test_words_stand_along_both_directions(tmp_path: Path) -> None:
     prepared = run.context_of(source).data
     example = example_of(prepared, run.objective, "cpu")
     assert example is not None
-    forth, back = (s for s in example.stops if s.layer.startswith("recurrent"))
+    forth, back = (s for s in example.layers if s.layer.startswith("recurrent"))
     assert "backwards" in back.layer
     words = texts[example.row].split()
     assert [word for _, word in forth.marks] == words
@@ -235,7 +236,7 @@ def test_words_stand_along_both_directions(tmp_path: Path) -> None:
     batch = prepared.dataset(np.array([example.row]), "cpu").batch(torch.zeros(1, dtype=torch.long))
     states = []
     run.network.trunk.recurrent.register_forward_hook(lambda _m, _i, read: states.append(read.values))
-    found = heard(run.objective, batch)
+    found = record_layers(run.objective, batch)
     torch.testing.assert_close(found[back.layer], states[0][..., 8:])  # in the order of the words
 
 
@@ -245,7 +246,7 @@ def test_learning_without_answers_has_an_example_too(tmp_path: Path) -> None:
     run = dg.train({"data": {"source": source}, **settings}, out=tmp_path / "run", baselines=False, steps=2)
     example = example_of(run.context_of(source).data, run.objective, "cpu")
     assert example is not None
-    assert (4,) in [s.shape for s in example.stops if "bottleneck" in s.layer]
+    assert (4,) in [s.shape for s in example.layers if "bottleneck" in s.layer]
     assert example.scores == ()
     assert "Feature maps of one example" in dg.report(run, source=source).read_text()
 
@@ -260,7 +261,7 @@ def test_of_a_student_and_its_average_the_one_that_answers_is_watched_and_shown(
     assert "layer 1 (trunk.body.0)" in last["gradient"]
     example = example_of(run.context_of(source).data, run.objective, "cpu")
     assert example is not None
-    assert example.stops[0].layer == "layer 1 (trunk.body.0)"
+    assert example.layers[0].layer == "layer 1 (trunk.body.0)"
 
 
 def _steps() -> pl.DataFrame:
@@ -279,11 +280,11 @@ def test_filters_along_a_sequence_are_shown_with_time_to_the_right(filtered: dg.
     prepared = filtered.context_of(source).data
     example = example_of(prepared, filtered.objective, "cpu")
     assert example is not None
-    assert [s.shape for s in example.stops if s.layer.startswith("conv")] == [(3 + example.row % 5, 8)] * 4
+    assert [s.shape for s in example.layers if s.layer.startswith("conv")] == [(3 + example.row % 5, 8)] * 4
     batch = prepared.dataset(np.array([example.row]), "cpu").batch(torch.zeros(1, dtype=torch.long))
     given = []
     filtered.network.trunk.blocks[-1].convs[-1].register_forward_hook(lambda _m, _i, out: given.append(out[0].T))
-    last = next(v for n, v in heard(filtered.objective, batch).items() if "blocks.1.convs.1" in n)
+    last = next(v for n, v in record_layers(filtered.objective, batch).items() if "blocks.1.convs.1" in n)
     torch.testing.assert_close(last[0], given[0])
 
 

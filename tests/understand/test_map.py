@@ -17,7 +17,7 @@ from sklearn.decomposition import PCA
 import deepglass
 from deepglass.errors import MissingExtra, SpecError
 from deepglass.nn.pca import principal
-from deepglass.projection.projection import nearest
+from deepglass.projection.projection import nearest_points
 from deepglass.run.callbacks.embedding_history import course_of
 from deepglass.run.run import Run
 
@@ -84,7 +84,7 @@ def test_each_row_lies_where_pca_has_it(run: Run, page: tuple[str, dict[str, Any
 def test_neighbours_are_the_nearest_in_the_whole_space() -> None:
     points = np.random.default_rng(0).standard_normal((50, 7)).astype(np.float32)
     kept = np.arange(10, 40)
-    found = nearest(points, kept, 4)
+    found = nearest_points(points, kept, 4)
     for i in range(50):
         away = np.linalg.norm(points[kept] - points[i], axis=1)
         away[kept == i] = np.inf

@@ -15,10 +15,11 @@ from test_report import EVIL, NAN, base, checked, class_output
 
 import deepglass
 from deepglass.data.sources import read
-from deepglass.doctor.base import Case
+from deepglass.doctor.base import DataContext
 from deepglass.doctor.measures import Measure, measures_of
-from deepglass.doctor.row_scores import judged
-from deepglass.doctor.slices import cut_up, slices_by, weak_slices
+from deepglass.doctor.row_scores import row_scores
+from deepglass.doctor.slices import weak_slices
+from deepglass.doctor.slices import find_slices, build_slices
 from deepglass.features.base import Column
 from deepglass.features.outputs.binary import BinaryOutput
 from deepglass.features.outputs.category import CategoryOutput
@@ -71,7 +72,7 @@ def test_planted_slices_are_found_with_their_rows(made: Made) -> None:
     assert found.text.count("where ") == 2
     assert found.columns == ("place", "age")
     assert found.fix == ""
-    assert 0.99 <= found.sure < 1
+    assert 0.99 <= found.confidence < 1
     rows = made.frame[list(found.rows)]
     assert ((rows["place"] == "west") | (rows["age"] < 33)).all()
     assert rows["place"].eq("west").sum() == made.tested["place"].eq("west").sum()
@@ -179,7 +180,7 @@ def test_nothing_is_named_where_errors_are_chance(kind: str, rows: int) -> None:
     alarms = 0
     for seed in range(20):
         random = np.random.default_rng(seed)
-        slices = slices_by(measured(random, rows), np.ones(rows, bool))
+        slices = build_slices(measured(random, rows), np.ones(rows, bool))
         draw = random.pareto(1.2, rows) if kind == "heavy" else random.random(rows) < (0.02 if kind == "rare" else 0.4)
         alarms += bool(weak_slices(slices, draw.astype(float)))
     assert alarms == 0  # at most one in a hundred is allowed
@@ -190,16 +191,16 @@ def test_two_columns_are_named_where_one_does_not_explain_it() -> None:
     measures = measured(random, 2000)
     young, second = measures[0].values < np.quantile(measures[0].values, 0.25), measures[6].values == 1
     wrong = random.random(2000) < np.where(young & second, 0.6, 0.08)
-    (weak,) = weak_slices(slices_by(measures, np.ones(2000, bool)), wrong.astype(float))
+    (weak,) = weak_slices(build_slices(measures, np.ones(2000, bool)), wrong.astype(float))
     assert re.fullmatch(r"x0 is from \S+ to \S+ and c3 is '1'", weak.slice.words)
     assert (weak.slice.inside == (young & second)).mean() > 0.99
-    (alone,) = weak_slices(slices_by(measures, np.ones(2000, bool)), (random.random(2000) < 0.05 + 0.4 * second) * 1.0)
+    (alone,) = weak_slices(build_slices(measures, np.ones(2000, bool)), (random.random(2000) < 0.05 + 0.4 * second) * 1.0)
     assert alone.slice.words == "c3 is '1'"
 
 
 def test_little_is_said_of_few_rows() -> None:
     measures = measured(np.random.default_rng(0), 30)
-    assert slices_by(measures, np.ones(30, bool)) == []
+    assert build_slices(measures, np.ones(30, bool)) == []
     assert weak_slices([], np.ones(30)) == []
 
 
@@ -207,7 +208,7 @@ def test_little_is_said_of_few_rows() -> None:
 
 
 def words(kind: str, raw: pl.Series, rows: int) -> list[str]:
-    return [s.words for s in slices_by(measures_of(kind, raw.name, raw, {}), np.ones(rows, bool))]
+    return [s.words for s in build_slices(measures_of(kind, raw.name, raw, {}), np.ones(rows, bool))]
 
 
 def test_dates_are_days_months_and_weekdays() -> None:
@@ -230,7 +231,7 @@ def test_frequent_and_missing_values_are_slices_of_their_own() -> None:
 
 def test_pictures_that_nobody_opened_are_not_missing() -> None:
     values = np.where(np.arange(200) < 100, np.nan, np.arange(200.0))
-    said = [s.words for s in slices_by([Measure("photo", "brightness", values, looked=False)], np.ones(200, bool))]
+    said = [s.words for s in build_slices([Measure("photo", "brightness", values, looked=False)], np.ones(200, bool))]
     assert len(said) == 4
     assert not any("missing" in word for word in said)
 
@@ -242,11 +243,11 @@ def test_dark_pictures_are_a_slice() -> None:
     labels = random.choice(["cat", "dog"], 400)
     table = read((pictures, labels))
     column_roles, inputs, outputs = infer_columns(table, Spec(data=DataSpec(source="made")))
-    case = Case(table, tuple(column_roles), (*outputs, *inputs), np.arange(400))
+    case = DataContext(table, tuple(column_roles), (*outputs, *inputs), np.arange(400))
     answer = CategoryOutput(name="y").fit([pl.Series(labels)])
     truth = answer.encode(pl.Series(labels))
     said = np.where((light == 20) & (random.random(400) < 0.5), 3 - truth.values, truth.values)
-    cut = cut_up(case, answer, {"log_probs": np.log(np.eye(2)[said - 1] + 1e-6)}, truth, {})
+    cut = find_slices(case, answer, {"log_probs": np.log(np.eye(2)[said - 1] + 1e-6)}, truth, {})
     assert cut is not None
     (weak,) = cut.weak
     assert "(brightness) is from" in weak.slice.words
@@ -261,7 +262,7 @@ def test_yes_or_no_is_judged_by_the_run_s_own_threshold() -> None:
     truth = feature.encode(pl.Series(["yes", "yes", "no", None]))
     probs = np.array([0.3, 0.1, 0.3, 0.3])
     best = {"log_probs": np.log(np.stack([1 - probs, probs], 1))}
-    found = judged(feature, best, truth, {"threshold": 0.2})
+    found = row_scores(feature, best, truth, {"threshold": 0.2})
     assert found is not None
     np.testing.assert_array_equal(found.errors, [0, 1, 1, np.nan])
 
@@ -270,11 +271,11 @@ def test_other_kinds_are_judged_by_their_score_of_one_row() -> None:
     feature = MultilabelOutput(name="labels").fit([pl.Series([["a", "b"], ["b"], ["a", "c"]])])
     truth = feature.encode(pl.Series([["a", "b"], ["a"], None]))
     log_odds = np.array([[5.0, 5.0, -5.0], [-5.0, 5.0, -5.0], [0.0, 0.0, 0.0]])
-    found = judged(feature, {"log_odds": log_odds}, truth, {})
+    found = row_scores(feature, {"log_odds": log_odds}, truth, {})
     assert found is not None
     assert found.metric == "f1_micro"
     np.testing.assert_allclose(found.values, [1, 0, np.nan])
-    assert judged(feature, {"log_odds": log_odds}, Column(truth.values, np.zeros(3, bool)), {}) is not None
+    assert row_scores(feature, {"log_odds": log_odds}, Column(truth.values, np.zeros(3, bool)), {}) is not None
 
 
 def test_texts_and_tags_are_judged_row_by_row() -> None:
@@ -282,7 +283,7 @@ def test_texts_and_tags_are_judged_row_by_row() -> None:
     feature = TextOutput(name="said", tokenization="characters").fit([texts])
     truth = feature.encode(texts)
     best = {name: np.repeat(array, 4, 0) for name, array in feature.baseline(truth).items()}
-    found = judged(feature, best, truth, {})
+    found = row_scores(feature, best, truth, {})
     assert found is not None
     assert found.metric == "word_error_rate"
     np.testing.assert_allclose(found.errors, [0, 0, 1, np.nan])
@@ -290,6 +291,6 @@ def test_texts_and_tags_are_judged_row_by_row() -> None:
     tags = TagsOutput(name="tags").fit([words])
     true = tags.encode(words)
     always_x = {"log_probs": np.tile(np.log([0.9, 0.1]), (3, 2, 1)), "mask": np.ones((3, 2), bool)}
-    found = judged(tags, always_x, true, {})
+    found = row_scores(tags, always_x, true, {})
     assert found is not None
     np.testing.assert_allclose(found.errors, [0.5, 0, np.nan])

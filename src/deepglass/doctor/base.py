@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 
 from deepglass.data.table import Table
-from deepglass.doctor.duplicates import Same, same_rows
+from deepglass.doctor.duplicates import Duplicates, find_duplicates
 from deepglass.doctor.measures import Measure, measures_of
-from deepglass.doctor.media_summary import Small, small_of
+from deepglass.doctor.media_summary import MediaSummary, summarise_media
 from deepglass.features.base import CLASSIFICATION_KINDS, Feature
 from deepglass.prepare.columns import ColumnRole
 from deepglass.prepare.prepared_data import PreparedData
@@ -104,9 +104,9 @@ class Case:
         return tuple(t for t in found if t is not None)
 
     @cached_property
-    def small(self) -> dict[str, Small]:
+    def small(self) -> dict[str, MediaSummary]:
         """Pictures and sounds among the inputs, in small."""
-        found = ((f.column, small_of(f.kind, self.table[f.column], self.most)) for f in self.inputs)
+        found = ((f.column, summarise_media(f.kind, self.table[f.column], self.most)) for f in self.inputs)
         return {column: small for column, small in found if small is not None}
 
     @cached_property
@@ -118,9 +118,9 @@ class Case:
         return tuple(found)
 
     @cached_property
-    def same(self) -> Same:
+    def same(self) -> Duplicates:
         """Rows whose inputs are equal, or nearly so."""
-        return same_rows(self.table, self.inputs, self.small, bool(self.outputs))
+        return find_duplicates(self.table, self.inputs, self.small, bool(self.outputs))
 
     def finding(
         self, kind: str, rows: np.ndarray | Sequence[int], columns: Sequence[str], sure: float, text: str, fix: str = ""

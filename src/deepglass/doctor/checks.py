@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from deepglass.doctor.base import Case, Check, Finding, together
+from deepglass.doctor.base import Check, Finding
+from deepglass.doctor.base import DataContext, merge_findings
 from deepglass.doctor.constant import constant
 from deepglass.doctor.drift import drift
 from deepglass.doctor.duplicate import duplicate
@@ -32,7 +33,7 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def examine(case: Case, checks: tuple[Check, ...] = CHECKS) -> tuple[Finding, ...]:
+def examine(case: DataContext, checks: tuple[Check, ...] = CHECKS) -> tuple[Finding, ...]:
     """What is wrong with the data, one finding a kind."""
     found = (check(case) for check in checks)
-    return tuple(together(findings) for findings in found if findings)
+    return tuple(merge_findings(findings) for findings in found if findings)

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from deepglass.doctor.base import Case, Finding, listed
+from deepglass.doctor.base import Finding
+from deepglass.doctor.base import DataContext, join_limited
 from deepglass.doctor.measures import Measure
-from deepglass.doctor.two_sample_test import Apart, told_apart
+from deepglass.doctor.two_sample_test import TwoSampleTest, two_sample_test
 from deepglass.features.base import Raw, take_raw
 
 LEAST = 0.15  # distance from which it matters
@@ -26,7 +27,7 @@ LEAST_AUC = 0.6  # from which it matters that a model tells the parts apart: 0.5
 TELLS = 0.02  # of that area goes with a column that is worth its name
 
 
-def drift(case: Case) -> list[Finding]:
+def drift(case: DataContext) -> list[Finding]:
     if case.split is None or not case.given:
         return []
     train, test = (np.flatnonzero(case.split == part) for part in ("train", "test"))
@@ -47,7 +48,7 @@ def drift(case: Case) -> list[Finding]:
     return found + _together(case, measures, train, test)
 
 
-def _together(case: Case, measures: Sequence[Measure], train: np.ndarray, test: np.ndarray) -> list[Finding]:
+def _together(case: DataContext, measures: Sequence[Measure], train: np.ndarray, test: np.ndarray) -> list[Finding]:
     """What the columns say together."""
     if len(measures) < 2:
         return []
@@ -58,14 +59,14 @@ def _together(case: Case, measures: Sequence[Measure], train: np.ndarray, test: 
     judged = _judged(case, train, test)
     if min(np.bincount(2 * second + judged, minlength=4)) < FEWEST // 2:
         return []
-    found = told_apart(x, unordered, second, judged, CERTAIN)
+    found = two_sample_test(x, unordered, second, judged, CERTAIN)
     telling = [measures[k] for k in np.argsort(-found.drops, kind="stable") if found.drops[k] >= TELLS]
-    titles = listed(list(dict.fromkeys(m.title for m in telling)), 3)
+    titles = join_limited(list(dict.fromkeys(m.title for m in telling)), 3)
     by = f", most by {titles}" if telling else ""
     return apart_finding(case, found, list(dict.fromkeys(m.column for m in telling)), "training", by)
 
 
-def apart_finding(case: Case, found: Apart, columns: Sequence[str], other: str, by: str) -> list[Finding]:
+def apart_finding(case: DataContext, found: TwoSampleTest, columns: Sequence[str], other: str, by: str) -> list[Finding]:
     """That test rows are told from `other` rows; nothing where it is chance or does not matter."""
     if found.auc < max(LEAST_AUC, found.chance):
         return []
@@ -76,7 +77,7 @@ def apart_finding(case: Case, found: Apart, columns: Sequence[str], other: str, 
     return [case.finding("drift", [], columns, min((found.auc - 0.5) / (LEAST_AUC - 0.5) / 2, 1.0), text)]
 
 
-def _judged(case: Case, *parts: np.ndarray) -> np.ndarray:
+def _judged(case: DataContext, *parts: np.ndarray) -> np.ndarray:
     """Which rows of the parts, laid end to end, are judged: half of each, neighbours in time and groups together."""
     by, _, column = case.given.partition(":")
     random = np.random.default_rng(0)
@@ -94,7 +95,7 @@ def _half_of_groups(raw: Raw, rows: np.ndarray, random: np.random.Generator) -> 
     return (random.permutation(len(names)) % 2 == 1)[place]
 
 
-def _answers(case: Case) -> list[Measure]:
+def _answers(case: DataContext) -> list[Measure]:
     return [Measure(t.column, "", t.values, t.classes) for t in case.targets]
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from deepglass.doctor.base import Case, Finding
+from deepglass.doctor.base import Finding
+from deepglass.doctor.base import DataContext
 from deepglass.doctor.near_duplicates import groups_of
 
 SHOWN = 3
 
 
-def duplicate(case: Case) -> list[Finding]:
+def duplicate(case: DataContext) -> list[Finding]:
     groups = duplicates(case)
     if not groups:
         return []
@@ -24,7 +25,7 @@ def duplicate(case: Case) -> list[Finding]:
     return [case.finding("duplicate", rows, columns, case.same.sure, text, "data.fix=[duplicate]")]
 
 
-def duplicates(case: Case) -> list[np.ndarray]:
+def duplicates(case: DataContext) -> list[np.ndarray]:
     """Groups of rows that are one and the same; rows that name one file, but answer differently, are none."""
     pairs, shared = case.same.pairs, case.same.shared
     if len(pairs) and shared.any():
@@ -32,7 +33,7 @@ def duplicates(case: Case) -> list[np.ndarray]:
     return groups_of(pairs, len(case.table))
 
 
-def _equal_answers(case: Case, pairs: np.ndarray) -> np.ndarray:
+def _equal_answers(case: DataContext, pairs: np.ndarray) -> np.ndarray:
     equal = np.ones(len(pairs), bool)
     for feature in case.outputs:
         raw = case.table[feature.column]
@@ -40,7 +41,7 @@ def _equal_answers(case: Case, pairs: np.ndarray) -> np.ndarray:
     return equal
 
 
-def _contradictions(case: Case, groups: list[np.ndarray]) -> str:
+def _contradictions(case: DataContext, groups: list[np.ndarray]) -> str:
     """How many of the groups have more than one class, which no network can learn."""
     count = sum(
         any(len(np.unique(t.values[g][np.isfinite(t.values[g])])) > 1 for t in case.targets if t.classes is not None)

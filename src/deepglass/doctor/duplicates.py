@@ -15,7 +15,7 @@ import polars as pl
 
 from deepglass.data.table import Table
 from deepglass.doctor.ids import id_like
-from deepglass.doctor.media_summary import Small
+from deepglass.doctor.media_summary import MediaSummary
 from deepglass.doctor.near_duplicates import equal_pairs, near_pairs
 from deepglass.features.base import Feature, Media, Raw, sequence_of
 
@@ -44,7 +44,7 @@ class Same(NamedTuple):
     shared: np.ndarray
 
 
-def same_rows(table: Table, inputs: Sequence[Feature], small: Mapping[str, Small], answers: bool) -> Same:
+def same_rows(table: Table, inputs: Sequence[Feature], small: Mapping[str, MediaSummary], answers: bool) -> Same:
     """The rows whose inputs are the same; columns that only number the rows are not compared.
 
     Args:
@@ -197,7 +197,7 @@ def _resemblance(a: frozenset[int], b: frozenset[int]) -> float:
 # -- pictures and sounds -----------------------------------------------------------------------------------------
 
 
-def _alike(raw: Raw, small: Small) -> np.ndarray:
+def _alike(raw: Raw, small: MediaSummary) -> np.ndarray:
     kind = "audio" if "seconds" in small.facts else "image"
     near = small.rows[near_pairs(small.values, ALIKE[kind])]
     if kind == "audio" and len(near):  # equal spectra of different length are different sounds

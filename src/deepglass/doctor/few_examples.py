@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from deepglass.doctor.base import Case, Finding, listed
+from deepglass.doctor.base import Finding
+from deepglass.doctor.base import DataContext, join_limited
 
 FEW = 10  # examples below which a class can hardly be learned
 
 
-def few_examples(case: Case) -> list[Finding]:
+def few_examples(case: DataContext) -> list[Finding]:
     found = []
     for target in case.targets:
         if target.classes is None:
@@ -18,7 +19,7 @@ def few_examples(case: Case) -> list[Finding]:
         counts = np.bincount(target.values[known].astype(int), minlength=len(target.classes))
         few = np.flatnonzero(counts < FEW)
         if len(few):
-            names = listed([f"{target.classes[k]!r}" for k in few[np.argsort(counts[few], kind="stable")]])
+            names = join_limited([f"{target.classes[k]!r}" for k in few[np.argsort(counts[few], kind="stable")]])
             have = "1 class has" if len(few) == 1 else f"{len(few)} classes have"
             text = f"{target.name}: {have} fewer than {FEW} examples ({names})"
             rows = np.flatnonzero(np.isin(target.values, few))

@@ -10,10 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from deepglass.data.batches import Dataset
-from deepglass.doctor.base import Case, Finding, together
-from deepglass.doctor.checks import CHECKS, examine
+from deepglass.doctor.base import Finding
+from deepglass.doctor.base import DataContext, merge_findings
+from deepglass.doctor.checks import CHECKS
+from deepglass.doctor.checks import run_checks
 from deepglass.doctor.label_error import label_findings
-from deepglass.doctor.labels import FEWEST, suspects
+from deepglass.doctor.labels import FEWEST
+from deepglass.doctor.labels import find_label_issues
 from deepglass.doctor.unreadable import unreadable
 from deepglass.features.base import take_raw
 from deepglass.objectives.base import Objective, embed_dataset
@@ -45,8 +48,8 @@ class EmbeddedRows(NamedTuple):
 
 def before_training(spec: Spec, prepared: PreparedData) -> tuple[Finding, ...]:
     """What is wrong with the rows that a training is about to use, one finding a kind; it takes seconds."""
-    case = Case.of(spec, prepared, MEDIA)
-    return examine(case.taking(np.flatnonzero(prepared.split != "")), READABLE)
+    case = DataContext.of(spec, prepared, MEDIA)
+    return run_checks(case.taking(np.flatnonzero(prepared.split != "")), READABLE)
 
 
 def store(folder: Folder, findings: Sequence[Finding]) -> None:
@@ -77,14 +80,14 @@ def findings_of(
     before = stored(context.folder)
     if before is None:
         before = before_training(spec, data)
-    case = Case.of(spec, data, MEDIA)
+    case = DataContext.of(spec, data, MEDIA)
     margins = margins_of(context.folder, len(data.split), np.arange(len(data.split)))
     after = [_labels(case, data, context.objective, embedded, margins), weak]
-    return (*before, *(together(findings) for findings in after if findings))
+    return (*before, *(merge_findings(findings) for findings in after if findings))
 
 
 def _labels(
-    case: Case,
+    case: DataContext,
     prepared: PreparedData,
     objective: Objective,
     embedded: EmbeddedRows | None,
@@ -109,7 +112,7 @@ def _labels(
         labels = truth.values[known].astype(np.int64) - 1
         if len(known) >= FEWEST and len(np.unique(labels)) > 1:
             learned = margins[feature.name][rows[known]] if feature.name in margins else None
-            errors = suspects(embedding[known], labels, feature.class_names, rows[known], learned)
+            errors = find_label_issues(embedding[known], labels, feature.class_names, rows[known], learned)
             found += label_findings(case, feature.column, errors, looked_at)
     return found
 

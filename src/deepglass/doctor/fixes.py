@@ -10,24 +10,25 @@ from dataclasses import replace
 
 import numpy as np
 
-from deepglass.doctor.base import Case, Check
+from deepglass.doctor.base import Check
+from deepglass.doctor.base import DataContext
 from deepglass.doctor.constant import constant
-from deepglass.doctor.duplicate import duplicates
+from deepglass.doctor.duplicate import duplicate_groups
 from deepglass.doctor.few_examples import few_examples
 from deepglass.doctor.id_column import id_column
-from deepglass.doctor.inspect import case_of
+from deepglass.doctor.inspect import build_context
 from deepglass.doctor.leak import leak
 from deepglass.doctor.mixed_encoding import mixed_encoding
 from deepglass.doctor.mixed_language import mixed_language
 from deepglass.doctor.odd_size import odd_size
-from deepglass.doctor.split_duplicate import across
+from deepglass.doctor.split_duplicate import leaking_groups
 from deepglass.errors import SpecError, near_miss
 from deepglass.prepare.columns import infer_columns
 from deepglass.prepare.sources import read_source
 from deepglass.spec.spec import Spec
 
 HELD = ("test", "valid", "train")  # a row that stands in several parts stays in the first of these
-Gone = Callable[[Case, np.ndarray], np.ndarray]  # rows to drop, given a mask of those that still stand
+Gone = Callable[[DataContext, np.ndarray], np.ndarray]  # rows to drop, given a mask of those that still stand
 
 IGNORED: Mapping[str, Check] = {"leak": leak, "id_column": id_column, "constant": constant}
 REFUSED = {
@@ -51,7 +52,7 @@ def mended(spec: Spec) -> Spec:
     _check(spec.data.fix)
     table = read_source(spec)
     column_roles, inputs, outputs = infer_columns(table, spec)
-    case = case_of(table, spec, column_roles, [*outputs, *inputs])
+    case = build_context(table, spec, column_roles, [*outputs, *inputs])
     standing = np.ones(len(case.table), bool)
     for kind in (k for k in DROPPED if k in spec.data.fix):
         standing[DROPPED[kind](case, standing)] = False
@@ -70,16 +71,16 @@ def _check(kinds: Sequence[str]) -> None:
             raise SpecError("unknown-name", f"--fix: there is no {kind!r}{near_miss(kind, [*DROPPED, *IGNORED])}")
 
 
-def _copies(case: Case, standing: np.ndarray) -> np.ndarray:
+def _copies(case: DataContext, standing: np.ndarray) -> np.ndarray:
     """All but the first of each group."""
-    groups = (g[standing[g]] for g in duplicates(case))
+    groups = (g[standing[g]] for g in duplicate_groups(case))
     return np.concatenate([np.zeros(0, np.int64), *(g[1:] for g in groups)])
 
 
-def _twins(case: Case, standing: np.ndarray) -> np.ndarray:
+def _twins(case: DataContext, standing: np.ndarray) -> np.ndarray:
     """Rows that stand in a part that is held out more strictly, too."""
     gone = [np.zeros(0, np.int64)]
-    for group in across(case):
+    for group in leaking_groups(case):
         assert case.split is not None
         stays = next(part for part in HELD if (case.split[group] == part).any())
         gone.append(group[case.split[group] != stays])
@@ -89,7 +90,7 @@ def _twins(case: Case, standing: np.ndarray) -> np.ndarray:
 def _named(check: Check) -> Gone:
     """The rows that a finding names."""
 
-    def rows(case: Case, standing: np.ndarray) -> np.ndarray:
+    def rows(case: DataContext, standing: np.ndarray) -> np.ndarray:
         places = [place for finding in check(case) for place in finding.rows]
         return np.flatnonzero(np.isin(case.places, places))
 

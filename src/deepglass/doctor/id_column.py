@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from deepglass.doctor.base import Case, Finding
+from deepglass.doctor.base import Finding
+from deepglass.doctor.base import DataContext
 from deepglass.doctor.ids import id_like
 
 
-def id_column(case: Case) -> list[Finding]:
+def id_column(case: DataContext) -> list[Finding]:
     found = []
     for taken in case.taken:
         fix = f"data.ignore=[{taken.name}]"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from deepglass.doctor.base import Case, Finding
+from deepglass.doctor.base import Finding
+from deepglass.doctor.base import DataContext
 
 RARE = 0.1  # share of the rows, of two classes; beside that of equal shares where there are more
 
 
-def imbalance(case: Case) -> list[Finding]:
+def imbalance(case: DataContext) -> list[Finding]:
     found = []
     for target in case.targets:
         if target.classes is None or len(target.classes) < 2:

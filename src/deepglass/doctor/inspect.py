@@ -12,11 +12,13 @@ import polars as pl
 
 from deepglass.data.missing import missing
 from deepglass.data.table import Note, Skipped, Table
-from deepglass.doctor.base import Case, Finding, given_by, together
-from deepglass.doctor.checks import CHECKS, examine
+from deepglass.doctor.base import Finding
+from deepglass.doctor.base import DataContext, split_source, merge_findings
+from deepglass.doctor.checks import CHECKS
+from deepglass.doctor.checks import run_checks
 from deepglass.doctor.label_error import label_error
 from deepglass.doctor.unreadable import unreadable
-from deepglass.doctor.weak_slice import weak_slices_of
+from deepglass.doctor.weak_slice import weak_slices_of_run
 from deepglass.doctor.worth_labelling import worth_labelling
 from deepglass.errors import SourceError
 from deepglass.features.base import Feature, Raw
@@ -77,29 +79,29 @@ def inspect_table(table: Table, spec: Spec, run: Run | None = None) -> Inspectio
     columns = [_view(table, t) for t in sorted(taken, key=lambda t: order.get(t.name, 0))]
     findings = [*look(table, spec, taken, features)]
     if run is not None:
-        case = Case(table, tuple(taken), tuple(features), np.arange(len(table)))
-        weak = weak_slices_of(case.taking(_unseen(table, spec, run)), run.predictor)
+        case = DataContext(table, tuple(taken), tuple(features), np.arange(len(table)))
+        weak = weak_slices_of_run(case.taking(_unseen(table, spec, run)), run.predictor)
         wrong = label_error(case, run.predictor, margins_over(run.folder, table))
         for found in (wrong, worth_labelling(case, run.predictor), weak):
-            findings += [together(found)] if found else []
+            findings += [merge_findings(found)] if found else []
     return Inspection(table.name, len(table), table.notes, table.skipped, tuple(columns), tuple(findings))
 
 
 def look(table: Table, spec: Spec, taken: Sequence[ColumnRole], features: Sequence[Feature]) -> tuple[Finding, ...]:
     """What is wrong with a whole source, one finding a kind: rows that cannot be read, then all else of the others."""
     case = case_of(table, spec, taken, features)
-    whole = Case(table, case.taken, case.features, np.arange(len(table)))
-    return (*examine(whole, (unreadable,)), *examine(case, tuple(c for c in CHECKS if c is not unreadable)))
+    whole = DataContext(table, case.taken, case.features, np.arange(len(table)))
+    return (*run_checks(whole, (unreadable,)), *run_checks(case, tuple(c for c in CHECKS if c is not unreadable)))
 
 
-def case_of(table: Table, spec: Spec, taken: Sequence[ColumnRole], features: Sequence[Feature]) -> Case:
+def case_of(table: Table, spec: Spec, taken: Sequence[ColumnRole], features: Sequence[Feature]) -> DataContext:
     """The readable rows of a source, divided as training would divide them; those to be dropped are left out."""
     broken = {row for f in features for row in f.unreadable(table[f.column])}
     places = np.setdiff1d(np.arange(len(table)), np.array(sorted(broken), np.int64))
     read = table.take(places) if len(places) < len(table) else table
     targets = [f for f in features if isinstance(f, Output)]
     split = _split(read, spec, targets)
-    case = Case(read, tuple(taken), tuple(features), places, split, given_by(spec, read))
+    case = DataContext(read, tuple(taken), tuple(features), places, split, split_source(spec, read))
     return case.taking(np.flatnonzero(~np.isin(places, spec.data.drop)))
 
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from deepglass.doctor.base import Case, Finding
+from deepglass.doctor.base import Finding
+from deepglass.doctor.base import DataContext
 from deepglass.doctor.labels import LabelError, label_errors
 from deepglass.run.predictor import Predictor
 
@@ -14,7 +15,7 @@ SHOWN = 3
 FIX = "data.label_corrections=FILE (`deepglass label RUN SOURCE` writes it)"
 
 
-def label_error(case: Case, predictor: Predictor, margins: Mapping[str, np.ndarray]) -> list[Finding]:
+def label_error(case: DataContext, predictor: Predictor, margins: Mapping[str, np.ndarray]) -> list[Finding]:
     """The rows whose label looks wrong, for each answer with classes.
 
     Args:
@@ -28,7 +29,7 @@ def label_error(case: Case, predictor: Predictor, margins: Mapping[str, np.ndarr
     return found
 
 
-def label_findings(case: Case, column: str, errors: Sequence[LabelError], looked_at: str = "") -> list[Finding]:
+def label_findings(case: DataContext, column: str, errors: Sequence[LabelError], looked_at: str = "") -> list[Finding]:
     """A finding of these labels; none where there are none."""
     if not errors:
         return []

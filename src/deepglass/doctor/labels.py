@@ -13,7 +13,7 @@ import numpy as np
 from deepglass.data.batches import Dataset
 from deepglass.data.table import Table
 from deepglass.doctor.cross_fit import cross_fitted
-from deepglass.doctor.label_noise import by_rank, mistaken
+from deepglass.doctor.label_noise import match_ranks, noise_probability
 from deepglass.features.base import Column, Feature
 from deepglass.features.outputs.base import Output
 from deepglass.metrics.calibration import apply_temperature
@@ -114,11 +114,11 @@ def _sure(log_probs: np.ndarray, labels: np.ndarray, doubt: np.ndarray, margins:
     """The probability that each label is wrong, (N,); `doubt` (N,) is by how much the head prefers another class."""
     learned = np.zeros(len(labels), bool) if margins is None else np.isfinite(margins)
     if margins is None or not learned.any() or len(labels) - learned.sum() < JUDGES:
-        return mistaken(log_probs, labels)
+        return noise_probability(log_probs, labels)
     sure = np.empty(len(labels))
-    sure[~learned] = mistaken(log_probs[~learned], labels[~learned])
+    sure[~learned] = noise_probability(log_probs[~learned], labels[~learned])
     both = _scaled(doubt[learned]) - _scaled(margins[learned])
-    sure[learned] = by_rank(both, sure[~learned])
+    sure[learned] = match_ranks(both, sure[~learned])
     return sure
 
 

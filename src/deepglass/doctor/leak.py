@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from deepglass.doctor.base import Case, Finding, Target
+from deepglass.doctor.base import Finding, Target
+from deepglass.doctor.base import DataContext
 from deepglass.doctor.measures import Measure
 
 CLASSES_LEAST = 0.96  # share of a constant answer's mistakes that a column takes away
@@ -31,7 +32,7 @@ class Given(NamedTuple):
     low: float
 
 
-def leak(case: Case) -> list[Finding]:
+def leak(case: DataContext) -> list[Finding]:
     found = []
     for target in case.targets:
         known = np.flatnonzero(np.isfinite(target.values))
@@ -116,7 +117,7 @@ def _in_time(measure: Measure, target: Target) -> bool:
     return len(steps) > 0 and bool((steps >= 0).all() or (steps <= 0).all())
 
 
-def _finding(case: Case, target: Target, column: str, what: str, given: Given) -> list[Finding]:
+def _finding(case: DataContext, target: Target, column: str, what: str, given: Given) -> list[Finding]:
     least = NUMBERS_LEAST if target.classes is None else CLASSES_LEAST
     if given.score < least or given.low < BOUND:
         return []
@@ -128,7 +129,7 @@ def _finding(case: Case, target: Target, column: str, what: str, given: Given) -
     return [case.finding("leak", [], [column], min(given.score, 1.0), text, fix)]
 
 
-def _pixels(case: Case, target: Target, known: np.ndarray) -> list[Finding]:
+def _pixels(case: DataContext, target: Target, known: np.ndarray) -> list[Finding]:
     """A mark in a corner of the pictures."""
     found: list[Finding] = []
     for column, small in case.small.items():
@@ -150,7 +151,7 @@ def _pixels(case: Case, target: Target, known: np.ndarray) -> list[Finding]:
     return found
 
 
-def _words(case: Case, target: Target, known: np.ndarray) -> list[Finding]:
+def _words(case: DataContext, target: Target, known: np.ndarray) -> list[Finding]:
     """Words that mark a class."""
     found: list[Finding] = []
     if target.classes is None:

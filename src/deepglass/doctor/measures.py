@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from deepglass.doctor.media_summary import Small
+from deepglass.doctor.media_summary import MediaSummary
 from deepglass.features.base import CLASSIFICATION_KINDS, Raw
 from deepglass.formatting import plain_number
 from deepglass.parsing import is_missing, parse_dates, parse_numbers, to_dates, to_numbers
@@ -48,7 +48,7 @@ class Measure(NamedTuple):
         return _moment(value) if self.what == "time" else plain_number(value)
 
 
-def measures_of(kind: str, column: str, raw: Raw, small: Mapping[str, Small]) -> list[Measure]:
+def measures_of(kind: str, column: str, raw: Raw, small: Mapping[str, MediaSummary]) -> list[Measure]:
     """The measures of a column; none for kinds that have none."""
     if kind in ("image", "audio") and column in small:
         return [Measure(column, what, values, looked=False) for what, values in small[column].facts.items()]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from deepglass.doctor.base import Case, Finding, listed
+from deepglass.doctor.base import Finding
+from deepglass.doctor.base import DataContext, join_limited
 
 # UTF-8 read as Latin 1 or Windows 1252: a leading byte as a letter, then a sign that hardly ever follows one
 LEADING = "\u00c2\u00c3\u00c4\u00c5\u00d0\u00d1"
@@ -13,7 +14,7 @@ SIGNS = "\u0080-\u00bf\u0152\u0153\u0160\u0161\u017d\u0192\u2013-\u2026\u2030\u2
 GARBLED = f"[{LEADING}][{SIGNS}]|\u00e2\u20ac|\u00ef\u00bf\u00bd|\ufffd"
 
 
-def mixed_encoding(case: Case) -> list[Finding]:
+def mixed_encoding(case: DataContext) -> list[Finding]:
     found = []
     for feature in case.features:
         raw = case.table[feature.column]
@@ -22,7 +23,7 @@ def mixed_encoding(case: Case) -> list[Finding]:
         rows = np.flatnonzero(raw.str.contains(GARBLED).fill_null(False).to_numpy())
         if len(rows):
             seen = raw.gather(rows[:3]).str.extract(f"(.{{0,12}}(?:{GARBLED}).{{0,8}})").to_list()
-            shown = listed([repr(s) for s in seen if s is not None])
+            shown = join_limited([repr(s) for s in seen if s is not None])
             text = f"{feature.column}: {len(rows):,} texts were read in a wrong encoding, such as {shown}"
             found.append(case.finding("mixed_encoding", rows, [feature.column], 0.9, text, "data.fix=[mixed_encoding]"))
     return found

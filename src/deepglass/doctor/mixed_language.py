@@ -8,7 +8,8 @@ from functools import cache
 import numpy as np
 import polars as pl
 
-from deepglass.doctor.base import Case, Finding, listed
+from deepglass.doctor.base import Finding
+from deepglass.doctor.base import DataContext, join_limited
 
 # The commonest words that few other languages have; a text needs several of them.
 COMMON = {
@@ -34,7 +35,7 @@ MOST_SHARE = 0.2  # of the texts in other languages; where there are more, it is
 MOST = 50_000  # texts that are looked at
 
 
-def mixed_language(case: Case) -> list[Finding]:
+def mixed_language(case: DataContext) -> list[Finding]:
     found = []
     for feature in case.features:
         raw = case.table[feature.column]
@@ -50,7 +51,7 @@ def mixed_language(case: Case) -> list[Finding]:
         known = sum(counts.values())
         if others and sum(others.values()) <= MOST_SHARE * known:
             rows = np.flatnonzero((said != own) & (said != ""))
-            text = f"{feature.column}: {counts[own]:,} texts are in {own}, but " + listed(
+            text = f"{feature.column}: {counts[own]:,} texts are in {own}, but " + join_limited(
                 [f"{c:,} in {n}" for n, c in sorted(others.items(), key=lambda p: -p[1])]
             )
             found.append(case.finding("mixed_language", rows, [feature.column], 0.7, text))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from deepglass.doctor.base import Case, Finding, listed
-from deepglass.doctor.media_summary import names_of
+from deepglass.doctor.base import Finding
+from deepglass.doctor.base import DataContext, join_limited
+from deepglass.doctor.media_summary import display_names
 
 FACTOR = 4.0  # by which a side or a length differs from the usual
 SHAPE = 2.0  # by which the ratio of the sides does
 MOST_SHARE = 0.05  # of the items; where more are odd, sizes are simply mixed
 
 
-def odd_size(case: Case) -> list[Finding]:
+def odd_size(case: DataContext) -> list[Finding]:
     found = []
     for column, small in case.small.items():
         what = "sounds" if "seconds" in small.facts else "pictures"
@@ -20,8 +21,8 @@ def odd_size(case: Case) -> list[Finding]:
         rows = np.flatnonzero(odd)
         if not len(rows) or len(rows) > MOST_SHARE * len(small.rows):
             continue
-        names = names_of(case.table[column], rows)
-        shown = listed([f"{n} ({_size(small.facts, int(r))})" for n, r in zip(names, rows, strict=True)], 3)
+        names = display_names(case.table[column], rows)
+        shown = join_limited([f"{n} ({_size(small.facts, int(r))})" for n, r in zip(names, rows, strict=True)], 3)
         usual = _size({k: np.array([np.nanmedian(v)]) for k, v in small.facts.items()}, 0)
         are = f"1 of the {what} is" if len(rows) == 1 else f"{len(rows):,} {what} are"
         text = f"{column}: {are} of an odd size beside the usual {usual}: {shown}"

@@ -20,9 +20,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deepglass.doctor.base import Case
-from deepglass.doctor.measures import Measure, measures_of, parts_of
-from deepglass.doctor.row_scores import Judged, judged
+from deepglass.doctor.base import DataContext
+from deepglass.doctor.measures import Measure, measures_of
+from deepglass.doctor.measures import calendar_measures
+from deepglass.doctor.row_scores import RowScores, row_scores
 from deepglass.features.base import Column, infer_type
 from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
 
@@ -68,19 +69,19 @@ class Weak(NamedTuple):
 class Cut(NamedTuple):
     """Answers to some rows, cut into slices."""
 
-    judged: Judged
+    row_scores: RowScores
     slices: tuple[Slice, ...]
     weak: tuple[Weak, ...]
 
 
-def cut_up(case: Case, feature: Output, best: PredictionArrays, truth: Column, calibration: Calibration) -> Cut | None:
+def cut_up(case: DataContext, feature: Output, best: PredictionArrays, truth: Column, calibration: Calibration) -> Cut | None:
     """The slices of a case's rows, and those where the answers are worse; None where the rows are too few.
 
     Args:
         best: the answers to the same rows, which nothing was learned from.
         truth: and what they should be.
     """
-    found = judged(feature, best, truth, calibration)
+    found = row_scores(feature, best, truth, calibration)
     if found is None or np.isfinite(found.values).sum() < 3 * FEWEST:
         return None
     slices = slices_by([*case.measures, *_beside(case)], np.isfinite(found.values))
@@ -96,7 +97,7 @@ def slices_by(measures: Sequence[Measure], looked_at: np.ndarray) -> list[Slice]
     """
     found: dict[bytes, Slice] = {}
     for measure in measures[:MEASURES]:
-        timed = parts_of(measure) if measure.what == "time" else []
+        timed = calendar_measures(measure) if measure.what == "time" else []
         for one in (s for m in (measure, *timed) for s in _parts(m)):
             inside = one.inside & looked_at
             if FEWEST <= inside.sum() <= looked_at.sum() - FEWEST:
@@ -134,7 +135,7 @@ def weak_slices(slices: Sequence[Slice], errors: np.ndarray) -> list[Weak]:
 # -- what rows have in common ------------------------------------------------------------------------------------
 
 
-def _beside(case: Case) -> list[Measure]:
+def _beside(case: DataContext) -> list[Measure]:
     """Measures of the columns that are no inputs, as was asked or as the source says: who spoke, when, where."""
     found: list[Measure] = []
     for taken in case.taken:

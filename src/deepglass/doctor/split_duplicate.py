@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from deepglass.doctor.base import Case, Finding
+from deepglass.doctor.base import Finding
+from deepglass.doctor.base import DataContext
 from deepglass.doctor.near_duplicates import groups_of
 
 SHOWN = 3
 
 
-def split_duplicate(case: Case) -> list[Finding]:
+def split_duplicate(case: DataContext) -> list[Finding]:
     groups = across(case)
     if not groups or case.split is None:
         return []
@@ -26,7 +27,7 @@ def split_duplicate(case: Case) -> list[Finding]:
     return [case.finding("split_duplicate", rows, columns, case.same.sure, text, "data.fix=[split_duplicate]")]
 
 
-def across(case: Case) -> list[np.ndarray]:
+def across(case: DataContext) -> list[np.ndarray]:
     """Groups of the same rows that lie in more than one part."""
     if case.split is None:
         return []

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from deepglass.doctor.base import Case, Finding
+from deepglass.doctor.base import Finding
+from deepglass.doctor.base import DataContext
 
 
-def unreadable(case: Case) -> list[Finding]:
+def unreadable(case: DataContext) -> list[Finding]:
     found = {f.column: f.unreadable(case.table[f.column]) for f in case.features}
     broken = {column: rows for column, rows in found.items() if rows}
     if not broken:

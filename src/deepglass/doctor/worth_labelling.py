@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from deepglass.doctor import labels
-from deepglass.doctor.base import Case, Finding, listed
+from deepglass.doctor.base import Finding
+from deepglass.doctor.base import DataContext, join_limited
 from deepglass.run.predictor import Predictor
 
 COUNT = 100  # rows that are named
 
 
-def worth_labelling(case: Case, predictor: Predictor) -> list[Finding]:
+def worth_labelling(case: DataContext, predictor: Predictor) -> list[Finding]:
     """Its rows are in order of worth, the most worth first."""
     worth = labels.worth_labelling(predictor, case.table, count=COUNT)
     if not worth:

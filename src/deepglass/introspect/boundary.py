@@ -13,7 +13,8 @@ from PIL import Image as Pillow
 from deepglass.errors import SpecError, near_miss
 from deepglass.features.base import take_raw
 from deepglass.features.outputs.base import Output
-from deepglass.introspect.facts import Along, Boundary, Ground
+from deepglass.introspect.facts import Boundary
+from deepglass.introspect.facts import BoundaryAxis, BoundaryFrame
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.callbacks.boundary_history import (
@@ -172,8 +173,8 @@ def _columns(
     paint: _Paint,
 ) -> Boundary:
     final = asked(objective, paint.output, plane.data(device))
-    grounds = [Ground(step, paint.picture(paint.place(said), said.sure)) for step, said in earlier]
-    grounds.append(Ground(-1, paint.picture(paint.place(final), final.sure)))
+    grounds = [BoundaryFrame(step, paint.picture(paint.place(said), said.sure)) for step, said in earlier]
+    grounds.append(BoundaryFrame(-1, paint.picture(paint.place(final), final.sure)))
     points = np.stack([side.places(prepared, rows) for side in (plane.across, plane.up)], 1)
     held = list(plane.held)
     told = ""
@@ -193,9 +194,9 @@ def _columns(
     )
 
 
-def _along(side: Side) -> Along:
+def _along(side: Side) -> BoundaryAxis:
     feature = side.feature
-    return Along(feature.name, side.ends, side.bands, dates=feature.kind == "date")
+    return BoundaryAxis(feature.name, side.ends, side.bands, dates=feature.kind == "date")
 
 
 def _space(moments: Sequence[Moment], paint: _Paint) -> Boundary:
@@ -204,15 +205,15 @@ def _space(moments: Sequence[Moment], paint: _Paint) -> Boundary:
     grounds = []
     for moment in moments:
         places = _turned(_fitted(moment.points), last)
-        grounds.append(Ground(moment.step, _nearest(places, moment.said, paint), places))
+        grounds.append(BoundaryFrame(moment.step, _nearest(places, moment.said, paint), places))
     told = (
         f"Each place has the answer of the {NEAR} rows nearest to it in this plane, which holds "
         f"{moments[-1].kept:.0%} of the variance in the end: a read-out, since the network itself sees all directions."
     )
     return Boundary(
         paint.output.name,
-        Along("first direction", (-1.0, 1.0)),
-        Along("second direction", (-1.0, 1.0)),
+        BoundaryAxis("first direction", (-1.0, 1.0)),
+        BoundaryAxis("second direction", (-1.0, 1.0)),
         tuple(grounds),
         last,
         paint.codes,

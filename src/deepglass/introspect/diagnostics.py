@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from deepglass.introspect.facts import Gate, Health, Ill, Pulse
+from deepglass.introspect.facts import Gate
+from deepglass.introspect.facts import NetworkHealth, Diagnostic, LayerHistory
 from deepglass.run.callbacks.alarms import alarms, moments_of
 from deepglass.training.plan import Plan
 
 STEPS = 120  # evaluations that are drawn, at most
 
 
-def health_of(folder: Path, network: Mapping[str, Any], plan: Plan) -> Health | None:
+def health_of(folder: Path, network: Mapping[str, Any], plan: Plan) -> NetworkHealth | None:
     """Alarms, and each layer over the run; None for runs that were not watched.
 
     Args:
@@ -31,5 +32,5 @@ def health_of(folder: Path, network: Mapping[str, Any], plan: Plan) -> Health | 
         there = [(m.step, m.gradient[name]) for m in shown if name in m.gradient]
         steps, values = zip(*there, strict=True) if there else ((), ())
         gates = tuple(Gate(n, *shares) for n, shares in last.gates.get(name, {}).items())
-        pulses.append(Pulse(name, steps, values, last.dead.get(name), last.saturated.get(name), gates))
-    return Health(tuple(Ill(a.kind, a.layer, a.text, a.cure) for a in found), tuple(pulses))
+        pulses.append(LayerHistory(name, steps, values, last.dead.get(name), last.saturated.get(name), gates))
+    return NetworkHealth(tuple(Diagnostic(a.kind, a.layer, a.text, a.cure) for a in found), tuple(pulses))

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from deepglass.data.batches import Batch, Dataset
 from deepglass.features._display import first_image
 from deepglass.formatting import prediction_text
-from deepglass.introspect.facts import Example, Stop
+from deepglass.introspect.facts import ForwardExample, LayerOutput
 from deepglass.introspect.rows import row_summary
-from deepglass.introspect.sequence_axis import Times, times_of
+from deepglass.introspect.sequence_axis import SequenceAxis, sequence_axis
 from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder, stage_maps
 from deepglass.nn.recurrent import NormedLayer, Recurrent, orders
 from deepglass.nn.token_ops import gather
@@ -35,7 +35,7 @@ CLASSES = 5  # with the highest scores
 _BENDS = (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish, nn.Softplus, nn.Tanh, nn.Sigmoid)
 
 
-def example_of(prepared: PreparedData, objective: Objective, device: str) -> Example | None:
+def example_of(prepared: PreparedData, objective: Objective, device: str) -> ForwardExample | None:
     """The first test row (or training row) layer by layer; None for kinds of learning without one network."""
     rows = prepared.rows("test") if len(prepared.rows("test")) else prepared.rows("train")
     if (
@@ -48,17 +48,17 @@ def example_of(prepared: PreparedData, objective: Objective, device: str) -> Exa
     objective.eval()
     data = prepared.dataset(rows[:1], device)
     batch = data.batch(torch.zeros(1, dtype=torch.long))
-    times = times_of(prepared, objective, batch, int(rows[0]))
+    times = sequence_axis(prepared, objective, batch, int(rows[0]))
     stops = _maps(prepared, objective, data, batch)
     stops += _vectors(objective, batch, times, f"network.{stops[-1].layer}" if stops else "")
     if not stops:
         return None
     shown = row_summary(prepared, int(rows[0]))
     scores, truth = _scores(prepared, objective, batch, int(rows[0]))
-    return Example(shown.row, tuple(stops), shown.image, tuple(shown.values.items()), scores, truth)
+    return ForwardExample(shown.row, tuple(stops), shown.image, tuple(shown.values.items()), scores, truth)
 
 
-def _maps(prepared: PreparedData, objective: Objective, data: Dataset, batch: Batch) -> list[Stop]:
+def _maps(prepared: PreparedData, objective: Objective, data: Dataset, batch: Batch) -> list[LayerOutput]:
     """The stages of a network that reads a picture by convolutions; empty for others."""
     picture = first_image(prepared.inputs)
     if picture is None or not data.columns[picture.name].mask[0]:
@@ -71,14 +71,14 @@ def _maps(prepared: PreparedData, objective: Objective, data: Dataset, batch: Ba
     return [_tiles(m) for m in stage_maps(maps, recorder.first_conv)]
 
 
-def _tiles(m: FeatureMap) -> Stop:
+def _tiles(m: FeatureMap) -> LayerOutput:
     values = m.values[0].detach().float().cpu().numpy()  # (C, Y, X)
     if values.shape[1:] == (1, 1):
         return _stop(m.name.removeprefix("network."), values.reshape(-1), 1, None)
     strong = np.argsort(-np.abs(values).max((1, 2)), kind="stable")[:TILES]
     most = max(float(np.abs(values).max()), 1e-9)
     pictures = tuple(draw.photo(_grey(values[k] / most), 64) for k in sorted(strong.tolist()))
-    return Stop(m.name.removeprefix("network."), "maps", values.shape, pictures, more=len(values) - len(pictures))
+    return LayerOutput(m.name.removeprefix("network."), "maps", values.shape, pictures, more=len(values) - len(pictures))
 
 
 def _grey(share: np.ndarray) -> np.ndarray:
@@ -87,7 +87,7 @@ def _grey(share: np.ndarray) -> np.ndarray:
     return np.clip(255 * (low + (1 - low) * share), 0, 255).round().astype(np.uint8)
 
 
-def _vectors(objective: Objective, batch: Batch, times: Times | None, behind: str) -> list[Stop]:
+def _vectors(objective: Objective, batch: Batch, times: SequenceAxis | None, behind: str) -> list[LayerOutput]:
     """What each layer with weights gives behind the maps, or all of them; of many layers some."""
     kept = list(heard(objective, batch, behind).items())
     if len(kept) > STOPS:
@@ -156,14 +156,14 @@ class _Hearing:
         return states if order is None else gather(states, order.argsort(dim=1))
 
 
-def _stop(name: str, values: np.ndarray, members: int, times: Times | None) -> Stop:
+def _stop(name: str, values: np.ndarray, members: int, times: SequenceAxis | None) -> LayerOutput:
     """Values (D,) as bars; (T, D) as units over time, or (M, D) of which the first member is shown."""
     if values.ndim == 2 and (len(values) == 1 or (members > 1 and len(values) == members)):
         values = values[0]
     most = max(float(np.abs(values).max()), 1e-9)
     if values.ndim == 1:
         bars = tuple(round(float(v), 3) for v in values[:BARS] / most)
-        return Stop(name, "bars", values.shape, values=bars, more=max(len(values) - BARS, 0))
+        return LayerOutput(name, "bars", values.shape, values=bars, more=max(len(values) - BARS, 0))
     shown = values[:TIMES, :UNITS].T / most  # (units, T)
     rgb = np.where(shown[..., None] < 0, colour(5), colour(0)).astype(np.uint8)
     alpha = np.abs(shown * 255).round().astype(np.uint8)[..., None]
@@ -175,7 +175,7 @@ def _stop(name: str, values: np.ndarray, members: int, times: Times | None) -> S
         marks = tuple((at / shown.shape[1], said) for at, said in named if at <= shown.shape[1])
     more = max(values.shape[1] - UNITS, 0)
     unit = times.name if times is not None and marks else ""
-    return Stop(name, "times", values.shape, (out.getvalue(),), more=more, marks=marks, unit=unit)
+    return LayerOutput(name, "times", values.shape, (out.getvalue(),), more=more, marks=marks, unit=unit)
 
 
 Scores = tuple[tuple[str, tuple[tuple[str, float | None], ...]], ...]

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
 from deepglass.features._display import first_image, to_pixels
-from deepglass.introspect.facts import Vision, Visions
+from deepglass.introspect.facts import OptimizedImage, LayerImages
 from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder, stage_maps
 from deepglass.objectives.base import Objective
 from deepglass.objectives.supervised import Supervised
@@ -46,7 +46,7 @@ class _Wish(NamedTuple):
     name: str
 
 
-def visions_of(prepared: PreparedData, objective: Objective, device: str) -> tuple[Visions, ...]:
+def visions_of(prepared: PreparedData, objective: Objective, device: str) -> tuple[LayerImages, ...]:
     """Units of the first, a middle and the last stage, then the classes; empty where no convolution reads a picture."""
     picture = first_image(prepared.inputs)
     if picture is None or not isinstance(objective, Supervised):
@@ -76,15 +76,15 @@ def visions_of(prepared: PreparedData, objective: Objective, device: str) -> tup
     )
     bytes_ = _codes(made, codes, pixels)
     levels = picture.levels_ or 255
-    shown = [Vision(w.name, draw.photo(to_pixels(c, levels), 128)) for w, c in zip(wishes, bytes_, strict=True)]
+    shown = [OptimizedImage(w.name, draw.photo(to_pixels(c, levels), 128)) for w, c in zip(wishes, bytes_, strict=True)]
     return _by_layer(wishes, shown)
 
 
-def _by_layer(wishes: Sequence[_Wish], shown: Sequence[Vision]) -> tuple[Visions, ...]:
-    layers: dict[str, list[Vision]] = {}
+def _by_layer(wishes: Sequence[_Wish], shown: Sequence[OptimizedImage]) -> tuple[LayerImages, ...]:
+    layers: dict[str, list[OptimizedImage]] = {}
     for wish, vision in zip(wishes, shown, strict=True):
         layers.setdefault(wish.layer, []).append(vision)
-    return tuple(Visions(layer.removeprefix("network."), tuple(found)) for layer, found in layers.items())
+    return tuple(LayerImages(layer.removeprefix("network."), tuple(found)) for layer, found in layers.items())
 
 
 def _lively(m: FeatureMap) -> list[_Wish]:

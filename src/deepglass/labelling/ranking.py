@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from deepglass.data.table import Table
-from deepglass.doctor.labels import label_errors, see, worth_labelling
+from deepglass.doctor.labels import label_errors
+from deepglass.doctor.labels import embed_rows, active_learning_scores
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature
 from deepglass.features.outputs.base import Output
@@ -58,13 +59,13 @@ def questions(
         limit: how many at most.
         margins: (N,) of the rows as the run learned, where they are known.
     """
-    wrong = [e for e in label_errors(predictor, table, feature.name, margins, ASKED) if not done[e.place]]
-    worth = worth_labelling(predictor, table, feature.name, limit)
-    best = sorted([*((e.sure, e.place) for e in wrong), *((w.score, w.place) for w in worth)], key=lambda p: -p[0])
+    wrong = [e for e in label_errors(predictor, table, feature.name, margins, ASKED) if not done[e.row]]
+    worth = active_learning_scores(predictor, table, feature.name, limit)
+    best = sorted([*((e.probability, e.row) for e in wrong), *((w.score, w.row) for w in worth)], key=lambda p: -p[0])
     rows = np.array([row for _, row in best[:limit]], np.int64)
     if not len(rows):
         return []
-    proposals = {e.place: e for e in wrong}
+    proposals = {e.row: e for e in wrong}
     answers = [answer[feature.name] for answer in predictor.predict(table.take(rows))]
     made = []
     for row, answer in zip(rows.tolist(), answers, strict=True):
@@ -73,9 +74,9 @@ def questions(
             Question(
                 place=int(places[row]),
                 kind="wrong" if found else "open",
-                given=found.given if found else "",
-                proposed=found.proposed if found else _text(answer["value"]),
-                sure=found.sure if found else float(answer.get("confidence", 0.0)),
+                given=found.label if found else "",
+                proposed=found.suggestion if found else _text(answer["value"]),
+                sure=found.probability if found else float(answer.get("confidence", 0.0)),
                 probabilities=_probabilities(answer),
             )
         )
@@ -107,9 +108,9 @@ def _alike(
     known = known if len(known) <= COMPARED else np.sort(random.choice(known, COMPARED, replace=False))
     names = feature.class_names
     labels = [names[int(truth.values[r]) - 1] if names else _text(table[feature.column][int(r)]) for r in known]
-    points = see(predictor, table.take(known)).embedding
+    points = embed_rows(predictor, table.take(known)).embedding
     middle, spread = points.mean(0), points.std(0) + 1e-6
-    points, own = (points - middle) / spread, (see(predictor, table.take(rows)).embedding - middle) / spread
+    points, own = (points - middle) / spread, (embed_rows(predictor, table.take(rows)).embedding - middle) / spread
     found = []
     for question, point in zip(asked, own, strict=True):
         order = np.argsort(((points - point) ** 2).sum(1), kind="stable")

@@ -17,22 +17,23 @@ from deepglass.features.image import Image
 from deepglass.features.text import Text
 from deepglass.formatting import plain_number, prediction_text
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.projection.facts import UNKNOWN, Colouring, Items, Sprites
-from deepglass.projection.points import Points
+from deepglass.projection.facts import UNKNOWN
+from deepglass.projection.facts import Coloring, PointDetails, SpriteSheet
+from deepglass.projection.points import EmbeddedPoints
 
 SIDE = 32  # pixels of a tile, at most
 LARGEST = 3_500_000  # bytes of all tiles
 LONGEST, VALUES = 200, 6  # characters of a text; columns of a row
 
 
-def items_of(prepared: PreparedData, seen: Points, colours: Sequence[Colouring]) -> Items:
+def items_of(prepared: PreparedData, seen: EmbeddedPoints, colours: Sequence[Coloring]) -> PointDetails:
     """What the kept points are, with their labels and answers in words."""
     rows = seen.rows[seen.kept]
     pictured = next((f for f in prepared.inputs if isinstance(f, Image | Audio)), None)
     texts: tuple[str, ...] = ()
     if pictured is None or any(isinstance(f, Text) for f in prepared.inputs):
         texts = tuple(_text(prepared, int(row)) for row in rows)
-    return Items(
+    return PointDetails(
         rows=tuple(int(p) for p in prepared.source_rows[rows]),
         said=_said(prepared, seen, colours),
         texts=texts,
@@ -40,7 +41,7 @@ def items_of(prepared: PreparedData, seen: Points, colours: Sequence[Colouring])
     )
 
 
-def _said(prepared: PreparedData, seen: Points, colours: Sequence[Colouring]) -> tuple[str, ...]:
+def _said(prepared: PreparedData, seen: EmbeddedPoints, colours: Sequence[Coloring]) -> tuple[str, ...]:
     """`5, answered as 3`, an output after the other."""
     by_name = {c.name: c for c in colours}
     lines: list[list[str]] = [[] for _ in seen.kept]
@@ -56,7 +57,7 @@ def _said(prepared: PreparedData, seen: Points, colours: Sequence[Colouring]) ->
     return tuple("; ".join(line) for line in lines)
 
 
-def _words(colour: Colouring, places: np.ndarray) -> list[str]:
+def _words(colour: Coloring, places: np.ndarray) -> list[str]:
     codes = colour.codes[places].tolist()
     if colour.names:
         return ["" if c == UNKNOWN else colour.names[c] for c in codes]
@@ -84,7 +85,7 @@ def _some(value: object) -> str:
     return shown + (", …" if len(numbers) > 4 else "")
 
 
-def _sprites(feature: Image | Audio, seen: Points) -> Sprites | None:
+def _sprites(feature: Image | Audio, seen: EmbeddedPoints) -> SpriteSheet | None:
     """Tiles of all kept points; fewer colours where they would take too much."""
     tiles = _pictures(feature, seen) if isinstance(feature, Image) else _sounds(feature, seen.inputs)
     N, Y, X, C = tiles.shape
@@ -95,7 +96,7 @@ def _sprites(feature: Image | Audio, seen: Points) -> Sprites | None:
     sheet = np.zeros((down * across, Y, X, C), np.uint8)
     sheet[:N] = tiles
     sheet = sheet.reshape(down, across, Y, X, C).swapaxes(1, 2).reshape(down * Y, across * X, C)
-    return Sprites(_small(Pillow.fromarray(sheet if C == 3 else sheet[..., 0])), (Y, X), across)
+    return SpriteSheet(_small(Pillow.fromarray(sheet if C == 3 else sheet[..., 0])), (Y, X), across)
 
 
 def _small(sheet: Pillow.Image) -> bytes:
@@ -110,7 +111,7 @@ def _small(sheet: Pillow.Image) -> bytes:
     return out.getvalue()
 
 
-def _pictures(feature: Image, seen: Points) -> np.ndarray:
+def _pictures(feature: Image, seen: EmbeddedPoints) -> np.ndarray:
     """(N, Y, X, C) of bytes, C 1 or 3."""
     codes = seen.inputs[feature.name].values
     tiles = [to_pixels(c, feature.levels_ or 255) for c in codes]

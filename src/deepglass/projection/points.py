@@ -14,7 +14,7 @@ from deepglass.features.base import CLASSIFICATION_KINDS, Column, take_raw
 from deepglass.features.outputs.base import PredictionArrays
 from deepglass.objectives.base import concatenate_predictions
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.projection.space import Space
+from deepglass.projection.space import EmbeddingSpace
 
 MOST = 60_000  # points
 SECONDS = 0.75  # that training rows may take
@@ -61,7 +61,7 @@ class Points:
 
 
 def points_of(
-    space: Space, prepared: PreparedData, device: str, tested: Tested = UNSEEN, seconds: float = SECONDS
+    space: EmbeddingSpace, prepared: PreparedData, device: str, tested: TestPredictions = UNSEEN, seconds: float = SECONDS
 ) -> Points:
     """Look at the rows of the map.
 
@@ -94,7 +94,7 @@ def points_of(
 class _Seen:
     """Collects chunks of rows."""
 
-    def __init__(self, space: Space, prepared: PreparedData, device: str) -> None:
+    def __init__(self, space: EmbeddingSpace, prepared: PreparedData, device: str) -> None:
         self.space, self.prepared, self.device = space, prepared, device
         self.rows: list[np.ndarray] = []
         self.points: list[np.ndarray] = []

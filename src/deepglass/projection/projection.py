@@ -14,12 +14,13 @@ from deepglass.features.outputs.base import Calibration
 from deepglass.nn.pca import Axes, principal
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepared_data import PreparedData, add_context
-from deepglass.projection.colours import colourings
-from deepglass.projection.facts import Layout, MapFacts
-from deepglass.projection.items import items_of
+from deepglass.projection.colours import colorings
+from deepglass.projection.facts import ProjectionLayout, ProjectionMap
+from deepglass.projection.items import point_details
 from deepglass.projection.layouts import DIRECTIONS, NEAR_ALL, need_umap, plane, tsne, umap
-from deepglass.projection.points import ANSWERED, BATCH, UNSEEN, Points, Tested, points_of
-from deepglass.projection.space import Space, layer_of
+from deepglass.projection.points import ANSWERED, BATCH
+from deepglass.projection.points import NO_PREDICTIONS, EmbeddedPoints, TestPredictions, embed_points
+from deepglass.projection.space import EmbeddingSpace, find_layer
 from deepglass.run.callbacks.embedding_history import course_of, followed
 
 Plane = Literal["pca", "tsne", "umap"]
@@ -51,7 +52,7 @@ def check_wish(wish: Wish, objective: Objective) -> None:
     if wish != AS_USUAL and not mapped(objective):
         raise SpecError("bad-value", "--map, --layer: this run has no rows that could lie on a map")
     if wish.layer:
-        layer_of(objective, wish.layer)
+        find_layer(objective, wish.layer)
     if wish.plane == "umap":
         need_umap()
 
@@ -61,25 +62,25 @@ def mapped(objective: Objective) -> bool:
     return not objective.reinforcement and not objective.sequential_rows
 
 
-def asked(prepared: PreparedData, objective: Objective, device: str, wish: Wish = AS_USUAL) -> Tested:
+def asked(prepared: PreparedData, objective: Objective, device: str, wish: MapOptions = AS_USUAL) -> TestPredictions:
     """The answers to the test rows, and their points in the space that is wished for where one pass gives both."""
     rows = prepared.rows("test")
     if not len(rows):
-        return UNSEEN
+        return NO_PREDICTIONS
     data = prepared.dataset(rows, device)
-    with Space(objective, wish.layer).overhearing() as heard:
+    with EmbeddingSpace(objective, wish.layer).overhearing() as heard:
         best = objective.evaluate(data, BATCH).predictions
     best = add_context(best, prepared.outputs, data.columns)
     if objective.builds_network or objective.generative or len({v.shape[1] for v in heard}) != 1:
-        return Tested(best)
+        return TestPredictions(best)
     if sum(map(len, heard)) != len(rows) * objective.network.ensemble_size:  # each row was not asked just once
-        return Tested(best)
-    return Tested(best, torch.cat(heard).reshape(len(rows), -1).cpu().numpy())
+        return TestPredictions(best)
+    return TestPredictions(best, torch.cat(heard).reshape(len(rows), -1).cpu().numpy())
 
 
 def looked_at(
-    prepared: PreparedData, objective: Objective, device: str, wish: Wish = AS_USUAL, tested: Tested = UNSEEN
-) -> Points | None:
+    prepared: PreparedData, objective: Objective, device: str, wish: MapOptions = AS_USUAL, tested: TestPredictions = NO_PREDICTIONS
+) -> EmbeddedPoints | None:
     """A run's rows in the space that is wished for; None where there are none that could be shown, or too few."""
     if not mapped(objective) or prepared.table.environment is not None:
         return None
@@ -87,31 +88,31 @@ def looked_at(
         return None
     objective.eval()
     answers = any(f.kind in ANSWERED for f in prepared.outputs) and not objective.generative
-    seen = points_of(Space(objective, wish.layer, answers), prepared, device, tested)
+    seen = embed_points(EmbeddingSpace(objective, wish.layer, answers), prepared, device, tested)
     return seen if np.isfinite(seen.points).all() else None
 
 
 def map_of(
-    seen: Points,
+    seen: EmbeddedPoints,
     folder: Path,
     prepared: PreparedData,
     objective: Objective,
     calibration: Mapping[str, Calibration],
-    wish: Wish = AS_USUAL,
-) -> MapFacts:
+    wish: MapOptions = AS_USUAL,
+) -> ProjectionMap:
     """The map of what was looked at."""
     axes = principal(seen.points, DIRECTIONS)
     two = Axes(axes.mean, axes.directions[:2], 0.0)
     flat = plane(two, seen.points)
-    colours = colourings(prepared, seen, calibration)
+    colours = colorings(prepared, seen, calibration)
     steps, course, whose = _course(folder, prepared, objective, seen, two, wish)
     spread = float(((seen.points - axes.mean) ** 2).sum())
-    return MapFacts(
+    return ProjectionMap(
         dim=seen.points.shape[1],
         kept=float((flat**2).sum()) / spread if spread else 1.0,
         layer=wish.layer,
         parts=_parts(prepared, seen),
-        layouts=(Layout("PCA", flat), *_further(wish, axes, seen)),
+        layouts=(ProjectionLayout("PCA", flat), *_further(wish, axes, seen)),
         shown=NAMES[wish.plane],
         colourings=colours,
         kept_rows=seen.kept,
@@ -119,16 +120,16 @@ def map_of(
         steps=steps,
         course=course,
         followed=whose,
-        items=items_of(prepared, seen, colours),
+        items=point_details(prepared, seen, colours),
     )
 
 
-def _parts(prepared: PreparedData, seen: Points) -> dict[str, tuple[int, int]]:
+def _parts(prepared: PreparedData, seen: EmbeddedPoints) -> dict[str, tuple[int, int]]:
     split = prepared.split[seen.rows]
     return {part: (int((split == part).sum()), len(prepared.rows(part))) for part in ("train", "test")}
 
 
-def _further(wish: Wish, axes: Axes, seen: Points) -> list[Layout]:
+def _further(wish: Wish, axes: Axes, seen: EmbeddedPoints) -> list[ProjectionLayout]:
     """t-SNE or UMAP of some points, the last ones being test rows."""
     if wish.plane == "pca":
         return []
@@ -137,7 +138,7 @@ def _further(wish: Wish, axes: Axes, seen: Points) -> list[Layout]:
     rest = np.setdiff1d(np.arange(count), kept)[: NEAR_ALL - len(kept)]
     which = np.sort(np.concatenate([kept, rest]))
     make = tsne if wish.plane == "tsne" else umap
-    return [Layout(NAMES[wish.plane], make(axes(seen.points[which])), which)]
+    return [ProjectionLayout(NAMES[wish.plane], make(axes(seen.points[which])), which)]
 
 
 def nearest(points: np.ndarray, kept: np.ndarray, count: int = NEIGHBOURS) -> np.ndarray:
@@ -163,7 +164,7 @@ def nearest(points: np.ndarray, kept: np.ndarray, count: int = NEIGHBOURS) -> np
 
 
 def _course(
-    folder: Path, prepared: PreparedData, objective: Objective, seen: Points, axes: Axes, wish: Wish
+    folder: Path, prepared: PreparedData, objective: Objective, seen: EmbeddedPoints, axes: Axes, wish: Wish
 ) -> tuple[tuple[int, ...], np.ndarray | None, np.ndarray | None]:
     """Steps, places (E, F, 2) and whose they are; none for another layer's space, or rows that are not on the map."""
     moments = course_of(folder) if not wish.layer else []

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from deepglass.baselines import baselines
 from deepglass.baselines.labelled_only import NAME, labelled_alone
-from deepglass.projection.points import Tested
-from deepglass.projection.projection import AS_USUAL, Wish
+from deepglass.projection.points import TestPredictions
+from deepglass.projection.projection import DEFAULT_MAP, MapOptions
 from deepglass.report.data import ReportData, ReportOptions
 from deepglass.report.facts_of.agents import random_play
 from deepglass.report.write import write_report
@@ -43,9 +43,9 @@ def add_baselines(context: RunContext, started: float) -> RunContext:
 
 def add_report(
     context: RunContext,
-    tested: Tested | None = None,
+    tested: TestPredictions | None = None,
     samples: bool = True,
-    wish: Wish = AS_USUAL,
+    wish: MapOptions = DEFAULT_MAP,
     pair: tuple[str, str] | None = None,
 ) -> Path:
     """Write report.html and return its path.

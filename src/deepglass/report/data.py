@@ -9,18 +9,18 @@ import numpy as np
 import torch
 
 from deepglass.device import pick
-from deepglass.doctor.base import Case
+from deepglass.doctor.base import DataContext
 from deepglass.doctor.findings import EmbeddedRows, findings_of
-from deepglass.doctor.slices import cut_up
+from deepglass.doctor.slices import find_slices
 from deepglass.doctor.weak_slice import weak_slice
 from deepglass.features._display import first_image
 from deepglass.features.outputs.base import Output
-from deepglass.introspect.facts import Inside
-from deepglass.introspect.introspect import inside_of
+from deepglass.introspect.facts import Introspection
+from deepglass.introspect.introspect import introspect
 from deepglass.introspect.layers import Layer, trace
 from deepglass.introspect.rows import OutputRows
-from deepglass.projection.points import Points, Tested
-from deepglass.projection.projection import AS_USUAL, Wish, asked, looked_at
+from deepglass.projection.points import EmbeddedPoints, TestPredictions
+from deepglass.projection.projection import DEFAULT_MAP, MapOptions, predict_test_rows, projection_points
 from deepglass.report.agent_facts import AgentFacts
 from deepglass.report.explanation_facts import ExplanationFacts, explanations_of
 from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, Finding, PlanFacts
@@ -52,7 +52,7 @@ class ReportOptions(NamedTuple):
     """
 
     samples: bool = True
-    projection: Wish = AS_USUAL
+    projection: MapOptions = DEFAULT_MAP
     pair: tuple[str, str] | None = None
 
 
@@ -90,7 +90,7 @@ class ReportData:
         self,
         context: RunContext | None,
         options: ReportOptions = DEFAULT_OPTIONS,
-        tested: Tested | None = None,
+        tested: TestPredictions | None = None,
         values: dict[str, Any] | None = None,
     ) -> None:
         self._context = context
@@ -193,10 +193,10 @@ class ReportData:
     # -- test predictions ----------------------------------------------------------------------------------------
 
     @_Shared
-    def tested(self) -> Tested:
+    def tested(self) -> TestPredictions:
         """The predictions of the test rows, with their points in the map's space where one pass gives both."""
         context = self.context
-        return asked(context.data, context.objective, context.device, self.options.projection)
+        return predict_test_rows(context.data, context.objective, context.device, self.options.projection)
 
     @_Shared
     def tested_outputs(self) -> list[tuple[Output, OutputRows]]:
@@ -218,21 +218,21 @@ class ReportData:
         return explanations_of(context.objective, context.data, context.calibration, self.tested.best, device)
 
     @_Shared
-    def test_case(self) -> Case:
+    def test_case(self) -> DataContext:
         """The test rows as the data checks take them."""
         prepared = self.context.data
-        return Case.of(self.context.experiment.spec, prepared, SLICED).taking(prepared.rows("test"))
+        return DataContext.of(self.context.experiment.spec, prepared, SLICED).taking(prepared.rows("test"))
 
     @_Shared
     def cuts(self) -> list[Any]:
         """For each tested output, the test rows divided into slices; None where none differs."""
-        return [cut_up(self.test_case, f, s.best, s.truth, s.calibration) for f, s in self.tested_outputs]
+        return [find_slices(self.test_case, f, s.best, s.truth, s.calibration) for f, s in self.tested_outputs]
 
     @_Shared
-    def points(self) -> Points | None:
+    def points(self) -> EmbeddedPoints | None:
         """The rows of the map as points of the space that it shows."""
         context = self.context
-        return looked_at(context.data, context.objective, context.device, self.options.projection, self.tested)
+        return projection_points(context.data, context.objective, context.device, self.options.projection, self.tested)
 
     @_Shared
     def findings(self) -> tuple[Finding, ...]:
@@ -244,7 +244,7 @@ class ReportData:
         points = None if self.options.projection.layer else self.points
         embedded = None if points is None else EmbeddedRows(points.rows, points.points)
         found = findings_of(context, weak_slice(self.test_case, cuts), embedded)
-        return tuple(Finding(f.kind, f.text, f.rows, f.columns, f.sure, f.fix) for f in found)
+        return tuple(Finding(f.kind, f.text, f.rows, f.columns, f.confidence, f.fix) for f in found)
 
     # -- of single sections --------------------------------------------------------------------------------------
 
@@ -286,9 +286,9 @@ class ReportData:
         return drawn_again(self.context.objective, self.context.data, self.context.device)
 
     @_Shared
-    def inside(self) -> Inside:
+    def inside(self) -> Introspection:
         """Layer health, boundaries, an example and feature visualisations."""
-        return inside_of(self.context, self.options.pair)
+        return introspect(self.context, self.options.pair)
 
 
 def _without_rows(value: Any) -> Any:

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 from deepglass.data.table import Note, Skipped
-from deepglass.introspect.facts import Inside
+from deepglass.introspect.facts import Introspection
 from deepglass.introspect.filters import Filters
 from deepglass.introspect.layers import Layer
 from deepglass.metrics.summaries import Histogram, TopValues
-from deepglass.projection.facts import MapFacts
+from deepglass.projection.facts import ProjectionMap
 from deepglass.report.agent_facts import AgentFacts
 from deepglass.report.gan_facts import Contest
 from deepglass.report.image_facts import Varied
@@ -176,8 +176,8 @@ class Facts:
     agent: AgentFacts | None = None
     samples: Samples | None = None
     again: Again | None = None
-    map: MapFacts | None = None
-    inside: Inside | None = None
+    map: ProjectionMap | None = None
+    inside: Introspection | None = None
 
     def without_rows(self) -> Facts:
         """The same without whatever shows single rows or their values; the names of classes stay."""

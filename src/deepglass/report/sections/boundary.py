@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from deepglass.formatting import count, number, plural
-from deepglass.introspect.facts import Along, Boundary, Ground
+from deepglass.introspect.facts import Boundary
+from deepglass.introspect.facts import BoundaryAxis, BoundaryFrame
 from deepglass.report.charts.axes import Axis
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, colour_keys, label, shorten, source_of, text
@@ -46,11 +47,11 @@ def _card(seen: Boundary) -> str:
     up = Axis(*seen.up.ends, _TOP + _SIDE, _TOP)
     wide = _wide(seen, up)
     width, height = wide + _LEFT + _SIDE + 8, _TOP + _SIDE + _BOTTOM
-    last = len(seen.grounds) - 1
+    last = len(seen.frames) - 1
     images = "".join(
         f'<image href="{source_of(g.picture)}" x="{_LEFT}" y="{_TOP}" width="{_SIDE}" height="{_SIDE}" '
         f'preserveAspectRatio="none" display="{"inline" if i == last else "none"}"/>'
-        for i, g in enumerate(seen.grounds)
+        for i, g in enumerate(seen.frames)
     )
     title = "The learned space" if seen.learned else f"{label(seen.across.name, 26)} and {label(seen.up.name, 26)}"
     said = f"what is answered over {text(seen.across.name)} and {text(seen.up.name)}"
@@ -59,7 +60,7 @@ def _card(seen: Boundary) -> str:
         f'<rect class="ground" x="{_LEFT}" y="{_TOP}" width="{_SIDE}" height="{_SIDE}" rx="3"/>{images}'
         f"{_ticks(seen, across, up)}{_dots(seen, across, up)}</svg>"
     )
-    told = f'<p class="dim">{text(seen.told)}</p>' if seen.told else ""
+    told = f'<p class="dim">{text(seen.description)}</p>' if seen.description else ""
     return f"<figure data-ground><h3>{title}</h3>{svg}{_slider(seen, across, up)}{told}</figure>"
 
 
@@ -87,7 +88,7 @@ def _wide(seen: Boundary, up: Axis) -> int:
     return max(0, math.ceil(_LETTER * longest) - 10)
 
 
-def _marks(along: Along, axis: Axis, room: float) -> list[tuple[float, str]]:
+def _marks(along: BoundaryAxis, axis: Axis, room: float) -> list[tuple[float, str]]:
     """Round values, days, or the names of classes in the middle of their bands, as many as there is room for."""
     if along.bands:
         step = math.ceil(room * len(along.bands) / _SIDE)
@@ -126,22 +127,22 @@ def _tint(seen: Boundary, code: int) -> Colour:
 
 
 def _slider(seen: Boundary, across: Axis, up: Axis) -> str:
-    if len(seen.grounds) < 2:
+    if len(seen.frames) < 2:
         return ""
-    last = len(seen.grounds) - 1
-    steps = "|".join("kept" if g.step < 0 else f"step {count(g.step)}" for g in seen.grounds)
+    last = len(seen.frames) - 1
+    steps = "|".join("kept" if g.step < 0 else f"step {count(g.step)}" for g in seen.frames)
     moved = ""
-    if all(g.points is not None for g in seen.grounds) and len(seen.points):
-        moved = f' data-moves="{"|".join(_places(g, across, up) for g in seen.grounds)}"'
-    said = "kept weights" if seen.grounds[-1].step < 0 else f"step {count(seen.grounds[-1].step)}"
+    if all(g.points is not None for g in seen.frames) and len(seen.points):
+        moved = f' data-moves="{"|".join(_places(g, across, up) for g in seen.frames)}"'
+    said = "kept weights" if seen.frames[-1].step < 0 else f"step {count(seen.frames[-1].step)}"
     return (
         f'<label class="groundbar scripted" hidden>Training <input type="range" min="0" max="{last}" value="{last}" '
         f'data-steps="{steps}"{moved} aria-valuetext="{said}"><output>{said}</output></label>'
-        f'<p class="hidden">{plural(len(seen.grounds), "moment")} of the run</p>'
+        f'<p class="hidden">{plural(len(seen.frames), "moment")} of the run</p>'
     )
 
 
-def _places(ground: Ground, across: Axis, up: Axis) -> str:
+def _places(ground: BoundaryFrame, across: Axis, up: Axis) -> str:
     assert ground.points is not None
     return " ".join(f"{across(x):.0f},{up(y):.0f}" for x, y in ground.points.tolist())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deepglass.formatting import count, percent
-from deepglass.introspect.facts import Example, Stop
+from deepglass.introspect.facts import ForwardExample, LayerOutput
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, image, label, meter, shorten, text
 from deepglass.report.sections.base import PanelSection
@@ -17,15 +17,15 @@ def panel(facts: Facts) -> Panel | None:
     example = facts.inside.example if facts.inside is not None else None
     if example is None:
         return None
-    maps = any(s.kind == "maps" for s in example.stops)
-    kinds = {s.kind for s in example.stops}
+    maps = any(s.kind == "maps" for s in example.layers)
+    kinds = {s.kind for s in example.layers}
     what = "the maps of some channels" if maps else "the units over time" if "times" in kinds else "the units as bars"
     lead = f"Row {count(example.row)} on its way: {what}, each layer on its own scale."
-    html = _given(example) + "".join(map(_stop, example.stops)) + _scores(example)
+    html = _given(example) + "".join(map(_stop, example.layers)) + _scores(example)
     return Panel("One example, layer by layer", lead, f'<div class="stops">{html}</div>', short="Example")
 
 
-def _given(example: Example) -> str:
+def _given(example: ForwardExample) -> str:
     if example.picture is not None:
         body = f'<div class="whole">{image(example.picture, "the picture")}</div>'
     elif example.given:
@@ -35,7 +35,7 @@ def _given(example: Example) -> str:
     return f"<figure><h3>What goes in</h3>{body}</figure>"
 
 
-def _stop(stop: Stop) -> str:
+def _stop(stop: LayerOutput) -> str:
     shape = " × ".join(count(n) for n in stop.shape)
     more = f" · {count(stop.more)} more" if stop.more else ""
     if stop.kind == "bars":
@@ -48,7 +48,7 @@ def _stop(stop: Stop) -> str:
     return f"<figure><h3>{text(stop.layer)} <small>{shape}{more}</small></h3>{body}</figure>"
 
 
-def _over_time(stop: Stop) -> str:
+def _over_time(stop: LayerOutput) -> str:
     """Units from top to bottom, time from left to right, and what stands there: words lean, figures stand."""
     picture = image(stop.pictures[0], "units from top to bottom, places from left to right")
     if not stop.marks:
@@ -61,7 +61,7 @@ def _over_time(stop: Stop) -> str:
     return f'<div class="overtime">{picture}<div class="{css}">{marks}</div>{unit}</div>'
 
 
-def _bars(stop: Stop) -> str:
+def _bars(stop: LayerOutput) -> str:
     """A bar a unit, upwards for positive ones."""
     below = min(stop.values, default=0.0) < 0
     zero = _HEIGHT / 2 if below else _HEIGHT - 1
@@ -79,7 +79,7 @@ def _bars(stop: Stop) -> str:
     )
 
 
-def _scores(example: Example) -> str:
+def _scores(example: ForwardExample) -> str:
     truth = dict(example.truth)
     html = ""
     for name, scores in example.scores:

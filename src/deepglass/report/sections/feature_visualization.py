@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepglass.introspect.facts import Visions
+from deepglass.introspect.facts import LayerImages
 from deepglass.report.facts import Facts
 from deepglass.report.markup import Panel, image, label, text
 from deepglass.report.sections.base import PanelSection
@@ -10,7 +10,7 @@ from deepglass.report.sections.base import PanelSection
 
 def panel(facts: Facts) -> Panel | None:
     """A row of pictures a layer; None where the network reads no pictures by convolutions."""
-    seen = facts.inside.visions if facts.inside is not None else ()
+    seen = facts.inside.optimized_images if facts.inside is not None else ()
     if not seen:
         return None
     lead = (
@@ -20,7 +20,7 @@ def panel(facts: Facts) -> Panel | None:
     return Panel("What it would like to see", lead, "".join(map(_layer, seen)), short="Visions")
 
 
-def _layer(layer: Visions) -> str:
+def _layer(layer: LayerImages) -> str:
     name = f"Layer <code>{text(layer.layer)}</code>" if layer.layer else "The classes"
     shown = "".join(
         f"<figure>{image(v.picture, f'made for {text(v.name)}')}<figcaption>{label(v.name, 20)}</figcaption></figure>"

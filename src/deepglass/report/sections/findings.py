@@ -20,7 +20,7 @@ class FindingsSection(Section):
     files = ("metrics.json", "findings.json")
 
     def view(self, facts: Any, report: ReportData) -> Mapping[str, Any] | None:
-        findings = sorted(report.findings, key=lambda f: -f.sure)
+        findings = sorted(report.findings, key=lambda f: -f.confidence)
         if not findings:
             return None
         most = {"max_rows": MAX_ROWS, "max_columns": MAX_COLUMNS}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from deepglass.formatting import percent, plural
-from deepglass.introspect.facts import Health, Ill, Pulse
+from deepglass.introspect.facts import NetworkHealth, Diagnostic, LayerHistory
 from deepglass.report.charts.curves import Line, curves
 from deepglass.report.charts.svg import titled
 from deepglass.report.facts import Facts
@@ -19,7 +19,7 @@ _LINES = 4  # layers drawn: as many as there are colours
 def panel(facts: Facts) -> Panel | None:
     """Alarms with their cures, gradients, and the shares of ill units; None for runs that were not watched."""
     health = facts.inside.health if facts.inside is not None else None
-    if health is None or not (health.pulses or health.alarms):
+    if health is None or not (health.histories or health.alarms):
         return None
     if health.alarms:
         lead = f"The watch over the training found {plural(len(health.alarms), 'ailment')}."
@@ -32,15 +32,15 @@ def panel(facts: Facts) -> Panel | None:
     )
 
 
-def _ill(ill: Ill) -> str:
+def _ill(ill: Diagnostic) -> str:
     return (
         f'<article><h3><span class="tag">{text(ill.kind)}</span> {text(ill.layer)}</h3>'
-        f"<p>{text(ill.text)}.</p><p>Cure: <code>{text(ill.cure)}</code></p></article>"
+        f"<p>{text(ill.text)}.</p><p>Cure: <code>{text(ill.suggestion)}</code></p></article>"
     )
 
 
-def _gradients(health: Health) -> str:
-    drawn = [p for p in health.pulses if len(p.steps) > 1 and max(p.gradient) > 0]
+def _gradients(health: NetworkHealth) -> str:
+    drawn = [p for p in health.histories if len(p.steps) > 1 and max(p.gradient) > 0]
     if not drawn:
         return ""
     chosen = (
@@ -52,7 +52,7 @@ def _gradients(health: Health) -> str:
     return f'<div class="charts">{curves(title, [float(s) for s in steps], lines, x_name="step", log=True)}</div>'
 
 
-def _line(pulse: Pulse, steps: list[int], css: str) -> Line:
+def _line(pulse: LayerHistory, steps: list[int], css: str) -> Line:
     known = dict(zip(pulse.steps, pulse.gradient, strict=True))
     values = [known.get(s, math.nan) for s in steps]
     return Line(_short(pulse.layer), [v if v > 0 else math.nan for v in values], css)
@@ -62,10 +62,10 @@ def _short(layer: str) -> str:
     return layer.partition(" (")[0]
 
 
-def _units(health: Health) -> str:
+def _units(health: NetworkHealth) -> str:
     rows = [
         (text(p.layer), _share(p.dead), _share(p.saturated))
-        for p in health.pulses
+        for p in health.histories
         if p.dead is not None or p.saturated is not None
     ]
     if not rows:
@@ -78,10 +78,10 @@ def _units(health: Health) -> str:
     return html
 
 
-def _gates(health: Health) -> str:
+def _gates(health: NetworkHealth) -> str:
     """How far the gates of recurrent layers are open. Source: Karpathy et al., 2015, arXiv 1506.02078."""
     rows = [
-        (text(p.layer), text(g.name), percent(g.shut, 0), percent(g.open, 0)) for p in health.pulses for g in p.gates
+        (text(p.layer), text(g.name), percent(g.shut, 0), percent(g.open, 0)) for p in health.histories for g in p.gates
     ]
     if not rows:
         return ""

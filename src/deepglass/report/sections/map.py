@@ -12,8 +12,9 @@ import numpy as np
 from markupsafe import Markup
 from PIL import Image as Pillow
 
-from deepglass.projection.facts import STEPS, UNKNOWN, Colouring, Layout, MapFacts
-from deepglass.projection.projection import map_of
+from deepglass.projection.facts import STEPS, UNKNOWN
+from deepglass.projection.facts import Coloring, ProjectionLayout, ProjectionMap
+from deepglass.projection.projection import projection_map
 from deepglass.report.data import ReportData
 from deepglass.report.sections.base import Section
 from deepglass.report.templates import data_url
@@ -34,14 +35,14 @@ class MapSection(Section):
     files = ("metrics.json", "embeddings/*")
     assets = ("map",)
 
-    def collect(self, report: ReportData) -> MapFacts | None:
+    def collect(self, report: ReportData) -> ProjectionMap | None:
         points, context = report.points, report.context
         if points is None:
             return None
         projection, folder = report.options.projection, context.folder.path
-        return map_of(points, folder, context.data, context.objective, context.calibration, projection)
+        return projection_map(points, folder, context.data, context.objective, context.calibration, projection)
 
-    def view(self, facts: MapFacts, report: ReportData) -> Mapping[str, Any]:
+    def view(self, facts: ProjectionMap, report: ReportData) -> Mapping[str, Any]:
         first = facts.colourings[0]
         used = [k for k in np.unique(first.codes).tolist() if k != UNKNOWN][:MAX_LEGEND]
         return {
@@ -53,7 +54,7 @@ class MapSection(Section):
         }
 
 
-def tint(shown: Colouring, code: int) -> Colour:
+def tint(shown: Coloring, code: int) -> Colour:
     """The colour of a code."""
     if code == UNKNOWN:
         return NO_COLOUR
@@ -69,9 +70,9 @@ def tint(shown: Colouring, code: int) -> Colour:
 # -- data for the script -----------------------------------------------------------------------------------------------
 
 
-def _json(facts: MapFacts) -> str:
+def _json(facts: ProjectionMap) -> str:
     """All that the script needs, safe inside a script element; arrays as base64 of little-endian uint16."""
-    kept = facts.kept_rows
+    kept = facts.detailed_points
     content: dict[str, Any] = {
         "count": len(facts),
         "layouts": [_layout(p) for p in facts.layouts],
@@ -80,15 +81,15 @@ def _json(facts: MapFacts) -> str:
         "near": {"of": "all" if len(facts.neighbours) == len(facts) else "kept", "k": int(facts.neighbours.shape[1])},
         "neighbours": _packed(facts.neighbours),
     }
-    if facts.course is not None and facts.followed is not None:
+    if facts.trajectories is not None and facts.trajectory_points is not None:
         first = facts.layouts[0].places
         content["course"] = {
             "steps": list(facts.steps),
-            "which": _packed(facts.followed),
-            "places": _packed(np.concatenate([shares(first, moment) for moment in facts.course])),
+            "which": _packed(facts.trajectory_points),
+            "places": _packed(np.concatenate([shares(first, moment) for moment in facts.trajectories])),
         }
     if (items := facts.items) is not None:
-        content["items"] = {"rows": items.rows, "said": items.said, "texts": items.texts}
+        content["items"] = {"rows": items.rows, "said": items.labels, "texts": items.texts}
         if items.sprites is not None:
             sprites = items.sprites
             content["sprites"] = {"source": data_url(sprites.picture), "size": sprites.size, "across": sprites.across}
@@ -97,7 +98,7 @@ def _json(facts: MapFacts) -> str:
     )
 
 
-def _layout(layout: Layout) -> dict[str, Any]:
+def _layout(layout: ProjectionLayout) -> dict[str, Any]:
     which = None if layout.which is None else _packed(layout.which)
     return {"name": layout.name, "places": _packed(shares(layout.places, layout.places)), "which": which}
 
@@ -114,7 +115,7 @@ def shares(frame: np.ndarray, places: np.ndarray) -> np.ndarray:
     return np.round(65_535 * np.clip(share, 0, 1)).astype(np.uint16)
 
 
-def _colouring(shown: Colouring) -> dict[str, Any]:
+def _colouring(shown: Coloring) -> dict[str, Any]:
     codes = range(len(shown.names)) if shown.names else range(0, STEPS + 1, 5)
     return {
         "name": shown.name,
@@ -133,9 +134,9 @@ def _packed(values: np.ndarray) -> str:
 # -- the image for print ---------------------------------------------------------------------------------------------
 
 
-def static(facts: MapFacts) -> bytes:
+def static(facts: ProjectionMap) -> bytes:
     """The map as it is at first, a PNG with a transparent background."""
-    layout = next(p for p in facts.layouts if p.name == facts.shown)
+    layout = next(p for p in facts.layouts if p.name == facts.default_layout)
     shown = facts.colourings[0]
     codes = shown.codes if layout.which is None else shown.codes[layout.which]
     kinds = np.unique(codes)

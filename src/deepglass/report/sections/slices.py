@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from deepglass.doctor.row_scores import Judged
-from deepglass.doctor.slices import Cut, Slice
+from deepglass.doctor.row_scores import RowScores
+from deepglass.doctor.slices import Slice
+from deepglass.doctor.slices import SliceResult
 from deepglass.features.outputs.base import Output
 from deepglass.formatting import finite, plural
 from deepglass.introspect.rows import OutputRows
@@ -102,34 +103,34 @@ class SlicesSection(Section):
 # -- facts -----------------------------------------------------------------------------------------------------------
 
 
-def slice_facts(index: int, feature: Output, rows: OutputRows, cut: Cut) -> OutputSlices:
+def slice_facts(index: int, feature: Output, rows: OutputRows, cut: SliceResult) -> OutputSlices:
     """The worst slices of an output's test rows."""
-    weak = tuple(w.slice.words for w in cut.weak)
-    both = [w.slice for w in cut.weak if all(w.slice.words != s.words for s in cut.slices)]  # intersections of two
-    measured = [(s, interval(cut.judged, s.inside)) for s in (*cut.slices, *both)]
-    measured.sort(key=lambda m: _optimistic_end(cut.judged.metric, m[1]))
+    weak = tuple(w.slice.description for w in cut.weak)
+    both = [w.slice for w in cut.weak if all(w.slice.description != s.description for s in cut.slices)]  # intersections of two
+    measured = [(s, interval(cut.scores, s.inside)) for s in (*cut.slices, *both)]
+    measured.sort(key=lambda m: _optimistic_end(cut.scores.metric, m[1]))
     shown = [m for i, m in enumerate(measured) if i < MAX_SLICES or m[0].words in weak]
-    worst = [_worst_rows(cut.judged, s) for s, _ in shown]
+    worst = [_worst_rows(cut.scores, s) for s, _ in shown]
     items = list(dict.fromkeys(i for some in worst for i in some))
     index_of = {row: i for i, row in enumerate(items)}
-    labelled = np.isfinite(cut.judged.values)
+    labelled = np.isfinite(cut.scores.values)
     return OutputSlices(
         index=index,
         name=feature.name,
-        metric=cut.judged.metric,
-        whole=interval(cut.judged, labelled),
+        metric=cut.scores.metric,
+        whole=interval(cut.scores, labelled),
         rows=int(labelled.sum()),
         slices=tuple(
-            SliceFacts(s.words, int(s.inside.sum()), mean, s.words in weak, tuple(index_of[i] for i in some), s.unsaid)
+            SliceFacts(s.description, int(s.inside.sum()), mean, s.description in weak, tuple(index_of[i] for i in some), s.unsaid)
             for (s, mean), some in zip(shown, worst, strict=True)
         ),
         num_slices=len(measured),
         weak=weak,
-        items=_cards(feature, rows, cut.judged, items),
+        items=_cards(feature, rows, cut.scores, items),
     )
 
 
-def interval(judged: Judged, inside: np.ndarray) -> Figure:
+def interval(judged: RowScores, inside: np.ndarray) -> Figure:
     """The mean of some rows with its 95 % interval: Wilson's for shares, the normal one for other metrics."""
     values = judged.values[inside & np.isfinite(judged.values)]
     if np.isin(values, (0.0, 1.0)).all():
@@ -145,12 +146,12 @@ def _optimistic_end(metric: str, value: Figure) -> float:
     return end if higher_is_better(metric) else -end
 
 
-def _worst_rows(judged: Judged, one: Slice) -> list[int]:
+def _worst_rows(judged: RowScores, one: Slice) -> list[int]:
     rows = np.flatnonzero(one.inside & np.isfinite(judged.values))
     return rows[np.argsort(-judged.errors[rows], kind="stable")][:ROWS_PER_SLICE].tolist()
 
 
-def _cards(feature: Output, rows: OutputRows, judged: Judged, items: Sequence[int]) -> tuple[RowCard, ...]:
+def _cards(feature: Output, rows: OutputRows, judged: RowScores, items: Sequence[int]) -> tuple[RowCard, ...]:
     """Rows with truth and prediction; where these cannot be written in a few words, with their metric."""
     chosen = np.array(items, np.int64)
     decoded = feature.decode({k: v[chosen] for k, v in rows.best.items()}, rows.calibration)
