@@ -15,7 +15,7 @@ from deepglass.features.number import Number
 from deepglass.features.outputs.category import CategoryOutput
 from deepglass.features.video import Video
 from deepglass.networks.network import Network
-from deepglass.networks.trunks.capsule import Capsule as Trunk
+from deepglass.networks.trunks.capsule import CapsuleNet as Trunk
 from deepglass.nn.capsule import Routing, evidence, lengths, margin_loss, squash
 from deepglass.nn.tokens import TokenShape
 from deepglass.objectives.capsule import Capsule

@@ -15,16 +15,16 @@ from sklearn.datasets import load_digits
 
 import deepglass
 from deepglass.errors import SpecError
-from deepglass.nn.rbm import RBM
+from deepglass.nn.rbm import BoltzmannMachine
 
 
-def _energy(machine: RBM, v: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
+def _energy(machine: BoltzmannMachine, v: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
     return -(v @ machine.visible_bias) - h @ machine.hidden_bias - h @ machine.weight @ v
 
 
-def _small() -> RBM:
+def _small() -> BoltzmannMachine:
     torch.manual_seed(0)
-    machine = RBM(4, 3)
+    machine = BoltzmannMachine(4, 3)
     for parameter in machine.parameters():
         torch.nn.init.normal_(parameter)
     return machine
@@ -44,7 +44,7 @@ def test_gibbs_sampling_visits_states_as_often_as_their_energy_says() -> None:
     states = torch.tensor(list(product([0, 1], repeat=4)), dtype=torch.float32)
     wanted = torch.softmax(-machine.free_energy(states), 0)
     generator = torch.Generator().manual_seed(0)
-    v = machine.drawn(machine.gibbs(torch.full((20_000, 4), 0.5), 30, generator), generator)
+    v = machine.sample_visible(machine.gibbs(torch.full((20_000, 4), 0.5), 30, generator), generator)
     seen = torch.bincount((v @ torch.tensor([8.0, 4.0, 2.0, 1.0])).long(), minlength=16) / len(v)
     assert float((seen - wanted.detach()).abs().sum()) < 0.05
 

@@ -19,7 +19,7 @@ from conftest import Command
 import deepglass
 from deepglass.errors import SpecError
 from deepglass.features.outputs.category import CategoryOutput
-from deepglass.objectives._sample_quality import compared, remarks
+from deepglass.objectives._sample_quality import quality_warnings, sample_quality
 
 STEPS = 400
 CENTRES = {"east": (2.0, 0.0), "north": (0.0, 2.0), "west": (-2.0, 0.0)}
@@ -113,15 +113,15 @@ def test_what_is_said_of_drawn_rows() -> None:
     codes = torch.cat([torch.full((200, 1), 1), torch.full((200, 1), 2)])
     side = CategoryOutput(name="side").fit([pl.Series(["left", "right"])])
     good = real[torch.cat([torch.randperm(200), 200 + torch.randperm(200)])] + 0.01 * torch.randn(400, 2)
-    figures = compared(real, good, codes)
+    figures = sample_quality(real, good, codes)
     assert figures["sliced_wasserstein"] < 0.05
     assert figures["density_coverage"] > 0.95
     assert 0.9 < figures["diversity"] < 1.1
-    assert not remarks(figures, real, good, codes, [side])
+    assert not quality_warnings(figures, real, good, codes, [side])
     heaps = torch.tensor([[-1.0, -1.0], [1.0, 1.0]]).repeat_interleave(200, 0)  # each class one point
-    assert "collapse" in remarks(compared(real, heaps, codes), real, heaps, codes, [side])[0]
+    assert "collapse" in quality_warnings(sample_quality(real, heaps, codes), real, heaps, codes, [side])[0]
     same = real[:200].repeat(2, 1)  # whatever is asked for, the left comes
-    said = remarks(compared(real, same, codes), real, same, codes, [side])
+    said = quality_warnings(sample_quality(real, same, codes), real, same, codes, [side])
     assert any(sentence == "side: what is drawn for right looks like other classes" for sentence in said)
 
 

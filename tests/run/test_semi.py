@@ -12,8 +12,8 @@ import torch
 
 import deepglass
 from deepglass.objectives._semi import SemiSupervised
-from deepglass.objectives.fixmatch import _Sureness
-from deepglass.objectives.pseudo_label import _Curriculum
+from deepglass.objectives.fixmatch import AdaptiveThreshold
+from deepglass.objectives.pseudo_label import Curriculum
 from deepglass.run.callbacks.pseudo_label_history import read_guesses
 from deepglass.training.callbacks import Callback, EvaluationRecord
 
@@ -155,7 +155,7 @@ def test_the_averaged_network_answers_and_counts_once(tmp_path: Path) -> None:
 
 def test_a_curriculum_lets_the_wanted_share_of_each_class_pass() -> None:
     random = torch.Generator().manual_seed(0)
-    curriculum = _Curriculum(2)
+    curriculum = Curriculum(2)
     for _ in range(400):
         sure = torch.rand(64, generator=random)
         easy, hard = 0.8 + 0.2 * sure[:32], 0.5 + 0.2 * sure[32:]
@@ -165,11 +165,11 @@ def test_a_curriculum_lets_the_wanted_share_of_each_class_pass() -> None:
 
 
 def test_thresholds_follow_the_confidence_and_are_lower_for_classes_seldom_thought_of() -> None:
-    sureness = _Sureness(3)
+    adaptive = AdaptiveThreshold(3)
     q = torch.tensor([[0.9, 0.05, 0.05]] * 6 + [[0.1, 0.8, 0.1]] * 2 + [[0.2, 0.2, 0.6]] * 2)
     for _ in range(200):
-        sureness.update(q, keep=0.9)
-    thresholds = sureness.thresholds()
+        adaptive.update(q, 0.9)
+    thresholds = adaptive.thresholds()
     assert float(thresholds.max()) == pytest.approx(0.82, abs=1e-3), "the mean confidence"
     assert thresholds[0] > thresholds[1] > thresholds[2]
 

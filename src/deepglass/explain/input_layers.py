@@ -30,7 +30,7 @@ from deepglass.nn.pretrained import PretrainedPictures, PretrainedTexts
 from deepglass.nn.sets import LabelsEncoder
 from deepglass.nn.tokens import Tokens
 from deepglass.nn.video import VideoEncoder
-from deepglass.objectives._flatten import Flat
+from deepglass.objectives._flatten import FlatInputs
 from deepglass.objectives.base import OBJECTIVES, Objective
 
 Kind = Literal["pixels", "frames", "bands", "words", "ngrams", "steps", "entries", "labels", "classes", "tokens"]
@@ -135,7 +135,7 @@ def _ngram_vectors(bag: Any, ids: Tensor, mask: Tensor) -> Tensor:
 
 def _flattened(objective: Objective) -> list[InputLayer]:
     """The input layers of an objective that concatenates its flattened inputs."""
-    flat = next((m for m in objective.modules() if isinstance(m, Flat)), None)
+    flat = next((m for m in objective.modules() if isinstance(m, FlatInputs)), None)
     wide = [f for f in flat.inputs if isinstance(f, Image | Vector)] if flat is not None else []
     if flat is None or not wide:
         name = OBJECTIVES.name_of(type(objective))

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from deepglass.data.batches import Batch, Dataset
 from deepglass.features._display import to_pixels
 from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder, stage_maps
-from deepglass.nn.rbm import RBM
+from deepglass.nn.rbm import BoltzmannMachine
 from deepglass.web import encode_image as draw
 
 Run = Callable[[Batch], object]
@@ -153,7 +153,7 @@ def _of_full_layer(network: nn.Module, run: Run, few: Batch, picture: str) -> Fi
         if not heard and _reads(args[0], codes):
             heard.append(_linear(module)[:, : codes.shape[1]])
 
-    hooks = [m.register_forward_pre_hook(enter) for m in network.modules() if isinstance(m, nn.Linear | RBM)]
+    hooks = [m.register_forward_pre_hook(enter) for m in network.modules() if isinstance(m, nn.Linear | BoltzmannMachine)]
     try:
         with torch.no_grad():
             run(few)
@@ -179,7 +179,7 @@ def _reads(seen: Tensor, codes: Tensor) -> bool:
 
 
 def _linear(module: nn.Module) -> Tensor:
-    assert isinstance(module, nn.Linear | RBM)
+    assert isinstance(module, nn.Linear | BoltzmannMachine)
     return module.weight
 
 

@@ -11,7 +11,7 @@ import polars as pl
 from deepglass.data.table import Table
 from deepglass.errors import SourceError, SpecError, near_miss
 from deepglass.features.base import Feature, Raw
-from deepglass.objectives._semi import SemiSupervised, nothing_to_guess
+from deepglass.objectives._semi import SemiSupervised, no_unlabelled_rows
 from deepglass.objectives.base import OBJECTIVES
 
 LEAST = 10  # rows that can be divided into training, validation and test
@@ -65,9 +65,9 @@ def check_unlabelled(objective: str, lacking: Sequence[tuple[Feature, int]], row
     kind = OBJECTIVES.get(objective, where="objective.name")
     if not issubclass(kind, SemiSupervised):
         return
-    guessable = [count for feature, count in lacking if feature.kind in kind.kinds]
-    if guessable and not any(guessable):  # without such an output, the objective says so itself
-        raise nothing_to_guess(objective, rows)
+    lacking_counts = [count for feature, count in lacking if feature.kind in kind.pseudo_label_kinds]
+    if lacking_counts and not any(lacking_counts):  # without such an output, the objective says so itself
+        raise no_unlabelled_rows(objective, rows)
 
 
 def check_drop(rows: Sequence[int], table: Table) -> None:

@@ -47,7 +47,7 @@ def stream(
     if top_p is not None and not 0 < top_p <= 1:
         raise SpecError("bad-value", f"--top-p: expected above 0 and at most 1, got {top_p}")
     generator = torch.Generator(predictor.device).manual_seed(seed)
-    codes = objective.go_on(prompt, generator, temperature=temperature, top_k=top_k, top_p=top_p)
+    codes = objective.generate(prompt, generator, temperature=temperature, top_k=top_k, top_p=top_p)
     return _pieces(objective, islice(codes, length))
 
 

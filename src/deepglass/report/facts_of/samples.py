@@ -18,8 +18,8 @@ from deepglass.features.image import Image
 from deepglass.features.number import Number
 from deepglass.objectives.autoencoder import Autoencoder
 from deepglass.objectives.base import Objective
-from deepglass.objectives.dbn import DBN
-from deepglass.objectives.rbm import RBM
+from deepglass.objectives.dbn import Dbn
+from deepglass.objectives.rbm import Rbm
 from deepglass.objectives.variational import Variational
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.sample_facts import Again, Samples, Sheet
@@ -56,13 +56,13 @@ def samples_of(folder: Path, prepared: PreparedData) -> Samples | None:
 def drawn_again(objective: Objective, prepared: PreparedData, device: str) -> Again | None:
     """Some test rows above what comes of them; None for runs that draw no row again, and without a picture."""
     picture = next((f for f in prepared.inputs if isinstance(f, Image)), None)
-    if picture is None or not isinstance(objective, Autoencoder | Variational | RBM | DBN):
+    if picture is None or not isinstance(objective, Autoencoder | Variational | Rbm | Dbn):
         return None
     rows = _spread(prepared, AGAIN)
     batch = prepared.dataset(rows, device).batch(torch.arange(len(rows)))
     objective.eval()
     with torch.inference_mode():
-        drawn = objective.redrawn(batch)[picture.name]["codes"].cpu().numpy()
+        drawn = objective.reconstruct(batch)[picture.name]["codes"].cpu().numpy()
     given = batch.inputs[picture.name].values.cpu().numpy()
     levels = picture.levels_ or 255
     return Again(picture.name, _grid([to_pixels(c, levels) for c in (*given, *drawn)], len(rows)), len(rows))

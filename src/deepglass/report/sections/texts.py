@@ -193,6 +193,6 @@ def generated_texts(objective: Any) -> OutputTexts:
     texts = []
     for seed in range(NUM_GENERATED):
         generator = torch.Generator(next(objective.parameters()).device).manual_seed(seed)
-        codes: Sequence[int] = list(islice(objective.go_on("", generator), NUM_TOKENS))
+        codes: Sequence[int] = list(islice(objective.generate("", generator), NUM_TOKENS))
         texts.append(TextRow(None, "", "", objective.feature.text_of(codes), 0.0))
     return OutputTexts(objective.name, tuple(texts))

@@ -84,8 +84,8 @@ class GuessCounts(Callback):
         found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
         with inference(self.objective):
             for batch in self.data.batches(len(self.data)):
-                for name, guess in self.objective.guessed(self.objective.predict(batch)).items():
-                    found.setdefault(name, []).append((guess.values.cpu().numpy(), guess.sure.cpu().numpy()))
+                for name, labels in self.objective.pseudo_labels(self.objective.predict(batch)).items():
+                    found.setdefault(name, []).append((labels.values.cpu().numpy(), labels.confident.cpu().numpy()))
         thresholds = self.objective.thresholds()
         return {
             name: self._counted(name, parts, thresholds[name]) for name, parts in found.items() if name in thresholds
