@@ -22,7 +22,7 @@ import numpy as np
 
 import deepglass
 from deepglass.data.sources import read
-from deepglass.data.sources.base import PARTS
+from deepglass.data.sources.base import SPLIT_NAMES
 from deepglass.data.split import Split
 from deepglass.data.table import Table
 from deepglass.device import describe, pick
@@ -73,7 +73,7 @@ def spoiled(table: Table, target: str, share: float, seed: int, path: Path) -> t
         The true labels and which of the copy's are wrong, in the order of its rows.
     """
     split = Split().assign(table, table[target])
-    order = np.concatenate([np.flatnonzero(split == part) for part in PARTS])
+    order = np.concatenate([np.flatnonzero(split == part) for part in SPLIT_NAMES])
     split, truth = split[order], np.asarray(table[target])[order]
     random = np.random.default_rng(seed)
     kept = np.flatnonzero(split != "test")
@@ -82,7 +82,7 @@ def spoiled(table: Table, target: str, share: float, seed: int, path: Path) -> t
     classes = np.unique(truth)
     turned = classes[(np.searchsorted(classes, truth) + random.integers(1, len(classes), len(truth))) % len(classes)]
     columns = {n: np.asarray(table[n])[order] for n in table.names} | {target: np.where(wrong, turned, truth)}
-    np.savez(path, **{f"{part}_{n}": values[split == part] for part in PARTS for n, values in columns.items()})
+    np.savez(path, **{f"{part}_{n}": values[split == part] for part in SPLIT_NAMES for n, values in columns.items()})
     return truth, wrong
 
 

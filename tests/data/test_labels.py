@@ -10,7 +10,7 @@ import pytest
 
 import deepglass
 from deepglass.data.label_budget import LabelBudget
-from deepglass.data.missing import blanked, missing, nothing_like
+from deepglass.data.missing import set_null, is_null, null_like
 from deepglass.errors import SpecError
 from deepglass.prepare.prepare import prepare
 from deepglass.prepare.prepared_data import PreparedData
@@ -51,7 +51,7 @@ def test_the_choice_follows_from_the_seed() -> None:
 def test_rows_without_an_answer_are_never_counted_as_kept() -> None:
     raw = answers().scatter(list(range(50)), None)
     left = kept(raw, count=40)
-    assert int((left & ~missing(raw) & (SPLIT != "test")).sum()) == 40
+    assert int((left & ~is_null(raw) & (SPLIT != "test")).sum()) == 40
 
 
 def test_numbers_can_be_hidden_by_count_alone() -> None:
@@ -90,11 +90,11 @@ def test_other_values_are_refused_where_they_are_said(value: object) -> None:
     ],
 )
 def test_what_is_blanked_is_missing_and_the_rest_stays(raw: object) -> None:
-    gone = blanked(raw, np.array([False, True, False]))  # type: ignore[arg-type]
-    assert missing(gone).tolist() == [False, True, False]
+    gone = set_null(raw, np.array([False, True, False]))  # type: ignore[arg-type]
+    assert is_null(gone).tolist() == [False, True, False]
     assert str(gone[0]) == str(raw[0])  # type: ignore[index]
-    assert len(nothing_like(raw, 4)) == 4  # type: ignore[arg-type]
-    assert missing(nothing_like(raw, 4)).all()  # type: ignore[arg-type]
+    assert len(null_like(raw, 4)) == 4  # type: ignore[arg-type]
+    assert is_null(null_like(raw, 4)).all()  # type: ignore[arg-type]
 
 
 # -- in a run ----------------------------------------------------------------------------------------------------
@@ -110,7 +110,7 @@ def test_supervised_learning_leaves_hidden_rows_out_and_others_learn_from_them()
     assert len(alone.rows("train")) + len(alone.rows("valid")) == 50
     assert len(all_rows.rows("train")) > 1000
     assert (alone.rows("test") == all_rows.rows("test")).all(), "the test rows are the same"
-    assert not missing(alone.split_table("test")["label"]).any()
+    assert not is_null(alone.split_table("test")["label"]).any()
 
 
 def test_unlabelled_rows_have_no_answer_whatever_their_file_says(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_unlabelled_rows_have_no_answer_whatever_their_file_says(tmp_path: Path)
         )
     )
     assert len(found.table) == 150
-    assert int(missing(found.split_table("train")["y"]).sum()) == 90
+    assert int(is_null(found.split_table("train")["y"]).sum()) == 90
     assert set(found.outputs[0].class_names) == {"no", "yes"}
 
 

@@ -72,7 +72,7 @@ def test_sentences_with_tags(tmp_path: Path, name: str) -> None:
     assert table["xpos"].to_list() == [["VBP", "RB", "VB"], None]
     assert table["lemmas"].to_list() == [["do", "n't", "go"], ["_", "yes"]]
     assert (table.target, table.kinds["words"], table.kinds["tags"]) == ("tags", "text", "tags")
-    assert {"tags", "xpos", "lemmas"} <= set(table.aside), "they would give the answer away"
+    assert {"tags", "xpos", "lemmas"} <= set(table.excluded), "they would give the answer away"
 
 
 def test_lists_of_one_length_are_words_and_their_tags(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_lists_of_one_length_are_words_and_their_tags(tmp_path: Path) -> None:
     rows = [{"ner": ["O"] * len(w), "tokens": [*w[:-1], f"{w[-1]}{i}"], "id": i} for i, w in enumerate(words)]
     lines = [json.dumps(row) for row in rows]
     table = read(write(tmp_path / "ner.jsonl", "\n".join(lines)))
-    assert (table.target, table.kinds, table.aside) == ("ner", {"tokens": "text", "ner": "tags"}, ("ner",))
+    assert (table.target, table.kinds, table.excluded) == ("ner", {"tokens": "text", "ner": "tags"}, ("ner",))
     rows[3]["ner"] = ["O"]
     table = read(write(tmp_path / "sets.jsonl", "\n".join(map(json.dumps, rows))))
     assert (table.target, table.kinds) == (None, {}), "one row of other lengths: they are not in line"
@@ -191,7 +191,7 @@ def test_a_folder_of_texts(tmp_path: Path) -> None:
     table = read(tmp_path)
     assert table["document"].to_list() == ["a.txt", "a.txt", "b.txt"]
     assert "".join(table["text"]) == "first text\nof two lines\nsecond text\n"
-    assert table.aside == ("document",)
+    assert table.excluded == ("document",)
     assert [(s.name, "1 more texts" in s.reason) for s in table.skipped] == [("more/", True)]
     write(tmp_path / "b.txt", "1,2\n3,4\n")
     refused("mismatched-files", tmp_path)
@@ -273,11 +273,11 @@ def test_recordings_named_by_what_they_hold(tmp_path: Path) -> None:
         write(tmp_path / "recordings" / f"{name}.wav", b"RIFF")
     table = read(tmp_path, filename_pattern="{digit}_{speaker}_{take}")
     assert (table.names, dict(table.kinds)) == (["audio", "digit", "speaker", "take"], {"audio": "audio"})
-    assert table.aside == ("digit", "speaker", "take")
+    assert table.excluded == ("digit", "speaker", "take")
 
 
 def test_what_a_source_sets_aside_is_an_input_only_when_asked() -> None:
-    table = Table({n: pl.Series(n, list("abcb")) for n in ("x", "y", "z")}, target="y", aside=("y", "z"))
+    table = Table({n: pl.Series(n, list("abcb")) for n in ("x", "y", "z")}, target="y", excluded=("y", "z"))
     answers = {"x": "input", "y": "output", "z": "ignored"}
     assert {t.name: t.role for t in infer_columns(table, Spec(data=DataSpec(source="t")))[0]} == answers
     asked = Spec(data=DataSpec(source="t"), inputs=({"name": "z"},), outputs=({"name": "x"},))

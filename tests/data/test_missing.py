@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 import deepglass
-from deepglass.data.missing import missing
+from deepglass.data.missing import is_null
 from deepglass.prepare.prepare import prepare
 from deepglass.spec.overrides import spec_of
 
@@ -25,7 +25,7 @@ from deepglass.spec.overrides import spec_of
     ],
 )
 def test_what_holds_nothing(raw: object, found: list[bool]) -> None:
-    assert missing(raw).tolist() == found  # type: ignore[arg-type]
+    assert is_null(raw).tolist() == found  # type: ignore[arg-type]
 
 
 def test_an_answer_that_only_says_unknown_is_none() -> None:

@@ -55,7 +55,7 @@ def test_given_by_the_source_and_the_lacking_part_cut_out_of_train() -> None:
     assert counts(parts) == {"train": 72, "valid": 8, "test": 20}
     assert (parts[80:] == "test").all()
     with pytest.raises(SpecError, match="brings no split"):
-        Split(by="given").assign(table(10))
+        Split(by="predefined").assign(table(10))
 
 
 def test_random_overrules_the_source() -> None:

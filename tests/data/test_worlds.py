@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import deepglass
-from deepglass.data.environments import Ended, play, returns
+from deepglass.data.environments import EpisodeResult, run_episodes, return_stats
 from deepglass.data.sources import read
 
 gymnasium = pytest.importorskip("gymnasium")
@@ -55,7 +55,7 @@ def test_a_world_becomes_a_table() -> None:
     assert counts == [500, 500]
     world = table.environment
     assert world is not None
-    assert (world.actions, world.most_steps, world.threshold) == (2, 500, 475.0)
+    assert (world.actions, world.max_steps, world.threshold) == (2, 500, 475.0)
     again = read("gym:CartPole-v1")
     np.testing.assert_array_equal(table["observation"], again["observation"])
 
@@ -76,9 +76,9 @@ def test_episodes_are_played_to_their_end_in_the_order_of_their_seeds() -> None:
     world = read("gym:CartPole-v1").environment
     assert world is not None
     act = lambda seen: (seen[:, 2] > 0).astype(int)  # noqa: E731 - towards the side to which the pole leans
-    few, many = play(world, act, 7, seed=3, most_copies=2), play(world, act, 7, seed=3, most_copies=7)
+    few, many = run_episodes(world, act, 7, seed=3, max_copies=2), run_episodes(world, act, 7, seed=3, max_copies=7)
     assert few == many
-    assert returns([Ended(1, 2), Ended(4, 4)])["mean_return"] == 2.5
+    assert return_stats([EpisodeResult(1, 2), EpisodeResult(4, 4)])["mean_return"] == 2.5
 
 
 def test_pictures_can_be_seen(sides: str, tmp_path: Path) -> None:

@@ -134,11 +134,11 @@ Check = Callable[[Case], list[Finding]]
 
 
 def given_by(spec: Spec, table: Table) -> str:
-    """What divides the rows, where that is not chance: "given", "order", "time:COLUMN", "group:COLUMN"; else ""."""
+    """What divides the rows, where that is not chance: "predefined", "order", "time:COLUMN", "group:COLUMN"; else ""."""
     split = spec.data.split
     if split.rows is not None:
         return "order"
-    by = split.by or ("given" if table.split is not None and split.folds is None else "random")
+    by = split.by or ("predefined" if table.split is not None and split.folds is None else "random")
     return "" if by == "random" else by
 
 

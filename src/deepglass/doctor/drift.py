@@ -83,7 +83,7 @@ def _judged(case: DataContext, *parts: np.ndarray) -> np.ndarray:
     random = np.random.default_rng(0)
     if by == "group":
         return np.concatenate([_half_of_groups(case.table[column], rows, random) for rows in parts])
-    if by == "given":
+    if by == "predefined":
         return np.concatenate([random.permutation(len(rows)) % 2 == 1 for rows in parts])
     time = next((m.values for m in case.measures if m.column == column), case.places.astype(np.float64))
     return np.concatenate([time[rows].argsort(kind="stable").argsort() >= len(rows) / 2 for rows in parts])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from deepglass.data.missing import missing
+from deepglass.data.missing import is_null
 from deepglass.data.table import Note, Skipped, Table
 from deepglass.doctor.base import Finding
 from deepglass.doctor.base import DataContext, split_source, merge_findings
@@ -131,7 +131,7 @@ def _view(table: Table, taken: ColumnRole) -> ColumnView:
     raw = table[taken.name]
     distinct = raw.n_unique() if isinstance(raw, pl.Series) and not raw.dtype.is_nested() else None
     example = next((str(v) for v in _first(raw) if v is not None), "")
-    return ColumnView(taken.name, taken.kind, taken.why, taken.role, int(missing(raw).sum()), distinct, example[:60])
+    return ColumnView(taken.name, taken.kind, taken.why, taken.role, int(is_null(raw).sum()), distinct, example[:60])
 
 
 def _first(raw: Raw) -> list[Any]:

@@ -139,7 +139,7 @@ def _beside(case: DataContext) -> list[Measure]:
     """Measures of the columns that are no inputs, as was asked or as the source says: who spoke, when, where."""
     found: list[Measure] = []
     for taken in case.taken:
-        asked = taken.role == "ignored" and (not taken.kind or taken.name in case.table.aside)
+        asked = taken.role == "ignored" and (not taken.kind or taken.name in case.table.excluded)
         if asked and taken.name in case.table.columns:
             raw = case.table[taken.name]
             found += measures_of(taken.kind or infer_type(raw, taken.name)[0], taken.name, raw, {})

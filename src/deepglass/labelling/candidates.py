@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from deepglass.data.missing import blanked
+from deepglass.data.missing import set_null
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.features.outputs.base import Output
@@ -65,7 +65,7 @@ def asked(run: Run, source: Any, output: Output, out: Path) -> Asked:
         places, parts = split["row"].to_numpy(), split["split"].to_numpy()
         if "hidden" in split.columns and output.column in table.columns:
             hidden = np.isin(rows, places[split["hidden"].to_numpy()])
-            table = table.with_columns({output.column: blanked(table[output.column], hidden)})
+            table = table.with_columns({output.column: set_null(table[output.column], hidden)})
         rows = np.setdiff1d(rows, places[parts == "test"])
     unread = {row for f in run.predictor.inputs if f.column in table.columns for row in f.unreadable(table[f.column])}
     rows = np.setdiff1d(rows, np.array(sorted(unread), np.int64))

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
-from deepglass.data.environments import Ended, Environment, play, returns
+from deepglass.data.environments import EpisodeResult, Environment, run_episodes, return_stats
 from deepglass.data.experience import present
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature
@@ -140,7 +140,7 @@ class Agent(Objective):
     def evaluate(self, data: Dataset, batch_size: int, search: bool = True) -> Evaluation:
         """Play whole episodes greedily: 20, or 100 with `search`. Each has its own seed; `data` is not used."""
         count, seed = (TEST_EPISODES, TEST_SEED) if search else (VALID_EPISODES, VALID_SEED)
-        metrics = returns(play(self.environment, self.best_action, count, seed))
+        metrics = return_stats(run_episodes(self.environment, self.best_action, count, seed))
         metrics["environment_steps"] = float(self.steps_taken)
         return Evaluation({self.name: metrics}, metrics["mean_return"])
 
@@ -167,7 +167,7 @@ class Agent(Objective):
         return self.network.predictions(batch.inputs)
 
 
-def mean_return(episodes: Sequence[Ended]) -> dict[str, float]:
+def mean_return(episodes: Sequence[EpisodeResult]) -> dict[str, float]:
     """Mean return of the episodes that ended in training, for the history."""
     return {"return": float(np.mean([e.value for e in episodes]))} if episodes else {}
 

@@ -26,7 +26,7 @@ from torch.nn import functional as F
 from deepglass.config import check_ranges
 from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader
 from deepglass.data.environments import Environment, Environments
-from deepglass.data.experience import Replay, Replayed, worlds_seed
+from deepglass.data.experience import Replay, ReplayBatch, training_seed
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature
 from deepglass.features.outputs.base import Output, Prediction
@@ -110,7 +110,7 @@ class Dqn(Agent):
         self, source: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None
     ) -> Loader:
         return Replay(
-            Environments(self.environment, self.num_envs, worlds_seed(seed)),
+            Environments(self.environment, self.num_envs, training_seed(seed)),
             self,
             batch_size * self.gradient_steps,
             capacity=self.buffer_size,
@@ -121,7 +121,7 @@ class Dqn(Agent):
         )
 
     def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
-        assert isinstance(batch, Replayed)
+        assert isinstance(batch, ReplayBatch)
         self.epsilon.fill_(max(FINAL_EPSILON, 1 - progress / max(self.exploration_fraction, 1e-9)))
         once = mean_return(batch.finished_episodes)
         for rows in torch.arange(len(batch)).chunk(self.gradient_steps):

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from deepglass.config import check_ranges
 from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader
 from deepglass.data.environments import Environments
-from deepglass.data.experience import Rollout, Rollouts, worlds_seed
+from deepglass.data.experience import Rollout, Rollouts, training_seed
 from deepglass.features.base import Feature
 from deepglass.features.outputs.base import Output
 from deepglass.features.vector import Vector
@@ -118,7 +118,7 @@ class Ppo(Agent):
     def make_loader(
         self, source: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None
     ) -> Loader:
-        environments = Environments(self.environment, self.num_envs, worlds_seed(seed))
+        environments = Environments(self.environment, self.num_envs, training_seed(seed))
         steps = max(batch_size // self.num_envs, 1)
         return Rollouts(environments, self, steps, max(self.examples_per_epoch(source) // batch_size, 1))
 

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from deepglass.config import construct
-from deepglass.data.missing import missing
+from deepglass.data.missing import is_null
 from deepglass.data.table import Table
 from deepglass.errors import SourceError, SpecError
 from deepglass.features.base import FEATURES, Feature, Raw, infer_type, take_raw
@@ -54,7 +54,7 @@ def infer_columns(table: Table, spec: Spec) -> tuple[list[ColumnRole], list[Feat
     used = {_column(s) for s in targets}
     chosen = bool(spec.inputs)
     sources: list[Settings] = list(spec.inputs) or [
-        {"name": n} for n in table.names if n not in used.union(spec.data.ignore, table.aside)
+        {"name": n} for n in table.names if n not in used.union(spec.data.ignore, table.excluded)
     ]
     column_roles: list[ColumnRole] = []
     inputs: list[Feature] = []
@@ -77,9 +77,9 @@ def infer_columns(table: Table, spec: Spec) -> tuple[list[ColumnRole], list[Feat
         inputs.append(_feature(table, settings, kind, FEATURES.get(kind, where=where), "inputs", defaults))
         column_roles.append(ColumnRole(settings["name"], kind, why, "input"))
     column_roles += [ColumnRole(n, "", "left out as asked", "ignored") for n in spec.data.ignore]
-    aside = [n for n in table.aside if not chosen and n not in used and n not in spec.data.ignore]
+    excluded = [n for n in table.excluded if not chosen and n not in used and n not in spec.data.ignore]
     why = "set aside by the source: no input unless asked"
-    column_roles += [ColumnRole(n, table.kinds.get(n, ""), why, "ignored") for n in aside]
+    column_roles += [ColumnRole(n, table.kinds.get(n, ""), why, "ignored") for n in excluded]
     if not any(t.role == "input" for t in column_roles):
         why = "; ".join(f"{t.name}: {t.why if t.role == 'ignored' else 'the target'}" for t in column_roles[:8])
         raise SourceError("empty-source", f"{table.name}: no column is left to learn from ({why})")
@@ -129,7 +129,7 @@ def _useless(raw: Raw) -> str | None:
     """Why a column can teach nothing, if so."""
     if not isinstance(raw, pl.Series):
         return None
-    absent = missing(raw)
+    absent = is_null(raw)
     if absent.all():
         return "no value in any row"
     if absent.any() or raw.dtype == pl.Object or raw.dtype.is_nested():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deepglass.data.batches import Dataset
-from deepglass.data.missing import blanked
+from deepglass.data.missing import set_null
 from deepglass.data.table import Table
 from deepglass.features.base import Column, Feature
 from deepglass.features.outputs.base import Output, PredictionArrays
@@ -68,7 +68,7 @@ def hide_targets(table: Table, outputs: Sequence[Output], rows: np.ndarray) -> T
     Args:
         rows: (N,) bool.
     """
-    return table.with_columns({f.column: blanked(table[f.column], rows) for f in outputs}) if rows.any() else table
+    return table.with_columns({f.column: set_null(table[f.column], rows) for f in outputs}) if rows.any() else table
 
 
 def add_context(

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from deepglass.data.label_budget import LabelBudget
-from deepglass.data.missing import missing
+from deepglass.data.missing import is_null
 from deepglass.data.split import Split
 from deepglass.data.table import Skipped, Table
 from deepglass.features.base import Feature
@@ -26,7 +26,7 @@ def missing_targets(table: Table, outputs: Sequence[Output]) -> np.ndarray:
     """Rows without a value in any output column, (N,) bool; none where there are no outputs."""
     if not outputs:
         return np.zeros(len(table), bool)
-    return np.all([missing(table[f.column]) for f in outputs], axis=0)
+    return np.all([is_null(table[f.column]) for f in outputs], axis=0)
 
 
 def unreadable_rows(table: Table, features: Sequence[Feature]) -> list[tuple[int, Skipped]]:

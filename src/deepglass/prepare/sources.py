@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from deepglass.data.missing import nothing_like
+from deepglass.data.missing import null_like
 from deepglass.data.sources import SourceOptions, read
-from deepglass.data.sources.base import joined
+from deepglass.data.sources.base import concat_columns
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.features.base import Media
@@ -30,7 +30,7 @@ def read_source(spec: Spec) -> Table:
     if spec.data.unlabelled is not None:
         named = [s.get("column", s["name"]) for s in spec.outputs] or [table.target]
         more = read_like(spec.data, spec.data.unlabelled)
-        more = more.with_columns({n: nothing_like(table[n], len(more)) for n in named if n is not None})
+        more = more.with_columns({n: null_like(table[n], len(more)) for n in named if n is not None})
         split = None if table.split is None else np.concatenate([table.split, np.full(len(more), "train")])
         table = _together(table, more, split)
     return table
@@ -62,5 +62,5 @@ def _together(table: Table, more: Table, split: np.ndarray | None) -> Table:
     absent = [n for n in table.names if n not in more.columns]
     if absent:
         raise SourceError("mismatched-files", f"{more.name}: lacks the columns {', '.join(absent)} of {table.name}")
-    columns = {n: joined([table[n], more[n]], n, more.name) for n in table.names}
+    columns = {n: concat_columns([table[n], more[n]], n, more.name) for n in table.names}
     return replace(table, columns=columns, split=split, skipped=(*table.skipped, *more.skipped))

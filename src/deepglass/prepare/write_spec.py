@@ -67,7 +67,7 @@ def _split(table: Table, given: Any, by: str | None) -> str:
     if given:
         return _flow(given)
     return (
-        "{by: given, seed: 0}   # the source brings its own"
+        "{by: predefined, seed: 0}   # the source brings its own"
         if table.split is not None
         else f"{{test: 0.1, valid: 0.1, by: {_flow(by or 'random')}, seed: 0}}"
     )

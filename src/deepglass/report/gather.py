@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from deepglass.data.missing import missing
+from deepglass.data.missing import is_null
 from deepglass.features._display import first_image
 from deepglass.features.base import Raw
 from deepglass.features.outputs.base import Output
@@ -68,7 +68,7 @@ def _column(raw: Raw, taken: ColumnRole) -> ColumnFacts:
         why=why,
         role=taken.role,
         role_why=role_why,
-        missing=float(missing(raw).mean()) if len(raw) else 0.0,
+        missing=float(is_null(raw).mean()) if len(raw) else 0.0,
         spread=spread,
         example=example,
     )

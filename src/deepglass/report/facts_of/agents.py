@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pillow
 
-from deepglass.data.environments import Environment, Player, play, returns
+from deepglass.data.environments import Environment, Episode, run_episodes, return_stats
 from deepglass.errors import UserError
 from deepglass.metrics.summaries import Figure
 from deepglass.objectives._agents import TEST_SEED, Agent
@@ -40,7 +40,7 @@ def random_play(environment: Environment, episodes: int = RANDOM_EPISODES) -> di
         drawn = random.uniform(np.where(bounded, low, -1), np.where(bounded, high, 1), (len(seen), len(low)))
         return drawn.astype(np.float32)
 
-    return returns(play(environment, act, episodes, TEST_SEED))
+    return return_stats(run_episodes(environment, act, episodes, TEST_SEED))
 
 
 def agent_facts(
@@ -89,15 +89,15 @@ def filmed(agent: Agent, environment: Environment) -> Film:
     """
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # it is drawn, and never shown on a screen
     with contextlib.redirect_stdout(io.StringIO()):  # pygame greets
-        player = Player(environment.make(pictures=True), environment, TEST_SEED, 0)
+        episode = Episode(environment.make(render=True), environment, TEST_SEED, 0)
         every = max(1, round(environment.frames_per_second / MOST_PER_SECOND))
-        frames = [environment.drawn(player.world)]
+        frames = [environment.render(episode.env)]
         ended = None
         while ended is None:
-            ended = player.step(agent.best_action(player.seen[None])[0])
-            if player.steps % every == 0 and len(frames) < MOST_FRAMES:
-                frames.append(environment.drawn(player.world))
-    player.world.close()
+            ended = episode.step(agent.best_action(episode.observation[None])[0])
+            if episode.steps % every == 0 and len(frames) < MOST_FRAMES:
+                frames.append(environment.render(episode.env))
+    episode.env.close()
     milliseconds = round(1000 * every / environment.frames_per_second)
     return Film(_animated(frames, milliseconds), ended.value, ended.steps, min(ended.steps, every * len(frames)))
 
