@@ -17,7 +17,7 @@ from torch import nn
 from deepglass.features.base import FEATURES, Column, Feature, Raw, from_state, infer_type, take_raw
 from deepglass.features.outputs.base import OUTPUTS, Output
 from deepglass.metrics.table import METRICS
-from deepglass.nn.decoding import Stepwise, Written
+from deepglass.nn.decoding import AutoregressiveHead, DecoderOutput
 from deepglass.nn.tokens import Field, Tokens
 
 DIM = 8
@@ -111,7 +111,7 @@ def _output(kind: str) -> Output:
 
 def _params(head: nn.Module, tokens: Tokens, target: Column) -> Any:
     """What a head says; one that writes a token at a time must be told what was written."""
-    return head(tokens, _field(target)) if isinstance(head, Stepwise) else head(tokens)
+    return head(tokens, _field(target)) if isinstance(head, AutoregressiveHead) else head(tokens)
 
 
 def _columns(feature: Feature) -> list[Column]:
@@ -319,7 +319,7 @@ def test_members_are_mixed(kind: str) -> None:
     with torch.no_grad():
         params = head(_read(ROWS))
         alone = _numpy(feature.prediction(params).mode())
-        if isinstance(params, Written):  # the members of a writer lie in its search
+        if isinstance(params, DecoderOutput):  # the members of a writer lie in its search
             pytest.skip("see tests/nn/test_writers.py")
         mixed = _numpy(feature.prediction(_members(params, 3)).ensemble_mean(3).mode())
         different = _numpy(feature.prediction(params).ensemble_mean(3).mode())

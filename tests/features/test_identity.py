@@ -14,7 +14,7 @@ from deepglass.errors import SourceError, SpecError
 from deepglass.features.base import Column
 from deepglass.features.outputs.identity import IdentityOutput
 from deepglass.metrics.calibration import fit_logistic
-from deepglass.nn.metric_learning import arcface, triplet
+from deepglass.nn.metric_learning import arcface, triplet_loss
 from deepglass.nn.tokens import Field, Tokens
 
 
@@ -80,7 +80,7 @@ def test_triplet_takes_the_farthest_fellow_and_the_nearest_stranger() -> None:
     label = torch.tensor([0, 0, 0, 1, -1])  # the last is unknown
     chord = lambda a: 2 * np.sin(a / 2)  # noqa: E731
     gap = chord(0.8) - chord(1.0) + 0.2
-    loss = triplet(unit, label, 0.2, sharpness=16.0)
+    loss = triplet_loss(unit, label, 0.2, sharpness=16.0)
     assert loss[0].item() == pytest.approx(np.log1p(np.exp(16 * gap)) / 16, rel=1e-4)
     assert loss[3:].tolist() == [0, 0]  # no fellow; unknown
 

@@ -12,14 +12,14 @@ from deepglass.networks.trunks.base import Trunk
 from deepglass.networks.trunks.conv import Conv
 from deepglass.networks.trunks.lenet5 import Lenet5
 from deepglass.networks.trunks.resnet import Resnet
-from deepglass.nn.conv import PictureEncoder, PicturePrepare, ResidualBlock
+from deepglass.nn.conv import ImageEncoder, ImageNormalizer, ResidualBlock
 from deepglass.nn.tokens import Field, Tokens, TokenShape
 
 TRUNKS = [Alexnet, Conv, Lenet5, Resnet]
 
 
-def picture(size: tuple[int, int], dim: int, rows: int = 4, channels: int = 3) -> tuple[PictureEncoder, Tokens]:
-    encoder = PictureEncoder(PicturePrepare([127.0] * channels, [64.0] * channels), channels, dim, size)
+def picture(size: tuple[int, int], dim: int, rows: int = 4, channels: int = 3) -> tuple[ImageEncoder, Tokens]:
+    encoder = ImageEncoder(ImageNormalizer([127.0] * channels, [64.0] * channels), channels, dim, size)
     encoder = encoder.to(memory_format=torch.channels_last)
     values = torch.randint(0, 256, (rows, channels, *size), dtype=torch.uint8)
     return encoder, encoder(Field(values, torch.ones(rows, dtype=torch.bool)))

@@ -10,7 +10,7 @@ import torch
 
 import deepglass
 from deepglass.errors import SourceError, SpecError
-from deepglass.nn.pretrained import PretrainedTexts, find
+from deepglass.nn.pretrained import PretrainedText, find
 from deepglass.nn.tokens import Field
 
 transformers = pytest.importorskip("transformers", reason="the extra `pretrained` is not installed")
@@ -159,7 +159,7 @@ def test_of_an_encoder_with_a_decoder_the_encoder_reads_and_widths_have_many_nam
     whole = getattr(transformers, model)(config).eval()
     whole.save_pretrained(folder)
     source = find(str(folder))
-    encoder = PretrainedTexts(source, freeze=True, lr_multiplier=0.1)
+    encoder = PretrainedText(source, freeze=True, lr_multiplier=0.1)
     encoder.read_weights()
     codes = torch.tensor([[1, 2, 7], [1, 3, 0]])
     tokens = encoder.eval()(Field(codes, torch.tensor([[True] * 3, [True, True, False]])))

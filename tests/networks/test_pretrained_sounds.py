@@ -9,7 +9,7 @@ import torch
 
 import deepglass
 from deepglass.errors import SpecError
-from deepglass.nn.pretrained import PretrainedSounds, find
+from deepglass.nn.pretrained import PretrainedAudio, find
 from deepglass.nn.tokens import Field
 
 transformers = pytest.importorskip("transformers", reason="the extra `pretrained` is not installed")
@@ -28,7 +28,7 @@ def encoder(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 
 
 def test_each_row_is_what_transformers_gives_for_it_alone(encoder: Path) -> None:
-    reader = PretrainedSounds(find(str(encoder)), freeze=True, lr_multiplier=0.1)
+    reader = PretrainedAudio(find(str(encoder)), freeze=True, lr_multiplier=0.1)
     reader.read_weights()
     reader.eval()
     random, lengths = np.random.default_rng(0), [2_000, 1_300, 0, 40]

@@ -10,7 +10,7 @@ from deepglass.config import construct
 from deepglass.errors import SpecError
 from deepglass.networks.trunks.bag import Bag
 from deepglass.networks.trunks.base import TRUNKS, Trunk
-from deepglass.nn.token_ops import waves
+from deepglass.nn.token_ops import sinusoidal_positions
 from deepglass.nn.tokens import Tokens, TokenShape, pool
 
 ORDERED = ["gru", "lstm", "rnn", "tcn", "transformer"]
@@ -116,7 +116,7 @@ def test_norms_that_would_read_the_padding_are_refused(name: str, norm: str):
 def test_a_transformer_reads_longer_rows_than_any_before():
     out = trunk_of("transformer", [SEQUENCE]).eval()([tokens_of([3_000])])
     assert out.values.isfinite().all()
-    near, far = waves(torch.tensor([2_998, 2_999]), 16)
+    near, far = sinusoidal_positions(torch.tensor([2_998, 2_999]), 16)
     assert not torch.allclose(near, far, atol=1e-2)
 
 

@@ -54,9 +54,9 @@ def test_giou_of_boxes_apart_says_how_far() -> None:
 
 
 def test_cells_lie_where_the_maps_do() -> None:
-    cells = detect.cell_places((3, 4), (12, 16), torch.device("cpu"))
+    cells = detect.point_grid((3, 4), (12, 16), torch.device("cpu"))
     torch.testing.assert_close(cells[0], torch.tensor([0.125, 1 / 6, 0.25, 1 / 3]))
-    hanging = detect.cell_places((2, 2), (12, 16), torch.device("cpu"))  # cells of 8 x 8: the lower ones hang over
+    hanging = detect.point_grid((2, 2), (12, 16), torch.device("cpu"))  # cells of 8 x 8: the lower ones hang over
     torch.testing.assert_close(hanging[-1], torch.tensor([0.75, 1.0, 0.5, 2 / 3]))
 
 
@@ -108,7 +108,7 @@ def test_a_batch_may_be_empty() -> None:
     cells = _head().eval()(_tokens(0))
     target = Field(torch.zeros(0, 1, 5), torch.zeros(0, 1, dtype=torch.bool), torch.zeros(0, dtype=torch.bool))
     assert detect.loss(cells, target).shape == (0,)
-    assert detect.likeliest(cells.boxes, cells.logits, 10, 0.5).boxes.shape == (0, 10, 4)
+    assert detect.postprocess(cells.boxes, cells.logits, 10, 0.5).boxes.shape == (0, 10, 4)
 
 
 def test_suppression_is_the_greedy_kind() -> None:
@@ -134,7 +134,7 @@ def test_answers_have_fixed_slots_and_export_for_any_batch() -> None:
         def forward(self, *maps: torch.Tensor) -> tuple[torch.Tensor, ...]:
             values = maps[-1].mean((2, 3))[:, None]
             cells = self.head(Tokens(values, torch.ones_like(values[..., 0], dtype=torch.bool), None, maps))
-            return tuple(detect.likeliest(cells.boxes, cells.logits.sigmoid(), 20, 0.5))
+            return tuple(detect.postprocess(cells.boxes, cells.logits.sigmoid(), 20, 0.5))
 
     whole = Whole().eval()
     rows = torch.export.Dim("rows", min=2)

@@ -8,17 +8,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from deepglass.nn.decoding import State, Stepwise, choose, sample, search
-from deepglass.nn.sequence_decoders import RecurrentWriter, TransformerWriter
+from deepglass.nn.decoding import State, AutoregressiveHead, choose, sample, search
+from deepglass.nn.sequence_decoders import RecurrentDecoder, TransformerDecoder
 from deepglass.nn.tokens import Field, Tokens
 
 V, END, LENGTH = 7, 1, 6
 
 
-def writers() -> list[Stepwise]:
+def writers() -> list[AutoregressiveHead]:
     torch.manual_seed(0)
-    recurrent = [RecurrentWriter(8, V, END, LENGTH, cell=cell, hidden=12) for cell in ("rnn", "gru", "lstm")]
-    return [*recurrent, TransformerWriter(8, V, END, LENGTH, width=12, depth=2, heads=3)]
+    recurrent = [RecurrentDecoder(8, V, END, LENGTH, cell=cell, hidden=12) for cell in ("rnn", "gru", "lstm")]
+    return [*recurrent, TransformerDecoder(8, V, END, LENGTH, width=12, depth=2, heads=3)]
 
 
 def memory_of(rows: int = 3) -> Tokens:
@@ -32,7 +32,7 @@ def target_of(rows: int = 3) -> Field:
     return Field(codes, mask, torch.ones(rows, dtype=torch.bool))
 
 
-def whole(writer: Stepwise, memory: Tokens, target: Field) -> Tensor:
+def whole(writer: AutoregressiveHead, memory: Tokens, target: Field) -> Tensor:
     return writer.logits_of(writer.hidden(memory, target))
 
 
@@ -84,9 +84,9 @@ def test_it_learns_to_write_what_the_memory_holds_backwards(which: int):
     cell = NAMES[which]
     table = torch.nn.Embedding(V + 3, 16)  # a vector for each token, and one for each place
     writer = (
-        TransformerWriter(16, V, END, 4, width=32, depth=1, dropout=0.0)
+        TransformerDecoder(16, V, END, 4, width=32, depth=1, dropout=0.0)
         if cell == "transformer"
-        else RecurrentWriter(16, V, END, 4, cell=cell, hidden=48, dropout=0.0)
+        else RecurrentDecoder(16, V, END, 4, cell=cell, hidden=48, dropout=0.0)
     )
     optimizer = torch.optim.AdamW([*writer.parameters(), *table.parameters()], 5e-3)
     random = torch.Generator().manual_seed(0)
@@ -111,7 +111,7 @@ def test_it_learns_to_write_what_the_memory_holds_backwards(which: int):
     assert right.float().mean() > 0.9  # 0.008 by chance
 
 
-class Known(Stepwise):
+class Known(AutoregressiveHead):
     """Token probabilities by the tokens before: what is likeliest at first leads to what is unlikely.
 
     The code 1 ends a text. "2 2 end" has 0.6 * 0.4 * 1, "3 3 end" 0.4 * 0.9 * 1, "3 end" 0.4 * 0.1.

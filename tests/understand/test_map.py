@@ -16,7 +16,7 @@ from sklearn.decomposition import PCA
 
 import deepglass
 from deepglass.errors import MissingExtra, SpecError
-from deepglass.nn.pca import principal
+from deepglass.nn.pca import fit_pca
 from deepglass.projection.projection import nearest_points
 from deepglass.run.callbacks.embedding_history import course_of
 from deepglass.run.run import Run
@@ -57,14 +57,14 @@ def test_principal_directions_are_those_of_scikit_learn(rows: int, dim: int) -> 
     random = np.random.default_rng(1)
     turned = np.linalg.qr(random.standard_normal((dim, dim)))[0]
     points = (random.standard_normal((rows, dim)) * 0.7 ** np.arange(dim)) @ turned + 3
-    axes, known = principal(points, 2), PCA(2).fit(points)
+    axes, known = fit_pca(points, 2), PCA(2).fit(points)
     assert np.abs((axes.directions * known.components_).sum(1)) == pytest.approx(1, abs=1e-3)
     assert axes.kept == pytest.approx(known.explained_variance_ratio_.sum(), abs=1e-3)
     assert np.abs(axes(points)) == pytest.approx(np.abs(known.transform(points)), abs=0.01)
 
 
 def test_principal_directions_of_points_that_are_all_one() -> None:
-    axes = principal(np.ones((5, 4)))
+    axes = fit_pca(np.ones((5, 4)))
     assert np.abs(axes(np.ones((5, 4)))).max() == 0
     assert axes.kept == 1
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from deepglass.metrics.calibration import apply_temperature, fit_temperature
-from deepglass.nn.pca import principal
+from deepglass.nn.pca import fit_pca
 
 FOLDS = 5
 DECAY = 0.01  # keeps the head from learning single wrong labels by heart
@@ -51,7 +51,7 @@ def _standard(embedding: np.ndarray) -> Tensor:
     x = (x - x.mean(0)) / (x.std(0) + 1e-6)
     if x.shape[1] > WIDEST and len(x) > WIDEST:
         some = x[np.random.default_rng(0).permutation(len(x))[:SAMPLE]]
-        x = x @ principal(some, WIDEST).directions.T
+        x = x @ fit_pca(some, WIDEST).directions.T
         x /= x.std(0) + 1e-6
     return torch.from_numpy(np.ascontiguousarray(x))
 

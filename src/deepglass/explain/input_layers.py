@@ -22,11 +22,11 @@ from deepglass.features.video import Video
 from deepglass.networks.network import Network, key_of
 from deepglass.nn.audio import AudioEncoder
 from deepglass.nn.bag import BagEncoder
-from deepglass.nn.conv import PictureEncoder, PixelEncoder
+from deepglass.nn.conv import ImageEncoder, FlatImageEncoder
 from deepglass.nn.dense import MaskEncoder
 from deepglass.nn.embeddings import SequenceEncoder, TokenEncoder
 from deepglass.nn.encoders_heads import VectorEncoder
-from deepglass.nn.pretrained import PretrainedPictures, PretrainedTexts
+from deepglass.nn.pretrained import PretrainedImages, PretrainedText
 from deepglass.nn.sets import LabelsEncoder
 from deepglass.nn.tokens import Tokens
 from deepglass.nn.video import VideoEncoder
@@ -167,7 +167,7 @@ def _mean_vector(feature: Any, prepare: Any) -> Callable[[Tensor], Tensor]:
 def _input_layer(group: tuple[Feature, ...], encoder: nn.Module, mean_tokens: Mapping[str, Tensor]) -> InputLayer:
     """The input layer of an encoder; the encoder's tokens where none of its modules is known."""
     feature: Any = group[0]
-    images = isinstance(encoder, PictureEncoder | PixelEncoder | PretrainedPictures | VideoEncoder)
+    images = isinstance(encoder, ImageEncoder | FlatImageEncoder | PretrainedImages | VideoEncoder)
     if images and isinstance(feature, Image | Video):
         normalizer: Any = encoder.normalizer
         which: Kind = "frames" if isinstance(encoder, VideoEncoder) else "pixels"
@@ -175,7 +175,7 @@ def _input_layer(group: tuple[Feature, ...], encoder: nn.Module, mean_tokens: Ma
     if isinstance(encoder, AudioEncoder):
         first = cast(nn.Module, encoder.convs[0])
         return InputLayer("bands", group, first, torch.zeros_like, "each band at its own mean", before=True)
-    if isinstance(encoder, TokenEncoder | PretrainedTexts):
+    if isinstance(encoder, TokenEncoder | PretrainedText):
         table: Any = encoder.table if isinstance(encoder, TokenEncoder) else encoder.model.get_input_embeddings()
         return InputLayer("words", group, table, lambda x: table.weight[0].expand_as(x), "unknown words")
     if isinstance(encoder, BagEncoder):

@@ -32,15 +32,15 @@ class MaskPrediction(Prediction):
 
     def loss(self, target: Field) -> Tensor:
         """The mean over the labelled places of a row."""
-        from deepglass.nn.dense import places_loss
+        from deepglass.nn.dense import dense_cross_entropy
 
-        return places_loss(self.params.float(), target.values, self.weight)
+        return dense_cross_entropy(self.params.float(), target.values, self.weight)
 
     def mode(self) -> dict[str, Tensor]:
         """The likeliest class of each pixel as its code, and its probability from 0 to 255, both (B, Y, X)."""
-        from deepglass.nn.dense import resized
+        from deepglass.nn.dense import resize
 
-        logits = resized(self.params, self.size)
+        logits = resize(self.params, self.size)
         top, index = logits.max(1)
         sure = (top - logits.logsumexp(1)).exp()
         codes = index + 1
@@ -77,9 +77,9 @@ class ImagePrediction(Prediction):
         return ImagePrediction(mean, self.size, self.mean, self.std, self.levels)
 
     def _whole(self) -> Tensor:
-        from deepglass.nn.dense import resized
+        from deepglass.nn.dense import resize
 
-        return resized(self.params, self.size)
+        return resize(self.params, self.size)
 
 
 def pack(numbers: np.ndarray) -> dict[str, Any]:

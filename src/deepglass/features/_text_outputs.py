@@ -14,7 +14,7 @@ from deepglass.features.outputs.base import Prediction
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from deepglass.nn.decoding import Written as Params
+    from deepglass.nn.decoding import DecoderOutput as Params
     from deepglass.nn.tokens import Field
 
 
@@ -53,7 +53,7 @@ class AutoregressivePrediction(Prediction):
 
 
 class CTCPrediction(Prediction):
-    """A text that lies along the input's steps, code 0 between its tokens; params: `nn.embeddings.EachToken`.
+    """A text that lies along the input's steps, code 0 between its tokens; params: `nn.embeddings.TokenLogits`.
 
     Source: Graves et al., 2006, ICML, "Connectionist temporal classification".
     """
@@ -74,14 +74,14 @@ class CTCPrediction(Prediction):
 
     def mode(self) -> dict[str, Tensor]:
         """The likeliest code of each step, repeats as one, blanks left out; padded to the number of steps."""
-        from deepglass.nn.token_ops import close_ranks
+        from deepglass.nn.token_ops import pack_left
 
         likeliest = self.log_probs.max(-1)
         codes = likeliest.indices.masked_fill(~self.mask, UNKNOWN)
         new = codes[:, 1:] != codes[:, :-1]
         kept = (codes != UNKNOWN) & self.mask
         kept[:, 1:] &= new
-        order, _ = close_ranks(kept)
+        order, _ = pack_left(kept)
         log_prob = (likeliest.values * self.mask).sum(1)
         return {"tokens": codes.gather(1, order), "mask": kept.gather(1, order), "log_prob": log_prob}
 

@@ -59,11 +59,11 @@ class Identity(Feature):
 
     def encoder(self, dim: int) -> nn.Module:
         from deepglass.nn.encoders_heads import FieldEncoder
-        from deepglass.nn.metric_learning import KnownCodes
+        from deepglass.nn.metric_learning import KnownCategoryEncoder
         from deepglass.nn.tabular import CategoryEmbedding
 
         count = 1 + len(self.vocabulary_)
-        return FieldEncoder(KnownCodes(CategoryEmbedding([count], dim), count))
+        return FieldEncoder(KnownCategoryEncoder(CategoryEmbedding([count], dim), count))
 
     @property
     def class_names(self) -> tuple[str, ...]:

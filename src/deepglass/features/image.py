@@ -204,7 +204,7 @@ class Image(Feature):
         return {"animated picture, of which the first frame is used": animated} if animated else {}
 
     def normalizer(self, scale: str = "standard") -> nn.Module:
-        from deepglass.nn.conv import PicturePrepare
+        from deepglass.nn.conv import ImageNormalizer
 
         ones, half = np.ones(self.channels_), self.levels_ / 2
         scales: dict[str, tuple[Iterable[float], Iterable[float]]] = {
@@ -213,12 +213,12 @@ class Image(Feature):
             "signed": (half * ones, half * ones),
         }
         shift, size = scales[scale]
-        return PicturePrepare(list(map(float, shift)), list(map(float, size)))
+        return ImageNormalizer(list(map(float, shift)), list(map(float, size)))
 
     def encoder(self, dim: int) -> nn.Module:
-        from deepglass.nn.conv import PictureEncoder
+        from deepglass.nn.conv import ImageEncoder
 
-        return PictureEncoder(self.normalizer(), self.channels_, dim, self.size_)
+        return ImageEncoder(self.normalizer(), self.channels_, dim, self.size_)
 
     def warp(self, field: Field, map: Warp) -> Field:
         from deepglass.nn.warp import warp

@@ -128,9 +128,9 @@ class Video(Feature):
 
     def normalizer(self, scale: str = "standard") -> nn.Module:
         """Codes (B, T, C, Y, X) to floats of the same shape."""
-        from deepglass.nn.video import VideoPrepare
+        from deepglass.nn.video import VideoNormalizer
 
-        return VideoPrepare(self._picture().normalizer(scale))
+        return VideoNormalizer(self._picture().normalizer(scale))
 
     def encoder(self, dim: int) -> nn.Module:
         from deepglass.nn.video import VideoEncoder

@@ -20,13 +20,13 @@ from deepglass.introspect.rows import ClassPrediction, OutputRows, row_image
 from deepglass.networks.network import Network, key_of
 from deepglass.networks.trunks.transformer import Transformer
 from deepglass.nn.attention import Attention
-from deepglass.nn.sequence_decoders import RecurrentWriter, TransformerWriter
-from deepglass.nn.token_ops import last_place
+from deepglass.nn.sequence_decoders import RecurrentDecoder, TransformerDecoder
+from deepglass.nn.token_ops import last_index
 from deepglass.nn.tokens import Field, Tokens
 from deepglass.objectives.supervised import Supervised
 from deepglass.prepare.prepared_data import PreparedData
 
-Writer = RecurrentWriter | TransformerWriter
+Writer = RecurrentDecoder | TransformerDecoder
 
 ROWS = 12  # of an output whose attention is shown, at most
 WORDS, READ = 24, 32  # shown of an answer, and of what was read
@@ -124,7 +124,7 @@ def encoder_attention(
         assert attention.weights is not None
         weights, mask = attention.weights.float(), tokens.mask
     if trunk.pool == "last":
-        weights = weights[torch.arange(len(weights)), last_place(mask)]  # (B, S): of the one that is read
+        weights = weights[torch.arange(len(weights)), last_index(mask)]  # (B, S): of the one that is read
     else:
         weights = (weights * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
     there = read_words(seen.prepared, seen.rows[places], tokens)

@@ -14,8 +14,8 @@ from deepglass.errors import SpecError
 from deepglass.features.base import Feature
 from deepglass.features.outputs.base import Output, Prediction
 from deepglass.networks.trunks.base import TRUNKS, Trunk
-from deepglass.nn.decoding import Stepwise
-from deepglass.nn.dense import Places
+from deepglass.nn.decoding import AutoregressiveHead
+from deepglass.nn.dense import SpatialMemory
 from deepglass.nn.tokens import Field, Tokens, TokenShape
 
 
@@ -49,8 +49,8 @@ class Network(nn.Module):
         self.encoders = nn.ModuleList(_encoder(group, self.trunk.dim, cls, settings) for group in self.groups)
         grid = next((s.grid for s in shapes if s.grid is not None and len(s.grid) == 2), None)
         self.heads = nn.ModuleDict({key_of(f.name): _head(f, self.trunk, trunk, grid) for f in outputs})
-        seen = len(self.trunk.pyramid) > 1 and any(isinstance(head, Stepwise) for head in self.heads.values())
-        self.places = Places(self.trunk.pyramid, self.trunk.out_dim) if seen else None
+        seen = len(self.trunk.pyramid) > 1 and any(isinstance(head, AutoregressiveHead) for head in self.heads.values())
+        self.places = SpatialMemory(self.trunk.pyramid, self.trunk.out_dim) if seen else None
         _channels_last(self)  # from_image and Tokens.image are then views
 
     @property
@@ -81,7 +81,7 @@ class Network(nn.Module):
 
     def _params(self, name: str, tokens: Tokens, target: Field | None) -> Any:
         head = self.heads[key_of(name)]
-        if not isinstance(head, Stepwise):
+        if not isinstance(head, AutoregressiveHead):
             return head(tokens)
         tokens = tokens if self.places is None else self.places(tokens)
         return head(tokens, target.repeat(self.ensemble_size) if target is not None else None)

@@ -15,7 +15,7 @@ from deepglass.nn.activations import activation as make_activation
 from deepglass.nn.norms import Norm
 from deepglass.nn.norms import norm as make_norm
 
-Remembered = tuple[Tensor, Tensor]
+KVCache = tuple[Tensor, Tensor]
 """Keys and values of tokens, (B, H, S, D / H) each."""
 
 
@@ -65,16 +65,16 @@ class Attention(nn.Module):
         self, x: Tensor, mask: Tensor | None = None, memory: Tensor | None = None, *, causal: bool = False
     ) -> Tensor:
         """`causal`: token t reads only tokens 0 to t."""
-        return self.read(x, self.remember(x if memory is None else memory), mask, causal=causal)
+        return self.read(x, self.cache_kv(x if memory is None else memory), mask, causal=causal)
 
-    def remember(self, memory: Tensor) -> Remembered:
+    def cache_kv(self, memory: Tensor) -> KVCache:
         """What is read of tokens, for those who read them more than once."""
         key, value = self.key_value(memory).chunk(2, -1)
         return self._split(key), self._split(value)
 
-    def read(self, x: Tensor, remembered: Remembered, mask: Tensor | None = None, *, causal: bool = False) -> Tensor:
-        """`forward` from what `remember` gave."""
-        query, (key, value) = self._split(self.query(x)), remembered
+    def read(self, x: Tensor, cache: KVCache, mask: Tensor | None = None, *, causal: bool = False) -> Tensor:
+        """`forward` from what `cache_kv` gave."""
+        query, (key, value) = self._split(self.query(x)), cache
         if mask is not None:
             mask = mask[:, None, None, :] if mask.ndim == 2 else mask[:, None]  # (B, 1, 1 or T, S)
         if causal:
@@ -152,17 +152,17 @@ class AttentionBlock(nn.Module):
     def step(
         self,
         x: Tensor,
-        past: Remembered,
-        memory: Remembered | None = None,
+        past: KVCache,
+        memory: KVCache | None = None,
         memory_mask: Tensor | None = None,
-    ) -> tuple[Tensor, Remembered]:
+    ) -> tuple[Tensor, KVCache]:
         """What the causal `forward` gives for one further token, and the past with that token.
 
         Shapes:
             x: (B, 1, dim); past: of the T tokens before it, T = 0 at first; memory: of the S that are read.
         """
         normed = self.norm(x)
-        key, value = self.attention.remember(normed)
+        key, value = self.attention.cache_kv(normed)
         past = torch.cat([past[0], key], 2), torch.cat([past[1], value], 2)
         x = x + self.dropout(self.attention.read(normed, past))
         if self.memory is not None and self.memory_norm is not None:

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from deepglass.constraints import Ge, Le, Share
 from deepglass.mel import FLOOR, Frames, mel_filters
-from deepglass.nn.embeddings import with_missing
+from deepglass.nn.embeddings import fill_missing
 from deepglass.nn.tokens import Field, Tokens, TokenShape
 
 
@@ -175,7 +175,7 @@ class AudioEncoder(nn.Module):
             there = _until(lengths, x.shape[2])
             x = x * there[:, None, :, None]
         tokens = self.out(x.permute(0, 2, 1, 3).flatten(2))
-        return with_missing(tokens, there & known[:, None], self.missing)
+        return fill_missing(tokens, there & known[:, None], self.missing)
 
 
 def _own_scale(x: Tensor, there: Tensor, lengths: Tensor) -> Tensor:

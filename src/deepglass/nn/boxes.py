@@ -52,7 +52,7 @@ def warp_boxes(boxes: Tensor, affine: Tensor, visible: float) -> tuple[Tensor, T
     return cut, left > visible * area.clamp_min(1e-12)
 
 
-def keep(boxes: Tensor, labels: Tensor, overlap: float, rounds: int = 12) -> Tensor:
+def nms(boxes: Tensor, labels: Tensor, overlap: float, rounds: int = 12) -> Tensor:
     """Non-maximum suppression of boxes sorted by their scores: the bits of those that stay.
 
     A box goes when one that stays comes before it, is of its class and overlaps it by more than `overlap`. Said of all

@@ -169,7 +169,7 @@ class ResidualBody(nn.Module):
         return maps
 
 
-class PicturePrepare(nn.Module):
+class ImageNormalizer(nn.Module):
     """Picture codes to floats: (codes - shift) / scale, a channel.
 
     Shapes:
@@ -189,7 +189,7 @@ class PicturePrepare(nn.Module):
         return (x - self.shift) * self.factor
 
 
-class PictureStem(nn.Module):
+class ImageStem(nn.Module):
     """The first convolution, with a learned picture in place of a missing one.
 
     Args:
@@ -216,7 +216,7 @@ class PictureStem(nn.Module):
         return self.conv(torch.where(mask.view(-1, 1, 1, 1), x, missing))
 
 
-class PictureEncoder(nn.Module):
+class ImageEncoder(nn.Module):
     """Bytes of a picture to tokens on a grid: normalizer, then the stem.
 
     Args:
@@ -233,7 +233,7 @@ class PictureEncoder(nn.Module):
         super().__init__()
         stride = stride or stem_stride(size)
         self.normalizer = normalizer
-        self.stem = PictureStem(channels, dim, size, stride=stride)
+        self.stem = ImageStem(channels, dim, size, stride=stride)
         grid = (-(-size[0] // stride), -(-size[1] // stride))
         self.shape = TokenShape(grid[0] * grid[1], grid)
 
@@ -241,7 +241,7 @@ class PictureEncoder(nn.Module):
         return from_image(self.stem(self.normalizer(field.values), field.mask))
 
 
-class PixelEncoder(nn.Module):
+class FlatImageEncoder(nn.Module):
     """Bytes of a picture to one token that sees every pixel: normalizer, then one linear map without convolution.
 
     Args:
@@ -269,7 +269,7 @@ def stem_stride(size: tuple[int, int]) -> int:
     return 1 if max(size) <= 40 else 2 if max(size) <= 96 else 4
 
 
-class Pictures(nn.Module):
+class ImageBody(nn.Module):
     """Runs every picture through one body, pools what comes out and joins it with the inputs that have no grid.
 
     Args:
@@ -296,7 +296,7 @@ class Pictures(nn.Module):
     ) -> None:
         super().__init__()
         self.body = body
-        self.is_picture = [is_picture(shape) for shape in inputs]
+        self.is_picture = [is_image_shape(shape) for shape in inputs]
         self.pool = pool
         self.dropout = nn.Dropout(dropout)
         width = sum(out_dim if picture else dim for picture in self.is_picture)
@@ -317,18 +317,18 @@ class Pictures(nn.Module):
         return Tokens(x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device), None, pyramid)
 
 
-def is_picture(shape: TokenShape) -> bool:
+def is_image_shape(shape: TokenShape) -> bool:
     """Whether an input has rows and columns."""
     return shape.grid is not None and len(shape.grid) == 2
 
 
-def picture_grids(inputs: Sequence[TokenShape], trunk: str) -> list[tuple[int, int]]:
+def image_grids(inputs: Sequence[TokenShape], trunk: str) -> list[tuple[int, int]]:
     """The grids of all pictures among the inputs.
 
     Raises:
         SpecError: `bad-value` when there is no picture.
     """
-    grids = [cast(tuple[int, int], shape.grid) for shape in inputs if is_picture(shape)]
+    grids = [cast(tuple[int, int], shape.grid) for shape in inputs if is_image_shape(shape)]
     if not grids:
         raise SpecError("bad-value", f"network.trunk: {trunk!r} needs an input with rows and columns, such as an image")
     return grids
@@ -336,12 +336,12 @@ def picture_grids(inputs: Sequence[TokenShape], trunk: str) -> list[tuple[int, i
 
 def smallest_grid(inputs: Sequence[TokenShape], trunk: str) -> tuple[int, int]:
     """The grid of the picture with the fewest rows or columns, which decides how often maps can be halved."""
-    return min(picture_grids(inputs, trunk), key=min)
+    return min(image_grids(inputs, trunk), key=min)
 
 
 def common_grid(inputs: Sequence[TokenShape], trunk: str) -> tuple[int, int]:
     """The rows and columns that every picture has, which filters over a whole map must fit."""
-    rows, columns = zip(*picture_grids(inputs, trunk), strict=True)
+    rows, columns = zip(*image_grids(inputs, trunk), strict=True)
     return min(rows), min(columns)
 
 

@@ -17,7 +17,7 @@ State = tuple[Tensor, ...]
 """What a head remembers of each row, rows first, so that a search can reorder it."""
 
 
-class Found(NamedTuple):
+class BeamResult(NamedTuple):
     """Shapes: tokens: (B, T) int64; mask: (B, T) bool; log_prob: (B,), of the whole."""
 
     tokens: Tensor
@@ -25,14 +25,14 @@ class Found(NamedTuple):
     log_prob: Tensor
 
 
-class Written(NamedTuple):
+class DecoderOutput(NamedTuple):
     """The params of a stepwise head: what it says of the target, and the way to an answer of its own."""
 
     logits: Tensor | None  # (n, V) of the target's tokens that are there, row by row; None without a target
-    search: Callable[..., Found]
+    search: Callable[..., BeamResult]
 
 
-class Stepwise(nn.Module, ABC):
+class AutoregressiveHead(nn.Module, ABC):
     """A head that writes its answer a token at a time; parallel and stepwise logits are equal.
 
     Args of the class:
@@ -57,12 +57,12 @@ class Stepwise(nn.Module, ABC):
     def step(self, state: State, token: Tensor | None) -> tuple[Tensor, State]:
         """The logits (B, V) of the next token; `token` (B,) is the last one, None at the start."""
 
-    def forward(self, memory: Tokens, target: Field | None = None) -> Written:
+    def forward(self, memory: Tokens, target: Field | None = None) -> DecoderOutput:
         logits = None if target is None else self.logits_of(self.hidden(memory, target)[target.mask])
-        return Written(logits, partial(search, self, memory))
+        return DecoderOutput(logits, partial(search, self, memory))
 
 
-def search(head: Stepwise, memory: Tokens, beams: int, members: int = 1, penalty: float = 0.6) -> Found:
+def search(head: AutoregressiveHead, memory: Tokens, beams: int, members: int = 1, penalty: float = 0.6) -> BeamResult:
     """Beam search; one beam is greedy. The probabilities of a row's members are averaged at each step.
 
     Args:
@@ -103,7 +103,7 @@ def search(head: Stepwise, memory: Tokens, beams: int, members: int = 1, penalty
     return _likeliest(finished, B, head.end, penalty)
 
 
-def _likeliest(finished: list[tuple[Tensor, Tensor, Tensor]], count: int, end: int, penalty: float) -> Found:
+def _likeliest(finished: list[tuple[Tensor, Tensor, Tensor]], count: int, end: int, penalty: float) -> BeamResult:
     """The best beam of each row, from rows (n,), tokens (n, W, T) and scores (n, W) that ended at different times."""
     longest = max(tokens.shape[2] for _, tokens, _ in finished)
     whole = finished[0][1].new_full((count, longest), end)
@@ -115,7 +115,7 @@ def _likeliest(finished: list[tuple[Tensor, Tensor, Tensor]], count: int, end: i
         whole[rows, : tokens.shape[2]] = tokens[places, chosen]
         log_prob[rows] = score[places, chosen]
     mask = (whole == end).cumsum(1) == 0
-    return Found(whole.masked_fill(~mask, 0), mask, log_prob)
+    return BeamResult(whole.masked_fill(~mask, 0), mask, log_prob)
 
 
 def _beams_of(rows: Tensor, beams: int) -> Tensor:
@@ -124,14 +124,14 @@ def _beams_of(rows: Tensor, beams: int) -> Tensor:
 
 
 def sample(
-    head: Stepwise,
+    head: AutoregressiveHead,
     memory: Tokens,
     generator: Generator,
     *,
     temperature: float = 1.0,
     top_k: int | None = None,
     top_p: float | None = None,
-) -> Found:
+) -> BeamResult:
     """An answer drawn for each row; see `choose`."""
     state, token = head.start(memory), None
     B = len(memory.values)
@@ -148,7 +148,7 @@ def sample(
         tokens.append(token)
     whole = torch.stack(tokens, 1)
     mask = (whole == head.end).cumsum(1) == 0
-    return Found(whole.masked_fill(~mask, 0), mask, score)
+    return BeamResult(whole.masked_fill(~mask, 0), mask, score)
 
 
 def choose(

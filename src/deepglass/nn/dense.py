@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deepglass.nn.conv import ConvBlock, PictureStem, stem_stride
+from deepglass.nn.conv import ConvBlock, ImageStem, stem_stride
 from deepglass.nn.norms import Norm
 from deepglass.nn.tokens import Field, Tokens, TokenShape, from_image, pool
 
@@ -37,7 +37,7 @@ class MaskEncoder(nn.Module):
         stride = stem_stride(size)
         width = min(classes + 1, 16)
         self.embedding = nn.Embedding(classes + 1, width)
-        self.stem = PictureStem(width, dim, size, stride=stride)
+        self.stem = ImageStem(width, dim, size, stride=stride)
         grid = (-(-size[0] // stride), -(-size[1] // stride))
         self.shape = TokenShape(grid[0] * grid[1], grid)
 
@@ -46,7 +46,7 @@ class MaskEncoder(nn.Module):
         return from_image(self.stem(vectors.permute(0, 3, 1, 2), field.mask))
 
 
-class Places(nn.Module):
+class SpatialMemory(nn.Module):
     """What a writer looks at who writes about pictures: the vector, and the places of the last map but one.
 
     The last map has hardly any places; where there is a vector alone, there is nothing to choose from.
@@ -114,13 +114,13 @@ class DenseHead(nn.Module):
         return self.shuffle(self.last(self.mix(x)))
 
 
-def resized(x: Tensor, size: tuple[int, int]) -> Tensor:
+def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
     """A map (B, C, Y, X) brought to (rows, columns) by mixing its neighbours, in float32."""
     x = x.float()
     return x if x.shape[-2:] == tuple(size) else F.interpolate(x, size, mode="bilinear", align_corners=False)
 
 
-def places_loss(logits: Tensor, codes: Tensor, weight: Tensor | None = None) -> Tensor:
+def dense_cross_entropy(logits: Tensor, codes: Tensor, weight: Tensor | None = None) -> Tensor:
     """Cross-entropy at each place of a map, with the label in the middle of it; the mean over a row's known places.
 
     Args:

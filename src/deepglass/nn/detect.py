@@ -1,9 +1,9 @@
 """A one-stage, anchor-free detector over the maps of a trunk: head, assignment of boxes to cells, loss, suppression.
 
-    DetectHead  maps -> `Cells`: at each place of each map, a logit a class and one box
+    DetectHead  maps -> `PointPredictions`: at each place of each map, a logit a class and one box
     assign      which cells answer for which true box: those where answering costs least
     loss        binary cross-entropy of the classes, 1 - GIoU of the boxes
-    likeliest   the boxes that are most likely, one of those that repeat each other
+    postprocess   the boxes that are most likely, one of those that repeat each other
 
 All places are shares of the picture, 0 to 1 from left and top, so that nothing here depends on its size in pixels.
 """
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from deepglass.nn.activations import activation as make_activation
-from deepglass.nn.boxes import giou, iou, keep
+from deepglass.nn.boxes import giou, iou, nms
 from deepglass.nn.tokens import Field, Tokens, TokenShape
 
 PRIOR = 0.02  # chance of any object at a cell before anything is learned (as in RetinaNet, arXiv 1708.02002)
@@ -30,7 +30,7 @@ BOX_WEIGHT = 2.0  # of the boxes' loss beside the classes'
 PAIRS = 4_000_000  # of boxes and cells that are looked at in one go, which bounds the memory
 
 
-class Cells(NamedTuple):
+class PointPredictions(NamedTuple):
     """What the head says at each of A cells, those of the finest map first.
 
     Shapes:
@@ -78,7 +78,7 @@ class DetectHead(nn.Module):
         depth: separable convolutions before the classes, and as many before the boxes.
 
     Shapes:
-        tokens with `pyramid` maps (B, widths[i], Y_i, X_i) -> `Cells`.
+        tokens with `pyramid` maps (B, widths[i], Y_i, X_i) -> `PointPredictions`.
 
     Source: Lin et al., 2017, arXiv 1612.03144 (pyramid); Ge et al., 2021, arXiv 2107.08430 (anchor-free, two towers).
     Ours has no score for an object beside those of the classes, and separable convolutions.
@@ -99,12 +99,12 @@ class DetectHead(nn.Module):
         self.to_logits.bias = nn.Parameter(torch.full((classes,), math.log(PRIOR / classes)))
         self.to_boxes.bias = nn.Parameter(torch.tensor([0.0, 0.0, math.log(REACH), math.log(REACH)]))
 
-    def forward(self, tokens: Tokens) -> Cells:
+    def forward(self, tokens: Tokens) -> PointPredictions:
         assert tokens.pyramid is not None
         finest = tokens.pyramid[0]
         maps = self._pyramid(tokens.pyramid[-len(self.laterals) :])
         parts = [self._look(x, level, finest) for level, x in enumerate(maps)]
-        return Cells(*(torch.cat(part, 1) for part in zip(*parts, strict=True)))
+        return PointPredictions(*(torch.cat(part, 1) for part in zip(*parts, strict=True)))
 
     def _pyramid(self, maps: Sequence[Tensor]) -> list[Tensor]:
         """Each map with what the coarser ones know, finest first."""
@@ -118,7 +118,7 @@ class DetectHead(nn.Module):
             out.insert(0, self.smooth(x, level))
         return out
 
-    def _look(self, x: Tensor, level: int, finest: Tensor) -> Cells:
+    def _look(self, x: Tensor, level: int, finest: Tensor) -> PointPredictions:
         B, _, Y, X = x.shape
         classes, boxes = x, x
         for conv in self.class_tower:
@@ -127,13 +127,13 @@ class DetectHead(nn.Module):
             boxes = conv(boxes, level)
         logits = self.to_logits(classes).permute(0, 2, 3, 1).reshape(B, Y * X, self.to_logits.out_channels)
         offsets = self.to_boxes(boxes).permute(0, 2, 3, 1).reshape(B, Y * X, 4).float()
-        places = cell_places((Y, X), (finest.shape[-2], finest.shape[-1]), x.device)
+        places = point_grid((Y, X), (finest.shape[-2], finest.shape[-1]), x.device)
         centre = places[:, :2] + offsets[..., :2] * places[:, 2:]
         half = offsets[..., 2:].clamp(-8, 8).exp() * places[:, 2:] / 2
-        return Cells(logits.float(), torch.cat([centre - half, centre + half], -1), places.expand(B, -1, -1))
+        return PointPredictions(logits.float(), torch.cat([centre - half, centre + half], -1), places.expand(B, -1, -1))
 
 
-def cell_places(grid: tuple[int, int], finest: tuple[int, int], device: torch.device) -> Tensor:
+def point_grid(grid: tuple[int, int], finest: tuple[int, int], device: torch.device) -> Tensor:
     """Centre and size of a map's cells, as shares of the picture.
 
     A map whose side is not a power of two times smaller than the finest one hangs over the border a little; its cells
@@ -158,7 +158,7 @@ def _steps(side: int, finest: int) -> int:
 # -- assignment ----------------------------------------------------------------------------------------------------
 
 
-class Assigned(NamedTuple):
+class Assignment(NamedTuple):
     """Which true box each cell answers for.
 
     Shapes:
@@ -173,7 +173,7 @@ class Assigned(NamedTuple):
 
 
 @torch.no_grad()
-def assign(cells: Cells, target: Field) -> Assigned:
+def assign(cells: PointPredictions, target: Field) -> Assignment:
     """The cells that answer for each true box: near its centre, and where that costs least.
 
     The cost is that of class and overlap as predicted so far, and of a map that is meant for another size; a box gets
@@ -189,10 +189,10 @@ def assign(cells: Cells, target: Field) -> Assigned:
     at_once = max(1, PAIRS // (T * A))
     rows = max(len(target.mask), 1)
     parts = [_assign(*(x[i : i + at_once] for x in (*cells, *target[:2]))) for i in range(0, rows, at_once)]
-    return parts[0] if len(parts) == 1 else Assigned(*(torch.cat(part) for part in zip(*parts, strict=True)))
+    return parts[0] if len(parts) == 1 else Assignment(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 
-def _assign(logits: Tensor, boxes: Tensor, places: Tensor, values: Tensor, mask: Tensor) -> Assigned:
+def _assign(logits: Tensor, boxes: Tensor, places: Tensor, values: Tensor, mask: Tensor) -> Assignment:
     classes, truth = values[..., 0].long(), values[..., 1:].float()
     K = logits.shape[-1]
     centre = (truth[..., :2] + truth[..., 2:])[:, :, None] / 2  # (B, T, 1, 2)
@@ -213,10 +213,10 @@ def _assign(logits: Tensor, boxes: Tensor, places: Tensor, values: Tensor, mask:
     wanted = torch.zeros_like(near).scatter(2, where, taken)
     box = cost.masked_fill(~wanted, torch.inf).argmin(1)  # (B, A)
     found = wanted.any(1)
-    return Assigned(box, found, torch.where(found, overlap.gather(1, box[:, None])[:, 0], 0.0))
+    return Assignment(box, found, torch.where(found, overlap.gather(1, box[:, None])[:, 0], 0.0))
 
 
-def loss(cells: Cells, target: Field) -> Tensor:
+def loss(cells: PointPredictions, target: Field) -> Tensor:
     """The loss of each row, (B,): classes at all cells, boxes at those that answer for one.
 
     Both are sums, divided by the mean number of cells that answer in the rows of the batch that are known. A class is
@@ -239,8 +239,8 @@ def loss(cells: Cells, target: Field) -> Tensor:
 # -- the answer ----------------------------------------------------------------------------------------------------
 
 
-class Found(NamedTuple):
-    """The likeliest boxes of each row, most likely first.
+class Detections(NamedTuple):
+    """The postprocess boxes of each row, most likely first.
 
     Shapes:
         boxes: (B, S, 4) float; scores: (B, S) float; labels: (B, S) int64; mask: (B, S) bool, False = suppressed.
@@ -252,8 +252,8 @@ class Found(NamedTuple):
     mask: Tensor
 
 
-def likeliest(boxes: Tensor, scores: Tensor, slots: int, overlap: float) -> Found:
-    """The likeliest boxes, those that repeat a likelier one of their class suppressed.
+def postprocess(boxes: Tensor, scores: Tensor, slots: int, overlap: float) -> Detections:
+    """The postprocess boxes, those that repeat a likelier one of their class suppressed.
 
     Twice as many as are asked for are looked at. No size depends on the values, so this can be exported.
 
@@ -265,11 +265,11 @@ def likeliest(boxes: Tensor, scores: Tensor, slots: int, overlap: float) -> Foun
     score, place = scores.reshape(B, A * K).topk(several, -1)
     box = boxes.gather(1, (place // K)[..., None].expand(-1, -1, 4))
     label = place % K
-    mask = keep(box, label, overlap)
+    mask = nms(box, label, overlap)
     slots = min(slots, several)
     score, order = (score * mask).topk(slots, -1)
     box, label, mask = box.gather(1, order[..., None].expand(-1, -1, 4)), label.gather(1, order), mask.gather(1, order)
-    return Found(box.clamp(0, 1), score, label, mask)
+    return Detections(box.clamp(0, 1), score, label, mask)
 
 
 # -- boxes as an input ---------------------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ class TokenEncoder(nn.Module):
             lost = torch.rand(codes.shape[:2], device=codes.device) < self.drop
             first = codes[..., :1].masked_fill(lost[..., None], 0)
             codes = torch.cat([first, codes[..., 1:]], -1)
-        return with_missing(self.table(codes).sum(2) / math.sqrt(codes.shape[2]), field.mask, self.missing)
+        return fill_missing(self.table(codes).sum(2) / math.sqrt(codes.shape[2]), field.mask, self.missing)
 
 
 class SequenceEncoder(VectorEncoder):
@@ -60,10 +60,10 @@ class SequenceEncoder(VectorEncoder):
         self.shape = TokenShape(count=None)
 
     def forward(self, field: Field) -> Tokens:
-        return with_missing(self.read(field.values), field.mask, self.missing)
+        return fill_missing(self.read(field.values), field.mask, self.missing)
 
 
-def with_missing(values: Tensor, mask: Tensor, missing: Tensor) -> Tokens:
+def fill_missing(values: Tensor, mask: Tensor, missing: Tensor) -> Tokens:
     """Tokens (B, T, D) in which a row without any has the token `missing` (D,) at place 0, and padding is zero."""
     first = torch.arange(mask.shape[1], device=mask.device) == 0
     empty = ~mask.any(1, keepdim=True) & first
@@ -71,7 +71,7 @@ def with_missing(values: Tensor, mask: Tensor, missing: Tensor) -> Tokens:
     return Tokens(values, mask | empty)
 
 
-class EachToken(NamedTuple):
+class TokenLogits(NamedTuple):
     """What is said of each token of the sequence that the answer is aligned with.
 
     Shapes:
@@ -92,7 +92,7 @@ class TokenHead(nn.Module):
         start: the params that it gives before training, the best constant answer's.
 
     Shapes:
-        tokens: (B, all T, D) with grid (T,) -> `EachToken` (B, T, P).
+        tokens: (B, all T, D) with grid (T,) -> `TokenLogits` (B, T, P).
     """
 
     def __init__(self, dim: int, size: int, start: Sequence[float] | None = None) -> None:
@@ -102,6 +102,6 @@ class TokenHead(nn.Module):
             with torch.no_grad():
                 self.linear.bias.copy_(torch.tensor(start))
 
-    def forward(self, tokens: Tokens) -> EachToken:
+    def forward(self, tokens: Tokens) -> TokenLogits:
         T = tokens.grid[0] if tokens.grid is not None and len(tokens.grid) == 1 else tokens.values.shape[1]
-        return EachToken(self.linear(tokens.values[:, :T]), tokens.mask[:, :T])
+        return TokenLogits(self.linear(tokens.values[:, :T]), tokens.mask[:, :T])

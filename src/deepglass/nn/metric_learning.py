@@ -1,7 +1,7 @@
 """Embeddings in which what belongs together lies together: a head, and the two losses that teach it.
 
 unit, cosine = split(EmbeddingHead(dim, 128, classes)(tokens), 128)
-loss = arcface(cosine, labels, 0.3, 16)           # or triplet(unit, labels, 0.3)
+loss = arcface(cosine, labels, 0.3, 16)           # or triplet_loss(unit, labels, 0.3)
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def arcface(cosine: Tensor, label: Tensor, margin: float, scale: float) -> Tenso
     return F.cross_entropy(scale * cosine.scatter(1, label[:, None], further), label, reduction="none")
 
 
-def triplet(unit: Tensor, label: Tensor, margin: float, sharpness: float = 16.0) -> Tensor:
+def triplet_loss(unit: Tensor, label: Tensor, margin: float, sharpness: float = 16.0) -> Tensor:
     """For each row: how much nearer its nearest stranger is than its farthest fellow, past a margin.
 
     A row that has no fellow or no stranger in the batch costs nothing, nor does one of label -1, who is unknown.
@@ -117,7 +117,7 @@ def triplet(unit: Tensor, label: Tensor, margin: float, sharpness: float = 16.0)
     return torch.where(possible, F.softplus((farthest - nearest + margin) * sharpness) / sharpness, 0.0)
 
 
-class KnownCodes(nn.Module):
+class KnownCategoryEncoder(nn.Module):
     """An embedding of codes in which those beyond the known ones count as unknown, code 0.
 
     Args:

@@ -18,7 +18,7 @@ MOST = 4_000_000  # counts kept of one length of context; longer contexts are le
 TABLES = ("keys", "starts", "next", "counts")
 
 
-class Counts(nn.Module):
+class NgramTable(nn.Module):
     """How often each token follows each context of so many tokens: rows of a sparse table.
 
     Args:
@@ -91,7 +91,7 @@ class Ngrams(nn.Module):
     def __init__(self, size: int, context: int) -> None:
         super().__init__()
         self.size = size
-        self.tables: Any = nn.ModuleList(Counts(k, size) for k in range(context + 1))
+        self.tables: Any = nn.ModuleList(NgramTable(k, size) for k in range(context + 1))
 
     def fit(self, tokens: Tensor) -> None:
         for i, table in enumerate(self.tables):

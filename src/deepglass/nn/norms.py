@@ -113,7 +113,7 @@ class PixelNorm(nn.Module):
         return F.layer_norm(x, self.scale.normalized_shape, self.scale.weight, self.scale.bias).permute(0, 3, 1, 2)
 
 
-class PictureInstanceNorm(nn.InstanceNorm2d):
+class ImageInstanceNorm(nn.InstanceNorm2d):
     """Each channel normalised over the pixels of its own row; a single pixel is normalised over its channels instead.
 
     Args:
@@ -159,7 +159,7 @@ def norm2d(name: Norm, channels: int) -> nn.Module:
     makers: dict[str, Callable[[], nn.Module]] = {
         "batch": lambda: nn.BatchNorm2d(channels),
         "layer": lambda: PixelNorm(channels),
-        "instance": lambda: PictureInstanceNorm(channels),
+        "instance": lambda: ImageInstanceNorm(channels),
         "group": lambda: nn.GroupNorm(_groups(channels), channels),
         "none": nn.Identity,
     }

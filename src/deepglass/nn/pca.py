@@ -14,7 +14,7 @@ BESIDE, TURNS = 10, 4  # further random directions, and how often they are turne
 
 
 @dataclass(frozen=True)
-class Axes:
+class PrincipalAxes:
     """Directions of a space, the one along which points differ most first.
 
     Args:
@@ -33,7 +33,7 @@ class Axes:
         return ((points - self.mean) @ self.directions.T).astype(np.float32)
 
 
-def principal(points: np.ndarray, count: int = 2) -> Axes:
+def fit_pca(points: np.ndarray, count: int = 2) -> PrincipalAxes:
     """The first principal directions of points; each one's largest part is positive.
 
     Wide spaces are looked at through some rows and random directions, always the same.
@@ -59,7 +59,7 @@ def principal(points: np.ndarray, count: int = 2) -> Axes:
     largest = directions.gather(1, directions.abs().argmax(1, keepdim=True))
     directions = directions * torch.where(largest < 0, -1.0, 1.0)
     kept = float(squares[:count].sum()) / total if total > 0 else 1.0
-    return Axes(mean.numpy(), directions.numpy(), kept)
+    return PrincipalAxes(mean.numpy(), directions.numpy(), kept)
 
 
 def _sketched(centred: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,7 @@
 """Encoders from the transformers library, as readers of pictures, texts or sounds. Only safetensors weights are loaded.
 
 source = find("facebook/dinov2-small")                                 # or a folder
-encoder = PretrainedPictures(feature.normalizer("unit"), 3, source, freeze=True, lr_multiplier=0.1)
+encoder = PretrainedImages(feature.normalizer("unit"), 3, source, freeze=True, lr_multiplier=0.1)
 encoder.read_weights()
 tokens = encoder(field)
 """
@@ -129,7 +129,7 @@ class PretrainedEncoder(nn.Module):
         return self
 
 
-class PretrainedTexts(PretrainedEncoder):
+class PretrainedText(PretrainedEncoder):
     """Codes of the model's own tokenizer through its encoder.
 
     Shapes:
@@ -142,7 +142,7 @@ class PretrainedTexts(PretrainedEncoder):
         return Tokens(x, mask)
 
 
-class PretrainedPictures(PretrainedEncoder):
+class PretrainedImages(PretrainedEncoder):
     """Pictures through a pretrained encoder: scaled to its size and its normalisation, its last tokens come out.
 
     Args:
@@ -176,7 +176,7 @@ class PretrainedPictures(PretrainedEncoder):
         return Tokens(x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device))
 
 
-class PretrainedSounds(PretrainedEncoder):
+class PretrainedAudio(PretrainedEncoder):
     """Waves through wav2vec 2.0 or one of its kin, which must come at its rate.
 
     Sounds of one length go through it together, without padding: some of these models normalise over time, and would

@@ -13,13 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deepglass.nn.token_ops import close_ranks, gather, last_place
+from deepglass.nn.token_ops import pack_left, gather, last_index
 
 Cell = Literal["rnn", "gru", "lstm"]
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 
 
-class Read(NamedTuple):
+class RecurrentOutput(NamedTuple):
     """Shapes: values: (B, T, H * directions), the state after each token; last: (B, H * directions)."""
 
     values: Tensor
@@ -69,7 +69,7 @@ class Recurrent(nn.Module):
         sizes = [size, *[self.out_dim] * (depth - 1)]
         self.layers: Any = nn.ModuleList(nn.ModuleList(make(cell, s, hidden) for _ in range(directions)) for s in sizes)
 
-    def forward(self, values: Tensor, mask: Tensor) -> Read:
+    def forward(self, values: Tensor, mask: Tensor) -> RecurrentOutput:
         forth, back = orders(mask)
         x, last = values, values[:, 0]
         for i, directions in enumerate(self.layers):
@@ -81,7 +81,7 @@ class Recurrent(nn.Module):
                 lasts.append(_at(states, mask.sum(1) - 1))
                 outs.append(states if order is None else gather(states, order.argsort(dim=1)))
             x, last = torch.cat(outs, -1) * mask[..., None], torch.cat(lasts, -1)
-        return Read(x, last)
+        return RecurrentOutput(x, last)
 
 
 def plain_layer(cell: Cell, size: int, hidden: int, expected_lag: int | None = None) -> nn.Module:
@@ -184,9 +184,9 @@ def orders(mask: Tensor) -> tuple[Tensor | None, Tensor]:
     places = torch.arange(T, device=mask.device)
     lengths = mask.sum(1, keepdim=True)
     turned = torch.where(places < lengths, lengths - 1 - places, places)
-    if bool((lengths[:, 0] == last_place(mask) + 1).all()):
+    if bool((lengths[:, 0] == last_index(mask) + 1).all()):
         return None, turned
-    forth, _ = close_ranks(mask)
+    forth, _ = pack_left(mask)
     return forth, forth.gather(1, turned)
 
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from deepglass.nn.attention import AttentionBlock
-from deepglass.nn.decoding import State, Stepwise
+from deepglass.nn.decoding import State, AutoregressiveHead
 from deepglass.nn.recurrent import Cell, plain_layer, shift
-from deepglass.nn.token_ops import waves
+from deepglass.nn.token_ops import sinusoidal_positions
 from deepglass.nn.tokens import Field, Tokens, pool
 
 
@@ -45,7 +45,7 @@ class _Tied(nn.Module):
         return F.linear(x, self.table.weight, self.bias)
 
 
-class RecurrentWriter(Stepwise):
+class RecurrentDecoder(AutoregressiveHead):
     """A recurrent network that asks the memory after each token.
 
     Args:
@@ -113,11 +113,11 @@ class RecurrentWriter(Stepwise):
         return self.dropout(torch.tanh(self.combine(torch.cat([states, weights @ values], -1))))
 
 
-class TransformerWriter(Stepwise):
+class TransformerDecoder(AutoregressiveHead):
     """Blocks that read the tokens written so far, then the memory.
 
     Args:
-        dim, vocabulary, end, length: as in `RecurrentWriter`.
+        dim, vocabulary, end, length: as in `RecurrentDecoder`.
         width: of a token.
 
     To be looked at: with `keep` set, `attention` (B, T, S) holds the last parallel pass's weights on the memory, of the
@@ -165,7 +165,7 @@ class TransformerWriter(Stepwise):
 
     def hidden(self, memory: Tokens, target: Field) -> Tensor:
         x = self.tied.before(target)
-        x = self.dropout(x + waves(torch.arange(x.shape[1], device=x.device), x.shape[2]))
+        x = self.dropout(x + sinusoidal_positions(torch.arange(x.shape[1], device=x.device), x.shape[2]))
         for block in self.blocks:
             x = block(x, None, memory.values, memory.mask, causal=True)
         return self.norm(x)
@@ -176,7 +176,7 @@ class TransformerWriter(Stepwise):
     def start(self, memory: Tokens) -> State:
         state = [memory.mask]
         for block in self.blocks:
-            keys, values = block.memory.remember(memory.values)
+            keys, values = block.memory.cache_kv(memory.values)
             state += [keys, values, keys[:, :, :0], values[:, :, :0]]
         return tuple(state)
 
@@ -184,7 +184,7 @@ class TransformerWriter(Stepwise):
         mask, *parts = state
         place = parts[2].shape[2]
         x = self.tied.after(token, len(mask))
-        x = x[:, None] + waves(torch.tensor([place], device=x.device), x.shape[-1])
+        x = x[:, None] + sinusoidal_positions(torch.tensor([place], device=x.device), x.shape[-1])
         after = [mask]
         for i, block in enumerate(self.blocks):
             keys, values, past_keys, past_values = parts[4 * i : 4 * i + 4]

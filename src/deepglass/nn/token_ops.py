@@ -17,7 +17,7 @@ OwnNorm = Literal["layer", "group", "none"]
 """The norms of `nn.norms` that look at one token alone: not at the padding, at later tokens or at other rows."""
 
 
-class Join(nn.Module):
+class ConcatTokens(nn.Module):
     """The tokens of all inputs as one sequence: those of no fixed number first, each with a vector for its origin.
 
     Args:
@@ -45,18 +45,18 @@ class Join(nn.Module):
 def summary(values: Tensor, mask: Tensor, pool: Pool) -> Tensor:
     """One vector a row, (B, D): of the last token that is there, or their mean or greatest values."""
     if pool == "last":
-        return values[torch.arange(len(values), device=values.device), last_place(mask)]
+        return values[torch.arange(len(values), device=values.device), last_index(mask)]
     if pool == "max":
         return values.masked_fill(~mask[..., None], -math.inf).amax(1)
     return mean_of(Tokens(values, mask))
 
 
-def last_place(mask: Tensor) -> Tensor:
+def last_index(mask: Tensor) -> Tensor:
     """Where the last token stands that is there, (B,) int64."""
     return (mask * torch.arange(mask.shape[1], device=mask.device)).amax(1)
 
 
-def close_ranks(mask: Tensor) -> tuple[Tensor, Tensor]:
+def pack_left(mask: Tensor) -> tuple[Tensor, Tensor]:
     """Places (B, T) that bring each row's tokens to its front, in their order, and those that bring them back."""
     order = (~mask).to(torch.uint8).argsort(dim=1, stable=True)
     return order, order.argsort(dim=1)
@@ -67,7 +67,7 @@ def gather(values: Tensor, places: Tensor) -> Tensor:
     return values.gather(1, places[..., None].expand(-1, -1, values.shape[-1]))
 
 
-def waves(places: Tensor, dim: int) -> Tensor:
+def sinusoidal_positions(places: Tensor, dim: int) -> Tensor:
     """Places as sines and cosines of many wave lengths, which say any place, also beyond those of training.
 
     Shapes:

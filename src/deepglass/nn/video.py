@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from deepglass.nn.conv import PictureEncoder
+from deepglass.nn.conv import ImageEncoder
 from deepglass.nn.tokens import Field, Tokens
 
 
-class VideoPrepare(nn.Module):
+class VideoNormalizer(nn.Module):
     """Codes of frames to floats, each frame as a picture.
 
     Args:
@@ -36,7 +36,7 @@ class VideoEncoder(nn.Module):
     def __init__(self, normalizer: nn.Module, frames: int, channels: int, dim: int, size: tuple[int, int]) -> None:
         super().__init__()
         self.normalizer = normalizer
-        self.picture = PictureEncoder(nn.Identity(), frames * channels, dim, size)
+        self.picture = ImageEncoder(nn.Identity(), frames * channels, dim, size)
         self.shape = self.picture.shape
 
     def forward(self, field: Field) -> Tokens:

@@ -16,7 +16,7 @@ from deepglass.errors import SpecError
 from deepglass.features.base import Feature
 from deepglass.features.outputs.base import Output, Prediction
 from deepglass.networks.network import Network
-from deepglass.nn.decoding import Stepwise
+from deepglass.nn.decoding import AutoregressiveHead
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective, concatenate_predictions
 
@@ -37,7 +37,7 @@ class Supervised(Objective):
             raise SpecError("bad-value", f"--target: name the column to answer, one of: {names}")
         self.network = make_network(inputs, outputs)
         # a head that writes a token at a time reads its target, of which there can be but one
-        self.supports_mixup = not any(isinstance(head, Stepwise) for head in self.network.heads.values())
+        self.supports_mixup = not any(isinstance(head, AutoregressiveHead) for head in self.network.heads.values())
         self.register_buffer("baseline_loss", torch.ones(len(outputs)))
 
     def on_fit_start(self, train: Dataset) -> None:

@@ -7,13 +7,13 @@ import warnings
 import numpy as np
 
 from deepglass.errors import MissingExtra
-from deepglass.nn.pca import Axes
+from deepglass.nn.pca import PrincipalAxes
 
 NEAR_ALL = 5_000  # points that are laid out by t-SNE or UMAP, at most
 DIRECTIONS = 50  # of the space that they look at, as is usual
 
 
-def plane(axes: Axes, points: np.ndarray) -> np.ndarray:
+def plane(axes: PrincipalAxes, points: np.ndarray) -> np.ndarray:
     """Points along the first two axes, (N, 2); a space of one has a second that is 0."""
     flat = axes(points)[:, :2]
     return np.pad(flat, ((0, 0), (0, 2 - flat.shape[1])))

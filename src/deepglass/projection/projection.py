@@ -11,7 +11,7 @@ import torch
 
 from deepglass.errors import SpecError, near_miss
 from deepglass.features.outputs.base import Calibration
-from deepglass.nn.pca import Axes, principal
+from deepglass.nn.pca import PrincipalAxes, fit_pca
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepared_data import PreparedData, add_context
 from deepglass.projection.colours import colorings
@@ -101,8 +101,8 @@ def map_of(
     wish: MapOptions = AS_USUAL,
 ) -> ProjectionMap:
     """The map of what was looked at."""
-    axes = principal(seen.points, DIRECTIONS)
-    two = Axes(axes.mean, axes.directions[:2], 0.0)
+    axes = fit_pca(seen.points, DIRECTIONS)
+    two = PrincipalAxes(axes.mean, axes.directions[:2], 0.0)
     flat = plane(two, seen.points)
     colours = colorings(prepared, seen, calibration)
     steps, course, whose = _course(folder, prepared, objective, seen, two, wish)
@@ -129,7 +129,7 @@ def _parts(prepared: PreparedData, seen: EmbeddedPoints) -> dict[str, tuple[int,
     return {part: (int((split == part).sum()), len(prepared.rows(part))) for part in ("train", "test")}
 
 
-def _further(wish: Wish, axes: Axes, seen: EmbeddedPoints) -> list[ProjectionLayout]:
+def _further(wish: Wish, axes: PrincipalAxes, seen: EmbeddedPoints) -> list[ProjectionLayout]:
     """t-SNE or UMAP of some points, the last ones being test rows."""
     if wish.plane == "pca":
         return []
@@ -164,7 +164,7 @@ def nearest(points: np.ndarray, kept: np.ndarray, count: int = NEIGHBOURS) -> np
 
 
 def _course(
-    folder: Path, prepared: PreparedData, objective: Objective, seen: EmbeddedPoints, axes: Axes, wish: Wish
+    folder: Path, prepared: PreparedData, objective: Objective, seen: EmbeddedPoints, axes: PrincipalAxes, wish: Wish
 ) -> tuple[tuple[int, ...], np.ndarray | None, np.ndarray | None]:
     """Steps, places (E, F, 2) and whose they are; none for another layer's space, or rows that are not on the map."""
     moments = course_of(folder) if not wish.layer else []

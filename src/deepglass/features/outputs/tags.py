@@ -22,7 +22,7 @@ from deepglass.metrics.table import METRICS, Metric
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from deepglass.nn.embeddings import EachToken
+    from deepglass.nn.embeddings import TokenLogits
     from deepglass.nn.explanation_targets import ExplanationTarget
     from deepglass.nn.tokens import Field
 
@@ -59,7 +59,7 @@ class TagsOutput(Tags, Output):
         counts = np.array(self.counts_ or (1,))
         return TokenHead(dim, len(counts), np.log(counts / counts.sum()).tolist())
 
-    def prediction(self, params: EachToken) -> Prediction:
+    def prediction(self, params: TokenLogits) -> Prediction:
         return TagsPrediction(params.values.float().log_softmax(-1), params.mask)
 
     def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:

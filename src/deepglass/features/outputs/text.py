@@ -81,9 +81,9 @@ class TextOutput(Text, Output):
             from deepglass.nn.embeddings import TokenHead
 
             return TokenHead(dim, self.size)
-        from deepglass.nn.sequence_decoders import TransformerWriter
+        from deepglass.nn.sequence_decoders import TransformerDecoder
 
-        return TransformerWriter(dim, self.size, END, self.most_written)
+        return TransformerDecoder(dim, self.size, END, self.most_written)
 
     @property
     def most_written(self) -> int:

@@ -14,8 +14,8 @@ from deepglass.features.outputs.text import TextOutput
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.recurrent import Cell, Recurrent
-from deepglass.nn.sequence_decoders import RecurrentWriter
-from deepglass.nn.token_ops import Join, Pool, summary
+from deepglass.nn.sequence_decoders import RecurrentDecoder
+from deepglass.nn.token_ops import ConcatTokens, Pool, summary
 from deepglass.nn.tokens import Tokens, TokenShape
 
 
@@ -61,7 +61,7 @@ class RecurrentTrunk(Trunk):
         if width < 1 or depth < 1 or (hidden or 1) < 1:
             raise SpecError("bad-value", "network: width, hidden and depth must be at least 1")
         self.dim, self.pool = width, pool
-        self.join = Join(inputs, width)
+        self.join = ConcatTokens(inputs, width)
         self.recurrent = Recurrent(
             self.cell,
             width,
@@ -85,7 +85,7 @@ class RecurrentTrunk(Trunk):
         if not isinstance(feature, TextOutput) or feature.decoding != "autoregressive":
             return None
         hidden = max(self.out_dim, 64)
-        return RecurrentWriter(
+        return RecurrentDecoder(
             self.out_dim, feature.size, END, feature.most_written, cell=self.cell, hidden=hidden, dropout=self.dropout.p
         )
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
 from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.activations import activation as make_activation
-from deepglass.nn.conv import Pictures, common_grid
+from deepglass.nn.conv import ImageBody, common_grid
 from deepglass.nn.norms import Norm, norm2d
 from deepglass.nn.tokens import Tokens, TokenShape
 
@@ -54,7 +54,7 @@ class Alexnet(Trunk):
         super().__init__()
         self.dim, self.out_dim = width, fc_width
         body = _Body(width, common_grid(inputs, "alexnet"), fc_width, activation, norm, dropout)
-        self.pictures = Pictures(body, inputs, width, fc_width, pool="mean", activation=activation, dropout=0.0)
+        self.pictures = ImageBody(body, inputs, width, fc_width, pool="mean", activation=activation, dropout=0.0)
 
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
         return self.pictures(tokens)

@@ -13,7 +13,7 @@ from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
 from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.activations import activation as make_activation
 from deepglass.nn.capsule import Routing, squash
-from deepglass.nn.conv import is_picture, picture_grids
+from deepglass.nn.conv import is_image_shape, image_grids
 from deepglass.nn.norms import Norm, norm2d
 from deepglass.nn.tokens import Tokens, TokenShape, pool
 
@@ -62,9 +62,9 @@ class Capsule(Trunk):
         activation: str = "relu",
     ) -> None:
         super().__init__()
-        grids = picture_grids(inputs, "capsule")
+        grids = image_grids(inputs, "capsule")
         self.dim = width
-        self.is_picture = [is_picture(shape) for shape in inputs]
+        self.is_picture = [is_image_shape(shape) for shape in inputs]
         self.body = _Body(width, num_primary_capsules, size, norm, activation)
         others = len(inputs) - len(grids)
         self.others = nn.ModuleList(nn.Linear(width, num_primary_capsules * size) for _ in range(others))

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
 from deepglass.networks.trunks.base import Trunk
-from deepglass.nn.conv import Pictures, PlainBody, picture_grids, smallest_grid, stage_count
+from deepglass.nn.conv import ImageBody, PlainBody, image_grids, smallest_grid, stage_count
 from deepglass.nn.norms import Norm
 from deepglass.nn.tokens import Tokens, TokenShape
 
@@ -51,12 +51,12 @@ class Conv(Trunk):
         self.dim, self.out_dim = width, dims[-1]
         body = PlainBody(width, dims, depth, downsample_stem=downsample_stem, norm=norm, activation=activation)
         self.pyramid = (width, *dims)
-        self.pictures = Pictures(body, inputs, width, dims[-1], pool="max", activation=activation, dropout=dropout)
+        self.pictures = ImageBody(body, inputs, width, dims[-1], pool="max", activation=activation, dropout=dropout)
 
     @classmethod
     def size_for_budget(cls, inputs: Sequence[TokenShape], rows: int, work: float) -> dict[str, Any]:
         """The widest network that still sees a thousand batches."""
-        grids = picture_grids(inputs, "conv")
+        grids = image_grids(inputs, "conv")
         costs = {width: sum(_multiplications(grid, width) for grid in grids) for width in cls.WIDTHS}
         steps = {
             width: work / (3 * cost * min(cls.training_defaults.batch_size, rows)) for width, cost in costs.items()

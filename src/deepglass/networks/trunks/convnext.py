@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
 from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.activations import activation as make_activation
-from deepglass.nn.conv import Pictures, smallest_grid, stage_count
+from deepglass.nn.conv import ImageBody, smallest_grid, stage_count
 from deepglass.nn.norms import Norm, norm2d
 from deepglass.nn.tokens import Tokens, TokenShape
 
@@ -60,7 +60,7 @@ class Convnext(Trunk):
         self.dim, self.out_dim = width, dims[-1]
         self.pyramid = (width, *dims)
         body = _Body(width, dims, depth, kernel, norm, activation)
-        self.pictures = Pictures(body, inputs, width, dims[-1], pool="mean", activation=activation, dropout=dropout)
+        self.pictures = ImageBody(body, inputs, width, dims[-1], pool="mean", activation=activation, dropout=dropout)
 
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
         return self.pictures(tokens)

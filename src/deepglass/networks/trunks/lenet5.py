@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
 from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.activations import activation as make_activation
-from deepglass.nn.conv import Pictures, common_grid
+from deepglass.nn.conv import ImageBody, common_grid
 from deepglass.nn.norms import Norm, norm2d
 from deepglass.nn.tokens import Tokens, TokenShape
 
@@ -53,7 +53,7 @@ class Lenet5(Trunk):
             raise ValueError(f"pool: expected mean or max, got {pool!r}")
         self.dim, self.out_dim = width, 14 * width
         body = _Body(width, common_grid(inputs, "lenet5"), activation, norm, pool)
-        self.pictures = Pictures(body, inputs, width, self.out_dim, pool="mean", activation=activation, dropout=dropout)
+        self.pictures = ImageBody(body, inputs, width, self.out_dim, pool="mean", activation=activation, dropout=dropout)
 
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
         return self.pictures(tokens)

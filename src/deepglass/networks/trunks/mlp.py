@@ -13,7 +13,7 @@ from deepglass.features.image import Image
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.activations import activation as make_activation
-from deepglass.nn.conv import PixelEncoder
+from deepglass.nn.conv import FlatImageEncoder
 from deepglass.nn.initialisation import initialise
 from deepglass.nn.norms import Norm
 from deepglass.nn.norms import norm as make_norm
@@ -99,7 +99,7 @@ class Mlp(Trunk):
         """All pixels of a picture at once, without a convolution."""
         if not isinstance(feature, Image):
             return None
-        return PixelEncoder(feature.normalizer(), feature.channels_ or 1, dim, feature.size_ or (1, 1))
+        return FlatImageEncoder(feature.normalizer(), feature.channels_ or 1, dim, feature.size_ or (1, 1))
 
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
         flat = [pool(t) if pooled else _flat(t) for pooled, t in zip(self._pooled, tokens, strict=True)]

@@ -16,7 +16,7 @@ from deepglass.features.image import Image
 from deepglass.features.text import Text
 from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
 from deepglass.networks.trunks.base import Trunk
-from deepglass.nn.pretrained import PretrainedPictures, PretrainedSounds, PretrainedTexts, Source, find
+from deepglass.nn.pretrained import PretrainedImages, PretrainedAudio, PretrainedText, Source, find
 from deepglass.nn.tokens import Tokens, TokenShape, pool
 
 _READ: dict[str, type[Feature]] = {"pictures": Image, "texts": Text, "sounds": Audio}  # by what a model reads
@@ -83,16 +83,16 @@ class Pretrained(Trunk):
         source = _source(settings["pretrained"], settings.get("source_config"))
         freeze, multiplier = settings.get("freeze", False), settings.get("lr_multiplier", 0.1)
         if isinstance(feature, Text):
-            return PretrainedTexts(source, freeze=freeze, lr_multiplier=multiplier) if source.reads == "texts" else None
+            return PretrainedText(source, freeze=freeze, lr_multiplier=multiplier) if source.reads == "texts" else None
         if isinstance(feature, Audio):
             return (
-                PretrainedSounds(source, freeze=freeze, lr_multiplier=multiplier) if source.reads == "sounds" else None
+                PretrainedAudio(source, freeze=freeze, lr_multiplier=multiplier) if source.reads == "sounds" else None
             )
         if source.reads != "pictures":
             reads = f"{source.name} reads {source.reads}, but {feature.name!r} is a picture"
             raise SpecError("bad-value", f"network.pretrained: {reads}")
         assert feature.channels_ is not None
-        return PretrainedPictures(
+        return PretrainedImages(
             feature.normalizer("unit"), feature.channels_, source, freeze=freeze, lr_multiplier=multiplier
         )
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
 from deepglass.networks.trunks.base import Trunk
-from deepglass.nn.conv import Pictures, ResidualBody, picture_grids, smallest_grid, stage_count
+from deepglass.nn.conv import ImageBody, ResidualBody, image_grids, smallest_grid, stage_count
 from deepglass.nn.norms import Norm
 from deepglass.nn.tokens import Tokens, TokenShape
 
@@ -61,12 +61,12 @@ class Resnet(Trunk):
             width, dims, [depth] * count, downsample_stem=downsample_stem, norm=norm, activation=activation
         )
         self.pyramid = (width, *dims)
-        self.pictures = Pictures(body, inputs, width, dims[-1], pool="mean", activation=activation, dropout=dropout)
+        self.pictures = ImageBody(body, inputs, width, dims[-1], pool="mean", activation=activation, dropout=dropout)
 
     @classmethod
     def size_for_budget(cls, inputs: Sequence[TokenShape], rows: int, work: float) -> dict[str, Any]:
         """The largest network that still sees a thousand batches."""
-        grids = picture_grids(inputs, "resnet")
+        grids = image_grids(inputs, "resnet")
         batch = min(cls.training_defaults.batch_size, rows)
 
         def steps(width: int, depth: int) -> float:

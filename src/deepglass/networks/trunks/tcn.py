@@ -12,7 +12,7 @@ from deepglass.hyperparameters import TrainingDefaults
 from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.norms import norm as make_norm
 from deepglass.nn.temporal import TemporalBlock
-from deepglass.nn.token_ops import Join, OwnNorm, Pool, close_ranks, gather, summary
+from deepglass.nn.token_ops import ConcatTokens, OwnNorm, Pool, pack_left, gather, summary
 from deepglass.nn.tokens import Tokens, TokenShape
 
 
@@ -56,7 +56,7 @@ class Tcn(Trunk):
             raise SpecError("bad-value", "network: kernel must be at least 2, depth and width at least 1")
         self.dim = self.out_dim = width
         self.pool = pool
-        self.join = Join(inputs, width)
+        self.join = ConcatTokens(inputs, width)
         self.blocks = nn.ModuleList(
             TemporalBlock(width, kernel, 2**i, causal=causal, dropout=dropout, norm=norm) for i in range(depth)
         )
@@ -71,7 +71,7 @@ class Tcn(Trunk):
         x, mask = joined.values * joined.mask[..., None], joined.mask
         several = len(tokens) > 1
         if several:  # how far two inputs lie apart must not depend on the padding between them
-            order, back = close_ranks(mask)
+            order, back = pack_left(mask)
             x, mask = gather(x, order), mask.gather(1, order)
         for block in self.blocks:
             x = block(x, mask)

@@ -16,8 +16,8 @@ from deepglass.hyperparameters import TrainingDefaults
 from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.attention import AttentionBlock
 from deepglass.nn.norms import norm as make_norm
-from deepglass.nn.sequence_decoders import TransformerWriter
-from deepglass.nn.token_ops import Join, OwnNorm, Pool, summary, waves
+from deepglass.nn.sequence_decoders import TransformerDecoder
+from deepglass.nn.token_ops import ConcatTokens, OwnNorm, Pool, summary, sinusoidal_positions
 from deepglass.nn.tokens import Tokens, TokenShape
 
 
@@ -61,7 +61,7 @@ class Transformer(Trunk):
         super().__init__()
         self.dim = self.out_dim = width
         self.depth, self.heads, self.sees_back_only, self.pool = depth, heads, causal, pool
-        self.join = Join(inputs, width)
+        self.join = ConcatTokens(inputs, width)
         try:
             blocks = [AttentionBlock(width, heads, dropout=dropout, norm=norm) for _ in range(depth)]
         except ValueError as error:
@@ -77,7 +77,7 @@ class Transformer(Trunk):
     def make_decoder(self, feature: Feature) -> nn.Module | None:
         if not isinstance(feature, TextOutput) or feature.decoding != "autoregressive":
             return None
-        return TransformerWriter(
+        return TransformerDecoder(
             self.out_dim,
             feature.size,
             END,
@@ -90,7 +90,7 @@ class Transformer(Trunk):
 
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
         joined = self.join(tokens)
-        places = waves(torch.arange(joined.values.shape[1], device=joined.values.device), self.dim)
+        places = sinusoidal_positions(torch.arange(joined.values.shape[1], device=joined.values.device), self.dim)
         if len(tokens) > 1:  # only what is there is counted: the padding between two inputs has no place
             places = places[joined.mask.cumsum(1) - joined.mask.long()]
         x = self.dropout(joined.values + places)

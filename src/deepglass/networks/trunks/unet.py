@@ -16,7 +16,7 @@ from deepglass.features.base import Feature
 from deepglass.features.image import Image
 from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
 from deepglass.networks.trunks.base import Trunk
-from deepglass.nn.conv import PictureEncoder, is_picture, picture_grids, stage_count
+from deepglass.nn.conv import ImageEncoder, is_image_shape, image_grids, stage_count
 from deepglass.nn.norms import Norm
 from deepglass.nn.tokens import Tokens, TokenShape
 from deepglass.nn.tokens import pool as pool_tokens
@@ -65,9 +65,9 @@ class Unet(Trunk):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        grid = picture_grids(inputs, "unet")[0]
+        grid = image_grids(inputs, "unet")[0]
         dims = _dims(grid, width, stages)
-        self.is_picture = [is_picture(shape) for shape in inputs]
+        self.is_picture = [is_image_shape(shape) for shape in inputs]
         self.dim, self.out_dim, self.pyramid = width, dims[-1], tuple(dims)
         others = sum(not picture for picture in self.is_picture)
         self.over = nn.ModuleList(nn.Conv2d(width, width, 1) for _ in range(sum(self.is_picture) - 1))
@@ -85,12 +85,12 @@ class Unet(Trunk):
         assert feature.size_ is not None
         side = max(feature.size_)
         stride = stride or (1 if side <= 64 else 2 if side <= 256 else 4)
-        return PictureEncoder(feature.normalizer(), feature.channels_, dim, feature.size_, stride=stride)
+        return ImageEncoder(feature.normalizer(), feature.channels_, dim, feature.size_, stride=stride)
 
     @classmethod
     def size_for_budget(cls, inputs: Sequence[TokenShape], rows: int, work: float) -> dict[str, Any]:
         """The widest network that still sees two thousand batches."""
-        grid = picture_grids(inputs, "unet")[0]
+        grid = image_grids(inputs, "unet")[0]
         batch = min(cls.training_defaults.batch_size, rows)
         steps = {w: work / (3 * _multiplications(grid, w) * batch) for w in cls.WIDTHS}
         return {"width": max((w for w in cls.WIDTHS if steps[w] >= cls.MIN_STEPS), default=cls.WIDTHS[0])}

@@ -15,7 +15,7 @@ from deepglass.features.image import Image
 from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
 from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.attention import AttentionBlock
-from deepglass.nn.conv import PictureEncoder, is_picture, picture_grids
+from deepglass.nn.conv import ImageEncoder, is_image_shape, image_grids
 from deepglass.nn.norms import Norm
 from deepglass.nn.norms import norm as make_norm
 from deepglass.nn.tokens import Field, Tokens, TokenShape, from_image
@@ -66,15 +66,15 @@ class Vit(Trunk):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        picture_grids(inputs, "vit")
+        image_grids(inputs, "vit")
         self.dim = self.out_dim = width
         self.pyramid = (width,)
         self.origin = nn.Parameter(0.02 * torch.randn(len(inputs), width))  # which input a token comes from
-        self.pictures = [i for i, shape in enumerate(inputs) if is_picture(shape)]
+        self.pictures = [i for i, shape in enumerate(inputs) if is_image_shape(shape)]
         self.only_pictures = len(self.pictures) == len(inputs)
         for i in self.pictures:
             grid = cast(tuple[int, int], inputs[i].grid)
-            self.register_buffer(f"places{i}", waves(grid, width), persistent=False)
+            self.register_buffer(f"places{i}", sinusoidal_positions_2d(grid, width), persistent=False)
         self.blocks = nn.ModuleList(
             AttentionBlock(width, heads, norm=norm, activation=activation, dropout=dropout) for _ in range(depth)
         )
@@ -89,10 +89,10 @@ class Vit(Trunk):
             if patch is not None and (not isinstance(patch, int) or not 1 <= patch <= max(size)):
                 raise SpecError("bad-value", f"network.patch: expected 1 to {max(size)} pixels, got {patch!r}")
             stride = patch or -(-max(size) // _SIDE)
-            return PictureEncoder(feature.normalizer(), feature.channels_ or 1, dim, size, stride=stride)
+            return ImageEncoder(feature.normalizer(), feature.channels_ or 1, dim, size, stride=stride)
         encoder = feature.encoder(dim)
         shape = cast(TokenShape, encoder.shape)
-        if not is_picture(shape) or max(shape.grid or ()) <= _SIDE:
+        if not is_image_shape(shape) or max(shape.grid or ()) <= _SIDE:
             return encoder
         return _Patches(feature.encoder(_STEM), cast(tuple[int, int], shape.grid), dim)
 
@@ -130,7 +130,7 @@ class _Patches(nn.Module):
         return from_image(self.convolution(self.encoder(field).image()))
 
 
-def waves(grid: tuple[int, int], width: int) -> Tensor:
+def sinusoidal_positions_2d(grid: tuple[int, int], width: int) -> Tensor:
     """Sines and cosines of each place's row and column, (Y * X, width), the shorter waves first.
 
     Source: arXiv 1706.03762, section 3.5, for both axes as in arXiv 2205.01580.

@@ -18,7 +18,7 @@ import torch
 
 from deepglass.data.batches import Dataset
 from deepglass.features.outputs.base import Output
-from deepglass.nn.pca import principal
+from deepglass.nn.pca import fit_pca
 from deepglass.objectives._semi import SemiSupervised
 from deepglass.objectives.base import Objective, embed_dataset, inference
 from deepglass.objectives.supervised import Supervised
@@ -115,7 +115,7 @@ class Grounds(Callback):
         ground = asked(self.objective, self.output, self.plane) if self.plane is not None else None
         if not (np.abs(points) < TOO_FAR).all():  # nan too
             return
-        axes = principal(points, 2)
+        axes = fit_pca(points, 2)
         content: dict[str, Any] = {"points": axes(points), "value": said.value, "sure": said.sure}
         content["kept"] = np.array([axes.kept], np.float32)
         if ground is not None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from deepglass.data.batches import Dataset
-from deepglass.nn.pca import principal
+from deepglass.nn.pca import fit_pca
 from deepglass.objectives.base import Objective, embed_dataset
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.callbacks.snapshots import Moments, kept_moments
@@ -58,7 +58,7 @@ class Course(Callback):
         points = embed_dataset(self.objective, self.data, 512)
         if not (np.abs(points) < TOO_FAR).all():  # nan too
             return
-        axes = principal(points, AXES)
+        axes = fit_pca(points, AXES)
         places = axes(points)
         if np.abs(places).max() > np.finfo(np.float16).max:  # a run that goes astray
             return
