@@ -35,17 +35,17 @@ SETS: tuple[tuple[str, int, list[str]], ...] = (
 )
 PARTS = {  # part -> the function that it is, where it is called
     "data": ("deepglass.api", "_learned_from"),
-    "slices": ("deepglass.report.data", "cut_up"),
+    "slices": ("deepglass.report.data", "find_slices"),
     "answers": ("deepglass.objectives.supervised", "Supervised.evaluate"),
     "outputs": ("deepglass.report.data", "output_told"),
     "reasons": ("deepglass.report.data", "reasons_told"),
     "findings": ("deepglass.report.data", "findings_of"),
     "filters": ("deepglass.report.data", "_filters"),
-    "looking": ("deepglass.report.data", "looked_at"),
-    "map": ("deepglass.report.data", "map_of"),
+    "looking": ("deepglass.report.data", "projection_points"),
+    "map": ("deepglass.report.sections.map", "projection_map"),
     "boundary": ("deepglass.introspect.introspect", "boundaries"),
     "example": ("deepglass.introspect.introspect", "example_of"),
-    "visions": ("deepglass.introspect.introspect", "visions_of"),
+    "visions": ("deepglass.introspect.introspect", "feature_visualizations"),
     "page": ("deepglass.report.after_training", "write_report"),
 }
 

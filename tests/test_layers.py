@@ -31,7 +31,8 @@ LAYERS = {
             ("labelling", "export", "report"),
             ("serve",),
             ("studio",),
-            ("api", "catalogue"),
+            ("catalogue", "inference"),
+            ("api",),
             ("sklearn",),
             ("",),  # deepglass/__init__.py: the public names, loaded lazily
             ("cli",),

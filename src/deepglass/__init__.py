@@ -14,11 +14,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from deepglass.api import compare, evaluate, explain, inspect, new, predict, report, resume, train, verify
+    from deepglass.api import compare, inspect, new, report, resume, train
     from deepglass.data.table import Table
     from deepglass.errors import DeepglassError, UserError
     from deepglass.features.base import Column, Feature
     from deepglass.features.outputs.base import Prediction
+    from deepglass.inference import evaluate, explain, predict, verify
     from deepglass.networks.network import Network
     from deepglass.objectives.base import Loss, Objective
     from deepglass.run.run import Run
@@ -39,21 +40,21 @@ if "OMP_WAIT_POLICY" not in os.environ:
 _HOMES = {
     "train": "deepglass.api",
     "resume": "deepglass.api",
-    "evaluate": "deepglass.api",
-    "predict": "deepglass.api",
+    "evaluate": "deepglass.inference",
+    "predict": "deepglass.inference",
     "inspect": "deepglass.api",
     "compare": "deepglass.api",
-    "explain": "deepglass.api",
+    "explain": "deepglass.inference",
     "report": "deepglass.api",
     "new": "deepglass.api",
-    "verify": "deepglass.api",
+    "verify": "deepglass.inference",
     "label": "deepglass.api",
     "serve_label": "deepglass.serve.label",
     "next_commands": "deepglass.serve.queue",
-    "generate": "deepglass.api",
-    "sample": "deepglass.api",
-    "embed": "deepglass.api",
-    "generates_text": "deepglass.api",
+    "generate": "deepglass.inference",
+    "sample": "deepglass.inference",
+    "embed": "deepglass.inference",
+    "generates_text": "deepglass.inference",
     "Run": "deepglass.run.run",
     "Spec": "deepglass.spec.spec",
     "Table": "deepglass.data.table",

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from deepglass.doctor import findings as found
+from deepglass.doctor.findings import before_training, write_findings
 from deepglass.doctor.fixes import apply_fixes
 from deepglass.doctor.inspect import Inspection, inspect_table
-from deepglass.errors import SourceError, SpecError
-from deepglass.explain.explainer import explain_rows, explainable
-from deepglass.explain.nearest import ReferenceRows, training_rows
-from deepglass.features.outputs.identity import Verdict
+from deepglass.errors import SpecError
+from deepglass.inference import open_run
 from deepglass.introspect.boundary import parse_boundary_columns
 from deepglass.labelling.candidates import asked
 from deepglass.labelling.ranking import asked_about, questions
-from deepglass.objectives.next_token import NextToken
 from deepglass.prepare.prepare import prepare
 from deepglass.prepare.sources import read_source
 from deepglass.prepare.write_spec import commented_spec
@@ -29,14 +26,9 @@ from deepglass.report.after_training import add_baselines, add_report
 from deepglass.run import fit
 from deepglass.run.callbacks.log_file import LogFile
 from deepglass.run.callbacks.margins import margins_over
-from deepglass.run.callbacks.sample_history import draw
 from deepglass.run.context import load_data
 from deepglass.run.cross_validation import fold_specs, is_many, summarise
-from deepglass.run.embedding import Embedded
-from deepglass.run.embedding import embed as embedded
 from deepglass.run.folder import Folder
-from deepglass.run.generate import stream
-from deepglass.run.predictor import Answers, Rows
 from deepglass.run.run import Run, side_by_side
 from deepglass.run.warm_start import inherit_architecture, inherit_features
 from deepglass.serve.queue import Queue
@@ -108,103 +100,6 @@ def resume(run: str | Path, source: Any = None, callbacks: Sequence[Callback] = 
     return Run(folder.path)
 
 
-def evaluate(run: str | Path | Run, source: Any = None) -> dict[str, dict[str, float]]:
-    """Figures of a run on its test rows, or on other labelled rows."""
-    return _run(run).evaluate(source)
-
-
-def predict(run: str | Path | Run, rows: Rows, explain: bool = False) -> Answers:
-    """A run's answers to rows, in their order.
-
-    Args:
-        explain: each with `attributions`, from the fast kind of explanation; see `explain`.
-    """
-    run = _run(run)
-    if not explain:
-        return run.predict(rows)
-    explainable(run.predictor)  # refused before any data are read
-    notes = run.predictor.notes.copy()
-    explanations = explain_rows(run.predictor, rows, _reference_rows(run), fast=True)
-    run.predictor.notes = notes  # the same rows are noted once, as they are predicted
-    keys = ("attributions", "score", "baseline", "unit", "method")
-    return [
-        {name: p | {k: explanation[name][k] for k in keys} if name in explanation else p for name, p in row.items()}
-        for row, explanation in zip(run.predict(rows), explanations, strict=True)
-    ]
-
-
-def explain(
-    run: str | Path | Run,
-    rows: Rows,
-    which: Sequence[int] | int | None = None,
-    *,
-    fast: bool = False,
-    out: str | Path | None = None,
-    source: Any = None,
-) -> list[dict[str, Any]]:
-    """Explanations of predictions, one dict per row: {"row": ..., OUTPUT: {"value": ..., "attributions": [...], ...}}.
-
-    Args:
-        which: 0-based indices of the rows; a number for the first rows, None for all.
-        fast: one forward and one backward pass, without the faithfulness checks.
-        out: a .json file, or a folder that gets images and sounds too.
-        source: the data that the run was trained on, where that was a Python object.
-
-    Raises:
-        SpecError: `bad-value` for a run whose answers cannot be explained, or a row that is not there.
-    """
-    run = _run(run)
-    explainable(run.predictor)  # refused before any data are read
-    return explain_rows(
-        run.predictor, rows, _reference_rows(run, source), which, fast, None if out is None else Path(out)
-    )
-
-
-def generate(run: str | Path | Run, prompt: str = "", length: int = 400, **settings: Any) -> Iterator[str]:
-    """What a language model writes behind a prompt, piece by piece; see `run.writing.stream` for the settings.
-
-    Example:
-        print("".join(deepglass.generate("runs/input-1", "ROMEO:", temperature=0.7)))
-    """
-    return stream(_run(run).predictor, prompt, length, **settings)
-
-
-def generates_text(run: str | Path | Run) -> bool:
-    """Whether a run goes on with texts, as a language model does."""
-    return isinstance(_run(run).objective, NextToken)
-
-
-def sample(run: str | Path | Run, count: int = 64, *, given: Mapping[str, Any] | None = None, seed: int = 0) -> Answers:
-    """New rows that a generating run draws, {COLUMN: {"value": ...}} each.
-
-    Args:
-        given: what all of them must be, such as {"label": 7}.
-
-    Raises:
-        SpecError: `bad-value` for a run that draws nothing, or a value that it does not know.
-    """
-    predictor = _run(run).predictor
-    return draw(predictor.objective, (*predictor.inputs, *predictor.outputs), count, seed, given)
-
-
-def embed(run: str | Path | Run, rows: Rows = None) -> Embedded:
-    """Rows as points in the space that a run has learned, beside what is known of them.
-
-    Args:
-        rows: as for `predict`; None: all rows that the run has learned from and was tested on.
-
-    Example:
-        vectors, about = deepglass.embed("runs/mnist-1", "photos/")
-    """
-    run = _run(run)
-    return embedded(run.predictor, read_source(run.spec) if rows is None else rows)
-
-
-def verify(run: str | Path | Run, a: Any, b: Any) -> Verdict:
-    """Whether two pictures or rows show the same one, by a run that answers an identity."""
-    return _run(run).verify(a, b)
-
-
 def inspect(
     source: Any, target: str | Sequence[str] | None = None, *, run: str | Path | Run | None = None, **settings: Any
 ) -> Inspection:
@@ -217,7 +112,7 @@ def inspect(
     if run is None:
         spec = spec_of(source, target, settings)
         return inspect_table(read_source(spec), spec)
-    run = _run(run)
+    run = open_run(run)
     base = run.spec
     alone = DataSpec(
         columns=base.data.columns, filename_pattern=base.data.filename_pattern, data_root=base.data.data_root
@@ -256,7 +151,7 @@ def label(
         for i, item in enumerate(queue.items):
             queue.answer(i, item.proposed)  # the file has it
     """
-    run, out = _run(run), Path(out)
+    run, out = open_run(run), Path(out)
     if limit < 1:
         raise SpecError("bad-value", f"label: limit must be at least 1, not {limit}")
     answer = asked_about(run.predictor, output)
@@ -288,7 +183,7 @@ def report(
         layer: whose space the map shows, by its name in the network; what the heads read without it.
         boundary: two columns whose boundary is drawn, such as "age,hours"; the most telling ones without it.
     """
-    run, wish = _run(run), MapOptions(map, layer)
+    run, wish = open_run(run), MapOptions(map, layer)
     check_map_options(wish, run.objective)
     context = run.context if source is None else run.context_of(source)
     pair = parse_boundary_columns(boundary, context.data, run.objective) if boundary else None
@@ -297,7 +192,7 @@ def report(
 
 def compare(*runs: str | Path | Run) -> dict[str, dict[str, Any]]:
     """Runs side by side: path -> their test figures, what they cost, and the settings in which they differ."""
-    loaded = [_run(r) for r in runs]
+    loaded = [open_run(r) for r in runs]
     if len(loaded) < 2:
         raise SpecError("bad-value", "compare: expected two runs or more")
     return side_by_side(loaded)
@@ -335,8 +230,8 @@ def _train_one(
     with log.errors():
         if labels is not None:
             folder.store_labels(labels)
-        findings = found.before_training(experiment.spec, data)
-        found.store(folder, findings)
+        findings = before_training(experiment.spec, data)
+        write_findings(folder, findings)
         for callback in callbacks:
             callback.on_findings(findings)
         trained = fit.train(setup, folder, callbacks, started)
@@ -370,22 +265,6 @@ def _train_folds(spec: Spec, folder: Folder, callbacks: Sequence[Callback], base
             raise KeyboardInterrupt
     summarise(folder, started)
     return Run(folder.path)
-
-
-# -- runs, and what was said of them ------------------------------------------------------------------------------
-
-
-def _reference_rows(run: Run, source: Any = None) -> ReferenceRows | None:
-    """Some of a run's training rows; None, with a note, where its data are no longer there."""
-    try:
-        return training_rows((run.context if source is None else run.context_of(source)).data)
-    except SourceError as error:
-        run.predictor.notes[f"explained without the training rows ({error})"] += 1
-        return None
-
-
-def _run(run: str | Path | Run) -> Run:
-    return run if isinstance(run, Run) else Run(run)
 
 
 def _short_name(source: Any) -> str:

@@ -8,8 +8,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from deepglass.data.sources import bundled, named
-from deepglass.data.sources import synthetic
+from deepglass.data.sources import bundled, named, synthetic
 from deepglass.features.base import FEATURES
 from deepglass.features.outputs.base import OUTPUTS
 from deepglass.networks.trunks.base import TRUNKS

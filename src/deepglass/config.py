@@ -182,14 +182,3 @@ def _bare(hint: Any) -> Any:
 def _words(hint: Any) -> list[str]:
     options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     return [str(word) for o in options if get_origin(o) is Literal for word in get_args(o)]
-
-
-def check_ranges(settings: Any, most: Mapping[str, float]) -> None:
-    """Numbers from 0 to the most of each.
-
-    Raises:
-        ValueError: naming the first that is not.
-    """
-    for name, top in most.items():
-        if not 0 <= (value := getattr(settings, name)) <= top:
-            raise ValueError(f"{name} must be from 0 to {top}, not {value}")

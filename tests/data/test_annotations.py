@@ -148,10 +148,10 @@ def test_masks_that_do_not_fit(tmp_path: Path) -> None:
     table = read(tmp_path)
     said = skipped(table)
     assert len(table) == 25
-    assert "3 x 4 pixels, its picture 12 x 8" in said["masks/0.png"]
+    assert "3 x 4 pixels, its image 12 x 8" in said["masks/0.png"]
     assert "images/1.jpg" in said["images/1.png"] or "images/1.png" in said["images/1.jpg"]
     assert "no mask" in said["images/alone.png"]
-    assert "without a picture" in said["masks/orphan.png"]
+    assert "without an image" in said["masks/orphan.png"]
     assert said["masks/2.png"] == "its value 77 has no name in classes.txt"
     assert "masks/3.png" in said
     assert "cannot be read" in said["images/4.png"]
@@ -241,8 +241,8 @@ def test_all_kinds_of_files_say_the_same(tmp_path: Path) -> None:
         assert boxes(table) == held, kind
         assert not table.skipped, kind
     assert boxes(read(tmp_path / "csv" / "labels.csv")) == {n: b for n, b in expected.items() if b is not None}
-    assert "1 pictures, such as images/3.jpg" in notes(read(tmp_path / "yolo"))["no label file"]
-    assert "1 pictures" in notes(read(tmp_path / "voc"))["unlabelled"]
+    assert "1 images, such as images/3.jpg" in notes(read(tmp_path / "yolo"))["no label file"]
+    assert "1 images" in notes(read(tmp_path / "voc"))["unlabelled"]
 
 
 def test_yolo_without_most_label_files_is_unlabelled(tmp_path: Path) -> None:
@@ -278,7 +278,7 @@ def test_boxes_that_are_wrong(tmp_path: Path) -> None:
     for line, reason in enumerate(reasons, 3):
         assert reason in said[f"labels/1.txt, line {line}"]
     assert "cannot be read" in said["images/4.jpg"]
-    assert "no picture" in said["labels/lost.txt"]
+    assert "no image" in said["labels/lost.txt"]
     assert "the name of images/3.jpg" in said["images/3.png"]
     assert "labels/1.txt, line 1" in notes(table)["cut boxes"]
     assert "class 5" in notes(table)["nameless class"]
@@ -305,7 +305,7 @@ def test_voc_files_that_are_wrong(tmp_path: Path) -> None:
     assert "xmin 'left'" in said["0.xml, line 5"]
     assert "not XML" in said["1.xml, line 3"]
     assert "document type" in said["2.xml"]
-    assert "no picture of its name" in said["other.xml"]
+    assert "no image of its name" in said["other.xml"]
     assert "without a name" in said["4.xml, line 1"]
     assert "3.jpg" in notes(table)["scaled boxes"]
 
@@ -346,7 +346,7 @@ def test_tables_of_boxes_that_are_wrong(tmp_path: Path) -> None:
     assert "x1 'a'" in said["boxes.csv, row 2"]
     assert "no class" in said["boxes.csv, row 3"]
     assert "'gone.jpg', which 2 rows" in said["boxes.csv, row 4"]
-    assert "no picture" in said["boxes.csv, row 6"]
+    assert "no image" in said["boxes.csv, row 6"]
     assert "without an area" in said["boxes.csv, row 7"]
 
 
@@ -386,7 +386,7 @@ def test_odd_pictures_are_told(tmp_path: Path) -> None:
     said = notes(table)
     assert "cmyk.jpg" in said["CMYK"]
     assert "moving.gif" in said["animated"]
-    assert "2 pictures" in said["turned"]
+    assert "2 images" in said["turned"]
     assert boxes(table)["turned.jpg"] == [("cat", 0, 0, 12, 4)]
     assert boxes(table)["stored.jpg"] == [("cat", 0, 0, 12, 4)]  # a quarter to the right: left becomes top
     assert "stored.jpg" in said["turned boxes"]

@@ -7,7 +7,7 @@ import torch
 
 from deepglass.config import construct
 from deepglass.data.augment import Augment, Warp, is_angle, is_directional, uniform_draws, warp, words
-from deepglass.data.augment_pixels import colour, erase
+from deepglass.data.augment_pixels import color_jitter, random_erasing
 from deepglass.data.batches import Batch
 from deepglass.data.mixup import beta, mixup
 from deepglass.errors import SpecError
@@ -79,7 +79,7 @@ def test_same_generator_same_pictures() -> None:
 def test_erase_blanks_a_square_of_about_the_share() -> None:
     x = torch.zeros(200, 1, 20, 20)
     x[::2] = 2.0
-    blank = (erase(x, 0.5, generator()) == 1.0).float().mean((1, 2, 3))
+    blank = (random_erasing(x, 0.5, generator()) == 1.0).float().mean((1, 2, 3))
     assert blank.max() == pytest.approx(0.25, abs=0.03)
     assert blank.min() > 0
 
@@ -114,14 +114,14 @@ def test_the_pictures_of_a_row_share_one_map_whatever_their_sizes() -> None:
 
 def test_colours_change_by_row_and_stay_within_the_codes() -> None:
     x = pictures(size=(16, 16))
-    y = colour(x, 0.5, generator())
+    y = color_jitter(x, 0.5, generator())
     assert y.shape == x.shape
     assert x.min() <= y.min()
     assert y.max() <= x.max()
     assert len({round(float(row.mean())) for row in y}) == 6  # each row its own brightness
     grey = torch.full((50, 3, 4, 4), 100.0)
     grey[0, :, 0, 0], grey[0, :, 0, 1] = 0.0, 255.0
-    painted = colour(grey, 0.3, generator())
+    painted = color_jitter(grey, 0.3, generator())
     torch.testing.assert_close(painted[:, 0], painted[:, 2], rtol=0, atol=1e-3)  # a grey has no hue to turn
     assert painted[:, 0, 2, 2].min() >= 70 - 1e-3
     assert painted[:, 0, 2, 2].max() <= 130 + 1e-3
@@ -131,7 +131,7 @@ def test_hue_turns_colours_and_keeps_their_brightness() -> None:
     red = torch.zeros(40, 3, 2, 2)
     red[:, 0] = 200.0
     red[0, :, 0, 0] = 255.0
-    turned = colour(red, 0.2, generator())[1:]
+    turned = color_jitter(red, 0.2, generator())[1:]
     assert turned[:, 1].max() > 20  # towards yellow in some rows
     assert turned[:, 2].max() > 20  # towards magenta in others
 

@@ -10,7 +10,7 @@ import pytest
 
 import deepglass
 from deepglass.data.label_budget import LabelBudget
-from deepglass.data.missing import set_null, is_null, null_like
+from deepglass.data.missing import is_null, null_like, set_null
 from deepglass.errors import SpecError
 from deepglass.prepare.prepare import prepare
 from deepglass.prepare.prepared_data import PreparedData

@@ -234,7 +234,7 @@ def test_captions(tmp_path: Path) -> None:
         assert (table.target, dict(table.kinds)) == ("caption", {"image": "image", "caption": "text"})
         assert parts(table) == {"train": 20, "valid": 4, "test": 6}
         part_of = {(m.name, p) for m, p in zip(table["image"], table.split, strict=True)}
-        assert len(part_of) == 15, "a picture's captions are in one part"
+        assert len(part_of) == 15, "an image's captions are in one part"
         assert noted(table, "captions") == "All.token.txt is not read"
 
 

@@ -54,7 +54,7 @@ def test_given_by_the_source_and_the_lacking_part_cut_out_of_train() -> None:
     parts = Split().assign(Table({"x": pl.Series(range(100))}, split=split), pl.Series(["a", "b"] * 50))
     assert counts(parts) == {"train": 72, "valid": 8, "test": 20}
     assert (parts[80:] == "test").all()
-    with pytest.raises(SpecError, match="brings no split"):
+    with pytest.raises(SpecError, match="has no predefined split"):
         Split(by="predefined").assign(table(10))
 
 
@@ -75,7 +75,7 @@ def test_the_last_times_are_tested_and_ties_stay_together() -> None:
 
 def test_time_by_numbers_and_nonsense() -> None:
     assert list(Split(test=0.25, valid=0.25, by="time:x").assign(table(4))) == ["train", "train", "valid", "test"]
-    with pytest.raises(SpecError, match="needs dates or numbers"):
+    with pytest.raises(SpecError, match="expected dates or numbers"):
         Split(by="time:t").assign(table(3, t=["a", "b", "c"]))
     with pytest.raises(SourceError, match="too-few-rows"):
         Split(by="time:t").assign(table(4, t=[1, 1, 2, 2]))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import deepglass
-from deepglass.data.environments import EpisodeResult, run_episodes, return_stats
+from deepglass.data.environments import EpisodeResult, return_stats, run_episodes
 from deepglass.data.sources import read
 
 gymnasium = pytest.importorskip("gymnasium")

@@ -147,7 +147,7 @@ def test_learning_classes_and_drawing_them_again():
         optimizer.step()
     assert objective.evaluate(data, 64).metrics["label"]["accuracy"] > 0.95  # 0.5 is chance
     assert logs[-1]["margin"] < 0.3 * logs[0]["margin"]
-    assert logs[-1]["squares"] < 0.7 * logs[0]["squares"]
+    assert logs[-1]["reconstruction"] < 0.7 * logs[0]["reconstruction"]
 
 
 def test_a_capsule_a_class_whatever_the_network_had():

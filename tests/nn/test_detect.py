@@ -114,7 +114,7 @@ def test_a_batch_may_be_empty() -> None:
 def test_suppression_is_the_greedy_kind() -> None:
     generator = torch.Generator().manual_seed(2)
     boxes, labels = _boxes(generator, 4, 60), torch.randint(2, (4, 60), generator=generator)
-    kept = shapes.keep(boxes, labels, 0.1)
+    kept = shapes.nms(boxes, labels, 0.1)
     assert 0.2 < kept.float().mean() < 0.8
     for row in range(4):
         stays: list[int] = []

@@ -2,13 +2,13 @@
 
 import torch
 
-from deepglass.nn.ngram import Ngrams
+from deepglass.nn.ngram import NgramModel
 
 TEXT = torch.tensor([0, 1, 2, 0, 1, 3, 0, 1, 2])
 
 
-def fitted(context: int) -> Ngrams:
-    model = Ngrams(4, context)
+def fitted(context: int) -> NgramModel:
+    model = NgramModel(4, context)
     model.fit(TEXT)
     return model
 
@@ -35,6 +35,6 @@ def test_an_unknown_context_says_what_a_shorter_one_says():
 
 
 def test_tables_are_read_back():
-    stored, model = fitted(2).state_dict(), Ngrams(4, 2)
+    stored, model = fitted(2).state_dict(), NgramModel(4, 2)
     model.load_state_dict(stored)
     assert torch.equal(model(TEXT[None]), fitted(2)(TEXT[None]))

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from deepglass.nn.decoding import State, AutoregressiveHead, choose, sample, search
+from deepglass.nn.decoding import AutoregressiveHead, State, choose, sample, search
 from deepglass.nn.sequence_decoders import RecurrentDecoder, TransformerDecoder
 from deepglass.nn.tokens import Field, Tokens
 

@@ -102,7 +102,7 @@ def test_a_collapse_is_told(tmp_path: Path) -> None:
         "synthetic:ring", objective=objective, training=settings, out=tmp_path / "run", baselines=False
     )
     assert run.metrics["valid"]["gan"]["diversity"] < 0.5
-    assert any(note.startswith("collapse: drawn rows lie") for note in run.metrics["notes"])
+    assert any(note.startswith("mode collapse: ") for note in run.metrics["notes"])
     assert any("collapse" in record["event"] for record in run.history)
     assert "Something is wrong with the rows" in deepglass.report(run).read_text()
 
@@ -122,7 +122,7 @@ def test_what_is_said_of_drawn_rows() -> None:
     assert "collapse" in quality_warnings(sample_quality(real, heaps, codes), real, heaps, codes, [side])[0]
     same = real[:200].repeat(2, 1)  # whatever is asked for, the left comes
     said = quality_warnings(sample_quality(real, same, codes), real, same, codes, [side])
-    assert any(sentence == "side: what is drawn for right looks like other classes" for sentence in said)
+    assert any(sentence == "side: samples of right look like other classes" for sentence in said)
 
 
 def test_generate_from_the_command_line(sides: deepglass.Run, command: Command, tmp_path: Path) -> None:
@@ -161,10 +161,14 @@ def test_a_gan_answers_nothing(sides: deepglass.Run) -> None:
         (
             None,
             {"name": "gan"},
-            "inputs.words: gan draws its inputs again, and a text cannot be drawn; it takes pictures",
+            "inputs.words: gan cannot generate an input of the kind text; it takes the kinds image",
         ),
-        ("size", {"name": "gan"}, "outputs.size: a gan draws rows of a given class, not of a given number"),
-        (None, {"name": "gan", "gradient_penalty": -1}, "gradient_penalty: expected at least 0, got -1"),
+        (
+            "size",
+            {"name": "gan"},
+            "outputs.size: a gan is conditioned on a category or a binary column, not on the kind number",
+        ),
+        (None, {"name": "gan", "gradient_penalty": -1}, "gradient_penalty: expected a number of at least 0, got -1"),
         (None, {"name": "gan", "gradient_penalt": 1}, "did you mean 'gradient_penalty'"),
     ],
 )

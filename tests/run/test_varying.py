@@ -128,16 +128,16 @@ def test_one_side_without_the_other_cannot_be_mirrored_as_asked() -> None:
 
 def test_only_what_has_a_middle_can_be_mixed() -> None:
     word = Category(name="job").fit([pl.Series(["a", "b"] * 9)])
-    with pytest.raises(SpecError, match=r"training.augment.mixup: 'job' is a category"):
+    with pytest.raises(SpecError, match=r"training.augment.mixup: 'job' is of kind category"):
         change([camera("photo"), word], [SPEED], {"mixup": 0.2})
-    with pytest.raises(SpecError, match=r"only pictures, sounds and texts can be varied, the inputs are speed"):
+    with pytest.raises(SpecError, match=r"only images, audio and texts can be augmented, the inputs are speed"):
         change([SPEED], [STEERING], {"color_jitter": 0.2})
     assert change([SPEED], [STEERING], {"mixup": 0.2}).mixup == 0.2
 
 
 def test_an_objective_that_takes_one_answer_a_row_refuses_mixed_ones() -> None:
     spec = TrainingSettings(augment={"mixup": 0.2})
-    with pytest.raises(SpecError, match=r"training.augment.mixup: this objective takes one answer"):
+    with pytest.raises(SpecError, match=r"training.augment.mixup: this objective does not support mixup"):
         augmentation_for(spec, IMAGE_DEFAULTS, [camera("photo")], [SPEED], 10, supports_mixup=False)
 
 

@@ -15,16 +15,9 @@ EMPTY: dict[str, Any] = {
     "task": "",
     "data": DataFacts(source="rows.csv", rows=1),
     "plan": None,
-    "inside": None,
-    "filters": None,
-    "varied": None,
-    "contest": None,
-    "agent": None,
-    "samples": None,
-    "again": None,
     "metrics": {},
 }
-LISTS = ("columns", "outputs", "history", "layers", "findings", "guessed")
+LISTS = ("columns", "outputs", "history", "layers")
 
 
 def report_of(own: Mapping[str, Any] | None = None, **values: Any) -> ReportData:

@@ -93,7 +93,7 @@ def test_the_same_picture_in_another_size_and_quality_is_found(tmp_path: Path) -
     Pillow.open(tmp_path / "cat" / "03.png").resize((48, 48)).save(tmp_path / "dog" / "30.jpg", quality=60)
     seen = found(tmp_path)
     assert seen["duplicate"].rows == (3, 40)
-    assert "answers differ" in seen["duplicate"].text
+    assert "labels differ" in seen["duplicate"].text
 
 
 def test_the_same_sound_at_another_loudness_is_found(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_columns_that_go_together_otherwise_are_found_and_named(tmp_path: Path) 
     found = drift(train, made(1, False, tmp_path / "other.csv"))
     assert found is not None
     assert set(found.columns) == {"low", "high"}
-    assert "a model tells test rows from training rows" in found.text
+    assert "a classifier separates test rows from training rows" in found.text
 
 
 def test_parts_by_chance_are_not_told_apart() -> None:
@@ -42,7 +42,7 @@ def test_parts_by_chance_are_not_told_apart() -> None:
         x = np.column_stack([random.normal(size=(500, 3)), np.arange(500) // 2, random.integers(0, 3, 500)])
         second, judged = random.random((2, 500)) < np.array([[0.3], [0.5]])
         found = two_sample_test(x, np.array([False, False, False, True, True]), second, judged, 1e-3)
-        assert found.auc < found.chance, seed
+        assert found.auc < found.bound, seed
 
 
 def test_groups_are_not_known_again(tmp_path: Path) -> None:

@@ -10,8 +10,7 @@ import pytest
 
 import deepglass
 from deepglass.data.sources import read
-from deepglass.doctor.labels import LabelError, label_errors
-from deepglass.doctor.labels import find_label_issues, active_learning_scores
+from deepglass.doctor.labels import LabelError, active_learning_scores, find_label_issues, label_errors
 from deepglass.run.run import Run
 
 

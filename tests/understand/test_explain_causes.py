@@ -110,7 +110,7 @@ def test_explanations_go_to_a_folder_with_their_pictures(patch_run: Run, tmp_pat
     said = command("explain", patch_run.path, tmp_path / "new.npz", "--fast")
     assert said.code == 0
     assert "row 0, label:" in said.out
-    assert "gradient half way" in said.out
+    assert "gradient at the middle of the path" in said.out
 
 
 @pytest.mark.parametrize("trunk", ["bag", "gru", "transformer"])

@@ -188,7 +188,7 @@ def test_whatever_the_answer_was_learned_by(objective: Any) -> None:
 def test_kinds_of_learning_that_answer_nothing_are_refused() -> None:
     source = {"input": pictures(12, 12), "label": [WORDS[i % 2] for i in range(ROWS)]}
     drawing, known = untrained(source, [{"name": "label"}], objective="gan")
-    with pytest.raises(SpecError, match="it answers nothing: use deepglass generate"):
+    with pytest.raises(SpecError, match="predicts nothing: use deepglass generate"):
         explain_rows(drawing, {"input": source["input"][:2]}, known)
     silent, known = untrained({"input": source["input"]}, [], objective="autoencoder")
     with pytest.raises(SpecError, match="explain: this run answers nothing"):

@@ -10,7 +10,7 @@ from test_report import base, checked, class_output
 
 from deepglass.explain.files import encode_png
 from deepglass.features._audio_files import wav
-from deepglass.report.explanation_facts import Contribution, ExplanationFacts, Neighbour, TargetFacts
+from deepglass.report.explanation_facts import Contribution, ExplanationFacts, NeighbourCard, TargetFacts
 from deepglass.report.sections.explanations import OutputExplanations
 
 EVIL = '<script>alert("1")</script>&\''
@@ -64,7 +64,7 @@ def test_moments_are_drawn_and_the_strongest_is_named() -> None:
 
 def test_pictures_and_sounds_are_shown_and_heard() -> None:
     seen = TargetFacts(name="yes", parts=(Contribution("image", 3.0),), image=PICTURE, activation=PICTURE)
-    html = page(explained(seen, image=PICTURE, neighbours=(Neighbour(4, "no", PICTURE),)))
+    html = page(explained(seen, image=PICTURE, neighbours=(NeighbourCard(4, "no", PICTURE),)))
     assert html.count("<img") == 4
     assert "row\N{NO-BREAK SPACE}4" in html
     sound = wav(np.zeros(100, np.int16), 8000)
@@ -81,6 +81,6 @@ def test_no_word_of_the_user_becomes_markup() -> None:
     parts = (Contribution(EVIL, 1.0, EVIL), Contribution("b", 1.0))
     for layout in ("bars", "words"):
         target = TargetFacts(name=EVIL, layout=layout, parts=parts)  # type: ignore[arg-type]
-        row = explained(target, target, counterfactual=EVIL, neighbours=(Neighbour(1, EVIL),))
+        row = explained(target, target, counterfactual=EVIL, neighbours=(NeighbourCard(1, EVIL),))
         html = page(replace(row, predicted=EVIL, truth=EVIL, method=EVIL))
         assert "<script>" not in html

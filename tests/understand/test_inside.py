@@ -17,8 +17,7 @@ import deepglass as dg
 from deepglass.api import spec_of
 from deepglass.data.batches import Dataset
 from deepglass.errors import SpecError
-from deepglass.introspect.example import example_of
-from deepglass.introspect.example import record_layers
+from deepglass.introspect.example import example_of, record_layers
 from deepglass.introspect.layers import Layer
 from deepglass.metrics.summaries import Histogram
 from deepglass.prepare.prepare import prepare
@@ -140,7 +139,7 @@ def test_gates_are_watched_and_each_direction_has_its_name(tmp_path: Path) -> No
     assert set(gates) == {"input", "keep", "output"}
     assert all(0 <= shut + open_ <= 1 for shut, open_ in gates.values())
     html = dg.report(run.path, source=_waves(60, 20)).read_text()
-    assert "An open keep gate carries the state on" in html
+    assert "An open forget or update gate carries the state on" in html
 
 
 def test_only_what_is_not_so_already_is_advised() -> None:
@@ -325,7 +324,7 @@ def test_a_class_would_like_to_see_its_own_pictures(tmp_path: Path) -> None:
     run = dg.train((pictures, names), out=tmp_path / "run", baselines=False, steps=60, network="conv", seed=1)
     html = dg.report(run.path, source=(pictures, names)).read_text()
     assert "Feature visualisation" in html
-    assert "made for left" in html
+    assert "optimised for left" in html
     assert "map 1" in html
     assert json.loads((run.path / "metrics.json").read_text())["diagnostics"] == []
 

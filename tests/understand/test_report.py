@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from report_values import report_of
+from report_values import report_of, section_html
 from torch import nn
 
 from deepglass import formatting as numerals
 from deepglass.data.table import Note, Skipped
+from deepglass.doctor.base import Finding
 from deepglass.errors import StorageError
 from deepglass.introspect.layers import Layer, trace
 from deepglass.metrics import summaries as measure
@@ -22,7 +23,7 @@ from deepglass.metrics.summaries import Bin, Figure, Histogram, Reliability, Top
 from deepglass.metrics.table import METRICS
 from deepglass.report.charts.axes import axis
 from deepglass.report.data import ReportData
-from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, Finding, PlanFacts
+from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, PlanFacts
 from deepglass.report.output_facts import Baseline, ClassFacts, NumberFacts, OutputFacts
 from deepglass.report.row_cards import RowCard
 from deepglass.report.sections.confusion import most_confused
@@ -107,12 +108,12 @@ def base(own: dict[str, object] | None = None, **changes: object) -> ReportData:
         ),
         "plan": PlanFacts(steps=1900, batch_size=64, seconds=12.3, parameters=4321, best_step=1800, threads=2),
         "layers": (Layer("town", "Embedding", (1, 16), 48), Layer("head", "Linear", (3,), 51)),
-        "findings": (Finding("leak", "age tells the answer", columns=("age",), sure=0.9, fix="ignore: [age]"),),
     }
     reproduction = Reproduction(
         commands=("deepglass train rows.csv",), spec="inputs: [age]\n", versions={"torch": "2"}, seed=0
     )
-    return report_of({"reproduce": reproduction, **(own or {})}, **{**facts, **changes})
+    findings = (Finding("leak", (), ("age",), 0.9, "age tells the answer", "ignore: [age]"),)
+    return report_of({"reproduce": reproduction, "findings": findings, **(own or {})}, **{**facts, **changes})
 
 
 def class_output(names: tuple[str, ...] = ("a", "b", "c"), **changes: object) -> OutputFacts:
@@ -212,6 +213,18 @@ def test_several_outputs_are_named() -> None:
     assert html.count('<h3 class="output">answer</h3>') == 4
 
 
+def test_the_better_error_rate_is_the_lower_one() -> None:
+    output = class_output(
+        metric=METRICS["bleu"],
+        test={"bleu": Figure(20.0), "character_error_rate": Figure(0.2)},
+        baselines={"constant": Baseline({"bleu": 1.0, "character_error_rate": 0.9})},
+    )
+    html = section_html("metrics", base(outputs=(output,)))
+    (row,) = (row for row in html.split("<tr>") if "Character error rate" in row)
+    assert 'title="lower is better">↓<' in row
+    assert '<b class="best">20.0\N{NO-BREAK SPACE}%</b>' in row
+
+
 def test_user_text_is_escaped() -> None:
     mistake = RowCard(row=1, truth=EVIL, predicted=EVIL, values={EVIL: EVIL})
     output = class_output((EVIL, EVIL + "2", EVIL + "3"), name=EVIL, mistakes=(mistake,), remarks=(EVIL,))
@@ -222,8 +235,10 @@ def test_user_text_is_escaped() -> None:
         outputs=(output, replace(output, name=EVIL + "2")),
         columns=(column, replace(column, spread=None, example=EVIL)),
         layers=(Layer(EVIL, EVIL, (EVIL,), 1),),
-        findings=(Finding(EVIL, EVIL, columns=(EVIL,), fix=EVIL),),
-        own={"reproduce": Reproduction(commands=(EVIL,), spec=EVIL, versions={EVIL: EVIL}, weights_sha256=EVIL)},
+        own={
+            "reproduce": Reproduction(commands=(EVIL,), spec=EVIL, versions={EVIL: EVIL}, weights_sha256=EVIL),
+            "findings": (Finding(EVIL, (), (EVIL,), 1.0, EVIL, EVIL),),
+        },
         data=DataFacts(source=EVIL, rows=1, notes=(Note(EVIL, EVIL, EVIL),), splits={EVIL: 3}, remarks=(EVIL,)),
         plan=PlanFacts(steps=1, batch_size=1, device=EVIL, precision=EVIL),
         history=(Evaluation(1, 1, 1, 1, {EVIL: 1.0}, {EVIL: 2.0}), Evaluation(2, 1, 1, 1, {EVIL: 1.0}, {EVIL: 2.0})),

@@ -30,10 +30,9 @@ from deepglass.introspect.filters import ChannelPatches, Filters, LayerPatches, 
 from deepglass.introspect.rows import OutputRows
 from deepglass.networks.network import Network
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.report.facts_of.augmentation import varied
-from deepglass.report.image_facts import Varied, Version
 from deepglass.report.outputs import output_facts
 from deepglass.report.overlays import Annotation, ClassColour, OverlayBox
+from deepglass.report.sections.augmentation import AugmentationFacts, AugmentedImage, augmented_images
 from deepglass.report.sections.image_outputs import ImageRow, OutputImages, image_rows
 from deepglass.report.sections.image_predictions import OutputOverlays, Overlay, output_overlays
 from deepglass.report.sections.per_class import OutputClasses
@@ -147,22 +146,23 @@ def test_pictures_are_set_side_by_side() -> None:
 
 
 def test_the_sheet_shows_before_and_after() -> None:
-    version = Version(noise(), Annotation(mask_overlay().truth.mask, (OverlayBox("cell", 0.1, 0.2, 0.5, 0.6),)))
-    html = checked(base(varied=Varied(("mirrored in half of the cases",), ((version, version, version),))))
+    version = AugmentedImage(noise(), Annotation(mask_overlay().truth.mask, (OverlayBox("cell", 0.1, 0.2, 0.5, 0.6),)))
+    facts = AugmentationFacts(("flipped horizontally in half of the cases",), ((version, version, version),))
+    html = checked(base({"augmentation": facts}))
     assert ">Data augmentation</h2>" in html
-    assert "mirrored in half of the cases" in html
+    assert "flipped horizontally in half of the cases" in html
     assert html.count('class="masklayer"') == 3
-    assert ">as it is<" in html
+    assert ">original<" in html
 
 
 def test_filters_and_patches_are_shown_stage_by_stage() -> None:
     unit = ChannelPatches(3, (noise(),) * 6, "5 of 6: “horse”")
     stages = (LayerPatches("stem", (16, 16), 8, (3, 3), (unit,)), LayerPatches("last", (1, 1), 64, (32, 32), (unit,)))
-    html = checked(base(filters=Filters("photo", (32, 32), (noise((3, 3)),) * 8, (3, 3), stages, 900)))
+    html = checked(base(own={"filters": Filters("photo", (32, 32), (noise((3, 3)),) * 8, (3, 3), stages, 900)}))
     assert ">Filters</h2>" in html
     assert "5 of 6: “horse”" in html
-    assert "each sees 3&nbsp;×&nbsp;3 pixels" in html
-    assert "one place, which sees the whole picture" in html
+    assert "each sees 3\u00a0×\u00a03 pixels" in html
+    assert "one position, which sees the whole image" in html
 
 
 def test_names_of_classes_do_no_harm() -> None:
@@ -185,10 +185,11 @@ def test_names_of_classes_do_no_harm() -> None:
         "precision_recall": (precision_recall_facts(EVIL, [curve, curve]),),
     }
     outputs = (class_output(name=EVIL), class_output(name="second"))
-    version = Version(noise(), Annotation(boxes=(box,)))
+    version = AugmentedImage(noise(), Annotation(boxes=(box,)))
     unit = ChannelPatches(0, (noise(),), EVIL)
     filters = Filters(EVIL, (8, 8), (), (3, 3), (LayerPatches(EVIL, (2, 2), 3, (3, 3), (unit,)),), 5)
-    html = checked(base(own, outputs=outputs, varied=Varied((EVIL,), ((version,),)), filters=filters))
+    own |= {"augmentation": AugmentationFacts((EVIL,), ((version,),)), "filters": filters}
+    html = checked(base(own, outputs=outputs))
     assert "<script>alert" not in html
 
 
@@ -323,7 +324,7 @@ def test_pictures_as_answers_are_set_beside_what_was_given() -> None:
     assert worst.score < 15
     assert (opened(worst.truth)[..., :3] == pictures[2]).all()
     assert (opened(worst.predicted)[..., :3] == 255 - pictures[2]).all()
-    assert (opened(worst.given)[..., :3] == pictures[2]).all()
+    assert (opened(worst.input_image)[..., :3] == pictures[2]).all()
 
 
 def test_other_kinds_add_nothing() -> None:
@@ -346,19 +347,19 @@ def test_masks_move_with_the_varied_pictures() -> None:
     answers = (pictures[..., 0] > 0).astype(np.uint8)
     feature, picture = MaskOutput(name="mask").fit([answers]), Image(name="image").fit([pictures])
     ready = replace(prepared(picture, feature, pictures, answers), split=np.full(6, "train"))
-    sheet = varied(ready, Change({"image": Augment(shift=0.25, flip=True)}, (feature,)))
+    sheet = augmented_images(ready, Change({"image": Augment(shift=0.25, flip=True)}, (feature,)))
     assert sheet is not None
-    assert sheet.changes == ("shifted by up to 25% of the side", "mirrored in half of the cases")
+    assert sheet.changes == ("shifted by up to 25% of the side", "flipped horizontally in half of the cases")
     assert [len(row) for row in sheet.rows] == [4] * 6
     moved = 0
     for row in sheet.rows:
         for version in row:
-            bright = opened(version.picture)[..., 0] > 100
-            true = (opened(version.drawn.mask)[..., :3] == colour(1)).all(-1)
+            bright = opened(version.image)[..., 0] > 100
+            true = (opened(version.targets.mask)[..., :3] == colour(1)).all(-1)
             assert (bright == true).all()
-            moved += not (bright == (opened(row[0].picture)[..., 0] > 100)).all()
+            moved += not (bright == (opened(row[0].image)[..., 0] > 100)).all()
     assert moved > 6
-    assert varied(ready, None) is None
+    assert augmented_images(ready, None) is None
 
 
 def small_network(trunk: str, size: int, **settings: object) -> tuple[Network, Dataset, np.ndarray]:
@@ -396,7 +397,7 @@ def test_filters_grow_from_pixels_to_the_whole(trunk: str, least: int) -> None:
             assert len(unit.patches) == 6
             assert opened(unit.patches[0]).shape[:2] == stage.field
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in network.modules())
-    html = checked(base(filters=found))
+    html = checked(base(own={"filters": found}))
     assert len(html) < 1_500_000
 
 
@@ -445,8 +446,8 @@ def test_a_full_layer_over_all_pixels_shows_its_largest_weights_first(beside: in
     assert found is not None
     assert (found.kernel, found.size, len(found.first), found.units, found.stages) == ((8, 8), (8, 8), 64, 70, ())
     assert (opened(found.first[0])[..., :3] == (255, 128, 128)).all()
-    html = checked(base(filters=found))
-    assert re.search(r"64 of 70\sfilters of 8&nbsp;×&nbsp;8 pixels, those with the largest weights", html)
+    html = checked(base(own={"filters": found}))
+    assert re.search(r"64 of 70\sfilters of 8\u00a0×\u00a08 pixels, those with the largest weights", html)
     assert not layer._forward_pre_hooks
 
 
@@ -471,7 +472,7 @@ def test_a_run_shows_what_it_looks_for_and_keeps_rows_to_itself_when_asked(
     assert command("report", "digits").code == 0
     html = Path("digits/report.html").read_text()
     assert ">Filters</h2>" in html
-    assert "shifted by up to 10% of the side, turned by up to 10°" in html
+    assert "shifted by up to 10% of the side, rotated by up to 10°" in html
     assert html.count("patch 6") > 8
     assert command("report", "digits", "--no-samples").code == 0
     html = Path("digits/report.html").read_text()

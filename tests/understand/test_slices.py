@@ -18,9 +18,8 @@ from deepglass.data.sources import read
 from deepglass.doctor.base import DataContext
 from deepglass.doctor.measures import Measure, measures_of
 from deepglass.doctor.row_scores import row_scores
-from deepglass.doctor.slices import weak_slices
-from deepglass.doctor.slices import find_slices, build_slices
-from deepglass.features.base import Column
+from deepglass.doctor.slices import build_slices, find_slices, weak_slices
+from deepglass.features.base import FEATURES, Column
 from deepglass.features.outputs.binary import BinaryOutput
 from deepglass.features.outputs.category import CategoryOutput
 from deepglass.features.outputs.multilabel import MultilabelOutput
@@ -65,10 +64,10 @@ def test_planted_slices_are_found_with_their_rows(made: Made) -> None:
     findings = deepglass.inspect(made.run.spec.data.source, ["sold", "price"], run=made.run).findings
     found = next(f for f in findings if f.kind == "weak_slice")
     assert re.search(
-        r"sold: where place is 'west' \(\d+ rows\) \d\d\.\d% of the answers are wrong, else \d\.\d%", found.text
+        r"sold: where place is 'west' \(\d+ rows\) \d\d\.\d% of the predictions are wrong, else \d\.\d%", found.text
     )
-    assert re.search(r"price: where age is from 20\.\S* to \S+ \(\d+ rows\) the answers are off by", found.text)
-    assert found.text.endswith("a column that tells them apart would help")
+    assert re.search(r"price: where age is from 20\.\S* to \S+ \(\d+ rows\) the mean absolute error is", found.text)
+    assert found.text.endswith("a column that distinguishes them")
     assert found.text.count("where ") == 2
     assert found.columns == ("place", "age")
     assert found.fix == ""
@@ -192,10 +191,12 @@ def test_two_columns_are_named_where_one_does_not_explain_it() -> None:
     young, second = measures[0].values < np.quantile(measures[0].values, 0.25), measures[6].values == 1
     wrong = random.random(2000) < np.where(young & second, 0.6, 0.08)
     (weak,) = weak_slices(build_slices(measures, np.ones(2000, bool)), wrong.astype(float))
-    assert re.fullmatch(r"x0 is from \S+ to \S+ and c3 is '1'", weak.slice.words)
+    assert re.fullmatch(r"x0 is from \S+ to \S+ and c3 is '1'", weak.slice.description)
     assert (weak.slice.inside == (young & second)).mean() > 0.99
-    (alone,) = weak_slices(build_slices(measures, np.ones(2000, bool)), (random.random(2000) < 0.05 + 0.4 * second) * 1.0)
-    assert alone.slice.words == "c3 is '1'"
+    (alone,) = weak_slices(
+        build_slices(measures, np.ones(2000, bool)), (random.random(2000) < 0.05 + 0.4 * second) * 1.0
+    )
+    assert alone.slice.description == "c3 is '1'"
 
 
 def test_little_is_said_of_few_rows() -> None:
@@ -208,7 +209,9 @@ def test_little_is_said_of_few_rows() -> None:
 
 
 def words(kind: str, raw: pl.Series, rows: int) -> list[str]:
-    return [s.words for s in build_slices(measures_of(kind, raw.name, raw, {}), np.ones(rows, bool))]
+    return [
+        s.description for s in build_slices(measures_of(FEATURES.get(kind), raw.name, raw, {}), np.ones(rows, bool))
+    ]
 
 
 def test_dates_are_days_months_and_weekdays() -> None:
@@ -231,7 +234,10 @@ def test_frequent_and_missing_values_are_slices_of_their_own() -> None:
 
 def test_pictures_that_nobody_opened_are_not_missing() -> None:
     values = np.where(np.arange(200) < 100, np.nan, np.arange(200.0))
-    said = [s.words for s in build_slices([Measure("photo", "brightness", values, looked=False)], np.ones(200, bool))]
+    said = [
+        s.description
+        for s in build_slices([Measure("photo", "brightness", values, complete=False)], np.ones(200, bool))
+    ]
     assert len(said) == 4
     assert not any("missing" in word for word in said)
 
@@ -242,15 +248,15 @@ def test_dark_pictures_are_a_slice() -> None:
     pictures = np.clip(light[:, None, None] + random.normal(0, 8, (400, 8, 8)), 0, 255).astype(np.uint8)
     labels = random.choice(["cat", "dog"], 400)
     table = read((pictures, labels))
-    column_roles, inputs, outputs = infer_columns(table, Spec(data=DataSpec(source="made")))
-    case = DataContext(table, tuple(column_roles), (*outputs, *inputs), np.arange(400))
+    taken, features = infer_columns(table, Spec(data=DataSpec(source="made")))
+    case = DataContext(table, tuple(taken), tuple(features), np.arange(400))
     answer = CategoryOutput(name="y").fit([pl.Series(labels)])
     truth = answer.encode(pl.Series(labels))
     said = np.where((light == 20) & (random.random(400) < 0.5), 3 - truth.values, truth.values)
     cut = find_slices(case, answer, {"log_probs": np.log(np.eye(2)[said - 1] + 1e-6)}, truth, {})
     assert cut is not None
     (weak,) = cut.weak
-    assert "(brightness) is from" in weak.slice.words
+    assert "(brightness) is from" in weak.slice.description
     assert (weak.slice.inside == (light == 20)).all()
 
 

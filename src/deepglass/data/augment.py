@@ -1,11 +1,11 @@
-"""Pictures varied in training, a batch at a time on its device: one affine map a row is drawn, then applied.
+"""Image augmentation of a batch on its device: one random affine map per row, then pixel changes.
 
-    augment = Augment.of(1, (28, 28))                # ranges that are safe for the kind of picture
-    varied = augment(batch_of_bytes, generator)      # (B, C, Y, X), bytes or floats in the codes' own units
+    augment = Augment.of(1, (28, 28))                   # label-preserving ranges for a kind of image
+    augmented = augment(batch_of_bytes, generator)      # (B, C, Y, X), bytes or floats in the codes' own units
 
-Whole steps and mirrors are done by picking pixels, which keeps bytes as they are and costs a tenth of a resampling;
-turning, scaling, shearing and cropping resample. Draw and apply can be taken apart, so that masks, boxes and points
-stay in step.
+Shifts by whole pixels and flips only index pixels, which keeps bytes unchanged and costs a tenth of a resampling;
+rotation, scaling, shearing and cropping resample. Drawing and applying a map are separate, so that masks, boxes and
+points can follow it.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ import torch
 from torch import Generator, Tensor
 
 from deepglass.constraints import Ge, Le, Share
-from deepglass.data.augment_pixels import colour, erase, noise
+from deepglass.data.augment_pixels import color_jitter, gaussian_noise, random_erasing
 from deepglass.nn.warp import Warp, warp
 
-NUM_DRAWS = 11  # random numbers that a row's map is made of
+NUM_DRAWS = 11  # random numbers per map
 
 
 @dataclass(frozen=True)
 class Augment:
-    """Ranges of random changes; each row draws its own.
+    """Ranges of the random changes; each row draws its own.
 
-    The places of pixels change by one affine map a row, then come colour, a blank square and noise.
+    First one affine map per row, then colour jitter, random erasing and noise.
 
     Args:
-        shift: steps along rows and columns, at most this share of the side.
-        flip: mirror left and right in half of the rows.
-        rotate: degrees, at most, either way.
-        scale: at most so much larger or smaller, 0.1 for 10 %, rows and columns apart.
-        shear: slant, at most, as a share of the height.
-        crop: the picture's part that may be cut away, at most, as a share of its area; what is left is enlarged.
-        color_jitter: brightness, contrast, saturation and hue change by this share at most, 0.4 is strong.
-        random_erasing: side of a square that is blanked, as a share of the picture's side.
-        noise: standard deviation of added noise, in units of each batch's own.
-        mixup: pairs of rows are mixed, answers too; 0.2 leaves most pairs near one of the two, 1 mixes evenly. Not done
-            here but to a whole batch: `data.mixing`.
+        shift: maximum translation, as a share of the side.
+        flip: horizontal flip of half of the rows.
+        rotate: maximum rotation in degrees, in both directions.
+        scale: maximum relative change of height and width, independently; 0.1 for 10 %.
+        shear: maximum slant, as a share of the height.
+        crop: maximum share of the area that is cut away; the rest is enlarged (random resized crop).
+        color_jitter: maximum relative change of brightness, contrast, saturation and hue; 0.4 is strong.
+        random_erasing: side of a square that is filled, as a share of the image's side.
+        noise: standard deviation of added Gaussian noise, relative to the batch's.
+        mixup: alpha of mixup; 0.2 leaves most pairs near one of the two, 1 mixes evenly. Applied to the whole batch
+            by `data.mixup`.
 
     Example:
         >>> Augment(shift=0.1, flip=True)(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.Generator()).dtype
@@ -62,30 +62,32 @@ class Augment:
     mixup: Share = 0.0
 
     def __call__(self, values: Tensor, generator: Generator, map: Warp | None = None) -> Tensor:
-        """Vary a batch.
+        """Augment a batch.
 
         Args:
-            map: drawn before, so that others can follow it; None draws one.
+            values: encoded images.
+            generator: of the random numbers.
+            map: drawn before, so that other features can follow it; None draws one.
 
         Shapes:
-            values: (B, C, Y, X), or (B, T, C, Y, X) for frames that change alike, of any dtype; whole numbers stay so
-                unless a picture is resampled or its colours or noise change it.
+            values: (B, C, Y, X), or (B, T, C, Y, X) for frames that share the change, of any dtype; integers stay so
+                without resampling, colour jitter and noise.
         """
         if self.moves:
             map = map or self.draw(len(values), (values.shape[-2], values.shape[-1]), generator)
             flat = values.flatten(1, -3)  # (B, T * C, Y, X)
             values = warp(flat, map).view(values.shape)
         if self.color_jitter:
-            values = colour(values, self.color_jitter, generator)
+            values = color_jitter(values, self.color_jitter, generator)
         if self.random_erasing:
-            values = erase(values, self.random_erasing, generator)
+            values = random_erasing(values, self.random_erasing, generator)
         if self.noise:
-            values = noise(values, self.noise, generator)
+            values = gaussian_noise(values, self.noise, generator)
         return values
 
     @property
     def moves(self) -> bool:
-        """Whether pixels change their places at all."""
+        """Whether there is an affine map at all."""
         return bool(self.shift or self.flip or self._resamples)
 
     @property
@@ -93,57 +95,57 @@ class Augment:
         return bool(self.rotate or self.scale or self.shear or self.crop)
 
     def draw(self, count: int, size: tuple[int, int], generator: Generator) -> Warp:
-        """A map for each of `count` rows of pictures of `size` (Y, X)."""
+        """A random map for each of `count` rows of images of `size` (Y, X)."""
         return self.map(uniform_draws(count, generator), size)
 
-    def map(self, chances: Tensor, size: tuple[int, int]) -> Warp:
-        """The map that follows from random numbers, so that the pictures of one row can share them.
+    def map(self, draws: Tensor, size: tuple[int, int]) -> Warp:
+        """The map given by uniform random numbers, so that the images of one row can share it.
 
         Shapes:
-            chances: (NUM_DRAWS, B) from 0 to 1.
+            draws: (NUM_DRAWS, B) in [0, 1).
         """
-        angle, tall, wide, slant, down, right = 2 * chances[:6] - 1
-        most = [self.shift * side for side in size]
+        angle, tall, wide, slant, down, right = 2 * draws[:6] - 1
+        limits = [self.shift * side for side in size]
         if self._resamples:
-            steps = [u * m for u, m in zip((down, right), most, strict=True)]
+            steps = [u * m for u, m in zip((down, right), limits, strict=True)]
         else:
-            steps = [torch.round(u * (math.floor(m) + 0.499)) for u, m in zip((down, right), most, strict=True)]
-        mirror = torch.where((chances[6] < 0.5) & self.flip, -1.0, 1.0)
+            steps = [torch.round(u * (math.floor(m) + 0.499)) for u, m in zip((down, right), limits, strict=True)]
+        mirror = torch.where((draws[6] < 0.5) & self.flip, -1.0, 1.0)
         turn = angle * math.radians(self.rotate)
         tall, wide = (1 + self.scale) ** tall, (1 + self.scale) ** wide
         cos, sin = turn.cos(), turn.sin()
-        stretch = size[0] / size[1]  # places run from -1 to 1 on both sides, whatever their lengths
+        stretch = size[0] / size[1]  # coordinates run from -1 to 1 along both sides
         rows = [
             torch.stack([mirror * cos * wide, (slant * self.shear - sin) * tall * stretch, steps[1] * 2 / size[1]], 1),
             torch.stack([mirror * sin * wide / stretch, cos * tall, steps[0] * 2 / size[0]], 1),
         ]
         affine = torch.stack(rows, 1)  # (B, 2, 3)
-        return Warp(self._cropped(affine, chances[7:]) if self.crop else affine, not self._resamples)
+        return Warp(self._cropped(affine, draws[7:]) if self.crop else affine, not self._resamples)
 
-    def _cropped(self, affine: Tensor, chances: Tensor) -> Tensor:
-        """The map after a part of the picture was enlarged to the whole: any area, sides up to 4 to 3, anywhere.
+    def _cropped(self, affine: Tensor, draws: Tensor) -> Tensor:
+        """The map composed with a random resized crop: random area, aspect ratio up to 4:3 and position.
 
         Source: Szegedy et al., 2014, arXiv 1409.4842, section 6; the area there goes down to 8 %.
         """
-        area = 1 - self.crop * chances[0]
-        lean = (2 * chances[1] - 1) * (-area.log()).clamp_max(math.log(4 / 3))  # so that neither side exceeds the whole
+        area = 1 - self.crop * draws[0]
+        lean = (2 * draws[1] - 1) * (-area.log()).clamp_max(math.log(4 / 3))  # so that neither side exceeds the whole
         sides = torch.stack([(area.log() - lean) / 2, (area.log() + lean) / 2], 1).exp()  # (B, 2): along x, along y
-        centre = (2 * chances[2:4].T - 1) * (1 - sides)
+        centre = (2 * draws[2:4].T - 1) * (1 - sides)
         linear, shift = affine[:, :, :2], affine[:, :, 2:]
         return torch.cat([linear * sides[:, None], shift + linear @ centre[:, :, None]], 2)
 
     @classmethod
     def of(cls, channels: int, size: tuple[int, int], *, classes: Iterable[str] = (), strong: bool = False) -> Augment:
-        """Ranges that are safe for a kind of picture.
+        """Label-preserving ranges for a kind of image.
 
-        Grey pictures (digits, letters, scans) are shifted, turned and scaled a little and never mirrored. Colour
-        photographs are mirrored and shifted, unless a class says that it has a side.
+        Grey images (digits, letters, scans) are shifted, rotated and scaled a little, never flipped. Colour photographs
+        are shifted and flipped, unless a class is directional.
 
         Args:
             channels: C; 1 is grey.
             size: (Y, X).
-            classes: the names of the classes that are to be told apart.
-            strong: for long runs, in which each picture is seen dozens of times.
+            classes: names of the classes.
+            strong: for long runs that see each image dozens of times.
         """
         step = 0.07 if min(size) < 16 else 0.1
         if channels == 1:
@@ -152,27 +154,27 @@ class Augment:
 
 
 def uniform_draws(count: int, generator: Generator) -> Tensor:
-    """The random numbers of `count` rows' maps, (NUM_DRAWS, B)."""
+    """Uniform random numbers for the maps of `count` rows, (NUM_DRAWS, B)."""
     return torch.rand(NUM_DRAWS, count, generator=generator, device=generator.device)
 
 
-_SIDED = frozenset(["left", "right", "clockwise", "counterclockwise", "anticlockwise", "east", "west", "turn"])
-_TURNS = frozenset(["steering", "angle", "yaw", "heading", "bearing", "azimuth", "x", "horizontal"])
+_SIDE_WORDS = frozenset(["left", "right", "clockwise", "counterclockwise", "anticlockwise", "east", "west", "turn"])
+_ANGLE_WORDS = frozenset(["steering", "angle", "yaw", "heading", "bearing", "azimuth", "x", "horizontal"])
 
 
 def is_directional(classes: Iterable[str]) -> bool:
-    """Whether a class would become another one, or nothing, in a mirror: digits, letters, and words for sides."""
+    """Whether a horizontal flip would change a class: digits, letters, and words for sides."""
     names = [str(name).strip().lower() for name in classes]
     single = [name for name in names if len(name) == 1 or name.isdigit()]
-    spoken = {word for name in names for word in words(name)}
-    return len(single) > len(names) / 2 or bool(spoken & _SIDED)
+    parts = {word for name in names for word in words(name)}
+    return len(single) > len(names) / 2 or bool(parts & _SIDE_WORDS)
 
 
 def is_angle(name: str) -> bool:
-    """Whether a number's name sounds as if it changed in a mirror, such as a steering angle."""
-    return bool(set(words(name)) & (_TURNS | _SIDED))
+    """Whether a number would change its sign under a horizontal flip, by its name, such as a steering angle."""
+    return bool(set(words(name)) & (_ANGLE_WORDS | _SIDE_WORDS))
 
 
 def words(name: str) -> list[str]:
-    """The words of a name in small letters: of front_left, "front left" and frontLeft alike."""
+    """The words of a name in lower case; the same for front_left, "front left" and frontLeft."""
     return [word.lower() for word in re.findall(r"[A-Z]?[^\W\d_A-Z]+|[A-Z]+(?![a-z])|\d+", name)]

@@ -1,4 +1,4 @@
-"""Changes of a picture's pixels that leave everything in its place: colour, noise, a blank square."""
+"""Pixel-wise image augmentation: colour jitter, Gaussian noise, random erasing."""
 
 from __future__ import annotations
 
@@ -8,33 +8,35 @@ import torch
 from torch import Generator, Tensor
 
 
-def colour(values: Tensor, most: float, generator: Generator) -> Tensor:
-    """Brightness, contrast, saturation and hue changed, each row by its own amounts, as one linear map of its channels.
+def color_jitter(values: Tensor, strength: float, generator: Generator) -> Tensor:
+    """Colour jitter: random brightness, contrast, saturation and hue per row, as one linear map of the channels.
 
-    Brightness, contrast and saturation are multiplied by 1 - most to 1 + most, hues are turned around the grey axis by
-    at most `most` of a quarter turn. Pictures that have not three channels keep saturation and hue.
+    Brightness, contrast and saturation are multiplied by factors in 1 +- strength; the hue is rotated by at most
+    strength * 90 degrees. Images without three channels keep saturation and hue.
 
     Args:
-        most: from 0 to 1.
+        values: encoded images.
+        strength: from 0 to 1.
+        generator: of the random numbers.
 
     Shapes:
-        values: (B, ..., C, Y, X) -> the same, float, within the range of the batch's own codes; all that is between B
-            and C, such as the frames of a video, is changed alike.
+        values: (B, ..., C, Y, X) -> the same, float, within the range of the batch; the frames of a video share the
+            change.
 
-    Source: the changes are those of Krizhevsky et al., 2012 and Howard, 2013, arXiv 1312.5402; theirs follow each other
-    in random order, ours are one product.
+    Source: Krizhevsky et al., 2012; Howard, 2013, arXiv 1312.5402; they apply the changes in random order, ours are one
+    matrix product.
     """
     B, C = values.shape[0], values.shape[-3]
     x = values.float()
     low, high = x.aminmax()
     bright, contrast, saturation, hue = 2 * torch.rand(4, B, generator=generator, device=x.device) - 1
-    bright, contrast, saturation = 1 + most * bright, 1 + most * contrast, 1 + most * saturation
+    bright, contrast, saturation = 1 + strength * bright, 1 + strength * contrast, 1 + strength * saturation
     grey = x.flatten(1).mean(1)
-    gain, shift = bright * contrast, bright * (1 - contrast) * grey  # contrast turns around the row's own grey
+    gain, shift = bright * contrast, bright * (1 - contrast) * grey  # contrast is relative to the row's mean
     each = (B, *[1] * (x.ndim - 1))
     if C != 3:
         return (x * gain.view(each) + shift.view(each)).clamp_(low, high)
-    turned = _rotation(hue * most * math.pi / 2)  # (B, 3, 3)
+    turned = _rotation(hue * strength * math.pi / 2)  # (B, 3, 3)
     mean = torch.full((3, 3), 1 / 3, device=x.device)
     mixing = gain[:, None, None] * (saturation[:, None, None] * (turned - mean) + mean)
     frames = x.reshape(B, -1, 3, values.shape[-2] * values.shape[-1])  # (B, T, 3, Y * X)
@@ -44,18 +46,18 @@ def colour(values: Tensor, most: float, generator: Generator) -> Tensor:
     return torch.baddbmm(shifts, mixing, frames.flatten(0, 1)).clamp_(low, high).view(values.shape)
 
 
-def noise(values: Tensor, share: float, generator: Generator) -> Tensor:
-    """Gaussian noise added, of so many of the batch's own standard deviations; floats come out."""
+def gaussian_noise(values: Tensor, share: float, generator: Generator) -> Tensor:
+    """Add Gaussian noise with `share` times the batch's standard deviation; the result is float."""
     x = values.float()
     spread = x.std() * share
     return x + spread * torch.randn(x.shape, generator=generator, device=x.device)
 
 
-def erase(values: Tensor, share: float, generator: Generator) -> Tensor:
-    """A square of each picture set to the batch's mean, at a random place that may hang over the border.
+def random_erasing(values: Tensor, share: float, generator: Generator) -> Tensor:
+    """Random erasing (cutout): a square of each image at a random position is set to the batch's mean.
 
     Shapes:
-        values: (B, ..., C, Y, X); the frames of a video lose the same square.
+        values: (B, ..., C, Y, X); the frames of a video share the square.
 
     Source: DeVries & Taylor, 2017, arXiv 1708.04552.
     """
@@ -69,7 +71,7 @@ def erase(values: Tensor, share: float, generator: Generator) -> Tensor:
 
 
 def _rotation(angle: Tensor) -> Tensor:
-    """Turns of colours (r, g, b) around the grey axis, (B,) radians -> (B, 3, 3); a grey stays as it is."""
+    """Rotation matrices of RGB colours around the grey axis, (B,) radians -> (B, 3, 3)."""
     cos, sin = angle.cos(), angle.sin() / math.sqrt(3)
     rest = (1 - cos) / 3
     same, ahead, behind = cos + rest, rest - sin, rest + sin

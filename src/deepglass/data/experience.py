@@ -1,12 +1,12 @@
-"""What an agent learns from: stretches of its own play, or a memory that past steps are drawn from again.
+"""Loaders for reinforcement learning: rollouts and a replay buffer.
 
-    Rollouts   each batch is what the present policy just did in N copies of a world (on-policy)
-    Replay     each batch is drawn from the last steps, whoever took them (off-policy)
+    Rollouts   on-policy: each batch is a rollout of the current policy in N environments
+    Replay     off-policy: each batch is sampled from a replay buffer
 
-Both act by a `Policy`, without gradients. Where they stand is plain JSON, from which the worlds are brought back by
-repeating the actions of their episodes; the memory itself is tensors.
+Both act with a `Policy`, without gradients. Their state is plain JSON, from which the environments are restored by
+repeating the actions of their episodes; the replay buffer itself is tensors.
 
-T steps of time, N copies of a world, B rows.
+T time steps, N environments, B rows.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ import torch
 from torch import Tensor
 
 from deepglass.data.batches import Batch, Loader, mix_seeds
-from deepglass.data.environments import Ended, Environments
+from deepglass.data.environments import Environments, EpisodeResult
 from deepglass.nn.tokens import Field
 
-MOST_BYTES = 400_000_000  # of a memory
+MAX_REPLAY_BYTES = 400_000_000
 
 
 class Policy(Protocol):
-    """Sees and acts."""
+    """Encodes observations and chooses actions."""
 
     observation: str
     action: str
@@ -36,20 +36,20 @@ class Policy(Protocol):
     def device(self) -> torch.device: ...
 
     def encode_observations(self, observations: np.ndarray) -> np.ndarray:
-        """Observations as the network's input takes them, (N, ...)."""
+        """Observations as network inputs, (N, ...)."""
         ...
 
-    def act(self, seen: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """An action for each: (N,) places among the actions, or (N, d) vectors."""
+    def act(self, observations: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """An action for each observation: (N,) action indices, or (N, d) vectors."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rollout(Batch):
-    """A stretch of play; `inputs` and `targets` hold what was seen and done, T * N rows, a step's copies side by side.
+    """A rollout: `inputs` are observations and `targets` actions, T * N rows, time first.
 
     Shapes:
-        next_observations: T * N rows, what was seen after each action, before a new episode began.
+        next_observations: T * N rows, the observation after each action, before any reset.
         rewards: (T, N).
         terminated, done: (T, N) bool.
     """
@@ -58,90 +58,96 @@ class Rollout(Batch):
     rewards: Tensor
     terminated: Tensor
     done: Tensor
-    finished_episodes: tuple[Ended, ...] = ()
+    finished_episodes: tuple[EpisodeResult, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Replayed(Batch):
-    """Steps from a memory, each with what the n steps from it on gave.
+class ReplayBatch(Batch):
+    """Transitions sampled from a replay buffer, with n-step returns.
 
     Args:
-        new_steps: how many steps were taken since the last batch.
+        new_steps: environment steps since the last batch.
 
     Shapes:
-        next_observations: B rows, what was seen n steps later, or where the episode ended.
-        rewards: (B,), summed and discounted over the steps.
-        discount: (B,), by which the value of `next_observations` counts; 0 where the world was over.
+        next_observations: B rows, the observation n steps later, or at the end of the episode.
+        rewards: (B,), discounted sum over the n steps.
+        discount: (B,), factor of the value of `next_observations`; 0 after a terminal state.
     """
 
     next_observations: Mapping[str, Field]
     rewards: Tensor
     discount: Tensor
     new_steps: int = 0
-    finished_episodes: tuple[Ended, ...] = ()
+    finished_episodes: tuple[EpisodeResult, ...] = ()
 
 
 class Rollouts(Loader):
-    """Stretches of play by the present policy.
+    """Rollouts of the current policy.
 
     Args:
-        worlds: N copies.
-        steps: T of a stretch.
-        batches_per_epoch: only for those who count.
+        environments: N environments.
+        policy: acts in them.
+        steps: T.
+        batches_per_epoch: nominal, for schedules and records.
     """
 
-    def __init__(self, worlds: Environments, policy: Policy, steps: int, batches_per_epoch: int) -> None:
-        self.worlds, self.policy, self.steps, self.batches_per_epoch = worlds, policy, steps, batches_per_epoch
+    def __init__(self, environments: Environments, policy: Policy, steps: int, batches_per_epoch: int) -> None:
+        self.environments, self.policy, self.steps, self.batches_per_epoch = (
+            environments,
+            policy,
+            steps,
+            batches_per_epoch,
+        )
         self._count = 0
 
     def next(self) -> Rollout:
-        random = np.random.default_rng([self.worlds.seed, 1, self._count])
-        policy, worlds = self.policy, self.worlds
-        seen, actions, next_observations, steps = [], [], [], []
-        now = policy.encode_observations(worlds.observations)
+        random = np.random.default_rng([self.environments.seed, 1, self._count])
+        policy, environments = self.policy, self.environments
+        observations, actions, next_observations, steps = [], [], [], []
+        now = policy.encode_observations(environments.observations)
         for _ in range(self.steps):
             action = policy.act(now, random)
-            step = worlds.step(action)
+            step = environments.step(action)
             then = policy.encode_observations(step.observations)
-            seen.append(now)
+            observations.append(now)
             actions.append(action)
             next_observations.append(then)
             steps.append(step)
-            now = policy.encode_observations(worlds.observations) if step.done.any() else then
+            now = policy.encode_observations(environments.observations) if step.done.any() else then
         self._count += 1
         tensor = lambda parts, join=np.concatenate: torch.from_numpy(join(parts)).to(policy.device)  # noqa: E731
         return Rollout(
-            inputs={policy.observation: present(tensor(seen))},
+            inputs={policy.observation: present(tensor(observations))},
             targets={policy.action: present(tensor(actions))},
-            rows=torch.arange(self.steps * len(worlds)),
+            rows=torch.arange(self.steps * len(environments)),
             next_observations={policy.observation: present(tensor(next_observations))},
             rewards=tensor([s.rewards for s in steps], np.stack),
             terminated=tensor([s.terminated for s in steps], np.stack),
             done=tensor([s.done for s in steps], np.stack),
-            finished_episodes=tuple(worlds.take_ended()),
+            finished_episodes=tuple(environments.take_finished()),
         )
 
     def state_dict(self) -> dict[str, Any]:
-        return {"count": self._count, **self.worlds.state_dict()}
+        return {"count": self._count, **self.environments.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self._count = state["count"]
-        self.worlds.load_state_dict(state)
+        self.environments.load_state_dict(state)
 
 
 class Replay(Loader):
-    """A step in each copy, then rows drawn from the last steps.
+    """Replay buffer: one step per environment, then a batch sampled from the last steps.
 
     Args:
         rows: B of a batch.
-        capacity: steps that are kept, of all copies together; fewer where they are large.
-        learning_starts: steps that are taken before the first batch.
-        n_steps: n, steps whose rewards are summed before a value is trusted.
+        capacity: steps in the buffer, of all environments together; fewer if they exceed `MAX_REPLAY_BYTES`.
+        learning_starts: environment steps before the first batch.
+        n_steps: n of n-step returns.
     """
 
     def __init__(
         self,
-        worlds: Environments,
+        environments: Environments,
         policy: Policy,
         rows: int,
         *,
@@ -151,35 +157,40 @@ class Replay(Loader):
         discount: float,
         batches_per_epoch: int,
     ) -> None:
-        self.worlds, self.policy, self.rows, self.batches_per_epoch = worlds, policy, rows, batches_per_epoch
+        self.environments, self.policy, self.rows, self.batches_per_epoch = (
+            environments,
+            policy,
+            rows,
+            batches_per_epoch,
+        )
         self.n_steps, self.discount = n_steps, discount
-        now = torch.from_numpy(policy.encode_observations(worlds.observations)).to(policy.device)
-        N = len(worlds)
-        held = max(n_steps + 1, min(capacity // N, MOST_BYTES // (2 * now.nbytes)))
+        now = torch.from_numpy(policy.encode_observations(environments.observations)).to(policy.device)
+        N = len(environments)
+        held = max(n_steps + 1, min(capacity // N, MAX_REPLAY_BYTES // (2 * now.nbytes)))
         self.learning_starts = min(max(learning_starts // N, n_steps + 1), held)
         self.memory = {
-            "seen": now.new_zeros((held, *now.shape)),
+            "observations": now.new_zeros((held, *now.shape)),
             "next_observations": now.new_zeros((held, *now.shape)),
             "actions": torch.zeros((held, N), dtype=torch.int64, device=now.device),
             "rewards": torch.zeros((held, N), device=now.device),
             "terminated": torch.zeros((held, N), dtype=torch.bool, device=now.device),
             "done": torch.zeros((held, N), dtype=torch.bool, device=now.device),
         }
-        self._held, self._count = held, 0  # steps of time that fit; that were taken
+        self._held, self._count = held, 0  # capacity in time steps; steps taken
 
-    def next(self) -> Replayed:
+    def next(self) -> ReplayBatch:
         new_steps = 1 if self._count >= self.learning_starts else self.learning_starts - self._count
         for _ in range(new_steps):
             self._step()
-        return self._draw(new_steps * len(self.worlds))
+        return self._draw(new_steps * len(self.environments))
 
     def _step(self) -> None:
-        random = np.random.default_rng([self.worlds.seed, 2, self._count])
-        now = self.policy.encode_observations(self.worlds.observations)
+        random = np.random.default_rng([self.environments.seed, 2, self._count])
+        now = self.policy.encode_observations(self.environments.observations)
         action = self.policy.act(now, random)
-        step = self.worlds.step(action)
+        step = self.environments.step(action)
         new = {
-            "seen": now,
+            "observations": now,
             "next_observations": self.policy.encode_observations(step.observations),
             "actions": action,
             "rewards": step.rewards,
@@ -191,10 +202,10 @@ class Replay(Loader):
             self.memory[name][at] = torch.from_numpy(values)
         self._count += 1
 
-    def _draw(self, new_steps: int) -> Replayed:
-        """Rows at random; of each the rewards of n steps, fewer where the episode or the memory ends."""
-        N, filled, memory = len(self.worlds), min(self._count, self._held), self.memory
-        random = np.random.default_rng([self.worlds.seed, 3, self._count])
+    def _draw(self, new_steps: int) -> ReplayBatch:
+        """A random batch with n-step rewards, fewer steps at the end of the episode or of the buffer."""
+        N, filled, memory = len(self.environments), min(self._count, self._held), self.memory
+        random = np.random.default_rng([self.environments.seed, 3, self._count])
         drawn = torch.from_numpy(random.integers(0, filled * N, self.rows)).to(memory["rewards"].device)
         age, copy = drawn // N, drawn % N  # age 0 is the oldest step
         oldest = self._count - filled
@@ -210,34 +221,34 @@ class Replay(Loader):
             going = going & ~memory["done"][then, copy]
         discount = factor * self.discount * (~memory["terminated"][last, copy])
         name = self.policy.observation
-        return Replayed(
-            inputs={name: present(memory["seen"][time, copy])},
+        return ReplayBatch(
+            inputs={name: present(memory["observations"][time, copy])},
             targets={self.policy.action: present(memory["actions"][time, copy])},
             rows=drawn,
             next_observations={name: present(memory["next_observations"][last, copy])},
             rewards=rewards,
             discount=discount,
             new_steps=new_steps,
-            finished_episodes=tuple(self.worlds.take_ended()),
+            finished_episodes=tuple(self.environments.take_finished()),
         )
 
     def state_dict(self) -> dict[str, Any]:
         filled = min(self._count, self._held)
         memory = {f"memory.{name}": values[:filled].clone() for name, values in self.memory.items()}
-        return {"count": self._count, **self.worlds.state_dict(), **memory}
+        return {"count": self._count, **self.environments.state_dict(), **memory}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self._count = state["count"]
-        self.worlds.load_state_dict(state)
+        self.environments.load_state_dict(state)
         for name, values in self.memory.items():
             values[: len(state[f"memory.{name}"])] = state[f"memory.{name}"]
 
 
 def present(values: Tensor) -> Field:
-    """Values of which none is missing."""
+    """A field without missing values."""
     return Field(values, torch.ones(len(values), dtype=torch.bool, device=values.device))
 
 
-def worlds_seed(seed: int) -> int:
-    """The seed of the worlds to learn in; those of evaluations are others."""
+def training_seed(seed: int) -> int:
+    """The seed of the training environments; evaluations use others."""
     return mix_seeds(seed, 0, 0)

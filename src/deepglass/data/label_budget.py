@@ -1,4 +1,4 @@
-"""Answers that are hidden, to learn how much can be learned from few of them."""
+"""Label budget: hides labels, to measure what semi-supervised learning gains."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from deepglass.data.missing import missing
+from deepglass.data.missing import is_null
 from deepglass.errors import SpecError
 from deepglass.features.base import Raw
 
@@ -17,7 +17,11 @@ _WHERE = "data.num_labels"
 
 @dataclass(frozen=True)
 class LabelBudget:
-    """How many of the answers outside the test rows are kept: so many in all, or of each class.
+    """Number of labels to keep outside the test rows, in all or per class.
+
+    Args:
+        count: labels in all.
+        per_class: labels of each class.
 
     Raises:
         SpecError: `bad-value` unless one of the two is given, above 0.
@@ -27,13 +31,13 @@ class LabelBudget:
     per_class: int | None = None
 
     def __post_init__(self) -> None:
-        given = [v for v in (self.count, self.per_class) if v is not None]
-        if len(given) != 1 or isinstance(given[0], bool) or not isinstance(given[0], int) or given[0] < 1:
+        values = [v for v in (self.count, self.per_class) if v is not None]
+        if len(values) != 1 or isinstance(values[0], bool) or not isinstance(values[0], int) or values[0] < 1:
             raise SpecError("bad-value", f"{_WHERE}: expected a number of labels above 0, or {{per_class: 10}}")
 
     @staticmethod
     def of(value: int | Mapping[str, int]) -> LabelBudget:
-        """From a spec's words."""
+        """From the value in a spec."""
         if isinstance(value, Mapping):
             if set(value) != {"per_class"}:
                 raise SpecError("bad-value", f"{_WHERE}: expected a number or {{per_class: 10}}, got {dict(value)}")
@@ -41,38 +45,39 @@ class LabelBudget:
         return LabelBudget(count=value)
 
     def hidden(self, raw: Raw, split: np.ndarray, seed: int) -> np.ndarray:
-        """The rows whose answer is hidden, (N,) bool; those of the test never are.
+        """Mask of the rows whose label is hidden, (N,) bool; test rows keep theirs.
 
-        What is kept is divided between training and validation rows as the rows are, so that no more labels are used
-        to choose the best weights than were paid for.
+        The budget is shared by training and validation rows in proportion to their numbers, so that model selection
+        uses no labels beyond it.
 
         Args:
-            raw: the answers, (N,).
+            raw: the target column, (N,).
             split: (N,) of "train", "valid", "test", "".
+            seed: of the choice.
 
         Raises:
-            SpecError: `bad-value` where `per_class` meets answers without classes, or a class has too few.
+            SpecError: `bad-value` if `per_class` is used for a target without classes, or a class has too few rows.
         """
-        labelled = ~missing(raw) & np.isin(split, ("train", "valid"))
+        labelled = ~is_null(raw) & np.isin(split, ("train", "valid"))
         classes = self._classes(raw)
         random = np.random.default_rng(seed)
-        kept = np.zeros(len(split), bool)
+        labels = np.zeros(len(split), bool)
         for value in np.unique(classes[labelled]):
-            for part, wanted in self._shares(split, labelled).items():
+            for part, budget in self._budgets(split, labelled).items():
                 rows = np.flatnonzero(labelled & (split == part) & (classes == value))
-                if part == "train" and len(rows) < wanted and self.per_class is not None:
+                if part == "train" and len(rows) < budget and self.per_class is not None:
                     raise SpecError(
                         "bad-value", f"{_WHERE}: {self.per_class} of each class, but one has only {len(rows)} rows"
                     )
-                kept[random.permutation(rows)[:wanted]] = True
-        return labelled & ~kept
+                labels[random.permutation(rows)[:budget]] = True
+        return labelled & ~labels
 
-    def _shares(self, split: np.ndarray, labelled: np.ndarray) -> dict[str, int]:
-        """How many labels each part keeps, a class or in all."""
-        wanted = self.per_class or self.count or 0
+    def _budgets(self, split: np.ndarray, labelled: np.ndarray) -> dict[str, int]:
+        """Labels to keep in training and validation rows, per class or in all."""
+        total = self.per_class or self.count or 0
         valid = int((labelled & (split == "valid")).sum())
-        share = round(wanted * valid / max(int(labelled.sum()), 1)) if valid else 0
-        return {"train": wanted - share, "valid": share}
+        share = round(total * valid / max(int(labelled.sum()), 1)) if valid else 0
+        return {"train": total - share, "valid": share}
 
     def _classes(self, raw: Raw) -> np.ndarray:
         if self.per_class is None:
@@ -80,5 +85,5 @@ class LabelBudget:
         flat = isinstance(raw, np.ndarray) and raw.ndim == 1
         single = raw if isinstance(raw, pl.Series) else pl.Series(raw) if flat else None
         if single is None or single.dtype.is_nested() or single.dtype.is_float():
-            raise SpecError("bad-value", f"{_WHERE}: per_class needs an answer with classes; give a number of labels")
+            raise SpecError("bad-value", f"{_WHERE}: per_class needs a target with classes; give a number of labels")
         return single.rank("dense").fill_null(0).to_numpy().astype(np.int64)

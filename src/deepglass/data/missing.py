@@ -1,8 +1,8 @@
-"""Cells that hold nothing: which they are, and how they are made.
+"""Missing values in raw columns.
 
-One meaning for all who ask before features are fitted: a cell is missing where it is null, where a text only says
-that nothing is known (`parsing.MISSING`), and where a number is not finite. What cannot be read, such as a word among
-numbers, is no missing cell: features count it apart.
+A cell is missing if it is null, if its text stands for a missing value (`parsing.MISSING`), or if it is a number
+that is not finite. A value that cannot be parsed, such as a word among numbers, is not missing: features count it
+separately.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from deepglass.features.base import Raw
 from deepglass.parsing import is_missing
 
 
-def missing(raw: Raw) -> np.ndarray:
-    """The rows of a raw column that hold nothing, (N,) bool; of rows of numbers those without any."""
+def is_null(raw: Raw) -> np.ndarray:
+    """Whether each row of a raw column is missing, (N,) bool; a row of numbers is if none of them is finite."""
     if isinstance(raw, pl.Series):
         infinite = raw.is_infinite().fill_null(False) if raw.dtype.is_float() else False
         return (is_missing(raw) | infinite).to_numpy()
@@ -26,21 +26,21 @@ def missing(raw: Raw) -> np.ndarray:
     return np.array([value is None for value in raw], bool)
 
 
-def blanked(raw: Raw, rows: np.ndarray) -> Raw:
-    """A raw column whose values in these rows, (N,) bool, are gone."""
+def set_null(raw: Raw, rows: np.ndarray) -> Raw:
+    """A copy of a raw column with the rows of a mask (N,) bool set to missing."""
     if isinstance(raw, pl.Series):
-        return raw.set(pl.Series(rows), None) if not raw.dtype.is_nested() else _listed(raw, rows)
+        return raw.set(pl.Series(rows), None) if not raw.dtype.is_nested() else _set_null_in_lists(raw, rows)
     if isinstance(raw, np.ndarray) and raw.ndim == 1 and raw.dtype.kind != "f":
         return pl.Series(raw).set(pl.Series(rows), None)
     if isinstance(raw, np.ndarray):
         values = raw.astype(np.float64)
         values[rows] = np.nan
         return values
-    return [None if gone else value for value, gone in zip(raw, rows, strict=True)]  # type: ignore[misc]
+    return [None if null else value for value, null in zip(raw, rows, strict=True)]  # type: ignore[misc]
 
 
-def nothing_like(raw: Raw, count: int) -> Raw:
-    """So many rows without a value, as they would stand in such a column."""
+def null_like(raw: Raw, count: int) -> Raw:
+    """`count` missing values of a raw column's type."""
     if isinstance(raw, pl.Series):
         return pl.Series(raw.name, [None] * count, dtype=raw.dtype)
     if isinstance(raw, np.ndarray):
@@ -48,6 +48,6 @@ def nothing_like(raw: Raw, count: int) -> Raw:
     return [None] * count  # type: ignore[list-item]
 
 
-def _listed(raw: pl.Series, rows: np.ndarray) -> pl.Series:
-    values = [None if gone else value for value, gone in zip(raw.to_list(), rows, strict=True)]
+def _set_null_in_lists(raw: pl.Series, rows: np.ndarray) -> pl.Series:
+    values = [None if null else value for value, null in zip(raw.to_list(), rows, strict=True)]
     return pl.Series(raw.name, values, dtype=raw.dtype)

@@ -1,9 +1,9 @@
-"""Mixup: a row becomes a mixture of itself and another one, and so does its answer.
+"""Mixup: convex combinations of pairs of rows.
 
-The inputs are mixed here; the targets stay as they are, and `Batch.mix` says which rows were mixed and how much, so
-that a loss weighs both answers: weight * loss(own) + (1 - weight) * loss(partner's), whatever kind they are.
+The inputs are mixed here; the targets are not. `Batch.mix` holds permutation and weights, so that a loss can weigh both
+targets: weight * loss(own) + (1 - weight) * loss(partner's), for every kind of output.
 
-Source: Zhang et al., 2017, arXiv 1710.09412. Each row draws its own weight, where theirs has one a batch.
+Source: Zhang et al., 2017, arXiv 1710.09412. Ours draws a weight per row instead of one per batch.
 """
 
 from __future__ import annotations
@@ -17,25 +17,27 @@ from torch import Generator, Tensor
 from deepglass.data.batches import Batch, Mix
 from deepglass.nn.tokens import Field
 
-_TRIES = 24  # of Johnk's method, each of which succeeds in at least half of the rows while alpha <= 1
+_TRIES = 24  # of Johnk's method; each accepts at least half of the rows if alpha <= 1
 
 
 def mixup(batch: Batch, alpha: float, generator: Generator) -> Batch:
-    """A batch whose rows are mixed with others, each input by the same weight.
+    """Mix each row with another one, all inputs with the same weight.
 
-    Rows that miss some of their input, or whose partner does, stay alone.
+    Rows with a missing input, or whose partner has one, are not mixed.
 
     Args:
-        alpha: of the weights' Beta distribution, in (0, 1]; the larger of both shares is a row's own.
+        batch: rows to mix.
+        alpha: of the weights' Beta distribution, in (0, 1]; a row's own weight is the larger one.
+        generator: of the random numbers.
     """
     count = len(batch)
     device = batch.rows.device
-    partner = torch.randperm(count, generator=generator, device=device)
+    permutation = torch.randperm(count, generator=generator, device=device)
     weight = beta(count, alpha, generator)
     weight = torch.maximum(weight, 1 - weight)
-    weight = torch.where(_whole(batch.inputs.values(), partner, weight), weight, 1.0)
-    inputs = {name: _mixed(field, partner, weight) for name, field in batch.inputs.items()}
-    return replace(batch, inputs=inputs, mix=Mix(partner, weight))
+    weight = torch.where(_complete(batch.inputs.values(), permutation, weight), weight, 1.0)
+    inputs = {name: _mixed(field, permutation, weight) for name, field in batch.inputs.items()}
+    return replace(batch, inputs=inputs, mix=Mix(permutation, weight))
 
 
 def beta(count: int, alpha: float, generator: Generator) -> Tensor:
@@ -45,21 +47,21 @@ def beta(count: int, alpha: float, generator: Generator) -> Tensor:
     powers underflow.
     """
     log = torch.rand(2, _TRIES, count, generator=generator, device=generator.device).clamp_min(1e-30).log() / alpha
-    fits = torch.logaddexp(log[0], log[1]) <= 0  # (TRIES, count)
-    first = fits.int().argmax(0)
+    accepted = torch.logaddexp(log[0], log[1]) <= 0  # (TRIES, count)
+    first = accepted.int().argmax(0)
     ratio = torch.sigmoid(log[0] - log[1])
     return ratio.gather(0, first[None])[0]
 
 
-def _whole(fields: Iterable[Field], partner: Tensor, weight: Tensor) -> Tensor:
-    """Rows that have all of their inputs and whose partners have."""
-    known = torch.ones_like(weight, dtype=torch.bool)
+def _complete(fields: Iterable[Field], permutation: Tensor, weight: Tensor) -> Tensor:
+    """Mask of the rows that have all inputs, and whose partners have them."""
+    complete = torch.ones_like(weight, dtype=torch.bool)
     for field in fields:
-        known &= field.mask.flatten(1).all(1) if field.mask.ndim > 1 else field.mask
-    return known & known[partner]
+        complete &= field.mask.flatten(1).all(1) if field.mask.ndim > 1 else field.mask
+    return complete & complete[permutation]
 
 
-def _mixed(field: Field, partner: Tensor, weight: Tensor) -> Field:
+def _mixed(field: Field, permutation: Tensor, weight: Tensor) -> Field:
     own = field.values.float()
     share = weight.view(-1, *[1] * (own.ndim - 1))
-    return field._replace(values=torch.lerp(own[partner], own, share))
+    return field._replace(values=torch.lerp(own[permutation], own, share))

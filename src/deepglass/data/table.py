@@ -1,4 +1,4 @@
-"""A table of raw values: what every source becomes."""
+"""A table of raw values: the result of reading any source."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from deepglass.features.base import Raw, take_raw
 
 
 class Note(NamedTuple):
-    """One thing that was recognised in a source, and why: `Note("delimiter", "';'", "in each of 200 lines")`."""
+    """Something detected in a source, and why: `Note("delimiter", "';'", "in each of 200 lines")`."""
 
     what: str
     value: str
@@ -23,7 +23,7 @@ class Note(NamedTuple):
 
 
 class Skipped(NamedTuple):
-    """Something that was left out: a file or a row, and the reason."""
+    """A file or row that was skipped, and the reason."""
 
     name: str
     reason: str
@@ -35,16 +35,15 @@ class Table:
 
     Args:
         columns: name -> polars Series (null = missing), array (N, ...) or list of lazy files.
-        name: what the user calls the source, for messages.
-        notes: what was recognised when it was read.
-        skipped: files and rows that were left out.
-        split: (N,) of "train", "valid", "test" where the source brings its own split.
-        target: the column that the source itself marks as the answer, such as the class of a class folder.
-        kinds: kinds that the source itself knows, such as {"image": "image"}.
-        aside: columns that are no inputs unless the spec names them, as they give the answer away or only say where a
-            row is from.
-        hints: settings that the source itself knows for a column, such as {"mask": {"names": ["sky", "road"]}}.
-        environment: the world that the rows are seen in, for kinds of learning that act.
+        name: the user's name for the source, for messages.
+        notes: what was detected when it was read.
+        skipped: files and rows that were skipped.
+        split: (N,) of "train", "valid", "test" where the source has a predefined split.
+        target: the target column, where the source marks it, such as the class of a class folder.
+        kinds: column -> feature type, where the source determines it, such as {"image": "image"}.
+        excluded: columns that are inputs only if the spec names them: they leak the target or say where a row is from.
+        hints: column -> feature settings that the source determines, such as {"mask": {"names": ["sky", "road"]}}.
+        environment: that the rows were observed in, for reinforcement learning.
     """
 
     columns: Mapping[str, Raw]
@@ -54,7 +53,7 @@ class Table:
     split: np.ndarray | None = None
     target: str | None = None
     kinds: Mapping[str, str] = field(default_factory=dict)
-    aside: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
     hints: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     environment: Environment | None = None
 
@@ -71,18 +70,18 @@ class Table:
         return self.columns[name]
 
     def take(self, rows: np.ndarray) -> Table:
-        """Some rows, in the order given."""
+        """The rows with these indices, in this order."""
         if np.array_equal(rows, np.arange(len(self))):
             return self
         columns = {name: take_raw(raw, rows) for name, raw in self.columns.items()}
         return replace(self, columns=columns, split=None if self.split is None else self.split[rows])
 
     def with_columns(self, columns: Mapping[str, Raw]) -> Table:
-        """The same table with these columns added or replaced."""
+        """A copy with these columns added or replaced."""
         return replace(self, columns={**self.columns, **columns})
 
     def row(self, i: int) -> dict[str, Any]:
-        """One row as plain values; media as their names."""
+        """One row as plain values; media files as their names."""
         return {name: _plain(raw[i]) for name, raw in self.columns.items()}
 
 

@@ -1,11 +1,11 @@
-"""Several looks at one row: nearly as it is, and changed as much as its answer bears.
+"""Weak and strong augmentation, and loaders for semi-supervised and self-supervised learning.
 
     weak, strong = weak_augmentation(inputs, classes), strong_augmentation(inputs, classes)
     loader = MultiViewLoader(ShuffledLoader(data, 256, seed), seed, (weak, strong))
     loader.next().inputs           # of the first view; `views` holds those of the others
 
 Source: Sohn et al., 2020, arXiv 2001.07685 (weak and strong); Bahri et al., 2021, arXiv 2106.15147, and Yoon et al.,
-2020, NeurIPS 33 (cells of tables that take another row's value).
+2020, NeurIPS 33 (table cells with another row's value).
 """
 
 from __future__ import annotations
@@ -21,30 +21,31 @@ from torch import Generator, Tensor
 from deepglass.data.augment import Augment, is_directional
 from deepglass.data.augment_text import TextAugment
 from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader, ShuffledLoader, mix_seeds
+from deepglass.features.audio import Audio
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
 from deepglass.features.text import Text
 from deepglass.features.video import Video
 
-AUGMENTABLE = "pictures, texts, or several columns of a table"  # what a strong view can change
+AUGMENTABLE = "images, texts, or several columns of a table"  # what strong augmentation can change
 
 
 @dataclass(frozen=True)
 class View:
-    """A change of a batch's inputs.
+    """An augmented view of a batch's inputs.
 
     Args:
-        pictures, texts: input name -> its changes.
-        cells: input name -> the share of rows whose value is another row's of the batch.
+        images, texts: input name -> its augmentation.
+        cells: input name -> share of rows that take the value of another row of the batch.
     """
 
-    pictures: Mapping[str, Augment] = field(default_factory=dict)
+    images: Mapping[str, Augment] = field(default_factory=dict)
     texts: Mapping[str, TextAugment] = field(default_factory=dict)
     cells: Mapping[str, float] = field(default_factory=dict)
 
     def __call__(self, batch: Batch, generator: Generator) -> Batch:
         inputs = dict(batch.inputs)
-        for name, augment in self.pictures.items():
+        for name, augment in self.images.items():
             inputs[name] = inputs[name]._replace(values=augment(inputs[name].values, generator))
         for name, change in self.texts.items():
             inputs[name] = change(inputs[name], generator)
@@ -54,32 +55,34 @@ class View:
 
     @property
     def is_identity(self) -> bool:
-        return not (self.pictures or self.texts or self.cells)
+        return not (self.images or self.texts or self.cells)
 
 
 def _partners(count: int, share: float, generator: Generator) -> Tensor:
-    """The row that each row's value is taken from: its own, or for a share of them any."""
+    """Index of the row that each row's value comes from: its own, or for a share of the rows a random one."""
     draw = torch.rand(2, count, generator=generator, device=generator.device)
     own = torch.arange(count, device=generator.device)
     return torch.where(draw[0] < share, (draw[1] * count).long().clamp_max(count - 1), own)
 
 
 def weak_augmentation(inputs: Sequence[Feature], classes: Sequence[str] = ()) -> View:
-    """Changes that are safe for any answer: pictures as in supervised training, the rest as it is."""
-    return View(pictures={f.name: Augment.of(*_shape(f), classes=classes) for f in _pictures(inputs)})
+    """Augmentation that preserves every label: images as in supervised training, other inputs unchanged."""
+    return View(images={f.name: Augment.of(*_shape(f), classes=classes) for f in _images(inputs)})
 
 
 def strong_augmentation(inputs: Sequence[Feature], classes: Sequence[str] = (), crop: float = 0.0) -> View:
-    """Changes after which a person would just know the row again.
+    """Augmentation that leaves a row just recognisable.
 
     Args:
-        crop: the part of a picture that may be cut away.
+        inputs: fitted features.
+        classes: the class names; classes with a side forbid horizontal flips.
+        crop: maximum share of an image's area that is cut away.
     """
-    pictures = {}
-    for f in _pictures(inputs):
+    images = {}
+    for f in _images(inputs):
         channels, _ = _shape(f)
         grey = channels == 1
-        pictures[f.name] = Augment(
+        images[f.name] = Augment(
             shift=0.125,
             flip=not grey and not is_directional(classes),
             rotate=30.0 if grey else 15.0,
@@ -91,22 +94,22 @@ def strong_augmentation(inputs: Sequence[Feature], classes: Sequence[str] = (), 
             noise=0.1 if grey else 0.0,
         )
     texts = {f.name: TextAugment(drop=0.25, swap=0.1) for f in inputs if isinstance(f, Text)}
-    cells = {f.name: 0.3 for f in inputs if f.name not in pictures and f.name not in texts and f.kind != "audio"}
-    return View(pictures, texts, cells if len(cells) > 1 else {})
+    cells = {f.name: 0.3 for f in inputs if f.name not in images and f.name not in texts and not isinstance(f, Audio)}
+    return View(images, texts, cells if len(cells) > 1 else {})
 
 
-def _pictures(inputs: Sequence[Feature]) -> list[Image | Video]:
+def _images(inputs: Sequence[Feature]) -> list[Image | Video]:
     return [f for f in inputs if isinstance(f, Image | Video)]
 
 
-def _shape(picture: Image | Video) -> tuple[int, tuple[int, int]]:
-    assert picture.channels_ is not None
-    assert picture.size_ is not None
-    return picture.channels_, picture.size_
+def _shape(image: Image | Video) -> tuple[int, tuple[int, int]]:
+    assert image.channels_ is not None
+    assert image.size_ is not None
+    return image.channels_, image.size_
 
 
 class MultiViewLoader(Loader):
-    """A loader whose rows are seen in several ways.
+    """Several augmented views of each row.
 
     Args:
         inner: gives rows in an order of its own; its `transform` is None.

@@ -1,1 +1,1 @@
-"""The data doctor: what is wrong with data, one small file a kind of finding; `checks.py` lists them."""
+"""Checks of the data: one file per kind of finding, on a `DataContext`."""

@@ -1,7 +1,8 @@
-"""What a finding is, and the case that every check looks at."""
+"""What a finding is, and the data that every check looks at."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,35 +15,52 @@ from deepglass.data.table import Table
 from deepglass.doctor.duplicates import Duplicates, find_duplicates
 from deepglass.doctor.measures import Measure, measures_of
 from deepglass.doctor.media_summary import MediaSummary, summarise_media
-from deepglass.features.base import CLASSIFICATION_KINDS, Feature
+from deepglass.features.base import Feature
+from deepglass.features.number import Number
+from deepglass.features.outputs.base import Output
 from deepglass.prepare.columns import ColumnRole
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.spec.spec import Spec
 
+MAX_MEDIA = 20_000  # files of a column that are opened
+OF_COLUMNS = ("id_column", "constant", "imbalance", "few_examples", "leak", "drift")
+OF_CLASSES = ("imbalance", "few_examples")  # these quote names of classes and nothing else
+QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")  # as `repr` writes a value
+
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is wrong, the rows and columns that it concerns, how sure that is, and what mends it.
+    """A problem of the data.
 
     Args:
-        rows: places in the source, from 0.
-        sure: from 0 to 1.
-        fix: a key of the spec and its value, as the command line takes it; empty where nothing is to be mended.
+        kind: name of the check, such as "duplicate".
+        rows: indices of the rows in the source, from 0.
+        confidence: from 0 to 1.
+        text: what is wrong, where.
+        fix: a key of the spec and its value, as the command line takes it; empty where nothing is to be fixed.
     """
 
     kind: str
     rows: tuple[int, ...]
     columns: tuple[str, ...]
-    sure: float
+    confidence: float
     text: str
     fix: str
 
+    def without_rows(self) -> Finding:
+        """Without values of single rows: quoted values are left out, or all but the number of rows."""
+        if self.kind in OF_CLASSES:
+            return self
+        if self.kind in OF_COLUMNS:
+            return replace(self, text=QUOTED.sub("…", self.text))
+        return replace(self, text=f"{len(self.rows):,} rows; what they hold is left out")
+
 
 class Target(NamedTuple):
-    """An answer as numbers.
+    """An output's labels as numbers.
 
     Args:
-        values: (N,) float64; codes where there are classes; NaN = no answer.
+        values: (N,) float64; class codes, or numbers; NaN = no label.
         classes: names of the codes; None for a number.
     """
 
@@ -53,88 +71,98 @@ class Target(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Case:
-    """A table as training takes it.
+class DataContext:
+    """A table as training takes it; the argument of every check.
 
     Args:
-        taken: how each column was taken, and why.
+        roles: how each column is taken, and why.
         features: of inputs and outputs, fitted or not.
-        places: (N,) where each row stands in the source.
-        split: (N,) of "train", "valid", "test", "" for unused rows; None where there is none.
-        given: whether the split says how the parts came about: by the source, a second source, time or group.
-        most: media that are opened, at most, of each column.
+        source_rows: (N,) index of each row in the source.
+        split: (N,) of "train", "valid", "test", "" for unused rows; None without a split.
+        split_source: what divides the rows, see `split_source`; "" for a random split.
+        max_media: files of a column that are opened, at most.
     """
 
     table: Table
-    taken: tuple[ColumnRole, ...]
+    roles: tuple[ColumnRole, ...]
     features: tuple[Feature, ...]
-    places: np.ndarray
+    source_rows: np.ndarray
     split: np.ndarray | None = None
-    given: str = ""
-    most: int = 20_000
+    split_source: str = ""
+    max_media: int = MAX_MEDIA
 
     @staticmethod
-    def of(spec: Spec, prepared: PreparedData, most: int) -> Case:
-        """The rows that a training has prepared."""
-        features = (*prepared.inputs, *prepared.outputs)
-        given = given_by(spec, prepared.table)
-        return Case(prepared.table, prepared.column_roles, features, prepared.source_rows, prepared.split, given, most)
+    def of(spec: Spec, data: PreparedData, max_media: int) -> DataContext:
+        """The rows that a run has prepared."""
+        return DataContext(
+            data.table,
+            data.column_roles,
+            (*data.inputs, *data.outputs),
+            data.source_rows,
+            data.split,
+            split_source(spec, data.table),
+            max_media,
+        )
 
-    def taking(self, rows: np.ndarray) -> Case:
+    def take(self, rows: np.ndarray) -> DataContext:
         """The same of some rows."""
         if len(rows) == len(self.table):
             return self
         split = None if self.split is None else self.split[rows]
-        return replace(self, table=self.table.take(rows), places=self.places[rows], split=split)
+        return replace(self, table=self.table.take(rows), source_rows=self.source_rows[rows], split=split)
 
     @cached_property
     def inputs(self) -> tuple[Feature, ...]:
-        names = {t.name for t in self.taken if t.role == "input"}
-        return tuple(f for f in self.features if f.name in names)
+        return tuple(f for f in self.features if not isinstance(f, Output))
 
     @cached_property
-    def outputs(self) -> tuple[Feature, ...]:
-        names = {t.name for t in self.taken if t.role == "output"}
-        return tuple(f for f in self.features if f.name in names)
+    def outputs(self) -> tuple[Output, ...]:
+        return tuple(f for f in self.features if isinstance(f, Output))
 
     @cached_property
     def targets(self) -> tuple[Target, ...]:
-        """The answers with classes, and those that are numbers."""
-        found = (_target(f.name, f.column, f.kind, self.table) for f in self.outputs)
-        return tuple(t for t in found if t is not None)
+        """The labels of outputs with classes, and of numbers."""
+        targets = (_target(f, self.table) for f in self.outputs)
+        return tuple(t for t in targets if t is not None)
 
     @cached_property
-    def small(self) -> dict[str, MediaSummary]:
-        """Pictures and sounds among the inputs, in small."""
-        found = ((f.column, summarise_media(f.kind, self.table[f.column], self.most)) for f in self.inputs)
-        return {column: small for column, small in found if small is not None}
+    def media(self) -> dict[str, MediaSummary]:
+        """Summaries of the input columns that are images or sounds."""
+        summaries = ((f.column, summarise_media(type(f), self.table[f.column], self.max_media)) for f in self.inputs)
+        return {column: summary for column, summary in summaries if summary is not None}
 
     @cached_property
     def measures(self) -> tuple[Measure, ...]:
-        """What can be said of each input in one number: its value, its length, its brightness."""
-        found: list[Measure] = []
+        """Scalar measures of the inputs: a value, a text's length, an image's brightness."""
+        measures: list[Measure] = []
         for feature in self.inputs:
-            found += measures_of(feature.kind, feature.column, self.table[feature.column], self.small)
-        return tuple(found)
+            measures += measures_of(type(feature), feature.column, self.table[feature.column], self.media)
+        return tuple(measures)
 
     @cached_property
-    def same(self) -> Duplicates:
+    def duplicates(self) -> Duplicates:
         """Rows whose inputs are equal, or nearly so."""
-        return find_duplicates(self.table, self.inputs, self.small, bool(self.outputs))
+        return find_duplicates(self.table, self.inputs, self.media, bool(self.outputs))
 
     def finding(
-        self, kind: str, rows: np.ndarray | Sequence[int], columns: Sequence[str], sure: float, text: str, fix: str = ""
+        self,
+        kind: str,
+        rows: np.ndarray | Sequence[int],
+        columns: Sequence[str],
+        confidence: float,
+        text: str,
+        fix: str = "",
     ) -> Finding:
-        """A finding whose rows, counted in the table, are told as places in the source."""
-        places = np.unique(self.places[np.asarray(rows, np.int64)])
-        return Finding(kind, tuple(places.tolist()), tuple(columns), round(float(sure), 4), text, fix)
+        """A finding; `rows` are indices in the table, which become indices in the source."""
+        source_rows = np.unique(self.source_rows[np.asarray(rows, np.int64)])
+        return Finding(kind, tuple(source_rows.tolist()), tuple(columns), round(float(confidence), 4), text, fix)
 
 
-Check = Callable[[Case], list[Finding]]
+Check = Callable[[DataContext], list[Finding]]
 
 
-def given_by(spec: Spec, table: Table) -> str:
-    """What divides the rows, where that is not chance: "predefined", "order", "time:COLUMN", "group:COLUMN"; else ""."""
+def split_source(spec: Spec, table: Table) -> str:
+    """What divides the rows: "predefined", "order", "time:COLUMN" or "group:COLUMN"; "" for a random split."""
     split = spec.data.split
     if split.rows is not None:
         return "order"
@@ -142,35 +170,37 @@ def given_by(spec: Spec, table: Table) -> str:
     return "" if by == "random" else by
 
 
-def _target(name: str, column: str, kind: str, table: Table) -> Target | None:
-    raw = table[column]
-    if kind in CLASSIFICATION_KINDS and isinstance(raw, pl.Series | np.ndarray) and np.ndim(raw) == 1:
+def _target(output: Output, table: Table) -> Target | None:
+    raw = table[output.column]
+    if output.has_classes and isinstance(raw, pl.Series | np.ndarray) and np.ndim(raw) == 1:
         values = pl.Series("value", raw)
         values = values.fill_nan(None) if values.dtype.is_float() else values
         texts = values.cast(pl.String, strict=False)
         names = texts.drop_nulls().unique(maintain_order=True)
         codes = texts.replace_strict(names, pl.int_range(len(names), eager=True), default=None)
-        return Target(name, column, codes.cast(pl.Float64).fill_null(np.nan).to_numpy(), tuple(names.to_list()))
-    if kind == "number":
-        found = measures_of("number", column, raw, {})
-        return Target(name, column, found[0].values, None) if found else None
+        numbers = codes.cast(pl.Float64).fill_null(np.nan).to_numpy()
+        return Target(output.name, output.column, numbers, tuple(names.to_list()))
+    if isinstance(output, Number):
+        measures = measures_of(Number, output.column, raw, {})
+        return Target(output.name, output.column, measures[0].values, None) if measures else None
     return None
 
 
-def together(found: Sequence[Finding]) -> Finding:
-    """Findings of one kind as one: the rows and columns of all, the first texts."""
-    if len(found) == 1:
-        return found[0]
-    rows = tuple(sorted({row for f in found for row in f.rows}))
-    columns = tuple(dict.fromkeys(c for f in found for c in f.columns))
-    text = "; ".join(f.text for f in found[:5]) + (f"; and {len(found) - 5} more" if len(found) > 5 else "")
-    fixes = list(dict.fromkeys(f.fix for f in found))
+def merge_findings(findings: Sequence[Finding]) -> Finding:
+    """Findings of one kind as one: the rows and columns of all, the first five texts."""
+    if len(findings) == 1:
+        return findings[0]
+    rows = tuple(sorted({row for f in findings for row in f.rows}))
+    columns = tuple(dict.fromkeys(c for f in findings for c in f.columns))
+    more = f"; and {len(findings) - 5} more" if len(findings) > 5 else ""
+    fixes = list(dict.fromkeys(f.fix for f in findings))
     fix = f"data.ignore=[{', '.join(columns)}]" if all(f.startswith("data.ignore") for f in fixes) else fixes[0]
-    return Finding(found[0].kind, rows, columns, min(f.sure for f in found), text, fix)
+    text = "; ".join(f.text for f in findings[:5]) + more
+    return Finding(findings[0].kind, rows, columns, min(f.confidence for f in findings), text, fix)
 
 
-def listed(values: Sequence[object], most: int = 5) -> str:
-    """The first of some values, and how many more there are: `3, 17, 40 and 12 more`."""
-    more = len(values) - most
-    shown = ", ".join(str(v) for v in values[:most])
-    return f"{shown} and {more:,} more" if more > 0 else shown
+def join_limited(values: Sequence[object], max_values: int = 5) -> str:
+    """The first values, and how many more there are: `3, 17, 40 and 12 more`."""
+    more = len(values) - max_values
+    first = ", ".join(str(v) for v in values[:max_values])
+    return f"{first} and {more:,} more" if more > 0 else first

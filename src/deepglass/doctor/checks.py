@@ -1,9 +1,8 @@
-"""The list of checks, in the order in which findings are told."""
+"""The list of checks, in the order of their findings."""
 
 from __future__ import annotations
 
-from deepglass.doctor.base import Check, Finding
-from deepglass.doctor.base import DataContext, merge_findings
+from deepglass.doctor.base import Check, DataContext, Finding, merge_findings
 from deepglass.doctor.constant import constant
 from deepglass.doctor.drift import drift
 from deepglass.doctor.duplicate import duplicate
@@ -33,7 +32,7 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def examine(case: DataContext, checks: tuple[Check, ...] = CHECKS) -> tuple[Finding, ...]:
-    """What is wrong with the data, one finding a kind."""
-    found = (check(case) for check in checks)
-    return tuple(merge_findings(findings) for findings in found if findings)
+def run_checks(context: DataContext, checks: tuple[Check, ...] = CHECKS) -> tuple[Finding, ...]:
+    """All findings, one per kind."""
+    results = (check(context) for check in checks)
+    return tuple(merge_findings(findings) for findings in results if findings)

@@ -1,14 +1,14 @@
-"""Columns that are the same in every row, and so say nothing."""
+"""Columns with the same value in every row; a network learns nothing from them."""
 
 from __future__ import annotations
 
-from deepglass.doctor.base import Finding
-from deepglass.doctor.base import DataContext
+from deepglass.doctor.base import DataContext, Finding
 
 
-def constant(case: DataContext) -> list[Finding]:
-    found = [t for t in case.taken if t.why.startswith(("the same value", "no value"))]
+def constant(context: DataContext) -> list[Finding]:
+    """One finding per constant column."""
+    columns = [r for r in context.roles if r.why.startswith(("the same value", "no value"))]
     return [
-        case.finding("constant", [], [t.name], 1.0, f"{t.name}: {t.why}; it is left out", f"data.ignore=[{t.name}]")
-        for t in found
+        context.finding("constant", [], [r.name], 1.0, f"{r.name}: {r.why}; it is left out", f"data.ignore=[{r.name}]")
+        for r in columns
     ]

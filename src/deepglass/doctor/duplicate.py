@@ -1,50 +1,50 @@
-"""Rows that stand more than once: equal rows, texts that hardly differ, the same picture or sound again."""
+"""Duplicate rows: equal rows, texts that hardly differ, the same image or sound again."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from deepglass.doctor.base import Finding
-from deepglass.doctor.base import DataContext
-from deepglass.doctor.near_duplicates import groups_of
+from deepglass.doctor.base import DataContext, Finding
+from deepglass.doctor.near_duplicates import connected_groups
 
-SHOWN = 3
+MAX_GROUPS = 3  # that are named
 
 
-def duplicate(case: DataContext) -> list[Finding]:
-    groups = duplicates(case)
+def duplicate(context: DataContext) -> list[Finding]:
+    """One finding for all groups of equal rows."""
+    groups = duplicate_groups(context)
     if not groups:
         return []
     rows = np.concatenate(groups)
     copies = len(rows) - len(groups)
-    shown = ", ".join(" = ".join(str(case.places[r]) for r in g[:3]) for g in groups[:SHOWN])
-    more = f", and {len(groups) - SHOWN:,} more" if len(groups) > SHOWN else ""
+    shown = ", ".join(" = ".join(str(context.source_rows[r]) for r in g[:3]) for g in groups[:MAX_GROUPS])
+    more = f", and {len(groups) - MAX_GROUPS:,} more" if len(groups) > MAX_GROUPS else ""
     times = "1 row repeats another" if copies == 1 else f"{copies:,} rows repeat others"
-    text = f"{times} (the same {case.same.by}): rows {shown}{more}{_contradictions(case, groups)}"
-    columns = [f.column for f in case.inputs] if len(case.inputs) <= 3 else []
-    return [case.finding("duplicate", rows, columns, case.same.sure, text, "data.fix=[duplicate]")]
+    text = f"{times} (the same {context.duplicates.by}): rows {shown}{more}{_contradictions(context, groups)}"
+    columns = [f.column for f in context.inputs] if len(context.inputs) <= 3 else []
+    return [context.finding("duplicate", rows, columns, context.duplicates.confidence, text, "data.fix=[duplicate]")]
 
 
-def duplicates(case: DataContext) -> list[np.ndarray]:
-    """Groups of rows that are one and the same; rows that name one file, but answer differently, are none."""
-    pairs, shared = case.same.pairs, case.same.shared
-    if len(pairs) and shared.any():
-        pairs = pairs[~shared | _equal_answers(case, pairs)]
-    return groups_of(pairs, len(case.table))
+def duplicate_groups(context: DataContext) -> list[np.ndarray]:
+    """Groups of equal rows; rows that name the same file with different labels are none."""
+    pairs, same_file = context.duplicates.pairs, context.duplicates.same_file
+    if len(pairs) and same_file.any():
+        pairs = pairs[~same_file | _equal_labels(context, pairs)]
+    return connected_groups(pairs, len(context.table))
 
 
-def _equal_answers(case: DataContext, pairs: np.ndarray) -> np.ndarray:
+def _equal_labels(context: DataContext, pairs: np.ndarray) -> np.ndarray:
     equal = np.ones(len(pairs), bool)
-    for feature in case.outputs:
-        raw = case.table[feature.column]
+    for feature in context.outputs:
+        raw = context.table[feature.column]
         equal &= np.array([str(raw[int(a)]) == str(raw[int(b)]) for a, b in pairs], bool)
     return equal
 
 
-def _contradictions(case: DataContext, groups: list[np.ndarray]) -> str:
-    """How many of the groups have more than one class, which no network can learn."""
+def _contradictions(context: DataContext, groups: list[np.ndarray]) -> str:
+    """How many groups have contradicting class labels."""
     count = sum(
-        any(len(np.unique(t.values[g][np.isfinite(t.values[g])])) > 1 for t in case.targets if t.classes is not None)
+        any(len(np.unique(t.values[g][np.isfinite(t.values[g])])) > 1 for t in context.targets if t.classes is not None)
         for g in groups
     )
-    return f"; in {count:,} of these groups the answers differ" if count else ""
+    return f"; in {count:,} of these groups the labels differ" if count else ""

@@ -1,4 +1,4 @@
-"""Findings mended before training: each kind that is asked for becomes rows to drop and columns to ignore.
+"""Automatic fixes before training: a kind of finding becomes rows to drop and columns to ignore.
 
 data.fix: [duplicate, leak]  ->  data.drop: [17, 203]  data.ignore: [price_in_cents]
 """
@@ -10,8 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from deepglass.doctor.base import Check
-from deepglass.doctor.base import DataContext
+from deepglass.doctor.base import Check, DataContext
 from deepglass.doctor.constant import constant
 from deepglass.doctor.duplicate import duplicate_groups
 from deepglass.doctor.few_examples import few_examples
@@ -27,81 +26,82 @@ from deepglass.prepare.columns import infer_columns
 from deepglass.prepare.sources import read_source
 from deepglass.spec.spec import Spec
 
-HELD = ("test", "valid", "train")  # a row that stands in several parts stays in the first of these
-Gone = Callable[[DataContext, np.ndarray], np.ndarray]  # rows to drop, given a mask of those that still stand
+PRIORITY = ("test", "valid", "train")  # a duplicate stays in the first of these splits
+Drop = Callable[[DataContext, np.ndarray], np.ndarray]
+"""Context and mask of the rows that are left -> indices of rows to drop."""
 
-IGNORED: Mapping[str, Check] = {"leak": leak, "id_column": id_column, "constant": constant}
-REFUSED = {
-    "label_error": "`deepglass label RUN SOURCE` writes a file of mended labels for data.label_corrections=FILE",
-    "unreadable": "what cannot be read is always left out",
-    "imbalance": "thresholds are moved by themselves, and rows are not reweighted",
-    "drift": "choose a split that holds for later rows, such as data.split.by=time:COLUMN",
-    "weak_slice": "more examples of these rows help, or columns that tell them apart",
-    "worth_labelling": "`deepglass label RUN SOURCE` is where they get their labels",
+IGNORE: Mapping[str, Check] = {"leak": leak, "id_column": id_column, "constant": constant}
+NOT_FIXABLE = {
+    "label_error": "`deepglass label RUN SOURCE` writes a file of corrected labels for data.label_corrections=FILE",
+    "unreadable": "unreadable rows are always left out",
+    "imbalance": "thresholds are tuned on the validation rows; rows are not reweighted",
+    "drift": "choose another split, such as data.split.by=time:COLUMN",
+    "weak_slice": "add more such rows, or columns that distinguish them",
+    "worth_labelling": "`deepglass label RUN SOURCE` opens a page to label them",
 }
 
 
-def mended(spec: Spec) -> Spec:
-    """The spec with what `data.fix` asks for in `data.drop` and `data.ignore`; the same where it asks for nothing.
+def apply_fixes(spec: Spec) -> Spec:
+    """The spec with the fixes of `data.fix` added to `data.drop` and `data.ignore`.
 
     Raises:
-        SpecError: `unknown-name` for a kind that there is not, `bad-value` for one that cannot be mended so.
+        SpecError: `unknown-name` for an unknown kind, `bad-value` for one without an automatic fix.
     """
     if not spec.data.fix:
         return spec
     _check(spec.data.fix)
     table = read_source(spec)
-    column_roles, inputs, outputs = infer_columns(table, spec)
-    case = build_context(table, spec, column_roles, [*outputs, *inputs])
-    standing = np.ones(len(case.table), bool)
-    for kind in (k for k in DROPPED if k in spec.data.fix):
-        standing[DROPPED[kind](case, standing)] = False
-    found = [f for kind in IGNORED if kind in spec.data.fix for f in IGNORED[kind](case)]
-    ignored = [c for f in found if f.fix.startswith("data.ignore") for c in f.columns]
-    dropped = {*spec.data.drop, *case.places[~standing].tolist()}
+    roles, inputs, outputs = infer_columns(table, spec)
+    context = build_context(table, spec, roles, [*outputs, *inputs])
+    left = np.ones(len(context.table), bool)
+    for kind in (k for k in DROP if k in spec.data.fix):
+        left[DROP[kind](context, left)] = False
+    findings = [f for kind in IGNORE if kind in spec.data.fix for f in IGNORE[kind](context)]
+    ignored = [c for f in findings if f.fix.startswith("data.ignore") for c in f.columns]
+    dropped = {*spec.data.drop, *context.source_rows[~left].tolist()}
     columns = dict.fromkeys([*spec.data.ignore, *ignored])
     return replace(spec, data=replace(spec.data, drop=tuple(sorted(dropped)), ignore=tuple(columns)))
 
 
 def _check(kinds: Sequence[str]) -> None:
     for kind in kinds:
-        if kind in REFUSED:
-            raise SpecError("bad-value", f"--fix {kind}: is nothing that a training can mend; {REFUSED[kind]}")
-        if kind not in DROPPED and kind not in IGNORED:
-            raise SpecError("unknown-name", f"--fix: there is no {kind!r}{near_miss(kind, [*DROPPED, *IGNORED])}")
+        if kind in NOT_FIXABLE:
+            raise SpecError("bad-value", f"--fix {kind}: there is no automatic fix; {NOT_FIXABLE[kind]}")
+        if kind not in DROP and kind not in IGNORE:
+            raise SpecError("unknown-name", f"--fix: there is no {kind!r}{near_miss(kind, [*DROP, *IGNORE])}")
 
 
-def _copies(case: DataContext, standing: np.ndarray) -> np.ndarray:
-    """All but the first of each group."""
-    groups = (g[standing[g]] for g in duplicate_groups(case))
+def _copies(context: DataContext, left: np.ndarray) -> np.ndarray:
+    """All but the first row of each group."""
+    groups = (g[left[g]] for g in duplicate_groups(context))
     return np.concatenate([np.zeros(0, np.int64), *(g[1:] for g in groups)])
 
 
-def _twins(case: DataContext, standing: np.ndarray) -> np.ndarray:
-    """Rows that stand in a part that is held out more strictly, too."""
-    gone = [np.zeros(0, np.int64)]
-    for group in leaking_groups(case):
-        assert case.split is not None
-        stays = next(part for part in HELD if (case.split[group] == part).any())
-        gone.append(group[case.split[group] != stays])
-    return np.concatenate(gone)
+def _leaking(context: DataContext, left: np.ndarray) -> np.ndarray:
+    """Rows of a group that are not in its split of the highest priority."""
+    dropped = [np.zeros(0, np.int64)]
+    for group in leaking_groups(context):
+        assert context.split is not None
+        first = next(split for split in PRIORITY if (context.split[group] == split).any())
+        dropped.append(group[context.split[group] != first])
+    return np.concatenate(dropped)
 
 
-def _named(check: Check) -> Gone:
-    """The rows that a finding names."""
+def _rows_of(check: Check) -> Drop:
+    """The rows of a check's findings."""
 
-    def rows(case: DataContext, standing: np.ndarray) -> np.ndarray:
-        places = [place for finding in check(case) for place in finding.rows]
-        return np.flatnonzero(np.isin(case.places, places))
+    def rows(context: DataContext, left: np.ndarray) -> np.ndarray:
+        source_rows = [row for finding in check(context) for row in finding.rows]
+        return np.flatnonzero(np.isin(context.source_rows, source_rows))
 
     return rows
 
 
-DROPPED: Mapping[str, Gone] = {
-    "split_duplicate": _twins,  # before the copies, of which one stays
+DROP: Mapping[str, Drop] = {
+    "split_duplicate": _leaking,  # before the copies, of which one is left
     "duplicate": _copies,
-    "odd_size": _named(odd_size),
-    "mixed_encoding": _named(mixed_encoding),
-    "mixed_language": _named(mixed_language),
-    "few_examples": _named(few_examples),
+    "odd_size": _rows_of(odd_size),
+    "mixed_encoding": _rows_of(mixed_encoding),
+    "mixed_language": _rows_of(mixed_language),
+    "few_examples": _rows_of(few_examples),
 }

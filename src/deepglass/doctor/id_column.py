@@ -1,21 +1,23 @@
-"""Columns that only name or number their rows: a network learns them by heart, and nothing from them."""
+"""Columns that only name or number their rows: a network memorises them and learns nothing."""
 
 from __future__ import annotations
 
-from deepglass.doctor.base import Finding
-from deepglass.doctor.base import DataContext
+from deepglass.doctor.base import DataContext, Finding
 from deepglass.doctor.ids import id_like
+from deepglass.features.date import Date
 
 
-def id_column(case: DataContext) -> list[Finding]:
-    found = []
-    for taken in case.taken:
-        fix = f"data.ignore=[{taken.name}]"
-        if taken.why.startswith("a row number"):
-            text = f"{taken.name}: {taken.why}; it is left out"
-            found.append(case.finding("id_column", [], [taken.name], 1.0, text, fix))
-    for feature in case.inputs:
-        if why := id_like(feature.column, case.table[feature.column], feature.kind):
-            text = f"{feature.column}: {why}; it can teach nothing about new rows"
-            found.append(case.finding("id_column", [], [feature.column], 0.9, text, f"data.ignore=[{feature.column}]"))
-    return found
+def id_column(context: DataContext) -> list[Finding]:
+    """One finding per identifier column."""
+    findings = []
+    for role in context.roles:
+        if role.why.startswith("a row number"):
+            text = f"{role.name}: {role.why}; it is left out"
+            fix = f"data.ignore=[{role.name}]"
+            findings.append(context.finding("id_column", [], [role.name], 1.0, text, fix))
+    for feature in context.inputs:
+        column = feature.column
+        if not isinstance(feature, Date) and (why := id_like(column, context.table[column])):
+            text = f"{column}: {why}; new rows have other values, so a network learns nothing from it"
+            findings.append(context.finding("id_column", [], [column], 0.9, text, f"data.ignore=[{column}]"))
+    return findings

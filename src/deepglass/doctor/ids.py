@@ -1,4 +1,4 @@
-"""Columns that only name or number their rows."""
+"""Whether a column only names or numbers its rows."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ import polars as pl
 
 from deepglass.features.base import Raw
 
-FEWEST = 20  # rows below which nearly any column is different in each row
+MIN_ROWS = 20  # below which nearly any column differs in each row
 NAME = re.compile(r"(?i:(^|[_\W])(id|ids|uuid|guid|key|index|idx|nr|no|number|serial)($|[_\W]))|[a-z]I[dD]$")
 CODE = r"^[A-Za-z]{0,8}[-_#/]?[0-9a-fA-F-]*[0-9][0-9a-fA-F-]*$"  # A-0001, 3f2504e0-4f89-11d3
-NUMBERED = 0.9  # share of the values that look like a code
+MIN_CODES = 0.9  # share of the values that look like a code
 
 
-def id_like(name: str, raw: Raw, kind: str) -> str:
-    """Why a column only names its rows, or "" where it may say more.
+def id_like(name: str, raw: Raw) -> str:
+    """Why a column is an identifier; "" where it is none.
 
-    Each value stands but once, and it is a whole number in a column that is called so or counts upwards, or a code.
+    Each value occurs once, and is a whole number in a column with such a name or in ascending order, or a code.
     """
-    if kind == "date" or not isinstance(raw, pl.Series) or raw.dtype.is_nested() or raw.dtype == pl.Object:
+    if not isinstance(raw, pl.Series) or raw.dtype.is_nested() or raw.dtype == pl.Object:
         return ""
-    known = raw.drop_nulls()
-    if len(known) < FEWEST or not (raw.dtype.is_integer() or raw.dtype == pl.String):
+    values = raw.drop_nulls()
+    if len(values) < MIN_ROWS or not (raw.dtype.is_integer() or raw.dtype == pl.String):
         return ""
-    if known.n_unique() < len(known):
+    if values.n_unique() < len(values):
         return ""
     if raw.dtype == pl.String:
-        some = known.head(10_000)
+        some = values.head(10_000)
         codes = some.str.contains(CODE).to_numpy()
         alike = some.str.len_chars().to_numpy().std() < 3  # codes are of about one length
-        if codes.mean() >= NUMBERED and alike and not _all_numbers(known):
-            return "each value is a code that stands but once"
+        if codes.mean() >= MIN_CODES and alike and not _all_numbers(values):
+            return "each value is a code that occurs once"
         return ""
     if NAME.search(name):
-        return "its name says so, and each value stands but once"
+        return "its name is that of an identifier, and each value occurs once"
     steps = np.diff(raw.cast(pl.Int64, strict=False).fill_null(0).to_numpy())
     if len(steps) and (steps > 0).all() and np.median(steps) <= 2:
-        return "whole numbers that go up from row to row, each but once"
+        return "whole numbers in ascending order, each once"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""What is in a source: how each column is taken and why, and what is wrong with it."""
+"""What `deepglass inspect` shows of a source: kind and role of each column, and the findings."""
 
 from __future__ import annotations
 
@@ -12,10 +12,8 @@ import polars as pl
 
 from deepglass.data.missing import is_null
 from deepglass.data.table import Note, Skipped, Table
-from deepglass.doctor.base import Finding
-from deepglass.doctor.base import DataContext, split_source, merge_findings
-from deepglass.doctor.checks import CHECKS
-from deepglass.doctor.checks import run_checks
+from deepglass.doctor.base import DataContext, Finding, merge_findings, split_source
+from deepglass.doctor.checks import CHECKS, run_checks
 from deepglass.doctor.label_error import label_error
 from deepglass.doctor.unreadable import unreadable
 from deepglass.doctor.weak_slice import weak_slices_of_run
@@ -32,8 +30,8 @@ from deepglass.spec.spec import Spec
 
 
 @dataclass(frozen=True)
-class ColumnView:
-    """A column, its kind, why, its part in the task, and how many values are missing."""
+class ColumnSummary:
+    """A column: kind and role with their reason, missing and distinct values, an example."""
 
     name: str
     kind: str
@@ -46,13 +44,13 @@ class ColumnView:
 
 @dataclass(frozen=True)
 class Inspection:
-    """All that `deepglass inspect` says."""
+    """The result of `deepglass inspect`."""
 
     name: str
     rows: int
     notes: tuple[Note, ...]
     skipped: tuple[Skipped, ...]
-    columns: tuple[ColumnView, ...]
+    columns: tuple[ColumnSummary, ...]
     findings: tuple[Finding, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -65,60 +63,62 @@ class Inspection:
 
 
 def inspect_table(table: Table, spec: Spec, run: Run | None = None) -> Inspection:
-    """Look at a table as training would take it.
+    """Inspect a table as training would take it.
 
     Args:
-        run: also says whose labels look wrong, which rows are worth one, and where its answers are worse.
+        run: adds label errors, rows worth a label, and weak slices.
 
     Raises:
         SourceError, SpecError: what would also stop a training.
     """
-    taken, inputs, outputs = infer_columns(table, spec)
+    roles, inputs, outputs = infer_columns(table, spec)
     features = [*outputs, *inputs]
     order = {name: i for i, name in enumerate(table.names)}
-    columns = [_view(table, t) for t in sorted(taken, key=lambda t: order.get(t.name, 0))]
-    findings = [*look(table, spec, taken, features)]
+    columns = [_summary(table, r) for r in sorted(roles, key=lambda r: order.get(r.name, 0))]
+    findings = [*check_source(table, spec, roles, features)]
     if run is not None:
-        case = DataContext(table, tuple(taken), tuple(features), np.arange(len(table)))
-        weak = weak_slices_of_run(case.taking(_unseen(table, spec, run)), run.predictor)
-        wrong = label_error(case, run.predictor, margins_over(run.folder, table))
-        for found in (wrong, worth_labelling(case, run.predictor), weak):
-            findings += [merge_findings(found)] if found else []
+        context = DataContext(table, tuple(roles), tuple(features), np.arange(len(table)))
+        weak = weak_slices_of_run(context.take(_held_out(table, spec, run)), run.predictor)
+        errors = label_error(context, run.predictor, margins_over(run.folder, table))
+        for of_run in (errors, worth_labelling(context, run.predictor), weak):
+            findings += [merge_findings(of_run)] if of_run else []
     return Inspection(table.name, len(table), table.notes, table.skipped, tuple(columns), tuple(findings))
 
 
-def look(table: Table, spec: Spec, taken: Sequence[ColumnRole], features: Sequence[Feature]) -> tuple[Finding, ...]:
-    """What is wrong with a whole source, one finding a kind: rows that cannot be read, then all else of the others."""
-    case = case_of(table, spec, taken, features)
-    whole = DataContext(table, case.taken, case.features, np.arange(len(table)))
-    return (*run_checks(whole, (unreadable,)), *run_checks(case, tuple(c for c in CHECKS if c is not unreadable)))
+def check_source(
+    table: Table, spec: Spec, roles: Sequence[ColumnRole], features: Sequence[Feature]
+) -> tuple[Finding, ...]:
+    """The findings of a whole source, one per kind: unreadable rows, then those of the readable rows."""
+    context = build_context(table, spec, roles, features)
+    whole = DataContext(table, context.roles, context.features, np.arange(len(table)))
+    return (*run_checks(whole, (unreadable,)), *run_checks(context, tuple(c for c in CHECKS if c is not unreadable)))
 
 
-def case_of(table: Table, spec: Spec, taken: Sequence[ColumnRole], features: Sequence[Feature]) -> DataContext:
-    """The readable rows of a source, divided as training would divide them; those to be dropped are left out."""
+def build_context(table: Table, spec: Spec, roles: Sequence[ColumnRole], features: Sequence[Feature]) -> DataContext:
+    """The readable rows of a source that are not dropped, with the split that training would make."""
     broken = {row for f in features for row in f.unreadable(table[f.column])}
-    places = np.setdiff1d(np.arange(len(table)), np.array(sorted(broken), np.int64))
-    read = table.take(places) if len(places) < len(table) else table
-    targets = [f for f in features if isinstance(f, Output)]
-    split = _split(read, spec, targets)
-    case = DataContext(read, tuple(taken), tuple(features), places, split, split_source(spec, read))
-    return case.taking(np.flatnonzero(~np.isin(places, spec.data.drop)))
+    rows = np.setdiff1d(np.arange(len(table)), np.array(sorted(broken), np.int64))
+    readable = table.take(rows) if len(rows) < len(table) else table
+    outputs = [f for f in features if isinstance(f, Output)]
+    split = _split(readable, spec, outputs)
+    context = DataContext(readable, tuple(roles), tuple(features), rows, split, split_source(spec, readable))
+    return context.take(np.flatnonzero(~np.isin(rows, spec.data.drop)))
 
 
-def _split(table: Table, spec: Spec, targets: Sequence[Output]) -> np.ndarray | None:
-    """The part of each row, "" for those without an answer; None where there are too few rows to divide."""
-    rows = np.flatnonzero(~missing_targets(table, targets))
+def _split(table: Table, spec: Spec, outputs: Sequence[Output]) -> np.ndarray | None:
+    """The split of each row, "" for those without a label; None where there are too few rows."""
+    rows = np.flatnonzero(~missing_targets(table, outputs))
     split = np.full(len(table), "", "U5")
     try:
         labelled = table.take(rows)
-        split[rows] = assign_split(choose_split(spec, labelled, targets), labelled, targets)
+        split[rows] = assign_split(choose_split(spec, labelled, outputs), labelled, outputs)
     except SourceError:
-        return None  # training says so
+        return None  # training reports it
     return split
 
 
-def _unseen(table: Table, spec: Spec, run: Run) -> np.ndarray:
-    """The rows that a run has not learned from: of its own source those of the test, of any other all."""
+def _held_out(table: Table, spec: Spec, run: Run) -> np.ndarray:
+    """The rows that a run was not trained on: of its own source the test rows, of any other all."""
     rows, source = np.arange(len(table)), spec.anchored().data.source
     own = isinstance(source, str | Path) and str(source) == str(run.spec.data.source)
     if own or fingerprint_of(table) == run.state.source["fingerprint"]:
@@ -127,11 +127,11 @@ def _unseen(table: Table, spec: Spec, run: Run) -> np.ndarray:
     return rows
 
 
-def _view(table: Table, taken: ColumnRole) -> ColumnView:
-    raw = table[taken.name]
+def _summary(table: Table, role: ColumnRole) -> ColumnSummary:
+    raw = table[role.name]
     distinct = raw.n_unique() if isinstance(raw, pl.Series) and not raw.dtype.is_nested() else None
     example = next((str(v) for v in _first(raw) if v is not None), "")
-    return ColumnView(taken.name, taken.kind, taken.why, taken.role, int(is_null(raw).sum()), distinct, example[:60])
+    return ColumnSummary(role.name, role.kind, role.why, role.role, int(is_null(raw).sum()), distinct, example[:60])
 
 
 def _first(raw: Raw) -> list[Any]:

@@ -1,7 +1,7 @@
-"""What a trained run says of labels: those that look wrong, and the rows whose label would teach most.
+"""Label errors and active learning by a trained run.
 
-label_errors(run.predictor, table)      [LabelError(place=17, given="cat", proposed="dog", sure=0.98), ...]
-worth_labelling(run.predictor, table)   [Worth(place=40, score=0.93), ...]
+label_errors(run.predictor, table)            [LabelError(row=17, label="cat", suggestion="dog", probability=0.98), ...]
+active_learning_scores(run.predictor, table)  [LabelValue(row=40, score=0.93), ...]
 """
 
 from __future__ import annotations
@@ -14,41 +14,48 @@ from deepglass.data.batches import Dataset
 from deepglass.data.table import Table
 from deepglass.doctor.cross_fit import cross_fitted
 from deepglass.doctor.label_noise import match_ranks, noise_probability
-from deepglass.features.base import Column, Feature
+from deepglass.features.base import Column
 from deepglass.features.outputs.base import Output
 from deepglass.metrics.calibration import apply_temperature
 from deepglass.objectives.base import embed_dataset, predict_dataset
 from deepglass.run.predictor import Predictor
 
-SURE = 0.5  # probability of being wrong from which a label is named
-JUDGES = 200  # rows whose labels were not learned from, by which the others are judged, at least
-FEWEST = 20  # labelled rows below which nothing is said
-CANDIDATES = 2000  # rows among which those worth labelling are chosen, the least certain ones
-KNOWN = 2000  # labelled rows that new ones are compared with
+MIN_PROBABILITY = 0.5  # of being wrong, from which a label is reported
+MIN_HELD_OUT = 200  # rows that were not trained on, from which the noise of the others is estimated
+MIN_LABELS = 20
+MAX_CANDIDATES = 2000  # the least certain rows, among which those to label are chosen
+MAX_COMPARED = 2000  # labelled rows that the candidates are compared with
 BATCH = 128
 
 
 class LabelError(NamedTuple):
-    """A label that looks wrong: where, what it says, what it should say, and how sure that is."""
+    """A label that looks wrong.
 
-    place: int
-    given: str
-    proposed: str
-    sure: float
+    Args:
+        row: its index in the table.
+        label: as it is.
+        suggestion: the class that looks right.
+        probability: that the label is wrong.
+    """
+
+    row: int
+    label: str
+    suggestion: str
+    probability: float
 
 
-class Worth(NamedTuple):
-    """A row without a label, and what a label would be worth, from 0 to 1."""
+class LabelValue(NamedTuple):
+    """An unlabelled row and the value of its label, from 0 to 1."""
 
-    place: int
+    row: int
     score: float
 
 
-class Seen(NamedTuple):
-    """Rows as the network sees them.
+class EmbeddedTable(NamedTuple):
+    """Embedding and predictions of some rows.
 
     Shapes:
-        embedding: (N, D) float32; log_probs: (N, K) float32, None where the answer has no classes.
+        embedding: (N, D) float32; log_probs: (N, K) float32, None for an output without classes.
     """
 
     embedding: np.ndarray
@@ -60,154 +67,176 @@ def label_errors(
     table: Table,
     output: str | None = None,
     margins: np.ndarray | None = None,
-    least: float = SURE,
+    min_probability: float = MIN_PROBABILITY,
 ) -> list[LabelError]:
-    """The labels that look wrong, surest first.
+    """The labels that look wrong, most probable first.
 
-    A linear head on the frozen embedding is cross-fitted, so no row is judged by a head that knows its label, and
-    `mistaken` says how likely each label is a mistake. Where margins are known, that is asked only of rows that the
-    network has not learned from: its embedding partly remembers the others' labels, right or wrong. As the split is
-    by chance, as many labels are wrong among the others; which ones, head and margin say together.
+    Class probabilities come from a linear head on the frozen embedding, cross-fitted, so that no row is judged by a
+    head that knows its label; `noise_probability` turns them into the probability of an error. With margins this is
+    done for rows that the network was not trained on, since its embedding partly memorises the others' labels. The
+    others get the same distribution of probabilities, in the order of head and margin together.
 
     Args:
-        table: rows with labels; those without are passed over.
-        output: which answer; None: the first with classes.
-        margins: (N,) of the rows as the network learned (`run/margins.py`), NaN for those that it did not learn from.
-        least: probability of being wrong from which a label is named.
+        table: rows; those without a label are skipped.
+        output: name of the output; None: the first with classes.
+        margins: (N,) area under the margin during training, NaN for rows that were not trained on.
+        min_probability: of an error, from which a label is reported.
 
     Returns:
-        Places in `table`; empty where no answer has classes or there are too few rows.
+        Indices in `table`; empty without classes or with fewer than `MIN_LABELS` labels.
     """
-    feature = _answer(predictor, output)
+    feature = _output(predictor, output)
     if feature is None or feature.column not in table.columns:
         return []
     truth = feature.encode(table[feature.column])
-    known = _labelled(truth)
-    labels = truth.values[known].astype(np.int64) - 1
-    if len(known) < FEWEST or len(np.unique(labels)) < 2:
+    labelled = _labelled(truth)
+    labels = truth.values[labelled].astype(np.int64) - 1
+    if len(labelled) < MIN_LABELS or len(np.unique(labels)) < 2:
         return []
-    seen = see(predictor, table.take(known))
-    learned = None if margins is None else margins[known]
-    return suspects(seen.embedding, labels, feature.class_names, known, learned, least)
+    embedding = embed_rows(predictor, table.take(labelled)).embedding
+    own = None if margins is None else margins[labelled]
+    return find_label_issues(embedding, labels, feature.class_names, labelled, own, min_probability)
 
 
-def suspects(
+def find_label_issues(
     embedding: np.ndarray,
     labels: np.ndarray,
     names: tuple[str, ...],
-    places: np.ndarray,
+    rows: np.ndarray,
     margins: np.ndarray | None = None,
-    least: float = SURE,
+    min_probability: float = MIN_PROBABILITY,
 ) -> list[LabelError]:
-    """The labels that look wrong, from what the network sees; `places` (N,) are given back."""
+    """The labels that look wrong, from embeddings.
+
+    Args:
+        names: of the classes.
+        rows: (N,) indices to report.
+        margins, min_probability: as in `label_errors`.
+
+    Shapes:
+        embedding: (N, D); labels: (N,) int from 0.
+    """
     log_probs = cross_fitted(embedding, labels, len(names))
     others = log_probs.copy()
     others[np.arange(len(labels)), labels] = -np.inf
-    proposed = others.argmax(1)
-    sure = _sure(log_probs, labels, others.max(1) - log_probs[np.arange(len(labels)), labels], margins)
-    chosen = np.flatnonzero(sure >= least)
-    chosen = chosen[np.argsort(-sure[chosen], kind="stable")]
-    return [LabelError(int(places[i]), names[labels[i]], names[proposed[i]], round(float(sure[i]), 4)) for i in chosen]
+    suggestion = others.argmax(1)
+    preference = others.max(1) - log_probs[np.arange(len(labels)), labels]
+    probability = _error_probability(log_probs, labels, preference, margins)
+    chosen = np.flatnonzero(probability >= min_probability)
+    chosen = chosen[np.argsort(-probability[chosen], kind="stable")]
+    return [
+        LabelError(int(rows[i]), names[labels[i]], names[suggestion[i]], round(float(probability[i]), 4))
+        for i in chosen
+    ]
 
 
-def _sure(log_probs: np.ndarray, labels: np.ndarray, doubt: np.ndarray, margins: np.ndarray | None) -> np.ndarray:
-    """The probability that each label is wrong, (N,); `doubt` (N,) is by how much the head prefers another class."""
-    learned = np.zeros(len(labels), bool) if margins is None else np.isfinite(margins)
-    if margins is None or not learned.any() or len(labels) - learned.sum() < JUDGES:
+def _error_probability(
+    log_probs: np.ndarray, labels: np.ndarray, preference: np.ndarray, margins: np.ndarray | None
+) -> np.ndarray:
+    """The probability that each label is wrong, (N,).
+
+    Args:
+        preference: (N,) log probability of the best other class less that of the label.
+    """
+    trained = np.zeros(len(labels), bool) if margins is None else np.isfinite(margins)
+    if margins is None or not trained.any() or len(labels) - trained.sum() < MIN_HELD_OUT:
         return noise_probability(log_probs, labels)
-    sure = np.empty(len(labels))
-    sure[~learned] = noise_probability(log_probs[~learned], labels[~learned])
-    both = _scaled(doubt[learned]) - _scaled(margins[learned])
-    sure[learned] = match_ranks(both, sure[~learned])
-    return sure
+    probability = np.empty(len(labels))
+    probability[~trained] = noise_probability(log_probs[~trained], labels[~trained])
+    suspicion = _unit_scale(preference[trained]) - _unit_scale(margins[trained])
+    probability[trained] = match_ranks(suspicion, probability[~trained])
+    return probability
 
 
-def _scaled(values: np.ndarray) -> np.ndarray:
+def _unit_scale(values: np.ndarray) -> np.ndarray:
     return values / max(float(values.std()), 1e-9)
 
 
-def worth_labelling(predictor: Predictor, table: Table, output: str | None = None, count: int = 100) -> list[Worth]:
-    """The rows without a label that are worth one, best first: uncertain ones, far from what is labelled or chosen.
+def active_learning_scores(
+    predictor: Predictor, table: Table, output: str | None = None, count: int = 100
+) -> list[LabelValue]:
+    """The unlabelled rows to label next, best first: uncertain ones, far from labelled and chosen rows.
 
-    The score of a row is its uncertainty, one minus the margin between its two likeliest classes, times its distance
-    in the embedding to the nearest labelled or already chosen row, beside the median of those distances. Answers
-    without classes are chosen by distance alone.
+    The score is the uncertainty (1 - margin between the two most probable classes) times the distance in the embedding
+    to the nearest labelled or chosen row, relative to the median of these distances; without classes the distance.
 
     Args:
-        table: rows; those that have the label already are what the others are compared with.
-        output: which answer; None: the first with classes, else the first.
+        table: rows; the labelled ones are compared with.
+        output: name of the output; None: the first with classes, else the first.
+        count: of the returned rows.
 
-    Source: Ash et al., 2019, arXiv 1906.03671 (BADGE): uncertainty and diversity together. Ours takes the farthest
-    row each time instead of drawing one, so the order is fixed.
+    Source: Ash et al., 2019, arXiv 1906.03671 (BADGE: uncertainty and diversity). Ours takes the best row each time
+    instead of sampling, so the order is deterministic.
     """
-    feature = _answer(predictor, output) or next(iter(predictor.outputs), None)
+    feature = _output(predictor, output) or next(iter(predictor.outputs), None)
     if feature is None:
         return []
-    known = np.zeros(0, np.int64)
+    labelled = np.zeros(0, np.int64)
     if feature.column in table.columns:
-        known = _labelled(feature.encode(table[feature.column]))
-    open_rows = np.setdiff1d(np.arange(len(table)), known)
-    if not len(open_rows):
+        labelled = _labelled(feature.encode(table[feature.column]))
+    unlabelled = np.setdiff1d(np.arange(len(table)), labelled)
+    if not len(unlabelled):
         return []
-    seen = see(predictor, table.take(open_rows), feature)
-    doubt = _doubt(seen, predictor.calibration.get(feature.name, {}).get("temperature", 1.0))
-    kept = np.argsort(-doubt, kind="stable")[:CANDIDATES]
+    rows = embed_rows(predictor, table.take(unlabelled), feature)
+    uncertainty = _uncertainty(rows, predictor.calibration.get(feature.name, {}).get("temperature", 1.0))
+    candidates = np.argsort(-uncertainty, kind="stable")[:MAX_CANDIDATES]
     random = np.random.default_rng(0)
-    beside = known if len(known) <= KNOWN else np.sort(random.choice(known, KNOWN, replace=False))
-    others = see(predictor, table.take(beside)).embedding if len(beside) else None
-    return _farthest(seen.embedding[kept], doubt[kept], open_rows[kept], others, count)
+    if len(labelled) > MAX_COMPARED:
+        labelled = np.sort(random.choice(labelled, MAX_COMPARED, replace=False))
+    others = embed_rows(predictor, table.take(labelled)).embedding if len(labelled) else None
+    chosen = (rows.embedding[candidates], uncertainty[candidates], unlabelled[candidates])
+    return _greedy(*chosen, others, count)
 
 
-def see(predictor: Predictor, table: Table, answer: Feature | None = None) -> Seen:
-    """Rows in the learned space, and the probabilities of an answer's classes."""
+def embed_rows(predictor: Predictor, table: Table, output: Output | None = None) -> EmbeddedTable:
+    """The embedding of rows, and the class log probabilities of an output."""
     data = Dataset(predictor.encode(table), {}, predictor.device)
-    points = embed_dataset(predictor.objective, data, BATCH)
-    if answer is None or not answer.class_names:
-        return Seen(points, None)
-    return Seen(points, predict_dataset(predictor.objective, data, BATCH)[answer.name]["log_probs"])
+    embedding = embed_dataset(predictor.objective, data, BATCH)
+    if output is None or not output.class_names:
+        return EmbeddedTable(embedding, None)
+    return EmbeddedTable(embedding, predict_dataset(predictor.objective, data, BATCH)[output.name]["log_probs"])
 
 
-def _answer(predictor: Predictor, output: str | None) -> Output | None:
-    """The answer that is asked for, or the first with classes."""
-    fitting = [f for f in predictor.outputs if f.has_classes and output in (None, f.name)]
-    return fitting[0] if fitting else None
+def _output(predictor: Predictor, name: str | None) -> Output | None:
+    """The output of this name, or the first with classes."""
+    return next((f for f in predictor.outputs if f.has_classes and name in (None, f.name)), None)
 
 
 def _labelled(truth: Column) -> np.ndarray:
-    """The rows whose label is known, and was known in training."""
-    known = truth.mask.reshape(len(truth), -1).any(1)
+    """The rows with a label that training knew."""
+    labelled = truth.mask.reshape(len(truth), -1).any(1)
     if truth.offsets is None and truth.values.ndim == 1 and truth.values.dtype.kind in "iu":
-        known &= truth.values > 0
-    return np.flatnonzero(known)
+        labelled &= truth.values > 0
+    return np.flatnonzero(labelled)
 
 
-def _doubt(seen: Seen, temperature: float) -> np.ndarray:
-    if seen.log_probs is None or seen.log_probs.shape[1] < 2:
-        return np.ones(len(seen.embedding))
-    top = np.sort(np.exp(apply_temperature(seen.log_probs, temperature)), 1)[:, -2:]
+def _uncertainty(rows: EmbeddedTable, temperature: float) -> np.ndarray:
+    if rows.log_probs is None or rows.log_probs.shape[1] < 2:
+        return np.ones(len(rows.embedding))
+    top = np.sort(np.exp(apply_temperature(rows.log_probs, temperature)), 1)[:, -2:]
     return 1 - (top[:, 1] - top[:, 0])
 
 
-def _farthest(
-    points: np.ndarray, doubt: np.ndarray, places: np.ndarray, known: np.ndarray | None, count: int
-) -> list[Worth]:
-    """Row by row the largest product of doubt and distance to what is labelled or chosen."""
+def _greedy(
+    points: np.ndarray, uncertainty: np.ndarray, rows: np.ndarray, labelled: np.ndarray | None, count: int
+) -> list[LabelValue]:
+    """Row by row the largest product of uncertainty and distance to labelled and chosen points."""
     x = points.astype(np.float64)
-    middle, spread = x.mean(0), x.std(0) + 1e-6
-    x = (x - middle) / spread
-    away = np.full(len(x), np.inf)
-    if known is not None:
-        other = (known - middle) / spread
+    mean, std = x.mean(0), x.std(0) + 1e-6
+    x = (x - mean) / std
+    distance = np.full(len(x), np.inf)
+    if labelled is not None:
+        other = (labelled - mean) / std
         squares = (x**2).sum(1)[:, None] + (other**2).sum(1) - 2 * x @ other.T
-        away = np.sqrt(np.maximum(squares.min(1), 0))
-    usual = np.median(away) if known is not None else np.median(np.sqrt(((x - x.mean(0)) ** 2).sum(1)))
-    chosen: list[Worth] = []
+        distance = np.sqrt(np.maximum(squares.min(1), 0))
+    median = np.median(distance) if labelled is not None else np.median(np.sqrt(((x - x.mean(0)) ** 2).sum(1)))
+    chosen: list[LabelValue] = []
     for _ in range(min(count, len(x))):
-        score = doubt * np.minimum(away / max(usual, 1e-9), 1)
+        score = uncertainty * np.minimum(distance / max(median, 1e-9), 1)
         i = int(score.argmax())
         if chosen and score[i] <= 0:
             break
-        chosen.append(Worth(int(places[i]), round(float(score[i]), 4)))
-        away = np.minimum(away, np.sqrt(((x - x[i]) ** 2).sum(1)))
-        away[i] = 0
+        chosen.append(LabelValue(int(rows[i]), round(float(score[i]), 4)))
+        distance = np.minimum(distance, np.sqrt(((x - x[i]) ** 2).sum(1)))
+        distance[i] = 0
     return chosen

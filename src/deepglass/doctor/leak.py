@@ -1,7 +1,7 @@
-"""Inputs that give the answer away: one of them alone tells nearly every answer, on rows that it was not learned from.
+"""Target leakage: a single input that predicts nearly every label on held-out rows.
 
-Asked of each value, and of what a file gives away beside its content: a picture's size, brightness or single pixels, a
-sound's length, a word in a text.
+Checked of each value, and of side information: an image's size, brightness or single pixels, a sound's length, a word
+in a text.
 """
 
 from __future__ import annotations
@@ -11,77 +11,77 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from deepglass.doctor.base import Finding, Target
-from deepglass.doctor.base import DataContext
+from deepglass.doctor.base import DataContext, Finding, Target
 from deepglass.doctor.measures import Measure
+from deepglass.features.text import Text
 
-CLASSES_LEAST = 0.96  # share of a constant answer's mistakes that a column takes away
-NUMBERS_LEAST = 0.99  # r2
-BOUND = 0.9  # of the same, by chance no less than this
-MOST = 5_000  # labelled rows that are looked at
-FEWEST = 30
-FOLDS = 4
-PIXELS_MOST = 1_000  # pictures whose single pixels are looked at
-MARK_PURE, MARK_SHARE = 0.99, 0.9  # a word that marks a class stands in so much of it, and so rarely elsewhere
+MIN_CLASS_SCORE = 0.96  # share of the constant prediction's errors that the column removes
+MIN_NUMBER_SCORE = 0.99  # R2
+MIN_LOW = 0.9  # lower confidence bound of the score
+MAX_ROWS, MIN_ROWS = 5_000, 30  # labelled rows
+NUM_FOLDS = 4
+MAX_IMAGES = 1_000  # whose single pixels are checked
+MIN_PRECISION, MIN_RECALL = 0.99, 0.9  # of a word for a class
 
 
-class Given(NamedTuple):
-    """How much of a constant answer's error a column takes away, and the lower bound of that."""
+class LeakScore(NamedTuple):
+    """Share of the constant prediction's error that a column removes, and its lower confidence bound."""
 
     score: float
     low: float
 
 
-def leak(case: DataContext) -> list[Finding]:
-    found = []
-    for target in case.targets:
-        known = np.flatnonzero(np.isfinite(target.values))
-        if len(known) < FEWEST or len(np.unique(target.values[known])) < 2:
+def leak(context: DataContext) -> list[Finding]:
+    """One finding per leaking input."""
+    findings = []
+    for target in context.targets:
+        labelled = np.flatnonzero(np.isfinite(target.values))
+        if len(labelled) < MIN_ROWS or len(np.unique(target.values[labelled])) < 2:
             continue
-        if len(known) > MOST:
-            known = np.sort(np.random.default_rng(0).choice(known, MOST, replace=False))
-        for measure in case.measures:
+        if len(labelled) > MAX_ROWS:
+            labelled = np.sort(np.random.default_rng(0).choice(labelled, MAX_ROWS, replace=False))
+        for measure in context.measures:
             if _in_time(measure, target):
                 continue
-            given = gives_away(measure.values[known], target.values[known], measure.names is not None, target)
-            found += _finding(case, target, measure.column, measure.what, given)
-        found += _pixels(case, target, known)
-        found += _words(case, target, known)
-    return found
+            score = leak_score(measure.values[labelled], target.values[labelled], measure.names is not None, target)
+            findings += _finding(context, target, measure.column, measure.what, score)
+        findings += _pixels(context, target, labelled)
+        findings += _words(context, target, labelled)
+    return findings
 
 
-def gives_away(x: np.ndarray, y: np.ndarray, unordered: bool, target: Target) -> Given:
-    """How well a column tells the answer, cross-fitted: by the rows of the same value, or by the nearest values.
+def leak_score(x: np.ndarray, y: np.ndarray, unordered: bool, target: Target) -> LeakScore:
+    """How well a column predicts the target, cross-fitted: the mean of the rows with the same value, or the nearest.
 
     Shapes:
-        x, y: (n,) float; NaN in `x` = missing, a value of its own.
+        x, y: (n,) float; NaN in `x` = missing, which counts as a value.
     """
     n = len(x)
     if target.classes is None:
-        said = _told(x, y[:, None], unordered)[:, 0]
-        errors = [((y - said) ** 2).sum()] + ([] if unordered else [((y - _line(x, y)) ** 2).sum()])
+        predicted = _neighbour_prediction(x, y[:, None], unordered)[:, 0]
+        errors = [((y - predicted) ** 2).sum()] + ([] if unordered else [((y - _line(x, y)) ** 2).sum()])
         total = max(float(((y - y.mean()) ** 2).sum()), 1e-300)
         score = 1 - float(min(errors)) / total
-        return Given(score, score)
+        return LeakScore(score, score)
     codes = np.unique(y, return_inverse=True)[1]
     K = codes.max() + 1
-    said = _told(x, np.eye(K, dtype=np.float32)[codes], unordered).argmax(1)
-    usual = 1 - np.bincount(codes).max() / n
-    wrong = float((said != codes).mean())
+    predicted = _neighbour_prediction(x, np.eye(K, dtype=np.float32)[codes], unordered).argmax(1)
+    baseline = 1 - np.bincount(codes).max() / n
+    wrong = float((predicted != codes).mean())
     centre, spread = (wrong + 2 / n) / (1 + 4 / n), 2 * np.sqrt(wrong * (1 - wrong) / n + 1 / n**2) / (1 + 4 / n)
-    return Given(1 - wrong / usual, 1 - (centre + spread) / usual)
+    return LeakScore(1 - wrong / baseline, 1 - (centre + spread) / baseline)
 
 
-def _told(x: np.ndarray, y: np.ndarray, unordered: bool) -> np.ndarray:
-    """What other folds say of each row: the mean of y (n, K) over the rows of its value, or of its neighbours."""
+def _neighbour_prediction(x: np.ndarray, y: np.ndarray, unordered: bool) -> np.ndarray:
+    """Out-of-fold prediction: the mean of y (n, K) over the rows with the same value, or of the nearest values."""
     n = len(x)
     x = np.where(np.isfinite(x), x, np.nanmin(x) - 1 if np.isfinite(x).any() else 0.0)
-    fold_of = np.random.default_rng(0).permutation(n) % FOLDS
-    said = np.empty(y.shape, np.float64)
-    for fold in range(FOLDS):
+    fold_of = np.random.default_rng(0).permutation(n) % NUM_FOLDS
+    predicted = np.empty(y.shape, np.float64)
+    for fold in range(NUM_FOLDS):
         held, others = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_of != fold)
-        values, place, counts = np.unique(x[others], return_inverse=True, return_counts=True)
-        order = np.argsort(place, kind="stable")
+        values, index, counts = np.unique(x[others], return_inverse=True, return_counts=True)
+        order = np.argsort(index, kind="stable")
         sums = np.add.reduceat(y[others][order], np.concatenate([[0], np.cumsum(counts)[:-1]]), axis=0)
         at = np.searchsorted(values, x[held]).clip(0, len(values) - 1)
         exact = values[at] == x[held]
@@ -89,26 +89,26 @@ def _told(x: np.ndarray, y: np.ndarray, unordered: bool) -> np.ndarray:
         before = (at - 1).clip(0)
         nearer = np.abs(values[before] - x[held]) < np.abs(values[at] - x[held])
         beside = y[others].mean(0)[None] if unordered else mean[np.where(nearer, before, at)]
-        if y.shape[1] == 1 and not unordered:  # numbers: along the line between the two neighbours
+        if y.shape[1] == 1 and not unordered:  # numbers: linear interpolation
             width = np.maximum(values[at] - values[before], 1e-300)
             share = np.clip((x[held] - values[before]) / width, 0, 1)[:, None]
             beside = mean[before] * (1 - share) + mean[at] * share
-        said[held] = np.where(exact[:, None], mean[at], beside)
-    return said
+        predicted[held] = np.where(exact[:, None], mean[at], beside)
+    return predicted
 
 
 def _line(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The straight line through all rows; two numbers cannot learn a table by heart."""
-    known = np.isfinite(x)
-    if known.sum() < 3 or x[known].std() == 0:
+    """The least-squares line through all rows; its two parameters cannot memorise a table."""
+    labelled = np.isfinite(x)
+    if labelled.sum() < 3 or x[labelled].std() == 0:
         return np.full(len(y), y.mean())
-    slope, start = np.polyfit((x[known] - x[known].mean()) / x[known].std(), y[known], 1)
-    filled = np.where(known, (x - x[known].mean()) / x[known].std(), 0.0)
+    slope, start = np.polyfit((x[labelled] - x[labelled].mean()) / x[labelled].std(), y[labelled], 1)
+    filled = np.where(labelled, (x - x[labelled].mean()) / x[labelled].std(), 0.0)
     return start + slope * filled
 
 
 def _in_time(measure: Measure, target: Target) -> bool:
-    """Whether a column only says when: a smooth answer is told by the time, with no leak."""
+    """Whether a column is a time or a running number: a smooth target follows it without a leak."""
     if measure.what == "time":
         return True
     if target.classes is not None or measure.names is not None:
@@ -117,64 +117,68 @@ def _in_time(measure: Measure, target: Target) -> bool:
     return len(steps) > 0 and bool((steps >= 0).all() or (steps <= 0).all())
 
 
-def _finding(case: DataContext, target: Target, column: str, what: str, given: Given) -> list[Finding]:
-    least = NUMBERS_LEAST if target.classes is None else CLASSES_LEAST
-    if given.score < least or given.low < BOUND:
+def _finding(context: DataContext, target: Target, column: str, what: str, score: LeakScore) -> list[Finding]:
+    minimum = MIN_NUMBER_SCORE if target.classes is None else MIN_CLASS_SCORE
+    if score.score < minimum or score.low < MIN_LOW:
         return []
     name = f"{column}: its {what} alone" if what else f"{column} alone"
-    tells = "explains" if target.classes is None else "tells"
-    share = f"{given.score:.1%} of what there is to know" if target.classes is None else "nearly every answer"
-    text = f"{name} {tells} {share} of {target.name}; is it known before the answer is?"
+    if target.classes is None:
+        text = f"{name} explains {score.score:.1%} of the variance of {target.name}"
+    else:
+        text = f"{name} predicts nearly every label of {target.name}"
+    text += "; leave it out unless it is known before the prediction is made"
     fix = f"data.ignore=[{column}]" if not what else ""
-    return [case.finding("leak", [], [column], min(given.score, 1.0), text, fix)]
+    return [context.finding("leak", [], [column], min(score.score, 1.0), text, fix)]
 
 
-def _pixels(case: DataContext, target: Target, known: np.ndarray) -> list[Finding]:
-    """A mark in a corner of the pictures."""
-    found: list[Finding] = []
-    for column, small in case.small.items():
-        rows = np.intersect1d(small.rows, known)[:PIXELS_MOST]
-        if "seconds" in small.facts or len(rows) < FEWEST or target.classes is None:
+def _pixels(context: DataContext, target: Target, labelled: np.ndarray) -> list[Finding]:
+    """A mark in a corner of the images."""
+    findings: list[Finding] = []
+    for column, summary in context.media.items():
+        rows = np.intersect1d(summary.rows, labelled)[:MAX_IMAGES]
+        if summary.is_audio or len(rows) < MIN_ROWS or target.classes is None:
             continue
-        at = np.searchsorted(small.rows, rows)
+        at = np.searchsorted(summary.rows, rows)
         y = target.values[rows]
         if len(np.unique(y)) < 2:
             continue
-        varied = np.flatnonzero(small.values[at].std(0) > 0)
-        given = [gives_away(small.values[at, p].astype(np.float64), y, False, target) for p in varied]
-        if given:
-            best = max(range(len(given)), key=lambda i: given[i].score)
-            side = round(np.sqrt(small.values.shape[1]))
-            top, left = divmod(int(varied[best]), max(side, 1))
+        pixels = np.flatnonzero(summary.values[at].std(0) > 0)
+        scores = [leak_score(summary.values[at, p].astype(np.float64), y, False, target) for p in pixels]
+        if scores:
+            best = max(range(len(scores)), key=lambda i: scores[i].score)
+            side = round(np.sqrt(summary.values.shape[1]))
+            top, left = divmod(int(pixels[best]), max(side, 1))
             where = f"brightness at {top / side:.0%} from the top and {left / side:.0%} from the left"
-            found += _finding(case, target, column, where, given[best])
-    return found
+            findings += _finding(context, target, column, where, scores[best])
+    return findings
 
 
-def _words(case: DataContext, target: Target, known: np.ndarray) -> list[Finding]:
-    """Words that mark a class."""
-    found: list[Finding] = []
+def _words(context: DataContext, target: Target, labelled: np.ndarray) -> list[Finding]:
+    """Words that occur in nearly all texts of a class and hardly elsewhere."""
+    findings: list[Finding] = []
     if target.classes is None:
-        return found
-    codes = target.values[known].astype(np.int64)
+        return findings
+    codes = target.values[labelled].astype(np.int64)
     sizes = np.bincount(codes, minlength=len(target.classes))
-    for feature in case.inputs:
-        raw = case.table[feature.column]
-        if feature.kind != "text" or not isinstance(raw, pl.Series) or raw.dtype != pl.String:
+    for feature in context.inputs:
+        raw = context.table[feature.column]
+        if not isinstance(feature, Text) or not isinstance(raw, pl.Series) or raw.dtype != pl.String:
             continue
-        words = raw.gather(known).fill_null("").str.to_lowercase().str.extract_all(r"[^\s]+").list.unique()
-        frame = pl.DataFrame({"row": np.arange(len(known)), "class": codes, "word": words}).explode("word").drop_nulls()
+        words = raw.gather(labelled).fill_null("").str.to_lowercase().str.extract_all(r"[^\s]+").list.unique()
+        frame = (
+            pl.DataFrame({"row": np.arange(len(labelled)), "class": codes, "word": words}).explode("word").drop_nulls()
+        )
         counts = frame.group_by("word", "class").len().with_columns(all=pl.col("len").sum().over("word"))
         size = pl.Series(sizes).gather(counts["class"])
-        marks = counts.filter((pl.col("len") >= MARK_PURE * pl.col("all")) & (pl.col("len") >= MARK_SHARE * size))
+        marks = counts.filter((pl.col("len") >= MIN_PRECISION * pl.col("all")) & (pl.col("len") >= MIN_RECALL * size))
         if not len(marks):
             continue
-        marked = frame.join(marks.select("word", said="class"), on="word").unique("row")
-        said = np.full(len(known), -1)
-        said[marked["row"].to_numpy()] = marked["said"].to_numpy()
-        rest = codes[said < 0]
-        said[said < 0] = np.bincount(rest).argmax() if len(rest) else 0
-        score = 1 - float((said != codes).mean()) / (1 - sizes.max() / len(codes))
+        marked = frame.join(marks.select("word", predicted="class"), on="word").unique("row")
+        predicted = np.full(len(labelled), -1)
+        predicted[marked["row"].to_numpy()] = marked["predicted"].to_numpy()
+        rest = codes[predicted < 0]
+        predicted[predicted < 0] = np.bincount(rest).argmax() if len(rest) else 0
+        score = 1 - float((predicted != codes).mean()) / (1 - sizes.max() / len(codes))
         word = marks.sort("len", "word", descending=[True, False])["word"][0]
-        found += _finding(case, target, feature.column, f"words, such as {word!r},", Given(score, score))
-    return found
+        findings += _finding(context, target, feature.column, f"words, such as {word!r},", LeakScore(score, score))
+    return findings

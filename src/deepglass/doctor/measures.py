@@ -1,4 +1,4 @@
-"""What can be said of a value in one number: the value itself, a text's length, a picture's brightness."""
+"""Scalar measures of a column's values: the value itself, a text's length, an image's brightness."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import numpy as np
 import polars as pl
 
 from deepglass.doctor.media_summary import MediaSummary
-from deepglass.features.base import CLASSIFICATION_KINDS, Raw
+from deepglass.features.base import Feature, Raw
+from deepglass.features.date import Date
+from deepglass.features.number import Number
+from deepglass.features.text import Text
 from deepglass.formatting import plain_number
 from deepglass.parsing import is_missing, parse_dates, parse_numbers, to_dates, to_numbers
 
@@ -22,57 +25,58 @@ _HOURS = tuple(f"{hour}:00" for hour in range(24))
 
 
 class Measure(NamedTuple):
-    """One number a row.
+    """One number per row.
 
     Args:
-        what: "" for the value itself, else what is measured of it, such as "brightness".
+        what: "" for the value itself, else what is measured, such as "brightness".
         values: (N,) float64; codes where there are `names`, microseconds since 1970 for times; NaN = missing.
-        names: of the codes, for values without an order.
-        looked: whether every row was looked at; else NaN may also say that a file was never opened.
+        names: of the codes, for unordered values.
+        complete: whether every row was measured; else NaN may also mean that a file was not opened.
     """
 
     column: str
     what: str
     values: np.ndarray
     names: tuple[str, ...] | None = None
-    looked: bool = True
+    complete: bool = True
 
     @property
     def title(self) -> str:
         return f"{self.column} ({self.what})" if self.what else self.column
 
-    def said(self, value: float) -> str:
-        """One of the values as people read it: a name, a day, a number."""
+    def format(self, value: float) -> str:
+        """A value as text: a name, a day, a number."""
         if self.names is not None:
             return repr(self.names[int(value)])
-        return _moment(value) if self.what == "time" else plain_number(value)
+        return _format_time(value) if self.what == "time" else plain_number(value)
 
 
-def measures_of(kind: str, column: str, raw: Raw, small: Mapping[str, MediaSummary]) -> list[Measure]:
-    """The measures of a column; none for kinds that have none."""
-    if kind in ("image", "audio") and column in small:
-        return [Measure(column, what, values, looked=False) for what, values in small[column].facts.items()]
+def measures_of(feature_type: type[Feature], column: str, raw: Raw, media: Mapping[str, MediaSummary]) -> list[Measure]:
+    """The measures of a column of this type; empty for types without any."""
+    if column in media:
+        return [Measure(column, what, values, complete=False) for what, values in media[column].statistics.items()]
     if isinstance(raw, np.ndarray) and raw.ndim == 1 and raw.dtype.kind in "iufb":
         raw = pl.Series(column, raw)
-    if kind == "text" and isinstance(raw, pl.Series) and raw.dtype == pl.List(pl.String):
+    text = issubclass(feature_type, Text)
+    if text and isinstance(raw, pl.Series) and raw.dtype == pl.List(pl.String):
         return [Measure(column, "words", raw.list.len().cast(pl.Float64).fill_null(np.nan).to_numpy())]
     if not isinstance(raw, pl.Series) or raw.dtype.is_nested() or raw.dtype == pl.Object:
         return []
-    if kind == "number":
+    if issubclass(feature_type, Number):
         return _number(column, raw)
-    if kind == "date":
+    if issubclass(feature_type, Date):
         return _date(column, raw)
-    if kind in CLASSIFICATION_KINDS:
+    if feature_type.has_classes:
         return [_codes(column, raw)]
-    return [_words(column, raw)] if kind == "text" and raw.dtype == pl.String else []
+    return [_words(column, raw)] if text and raw.dtype == pl.String else []
 
 
 def _number(column: str, raw: pl.Series) -> list[Measure]:
     if raw.dtype == pl.String:
-        written = parse_numbers(raw)
-        if written is None:
+        format = parse_numbers(raw)
+        if format is None:
             return []
-        raw = to_numbers(raw, written)[0]
+        raw = to_numbers(raw, format)[0]
     if not (raw.dtype.is_numeric() or raw.dtype == pl.Boolean):
         return []
     values = raw.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy().copy()
@@ -81,32 +85,34 @@ def _number(column: str, raw: pl.Series) -> list[Measure]:
 
 
 def _date(column: str, raw: pl.Series) -> list[Measure]:
-    written = parse_dates(raw)
-    if written is None:
+    format = parse_dates(raw)
+    if format is None:
         return []
-    days = to_dates(raw, written)[0].cast(pl.Datetime("us")).cast(pl.Int64).cast(pl.Float64)
+    days = to_dates(raw, format)[0].cast(pl.Datetime("us")).cast(pl.Int64).cast(pl.Float64)
     return [Measure(column, "time", days.fill_null(np.nan).to_numpy())]
 
 
-def parts_of(time: Measure) -> list[Measure]:
-    """The month, the day of the week and the hour of the times of a measure, where the rows go once around them."""
-    known = np.isfinite(time.values)
-    if not known.any():
+def calendar_measures(time: Measure) -> list[Measure]:
+    """Month, day of the week and hour of a time, those whose whole cycle the rows cover."""
+    present = np.isfinite(time.values)
+    if not present.any():
         return []
     days = time.values / _DAY
     whole = np.floor(days)
-    span = float(days[known].max() - days[known].min())
-    months = np.where(known, whole, 0).astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % 12
-    found = [
+    span = float(days[present].max() - days[present].min())
+    months = np.where(present, whole, 0).astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % 12
+    parts = [
         ("month", months, _MONTHS, span >= _YEAR),
         ("day of the week", (whole + 3) % 7, _DAYS, span >= len(_DAYS)),  # 1970-01-01 was a Thursday
-        ("hour", np.floor((days - whole) * len(_HOURS)), _HOURS, bool((days != whole)[known].any())),
+        ("hour", np.floor((days - whole) * len(_HOURS)), _HOURS, bool((days != whole)[present].any())),
     ]
-    return [Measure(time.column, what, np.where(known, v, np.nan), names) for what, v, names, around in found if around]
+    return [
+        Measure(time.column, what, np.where(present, v, np.nan), names) for what, v, names, covered in parts if covered
+    ]
 
 
-def _moment(microseconds: float) -> str:
-    """A day, with the time of day where it is not midnight: `2024-03-01`, `2024-03-01 14:30`."""
+def _format_time(microseconds: float) -> str:
+    """A day, with the time where it is not midnight: `2024-03-01`, `2024-03-01 14:30`."""
     at = np.datetime64(int(microseconds), "us")
     return str(at.astype("datetime64[D]" if microseconds % _DAY == 0 else "datetime64[m]")).replace("T", " ")
 

@@ -1,4 +1,4 @@
-"""Pictures and sounds in small: enough to see which are alike, dark, loud, short, or of an odd size."""
+"""Thumbnails and statistics of images and sounds: enough to find duplicates, dark, loud, short or odd-sized items."""
 
 from __future__ import annotations
 
@@ -11,62 +11,69 @@ import polars as pl
 from deepglass.errors import SourceError
 from deepglass.features._audio_files import header_of, read_sound
 from deepglass.features._images import Picture, channels_last, decode_sized, each, pictures, resize, with_channels
-from deepglass.features.base import Media, Raw
+from deepglass.features.audio import Audio
+from deepglass.features.base import Feature, Media, Raw
+from deepglass.features.image import Image
 
-SIDE = 16  # of a small picture, in pixels
-BANDS, TIMES = 24, 24  # of a small spectrum
-QUIET = 1e-4  # of a spectrum's peak: what is less is silence, whatever its noise
-SECONDS = 10.0  # of a sound that are listened to
-CHEAP = 4  # pictures in one array are so many times as quickly looked at as files
-SOUNDS_SHARE = 4  # a sound takes so many times as long to open as a picture
+SIDE = 16  # pixels of a thumbnail
+NUM_BANDS, NUM_TIMES = 24, 24  # of a spectrum
+MIN_POWER = 1e-4  # of a spectrum's peak; what is less counts as silence
+MAX_SECONDS = 10.0  # of a sound that are read
+ARRAY_SPEED = 4  # images in an array are read so many times as fast as files
+SOUND_COST = 4  # a sound takes so many times as long to read as an image
 
 
-class Small(NamedTuple):
-    """Items in small.
+class MediaSummary(NamedTuple):
+    """Summary of a column of images or sounds.
 
     Args:
-        rows: (n,) those that were looked at and could be read.
-        values: (n, F) float32, the small pictures or spectra, laid flat.
-        facts: what is measured -> (N,) float64 over all rows, NaN where nothing was.
+        rows: (n,) rows that were read.
+        values: (n, F) float32, flattened thumbnails or spectra.
+        statistics: name -> (N,) float64 over all rows, NaN where nothing was read.
     """
 
     rows: np.ndarray
     values: np.ndarray
-    facts: dict[str, np.ndarray]
+    statistics: dict[str, np.ndarray]
+
+    @property
+    def is_audio(self) -> bool:
+        return "seconds" in self.statistics
 
 
-def small_of(kind: str, raw: Raw, most: int) -> Small | None:
-    """A column of pictures or sounds in small; of more than `most` some, spread over the rows, are looked at."""
-    if kind == "image":
-        return _pixels(np.asarray(raw), CHEAP * most) if _is_grid(raw) else _files(raw, most)
-    if kind == "audio" and isinstance(raw, list):
-        return _sounds(raw, max(most // SOUNDS_SHARE, 1))
+def summarise_media(feature_type: type[Feature], raw: Raw, max_items: int) -> MediaSummary | None:
+    """The summary of a column, from at most about `max_items` evenly spread rows; None for other types."""
+    if issubclass(feature_type, Image):
+        return _arrays(np.asarray(raw), ARRAY_SPEED * max_items) if _is_grid(raw) else _files(raw, max_items)
+    if issubclass(feature_type, Audio) and isinstance(raw, list):
+        return _sounds(raw, max(max_items // SOUND_COST, 1))
     return None
 
 
-def spread(count: int, most: int) -> np.ndarray:
-    """At most so many of `count` rows, evenly over them."""
-    return np.arange(count) if count <= most else np.linspace(0, count - 1, most).astype(np.int64)
+def spread_evenly(count: int, max_rows: int) -> np.ndarray:
+    """At most `max_rows` of `count` rows, evenly spread."""
+    return np.arange(count) if count <= max_rows else np.linspace(0, count - 1, max_rows).astype(np.int64)
 
 
-# -- pictures ----------------------------------------------------------------------------------------------------
+# -- images ------------------------------------------------------------------------------------------------------
 
 
 def _is_grid(raw: Raw) -> bool:
     return isinstance(raw, np.ndarray) and raw.ndim >= 3
 
 
-def _pixels(raw: np.ndarray, most: int) -> Small:
-    """Pictures in one array, (N, Y, X) or with channels: shrunk by the means of their areas."""
+def _arrays(raw: np.ndarray, max_items: int) -> MediaSummary:
+    """Images in one array, (N, Y, X) or with channels."""
     x = channels_last(raw)
-    at = spread(len(x), most)
-    parts = [_shrunk(x[at[start : start + 1024]]) for start in range(0, len(at), 1024)]
+    at = spread_evenly(len(x), max_items)
+    parts = [_thumbnails(x[at[start : start + 1024]]) for start in range(0, len(at), 1024)]
     values = np.concatenate(parts) if parts else np.zeros((0, 1), np.float32)
-    known = np.isfinite(values).all(1)
-    return _with_light(at[known], values[known], len(x), {})
+    valid = np.isfinite(values).all(1)
+    return _image_summary(at[valid], values[valid], len(x), {})
 
 
-def _shrunk(x: np.ndarray) -> np.ndarray:
+def _thumbnails(x: np.ndarray) -> np.ndarray:
+    """Grey thumbnails by area averaging, (n, pixels), from (n, Y, X, C)."""
     grey = x.astype(np.float32).mean(3)  # (n, Y, X)
     for axis in (1, 2):
         size = grey.shape[axis]
@@ -76,29 +83,28 @@ def _shrunk(x: np.ndarray) -> np.ndarray:
     return grey.reshape(len(grey), -1).astype(np.float32)
 
 
-def _files(raw: Raw, most: int) -> Small:
+def _files(raw: Raw, max_items: int) -> MediaSummary:
     items = pictures(raw)
-    at = spread(len(items), most)
-    found = _each_once([items[i] for i in at])
-    rows = np.array([i for i, one in zip(at, found, strict=True) if one is not None], np.int64)
-    seen = [one for one in found if one is not None]
-    values = np.stack([one[0] for one in seen]) if seen else np.zeros((0, SIDE * SIDE), np.float32)
-    size = np.array([one[1] for one in seen], np.float64).reshape(-1, 2)
-    facts = {"height": size[:, 0], "width": size[:, 1]}
-    return _with_light(rows, values, len(items), facts)
+    at = spread_evenly(len(items), max_items)
+    results = _read_once([items[i] for i in at])
+    rows = np.array([i for i, result in zip(at, results, strict=True) if result is not None], np.int64)
+    read = [result for result in results if result is not None]
+    values = np.stack([thumbnail for thumbnail, _ in read]) if read else np.zeros((0, SIDE * SIDE), np.float32)
+    size = np.array([size for _, size in read], np.float64).reshape(-1, 2)
+    return _image_summary(rows, values, len(items), {"height": size[:, 0], "width": size[:, 1]})
 
 
-def _each_once(items: Sequence[Picture]) -> list[tuple[np.ndarray, tuple[int, int]] | None]:
-    """What `_look` says of each picture; files that several rows name are opened once."""
+def _read_once(items: Sequence[Picture]) -> list[tuple[np.ndarray, tuple[int, int]] | None]:
+    """`_read` of each image; a file that several rows name is opened once."""
     keys = [(m.path, m.member) if isinstance(m, Media) else i for i, m in enumerate(items)]
     first = {key: i for i, key in reversed(list(enumerate(keys)))}
     opened = sorted(first.values())
-    looked = dict(zip(opened, each(_look, [items[i] for i in opened]), strict=True))
-    return [looked[first[key]] for key in keys]
+    results = dict(zip(opened, each(_read, [items[i] for i in opened]), strict=True))
+    return [results[first[key]] for key in keys]
 
 
-def _look(picture: Picture) -> tuple[np.ndarray, tuple[int, int]] | None:
-    """A picture's small grey copy and its size; None for one that is missing or cannot be read."""
+def _read(picture: Picture) -> tuple[np.ndarray, tuple[int, int]] | None:
+    """Grey thumbnail and size; None for a missing or unreadable image."""
     if picture is None:
         return None
     try:
@@ -110,9 +116,9 @@ def _look(picture: Picture) -> tuple[np.ndarray, tuple[int, int]] | None:
         return None
 
 
-def _with_light(rows: np.ndarray, values: np.ndarray, count: int, facts: dict[str, np.ndarray]) -> Small:
-    own = {**facts, "brightness": values.mean(1, dtype=np.float64), "contrast": values.std(1, dtype=np.float64)}
-    return Small(rows, values, {what: _over_all(rows, v, count) for what, v in own.items()})
+def _image_summary(rows: np.ndarray, values: np.ndarray, count: int, statistics: dict[str, np.ndarray]) -> MediaSummary:
+    light = {"brightness": values.mean(1, dtype=np.float64), "contrast": values.std(1, dtype=np.float64)}
+    return MediaSummary(rows, values, {n: _over_all(rows, v, count) for n, v in (statistics | light).items()})
 
 
 def _over_all(rows: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
@@ -124,46 +130,46 @@ def _over_all(rows: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
 # -- sounds ------------------------------------------------------------------------------------------------------
 
 
-def _sounds(raw: list[Media], most: int) -> Small:
-    rows, spectra, facts = [], [], []
-    for i in spread(len(raw), most):
+def _sounds(raw: list[Media], max_items: int) -> MediaSummary:
+    rows, spectra, statistics = [], [], []
+    for i in spread_evenly(len(raw), max_items):
         media = raw[i]
-        if isinstance(media, Media) and (found := _listen(media)) is not None:
+        if isinstance(media, Media) and (result := _read_audio(media)) is not None:
             rows.append(i)
-            spectra.append(found[0])
-            facts.append(found[1])
-    values = np.stack(spectra) if spectra else np.zeros((0, BANDS * TIMES), np.float32)
-    measured = np.array(facts, np.float64).reshape(-1, 3)
+            spectra.append(result[0])
+            statistics.append(result[1])
+    values = np.stack(spectra) if spectra else np.zeros((0, NUM_BANDS * NUM_TIMES), np.float32)
+    measured = np.array(statistics, np.float64).reshape(-1, 3)
     names = ("seconds", "loudness", "samples a second")
     at = np.array(rows, np.int64)
-    return Small(at, values, {n: _over_all(at, measured[:, k], len(raw)) for k, n in enumerate(names)})
+    return MediaSummary(at, values, {n: _over_all(at, measured[:, k], len(raw)) for k, n in enumerate(names)})
 
 
-def _listen(media: Media) -> tuple[np.ndarray, tuple[float, float, float]] | None:
+def _read_audio(media: Media) -> tuple[np.ndarray, tuple[float, float, float]] | None:
     try:
         header = header_of(media)
-        wave = read_sound(media, None, SECONDS).astype(np.float32) / 32767
+        wave = read_sound(media, None, MAX_SECONDS).astype(np.float32) / 32767
     except SourceError:
         return None
     loudness = 20 * float(np.log10(np.sqrt((wave**2).mean()) + 1e-5))
-    return spectrum(wave), (header.samples / header.rate, loudness, float(header.rate))
+    return band_energies(wave), (header.samples / header.rate, loudness, float(header.rate))
 
 
-def spectrum(wave: np.ndarray) -> np.ndarray:
-    """A wave's loudness in some bands and stretches of its length, (BANDS * TIMES,) float32, in decibels."""
-    cuts = np.linspace(0, max(len(wave), TIMES), TIMES + 1).astype(int)
-    padded = np.pad(wave, (0, max(TIMES - len(wave), 0)))
-    bands = np.zeros((TIMES, BANDS), np.float32)
-    for t in range(TIMES):
+def band_energies(wave: np.ndarray) -> np.ndarray:
+    """Power in frequency bands and time segments, (NUM_BANDS * NUM_TIMES,) float32, in decibels."""
+    cuts = np.linspace(0, max(len(wave), NUM_TIMES), NUM_TIMES + 1).astype(int)
+    padded = np.pad(wave, (0, max(NUM_TIMES - len(wave), 0)))
+    bands = np.zeros((NUM_TIMES, NUM_BANDS), np.float32)
+    for t in range(NUM_TIMES):
         piece = padded[cuts[t] : cuts[t + 1]]
-        power = np.abs(np.fft.rfft(piece, max(len(piece), 2 * BANDS))) ** 2
-        edges = np.linspace(0, len(power), BANDS + 1).astype(int)
+        power = np.abs(np.fft.rfft(piece, max(len(piece), 2 * NUM_BANDS))) ** 2
+        edges = np.linspace(0, len(power), NUM_BANDS + 1).astype(int)
         bands[t] = np.add.reduceat(power, edges[:-1]) / np.diff(edges)
-    return (10 * np.log10(bands + QUIET * max(float(bands.max()), 1e-9))).reshape(-1)
+    return (10 * np.log10(bands + MIN_POWER * max(float(bands.max()), 1e-9))).reshape(-1)
 
 
-def names_of(raw: Raw, rows: np.ndarray) -> list[str]:
-    """What the user calls some items: the files' names, or the rows' numbers."""
+def display_names(raw: Raw, rows: np.ndarray) -> list[str]:
+    """Names of some items for messages: of the files, or the row numbers."""
     if isinstance(raw, pl.Series | np.ndarray):
         return [f"row {r}" for r in rows]
     return [getattr(raw[r], "name", f"row {r}") for r in rows]

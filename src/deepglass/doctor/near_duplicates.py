@@ -1,23 +1,23 @@
-"""Rows that are equal or nearly so, found without comparing each with each.
+"""Near-duplicate search by locality-sensitive hashing.
 
-Source: Indyk and Motwani, 1998, STOC (hashing by random planes: near rows fall on the same side of most of them).
+Source: Indyk and Motwani, 1998, STOC; Charikar, 2002, STOC (random hyperplanes).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-TABLES = 8  # hashes, any of which may bring two rows together
-PLANES = 14  # a hash has so many bits; each splits the rows in half
-NEIGHBOURS = 12  # rows compared with each one within its bucket, nearest along one direction first
-COARSE = 16  # directions in which rows are compared before they are compared in full
-ALL = 1500  # rows up to which each is compared with each
+NUM_TABLES = 8
+NUM_BITS = 14  # of a hash; each hyperplane splits the rows in half
+MAX_NEIGHBOURS = 12  # of a row within its bucket that are compared
+NUM_COARSE = 16  # random directions of a first, cheap comparison
+MAX_EXHAUSTIVE = 1500  # rows up to which all pairs are compared
 
 
-def near_pairs(values: np.ndarray, least: float) -> np.ndarray:
-    """Pairs of rows whose correlation is at least `least`.
+def near_pairs(values: np.ndarray, min_correlation: float) -> np.ndarray:
+    """Pairs of rows whose correlation is at least `min_correlation`.
 
-    Rows without any variation are compared by value: they are alike only if they are equal.
+    Constant rows are near only if they are equal.
 
     Shapes:
         values: (N, F) float; returns: (P, 2) int64, the smaller row first.
@@ -27,12 +27,12 @@ def near_pairs(values: np.ndarray, least: float) -> np.ndarray:
     flat = spread < 1e-6 * (1 + np.abs(x).max(1, initial=0))
     unit = (x - x.mean(1, keepdims=True)) / np.maximum(spread, 1e-12)[:, None] / np.sqrt(x.shape[1])
     rows = np.flatnonzero(~flat)
-    found = rows[_near(unit[rows], least)] if len(rows) > 1 else np.zeros((0, 2), np.int64)
-    return np.concatenate([found, equal_pairs(x[:, 0], np.flatnonzero(flat))])
+    pairs = rows[_near(unit[rows], min_correlation)] if len(rows) > 1 else np.zeros((0, 2), np.int64)
+    return np.concatenate([pairs, equal_pairs(x[:, 0], np.flatnonzero(flat))])
 
 
 def equal_pairs(keys: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Each row beside the first with the same key, (P, 2); among `rows` only."""
+    """Each row paired with the first of the same key, (P, 2); among `rows` only."""
     if len(rows) < 2:
         return np.zeros((0, 2), np.int64)
     _, first, inverse = np.unique(keys[rows], return_index=True, return_inverse=True)
@@ -41,8 +41,8 @@ def equal_pairs(keys: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return np.stack([rows[heads[later]], rows[later]], 1).astype(np.int64)
 
 
-def groups_of(pairs: np.ndarray, count: int) -> list[np.ndarray]:
-    """Rows that hang together by pairs, each group ascending; the groups by their first row."""
+def connected_groups(pairs: np.ndarray, count: int) -> list[np.ndarray]:
+    """Connected components of the pairs, each in ascending order; sorted by their first row."""
     if not len(pairs):
         return []
     from scipy.sparse import coo_matrix
@@ -56,30 +56,30 @@ def groups_of(pairs: np.ndarray, count: int) -> list[np.ndarray]:
     return sorted(groups, key=lambda g: int(g[0]))
 
 
-def _near(unit: np.ndarray, least: float) -> np.ndarray:
-    """Pairs of unit rows (n, F) whose product is at least `least`."""
+def _near(unit: np.ndarray, min_product: float) -> np.ndarray:
+    """Pairs of unit rows (n, F) whose dot product is at least `min_product`."""
     n = len(unit)
-    if n <= ALL:
-        a, b = np.nonzero(np.triu(unit @ unit.T >= least, 1))
+    if n <= MAX_EXHAUSTIVE:
+        a, b = np.nonzero(np.triu(unit @ unit.T >= min_product, 1))
         return np.stack([a, b], 1)
     centred = unit - unit.mean(0)
     random = np.random.default_rng(0)
-    coarse = centred @ _directions(random, unit.shape[1], COARSE)
-    reach = 3 * np.sqrt(2 * (1 - least)) + 1e-6  # a random direction stretches a small difference hardly more
+    coarse = centred @ _directions(random, unit.shape[1], NUM_COARSE)
+    reach = 3 * np.sqrt(2 * (1 - min_product)) + 1e-6  # a small difference is hardly longer along a random direction
     found = []
-    for _ in range(TABLES):
-        sides = centred @ _directions(random, unit.shape[1], PLANES)
+    for _ in range(NUM_TABLES):
+        sides = centred @ _directions(random, unit.shape[1], NUM_BITS)
         bits = sides > np.median(sides, axis=0)
-        key = bits @ (1 << np.arange(PLANES))
+        key = bits @ (1 << np.arange(NUM_BITS))
         order = np.lexsort((coarse[:, 0], key))
-        for step in range(1, NEIGHBOURS + 1):
+        for step in range(1, MAX_NEIGHBOURS + 1):
             a, b = order[:-step], order[step:]
             same = key[a] == key[b]
             a, b = a[same], b[same]
             close = np.abs(coarse[a] - coarse[b]).max(1, initial=0) <= reach
             a, b = a[close], b[close]
             if len(a):
-                alike = np.einsum("nf,nf->n", unit[a], unit[b]) >= least
+                alike = np.einsum("nf,nf->n", unit[a], unit[b]) >= min_product
                 found.append(np.stack([np.minimum(a, b), np.maximum(a, b)], 1)[alike])
     return np.unique(np.concatenate(found), axis=0) if found else np.zeros((0, 2), np.int64)
 

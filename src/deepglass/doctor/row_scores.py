@@ -1,8 +1,7 @@
-"""How right each answer is: one figure a row, for every kind whose score can be taken of a single row."""
+"""Per-row scores: one metric of each prediction, for every output that a single row can be scored on."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,24 +13,16 @@ from deepglass.features.outputs.text import TextOutput
 from deepglass.metrics import error_rate
 from deepglass.metrics.table import higher_is_better
 
-LOOKED_AT = 2_000  # rows that are scored one by one, at most
-OF_ONE_ROW: Mapping[str, str] = {
-    "multilabel": "f1_micro",
-    "vector": "mae",
-    "sequence": "mae",
-    "mask": "miou",
-    "boxes": "map50",
-    "image": "mse",
-}
-"""A kind -> the figure by which one answer of it is judged, for those that have no shorter way to it."""
+MAX_SCORED = 2_000  # rows that are scored one by one
+ROW_METRICS = ("f1_micro", "mae", "miou", "map50", "mse")  # metrics that one row alone has, by preference
 
 
-class Judged(NamedTuple):
-    """One figure a row.
+class RowScores(NamedTuple):
+    """One score per row.
 
     Args:
         metric: its name.
-        values: (N,) float64; NaN where the truth is not known or nobody looked.
+        values: (N,) float64; NaN where there is no label or the row was not scored.
     """
 
     metric: str
@@ -43,61 +34,55 @@ class Judged(NamedTuple):
         return 1 - self.values if higher_is_better(self.metric) else self.values
 
 
-def judged(feature: Output, best: PredictionArrays, truth: Column, calibration: Calibration) -> Judged | None:
-    """How right the answers to some rows are; None for kinds that no single row tells, such as who it is."""
-    if feature.has_classes and "log_probs" in best:
-        right = said(feature, best, calibration) == truth.values.reshape(-1).astype(np.int64) - 1
-        return Judged("accuracy", np.where(truth.mask, right, np.nan))
-    if feature.kind == "number" and "value" in best:
-        off = np.abs(best["value"].reshape(-1).astype(np.float64) - truth.values.reshape(-1))
-        return Judged("mae", np.where(truth.mask, off, np.nan))
-    if isinstance(feature, TagsOutput):
-        return _of_tags(feature, best, truth)
-    if isinstance(feature, TextOutput):
-        return _of_texts(feature, best, truth)
-    if feature.kind in OF_ONE_ROW:
-        return _one_by_one(feature, best, truth, calibration, OF_ONE_ROW[feature.kind])
-    return None
+def row_scores(output: Output, best: PredictionArrays, truth: Column, calibration: Calibration) -> RowScores | None:
+    """The scores of some rows; None for outputs without a metric of a single row, such as an identity."""
+    if output.has_classes and "log_probs" in best:
+        right = output.predicted_classes(best, calibration) == truth.values.reshape(-1).astype(np.int64) - 1
+        return RowScores("accuracy", np.where(truth.mask, right, np.nan))
+    if output.ordered and "value" in best and best["value"].size == len(truth):
+        error = np.abs(best["value"].reshape(-1).astype(np.float64) - truth.values.reshape(-1))
+        return RowScores("mae", np.where(truth.mask, error, np.nan))
+    if isinstance(output, TagsOutput):
+        return _tag_scores(output, best, truth)
+    if isinstance(output, TextOutput):
+        return _text_scores(output, best, truth)
+    return _one_by_one(output, best, truth, calibration)
 
 
-def said(feature: Output, best: PredictionArrays, calibration: Calibration) -> np.ndarray:
-    """The place of the class that each row is answered with, (N,) int, by the run's own threshold where it has one."""
-    if feature.kind != "binary":
-        return best["log_probs"].argmax(1)
-    threshold = calibration.get("threshold", 0.5)
-    return np.array([d["probability"] >= threshold for d in feature.decode(best, calibration)], np.int64)
-
-
-def _of_tags(feature: TagsOutput, best: PredictionArrays, truth: Column) -> Judged:
-    """The share of a row's words whose tag is right."""
-    log_probs, labels, rows = feature.words_of(best, truth)
+def _tag_scores(output: TagsOutput, best: PredictionArrays, truth: Column) -> RowScores:
+    """The share of a row's words with the right tag."""
+    log_probs, labels, rows = output.words_of(best, truth)
     right, words = (np.bincount(rows, w, len(truth)) for w in (log_probs.argmax(1) == labels, None))
-    return Judged("accuracy", np.where(words > 0, right / np.maximum(words, 1), np.nan))
+    return RowScores("accuracy", np.where(words > 0, right / np.maximum(words, 1), np.nan))
 
 
-def _of_texts(feature: TextOutput, best: PredictionArrays, truth: Column) -> Judged:
-    """The changes that lead from what was written to the truth, a word of the truth."""
+def _text_scores(output: TextOutput, best: PredictionArrays, truth: Column) -> RowScores:
+    """The word error rate of each row."""
     values, bounds = np.full(len(truth), np.nan), truth.offsets
     assert bounds is not None
-    rows = _some(np.flatnonzero(truth.mask))
-    said = feature.decode({name: array[rows] for name, array in best.items()})
-    for i, answer in zip(rows, said, strict=True):
-        true = feature.text_of(truth.values[bounds[i] : bounds[i + 1]].tolist())
-        values[i] = error_rate([true.split()], [answer["value"].split()])
-    return Judged("word_error_rate", values)
+    rows = _sample(np.flatnonzero(truth.mask))
+    decoded = output.decode({name: array[rows] for name, array in best.items()})
+    for i, prediction in zip(rows, decoded, strict=True):
+        true = output.text_of(truth.values[bounds[i] : bounds[i + 1]].tolist())
+        values[i] = error_rate([true.split()], [prediction["value"].split()])
+    return RowScores("word_error_rate", values)
 
 
-def _some(rows: np.ndarray) -> np.ndarray:
-    """At most `LOOKED_AT` of some rows, evenly over them."""
-    return rows[np.unique(np.linspace(0, len(rows) - 1, min(LOOKED_AT, len(rows))).astype(np.int64))]
+def _sample(rows: np.ndarray) -> np.ndarray:
+    """At most `MAX_SCORED` rows, evenly spread."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(MAX_SCORED, len(rows))).astype(np.int64))]
 
 
-def _one_by_one(
-    feature: Output, best: PredictionArrays, truth: Column, calibration: Calibration, metric: str
-) -> Judged:
-    best, truth = feature.for_scoring(best, truth)
+def _one_by_one(output: Output, best: PredictionArrays, truth: Column, calibration: Calibration) -> RowScores | None:
+    """The first of `ROW_METRICS` that the output's `score` gives for a single row."""
+    best, truth = output.for_scoring(best, truth)
     values = np.full(len(truth), np.nan)
-    for i in _some(np.flatnonzero(truth.mask)):
+    metric = ""
+    for i in _sample(np.flatnonzero(truth.mask)):
         row: dict[str, Any] = {name: array[i : i + 1] for name, array in best.items()}
-        values[i] = feature.score(row, truth.take(np.array([i])), calibration).get(metric, np.nan)
-    return Judged(metric, values)
+        scores = output.score(row, truth.take(np.array([i])), calibration)
+        metric = metric or next((m for m in ROW_METRICS if m in scores), "")
+        if not metric:
+            return None
+        values[i] = scores.get(metric, np.nan)
+    return RowScores(metric, values)

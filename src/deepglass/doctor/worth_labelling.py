@@ -1,31 +1,27 @@
-"""The rows without a label that would teach a run most."""
+"""Active learning: the unlabelled rows whose labels would improve a run most."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from deepglass.doctor import labels
-from deepglass.doctor.base import Finding
-from deepglass.doctor.base import DataContext, join_limited
+from deepglass.doctor.base import DataContext, Finding, join_limited
+from deepglass.doctor.labels import active_learning_scores
 from deepglass.run.predictor import Predictor
 
-COUNT = 100  # rows that are named
+MAX_ROWS = 100
+MAX_NAMED = 8
 
 
-def worth_labelling(case: DataContext, predictor: Predictor) -> list[Finding]:
-    """Its rows are in order of worth, the most worth first."""
-    worth = labels.worth_labelling(predictor, case.table, count=COUNT)
-    if not worth:
+def worth_labelling(context: DataContext, predictor: Predictor) -> list[Finding]:
+    """One finding, with rows in descending order of their score."""
+    values = active_learning_scores(predictor, context.table, count=MAX_ROWS)
+    if not values:
         return []
-    places = [int(case.places[w.place]) for w in worth]
+    rows = [int(context.source_rows[v.row]) for v in values]
     columns = tuple(f.column for f in predictor.outputs)
     text = (
-        f"{len(places)} rows without {' or '.join(columns)} are worth a label, the best first: {listed(places, 8)} "
-        "(`deepglass label RUN SOURCE` shows them)"
+        f"{len(rows)} rows without {' or '.join(columns)} are worth a label, the best first: "
+        f"{join_limited(rows, MAX_NAMED)} (`deepglass label RUN SOURCE` shows them)"
     )
-    sure = float(np.mean([w.score for w in worth]))
-    return [
-        Finding(
-            "worth_labelling", tuple(places), columns, round(min(sure, 1.0), 4), text, "data.label_corrections=FILE"
-        )
-    ]
+    confidence = round(min(float(np.mean([v.score for v in values])), 1.0), 4)
+    return [Finding("worth_labelling", tuple(rows), columns, confidence, text, "data.label_corrections=FILE")]

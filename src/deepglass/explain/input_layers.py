@@ -22,7 +22,7 @@ from deepglass.features.video import Video
 from deepglass.networks.network import Network, key_of
 from deepglass.nn.audio import AudioEncoder
 from deepglass.nn.bag import BagEncoder
-from deepglass.nn.conv import ImageEncoder, FlatImageEncoder
+from deepglass.nn.conv import FlatImageEncoder, ImageEncoder
 from deepglass.nn.dense import MaskEncoder
 from deepglass.nn.embeddings import SequenceEncoder, TokenEncoder
 from deepglass.nn.encoders_heads import VectorEncoder

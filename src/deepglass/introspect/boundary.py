@@ -13,8 +13,7 @@ from PIL import Image as Pillow
 from deepglass.errors import SpecError, near_miss
 from deepglass.features.base import take_raw
 from deepglass.features.outputs.base import Output
-from deepglass.introspect.facts import Boundary
-from deepglass.introspect.facts import BoundaryAxis, BoundaryFrame
+from deepglass.introspect.facts import Boundary, BoundaryAxis, BoundaryFrame
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.callbacks.boundary_history import (
@@ -35,7 +34,7 @@ STRENGTH = (0.10, 0.78)  # of the colour, from an even chance to a sure answer
 LEVELS = 16  # of strength; more only cost bytes
 
 
-def pair_of(wished: str, prepared: PreparedData, objective: Objective) -> tuple[str, str]:
+def parse_boundary_columns(wished: str, prepared: PreparedData, objective: Objective) -> tuple[str, str]:
     """The two columns of `--boundary`, such as "age,hours"; their names may hold commas.
 
     Raises:
@@ -113,7 +112,7 @@ def _asked_for(
     if earlier:
         return found
     told = f"Only the end is known: weights on the way are kept for networks of at most {SMALL:,}."
-    return replace(found, told=f"{found.told} {told}".strip())
+    return replace(found, description=f"{found.description} {told}".strip())
 
 
 class _Paint:

@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from deepglass.introspect.facts import Gate
-from deepglass.introspect.facts import NetworkHealth, Diagnostic, LayerHistory
+from deepglass.introspect.facts import Diagnostic, Gate, LayerHistory, NetworkHealth
 from deepglass.run.callbacks.alarms import alarms, moments_of
 from deepglass.training.plan import Plan
 
 STEPS = 120  # evaluations that are drawn, at most
 
 
-def health_of(folder: Path, network: Mapping[str, Any], plan: Plan) -> NetworkHealth | None:
+def network_health(folder: Path, network: Mapping[str, Any], plan: Plan) -> NetworkHealth | None:
     """Alarms, and each layer over the run; None for runs that were not watched.
 
     Args:

@@ -78,7 +78,9 @@ def _tiles(m: FeatureMap) -> LayerOutput:
     strong = np.argsort(-np.abs(values).max((1, 2)), kind="stable")[:TILES]
     most = max(float(np.abs(values).max()), 1e-9)
     pictures = tuple(draw.photo(_grey(values[k] / most), 64) for k in sorted(strong.tolist()))
-    return LayerOutput(m.name.removeprefix("network."), "maps", values.shape, pictures, more=len(values) - len(pictures))
+    return LayerOutput(
+        m.name.removeprefix("network."), "maps", values.shape, pictures, more=len(values) - len(pictures)
+    )
 
 
 def _grey(share: np.ndarray) -> np.ndarray:

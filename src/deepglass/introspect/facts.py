@@ -8,13 +8,13 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 
-class Ill(NamedTuple):
+class Diagnostic(NamedTuple):
     """Something that ails a layer: what was seen, and what helps."""
 
     kind: str
     layer: str
     text: str
-    cure: str
+    suggestion: str
 
 
 class Gate(NamedTuple):
@@ -25,7 +25,7 @@ class Gate(NamedTuple):
     open: float
 
 
-class Pulse(NamedTuple):
+class LayerHistory(NamedTuple):
     """A layer over the run.
 
     Args:
@@ -43,19 +43,19 @@ class Pulse(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Health:
+class NetworkHealth:
     """What the watch over a run saw.
 
     Args:
         alarms: none for a healthy network.
-        pulses: the layers, first one first.
+        histories: the layers, first one first.
     """
 
-    alarms: tuple[Ill, ...]
-    pulses: tuple[Pulse, ...]
+    alarms: tuple[Diagnostic, ...]
+    histories: tuple[LayerHistory, ...]
 
 
-class Ground(NamedTuple):
+class BoundaryFrame(NamedTuple):
     """The answers over a plane at one step, as a picture whose first row is the top.
 
     Args:
@@ -67,7 +67,7 @@ class Ground(NamedTuple):
     points: np.ndarray | None = None
 
 
-class Along(NamedTuple):
+class BoundaryAxis(NamedTuple):
     """An axis of a plane.
 
     Args:
@@ -86,28 +86,34 @@ class Boundary:
     """A plane through the inputs or the learned space, and what is answered where.
 
     Args:
-        grounds: the answers at some steps of the run, in order.
+        frames: the answers at some steps of the run, in order.
         points: (N, 2) rows.
         codes: (N,) int, the rows' true classes; -1 where unknown. For numbers their place from 0 to 1, times 255.
         names: the classes; empty for a number.
         span: of a number, the values of the two ends of the colour scale.
-        told: a sentence on how it was made.
+        description: a sentence on how it was made.
         learned: it is the learned space.
     """
 
     output: str
-    across: Along
-    up: Along
-    grounds: tuple[Ground, ...]
+    across: BoundaryAxis
+    up: BoundaryAxis
+    frames: tuple[BoundaryFrame, ...]
     points: np.ndarray
     codes: np.ndarray
     names: tuple[str, ...] = ()
     span: tuple[float, float] | None = None
-    told: str = ""
+    description: str = ""
     learned: bool = False
 
+    def without_rows(self) -> Boundary | None:
+        """The plane alone; None where the plane itself tells values of rows: the learned space, values of a column."""
+        if self.learned or self.across.bands or self.up.bands:
+            return None
+        return replace(self, points=self.points[:0], codes=self.codes[:0])
 
-class Stop(NamedTuple):
+
+class LayerOutput(NamedTuple):
     """A layer that a row goes through.
 
     Args:
@@ -131,7 +137,7 @@ class Stop(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Example:
+class ForwardExample:
     """One test row, layer by layer.
 
     Args:
@@ -143,38 +149,25 @@ class Example:
     """
 
     row: int
-    stops: tuple[Stop, ...]
+    layers: tuple[LayerOutput, ...]
     picture: bytes | None = None
     given: tuple[tuple[str, str], ...] = ()
     scores: tuple[tuple[str, tuple[tuple[str, float | None], ...]], ...] = ()
     truth: tuple[tuple[str, str], ...] = ()
 
+    def without_rows(self) -> None:
+        """Nothing: all of it is a row."""
 
-class Vision(NamedTuple):
+
+class OptimizedImage(NamedTuple):
     """A picture that was made so that a unit or a class answers strongly."""
 
     name: str
     picture: bytes
 
 
-class Visions(NamedTuple):
+class LayerImages(NamedTuple):
     """A layer's pictures; the classes are the last layer."""
 
     layer: str
-    pictures: tuple[Vision, ...]
-
-
-@dataclass(frozen=True)
-class Inside:
-    """All of it; what is unknown is left out."""
-
-    health: Health | None = None
-    boundaries: tuple[Boundary, ...] = ()
-    example: Example | None = None
-    visions: tuple[Visions, ...] = ()
-
-    def without_rows(self) -> Inside:
-        """Without single rows: boundaries of columns keep their ground, unless an axis says what stands in a column."""
-        there = (b for b in self.boundaries if not (b.learned or b.across.bands or b.up.bands))  # the space is of rows
-        kept = (replace(b, points=b.points[:0], codes=b.codes[:0]) for b in there)
-        return replace(self, boundaries=tuple(kept), example=None)
+    pictures: tuple[OptimizedImage, ...]

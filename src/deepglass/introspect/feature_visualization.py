@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
 from deepglass.features._display import first_image, to_pixels
-from deepglass.introspect.facts import OptimizedImage, LayerImages
+from deepglass.introspect.facts import LayerImages, OptimizedImage
 from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder, stage_maps
 from deepglass.objectives.base import Objective
 from deepglass.objectives.supervised import Supervised
@@ -46,7 +46,7 @@ class _Wish(NamedTuple):
     name: str
 
 
-def visions_of(prepared: PreparedData, objective: Objective, device: str) -> tuple[LayerImages, ...]:
+def feature_visualizations(prepared: PreparedData, objective: Objective, device: str) -> tuple[LayerImages, ...]:
     """Units of the first, a middle and the last stage, then the classes; empty where no convolution reads a picture."""
     picture = first_image(prepared.inputs)
     if picture is None or not isinstance(objective, Supervised):

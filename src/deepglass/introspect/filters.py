@@ -153,7 +153,9 @@ def _of_full_layer(network: nn.Module, run: Run, few: Batch, picture: str) -> Fi
         if not heard and _reads(args[0], codes):
             heard.append(_linear(module)[:, : codes.shape[1]])
 
-    hooks = [m.register_forward_pre_hook(enter) for m in network.modules() if isinstance(m, nn.Linear | BoltzmannMachine)]
+    hooks = [
+        m.register_forward_pre_hook(enter) for m in network.modules() if isinstance(m, nn.Linear | BoltzmannMachine)
+    ]
     try:
         with torch.no_grad():
             run(few)

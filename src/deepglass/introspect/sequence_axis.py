@@ -19,7 +19,7 @@ WORDS = 60  # that are written along an axis, at most
 TICKS = 6
 
 
-class Times(NamedTuple):
+class SequenceAxis(NamedTuple):
     """The names of places along a sequence.
 
     Args:
@@ -35,7 +35,7 @@ class Times(NamedTuple):
     others: tuple[tuple[float, str], ...] = ()
 
 
-def times_of(prepared: PreparedData, objective: Objective, batch: Batch, row: int) -> Times | None:
+def sequence_axis(prepared: PreparedData, objective: Objective, batch: Batch, row: int) -> SequenceAxis | None:
     """What stands at the places of the sequence that a network reads; None where it reads none.
 
     Args:
@@ -59,10 +59,10 @@ def _others(network: Network, tokens: Tokens, length: int) -> tuple[tuple[float,
     return tuple((length + i + 0.5, name) for i, name in enumerate(names))
 
 
-def _along(prepared: PreparedData, tokens: Tokens, length: int, row: int) -> Times:
+def _along(prepared: PreparedData, tokens: Tokens, length: int, row: int) -> SequenceAxis:
     if (words := read_words(prepared, np.array([row]), tokens)[0]) is not None:
         step = -(-len(words) // WORDS)
-        return Times(length, tuple((float(np.mean(places)) + 0.5, word) for word, places in words[::step]))
+        return SequenceAxis(length, tuple((float(np.mean(places)) + 0.5, word) for word, places in words[::step]))
     sound = next((f for f in prepared.inputs if isinstance(f, Audio)), None)
     if sound is not None:
         heard = len(sound.encode(prepared.table.take(np.array([row]))[sound.column]).values)
@@ -70,11 +70,11 @@ def _along(prepared: PreparedData, tokens: Tokens, length: int, row: int) -> Tim
     return _even(length, length, "steps")
 
 
-def _even(length: int, end: float, name: str) -> Times:
+def _even(length: int, end: float, name: str) -> SequenceAxis:
     """Round values from 0 to the end."""
     step = end / TICKS
     power = 10.0 ** np.floor(np.log10(max(step, 1e-9)))
     step = float(next(d * power for d in (1, 2, 5, 10) if d * power >= step * 0.999))
     step = max(step, 1.0) if name == "steps" else step
     values = [i * step for i in range(int(end / step + 1e-9) + 1)]
-    return Times(length, tuple((v / end * length, f"{v:g}") for v in values), name)
+    return SequenceAxis(length, tuple((v / end * length, f"{v:g}") for v in values), name)

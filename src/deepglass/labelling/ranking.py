@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from deepglass.data.table import Table
-from deepglass.doctor.labels import label_errors
-from deepglass.doctor.labels import embed_rows, active_learning_scores
+from deepglass.doctor.labels import active_learning_scores, embed_rows, label_errors
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature
 from deepglass.features.outputs.base import Output

@@ -1,6 +1,6 @@
-"""From a code back to pictures and rows of numbers.
+"""Decoders from a latent vector to images and vectors.
 
-Source: the way up by transposed convolutions is Radford, Metz and Chintala, 2015, arXiv 1511.06434 (DCGAN).
+Source: transposed convolutions as in Radford, Metz and Chintala, 2015, arXiv 1511.06434 (DCGAN).
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from torch import Tensor, nn
 from deepglass.nn.activations import activation as make_activation
 from deepglass.nn.norms import Norm, norm2d
 
-SMALLEST = 8  # rows or columns of the map that drawing begins with, at most
+MAX_FIRST_SIDE = 8  # rows or columns of the first feature map
 
 
-class PictureDecoder(nn.Module):
-    """A small map is made of the code, and doubled until it is as large as the picture.
+class ImageDecoder(nn.Module):
+    """Convolutional decoder: a small feature map, doubled by transposed convolutions up to the size of the image.
 
     Args:
-        dim: of the code.
-        shape: (C, Y, X) of the picture.
-        width: channels of the smallest map; each doubling halves them, down to 16.
+        dim: of the latent vector.
+        shape: (C, Y, X) of the image.
+        width: channels of the first map; each doubling halves them, down to 16.
         norm: "batch", "layer", "instance", "group" or "none".
 
     Shapes:
-        code: (B, dim) -> (B, C * Y * X), without a last activation.
+        latent: (B, dim) -> (B, C * Y * X), without an output activation.
     """
 
     def __init__(
@@ -40,11 +40,11 @@ class PictureDecoder(nn.Module):
     ) -> None:
         super().__init__()
         channels, *self.size = shape
-        doublings = max(1, math.ceil(math.log2(max(self.size) / SMALLEST)))
+        doublings = max(1, math.ceil(math.log2(max(self.size) / MAX_FIRST_SIDE)))
         self.grid = tuple(-(-side // 2**doublings) for side in self.size)
         self.width = width
         self.first = nn.Linear(dim, width * math.prod(self.grid))
-        self.enter = nn.Sequential(norm2d(norm, width), make_activation(activation))
+        self.first_norm = nn.Sequential(norm2d(norm, width), make_activation(activation))
         stages: list[nn.Module] = []
         for i in range(doublings):
             out = max(width // 2, 16)
@@ -55,17 +55,17 @@ class PictureDecoder(nn.Module):
             width = out
         self.up = nn.Sequential(*stages)
 
-    def forward(self, code: Tensor) -> Tensor:
-        x = self.enter(self.first(code).view(-1, self.width, *self.grid))
+    def forward(self, latent: Tensor) -> Tensor:
+        x = self.first_norm(self.first(latent).view(-1, self.width, *self.grid))
         rows, columns = self.size
         return self.up(x)[:, :, :rows, :columns].flatten(1)
 
 
 class VectorDecoder(nn.Sequential):
-    """A multilayer perceptron from a code to numbers.
+    """Multilayer perceptron decoder for vectors.
 
     Shapes:
-        code: (B, dim) -> (B, size), without a last activation.
+        latent: (B, dim) -> (B, size), without an output activation.
     """
 
     def __init__(self, dim: int, size: int, widths: Sequence[int] = (256, 256), activation: str = "relu") -> None:

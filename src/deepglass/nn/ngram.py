@@ -77,7 +77,7 @@ class NgramTable(nn.Module):
         super()._load_from_state_dict(state, prefix, *args)  # type: ignore[arg-type]
 
 
-class Ngrams(nn.Module):
+class NgramModel(nn.Module):
     """The probability of each token given the last few, longer contexts leaning on shorter ones.
 
     Args:
@@ -99,11 +99,11 @@ class Ngrams(nn.Module):
                 self.tables = self.tables[:i]
                 return
 
-    def forward(self, tokens: Tensor, following: Tensor | None = None) -> Tensor:
+    def forward(self, tokens: Tensor, next_tokens: Tensor | None = None) -> Tensor:
         """Of the token after each.
 
         Args:
-            following: (B, T), the tokens that do follow, where these were counted themselves: each is then judged by
+            next_tokens: (B, T), the tokens that do follow, where these were counted themselves: each is then judged by
                 the others, as if its own place were not in the text.
         """
         B, T = tokens.shape
@@ -115,8 +115,8 @@ class Ngrams(nn.Module):
             first = max(table.context - 1, 0)
             keys = keys[:, 1:] if not table.context else keys
             found = table.rows(keys.flatten()).view(B, T - first, self.size)
-            if following is not None:
-                own = following[:, first:, None].long()
+            if next_tokens is not None:
+                own = next_tokens[:, first:, None].long()
                 found = found.scatter_add(2, own, torch.full_like(own, -1, dtype=found.dtype)).clamp_min(0)
             kinds = (found > 0).sum(2, keepdim=True)
             shorter = probability[:, first:]

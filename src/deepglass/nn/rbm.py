@@ -1,7 +1,7 @@
-"""Restricted Boltzmann machines: visible and hidden units that make each other likely or not.
+"""Restricted Boltzmann machine (RBM) with binary hidden units.
 
     E(v, h) = -b.v - c.h - h W v          p(v, h) is proportional to exp(-E)
-    F(v)    = -b.v - sum_j log(1 + exp(c_j + W_j v))     the free energy: E with all hidden states summed over
+    F(v)    = -b.v - sum_j log(1 + exp(c_j + W_j v))     the free energy, hidden states summed out
 
 Source: Smolensky, 1986; Hinton, 2002, Neural Computation 14 (contrastive divergence); Hinton, 2010, UTML TR 2010-003.
 """
@@ -13,13 +13,13 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 
-class RBM(nn.Module):
-    """Binary hidden units over visible ones that are probabilities, from 0 to 1.
+class BoltzmannMachine(nn.Module):
+    """RBM with binary hidden units and visible units in [0, 1].
 
     Args:
-        visible: V, units that are seen.
-        hidden: H, units that are not.
-        classes: so many of the visible units, the last ones, are one choice: one of them is 1.
+        visible: number V of visible units.
+        hidden: number H of hidden units.
+        classes: the last so many visible units are a softmax group (index-hot).
 
     Shapes:
         v: (B, V) -> probabilities of the hidden units, (B, H).
@@ -49,34 +49,34 @@ class RBM(nn.Module):
 
     @torch.no_grad()
     def gibbs(self, v: Tensor, steps: int, generator: Generator | None = None, clamp: Tensor | None = None) -> Tensor:
-        """Hidden and visible units drawn in turn; the visible probabilities of the last turn.
+        """Block Gibbs sampling. Returns the visible probabilities of the last step.
 
         Args:
-            clamp: (B, classes), what the choice stays at; None draws it too.
+            clamp: (B, classes), fixed values of the softmax group; None samples them too.
         """
         for i in range(steps):
             if clamp is not None:
                 v = torch.cat([v[:, : -self.classes], clamp], 1)
             v = self.down(torch.bernoulli(self(v), generator=generator))
             if i < steps - 1:
-                v = self.drawn(v, generator)
+                v = self.sample_visible(v, generator)
         return v
 
-    def drawn(self, v: Tensor, generator: Generator | None = None) -> Tensor:
-        """Visible probabilities as states."""
+    def sample_visible(self, v: Tensor, generator: Generator | None = None) -> Tensor:
+        """Sample visible states from their probabilities."""
         if not self.classes:
             return torch.bernoulli(v, generator=generator)
-        units, choice = v[:, : -self.classes], v[:, -self.classes :].clamp_min(1e-9)
-        one = torch.multinomial(choice, 1, generator=generator)
+        units, softmax_group = v[:, : -self.classes], v[:, -self.classes :].clamp_min(1e-9)
+        index = torch.multinomial(softmax_group, 1, generator=generator)
         return torch.cat(
-            [torch.bernoulli(units, generator=generator), torch.zeros_like(choice).scatter_(1, one, 1.0)], 1
+            [torch.bernoulli(units, generator=generator), torch.zeros_like(softmax_group).scatter_(1, index, 1.0)], 1
         )
 
     @torch.no_grad()
-    def begin_at(self, mean: Tensor) -> None:
-        """Biases under which each visible unit alone is as often on as in the data. Source: Hinton 2010, 8.1.
+    def init_biases(self, mean: Tensor) -> None:
+        """Set the visible biases to the log odds of the data means. Source: Hinton 2010, 8.1.
 
         Shapes:
-            mean: (V - classes,), or (V,); the units of a choice stay as likely as each other.
+            mean: (V - classes,) or (V,).
         """
         self.visible_bias[: len(mean)] = torch.logit(mean.clamp(0.01, 0.99))

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deepglass.nn.token_ops import pack_left, gather, last_index
+from deepglass.nn.token_ops import gather, last_index, pack_left
 
 Cell = Literal["rnn", "gru", "lstm"]
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from deepglass.nn.attention import AttentionBlock
-from deepglass.nn.decoding import State, AutoregressiveHead
+from deepglass.nn.decoding import AutoregressiveHead, State
 from deepglass.nn.recurrent import Cell, plain_layer, shift
 from deepglass.nn.token_ops import sinusoidal_positions
 from deepglass.nn.tokens import Field, Tokens, pool

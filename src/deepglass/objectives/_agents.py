@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
-from deepglass.data.environments import EpisodeResult, Environment, run_episodes, return_stats
+from deepglass.data.environments import Environment, EpisodeResult, return_stats, run_episodes
 from deepglass.data.experience import present
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature

@@ -1,9 +1,8 @@
-"""What a bottleneck reads of a network: what its heads would, and where in a picture things are."""
+"""Input of a bottleneck: the pooled tokens of a network and a coarse feature map."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import polars as pl
 import torch
@@ -12,50 +11,44 @@ from torch.nn import functional as F
 
 from deepglass.data.batches import Batch, Dataset
 from deepglass.features.base import Feature
-from deepglass.hyperparameters import TrainingDefaults
 from deepglass.networks.network import Network
 from deepglass.nn.tokens import Tokens, pool
 
-SINGLE = {"mlp": {"ensemble_size": 1}}  # an ensemble would give each code several times
-SMALLEST = 4  # rows or columns of the map that is read, at least, where there is such a one
-LARGEST = 8  # rows or columns; larger maps are averaged down to that
+NO_ENSEMBLE = {"mlp": {"ensemble_size": 1}}  # an ensemble would give several embeddings a row
+MIN_MAP_SIDE = 4  # rows or columns of the feature map, if the network has one of that size
+MAX_MAP_SIDE = 8  # larger maps are average-pooled to it
 
 
-def reading(network: Network, batch: Batch) -> Tensor:
-    """The pooled tokens, beside the coarsest map that still tells places apart, laid flat; (B, D) float32.
+def bottleneck_features(network: Network, batch: Batch) -> Tensor:
+    """Pooled tokens and a coarse feature map, flattened, (B, D) float32.
 
-    A pooled map says what is in a picture and not where, from which nothing can be drawn again.
+    A pooled map has no positions, from which no image can be reconstructed.
     """
     tokens = network.embed(batch.inputs)
     parts = [pool(tokens).float().reshape(len(batch), -1)]
-    if (found := _map(tokens)) is not None:
-        parts.append(found.float().reshape(len(batch), -1))
+    if (feature_map := _feature_map(tokens)) is not None:
+        parts.append(feature_map.float().reshape(len(batch), -1))
     return torch.cat(parts, 1)
 
 
-def reading_dim(network: Network, inputs: Sequence[Feature]) -> int:
-    """D of `reading`, from a row of which nothing is known."""
-    nothing = {f.name: f.encode(pl.Series([None], dtype=pl.Null)) for f in inputs}
+def bottleneck_dim(network: Network, inputs: Sequence[Feature]) -> int:
+    """D of `bottleneck_features`, measured with a row of missing values."""
+    missing = {f.name: f.encode(pl.Series([None], dtype=pl.Null)) for f in inputs}
     network.eval()
     with torch.no_grad():
-        dim = reading(network, Dataset(nothing, {}).batch(torch.zeros(1, dtype=torch.int64))).shape[1]
+        dim = bottleneck_features(network, Dataset(missing, {}).batch(torch.zeros(1, dtype=torch.int64))).shape[1]
     network.train()
     return dim
 
 
-def _map(tokens: Tokens) -> Tensor | None:
-    """A map (B, C, Y, X) of at most `LARGEST` rows and columns; None where the network has none."""
+def _feature_map(tokens: Tokens) -> Tensor | None:
+    """A map (B, C, Y, X) of at most `MAX_MAP_SIDE` rows and columns; None without feature maps."""
     maps = list(tokens.pyramid or ())
     if tokens.grid is not None and len(tokens.grid) == 2:
         maps.append(tokens.image())
     if not maps:
         return None
-    found = next((m for m in reversed(maps) if min(m.shape[-2:]) >= SMALLEST), maps[0])
-    rows, columns = found.shape[-2:]
-    size = (min(rows, LARGEST), min(columns, LARGEST))
-    return found if size == (rows, columns) else F.adaptive_avg_pool2d(found, size)
-
-
-def plain(defaults: TrainingDefaults) -> TrainingDefaults:
-    """A recipe for drawing again: pictures stay as they are, and large steps are not needed."""
-    return replace(defaults, augment=False, learning_rate=min(defaults.learning_rate, 3e-3), weight_decay=0.01)
+    chosen = next((m for m in reversed(maps) if min(m.shape[-2:]) >= MIN_MAP_SIDE), maps[0])
+    rows, columns = chosen.shape[-2:]
+    size = (min(rows, MAX_MAP_SIDE), min(columns, MAX_MAP_SIDE))
+    return chosen if size == (rows, columns) else F.adaptive_avg_pool2d(chosen, size)

@@ -1,4 +1,4 @@
-"""All inputs of a row as one vector of numbers, and back: for kinds of learning that draw their inputs again."""
+"""All inputs of a row as one vector, and back, for generative objectives."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from deepglass.features.image import Image
 from deepglass.features.number import Number
 from deepglass.features.vector import Vector
 from deepglass.networks.network import key_of
-from deepglass.nn.decoders import PictureDecoder, VectorDecoder
+from deepglass.nn.decoders import ImageDecoder, VectorDecoder
 from deepglass.nn.tokens import Field
 
-DRAWN = (Image, Number, Vector, Category, Binary)
+FLAT_KINDS = (Image, Number, Vector, Category, Binary)
 
 
-class Flat(nn.Module):
-    """Inputs end to end, each in the same scale: pictures pixel by pixel, numbers, a place a class.
+class FlatInputs(nn.Module):
+    """Concatenation of all inputs on one scale: pixels, numbers, one-hot classes.
 
     Args:
-        inputs: fitted; pictures, numbers, vectors, categories, yes-or-no columns.
-        scale: "unit" (0 to 1), "signed" (-1 to 1), or "standard" (mean 0, deviation 1), as in `Feature.normalizer`;
-            classes are 0 or 1, or -1 or 1 where signed.
-        objective: who asks, for the error.
-        numbers: the scale of numbers and vectors, where it is another.
+        inputs: fitted images, numbers, vectors, categories and binary columns.
+        scale: "unit" (0 to 1), "signed" (-1 to 1) or "standard" (mean 0, standard deviation 1), as in
+            `Feature.normalizer`; classes are 0 or 1, or -1 or 1 if signed.
+        objective: its name, for error texts.
+        numbers: scale of numbers and vectors; None: `scale`.
 
     Attributes:
         size: D.
-        numeric: the places of numbers and vectors, (n,) int64.
-        shapes: of each input by itself, (C, Y, X) for a picture.
+        numeric: indices of numbers and vectors, (n,) int64.
+        shapes: of each input, (C, Y, X) for an image.
 
     Raises:
-        SpecError: `bad-value` for an input that cannot be drawn.
+        SpecError: `bad-value` for an input of another kind.
     """
 
     numeric: Tensor
@@ -48,11 +48,11 @@ class Flat(nn.Module):
     def __init__(self, inputs: Sequence[Feature], scale: str, objective: str, numbers: str | None = None) -> None:
         super().__init__()
         for feature in inputs:
-            if not isinstance(feature, DRAWN):
+            if not isinstance(feature, FLAT_KINDS):
                 raise SpecError(
                     "bad-value",
-                    f"inputs.{feature.name}: {objective} draws its inputs again, and a {feature.kind} cannot be drawn; "
-                    "it takes pictures, numbers, vectors, categories and yes-or-no columns",
+                    f"inputs.{feature.name}: {objective} cannot generate an input of the kind {feature.kind}; "
+                    "it takes the kinds image, number, vector, category and binary",
                 )
         self.inputs, self.scale = tuple(inputs), scale
         scales = {Image: scale, Number: numbers or scale, Vector: numbers or scale}
@@ -64,20 +64,20 @@ class Flat(nn.Module):
         self.register_buffer("numeric", torch.tensor(numeric).nonzero()[:, 0], persistent=False)
 
     def forward(self, inputs: Mapping[str, Field]) -> tuple[Tensor, Tensor]:
-        """Values (B, D) float, 0 where nothing is, and which of them are there, (B, D) bool."""
+        """Values (B, D) float, 0 where missing, and the mask of present values, (B, D) bool."""
         parts, present = [], []
         for feature, width in zip(self.inputs, self.widths, strict=True):
             field = inputs[feature.name]
             values = self._values(feature, field.values)
-            there = field.mask.view(-1, 1).expand(-1, width) & values.isfinite()
-            parts.append(torch.where(there, values, 0.0))
-            present.append(there)
+            known = field.mask.view(-1, 1).expand(-1, width) & values.isfinite()
+            parts.append(torch.where(known, values, 0.0))
+            present.append(known)
         return torch.cat(parts, 1), torch.cat(present, 1)
 
-    def back(self, values: Tensor) -> dict[str, dict[str, Tensor]]:
-        """Vectors (B, D) as best answers of the inputs, by name; `decode` brings them into the user's terms."""
+    def to_predictions(self, values: Tensor) -> dict[str, dict[str, Tensor]]:
+        """Vectors (B, D) -> input name -> values in the format of `Prediction.mode`, for `decode`."""
         parts = values.float().split(self.widths, 1)
-        return {f.name: self._best(f, part) for f, part in zip(self.inputs, parts, strict=True)}
+        return {f.name: self._prediction(f, part) for f, part in zip(self.inputs, parts, strict=True)}
 
     def _values(self, feature: Feature, raw: Tensor) -> Tensor:
         if isinstance(feature, Category | Binary):
@@ -85,10 +85,10 @@ class Flat(nn.Module):
             return 2 * classes - 1 if self.scale == "signed" else classes
         return self.scales[_key(feature)](raw).float().reshape(len(raw), -1)
 
-    def _best(self, feature: Feature, values: Tensor) -> dict[str, Tensor]:
+    def _prediction(self, feature: Feature, values: Tensor) -> dict[str, Tensor]:
         if isinstance(feature, Category | Binary):
-            shares = ((values + 1) / 2 if self.scale == "signed" else values).clamp_min(1e-6)
-            return {"log_probs": (shares / shares.sum(1, keepdim=True)).log()}
+            probabilities = ((values + 1) / 2 if self.scale == "signed" else values).clamp_min(1e-6)
+            return {"log_probs": (probabilities / probabilities.sum(1, keepdim=True)).log()}
         rescale: Any = self.scales[_key(feature)]
         if isinstance(feature, Image):
             codes = values.view(-1, *_shape(feature)) / rescale.factor + rescale.shift
@@ -98,44 +98,44 @@ class Flat(nn.Module):
         return {"value": values[:, 0] if isinstance(feature, Number) else values}
 
 
-class Drawer(nn.Module):
-    """A decoder an input, from one code to the whole flat vector: pictures by convolutions, the rest together.
+class FlatDecoder(nn.Module):
+    """Decoder from a latent vector to a flat vector: an `ImageDecoder` per image, a `VectorDecoder` for the rest.
 
     Args:
-        dim: of the code.
-        settings: of `PictureDecoder`.
+        dim: of the latent vector.
+        width: of the `ImageDecoder`.
 
     Shapes:
-        code: (B, dim) -> (B, flat.size), without a last activation.
+        latent: (B, dim) -> (B, flat.size), without an output activation.
     """
 
-    def __init__(self, flat: Flat, dim: int, **settings: Any) -> None:
+    def __init__(self, flat: FlatInputs, dim: int, *, width: int) -> None:
         super().__init__()
-        self.pictures = nn.ModuleDict()
+        self.images = nn.ModuleDict()
         rest = 0
         self.order = [(_key(f) if isinstance(f, Image) else None, w) for f, w in zip(flat.inputs, flat.widths)]
-        for feature, width in zip(flat.inputs, flat.widths, strict=True):
+        for feature, size in zip(flat.inputs, flat.widths, strict=True):
             if isinstance(feature, Image):
-                self.pictures[_key(feature)] = PictureDecoder(dim, _shape(feature), **settings)
+                self.images[_key(feature)] = ImageDecoder(dim, _shape(feature), width=width)
             else:
-                rest += width
+                rest += size
         self.rest = VectorDecoder(dim, rest) if rest else None
 
-    def forward(self, code: Tensor) -> Tensor:
-        rest = self.rest(code) if self.rest is not None else code[:, :0]
+    def forward(self, latent: Tensor) -> Tensor:
+        rest = self.rest(latent) if self.rest is not None else latent[:, :0]
         parts = []
         for key, width in self.order:
             if key is not None:
-                parts.append(self.pictures[key](code))
+                parts.append(self.images[key](latent))
             else:
                 mine, rest = rest[:, :width], rest[:, width:]
                 parts.append(mine)
         return torch.cat(parts, 1)
 
 
-def _shape(picture: Image) -> tuple[int, int, int]:
-    assert picture.size_ is not None
-    return (picture.channels_ or 1, *picture.size_)
+def _shape(image: Image) -> tuple[int, int, int]:
+    assert image.size_ is not None
+    return (image.channels_ or 1, *image.size_)
 
 
 def _width(feature: Feature) -> int:

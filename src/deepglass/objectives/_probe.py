@@ -1,4 +1,4 @@
-"""What a learned space knows of answers that it was not learned from: a linear probe."""
+"""Linear probe: evaluates an embedding by linear heads on frozen features."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from deepglass.features.outputs.base import Output, Prediction
 from deepglass.networks.network import key_of
 from deepglass.nn.tokens import Field, Tokens
 
-ROWS = 30_000  # at most, that a probe is fitted on
-STEPS = 200  # of L-BFGS, at most
-DECAY = 1e-4  # of the probe's weights, beside the mean loss
+MAX_ROWS = 30_000  # for the fit
+MAX_ITERATIONS = 200  # of L-BFGS
+WEIGHT_DECAY = 1e-4  # L2 penalty added to the mean loss
 
 
 class Probe(nn.Module):
-    """A linear head an output on standardised, frozen points; nothing goes back into what made them.
+    """A linear head per output on standardised, frozen embeddings.
 
     Args:
         outputs: fitted features.
-        dim: D of the points.
+        dim: width D of the embedding.
 
     Source: Alain and Bengio, 2016, arXiv 1610.01644.
     """
@@ -41,53 +41,55 @@ class Probe(nn.Module):
         self.register_buffer("fitted", torch.zeros((), dtype=torch.bool))
 
     def fit(self, train: Dataset, embed: Callable[[Batch], Tensor], batch_size: int = 512) -> bool:
-        """Fit the heads on the training rows that have an answer; False where there is nothing to fit.
+        """Fit the heads on the training rows with a target. False without outputs or targets.
 
         Args:
-            embed: a batch to its points (B, D).
+            embed: batch -> embeddings (B, D).
         """
         rows = self._rows(train)
         if not self.outputs or not len(rows):
             return False
-        points, targets = [], []
+        embeddings, targets = [], []
         with torch.no_grad():
-            for some in torch.from_numpy(rows).split(batch_size):
-                batch = train.batch(some)
-                points.append(embed(batch).float())
+            for indices in torch.from_numpy(rows).split(batch_size):
+                batch = train.batch(indices)
+                embeddings.append(embed(batch).float())
                 targets.append(batch.targets)
-        x = torch.cat(points)
+        x = torch.cat(embeddings)
         self.mean.copy_(x.mean(0))
         self.std.copy_(x.std(0, correction=0).clamp_min(1e-6))
-        known = {n: _joined([t[n] for t in targets]) for n in self.outputs}
-        self._descend((x - self.mean) / self.std, known)
+        joined = {n: _concatenate([t[n] for t in targets]) for n in self.outputs}
+        self._fit_lbfgs((x - self.mean) / self.std, joined)
         self.fitted.fill_(True)
         return True
 
-    def predictions(self, points: Tensor) -> dict[str, Prediction]:
-        """Output name -> answers to points (B, D)."""
-        x = ((points.float() - self.mean) / self.std).unsqueeze(1)
+    def predictions(self, embeddings: Tensor) -> dict[str, Prediction]:
+        """Output name -> prediction for embeddings (B, D)."""
+        x = ((embeddings.float() - self.mean) / self.std).unsqueeze(1)
         tokens = Tokens(x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device))
         return {n: f.prediction(self.heads[key_of(n, "probe_")](tokens)) for n, f in self.outputs.items()}
 
     def _rows(self, train: Dataset) -> np.ndarray:
-        known = [column.mask for name, column in train.truth.items() if name in self.outputs]
-        rows = np.flatnonzero(np.any(known, axis=0)) if known else np.zeros(0, np.int64)
-        if len(rows) > ROWS:
-            rows = np.sort(np.random.default_rng(0).choice(rows, ROWS, replace=False))
+        masks = [column.mask for name, column in train.truth.items() if name in self.outputs]
+        rows = np.flatnonzero(np.any(masks, axis=0)) if masks else np.zeros(0, np.int64)
+        if len(rows) > MAX_ROWS:
+            rows = np.sort(np.random.default_rng(0).choice(rows, MAX_ROWS, replace=False))
         return rows
 
-    def _descend(self, x: Tensor, targets: Mapping[str, Field]) -> None:
+    def _fit_lbfgs(self, x: Tensor, targets: Mapping[str, Field]) -> None:
         weights = list(self.heads.parameters())
-        optimizer = torch.optim.LBFGS(weights, max_iter=STEPS, history_size=10, line_search_fn="strong_wolfe")
+        optimizer = torch.optim.LBFGS(weights, max_iter=MAX_ITERATIONS, history_size=10, line_search_fn="strong_wolfe")
 
         def loss() -> Tensor:
             optimizer.zero_grad()
-            total = sum((w.square().sum() for w in weights if w.ndim > 1), torch.zeros((), device=x.device)) * DECAY
+            total = (
+                sum((w.square().sum() for w in weights if w.ndim > 1), torch.zeros((), device=x.device)) * WEIGHT_DECAY
+            )
             tokens = Tokens(x.unsqueeze(1), torch.ones(len(x), 1, dtype=torch.bool, device=x.device))
             for name, feature in self.outputs.items():
-                known = targets[name].known
+                present = targets[name].known
                 rows = feature.prediction(self.heads[key_of(name, "probe_")](tokens)).loss(targets[name])
-                total = total + torch.where(known, rows, 0.0).sum() / known.sum().clamp_min(1)
+                total = total + torch.where(present, rows, 0.0).sum() / present.sum().clamp_min(1)
             total.backward()
             return total
 
@@ -95,5 +97,5 @@ class Probe(nn.Module):
             optimizer.step(loss)
 
 
-def _joined(fields: Sequence[Field]) -> Field:
+def _concatenate(fields: Sequence[Field]) -> Field:
     return Field(torch.cat([f.values for f in fields]), torch.cat([f.mask for f in fields]))

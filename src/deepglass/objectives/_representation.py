@@ -1,4 +1,4 @@
-"""Kinds of learning that learn a space from the inputs alone; answers are only read out of it, by a linear probe."""
+"""Base class of self-supervised representation learning, evaluated by a linear probe."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from deepglass.objectives.base import Evaluation, MakeNetwork, Objective, predic
 
 
 class Representation(Objective):
-    """The base of such kinds. A target may be named: it never reaches the networks, only the probe.
+    """Base class of objectives that learn an embedding from the inputs alone.
 
-    A subclass makes its networks in `make` and says in `figures` what they are worth; `embed` is its space.
+    Outputs are optional: they train the linear probe and never reach the networks. A subclass creates its networks in
+    `make` and evaluates them in `own_metrics`; `embed` gives the embedding.
     """
 
     uses_unlabelled: ClassVar[bool] = True
@@ -31,7 +32,7 @@ class Representation(Objective):
             if type(feature).dense or feature.alignable:
                 raise SpecError(
                     "bad-value",
-                    f"outputs.{feature.name}: a linear probe of {self.name} answers one thing a row, not a "
+                    f"outputs.{feature.name}: the linear probe of {self.name} predicts one value a row, not the kind "
                     f"{feature.kind}; leave it out",
                 )
         dim = self.make(inputs, make_network)
@@ -39,11 +40,11 @@ class Representation(Objective):
 
     @abstractmethod
     def make(self, inputs: Sequence[Feature], make_network: MakeNetwork) -> int:
-        """Make the networks; the width D of the space."""
+        """Create the networks. Returns the width D of the embedding."""
 
     @abstractmethod
-    def figures(self, data: Dataset, batch_size: int) -> tuple[Mapping[str, float], float]:
-        """The objective's own figures over a data set, and the one of which the best weights are kept."""
+    def own_metrics(self, data: Dataset, batch_size: int) -> tuple[Mapping[str, float], float]:
+        """Metrics of the objective without outputs, and the value of `monitor`."""
 
     def on_fit_end(self, train: Dataset) -> bool:
         self.eval()
@@ -52,12 +53,12 @@ class Representation(Objective):
     def evaluate(self, data: Dataset, batch_size: int, search: bool = True) -> Evaluation:
         self.eval()
         with torch.inference_mode():
-            own, monitor = self.figures(data, batch_size)
+            own, monitor = self.own_metrics(data, batch_size)
         if not self.probe.fitted:
             return Evaluation({self.name: own}, monitor)
-        best = predict_dataset(self, data, batch_size)
-        scores = {n: f.score(best[n], data.truth[n]) for n, f in self.probe.outputs.items()}
-        return Evaluation({self.name: own, **scores}, monitor, best)
+        predictions = predict_dataset(self, data, batch_size)
+        scores = {n: f.score(predictions[n], data.truth[n]) for n, f in self.probe.outputs.items()}
+        return Evaluation({self.name: own, **scores}, monitor, predictions)
 
     def predict(self, batch: Batch) -> dict[str, Prediction]:
         return self.probe.predictions(self.embed(batch))
@@ -67,5 +68,5 @@ class Representation(Objective):
 
 
 def masked_mean(rows: Tensor, present: Tensor) -> Tensor:
-    """The mean of each row over what is there, (B,)."""
+    """Mean of each row over its present values, (B,)."""
     return (rows * present).sum(1) / present.sum(1).clamp_min(1)

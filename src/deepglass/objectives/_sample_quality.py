@@ -1,4 +1,4 @@
-"""What drawn rows are beside real ones, in figures and in words."""
+"""Quality of generated samples, as metrics and as warnings."""
 
 from __future__ import annotations
 
@@ -7,61 +7,62 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor, cdist
 
 from deepglass.features.base import Feature
-from deepglass.nn.sample_metrics import covered, sliced_wasserstein, variety
+from deepglass.nn.sample_metrics import density_coverage, mean_distance, sliced_wasserstein
 
-VARIED, COVERED, KNOWN = 0.5, 0.1, 0.2  # below these something has gone wrong
-TOLD_APART = 0.99  # and above this
+MIN_DIVERSITY, MIN_COVERAGE, MIN_CLASS_AGREEMENT = 0.5, 0.1, 0.2  # below them training has failed
+MAX_CRITIC_ACCURACY = 0.99
 
 
-def compared(real: Tensor, drawn: Tensor, codes: Tensor) -> dict[str, float]:
-    """`sliced_wasserstein` (0 is best), `density_coverage` and `diversity` (1 is best), `class_agreement` with classes.
+def sample_quality(real: Tensor, samples: Tensor, codes: Tensor) -> dict[str, float]:
+    """Metrics of samples: `sliced_wasserstein`, `density_coverage`, `diversity`, with conditions `class_agreement`.
 
-    Diversity is the mean distance between two drawn rows, in that of two real ones; where there are classes, within
-    them, since a class of which always the same row is drawn has collapsed too. Agreement is the share of drawn rows
-    whose nearest real row is of the class that was asked for.
+    Diversity is the mean distance between two samples over that between two real rows; with conditions, the smaller of
+    that and the mean over the classes, as a class with one repeated sample has collapsed too. Class agreement is the
+    share of samples whose nearest real row has the requested class.
 
     Shapes:
-        real, drawn: (N, D) float; codes: (N, number of conditions), the class that both rows should be.
+        real, samples: (N, D) float; codes: (N, number of conditions), requested classes, equal to the real rows' own.
     """
-    figures = {
-        "sliced_wasserstein": sliced_wasserstein(real, drawn),
-        "density_coverage": covered(real, drawn),
-        "diversity": variety(drawn) / max(variety(real), 1e-9),
+    metrics = {
+        "sliced_wasserstein": sliced_wasserstein(real, samples),
+        "density_coverage": density_coverage(real, samples),
+        "diversity": mean_distance(samples) / max(mean_distance(real), 1e-9),
     }
     for code in codes.unbind(1):
         groups = [code == k for k in code.unique() if int((code == k).sum()) > 2]
-        within = [variety(drawn[group]) / max(variety(real[group]), 1e-9) for group in groups]
-        figures["diversity"] = min(figures["diversity"], sum(within) / max(len(within), 1))
-        found = float((nearest_class(real, drawn, code) == code).float().mean())
-        figures["class_agreement"] = min(figures.get("class_agreement", 1.0), found)
-    return figures
+        within = [mean_distance(samples[group]) / max(mean_distance(real[group]), 1e-9) for group in groups]
+        metrics["diversity"] = min(metrics["diversity"], sum(within) / max(len(within), 1))
+        agreement = float((_nearest_class(real, samples, code) == code).float().mean())
+        metrics["class_agreement"] = min(metrics.get("class_agreement", 1.0), agreement)
+    return metrics
 
 
-def nearest_class(real: Tensor, drawn: Tensor, code: Tensor) -> Tensor:
-    """The class of the real row that is nearest to each drawn one, (N,)."""
-    return code[cdist(drawn, real).argmin(1)]
-
-
-def remarks(
-    figures: Mapping[str, float], real: Tensor, drawn: Tensor, codes: Tensor, conditions: Sequence[Feature]
+def quality_warnings(
+    metrics: Mapping[str, float], real: Tensor, samples: Tensor, codes: Tensor, conditions: Sequence[Feature]
 ) -> tuple[str, ...]:
-    """Sentences about what has gone wrong: a collapse, a contest that is decided, classes that are never drawn."""
-    said = []
-    if figures["diversity"] < VARIED or figures["density_coverage"] < COVERED:
-        said.append(
-            f"collapse: drawn rows lie {figures['diversity']:.0%} as far from each other as real ones, and "
-            f"{figures['density_coverage']:.0%} of the real rows have a drawn one near them"
+    """Sentences about mode collapse, a saturated critic and classes that are not generated."""
+    warnings = []
+    if metrics["diversity"] < MIN_DIVERSITY or metrics["density_coverage"] < MIN_COVERAGE:
+        warnings.append(
+            f"mode collapse: the mean distance between samples is {metrics['diversity']:.0%} of that between real "
+            f"rows, and {metrics['density_coverage']:.0%} of the real rows have a sample near them"
         )
-    if figures.get("critic_accuracy", 0.0) > TOLD_APART:
-        said.append(f"the critic tells {figures['critic_accuracy']:.0%} of the drawn rows from real ones")
+    if metrics.get("critic_accuracy", 0.0) > MAX_CRITIC_ACCURACY:
+        warnings.append(f"the critic tells {metrics['critic_accuracy']:.0%} of the samples from real rows")
     for feature, code in zip(conditions, codes.unbind(1), strict=True):
-        found = nearest_class(real, drawn, code)
+        nearest = _nearest_class(real, samples, code)
         wrong = [
             name
             for k, name in enumerate(feature.class_names, 1)
-            if (asked := code == k).sum() >= 5 and float((found[asked] == k).float().mean()) < KNOWN
+            if (requested := code == k).sum() >= 5
+            and float((nearest[requested] == k).float().mean()) < MIN_CLASS_AGREEMENT
         ]
         if wrong:
-            shown = ", ".join(wrong[:6]) + (f" and {len(wrong) - 6} more" if len(wrong) > 6 else "")
-            said.append(f"{feature.name}: what is drawn for {shown} looks like other classes")
-    return tuple(said)
+            names = ", ".join(wrong[:6]) + (f" and {len(wrong) - 6} more" if len(wrong) > 6 else "")
+            warnings.append(f"{feature.name}: samples of {names} look like other classes")
+    return tuple(warnings)
+
+
+def _nearest_class(real: Tensor, samples: Tensor, code: Tensor) -> Tensor:
+    """Class of the nearest real row of each sample, (N,)."""
+    return code[cdist(samples, real).argmin(1)]

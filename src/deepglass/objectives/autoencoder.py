@@ -1,4 +1,4 @@
-"""Learning to draw the inputs again through a bottleneck: what is needed for that is kept, the rest forgotten.
+"""Autoencoder: reconstruct the inputs through a bottleneck, with masked inputs (denoising).
 
 Source: Hinton and Salakhutdinov, 2006, Science 313; denoising: Vincent et al., 2008, ICML ("Extracting and composing
 robust features").
@@ -13,66 +13,63 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from deepglass.constraints import Count, Fraction
 from deepglass.data.batches import Batch, Dataset
 from deepglass.metrics.table import METRICS, Metric
 from deepglass.nn.tokens import Field
-from deepglass.objectives._bottleneck import reading
-from deepglass.objectives._reconstruction import Redrawing
+from deepglass.objectives._bottleneck import bottleneck_features
+from deepglass.objectives._reconstruction import ReconstructionObjective
 from deepglass.objectives._representation import masked_mean
 from deepglass.objectives.base import Loss
 
 
-class Autoencoder(Redrawing):
-    """The run's network reads, a code is made of it, and a decoder draws the inputs again.
+class Autoencoder(ReconstructionObjective):
+    """Denoising autoencoder on the run's network.
 
     Args:
         latent_dim: width of the bottleneck.
-        mask_ratio: share of the inputs that are blanked before they are read, in [0, 1); the drawn ones are whole.
+        mask_ratio: share of the pixels or cells that are masked in the input, in [0, 1); the targets are complete.
     """
 
     monitor: ClassVar[Metric] = METRICS["mse"]
     name: ClassVar[str] = "autoencoder"
 
-    def __init__(self, *, latent_dim: int = 128, mask_ratio: float = 0.3) -> None:
+    def __init__(self, *, latent_dim: Count = 128, mask_ratio: Fraction = 0.3) -> None:
         super().__init__()
-        if latent_dim < 1:
-            raise ValueError(f"latent_dim: expected at least 1, got {latent_dim}")
-        if not 0 <= mask_ratio < 1:
-            raise ValueError(f"mask_ratio: expected a share from 0 to below 1, got {mask_ratio}")
         self.latent_dim, self.mask_ratio = latent_dim, mask_ratio
 
     def loss(self, batch: Batch) -> Loss:
-        return Loss(self._squares(batch, blanked(batch, self.mask_ratio)).mean(), weight=len(batch))
+        return Loss(self._squared_errors(batch, mask_inputs(batch, self.mask_ratio)).mean(), weight=len(batch))
 
-    def figures(self, data: Dataset, batch_size: int) -> tuple[Mapping[str, float], float]:
-        squares = torch.cat([self._squares(batch, batch) for batch in data.batches(batch_size)])
-        mse = float(squares.mean())
+    def own_metrics(self, data: Dataset, batch_size: int) -> tuple[Mapping[str, float], float]:
+        errors = torch.cat([self._squared_errors(batch, batch) for batch in data.batches(batch_size)])
+        mse = float(errors.mean())
         return {"mse": mse}, mse
 
     def embed(self, batch: Batch) -> Tensor:
-        return self.bottleneck(reading(self.network, batch))
+        return self.bottleneck(bottleneck_features(self.network, batch))
 
-    def redrawn(self, batch: Batch) -> dict[str, dict[str, Tensor]]:
-        """The inputs as they are drawn again, name -> best answers that `Feature.decode` takes."""
-        return self.flat.back(self.decoder(self.embed(batch)))
+    def reconstruct(self, batch: Batch) -> dict[str, dict[str, Tensor]]:
+        """Reconstructed inputs, name -> values in the format of `Prediction.mode`."""
+        return self.flat.to_predictions(self.decoder(self.embed(batch)))
 
-    def _squares(self, whole: Batch, seen: Batch) -> Tensor:
-        """The mean squared difference of each row, all inputs being from 0 to 1, (B,)."""
-        values, present = self.flat(whole.inputs)
-        return masked_mean((self.decoder(self.embed(seen)).float() - values).square(), present)
+    def _squared_errors(self, target: Batch, masked: Batch) -> Tensor:
+        """Mean squared error of each row, inputs scaled to [0, 1], (B,)."""
+        values, present = self.flat(target.inputs)
+        return masked_mean((self.decoder(self.embed(masked)).float() - values).square(), present)
 
 
-def blanked(batch: Batch, share: float) -> Batch:
-    """A share of the pixels blanked, and of the other inputs' cells missing."""
-    if not share:
+def mask_inputs(batch: Batch, mask_ratio: float) -> Batch:
+    """Set a share of the pixels to 0 and of the other inputs' cells to missing."""
+    if not mask_ratio:
         return batch
-    inputs = {n: _blanked(field, share) for n, field in batch.inputs.items()}
+    inputs = {n: _mask_field(field, mask_ratio) for n, field in batch.inputs.items()}
     return replace(batch, inputs=inputs)
 
 
-def _blanked(field: Field, share: float) -> Field:
+def _mask_field(field: Field, mask_ratio: float) -> Field:
     if field.values.ndim < 3:
-        return field._replace(mask=field.mask & (torch.rand(field.mask.shape, device=field.mask.device) >= share))
+        return field._replace(mask=field.mask & (torch.rand(field.mask.shape, device=field.mask.device) >= mask_ratio))
     rows, columns = field.values.shape[-2:]
-    gone = torch.rand(len(field.values), 1, rows, columns, device=field.values.device) < share
-    return field._replace(values=field.values.masked_fill(gone, 0))
+    masked = torch.rand(len(field.values), 1, rows, columns, device=field.values.device) < mask_ratio
+    return field._replace(values=field.values.masked_fill(masked, 0))

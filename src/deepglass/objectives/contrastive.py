@@ -1,8 +1,8 @@
-"""Two looks at a row are brought together, those at other rows are kept apart: what is left is what does not change.
+"""Contrastive learning: two augmented views of a row have similar embeddings (SimCLR, VICReg).
 
-    z, z' = the projections of two views of each row
-    nt_xent:  among all other views, tell z' by its likeness to z           (SimCLR)
-    vicreg:   z and z' are near, each axis varies, and no two axes vary together
+    z, z' = projections of two views of each row
+    nt_xent:  cross-entropy of finding z' among all other views by cosine similarity           (SimCLR)
+    vicreg:   invariance between z and z', variance of each dimension, no covariance between dimensions
 
 Source: Chen et al., 2020, arXiv 2002.05709, algorithm 1; Bardes, Ponce and LeCun, 2021, arXiv 2105.04906, algorithm 1.
 """
@@ -17,6 +17,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from deepglass.constraints import Count, Fraction, Positive
 from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader, ShuffledLoader
 from deepglass.data.views import AUGMENTABLE, MultiViewLoader, strong_augmentation
 from deepglass.errors import SpecError
@@ -24,21 +25,21 @@ from deepglass.features.base import Feature
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.metrics.table import METRICS, Metric
 from deepglass.nn.tokens import pool
-from deepglass.objectives._bottleneck import SINGLE
+from deepglass.objectives._bottleneck import NO_ENSEMBLE
 from deepglass.objectives._representation import Representation
 from deepglass.objectives.base import Loss, MakeNetwork
 
-INVARIANCE, VARIANCE, COVARIANCE = 25.0, 25.0, 1.0  # the weights of VICReg's three parts, from its section 4.2
+INVARIANCE, VARIANCE, COVARIANCE = 25.0, 25.0, 1.0  # weights of the terms of VICReg, its section 4.2
 
 
 class Contrastive(Representation):
-    """The run's network reads two views; `embed` is what it gives, before the projection that the loss looks at.
+    """SimCLR or VICReg on the run's network. `embed` is the input of the projection head.
 
     Args:
-        loss: "nt_xent" tells rows of a batch apart, "vicreg" needs no other rows and suits small batches.
-        projection_dim: width of the layers behind the network.
-        temperature: of nt_xent, above 0; less looks only at the most alike.
-        crop: the part of a picture that a view may leave out.
+        loss: "nt_xent" contrasts the rows of a batch; "vicreg" needs no negatives and suits small batches.
+        projection_dim: width of the projection head.
+        temperature: of nt_xent, above 0.
+        crop: largest share of an image that a view may cut off.
     """
 
     monitor: ClassVar[Metric] = METRICS["loss"]
@@ -48,22 +49,16 @@ class Contrastive(Representation):
         self,
         *,
         loss: Literal["nt_xent", "vicreg"] = "nt_xent",
-        projection_dim: int = 256,
-        temperature: float = 0.2,
-        crop: float = 0.0,
+        projection_dim: Count = 256,
+        temperature: Positive = 0.2,
+        crop: Fraction = 0.0,
     ) -> None:
         super().__init__()
-        if projection_dim < 1:
-            raise ValueError(f"projection_dim: expected at least 1, got {projection_dim}")
-        if not temperature > 0:
-            raise ValueError(f"temperature: expected a number above 0, got {temperature}")
-        if not 0 <= crop < 1:
-            raise ValueError(f"crop: expected a share from 0 to below 1, got {crop}")
         losses: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
             "nt_xent": lambda a, b: nt_xent(a, b, temperature),
             "vicreg": vicreg,
         }
-        self.difference, self.projection_dim, self.crop = losses[loss], projection_dim, crop
+        self.view_loss, self.projection_dim, self.crop = losses[loss], projection_dim, crop
 
     def make(self, inputs: Sequence[Feature], make_network: MakeNetwork) -> int:
         self.view = strong_augmentation(inputs, crop=self.crop)
@@ -71,10 +66,10 @@ class Contrastive(Representation):
             came = ", ".join(f"{f.name} ({f.kind})" for f in inputs[:6])
             raise SpecError(
                 "bad-value",
-                f"objective: contrastive needs inputs that can be changed and still be known: {AUGMENTABLE}; the "
-                f"inputs are {came}; take objective=autoencoder",
+                f"objective: contrastive needs inputs that can be augmented: {AUGMENTABLE}; the inputs are {came}; "
+                "take objective=autoencoder",
             )
-        self.network = make_network(inputs, [], defaults=SINGLE)
+        self.network = make_network(inputs, [], defaults=NO_ENSEMBLE)
         dim = self.network.trunk.out_dim * self.network.ensemble_size
         self.projector = nn.Sequential(
             nn.Linear(dim, self.projection_dim),
@@ -93,30 +88,30 @@ class Contrastive(Representation):
     def make_loader(
         self, source: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None
     ) -> Loader:
-        """Each row in two views: what was asked for in `training.augment`, or changes that are strong."""
+        """Each row in two views, by `training.augment` or else by strong augmentation."""
         view = transform or self.view
         return MultiViewLoader(ShuffledLoader(source, batch_size, seed), seed, (view, view))
 
     def loss(self, batch: Batch) -> Loss:
-        both = [self._project(batch), self._project(replace(batch, inputs=batch.views[0]))]
-        return Loss(self.difference(*both), weight=len(batch))
+        views = [self._project(batch), self._project(replace(batch, inputs=batch.views[0]))]
+        return Loss(self.view_loss(*views), weight=len(batch))
 
-    def figures(self, data: Dataset, batch_size: int) -> tuple[Mapping[str, float], float]:
-        """The loss between fixed views; how many views find their other one first among 256; how far axes vary."""
+    def own_metrics(self, data: Dataset, batch_size: int) -> tuple[Mapping[str, float], float]:
+        """Loss between fixed views, top-1 retrieval of the other view, standard deviation of unit embeddings."""
         generator = Generator(data.device).manual_seed(0)
-        losses, found, points = [], [], []
+        losses, correct, embeddings = [], [], []
         for batch in data.batches(256):
             a, b = (self._project(self.view(batch, generator)) for _ in range(2))
             if len(a) > 1:
-                losses.append(self.difference(a, b))
-            found.append((F.normalize(a) @ F.normalize(b).T).argmax(1) == torch.arange(len(a), device=a.device))
-            points.append(F.normalize(self.embed(batch)))
-        spread = torch.cat(points).std(0, correction=0).norm()  # 0: all rows are one point; 1: they point anywhere
+                losses.append(self.view_loss(a, b))
+            correct.append((F.normalize(a) @ F.normalize(b).T).argmax(1) == torch.arange(len(a), device=a.device))
+            embeddings.append(F.normalize(self.embed(batch)))
+        std = torch.cat(embeddings).std(0, correction=0).norm()  # 0: collapse to one point; 1: uniform on the sphere
         loss = float(torch.stack(losses).mean()) if losses else float("nan")
         return {
             "loss": loss,
-            "view_accuracy": float(torch.cat(found).float().mean()),
-            "embedding_std": float(spread),
+            "view_accuracy": float(torch.cat(correct).float().mean()),
+            "embedding_std": float(std),
         }, loss
 
     def embed(self, batch: Batch) -> Tensor:
@@ -127,7 +122,7 @@ class Contrastive(Representation):
 
 
 def nt_xent(a: Tensor, b: Tensor, temperature: float) -> Tensor:
-    """The cross-entropy of finding each view's other one among all 2B - 1.
+    """NT-Xent loss: cross-entropy of each view's partner among the other 2B - 1 views.
 
     Shapes:
         a, b: (B, D).
@@ -135,13 +130,13 @@ def nt_xent(a: Tensor, b: Tensor, temperature: float) -> Tensor:
     Source: arXiv 2002.05709, equation 1.
     """
     z = F.normalize(torch.cat([a, b]))  # (2B, D)
-    likeness = (z @ z.T / temperature).fill_diagonal_(-torch.inf)
-    other = torch.arange(2 * len(a), device=a.device).roll(len(a))
-    return F.cross_entropy(likeness, other)
+    similarity = (z @ z.T / temperature).fill_diagonal_(-torch.inf)
+    partner = torch.arange(2 * len(a), device=a.device).roll(len(a))
+    return F.cross_entropy(similarity, partner)
 
 
 def vicreg(a: Tensor, b: Tensor) -> Tensor:
-    """Nearness of the two views, deviations of at least 1, and no covariance between axes.
+    """VICReg loss: invariance, variance hinge at standard deviation 1, and off-diagonal covariance.
 
     Shapes:
         a, b: (B, D), B at least 2.

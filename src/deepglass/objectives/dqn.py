@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from deepglass.config import check_ranges
+from deepglass.constraints import Count, NonNegativeInt, Share
 from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader
 from deepglass.data.environments import Environment, Environments
 from deepglass.data.experience import Replay, ReplayBatch, training_seed
@@ -65,14 +65,14 @@ class Dqn(Agent):
     def __init__(
         self,
         *,
-        num_envs: int = 8,
-        gradient_steps: int = 2,
-        buffer_size: int = 50_000,
-        learning_starts: int = 1_000,
-        exploration_fraction: float = 0.1,
-        discount: float = 0.99,
-        n_steps: int = 3,
-        target_update_interval: int = 250,
+        num_envs: Count = 8,
+        gradient_steps: Count = 2,
+        buffer_size: Count = 50_000,
+        learning_starts: NonNegativeInt = 1_000,
+        exploration_fraction: Share = 0.1,
+        discount: Share = 0.99,
+        n_steps: Count = 3,
+        target_update_interval: Count = 250,
         double: bool = True,
         dueling: bool = True,
     ) -> None:
@@ -81,11 +81,8 @@ class Dqn(Agent):
         self.buffer_size, self.learning_starts = buffer_size, learning_starts
         self.exploration_fraction, self.discount, self.n_steps = exploration_fraction, discount, n_steps
         self.target_update_interval, self.double_q, self.dueling = target_update_interval, double, dueling
-        if min(num_envs, gradient_steps, buffer_size, n_steps, target_update_interval) < 1:
-            raise ValueError(
-                "expected num_envs, gradient_steps, buffer_size, n_steps and target_update_interval of 1 or more"
-            )
-        check_ranges(self, {"exploration_fraction": 1.0, "discount": 1.0, "learning_starts": buffer_size})
+        if learning_starts > buffer_size:
+            raise ValueError(f"learning_starts: expected at most buffer_size, {buffer_size}, got {learning_starts}")
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         self.set_features(inputs, outputs)

@@ -1,142 +1,147 @@
-"""Learning to answer alike however a row is changed: a sure answer to the row as it is, is the label of the same row
-changed strongly.
+"""FixMatch: confident predictions on weakly augmented rows are pseudo-labels for the same rows strongly augmented.
 
-Source: Sohn et al., 2020, arXiv 2001.07685, algorithm 1. Without its fixed threshold the network's own confidence says
-from where on it is sure, class by class: Wang et al., 2022, arXiv 2205.07246 (FreeMatch, equations 5 to 8; the running
-means are those of the last tenth of the run so far, as runs are short).
+Source: Sohn et al., 2020, arXiv 2001.07685, algorithm 1. Without a fixed threshold, the thresholds adapt to the
+network's confidence in each class: FreeMatch, Wang et al., 2022, arXiv 2205.07246, equations 5 to 8. The EMAs cover
+the last tenth of the run so far, as runs are short.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from deepglass.constraints import Gt, Le, NonNegative, OpenShare
 from deepglass.data.batches import Batch, BatchTransform, Dataset
 from deepglass.data.views import AUGMENTABLE, strong_augmentation, weak_augmentation
 from deepglass.errors import SpecError
 from deepglass.features.base import CLASSIFICATION_KINDS, Feature
 from deepglass.features.outputs.base import Output, Prediction
 from deepglass.networks.network import key_of
-from deepglass.objectives._semi import Guess, SemiSupervised, probabilities, shares, unlabelled_part, with_view
+from deepglass.objectives._semi import (
+    PseudoLabels,
+    SemiSupervised,
+    class_shares,
+    probabilities,
+    unlabelled_inputs,
+    with_augmented,
+)
 from deepglass.objectives.base import Loss, MakeNetwork
 
 
 class FixMatch(SemiSupervised):
-    """Guesses from weakly changed rows teach the same rows changed strongly.
+    """FixMatch, with an optional adaptive threshold (FreeMatch).
 
     Args:
-        unlabelled_ratio: unlabelled rows in a batch for each labelled one.
-        weight: of the loss on guesses beside that on answers.
-        threshold: the confidence from which on a guess is learned from, in (0, 1). None: it follows the network's own
-            confidence, class by class, which uses more rows, but errs where classes are uneven or learned slowly.
+        unlabelled_ratio: unlabelled rows in a batch per labelled row.
+        weight: of the loss on pseudo-labels.
+        threshold: smallest confidence of a pseudo-label, in (0, 1). None adapts it to each class, which uses more rows,
+            but fails for imbalanced classes and slow learning.
         distribution_alignment: scale predicted class probabilities to the class shares of the labelled rows. Only for
             data where the unlabelled rows have the same shares.
     """
 
     name: ClassVar[str] = "fixmatch"
-    kinds: ClassVar[tuple[str, ...]] = CLASSIFICATION_KINDS
+    pseudo_label_kinds: ClassVar[tuple[str, ...]] = CLASSIFICATION_KINDS
 
     def __init__(
         self,
         *,
-        unlabelled_ratio: float = 7.0,
-        weight: float = 1.0,
-        threshold: float | None = 0.95,
+        unlabelled_ratio: Annotated[float, Gt(0), Le(100)] = 7.0,
+        weight: NonNegative = 1.0,
+        threshold: OpenShare | None = 0.95,
         distribution_alignment: bool = False,
     ) -> None:
         super().__init__(unlabelled_ratio, weight)
-        if threshold is not None and not 0 < threshold < 1:
-            raise ValueError(f"threshold: expected a number between 0 and 1, got {threshold}")
         self.threshold, self.distribution_alignment = threshold, distribution_alignment
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         super().build(inputs, outputs, make_network)
-        classes = [name for f in self.guessable.values() for name in f.class_names]
+        classes = [name for f in self.pseudo_labelled.values() for name in f.class_names]
         self.weak, self.strong = weak_augmentation(inputs, classes), strong_augmentation(inputs, classes)
         if self.strong.is_identity:
             came = ", ".join(f"{f.name} ({f.kind})" for f in inputs[:6])
             raise SpecError(
                 "bad-value",
-                f"objective: fixmatch needs inputs that can be changed and still be known: {AUGMENTABLE}; the inputs "
-                f"are {came}; take objective=pseudo_label",
+                f"objective: fixmatch needs inputs that can be augmented: {AUGMENTABLE}; the inputs are {came}; take "
+                "objective=pseudo_label",
             )
-        self.sureness = nn.ModuleDict(
-            {key_of(n, "of_"): _Sureness(len(f.class_names)) for n, f in self.guessable.items()}
+        self.adaptive_thresholds = nn.ModuleDict(
+            {key_of(n, "of_"): AdaptiveThreshold(len(f.class_names)) for n, f in self.pseudo_labelled.items()}
         )
 
     def on_fit_start(self, train: Dataset) -> None:
         super().on_fit_start(train)
-        for name, feature in self.guessable.items():
-            self._sureness(name).wanted.copy_(shares(train, feature))
+        for name, feature in self.pseudo_labelled.items():
+            self._adaptive_threshold(name).target_shares.copy_(class_shares(train, feature))
 
     def views(self, transform: BatchTransform | None) -> tuple[BatchTransform | None, BatchTransform | None]:
         return transform or self.weak, self.strong
 
     def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
-        first, weak = unlabelled_part(batch)
+        first, unlabelled = unlabelled_inputs(batch)
         with torch.no_grad():
-            answers = self.student.predictions(weak)
-            for name in self.guessable:
-                self._sureness(name).update(probabilities(answers[name]), self.keep)
-            guesses = self.guessed(answers)
-        on_answers, on_guesses = self.parts(with_view(batch, first), batch, guesses)
-        logs = {"on_answers": on_answers.detach(), "on_guesses": on_guesses.detach()}
-        logs |= {f"sure_{name}": guess.sure.float().mean() for name, guess in guesses.items()}
-        yield Loss(on_answers + self.weight * on_guesses, logs=logs, weight=len(batch))
-        self.average()
+            predictions = self.student.predictions(unlabelled)
+            for name in self.pseudo_labelled:
+                self._adaptive_threshold(name).update(probabilities(predictions[name]), self.ema_decay)
+            labels = self.pseudo_labels(predictions)
+        supervised, unsupervised = self.loss_terms(with_augmented(batch, first), batch, labels)
+        logs = self.logs(supervised, unsupervised, labels)
+        yield Loss(supervised + self.weight * unsupervised, logs=logs, weight=len(batch))
+        self.update_average()
 
-    def guessed(self, answers: Mapping[str, Prediction]) -> dict[str, Guess]:
-        found = {}
-        for name in self.guessable:
-            q = probabilities(answers[name])
+    def pseudo_labels(self, predictions: Mapping[str, Prediction]) -> dict[str, PseudoLabels]:
+        labels, thresholds = {}, self.thresholds()
+        for name in self.pseudo_labelled:
+            q = probabilities(predictions[name])
             if self.distribution_alignment:
-                q = self._sureness(name).aligned(q)
-            confidence, likeliest = q.max(1)
-            sure = confidence >= self.thresholds()[name][likeliest]
-            found[name] = Guess(likeliest + 1, confidence, sure)  # code 0 is what is unknown
-        return found
+                q = self._adaptive_threshold(name).align(q)
+            confidence, best = q.max(1)
+            labels[name] = PseudoLabels(best + 1, confidence, confidence >= thresholds[name][best])  # code 0: unknown
+        return labels
 
     def thresholds(self) -> dict[str, Tensor]:
-        own = {n: self._sureness(n).thresholds() for n in self.guessable}
-        return own if self.threshold is None else {n: torch.full_like(t, self.threshold) for n, t in own.items()}
+        adaptive = {n: self._adaptive_threshold(n).thresholds() for n in self.pseudo_labelled}
+        return (
+            adaptive if self.threshold is None else {n: torch.full_like(t, self.threshold) for n, t in adaptive.items()}
+        )
 
-    def _sureness(self, name: str) -> _Sureness:
-        module = self.sureness[key_of(name, "of_")]
-        assert isinstance(module, _Sureness)
+    def _adaptive_threshold(self, name: str) -> AdaptiveThreshold:
+        module = self.adaptive_thresholds[key_of(name, "of_")]
+        assert isinstance(module, AdaptiveThreshold)
         return module
 
 
-class _Sureness(nn.Module):
-    """How sure the network is of unlabelled rows, and how often it thinks of each class.
+class AdaptiveThreshold(nn.Module):
+    """Self-adaptive confidence thresholds: EMAs of the mean confidence and of the predicted class shares.
 
     Args:
         classes: K.
     """
 
-    overall: Tensor
-    shares: Tensor
-    wanted: Tensor
+    confidence: Tensor
+    class_shares: Tensor
+    target_shares: Tensor
 
     def __init__(self, classes: int) -> None:
         super().__init__()
-        even = torch.full((classes,), 1 / classes)
-        self.register_buffer("overall", even[0].clone())
-        self.register_buffer("shares", even.clone())
-        self.register_buffer("wanted", even.clone())
+        uniform = torch.full((classes,), 1 / classes)
+        self.register_buffer("confidence", uniform[0].clone())
+        self.register_buffer("class_shares", uniform.clone())
+        self.register_buffer("target_shares", uniform.clone())
 
-    def update(self, q: Tensor, keep: float) -> None:
-        """Take in a batch's probabilities (B, K); `keep` is what stays of those before."""
-        self.overall.lerp_(q.amax(1).mean(), 1 - keep)
-        self.shares.lerp_(q.mean(0), 1 - keep)
+    def update(self, q: Tensor, ema_decay: float) -> None:
+        """Update the EMAs with the class probabilities of a batch, (B, K)."""
+        self.confidence.lerp_(q.amax(1).mean(), 1 - ema_decay)
+        self.class_shares.lerp_(q.mean(0), 1 - ema_decay)
 
     def thresholds(self) -> Tensor:
-        """(K,): the mean confidence, lowered for classes that are thought of less often."""
-        return self.overall * self.shares / self.shares.max()
+        """Threshold of each class, (K,): the mean confidence, lowered for classes that are predicted less often."""
+        return self.confidence * self.class_shares / self.class_shares.max()
 
-    def aligned(self, q: Tensor) -> Tensor:
-        """Probabilities (B, K) brought to the wanted shares: Berthelot et al., 2019, arXiv 1911.09785, section 3.1."""
-        q = q * (self.wanted / self.shares.clamp_min(1e-6))
+    def align(self, q: Tensor) -> Tensor:
+        """Distribution alignment of (B, K) probabilities: Berthelot et al., 2019, arXiv 1911.09785, section 3.1."""
+        q = q * (self.target_shares / self.class_shares.clamp_min(1e-6))
         return q / q.sum(1, keepdim=True)

@@ -1,4 +1,4 @@
-"""Learning to go on: of a text, each token from those before it.
+"""Language modelling: predict each token from the tokens before it.
 
 Source: Elman, 1990, Cognitive Science 14, "Finding structure in time"; Bengio et al., 2003, JMLR 3 (neural language
 models).
@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import polars as pl
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from deepglass.constraints import Ge, Le
 from deepglass.data.batches import Batch, BatchTransform, Cursor, Dataset, Loader, mix_seeds
 from deepglass.errors import SourceError, SpecError
 from deepglass.features._tokenizers import END, UNKNOWN
@@ -25,16 +26,16 @@ from deepglass.features.text import Text
 from deepglass.metrics.table import METRICS, Metric
 from deepglass.nn.decoding import choose
 from deepglass.nn.embeddings import TokenHead
-from deepglass.nn.ngram import Ngrams
+from deepglass.nn.ngram import NgramModel
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective
 
-FEW = 512  # different tokens, of which counting is cheap
-LONGEST = 12
+MAX_NGRAM_VOCABULARY = 512  # tokens; larger vocabularies get no n-gram model by default
+MAX_NGRAM_ORDER = 12
 
 
 class NextToken(Objective):
-    """A language model: one text column, its rows taken as one text in the order of the source.
+    """Autoregressive language model of one text column, its rows concatenated in order.
 
     Args:
         context_length: tokens of a window.
@@ -47,12 +48,13 @@ class NextToken(Objective):
     name: ClassVar[str] = "next_token"
     sequential_rows: ClassVar[bool] = True
 
-    def __init__(self, *, context_length: int = 128, ngram_order: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        context_length: Annotated[int, Ge(2)] = 128,
+        ngram_order: Annotated[int, Ge(0), Le(MAX_NGRAM_ORDER)] | None = None,
+    ) -> None:
         super().__init__()
-        if context_length < 2:
-            raise ValueError(f"context_length: expected at least 2, got {context_length}")
-        if ngram_order is not None and not 0 <= ngram_order <= LONGEST:
-            raise ValueError(f"ngram_order: expected 0 to {LONGEST}, got {ngram_order}")
         self.context_length, self.ngram_order = context_length, ngram_order
 
     @classmethod
@@ -65,25 +67,27 @@ class NextToken(Objective):
         if outputs:
             raise SpecError(
                 "bad-value",
-                f"--target: next_token goes on with a text and has no target; leave {outputs[0].name!r} out",
+                f"--target: next_token has no target; leave {outputs[0].name!r} out",
             )
         if len(inputs) != 1 or not isinstance(inputs[0], Text):
-            found = ", ".join(f"{f.name} ({f.kind})" for f in inputs[:6])
-            raise SpecError("bad-value", f"inputs: next_token learns from one column of text, got {found}; name it")
+            came = ", ".join(f"{f.name} ({f.kind})" for f in inputs[:6])
+            raise SpecError("bad-value", f"inputs: next_token expects one text column, got {came}; name it")
         if inputs[0].tokenization in ("ngrams", "words"):
             where = f"inputs.{inputs[0].name}.tokenization"
             raise SpecError(
-                "bad-value", f"{where}: {inputs[0].tokenization} cannot be written; take characters or pieces"
+                "bad-value", f"{where}: next_token cannot generate {inputs[0].tokenization}; take characters or pieces"
             )
         self.feature = inputs[0]
         self.network = make_network(inputs, [], causal=True)
         self.head = TokenHead(self.network.trunk.out_dim, self.feature.size)
-        counted = self.ngram_order if self.ngram_order is not None else 4 if self.feature.size <= FEW else 0
-        counted = min(counted, int(63 / math.log2(max(self.feature.size, 2))) - 1)
-        self.ngrams = Ngrams(self.feature.size, counted) if counted > 0 else None
-        self.trust = nn.Linear(self.network.trunk.out_dim, 1)  # in the counts, at each place
-        nn.init.zeros_(self.trust.weight)
-        nn.init.ones_(self.trust.bias)
+        order = (
+            self.ngram_order if self.ngram_order is not None else 4 if self.feature.size <= MAX_NGRAM_VOCABULARY else 0
+        )
+        order = min(order, int(63 / math.log2(max(self.feature.size, 2))) - 1)
+        self.ngrams = NgramModel(self.feature.size, order) if order > 0 else None
+        self.ngram_gate = nn.Linear(self.network.trunk.out_dim, 1)  # weight of the n-gram model at each position
+        nn.init.zeros_(self.ngram_gate.weight)
+        nn.init.ones_(self.ngram_gate.bias)
         if self.ngrams is not None:
             nn.init.zeros_(self.head.linear.weight)
             nn.init.zeros_(self.head.linear.bias)
@@ -93,7 +97,7 @@ class NextToken(Objective):
             self.ngrams.fit(train.inputs[self.feature.name].values.long())
 
     def parameter_groups(self) -> Mapping[str, nn.Module]:
-        return {"network": nn.ModuleList([self.network, self.head, self.trust])}
+        return {"network": nn.ModuleList([self.network, self.head, self.ngram_gate])}
 
     def examples_per_epoch(self, train: Dataset) -> int:
         return max(len(train.inputs[self.feature.name].values) // self.context_length, 1)
@@ -109,20 +113,20 @@ class NextToken(Objective):
         nats = F.cross_entropy(logits.flatten(0, 1).float(), target.flatten())
         return Loss(nats, logs={"bits": nats.detach() / math.log(2)}, weight=len(batch))
 
-    def logits(self, field: Field, following: Tensor | None = None) -> Tensor:
-        """Of the token after each token, (B, T, V).
+    def logits(self, field: Field, next_tokens: Tensor | None = None) -> Tensor:
+        """Logits of the next token at each position, (B, T, V).
 
         Args:
-            following: (B, T), the tokens that do follow, in training, where they were counted themselves.
+            next_tokens: (B, T), in training: their own counts are left out of the n-gram model.
         """
         tokens = self.network.embed({self.feature.name: field})
         logits = self.head(tokens).values
         if self.ngrams is None:
             return logits
-        return logits + self.trust(tokens.values) * self.ngrams(field.values.long(), following)
+        return logits + self.ngram_gate(tokens.values) * self.ngrams(field.values.long(), next_tokens)
 
     def evaluate(self, data: Dataset, batch_size: int, search: bool = True) -> Evaluation:
-        """Each token given at least half a context, the first ones aside: `bits_per_character` and `perplexity`."""
+        """`bits_per_character` and `perplexity`, with half-overlapping windows, for at least half a context."""
         self.eval()
         tokens = data.inputs[self.feature.name].values
         if len(tokens) < 2:
@@ -133,19 +137,19 @@ class NextToken(Objective):
         with torch.inference_mode():
             for part in starts.split(max(1, batch_size // 4)):
                 inputs, targets, present = _windows(tokens, part, self.context_length)
-                new = present & (
+                scored = present & (
                     (torch.arange(self.context_length) >= self.context_length - half) | (part == 0)[:, None]
                 ).to(present)
                 logits = self.logits(Field(inputs, present)).float()
                 nats = F.cross_entropy(logits.transpose(1, 2), targets.long(), reduction="none")
-                total += float((nats * new).sum())
+                total += float((nats * scored).sum())
         mean = total / (len(tokens) - 1)
         characters = len(self.feature.text_of(tokens[1:].tolist()))
         bits = total / math.log(2) / max(characters, 1)
-        figures = {"bits_per_character": bits, "perplexity": math.exp(min(mean, 700)), "loss": mean}
-        return Evaluation({self.name: figures}, mean)
+        metrics = {"bits_per_character": bits, "perplexity": math.exp(min(mean, 700)), "loss": mean}
+        return Evaluation({self.name: metrics}, mean)
 
-    def go_on(
+    def generate(
         self,
         prompt: str,
         generator: Generator,
@@ -154,50 +158,50 @@ class NextToken(Objective):
         top_k: int | None = None,
         top_p: float | None = None,
     ) -> Iterator[int]:
-        """Token after token behind a prompt, without an end; `text_of` says them.
+        """Sample tokens after a prompt, without end; `text_of` decodes them.
 
         Args:
-            temperature: 1 draws as often as the network finds likely, less plays safe, 0 takes the likeliest.
-            top_k: only the k likeliest are drawn from.
-            top_p: only the likeliest that have this probability together.
+            temperature: divides the logits; 0 is greedy.
+            top_k: sample from the k most likely tokens only.
+            top_p: nucleus sampling: the smallest set of tokens with this total probability.
         """
         self.eval()
-        seen = self.codes(prompt)
+        tokens = self.encode_prompt(prompt)
         device = next(self.parameters()).device
         while True:
-            values = torch.tensor([seen[-self.context_length :]], device=device)
+            values = torch.tensor([tokens[-self.context_length :]], device=device)
             with torch.inference_mode():
                 logits = self.logits(Field(values, torch.ones_like(values, dtype=torch.bool)))[:, -1].float()
-                logits[:, [UNKNOWN, END]] = -math.inf  # nobody can read them
+                logits[:, [UNKNOWN, END]] = -math.inf  # not printable
                 token = int(choose(logits, generator, temperature=temperature, top_k=top_k, top_p=top_p)[0])
-            seen.append(token)
+            tokens.append(token)
             yield token
 
-    def codes(self, prompt: str) -> list[int]:
-        """A prompt's codes; a text without a prompt begins on a new line.
+    def encode_prompt(self, prompt: str) -> list[int]:
+        """Tokens of a prompt; without a prompt a line break.
 
         Raises:
-            SourceError: `bad-value` for a prompt of which nothing is known.
+            SourceError: `bad-value` if no character of the prompt is in the vocabulary.
         """
         text = prompt or "\n"
-        codes = self.feature.encode(pl.Series([text])).values.tolist() if text.strip() else []
-        if prompt.strip() and not any(codes):
-            raise SourceError("bad-value", f"--prompt: none of the characters of {prompt[:40]!r} was met in training")
-        return codes or [0]
+        tokens = self.feature.encode(pl.Series([text])).values.tolist() if text.strip() else []
+        if prompt.strip() and not any(tokens):
+            raise SourceError("bad-value", f"--prompt: no character of {prompt[:40]!r} occurs in the training text")
+        return tokens or [0]
 
     def forward_pass(self, batch: Batch) -> Tensor:
         return self.logits(batch.inputs[self.feature.name])
 
     def predict(self, batch: Batch) -> Any:
-        raise SpecError("bad-value", "this run goes on with texts, it answers nothing: use deepglass generate")
+        raise SpecError("bad-value", "this run generates text and predicts nothing: use deepglass generate")
 
 
 class WindowLoader(Loader):
-    """Pieces of one long text, in a new order each epoch and beginning elsewhere.
+    """Loader of windows of one long text, shuffled and shifted anew in each epoch.
 
     Args:
-        name: of the column of codes.
-        length: T, codes a piece.
+        name: of the token column.
+        length: T, tokens of a window.
     """
 
     def __init__(self, data: Dataset, name: str, length: int, batch_size: int, seed: int) -> None:
@@ -228,7 +232,7 @@ class WindowLoader(Loader):
         self._starts = self._shuffled(self._cursor.epoch)
 
     def _shuffled(self, epoch: int) -> Tensor:
-        """Where the pieces of an epoch begin; the first one anywhere within a piece's length."""
+        """Start positions of the windows of an epoch, shifted by a random offset below the length of a window."""
         generator = Generator().manual_seed(mix_seeds(self.seed, epoch, -1))
         shift = torch.randint(self.length, (1,), generator=generator)
         starts = torch.randperm(self.count, generator=generator) * self.length + shift
@@ -236,8 +240,8 @@ class WindowLoader(Loader):
 
 
 def _windows(tokens: Tensor, starts: Tensor, length: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Codes, the code after each, and which of them are there, (B, length) each."""
-    places = starts[:, None] + torch.arange(length)
+    """Tokens, next tokens and mask of windows, (B, length) each."""
+    positions = starts[:, None] + torch.arange(length)
     last = len(tokens) - 1
-    present = places < last
-    return tokens[places.clamp(max=last)], tokens[(places + 1).clamp(max=last)], present.to(tokens.device)
+    present = positions < last
+    return tokens[positions.clamp(max=last)], tokens[(positions + 1).clamp(max=last)], present.to(tokens.device)

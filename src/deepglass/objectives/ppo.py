@@ -15,13 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from deepglass.config import check_ranges
+from deepglass.constraints import Count, Ge, Le, Share
 from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader
 from deepglass.data.environments import Environments
 from deepglass.data.experience import Rollout, Rollouts, training_seed
@@ -73,26 +73,19 @@ class Ppo(Agent):
     def __init__(
         self,
         *,
-        num_envs: int = 32,
-        update_epochs: int = 5,
-        minibatch_size: int = 512,
-        discount: float = 0.99,
-        gae_lambda: float = 0.95,
-        clip_range: float = 0.2,
-        entropy_coefficient: float = 0.0,
-        target_kl: float = 0.03,
+        num_envs: Count = 32,
+        update_epochs: Count = 5,
+        minibatch_size: Count = 512,
+        discount: Share = 0.99,
+        gae_lambda: Share = 0.95,
+        clip_range: Share = 0.2,
+        entropy_coefficient: Annotated[float, Ge(0), Le(10)] = 0.0,
+        target_kl: Annotated[float, Ge(0), Le(100)] = 0.03,
     ) -> None:
         super().__init__()
         self.num_envs, self.update_epochs, self.minibatch_size = num_envs, update_epochs, minibatch_size
         self.discount, self.gae_lambda, self.clip_range = discount, gae_lambda, clip_range
         self.entropy_coefficient, self.target_kl = entropy_coefficient, target_kl
-        if min(num_envs, update_epochs, minibatch_size) < 1:
-            raise ValueError(
-                f"expected num_envs, update_epochs and minibatch_size of 1 or more, got {num_envs}, {update_epochs}, "
-                f"{minibatch_size}"
-            )
-        largest = {"discount": 1.0, "gae_lambda": 1.0, "clip_range": 1.0, "entropy_coefficient": 10.0}
-        check_ranges(self, {**largest, "target_kl": 100.0})
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         self.set_features(inputs, outputs)
@@ -142,7 +135,7 @@ class Ppo(Agent):
                 divergences.append(approx_kl)
                 loss = -surrogate + self.value_coefficient * value_loss - self.entropy_coefficient * entropy
                 clip_fraction = ((ratio - 1).abs() > self.clip_range).float().mean()
-                logs = {"approx_kl": approx_kl, "clip_fraction": clip_fraction, "entropy": entropy.detach()}
+                logs = {"approx_kl": approx_kl, "clip_fraction": clip_fraction, "entropy_coefficient": entropy.detach()}
                 yield Loss(loss, logs={**logs, **once}, weight=len(rows))
                 once = {}
             if self.reduce("kl", float(torch.stack(divergences).mean())) > self.target_kl:

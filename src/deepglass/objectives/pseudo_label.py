@@ -1,47 +1,48 @@
-"""Learning from its own answers: the likeliest class of an unlabelled row counts as its label, the surest rows first.
+"""Pseudo-labelling: predicted classes of unlabelled rows are their labels, the most confident rows first.
 
-Source: Lee, 2013, ICML workshop ("Pseudo-Label", equations 15 and 16: the labels and the weight that grows). Ours
-differs in two things: the averaged network labels anew in each step, and of each class only the surest share is
-learned from, a share that grows over the run, as in Cascante-Bonilla et al., 2020, arXiv 2001.06001.
+Source: Lee, 2013, ICML workshop ("Pseudo-Label", equations 15 and 16: pseudo-labels and ramp-up of their weight). Ours
+differs in two things: the averaged network labels anew in each step, and only the most confident share of each class is
+used, which grows over the run, as in Cascante-Bonilla et al., 2020, arXiv 2001.06001.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from deepglass.constraints import Gt, Le, NonNegative
 from deepglass.data.batches import Batch, BatchTransform
 from deepglass.features.base import CLASSIFICATION_KINDS, Feature
 from deepglass.features.outputs.base import Output, Prediction
 from deepglass.networks.network import key_of
-from deepglass.objectives._semi import Guess, SemiSupervised, probabilities
+from deepglass.objectives._semi import PseudoLabels, SemiSupervised, probabilities
 from deepglass.objectives.base import Loss, MakeNetwork
 
-STEP = 0.05  # by which a threshold moves towards the confidence that the wanted share of rows exceeds
-GROWTH = (0.1, 0.6)  # of the run, between which the weight of guesses grows
+THRESHOLD_STEP = 0.05  # step size of the thresholds towards the quantile of the confidence
+RAMP_UP = (0.1, 0.6)  # start and end of the ramp-up of the weight, as shares of the run
 
 
 class PseudoLabel(SemiSupervised):
-    """The averaged network answers unlabelled rows; the student learns these answers.
+    """Pseudo-labels by the averaged network, learned by the student.
 
     Args:
-        unlabelled_ratio: unlabelled rows in a batch for each labelled one.
-        weight: of the loss on guesses at its greatest.
+        unlabelled_ratio: unlabelled rows in a batch per labelled row.
+        weight: of the loss on pseudo-labels after the ramp-up.
         start_quantile: share of each class's pseudo-labels used at the start of the run, the most confident first.
         end_quantile: the same at the end of the run.
     """
 
     name: ClassVar[str] = "pseudo_label"
-    kinds: ClassVar[tuple[str, ...]] = (*CLASSIFICATION_KINDS, "number")
+    pseudo_label_kinds: ClassVar[tuple[str, ...]] = (*CLASSIFICATION_KINDS, "number")
 
     def __init__(
         self,
         *,
-        unlabelled_ratio: float = 3.0,
-        weight: float = 1.0,
+        unlabelled_ratio: Annotated[float, Gt(0), Le(100)] = 3.0,
+        weight: NonNegative = 1.0,
         start_quantile: float = 0.2,
         end_quantile: float = 0.8,
     ) -> None:
@@ -55,54 +56,52 @@ class PseudoLabel(SemiSupervised):
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         super().build(inputs, outputs, make_network)
-        classed = {n: f for n, f in self.guessable.items() if f.has_classes}
-        self.curricula = nn.ModuleDict({key_of(n, "of_"): _Curriculum(len(f.class_names)) for n, f in classed.items()})
+        classified = {n: f for n, f in self.pseudo_labelled.items() if f.has_classes}
+        self.curricula = nn.ModuleDict(
+            {key_of(n, "of_"): Curriculum(len(f.class_names)) for n, f in classified.items()}
+        )
 
     def views(self, transform: BatchTransform | None) -> tuple[BatchTransform | None, BatchTransform | None]:
         return transform, None
 
     def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
+        quantile = self.start_quantile + (self.end_quantile - self.start_quantile) * progress
         with torch.no_grad():
-            answers = self.network.predictions(batch.views[0])
+            predictions = self.network.predictions(batch.views[0])
             for name, curriculum in self._curricula():
-                curriculum.update(
-                    probabilities(answers[name]),
-                    self.start_quantile + (self.end_quantile - self.start_quantile) * progress,
-                )
-            guesses = self.guessed(answers)
-        on_answers, on_guesses = self.parts(batch.inputs, batch, guesses)
-        start, end = GROWTH
+                curriculum.update(probabilities(predictions[name]), quantile)
+            labels = self.pseudo_labels(predictions)
+        supervised, unsupervised = self.loss_terms(batch.inputs, batch, labels)
+        start, end = RAMP_UP
         weight = self.weight * min(max((progress - start) / (end - start), 0.0), 1.0)
-        logs = {"on_answers": on_answers.detach(), "on_guesses": on_guesses.detach()}
-        logs |= {f"sure_{name}": guess.sure.float().mean() for name, guess in guesses.items()}
-        yield Loss(on_answers + weight * on_guesses, logs=logs, weight=len(batch))
-        self.average()
+        logs = self.logs(supervised, unsupervised, labels)
+        yield Loss(supervised + weight * unsupervised, logs=logs, weight=len(batch))
+        self.update_average()
 
-    def guessed(self, answers: Mapping[str, Prediction]) -> dict[str, Guess]:
-        thresholds = self.thresholds()
-        found = {}
-        for name in self.guessable:
+    def pseudo_labels(self, predictions: Mapping[str, Prediction]) -> dict[str, PseudoLabels]:
+        labels, thresholds = {}, self.thresholds()
+        for name in self.pseudo_labelled:
             if name in thresholds:
-                confidence, likeliest = probabilities(answers[name]).max(1)
-                found[name] = Guess(likeliest + 1, confidence, confidence >= thresholds[name][likeliest])
+                confidence, best = probabilities(predictions[name]).max(1)
+                labels[name] = PseudoLabels(best + 1, confidence, confidence >= thresholds[name][best])
             else:
-                value = answers[name].mode()["value"].float()
-                found[name] = Guess(value, torch.full_like(value, torch.nan), torch.ones_like(value, dtype=torch.bool))
-        return found
+                value = predictions[name].mode()["value"].float()
+                labels[name] = PseudoLabels(value, torch.full_like(value, torch.nan), torch.ones_like(value).bool())
+        return labels
 
     def thresholds(self) -> dict[str, Tensor]:
         return {name: curriculum.thresholds for name, curriculum in self._curricula()}
 
-    def _curricula(self) -> Iterator[tuple[str, _Curriculum]]:
-        for name in self.guessable:
+    def _curricula(self) -> Iterator[tuple[str, Curriculum]]:
+        for name in self.pseudo_labelled:
             if key_of(name, "of_") in self.curricula:
                 curriculum = self.curricula[key_of(name, "of_")]
-                assert isinstance(curriculum, _Curriculum)
+                assert isinstance(curriculum, Curriculum)
                 yield name, curriculum
 
 
-class _Curriculum(nn.Module):
-    """The confidence that a wanted share of each class's guesses exceeds, followed over the batches.
+class Curriculum(nn.Module):
+    """Running quantile of the confidence in each class, by stochastic approximation.
 
     Args:
         classes: K.
@@ -115,10 +114,14 @@ class _Curriculum(nn.Module):
         self.register_buffer("thresholds", torch.full((classes,), (1 + 1 / classes) / 2))
 
     def update(self, q: Tensor, share: float) -> None:
-        """Take in a batch's probabilities (B, K): where too many guesses of a class pass, its threshold rises."""
-        confidence, likeliest = q.max(1)
-        passes = (confidence >= self.thresholds[likeliest]).float()
-        count = torch.zeros_like(self.thresholds).index_add_(0, likeliest, torch.ones_like(passes))
-        passed = torch.zeros_like(self.thresholds).index_add_(0, likeliest, passes)
-        moved = self.thresholds + STEP * (passed - share * count) / count.clamp_min(1)
+        """Move each threshold so that a share of the predictions of its class exceeds it.
+
+        Shapes:
+            q: (B, K) class probabilities.
+        """
+        confidence, best = q.max(1)
+        passes = (confidence >= self.thresholds[best]).float()
+        count = torch.zeros_like(self.thresholds).index_add_(0, best, torch.ones_like(passes))
+        passed = torch.zeros_like(self.thresholds).index_add_(0, best, passes)
+        moved = self.thresholds + THRESHOLD_STEP * (passed - share * count) / count.clamp_min(1)
         self.thresholds.copy_(moved.clamp(0, 1))

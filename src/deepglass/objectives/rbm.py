@@ -1,11 +1,11 @@
-"""A restricted Boltzmann machine: low free energy for what is seen, high for what it dreams.
+"""Restricted Boltzmann machine (RBM) trained by contrastive divergence: CD-k or persistent (PCD).
 
-    positive: v0 from the data
-    negative: vk after k turns of Gibbs sampling, from v0 (CD-k) or from chains that never stop (PCD)
-    step down the gradient of F(v0) - F(vk)
+    positive phase: v0 from the data
+    negative phase: vk after k Gibbs steps, from v0 (CD-k) or from persistent chains (PCD)
+    minimise   F(v0) - F(vk)                                    F: free energy
 
 Source: Hinton, 2002, Neural Computation 14 (CD); Tieleman, 2008, ICML (PCD); Salakhutdinov, Mnih and Hinton, 2007,
-ICML, for missing values: a unit that was not seen takes no part.
+ICML, for missing values: a missing unit has no gradient.
 """
 
 from __future__ import annotations
@@ -16,28 +16,29 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor, nn
 
+from deepglass.constraints import Count
 from deepglass.data.batches import Batch, Dataset
 from deepglass.features.base import Feature
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.metrics.table import METRICS, Metric
-from deepglass.nn.rbm import RBM as Machine
+from deepglass.nn.rbm import BoltzmannMachine
 from deepglass.nn.tokens import Field
-from deepglass.objectives._flatten import Flat
+from deepglass.objectives._flatten import FlatInputs
 from deepglass.objectives._representation import Representation, masked_mean
 from deepglass.objectives.base import Loss, MakeNetwork
 
-PARTICLES = 100  # chains that never stop
-LOOKED_AT = 2_000  # rows for the units' means
+NUM_CHAINS = 100  # persistent chains
+MAX_ROWS_FOR_MEANS = 2_000
 
 
-class RBM(Representation):
-    """One layer of hidden units over the inputs, all from 0 to 1; it draws new rows by Gibbs sampling.
+class Rbm(Representation):
+    """RBM over all inputs, scaled to [0, 1]. It generates rows by Gibbs sampling.
 
     Args:
-        hidden: how many units.
-        k: turns of Gibbs sampling a step.
-        persistent: chains go on from step to step (PCD) instead of beginning at the data (CD).
-        gibbs_steps: of Gibbs sampling for a new row.
+        hidden: number of hidden units.
+        k: Gibbs steps per training step.
+        persistent: chains continue from step to step (PCD) instead of starting at the data (CD).
+        gibbs_steps: Gibbs steps per generated row.
     """
 
     monitor: ClassVar[Metric] = METRICS["mse"]
@@ -46,23 +47,20 @@ class RBM(Representation):
     builds_network: ClassVar[bool] = True
     chains: Tensor
 
-    def __init__(self, *, hidden: int = 500, k: int = 1, persistent: bool = True, gibbs_steps: int = 100) -> None:
+    def __init__(self, *, hidden: Count = 500, k: Count = 1, persistent: bool = True, gibbs_steps: Count = 100) -> None:
         super().__init__()
-        for name, value in (("hidden", hidden), ("k", k), ("gibbs_steps", gibbs_steps)):
-            if value < 1:
-                raise ValueError(f"{name}: expected at least 1, got {value}")
         self.hidden, self.k, self.persistent, self.gibbs_steps = hidden, k, persistent, gibbs_steps
 
     def make(self, inputs: Sequence[Feature], make_network: MakeNetwork) -> int:
-        self.flat = Flat(inputs, "unit", self.name)
-        self.machine = Machine(self.flat.size, self.hidden)
-        self.register_buffer("chains", torch.full((PARTICLES, self.flat.size), 0.5))
+        self.flat = FlatInputs(inputs, "unit", self.name)
+        self.machine = BoltzmannMachine(self.flat.size, self.hidden)
+        self.register_buffer("chains", torch.full((NUM_CHAINS, self.flat.size), 0.5))
         return self.hidden
 
     def on_fit_start(self, train: Dataset) -> None:
         mean = unit_means(self.flat, train)
         if not self.machine.visible_bias.any():
-            self.machine.begin_at(mean)
+            self.machine.init_biases(mean)
         self.chains.copy_(torch.bernoulli(mean.expand_as(self.chains)))
 
     def training_defaults(self, defaults: TrainingDefaults) -> TrainingDefaults:
@@ -72,43 +70,43 @@ class RBM(Representation):
         return {"network": self.machine}
 
     def loss(self, batch: Batch) -> Loss:
-        seen, present = self.flat(batch.inputs)
-        dreamt = self._dream(seen) * (1 if self.persistent else present)
-        difference = self.machine.free_energy(seen).mean() - self.machine.free_energy(dreamt).mean()
+        visible, present = self.flat(batch.inputs)
+        negative = self._negative_samples(visible) * (1 if self.persistent else present)
+        difference = self.machine.free_energy(visible).mean() - self.machine.free_energy(negative).mean()
         return Loss(difference, weight=len(batch))
 
-    def _dream(self, seen: Tensor) -> Tensor:
-        """vk: of the chains, which stay where they come to, or of the rows."""
+    def _negative_samples(self, visible: Tensor) -> Tensor:
+        """vk, from the persistent chains, which move on, or from the rows."""
         if not self.persistent:
-            return self.machine.gibbs(seen, self.k)
-        dreamt = self.machine.gibbs(self.chains, self.k)
-        self.chains.copy_(self.machine.drawn(dreamt))
-        return dreamt
+            return self.machine.gibbs(visible, self.k)
+        negative = self.machine.gibbs(self.chains, self.k)
+        self.chains.copy_(self.machine.sample_visible(negative))
+        return negative
 
-    def figures(self, data: Dataset, batch_size: int) -> tuple[Mapping[str, float], float]:
-        squares, energies = [], []
+    def own_metrics(self, data: Dataset, batch_size: int) -> tuple[Mapping[str, float], float]:
+        errors, energies = [], []
         for batch in data.batches(batch_size):
-            seen, present = self.flat(batch.inputs)
-            squares.append(masked_mean((self.machine.down(self.machine(seen)) - seen).square(), present))
-            energies.append(self.machine.free_energy(seen))
-        mse = float(torch.cat(squares).mean())
+            visible, present = self.flat(batch.inputs)
+            errors.append(masked_mean((self.machine.down(self.machine(visible)) - visible).square(), present))
+            energies.append(self.machine.free_energy(visible))
+        mse = float(torch.cat(errors).mean())
         return {"mse": mse, "free_energy": float(torch.cat(energies).mean())}, mse
 
     def embed(self, batch: Batch) -> Tensor:
         return self.machine(self.flat(batch.inputs)[0])
 
-    def redrawn(self, batch: Batch) -> dict[str, dict[str, Tensor]]:
-        """The inputs as the hidden units would have them, name -> best answers that `Feature.decode` takes."""
-        return self.flat.back(self.machine.down(self.embed(batch)))
+    def reconstruct(self, batch: Batch) -> dict[str, dict[str, Tensor]]:
+        """Reconstructed inputs, name -> values in the format of `Prediction.mode`."""
+        return self.flat.to_predictions(self.machine.down(self.embed(batch)))
 
     def sample(self, count: int, generator: Generator, given: Mapping[str, Field]) -> dict[str, dict[str, Tensor]]:
-        """Some of the chains, each gone on with by itself."""
-        places = torch.randint(len(self.chains), (count,), generator=generator, device=self.chains.device)
-        return self.flat.back(self.machine.gibbs(self.chains[places], self.gibbs_steps, generator))
+        """Continue randomly chosen persistent chains."""
+        indices = torch.randint(len(self.chains), (count,), generator=generator, device=self.chains.device)
+        return self.flat.to_predictions(self.machine.gibbs(self.chains[indices], self.gibbs_steps, generator))
 
 
-def unit_means(flat: Flat, train: Dataset) -> Tensor:
-    """How often each unit is on in the training rows, (V,)."""
-    rows = torch.linspace(0, len(train) - 1, min(len(train), LOOKED_AT)).long()
-    seen, present = flat(train.batch(rows).inputs)
-    return seen.sum(0) / present.sum(0).clamp_min(1)
+def unit_means(flat: FlatInputs, train: Dataset) -> Tensor:
+    """Mean of each visible unit over the training rows, (V,)."""
+    rows = torch.linspace(0, len(train) - 1, min(len(train), MAX_ROWS_FOR_MEANS)).long()
+    visible, present = flat(train.batch(rows).inputs)
+    return visible.sum(0) / present.sum(0).clamp_min(1)

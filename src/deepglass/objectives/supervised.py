@@ -1,4 +1,4 @@
-"""Learning from examples with answers: the sum of the outputs' mean losses over the rows whose answer is known.
+"""Supervised learning: the sum of the outputs' mean losses over the rows with a known target.
 
 Source: Rumelhart, Hinton and Williams 1986, Nature 323 (back-propagation of an error).
 """
@@ -22,10 +22,10 @@ from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective, 
 
 
 class Supervised(Objective):
-    """One network, a head for each output.
+    """One network with a head for each output.
 
-    The monitored figure is the mean over the outputs of the loss relative to the constant answer's: 1 is no better
-    than a constant, 0 is perfect, and outputs of different units weigh the same.
+    The monitored value is the mean over the outputs of the loss relative to that of a constant prediction: 1 is no
+    better than a constant, 0 is perfect, and outputs of different units have the same weight.
     """
 
     network: Network
@@ -34,9 +34,9 @@ class Supervised(Objective):
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         if not outputs:
             names = ", ".join(f.name for f in inputs[:8]) + (", ..." if len(inputs) > 8 else "")
-            raise SpecError("bad-value", f"--target: name the column to answer, one of: {names}")
+            raise SpecError("bad-value", f"--target: expected the column to predict, one of: {names}")
         self.network = make_network(inputs, outputs)
-        # a head that writes a token at a time reads its target, of which there can be but one
+        # an autoregressive head reads its target, and a mixed row has two
         self.supports_mixup = not any(isinstance(head, AutoregressiveHead) for head in self.network.heads.values())
         self.register_buffer("baseline_loss", torch.ones(len(outputs)))
 
@@ -54,48 +54,50 @@ class Supervised(Objective):
         names = list(self.network.features)
         total = torch.zeros(len(names))
         count = torch.zeros(len(names))
-        parts: dict[str, list[dict[str, Tensor]]] = {name: [] for name in names}
+        batches: dict[str, list[dict[str, Tensor]]] = {name: [] for name in names}
         with torch.inference_mode():
             for batch in data.batches(batch_size):
-                for i, (name, answer) in enumerate(self.predict(batch).items()):
+                for i, (name, prediction) in enumerate(self.predict(batch).items()):
                     target = batch.targets[name]
                     present = target.known
-                    total[i] += answer.loss(target).float()[present].sum().cpu()
+                    total[i] += prediction.loss(target).float()[present].sum().cpu()
                     count[i] += present.sum().cpu()
-                    if search or not answer.needs_decoding:
-                        parts[name].append(answer.mode())
-        best = {name: concatenate_predictions(part) for name, part in parts.items() if part}
+                    if search or not prediction.needs_decoding:
+                        batches[name].append(prediction.mode())
+        predictions = {name: concatenate_predictions(part) for name, part in batches.items() if part}
         relative = total / count.clamp_min(1) / self.baseline_loss.cpu().clamp_min(1e-12)
         for i, name in enumerate(names):
-            if name not in best:
+            if name not in predictions:
                 continue
-            own = self.network.features[name].selection_value(best[name], data.truth[name])
+            own = self.network.features[name].selection_value(predictions[name], data.truth[name])
             if own is not None:
                 relative[i] = own
-        figures = {name: self.network.features[name].score(b, data.truth[name]) for name, b in best.items()}
-        figures |= {n: {"loss": float(v)} for n, v in zip(names, total / count.clamp_min(1)) if n not in best}
-        return Evaluation(figures, float(relative.mean()), best)
+        metrics = {name: self.network.features[name].score(p, data.truth[name]) for name, p in predictions.items()}
+        metrics |= {n: {"loss": float(v)} for n, v in zip(names, total / count.clamp_min(1)) if n not in predictions}
+        return Evaluation(metrics, float(relative.mean()), predictions)
 
     def _mean(self, name: str, params: Any, target: Field, mix: Mix | None) -> Tensor:
-        """The mean loss of an output over the rows whose answer is known; of mixed rows, both answers' by their shares.
+        """Mean loss of an output over the rows with a known target; mixed rows weigh both targets.
 
-        Source: Zhang et al., 2017, arXiv 1710.09412, for the mixed rows.
+        Source: Zhang et al., 2017, arXiv 1710.09412, (mixup).
         """
-        answer, members = self.network.features[name].prediction(params), self.network.ensemble_size
+        prediction, members = self.network.features[name].prediction(params), self.network.ensemble_size
         if mix is None:
-            total, count = loss_sums(answer, target, members)
+            total, count = loss_sums(prediction, target, members)
         else:
-            own = loss_sums(answer, target, members, mix.weight)
-            other = loss_sums(answer, target.take(mix.permutation), members, 1 - mix.weight)
+            own = loss_sums(prediction, target, members, mix.weight)
+            other = loss_sums(prediction, target.take(mix.permutation), members, 1 - mix.weight)
             total, count = own[0] + other[0], own[1] + other[1]
         return total / count.clamp_min(1)
 
 
-def loss_sums(answer: Prediction, target: Field, members: int, share: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """The losses of the rows whose answer is known, added up, and how many they are; `share` (B,) weighs them."""
+def loss_sums(
+    prediction: Prediction, target: Field, members: int, share: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Sum of the losses of the rows with a known target, and their number; `share` (B,) weighs the rows."""
     if members > 1:
         target = target.repeat(members)
-    rows = answer.loss(target)  # (B * members,)
+    rows = prediction.loss(target)  # (B * members,)
     present = target.known
     if share is None:
         return torch.where(present, rows, 0.0).sum(), present.sum()

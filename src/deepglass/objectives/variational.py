@@ -1,13 +1,12 @@
-"""A variational autoencoder: codes are drawn around what is read, and stay near a normal distribution to draw from.
+"""Variational autoencoder (VAE).
 
-    q(z | x) = N(mean(x), deviation(x))          what the run's network reads
-    p(x | z) = what the decoder draws            pixels and classes as shares of 1 (Bernoulli), as the paper takes grey
-                                                 pixels; numbers as N(drawn(z), variance), a variance each
-    step down  E_q[-log p(x | z)] + beta KL(q(z | x) || N(0, 1)),  the negative ELBO for beta = 1, in nats a row
+    q(z | x) = N(mean(x), std(x))                encoder: the run's network
+    p(x | z)                                     decoder: Bernoulli for pixels and classes, as the paper for grey
+                                                 pixels; N(mean(z), variance) for numbers, one variance each
+    minimise   E_q[-log p(x | z)] + beta KL(q(z | x) || N(0, 1))      the negative ELBO for beta = 1, in nats a row
 
-A number's variance is what is left of its squared error, a running mean: the most likely one, so that neither the
-numbers nor the code are weighed by hand. It begins small: with the column's own variance an empty code would be as good
-as any, and would stay empty.
+The variance of a number is a running mean of its squared error, its maximum likelihood value, so that no weight has to
+be tuned. It starts small: with the column's variance the posterior would collapse to the prior.
 
 Source: Kingma and Welling, 2013, arXiv 1312.6114, equation 10 and appendices B and C; beta: Higgins et al., 2017, ICLR;
 variance: Rybkin, Daniilidis and Levine, 2021, arXiv 2006.13202, equation 8 (there one for all, of each batch).
@@ -23,123 +22,119 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from deepglass.constraints import Count, Positive
 from deepglass.data.batches import Batch, Dataset
 from deepglass.features.base import Feature
 from deepglass.metrics.table import METRICS, Metric
 from deepglass.nn.tokens import Field
-from deepglass.objectives._bottleneck import reading
-from deepglass.objectives._reconstruction import Redrawing
+from deepglass.objectives._bottleneck import bottleneck_features
+from deepglass.objectives._reconstruction import ReconstructionObjective
 from deepglass.objectives.base import Loss, MakeNetwork
 
-FIRST = 0.05  # of a number's own variance
-LEAST = 1e-4  # of it: a column of few values could be drawn exactly, and then outweighs all others
-FOLLOWS = 0.02  # of the way to a batch's squared error that a variance goes in a step
+INITIAL_VARIANCE = 0.05  # of the decoder's normal distributions, as a share of the column's variance
+MIN_VARIANCE = 1e-4  # a column of few values could be reconstructed exactly and outweigh all others
+VARIANCE_MOMENTUM = 0.02  # of the running variance
 
 
-class Parts(NamedTuple):
-    """The two parts of the negative ELBO of each row, in nats, (B,)."""
+class ElboTerms(NamedTuple):
+    """Terms of the negative ELBO of each row, in nats, (B,)."""
 
-    drawing: Tensor
-    divergence: Tensor
+    reconstruction_nll: Tensor
+    kl: Tensor
 
 
-class Variational(Redrawing):
-    """The run's network reads a mean and a deviation for each axis of the code; a decoder draws from a code.
+class Variational(ReconstructionObjective):
+    """Variational autoencoder (VAE) on the run's network.
 
     Args:
-        latent_dim: axes of the code; 2 can be looked at as they are.
-        beta: weight of the divergence; above 1 axes are more independent and drawings less sharp.
+        latent_dim: width of the latent vector; 2 can be plotted as it is.
+        beta: weight of the KL term; above 1 gives more independent dimensions and blurrier samples (beta-VAE).
     """
 
     monitor: ClassVar[Metric] = METRICS["elbo"]
     name: ClassVar[str] = "variational"
-    read: ClassVar[int] = 2  # a mean and a deviation
-    numbers: ClassVar[str] = "standard"
+    params_per_latent: ClassVar[int] = 2  # mean and log standard deviation
+    number_scale: ClassVar[str] = "standard"
     generative: ClassVar[bool] = True
-    variance: Tensor  # of each place that is a number, (D,); 1 is the column's own
+    variance: Tensor  # of each numeric value, (n,); 1 is the column's variance
 
-    def __init__(self, *, latent_dim: int = 16, beta: float = 1.0) -> None:
+    def __init__(self, *, latent_dim: Count = 16, beta: Positive = 1.0) -> None:
         super().__init__()
-        if latent_dim < 1:
-            raise ValueError(f"latent_dim: expected at least 1, got {latent_dim}")
-        if not beta > 0:
-            raise ValueError(f"beta: expected a number above 0, got {beta}")
         self.latent_dim, self.beta = latent_dim, beta
 
     def make(self, inputs: Sequence[Feature], make_network: MakeNetwork) -> int:
         dim = super().make(inputs, make_network)
-        self.register_buffer("variance", torch.full((len(self.flat.numeric),), FIRST))
+        self.register_buffer("variance", torch.full((len(self.flat.numeric),), INITIAL_VARIANCE))
         return dim
 
     def losses(self, batch: Batch, progress: float) -> Iterator[Loss]:
-        mean, log_deviation = self._read(batch)
-        drawn = self._drawn(mean, log_deviation, torch.randn_like(mean))
-        parts = self._parts(batch, mean, log_deviation, drawn)
-        logs = {"reconstruction_nll": parts.drawing.mean().detach(), "kl": parts.divergence.mean().detach()}
-        yield Loss((parts.drawing + self.beta * parts.divergence).mean(), logs=logs, weight=len(batch))
-        self._follow(batch, drawn.detach())
+        mean, log_std = self._encode(batch)
+        decoded = self._decode(mean, log_std, torch.randn_like(mean))
+        terms = self._terms(batch, mean, log_std, decoded)
+        logs = {"reconstruction_nll": terms.reconstruction_nll.mean().detach(), "kl": terms.kl.mean().detach()}
+        yield Loss((terms.reconstruction_nll + self.beta * terms.kl).mean(), logs=logs, weight=len(batch))
+        self._update_variance(batch, decoded.detach())
 
-    def figures(self, data: Dataset, batch_size: int) -> tuple[Mapping[str, float], float]:
-        """The ELBO with beta 1 and its two parts, in nats a row; the codes are drawn from fixed random numbers."""
+    def own_metrics(self, data: Dataset, batch_size: int) -> tuple[Mapping[str, float], float]:
+        """The ELBO with beta = 1 and its terms, in nats a row; latent vectors use fixed noise."""
         generator = Generator(data.device).manual_seed(0)
-        parts = []
+        terms = []
         for batch in data.batches(batch_size):
-            mean, log_deviation = self._read(batch)
+            mean, log_std = self._encode(batch)
             noise = torch.randn(mean.shape, generator=generator, device=mean.device)
-            parts.append(self._parts(batch, mean, log_deviation, self._drawn(mean, log_deviation, noise)))
-        drawing, divergence = (float(torch.cat(column).mean()) for column in zip(*parts, strict=True))
-        return {"elbo": -drawing - divergence, "reconstruction_nll": drawing, "kl": divergence}, -drawing - divergence
+            terms.append(self._terms(batch, mean, log_std, self._decode(mean, log_std, noise)))
+        nll, kl = (float(torch.cat(column).mean()) for column in zip(*terms, strict=True))
+        return {"elbo": -nll - kl, "reconstruction_nll": nll, "kl": kl}, -nll - kl
 
     def embed(self, batch: Batch) -> Tensor:
-        return self._read(batch)[0]
+        return self._encode(batch)[0]
 
-    def redrawn(self, batch: Batch) -> dict[str, dict[str, Tensor]]:
-        """The inputs as they are drawn again, name -> best answers that `Feature.decode` takes."""
-        return self.flat.back(self._expected(self.decoder(self.embed(batch)).float()))
+    def reconstruct(self, batch: Batch) -> dict[str, dict[str, Tensor]]:
+        """Reconstructed inputs, name -> values in the format of `Prediction.mode`."""
+        return self.flat.to_predictions(self._apply_sigmoid(self.decoder(self.embed(batch)).float()))
 
     def sample(self, count: int, generator: Generator, given: Mapping[str, Field]) -> dict[str, dict[str, Tensor]]:
         z = torch.randn(count, self.latent_dim, generator=generator, device=generator.device)
         noise = torch.randn(count, len(self.variance), generator=generator, device=generator.device)
-        drawn = self.decoder(z).float().index_add(1, self.flat.numeric, self.variance.sqrt() * noise)
-        best = self.flat.back(self._expected(drawn))
-        return {n: _one(b["log_probs"], generator) if "log_probs" in b else b for n, b in best.items()}
+        decoded = self.decoder(z).float().index_add(1, self.flat.numeric, self.variance.sqrt() * noise)
+        predictions = self.flat.to_predictions(self._apply_sigmoid(decoded))
+        return {n: _sample_class(b["log_probs"], generator) if "log_probs" in b else b for n, b in predictions.items()}
 
-    def _read(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Means and the logarithms of the deviations, (B, code) each."""
-        mean, log_deviation = self.bottleneck(reading(self.network, batch)).float().chunk(2, 1)
-        return mean, log_deviation.clamp(-8, 4)
+    def _encode(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Mean and log standard deviation of the posterior, (B, latent_dim) each."""
+        mean, log_std = self.bottleneck(bottleneck_features(self.network, batch)).float().chunk(2, 1)
+        return mean, log_std.clamp(-8, 4)
 
-    def _drawn(self, mean: Tensor, log_deviation: Tensor, noise: Tensor) -> Tensor:
-        """What the decoder draws from codes (B, code): logits of shares, means of numbers, (B, D)."""
-        return self.decoder(mean + log_deviation.exp() * noise).float()
+    def _decode(self, mean: Tensor, log_std: Tensor, noise: Tensor) -> Tensor:
+        """Decoder output for a sampled latent vector: logits of pixels and classes, means of numbers, (B, D)."""
+        return self.decoder(mean + log_std.exp() * noise).float()
 
-    def _expected(self, drawn: Tensor) -> Tensor:
-        """Shares instead of their logits."""
-        numbers = self.flat.numeric
-        return torch.sigmoid(drawn).index_copy(1, numbers, drawn[:, numbers])
+    def _apply_sigmoid(self, decoded: Tensor) -> Tensor:
+        """Pixels and classes as probabilities, numbers unchanged."""
+        return torch.sigmoid(decoded).index_copy(1, self.flat.numeric, decoded[:, self.flat.numeric])
 
-    def _parts(self, batch: Batch, mean: Tensor, log_deviation: Tensor, drawn: Tensor) -> Parts:
+    def _terms(self, batch: Batch, mean: Tensor, log_std: Tensor, decoded: Tensor) -> ElboTerms:
         values, present = self.flat(batch.inputs)
-        bernoulli = F.binary_cross_entropy_with_logits(drawn, values.clamp(0, 1), reduction="none")
-        squares = (drawn - values)[:, self.flat.numeric].square()
+        bernoulli = F.binary_cross_entropy_with_logits(decoded, values.clamp(0, 1), reduction="none")
+        squares = (decoded - values)[:, self.flat.numeric].square()
         normal = 0.5 * (squares / self.variance + (2 * math.pi * self.variance).log())
-        drawing = bernoulli.index_copy(1, self.flat.numeric, normal)
-        divergence = 0.5 * (mean.square() + (2 * log_deviation).exp() - 1) - log_deviation
-        return Parts((drawing * present).sum(1), divergence.sum(1))
+        nll = bernoulli.index_copy(1, self.flat.numeric, normal)
+        kl = 0.5 * (mean.square() + (2 * log_std).exp() - 1) - log_std
+        return ElboTerms((nll * present).sum(1), kl.sum(1))
 
-    def _follow(self, batch: Batch, drawn: Tensor) -> None:
-        """Move the variances towards what is left of the squared errors."""
+    def _update_variance(self, batch: Batch, decoded: Tensor) -> None:
+        """Move the variances towards the squared errors of the batch."""
         values, present = (part[:, self.flat.numeric] for part in self.flat(batch.inputs))
-        squares = ((drawn[:, self.flat.numeric] - values).square() * present).sum(0)
-        left = torch.where(present.any(0), squares / present.sum(0).clamp_min(1), self.variance)
-        self.variance.lerp_(left.clamp_min(LEAST), FOLLOWS)
+        squares = ((decoded[:, self.flat.numeric] - values).square() * present).sum(0)
+        target = torch.where(present.any(0), squares / present.sum(0).clamp_min(1), self.variance)
+        self.variance.lerp_(target.clamp_min(MIN_VARIANCE), VARIANCE_MOMENTUM)
 
 
-def _one(log_probs: Tensor, generator: Generator) -> dict[str, Tensor]:
-    """One class of each row, drawn by its share: the most likely ones alone would lack all that is rare.
+def _sample_class(log_probs: Tensor, generator: Generator) -> dict[str, Tensor]:
+    """Sample one class of each row: the most likely ones alone would lack all rare classes.
 
     Shapes:
         log_probs: (B, K).
     """
-    drawn = torch.multinomial(log_probs.exp(), 1, generator=generator)
-    return {"log_probs": torch.full_like(log_probs, math.log(1e-6)).scatter(1, drawn, 0.0)}
+    index = torch.multinomial(log_probs.exp(), 1, generator=generator)
+    return {"log_probs": torch.full_like(log_probs, math.log(1e-6)).scatter(1, index, 0.0)}

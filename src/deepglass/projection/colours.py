@@ -10,8 +10,7 @@ import polars as pl
 from deepglass.features.base import Column, Feature, take_raw
 from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.projection.facts import STEPS, UNKNOWN
-from deepglass.projection.facts import Coloring
+from deepglass.projection.facts import STEPS, UNKNOWN, Coloring
 from deepglass.projection.points import EmbeddedPoints
 
 COLUMNS = 6  # inputs that points can be coloured by
@@ -19,7 +18,9 @@ CLASSES = 12  # of a column, the most frequent first
 ENDS = (0.01, 0.99)  # shares of numbers at which the scale begins and ends
 
 
-def colourings(prepared: PreparedData, seen: EmbeddedPoints, calibration: Mapping[str, Calibration]) -> tuple[Coloring, ...]:
+def colorings(
+    prepared: PreparedData, seen: EmbeddedPoints, calibration: Mapping[str, Calibration]
+) -> tuple[Coloring, ...]:
     """Outputs first, then the split, then columns."""
     found: list[Coloring] = []
     for feature in prepared.outputs:
@@ -41,16 +42,19 @@ def _output(
     if feature.kind == "number":
         actual = _numbers(feature, {"value": truth.values.astype(np.float64)}, {})
         actual[~known] = np.nan
-        found = [scale(name, actual, rows=True)]
+        found = [color_scale(name, actual, rows=True)]
         if best is not None:
             said = _numbers(feature, best, settled)
-            found += [scale(f"{name}: answer", said, rows=True), scale(f"{name}: error", np.abs(said - actual))]
+            found += [
+                color_scale(f"{name}: answer", said, rows=True),
+                color_scale(f"{name}: error", np.abs(said - actual)),
+            ]
         return found
     true = truth.values.reshape(len(truth.values), -1)[:, 0].astype(int) - 1
     codes = np.where(known & (true >= 0), true, UNKNOWN).astype(np.uint16)
     found = [Coloring(name, codes, feature.class_names)]
     if best is not None and "log_probs" in best:
-        said = answered(feature, best, settled)
+        said = predicted_classes(feature, best, settled)
         wrong = np.where(codes == UNKNOWN, UNKNOWN, said != codes).astype(np.uint16)
         found += [
             Coloring(f"{name}: answer", said.astype(np.uint16), feature.class_names),
@@ -59,7 +63,7 @@ def _output(
     return found
 
 
-def answered(feature: Output, best: PredictionArrays, calibration: Calibration) -> np.ndarray:
+def predicted_classes(feature: Output, best: PredictionArrays, calibration: Calibration) -> np.ndarray:
     """The class that each row is answered with, (N,)."""
     if feature.kind == "binary":
         decoded = feature.decode(best, calibration)
@@ -71,7 +75,7 @@ def _numbers(feature: Output, best: PredictionArrays, calibration: Calibration) 
     return np.array([d["value"] for d in feature.decode(best, calibration)], dtype=float)
 
 
-def scale(name: str, values: np.ndarray, rows: bool = False) -> Coloring:
+def color_scale(name: str, values: np.ndarray, rows: bool = False) -> Coloring:
     """Numbers along a scale; those beyond its ends have the colour of the end, NaN has none."""
     known = np.isfinite(values)
     low, high = (float(v) for v in np.quantile(values[known], ENDS)) if known.any() else (0.0, 0.0)
@@ -83,7 +87,9 @@ def scale(name: str, values: np.ndarray, rows: bool = False) -> Coloring:
 def _column(feature: Feature, prepared: PreparedData, rows: np.ndarray) -> Coloring:
     raw = pl.Series(take_raw(prepared.table[feature.column], rows), strict=False)
     if feature.kind == "number":
-        return scale(feature.name, raw.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy().astype(float), True)
+        return color_scale(
+            feature.name, raw.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy().astype(float), True
+        )
     words = raw.cast(pl.String, strict=False)
     often = words.drop_nulls().value_counts(sort=True, name="rows")[words.name].to_list()
     names = sorted(often) if len(often) <= CLASSES else [*often[: CLASSES - 1], "others"]

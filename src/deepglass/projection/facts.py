@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 
-class Layout(NamedTuple):
+class ProjectionLayout(NamedTuple):
     """Places in the plane.
 
     Args:
@@ -25,7 +25,7 @@ class Layout(NamedTuple):
     which: np.ndarray | None = None
 
 
-class Colouring(NamedTuple):
+class Coloring(NamedTuple):
     """A colour a point.
 
     Args:
@@ -49,7 +49,7 @@ UNKNOWN = 65_535
 STEPS = 255
 
 
-class Sprites(NamedTuple):
+class SpriteSheet(NamedTuple):
     """Tiles of `size` (rows, columns) in one picture, `across` beside each other."""
 
     picture: bytes
@@ -58,61 +58,60 @@ class Sprites(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Items:
+class PointDetails:
     """What some points are.
 
     Args:
         rows: their 0-based places in the source.
-        said: label and answer in words.
+        labels: label and answer in words.
         texts: what else is said of each; none where pictures say it.
     """
 
     rows: tuple[int, ...]
-    said: tuple[str, ...]
+    labels: tuple[str, ...]
     texts: tuple[str, ...] = ()
-    sprites: Sprites | None = None
+    sprites: SpriteSheet | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class MapFacts:
-    """Rows as points.
+class ProjectionMap:
+    """Rows as points in a plane.
 
     Args:
-        dim: of the space.
-        kept: the share of its variance that the first layout, PCA, shows.
-        layer: whose space it is; empty for what the heads read.
-        parts: "train", "test" -> rows on the map, and all rows.
+        dim: of the embedding.
+        explained_variance: the share of the first layout, PCA.
+        layer: whose output is projected; empty: what the heads read.
+        splits: "train", "test" -> number of rows on the map, and of all rows.
         layouts: the first is PCA.
-        shown: the layout that is seen first.
-        colourings: at least one.
-        steps: at which the course was kept.
-        course: where `followed` lay then, along the axes of PCA.
-        kept_rows: the points of which the report says what they are; the neighbours are among them.
-        neighbours: the nearest of `kept_rows` in the whole space, nearest first, as places among `kept_rows`.
-        items: of `kept_rows`.
-
-    Shapes:
-        course: (E, F, 2); followed: (F,); kept_rows: (R,); neighbours: (N or R, K), of all points or of `kept_rows`.
+        colorings: at least one.
+        detailed_points: (R,) indices of the points with details; neighbours are among them.
+        neighbours: (N or R, K) the nearest of `detailed_points` in the embedding, nearest first, as indices among
+            them; of all points or of `detailed_points`.
+        default_layout: the layout that is shown first.
+        steps: of the recorded trajectories.
+        trajectories: (E, F, 2) positions of `trajectory_points` at each step, in the plane of PCA.
+        trajectory_points: (F,).
+        items: details of `detailed_points`.
     """
 
     dim: int
-    kept: float
+    explained_variance: float
     layer: str
-    parts: Mapping[str, tuple[int, int]]
-    layouts: tuple[Layout, ...]
-    colourings: tuple[Colouring, ...]
-    kept_rows: np.ndarray
+    splits: Mapping[str, tuple[int, int]]
+    layouts: tuple[ProjectionLayout, ...]
+    colourings: tuple[Coloring, ...]
+    detailed_points: np.ndarray
     neighbours: np.ndarray
-    shown: str = "PCA"
+    default_layout: str = "PCA"
     steps: tuple[int, ...] = ()
-    course: np.ndarray | None = None
-    followed: np.ndarray | None = None
-    items: Items | None = None
+    trajectories: np.ndarray | None = None
+    trajectory_points: np.ndarray | None = None
+    items: PointDetails | None = None
 
     def __len__(self) -> int:
         return len(self.layouts[0].places)
 
-    def without_rows(self) -> MapFacts:
+    def without_rows(self) -> ProjectionMap:
         """Places and classes alone: nothing that tells a row's own values."""
         shown = tuple(c for c in self.colourings if not c.rows)
         return replace(self, items=None, colourings=shown)

@@ -17,8 +17,7 @@ from deepglass.features.image import Image
 from deepglass.features.text import Text
 from deepglass.formatting import plain_number, prediction_text
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.projection.facts import UNKNOWN
-from deepglass.projection.facts import Coloring, PointDetails, SpriteSheet
+from deepglass.projection.facts import UNKNOWN, Coloring, PointDetails, SpriteSheet
 from deepglass.projection.points import EmbeddedPoints
 
 SIDE = 32  # pixels of a tile, at most
@@ -26,7 +25,7 @@ LARGEST = 3_500_000  # bytes of all tiles
 LONGEST, VALUES = 200, 6  # characters of a text; columns of a row
 
 
-def items_of(prepared: PreparedData, seen: EmbeddedPoints, colours: Sequence[Coloring]) -> PointDetails:
+def point_details(prepared: PreparedData, seen: EmbeddedPoints, colours: Sequence[Coloring]) -> PointDetails:
     """What the kept points are, with their labels and answers in words."""
     rows = seen.rows[seen.kept]
     pictured = next((f for f in prepared.inputs if isinstance(f, Image | Audio)), None)
@@ -35,7 +34,7 @@ def items_of(prepared: PreparedData, seen: EmbeddedPoints, colours: Sequence[Col
         texts = tuple(_text(prepared, int(row)) for row in rows)
     return PointDetails(
         rows=tuple(int(p) for p in prepared.source_rows[rows]),
-        said=_said(prepared, seen, colours),
+        labels=_said(prepared, seen, colours),
         texts=texts,
         sprites=_sprites(pictured, seen) if pictured is not None else None,
     )

@@ -25,7 +25,7 @@ ROWS = 3_000  # where rows are values alone
 TESTED = 2 / 3  # of them, the share of test rows
 
 
-class Tested(NamedTuple):
+class TestPredictions(NamedTuple):
     """What was answered to the test rows, and where they lie, if that was seen meanwhile.
 
     Args:
@@ -36,11 +36,11 @@ class Tested(NamedTuple):
     points: np.ndarray | None = None
 
 
-UNSEEN = Tested({})
+NO_PREDICTIONS = TestPredictions({})
 
 
 @dataclass
-class Points:
+class EmbeddedPoints:
     """Rows as points, training rows first.
 
     Args:
@@ -60,9 +60,13 @@ class Points:
     best: Mapping[str, PredictionArrays]
 
 
-def points_of(
-    space: EmbeddingSpace, prepared: PreparedData, device: str, tested: TestPredictions = UNSEEN, seconds: float = SECONDS
-) -> Points:
+def embed_points(
+    space: EmbeddingSpace,
+    prepared: PreparedData,
+    device: str,
+    tested: TestPredictions = NO_PREDICTIONS,
+    seconds: float = SECONDS,
+) -> EmbeddedPoints:
     """Look at the rows of the map.
 
     Args:
@@ -111,7 +115,7 @@ class _Seen:
                     self.best.setdefault(feature.name, []).append(answers[feature.name].mode())
         self._add(rows, keep)
 
-    def know(self, rows: np.ndarray, keep: int, tested: Tested, places: np.ndarray) -> None:
+    def know(self, rows: np.ndarray, keep: int, tested: TestPredictions, places: np.ndarray) -> None:
         """Rows that were looked at before, at these places among them."""
         assert tested.points is not None
         self.points.append(tested.points[places])
@@ -126,12 +130,12 @@ class _Seen:
         self.rows.append(rows)
         self.kept.append(np.arange(before, before + min(max(keep, 0), len(rows))))
 
-    def together(self) -> Points:
+    def together(self) -> EmbeddedPoints:
         rows, kept = np.concatenate(self.rows), np.concatenate(self.kept)
         table, outputs = self.prepared.table, self.prepared.outputs
         shown = [f for f in outputs if f.class_names or f.kind in ANSWERED]
         shown = [f for f in shown if not type(f).dense]
-        return Points(
+        return EmbeddedPoints(
             rows=rows,
             points=np.concatenate(self.points),
             kept=kept,

@@ -18,8 +18,7 @@ from deepglass.projection.colours import colorings
 from deepglass.projection.facts import ProjectionLayout, ProjectionMap
 from deepglass.projection.items import point_details
 from deepglass.projection.layouts import DIRECTIONS, NEAR_ALL, need_umap, plane, tsne, umap
-from deepglass.projection.points import ANSWERED, BATCH
-from deepglass.projection.points import NO_PREDICTIONS, EmbeddedPoints, TestPredictions, embed_points
+from deepglass.projection.points import ANSWERED, BATCH, NO_PREDICTIONS, EmbeddedPoints, TestPredictions, embed_points
 from deepglass.projection.space import EmbeddingSpace, find_layer
 from deepglass.run.callbacks.embedding_history import course_of, followed
 
@@ -29,17 +28,17 @@ NEIGHBOURS = 6
 WORK = 4e10  # multiplications that neighbours may take; beyond, only the kept points have some
 
 
-class Wish(NamedTuple):
+class MapOptions(NamedTuple):
     """What was asked of the map: how it is laid out, and whose space it shows ("": what the heads read)."""
 
     plane: str = "pca"
     layer: str = ""
 
 
-AS_USUAL = Wish()
+DEFAULT_MAP = MapOptions()
 
 
-def check_wish(wish: Wish, objective: Objective) -> None:
+def check_map_options(wish: MapOptions, objective: Objective) -> None:
     """Refuse what cannot be drawn, before anything is computed.
 
     Raises:
@@ -49,7 +48,7 @@ def check_wish(wish: Wish, objective: Objective) -> None:
     known = get_args(Plane)
     if wish.plane not in known:
         raise SpecError("unknown-name", f"--map: no layout {wish.plane!r}{near_miss(wish.plane, known)}")
-    if wish != AS_USUAL and not mapped(objective):
+    if wish != DEFAULT_MAP and not has_map(objective):
         raise SpecError("bad-value", "--map, --layer: this run has no rows that could lie on a map")
     if wish.layer:
         find_layer(objective, wish.layer)
@@ -57,12 +56,14 @@ def check_wish(wish: Wish, objective: Objective) -> None:
         need_umap()
 
 
-def mapped(objective: Objective) -> bool:
+def has_map(objective: Objective) -> bool:
     """Whether a kind of learning has rows that lie in a space: an agent and a language model have none."""
     return not objective.reinforcement and not objective.sequential_rows
 
 
-def asked(prepared: PreparedData, objective: Objective, device: str, wish: MapOptions = AS_USUAL) -> TestPredictions:
+def predict_test_rows(
+    prepared: PreparedData, objective: Objective, device: str, wish: MapOptions = DEFAULT_MAP
+) -> TestPredictions:
     """The answers to the test rows, and their points in the space that is wished for where one pass gives both."""
     rows = prepared.rows("test")
     if not len(rows):
@@ -78,11 +79,15 @@ def asked(prepared: PreparedData, objective: Objective, device: str, wish: MapOp
     return TestPredictions(best, torch.cat(heard).reshape(len(rows), -1).cpu().numpy())
 
 
-def looked_at(
-    prepared: PreparedData, objective: Objective, device: str, wish: MapOptions = AS_USUAL, tested: TestPredictions = NO_PREDICTIONS
+def projection_points(
+    prepared: PreparedData,
+    objective: Objective,
+    device: str,
+    wish: MapOptions = DEFAULT_MAP,
+    tested: TestPredictions = NO_PREDICTIONS,
 ) -> EmbeddedPoints | None:
     """A run's rows in the space that is wished for; None where there are none that could be shown, or too few."""
-    if not mapped(objective) or prepared.table.environment is not None:
+    if not has_map(objective) or prepared.table.environment is not None:
         return None
     if len(prepared.rows("train")) + len(prepared.rows("test")) < 3:
         return None
@@ -92,13 +97,13 @@ def looked_at(
     return seen if np.isfinite(seen.points).all() else None
 
 
-def map_of(
+def projection_map(
     seen: EmbeddedPoints,
     folder: Path,
     prepared: PreparedData,
     objective: Objective,
     calibration: Mapping[str, Calibration],
-    wish: MapOptions = AS_USUAL,
+    wish: MapOptions = DEFAULT_MAP,
 ) -> ProjectionMap:
     """The map of what was looked at."""
     axes = fit_pca(seen.points, DIRECTIONS)
@@ -109,17 +114,17 @@ def map_of(
     spread = float(((seen.points - axes.mean) ** 2).sum())
     return ProjectionMap(
         dim=seen.points.shape[1],
-        kept=float((flat**2).sum()) / spread if spread else 1.0,
+        explained_variance=float((flat**2).sum()) / spread if spread else 1.0,
         layer=wish.layer,
-        parts=_parts(prepared, seen),
+        splits=_parts(prepared, seen),
         layouts=(ProjectionLayout("PCA", flat), *_further(wish, axes, seen)),
-        shown=NAMES[wish.plane],
+        default_layout=NAMES[wish.plane],
         colourings=colours,
-        kept_rows=seen.kept,
-        neighbours=nearest(seen.points, seen.kept),
+        detailed_points=seen.kept,
+        neighbours=nearest_points(seen.points, seen.kept),
         steps=steps,
-        course=course,
-        followed=whose,
+        trajectories=course,
+        trajectory_points=whose,
         items=point_details(prepared, seen, colours),
     )
 
@@ -129,7 +134,7 @@ def _parts(prepared: PreparedData, seen: EmbeddedPoints) -> dict[str, tuple[int,
     return {part: (int((split == part).sum()), len(prepared.rows(part))) for part in ("train", "test")}
 
 
-def _further(wish: Wish, axes: PrincipalAxes, seen: EmbeddedPoints) -> list[ProjectionLayout]:
+def _further(wish: MapOptions, axes: PrincipalAxes, seen: EmbeddedPoints) -> list[ProjectionLayout]:
     """t-SNE or UMAP of some points, the last ones being test rows."""
     if wish.plane == "pca":
         return []
@@ -141,7 +146,7 @@ def _further(wish: Wish, axes: PrincipalAxes, seen: EmbeddedPoints) -> list[Proj
     return [ProjectionLayout(NAMES[wish.plane], make(axes(seen.points[which])), which)]
 
 
-def nearest(points: np.ndarray, kept: np.ndarray, count: int = NEIGHBOURS) -> np.ndarray:
+def nearest_points(points: np.ndarray, kept: np.ndarray, count: int = NEIGHBOURS) -> np.ndarray:
     """The nearest kept points to each point in the whole space, itself aside, as places among `kept`.
 
     Shapes:
@@ -149,12 +154,12 @@ def nearest(points: np.ndarray, kept: np.ndarray, count: int = NEIGHBOURS) -> np
     """
     count = min(count, len(kept) - 1)
     every = len(points) * len(kept) * points.shape[1] <= WORK
-    asked = np.arange(len(points)) if every else kept
+    predict_test_rows = np.arange(len(points)) if every else kept
     known = torch.from_numpy(points[kept])
     own = {int(p): i for i, p in enumerate(kept)}
     squares = known.square().sum(1)
     found = []
-    for some in np.array_split(asked, max(len(asked) // 2_000, 1)):
+    for some in np.array_split(predict_test_rows, max(len(predict_test_rows) // 2_000, 1)):
         away = torch.addmm(squares, torch.from_numpy(points[some]), known.T, alpha=-2)  # but for the point's own square
         for i, p in enumerate(some.tolist()):
             if p in own:
@@ -164,7 +169,12 @@ def nearest(points: np.ndarray, kept: np.ndarray, count: int = NEIGHBOURS) -> np
 
 
 def _course(
-    folder: Path, prepared: PreparedData, objective: Objective, seen: EmbeddedPoints, axes: PrincipalAxes, wish: Wish
+    folder: Path,
+    prepared: PreparedData,
+    objective: Objective,
+    seen: EmbeddedPoints,
+    axes: PrincipalAxes,
+    wish: MapOptions,
 ) -> tuple[tuple[int, ...], np.ndarray | None, np.ndarray | None]:
     """Steps, places (E, F, 2) and whose they are; none for another layer's space, or rows that are not on the map."""
     moments = course_of(folder) if not wish.layer else []

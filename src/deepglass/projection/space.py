@@ -18,7 +18,7 @@ from deepglass.objectives.base import Objective
 LAYERS = 12  # named in an error
 
 
-class Space:
+class EmbeddingSpace:
     """The space of a layer.
 
     Args:
@@ -31,7 +31,7 @@ class Space:
 
     def __init__(self, objective: Objective, layer: str = "", answers: bool = True) -> None:
         self.objective, self.answers = objective, answers
-        self.module = layer_of(objective, layer) if layer else None
+        self.module = find_layer(objective, layer) if layer else None
         plain = type(objective).embed is Objective.embed
         if self.module is None and plain and answers:
             self.module = objective.network.trunk  # its tokens are what `embed` pools: one pass gives both
@@ -68,7 +68,7 @@ class Space:
             hook.remove()
 
 
-def layer_of(objective: Objective, name: str) -> nn.Module:
+def find_layer(objective: Objective, name: str) -> nn.Module:
     """A module by its name."""
     modules = {n: m for n, m in objective.named_modules() if n}
     modules |= {n.removeprefix("network."): m for n, m in modules.items() if n.startswith("network.")}

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from deepglass.baselines import baselines
 from deepglass.baselines.labelled_only import NAME, labelled_alone
+from deepglass.baselines.random_policy import random_policy
 from deepglass.projection.points import TestPredictions
 from deepglass.projection.projection import DEFAULT_MAP, MapOptions
 from deepglass.report.data import ReportData, ReportOptions
-from deepglass.report.facts_of.agents import random_play
 from deepglass.report.write import write_report
 from deepglass.run.context import RunContext
 
@@ -27,7 +27,7 @@ def add_baselines(context: RunContext, started: float) -> RunContext:
     train, test = data.split_table("train"), data.split_table("test")
     scores: dict[str, dict[str, dict[str, float]]] = {}
     if data.table.environment is not None:
-        scores = {context.experiment.objective: {"random": random_play(data.table.environment)}}
+        scores = {context.experiment.objective: {"random": random_policy(data.table.environment)}}
     elif len(test):
         alone = labelled_alone(context)
         scored = [f for f in data.outputs if f.name in metrics.get("test", {})]  # some only condition generation

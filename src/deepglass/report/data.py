@@ -10,34 +10,31 @@ import torch
 
 from deepglass.device import pick
 from deepglass.doctor.base import DataContext
-from deepglass.doctor.findings import EmbeddedRows, findings_of
 from deepglass.doctor.slices import find_slices
-from deepglass.doctor.weak_slice import weak_slice
 from deepglass.features._display import first_image
 from deepglass.features.outputs.base import Output
-from deepglass.introspect.facts import Introspection
-from deepglass.introspect.introspect import introspect
 from deepglass.introspect.layers import Layer, trace
 from deepglass.introspect.rows import OutputRows
+from deepglass.objectives.base import Objective
 from deepglass.projection.points import EmbeddedPoints, TestPredictions
 from deepglass.projection.projection import DEFAULT_MAP, MapOptions, predict_test_rows, projection_points
-from deepglass.report.agent_facts import AgentFacts
 from deepglass.report.explanation_facts import ExplanationFacts, explanations_of
-from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, Finding, PlanFacts
-from deepglass.report.facts_of.agents import agent_facts, played
-from deepglass.report.facts_of.augmentation import varied
-from deepglass.report.facts_of.gan import contest_of, contested
-from deepglass.report.facts_of.language_model import written
-from deepglass.report.facts_of.pseudo_labels import guessed
-from deepglass.report.facts_of.samples import drawn_again, samples_of
-from deepglass.report.gather import _column, _evaluation, _filters, _plan, _task
+from deepglass.report.facts import (
+    ColumnFacts,
+    DataFacts,
+    Evaluation,
+    PlanFacts,
+    column_facts,
+    evaluation,
+    plan_facts,
+    task_sentence,
+)
+from deepglass.report.objective_results import objective_result
 from deepglass.report.output_facts import OutputFacts
 from deepglass.report.outputs import output_facts, tested_outputs
 from deepglass.run.context import RunContext
-from deepglass.run.fit import augmentation_of
 
 SLICED = 2_000  # images among the test rows that are opened to measure how bright and how large they are
-OF_THEMSELVES = (played, contested, written)  # the results of objectives without outputs
 
 T = TypeVar("T")
 
@@ -120,6 +117,10 @@ class ReportData:
             self.values[name] = None if self._context is None else compute(self)
         return self.values[name] if self.shows_rows else _without_rows(self.values[name])  # type: ignore[no-any-return]
 
+    def is_objective(self, kind: type[Objective]) -> bool:
+        """Whether the run's objective is of this class."""
+        return self._context is not None and isinstance(self._context.objective, kind)
+
     def has(self, requirement: str) -> bool:
         """Whether a section's requirement is met by now."""
         if requirement == "metrics":
@@ -127,7 +128,7 @@ class ReportData:
         if requirement == "test_predictions":
             return bool(self.outputs)
         if requirement == "image_input":
-            return first_image(self.context.data.inputs) is not None
+            return self._context is not None and first_image(self.context.data.inputs) is not None
         assert requirement == "history", requirement
         return bool(self.history)
 
@@ -146,7 +147,7 @@ class ReportData:
     @_Shared
     def task(self) -> str:
         """One sentence: what is predicted from what."""
-        return _task(self.context.data, self.context.objective, self.metrics)
+        return task_sentence(self.context.data, self.context.objective, self.metrics)
 
     @_Shared
     def data(self) -> DataFacts:
@@ -166,7 +167,7 @@ class ReportData:
         """The source's columns and how they were taken."""
         prepared = self.context.data
         return tuple(
-            _column(prepared.table[t.name], t) for t in prepared.column_roles if t.name in prepared.table.columns
+            column_facts(prepared.table[t.name], t) for t in prepared.column_roles if t.name in prepared.table.columns
         )
 
     @_Shared
@@ -174,12 +175,12 @@ class ReportData:
         """The evaluations so far."""
         outputs, monitor = self.context.data.outputs, self.context.objective.monitor
         records = (r for r in self.context.history if r["monitor"] is not None or r["valid"])
-        return tuple(_evaluation(r, outputs, monitor) for r in records)
+        return tuple(evaluation(r, outputs, monitor) for r in records)
 
     @_Shared
     def plan(self) -> PlanFacts | None:
         """What training did; None while it has not ended."""
-        return _plan(self.context) if self.metrics else None
+        return plan_facts(self.context) if self.metrics else None
 
     @_Shared
     def layers(self) -> tuple[Layer, ...]:
@@ -208,8 +209,8 @@ class ReportData:
         """How well each output is predicted; an objective without outputs tells its own result here."""
         context = self.context
         facts = [output_facts(f, rows, self.metrics) for f, rows in self.tested_outputs]
-        own = (result(context.objective, context.data, self.metrics) for result in OF_THEMSELVES)
-        return tuple(facts) or tuple(o for o in own if o)
+        own = objective_result(context.objective, context.data, self.metrics) if not facts else None
+        return tuple(facts) if own is None else (own,)
 
     @_Shared
     def explanations(self) -> Mapping[str, tuple[ExplanationFacts, ...]]:
@@ -221,7 +222,7 @@ class ReportData:
     def test_case(self) -> DataContext:
         """The test rows as the data checks take them."""
         prepared = self.context.data
-        return DataContext.of(self.context.experiment.spec, prepared, SLICED).taking(prepared.rows("test"))
+        return DataContext.of(self.context.experiment.spec, prepared, SLICED).take(prepared.rows("test"))
 
     @_Shared
     def cuts(self) -> list[Any]:
@@ -233,62 +234,6 @@ class ReportData:
         """The rows of the map as points of the space that it shows."""
         context = self.context
         return projection_points(context.data, context.objective, context.device, self.options.projection, self.tested)
-
-    @_Shared
-    def findings(self) -> tuple[Finding, ...]:
-        """What is wrong with the data."""
-        context = self.context
-        if context.data.table.environment is not None:
-            return ()
-        cuts = {f.name: cut for (f, _), cut in zip(self.tested_outputs, self.cuts, strict=True) if cut}
-        points = None if self.options.projection.layer else self.points
-        embedded = None if points is None else EmbeddedRows(points.rows, points.points)
-        found = findings_of(context, weak_slice(self.test_case, cuts), embedded)
-        return tuple(Finding(f.kind, f.text, f.rows, f.columns, f.confidence, f.fix) for f in found)
-
-    # -- of single sections --------------------------------------------------------------------------------------
-
-    @_Shared
-    def filters(self) -> Any:
-        """What the network looks for in images."""
-        return _filters(self.context.objective, self.context.data, self.context.device)
-
-    @_Shared
-    def varied(self) -> Any:
-        """How images were augmented in training."""
-        context = self.context
-        augmentation = augmentation_of(context.experiment, context.objective, context.plan)
-        return varied(context.data, augmentation)
-
-    @_Shared
-    def guessed(self) -> Any:
-        """Pseudo-labels, an entry an output."""
-        return guessed(self.context.folder.path, self.context.data)
-
-    @_Shared
-    def contest(self) -> Any:
-        """Generator and critic during training."""
-        return contest_of(self.context.objective, self.context.history)
-
-    @_Shared
-    def agent(self) -> AgentFacts | None:
-        """How an agent learned and acts."""
-        return agent_facts(self.context.objective, self.context.history, self.metrics)
-
-    @_Shared
-    def samples(self) -> Any:
-        """What was generated during training."""
-        return samples_of(self.context.folder.path, self.context.data)
-
-    @_Shared
-    def again(self) -> Any:
-        """Reconstructions."""
-        return drawn_again(self.context.objective, self.context.data, self.context.device)
-
-    @_Shared
-    def inside(self) -> Introspection:
-        """Layer health, boundaries, an example and feature visualisations."""
-        return introspect(self.context, self.options.pair)
 
 
 def _without_rows(value: Any) -> Any:

@@ -56,7 +56,7 @@ class Contribution(NamedTuple):
     value: str = ""
 
 
-class Neighbour(NamedTuple):
+class NeighbourCard(NamedTuple):
     """A training row with a similar embedding: its index in the source, its label, its image."""
 
     row: int
@@ -112,7 +112,7 @@ class ExplanationFacts:
     image: bytes | None = None
     wav: bytes | None = None
     masked_wav: bytes | None = None
-    neighbours: tuple[Neighbour, ...] = ()
+    neighbours: tuple[NeighbourCard, ...] = ()
     counterfactual: str = ""
     checks: Mapping[str, float] = field(default_factory=dict)
 
@@ -205,7 +205,7 @@ def _explanation(
         method=reason.method,
         targets=tuple(_target(reason, q, question, features, inputs, i) for q, question in enumerate(questions)),
         neighbours=tuple(
-            Neighbour(
+            NeighbourCard(
                 n.row,
                 _text(n.labels.get(reason.output)),
                 _thumbnail(prepared, features, image, references[n.reference_index]),
@@ -254,9 +254,9 @@ def _spectrogram(feature: Audio, samples: np.ndarray, cells: np.ndarray) -> byte
     bands = log_mel(samples, feature.frames)[: len(cells)]
     low, high = np.quantile(bands, [0.02, 0.995])
     grey = (np.clip((bands - low) / max(high - low, 1e-6), 0, 1) * 255).astype(np.uint8)
-    shown = overlay(grey.T[::-1, :, None], cells[: len(bands)].T[::-1], 1)
-    size = (min(max(shown.shape[1], 320), 900), 120)
-    return encode_png(np.asarray(Pillow.fromarray(shown).resize(size, Pillow.Resampling.NEAREST)))
+    coloured = overlay(grey.T[::-1, :, None], cells[: len(bands)].T[::-1], 1)
+    size = (min(max(coloured.shape[1], 320), 900), 120)
+    return encode_png(np.asarray(Pillow.fromarray(coloured).resize(size, Pillow.Resampling.NEAREST)))
 
 
 def _layout(parts: Sequence[Part]) -> PartLayout:
@@ -321,5 +321,5 @@ def _thumbnail(
 def _enlarged(codes: np.ndarray) -> np.ndarray:
     """An image (Y, X, C) uint8 with its pixels repeated until it is large enough to see."""
     grow = max(1, MIN_SIDE // max(codes.shape[:2]))
-    shown = codes.repeat(grow, 0).repeat(grow, 1)
-    return shown if shown.shape[2] == 3 else shown[:, :, :1].repeat(3, 2)
+    large = codes.repeat(grow, 0).repeat(grow, 1)
+    return large if large.shape[2] == 3 else large[:, :, :1].repeat(3, 2)

@@ -1,43 +1,40 @@
-"""Everything that a report needs, as plain data: no torch, no run folder, no model.
-
-The glue that fills it lives with the run; the panels read nothing else. What is unknown is left at its default, and
-the panel (or the part of it) that would show it is left out. Numbers may be NaN: they are shown as not measured.
-`measure.py` makes the less obvious parts (histograms, intervals, reliability, thresholds) from arrays.
-"""
+"""Facts of a run that several sections show: the source, its columns, the plan and the evaluations."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+import numpy as np
+import polars as pl
+
+from deepglass.data.missing import is_null
 from deepglass.data.table import Note, Skipped
-from deepglass.introspect.facts import Introspection
-from deepglass.introspect.filters import Filters
-from deepglass.introspect.layers import Layer
+from deepglass.features.base import Raw
+from deepglass.features.outputs.base import Output
+from deepglass.metrics import summaries
 from deepglass.metrics.summaries import Histogram, TopValues
-from deepglass.projection.facts import ProjectionMap
-from deepglass.report.agent_facts import AgentFacts
-from deepglass.report.gan_facts import Contest
-from deepglass.report.image_facts import Varied
-from deepglass.report.output_facts import OutputFacts
-from deepglass.report.pseudo_label_facts import Guessed
-from deepglass.report.sample_facts import Again, Samples
+from deepglass.metrics.table import Metric
+from deepglass.objectives.base import Objective
+from deepglass.prepare.columns import ColumnRole
+from deepglass.prepare.prepared_data import PreparedData
+from deepglass.run.context import RunContext
+from deepglass.training.callbacks import total_loss
 
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnFacts:
-    """A column of the source and how it was taken.
+    """A column of the source, its kind and its role.
 
     Args:
         name: the column's name in the source.
-        kind: the feature kind, such as "number"; empty for a column that was never looked at.
-        why: why it was taken for that kind.
+        kind: the feature kind, such as "number"; empty for one that was not inspected.
+        why: why it has this kind.
         role: what it is for.
         role_why: why it has this role, above all why it is ignored.
         missing: share of rows without a value, 0 to 1.
-        spread: its values in small.
+        spread: the distribution of its values.
         example: one value as text, shown where there is no spread.
     """
 
@@ -51,7 +48,7 @@ class ColumnFacts:
     example: str = ""
 
     def without_rows(self) -> ColumnFacts:
-        """How it was taken alone: a reason may quote a value."""
+        """Kind and role alone: a reason may quote a value."""
         return replace(self, why="", spread=None, example="")
 
 
@@ -60,12 +57,12 @@ class DataFacts:
     """The source as a whole.
 
     Args:
-        source: what the user calls it.
-        rows: rows that were used.
-        splits: rows of "train", "valid", "test".
-        notes: what was recognised while reading.
+        source: its name.
+        rows: that were used.
+        splits: numbers of rows of "train", "valid", "test".
+        notes: what was recognised while reading it.
         skipped: files and rows that were left out.
-        remarks: sentences about the data as a whole, such as an imbalance of the classes.
+        remarks: warnings about the data as a whole, such as an imbalance of the classes.
     """
 
     source: str
@@ -84,7 +81,7 @@ class DataFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanFacts:
-    """What training did and what it took."""
+    """What training did and what it cost."""
 
     steps: int
     batch_size: int
@@ -110,87 +107,76 @@ class Evaluation(NamedTuple):
     valid: Mapping[str, float]
 
 
-_OF_COLUMNS = ("id_column", "constant", "imbalance", "few_examples", "leak", "drift")
-_QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")  # as `repr` writes a value
-_OF_CLASSES = ("imbalance", "few_examples")  # these quote names of classes and nothing else
-
-
-class Finding(NamedTuple):
-    """Something that is wrong with the data, as `inspect` gives it."""
-
-    kind: str
-    text: str
-    rows: tuple[int, ...] = ()
-    columns: tuple[str, ...] = ()
-    sure: float = 1.0
-    fix: str = ""
-
-    def without_rows(self) -> Finding:
-        """Of whole columns: without the values that are quoted; else: how many rows there are, and no more."""
-        if self.kind in _OF_CLASSES:
-            return self
-        if self.kind in _OF_COLUMNS:
-            return self._replace(text=_QUOTED.sub("…", self.text))
-        return self._replace(text=f"{len(self.rows):,} rows; what they hold is left out")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Facts:
-    """A run as a report tells it.
+def task_sentence(data: PreparedData, objective: Objective, metrics: Mapping[str, Any]) -> str:
+    """One sentence: what is predicted from what.
 
     Args:
-        name: the run's name.
-        task: one sentence: what is answered from what.
-        data: the source as a whole.
-        columns: the source's columns in their order.
-        outputs: what was learned, one entry an output; an unsupervised run names its objective here.
-        history: the evaluations during training.
-        plan: what training did.
-        layers: the network, input first.
-        findings: what is wrong with the data.
-        reproduce: how to come to the same run again.
-        filters: what the network looks for in pictures.
-        varied: how pictures were varied in training.
-        guessed: how rows without an answer were answered, an entry an output.
-        contest: how a generator and its critic did.
-        agent: how an agent learned, and how it acts.
-        samples: what was drawn as the run went on.
-        again: rows that were drawn again.
-        map: rows in the learned space, to be walked through.
-        inside: what goes on inside the network.
+        metrics: the content of metrics.json; {} while the run trains.
     """
+    names = [f.name for f in data.inputs]
+    if (environment := data.table.environment) is not None:
+        return f"How to act in {environment.name}."
+    inputs = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    outputs = " and ".join(f.name for f in data.outputs)
+    scored = any(f.name in metrics.get(split, {}) for split in ("valid", "test") for f in data.outputs)
+    if objective.conditions and not scored:  # the outputs are conditions of generation
+        return f"New {inputs} of a given {outputs}."
+    return f"{outputs} from {inputs}." if outputs else f"The structure of {inputs}, without labels."
 
-    name: str
-    task: str
-    data: DataFacts
-    columns: tuple[ColumnFacts, ...] = ()
-    outputs: tuple[OutputFacts, ...] = ()
-    history: tuple[Evaluation, ...] = ()
-    plan: PlanFacts | None = None
-    layers: tuple[Layer, ...] = ()
-    findings: tuple[Finding, ...] = ()
-    filters: Filters | None = None
-    varied: Varied | None = None
-    guessed: tuple[Guessed, ...] = ()
-    contest: Contest | None = None
-    agent: AgentFacts | None = None
-    samples: Samples | None = None
-    again: Again | None = None
-    map: ProjectionMap | None = None
-    inside: Introspection | None = None
 
-    def without_rows(self) -> Facts:
-        """The same without whatever shows single rows or their values; the names of classes stay."""
-        return replace(
-            self,
-            data=self.data.without_rows(),
-            columns=tuple(c.without_rows() for c in self.columns),
-            outputs=tuple(o.without_rows() for o in self.outputs),
-            findings=tuple(f.without_rows() for f in self.findings),
-            filters=self.filters and self.filters.without_rows(),
-            samples=self.samples and self.samples.without_rows(),
-            map=self.map and self.map.without_rows(),
-            inside=self.inside and self.inside.without_rows(),
-            varied=None,
-            again=None,
-        )
+def column_facts(raw: Raw, column: ColumnRole) -> ColumnFacts:
+    """A column as the report shows it."""
+    role_why = column.why if column.role == "ignored" else ""
+    spread: Any = None
+    example = ""
+    if isinstance(raw, pl.Series) and not raw.dtype.is_nested():
+        if column.kind == "number" and raw.dtype.is_numeric():
+            spread = summaries.histogram(raw.drop_nulls().cast(pl.Float64).to_numpy())
+        elif column.kind in ("category", "binary", "number", "date"):
+            spread = summaries.top_values(raw.to_list())
+        else:
+            example = next((str(v) for v in raw.head(100).to_list() if v is not None), "")[:120]
+    elif isinstance(raw, np.ndarray) and raw.ndim == 1:
+        spread = summaries.top_values(raw.tolist()) if column.kind != "number" else summaries.histogram(raw)
+    else:
+        example = raw[0].name if isinstance(raw, list) and raw else " x ".join(map(str, getattr(raw, "shape", ())[1:]))
+    why = column.why if column.role != "ignored" else ""
+    return ColumnFacts(
+        name=column.name,
+        kind=column.kind,
+        why=why,
+        role=column.role,
+        role_why=role_why,
+        missing=float(is_null(raw).mean()) if len(raw) else 0.0,
+        spread=spread,
+        example=example,
+    )
+
+
+def plan_facts(context: RunContext) -> PlanFacts:
+    """The plan of a finished run and what it cost."""
+    plan, metrics = context.plan, context.metrics
+    best_steps = [r["step"] for r in context.history if r["best"]]
+    return PlanFacts(
+        steps=metrics["step"],
+        batch_size=plan.batch_size,
+        epochs=metrics["step"] / plan.batches_per_epoch,
+        precision=plan.precision,
+        device=metrics["device"],
+        threads=plan.threads,
+        seconds=metrics["seconds"]["train"],
+        seconds_total=metrics["seconds"]["total"],
+        parameters=metrics["parameters"],
+        examples_per_second=metrics["examples_per_second"],
+        best_step=best_steps[-1] if best_steps else None,
+    )
+
+
+def evaluation(record: Mapping[str, Any], outputs: Sequence[Output], monitor: Metric) -> Evaluation:
+    """A line of history.jsonl; with several outputs their metrics are named OUTPUT.METRIC."""
+    selecting = monitor.name if monitor.higher_is_better else "loss"
+    valid = {selecting: record["monitor"]} if record["monitor"] is not None else {}  # first: it selected the weights
+    for name, metrics in record["valid"].items():
+        valid |= {f"{name}.{m}" if len(outputs) > 1 else m: v for m, v in metrics.items()}
+    train = {"loss": total_loss(record["losses"])}
+    return Evaluation(record["step"], record["epoch"], record["seconds"], record["learning_rate"], train, valid)

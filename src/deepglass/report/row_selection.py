@@ -94,10 +94,10 @@ def cell_rows(
     cells: dict[tuple[int, int], list[int]] = {}
     for i in np.flatnonzero(labelled):
         cells.setdefault((int(labels[i]), int(predicted[i])), []).append(int(i))
-    shown = set(mistakes)
+    listed = set(mistakes)
     chosen: list[int] = []
     for rows in sorted(cells.values(), key=len, reverse=True):
-        rest = sorted((i for i in rows if i not in shown), key=lambda i: confidence[i])
-        count = min(ROWS_PER_CELL - sum(i in shown for i in rows), len(rest), MAX_CELL_ROWS - len(chosen))
+        rest = sorted((i for i in rows if i not in listed), key=lambda i: confidence[i])
+        count = min(ROWS_PER_CELL - sum(i in listed for i in rows), len(rest), MAX_CELL_ROWS - len(chosen))
         chosen += [rest[int(k)] for k in np.linspace(0, len(rest) - 1, max(count, 0))]
     return chosen

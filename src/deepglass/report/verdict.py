@@ -1,4 +1,4 @@
-"""Whether a network is worth it here: its figure against the simpler models', said without flattery."""
+"""Compares the network with the baselines by the main metric: is it worth it here?"""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Literal, NamedTuple
 from deepglass.formatting import baseline_name, count, duration, finite, plural
 from deepglass.metrics.summaries import Figure
 from deepglass.metrics.table import metric_text, metric_title
-from deepglass.report.markup import capital
 from deepglass.report.output_facts import Baseline, OutputFacts
+from deepglass.report.templates import capital
 
 
-class Verdict(NamedTuple):
-    """What the comparison says.
+class BaselineVerdict(NamedTuple):
+    """The result of the comparison.
 
     Args:
         worth: "yes", "no", "even" (the interval holds the best baseline) or "unknown".
         headline: a few words.
-        sentence: the comparison in figures, plain text.
+        sentence: the values that are compared, plain text.
     """
 
     worth: Literal["yes", "no", "even", "unknown"]
@@ -25,42 +25,43 @@ class Verdict(NamedTuple):
     sentence: str
 
 
-def main_figure(output: OutputFacts) -> Figure:
-    """The figure to watch; NaN where it was not measured."""
+def main_value(output: OutputFacts) -> Figure:
+    """The main metric with its interval; NaN where it was not measured."""
     return output.test.get(output.metric.name, Figure(float("nan")))
 
 
 def best_baseline(output: OutputFacts) -> str | None:
-    """The name of the baseline that is best at the figure to watch."""
+    """The name of the baseline that is best by the main metric; None where none was measured by it."""
     metric = output.metric
-    known = {n: b.metrics[metric.name] for n, b in output.baselines.items() if finite(b.metrics.get(metric.name))}
-    if not known:
+    measured = {n: b.metrics[metric.name] for n, b in output.baselines.items() if finite(b.metrics.get(metric.name))}
+    if not measured:
         return None
     sign = 1 if metric.higher_is_better else -1
-    return max(known, key=lambda name: sign * known[name])
+    return max(measured, key=lambda name: sign * measured[name])
 
 
-def judge(output: OutputFacts, train_rows: int | None = None, seconds: float | None = None) -> Verdict:
+def judge(output: OutputFacts, train_rows: int | None = None, seconds: float | None = None) -> BaselineVerdict:
     """Compare the network with its baselines.
 
     Args:
         output: the output with its baselines.
-        train_rows: rows that the network was trained on, to say when a baseline saw fewer.
-        seconds: what training the network took.
+        train_rows: rows that the network was trained on, to name baselines with fewer.
+        seconds: of training the network.
     """
-    ours, name = main_figure(output), best_baseline(output)
+    ours, name = main_value(output), best_baseline(output)
     if not finite(ours.value):
-        return Verdict("unknown", "Not measured", f"{capital(metric_title(output.metric.name))} was not measured.")
+        title = capital(metric_title(output.metric.name))
+        return BaselineVerdict("unknown", "Not measured", f"{title} was not measured.")
     if name is None:
-        return Verdict("unknown", "No comparison", "No simpler model was measured on the same rows.")
+        return BaselineVerdict("unknown", "No comparison", "No simpler model was measured on the same rows.")
     theirs = output.baselines[name]
     value = theirs.metrics[output.metric.name]
     metric, sign = output.metric.name, 1 if output.metric.higher_is_better else -1
     reach = "reach" if name == "labelled_rows_alone" else "reaches"
     article = "" if name in ("gradient_boosting", "random") else "the "
     own = metric_text(metric, ours.value)
-    said = f"{article}{baseline_name(name)} {reach} {metric_text(metric, value)}, the network {own}"
-    sentence = f"On the same {plural(output.test_rows, f'test {output.unit}')} {said}{_interval(metric, ours)}."
+    comparison = f"{article}{baseline_name(name)} {reach} {metric_text(metric, value)}, the network {own}"
+    sentence = f"On the same {plural(output.test_rows, f'test {output.unit}')} {comparison}{_interval(metric, ours)}."
     if name != "constant":
         sentence += _cost(name, theirs, train_rows, seconds)
     ends = [sign * v for v in (ours.low, ours.high) if finite(v)] or [sign * ours.value]
@@ -68,14 +69,14 @@ def judge(output: OutputFacts, train_rows: int | None = None, seconds: float | N
     if name == "constant" and set(output.baselines) == {"constant"}:
         sentence += " No other simpler model was measured."
         if better:
-            return Verdict("unknown", "Better than always giving the same answer", sentence)
+            return BaselineVerdict("unknown", "Better than a constant prediction", sentence)
     if better:
-        return Verdict("yes", "A network is worth it here", sentence)
+        return BaselineVerdict("yes", "A network is worth it here", sentence)
     if name == "constant":
-        return Verdict("no", "No better than always giving the same answer", sentence)
+        return BaselineVerdict("no", "No better than a constant prediction", sentence)
     if worse:
-        return Verdict("no", "A network is not worth it here", sentence)
-    return Verdict("even", "No clear gain over a simpler model", sentence + " The interval holds both.")
+        return BaselineVerdict("no", "A network is not worth it here", sentence)
+    return BaselineVerdict("even", "No clear gain over a simpler model", sentence + " The interval contains both.")
 
 
 def _interval(metric: str, ours: Figure) -> str:
@@ -85,7 +86,7 @@ def _interval(metric: str, ours: Figure) -> str:
 
 
 def _cost(name: str, theirs: Baseline, train_rows: int | None, seconds: float | None) -> str:
-    """What the baseline was fitted on and took, and whether that makes the comparison unfair."""
+    """Rows and seconds of the baseline, and whether these make the comparison unfair."""
     fewer = theirs.rows is not None and train_rows is not None and theirs.rows < train_rows
     fitted = f" on {count(theirs.rows)} of the {count(train_rows)} training rows" if fewer else ""
     took = f" in {duration(theirs.seconds)}" if finite(theirs.seconds) else ""

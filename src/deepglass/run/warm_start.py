@@ -21,6 +21,7 @@ F = TypeVar("F", bound=Feature)
 
 Role = Literal["inputs", "outputs"]
 # how raw values are read; other learned fields may differ
+# how raw values are read; other learned fields may differ
 _READING = ("type_", "format_", "flat_", "lists_", "parts_", "subword_features_")
 
 

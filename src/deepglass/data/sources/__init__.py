@@ -2,7 +2,7 @@
 
     read("housing.csv")            a text table; tsv, json, jsonl, parquet, arrow, Excel alike, also .gz
     read("photos/")                a folder of class folders; idx files, npz, tables; a zip or tar of these
-    read("roads/")                 pictures beside masks, or with boxes: Pascal VOC, YOLO, COCO, a table of boxes
+    read("roads/")                 images beside masks, or with boxes: Pascal VOC, YOLO, COCO, a table of boxes
     read("novel.txt")              plain text, a folder of such texts; CoNLL-U; train.en beside train.fr, line by line
     read("sklearn:digits")         a bundled set
     read("synthetic:moving_digits")     a set that is made on the spot
@@ -10,14 +10,13 @@
     read("data:mnist")             a named set below --data-root or $DEEPGLASS_DATA
     read(frame)                    a polars or pandas frame, a dict of columns, (X, y), a list of dicts
 
-Each file here is one kind of source; only this one knows them all.
+Each file here is one kind of source; `paths.py` knows those that are files and folders.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
@@ -27,23 +26,11 @@ import polars as pl
 
 from deepglass.data.environments import PREFIX as GYM
 from deepglass.data.sources import named
-from deepglass.data.sources.annotated import read_annotated, read_annotation_file
-from deepglass.data.sources.archives import is_archive, unpack
-from deepglass.data.sources.base import Findings, SourceOptions, visible
-from deepglass.data.sources.captions import lists_captions, with_captions
-from deepglass.data.sources.delimited import table_of_text
+from deepglass.data.sources.base import SourceOptions
 from deepglass.data.sources.gym import read_gym
-from deepglass.data.sources.idx import is_idx, partners, read_idx_files
-from deepglass.data.sources.media import are_moving, holds_media, media_kind, read_media_folder, with_media
-from deepglass.data.sources.npz import read_npz
 from deepglass.data.sources.objects import read_object
-from deepglass.data.sources.parallel import parallel_files, read_parallel
-from deepglass.data.sources.plain import is_plain, texts_below
-from deepglass.data.sources.records import parse_json
-from deepglass.data.sources.tables import read_table_file, read_table_folder, table_files
-from deepglass.data.table import Note, Table
-from deepglass.errors import SourceError, near_miss
-from deepglass.features.base import Media
+from deepglass.data.table import Table
+from deepglass.errors import SourceError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,108 +77,22 @@ def read(
         bundled = import_module("deepglass.data.sources.bundled")  # scikit-learn takes a second to import
         return read_object(bundled.read_bundled(text.removeprefix(_BUNDLED)), columns)
     if text.startswith(_SYNTHETIC):
-        made = import_module("deepglass.data.sources.synthetic")  # it needs scikit-learn as well
-        return read_object(made.read_made(text.removeprefix(_SYNTHETIC)), columns)
+        synthetic = import_module("deepglass.data.sources.synthetic")  # it needs scikit-learn as well
+        return read_object(synthetic.read_synthetic(text.removeprefix(_SYNTHETIC)), columns)
     if text.startswith(GYM):
         return read_object(read_gym(text.removeprefix(GYM)), columns)
+    paths = import_module("deepglass.data.sources.paths")  # all readers of files, which rows in memory do not need
     if text == "-":
-        return _read_bytes(sys.stdin.buffer.read(), "standard input", columns, options)
+        piped: Table = paths.read_bytes(sys.stdin.buffer.read(), "standard input", columns, options)
+        return piped
     if text.startswith(named.PREFIX):
         path, name = named.locate(text.removeprefix(named.PREFIX), data_root), text
     else:
         path = Path(text).expanduser()
         name = path.name or text
-        _check_exists(path, text)
+        paths.check_exists(path, text)
     try:
-        return _read_path(path, text, name, columns, filename_pattern, options)
+        table: Table = paths.read_path(path, text, name, columns, filename_pattern, options)
     except PermissionError as error:
         raise SourceError("unreadable-file", f"{text}: may not be read ({error.filename})") from error
-
-
-def _read_bytes(data: bytes, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
-    """A text table, or JSON where it begins with a bracket."""
-    if data.lstrip()[:1] in (b"[", b"{"):
-        return parse_json(data.decode("utf-8-sig"), source, columns)
-    return table_of_text(np.frombuffer(data, np.uint8), None, source, columns, options, Findings())
-
-
-def _read_path(
-    path: Path, given: str, name: str, columns: Sequence[str] | None, pattern: str | None, options: SourceOptions
-) -> Table:
-    """A file or folder; `given` is how the user wrote it, `name` what it is called."""
-    if path.is_dir():
-        return _read_folder(path, given, name, columns, pattern, options)
-    if is_archive(path):
-        inner = unpack(path, name)
-        table = _read_path(inner, f"{given} (unpacked)", name, columns, pattern, options)
-        return replace(table, name=name)
-    if is_idx(path):
-        return read_idx_files(partners(path), name)
-    if path.suffix.lower() in (".npz", ".npy"):
-        return read_npz(path, name)
-    if kind := media_kind(path.name):
-        one = [Media(name, path)]
-        return Table({kind: one}, name, kinds={kind: "video" if are_moving(one) else kind})
-    if columns is None and (annotated := read_annotation_file(path, name, options)) is not None:
-        return annotated
-    return _with_files(read_table_file(path, name, columns, options), path.parent)
-
-
-def _read_folder(
-    folder: Path, given: str, name: str, columns: Sequence[str] | None, pattern: str | None, options: SourceOptions
-) -> Table:
-    entries = visible(folder)
-    if idx := [p for p in entries if is_idx(p)]:
-        return read_idx_files(idx, name)
-    if pattern is None and (annotated := read_annotated(folder, name, options)) is not None:
-        return annotated
-    tables = [] if pattern is not None else table_files(entries)
-    sure = [p for p in tables if p.suffix.lower() != ".txt" or lists_captions(p)]  # classes.txt is no table
-    if not sure and pattern is None and (stems := parallel_files(entries)):
-        return read_parallel(stems, name, columns, options)
-    if sure or (tables and not holds_media(folder)):
-        table = replace(read_table_folder(sure or tables, given, columns, options), name=name)
-        if is_plain(table) or "document" in table.aside:
-            return replace(table, skipped=(*table.skipped, *texts_below(folder, given)))
-        return _with_files(replace(table, notes=(*table.notes, *_class_names(folder))), folder)
-    arrays = [p for p in entries if p.suffix.lower() in (".npz", ".npy")]
-    if len(arrays) == 1:
-        return replace(read_npz(arrays[0], arrays[0].name), name=name)
-    if holds_media(folder):
-        return read_media_folder(folder, name, pattern)
-    if len(entries) == 1 and (entries[0].is_dir() or is_archive(entries[0])):
-        return _read_path(entries[0], given, name, columns, pattern, options)
-    there = ", ".join(p.name for p in entries[:8]) + (", ..." if len(entries) > 8 else "")
-    raise SourceError(
-        "empty-source",
-        f"{given}: neither tables nor pictures, sounds or arrays are in this folder ({there or 'it is empty'})",
-    )
-
-
-def _with_files(table: Table, folder: Path) -> Table:
-    """The table with the files beside it that its cells name."""
-    return with_captions(with_media(table, folder), folder)
-
-
-def _class_names(folder: Path) -> list[Note]:
-    """What a classes.txt beside a table says; the labels stay as the table has them."""
-    path = folder / "classes.txt"
-    if not path.is_file():
-        return []
-    names = path.read_text("utf-8", errors="replace").split("\n")
-    return [
-        Note("class names", ", ".join(filter(None, names[:12])), "from classes.txt; labels stay as they are written")
-    ]
-
-
-def _check_exists(path: Path, given: str) -> None:
-    if path.exists():
-        return
-    parent = path.parent
-    while not parent.is_dir() and parent != parent.parent:
-        parent = parent.parent
-    place = "" if parent == Path(".") else f" in {parent}"
-    missing = path.relative_to(parent).parts[0]
-    raise SourceError(
-        "not-found", f"{given}: there is no {missing!r}{place}{near_miss(missing, [p.name for p in visible(parent)])}"
-    )
+    return table

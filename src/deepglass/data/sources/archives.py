@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import IO, NamedTuple
 from zipfile import BadZipFile, ZipFile, is_zipfile
 
-from deepglass.data.sources.base import MOST_BYTES, MOST_INFLATION, visible
+from deepglass.data.sources.base import MAX_INFLATION, MAX_UNPACKED_BYTES, list_folder
 from deepglass.errors import SourceError, StorageError
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
-_MOST_FILES = 2_000_000
+_MAX_FILES = 2_000_000
 _PIECE = 2**20
 
 _unpacked: dict[tuple[str, int, int], Path] = {}  # (path, mtime, size) -> folder
@@ -61,7 +61,7 @@ def unpack(path: Path, source: str) -> Path:
 
 
 def _inner(folder: Path, source: str) -> Path:
-    entries = [p for p in visible(folder) if p.name != "__MACOSX"]
+    entries = [p for p in list_folder(folder) if p.name != "__MACOSX"]
     if not entries:
         raise SourceError("empty-source", f"{source}: the archive holds no files")
     return entries[0] if len(entries) == 1 and entries[0].is_file() else folder
@@ -110,7 +110,7 @@ def _tar_members(archive: tarfile.TarFile, source: str) -> list[_Member]:
         _safe(info.name, source)
         if info.isfile():
             members.append(_Member(info.name, info.size, partial(_tar_file, archive, info)))
-        if len(members) > _MOST_FILES:
+        if len(members) > _MAX_FILES:
             break
     return members
 
@@ -130,10 +130,10 @@ def _safe(name: str, source: str) -> list[str]:
 
 
 def _write(members: list[_Member], path: Path, folder: Path, source: str) -> None:
-    most = min(MOST_BYTES, max(_PIECE, MOST_INFLATION * path.stat().st_size))
+    most = min(MAX_UNPACKED_BYTES, max(_PIECE, MAX_INFLATION * path.stat().st_size))
     places = [folder.joinpath(*_safe(member.name, source)) for member in members]
-    if len(members) > _MOST_FILES:
-        raise SourceError("too-large", f"{source}: more than {_MOST_FILES} files")
+    if len(members) > _MAX_FILES:
+        raise SourceError("too-large", f"{source}: more than {_MAX_FILES} files")
     stated = sum(member.size for member in members)
     left = most
     for member, place in zip(members, places, strict=True):

@@ -17,21 +17,21 @@ from deepglass.errors import SourceError
 from deepglass.features.base import Raw
 from deepglass.parsing import is_missing, parse_dates, parse_numbers, to_numbers
 
-PICTURES = frozenset(
+IMAGE_SUFFIXES = frozenset(
     [".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm", ".pnm"]
 )
-SOUNDS = frozenset([".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff", ".au", ".opus"])
-VIDEOS = frozenset([".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ogv", ".wmv"])
-SPLITS = {
+AUDIO_SUFFIXES = frozenset([".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff", ".au", ".opus"])
+VIDEO_SUFFIXES = frozenset([".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ogv", ".wmv"])
+SPLIT_WORDS = {
     **dict.fromkeys(["train", "training", "trainset"], "train"),
     **dict.fromkeys(["valid", "validation", "val", "dev"], "valid"),
     **dict.fromkeys(["test", "testing", "testset", "t10k", "eval"], "test"),
 }
 """Words in the names of files, folders and arrays that say which part of the data they hold."""
 
-PARTS = ("train", "valid", "test")
-MOST_BYTES = 16 * 2**30  # of unpacked content: beyond it a file is refused, a mistake or an attack
-MOST_INFLATION = 1000  # times the packed size, from a MiB on; deflate cannot honestly do much more
+SPLIT_NAMES = ("train", "valid", "test")
+MAX_UNPACKED_BYTES = 16 * 2**30  # of unpacked content: beyond it a file is refused, a mistake or an attack
+MAX_INFLATION = 1000  # times the packed size, from a MiB on; deflate cannot honestly do much more
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class SourceOptions:
 
 
 @dataclass
-class Findings:
+class ReadLog:
     """What a reader notices on its way, in order."""
 
     notes: list[Note] = field(default_factory=list)
@@ -75,12 +75,12 @@ class Findings:
         self.skipped.append(Skipped(name, reason))
 
 
-def visible(folder: Path) -> list[Path]:
+def list_folder(folder: Path) -> list[Path]:
     """What lies in a folder, in natural order (2 before 10), without hidden files and the leavings of systems."""
-    return sorted((folder / entry.name for entry in entries(folder)), key=lambda p: natural(p.name))
+    return sorted((folder / entry.name for entry in scan_folder(folder)), key=lambda p: natural_key(p.name))
 
 
-def entries(folder: Path, keep: tuple[str, ...] = ()) -> list[os.DirEntry[str]]:
+def scan_folder(folder: Path, keep: tuple[str, ...] = ()) -> list[os.DirEntry[str]]:
     """The same in any order; these know without a look at the disk whether they are folders.
 
     Args:
@@ -96,7 +96,7 @@ def entries(folder: Path, keep: tuple[str, ...] = ()) -> list[os.DirEntry[str]]:
 
 def walk(folder: Path, above: str = "", keep: tuple[str, ...] = ()) -> Iterator[str]:
     """The paths of all files below a folder, from it on, and of the empty folders, with a slash at their end."""
-    for entry in entries(folder, keep):
+    for entry in scan_folder(folder, keep):
         if entry.is_file():
             yield above + entry.name
         elif entry.is_dir():
@@ -106,7 +106,7 @@ def walk(folder: Path, above: str = "", keep: tuple[str, ...] = ()) -> Iterator[
             yield from inside
 
 
-def natural(name: str) -> list[tuple[int, str]]:
+def natural_key(name: str) -> list[tuple[int, str]]:
     """A key that sorts 2 before 10."""
     return [(int(part), "") if i % 2 else (-1, part) for i, part in enumerate(re.split(r"([0-9]+)", name))]
 
@@ -130,7 +130,7 @@ def check_names(names: Sequence[str], source: str) -> list[str]:
     return cleaned
 
 
-def renamed(names: Sequence[str], columns: Sequence[str] | None, source: str) -> list[str]:
+def column_names(names: Sequence[str], columns: Sequence[str] | None, source: str) -> list[str]:
     """The names that the user gives with --columns, or those of the source."""
     if columns is None:
         return check_names(names, source)
@@ -142,10 +142,10 @@ def renamed(names: Sequence[str], columns: Sequence[str] | None, source: str) ->
     return check_names(columns, "--columns")
 
 
-def frame_table(
+def table_from_frame(
     frame: pl.DataFrame,
     source: str,
-    findings: Findings,
+    log: ReadLog,
     *,
     columns: Sequence[str] | None = None,
     text: bool = False,
@@ -164,46 +164,46 @@ def frame_table(
         raise SourceError("empty-source", f"{source}: there are no columns in it")
     if not frame.height:
         raise SourceError("no-rows", f"{source}: it has column names ({', '.join(frame.columns[:8])}) but no rows")
-    frame = frame.rename(dict(zip(frame.columns, renamed(frame.columns, columns, source), strict=True)))
+    frame = frame.rename(dict(zip(frame.columns, column_names(frame.columns, columns, source), strict=True)))
     settled: dict[str, Raw] = {}
-    for series in unnested(frame):
+    for series in unnest_structs(frame):
         if series.dtype == pl.String:
-            series = _blank_missing(series, missing, findings) if text else series
-            series = _settle_text(series, text, findings)
-        settled[series.name] = _settle_type(series, findings)
-    split = _own_split(settled, findings)
-    return with_tags(Table(settled, source, tuple(findings.notes), tuple(findings.skipped), split))
+            series = _set_missing_null(series, missing, log) if text else series
+            series = _infer_text(series, text, log)
+        settled[series.name] = _infer_dtype(series, log)
+    split = _own_split(settled, log)
+    return with_tags(Table(settled, source, tuple(log.notes), tuple(log.skipped), split))
 
 
-def _own_split(columns: dict[str, Raw], findings: Findings) -> np.ndarray | None:
+def _own_split(columns: dict[str, Raw], log: ReadLog) -> np.ndarray | None:
     """The split that a column called so brings; the column goes, as it is no data."""
     name = next((n for n in columns if n.lower() in ("split", "subset", "partition")), None)
     raw = None if name is None else columns[name]
     if name is None or not isinstance(raw, pl.Series) or raw.dtype != pl.String:
         return None
     words = raw.str.to_lowercase()
-    if not words.is_in(list(SPLITS)).fill_null(False).all() or words.n_unique() < 2:
+    if not words.is_in(list(SPLIT_WORDS)).fill_null(False).all() or words.n_unique() < 2:
         return None
-    split = words.replace_strict(SPLITS).to_numpy().astype("U5")
+    split = words.replace_strict(SPLIT_WORDS).to_numpy().astype("U5")
     del columns[name]
-    counts = ", ".join(f"{part} {(split == part).sum()}" for part in PARTS)
-    findings.note("split", counts, f"given by the column {name!r}, which is left out of the data")
+    counts = ", ".join(f"{part} {(split == part).sum()}" for part in SPLIT_NAMES)
+    log.note("split", counts, f"given by the column {name!r}, which is left out of the data")
     return split
 
 
-def unnested(frame: pl.DataFrame) -> list[pl.Series]:
+def unnest_structs(frame: pl.DataFrame) -> list[pl.Series]:
     """The columns, those with fields of their own as `name.field`."""
     columns: list[pl.Series] = []
     for series in frame:
         if series.dtype == pl.Struct:
             inner = series.struct.unnest()
-            columns += unnested(inner.rename({n: f"{series.name}.{n}" for n in inner.columns}))
+            columns += unnest_structs(inner.rename({n: f"{series.name}.{n}" for n in inner.columns}))
         else:
             columns.append(series)
     return columns
 
 
-def _blank_missing(series: pl.Series, missing: Iterable[str], findings: Findings) -> pl.Series:
+def _set_missing_null(series: pl.Series, missing: Iterable[str], log: ReadLog) -> pl.Series:
     """Null where the text means "unknown"."""
     unknown = is_missing(series)
     if extra := list(missing):
@@ -212,11 +212,11 @@ def _blank_missing(series: pl.Series, missing: Iterable[str], findings: Findings
         return series
     markers = series.filter(unknown).drop_nulls().str.strip_chars().unique().sort().to_list()
     if named := [repr(m) for m in markers if m]:
-        findings.note("missing", f"{series.name}: {', '.join(named)}", f"taken for unknown in {unknown.sum()} rows")
+        log.note("missing", f"{series.name}: {', '.join(named)}", f"taken for unknown in {unknown.sum()} rows")
     return series.set(unknown, None)
 
 
-def _settle_text(series: pl.Series, text: bool, findings: Findings) -> pl.Series:
+def _infer_text(series: pl.Series, text: bool, log: ReadLog) -> pl.Series:
     """Numbers and booleans where every value is one; what else the text looks like is only noted."""
     name = series.name
     truths = {"true": True, "false": False}
@@ -227,20 +227,18 @@ def _settle_text(series: pl.Series, text: bool, findings: Findings) -> pl.Series
     numbers = parse_numbers(series)
     if numbers is not None:
         if numbers.leading_zeros:
-            findings.note("text", name, "its numbers have leading zeros, as codes do")
+            log.note("text", name, "its numbers have leading zeros, as codes do")
             return series
         values, bad = to_numbers(series, numbers)
         if bad:
             odd = series.filter(values.is_null() & series.is_not_null())[0]
-            findings.note("mixed", name, f"mostly numbers, but {bad} values are not, such as {odd!r}")
+            log.note("mixed", name, f"mostly numbers, but {bad} values are not, such as {odd!r}")
         elif numbers.plain and text:
             return _whole(series, values)
         else:
-            findings.note("numbers", name, f"as text with {numbers}")
+            log.note("numbers", name, f"as text with {numbers}")
     elif (dates := parse_dates(series)) is not None:
-        findings.note(
-            "dates", name, f"{dates.share:.0%} of its texts are dates like {series.drop_nulls()[0]!r}: {dates}"
-        )
+        log.note("dates", name, f"{dates.share:.0%} of its texts are dates like {series.drop_nulls()[0]!r}: {dates}")
     return series
 
 
@@ -252,7 +250,7 @@ def _whole(series: pl.Series, values: pl.Series) -> pl.Series:
     return whole if whole.null_count() == series.null_count() else series
 
 
-def _settle_type(series: pl.Series, findings: Findings) -> Raw:
+def _infer_dtype(series: pl.Series, log: ReadLog) -> Raw:
     """Only the types that kinds know: numbers, bool, text, dates, lists; arrays of numbers as numpy."""
     dtype = series.dtype
     if dtype.is_float():
@@ -260,12 +258,12 @@ def _settle_type(series: pl.Series, findings: Findings) -> Raw:
     if dtype in (pl.Categorical, pl.Enum, pl.Time):
         return series.cast(pl.String)
     if dtype in (pl.Int128, pl.UInt128):
-        findings.note("text", series.name, "its whole numbers have more than 64 bits, as codes do")
+        log.note("text", series.name, "its whole numbers have more than 64 bits, as codes do")
         return series.cast(pl.String)
     if dtype == pl.Decimal:
         return series.cast(pl.Float64)
     if dtype == pl.Duration:
-        findings.note("duration", series.name, "in seconds")
+        log.note("duration", series.name, "in seconds")
         return series.dt.total_microseconds() / 1e6
     if dtype == pl.Null:
         return series.cast(pl.String)
@@ -276,7 +274,7 @@ def _settle_type(series: pl.Series, findings: Findings) -> Raw:
     return series
 
 
-def joined(raws: Sequence[Raw], name: str, source: str) -> Raw:
+def concat_columns(raws: Sequence[Raw], name: str, source: str) -> Raw:
     """One column of several parts, in a type that holds all of them.
 
     Raises:

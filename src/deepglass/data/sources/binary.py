@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from deepglass.data.sources.base import Findings, SourceOptions, frame_table, renamed
+from deepglass.data.sources.base import ReadLog, SourceOptions, column_names, table_from_frame
 from deepglass.data.sources.header import has_header
 from deepglass.data.table import Table
 from deepglass.errors import MissingExtra, SourceError, near_miss
@@ -26,7 +26,7 @@ def read_parquet(path: Path, source: str, columns: Sequence[str] | None, options
         frame = pl.read_parquet(path, glob=False)
     except _BROKEN as error:
         raise _unreadable(source, "parquet", error) from error
-    return frame_table(frame, source, Findings(), columns=columns)
+    return table_from_frame(frame, source, ReadLog(), columns=columns)
 
 
 def read_arrow(path: Path, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
@@ -38,7 +38,7 @@ def read_arrow(path: Path, source: str, columns: Sequence[str] | None, options: 
             frame = pl.read_ipc_stream(file) if stream else pl.read_ipc(file)
     except _BROKEN as error:
         raise _unreadable(source, "arrow", error) from error
-    return frame_table(frame, source, Findings(), columns=columns)
+    return table_from_frame(frame, source, ReadLog(), columns=columns)
 
 
 def read_excel(path: Path, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
@@ -47,10 +47,10 @@ def read_excel(path: Path, source: str, columns: Sequence[str] | None, options: 
         import fastexcel
     except ImportError as error:
         raise MissingExtra("fastexcel", "all", f"{source}: reading an Excel file") from error
-    findings = Findings()
+    log = ReadLog()
     try:
         book = fastexcel.read_excel(path)
-        name = _sheet(book, source, options, findings)
+        name = _sheet(book, source, options, log)
         text = book.load_sheet(name, header_row=None, dtypes="string").to_polars()
         rows = _stripped(text)
         if not rows.height:
@@ -58,20 +58,20 @@ def read_excel(path: Path, source: str, columns: Sequence[str] | None, options: 
         sample = [[cell or "" for cell in row] for row in rows.head(1000).rows()]
         first = next(i for i, row in enumerate(sample) if sum(map(bool, row)) > len(row) / 2 or i + 1 == len(sample))
         if first:
-            findings.note("preamble", f"{first} rows", "mostly empty cells: left out")
+            log.note("preamble", f"{first} rows", "mostly empty cells: left out")
         header, why = (
             (options.header, "as data.header says") if options.header is not None else has_header(sample[first:])
         )
-        findings.note("header", f"row {first + 1}" if header else "none", why)
+        log.note("header", f"row {first + 1}" if header else "none", why)
     except fastexcel.FastExcelError as error:
         raise _unreadable(source, "Excel", error) from error
     given = sample[first] if header else [f"column_{i}" for i in range(1, rows.width + 1)]
     body = rows.slice(first + header)
-    body.columns = renamed(given, columns, source)
-    return frame_table(body, source, findings, text=True, missing=options.missing)
+    body.columns = column_names(given, columns, source)
+    return table_from_frame(body, source, log, text=True, missing=options.missing)
 
 
-def _sheet(book: ExcelReader, source: str, options: SourceOptions, findings: Findings) -> str:
+def _sheet(book: ExcelReader, source: str, options: SourceOptions, log: ReadLog) -> str:
     names = book.sheet_names
     if options.sheet is not None:
         if options.sheet not in names:
@@ -83,7 +83,7 @@ def _sheet(book: ExcelReader, source: str, options: SourceOptions, findings: Fin
     if not filled:
         raise SourceError("empty-source", f"{source}: its sheets are empty ({', '.join(names)})")
     if len(names) > 1:
-        findings.note("sheet", filled[0], f"the first of {', '.join(names)}; data.sheet names another")
+        log.note("sheet", filled[0], f"the first of {', '.join(names)}; data.sheet names another")
     return filled[0]
 
 

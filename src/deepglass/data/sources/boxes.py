@@ -1,4 +1,4 @@
-"""Boxes over pictures as a table, whatever file they came from: brought to pixels, checked against the picture."""
+"""Boxes over images as a table, whatever file they came from: brought to pixels, checked against the image."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from deepglass.data.sources.annotation_split import with_split
-from deepglass.data.sources.base import Findings
-from deepglass.data.sources.class_names import shown
-from deepglass.data.sources.file_tree import Tree
-from deepglass.data.sources.image_headers import Look, Looks
+from deepglass.data.sources.base import ReadLog
+from deepglass.data.sources.class_names import list_names
+from deepglass.data.sources.file_tree import FileTree
+from deepglass.data.sources.image_headers import HeaderReader, ImageHeader
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.features.base import Media
 from deepglass.features.boxes import SIDES
 
 BOXES = pl.List(pl.Struct({"label": pl.String, **dict.fromkeys(SIDES, pl.Float64)}))
-_BESIDE = 1.0  # pixels that a box may leave its picture by, as rounding does, before it is told
+_BESIDE = 1.0  # pixels that a box may leave its image by, as rounding does, before it is told
 _SAME_SHAPE = 0.02  # relative difference of two ratios of sides that still are one shape
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class AnnotatedBox:
     """One box as its file has it.
 
     Args:
         label: the class.
-        sides: left, top, right, bottom; in pixels, or in shares of the picture.
+        sides: left, top, right, bottom; in pixels, or in shares of the image.
         where: file and line, for messages.
     """
 
@@ -40,117 +40,115 @@ class Box:
 
 
 @dataclass
-class Labelled:
-    """A picture and what its annotation says.
+class AnnotatedImage:
+    """An image and what its annotation says.
 
     Args:
-        picture: its path in the tree.
+        image: its path in the tree.
         boxes: None = it was never labelled; empty = it is known to hold nothing.
-        stated: (rows, columns) of the picture as the annotation has it, where it says so.
-        shares: the sides are shares of the picture, 0 to 1.
+        stated: (rows, columns) of the image as the annotation has it, where it says so.
+        shares: the sides are shares of the image, 0 to 1.
         part: of the split, where the annotation file belongs to one.
     """
 
-    picture: str
-    boxes: list[Box] | None = field(default_factory=list)
+    image: str
+    boxes: list[AnnotatedBox] | None = field(default_factory=list)
     stated: tuple[int, int] | None = None
     shares: bool = False
     part: str | None = None
 
 
-def box_table(tree: Tree, labelled: Sequence[Labelled], source: str, findings: Findings) -> Table:
+def table_of_boxes(tree: FileTree, labelled: Sequence[AnnotatedImage], source: str, log: ReadLog) -> Table:
     """Columns `image` and `boxes`.
 
     Raises:
-        SourceError: `mismatched-files` where no picture is left.
+        SourceError: `mismatched-files` where no image is left.
     """
-    check = _Check(findings)
-    looks = Looks(findings)
-    kept: list[Labelled] = []
+    check = _Check(log)
+    headers = HeaderReader(log)
+    kept: list[AnnotatedImage] = []
     images: list[Media] = []
     cells: list[list[dict[str, str | float]] | None] = []
     for item in labelled:
-        media = tree.media(item.picture)
-        if (look := looks.at(media)) is None:
+        media = tree.media(item.image)
+        if (header := headers.read(media)) is None:
             continue
         kept.append(item)
         images.append(media)
-        cells.append(None if item.boxes is None else check.in_pixels(item, look))
+        cells.append(None if item.boxes is None else check.in_pixels(item, header))
     if not kept:
-        first = f", such as {findings.skipped[0].name}: {findings.skipped[0].reason}" if findings.skipped else ""
-        raise SourceError(
-            "mismatched-files", f"{source}: none of its annotations has a picture that can be read{first}"
-        )
-    check.tell()
-    looks.tell()
+        first = f", such as {log.skipped[0].name}: {log.skipped[0].reason}" if log.skipped else ""
+        raise SourceError("mismatched-files", f"{source}: none of its annotations has an image that can be read{first}")
+    check.add_notes()
+    headers.add_notes()
     for folder in tree.empty:
-        findings.skip(f"{folder}/", "an empty folder")
+        log.skip(f"{folder}/", "an empty folder")
     table = Table(
         {"image": images, "boxes": pl.Series("boxes", cells, dtype=BOXES)},
         source,
         target="boxes",
         kinds={"image": "image", "boxes": "boxes"},
     )
-    _note_boxes(cells, findings)
+    _note_boxes(cells, log)
     parts = [item.part for item in kept]
-    return with_split(table, tree, [item.picture for item in kept], "main", findings, parts)
+    return with_split(table, tree, [item.image for item in kept], "main", log, parts)
 
 
-def _note_boxes(cells: Sequence[Sequence[dict[str, str | float]] | None], findings: Findings) -> None:
+def _note_boxes(cells: Sequence[Sequence[dict[str, str | float]] | None], log: ReadLog) -> None:
     counts = Counter(str(box["label"]) for cell in cells for box in cell or ())
     names = [name for name, _ in counts.most_common()]
-    findings.note(
-        "boxes", f"{counts.total()} on {len(cells)} pictures", f"classes, the most frequent first: {shown(names)}"
+    log.note(
+        "boxes", f"{counts.total()} on {len(cells)} images", f"classes, the most frequent first: {list_names(names)}"
     )
     if unknown := sum(cell is None for cell in cells):
-        findings.note("unlabelled", f"{unknown} pictures", "nothing says what is on them")
+        log.note("unlabelled", f"{unknown} images", "nothing says what is on them")
 
 
 class _Check:
-    """Boxes in pixels of the picture the right way up, cut at its border; what was changed is counted."""
+    """Boxes in pixels of the image the right way up, cut at its border; what was changed is counted."""
 
-    def __init__(self, findings: Findings) -> None:
-        self.findings = findings
+    def __init__(self, log: ReadLog) -> None:
+        self.log = log
         self.changed: dict[str, list[str]] = {}
 
-    def in_pixels(self, item: Labelled, look: Look) -> list[dict[str, str | float]]:
+    def in_pixels(self, item: AnnotatedImage, header: ImageHeader) -> list[dict[str, str | float]]:
         cells: list[dict[str, str | float]] = []
-        scale, turn = self._way(item, look)
+        scale, turn = self._way(item, header)
         for box in item.boxes or ():
             sides = tuple(side * by for side, by in zip(box.sides, scale, strict=True))
-            sides = turned(sides, turn, look.stored)
+            sides = turned(sides, turn, header.stored)
             if not all(map(math.isfinite, sides)):
-                self.findings.skip(box.where, f"expected four numbers as a box, got {box.sides}")
-            elif (cut := self._cut(box, sides, look)) is not None:
+                self.log.skip(box.where, f"expected four numbers as a box, got {box.sides}")
+            elif (cut := self._cut(box, sides, header)) is not None:
                 cells.append({"label": box.label, **dict(zip(SIDES, cut, strict=True))})
         return cells
 
-    def _way(self, item: Labelled, look: Look) -> tuple[tuple[float, float, float, float], int]:
-        """What the sides are multiplied by, and how the box is turned with its picture."""
+    def _way(self, item: AnnotatedImage, header: ImageHeader) -> tuple[tuple[float, float, float, float], int]:
+        """What the sides are multiplied by, and how the box is turned with its image."""
         if item.shares:
-            return (look.columns, look.rows, look.columns, look.rows), 1
-        if item.stated is None or min(item.stated) <= 0 or item.stated == look.size:
+            return (header.columns, header.rows, header.columns, header.rows), 1
+        if item.stated is None or min(item.stated) <= 0 or item.stated == header.size:
             return (1, 1, 1, 1), 1
-        if look.turn >= 5 and item.stated == look.stored:
-            self._count("turned boxes", item.picture)
-            return (1, 1, 1, 1), look.turn
-        down, across = look.rows / item.stated[0], look.columns / item.stated[1]
+        if header.orientation >= 5 and item.stated == header.stored:
+            self._count("turned boxes", item.image)
+            return (1, 1, 1, 1), header.orientation
+        down, across = header.rows / item.stated[0], header.columns / item.stated[1]
         if abs(down / across - 1) <= _SAME_SHAPE:
-            self._count("scaled boxes", item.picture)
+            self._count("scaled boxes", item.image)
             return (across, down, across, down), 1
-        self._count("another size", item.picture)
+        self._count("another size", item.image)
         return (1, 1, 1, 1), 1
 
-    def _cut(self, box: Box, sides: Sequence[float], look: Look) -> tuple[float, ...] | None:
+    def _cut(self, box: AnnotatedBox, sides: Sequence[float], header: ImageHeader) -> tuple[float, ...] | None:
         left, top, right, bottom = sides
         label = f"a box of {box.label!r}"
         if right <= left or bottom <= top:
-            self.findings.skip(box.where, f"{label} without an area: {_shown(sides)}")
+            self.log.skip(box.where, f"{label} without an area: {_shown(sides)}")
             return None
-        cut = (max(left, 0.0), max(top, 0.0), min(right, float(look.columns)), min(bottom, float(look.rows)))
+        cut = (max(left, 0.0), max(top, 0.0), min(right, float(header.columns)), min(bottom, float(header.rows)))
         if cut[2] <= cut[0] or cut[3] <= cut[1]:
-            size = f"{look.columns} x {look.rows}"
-            self.findings.skip(box.where, f"{label} outside its picture of {size} pixels: {_shown(sides)}")
+            size = f"{header.columns} x {header.rows}"
+            self.log.skip(box.where, f"{label} outside its image of {size} pixels: {_shown(sides)}")
             return None
         if max(abs(a - b) for a, b in zip(cut, sides, strict=True)) > _BESIDE:
             self._count("cut boxes", box.where)
@@ -159,17 +157,17 @@ class _Check:
     def _count(self, what: str, where: str) -> None:
         self.changed.setdefault(what, []).append(where)
 
-    def tell(self) -> None:
+    def add_notes(self) -> None:
         texts = {
-            "cut boxes": ("boxes", "they leave their picture and end at its border"),
-            "turned boxes": ("pictures", "their boxes are turned with them, as the EXIF entry says"),
-            "scaled boxes": ("pictures", "they have another size than the annotation says, and their boxes follow"),
-            "another size": ("pictures", "the annotation states another shape; its boxes are taken as they are"),
+            "cut boxes": ("boxes", "they leave their image and end at its border"),
+            "turned boxes": ("images", "their boxes are turned with them, as the EXIF entry says"),
+            "scaled boxes": ("images", "they have another size than the annotation says, and their boxes follow"),
+            "another size": ("images", "the annotation states another shape; its boxes are taken as they are"),
         }
         for what, wheres in self.changed.items():
             name, why = texts[what]
             more = ", ..." if len(wheres) > 3 else ""
-            self.findings.note(what, f"{len(wheres)} {name}: {', '.join(wheres[:3])}{more}", why)
+            self.log.note(what, f"{len(wheres)} {name}: {', '.join(wheres[:3])}{more}", why)
 
 
 def _shown(sides: Sequence[float]) -> str:
@@ -177,7 +175,7 @@ def _shown(sides: Sequence[float]) -> str:
 
 
 def turned(sides: Sequence[float], turn: int, stored: tuple[int, int]) -> tuple[float, ...]:
-    """A box of a stored picture in the picture the right way up.
+    """A box of a stored image in the image the right way up.
 
     Args:
         turn: the EXIF orientation.

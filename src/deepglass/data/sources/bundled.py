@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from sklearn import datasets
 
-from deepglass.data.sources.base import Findings, frame_table
+from deepglass.data.sources.base import ReadLog, table_from_frame
 from deepglass.data.table import Note, Table
 from deepglass.errors import SourceError, near_miss
 
@@ -32,18 +32,16 @@ def read_bundled(name: str) -> Table:
     bunch = SETS[name]()
     if name == "digits":
         return _digits(bunch.images, bunch.target, source)
-    findings = Findings()
+    log = ReadLog()
     columns = {column: bunch.data[:, i] for i, column in enumerate(bunch.feature_names)}
     if bunch.target.ndim > 1:
         columns |= {column: bunch.target[:, i] for i, column in enumerate(bunch.target_names)}
-        findings.note(
-            "targets", ", ".join(bunch.target_names), "the set asks for all of these; name them with --target"
-        )
-        return frame_table(pl.DataFrame(columns), source, findings)
+        log.note("targets", ", ".join(bunch.target_names), "the set asks for all of these; name them with --target")
+        return table_from_frame(pl.DataFrame(columns), source, log)
     named = "target_names" in bunch
     target = np.asarray(bunch.target_names)[bunch.target].tolist() if named else bunch.target
-    findings.note("target", "target", "as the set states it")
-    table = frame_table(pl.DataFrame(columns | {"target": target}), source, findings)
+    log.note("target", "target", "as the set states it")
+    table = table_from_frame(pl.DataFrame(columns | {"target": target}), source, log)
     return Table(table.columns, source, table.notes, target="target", kinds={"target": "category"} if named else {})
 
 

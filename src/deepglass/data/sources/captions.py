@@ -1,4 +1,4 @@
-"""Pictures with captions: several sentences a picture, one a row."""
+"""Images with captions: several sentences an image, one a row."""
 
 from __future__ import annotations
 
@@ -9,39 +9,37 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from deepglass.data.sources.base import visible
+from deepglass.data.sources.base import list_folder
 from deepglass.data.table import Note, Table
 
 _CAPTION = "caption"
-_NUMBERED = re.compile(rb"[^\t\n]+\.\w{3,4}#\d+\t")  # Flickr8k.token.txt: picture.jpg#0, tab, caption
-_HELD = 10  # every so manieth training picture is validated on
+_NUMBERED = re.compile(rb"[^\t\n]+\.\w{3,4}#\d+\t")  # Flickr8k.token.txt: image.jpg#0, tab, caption
+_HELD = 10  # every so manieth training image is validated on
 
 
 def with_captions(table: Table, folder: Path) -> Table:
-    """A table of pictures and their captions: the caption is the answer, a split keeps a picture's captions together.
+    """A table of images and their captions: the caption is the answer, a split keeps an image's captions together.
 
     Where only training and validation are given, what was held out is the test, and validation takes every tenth
-    training picture. Any other table comes back as it is.
+    training image. Any other table comes back as it is.
 
     Args:
         folder: where the table lies; a list of captions beside it is named, as it is not read.
     """
-    picture = next((name for name, kind in table.kinds.items() if kind == "image"), None)
+    image = next((name for name, kind in table.kinds.items() if kind == "image"), None)
     captions = table.columns.get(_CAPTION)
-    if picture is None or not isinstance(captions, pl.Series) or captions.dtype != pl.String:
+    if image is None or not isinstance(captions, pl.Series) or captions.dtype != pl.String:
         return table
-    names = pl.Series([getattr(item, "name", None) for item in table[picture]], dtype=pl.String)
-    notes = [*table.notes, Note(_CAPTION, f"of {names.n_unique():,} pictures", "the answer, as it is called so")]
-    for path in visible(folder):
+    names = pl.Series([getattr(item, "name", None) for item in table[image]], dtype=pl.String)
+    notes = [*table.notes, Note(_CAPTION, f"of {names.n_unique():,} images", "the answer, as it is called so")]
+    for path in list_folder(folder):
         if path.suffix.lower() == ".txt" and _is_numbered(path):
-            notes.append(
-                Note("captions", f"{path.name} is not read", "the table says which pictures are in which part")
-            )
+            notes.append(Note("captions", f"{path.name} is not read", "the table says which images are in which part"))
     split = table.split
     if split is not None and set(split) == {"train", "valid"}:
         split = _held_out(split, names)
         notes.append(Note("test", "its validation part", "there is no test part"))
-        why = f"every {_HELD}th training picture, with all of its captions"
+        why = f"every {_HELD}th training image, with all of its captions"
         notes.append(Note("validation", f"{(split == 'valid').sum():,} captions", why))
     return replace(table, notes=tuple(notes), split=split, target=_CAPTION, kinds={**table.kinds, _CAPTION: "text"})
 
@@ -55,7 +53,7 @@ def lists_captions(path: Path) -> bool:
 
 
 def _held_out(split: np.ndarray, names: pl.Series) -> np.ndarray:
-    """Validation as the test; every tenth training picture for validation."""
+    """Validation as the test; every tenth training image for validation."""
     training = names.filter(pl.Series(split == "train")).unique(maintain_order=True)
     held = names.is_in(training.gather_every(_HELD).implode()).fill_null(False).to_numpy()
     return np.where(split == "valid", "test", np.where(held, "valid", "train")).astype("U5")

@@ -10,17 +10,17 @@ import math
 from pathlib import Path
 from typing import Any
 
-from deepglass.data.sources.base import SPLITS, Findings
-from deepglass.data.sources.boxes import Box, Labelled
-from deepglass.data.sources.file_tree import Places, Tree, part_of, stem
+from deepglass.data.sources.base import SPLIT_WORDS, ReadLog
+from deepglass.data.sources.boxes import AnnotatedBox, AnnotatedImage
+from deepglass.data.sources.file_tree import FileMatcher, FileTree, split_of, stem
 from deepglass.errors import SourceError
 
-_MOST_BYTES = 2**31  # of a file; COCO's own largest has 470 MB
+_MAX_BYTES = 2**31  # of a file; COCO's own largest has 470 MB
 _PIECE = 2**20
 
 
-def coco_files(tree: Tree) -> list[str]:
-    """The files that are COCO's; where some are called instances, only these: the others repeat the pictures."""
+def coco_files(tree: FileTree) -> list[str]:
+    """The files that are COCO's; where some are called instances, only these: the others repeat the images."""
     files = [file for file in tree.ending_in(".json") if is_coco(tree.folder / file)]
     return [file for file in files if "instances" in stem(file).lower()] or files
 
@@ -42,8 +42,8 @@ def is_coco(path: Path) -> bool:
     return not wanted
 
 
-def read_coco(tree: Tree, findings: Findings) -> list[Labelled] | None:
-    """Each picture with its boxes; None where there are no such files.
+def read_coco(tree: FileTree, log: ReadLog) -> list[AnnotatedImage] | None:
+    """Each image with its boxes; None where there are no such files.
 
     Raises:
         SourceError: `unreadable-file` for JSON that is broken, `bad-value` where a list is missing.
@@ -51,75 +51,79 @@ def read_coco(tree: Tree, findings: Findings) -> list[Labelled] | None:
     files = coco_files(tree)
     if not files:
         return None
-    places = Places(tree.pictures)
-    found: dict[str, Labelled] = {}
+    matcher = FileMatcher(tree.images)
+    found: dict[str, AnnotatedImage] = {}
     for file in files:
-        _read(tree, file, places, found, findings)
-    findings.note("annotations", ", ".join(files), "COCO's JSON: images, annotations and categories")
-    return [found.get(picture) or Labelled(picture, None) for picture in tree.pictures]
+        _read(tree, file, matcher, found, log)
+    log.note("annotations", ", ".join(files), "COCO's JSON: images, annotations and categories")
+    return [found.get(image) or AnnotatedImage(image, None) for image in tree.images]
 
 
-def _read(tree: Tree, file: str, places: Places, found: dict[str, Labelled], findings: Findings) -> None:
+def _read(tree: FileTree, file: str, matcher: FileMatcher, found: dict[str, AnnotatedImage], log: ReadLog) -> None:
     loaded = _loaded(tree, file)
-    part = SPLITS.get(stem(file).lower().lstrip("_")) or part_of("/".join(stem(file).split("_")) + "/") or part_of(file)
-    by_id: dict[Any, Labelled | None] = {}
-    for i, image in enumerate(loaded["images"]):
+    part = (
+        SPLIT_WORDS.get(stem(file).lower().lstrip("_"))
+        or split_of("/".join(stem(file).split("_")) + "/")
+        or split_of(file)
+    )
+    by_id: dict[Any, AnnotatedImage | None] = {}
+    for i, entry in enumerate(loaded["images"]):
         where = f"{file}, images[{i}]"
-        if not isinstance(image, dict) or "id" not in image or not isinstance(image.get("file_name"), str):
-            findings.skip(where, "expected an id and a file_name")
+        if not isinstance(entry, dict) or "id" not in entry or not isinstance(entry.get("file_name"), str):
+            log.skip(where, "expected an id and a file_name")
             continue
-        name = image["file_name"]
-        picture = places.named(name, file)
-        by_id[image["id"]] = None
-        if picture is None:
-            findings.skip(where, f"there is no picture {name!r}")
-        elif picture in found:
-            findings.skip(where, f"the picture {picture} was there before")
+        name = entry["file_name"]
+        image = matcher.named(name, file)
+        by_id[entry["id"]] = None
+        if image is None:
+            log.skip(where, f"there is no image {name!r}")
+        elif image in found:
+            log.skip(where, f"the image {image} was there before")
         else:
-            found[picture] = by_id[image["id"]] = Labelled(picture, [], _stated(image), part=part)
-    names = _names(loaded.get("categories", []), file, findings)
-    _add_boxes(loaded["annotations"], file, by_id, names, findings)
+            found[image] = by_id[entry["id"]] = AnnotatedImage(image, [], _stated(entry), part=part)
+    names = _names(loaded.get("categories", []), file, log)
+    _add_boxes(loaded["annotations"], file, by_id, names, log)
 
 
 def _add_boxes(
-    annotations: list[Any], file: str, by_id: dict[Any, Labelled | None], names: dict[Any, str], findings: Findings
+    annotations: list[Any], file: str, by_id: dict[Any, AnnotatedImage | None], names: dict[Any, str], log: ReadLog
 ) -> None:
     crowds = 0
     nameless: dict[Any, list[str]] = {}
     for i, annotation in enumerate(annotations):
         where = f"{file}, annotations[{i}]"
         if not isinstance(annotation, dict):
-            findings.skip(where, "expected an object with image_id, category_id and bbox")
+            log.skip(where, "expected an object with image_id, category_id and bbox")
             continue
-        image = annotation.get("image_id")
-        if not isinstance(image, int | str) or image not in by_id:
-            findings.skip(where, f"there is no image of the id {image!r}")
+        image_id = annotation.get("image_id")
+        if not isinstance(image_id, int | str) or image_id not in by_id:
+            log.skip(where, f"there is no image with the id {image_id!r}")
             continue
-        labelled = by_id[image]
+        labelled = by_id[image_id]
         sides = _sides(annotation.get("bbox"))
         if labelled is None or labelled.boxes is None:
-            continue  # its picture is missing, which was said
+            continue  # its image is missing, which is logged already
         if annotation.get("iscrowd"):
             crowds += 1
         elif sides is None:
-            findings.skip(where, f"expected a bbox of four numbers, got {annotation.get('bbox')!r}")
+            log.skip(where, f"expected a bbox of four numbers, got {annotation.get('bbox')!r}")
         else:
             category = annotation.get("category_id")
             known = isinstance(category, int | str) and category in names
             label = names[category] if known else f"class {category}"
             if not known:
                 nameless.setdefault(label, []).append(where)
-            labelled.boxes.append(Box(label, sides, where))
+            labelled.boxes.append(AnnotatedBox(label, sides, where))
     if crowds:
-        findings.note("crowds", f"{crowds} boxes in {file}", "left out: they surround many things at once (iscrowd)")
+        log.note("crowds", f"{crowds} boxes in {file}", "left out: they surround many things at once (iscrowd)")
     for label, wheres in nameless.items():
-        findings.note("nameless class", f"{label}: {len(wheres)} boxes, {wheres[0]}", "no category has this id")
+        log.note("nameless class", f"{label}: {len(wheres)} boxes, {wheres[0]}", "no category has this id")
 
 
-def _loaded(tree: Tree, file: str) -> dict[str, Any]:
+def _loaded(tree: FileTree, file: str) -> dict[str, Any]:
     path = tree.folder / file
-    if path.stat().st_size > _MOST_BYTES:
-        raise SourceError("too-large", f"{file}: more than {_MOST_BYTES >> 30} GiB of annotations")
+    if path.stat().st_size > _MAX_BYTES:
+        raise SourceError("too-large", f"{file}: more than {_MAX_BYTES >> 30} GiB of annotations")
     try:
         loaded = json.loads(tree.text(file))
     except (json.JSONDecodeError, RecursionError) as error:
@@ -130,18 +134,18 @@ def _loaded(tree: Tree, file: str) -> dict[str, Any]:
     return dict(loaded)
 
 
-def _stated(image: dict[str, Any]) -> tuple[int, int] | None:
-    rows, columns = image.get("height"), image.get("width")
+def _stated(entry: dict[str, Any]) -> tuple[int, int] | None:
+    rows, columns = entry.get("height"), entry.get("width")
     return (rows, columns) if isinstance(rows, int) and isinstance(columns, int) else None
 
 
-def _names(categories: Any, file: str, findings: Findings) -> dict[Any, str]:
+def _names(categories: Any, file: str, log: ReadLog) -> dict[Any, str]:
     names: dict[Any, str] = {}
     for i, category in enumerate(categories if isinstance(categories, list) else []):
         if isinstance(category, dict) and isinstance(category.get("id"), int | str) and category.get("name"):
             names[category["id"]] = str(category["name"])
         else:
-            findings.skip(f"{file}, categories[{i}]", "expected an id and a name")
+            log.skip(f"{file}, categories[{i}]", "expected an id and a name")
     return names
 
 

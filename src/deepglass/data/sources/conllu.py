@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from deepglass.data.sources.base import Findings, SourceOptions, renamed
+from deepglass.data.sources.base import ReadLog, SourceOptions, column_names
 from deepglass.data.sources.delimited import read_text
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
@@ -31,23 +31,23 @@ def read_conllu(path: Path, source: str, columns: Sequence[str] | None, options:
     Raises:
         SourceError: `empty-source`, `unreadable-file` where no sentence is whole.
     """
-    findings = Findings()
-    text = read_text(path, source, options, findings)
-    sentences = list(_sentences(text, findings))
+    log = ReadLog()
+    text = read_text(path, source, options, log)
+    sentences = list(_sentences(text, log))
     if not sentences:
-        first = f"; {findings.skipped[0].name}: {findings.skipped[0].reason}" if findings.skipped else ""
+        first = f"; {log.skipped[0].name}: {log.skipped[0].reason}" if log.skipped else ""
         raise SourceError("unreadable-file", f"{source}: no sentence in CoNLL-U's ten cells a word{first}")
-    findings.note("tags", "the universal parts of speech", "are the answer; xpos and lemmas where they are asked for")
-    names = renamed(list(_COLUMNS), columns, source)
+    log.note("tags", "the universal parts of speech", "are the answer; xpos and lemmas where they are asked for")
+    names = column_names(list(_COLUMNS), columns, source)
     lists = [_column(sentences, cell) for cell in _COLUMNS.values()]
     return Table(
         {name: pl.Series(name, values, dtype=pl.List(pl.String)) for name, values in zip(names, lists, strict=True)},
         source,
-        tuple(findings.notes),
-        tuple(findings.skipped),
+        tuple(log.notes),
+        tuple(log.skipped),
         target=names[1],
         kinds=dict(zip(names, ["text", "tags", "tags", "tags"], strict=True)),
-        aside=tuple(names[1:]),
+        excluded=tuple(names[1:]),
     )
 
 
@@ -59,7 +59,7 @@ def _column(sentences: Sequence[Sentence], cell: int) -> list[list[str] | None]:
     ]
 
 
-def _sentences(text: str, findings: Findings) -> Iterator[Sentence]:
+def _sentences(text: str, log: ReadLog) -> Iterator[Sentence]:
     words: Sentence = []
     broken = False
     for number, line in enumerate([*text.split("\n"), ""], 1):
@@ -71,7 +71,7 @@ def _sentences(text: str, findings: Findings) -> Iterator[Sentence]:
         elif not broken and line[0] != "#":
             cells = line.split("\t")
             if (reason := _fault(cells, len(words) + 1)) is not None:
-                findings.skip(f"line {number}", f"{reason}; its sentence is left out")
+                log.skip(f"line {number}", f"{reason}; its sentence is left out")
                 broken = True
             elif cells[0].isdigit():
                 words.append(cells)

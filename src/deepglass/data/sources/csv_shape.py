@@ -11,7 +11,7 @@ from deepglass.data.sources.sniff import Dialect
 _CHUNK = 16 * 2**20
 
 
-class Layout(NamedTuple):
+class LineCounts(NamedTuple):
     """What a count of the delimiters of each line of data says."""
 
     rows: int
@@ -20,7 +20,7 @@ class Layout(NamedTuple):
     regular: bool  # each row has the same number of cells, so that a fast reader cannot go wrong
 
 
-def layout(data: np.ndarray, dialect: Dialect) -> Layout:
+def count_lines(data: np.ndarray, dialect: Dialect) -> LineCounts:
     """Counts rows and cells in a pass over the bytes, quotes respected as pairs; 16 MiB are held at a time."""
     newline, delimiter = ord("\n"), ord(dialect.delimiter)
     quote = ord(dialect.quote)
@@ -41,7 +41,7 @@ def layout(data: np.ndarray, dialect: Dialect) -> Layout:
         ends = np.flatnonzero(breaks)
         if not len(ends):
             if last or len(part) > 64 * _CHUNK:
-                return Layout(rows, blank, True, False)  # a quote is never closed
+                return LineCounts(rows, blank, True, False)  # a quote is never closed
             carried = part
             continue
         starts = np.concatenate([[0], ends[:-1] + 1])
@@ -56,7 +56,7 @@ def layout(data: np.ndarray, dialect: Dialect) -> Layout:
         if last:
             regular &= not len(carried)
             break
-    return Layout(rows, blank, quoted, regular)
+    return LineCounts(rows, blank, quoted, regular)
 
 
 def offset(data: np.ndarray, lines: int) -> int:

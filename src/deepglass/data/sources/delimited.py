@@ -20,8 +20,15 @@ import numpy as np
 import polars as pl
 
 from deepglass.data.sources import sniff
-from deepglass.data.sources.base import MOST_BYTES, MOST_INFLATION, Findings, SourceOptions, frame_table, renamed
-from deepglass.data.sources.csv_shape import layout, offset
+from deepglass.data.sources.base import (
+    MAX_INFLATION,
+    MAX_UNPACKED_BYTES,
+    ReadLog,
+    SourceOptions,
+    column_names,
+    table_from_frame,
+)
+from deepglass.data.sources.csv_shape import count_lines, offset
 from deepglass.data.sources.plain import is_prose, plain_table
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
@@ -29,11 +36,11 @@ from deepglass.parsing import MISSING
 
 _GUESS_ROWS = 10_000  # types are guessed from these; a later surprise costs a second reading, never a wrong value
 _SURPRISES = 6  # columns with a value that does not fit the guess, each of which costs another reading
-_MOST_RAGGED = 0.01  # of the rows may have a wrong number of cells and are left out; beyond it the file is refused
+_MAX_RAGGED_SHARE = 0.01  # of the rows may have a wrong number of cells and are left out; beyond it the file is refused
 _BATCH = 50_000
 
 
-class Text(NamedTuple):
+class Utf8Text(NamedTuple):
     """The bytes of a text in utf-8, and the file that holds just these, where there is one."""
 
     data: np.ndarray
@@ -46,8 +53,8 @@ def read_delimited(path: Path, source: str, columns: Sequence[str] | None, optio
     Raises:
         SourceError: `empty-source`, `no-rows`, `unreadable-file` (with the line), `duplicate-column`, `too-large`.
     """
-    findings = Findings()
-    return table_of_text(load_bytes(path, source), path, source, columns, options, findings)
+    log = ReadLog()
+    return table_of_text(load_bytes(path, source), path, source, columns, options, log)
 
 
 def table_of_text(
@@ -56,33 +63,33 @@ def table_of_text(
     source: str,
     columns: Sequence[str] | None,
     options: SourceOptions,
-    findings: Findings,
+    log: ReadLog,
 ) -> Table:
     """A text table from its bytes; `path` where a plain file holds them.
 
     A .txt file whose lines nothing cuts into cells is plain text, unless the user speaks of its columns or header.
     """
-    text = as_utf8(data, path, source, options, findings)
+    text = as_utf8(data, path, source, options, log)
     if not len(text.data) or not text.data[: sniff.SAMPLE_BYTES].tobytes().strip():
         raise SourceError("empty-source", f"{source}: the file is empty")
     whole = len(text.data) <= sniff.SAMPLE_BYTES
     sample = text.data[: sniff.SAMPLE_BYTES].tobytes().decode("utf-8", errors="ignore")
     prose = path is not None and Path(path.name.lower().removesuffix(".gz")).suffix in ("", ".txt", ".text")
-    dialect = sniff.recognise(sample, whole, prose, source, options, findings)
-    lines = prose and dialect.delimiter == sniff.NONE and dialect.names is None
+    dialect = sniff.detect_dialect(sample, whole, prose, source, options, log)
+    lines = prose and dialect.delimiter == sniff.NO_DELIMITER and dialect.names is None
     if lines and columns is None and options.header is None and is_prose(sample):
-        return plain_table(text.data.tobytes().decode(), source, findings)
+        return plain_table(text.data.tobytes().decode(), source, log)
     if dialect.delimiter == " ":
         text = _one_space(text)
     unnamed = [f"column_{i}" for i in range(1, dialect.width + 1)]
-    names = renamed(dialect.names or unnamed, columns, source)
-    frame = _cells(text, dialect, source, options, findings)
+    names = column_names(dialect.names or unnamed, columns, source)
+    frame = _read_cells(text, dialect, source, options, log)
     frame = frame.rename(dict(zip(frame.columns, names, strict=True)))
     if dialect.names is not None and columns is None and frame.height:
         nameless = [name for name, given in zip(names, dialect.names, strict=True) if not given.strip()]
         empty = [name for name in nameless if frame[name].null_count() == frame.height]
         frame = frame.drop(empty)
-    return frame_table(frame, source, findings, text=True, missing=options.missing)
+    return table_from_frame(frame, source, log, text=True, missing=options.missing)
 
 
 # -- bytes -------------------------------------------------------------------------------------------------------
@@ -107,7 +114,7 @@ def gunzip(path: Path, source: str) -> bytes:
     Raises:
         SourceError: `unreadable-file` when it is cut off or damaged, `too-large` when it unpacks beyond all reason.
     """
-    most = min(MOST_BYTES, max(2**20, MOST_INFLATION * path.stat().st_size))
+    most = min(MAX_UNPACKED_BYTES, max(2**20, MAX_INFLATION * path.stat().st_size))
     parts, size = [], 0
     try:
         with gzip.open(path) as file:
@@ -121,14 +128,14 @@ def gunzip(path: Path, source: str) -> bytes:
     return b"".join(parts)
 
 
-def read_text(path: Path, source: str, options: SourceOptions, findings: Findings) -> str:
+def read_text(path: Path, source: str, options: SourceOptions, log: ReadLog) -> str:
     """A text file, or a gzip file of one, as text with line feeds between its lines."""
-    return as_utf8(load_bytes(path, source), path, source, options, findings).data.tobytes().decode()
+    return as_utf8(load_bytes(path, source), path, source, options, log).data.tobytes().decode()
 
 
-def as_utf8(data: np.ndarray, path: Path | None, source: str, options: SourceOptions, findings: Findings) -> Text:
+def as_utf8(data: np.ndarray, path: Path | None, source: str, options: SourceOptions, log: ReadLog) -> Utf8Text:
     """The bytes in utf-8, with line feeds between lines and no mark at the start."""
-    encoding = sniff.encoding_of(data, options, findings)
+    encoding = sniff.detect_encoding(data, options, log)
     plain = path is not None and isinstance(data, np.memmap)
     head = data[: sniff.SAMPLE_BYTES].tobytes()
     marked = head.startswith(b"\xef\xbb\xbf")
@@ -136,7 +143,7 @@ def as_utf8(data: np.ndarray, path: Path | None, source: str, options: SourceOpt
     if encoding == "utf-8" and b"\0" in head:
         raise SourceError("unreadable-file", f"{source}: it holds zero bytes, so it is no text table")
     if encoding == "utf-8" and not marked and not old_breaks:
-        return Text(data, path if plain else None)
+        return Utf8Text(data, path if plain else None)
     if encoding == "utf-8":
         text = data.tobytes().removeprefix(b"\xef\xbb\xbf")
     else:
@@ -148,40 +155,42 @@ def as_utf8(data: np.ndarray, path: Path | None, source: str, options: SourceOpt
             ) from error
     if b"\r" in text[: sniff.SAMPLE_BYTES] and b"\n" not in text[: sniff.SAMPLE_BYTES]:
         text = text.replace(b"\r", b"\n")
-    return Text(np.frombuffer(text, np.uint8), None)
+    return Utf8Text(np.frombuffer(text, np.uint8), None)
 
 
-def _one_space(text: Text) -> Text:
+def _one_space(text: Utf8Text) -> Utf8Text:
     lines = (b" ".join(line.split()) for line in text.data.tobytes().split(b"\n"))
-    return Text(np.frombuffer(b"\n".join(lines), np.uint8), None)
+    return Utf8Text(np.frombuffer(b"\n".join(lines), np.uint8), None)
 
 
 # -- cells -------------------------------------------------------------------------------------------------------
 
 
-def _cells(text: Text, dialect: sniff.Dialect, source: str, options: SourceOptions, findings: Findings) -> pl.DataFrame:
+def _read_cells(
+    text: Utf8Text, dialect: sniff.Dialect, source: str, options: SourceOptions, log: ReadLog
+) -> pl.DataFrame:
     """All rows, columns called c0, c1, ...; typed where the fast reader could."""
-    found = layout(text.data, dialect)
+    found = count_lines(text.data, dialect)
     if dialect.spaced and not found.quoted and found.regular:
         text, dialect = _no_spaces(text, dialect), dialect._replace(spaced=False)
     if dialect.escape is None and not dialect.spaced and found.regular and found.rows:
-        frame = _fast(text, dialect, options, findings)
+        frame = _read_with_polars(text, dialect, options, log)
         if frame is not None and frame.height == found.rows + found.blank:
             if not found.blank:
                 return frame
             if frame.width == 1:  # a blank line is a missing value there, but not at the end
                 return frame.head(_last_value(frame["c0"]))
             return frame.filter(~pl.all_horizontal(pl.all().is_null()))
-    return _slow(text, dialect, source, findings)
+    return _read_with_csv(text, dialect, source, log)
 
 
-def _no_spaces(text: Text, dialect: sniff.Dialect) -> Text:
+def _no_spaces(text: Utf8Text, dialect: sniff.Dialect) -> Utf8Text:
     """Without the spaces after delimiters, in a text without quotes."""
     data = text.data.tobytes()
     delimiter = dialect.delimiter.encode()
     while delimiter + b" " in data:
         data = data.replace(delimiter + b" ", delimiter)
-    return Text(np.frombuffer(data, np.uint8), None)
+    return Utf8Text(np.frombuffer(data, np.uint8), None)
 
 
 def _last_value(series: pl.Series) -> int:
@@ -189,7 +198,9 @@ def _last_value(series: pl.Series) -> int:
     return int(present[-1]) + 1 if len(present) else 0
 
 
-def _fast(text: Text, dialect: sniff.Dialect, options: SourceOptions, findings: Findings) -> pl.DataFrame | None:
+def _read_with_polars(
+    text: Utf8Text, dialect: sniff.Dialect, options: SourceOptions, log: ReadLog
+) -> pl.DataFrame | None:
     """Polars' reader; None when it stumbles.
 
     Types are guessed from the first rows. Where a later value does not fit, its column is read as text or as floats;
@@ -197,9 +208,9 @@ def _fast(text: Text, dialect: sniff.Dialect, options: SourceOptions, findings: 
     """
     keys = [f"c{i}" for i in range(dialect.width)]
     unknown = [*MISSING, *options.missing]
-    codes, markers = _look(text.data, dialect, unknown)
+    codes, markers = _codes_and_markers(text.data, dialect, unknown)
     if markers:
-        findings.note("missing", ", ".join(map(repr, sorted(markers))), "taken for unknown")
+        log.note("missing", ", ".join(map(repr, sorted(markers))), "taken for unknown")
     types: dict[str, type[pl.DataType]] = {keys[i]: pl.String for i in codes}
     surprises = 0
     while True:
@@ -226,7 +237,7 @@ def _fast(text: Text, dialect: sniff.Dialect, options: SourceOptions, findings: 
                 types[odd[3]] = pl.Float64 if number and odd[3] not in types else pl.String
 
 
-def _look(data: np.ndarray, dialect: sniff.Dialect, unknown: Sequence[str]) -> tuple[set[int], set[str]]:
+def _codes_and_markers(data: np.ndarray, dialect: sniff.Dialect, unknown: Sequence[str]) -> tuple[set[int], set[str]]:
     """From three windows: columns with leading zeros, which whole numbers would lose, and markers of missing values."""
     codes: set[int] = set()
     markers: set[str] = set()
@@ -240,7 +251,7 @@ def _look(data: np.ndarray, dialect: sniff.Dialect, unknown: Sequence[str]) -> t
     return codes, markers
 
 
-def _slow(text: Text, dialect: sniff.Dialect, source: str, findings: Findings) -> pl.DataFrame:
+def _read_with_csv(text: Utf8Text, dialect: sniff.Dialect, source: str, log: ReadLog) -> pl.DataFrame:
     """Python's reader, all cells text; rows of another width are left out while they are few."""
     width = dialect.width
     frames, rows, total = [], [], 0
@@ -262,7 +273,7 @@ def _slow(text: Text, dialect: sniff.Dialect, source: str, findings: Findings) -
             rows = []
     _check_closed(text.data[offset(text.data, number - 1) :], dialect, f"{source}, line {number}")
     frame = pl.concat([*frames, _text_frame(rows, width)])
-    if len(ragged) > max(1, _MOST_RAGGED * total):
+    if len(ragged) > max(1, _MAX_RAGGED_SHARE * total):
         number, count = ragged[0]
         raise SourceError(
             "unreadable-file",
@@ -270,7 +281,7 @@ def _slow(text: Text, dialect: sniff.Dialect, source: str, findings: Findings) -
             f"({len(ragged)} of {total} lines differ); mend the lines, or give data.delimiter or data.quote",
         )
     for number, count in ragged:
-        findings.skip(f"line {number}", f"{count} cells instead of {width}")
+        log.skip(f"line {number}", f"{count} cells instead of {width}")
     return frame.head(_last_value(frame["c0"].set(frame["c0"] == "", None))) if width == 1 else frame
 
 
@@ -284,7 +295,7 @@ def _check_closed(last: np.ndarray, dialect: sniff.Dialect, place: str) -> None:
         )
 
 
-def _numbered(text: Text, dialect: sniff.Dialect, source: str) -> Iterator[tuple[int, list[str]]]:
+def _numbered(text: Utf8Text, dialect: sniff.Dialect, source: str) -> Iterator[tuple[int, list[str]]]:
     """The rows, each with the line at which it begins."""
     lines = io.TextIOWrapper(io.BytesIO(text.data.tobytes()), "utf-8", newline="\n")
     for _ in range(dialect.skip):

@@ -1,4 +1,4 @@
-"""What lies below a folder of annotated pictures: its files, whose they are, and the parts that they belong to."""
+"""What lies below a folder of annotated images: its files, whose they are, and the parts that they belong to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from deepglass.data.sources.base import PICTURES, SPLITS, natural, walk
+from deepglass.data.sources.base import IMAGE_SUFFIXES, SPLIT_WORDS, natural_key, walk
 from deepglass.errors import SourceError
 from deepglass.features.base import Media
 
@@ -17,7 +17,7 @@ _LABELS = re.compile(r"(^|/)(masks?|labels?|annot|annotations?|SegmentationObjec
 
 
 @dataclass(frozen=True)
-class Tree:
+class FileTree:
     """The files below a folder, as paths from it on, in natural order."""
 
     folder: Path
@@ -25,25 +25,25 @@ class Tree:
     empty: tuple[str, ...] = ()  # folders without files
 
     @staticmethod
-    def of(folder: Path) -> Tree:
-        found = sorted(walk(folder, keep=_ROBOFLOW), key=natural)
-        return Tree(folder, tuple(f for f in found if f[-1] != "/"), tuple(f[:-1] for f in found if f[-1] == "/"))
+    def of(folder: Path) -> FileTree:
+        found = sorted(walk(folder, keep=_ROBOFLOW), key=natural_key)
+        return FileTree(folder, tuple(f for f in found if f[-1] != "/"), tuple(f[:-1] for f in found if f[-1] == "/"))
 
     @cached_property
-    def pictures(self) -> tuple[str, ...]:
-        return tuple(f for f in self.files if ending(f) in PICTURES)
+    def images(self) -> tuple[str, ...]:
+        return tuple(f for f in self.files if ending(f) in IMAGE_SUFFIXES)
 
     def ending_in(self, *endings: str) -> list[str]:
         return [f for f in self.files if ending(f) in endings]
 
-    def without(self, files: Iterable[str]) -> Tree:
+    def without(self, files: Iterable[str]) -> FileTree:
         left_out = set(files)
-        return Tree(self.folder, tuple(f for f in self.files if f not in left_out), self.empty)
+        return FileTree(self.folder, tuple(f for f in self.files if f not in left_out), self.empty)
 
-    def only(self, files: Iterable[str]) -> Tree:
+    def only(self, files: Iterable[str]) -> FileTree:
         return replace(self, files=tuple(files))
 
-    def below(self, masks: str) -> Tree:
+    def below(self, masks: str) -> FileTree:
         """The same files without those that lie in other folders of masks or labels: only this one is meant."""
         return replace(self, files=tuple(f for f in self.files if f.startswith(f"{masks}/") or not _LABELS.search(f)))
 
@@ -74,42 +74,42 @@ def folders(name: str) -> list[str]:
     return name.split("/")[:-1]
 
 
-def part_of(name: str) -> str | None:
+def split_of(name: str) -> str | None:
     """The part that a folder above a file names: "train" of images/train2017/1.jpg."""
     for folder in folders(name):
         word = re.sub(r"[-_ ]?(\d+|images?|imgs?)$", "", folder.lower())
-        if word in SPLITS:
-            return SPLITS[word]
+        if word in SPLIT_WORDS:
+            return SPLIT_WORDS[word]
     return None
 
 
-class Places:
-    """Finds the picture that another file is about: of its name, in the folder that answers to its own.
+class FileMatcher:
+    """Finds the image that another file is about: of its name, in the folder that answers to its own.
 
-    Folders answer to each other that differ in a word such as images, labels or masks; a name that only one picture
+    Folders answer to each other that differ in a word such as images, labels or masks; a name that only one image
     has is found wherever that is.
     """
 
-    def __init__(self, pictures: Sequence[str]) -> None:
-        self.exact = set(pictures)
+    def __init__(self, images: Sequence[str]) -> None:
+        self.exact = set(images)
         self.by_place: dict[tuple[str, ...], str] = {}
         self.by_stem: dict[str, list[str]] = {}
         self.by_name: dict[str, list[str]] = {}
-        for picture in pictures:
-            self.by_place.setdefault((*bare_folders(picture), stem(picture)), picture)
-            self.by_stem.setdefault(stem(picture), []).append(picture)
-            self.by_name.setdefault(picture.rpartition("/")[2], []).append(picture)
+        for image in images:
+            self.by_place.setdefault((*bare_folders(image), stem(image)), image)
+            self.by_stem.setdefault(stem(image), []).append(image)
+            self.by_name.setdefault(image.rpartition("/")[2], []).append(image)
 
     def find(self, file: str) -> str | None:
-        """The picture of an annotation file's name."""
+        """The image of an annotation file's name."""
         beside = [p for p in self.by_stem.get(stem(file), ()) if folders(p) == folders(file)]
         return beside[0] if beside else self.by_place.get((*bare_folders(file), stem(file))) or self._only(stem(file))
 
     def named(self, path: str, near: str = "") -> str | None:
-        """The picture that a path means, perhaps one of another machine, perhaps without its ending.
+        """The image that a path means, perhaps one of another machine, perhaps without its ending.
 
         Args:
-            near: the file that names it; of several pictures the one in its folder, or in that of its part, is meant.
+            near: the file that names it; of several images the one in its folder, or in that of its part, is meant.
         """
         path = path.strip().replace("\\", "/")
         pieces = [piece for piece in path.split("/") if piece not in ("", ".")]
@@ -124,7 +124,7 @@ class Places:
         beside = [
             p
             for p in same
-            if near and (folders(p) == folders(near) or part_of(p) == (part_of(near) or part_of(f"{stem(near)}/")))
+            if near and (folders(p) == folders(near) or split_of(p) == (split_of(near) or split_of(f"{stem(near)}/")))
         ]
         return next((some[0] for some in (tails, beside) if len(some) == 1), None)
 

@@ -13,7 +13,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from deepglass.data.environments import PREFIX, Environment, episode_seed, is_picture, library, make, taken
+from deepglass.data.environments import (
+    PREFIX,
+    Environment,
+    episode_seed,
+    import_gymnasium,
+    is_image_space,
+    make,
+    to_env_action,
+)
 from deepglass.data.table import Note, Table
 from deepglass.errors import SourceError
 from deepglass.values import parse_value
@@ -31,7 +39,7 @@ def read_gym(name: str) -> Table:
     world_name, settings = _parsed(name)
     source = f"{PREFIX}{name}"
     world = make(world_name, settings)
-    environment = described(world, world_name, settings, source)
+    environment = describe_environment(world, world_name, settings, source)
     random = np.random.default_rng(0)
     seen, actions = [], []
     done, episode = True, 0
@@ -41,15 +49,15 @@ def read_gym(name: str) -> Table:
             episode += 1
         seen.append(observation)
         actions.append(action)
-        observation, _, terminated, truncated, _ = world.step(taken(environment, action))
+        observation, _, terminated, truncated, _ = world.step(to_env_action(environment, action))
         done = terminated or truncated
     world.close()
-    observation_kind, observations = _observed(world, np.stack(seen))
+    observation_kind, observations = _observation_column(world, np.stack(seen))
     if environment.actions:
         answer: Any = pl.Series("action", np.array(actions) + environment.first)
     else:
         answer = np.stack(actions)
-    limit = f"{environment.most_steps} steps at most" if environment.most_steps else "no limit of its own"
+    limit = f"{environment.max_steps} steps at most" if environment.max_steps else "no limit of its own"
     return Table(
         {"observation": observations, "action": answer},
         source,
@@ -63,9 +71,9 @@ def read_gym(name: str) -> Table:
     )
 
 
-def described(world: Any, name: str, settings: Mapping[str, Any], source: str) -> Environment:
+def describe_environment(world: Any, name: str, settings: Mapping[str, Any], source: str) -> Environment:
     """A live world as plain data."""
-    spaces = library().spaces
+    spaces = import_gymnasium().spaces
     space, spec = world.action_space, world.spec
     given: dict[str, Any] = {}
     if isinstance(space, spaces.Discrete):
@@ -80,7 +88,7 @@ def described(world: Any, name: str, settings: Mapping[str, Any], source: str) -
         name,
         dict(settings),
         **given,
-        most_steps=spec.max_episode_steps if spec else None,
+        max_steps=spec.max_episode_steps if spec else None,
         threshold=spec.reward_threshold if spec else None,
         frames_per_second=int(world.metadata.get("render_fps") or 30),
     )
@@ -99,7 +107,7 @@ def _parsed(name: str) -> tuple[str, dict[str, Any]]:
 
 
 def _actions(environment: Environment, random: np.random.Generator) -> list[Any]:
-    """At random; each of the actions that are numbers is taken as often as the others."""
+    """At random; each of the actions that are numbers is to_env_action as often as the others."""
     if environment.actions:
         rounds = -(-ROWS // environment.actions)
         return np.concatenate([random.permutation(environment.actions) for _ in range(rounds)])[:ROWS].tolist()
@@ -110,9 +118,9 @@ def _actions(environment: Environment, random: np.random.Generator) -> list[Any]
     return list(drawn.astype(np.float32))
 
 
-def _observed(world: Any, seen: np.ndarray) -> tuple[str, Any]:
+def _observation_column(world: Any, seen: np.ndarray) -> tuple[str, Any]:
     """The kind of what is seen, and its column."""
     space = world.observation_space
-    if isinstance(space, library().spaces.Discrete):
+    if isinstance(space, import_gymnasium().spaces.Discrete):
         return "category", pl.Series("observation", seen.astype(np.int64))
-    return ("image", seen) if is_picture(space) else ("vector", seen.reshape(len(seen), -1).astype(np.float32))
+    return ("image", seen) if is_image_space(space) else ("vector", seen.reshape(len(seen), -1).astype(np.float32))

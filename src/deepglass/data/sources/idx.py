@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from deepglass.data.sources.base import PARTS, SPLITS, Findings
+from deepglass.data.sources.base import SPLIT_NAMES, SPLIT_WORDS, ReadLog
 from deepglass.data.sources.delimited import load_bytes
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
@@ -67,12 +67,12 @@ def read_idx_files(files: Sequence[Path], source: str) -> Table:
     Raises:
         SourceError: `mismatched-files` when one of a pair is missing or has another length.
     """
-    findings = Findings()
+    log = ReadLog()
     pairs: dict[str, dict[str, Path]] = {}
     for path in files:
         stem, what = _parsed(path)
         if what in pairs.setdefault(stem, {}):
-            findings.skip(path.name, f"there is {pairs[stem][what].name} as well")
+            log.skip(path.name, f"there is {pairs[stem][what].name} as well")
             continue
         pairs[stem][what] = path
     images, labels, split = [], [], []
@@ -80,23 +80,23 @@ def read_idx_files(files: Sequence[Path], source: str) -> Table:
         image, label = _pair(pairs[stem], source)
         images.append(image)
         labels.append(label)
-        split.append(np.full(len(image), PARTS[_part_of(stem)], "U5"))
-        findings.note("idx", pairs[stem]["image"].name, f"{len(image)} images {image.shape[1:]} of {image.dtype}")
+        split.append(np.full(len(image), SPLIT_NAMES[_part_of(stem)], "U5"))
+        log.note("idx", pairs[stem]["image"].name, f"{len(image)} images {image.shape[1:]} of {image.dtype}")
     shapes = {image.shape[1:] for image in images}
     if len(shapes) > 1:
         raise SourceError("mismatched-files", f"{source}: its images differ in shape: {sorted(shapes)}")
     whole = np.concatenate(split)
     if len(pairs) > 1:
-        counts = ", ".join(f"{part} {(whole == part).sum()}" for part in PARTS if (whole == part).any())
-        findings.note("split", counts, f"given by the files' names ({', '.join(sorted(pairs))})")
+        counts = ", ".join(f"{part} {(whole == part).sum()}" for part in SPLIT_NAMES if (whole == part).any())
+        log.note("split", counts, f"given by the files' names ({', '.join(sorted(pairs))})")
     return Table(
         {
             "image": images[0] if len(images) == 1 else np.concatenate(images),
             "label": pl.Series("label", np.concatenate(labels).astype(np.int64)),
         },
         source,
-        tuple(findings.notes),
-        tuple(findings.skipped),
+        tuple(log.notes),
+        tuple(log.skipped),
         whole if len(np.unique(whole)) > 1 else None,
         "label",
         {"image": "image", "label": "category"},
@@ -128,5 +128,5 @@ def _pair(pair: dict[str, Path], source: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _part_of(stem: str) -> int:
-    words = [SPLITS[word] for word in re.split(r"[-_. ]", stem) if word in SPLITS]
-    return PARTS.index(words[-1]) if words else 0
+    words = [SPLIT_WORDS[word] for word in re.split(r"[-_. ]", stem) if word in SPLIT_WORDS]
+    return SPLIT_NAMES.index(words[-1]) if words else 0

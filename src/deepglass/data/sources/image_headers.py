@@ -1,4 +1,4 @@
-"""A look at pictures' headers: how large, how turned, how many frames; what is odd is told once, with a count."""
+"""Image headers: size, EXIF orientation, mode and frames; unusual ones are counted and noted once."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import NamedTuple
 from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
-from deepglass.data.sources.base import Findings
+from deepglass.data.sources.base import ReadLog
 from deepglass.features._images import BROKEN, FORMATS, MAX_PIXELS
 from deepglass.features.base import Media
 
 
-class Look(NamedTuple):
-    """What a header says. `rows` and `columns` are those of the picture the right way up."""
+class ImageHeader(NamedTuple):
+    """The header of an image file; `rows` and `columns` are those of the upright image."""
 
     rows: int
     columns: int
-    turn: int  # the EXIF orientation, 1 to 8; from 5 on rows and columns change places
+    orientation: int  # of EXIF, 1 to 8; from 5 on rows and columns are swapped
     mode: str
     frames: int
     format: str
@@ -30,61 +30,70 @@ class Look(NamedTuple):
 
     @property
     def stored(self) -> tuple[int, int]:
-        """(rows, columns) as they lie in the file."""
-        return (self.columns, self.rows) if self.turn >= 5 else (self.rows, self.columns)
+        """(rows, columns) as stored in the file."""
+        return (self.columns, self.rows) if self.orientation >= 5 else (self.rows, self.columns)
 
 
-class Looks:
-    """Looks at pictures and counts what is odd about them."""
+class HeaderReader:
+    """Reads image headers and counts what is unusual about them."""
 
-    def __init__(self, findings: Findings) -> None:
-        self.findings = findings
+    def __init__(self, log: ReadLog) -> None:
+        self.log = log
         self.first: dict[str, str] = {}
         self.counts: Counter[str] = Counter()
 
-    def at(self, media: Media) -> Look | None:
-        """What the header says; None, and the picture is named among those left out, where it cannot be read."""
+    def read(self, media: Media) -> ImageHeader | None:
+        """The header; None for an image that cannot be read or is too large, which is logged as skipped."""
         try:
-            look = look_at(media)
+            header = read_header(media)
         except BROKEN as error:
-            known = not isinstance(error, UnidentifiedImageError)
-            self.findings.skip(media.name, f"cannot be read as a picture ({error if known else 'of no known kind'})")
+            reason = "of no known format" if isinstance(error, UnidentifiedImageError) else error
+            self.log.skip(media.name, f"cannot be read as an image ({reason})")
             return None
-        if look.rows * look.columns > MAX_PIXELS:
-            self.findings.skip(media.name, f"{look.columns:,} x {look.rows:,} pixels, more than {MAX_PIXELS:,}")
+        if header.rows * header.columns > MAX_PIXELS:
+            self.log.skip(media.name, f"{header.columns:,} x {header.rows:,} pixels, more than {MAX_PIXELS:,}")
             return None
-        for what, is_so in (("cmyk", look.mode == "CMYK"), ("frames", look.frames > 1), ("turned", look.turn > 1)):
-            if is_so:
+        for what, applies in (
+            ("cmyk", header.mode == "CMYK"),
+            ("frames", header.frames > 1),
+            ("turned", header.orientation > 1),
+        ):
+            if applies:
                 self.counts[what] += 1
                 self.first.setdefault(what, media.name)
-        return look
+        return header
 
-    def tell(self) -> None:
-        """Notes of what was odd."""
+    def add_notes(self) -> None:
+        """Note what was unusual, with counts."""
         texts = {
-            "cmyk": ("CMYK", "pictures in printing colours are turned into red, green and blue"),
-            "frames": ("animated", "only the first frame of a picture is used"),
-            "turned": ("turned", "pictures are put upright as their EXIF entry says; annotations are as one sees them"),
+            "cmyk": ("CMYK", "images in printing colours are converted to RGB"),
+            "frames": ("animated", "only the first frame of an image is used"),
+            "turned": (
+                "turned",
+                "images are turned upright by their EXIF orientation; annotations refer to the upright image",
+            ),
         }
         for what, count in self.counts.items():
             name, why = texts[what]
-            self.findings.note(name, f"{count} pictures, such as {self.first[what]}", why)
+            self.log.note(name, f"{count} images, such as {self.first[what]}", why)
 
 
-def look_at(media: Media) -> Look:
-    """The header of a picture; the pixels are not read.
+def read_header(media: Media) -> ImageHeader:
+    """The header of an image; the pixels are not read.
 
     Raises:
-        OSError and others of `_pictures.BROKEN`.
+        OSError and others of `features._images.BROKEN`.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of odd metadata and of sizes that are refused by the caller
+        warnings.simplefilter("ignore")  # about metadata, and about sizes that the caller checks
         try:
             with Pillow.open(media.path, formats=FORMATS) as opened:
                 X, Y = opened.size
-                turn = int(opened.getexif().get(0x0112, 1))
+                orientation = int(opened.getexif().get(0x0112, 1))
                 frames = int(getattr(opened, "n_frames", 1)) if opened.format != "JPEG" else 1
-                rows, columns = (X, Y) if turn >= 5 else (Y, X)
-                return Look(rows, columns, turn if 1 <= turn <= 8 else 1, opened.mode, frames, str(opened.format))
+                rows, columns = (X, Y) if orientation >= 5 else (Y, X)
+                return ImageHeader(
+                    rows, columns, orientation if 1 <= orientation <= 8 else 1, opened.mode, frames, str(opened.format)
+                )
         except Pillow.DecompressionBombError as error:
             raise ValueError(str(error)) from error

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from deepglass.data.sources.base import Findings
-from deepglass.data.sources.file_tree import Tree, folders, stem
+from deepglass.data.sources.base import ReadLog
+from deepglass.data.sources.file_tree import FileTree, folders, stem
 
 _MASK_WORDS = (
     "annots?|annotations?|annotated|masks?|labels?|gts?|ground[-_ ]?truths?|segs?|segmentations?"
@@ -26,28 +26,28 @@ _PICTURE_STEM = re.compile(
 )
 
 
-class Pair(NamedTuple):
-    """A picture and its mask, by their names."""
+class ImageMaskPair(NamedTuple):
+    """An image and its mask, by their names."""
 
-    picture: str
+    image: str
     mask: str
 
 
-def mask_files(tree: Tree) -> list[str]:
-    """The pictures that lie in a folder of masks or are called one of another picture."""
-    inside = {above: any(map(_MASK_FOLDER.fullmatch, above)) for above in {tuple(folders(n)) for n in tree.pictures}}
-    plain = {(*folders(name), stem(name).lower()) for name in tree.pictures}
-    return [name for name in tree.pictures if inside[tuple(folders(name))] or _beside(name, plain)]
+def mask_files(tree: FileTree) -> list[str]:
+    """The images that lie in a folder of masks or are called one of another image."""
+    inside = {above: any(map(_MASK_FOLDER.fullmatch, above)) for above in {tuple(folders(n)) for n in tree.images}}
+    plain = {(*folders(name), stem(name).lower()) for name in tree.images}
+    return [name for name in tree.images if inside[tuple(folders(name))] or _beside(name, plain)]
 
 
 def _beside(name: str, plain: set[tuple[str, ...]]) -> bool:
-    """Whether the picture that this is the mask of lies in the same folder."""
+    """Whether the image that this is the mask of lies in the same folder."""
     bare = _bare(stem(name).lower(), _MASK_STEM)
     return bare is not None and (*folders(name), bare) in plain
 
 
-def paired(pictures: Sequence[str], masks: Sequence[str], findings: Findings) -> list[Pair]:
-    """Each picture with the mask of its name in the folder that answers to its own; else the only one of its name."""
+def pair_masks(images: Sequence[str], masks: Sequence[str], log: ReadLog) -> list[ImageMaskPair]:
+    """Each image with the mask of its name in the folder that answers to its own; else the only one of its name."""
     by_place: dict[tuple[str, ...], str] = {}
     by_stem: dict[str, list[str]] = {}
     for name in masks:
@@ -56,20 +56,20 @@ def paired(pictures: Sequence[str], masks: Sequence[str], findings: Findings) ->
             by_stem.setdefault(str(word), []).append(name)
             key = (*_place(name), str(word))
             by_place.setdefault(key, name)
-    pairs: list[Pair] = []
+    pairs: list[ImageMaskPair] = []
     taken: dict[str, str] = {}
-    for name in pictures:
+    for name in images:
         mask = _mask_of(name, by_place, by_stem)
         if mask is None:
-            findings.skip(name, "there is no mask of its name")
+            log.skip(name, "there is no mask of its name")
         elif mask in taken:
-            findings.skip(name, f"it has the name of {taken[mask]}, and both would have the mask {mask}")
+            log.skip(name, f"it has the name of {taken[mask]}, and both would have the mask {mask}")
         else:
             taken[mask] = name
-            pairs.append(Pair(name, mask))
+            pairs.append(ImageMaskPair(name, mask))
     for name in masks:
         if name not in taken:
-            findings.skip(name, "a mask without a picture, or a second one")
+            log.skip(name, "a mask without an image, or a second one")
     return pairs
 
 

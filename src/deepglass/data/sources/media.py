@@ -1,4 +1,4 @@
-"""Folders of pictures, sounds or videos: class folders, names that carry the label, tables whose cells are paths."""
+"""Folders of images, sounds or videos: class folders, names that carry the label, tables whose cells are paths."""
 
 from __future__ import annotations
 
@@ -13,15 +13,25 @@ from typing import cast
 import numpy as np
 import polars as pl
 
-from deepglass.data.sources.base import PARTS, PICTURES, SOUNDS, SPLITS, VIDEOS, Findings, natural, visible, walk
+from deepglass.data.sources.base import (
+    AUDIO_SUFFIXES,
+    IMAGE_SUFFIXES,
+    SPLIT_NAMES,
+    SPLIT_WORDS,
+    VIDEO_SUFFIXES,
+    ReadLog,
+    list_folder,
+    natural_key,
+    walk,
+)
 from deepglass.data.table import Note, Table
 from deepglass.errors import SourceError
 from deepglass.features._images import frames
 from deepglass.features.base import Media
 
-LOOKED_INTO = 8  # GIFs, at least, to know whether they move
-KINDS = {"image": PICTURES, "audio": SOUNDS, "video": VIDEOS}
-_CALLED = {"image": "picture", "audio": "sound", "video": "video"}
+NUM_GIFS_OPENED = 8  # GIFs, at least, to know whether they move
+KINDS = {"image": IMAGE_SUFFIXES, "audio": AUDIO_SUFFIXES, "video": VIDEO_SUFFIXES}
+_CALLED = {"image": "image", "audio": "sound", "video": "video"}
 _FRAME = re.compile(r"frame[-_ ]?\d+", re.IGNORECASE)  # the name of a video's frame
 _UNLABELLED = frozenset(["unlabelled", "unlabeled", "unsup", "unknown_class"])
 _ANNOTATIONS = re.compile(r"(annot|mask|annotations|labels|label_\d|calib)s?$", re.IGNORECASE)
@@ -35,56 +45,56 @@ def media_kind(name: str) -> str | None:
 
 
 def holds_media(folder: Path) -> bool:
-    """Whether there is a picture or a sound somewhere below a folder; stops at the first."""
+    """Whether there is an image or a sound somewhere below a folder; stops at the first."""
     return any(media_kind(name) for name in walk(folder))
 
 
 def read_media_folder(folder: Path, source: str, filename_pattern: str | None = None) -> Table:
-    """A folder of pictures or sounds; the files are not opened, but for a few GIFs: moving ones are videos.
+    """A folder of images or sounds; the files are not opened, but for a few GIFs: moving ones are videos.
 
     The label is the folder that holds a file, unless `filename_pattern` reads columns out of the file's name. Folders
-    called train, valid or test, over or under the class folders, give the split. Folders whose pictures are all called
+    called train, valid or test, over or under the class folders, give the split. Folders whose images are all called
     frame1, frame2 and so on are a video each.
 
     Raises:
         SourceError: `empty-source`, `bad-value` for a pattern that fits no name.
     """
-    findings = Findings()
-    found = sorted(walk(folder), key=natural)
+    log = ReadLog()
+    found = sorted(walk(folder), key=natural_key)
     kinds = Counter(kind for name in found if (kind := media_kind(name)))
     if not kinds:
-        raise SourceError("empty-source", f"{source}: there are no pictures or sounds in it")
+        raise SourceError("empty-source", f"{source}: there are no images or sounds in it")
     kind = kinds.most_common(1)[0][0]
     media = []
     for name in found:
         if media_kind(name) == kind:
             media.append(Media(name, folder / name))
         else:
-            findings.skip(name, "an empty folder" if name.endswith("/") else f"no {_CALLED[kind]}")
+            log.skip(name, "an empty folder" if name.endswith("/") else f"no {_CALLED[kind]}")
     if kind == "image" and (clips := _folders_of_frames(media, folder)):
-        findings.note("video", f"{len(clips)} folders", "their pictures are called frame and a number")
+        log.note("video", f"{len(clips)} folders", "their images are called frame and a number")
         kind, media = "video", clips
-    moving = kind == "image" and are_moving(media)
+    moving = kind == "image" and are_animated(media)
     if moving:
-        findings.note("video", f"{len(media)} GIFs", "each has several frames")
+        log.note("video", f"{len(media)} GIFs", "each has several frames")
     if filename_pattern is not None:
-        table = _by_pattern(media, kind, filename_pattern, source, findings)
+        table = _by_pattern(media, kind, filename_pattern, source, log)
     else:
-        table = _by_folder(folder, media, kind, source, findings)
+        table = _by_folder(folder, media, kind, source, log)
     return replace(table, kinds={**table.kinds, kind: "video"}) if moving else table
 
 
-def are_moving(media: Sequence[Media | None]) -> bool:
+def are_animated(media: Sequence[Media | None]) -> bool:
     """Whether all are GIFs, and a few of them that are looked into have several frames each."""
     there = [m for m in media if m is not None]
     if not all(m.name.lower().endswith(".gif") for m in there):
         return False
-    counts = [frames(m) for m in there[:: max(len(there) // LOOKED_INTO, 1)]]
+    counts = [frames(m) for m in there[:: max(len(there) // NUM_GIFS_OPENED, 1)]]
     return max(counts, default=0) > 1 and 1 not in counts  # 0 cannot be read
 
 
 def _folders_of_frames(media: Sequence[Media], root: Path) -> list[Media]:
-    """The folders of the pictures, if each picture is called a frame and each folder holds several of them."""
+    """The folders of the images, if each image is called a frame and each folder holds several of them."""
     parents = Counter(m.name.rpartition("/")[0] for m in media)
     if min(parents.values()) < 2 or ("" in parents and len(parents) > 1):
         return []
@@ -96,42 +106,42 @@ def _folders_of_frames(media: Sequence[Media], root: Path) -> list[Media]:
 # -- class folders -----------------------------------------------------------------------------------------------
 
 
-def _by_folder(folder: Path, media: list[Media], kind: str, source: str, findings: Findings) -> Table:
+def _by_folder(folder: Path, media: list[Media], kind: str, source: str, log: ReadLog) -> Table:
     folders = [m.name.split("/")[:-1] for m in media]
     shared = os.path.commonpath(["/".join(f) or "." for f in folders]) if all(folders) else ""
     folders = [f[len(shared.split("/")) if shared not in ("", ".") else 0 :] for f in folders]
-    split, folders = _split_folders(folders, findings)
+    split, folders = _split_folders(folders, log)
     labels = [f[0] if f and f[0].lower() not in _UNLABELLED else None for f in folders]
-    beside = {p.name for p in visible(folder) if p.is_dir()}
+    beside = {p.name for p in list_folder(folder) if p.is_dir()}
     _refuse_annotations({part for f in folders for part in f[:1]} | {shared} | beside, source)
     column = pl.Series("label", labels, dtype=pl.String)
     table = Table({kind: media}, source, split=split, kinds={kind: kind})
     if column.null_count() == len(column):
-        findings.note("files", f"{len(media)} of kind {kind}", "no class folders: there is no label")
-        return replace(table, notes=tuple(findings.notes), skipped=tuple(findings.skipped))
-    classes = sorted(column.drop_nulls().unique().to_list(), key=natural)
+        log.note("files", f"{len(media)} of kind {kind}", "no class folders: there is no label")
+        return replace(table, notes=tuple(log.notes), skipped=tuple(log.skipped))
+    classes = sorted(column.drop_nulls().unique().to_list(), key=natural_key)
     shown = ", ".join(classes[:6]) + (", ..." if len(classes) > 6 else "")
-    findings.note("label", f"{len(classes)} classes: {shown}", "the folders that hold the files")
+    log.note("label", f"{len(classes)} classes: {shown}", "the folders that hold the files")
     if column.null_count():
-        findings.note("unlabelled", f"{column.null_count()} files", "not in a class folder")
+        log.note("unlabelled", f"{column.null_count()} files", "not in a class folder")
     return replace(
         table,
         columns={kind: media, "label": column},
-        notes=tuple(findings.notes),
-        skipped=tuple(findings.skipped),
+        notes=tuple(log.notes),
+        skipped=tuple(log.skipped),
         target="label",
         kinds={kind: kind, "label": "category"},
     )
 
 
-def _split_folders(folders: list[list[str]], findings: Findings) -> tuple[np.ndarray | None, list[list[str]]]:
+def _split_folders(folders: list[list[str]], log: ReadLog) -> tuple[np.ndarray | None, list[list[str]]]:
     """The part of each file from the first or second folder above it, and the folders without that one."""
     for level in (0, 1):
         words = [f[level].lower() if len(f) > level else "" for f in folders]
-        if all(word in SPLITS for word in words) and len({SPLITS[w] for w in words}) > 1:
-            split = np.array([SPLITS[w] for w in words], dtype="U5")
-            counts = ", ".join(f"{part} {(split == part).sum()}" for part in PARTS if (split == part).any())
-            findings.note("split", counts, f"given by the folders {', '.join(sorted(set(words)))}")
+        if all(word in SPLIT_WORDS for word in words) and len({SPLIT_WORDS[w] for w in words}) > 1:
+            split = np.array([SPLIT_WORDS[w] for w in words], dtype="U5")
+            counts = ", ".join(f"{part} {(split == part).sum()}" for part in SPLIT_NAMES if (split == part).any())
+            log.note("split", counts, f"given by the folders {', '.join(sorted(set(words)))}")
             return split, [f[:level] + f[level + 1 :] for f in folders]
     return None, folders
 
@@ -140,14 +150,14 @@ def _refuse_annotations(names: set[str], source: str) -> None:
     odd = sorted(name for name in names if _ANNOTATIONS.search(name) and not _WORN.match(name))
     if odd:
         raise SourceError(
-            "bad-value", f"{source}: its folder {odd[0]!r} looks like masks or boxes to pictures, not like a class"
+            "bad-value", f"{source}: its folder {odd[0]!r} looks like masks or boxes to images, not like a class"
         )
 
 
 # -- names -------------------------------------------------------------------------------------------------------
 
 
-def _by_pattern(media: list[Media], kind: str, pattern: str, source: str, findings: Findings) -> Table:
+def _by_pattern(media: list[Media], kind: str, pattern: str, source: str, log: ReadLog) -> Table:
     """Columns from names such as `{digit}_{speaker}_{take}`; a pattern with slashes reads the folders too."""
     fields, expression = _compiled(pattern)
     whole = "/" in pattern
@@ -159,7 +169,7 @@ def _by_pattern(media: list[Media], kind: str, pattern: str, source: str, findin
             matches.append(match)
             kept.append(item)
         else:
-            findings.skip(item.name, f"its name does not fit {pattern!r}")
+            log.skip(item.name, f"its name does not fit {pattern!r}")
     if not kept:
         raise SourceError(
             "bad-value",
@@ -168,10 +178,10 @@ def _by_pattern(media: list[Media], kind: str, pattern: str, source: str, findin
     columns: dict[str, pl.Series | list[Media]] = {kind: kept}
     for field in fields:
         columns[field] = pl.Series(field, [match[field] for match in matches], dtype=pl.String)
-    findings.note("names", pattern, f"fits {len(kept)} of {len(media)} files")
-    findings.note("set aside", ", ".join(fields), "no inputs unless asked: a new file need not be called so")
+    log.note("names", pattern, f"fits {len(kept)} of {len(media)} files")
+    log.note("set aside", ", ".join(fields), "no inputs unless asked: a new file need not be called so")
     kinds = {kind: kind}
-    return Table(columns, source, tuple(findings.notes), tuple(findings.skipped), kinds=kinds, aside=tuple(fields))
+    return Table(columns, source, tuple(log.notes), tuple(log.skipped), kinds=kinds, excluded=tuple(fields))
 
 
 def _compiled(pattern: str) -> tuple[list[str], re.Pattern[str]]:
@@ -212,7 +222,7 @@ def with_media(table: Table, folder: Path) -> Table:
         base, last = start
         files = [None if cell is None else Media(cell, base / _as_path(cell, last)) for cell in raw.to_list()]
         columns[name] = cast(list[Media], files)  # None = missing, as `sequence_of` has it
-        kinds[name] = "video" if kind == "image" and are_moving(files) else kind
+        kinds[name] = "video" if kind == "image" and are_animated(files) else kind
         far = "" if last is None else f", of which only the end, such as {_as_path(some[0], last)}, is there"
         notes.append(Note("paths", name, f"its cells name {kind} files in {_shown(base)}{far}"))
     notes = [note for note in notes if note.what != "numbers" or note.value not in kinds]  # 1.jpg is no quantity
@@ -225,13 +235,13 @@ def _shown(folder: Path) -> str:
 
 
 def _are_folders_of_frames(folder: Path, cells: Sequence[str]) -> bool:
-    """Whether cells name folders beside the table, the first of which hold several pictures."""
+    """Whether cells name folders beside the table, the first of which hold several images."""
     if not cells or any(len(cell) > 200 or not cell.strip(" ./\\") for cell in cells):
         return False
     places = [folder / _as_path(cell) for cell in cells]
     if not all(place.is_dir() for place in places):
         return False
-    return all(sum(media_kind(p.name) == "image" for p in visible(place)) > 1 for place in places[:3])
+    return all(sum(media_kind(p.name) == "image" for p in list_folder(place)) > 1 for place in places[:3])
 
 
 def _as_path(cell: str, last: int | None = None) -> str:
@@ -245,7 +255,7 @@ def _start(folder: Path, cells: Sequence[str]) -> tuple[Path, int | None] | None
 
     All parts (None) come first; a path of another machine, such as C:\\drive\\IMG\\1.jpg, keeps as many as are there.
     """
-    bases = [folder, *(p for p in visible(folder) if p.is_dir())]
+    bases = [folder, *(p for p in list_folder(folder) if p.is_dir())]
     deepest = max(_as_path(cell).count("/") for cell in cells)
     for last in (None, *range(deepest, 0, -1)):
         for base in bases:

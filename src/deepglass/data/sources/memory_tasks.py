@@ -67,7 +67,7 @@ def adding(lag: int = DEFAULT_LAG["adding"], rows: int = ROWS, seed: int = 0) ->
     return _table("adding", lag, np.stack([value, marker], 2), answer, "number", random)
 
 
-MEMORY: dict[str, Callable[..., Table]] = {"copy": copy, "parity": parity, "adding": adding}
+MEMORY_TASKS: dict[str, Callable[..., Table]] = {"copy": copy, "parity": parity, "adding": adding}
 
 
 def with_lag(name: str) -> Table | None:
@@ -77,17 +77,17 @@ def with_lag(name: str) -> Table | None:
         SourceError: `bad-value` for a lag that is no number, or out of `LAGS`.
     """
     task, dash, lag = name.partition("-")
-    if task not in MEMORY:
+    if task not in MEMORY_TASKS:
         return None
     if not dash:
-        return MEMORY[task]()
+        return MEMORY_TASKS[task]()
     low, high = LAGS
     if not (lag.isascii() and lag.isdigit() and low <= int(lag) <= high):
         raise SourceError(
             "bad-value",
             f"synthetic:{name}: expected a lag of {low} to {high} steps, as in synthetic:{task}-100; got {lag!r}",
         )
-    return MEMORY[task](int(lag))
+    return MEMORY_TASKS[task](int(lag))
 
 
 def _table(

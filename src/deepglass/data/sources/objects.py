@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from deepglass.data.sources.base import Findings, array_columns, check_names, frame_table, renamed
+from deepglass.data.sources.base import ReadLog, array_columns, check_names, column_names, table_from_frame
 from deepglass.data.sources.media import media_kind
 from deepglass.data.sources.npz import input_columns
 from deepglass.data.sources.records import table_of_json
@@ -25,15 +25,15 @@ def read_object(value: Any, columns: Sequence[str] | None = None) -> Table:
     Raises:
         SourceError: `bad-value` for anything else; `mismatched-files` for columns of different lengths.
     """
-    findings = Findings()
+    log = ReadLog()
     if isinstance(value, Table):
         return value if columns is None else _with_names(value, columns)
     if isinstance(value, pl.LazyFrame):
         value = value.collect()
     if isinstance(value, pl.DataFrame):
-        return frame_table(value, "the frame", findings, columns=columns)
+        return table_from_frame(value, "the frame", log, columns=columns)
     if type(value).__module__.split(".")[0] == "pandas":
-        return frame_table(_from_pandas(value), "the frame", findings, columns=columns)
+        return table_from_frame(_from_pandas(value), "the frame", log, columns=columns)
     if isinstance(value, Mapping):
         table = _from_columns({str(k): v for k, v in value.items()}, "the dict")
         return table if columns is None else _with_names(table, columns)
@@ -55,23 +55,23 @@ def read_object(value: Any, columns: Sequence[str] | None = None) -> Table:
 
 
 def _from_pair(x: Any, y: Any, columns: Sequence[str] | None) -> Table:
-    """Inputs and, where there is one, the target: `target`, or `label` beside pictures."""
-    findings = Findings()
+    """Inputs and, where there is one, the target: `target`, or `label` beside images."""
+    log = ReadLog()
     if isinstance(x, pl.DataFrame) or type(x).__module__.split(".")[0] == "pandas":
         found: dict[str, Raw] = dict(read_object(x).columns)
     else:
         x = np.asarray(x)
         if x.ndim == 0 or x.dtype == object:
             raise SourceError("bad-value", f"X: expected an array of numbers with rows first, got {x.dtype} {x.shape}")
-        found = input_columns(x, "", findings)
+        found = input_columns(x, "", log)
     if columns is not None:
-        found = dict(zip(renamed(list(found), columns, "X"), found.values(), strict=True))
+        found = dict(zip(column_names(list(found), columns, "X"), found.values(), strict=True))
     if not found or not len(next(iter(found.values()))):
         raise SourceError("no-rows", "X has no rows")
-    pictures = "image" in found
+    images = "image" in found
     target = None
     if y is not None:
-        name = "label" if pictures else getattr(y, "name", None) or "target"
+        name = "label" if images else getattr(y, "name", None) or "target"
         y = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
         if y.ndim == 2 and y.shape[1] > 1:
             found |= {f"target_{i}": pl.Series(f"target_{i}", y[:, i - 1]) for i in range(1, y.shape[1] + 1)}
@@ -79,15 +79,15 @@ def _from_pair(x: Any, y: Any, columns: Sequence[str] | None) -> Table:
             found |= array_columns(str(name), y)
             target = str(name)
     _check_lengths(found, "(X, y)")
-    kinds = ({"image": "image"} if pictures else {}) | ({"label": "category"} if pictures and target else {})
-    return Table(found, "arrays", tuple(findings.notes), target=target, kinds=kinds)
+    kinds = ({"image": "image"} if images else {}) | ({"label": "category"} if images and target else {})
+    return Table(found, "arrays", tuple(log.notes), target=target, kinds=kinds)
 
 
 def _from_columns(values: Mapping[str, Any], source: str) -> Table:
     if not values:
         raise SourceError("empty-source", f"{source} has no columns")
     check_names(list(values), source)
-    findings = Findings()
+    log = ReadLog()
     found: dict[str, Raw] = {}
     kinds: dict[str, str] = {}
     for name, value in values.items():
@@ -106,17 +106,17 @@ def _from_columns(values: Mapping[str, Any], source: str) -> Table:
     if series:
         if not len(next(iter(series.values()))):
             raise SourceError("no-rows", f"{source} has columns ({', '.join(found)}) but no rows")
-        settled = frame_table(pl.DataFrame(list(series.values())), source, findings)
+        settled = table_from_frame(pl.DataFrame(list(series.values())), source, log)
         if list(series) == list(found):
             return settled
         found |= {n: v for n, v in settled.columns.items() if n in found}
-    return Table(found, source, tuple(findings.notes), kinds=kinds)
+    return Table(found, source, tuple(log.notes), kinds=kinds)
 
 
 def _from_files(files: list[Media]) -> Table:
     kind = media_kind(files[0].name)
     if kind is None or any(media_kind(f.name) != kind for f in files):
-        raise SourceError("bad-value", f"the list: expected only pictures or only sounds, such as {files[0].name!r}")
+        raise SourceError("bad-value", f"the list: expected only images or only sounds, such as {files[0].name!r}")
     return Table({kind: files}, "the list", kinds={kind: kind})
 
 
@@ -143,7 +143,7 @@ def _pandas_series(name: str, series: Any) -> pl.Series:
 
 
 def _with_names(table: Table, columns: Sequence[str]) -> Table:
-    names = renamed(table.names, columns, table.name)
+    names = column_names(table.names, columns, table.name)
     again = dict(zip(table.names, names, strict=True))
     renamed_columns = {
         again[n]: raw.rename(again[n]) if isinstance(raw, pl.Series) else raw for n, raw in table.columns.items()

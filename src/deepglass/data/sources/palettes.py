@@ -10,25 +10,25 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image as Pillow
 
-from deepglass.data.sources.base import Findings
-from deepglass.data.sources.class_names import Colour, class_colours, shown
-from deepglass.data.sources.file_tree import Tree
+from deepglass.data.sources.base import ReadLog
+from deepglass.data.sources.class_names import RGB, class_colours, list_names
+from deepglass.data.sources.file_tree import FileTree
 from deepglass.errors import SourceError
 from deepglass.features._images import BROKEN, decode
 from deepglass.features.base import Media
 
-MOST_COLOURS = 200  # of masks; a picture with more is a photograph
+MAX_COLOURS = 200  # of masks; an image with more is a photograph
 _VOID = 255  # of a pixel whose colour stands for no class
 _FEW = 10  # masks that show whether all are in colours
 
 
-class Painted(Media):
+class ColourMask(Media):
     """A mask in colours that reads as a PNG file of class numbers."""
 
     codes: np.ndarray  # (C,) ascending, colours as one number
     numbers: np.ndarray  # (C,) the class of each
 
-    def __new__(cls, name: str, path: Path, colours: Sequence[Colour]) -> Painted:
+    def __new__(cls, name: str, path: Path, colours: Sequence[RGB]) -> ColourMask:
         painted = super().__new__(cls, name, path)
         codes = np.array([_code(np.array(colour)) for colour in colours])
         painted.numbers = np.argsort(codes)
@@ -47,7 +47,7 @@ class Painted(Media):
         return file.getvalue()
 
 
-class Numbered(NamedTuple):
+class IndexMasks(NamedTuple):
     """Masks of class numbers; the names and their file where the masks were in colours."""
 
     masks: Sequence[Media]
@@ -55,7 +55,7 @@ class Numbered(NamedTuple):
     file: str
 
 
-def as_numbers(masks: Sequence[Media], tree: Tree, findings: Findings) -> Numbered:
+def to_class_indices(masks: Sequence[Media], tree: FileTree, log: ReadLog) -> IndexMasks:
     """The same masks where they hold numbers; painted ones where most are in colours.
 
     Raises:
@@ -63,21 +63,21 @@ def as_numbers(masks: Sequence[Media], tree: Tree, findings: Findings) -> Number
     """
     few = masks[:: max(1, len(masks) // _FEW)]
     if not few or 2 * sum(bool(len(_colours(media))) for media in few) < len(few):
-        return Numbered(masks, {}, "")
-    named = class_colours(tree, findings)
+        return IndexMasks(masks, {}, "")
+    named = class_colours(tree, log)
     if not named:
         some = masks[:: max(1, len(masks) // 200)]
         found = np.unique(np.concatenate([_colours(media) for media in some]), axis=0)
-        if len(found) > MOST_COLOURS:
+        if len(found) > MAX_COLOURS:
             text = f"{tree.folder.name}: its masks have {len(found)} colours, such as {masks[0].name}"
             raise SourceError(
                 "bad-value", f"{text}; expected one for each class; a file such as class_dict.csv names them"
             )
-        named = {colour: str(colour) for colour in (Colour(*map(int, row)) for row in found)}
-        findings.note("class colours", shown(named.values()), "the colours in the masks; no file names them")
+        named = {colour: str(colour) for colour in (RGB(*map(int, row)) for row in found)}
+        log.note("class colours", list_names(named.values()), "the colours in the masks; no file names them")
     names = dict(enumerate(named.values()))
-    painted = [Painted(media.name, media.path, list(named)) for media in masks]
-    return Numbered(painted, names, "the file of colours")
+    painted = [ColourMask(media.name, media.path, list(named)) for media in masks]
+    return IndexMasks(painted, names, "the file of colours")
 
 
 def _code(colours: np.ndarray) -> np.ndarray:

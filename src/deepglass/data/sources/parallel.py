@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from deepglass.data.sources.base import PARTS, SPLITS, Findings, SourceOptions, renamed
+from deepglass.data.sources.base import SPLIT_NAMES, SPLIT_WORDS, ReadLog, SourceOptions, column_names
 from deepglass.data.sources.delimited import read_text
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
@@ -49,31 +49,31 @@ def read_parallel(
     Raises:
         SourceError: `mismatched-files` where files of one stem differ in their number of lines.
     """
-    findings = Findings()
+    log = ReadLog()
     parts = {stem: _part(stem) for stem in stems}
     if any(parts.values()):
         for stem in [stem for stem, part in parts.items() if part is None]:
-            findings.skip(f"{stem}.*", "it is not called train, valid or test, as others are")
+            log.skip(f"{stem}.*", "it is not called train, valid or test, as others are")
             del parts[stem]
     languages = sorted({language for stem in parts for language in stems[stem]})
-    names = dict(zip(languages, renamed(languages, columns, source), strict=True))
+    names = dict(zip(languages, column_names(languages, columns, source), strict=True))
     texts: dict[str, list[str | None]] = {name: [] for name in names.values()}
     split: list[str] = []
-    for stem, part in sorted(parts.items(), key=lambda item: PARTS.index(item[1] or "train")):
-        lines = _lines(stems[stem], source, options, findings)
+    for stem, part in sorted(parts.items(), key=lambda item: SPLIT_NAMES.index(item[1] or "train")):
+        lines = _lines(stems[stem], source, options, log)
         count = len(next(iter(lines.values())))
         for language, name in names.items():
             texts[name] += lines.get(language, [None] * count)
         split += [part or "train"] * count
-    findings.note("languages", ", ".join(languages), "line by line the same; the answer is the one given by --target")
+    log.note("languages", ", ".join(languages), "line by line the same; the answer is the one given by --target")
     if any(parts.values()):
-        counts = ", ".join(f"{part} {split.count(part)}" for part in PARTS if part in split)
-        findings.note("split", counts, f"given by the names {', '.join(parts)}")
+        counts = ", ".join(f"{part} {split.count(part)}" for part in SPLIT_NAMES if part in split)
+        log.note("split", counts, f"given by the names {', '.join(parts)}")
     return Table(
         {name: pl.Series(name, lines, dtype=pl.String) for name, lines in texts.items()},
         source,
-        tuple(findings.notes),
-        tuple(findings.skipped),
+        tuple(log.notes),
+        tuple(log.skipped),
         split=np.array(split, "U5") if len(set(split)) > 1 else None,
         kinds=dict.fromkeys(texts, "text"),
     )
@@ -81,16 +81,16 @@ def read_parallel(
 
 def _part(stem: str) -> str | None:
     """The part that a word of a stem names: "test" of test_2016_flickr."""
-    found = {SPLITS[word] for word in re.split(r"[^a-z]+", stem) if word in SPLITS}
+    found = {SPLIT_WORDS[word] for word in re.split(r"[^a-z]+", stem) if word in SPLIT_WORDS}
     return found.pop() if len(found) == 1 else None
 
 
-def _lines(files: Files, source: str, options: SourceOptions, findings: Findings) -> dict[str, list[str | None]]:
+def _lines(files: Files, source: str, options: SourceOptions, log: ReadLog) -> dict[str, list[str | None]]:
     """The lines of each language, all of one number."""
     lines: dict[str, list[str | None]] = {}
     for language, path in files.items():
         name = f"{source}/{path.name}"
-        text = read_text(path, name, options, findings)
+        text = read_text(path, name, options, log)
         bare = [line.strip() or None for line in text.split("\n")]
         lines[language] = bare[:-1] if text.endswith("\n") else bare
     (first, reference), *others = lines.items()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from deepglass.data.sources.base import Findings, entries
+from deepglass.data.sources.base import ReadLog, scan_folder
 from deepglass.data.sources.header import is_number
 from deepglass.data.table import Note, Skipped, Table
 
@@ -26,17 +26,17 @@ def is_prose(sample: str) -> bool:
     return any(not is_number(line) for line in sample.split("\n") if line.strip())
 
 
-def plain_table(text: str, source: str, findings: Findings) -> Table:
+def plain_table(text: str, source: str, log: ReadLog) -> Table:
     """A text as a column `text`, a line a row with its newline and the blank lines behind it.
 
     A line of more than 1,000 characters is cut at spaces, or anywhere where it has none. No row is blank.
     """
     rows = _ROW.findall(text)
-    findings.note("text", f"{len(rows):,} rows", f"plain text of {len(text):,} characters, a row a line and its end")
+    log.note("text", f"{len(rows):,} rows", f"plain text of {len(text):,} characters, a row a line and its end")
     if cut := len(rows) - sum(row.endswith("\n") for row in rows[:-1]) - 1:
-        findings.note("long lines", f"cut in {cut:,} places", f"a row holds {_LONGEST:,} characters")
+        log.note("long lines", f"cut in {cut:,} places", f"a row holds {_LONGEST:,} characters")
     column = pl.Series("text", rows, dtype=pl.String)
-    return Table({"text": column}, source, tuple(findings.notes), tuple(findings.skipped), kinds={"text": "text"})
+    return Table({"text": column}, source, tuple(log.notes), tuple(log.skipped), kinds={"text": "text"})
 
 
 def is_plain(table: Table) -> bool:
@@ -56,16 +56,18 @@ def documents(tables: Sequence[Table], source: str) -> Table:
         name=source,
         notes=(said, *(note for table in tables for note in table.notes if note.what in ("encoding", "long lines"))),
         kinds={"text": "text", "document": "category"},
-        aside=("document",),
+        excluded=("document",),
     )
 
 
 def texts_below(folder: Path, source: str) -> list[Skipped]:
     """Folders beside a plain text that hold more of it, and are not read with it."""
     found = []
-    for inner in entries(folder):
+    for inner in scan_folder(folder):
         texts = (
-            sum(entry.name.lower().endswith(ENDINGS) for entry in entries(folder / inner.name)) if inner.is_dir() else 0
+            sum(entry.name.lower().endswith(ENDINGS) for entry in scan_folder(folder / inner.name))
+            if inner.is_dir()
+            else 0
         )
         if texts:
             found.append(

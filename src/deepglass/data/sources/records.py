@@ -10,17 +10,17 @@ from typing import Any
 
 import polars as pl
 
-from deepglass.data.sources.base import Findings, SourceOptions, frame_table
+from deepglass.data.sources.base import ReadLog, SourceOptions, table_from_frame
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 
 
 def read_json(path: Path, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
     """A JSON file: [{...}, ...], {"a": [...], ...}, {"data": [{...}, ...]} or a record a line."""
-    return parse_json(_text(path, source), source, columns)
+    return table_of_json_text(_text(path, source), source, columns)
 
 
-def parse_json(text: str, source: str, columns: Sequence[str] | None = None) -> Table:
+def table_of_json_text(text: str, source: str, columns: Sequence[str] | None = None) -> Table:
     """JSON text as a table; a record a line as well.
 
     Raises:
@@ -30,7 +30,7 @@ def parse_json(text: str, source: str, columns: Sequence[str] | None = None) -> 
         content = json.loads(text)
     except json.JSONDecodeError as error:
         if error.msg == "Extra data" and error.pos > 0 and text[: error.pos].count("\n"):
-            return _table(_lines(text, source), source, columns, Findings())
+            return _table(_lines(text, source), source, columns, ReadLog())
         raise SourceError(
             "unreadable-file", f"{source}, line {error.lineno}, column {error.colno}: no JSON ({error.msg})"
         ) from error
@@ -39,16 +39,16 @@ def parse_json(text: str, source: str, columns: Sequence[str] | None = None) -> 
 
 def read_json_lines(path: Path, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
     """A JSON record a line."""
-    findings = Findings()
+    log = ReadLog()
     if path.suffix.lower() != ".gz":
         try:
             with path.open("rb") as file:
                 frame = pl.read_ndjson(file, infer_schema_length=None)
             if frame.width:
-                return frame_table(frame, source, findings, columns=columns)
+                return table_from_frame(frame, source, log, columns=columns)
         except (pl.exceptions.PolarsError, OSError):
             pass  # the slow way below says which line is wrong, or reads what polars cannot
-    return _table(_lines(_text(path, source), source), source, columns, findings)
+    return _table(_lines(_text(path, source), source), source, columns, log)
 
 
 def table_of_json(content: Any, source: str, columns: Sequence[str] | None = None) -> Table:
@@ -57,43 +57,41 @@ def table_of_json(content: Any, source: str, columns: Sequence[str] | None = Non
     Raises:
         SourceError: `bad-value` when there are no records in it.
     """
-    findings = Findings()
+    log = ReadLog()
     if isinstance(content, dict):
         lists = {k: v for k, v in content.items() if isinstance(v, list)}
         records = [k for k, v in lists.items() if v and all(isinstance(r, dict) for r in v)]
         if len(records) == 1:
-            findings.note("records", records[0], "the list of records in the file")
+            log.note("records", records[0], "the list of records in the file")
             content = content[records[0]]
         elif set(content) >= {"columns", "data"} and len(lists) >= 2:
             content = [dict(zip(content["columns"], row, strict=True)) for row in content["data"]]
         elif content and len(lists) == len(content):
-            return _table_of_columns(lists, source, columns, findings)
+            return _table_of_columns(lists, source, columns, log)
         elif content and all(isinstance(v, dict) for v in content.values()):
             inner = {k: list(v.values()) for k, v in content.items()}  # pandas writes {column: {row: value}}
-            return _table_of_columns(inner, source, columns, findings)
+            return _table_of_columns(inner, source, columns, log)
         else:
             content = [content]
-    return _table(content, source, columns, findings)
+    return _table(content, source, columns, log)
 
 
-def _table_of_columns(
-    lists: dict[str, list[Any]], source: str, columns: Sequence[str] | None, findings: Findings
-) -> Table:
+def _table_of_columns(lists: dict[str, list[Any]], source: str, columns: Sequence[str] | None, log: ReadLog) -> Table:
     lengths = {k: len(v) for k, v in lists.items()}
     if len(set(lengths.values())) > 1:
         raise SourceError("mismatched-files", f"{source}: its columns differ in length ({lengths})")
     frame = pl.DataFrame([pl.Series(k, v, strict=False) for k, v in lists.items()])
-    return frame_table(frame, source, findings, columns=columns)
+    return table_from_frame(frame, source, log, columns=columns)
 
 
-def _table(records: Any, source: str, columns: Sequence[str] | None, findings: Findings) -> Table:
+def _table(records: Any, source: str, columns: Sequence[str] | None, log: ReadLog) -> Table:
     if not isinstance(records, list) or any(not isinstance(r, dict) for r in records):
         raise SourceError("bad-value", f'{source}: expected records such as [{{"a": 1}}, {{"a": 2}}]')
     if not records:
         raise SourceError("empty-source", f"{source}: the list of records is empty")
     names = list(dict.fromkeys(name for record in records for name in record))
     frame = pl.DataFrame([_series(name, [record.get(name) for record in records]) for name in names])
-    return frame_table(frame, source, findings, columns=columns)
+    return table_from_frame(frame, source, log, columns=columns)
 
 
 def _series(name: str, values: list[Any]) -> pl.Series:

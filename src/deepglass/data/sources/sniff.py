@@ -11,14 +11,14 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from deepglass.data.sources.base import Findings, SourceOptions
+from deepglass.data.sources.base import ReadLog, SourceOptions
 from deepglass.data.sources.header import has_header, is_number
 from deepglass.errors import SourceError
 
 SAMPLE_BYTES = 256 * 1024
 _SAMPLE_ROWS = 2_000
 _DELIMITERS = {"\t": "tab", ";": "';'", "|": "'|'", ",": "','"}  # in the order in which a tie is settled
-NONE = "\x1f"  # a delimiter that does not occur in text: one column
+NO_DELIMITER = "\x1f"  # a delimiter that does not occur in text: one column
 _CHUNK = 16 * 2**20
 _BOMS = [(codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32")]
 _BOMS += [(codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")]
@@ -61,7 +61,7 @@ class Dialect(NamedTuple):
 # -- encoding ----------------------------------------------------------------------------------------------------
 
 
-def encoding_of(data: np.ndarray, options: SourceOptions, findings: Findings) -> str:
+def detect_encoding(data: np.ndarray, options: SourceOptions, log: ReadLog) -> str:
     """The codec of some bytes; "utf-8" includes plain ASCII."""
     if options.encoding is not None:
         try:
@@ -71,16 +71,16 @@ def encoding_of(data: np.ndarray, options: SourceOptions, findings: Findings) ->
     head = data[:SAMPLE_BYTES].tobytes()
     for bom, name in _BOMS:
         if head.startswith(bom):
-            findings.note("encoding", name, "the file begins with its mark")
+            log.note("encoding", name, "the file begins with its mark")
             return name
     if head.count(0) > 0.2 * len(head):
         order = "le" if head[1::2].count(0) > head[::2].count(0) else "be"
-        findings.note("encoding", f"utf-16-{order}", "every other byte is zero")
+        log.note("encoding", f"utf-16-{order}", "every other byte is zero")
         return f"utf-16-{order}"
     if _is_utf8(data):
         return "utf-8"
     name = "cp1252" if not re.search(rb"[\x81\x8d\x8f\x90\x9d]", head) else "latin-1"
-    findings.note("encoding", name, "its bytes are not utf-8; give data.encoding where letters look wrong")
+    log.note("encoding", name, "its bytes are not utf-8; give data.encoding where letters look wrong")
     return name
 
 
@@ -100,9 +100,7 @@ def _is_utf8(data: np.ndarray) -> bool:
 # -- cells -------------------------------------------------------------------------------------------------------
 
 
-def recognise(
-    sample: str, whole: bool, prose: bool, source: str, options: SourceOptions, findings: Findings
-) -> Dialect:
+def detect_dialect(sample: str, whole: bool, prose: bool, source: str, options: SourceOptions, log: ReadLog) -> Dialect:
     """The dialect of a text table, from its first lines.
 
     Args:
@@ -113,39 +111,39 @@ def recognise(
     if sample.lower().startswith("sep=") and (end := sample.find("\n")) in (5, 6):
         options = SourceOptions(**{**vars(options), "delimiter": options.delimiter or sample[4]})
         sample, before = sample[end + 1 :], 1
-    quote, escape = _quoting(sample, options, findings)
-    delimiter = options.delimiter or _delimiter(sample, quote, escape, whole, prose, findings)
+    quote, escape = _quoting(sample, options, log)
+    delimiter = options.delimiter or _delimiter(sample, quote, escape, whole, prose, log)
     rows, ends = _rows(Dialect(delimiter, quote, escape, False, 0, None, 0), sample, whole)
     spaced = _is_spaced(rows, delimiter)
     if spaced:
-        findings.note("spaces", f"after each {delimiter!r}", "taken off the cells")
+        log.note("spaces", f"after each {delimiter!r}", "taken off the cells")
         rows, ends = _rows(Dialect(delimiter, quote, escape, True, 0, None, 0), sample, whole)
     width = _width(rows)
-    first = _first_row(rows, width, findings)
+    first = _first_row(rows, width, log)
     header, why = (options.header, "as data.header says") if options.header is not None else has_header(rows[first:])
-    if prose and delimiter == NONE and options.header is None and "stands over" not in why:
+    if prose and delimiter == NO_DELIMITER and options.header is None and "stands over" not in why:
         return Dialect(delimiter, quote, escape, False, before, None, 1)
-    findings.note("header", "the first line" if header else "none", why)
+    log.note("header", "the first line" if header else "none", why)
     skip = before + (ends[first] if header else (ends[first - 1] if first else 0))
-    names = _names(rows[first], rows[first + 1 :], width, f"{source}, line {skip}", findings) if header else None
+    names = _names(rows[first], rows[first + 1 :], width, f"{source}, line {skip}", log) if header else None
     return Dialect(delimiter, quote, escape, spaced, skip, names, width)
 
 
-def _quoting(sample: str, options: SourceOptions, findings: Findings) -> tuple[str, str | None]:
+def _quoting(sample: str, options: SourceOptions, log: ReadLog) -> tuple[str, str | None]:
     quote = options.quote or '"'
     if options.quote is None and '"' not in sample:
         lines = sample[:20_000].splitlines()
         around = sum(len(re.findall(r"(?:^|[,;\t|])\s?'[^'\n]*'(?=$|[,;\t|])", line)) for line in lines)
         if around >= 4 and around >= 0.5 * len(lines):
-            findings.note("quote", '"\'"', f"around {around} cells of the first {len(lines)} lines")
+            log.note("quote", '"\'"', f"around {around} cells of the first {len(lines)} lines")
             return "'", None
     escape = "\\" if f"\\{quote}" in sample and f"{quote}{quote}" not in sample.replace(f"\\{quote}", "") else None
     if escape:
-        findings.note("quote", f"\\{quote} inside cells", "as databases write it")
+        log.note("quote", f"\\{quote} inside cells", "as databases write it")
     return quote, escape
 
 
-def _delimiter(sample: str, quote: str, escape: str | None, whole: bool, prose: bool, findings: Findings) -> str:
+def _delimiter(sample: str, quote: str, escape: str | None, whole: bool, prose: bool, log: ReadLog) -> str:
     best, best_share = None, 0.0
     for delimiter in _DELIMITERS:
         rows, _ = _rows(Dialect(delimiter, quote, escape, True, 0, None, 0), sample, whole)
@@ -159,21 +157,21 @@ def _delimiter(sample: str, quote: str, escape: str | None, whole: bool, prose: 
             best, best_share = delimiter, share
             why = f"cuts {'each' if share == 1 else f'{share:.1%}'} of {counts.total()} lines into {width} cells"
     if best is not None:
-        findings.note("delimiter", _DELIMITERS[best], why)
+        log.note("delimiter", _DELIMITERS[best], why)
         return best
     lines = sample.split("\n")[: _SAMPLE_ROWS if whole else -1] or [sample]
     rows = [line.split() for line in lines if line.strip()]
     numeric = [sum(is_number(cell) for cell in row) >= 0.5 * len(row) for row in rows[1:]]
     if len({len(row) for row in rows}) == 1 and len(rows[0]) > 1 and numeric and np.mean(numeric) > 0.5:
-        findings.note("delimiter", "space", f"each of {len(rows)} lines has {len(rows[0])} words, mostly numbers")
+        log.note("delimiter", "space", f"each of {len(rows)} lines has {len(rows[0])} words, mostly numbers")
         return " "
     filled = [line for line in lines if line.strip()]
     uneven = [d for d in _DELIMITERS if d in filled[0] and sum(d in line for line in filled) > len(filled) / 2]
     if uneven and not prose:  # the reading of the whole file counts and names the lines
-        findings.note("delimiter", _DELIMITERS[uneven[0]], "is in the first line and in most others, though uneven")
+        log.note("delimiter", _DELIMITERS[uneven[0]], "is in the first line and in most others, though uneven")
         return uneven[0]
-    findings.note("delimiter", "none", "no character cuts the lines into an equal number of cells: one column")
-    return NONE
+    log.note("delimiter", "none", "no character cuts the lines into an equal number of cells: one column")
+    return NO_DELIMITER
 
 
 def _rows(dialect: Dialect, sample: str, whole: bool) -> tuple[list[list[str]], list[int]]:
@@ -198,14 +196,12 @@ def _rows(dialect: Dialect, sample: str, whole: bool) -> tuple[list[list[str]], 
     return rows, ends
 
 
-def _names(names: list[str], body: Sequence[Sequence[str]], width: int, place: str, findings: Findings) -> list[str]:
+def _names(names: list[str], body: Sequence[Sequence[str]], width: int, place: str, log: ReadLog) -> list[str]:
     """The names, one a cell."""
     if len(names) == width - 1:
         if not any(row[-1].strip() for row in body if len(row) == width):
             return [*names, ""]  # the rows end with a delimiter and the names do not
-        findings.note(
-            "header", "one name fewer than cells", "the first column is taken for row names, as R writes them"
-        )
+        log.note("header", "one name fewer than cells", "the first column is taken for row names, as R writes them")
         return ["", *names]
     if len(names) != width:
         raise SourceError(
@@ -228,7 +224,7 @@ def _width(rows: Sequence[Sequence[str]]) -> int:
     return counts.most_common(1)[0][0] if counts else 0
 
 
-def _first_row(rows: Sequence[Sequence[str]], width: int, findings: Findings) -> int:
+def _first_row(rows: Sequence[Sequence[str]], width: int, log: ReadLog) -> int:
     """Where the table begins: after blank lines, `#` comments and titles."""
     for i, row in enumerate(rows[:50]):
         cells = [cell for cell in row if cell.strip()]
@@ -236,6 +232,6 @@ def _first_row(rows: Sequence[Sequence[str]], width: int, findings: Findings) ->
         title = width >= 3 and len(cells) <= 1 and len(row) != width and i + 1 < len(rows)
         if cells and not comment and not title:
             if i:
-                findings.note("preamble", f"{i} lines", "blank, a comment or a title: left out")
+                log.note("preamble", f"{i} lines", "blank, a comment or a title: left out")
             return i
     return 0

@@ -7,10 +7,10 @@ import polars as pl
 from PIL import Image as Pillow
 from sklearn.datasets import load_digits
 
-from deepglass.data.sources.memory_tasks import MEMORY, with_lag
+from deepglass.data.sources.memory_tasks import MEMORY_TASKS, with_lag
 from deepglass.data.sources.named import locate
 from deepglass.data.sources.spoken_strings import spoken_strings
-from deepglass.data.sources.toy_2d import PLANE
+from deepglass.data.sources.toy_2d import TOY_SETS
 from deepglass.data.table import Note, Table
 from deepglass.errors import SourceError, near_miss
 
@@ -24,7 +24,7 @@ DIRECTIONS = {
 }  # fmt: skip
 
 
-def read_made(name: str) -> Table:
+def read_synthetic(name: str) -> Table:
     """One of the made sets.
 
     Raises:
@@ -47,9 +47,9 @@ def moving_digits(rows: int = ROWS, seed: int = 0) -> Table:
     """
     random = np.random.default_rng(seed)
     scans = load_digits()
-    pictures = np.stack([_enlarged(image) for image in scans.images])  # (1797, DIGIT, DIGIT)
+    images = np.stack([_enlarged(image) for image in scans.images])  # (1797, DIGIT, DIGIT)
     split = random.choice(["train", "valid", "test"], rows, p=[0.8, 0.1, 0.1]).astype("U5")
-    part_of = random.choice(["train", "valid", "test"], len(pictures), p=[0.8, 0.1, 0.1])
+    part_of = random.choice(["train", "valid", "test"], len(images), p=[0.8, 0.1, 0.1])
     chosen = np.zeros(rows, int)
     for part in ("train", "valid", "test"):
         of_part = np.flatnonzero(split == part)
@@ -65,7 +65,7 @@ def moving_digits(rows: int = ROWS, seed: int = 0) -> Table:
         top, left = np.round(first + t * steps).astype(int).T
         for row in range(rows):
             place = video[row, t, top[row] : top[row] + DIGIT, left[row] : left[row] + DIGIT]
-            np.maximum(place, pictures[chosen[row]], out=place)
+            np.maximum(place, images[chosen[row]], out=place)
     counts = ", ".join(f"{part} {(split == part).sum()}" for part in ("train", "valid", "test"))
     return Table(
         {
@@ -83,15 +83,15 @@ def moving_digits(rows: int = ROWS, seed: int = 0) -> Table:
     )
 
 
-def _enlarged(image: np.ndarray) -> np.ndarray:
+def _enlarged(scan: np.ndarray) -> np.ndarray:
     """A scan (8, 8) of 0..16 as (DIGIT, DIGIT) bytes."""
-    picture = Pillow.fromarray(image.astype(np.float32) * (255 / 16))
-    return np.round(np.asarray(picture.resize((DIGIT, DIGIT), Pillow.Resampling.BILINEAR))).astype(np.uint8)
+    image = Pillow.fromarray(scan.astype(np.float32) * (255 / 16))
+    return np.round(np.asarray(image.resize((DIGIT, DIGIT), Pillow.Resampling.BILINEAR))).astype(np.uint8)
 
 
 SETS = {
     "spoken_strings": lambda: spoken_strings(locate("spoken_digits", None)),
     "moving_digits": moving_digits,
-    **MEMORY,
-    **PLANE,
+    **MEMORY_TASKS,
+    **TOY_SETS,
 }

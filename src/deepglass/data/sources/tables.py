@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from deepglass.data.sources.base import PARTS, SPLITS, SourceOptions, joined
+from deepglass.data.sources.base import SPLIT_NAMES, SPLIT_WORDS, SourceOptions, concat_columns
 from deepglass.data.sources.binary import read_arrow, read_excel, read_parquet
 from deepglass.data.sources.conllu import read_conllu
 from deepglass.data.sources.delimited import read_delimited
@@ -86,7 +86,7 @@ def read_table_folder(
             f"name one of them:\n{commands}",
         )
     tables = {part: read_table_file(path, path.name, columns, options) for part, path in parts.items()}
-    return together(tables, {part: path.name for part, path in parts.items()}, source)
+    return merge_splits(tables, {part: path.name for part, path in parts.items()}, source)
 
 
 def _parts(files: Sequence[Path]) -> dict[str, Path] | None:
@@ -95,15 +95,17 @@ def _parts(files: Sequence[Path]) -> dict[str, Path] | None:
     rests: set[str] = set()
     for path in files:
         words = re.split(r"([-_. ]+)", path.name.lower())
-        found = [i for i, word in enumerate(words) if word in SPLITS]
-        if len(found) != 1 or SPLITS[words[found[0]]] in parts:
+        found = [i for i, word in enumerate(words) if word in SPLIT_WORDS]
+        if len(found) != 1 or SPLIT_WORDS[words[found[0]]] in parts:
             return None
-        parts[SPLITS[words[found[0]]]] = path
+        parts[SPLIT_WORDS[words[found[0]]]] = path
         rests.add("".join(w for i, w in enumerate(words) if i != found[0]))
-    return {part: parts[part] for part in PARTS if part in parts} if len(rests) == 1 and "train" in parts else None
+    return (
+        {part: parts[part] for part in SPLIT_NAMES if part in parts} if len(rests) == 1 and "train" in parts else None
+    )
 
 
-def together(tables: dict[str, Table], names: dict[str, str], source: str) -> Table:
+def merge_splits(tables: dict[str, Table], names: dict[str, str], source: str) -> Table:
     """The parts of one table as a table with a split.
 
     Args:
@@ -125,8 +127,8 @@ def together(tables: dict[str, Table], names: dict[str, str], source: str) -> Ta
                 )
             skipped.append(Skipped(names[part], f"it has no column {lacking[0]!r}, so it cannot be tested on"))
             del tables[part]
-    tables = {part: _without_stops(table, train, names[part], notes) for part, table in tables.items()}
-    columns = {n: joined([table.columns[n] for table in tables.values()], n, source) for n in train.names}
+    tables = {part: _strip_full_stops(table, train, names[part], notes) for part, table in tables.items()}
+    columns = {n: concat_columns([table.columns[n] for table in tables.values()], n, source) for n in train.names}
     split = np.concatenate([np.full(len(table), part, "U5") for part, table in tables.items()])
     counts = ", ".join(f"{part} {len(table)}" for part, table in tables.items())
     notes.append(Note("split", counts, f"given by the files {', '.join(names[p] for p in tables)}"))
@@ -140,7 +142,7 @@ def together(tables: dict[str, Table], names: dict[str, str], source: str) -> Ta
     )
 
 
-def _without_stops(table: Table, train: Table, name: str, notes: list[Note]) -> Table:
+def _strip_full_stops(table: Table, train: Table, name: str, notes: list[Note]) -> Table:
     """Values that are the training file's with a full stop behind (as in Adult's test file) lose it."""
     changed: dict[str, Raw] = {}
     for column in train.names:

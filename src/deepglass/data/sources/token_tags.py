@@ -30,7 +30,7 @@ def with_tags(table: Table) -> Table:
         table,
         notes=(*table.notes, note),
         kinds={words: "text", **dict.fromkeys(tags, "tags")},
-        aside=tuple(tags),
+        excluded=tuple(tags),
         target=tags[0] if len(tags) == 1 else None,
     )
 

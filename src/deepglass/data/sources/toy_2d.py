@@ -66,4 +66,4 @@ def _table(name: str, x: np.ndarray, y: np.ndarray, label: pl.Series | None = No
     )
 
 
-PLANE: dict[str, Callable[..., Table]] = {"ring": ring, "moons": moons, "spirals": spirals}
+TOY_SETS: dict[str, Callable[..., Table]] = {"ring": ring, "moons": moons, "spirals": spirals}

@@ -1,4 +1,4 @@
-"""Pascal VOC's XML files: a file a picture, an `object` with a `name` and a `bndbox` a box.
+"""Pascal VOC's XML files: a file an image, an `object` with a `name` and a `bndbox` a box.
 
 Source: Everingham et al., The Pascal Visual Object Classes Challenge, 2010. The corners are taken as they are written,
 xmax and ymax as the first column and row behind the box: tools differ by a pixel, and no file says which it was.
@@ -10,26 +10,26 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
-from deepglass.data.sources.base import Findings
-from deepglass.data.sources.boxes import Box, Labelled
-from deepglass.data.sources.file_tree import Places, Tree
+from deepglass.data.sources.base import ReadLog
+from deepglass.data.sources.boxes import AnnotatedBox, AnnotatedImage
+from deepglass.data.sources.file_tree import FileMatcher, FileTree
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
-_MOST_BYTES = 2**24  # of one annotation
-_DEEPEST = 50
+_MAX_BYTES = 2**24  # of one annotation
+_MAX_DEPTH = 50
 _FEW = 10  # files that are looked at before XML is taken for something else
 
 
 @dataclass
-class Node:
+class XmlNode:
     """An element of an XML file, and the line that it begins in."""
 
     tag: str
     line: int
     text: str = ""
-    children: list[Node] = field(default_factory=list)
+    children: list[XmlNode] = field(default_factory=list)
 
-    def find(self, tag: str) -> Node | None:
+    def find(self, tag: str) -> XmlNode | None:
         return next((child for child in self.children if child.tag == tag), None)
 
     def value(self, tag: str) -> str:
@@ -37,40 +37,40 @@ class Node:
         return "" if node is None else node.text.strip()
 
 
-def read_voc(tree: Tree, findings: Findings) -> list[Labelled] | None:
-    """Each picture with its boxes; None where there are no such files."""
+def read_voc(tree: FileTree, log: ReadLog) -> list[AnnotatedImage] | None:
+    """Each image with its boxes; None where there are no such files."""
     files = tree.ending_in(".xml")
     if not any(_is_voc(tree, file) for file in files[:_FEW]):
         return None
-    places = Places(tree.pictures)
-    boxes: dict[str, Labelled] = {}
+    matcher = FileMatcher(tree.images)
+    boxes: dict[str, AnnotatedImage] = {}
     by: dict[str, str] = {}
     for file in files:
-        root = _parsed(tree, file, findings)
+        root = _parsed(tree, file, log)
         if root is None:
             continue
         if root.tag != "annotation":
-            findings.skip(file, f"expected an XML file of <annotation>, got <{root.tag}>")
+            log.skip(file, f"expected an XML file of <annotation>, got <{root.tag}>")
             continue
         named = root.value("filename").replace("\\", "/").rpartition("/")[2]
-        picture = places.find(file) or (places.named(named) if named else None)
-        if picture is None:
-            findings.skip(file, f"there is no picture of its name{f', nor {named!r}' if named else ''}")
-        elif picture in boxes:
-            findings.skip(file, f"a second annotation of {picture}, after {by[picture]}")
+        image = matcher.find(file) or (matcher.named(named) if named else None)
+        if image is None:
+            log.skip(file, f"there is no image of its name{f', nor {named!r}' if named else ''}")
+        elif image in boxes:
+            log.skip(file, f"a second annotation of {image}, after {by[image]}")
         else:
-            by[picture] = file
-            boxes[picture] = Labelled(picture, _boxes(root, file, findings), _stated(root))
-    findings.note("annotations", f"{len(boxes)} Pascal VOC files", "XML with an object a box")
-    return [boxes.get(picture) or Labelled(picture, None) for picture in tree.pictures]
+            by[image] = file
+            boxes[image] = AnnotatedImage(image, _boxes(root, file, log), _stated(root))
+    log.note("annotations", f"{len(boxes)} Pascal VOC files", "XML with an object a box")
+    return [boxes.get(image) or AnnotatedImage(image, None) for image in tree.images]
 
 
-def _is_voc(tree: Tree, file: str) -> bool:
+def _is_voc(tree: FileTree, file: str) -> bool:
     with (tree.folder / file).open("rb") as opened:
         return b"<annotation>" in opened.read(4096)
 
 
-def _boxes(root: Node, file: str, findings: Findings) -> list[Box]:
+def _boxes(root: XmlNode, file: str, log: ReadLog) -> list[AnnotatedBox]:
     boxes = []
     for node in root.children:
         if node.tag != "object":
@@ -79,20 +79,20 @@ def _boxes(root: Node, file: str, findings: Findings) -> list[Box]:
         corners = node.find("bndbox")
         label = node.value("name")
         if corners is None or not label:
-            findings.skip(where, "an object without a name" if corners else "an object without a bndbox")
+            log.skip(where, "an object without a name" if corners else "an object without a bndbox")
             continue
         texts = [corners.value(tag) for tag in _CORNERS]
         try:
             left, top, right, bottom = map(float, texts)
         except ValueError:
             got = ", ".join(f"{tag} {text!r}" for tag, text in zip(_CORNERS, texts, strict=True))
-            findings.skip(where, f"expected four numbers in the bndbox of {label!r}, got {got}")
+            log.skip(where, f"expected four numbers in the bndbox of {label!r}, got {got}")
             continue
-        boxes.append(Box(label, (left, top, right, bottom), where))
+        boxes.append(AnnotatedBox(label, (left, top, right, bottom), where))
     return boxes
 
 
-def _stated(root: Node) -> tuple[int, int] | None:
+def _stated(root: XmlNode) -> tuple[int, int] | None:
     size = root.find("size")
     try:
         return None if size is None else (int(size.value("height")), int(size.value("width")))
@@ -104,21 +104,21 @@ class _Refused(ValueError):
     """An XML file that is not parsed on."""
 
 
-def _parsed(tree: Tree, file: str, findings: Findings) -> Node | None:
+def _parsed(tree: FileTree, file: str, log: ReadLog) -> XmlNode | None:
     """The root of an XML file; None, and the file is named, where it is none."""
     path = tree.folder / file
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise _Refused(f"larger than {_MOST_BYTES >> 20} MiB")
+        if path.stat().st_size > _MAX_BYTES:
+            raise _Refused(f"larger than {_MAX_BYTES >> 20} MiB")
         return parse(path.read_bytes())
     except expat.ExpatError as error:
-        findings.skip(f"{file}, line {error.lineno}", f"not XML ({expat.ErrorString(error.code)})")
+        log.skip(f"{file}, line {error.lineno}", f"not XML ({expat.ErrorString(error.code)})")
     except (_Refused, OSError, LookupError, ValueError) as error:
-        findings.skip(file, str(error))
+        log.skip(file, str(error))
     return None
 
 
-def parse(data: bytes) -> Node:
+def parse(data: bytes) -> XmlNode:
     """The root of an XML text.
 
     Raises:
@@ -126,15 +126,15 @@ def parse(data: bytes) -> Node:
         ValueError: for a document type and for elements nested deeper than any annotation.
     """
     parser = expat.ParserCreate()
-    root = Node("", 0)
+    root = XmlNode("", 0)
     stack = [root]
 
     def start(tag: str, attributes: dict[str, str]) -> None:
-        node = Node(tag, parser.CurrentLineNumber)
+        node = XmlNode(tag, parser.CurrentLineNumber)
         stack[-1].children.append(node)
         stack.append(node)
-        if len(stack) > _DEEPEST:
-            raise _Refused(f"elements nested more than {_DEEPEST} deep")
+        if len(stack) > _MAX_DEPTH:
+            raise _Refused(f"elements nested more than {_MAX_DEPTH} deep")
 
     def end(tag: str) -> None:
         stack.pop()

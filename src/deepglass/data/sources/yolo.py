@@ -1,7 +1,7 @@
-"""YOLO's text files: a line a box, "class centre_x centre_y width height" in shares of the picture.
+"""YOLO's text files: a line a box, "class centre_x centre_y width height" in shares of the image.
 
 Source: the format of Darknet (Redmon, 2016) and of Ultralytics; a line of more numbers is the outline of a thing, of
-which the hull is taken. A picture without a file holds nothing, as both have it, as long as most have one.
+which the hull is taken. An image without a file holds nothing, as both have it, as long as most have one.
 """
 
 from __future__ import annotations
@@ -9,61 +9,61 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from deepglass.data.sources.base import Findings
-from deepglass.data.sources.boxes import Box, Labelled
+from deepglass.data.sources.base import ReadLog
+from deepglass.data.sources.boxes import AnnotatedBox, AnnotatedImage
 from deepglass.data.sources.class_names import class_names, is_name_file
-from deepglass.data.sources.file_tree import Places, Tree
+from deepglass.data.sources.file_tree import FileMatcher, FileTree
 
 _FEW = 20  # files that decide whether these are YOLO's
-_BEYOND = 2.0  # times the picture's side: a larger number is no share of it
+_BEYOND = 2.0  # times the image's side: a larger number is no share of it
 Line = tuple[int, tuple[float, float, float, float]]
 
 
-def read_yolo(tree: Tree, findings: Findings) -> list[Labelled] | None:
-    """Each picture with its boxes; None where the text files are something else."""
-    places = Places(tree.pictures)
+def read_yolo(tree: FileTree, log: ReadLog) -> list[AnnotatedImage] | None:
+    """Each image with its boxes; None where the text files are something else."""
+    matcher = FileMatcher(tree.images)
     files: dict[str, str] = {}
     orphans = []
     for file in tree.ending_in(".txt"):
         if is_name_file(file):
             continue
-        picture = places.find(file)
-        if picture is None:
+        image = matcher.find(file)
+        if image is None:
             orphans.append(file)
-        elif picture in files:
-            findings.skip(file, f"a second label file of {picture}, after {files[picture]}")
+        elif image in files:
+            log.skip(file, f"a second label file of {image}, after {files[image]}")
         else:
-            files[picture] = file
+            files[image] = file
     if not _are_boxes(tree, list(files.values())):
         return None
     for file in orphans:
         if _are_boxes(tree, [file]):
-            findings.skip(file, "there is no picture of its name")
-    names, names_file = class_names(tree, "box", findings)
+            log.skip(file, "there is no image of its name")
+    names, names_file = class_names(tree, "box", log)
     nameless: dict[str, list[str]] = {}
-    empty_is_known = 2 * len(files) >= len(tree.pictures)
+    empty_is_known = 2 * len(files) >= len(tree.images)
     labelled = []
-    for picture in tree.pictures:
-        if picture in files:
-            boxes: list[Box] | None = _read(tree, files[picture], names, nameless, findings)
+    for image in tree.images:
+        if image in files:
+            boxes: list[AnnotatedBox] | None = _read(tree, files[image], names, nameless, log)
         else:
             boxes = [] if empty_is_known else None
-        labelled.append(Labelled(picture, boxes, shares=True))
-    _tell(tree.pictures, files, empty_is_known, findings)
+        labelled.append(AnnotatedImage(image, boxes, shares=True))
+    _tell(tree.images, files, empty_is_known, log)
     for label, wheres in nameless.items() if names else ():
-        findings.note("nameless class", f"{label}: {len(wheres)} boxes, {wheres[0]}", f"it has no name in {names_file}")
+        log.note("nameless class", f"{label}: {len(wheres)} boxes, {wheres[0]}", f"it has no name in {names_file}")
     return labelled
 
 
-def _tell(pictures: Sequence[str], files: Mapping[str, str], empty_is_known: bool, findings: Findings) -> None:
-    findings.note("annotations", f"{len(files)} YOLO text files", "lines of a class and four shares of the picture")
-    if missing := [picture for picture in pictures if picture not in files]:
+def _tell(images: Sequence[str], files: Mapping[str, str], empty_is_known: bool, log: ReadLog) -> None:
+    log.note("annotations", f"{len(files)} YOLO text files", "lines of a class and four shares of the image")
+    if missing := [image for image in images if image not in files]:
         known = "YOLO writes none where there is nothing, so they are known to hold nothing"
         why = known if empty_is_known else "most have none, so they count as unlabelled"
-        findings.note("no label file", f"{len(missing)} pictures, such as {missing[0]}", why)
+        log.note("no label file", f"{len(missing)} images, such as {missing[0]}", why)
 
 
-def _are_boxes(tree: Tree, files: list[str]) -> bool:
+def _are_boxes(tree: FileTree, files: list[str]) -> bool:
     """Whether the lines of most of a few files are boxes; empty ones say nothing."""
     good = bad = 0
     for file in files:
@@ -78,8 +78,8 @@ def _are_boxes(tree: Tree, files: list[str]) -> bool:
 
 
 def _read(
-    tree: Tree, file: str, names: dict[int, str], nameless: dict[str, list[str]], findings: Findings
-) -> list[Box]:
+    tree: FileTree, file: str, names: dict[int, str], nameless: dict[str, list[str]], log: ReadLog
+) -> list[AnnotatedBox]:
     boxes = []
     for i, text in enumerate(tree.text(file).splitlines(), 1):
         if not text.strip():
@@ -87,13 +87,13 @@ def _read(
         where = f"{file}, line {i}"
         line = _line(text)
         if isinstance(line, str):
-            findings.skip(where, line)
+            log.skip(where, line)
             continue
         number, sides = line
         label = names.get(number, f"class {number}" if names else str(number))
         if number not in names:
             nameless.setdefault(label, []).append(where)
-        boxes.append(Box(label, sides, where))
+        boxes.append(AnnotatedBox(label, sides, where))
     return boxes
 
 
@@ -110,7 +110,7 @@ def _line(text: str) -> Line | str:
     if not all(map(math.isfinite, numbers)) or numbers[0] != int(numbers[0]) or numbers[0] < 0:
         return f"expected a class from 0 and finite numbers, got {short!r}"
     if max(map(abs, numbers[1:])) > _BEYOND:
-        return f"expected shares of the picture from 0 to 1, got {short!r}"
+        return f"expected shares of the image from 0 to 1, got {short!r}"
     if outline:
         x, y = numbers[1::2], numbers[2::2]
         return int(numbers[0]), (min(x), min(y), max(x), max(y))

@@ -19,7 +19,7 @@ from deepglass.metrics.table import METRICS, Metric
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from deepglass.nn.detect import Cells
+    from deepglass.nn.detect import PointPredictions
     from deepglass.nn.explanation_targets import ExplanationTarget
     from deepglass.nn.tokens import Field
 
@@ -79,7 +79,7 @@ class BoxesOutput(Boxes, Output):
 
         return DetectHead(widths, max(len(self.vocabulary_ or ()), 1), dim=self.dim, levels=self.num_levels)
 
-    def prediction(self, params: Cells) -> Prediction:
+    def prediction(self, params: PointPredictions) -> Prediction:
         return BoxesPrediction(params, self.max_detections, self.nms_iou)
 
     def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
@@ -228,7 +228,7 @@ class BoxesOutput(Boxes, Output):
 
 
 class BoxesPrediction(Prediction):
-    """The likeliest boxes, suppressed where they repeat each other.
+    """The postprocess boxes, suppressed where they repeat each other.
 
     Args:
         cells: what the head says at each cell.
@@ -236,7 +236,7 @@ class BoxesPrediction(Prediction):
         nms_iou: of boxes of one class, from which on the less likely one goes.
     """
 
-    def __init__(self, cells: Cells, max_detections: int, nms_iou: float) -> None:
+    def __init__(self, cells: PointPredictions, max_detections: int, nms_iou: float) -> None:
         self.cells, self.max_detections, self.nms_iou = cells, max_detections, nms_iou
 
     def loss(self, target: Field) -> Tensor:
@@ -246,9 +246,9 @@ class BoxesPrediction(Prediction):
 
     def mode(self) -> dict[str, Tensor]:
         """`boxes` (B, S, 4) as shares of the picture, `scores`, `labels` and `mask` (B, S)."""
-        from deepglass.nn.detect import likeliest
+        from deepglass.nn.detect import postprocess
 
-        return likeliest(
+        return postprocess(
             self.cells.boxes.float(), self.cells.logits.float().sigmoid(), self.max_detections, self.nms_iou
         )._asdict()
 

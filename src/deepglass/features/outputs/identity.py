@@ -228,14 +228,14 @@ class IdentityPrediction(Prediction):
         """Strangers have no centre: theirs is 0, and `Identity.selection_value` judges them."""
         import torch
 
-        from deepglass.nn.metric_learning import arcface, triplet
+        from deepglass.nn.metric_learning import arcface, triplet_loss
 
         f, codes = self.feature, target.values.reshape(-1).long()
         known = (codes >= 1) & (codes <= self.cosine.shape[1])
         label = torch.where(known, codes - 1, 0)
         loss = arcface(self.cosine, label, f.margin if f.loss == "arcface" else 0.0, f.scale)
         if f.loss == "triplet":  # the centres only learn where each known one lies
-            loss = loss + triplet(self.unit, torch.where(known, label, -1), f.margin, SOFT)
+            loss = loss + triplet_loss(self.unit, torch.where(known, label, -1), f.margin, SOFT)
         return torch.where(known, loss, 0.0)
 
     def mode(self) -> dict[str, Tensor]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from deepglass.nn.explanation_targets import ExplanationTarget
-    from deepglass.nn.sequence_head import Drawn
+    from deepglass.nn.sequence_head import SequenceParams
     from deepglass.nn.tokens import Field
 
 _LONGEST = 512  # steps of an answer that has a length of its own
@@ -169,9 +169,9 @@ class StepsPrediction(Prediction):
 
 
 class DrawnPrediction(Prediction):
-    """A sequence of its own length; params: `nn.series.Drawn`."""
+    """A sequence of its own length; params: `nn.series.SequenceParams`."""
 
-    def __init__(self, params: Drawn, mean: Tensor, std: Tensor) -> None:
+    def __init__(self, params: SequenceParams, mean: Tensor, std: Tensor) -> None:
         self.values, self.goes_on, self.mean, self.std = params.values.float(), params.goes_on.float(), mean, std
 
     def loss(self, target: Field) -> Tensor:
@@ -189,8 +189,8 @@ class DrawnPrediction(Prediction):
         return {"value": self.values * self.std + self.mean, "mask": mask}
 
     def ensemble_mean(self, members: int) -> DrawnPrediction:
-        from deepglass.nn.sequence_head import Drawn
+        from deepglass.nn.sequence_head import SequenceParams
 
         L = self.goes_on.shape[1]
         values = self.values.view(-1, members, *self.values.shape[1:]).mean(1)
-        return DrawnPrediction(Drawn(values, self.goes_on.view(-1, members, L).mean(1)), self.mean, self.std)
+        return DrawnPrediction(SequenceParams(values, self.goes_on.view(-1, members, L).mean(1)), self.mean, self.std)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from torch import nn
 
+from deepglass.constraints import Count, Share
 from deepglass.errors import SpecError
 from deepglass.features._tokenizers import END
 from deepglass.features.base import Feature
@@ -48,18 +49,16 @@ class RecurrentTrunk(Trunk):
         self,
         inputs: Sequence[TokenShape],
         *,
-        width: int = 128,
-        hidden: int | None = None,
-        depth: int = 1,
+        width: Count = 128,
+        hidden: Count | None = None,
+        depth: Count = 1,
         bidirectional: bool = True,
         layer_norm: bool = False,
-        dropout: float = 0.2,
+        dropout: Share = 0.2,
         pool: Pool = "last",
         expected_lag: int | None = None,
     ) -> None:
         super().__init__()
-        if width < 1 or depth < 1 or (hidden or 1) < 1:
-            raise SpecError("bad-value", "network: width, hidden and depth must be at least 1")
         self.dim, self.pool = width, pool
         self.join = ConcatTokens(inputs, width)
         self.recurrent = Recurrent(

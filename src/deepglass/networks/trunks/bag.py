@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from deepglass.constraints import Count, NonNegativeInt, Share
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.tokens import Tokens, TokenShape, pool
@@ -37,7 +38,12 @@ class Bag(Trunk):
     )
 
     def __init__(
-        self, inputs: Sequence[TokenShape], *, dim: int = 32, hidden: int | None = None, dropout: float = 0.2
+        self,
+        inputs: Sequence[TokenShape],
+        *,
+        dim: Count = 32,
+        hidden: NonNegativeInt | None = None,
+        dropout: Share = 0.2,
     ) -> None:
         super().__init__()
         self.dim = self.out_dim = dim

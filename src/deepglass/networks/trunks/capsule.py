@@ -13,12 +13,12 @@ from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
 from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.activations import activation as make_activation
 from deepglass.nn.capsule import Routing, squash
-from deepglass.nn.conv import is_image_shape, image_grids
+from deepglass.nn.conv import image_grids, is_image_shape
 from deepglass.nn.norms import Norm, norm2d
 from deepglass.nn.tokens import Tokens, TokenShape, pool
 
 
-class Capsule(Trunk):
+class CapsuleNet(Trunk):
     """Convolutions, primary capsules at each place, and routing by agreement to a few capsules above them.
 
     The heads get the capsules' vectors side by side. Alone they learn like any other network; the objective `capsule`

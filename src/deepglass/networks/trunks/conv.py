@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any, ClassVar
 
+from deepglass.constraints import Count, Share
 from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
 from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.conv import ImageBody, PlainBody, image_grids, smallest_grid, stage_count
@@ -40,11 +41,11 @@ class Conv(Trunk):
         self,
         inputs: Sequence[TokenShape],
         *,
-        width: int = 16,
-        depth: int = 1,
+        width: Count = 16,
+        depth: Count = 1,
         norm: Norm = "batch",
         activation: str = "relu",
-        dropout: float = 0.0,
+        dropout: Share = 0.0,
     ) -> None:
         super().__init__()
         downsample_stem, dims = _layout(smallest_grid(inputs, "conv"), width)

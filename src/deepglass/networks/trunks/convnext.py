@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from deepglass.constraints import Count, Share
 from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
 from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.activations import activation as make_activation
@@ -45,12 +46,12 @@ class Convnext(Trunk):
         self,
         inputs: Sequence[TokenShape],
         *,
-        width: int = 32,
-        depth: int = 2,
-        kernel: int = 7,
+        width: Count = 32,
+        depth: Count = 2,
+        kernel: Count = 7,
         norm: Norm = "layer",
         activation: str = "gelu",
-        dropout: float = 0.0,
+        dropout: Share = 0.0,
     ) -> None:
         super().__init__()
         if kernel < 1 or kernel % 2 == 0:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
+from deepglass.constraints import Count, Share
 from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
 from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.activations import activation as make_activation
@@ -42,18 +43,18 @@ class Lenet5(Trunk):
         self,
         inputs: Sequence[TokenShape],
         *,
-        width: int = 6,
+        width: Count = 6,
         activation: str = "tanh",
         norm: Norm = "none",
-        pool: str = "mean",
-        dropout: float = 0.0,
+        pool: Literal["mean", "max"] = "mean",
+        dropout: Share = 0.0,
     ) -> None:
         super().__init__()
-        if pool not in ("mean", "max"):
-            raise ValueError(f"pool: expected mean or max, got {pool!r}")
         self.dim, self.out_dim = width, 14 * width
         body = _Body(width, common_grid(inputs, "lenet5"), activation, norm, pool)
-        self.pictures = ImageBody(body, inputs, width, self.out_dim, pool="mean", activation=activation, dropout=dropout)
+        self.pictures = ImageBody(
+            body, inputs, width, self.out_dim, pool="mean", activation=activation, dropout=dropout
+        )
 
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
         return self.pictures(tokens)

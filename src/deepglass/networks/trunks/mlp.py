@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from deepglass.constraints import Count, NonNegativeInt, Share
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
 from deepglass.hyperparameters import TrainingDefaults
@@ -60,21 +61,16 @@ class Mlp(Trunk):
         self,
         inputs: Sequence[TokenShape],
         *,
-        depth: int = 3,
-        width: int = 256,
-        ensemble_size: int = 8,
-        dropout: float = 0.1,
+        depth: NonNegativeInt = 3,
+        width: Count = 256,
+        ensemble_size: Count = 8,
+        dropout: Share = 0.1,
         activation: str = "silu",
         norm: Norm = "none",
         initialisation: str = "default",
-        dim: int | None = None,
+        dim: Count | None = None,
     ) -> None:
         super().__init__()
-        if depth < 0 or min(width, ensemble_size, dim or 1) < 1:
-            wanted = "depth of at least 0 and width, members and dim of at least 1"
-            raise ValueError(
-                f"expected {wanted}, got depth {depth}, width {width}, ensemble_size {ensemble_size}, dim {dim}"
-            )
         self._pooled = [shape.count is None or shape.grid is not None for shape in inputs]
         count = sum(1 if pooled else shape.count or 1 for pooled, shape in zip(self._pooled, inputs, strict=True))
         self.dim = dim or _dim_for(count, any(self._pooled))

@@ -16,7 +16,7 @@ from deepglass.features.image import Image
 from deepglass.features.text import Text
 from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
 from deepglass.networks.trunks.base import Trunk
-from deepglass.nn.pretrained import PretrainedImages, PretrainedAudio, PretrainedText, Source, find
+from deepglass.nn.pretrained import PretrainedAudio, PretrainedImages, PretrainedText, Source, find
 from deepglass.nn.tokens import Tokens, TokenShape, pool
 
 _READ: dict[str, type[Feature]] = {"pictures": Image, "texts": Text, "sounds": Audio}  # by what a model reads

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from deepglass.constraints import Count, Share
 from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
 from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.conv import ImageBody, ResidualBody, image_grids, smallest_grid, stage_count
@@ -45,12 +46,12 @@ class Resnet(Trunk):
         self,
         inputs: Sequence[TokenShape],
         *,
-        width: int = 32,
-        depth: int = 2,
+        width: Count = 32,
+        depth: Count = 2,
         downsample_stem: bool = False,
         norm: Norm = "batch",
         activation: str = "relu",
-        dropout: float = 0.0,
+        dropout: Share = 0.0,
     ) -> None:
         super().__init__()
         Y, X = smallest_grid(inputs, "resnet")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from torch import nn
 
-from deepglass.errors import SpecError
+from deepglass.constraints import Count, Ge, Share
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.norms import norm as make_norm
 from deepglass.nn.temporal import TemporalBlock
-from deepglass.nn.token_ops import ConcatTokens, OwnNorm, Pool, pack_left, gather, summary
+from deepglass.nn.token_ops import ConcatTokens, OwnNorm, Pool, gather, pack_left, summary
 from deepglass.nn.tokens import Tokens, TokenShape
 
 
@@ -43,17 +43,15 @@ class Tcn(Trunk):
         self,
         inputs: Sequence[TokenShape],
         *,
-        width: int = 128,
-        depth: int = 3,
-        kernel: int = 3,
-        dropout: float = 0.1,
+        width: Count = 128,
+        depth: Count = 3,
+        kernel: Annotated[int, Ge(2)] = 3,
+        dropout: Share = 0.1,
         norm: OwnNorm = "layer",
         causal: bool = False,
         pool: Pool = "mean",
     ) -> None:
         super().__init__()
-        if kernel < 2 or depth < 1 or width < 1:
-            raise SpecError("bad-value", "network: kernel must be at least 2, depth and width at least 1")
         self.dim = self.out_dim = width
         self.pool = pool
         self.join = ConcatTokens(inputs, width)

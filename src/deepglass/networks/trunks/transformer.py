@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
+from deepglass.constraints import Count, Share
 from deepglass.errors import SpecError
 from deepglass.features._tokenizers import END
 from deepglass.features.base import Feature
@@ -17,7 +18,7 @@ from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.attention import AttentionBlock
 from deepglass.nn.norms import norm as make_norm
 from deepglass.nn.sequence_decoders import TransformerDecoder
-from deepglass.nn.token_ops import ConcatTokens, OwnNorm, Pool, summary, sinusoidal_positions
+from deepglass.nn.token_ops import ConcatTokens, OwnNorm, Pool, sinusoidal_positions, summary
 from deepglass.nn.tokens import Tokens, TokenShape
 
 
@@ -50,10 +51,10 @@ class Transformer(Trunk):
         self,
         inputs: Sequence[TokenShape],
         *,
-        width: int = 128,
-        depth: int = 2,
-        heads: int = 4,
-        dropout: float = 0.1,
+        width: Count = 128,
+        depth: Count = 2,
+        heads: Count = 4,
+        dropout: Share = 0.1,
         norm: OwnNorm = "layer",
         causal: bool = False,
         pool: Pool = "mean",

@@ -11,12 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from deepglass.constraints import Count, Share
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
 from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
 from deepglass.networks.trunks.base import Trunk
-from deepglass.nn.conv import ImageEncoder, is_image_shape, image_grids, stage_count
+from deepglass.nn.conv import ImageEncoder, image_grids, is_image_shape, stage_count
 from deepglass.nn.norms import Norm
 from deepglass.nn.tokens import Tokens, TokenShape
 from deepglass.nn.tokens import pool as pool_tokens
@@ -57,12 +58,12 @@ class Unet(Trunk):
         inputs: Sequence[TokenShape],
         *,
         stride: int = 0,
-        width: int = 24,
-        depth: int = 1,
+        width: Count = 24,
+        depth: Count = 1,
         stages: int = 0,
         norm: Norm = "batch",
         activation: str = "relu",
-        dropout: float = 0.0,
+        dropout: Share = 0.0,
     ) -> None:
         super().__init__()
         grid = image_grids(inputs, "unet")[0]

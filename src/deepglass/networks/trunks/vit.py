@@ -9,13 +9,14 @@ from typing import Any, ClassVar, cast
 import torch
 from torch import Tensor, nn
 
+from deepglass.constraints import Count, Share
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
 from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
 from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.attention import AttentionBlock
-from deepglass.nn.conv import ImageEncoder, is_image_shape, image_grids
+from deepglass.nn.conv import ImageEncoder, image_grids, is_image_shape
 from deepglass.nn.norms import Norm
 from deepglass.nn.norms import norm as make_norm
 from deepglass.nn.tokens import Field, Tokens, TokenShape, from_image
@@ -57,13 +58,13 @@ class Vit(Trunk):
         self,
         inputs: Sequence[TokenShape],
         *,
-        width: int = 128,
-        depth: int = 4,
-        heads: int = 4,
-        patch: int | None = None,
+        width: Count = 128,
+        depth: Count = 4,
+        heads: Count = 4,
+        patch: Count | None = None,
         norm: Norm = "layer",
         activation: str = "gelu",
-        dropout: float = 0.0,
+        dropout: Share = 0.0,
     ) -> None:
         super().__init__()
         image_grids(inputs, "vit")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from markupsafe import Markup, escape
 
 from deepglass.report.templates import printable
@@ -25,11 +27,11 @@ def _escaped(value: object) -> Markup:
     return escape(value if isinstance(value, Markup) else printable(str(value)))
 
 
-def joined(parts: object) -> Markup:
+def joined(parts: Iterable[object]) -> Markup:
     """Elements one after the other."""
-    return Markup("").join(parts)  # type: ignore[call-overload,no-any-return]
+    return Markup("").join(map(_escaped, parts))
 
 
 def titled(title: object, small: str) -> Markup:
     """A chart's title with small words behind it."""
-    return Markup("{} {}").format(title, tag("small", small))
+    return joined([title, " ", tag("small", small)])

@@ -1,15 +1,22 @@
-"""Agents: what they got over the steps in their world, one episode to watch, and the figures of the test episodes."""
+"""An agent: its returns during training, a film of one test episode, and the metrics of the test episodes."""
 
 from __future__ import annotations
 
-from deepglass.formatting import count, duration, finite, number
-from deepglass.report.agent_facts import AgentFacts, Film
-from deepglass.report.charts.curves import Line, Mark, curves
-from deepglass.report.facts import Facts
-from deepglass.report.markup import Panel, columns, facts_list, image, text
-from deepglass.report.sections.base import PanelSection
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-_FIGURES = (
+from markupsafe import Markup
+
+from deepglass.errors import UserError
+from deepglass.formatting import finite, number
+from deepglass.introspect.episode_film import EpisodeFilm, film_episode
+from deepglass.objectives._agents import Agent
+from deepglass.report.charts.curves import Line, Mark, curves
+from deepglass.report.charts.svg import titled
+from deepglass.report.data import ReportData
+from deepglass.report.sections.base import Section
+
+METRICS = (
     ("mean_return", "mean return"),
     ("median_return", "median return"),
     ("min_return", "least return"),
@@ -18,68 +25,83 @@ _FIGURES = (
 )
 
 
-def panel(facts: Facts) -> Panel | None:
-    """The learning curve beside the film; None for what is no agent."""
-    agent = facts.agent
-    if agent is None:
-        return None
-    html = _figures(agent) + columns(_curve(agent), _film(agent))
-    return Panel("What it does", _lead(agent), html, short="Agent")
+class ReturnPoint(NamedTuple):
+    """An evaluation during training: environment steps so far, seconds, and the mean return of its episodes."""
+
+    steps: int
+    seconds: float
+    mean_return: float
 
 
-def _lead(agent: AgentFacts) -> str:
-    got = agent.figures.get("mean_return")
-    said = f"In {text(agent.world)} it gets {number(got)} on average" if finite(got) else f"In {text(agent.world)}."
-    if finite(got):
-        beside = f", play at random {number(agent.random)}" if finite(agent.random) else ""
-        said = f"{said} over {count(agent.figures.get('episodes'))} episodes that it never met{beside}."
-    if not finite(agent.threshold):
-        return said
-    first = next((e for e in agent.learned if e.mean_return >= (agent.threshold or 0)), None)
-    solved = f"The world counts as solved at {number(agent.threshold)}"
-    if first is None:
-        return f"{said} {solved}, which no evaluation in training reached."
-    return f"{said} {solved}, first reached after {count(first.steps)} steps in it, {duration(first.seconds)}."
+class AgentFacts(NamedTuple):
+    """How an agent learned, and how it acts.
+
+    Args:
+        environment: its name.
+        returns: evaluations in the order of training.
+        threshold: mean return at which the environment counts as solved; None where there is none.
+        random: mean return of a random policy.
+        metrics: over the test episodes.
+        film: None where the environment cannot be rendered.
+        no_film_reason: why not.
+    """
+
+    environment: str
+    returns: tuple[ReturnPoint, ...]
+    threshold: float | None
+    random: float | None
+    metrics: Mapping[str, float]
+    film: EpisodeFilm | None = None
+    no_film_reason: str = ""
+
+    @property
+    def first_solved(self) -> ReturnPoint | None:
+        """The first evaluation that reached the threshold."""
+        if not finite(self.threshold):
+            return None
+        return next((point for point in self.returns if point.mean_return >= self.threshold), None)
 
 
-def _figures(agent: AgentFacts) -> str:
-    pairs = [(name, number(agent.figures[key])) for key, name in _FIGURES if finite(agent.figures.get(key))]
-    pairs += [("play at random", number(agent.random))] if finite(agent.random) else []
-    return facts_list(pairs)
-
-
-def _curve(agent: AgentFacts) -> str:
-    if len(agent.learned) < 2:
-        return ""
-    steps = [float(e.steps) for e in agent.learned]
-    lines = [Line("mean return", [e.mean_return for e in agent.learned], "c1")]
-    if finite(agent.random):
-        lines.append(Line("play at random", [agent.random] * len(steps), "c2"))
-    if finite(agent.threshold):
-        lines.append(Line("solved", [agent.threshold] * len(steps), "c3"))
-    first = next((e for e in agent.learned if finite(agent.threshold) and e.mean_return >= agent.threshold), None)
-    mark = Mark(float(first.steps), "first solved") if first is not None else None
-    return curves("Mean return <small>more is better</small>", steps, lines, x_name="steps in the world", mark=mark)
-
-
-def _film(agent: AgentFacts) -> str:
-    film = agent.film
-    if film is None:
-        why = f" ({text(agent.without_film)})" if agent.without_film else ""
-        return f'<p class="dim">There is no film of it{why}.</p>'
-    return (
-        f'<figure class="film">{image(film.picture, f"a film of an episode in {text(agent.world)}")}'
-        f"<figcaption>{_caption(film)}</figcaption></figure>"
-    )
-
-
-def _caption(film: Film) -> str:
-    part = "" if film.shown >= film.steps else f" The film shows the first {count(film.shown)} steps."
-    return f"One test episode: {count(film.steps)} steps, return {number(film.value)}.{part}"
-
-
-class AgentSection(PanelSection):
-    """See `panel`."""
+class AgentSection(Section):
+    """The learning curve beside the film."""
 
     title, nav, position = "The agent", "Agent", 10
-    panel = staticmethod(panel)
+    files = ("metrics.json", "history.jsonl")
+
+    def collect(self, report: ReportData) -> AgentFacts | None:
+        objective = report.context.objective
+        if not isinstance(objective, Agent) or objective.environment is None:
+            return None
+        name, environment, metrics = objective.name, objective.environment, report.metrics
+        returns = tuple(
+            ReturnPoint(int(own["environment_steps"]), record["seconds"], own["mean_return"])
+            for record in report.context.history
+            if (own := record["valid"].get(name))
+        )
+        random = metrics.get("baselines", {}).get(name, {}).get("random", {}).get("mean_return")
+        try:
+            film, reason = film_episode(objective, environment), ""
+        except UserError as error:
+            film, reason = None, str(error).partition("] ")[2]
+        test = metrics.get("test", {}).get(name, {})
+        return AgentFacts(environment.name, returns, environment.threshold, random, test, film, reason)
+
+    def view(self, facts: AgentFacts, report: ReportData) -> Mapping[str, Any]:
+        metrics = [(name, number(facts.metrics[key])) for key, name in METRICS if finite(facts.metrics.get(key))]
+        if finite(facts.random):
+            metrics.append(("random policy", number(facts.random)))
+        return {"agent": facts, "metrics": metrics, "curve": _curve(facts)}
+
+
+def _curve(agent: AgentFacts) -> Markup | None:
+    if len(agent.returns) < 2:
+        return None
+    steps = [float(point.steps) for point in agent.returns]
+    lines = [Line("mean return", [point.mean_return for point in agent.returns], "c1")]
+    if finite(agent.random):
+        lines.append(Line("random policy", [agent.random] * len(steps), "c2"))
+    if finite(agent.threshold):
+        lines.append(Line("solved", [agent.threshold] * len(steps), "c3"))
+    first = agent.first_solved
+    mark = Mark(float(first.steps), "first solved") if first is not None else None
+    return curves(titled("Mean return", "more is better"), steps, lines, x_name="environment steps", mark=mark)

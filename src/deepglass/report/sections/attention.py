@@ -1,28 +1,31 @@
-"""Where attention lay: at which words or places while an answer was written, and what was read before an answer."""
+"""Attention weights: while each word of an output was generated, or over the words that were read before a class."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from markupsafe import Markup
 
 from deepglass.features.outputs.base import Output
-from deepglass.features.text import Text
-from deepglass.formatting import confidence, count, percent
+from deepglass.features.outputs.text import TextOutput
+from deepglass.formatting import percent
 from deepglass.introspect.attention import DecoderAttention, EncoderAttention, decoder_attention, encoder_attention
 from deepglass.introspect.rows import OutputRows, class_predictions
+from deepglass.report.charts.svg import joined, tag
 from deepglass.report.data import ReportData
-from deepglass.report.markup import Panel, each_output, folded, shorten, source_of, text
 from deepglass.report.row_selection import random_rows
-from deepglass.report.sections.base import PanelSection, section_key
+from deepglass.report.sections.base import Section
 from deepglass.report.sections.texts import worst_texts
+from deepglass.report.templates import shorten
 
 NUM_WORST, NUM_TYPICAL = 8, 8
-_FIRST = (2, 2)  # of the worst and of the typical ones
-_CELL, _LETTER = 22, 8.0  # pixels of a cell and of a letter, in a drawing's own measure
-_LONGEST = 14  # letters of a word in a matrix
-_FAINT = 0.02  # a share below is not drawn
-_FULL = 0.4  # a share that has the full colour, or the greatest where that is more
+SHOWN_AT_FIRST = (2, 2)  # of the worst and of the typical ones
+CELL, LETTER = 22, 8.0  # sides of a cell and of a letter, in the units of the drawing
+MAX_WORD = 14  # characters in a matrix
+MIN_WEIGHT = 0.02  # smaller weights are not drawn
+FULL_WEIGHT = 0.4  # a weight that has the full colour, or the greatest where that is more
 
 
 class OutputAttention(NamedTuple):
@@ -36,15 +39,31 @@ class OutputAttention(NamedTuple):
         """There is nothing but rows."""
 
 
-def collect(report: ReportData) -> tuple[OutputAttention, ...]:
-    """The outputs whose network has attention over words or places."""
-    outputs = (output_attention(feature, rows) for feature, rows in report.tested_outputs if rows.truth.mask.any())
-    return tuple(o for o in outputs if o.decoder or o.encoder)
+class AttentionSection(Section):
+    """Cards of each output: a matrix or strip of images while words are generated, shaded words before a class."""
+
+    title, nav, position = "Attention", "Attention", 240
+    requires = ("test_predictions",)
+
+    def collect(self, report: ReportData) -> tuple[OutputAttention, ...]:
+        outputs = (output_attention(feature, rows) for feature, rows in report.tested_outputs if rows.truth.mask.any())
+        return tuple(o for o in outputs if o.decoder or o.encoder)
+
+    def view(self, facts: tuple[OutputAttention, ...], report: ReportData) -> Mapping[str, Any] | None:
+        if not facts:
+            return None
+        return {
+            "outputs": [_cards(i, output) for i, output in enumerate(facts)],
+            "several": len(report.outputs) > 1,
+            "decodes": any(o.decoder for o in facts),
+            "images": any(one.picture for o in facts for one in o.decoder),
+            "first": SHOWN_AT_FIRST,
+        }
 
 
 def output_attention(feature: Output, rows: OutputRows) -> OutputAttention:
     """Of some of the worst and of the typical rows, in turn, so that both are among the first."""
-    if isinstance(feature, Text):
+    if isinstance(feature, TextOutput):
         return OutputAttention(
             feature.name, decoder=decoder_attention(feature, rows, _in_turn(worst_texts(feature, rows)))
         )
@@ -60,125 +79,76 @@ def _in_turn(rows: Sequence[tuple[int, bool]]) -> list[tuple[int, bool]]:
     return [row for pair in zip_longest(*groups) for row in pair if row is not None]
 
 
-def panel(report: ReportData) -> Panel | None:
-    """The attention of each output; None where no output has any."""
-    shown = list(enumerate(report.of(section_key("attention"), collect) or ()))
-    if not shown:
-        return None
-    html = each_output([(o.name, _output(i, o)) for i, o in shown], named=len(report.outputs) > 1)
-    if any(o.decoder for _, o in shown):
-        lead = "What the network looked at while it wrote each word: "
-        pictures = any(one.picture for _, o in shown for one in o.decoder)
-        lead += "the bright parts of the picture." if pictures else "the darker a square, the more it looked there."
-    else:
-        lead = "The words that were looked at most before the answer. That is where it looked, and not always why."
-    return Panel("Where it looked", lead, html, short="Attention")
+def _cards(index: int, output: OutputAttention) -> dict[str, Any]:
+    """The cards of an output as the template takes them."""
+    decoder = [
+        {"facts": one, "id": f"a{index}-{i}", "matrix": None if one.picture is not None else _matrix(one)}
+        for i, one in enumerate(output.decoder)
+    ]
+    encoder = [{"facts": one, "words": _shaded(one)} for one in output.encoder]
+    wide = any(one.picture for one in output.decoder)
+    return {"name": output.name, "decoder": decoder, "encoder": encoder, "css": "looks wide" if wide else "looks"}
 
 
-def _output(place: int, output: OutputAttention) -> str:
-    pictures = any(one.picture for one in output.decoder)
-    cards = [(_looked(f"a{place}-{i}", one), one.typical) for i, one in enumerate(output.decoder)]
-    cards += [(_read(one), one.typical) for one in output.encoder]
-    worst, typical = ([html for html, kind in cards if kind is wanted] for wanted in (False, True))
-    return folded(worst, typical, first=_FIRST, css="looks wide" if pictures else "looks")
-
-
-def _row(row: int, typical: bool) -> str:
-    return f'<p>{"<span class=tag>typical</span> " if typical else ""}<span class="dim">row {count(row)}</span></p>'
-
-
-# -- while writing ---------------------------------------------------------------------------------------------------
-
-
-def _looked(name: str, one: DecoderAttention) -> str:
-    drawing = _strip(name, one) if one.picture is not None else _matrix(one)
-    return f'<article class="wrote look">{drawing}{_row(one.row, one.typical)}</article>'
-
-
-def _matrix(one: DecoderAttention) -> str:
-    """A row a written word, a column a word that was read."""
-    said, given = ([shorten(w, _LONGEST) for w in words] for words in (one.words, one.read))
-    left = 10 + _LETTER * max(map(len, said))
-    top = 8 + 0.8 * _LETTER * max(map(len, given))  # names lean
-    right = 0.6 * _LETTER * len(given[-1]) if given else 0
-    width, height = left + _CELL * len(given) + right, top + _CELL * len(said)
-    names = "".join(
-        f'<text class="end" x="{left - 6:.0f}" y="{top + _CELL * (i + 0.68):.0f}">{text(word)}</text>'
-        for i, word in enumerate(said)
-    )
-    for j, word in enumerate(given):
-        x, y = left + _CELL * (j + 0.6), top - 6
-        names += f'<text transform="translate({x:.0f} {y:.0f}) rotate(-55)">{text(word)}</text>'
-    full = max(_FULL, *(share for row in one.weights for share in row))
-    cells = "".join(
-        f'<rect x="{left + _CELL * j:.0f}" y="{top + _CELL * i:.0f}" width="{_CELL - 2}" height="{_CELL - 2}" rx="4" '
-        f'fill-opacity="{share / full:.2f}"><title>{text(one.words[i])} looked at {text(one.read[j])}: '
-        f"{percent(share, 0)}</title></rect>"
+def _matrix(one: DecoderAttention) -> Markup:
+    """A row a generated word, a column a word that was read."""
+    written, read = ([shorten(w, MAX_WORD) for w in words] for words in (one.words, one.read))
+    left = 10 + LETTER * max(map(len, written))
+    top = 8 + 0.8 * LETTER * max(map(len, read))  # the words above are slanted
+    right = 0.6 * LETTER * len(read[-1]) if read else 0
+    width, height = left + CELL * len(read) + right, top + CELL * len(written)
+    names = [
+        tag("text", word, css="end", x=f"{left - 6:.0f}", y=f"{top + CELL * (i + 0.68):.0f}")
+        for i, word in enumerate(written)
+    ]
+    names += [
+        tag("text", word, transform=f"translate({left + CELL * (j + 0.6):.0f} {top - 6:.0f}) rotate(-55)")
+        for j, word in enumerate(read)
+    ]
+    full = max(FULL_WEIGHT, *(weight for row in one.weights for weight in row))
+    cells = [
+        tag(
+            "rect",
+            tag("title", f"{one.words[i]} attends to {one.read[j]}: {percent(weight, 0)}"),
+            x=f"{left + CELL * j:.0f}",
+            y=f"{top + CELL * i:.0f}",
+            width=CELL - 2,
+            height=CELL - 2,
+            rx=4,
+            fill_opacity=f"{weight / full:.2f}",
+        )
         for i, row in enumerate(one.weights)
-        for j, share in enumerate(row)
-        if share >= _FAINT
+        for j, weight in enumerate(row)
+        if weight >= MIN_WEIGHT
+    ]
+    ground = tag(
+        "rect",
+        css="ground",
+        x=f"{left - 1:.0f}",
+        y=f"{top - 1:.0f}",
+        width=CELL * len(read),
+        height=CELL * len(written),
+        rx=5,
     )
-    ground = (
-        f'<rect class="ground" x="{left - 1:.0f}" y="{top - 1:.0f}" width="{_CELL * len(given)}" '
-        f'height="{_CELL * len(said)}" rx="5"/>'
-    )
-    summary = text("; ".join(_most(one, i) for i in range(len(said))))
-    return (
-        f'<svg class="lookmatrix" viewBox="0 0 {width:.0f} {height:.0f}" style="max-width:{width:.0f}px" role="img" '
-        f'aria-label="{summary}">{ground}{cells}{names}</svg>'
+    return tag(
+        "svg",
+        joined([ground, *cells, *names]),
+        css="lookmatrix",
+        viewBox=f"0 0 {width:.0f} {height:.0f}",
+        style=f"max-width:{width:.0f}px",
+        role="img",
+        aria_label="; ".join(_most(one, i) for i in range(len(written))),
     )
 
 
 def _most(one: DecoderAttention, i: int) -> str:
     row = one.weights[i]
-    return f"{one.words[i]} looked most at {one.read[row.index(max(row))]}" if row else one.words[i]
+    return f"{one.words[i]} attends most to {one.read[row.index(max(row))]}" if row else one.words[i]
 
 
-def _strip(name: str, one: DecoderAttention) -> str:
-    """The picture, then once for each word with what the word did not look at in the dark."""
-    assert one.picture is not None
-    Y, X = one.size
-    left, top, width, height = one.extent
-    picture = f'<image id="{name}" href="{source_of(one.picture)}" width="{X}" height="{Y}"/>'
-    frames = [_frame(X, Y, picture, "")]
-    for word, map_ in zip(one.words, one.maps, strict=True):
-        shade = (
-            f'<image href="{source_of(map_)}" x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}" '
-            'preserveAspectRatio="none"/>'
-        )
-        frames.append(_frame(X, Y, f'<use href="#{name}"/>{shade}', text(shorten(word, 18))))
-    return f'<div class="strip">{"".join(frames)}</div>'
-
-
-def _frame(X: int, Y: int, body: str, word: str) -> str:
-    said = f"where {word} looked" if word else "the picture"
-    return (
-        f'<figure><svg viewBox="0 0 {X} {Y}" role="img" aria-label="{said}">{body}</svg>'
-        f"<figcaption>{word or '&nbsp;'}</figcaption></figure>"
-    )
-
-
-# -- while reading ---------------------------------------------------------------------------------------------------
-
-
-def _read(one: EncoderAttention) -> str:
-    """The words, the more of a colour the more they were looked at than a word of this text is on average."""
-    shares = [share for _, share in one.words]
-    mean = sum(shares) / max(len(shares), 1)
-    full = max(max(shares, default=0.0) - mean, mean) or 1.0
-    words = " ".join(
-        f'<span style="--w:{max(share - mean, 0) / full:.2f}" title="{percent(share)}">{text(shorten(word))}</span>'
-        for word, share in one.words
-    )
-    rest = f' <span class="dim">and {count(one.others)} more words</span>' if one.others else ""
-    answer = f'<p class="answer">{text(shorten(one.answer))} <span>({confidence(one.confidence)})</span></p>'
-    wrong = f'<p class="truth">true <b>{text(shorten(one.truth))}</b></p>' if one.answer != one.truth else ""
-    row = _row(one.row, one.typical)
-    return f'<article class="wrote look"><p class="lit">{words}{rest}</p>{answer}{wrong}{row}</article>'
-
-
-class AttentionSection(PanelSection):
-    """See `panel`."""
-
-    title, nav, position = "Attention", "Attention", 240
-    panel = staticmethod(panel)
+def _shaded(one: EncoderAttention) -> list[tuple[str, float, float]]:
+    """(word, strength of its colour from 0 to 1, weight): coloured by how far its weight is above the text's mean."""
+    weights = [weight for _, weight in one.words]
+    mean = sum(weights) / max(len(weights), 1)
+    full = max(max(weights, default=0.0) - mean, mean) or 1.0
+    return [(word, max(weight - mean, 0) / full, weight) for word, weight in one.words]

@@ -1,64 +1,141 @@
-"""How training pictures were varied: before and after, with what moved along."""
+"""Training images before and after augmentation, with the masks and boxes that move along."""
 
 from __future__ import annotations
 
-from deepglass.report.facts import Facts
-from deepglass.report.image_facts import Varied, Version
-from deepglass.report.markup import Panel, colour_keys, image, label, source_of, text
-from deepglass.report.sections.base import PanelSection
-from deepglass.web.palette import css
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Generator
+
+from deepglass.data.augment import Augment
+from deepglass.data.batches import Batch
+from deepglass.features._display import first_image, to_pixels
+from deepglass.features.base import take_raw
+from deepglass.features.boxes import Boxes
+from deepglass.features.image import Image
+from deepglass.features.mask import Mask
+from deepglass.prepare.prepared_data import PreparedData
+from deepglass.report.data import ReportData
+from deepglass.report.overlays import Annotation, ClassColour, OverlayBox
+from deepglass.report.sections.base import Section
+from deepglass.run.fit import augmentation_of
+from deepglass.training.augmentation import Augmentation
+from deepglass.web import encode_image
+from deepglass.web.palette import colour, css
+
+ROWS = 6
+VERSIONS = 3
+MAX_SIDE = 160  # pixels
 
 
-def panel(facts: Facts) -> Panel | None:
-    """A row a picture; None where pictures were not varied."""
-    varied = facts.varied
-    if varied is None or not varied.rows:
-        return None
-    return Panel("Varied in training", _lead(varied), _sheet(varied), short="Varied")
+class AugmentedImage(NamedTuple):
+    """An image and the targets that lie over it."""
+
+    image: bytes
+    targets: Annotation = Annotation()
 
 
-def _lead(varied: Varied) -> str:
-    done = ", ".join(text(c) for c in varied.changes)
-    return (
-        f"Each time a picture comes again it looks a little different: {done}."
-        if done
-        else ("Each time a picture comes again it looks a little different.")
-    )
+@dataclass(frozen=True)
+class AugmentationFacts:
+    """Training images before and after augmentation.
+
+    Args:
+        changes: what is done, a phrase each.
+        rows: for each image the original first, then augmented versions.
+        legend: the classes of masks that are drawn over them.
+    """
+
+    changes: tuple[str, ...]
+    rows: tuple[tuple[AugmentedImage, ...], ...]
+    legend: tuple[ClassColour, ...] = ()
+
+    def without_rows(self) -> None:
+        """Nothing: all of it is rows."""
 
 
-def _sheet(varied: Varied) -> str:
-    groups = "".join(_group(row) for row in varied.rows)
-    keys = colour_keys((label(k.name, 30), css(k.colour)) for k in varied.legend)
-    return f'{keys}<div class="varied">{groups}</div>'
-
-
-def _group(versions: tuple[Version, ...]) -> str:
-    cells = "".join(
-        f"<figure>{_version(v, 'as it is' if i == 0 else 'varied')}"
-        f"<figcaption>{'as it is' if i == 0 else ('varied' if i == 1 else '')}</figcaption></figure>"
-        for i, v in enumerate(versions)
-    )
-    return f'<div class="versions">{cells}</div>'
-
-
-def _version(version: Version, alt: str) -> str:
-    shown = image(version.picture, alt)
-    over = ""
-    if version.drawn.mask:
-        over += f'<img class="masklayer" src="{source_of(version.drawn.mask)}" alt="">'
-    if version.drawn.boxes:
-        rects = "".join(
-            f'<rect x="{b.left:.4f}" y="{b.top:.4f}" width="{max(b.right - b.left, 0):.4f}" '
-            f'height="{max(b.bottom - b.top, 0):.4f}"/>'
-            for b in version.drawn.boxes
-        )
-        drawn = f'<g class="box right">{rects}</g>'
-        over += f'<svg viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true">{drawn}</svg>'
-    return f'<span class="stack">{shown}{over}</span>'
-
-
-class AugmentationSection(PanelSection):
-    """See `panel`."""
+class AugmentationSection(Section):
+    """A row an image: as it is, and augmented."""
 
     title, nav, position = "Data augmentation", "Augmentation", 40
-    panel = staticmethod(panel)
+    requires = ("image_input",)
+    files = ("spec.yaml", "plan.json")
+
+    def collect(self, report: ReportData) -> AugmentationFacts | None:
+        context = report.context
+        augmentation = augmentation_of(context.experiment, context.objective, context.plan)
+        return augmented_images(context.data, augmentation)
+
+    def view(self, facts: AugmentationFacts, report: ReportData) -> Mapping[str, Any] | None:
+        legend = [(k.name, css(k.colour)) for k in facts.legend]
+        return {"augmentation": facts, "legend": legend} if facts.rows else None
+
+
+def augmented_images(prepared: PreparedData, transform: object) -> AugmentationFacts | None:
+    """Some training images and their augmented versions; None where the run does not augment its first image.
+
+    Args:
+        transform: what a batch goes through in training.
+    """
+    image = first_image(prepared.inputs)
+    if image is None or not isinstance(transform, Augmentation) or image.name not in transform.changes:
+        return None
+    rows = _rows(prepared, image)
+    if not len(rows):
+        return None
+    spatial = [f for f in prepared.outputs if isinstance(f, Mask | Boxes)]
+    repeated = np.repeat(rows, VERSIONS)
+    batch = prepared.dataset(repeated).batch(torch.arange(len(repeated)))
+    # Each version draws its own random map. Mixup is left out: it would put two training rows into one image.
+    moved = dataclasses.replace(transform, mixup=0.0)(batch, Generator().manual_seed(0))
+    sheet = []
+    for r in range(len(rows)):
+        before = _version(image, spatial, batch, r * VERSIONS)
+        after = (_version(image, spatial, moved, r * VERSIONS + v) for v in range(VERSIONS))
+        sheet.append((before, *after))
+    masks = [f for f in spatial if isinstance(f, Mask)]
+    legend = tuple(ClassColour(n, colour(k)) for k, n in enumerate(masks[0].class_names)) if masks else ()
+    return AugmentationFacts(_changes(transform.changes[image.name], transform.mixup), tuple(sheet), legend)
+
+
+def _rows(prepared: PreparedData, image: Image) -> np.ndarray:
+    """Training rows with an image, spread over the split."""
+    train = prepared.rows("train")
+    rows = train[np.unique(np.linspace(0, len(train) - 1, min(ROWS, len(train))).astype(int))] if len(train) else train
+    return rows[image.encode(take_raw(prepared.table[image.column], rows)).mask] if len(rows) else rows
+
+
+def _version(image: Image, spatial: Sequence[Mask | Boxes], batch: Batch, i: int) -> AugmentedImage:
+    pixels = to_pixels(batch.inputs[image.name].values[i].numpy(), image.levels_ or 255)
+    mask, boxes = None, []
+    for feature in spatial:
+        target = batch.targets[feature.name]
+        if isinstance(feature, Mask):
+            classes = target.values[i].numpy().astype(int) - 1
+            mask = encode_image.classes(classes, tuple(colour(k) for k in range(len(feature.class_names))), MAX_SIDE)
+        else:
+            for value in target.values[i][target.mask[i]].tolist():
+                boxes.append(OverlayBox(feature.class_names[int(value[0])], *value[1:]))
+    return AugmentedImage(encode_image.photo(pixels, MAX_SIDE), Annotation(mask, tuple(boxes)))
+
+
+_PHRASES: Mapping[str, Callable[[Any], str]] = {
+    "shift": lambda v: f"shifted by up to {v:.0%} of the side",
+    "flip": lambda v: "flipped horizontally in half of the cases",
+    "rotate": lambda v: f"rotated by up to {v:g}°",
+    "scale": lambda v: f"up to {v:.0%} larger or smaller",
+    "shear": lambda v: f"sheared by up to {v:.0%}",
+    "crop": lambda v: f"up to {v:.0%} of the area cut away",
+    "color_jitter": lambda v: f"colours changed by up to {v:.0%}",
+    "random_erasing": lambda v: f"a square of {v:.0%} of the side blanked",
+    "noise": lambda v: f"noise of {v:.0%} added",
+}
+
+
+def _changes(augment: Augment, mixup: float) -> tuple[str, ...]:
+    """A phrase for each setting that is in use."""
+    changes = [phrase(value) for name, phrase in _PHRASES.items() if (value := getattr(augment, name, 0))]
+    return (*changes, *(["pairs of images mixed (mixup), which is not shown here"] if mixup else []))

@@ -80,19 +80,3 @@ class Section:
 def section_key(name: str) -> str:
     """Under which the own facts of a section stand in `ReportData.values`."""
     return f"{name} section"
-
-
-class PanelSection(Section):
-    """A section that is a function of the facts of the whole report."""
-
-    panel: ClassVar[Any]
-
-    def render(self, report: ReportData) -> Markup | None:
-        panel = type(self).panel(report)
-        if panel is None:
-            return None
-        parts = {"heading": panel.title, "lead": panel.lead, "html": panel.html}
-        template = environment().get_template("panel.html")
-        return Markup(
-            template.render(section=self, head=self.position == 0, **{k: Markup(v) for k, v in parts.items()})
-        )

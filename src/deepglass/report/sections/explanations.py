@@ -52,14 +52,14 @@ class ExplanationsSection(Section):
 
 def _within_budget(rows: Sequence[ExplanationFacts], num_bytes: int) -> list[ExplanationFacts]:
     """The first rows whose images and clips fit; the first one always."""
-    shown: list[ExplanationFacts] = []
+    selected: list[ExplanationFacts] = []
     for row in rows:
         media = [row.image, row.wav, row.masked_wav, *(n.image for n in row.neighbours)]
         media += [image for t in row.targets for image in (t.image, t.activation)]
         num_bytes -= sum(len(m or b"") for m in media)
-        if num_bytes > 0 or not shown:
-            shown.append(row)
-    return shown
+        if num_bytes > 0 or not selected:
+            selected.append(row)
+    return selected
 
 
 def _checks(rows: Sequence[ExplanationFacts]) -> dict[str, float | None]:
@@ -83,7 +83,7 @@ def _card(row: ExplanationFacts) -> dict[str, Any]:
 # -- parts of a target -------------------------------------------------------------------------------------------------
 
 
-class Bar(NamedTuple):
+class ContributionBar(NamedTuple):
     """A part with the length of its bar, -1 to 1, and its weight as text."""
 
     part: Contribution
@@ -106,7 +106,7 @@ def _target(target: TargetFacts, row: ExplanationFacts) -> dict[str, Any]:
     return {**view, "steps": _steps(parts), "strongest": strongest.name}
 
 
-def _bars(parts: Sequence[Contribution]) -> list[Bar]:
+def _bars(parts: Sequence[Contribution]) -> list[ContributionBar]:
     """The parts of largest weight, and the sum of the others."""
     order = sorted(parts, key=lambda p: -abs(p.weight))
     top, rest = order[:MAX_BARS], order[MAX_BARS:]
@@ -115,9 +115,10 @@ def _bars(parts: Sequence[Contribution]) -> list[Bar]:
     return _scaled(top)
 
 
-def _scaled(parts: Sequence[Contribution]) -> list[Bar]:
+def _scaled(parts: Sequence[Contribution]) -> list[ContributionBar]:
     largest = max((abs(p.weight) for p in parts), default=0.0) or 1.0
-    return [Bar(p, p.weight / largest, ("+" if p.weight >= 0 else "−") + short(abs(p.weight))) for p in parts]
+    signs = ("−", "+")
+    return [ContributionBar(p, p.weight / largest, signs[p.weight >= 0] + short(abs(p.weight))) for p in parts]
 
 
 class StepBar(NamedTuple):

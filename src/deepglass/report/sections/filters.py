@@ -1,79 +1,56 @@
-"""What the network looks for: its first filters, and the patches that the channels of each later map answer to most."""
+"""What convolutional layers detect: the first filters, and the image patches that activate later channels most."""
 
 from __future__ import annotations
 
-from deepglass.formatting import count, plural
-from deepglass.introspect.filters import ChannelPatches, Filters, LayerPatches
-from deepglass.report.facts import Facts
-from deepglass.report.markup import Panel, image, label, text
-from deepglass.report.sections.base import PanelSection
+from collections.abc import Mapping
+from typing import Any
 
-_BYTES = 1_100_000  # base64 makes a third more of it
+import numpy as np
 
+from deepglass.features._display import first_image
+from deepglass.introspect.filters import Filters, LayerPatches, filters_of
+from deepglass.report.data import ReportData
+from deepglass.report.sections.base import Section
 
-def panel(facts: Facts) -> Panel | None:
-    """Filters, then stage by stage; None where the network reads no picture."""
-    filters = facts.filters
-    if filters is None or not (filters.first or filters.stages):
-        return None
-    lead = (
-        "From edges to parts to whole things: below each map are the pieces of "
-        f"{plural(filters.looked_at, 'picture')} that some of its channels answer to most."
-        if filters.stages
-        else "What the first layer weighs, place by place: mid grey counts nothing, light for, dark against."
-    )
-    left = _BYTES
-    html = _first(filters) if filters.first else ""
-    for place, stage in enumerate(filters.stages):
-        size = sum(len(p) for u in stage.units for p in u.patches)
-        left -= size
-        if left > 0:
-            html += _stage(place, stage, filters)
-    return Panel("What the network looks for", lead, html, short="Looks for")
+MAX_IMAGE_BYTES = 1_100_000  # base64 makes a third more of it
+MAX_IMAGES = 1024  # that are searched for patches
 
 
-def _first(filters: Filters) -> str:
-    kernel = f"{filters.kernel[0]}&nbsp;×&nbsp;{filters.kernel[1]}"
-    whole = filters.kernel == filters.size
-    shown = "".join(image(f, f"filter {i}") for i, f in enumerate(filters.first))
-    more = filters.units > len(filters.first)
-    many = (
-        f"{count(len(filters.first))} of {plural(filters.units, 'filter')}"
-        if more
-        else plural(len(filters.first), "filter")
-    )
-    largest = ", those with the largest weights" if more and whole else ""
-    means = "; mid grey counts nothing, light for, dark against" if filters.stages else ""
-    return (
-        f"<h3>The first filters <small>{many} of {kernel} pixels{largest}{means}</small></h3>"
-        f'<div class="kernels{" whole" if whole else ""}">{shown}</div>'
-    )
-
-
-def _stage(place: int, stage: LayerPatches, filters: Filters) -> str:
-    name = "First map" if place == 0 else "Last map" if stage is filters.stages[-1] else f"Map {place + 1}"
-    whole = stage.field[0] >= filters.size[0] and stage.field[1] >= filters.size[1]
-    sees = "the whole picture" if whole else f"{stage.field[0]}&nbsp;×&nbsp;{stage.field[1]} pixels"
-    grid = f"{stage.grid[0]}&nbsp;×&nbsp;{stage.grid[1]} places"
-    one = stage.grid == (1, 1)
-    said = f"{plural(stage.channels, 'channel')}, " + (
-        f"one place, which sees {sees}" if one else f"{grid}, each sees {sees}"
-    )
-    units = "".join(map(_unit, stage.units))
-    return f'<h3>{name} <small>{said} · <code>{text(stage.name)}</code></small></h3><div class="units">{units}</div>'
-
-
-def _unit(unit: ChannelPatches) -> str:
-    patches = "".join(image(p, f"patch {i + 1}") for i, p in enumerate(unit.patches))
-    common = f" · {label(unit.common, 30)}" if unit.common else ""
-    return (
-        f'<figure class="unit"><div class="patches">{patches}</div>'
-        f"<figcaption>channel {count(unit.channel)}{common}</figcaption></figure>"
-    )
-
-
-class FiltersSection(PanelSection):
-    """See `panel`."""
+class FiltersSection(Section):
+    """Filters, then patches layer by layer."""
 
     title, nav, position = "Filters", "Filters", 270
-    panel = staticmethod(panel)
+    requires = ("image_input",)
+    files = ("model.safetensors",)
+
+    def collect(self, report: ReportData) -> Filters | None:
+        """Of the first image input: in test rows, and in training rows too where there are few."""
+        objective, prepared = report.context.objective, report.context.data
+        image = first_image(prepared.inputs)
+        if image is None:
+            return None
+        rows = prepared.rows("test")
+        if len(rows) < MAX_IMAGES // 2:
+            rows = np.concatenate([rows, prepared.rows("train")])
+        rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(MAX_IMAGES, len(rows))).astype(int))]
+        data = prepared.dataset(rows, report.context.device)
+        labels, output = None, next((f for f in prepared.outputs if f.has_classes), None)
+        if output is not None:
+            codes, names = data.truth[output.name].values.reshape(-1).astype(int), output.class_names
+            labels = [names[c - 1] if 0 < c <= len(names) else "" for c in codes]
+        return filters_of(objective, objective.forward_pass, data, image.name, labels)
+
+    def view(self, facts: Filters, report: ReportData) -> Mapping[str, Any] | None:
+        if not (facts.first or facts.stages):
+            return None
+        return {"filters": facts, "layers": _within(facts.stages, MAX_IMAGE_BYTES)}
+
+
+def _within(layers: tuple[LayerPatches, ...], most: int) -> list[tuple[int, LayerPatches]]:
+    """Layers and their indices, as long as the bytes of their patches last."""
+    shown, left = [], most
+    for index, layer in enumerate(layers):
+        left -= sum(len(patch) for unit in layer.units for patch in unit.patches)
+        if left > 0:
+            shown.append((index, layer))
+    return shown

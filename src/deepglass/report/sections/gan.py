@@ -1,101 +1,114 @@
-"""The contest of an adversarial run: both losses, how near the drawn rows came, and whether they collapsed."""
+"""A GAN during training: both losses, how near generated rows are to real ones, and whether they collapsed."""
 
 from __future__ import annotations
 
-from deepglass.formatting import count, finite, number, percent, plural
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from markupsafe import Markup
+
+from deepglass.formatting import finite, number, percent
+from deepglass.objectives.gan import Gan
 from deepglass.report.charts.curves import Line, Mark, curves
-from deepglass.report.facts import Facts
-from deepglass.report.gan_facts import Contest
-from deepglass.report.markup import Panel, capital, details, facts_list, remarks, text
-from deepglass.report.sections.base import PanelSection
+from deepglass.report.charts.svg import titled
+from deepglass.report.data import ReportData
+from deepglass.report.sections.base import Section
 
-_EVEN = 0.693  # nats; the loss of either side where the critic can only guess
-_WARNINGS = 12  # that are shown
-
-
-def panel(facts: Facts) -> Panel | None:
-    """Curves of the contest; None for other kinds of learning."""
-    contest = facts.contest
-    if contest is None:
-        return None
-    best = facts.plan.best_step if facts.plan is not None else None
-    at = contest.steps.index(best) if best in contest.steps else len(contest.steps) - 1
-    html = remarks(text(capital(r) + ".") for r in contest.remarks)
-    html += facts_list(_numbers(contest, at)) + _charts(contest, best) + _warnings(contest)
-    return Panel("Generator against critic", _lead(contest, at), html, short="Contest")
+EVEN_LOSS = 0.693  # nats; the loss of either side where the critic can only guess
+MAX_WARNINGS = 12
+SHARES = {
+    "density_coverage": "real rows with a generated one near",
+    "diversity": "diversity relative to the real rows",
+    "critic_accuracy": "accuracy of the critic",
+    "class_agreement": "look like the class that was requested",
+}
 
 
-def _lead(contest: Contest, at: int) -> str:
-    distance = contest.figures["sliced_wasserstein"][at]
-    if contest.remarks:
-        return "Something is wrong with the rows that the kept weights draw; the curves say since when."
-    warned = f" It was in trouble at {plural(len(contest.warned), 'evaluation')} on the way." if contest.warned else ""
-    return (
-        f"Drawn rows lie {number(distance)} of the real rows' own spread away from them, and no collapse was seen in "
-        f"the weights that were kept.{warned}"
-    )
+class GANFacts(NamedTuple):
+    """Generator and critic, a value an evaluation.
+
+    Args:
+        critic, generator: their mean losses since the evaluation before.
+        metrics: sliced_wasserstein, density_coverage, diversity, critic_accuracy; class_agreement where samples are
+            conditioned on a class.
+        step_warnings: (step, what was wrong then), for the evaluations where something was.
+        final_warnings: what is wrong with the kept weights; empty where nothing is.
+    """
+
+    steps: Sequence[int]
+    critic: Sequence[float]
+    generator: Sequence[float]
+    metrics: Mapping[str, Sequence[float]]
+    step_warnings: Sequence[tuple[int, str]] = ()
+    final_warnings: Sequence[str] = ()
 
 
-def _numbers(contest: Contest, at: int) -> list[tuple[str, str]]:
-    """The figures of the kept weights."""
-    shown = {
-        "density_coverage": "real rows with a drawn one near",
-        "diversity": "variety beside the real rows",
-        "critic_accuracy": "told apart by the critic",
-        "class_agreement": "look like the class asked for",
-    }
-    pairs = [("distance", number(contest.figures["sliced_wasserstein"][at]))]
-    return pairs + [(words, percent(contest.figures[n][at])) for n, words in shown.items() if n in contest.figures]
-
-
-def _charts(contest: Contest, best: int | None) -> str:
-    steps = [float(s) for s in contest.steps]
-    kept = Mark(best, "kept") if best is not None else None
-    losses = [Line("critic", contest.critic, "c2"), Line("generator", contest.generator, "c1")]
-    shares = [
-        Line("coverage", contest.figures["density_coverage"], "c1"),
-        Line("variety", contest.figures["diversity"], "c3"),
-    ]
-    if "class_agreement" in contest.figures:
-        shares.append(Line("agreement", contest.figures["class_agreement"], "c4"))
-    made = [
-        curves(f"Losses <small>both near {_EVEN} where the contest is even</small>", steps, losses, x_name="step"),
-        curves(
-            "Distance <small>less is better; 1: all at the real rows' mean</small>",
-            steps,
-            [Line("drawn to real rows", contest.figures["sliced_wasserstein"], "c1")],
-            x_name="step",
-            log=all(v > 0 for v in contest.figures["sliced_wasserstein"] if finite(v)),
-            mark=kept,
-        ),
-        curves(
-            "Variety <small>more is better; a fall is a collapse</small>", steps, shares, x_name="step", share=True,
-            mark=kept,
-        ),
-        curves(
-            "Told apart by the critic <small>50 %: it can only guess</small>",
-            steps,
-            [Line("drawn from real", contest.figures["critic_accuracy"], "c2")],
-            x_name="step",
-            share=True,
-        ),
-    ]  # fmt: skip
-    return f'<div class="charts">{"".join(made)}</div>'
-
-
-def _warnings(contest: Contest) -> str:
-    if not contest.warned:
-        return ""
-    items = "".join(f"<li>step {count(step)}: {text(said)}</li>" for step, said in contest.warned[:_WARNINGS])
-    left = len(contest.warned) - _WARNINGS
-    more = f'<p class="dim">and at {plural(left, "later evaluation")}</p>' if left > 0 else ""
-    return details(
-        f"{plural(len(contest.warned), 'evaluation')} at which something was wrong", f"<ul>{items}</ul>{more}"
-    )
-
-
-class GANSection(PanelSection):
-    """See `panel`."""
+class GANSection(Section):
+    """Curves of losses, distance, diversity and the critic's accuracy."""
 
     title, nav, position = "Generator and critic", "GAN", 70
-    panel = staticmethod(panel)
+    files = ("history.jsonl",)
+
+    def collect(self, report: ReportData) -> GANFacts | None:
+        objective = report.context.objective
+        records = [r for r in report.context.history if r["monitor"] is not None]
+        if not isinstance(objective, Gan) or not records:
+            return None
+        valid = [r["valid"][objective.name] for r in records]
+        best = next((r for r in reversed(records) if r["best"]), None)
+        return GANFacts(
+            steps=[r["step"] for r in records],
+            critic=[r["losses"].get("critic", math.nan) for r in records],
+            generator=[r["losses"].get("generator", math.nan) for r in records],
+            metrics={name: [v.get(name, math.nan) for v in valid] for name in valid[-1]},
+            step_warnings=[(r["step"], r["event"]) for r in records if r["event"]],
+            final_warnings=[best["event"]] if best is not None and best["event"] else [],
+        )
+
+    def view(self, facts: GANFacts, report: ReportData) -> Mapping[str, Any]:
+        best = report.plan.best_step if report.plan is not None else None
+        at = facts.steps.index(best) if best in facts.steps else len(facts.steps) - 1
+        metrics = [("distance", number(facts.metrics["sliced_wasserstein"][at]))]
+        metrics += [(name, percent(facts.metrics[key][at])) for key, name in SHARES.items() if key in facts.metrics]
+        return {
+            "gan": facts,
+            "distance": facts.metrics["sliced_wasserstein"][at],
+            "metrics": metrics,
+            "charts": _charts(facts, best),
+            "max_warnings": MAX_WARNINGS,
+        }
+
+
+def _charts(gan: GANFacts, best: int | None) -> list[Markup]:
+    steps = [float(s) for s in gan.steps]
+    kept = Mark(best, "kept weights") if best is not None else None
+    losses = [Line("critic", gan.critic, "c2"), Line("generator", gan.generator, "c1")]
+    distance = gan.metrics["sliced_wasserstein"]
+    shares = [
+        Line("coverage", gan.metrics["density_coverage"], "c1"),
+        Line("diversity", gan.metrics["diversity"], "c3"),
+    ]
+    if "class_agreement" in gan.metrics:
+        shares.append(Line("class agreement", gan.metrics["class_agreement"], "c4"))
+    accuracy = [Line("accuracy of the critic", gan.metrics["critic_accuracy"], "c2")]
+    return [
+        curves(titled("Losses", f"both near {EVEN_LOSS} where neither is ahead"), steps, losses, x_name="step"),
+        curves(
+            titled("Distance", "less is better; 1: all at the real rows' mean"),
+            steps,
+            [Line("generated to real rows", distance, "c1")],
+            x_name="step",
+            log=all(v > 0 for v in distance if finite(v)),
+            mark=kept,
+        ),
+        curves(
+            titled("Diversity", "more is better; a fall is mode collapse"),
+            steps,
+            shares,
+            x_name="step",
+            share=True,
+            mark=kept,
+        ),
+        curves(titled("Accuracy of the critic", "50 %: it can only guess"), steps, accuracy, x_name="step", share=True),
+    ]

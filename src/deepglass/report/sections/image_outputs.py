@@ -24,10 +24,10 @@ SCORE = "psnr"
 
 
 class ImageRow(NamedTuple):
-    """A test row with its images, PNG or JPEG; `given` is None where the input is no image."""
+    """A test row with its images, PNG or JPEG; `input_image` is None where the input is no image."""
 
     row: int
-    given: bytes | None
+    input_image: bytes | None
     truth: bytes
     predicted: bytes
     score: float  # signal-to-noise ratio in decibels
@@ -35,7 +35,7 @@ class ImageRow(NamedTuple):
 
     @property
     def num_bytes(self) -> int:
-        return len(self.given or b"") + len(self.truth) + len(self.predicted)
+        return len(self.input_image or b"") + len(self.truth) + len(self.predicted)
 
 
 class OutputImages(NamedTuple):
@@ -72,20 +72,21 @@ def image_rows(feature: Output, rows: OutputRows) -> tuple[ImageRow, ...]:
     psnr = -10 * np.log10(np.maximum(error, 1e-10))
     chosen = []
     for i, typical in worst_and_typical(psnr, rows.truth.mask):
-        given = row_image(rows, i, MAX_SIDE)
+        image = row_image(rows, i, MAX_SIDE)
         letterbox = rows.best["letterbox"][i] if "letterbox" in rows.best else None
         truth, predicted = (
             encode_image.photo(to_pixels(cut(codes[i], letterbox), feature.levels_ or 255), MAX_SIDE)
             for codes in (rows.truth.values, rows.best["codes"])
         )
-        chosen.append(ImageRow(rows.place(i), given and given.encoded, truth, predicted, float(psnr[i]), typical))
+        encoded = None if image is None else image.encoded
+        chosen.append(ImageRow(rows.place(i), encoded, truth, predicted, float(psnr[i]), typical))
     return tuple(chosen)
 
 
 def _within_budget(rows: tuple[ImageRow, ...]) -> list[ImageRow]:
-    left, shown = MAX_BYTES, []
+    left, selected = MAX_BYTES, []
     for row in rows:
         left -= row.num_bytes
         if left > 0:
-            shown.append(row)
-    return shown
+            selected.append(row)
+    return selected

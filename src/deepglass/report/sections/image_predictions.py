@@ -104,8 +104,8 @@ class ImagePredictionsSection(Section):
                     overlays.append(overlay)
             of_masks = any(o.truth.mask is not None or o.prediction.mask is not None for o in overlays)
             outputs.append(_mask_view(i, output, overlays) if of_masks else _box_view(output, overlays))
-        shown = {"first": SHOWN_AT_FIRST, "box_keys": BOX_KEYS, "several": len(report.outputs) > 1}
-        return {"outputs": outputs, **shown} if outputs else None
+        settings = {"first": SHOWN_AT_FIRST, "box_keys": BOX_KEYS, "several": len(report.outputs) > 1}
+        return {"outputs": outputs, **settings} if outputs else None
 
 
 def output_overlays(feature: Output, rows: OutputRows) -> OutputOverlays | None:
@@ -244,10 +244,10 @@ def _row_boxes(feature: BoxesOutput, rows: OutputRows, i: int) -> tuple[tuple[Ov
 
 
 def _f1(truth: tuple[OverlayBox, ...], prediction: tuple[OverlayBox, ...], threshold: float) -> float:
-    shown = [b for b in prediction if b.confidence is not None and b.confidence >= threshold]
-    if not shown and not truth:
+    counted = [b for b in prediction if b.confidence is not None and b.confidence >= threshold]
+    if not counted and not truth:
         return 1.0
-    return 2 * sum(b.correct for b in shown) / (len(shown) + len(truth))
+    return 2 * sum(b.correct for b in counted) / (len(counted) + len(truth))
 
 
 def _in_image(box: OverlayBox, part: tuple[float, float, float, float]) -> OverlayBox:

@@ -1,112 +1,114 @@
-"""How it learned: losses, metrics and the learning rate over the steps."""
+"""Learning curves: losses, metrics and the learning rate over the steps, and what training took."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
 
 from deepglass.formatting import count, duration, finite, number, plural
 from deepglass.metrics.table import higher_is_better, metric_of, metric_title
+from deepglass.objectives.gan import Gan
 from deepglass.report.charts.curves import Line, Mark, curves
-from deepglass.report.facts import Evaluation, Facts, PlanFacts
-from deepglass.report.markup import Panel, capital, facts_list, label, text
-from deepglass.report.sections.base import PanelSection
+from deepglass.report.charts.svg import titled
+from deepglass.report.data import ReportData
+from deepglass.report.facts import Evaluation, PlanFacts
+from deepglass.report.sections.base import Section
+from deepglass.report.templates import capital, label
 
-_MOST_METRICS = 4
-_COUNTS = ("episodes", "environment_steps")  # figures that say how much was looked at, not how well it went
-
-
-def panel(facts: Facts) -> Panel | None:
-    """The curves and what training took; None where nothing was recorded."""
-    if not facts.history and facts.plan is None:
-        return None
-    charts = _charts(facts) if len(facts.history) > 1 else ""
-    plan = _plan(facts.plan) if facts.plan is not None else ""
-    return Panel("How it learned", _lead(facts), plan + f'<div class="charts">{charts}</div>', short="Learning")
+MAX_METRICS = 4
+COUNTS = ("episodes", "environment_steps")  # in the history, but no metrics
+LOG_RATIO = 30  # losses that differ by this factor are drawn on a logarithmic axis
 
 
-def _lead(facts: Facts) -> str:
-    history, plan = facts.history, facts.plan
-    losses = {e.step: e.valid["loss"] for e in history if finite(e.valid.get("loss"))}
-    if len(losses) < 2:
-        return "One evaluation was recorded." if len(history) == 1 else "What training did."
-    first, best = next(iter(losses.values())), min(losses, key=lambda step: losses[step])
-    kept = plan.best_step if plan is not None and plan.best_step is not None else best
-    said = f"The validation loss went from {number(first)} to {number(losses.get(kept, losses[best]))}"
-    tail = " The weights of that step were kept." if plan is not None and plan.best_step is not None else ""
-    by_heart = _overfitting(history, best) if facts.contest is None else ""  # where the loss is no measure of it
-    return f"{said} at step {count(kept)}.{tail}{by_heart}"
+class LearningSection(Section):
+    """The curves and what training took."""
+
+    title, nav, position = "Learning curves", "Learning", 50
+    files = ("metrics.json", "history.jsonl")
+
+    def view(self, facts: None, report: ReportData) -> Mapping[str, Any] | None:
+        history, plan = report.history, report.plan
+        if not history and plan is None:
+            return None
+        losses = {e.step: e.valid["loss"] for e in history if finite(e.valid.get("loss"))}
+        best = min(losses, key=lambda step: losses[step]) if len(losses) > 1 else None
+        own_loss = not report.is_objective(Gan)  # a GAN's loss is no measure of it; its section has its curves
+        return {
+            "evaluations": len(history),
+            "losses": losses,
+            "best": best,
+            "kept": plan.best_step if plan is not None else None,
+            "overfits": best is not None and own_loss and _overfits(history, best),
+            "plan": _plan(plan) if plan is not None else [],
+            "charts": _charts(report, own_loss) if len(history) > 1 else [],
+        }
 
 
-def _overfitting(history: tuple[Evaluation, ...], best: int) -> str:
-    """A sentence where the validation loss rose again by a tenth while the training loss fell."""
+def _overfits(history: Sequence[Evaluation], best: int) -> bool:
+    """Whether the validation loss rose by a tenth after its minimum while the training loss fell."""
     at, last = next(e for e in history if e.step == best), history[-1]
     valid, valid_last = at.valid.get("loss"), last.valid.get("loss")
     train, train_last = at.train.get("loss"), last.train.get("loss")
     if not (finite(valid) and finite(valid_last) and finite(train) and finite(train_last)):
-        return ""
-    if valid_last > valid + 0.1 * abs(valid) and train_last < train:
-        return " After it, the network only learned the training rows by heart."
-    return ""
+        return False
+    return valid_last > valid + 0.1 * abs(valid) and train_last < train
 
 
-def _charts(facts: Facts) -> str:
-    history = facts.history
+def _charts(report: ReportData, with_metrics: bool) -> list[Markup]:
+    history, plan = report.history, report.plan
     steps = [float(e.step) for e in history]
-    best = facts.plan.best_step if facts.plan is not None else None
-    kept = Mark(best, "kept") if best is not None else None
-    losses = [line for line in (_line(history, "train", "loss"), _line(history, "valid", "loss")) if line]
-    made = []
-    if losses:
-        made.append(curves("Loss", steps, losses, x_name="step", log=_wide(losses), mark=kept))
-    for name in _metrics(history)[:_MOST_METRICS] if facts.contest is None else ():  # a contest has a panel of its own
-        lines = [line for line in (_line(history, "train", name), _line(history, "valid", name)) if line]
-        output, _, metric = name.rpartition(".")  # of several outputs each figure begins with its own
+    best = plan.best_step if plan is not None else None
+    kept = Mark(best, "kept weights") if best is not None else None
+    charts = []
+    if losses := _lines(history, "loss"):
+        charts.append(curves("Loss", steps, losses, x_name="step", log=_log_scale(losses), mark=kept))
+    for name in _metrics(history)[:MAX_METRICS] if with_metrics else ():
+        output, _, metric = name.rpartition(".")  # with several outputs: OUTPUT.METRIC
+        words = metric_title(metric)
+        named = Markup("{}: {}").format(label(output, 30), words) if output else capital(words)
         better = {True: "more is better", False: "less is better", None: ""}[higher_is_better(metric)]
-        named = f"{label(output, 30)}: {text(metric_title(metric))}" if output else text(capital(metric_title(metric)))
-        title = f"{named} <small>{better}</small>"
-        made.append(curves(title, steps, lines, x_name="step", share=metric_of(metric).is_share, mark=kept))
+        title = titled(named, better)
+        charts.append(
+            curves(title, steps, _lines(history, name), x_name="step", share=metric_of(metric).is_share, mark=kept)
+        )
     rates = Line("learning rate", [e.learning_rate for e in history], "c2")
     if sum(finite(v) for v in rates.values) > 1 and len(set(rates.values)) > 1:
-        made.append(curves("Learning rate", steps, [rates], x_name="step"))
-    return "".join(made)
+        charts.append(curves("Learning rate", steps, [rates], x_name="step"))
+    return charts
 
 
-def _metrics(history: tuple[Evaluation, ...]) -> list[str]:
-    seen = {name: None for e in history for part in (e.valid, e.train) for name in part}
+def _metrics(history: Sequence[Evaluation]) -> list[str]:
+    names = {name: None for e in history for values in (e.valid, e.train) for name in values}
     return [
-        n for n in seen if n not in ("loss", *_COUNTS) and any(finite(e.valid.get(n, e.train.get(n))) for e in history)
+        n for n in names if n not in ("loss", *COUNTS) and any(finite(e.valid.get(n, e.train.get(n))) for e in history)
     ]
 
 
-def _line(history: tuple[Evaluation, ...], part: str, name: str) -> Line | None:
-    values = [getattr(e, part).get(name, math.nan) for e in history]
-    shown = {"train": ("training rows", "c2"), "valid": ("validation rows", "c1")}[part]
-    return Line(shown[0], values, shown[1]) if any(finite(v) for v in values) else None
+def _lines(history: Sequence[Evaluation], name: str) -> list[Line]:
+    """A line for training and one for validation rows, where they have this value."""
+    train = Line("training rows", [e.train.get(name, math.nan) for e in history], "c2")
+    valid = Line("validation rows", [e.valid.get(name, math.nan) for e in history], "c1")
+    return [line for line in (train, valid) if any(finite(v) for v in line.values)]
 
 
-def _wide(lines: list[Line]) -> bool:
-    """Whether the losses span so many sizes that equal factors read better."""
-    known = [v for line in lines for v in line.values if finite(v)]
-    return bool(known) and min(known) > 0 and max(known) / min(known) > 30
+def _log_scale(lines: Sequence[Line]) -> bool:
+    values = [v for line in lines for v in line.values if finite(v)]
+    return bool(values) and min(values) > 0 and max(values) / min(values) > LOG_RATIO
 
 
-def _plan(plan: PlanFacts) -> str:
+def _plan(plan: PlanFacts) -> list[tuple[str, str]]:
     threads = f", {plural(plan.threads, 'thread')}" if plan.threads and "thread" not in plan.device else ""
-    wanted = [
+    pairs = [
         ("steps", count(plan.steps)),
-        ("passes over the data", number(plan.epochs) if plan.epochs is not None else ""),
-        ("rows a step", count(plan.batch_size)),
+        ("epochs", number(plan.epochs) if plan.epochs is not None else ""),
+        ("batch size", count(plan.batch_size)),
         ("examples a second", number(plan.examples_per_second) if finite(plan.examples_per_second) else ""),
         ("training", duration(plan.seconds) if finite(plan.seconds) else ""),
         ("in all", duration(plan.seconds_total) if finite(plan.seconds_total) else ""),
-        ("precision", text(plan.precision)),
-        ("device", text(plan.device) + threads),
+        ("precision", plan.precision),
+        ("device", f"{plan.device}{threads}"),
     ]
-    return facts_list([(name, value) for name, value in wanted if value])
-
-
-class LearningSection(PanelSection):
-    """See `panel`."""
-
-    title, nav, position = "Learning curves", "Learning", 50
-    panel = staticmethod(panel)
+    return [(name, value) for name, value in pairs if value]

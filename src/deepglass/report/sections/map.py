@@ -12,8 +12,7 @@ import numpy as np
 from markupsafe import Markup
 from PIL import Image as Pillow
 
-from deepglass.projection.facts import STEPS, UNKNOWN
-from deepglass.projection.facts import Coloring, ProjectionLayout, ProjectionMap
+from deepglass.projection.facts import STEPS, UNKNOWN, Coloring, ProjectionLayout, ProjectionMap
 from deepglass.projection.projection import projection_map
 from deepglass.report.data import ReportData
 from deepglass.report.sections.base import Section
@@ -31,7 +30,7 @@ MARGIN = 0.6  # of the map's size that rows may lie beyond it while they learn
 class MapSection(Section):
     """Points, what colours them, and what they are."""
 
-    title, nav, position = "Embedding map", "Map", 310
+    title, nav, position = "Embedding map", "Map", 300
     files = ("metrics.json", "embeddings/*")
     assets = ("map",)
 
@@ -39,7 +38,7 @@ class MapSection(Section):
         points, context = report.points, report.context
         if points is None:
             return None
-        projection, folder = report.options.projection, context.folder.path
+        projection, folder = report.options.projection, context.path
         return projection_map(points, folder, context.data, context.objective, context.calibration, projection)
 
     def view(self, facts: ProjectionMap, report: ReportData) -> Mapping[str, Any]:

@@ -39,6 +39,6 @@ class MistakesSection(Section):
                     "css": "mistakes pictures" if any(c.image for c in output.mistakes) else "mistakes",
                 }
             )
-        shown = {"first": SHOWN_AT_FIRST, "several": len(report.outputs) > 1}
+        settings = {"first": SHOWN_AT_FIRST, "several": len(report.outputs) > 1}
         numeric = all(o.numbers is not None for o in report.outputs if o.mistakes)
-        return {"outputs": outputs, "numeric": numeric, **shown} if outputs else None
+        return {"outputs": outputs, "numeric": numeric, **settings} if outputs else None

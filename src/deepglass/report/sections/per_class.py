@@ -44,8 +44,8 @@ class PerClassSection(Section):
 
     def view(self, facts: tuple[OutputClasses, ...], report: ReportData) -> Mapping[str, Any] | None:
         outputs = [_table(output) for output in facts]
-        shown = {"num_shown": CLASSES_SHOWN, "several": len(report.outputs) > 1}
-        return {"outputs": outputs, **shown} if outputs else None
+        several = len(report.outputs) > 1
+        return {"outputs": outputs, "num_shown": CLASSES_SHOWN, "several": several} if outputs else None
 
 
 def _table(output: OutputClasses) -> dict[str, Any]:

@@ -1,104 +1,147 @@
-"""Rows without an answer: how sure the network became of them, and how often it was right."""
+"""Pseudo-labels of a semi-supervised run: on how many unlabelled rows it was trained, and how many were right."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from deepglass.formatting import count, finite, percent, plural
+from markupsafe import Markup
+
+from deepglass.features.base import Feature, take_raw
+from deepglass.formatting import finite
 from deepglass.metrics.table import metric_text, metric_title
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.charts.curves import Line, curves
-from deepglass.report.facts import Facts
-from deepglass.report.markup import Panel, each_output, facts_list, label, table, text
+from deepglass.report.data import ReportData
 from deepglass.report.output_facts import OutputFacts
-from deepglass.report.pseudo_label_facts import Guessed
-from deepglass.report.sections.base import PanelSection
+from deepglass.report.sections.base import Section
+from deepglass.run.callbacks.pseudo_label_history import FILE, read_guesses
 
-ALONE = "labelled_rows_alone"
-FEW = 4  # classes, each of which has a line of its own
-COLUMNS = 6  # moments in the table of thresholds
-MOST = 30  # classes in it
-
-
-def panel(facts: Facts) -> Panel | None:
-    """Curves an output; None for other kinds of learning."""
-    if not facts.guessed:
-        return None
-    outputs = {o.name: o for o in facts.outputs}
-    parts = [(g.name, _numbers(g, outputs.get(g.name)) + _charts(g) + _table(g)) for g in facts.guessed]
-    html = each_output(parts, named=len(facts.guessed) > 1)
-    return Panel("Rows without an answer", _lead(facts.guessed[0]), html, short="Unlabelled")
+BASELINE = "labelled_rows_alone"
+MAX_CLASS_LINES = 4  # more classes are drawn as highest, mean and lowest
+MAX_TABLE_STEPS = 6
+MAX_TABLE_CLASSES = 30
 
 
-def _lead(guessed: Guessed) -> str:
-    rows = f"{plural(guessed.labels, 'row')} had an answer, {count(guessed.unlabelled)} had none"
-    said = f"At the end the network learned from its own answer to {percent(guessed.sure[-1])} of these"
-    right = f", and {percent(guessed.right[-1])} of those answers were true" if finite(guessed.right[-1]) else ""
-    return f"{rows}. {said}{right}."
+@dataclass(frozen=True, kw_only=True)
+class PseudoLabelFacts:
+    """The pseudo-labels of one output, an entry an evaluation.
+
+    Args:
+        name: the output.
+        classes: their names, K.
+        labelled: training rows with a label.
+        unlabelled: training rows without one.
+        counted: of the unlabelled rows, so many were counted for this.
+        steps: of the evaluations, E.
+        used: share of the rows whose pseudo-label was trained on, E.
+        used_right: share of right pseudo-labels among these, E; NaN where the true labels are unknown.
+        all_right: share of right predictions among all counted rows, E.
+        thresholds: confidence from which on a pseudo-label is used, (E, K).
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    labelled: int
+    unlabelled: int
+    counted: int
+    steps: tuple[int, ...]
+    used: tuple[float, ...]
+    used_right: tuple[float, ...]
+    all_right: tuple[float, ...]
+    thresholds: tuple[tuple[float, ...], ...]
+
+    @property
+    def fixed_threshold(self) -> bool:
+        """Whether there is one threshold for all classes and steps."""
+        return len({t for thresholds in self.thresholds for t in thresholds}) == 1
 
 
-def _numbers(guessed: Guessed, output: OutputFacts | None) -> str:
-    """Labels, and what the unlabelled rows brought."""
-    pairs = [("labels", count(guessed.labels)), ("rows without", count(guessed.unlabelled))]
-    if output is not None and ALONE in output.baselines:
-        metric = output.metric.name
-        ours, theirs = output.test.get(metric), output.baselines[ALONE].metrics.get(metric)
-        if ours is not None and finite(ours.value) and finite(theirs):
-            name = text(metric_title(metric))
-            pairs += [
-                (f"{name}, all rows", metric_text(metric, ours.value)),
-                (f"{name}, labelled rows alone", metric_text(metric, theirs)),
-                ("gain", metric_text(metric, ours.value - theirs)),
-            ]
-    if _fixed(guessed):
-        pairs.append(("confidence asked", percent(guessed.thresholds[0][0])))
-    return facts_list(pairs)
-
-
-def _fixed(guessed: Guessed) -> bool:
-    return len({t for thresholds in guessed.thresholds for t in thresholds}) == 1
-
-
-def _charts(guessed: Guessed) -> str:
-    steps = [float(s) for s in guessed.steps]
-    lines = [Line("learned from", guessed.sure, "c2")]
-    if any(finite(v) for v in guessed.right):
-        lines += [Line("true among these", guessed.right, "c1"), Line("true among all", guessed.all_right, "c3")]
-    title = f"Guesses on {count(guessed.asked)} unlabelled rows"
-    made = curves(title, steps, lines, x_name="step", share=True)
-    if _fixed(guessed):
-        return f'<div class="charts">{made}</div>'
-    asked = curves("Confidence from which on a guess counts", steps, _asked(guessed), x_name="step", share=True)
-    return f'<div class="charts">{made}{asked}</div>'
-
-
-def _asked(guessed: Guessed) -> list[Line]:
-    """The thresholds: of each class, or of many classes the outermost."""
-    by_class = list(zip(*guessed.thresholds, strict=True))
-    if len(by_class) <= FEW:
-        return [Line(name, values, f"c{i + 1}") for i, (name, values) in enumerate(zip(guessed.classes, by_class))]
-    return [
-        Line("highest class", [max(t) for t in guessed.thresholds], "c2"),
-        Line("mean", [math.fsum(t) / len(t) for t in guessed.thresholds], "c1"),
-        Line("lowest class", [min(t) for t in guessed.thresholds], "c4"),
-    ]
-
-
-def _table(guessed: Guessed) -> str:
-    """The thresholds of each class at some steps; nothing where the chart shows them or they stay the same."""
-    if not FEW < len(guessed.classes) <= MOST or _fixed(guessed):
-        return ""
-    last = len(guessed.steps) - 1
-    places = sorted({round(i * last / (COLUMNS - 1)) for i in range(COLUMNS)})
-    head = ["Confidence asked at step", *(count(guessed.steps[i]) for i in places)]
-    rows = [
-        [label(name, 24), *(percent(guessed.thresholds[i][k]) for i in places)]
-        for k, name in enumerate(guessed.classes)
-    ]
-    return table(head, rows, caption="Thresholds of the classes")
-
-
-class PseudoLabelsSection(PanelSection):
-    """See `panel`."""
+class PseudoLabelsSection(Section):
+    """Curves an output."""
 
     title, nav, position = "Pseudo-labels", "Pseudo-labels", 60
-    panel = staticmethod(panel)
+    files = ("metrics.json", FILE)
+
+    def collect(self, report: ReportData) -> tuple[PseudoLabelFacts, ...] | None:
+        lines, prepared = read_guesses(report.context.path), report.context.data
+        if not lines:
+            return None
+        return tuple(_of(f, lines, prepared) for f in prepared.outputs if f.name in lines[-1]["outputs"])
+
+    def view(self, facts: tuple[PseudoLabelFacts, ...], report: ReportData) -> Mapping[str, Any]:
+        outputs = {output.name: output for output in report.outputs}
+        return {
+            "outputs": [
+                {"facts": one, "gain": _gain(outputs.get(one.name)), "charts": _charts(one), "steps": _table_steps(one)}
+                for one in facts
+            ]
+        }
+
+
+def _of(feature: Feature, lines: list[dict[str, Any]], prepared: PreparedData) -> PseudoLabelFacts:
+    own = [line["outputs"][feature.name] for line in lines]
+    labelled = feature.encode(take_raw(prepared.table[feature.column], prepared.rows("train"))).mask
+    share = lambda key: tuple(math.nan if o[key] is None else o[key] for o in own)  # noqa: E731
+    return PseudoLabelFacts(
+        name=feature.name,
+        classes=feature.class_names,
+        labelled=int(labelled.sum()),
+        unlabelled=int((~labelled).sum()),
+        counted=lines[-1]["rows"],
+        steps=tuple(line["step"] for line in lines),
+        used=share("sure"),
+        used_right=share("right"),
+        all_right=share("all_right"),
+        thresholds=tuple(tuple(o["thresholds"]) for o in own),
+    )
+
+
+def _gain(output: OutputFacts | None) -> list[tuple[str, str]]:
+    """The test metric with all rows and with the labelled rows alone."""
+    if output is None or BASELINE not in output.baselines:
+        return []
+    metric = output.metric.name
+    ours, alone = output.test.get(metric), output.baselines[BASELINE].metrics.get(metric)
+    if ours is None or not finite(ours.value) or not finite(alone):
+        return []
+    name = metric_title(metric)
+    return [
+        (f"{name}, all rows", metric_text(metric, ours.value)),
+        (f"{name}, labelled rows alone", metric_text(metric, alone)),
+        ("gain", metric_text(metric, ours.value - alone)),
+    ]
+
+
+def _charts(facts: PseudoLabelFacts) -> list[Markup]:
+    steps = [float(s) for s in facts.steps]
+    lines = [Line("used", facts.used, "c2")]
+    if any(finite(v) for v in facts.used_right):
+        lines += [Line("right among the used", facts.used_right, "c1"), Line("right among all", facts.all_right, "c3")]
+    charts = [curves(f"Pseudo-labels of {facts.counted:,} unlabelled rows", steps, lines, x_name="step", share=True)]
+    if not facts.fixed_threshold:
+        title = "Confidence from which on a pseudo-label is used"
+        charts.append(curves(title, steps, _threshold_lines(facts), x_name="step", share=True))
+    return charts
+
+
+def _threshold_lines(facts: PseudoLabelFacts) -> list[Line]:
+    """The threshold of each class; of many classes the highest, the mean and the lowest."""
+    by_class = list(zip(*facts.thresholds, strict=True))
+    if len(by_class) <= MAX_CLASS_LINES:
+        return [Line(name, values, f"c{i + 1}") for i, (name, values) in enumerate(zip(facts.classes, by_class))]
+    return [
+        Line("highest class", [max(t) for t in facts.thresholds], "c2"),
+        Line("mean", [math.fsum(t) / len(t) for t in facts.thresholds], "c1"),
+        Line("lowest class", [min(t) for t in facts.thresholds], "c4"),
+    ]
+
+
+def _table_steps(facts: PseudoLabelFacts) -> list[int]:
+    """Indices of the steps in the table of thresholds; none where the chart shows them all, or they never change."""
+    if not MAX_CLASS_LINES < len(facts.classes) <= MAX_TABLE_CLASSES or facts.fixed_threshold:
+        return []
+    last = len(facts.steps) - 1
+    return sorted({round(i * last / (MAX_TABLE_STEPS - 1)) for i in range(MAX_TABLE_STEPS)})

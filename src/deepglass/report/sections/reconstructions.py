@@ -1,27 +1,57 @@
-"""Inputs that were drawn again: what went in above what came out."""
+"""Test images above their reconstructions."""
 
 from __future__ import annotations
 
-from deepglass.formatting import plural
-from deepglass.report.facts import Facts
-from deepglass.report.markup import Panel, image, text
-from deepglass.report.sections.base import PanelSection
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from deepglass.features._display import first_image, to_pixels
+from deepglass.objectives.autoencoder import Autoencoder
+from deepglass.objectives.dbn import Dbn
+from deepglass.objectives.rbm import Rbm
+from deepglass.objectives.variational import Variational
+from deepglass.report.data import ReportData
+from deepglass.report.image_grid import image_grid
+from deepglass.report.sections.base import Section
+
+ROWS = 16
 
 
-def panel(facts: Facts) -> Panel | None:
-    """Two rows of tiles; None for runs that draw nothing again."""
-    again = facts.again
-    if again is None:
-        return None
-    lead = (
-        f"{plural(again.rows, 'test row')} ({text(again.name)}) above what the network draws of them: what is "
-        "blurred or gone was not kept."
-    )
-    return Panel("Drawn again", lead, f'<div class="again">{image(again.picture, "inputs above drawings")}</div>')
+class Reconstructions(NamedTuple):
+    """Rows above their reconstructions: a PNG of two rows of tiles."""
+
+    name: str
+    image: bytes
+    rows: int
+
+    def without_rows(self) -> None:
+        """Nothing: all of it is rows."""
 
 
-class ReconstructionsSection(PanelSection):
-    """See `panel`."""
+class ReconstructionsSection(Section):
+    """Two rows of tiles."""
 
     title, nav, position = "Reconstructions", "Reconstructions", 190
-    panel = staticmethod(panel)
+    requires = ("image_input",)
+
+    def collect(self, report: ReportData) -> Reconstructions | None:
+        objective, prepared = report.context.objective, report.context.data
+        image = first_image(prepared.inputs)
+        if image is None or not isinstance(objective, Autoencoder | Variational | Rbm | Dbn):
+            return None
+        rows = prepared.rows("test")
+        rows = rows if len(rows) else prepared.rows("train")
+        rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(ROWS, len(rows))).astype(int))]
+        batch = prepared.dataset(rows, report.context.device).batch(torch.arange(len(rows)))
+        objective.eval()
+        with torch.inference_mode():
+            reconstructed = objective.reconstruct(batch)[image.name]["codes"].cpu().numpy()
+        given, levels = batch.inputs[image.name].values.cpu().numpy(), image.levels_ or 255
+        tiles = [to_pixels(codes, levels) for codes in (*given, *reconstructed)]
+        return Reconstructions(image.name, image_grid(tiles, len(rows)), len(rows))
+
+    def view(self, facts: Reconstructions, report: ReportData) -> Mapping[str, Any]:
+        return {"facts": facts}

@@ -42,10 +42,10 @@ class RegressionSection(Section):
 
 def _charts(numbers: NumberFacts, rows: int) -> Markup:
     """Nothing without single rows."""
-    drawn = len(numbers.truth)
-    if not drawn:
+    num_drawn = len(numbers.truth)
+    if not num_drawn:
         return Markup()
-    note = f"{plural(drawn, 'row')} drawn of {plural(rows, 'test row')}." if drawn < rows else ""
+    note = f"{plural(num_drawn, 'row')} drawn of {plural(rows, 'test row')}." if num_drawn < rows else ""
     charts = against_truth("Predicted against true", numbers, note=note)
     errors = np.asarray(numbers.predicted, dtype=float) - np.asarray(numbers.truth, dtype=float)
     spread = histogram(errors, bins=ERROR_BINS)

@@ -37,10 +37,10 @@ class ReproduceSection(Section):
     files = ("metrics.json", "spec.yaml")
 
     def collect(self, report: ReportData) -> Reproduction:
-        spec, metrics = report.context.folder.path / "spec.yaml", report.metrics
+        metrics = report.metrics
         return Reproduction(
-            commands=(f"deepglass train {spec}",),
-            spec=spec.read_text(),
+            commands=(f"deepglass train {report.context.path / 'spec.yaml'}",),
+            spec=report.context.spec_text,
             versions=metrics["versions"],
             seed=metrics["seed"],
             weights_sha256=metrics["weights_sha256"],

@@ -1,58 +1,116 @@
-"""What a generating run drew as it learned: a strip of sheets, all from the same random numbers."""
+"""What a generative model generated during training, always from the same random numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from deepglass.formatting import count, number, plural
+import numpy as np
+from markupsafe import Markup
+from PIL import Image as Pillow
+
+from deepglass.features._display import first_image
+from deepglass.features.number import Number
+from deepglass.formatting import count, number
 from deepglass.report.charts.axes import TOP, Axis, axis, drawing
-from deepglass.report.facts import Facts
-from deepglass.report.markup import Panel, image, text
-from deepglass.report.sample_facts import Samples, Sheet
-from deepglass.report.sections.base import PanelSection
+from deepglass.report.charts.svg import joined, tag
+from deepglass.report.data import ReportData
+from deepglass.report.image_grid import image_grid
+from deepglass.report.sections.base import Section
+from deepglass.run.callbacks.sample_history import sheets
 
-_SIDE = 200
-
-
-def panel(facts: Facts) -> Panel | None:
-    """The sheets in order, the last of them first in size; None where nothing was drawn."""
-    drawn = facts.samples
-    if drawn is None or not drawn.sheets:
-        return None
-    shown = "".join(_sheet(drawn, sheet) for sheet in drawn.sheets)
-    lead = (
-        f"{plural(drawn.rows, 'new row')} ({text(drawn.name)}) at {plural(len(drawn.sheets), 'point')} of the run, "
-        "always from the same random numbers."
-    )
-    return Panel("What it draws", lead, f'<div class="sheets">{shown}</div>', short="Draws")
+MAX_SHEETS = 8
+MAX_REAL = 300  # training rows in the plane
+SIDE = 200  # of a plane
 
 
-def _sheet(drawn: Samples, sheet: Sheet) -> str:
-    name = f"step {count(sheet.step)}"
-    shown = image(sheet.picture, f"new rows at {name}") if sheet.picture is not None else _plane(drawn, sheet, name)
-    return f"<figure>{shown}<figcaption>{name}</figcaption></figure>"
+class SampleSheet(NamedTuple):
+    """Samples at a step of the run: a PNG of tiles, or points in a plane."""
+
+    step: int
+    image: bytes | None = None
+    points: Sequence[tuple[float, float]] = ()
 
 
-def _plane(drawn: Samples, sheet: Sheet, name: str) -> str:
-    """Points among real ones, on axes that fit the real ones."""
-    known = drawn.real or sheet.points
-    across = axis([x for x, _ in known], 6, _SIDE - 6, room=0.15)
-    up = axis([y for _, y in known], _SIDE - 6, TOP, room=0.15)
-    body = _dots(drawn.real, across, up, "real") + _dots(sheet.points, across, up, "new")
-    return drawing(body, _SIDE, _SIDE, summary=f"new rows among real ones at {name}", css="plane")
+class SampleFacts(NamedTuple):
+    """Samples during training.
+
+    Args:
+        name: the feature, or the two columns of the plane.
+        sheets: in the order of training.
+        rows: of a sheet.
+        real: training rows, in the plane.
+    """
+
+    name: str
+    sheets: tuple[SampleSheet, ...]
+    rows: int
+    real: Sequence[tuple[float, float]] = ()
+
+    def without_rows(self) -> SampleFacts:
+        """The samples alone."""
+        return self._replace(real=())
 
 
-def _dots(points: Sequence[tuple[float, float]], across: Axis, up: Axis, css: str) -> str:
-    dots = "".join(
-        f'<circle class="{css}" cx="{across(x)}" cy="{up(y)}" r="2.2"><title>{number(x)}, {number(y)}</title></circle>'
+class SamplesSection(Section):
+    """A sheet a step, in order."""
+
+    title, nav, position = "Generated samples", "Samples", 180
+    files = ("samples/*",)
+
+    def collect(self, report: ReportData) -> SampleFacts | None:
+        recorded, prepared = sheets(report.context.path), report.context.data
+        if not recorded:
+            return None
+        steps = list(recorded)
+        chosen = [steps[i] for i in np.unique(np.linspace(0, len(steps) - 1, min(MAX_SHEETS, len(steps))).astype(int))]
+        image = first_image(prepared.inputs)
+        if image is not None and image.name in recorded[chosen[0]]:
+            made = [SampleSheet(s, image_grid([_pixels(v) for v in recorded[s][image.name]])) for s in chosen]
+            return SampleFacts(image.name, tuple(made), len(recorded[chosen[0]][image.name]))
+        numbers = [f for f in prepared.inputs if isinstance(f, Number) and f.name in recorded[chosen[0]]][:2]
+        if len(numbers) < 2:
+            return None
+        plane = [f.name for f in numbers]
+        made = [SampleSheet(step, None, _pairs(recorded[step], plane)) for step in chosen]
+        rows = prepared.rows("train")
+        table = prepared.table.take(
+            rows[np.unique(np.linspace(0, len(rows) - 1, min(MAX_REAL, len(rows))).astype(int))]
+        )
+        real = _pairs({f.name: list(table[f.column]) for f in numbers}, plane)
+        return SampleFacts(" and ".join(plane), tuple(made), len(made[0].points), real)
+
+    def view(self, facts: SampleFacts, report: ReportData) -> Mapping[str, Any]:
+        return {"drawn": facts, "planes": [None if s.image else _plane(facts, s) for s in facts.sheets]}
+
+
+def _pixels(value: Mapping[str, str]) -> np.ndarray:
+    """The pixels of a recorded image, (Y, X, 1 or 3) of bytes."""
+    opened = Pillow.open(io.BytesIO(base64.b64decode(value["png"])), formats=["PNG"])
+    pixels = np.asarray(opened.convert("L" if opened.mode in ("1", "L", "I;16", "I") else "RGB"))
+    return pixels if pixels.ndim == 3 else pixels[..., None]
+
+
+def _pairs(columns: Mapping[str, Sequence[Any]], plane: Sequence[str]) -> list[tuple[float, float]]:
+    both = zip(*(columns[name] for name in plane), strict=True)
+    return [(float(x), float(y)) for x, y in both if x is not None and y is not None]
+
+
+def _plane(facts: SampleFacts, sheet: SampleSheet) -> Markup:
+    """Samples among real rows, on axes that fit the real ones."""
+    frame = facts.real or sheet.points
+    across = axis([x for x, _ in frame], 6, SIDE - 6, room=0.15)
+    up = axis([y for _, y in frame], SIDE - 6, TOP, room=0.15)
+    body = _dots(facts.real, across, up, "real") + _dots(sheet.points, across, up, "new")
+    return drawing(body, SIDE, SIDE, summary=f"samples among real rows at step {count(sheet.step)}", css="plane")
+
+
+def _dots(points: Sequence[tuple[float, float]], across: Axis, up: Axis, css: str) -> Markup:
+    dots = (
+        tag("circle", tag("title", f"{number(x)}, {number(y)}"), css=css, cx=across(x), cy=up(y), r="2.2")
         for x, y in points
         if across.low <= x <= across.high and up.low <= y <= up.high
     )
-    return f"<g>{dots}</g>"
-
-
-class SamplesSection(PanelSection):
-    """See `panel`."""
-
-    title, nav, position = "Generated samples", "Samples", 180
-    panel = staticmethod(panel)
+    return tag("g", joined(dots))

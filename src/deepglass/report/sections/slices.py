@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deepglass.doctor.row_scores import RowScores
-from deepglass.doctor.slices import Slice
-from deepglass.doctor.slices import SliceResult
+from deepglass.doctor.slices import Slice, SliceResult
 from deepglass.features.outputs.base import Output
 from deepglass.formatting import finite, plural
 from deepglass.introspect.rows import OutputRows
@@ -95,9 +94,14 @@ class SlicesSection(Section):
         for output in (o for o in facts if o.slices):
             cards, left = within_budget(output.items, left)
             outputs.append(_table(output, cards))
-        several, has_rows = len(report.outputs) > 1, any(o.items for o in facts)
-        shown = {"several": several, "has_rows": has_rows, "num_shown": SLICES_SHOWN + 1}
-        return {"outputs": outputs, **shown} if outputs else None
+        if not outputs:
+            return None
+        return {
+            "outputs": outputs,
+            "several": len(report.outputs) > 1,
+            "has_rows": any(o.items for o in facts),
+            "num_shown": SLICES_SHOWN + 1,
+        }
 
 
 # -- facts -----------------------------------------------------------------------------------------------------------
@@ -106,10 +110,12 @@ class SlicesSection(Section):
 def slice_facts(index: int, feature: Output, rows: OutputRows, cut: SliceResult) -> OutputSlices:
     """The worst slices of an output's test rows."""
     weak = tuple(w.slice.description for w in cut.weak)
-    both = [w.slice for w in cut.weak if all(w.slice.description != s.description for s in cut.slices)]  # intersections of two
+    both = [
+        w.slice for w in cut.weak if all(w.slice.description != s.description for s in cut.slices)
+    ]  # intersections of two
     measured = [(s, interval(cut.scores, s.inside)) for s in (*cut.slices, *both)]
     measured.sort(key=lambda m: _optimistic_end(cut.scores.metric, m[1]))
-    shown = [m for i, m in enumerate(measured) if i < MAX_SLICES or m[0].words in weak]
+    shown = [m for i, m in enumerate(measured) if i < MAX_SLICES or m[0].description in weak]
     worst = [_worst_rows(cut.scores, s) for s, _ in shown]
     items = list(dict.fromkeys(i for some in worst for i in some))
     index_of = {row: i for i, row in enumerate(items)}
@@ -121,7 +127,14 @@ def slice_facts(index: int, feature: Output, rows: OutputRows, cut: SliceResult)
         whole=interval(cut.scores, labelled),
         rows=int(labelled.sum()),
         slices=tuple(
-            SliceFacts(s.description, int(s.inside.sum()), mean, s.description in weak, tuple(index_of[i] for i in some), s.unsaid)
+            SliceFacts(
+                s.description,
+                int(s.inside.sum()),
+                mean,
+                s.description in weak,
+                tuple(index_of[i] for i in some),
+                s.redacted,
+            )
             for (s, mean), some in zip(shown, worst, strict=True)
         ),
         num_slices=len(measured),

@@ -14,7 +14,7 @@ from deepglass.report.charts.svg import titled
 from deepglass.report.data import ReportData
 from deepglass.report.output_facts import Figure, OutputFacts, ordered_baselines
 from deepglass.report.sections.base import Section
-from deepglass.report.verdict import judge, main_figure
+from deepglass.report.verdict import judge, main_value
 
 SYMBOLS = {"yes": "✓", "no": "✕", "even": "≈", "unknown": "?"}
 MAX_OUTPUTS = 8  # with a box of their own
@@ -43,7 +43,7 @@ def _outcome(output: OutputFacts, report: ReportData) -> dict[str, Any]:
     return {
         "output": output,
         "metric": output.metric.name,
-        "value": main_figure(output),
+        "value": main_value(output),
         "verdict": verdict,
         "symbol": SYMBOLS[verdict.worth],
         "chart": _baseline_chart(output),
@@ -55,7 +55,7 @@ def _baseline_chart(output: OutputFacts) -> Markup:
     if not output.baselines:
         return Markup()
     metric = output.metric.name
-    entries = [Entry("this network", main_figure(output), "c1")]
+    entries = [Entry("this network", main_value(output), "c1")]
     for name in ordered_baselines(output.baselines):
         value = output.baselines[name].metrics.get(metric, float("nan"))
         entries.append(Entry(baseline_name(name), Figure(value), "c2", distant=name == "constant"))
@@ -63,7 +63,7 @@ def _baseline_chart(output: OutputFacts) -> Markup:
     return compared(titled("Against simpler models", direction), metric, entries)
 
 
-class Points(NamedTuple):
+class OutputPoints(NamedTuple):
     """What the metrics of an output mean; the template writes a sentence for each one that is there.
 
     Args:
@@ -84,9 +84,9 @@ class Points(NamedTuple):
     missing_baselines: bool = False
 
 
-def _points(output: OutputFacts) -> Points:
+def _points(output: OutputFacts) -> OutputPoints:
     accuracy, main = output.test.get("accuracy"), output.metric.name
-    points = Points(
+    points = OutputPoints(
         error_rate=1 - accuracy.value if accuracy and finite(accuracy.value) and output.test_rows else None,
         missing_baselines=bool(output.baselines)
         and not any(finite(b.metrics.get(main)) for b in output.baselines.values()),

@@ -33,13 +33,13 @@ class TextRow(NamedTuple):
 
     Args:
         row: its index in the source; None for a generated text.
-        given: the inputs as text; empty where they are none.
+        inputs: the inputs as text; empty where they are none.
         error: word error rate.
         typical: drawn from all rows, not one of the worst.
     """
 
     row: int | None
-    given: str
+    inputs: str
     truth: str
     predicted: str
     error: float
@@ -87,8 +87,8 @@ class TextsSection(Section):
             for output in facts
         ]
         generated = all(t.row is None for o in facts for t in o.texts) and not any(o.tagged for o in facts)
-        shown = {"generated": generated, "first": SHOWN_AT_FIRST, "several": len(report.outputs) > 1}
-        return {"outputs": outputs, **shown} if outputs else None
+        settings = {"generated": generated, "first": SHOWN_AT_FIRST, "several": len(report.outputs) > 1}
+        return {"outputs": outputs, **settings} if outputs else None
 
 
 def marked(prediction: list[str], truth: list[str]) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:

@@ -1,0 +1,116 @@
+"""Sources that are files and folders: which reader a path needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from deepglass.data.sources.annotated import read_annotated, read_annotation_file
+from deepglass.data.sources.archives import is_archive, unpack
+from deepglass.data.sources.base import ReadLog, SourceOptions, list_folder
+from deepglass.data.sources.captions import lists_captions, with_captions
+from deepglass.data.sources.delimited import table_of_text
+from deepglass.data.sources.idx import is_idx, partners, read_idx_files
+from deepglass.data.sources.media import are_animated, holds_media, media_kind, read_media_folder, with_media
+from deepglass.data.sources.npz import read_npz
+from deepglass.data.sources.parallel import parallel_files, read_parallel
+from deepglass.data.sources.plain import is_plain, texts_below
+from deepglass.data.sources.records import table_of_json_text
+from deepglass.data.sources.tables import read_table_file, read_table_folder, table_files
+from deepglass.data.table import Note, Table
+from deepglass.errors import SourceError, near_miss
+from deepglass.features.base import Media
+
+
+def read_bytes(data: bytes, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
+    """A text table, or JSON where it begins with a bracket."""
+    if data.lstrip()[:1] in (b"[", b"{"):
+        return table_of_json_text(data.decode("utf-8-sig"), source, columns)
+    return table_of_text(np.frombuffer(data, np.uint8), None, source, columns, options, ReadLog())
+
+
+def read_path(
+    path: Path, given: str, name: str, columns: Sequence[str] | None, pattern: str | None, options: SourceOptions
+) -> Table:
+    """A file or folder; `given` is how the user wrote it, `name` what it is called."""
+    if path.is_dir():
+        return _read_folder(path, given, name, columns, pattern, options)
+    if is_archive(path):
+        inner = unpack(path, name)
+        table = read_path(inner, f"{given} (unpacked)", name, columns, pattern, options)
+        return replace(table, name=name)
+    if is_idx(path):
+        return read_idx_files(partners(path), name)
+    if path.suffix.lower() in (".npz", ".npy"):
+        return read_npz(path, name)
+    if kind := media_kind(path.name):
+        one = [Media(name, path)]
+        return Table({kind: one}, name, kinds={kind: "video" if are_animated(one) else kind})
+    if columns is None and (annotated := read_annotation_file(path, name, options)) is not None:
+        return annotated
+    return _with_files(read_table_file(path, name, columns, options), path.parent)
+
+
+def _read_folder(
+    folder: Path, given: str, name: str, columns: Sequence[str] | None, pattern: str | None, options: SourceOptions
+) -> Table:
+    entries = list_folder(folder)
+    if idx := [p for p in entries if is_idx(p)]:
+        return read_idx_files(idx, name)
+    if pattern is None and (annotated := read_annotated(folder, name, options)) is not None:
+        return annotated
+    tables = [] if pattern is not None else table_files(entries)
+    sure = [p for p in tables if p.suffix.lower() != ".txt" or lists_captions(p)]  # classes.txt is no table
+    if not sure and pattern is None and (stems := parallel_files(entries)):
+        return read_parallel(stems, name, columns, options)
+    if sure or (tables and not holds_media(folder)):
+        table = replace(read_table_folder(sure or tables, given, columns, options), name=name)
+        if is_plain(table) or "document" in table.excluded:
+            return replace(table, skipped=(*table.skipped, *texts_below(folder, given)))
+        return _with_files(replace(table, notes=(*table.notes, *_class_names(folder))), folder)
+    arrays = [p for p in entries if p.suffix.lower() in (".npz", ".npy")]
+    if len(arrays) == 1:
+        return replace(read_npz(arrays[0], arrays[0].name), name=name)
+    if holds_media(folder):
+        return read_media_folder(folder, name, pattern)
+    if len(entries) == 1 and (entries[0].is_dir() or is_archive(entries[0])):
+        return read_path(entries[0], given, name, columns, pattern, options)
+    there = ", ".join(p.name for p in entries[:8]) + (", ..." if len(entries) > 8 else "")
+    raise SourceError(
+        "empty-source",
+        f"{given}: neither tables nor pictures, sounds or arrays are in this folder ({there or 'it is empty'})",
+    )
+
+
+def _with_files(table: Table, folder: Path) -> Table:
+    """The table with the files beside it that its cells name."""
+    return with_captions(with_media(table, folder), folder)
+
+
+def _class_names(folder: Path) -> list[Note]:
+    """What a classes.txt beside a table says; the labels stay as the table has them."""
+    path = folder / "classes.txt"
+    if not path.is_file():
+        return []
+    names = path.read_text("utf-8", errors="replace").split("\n")
+    return [
+        Note("class names", ", ".join(filter(None, names[:12])), "from classes.txt; labels stay as they are written")
+    ]
+
+
+def check_exists(path: Path, given: str) -> None:
+    """Raise `not-found`, with the near miss, for a path that does not exist."""
+    if path.exists():
+        return
+    parent = path.parent
+    while not parent.is_dir() and parent != parent.parent:
+        parent = parent.parent
+    place = "" if parent == Path(".") else f" in {parent}"
+    missing = path.relative_to(parent).parts[0]
+    raise SourceError(
+        "not-found",
+        f"{given}: there is no {missing!r}{place}{near_miss(missing, [p.name for p in list_folder(parent)])}",
+    )
