@@ -24,6 +24,7 @@ from deepglass.features.outputs.base import ClassCurve
 from deepglass.features.outputs.boxes import BoxesOutput
 from deepglass.features.outputs.category import CategoryOutput
 from deepglass.features.outputs.identity import IdentityOutput
+from deepglass.features.outputs.image import ImageOutput
 from deepglass.features.outputs.mask import MaskOutput
 from deepglass.features.outputs.multilabel import MultilabelOutput
 from deepglass.introspect.filters import ChannelPatches, Filters, LayerPatches, filters_of
@@ -316,7 +317,7 @@ def test_the_hardest_pairs_are_found() -> None:
 
 def test_pictures_as_answers_are_set_beside_what_was_given() -> None:
     pictures = pictures_of(4)
-    feature, picture = Image(name="clean").fit([pictures]), Image(name="image").fit([pictures])
+    feature, picture = ImageOutput(name="clean").fit([pictures]), Image(name="image").fit([pictures])
     codes = feature.encode(pictures).values.copy()
     codes[2] = 255 - codes[2]
     worst = image_rows(feature, seen_of(picture, feature, pictures, pictures, {"codes": codes}))[0]
