@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +22,15 @@ DATA = Path(os.environ.get("DEEPGLASS_DATA", HERE.parent.parent / "shared" / "da
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _float32() -> Iterator[None]:
+    """`precision: auto` is float32 on every CPU, so that no test depends on whether it has bfloat16 instructions."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("planning", "optimizers"):
+            patch.setattr(f"deepglass.training.{module}.fast_bfloat16", lambda device: False)
+        yield
 
 
 @pytest.fixture

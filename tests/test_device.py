@@ -24,7 +24,7 @@ def test_unknown_device(name: str) -> None:
 
 
 def test_a_device_that_is_not_there() -> None:
-    with pytest.raises(SpecError, match=r"\[bad-value\] device: 'cuda:99' was asked for, but this machine has"):
+    with pytest.raises(SpecError, match=r"\[bad-value\] device: 'cuda:99' is not available: this machine has"):
         pick("cuda:99")
 
 

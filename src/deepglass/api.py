@@ -186,7 +186,7 @@ def report(
     run, wish = open_run(run), MapOptions(map, layer)
     check_map_options(wish, run.objective)
     context = run.context if source is None else run.context_of(source)
-    pair = parse_boundary_columns(boundary, context.data, run.objective) if boundary else None
+    pair = parse_boundary_columns(boundary, context) if boundary else None
     return add_report(context, None, samples, wish, pair)
 
 

@@ -42,8 +42,10 @@ def pick(name: str = "auto") -> torch.device:
         return torch.device(next(k for k, count in counts.items() if count))
     if int(index or 0) >= counts[kind]:
         there = [k for k, count in counts.items() if count]
-        found = f"this machine has {counts[kind]} of that kind, and {' and '.join(there)}"
-        raise SpecError("bad-value", f"device: {name!r} was asked for, but {found}; use 'auto' to take what there is")
+        available = f"this machine has {counts[kind]} of that kind, and {' and '.join(there)}"
+        raise SpecError(
+            "bad-value", f"device: {name!r} is not available: {available}; use 'auto' to choose what is available"
+        )
     return torch.device(name)
 
 

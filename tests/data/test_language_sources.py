@@ -137,7 +137,7 @@ def test_parallel_texts_without_parts_and_with_gaps(tmp_path: Path) -> None:
 def test_parallel_texts_of_unequal_length(tmp_path: Path) -> None:
     write(tmp_path / "train.en", "one\ntwo\n")
     write(tmp_path / "train.fr", "un\n")
-    assert "train.en has 2 lines and train.fr 1" in refused("mismatched-files", tmp_path)
+    assert "train.en has 2 lines, train.fr 1" in refused("mismatched-files", tmp_path)
 
 
 # -- plain text --------------------------------------------------------------------------------------------------

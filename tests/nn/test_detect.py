@@ -64,10 +64,10 @@ def test_each_box_has_cells_near_its_centre() -> None:
     cells, target = _head()(_tokens(8)), _target(8)
     assigned = detect.assign(cells, target)
     for row in range(8):
-        mine = assigned.box[row][assigned.found[row]]
+        mine = assigned.box[row][assigned.assigned[row]]
         assert set(mine.tolist()) == set(range(int(target.mask[row].sum())))
         boxes = target.values[row, mine, 1:]
-        places = cells.places[row][assigned.found[row]]
+        places = cells.points[row][assigned.assigned[row]]
         away = (places[:, :2] - (boxes[:, :2] + boxes[:, 2:]) / 2).abs() / places[:, 2:]
         assert (away < detect.RADIUS).all()
 
@@ -75,7 +75,7 @@ def test_each_box_has_cells_near_its_centre() -> None:
 def test_rows_are_assigned_alike_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     cells, target = _head()(_tokens(8)), _target(8)
     whole = detect.assign(cells, target)
-    monkeypatch.setattr(detect, "PAIRS", 1)
+    monkeypatch.setattr(detect, "MAX_PAIRS", 1)
     for a, b in zip(whole, detect.assign(cells, target), strict=True):
         assert torch.equal(a, b)
 

@@ -71,7 +71,7 @@ def test_where_it_looked_can_be_seen(which: int):
     writer, memory = writers()[which].eval(), memory_of()
     whole(writer, memory, target_of())
     assert writer.attention is None
-    writer.keep = True
+    writer.store_weights = True
     whole(writer, memory, target_of())
     assert writer.attention.shape == (3, 5, 4)
     torch.testing.assert_close(writer.attention.sum(-1), torch.ones(3, 5))

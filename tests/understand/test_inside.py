@@ -147,10 +147,10 @@ def test_only_what_is_not_so_already_is_advised() -> None:
     layer = "conv 1 (trunk.body.0)"
     moment = Moment(10, {layer: 0.9}, {}, {layer: 0.02})
     (alarm,) = alarms([moment], {"trunk": "mlp", "norm": "batch"}, plan)
-    assert alarm.suggestion == "network.activation=leaky_relu or training.learning_rate=0.0002 (it is 0.002)"
+    assert alarm.cure == "network.activation=leaky_relu or training.learning_rate=0.0002 (it is 0.002)"
     (broken,) = alarms([moment._replace(dead={}, broken=2)], {"trunk": "rnn"}, plan)
     assert "2 times" in broken.text
-    assert "training.clip" not in broken.suggestion
+    assert "training.clip" not in broken.cure
     assert alarms([moment._replace(dead={layer: 0.5})], {"trunk": "mlp"}, plan) == []
 
 
@@ -158,7 +158,7 @@ def test_watching_changes_no_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     network = {"depth": 2, "activation": "relu", "dropout": 0.2}
     watched = _train(tmp_path / "a", network)
     monkeypatch.setattr("deepglass.run.fit.watched", lambda *_: [])
-    monkeypatch.setattr("deepglass.run.fit.frames", lambda *_: [])
+    monkeypatch.setattr("deepglass.run.fit.grounds", lambda *_: [])
     alone = _train(tmp_path / "b", network)
     assert not (alone.path / "health.jsonl").exists()
     assert watched.metrics["weights_sha256"] == alone.metrics["weights_sha256"]
@@ -222,8 +222,9 @@ def test_words_stand_along_both_directions(tmp_path: Path) -> None:
     source = pl.DataFrame({"text": texts, "where": ["up" if i % 2 else "down" for i in range(60)]})
     settings = {"network": {"trunk": "gru", "width": 8}, "inputs": [{"name": "text", "kind": "text"}]}
     run = dg.train(source, "where", out=tmp_path / "run", baselines=False, steps=4, **settings)
-    prepared = run.context_of(source).data
-    example = example_of(prepared, run.objective, "cpu")
+    context = run.context_of(source)
+    prepared = context.data
+    example = example_of(context)
     assert example is not None
     forth, back = (s for s in example.layers if s.layer.startswith("recurrent"))
     assert "backwards" in back.layer
@@ -243,7 +244,7 @@ def test_learning_without_answers_has_an_example_too(tmp_path: Path) -> None:
     source = _rings(80).select("x", "y")
     settings = {"objective": {"name": "autoencoder", "latent_dim": 4}, "training": {"threads": 1}}
     run = dg.train({"data": {"source": source}, **settings}, out=tmp_path / "run", baselines=False, steps=2)
-    example = example_of(run.context_of(source).data, run.objective, "cpu")
+    example = example_of(run.context_of(source))
     assert example is not None
     assert (4,) in [s.shape for s in example.layers if "bottleneck" in s.layer]
     assert example.scores == ()
@@ -258,7 +259,7 @@ def test_of_a_student_and_its_average_the_one_that_answers_is_watched_and_shown(
     last = json.loads((run.path / "health.jsonl").read_text().splitlines()[-1])
     assert "layer 1 (trunk.body.0)" in last["dead"]
     assert "layer 1 (trunk.body.0)" in last["gradient"]
-    example = example_of(run.context_of(source).data, run.objective, "cpu")
+    example = example_of(run.context_of(source))
     assert example is not None
     assert example.layers[0].layer == "layer 1 (trunk.body.0)"
 
@@ -276,8 +277,9 @@ def filtered(tmp_path_factory: pytest.TempPathFactory) -> dg.Run:
 
 def test_filters_along_a_sequence_are_shown_with_time_to_the_right(filtered: dg.Run) -> None:
     source = _steps()
-    prepared = filtered.context_of(source).data
-    example = example_of(prepared, filtered.objective, "cpu")
+    context = filtered.context_of(source)
+    prepared = context.data
+    example = example_of(context)
     assert example is not None
     assert [s.shape for s in example.layers if s.layer.startswith("conv")] == [(3 + example.row % 5, 8)] * 4
     batch = prepared.dataset(np.array([example.row]), "cpu").batch(torch.zeros(1, dtype=torch.long))

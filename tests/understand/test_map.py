@@ -96,7 +96,7 @@ def test_the_page_holds_points_and_colours_and_no_address(page: tuple[str, dict[
     assert "The map" in html
     assert len(unpacked(data["layouts"][0]["places"])) == 2 * data["count"]
     names = [c["name"] for c in data["colours"]]
-    assert names == ["kind", "kind: answer", "kind: error", "split", "a", "secretive", "word"]
+    assert names == ["kind", "kind: prediction", "kind: error", "split", "a", "secretive", "word"]
     assert data["count"] == len(data["items"]["said"])
     assert not re.findall(r"(?:src|href)=[\"'](?!data:|#)|https?://(?!www\.w3\.org)", html)
 
@@ -126,7 +126,7 @@ def test_without_samples_nothing_tells_a_row(run: Run, page: tuple[str, dict[str
     data = told(run, samples=False)[1]
     assert "items" not in data
     assert "sprites" not in data
-    assert [c["name"] for c in data["colours"]] == ["kind", "kind: answer", "kind: error", "split"]
+    assert [c["name"] for c in data["colours"]] == ["kind", "kind: prediction", "kind: error", "split"]
     assert data["layouts"][0]["places"] == page[1]["layouts"][0]["places"]
 
 

@@ -114,7 +114,7 @@ class MultiViewLoader(Loader):
     Args:
         inner: gives rows in an order of its own; its `transform` is None.
         views: the first makes the batch's `inputs`, the others its `views`; None: as they are. Their randomness follows
-            from the seed and the loader's place. Of two pools, only the second's rows are seen in the other ways.
+            from the seed and the loader's place. Of two pools, only the second's rows have the other views.
     """
 
     def __init__(
@@ -128,9 +128,10 @@ class MultiViewLoader(Loader):
         self._generator.manual_seed(mix_seeds(self.seed, *self.inner.cursor))
         batch = self.inner.next()
         first, *others = self._views
-        seen = first(batch, self._generator) if first else batch
+        augmented = first(batch, self._generator) if first else batch
         rest = _from(batch, self.inner.first) if isinstance(self.inner, TwoPoolLoader) and others else batch
-        return replace(seen, views=tuple((view(rest, self._generator) if view else rest).inputs for view in others))
+        views = tuple((view(rest, self._generator) if view else rest).inputs for view in others)
+        return replace(augmented, views=views)
 
     def state_dict(self) -> dict[str, Any]:
         return self.inner.state_dict()

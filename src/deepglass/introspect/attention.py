@@ -157,11 +157,11 @@ def _batch(seen: OutputRows, places: np.ndarray) -> Batch:
 @contextmanager
 def _kept(module: Any) -> Iterator[None]:
     """The module keeps its weights for a while."""
-    module.keep = True
+    module.store_weights = True
     try:
         yield
     finally:
-        module.keep = False
+        module.store_weights = False
 
 
 def _while_writing(network: Network, writer: Writer, seen: OutputRows, places: np.ndarray) -> tuple[Tokens, np.ndarray]:

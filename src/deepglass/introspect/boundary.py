@@ -1,17 +1,17 @@
-"""Where one answer ends and the next begins: over two columns, and over the learned space."""
+"""Decision boundaries: predictions over a plane of two columns, and over two directions of the embedding."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from PIL import Image as Pillow
 
 from deepglass.errors import SpecError, near_miss
 from deepglass.features.base import take_raw
+from deepglass.features.date import Date
 from deepglass.features.outputs.base import Output
 from deepglass.introspect.facts import Boundary, BoundaryAxis, BoundaryFrame
 from deepglass.objectives.base import Objective
@@ -27,72 +27,73 @@ from deepglass.run.callbacks.boundary_history import (
     put_back,
 )
 from deepglass.run.callbacks.planes import SIDE, Plane, Side, only_columns, plane_over, planes_of
+from deepglass.run.context import RunContext
 from deepglass.web.palette import colour
 
-NEAR = 7  # rows whose answers a place of the learned space is given
-STRENGTH = (0.10, 0.78)  # of the colour, from an even chance to a sure answer
-LEVELS = 16  # of strength; more only cost bytes
+NUM_NEIGHBOURS = 7  # rows that vote for a point of the embedding
+OPACITY = (0.10, 0.78)  # from chance to certainty
+NUM_LEVELS = 16  # of opacity; more only cost bytes
 
 
-def parse_boundary_columns(wished: str, prepared: PreparedData, objective: Objective) -> tuple[str, str]:
-    """The two columns of `--boundary`, such as "age,hours"; their names may hold commas.
+def parse_boundary_columns(text: str, context: RunContext) -> tuple[str, str]:
+    """The two columns of `--boundary`, such as "age,hours"; their names may contain commas.
 
     Raises:
-        SpecError: `unknown-column` with the near miss, `bad-value` for columns and runs that have no boundary.
+        SpecError: `unknown-column` with the near miss, `bad-value` for columns and runs without a decision boundary.
     """
-    if drawn_output(prepared, objective) is None or not only_columns(prepared):
+    prepared = context.data
+    if drawn_output(prepared, context.objective) is None or not only_columns(prepared):
         raise SpecError(
             "bad-value",
             "--boundary: this run has no decision boundary over columns; expected a class or number output, and inputs "
             "that are all columns of numbers, dates or classes",
         )
-    known = [f.name for f in prepared.inputs]
-    words = wished.split(",")
+    names = [f.name for f in prepared.inputs]
+    words = text.split(",")
     cuts = [(",".join(words[:i]).strip(), ",".join(words[i:]).strip()) for i in range(1, len(words))]
-    pair = next((p for p in cuts if p[0] in known and p[1] in known), None)
+    pair = next((p for p in cuts if p[0] in names and p[1] in names), None)
     if pair is None and len(words) != 2:
-        raise SpecError("bad-value", f"--boundary: expected two columns, such as {','.join(known[:2])}, not {wished!r}")
+        raise SpecError("bad-value", f"--boundary: expected two columns, such as {','.join(names[:2])}, not {text!r}")
     for name in pair or cuts[0]:
-        if name not in known:
-            raise SpecError("unknown-column", f"--boundary: no input {name!r} in this run{near_miss(name, known)}")
+        if name not in names:
+            raise SpecError("unknown-column", f"--boundary: no input {name!r} in this run{near_miss(name, names)}")
     assert pair is not None
     if pair[0] == pair[1]:
         raise SpecError("bad-value", f"--boundary: expected two different columns, not {pair[0]!r} twice")
     return pair
 
 
-def boundaries(
-    folder: Path, prepared: PreparedData, objective: Objective, device: str, pair: tuple[str, str] | None = None
-) -> tuple[Boundary, ...]:
-    """The planes of columns, then that of the learned space; empty for kinds that have none.
+def boundaries(context: RunContext, pair: tuple[str, str] | None = None) -> tuple[Boundary, ...]:
+    """The planes of columns, then that of the embedding; empty for runs without any.
 
     Args:
-        pair: the columns that were asked for; None: those that tell most.
+        pair: two columns; None: the most important ones.
     """
+    prepared, objective, device = context.data, context.objective, context.device
     output, rows = drawn_output(prepared, objective), drawn_rows(prepared)
     if output is None or len(rows) < 3:
         return ()
     objective.eval()
-    moments = moments_of(folder)
+    moments = moments_of(context.path)
     paint = _Paint(output, prepared, rows)
     if pair is not None:
-        found = [_asked_for(plane_over(prepared, pair), prepared, objective, device, rows, moments, paint)]
+        planes = [_chosen_plane(plane_over(prepared, pair), prepared, objective, device, rows, moments, paint)]
     else:
-        found = [
-            _columns(plane, prepared, objective, device, rows, _kept(moments) if not i else (), paint)
+        planes = [
+            _columns(plane, prepared, objective, device, rows, _recorded(moments) if not i else (), paint)
             for i, plane in enumerate(planes_of(prepared, output))
         ]
     if len(moments) > 1 and len(moments[-1].points) == len(rows):
-        found.append(_space(moments, paint))
-    return tuple(found)
+        planes.append(_embedding_plane(moments, paint))
+    return tuple(planes)
 
 
-def _kept(moments: Sequence[Moment]) -> list[tuple[int, Said]]:
-    """What was answered during training over the plane that tells most."""
+def _recorded(moments: Sequence[Moment]) -> list[tuple[int, Said]]:
+    """Step and predictions over the first plane, as recorded during training."""
     return [(m.step, m.ground) for m in moments if m.ground is not None]
 
 
-def _asked_for(
+def _chosen_plane(
     plane: Plane,
     prepared: PreparedData,
     objective: Objective,
@@ -101,22 +102,22 @@ def _asked_for(
     moments: Sequence[Moment],
     paint: _Paint,
 ) -> Boundary:
-    """A plane that was chosen afterwards: the network is asked again with the weights of each moment that has some."""
+    """A plane that the user chose: predictions by the stored weights of each recorded step."""
     earlier = []
     data = plane.data(device)
     for moment in moments:
         if moment.weights:
             with put_back(objective, moment.weights):
                 earlier.append((moment.step, asked(objective, paint.output, data)))
-    found = _columns(plane, prepared, objective, device, rows, earlier, paint)
+    boundary = _columns(plane, prepared, objective, device, rows, earlier, paint)
     if earlier:
-        return found
-    told = f"Only the end is known: weights on the way are kept for networks of at most {SMALL:,}."
-    return replace(found, description=f"{found.description} {told}".strip())
+        return boundary
+    note = f"Only the final predictions: weights during training are stored for at most {SMALL:,} parameters."
+    return replace(boundary, description=f"{boundary.description} {note}".strip())
 
 
 class _Paint:
-    """Answers -> colours, of one output."""
+    """Predictions of one output as colours."""
 
     def __init__(self, output: Output, prepared: PreparedData, rows: np.ndarray) -> None:
         self.output = output
@@ -126,10 +127,10 @@ class _Paint:
         self.span: tuple[float, float] | None = None
         if self.number:
             values = self._units(truth.values.reshape(-1))
-            known = values[truth.mask] if truth.mask.any() else np.zeros(1)
-            low, high = np.quantile(known, [0.02, 0.98])
+            labels = values[truth.mask] if truth.mask.any() else np.zeros(1)
+            low, high = np.quantile(labels, [0.02, 0.98])
             self.span = (float(low), float(high) if high > low else float(low) + 1.0)
-            self.codes = np.where(truth.mask, self._place(values) * 255, -1).astype(int)
+            self.codes = np.where(truth.mask, self._position(values) * 255, -1).astype(int)
         else:
             self.codes = np.where(truth.mask, truth.values.reshape(-1).astype(int) - 1, -1)
 
@@ -137,25 +138,25 @@ class _Paint:
         decoded = self.output.decode({"value": values.astype(np.float64)}, {})
         return np.array([d["value"] for d in decoded], float)
 
-    def _place(self, values: np.ndarray) -> np.ndarray:
+    def _position(self, values: np.ndarray) -> np.ndarray:
         assert self.span is not None
         return np.clip((values - self.span[0]) / (self.span[1] - self.span[0]), 0, 1)
 
-    def place(self, said: Said) -> np.ndarray:
-        """What `nearest` mixes: the class, or the place on the scale."""
-        return self._place(self._units(said.value)) if self.number else said.value
+    def position(self, predictions: Said) -> np.ndarray:
+        """The class, or the position on the colour scale, from 0 to 1."""
+        return self._position(self._units(predictions.value)) if self.number else predictions.value
 
-    def picture(self, value: np.ndarray, sure: np.ndarray) -> bytes:
-        """Places and classes with their shares, (SIDE * SIDE), as a picture that lets the page through."""
-        least, most = STRENGTH
+    def image(self, value: np.ndarray, confidence: np.ndarray) -> bytes:
+        """Positions or classes with their confidence, (SIDE * SIDE), as a translucent PNG."""
+        low, high = OPACITY
         if self.number:
             rgb = np.where(value[:, None] < 0.5, colour(0), colour(5)).astype(float)
             part = np.abs(value - 0.5) * 2
         else:
             rgb = np.array([colour(k) for k in range(len(self.names))], float)[value.astype(int)]
             chance = 1 / max(len(self.names), 2)
-            part = np.clip((sure - chance) / (1 - chance), 0, 1)
-        alpha = least + (most - least) * np.round(part * LEVELS) / LEVELS
+            part = np.clip((confidence - chance) / (1 - chance), 0, 1)
+        alpha = low + (high - low) * np.round(part * NUM_LEVELS) / NUM_LEVELS
         pixels = np.concatenate([rgb, 255 * alpha[:, None]], 1).round().astype(np.uint8)
         out = io.BytesIO()
         Pillow.fromarray(pixels.reshape(SIDE, SIDE, 4), "RGBA").save(out, "PNG", optimize=True)
@@ -172,78 +173,81 @@ def _columns(
     paint: _Paint,
 ) -> Boundary:
     final = asked(objective, paint.output, plane.data(device))
-    grounds = [BoundaryFrame(step, paint.picture(paint.place(said), said.sure)) for step, said in earlier]
-    grounds.append(BoundaryFrame(-1, paint.picture(paint.place(final), final.sure)))
+    frames = [BoundaryFrame(step, paint.image(paint.position(p), p.sure)) for step, p in earlier]
+    frames.append(BoundaryFrame(-1, paint.image(paint.position(final), final.sure)))
     points = np.stack([side.places(prepared, rows) for side in (plane.across, plane.up)], 1)
     held = list(plane.held)
-    told = ""
+    description = ""
     if held:
-        named = ", ".join(held[:4]) + (f" and {len(held) - 4} more" if len(held) > 4 else "")
-        told = f"{named} held at {'its' if len(held) == 1 else 'their'} typical value{'' if len(held) == 1 else 's'}."
+        names = ", ".join(held[:4]) + (f" and {len(held) - 4} more" if len(held) > 4 else "")
+        description = (
+            f"{names} held at {'its' if len(held) == 1 else 'their'} typical value{'' if len(held) == 1 else 's'}."
+        )
     return Boundary(
         paint.output.name,
-        _along(plane.across),
-        _along(plane.up),
-        tuple(grounds),
+        _axis(plane.across),
+        _axis(plane.up),
+        tuple(frames),
         points,
         paint.codes,
         paint.names,
         paint.span,
-        told,
+        description,
     )
 
 
-def _along(side: Side) -> BoundaryAxis:
+def _axis(side: Side) -> BoundaryAxis:
     feature = side.feature
-    return BoundaryAxis(feature.name, side.ends, side.bands, dates=feature.kind == "date")
+    return BoundaryAxis(feature.name, side.ends, side.bands, dates=isinstance(feature, Date))
 
 
-def _space(moments: Sequence[Moment], paint: _Paint) -> Boundary:
-    """The learned space; each moment is turned and scaled to lie as the last one does, so that the eye can follow."""
+def _embedding_plane(moments: Sequence[Moment], paint: _Paint) -> Boundary:
+    """Two directions of the embedding; each recorded step is rotated and scaled to match the last one."""
     last = _fitted(moments[-1].points)
-    grounds = []
+    frames = []
     for moment in moments:
-        places = _turned(_fitted(moment.points), last)
-        grounds.append(BoundaryFrame(moment.step, _nearest(places, moment.said, paint), places))
-    told = (
-        f"Each place has the answer of the {NEAR} rows nearest to it in this plane, which holds "
-        f"{moments[-1].kept:.0%} of the variance in the end: a read-out, since the network itself sees all directions."
+        points = _rotated(_fitted(moment.points), last)
+        frames.append(BoundaryFrame(moment.step, _vote(points, moment.said, paint), points))
+    description = (
+        f"Each point has the prediction of its {NUM_NEIGHBOURS} nearest rows in this plane, which has "
+        f"{moments[-1].kept:.0%} of the variance at the end. The network itself uses all directions."
     )
     return Boundary(
         paint.output.name,
         BoundaryAxis("first direction", (-1.0, 1.0)),
         BoundaryAxis("second direction", (-1.0, 1.0)),
-        tuple(grounds),
+        tuple(frames),
         last,
         paint.codes,
         paint.names,
         paint.span,
-        told.replace("%", "\N{NO-BREAK SPACE}%"),
+        description.replace("%", "\N{NO-BREAK SPACE}%"),
         learned=True,
     )
 
 
 def _fitted(points: np.ndarray) -> np.ndarray:
-    """Points around the middle, most of them within 0.94 of it."""
+    """Points centred and scaled, nearly all within 0.94 of the centre."""
     middle = np.median(points, 0)
     far = np.quantile(np.abs(points - middle), 0.99) or 1.0
     return (0.94 / max(far, 1e-9) * (points - middle)).clip(-0.98, 0.98)
 
 
-def _turned(points: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """Points turned (or mirrored) towards others: orthogonal Procrustes. Source: Schoenemann 1966, Psychometrika 31."""
+def _rotated(points: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """Points rotated or mirrored onto others: orthogonal Procrustes. Source: Schoenemann 1966, Psychometrika 31."""
     left, _, right = np.linalg.svd(points.T @ last)
     return (points @ (left @ right)).clip(-0.98, 0.98)
 
 
-def _nearest(places: np.ndarray, said: Said, paint: _Paint) -> bytes:
+def _vote(points: np.ndarray, predictions: Said, paint: _Paint) -> bytes:
+    """The plane coloured by the nearest rows' predictions."""
     line = np.linspace(-1, 1, SIDE)
     grid = np.stack([np.tile(line, SIDE), np.repeat(line[::-1], SIDE)], 1)
-    apart = ((grid[:, None] - places[None]) ** 2).sum(2)  # (SIDE * SIDE, R)
-    near = np.argpartition(apart, min(NEAR, len(places)) - 1, 1)[:, :NEAR]
-    answers = paint.place(said)[near]  # (SIDE * SIDE, NEAR)
+    apart = ((grid[:, None] - points[None]) ** 2).sum(2)  # (SIDE * SIDE, R)
+    near = np.argpartition(apart, min(NUM_NEIGHBOURS, len(points)) - 1, 1)[:, :NUM_NEIGHBOURS]
+    votes = paint.position(predictions)[near]  # (SIDE * SIDE, NUM_NEIGHBOURS)
     if paint.number:
-        value = answers.mean(1)
-        return paint.picture(value, np.ones_like(value))
-    votes = np.stack([(answers == k).sum(1) for k in range(len(paint.names))], 1)
-    return paint.picture(votes.argmax(1), votes.max(1) / near.shape[1])
+        value = votes.mean(1)
+        return paint.image(value, np.ones_like(value))
+    counts = np.stack([(votes == k).sum(1) for k in range(len(paint.names))], 1)
+    return paint.image(counts.argmax(1), counts.max(1) / near.shape[1])

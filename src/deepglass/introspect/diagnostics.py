@@ -1,35 +1,27 @@
-"""What the watch over a run wrote, as the report tells it."""
+"""Layer diagnostics over training: gradients, dead and saturated units, gates."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
 from deepglass.introspect.facts import Diagnostic, Gate, LayerHistory, NetworkHealth
 from deepglass.run.callbacks.alarms import alarms, moments_of
-from deepglass.training.plan import Plan
+from deepglass.run.context import RunContext
 
-STEPS = 120  # evaluations that are drawn, at most
+MAX_STEPS = 120  # evaluations of a history
 
 
-def network_health(folder: Path, network: Mapping[str, Any], plan: Plan) -> NetworkHealth | None:
-    """Alarms, and each layer over the run; None for runs that were not watched.
-
-    Args:
-        network: its settings and `trunk`, its name, for the cures.
-    """
-    moments = moments_of(folder)
+def network_health(context: RunContext) -> NetworkHealth | None:
+    """The diagnostics and each layer's history; None for runs that were not monitored."""
+    moments = moments_of(context.path)
     if not moments:
         return None
-    found = alarms(moments, network, plan)
+    problems = alarms(moments, context.experiment.architecture, context.plan)
     last = moments[-1]
     names = dict.fromkeys([n for m in moments for n in m.gradient] + list(last.dead) + list(last.saturated))
-    shown = moments[:: max(1, -(-len(moments) // STEPS))]
-    pulses = []
+    thinned = moments[:: max(1, -(-len(moments) // MAX_STEPS))]
+    histories = []
     for name in names:
-        there = [(m.step, m.gradient[name]) for m in shown if name in m.gradient]
-        steps, values = zip(*there, strict=True) if there else ((), ())
+        pairs = [(m.step, m.gradient[name]) for m in thinned if name in m.gradient]
+        steps, values = zip(*pairs, strict=True) if pairs else ((), ())
         gates = tuple(Gate(n, *shares) for n, shares in last.gates.get(name, {}).items())
-        pulses.append(LayerHistory(name, steps, values, last.dead.get(name), last.saturated.get(name), gates))
-    return NetworkHealth(tuple(Diagnostic(a.kind, a.layer, a.text, a.cure) for a in found), tuple(pulses))
+        histories.append(LayerHistory(name, steps, values, last.dead.get(name), last.saturated.get(name), gates))
+    return NetworkHealth(tuple(Diagnostic(a.kind, a.layer, a.text, a.cure) for a in problems), tuple(histories))

@@ -1,4 +1,4 @@
-"""One test row on its way through the network: what each layer makes of it."""
+"""The output of each layer for one test row."""
 
 from __future__ import annotations
 
@@ -24,19 +24,21 @@ from deepglass.objectives.base import Objective
 from deepglass.objectives.supervised import Supervised
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.callbacks.diagnostics import names_of
+from deepglass.run.context import RunContext
 from deepglass.web import encode_image as draw
 from deepglass.web.palette import colour
 
-TILES = 12  # maps of a layer
-BARS = 96  # units of a layer
-UNITS, TIMES = 48, 240  # of a heat map
-STOPS = 8  # layers
-CLASSES = 5  # with the highest scores
-_BENDS = (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish, nn.Softplus, nn.Tanh, nn.Sigmoid)
+MAX_TILES = 12  # channels of a layer
+MAX_BARS = 96  # units of a layer
+MAX_UNITS, MAX_TIMES = 48, 240  # of a heat map
+MAX_LAYERS = 8
+MAX_CLASSES = 5  # with the highest probabilities
+_ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish, nn.Softplus, nn.Tanh, nn.Sigmoid)
 
 
-def example_of(prepared: PreparedData, objective: Objective, device: str) -> ForwardExample | None:
-    """The first test row (or training row) layer by layer; None for kinds of learning without one network."""
+def example_of(context: RunContext) -> ForwardExample | None:
+    """The first test row (or training row) layer by layer; None for objectives without a single network."""
+    prepared, objective, device = context.data, context.objective, context.device
     rows = prepared.rows("test") if len(prepared.rows("test")) else prepared.rows("train")
     if (
         not isinstance(objective, Supervised | Representation)
@@ -59,7 +61,7 @@ def example_of(prepared: PreparedData, objective: Objective, device: str) -> For
 
 
 def _maps(prepared: PreparedData, objective: Objective, data: Dataset, batch: Batch) -> list[LayerOutput]:
-    """The stages of a network that reads a picture by convolutions; empty for others."""
+    """Feature maps of a convolutional network; empty for others."""
     picture = first_image(prepared.inputs)
     if picture is None or not data.columns[picture.name].mask[0]:
         return []
@@ -75,7 +77,7 @@ def _tiles(m: FeatureMap) -> LayerOutput:
     values = m.values[0].detach().float().cpu().numpy()  # (C, Y, X)
     if values.shape[1:] == (1, 1):
         return _stop(m.name.removeprefix("network."), values.reshape(-1), 1, None)
-    strong = np.argsort(-np.abs(values).max((1, 2)), kind="stable")[:TILES]
+    strong = np.argsort(-np.abs(values).max((1, 2)), kind="stable")[:MAX_TILES]
     most = max(float(np.abs(values).max()), 1e-9)
     pictures = tuple(draw.photo(_grey(values[k] / most), 64) for k in sorted(strong.tolist()))
     return LayerOutput(
@@ -84,57 +86,58 @@ def _tiles(m: FeatureMap) -> LayerOutput:
 
 
 def _grey(share: np.ndarray) -> np.ndarray:
-    """-1 to 1 as bytes: mid grey is nothing; where nothing is negative, black is."""
+    """Values from -1 to 1 as uint8: mid grey is zero; without negative values black is."""
     low = 0.0 if share.min() >= 0 else 0.5
     return np.clip(255 * (low + (1 - low) * share), 0, 255).round().astype(np.uint8)
 
 
 def _vectors(objective: Objective, batch: Batch, times: SequenceAxis | None, behind: str) -> list[LayerOutput]:
-    """What each layer with weights gives behind the maps, or all of them; of many layers some."""
-    kept = list(heard(objective, batch, behind).items())
-    if len(kept) > STOPS:
-        kept = [kept[i] for i in np.unique(np.linspace(0, len(kept) - 1, STOPS).round().astype(int))]
+    """Outputs of the layers with weights after the feature maps; at most `MAX_LAYERS`."""
+    outputs = list(record_layers(objective, batch, behind).items())
+    if len(outputs) > MAX_LAYERS:
+        chosen = np.unique(np.linspace(0, len(outputs) - 1, MAX_LAYERS).round().astype(int))
+        outputs = [outputs[i] for i in chosen]
     members = objective.network.ensemble_size
-    return [_stop(name, value[0].numpy(), members, times) for name, value in kept]
+    return [_stop(name, value[0].numpy(), members, times) for name, value in outputs]
 
 
-def heard(objective: Objective, batch: Batch, behind: str = "") -> dict[str, Tensor]:
-    """Layer -> what it gives for the first row, after its bend where one follows at once; in the order of the pass.
+def record_layers(objective: Objective, batch: Batch, behind: str = "") -> dict[str, Tensor]:
+    """Layer -> its output for the first row, after its activation function, in the order of the forward pass.
 
     Args:
-        behind: a module's path: only what comes when it is done.
+        behind: path of a module; only layers after it are recorded.
     """
-    hearing = _Hearing(objective, behind)
-    hooks = [m.register_forward_hook(hearing.leave(n)) for n, m in objective.named_modules() if n]
-    hooks += [m.register_forward_pre_hook(hearing.begin) for m in objective.modules() if isinstance(m, Recurrent)]
+    recorder = _Recorder(objective, behind)
+    hooks = [m.register_forward_hook(recorder.forward_hook(n)) for n, m in objective.named_modules() if n]
+    hooks += [m.register_forward_pre_hook(recorder.pre_hook) for m in objective.modules() if isinstance(m, Recurrent)]
     try:
         with torch.inference_mode():
             objective.forward_pass(batch)
     finally:
         for hook in hooks:
             hook.remove()
-    return hearing.heard
+    return recorder.outputs
 
 
-class _Hearing:
-    """Keeps what layers give, in the order of the pass; of recurrent ones in the order of the tokens."""
+class _Recorder:
+    """Records the outputs of layers; of recurrent layers in the order of the tokens."""
 
     def __init__(self, objective: Objective, behind: str) -> None:
         self.names, self.behind = names_of(objective), behind
         self.inner = {
             f"{n}.{c}" for n, m in objective.named_modules() if isinstance(m, NormedLayer) for c in m._modules
         }
-        self.heard: dict[str, Tensor] = {}
+        self.outputs: dict[str, Tensor] = {}
         self.layer = ""
         self.mask: Tensor | None = None
 
-    def begin(self, _: nn.Module, given: tuple[Tensor, Tensor]) -> None:
-        self.mask = given[1]
+    def pre_hook(self, _: nn.Module, args: tuple[Tensor, Tensor]) -> None:
+        self.mask = args[1]
 
-    def leave(self, path: str) -> Callable[[nn.Module, object, object], None]:
-        def leave(module: nn.Module, _: object, out: object) -> None:
+    def forward_hook(self, path: str) -> Callable[[nn.Module, object, object], None]:
+        def hook(module: nn.Module, _: object, out: object) -> None:
             if path == self.behind:
-                self.heard, self.layer = {}, ""
+                self.outputs, self.layer = {}, ""
                 return
             if path in self.inner:
                 return
@@ -144,12 +147,12 @@ class _Hearing:
                 out = out.transpose(1, 2)  # (B, C, T) -> (B, T, C)
             if path in self.names:
                 self.layer = self.names[path]
-            elif not isinstance(module, _BENDS):
+            elif not isinstance(module, _ACTIVATIONS):
                 return
             if isinstance(out, Tensor) and self.layer and out.ndim in (2, 3) and not self.layer.startswith("encoder"):
-                self.heard[self.layer] = out[:1].detach().float().cpu()
+                self.outputs[self.layer] = out[:1].detach().float().cpu()
 
-        return leave
+        return hook
 
     def _in_order(self, states: Tensor, backwards: bool) -> Tensor:
         if self.mask is None or states.shape[:2] != self.mask.shape:
@@ -159,14 +162,14 @@ class _Hearing:
 
 
 def _stop(name: str, values: np.ndarray, members: int, times: SequenceAxis | None) -> LayerOutput:
-    """Values (D,) as bars; (T, D) as units over time, or (M, D) of which the first member is shown."""
+    """Values (D,) as bars; (T, D) as units over time; of (M, D) the first ensemble member."""
     if values.ndim == 2 and (len(values) == 1 or (members > 1 and len(values) == members)):
         values = values[0]
     most = max(float(np.abs(values).max()), 1e-9)
     if values.ndim == 1:
-        bars = tuple(round(float(v), 3) for v in values[:BARS] / most)
-        return LayerOutput(name, "bars", values.shape, values=bars, more=max(len(values) - BARS, 0))
-    shown = values[:TIMES, :UNITS].T / most  # (units, T)
+        bars = tuple(round(float(v), 3) for v in values[:MAX_BARS] / most)
+        return LayerOutput(name, "bars", values.shape, values=bars, more=max(len(values) - MAX_BARS, 0))
+    shown = values[:MAX_TIMES, :MAX_UNITS].T / most  # (units, T)
     rgb = np.where(shown[..., None] < 0, colour(5), colour(0)).astype(np.uint8)
     alpha = np.abs(shown * 255).round().astype(np.uint8)[..., None]
     out = io.BytesIO()
@@ -175,7 +178,7 @@ def _stop(name: str, values: np.ndarray, members: int, times: SequenceAxis | Non
     if times is not None and len(values) >= times.length:
         named = (*times.marks, *times.others) if not times.name else times.marks
         marks = tuple((at / shown.shape[1], said) for at, said in named if at <= shown.shape[1])
-    more = max(values.shape[1] - UNITS, 0)
+    more = max(values.shape[1] - MAX_UNITS, 0)
     unit = times.name if times is not None and marks else ""
     return LayerOutput(name, "times", values.shape, (out.getvalue(),), more=more, marks=marks, unit=unit)
 
@@ -186,20 +189,20 @@ Scores = tuple[tuple[str, tuple[tuple[str, float | None], ...]], ...]
 def _scores(
     prepared: PreparedData, objective: Objective, batch: Batch, row: int
 ) -> tuple[Scores, tuple[tuple[str, str], ...]]:
-    """The highest scores of each output that is a class or a number, and what is true."""
+    """The highest probabilities of each output with classes, the value of each number, and the labels."""
     with torch.inference_mode():
         answers = objective.predict(batch)
     scores: list[tuple[str, tuple[tuple[str, float | None], ...]]] = []
     truth = []
     for output in prepared.outputs:
-        if output.kind not in ("category", "binary", "number"):
+        if not (output.has_classes or output.has_axis):
             continue
         best = {k: v.float().cpu().numpy() for k, v in answers[output.name].mode().items()}
-        if output.kind == "number":
+        if output.has_axis:
             scores.append((output.name, ((prediction_text(output.decode(best, {})[0]["value"]), None),)))
         else:
             shares = np.exp(best["log_probs"][0])
-            first = np.argsort(-shares, kind="stable")[:CLASSES]
+            first = np.argsort(-shares, kind="stable")[:MAX_CLASSES]
             scores.append((output.name, tuple((output.class_names[k], float(shares[k])) for k in first)))
         raw = prepared.table[output.column][row]
         truth.append((output.name, "not known" if raw is None else prediction_text(raw)))

@@ -1,8 +1,7 @@
-"""Pictures made so that a unit or a class answers strongly: what it would like to see.
+"""Feature visualisation: images that are optimised to maximise a channel or a class score.
 
-From noise uphill along the gradient of the unit's mean answer. The gradient's fine frequencies count less, as if the
-picture were drawn in the Fourier basis; before each step the picture is shifted at random, and neighbouring pixels are
-held together, so that no single pixel decides.
+Gradient ascent from noise on the mean activation. The gradient's high frequencies are damped, as with a Fourier
+parametrisation; each step shifts the image at random (jitter), and a total variation penalty keeps it smooth.
 
 Source: Olah, Mordvintsev and Schubert 2017, "Feature Visualization", Distill, doi 10.23915/distill.00007 (frequencies,
 shifts); Mahendran and Vedaldi 2015, arXiv 1412.0035 (total variation).
@@ -23,40 +22,41 @@ from deepglass.data.batches import Batch, Dataset
 from deepglass.features._display import first_image, to_pixels
 from deepglass.introspect.facts import LayerImages, OptimizedImage
 from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder, stage_maps
-from deepglass.objectives.base import Objective
 from deepglass.objectives.supervised import Supervised
 from deepglass.prepare.prepared_data import PreparedData
+from deepglass.run.context import RunContext
 from deepglass.web import encode_image as draw
 
-ASKED = 32  # pictures from which pixels' range and lively units are known
-UNITS, CLASSES = 4, 10
-STEPS, SECONDS = 48, 4.0  # a slow network takes fewer steps
-RATE = 0.08  # of the pixels' deviation, a step
-SHIFT = 0.06  # of a side, at most
-TOGETHER = 0.15  # weight of the total variation
-MANY = 25  # places of a map
-SMALLEST = 12  # pixels; smaller pictures show nothing
+NUM_IMAGES = 32  # real images that give the range of pixels and the channels with the largest variance
+MAX_CHANNELS, MAX_CLASSES = 4, 10
+MAX_STEPS, MAX_SECONDS = 48, 4.0  # a slow network makes fewer steps
+STEP_SIZE = 0.08  # standard deviations of the pixels
+MAX_SHIFT = 0.06  # of a side
+TV_WEIGHT = 0.15  # of the total variation
+LARGE_MAP = 25  # positions; in larger maps only activations above the mean count
+MIN_SIDE = 12  # pixels
 
 
-class _Wish(NamedTuple):
-    """What a picture is to please: a channel of a map, or, with an empty layer, a class."""
+class _Target(NamedTuple):
+    """What an image maximises: a channel of a layer, or, with an empty layer, a class."""
 
     layer: str
     unit: int
     name: str
 
 
-def feature_visualizations(prepared: PreparedData, objective: Objective, device: str) -> tuple[LayerImages, ...]:
-    """Units of the first, a middle and the last stage, then the classes; empty where no convolution reads a picture."""
+def feature_visualizations(context: RunContext) -> tuple[LayerImages, ...]:
+    """Channels of the first, a middle and the last stage, then classes; empty without a convolutional network."""
+    prepared, objective, device = context.data, context.objective, context.device
     picture = first_image(prepared.inputs)
     if picture is None or not isinstance(objective, Supervised):
         return ()
-    rows = prepared.rows("test") if len(prepared.rows("test")) >= ASKED // 2 else prepared.rows("train")
-    data = prepared.dataset(rows[:ASKED], device)
+    rows = prepared.rows("test") if len(prepared.rows("test")) >= NUM_IMAGES // 2 else prepared.rows("train")
+    data = prepared.dataset(rows[:NUM_IMAGES], device)
     codes = data.columns[picture.name].values
     if not data.columns[picture.name].mask.all() or codes.ndim != 4 or codes.shape[1] not in (1, 3):
         return ()
-    if min(codes.shape[-2:]) < SMALLEST:
+    if min(codes.shape[-2:]) < MIN_SIDE:
         return ()
     objective.eval()
     recorder = FeatureMapRecorder(objective, codes.shape[1:])
@@ -67,78 +67,78 @@ def feature_visualizations(prepared: PreparedData, objective: Objective, device:
         return ()
     stages = stage_maps(maps, recorder.first_conv)
     stages = [stages[i] for i in sorted({0, len(stages) // 2, len(stages) - 1})]
-    wishes = [w for m in stages for w in _lively(m)] + _classes(prepared)
+    targets = [w for m in stages for w in _varying_channels(m)] + _classes(prepared)
     pixels = recorder.conv_input.detach()
-    made, led = _made(objective, data, recorder, wishes, pixels)
-    wishes, made = (
-        [w for w, found in zip(wishes, led, strict=True) if found],
-        made[torch.tensor(led, device=made.device)],
-    )
-    bytes_ = _codes(made, codes, pixels)
+    images, converged = _optimize(objective, data, recorder, targets, pixels)
+    targets = [w for w, ok in zip(targets, converged, strict=True) if ok]
+    images = images[torch.tensor(converged, device=images.device)]
+    bytes_ = _codes(images, codes, pixels)
     levels = picture.levels_ or 255
-    shown = [OptimizedImage(w.name, draw.photo(to_pixels(c, levels), 128)) for w, c in zip(wishes, bytes_, strict=True)]
-    return _by_layer(wishes, shown)
+    shown = [
+        OptimizedImage(w.name, draw.photo(to_pixels(c, levels), 128)) for w, c in zip(targets, bytes_, strict=True)
+    ]
+    return _by_layer(targets, shown)
 
 
-def _by_layer(wishes: Sequence[_Wish], shown: Sequence[OptimizedImage]) -> tuple[LayerImages, ...]:
+def _by_layer(targets: Sequence[_Target], shown: Sequence[OptimizedImage]) -> tuple[LayerImages, ...]:
     layers: dict[str, list[OptimizedImage]] = {}
-    for wish, vision in zip(wishes, shown, strict=True):
-        layers.setdefault(wish.layer, []).append(vision)
+    for target, vision in zip(targets, shown, strict=True):
+        layers.setdefault(target.layer, []).append(vision)
     return tuple(LayerImages(layer.removeprefix("network."), tuple(found)) for layer, found in layers.items())
 
 
-def _lively(m: FeatureMap) -> list[_Wish]:
-    """The channels that differ most from picture to picture."""
+def _varying_channels(m: FeatureMap) -> list[_Target]:
+    """The channels whose mean activation varies most between images."""
     spread = m.values.detach().float().mean((2, 3)).std(0)
-    chosen = spread.argsort(descending=True)[:UNITS].tolist()
-    return [_Wish(m.name, k, f"channel {k}") for k in sorted(chosen) if float(spread[k]) > 0]
+    chosen = spread.argsort(descending=True)[:MAX_CHANNELS].tolist()
+    return [_Target(m.name, k, f"channel {k}") for k in sorted(chosen) if float(spread[k]) > 0]
 
 
-def _classes(prepared: PreparedData) -> list[_Wish]:
+def _classes(prepared: PreparedData) -> list[_Target]:
     named = next((f for f in prepared.outputs if f.has_classes), None)
-    names = named.class_names[:CLASSES] if named is not None else ()
-    return [_Wish("", k, str(name)) for k, name in enumerate(names)]
+    names = named.class_names[:MAX_CLASSES] if named is not None else ()
+    return [_Target("", k, str(name)) for k, name in enumerate(names)]
 
 
 # -- uphill --------------------------------------------------------------------------------------------------------
 
 
-def _made(
-    objective: Supervised, data: Dataset, recorder: FeatureMapRecorder, wishes: Sequence[_Wish], real: Tensor
+def _optimize(
+    objective: Supervised, data: Dataset, recorder: FeatureMapRecorder, targets: Sequence[_Target], real: Tensor
 ) -> tuple[Tensor, list[bool]]:
-    """Pictures (N, C, Y, X) as the first convolution reads them, and which of them a gradient led anywhere."""
+    """Images (N, C, Y, X) as the first convolution reads them, and which of them had a gradient."""
     generator = torch.Generator().manual_seed(0)
     middle, spread = real.mean((0, 2, 3), keepdim=True), real.std((0, 2, 3), keepdim=True).clamp_min(1e-3)
     low, high = real.amin((0, 2, 3), keepdim=True), real.amax((0, 2, 3), keepdim=True)
-    N, (C, Y, X) = len(wishes), real.shape[1:]
+    N, (C, Y, X) = len(targets), real.shape[1:]
     noise = torch.randn(N, C, Y, X, generator=generator).to(real.device)
-    seen = (middle + 0.3 * spread * _smooth(noise)).clamp(low, high)
+    images = (middle + 0.3 * spread * _smooth(noise)).clamp(low, high)
     batch = data.batch(torch.zeros(N, dtype=torch.long))
-    most = max(1, round(SHIFT * min(Y, X)))
+    most = max(1, round(MAX_SHIFT * min(Y, X)))
     silent = torch.ones(N, 1, 1, 1, dtype=torch.bool, device=real.device)
     begun = time.perf_counter()
-    for _ in range(STEPS):
+    for _ in range(MAX_STEPS):
         shift = torch.randint(-most, most + 1, (2,), generator=generator).tolist()
-        pictures = seen.detach().requires_grad_()
+        pictures = images.detach().requires_grad_()
         with torch.enable_grad():
-            liked = _liked(objective, batch, recorder, wishes, pictures.roll(shift, (2, 3)))
-            (grad,) = torch.autograd.grad(liked.sum(), pictures)
+            score = _scores(objective, batch, recorder, targets, pictures.roll(shift, (2, 3)))
+            (grad,) = torch.autograd.grad(score.sum(), pictures)
             apart = _variation(pictures / spread).sum()
             (rough,) = torch.autograd.grad(apart, pictures)
-        step = _unit(_smooth(grad)) - TOGETHER * _unit(rough)
-        seen = (seen + RATE * spread * step).clamp(low, high)
-        silent = grad.abs().amax((1, 2, 3), keepdim=True) == 0  # nothing leads uphill from here: try elsewhere
+        step = _unit(_smooth(grad)) - TV_WEIGHT * _unit(rough)
+        images = (images + STEP_SIZE * spread * step).clamp(low, high)
+        silent = grad.abs().amax((1, 2, 3), keepdim=True) == 0  # no gradient here: start again
         noise = torch.randn(N, C, Y, X, generator=generator).to(real.device)
-        seen = torch.where(silent, (middle + 1.5 * spread * _smooth(noise)).clamp(low, high), seen)
-        if time.perf_counter() - begun > SECONDS:
+        images = torch.where(silent, (middle + 1.5 * spread * _smooth(noise)).clamp(low, high), images)
+        if time.perf_counter() - begun > MAX_SECONDS:
             break
-    return seen.detach(), [not s for s in silent.flatten().tolist()]
+    return images.detach(), [not s for s in silent.flatten().tolist()]
 
 
-def _liked(
-    objective: Supervised, batch: Batch, recorder: FeatureMapRecorder, wishes: Sequence[_Wish], pictures: Tensor
+def _scores(
+    objective: Supervised, batch: Batch, recorder: FeatureMapRecorder, targets: Sequence[_Target], pictures: Tensor
 ) -> Tensor:
-    """How much each picture pleases its own wish, (N,)."""
+    """The score of each image for its own target, (N,)."""
     assert recorder.first_conv is not None
     scores: list[Tensor] = []
 
@@ -147,30 +147,30 @@ def _liked(
         if isinstance(params, Tensor) and params.ndim == 2:
             scores.append(params.unflatten(0, (len(batch), -1)).mean(1))
 
-    layers = list({w.layer for w in wishes if w.layer})
-    with _given(objective.get_submodule(recorder.first_conv), pictures):
+    layers = list({w.layer for w in targets if w.layer})
+    with _replace_input(objective.get_submodule(recorder.first_conv), pictures):
         maps = {m.name: m.values for m in recorder.record(run, len(batch), only=layers)}
-    liked = pictures.sum((1, 2, 3)) * 0  # of a wish that nothing answers
-    for layer in dict.fromkeys(w.layer for w in wishes):
-        asked = [(n, w.unit) for n, w in enumerate(wishes) if w.layer == layer]
+    result = pictures.sum((1, 2, 3)) * 0  # a target without an activation keeps 0
+    for layer in dict.fromkeys(w.layer for w in targets):
+        asked = [(n, w.unit) for n, w in enumerate(targets) if w.layer == layer]
         rows, units = torch.tensor(asked, device=pictures.device).T
         if layer in maps:
-            liked = liked.index_add(0, rows, _answers(maps[layer][rows, units]))
+            result = result.index_add(0, rows, _activation(maps[layer][rows, units]))
         elif not layer and scores and max(asked)[1] < scores[0].shape[1]:
-            liked = liked.index_add(0, rows, scores[0][rows, units] - scores[0][rows].mean(1))
-    return liked
+            result = result.index_add(0, rows, scores[0][rows, units] - scores[0][rows].mean(1))
+    return result
 
 
-def _answers(values: Tensor) -> Tensor:
-    """How strongly channels (N, Y, X) answer: of many places those that stand out, which an even map has none of."""
-    if values[0].numel() < MANY:
+def _activation(values: Tensor) -> Tensor:
+    """Mean activation of channels (N, Y, X); in large maps of the positions above the mean."""
+    if values[0].numel() < LARGE_MAP:
         return values.mean((1, 2))
     return (values - values.mean((1, 2), keepdim=True)).relu().mean((1, 2))
 
 
 @contextmanager
-def _given(module: nn.Module, pictures: Tensor) -> Iterator[None]:
-    """The module reads these pictures whatever it is given."""
+def _replace_input(module: nn.Module, pictures: Tensor) -> Iterator[None]:
+    """While it lasts, the module reads these images."""
     hook = module.register_forward_pre_hook(lambda _, args: (pictures.to(args[0].dtype), *args[1:]))
     try:
         yield
@@ -179,7 +179,7 @@ def _given(module: nn.Module, pictures: Tensor) -> Iterator[None]:
 
 
 def _smooth(pictures: Tensor) -> Tensor:
-    """Each frequency divided by its root, (N, C, Y, X): half of what natural pictures do, so that strokes remain."""
+    """Each frequency divided by its square root, (N, C, Y, X): half the slope of natural images keeps edges."""
     Y, X = pictures.shape[-2:]
     up, across = torch.fft.fftfreq(Y, device=pictures.device), torch.fft.rfftfreq(X, device=pictures.device)
     size = (up[:, None] ** 2 + across[None] ** 2).sqrt().clamp_min(1 / max(Y, X))
@@ -187,7 +187,7 @@ def _smooth(pictures: Tensor) -> Tensor:
 
 
 def _unit(pictures: Tensor) -> Tensor:
-    """Each picture with a deviation of one around zero."""
+    """Each image divided by its root mean square."""
     return pictures / pictures.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-12)
 
 

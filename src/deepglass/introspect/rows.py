@@ -81,9 +81,7 @@ def class_predictions(feature: Output, seen: OutputRows) -> dict[int, ClassPredi
     if not feature.has_classes or "log_probs" not in seen.best:
         return {}
     decoded = feature.decode(seen.best, seen.calibration)
-    predicted = seen.best["log_probs"].argmax(1)
-    if feature.kind == "binary":
-        predicted = np.array([d["probability"] >= seen.calibration.get("threshold", 0.5) for d in decoded]).astype(int)
+    predicted = feature.predicted_classes(seen.best, seen.calibration)
     codes, names = seen.truth.values.reshape(-1).astype(int), feature.class_names
     labelled = (int(i) for i in np.flatnonzero(seen.truth.mask) if 0 < codes[i] <= len(names))
     return {

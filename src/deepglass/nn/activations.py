@@ -1,7 +1,4 @@
-"""Activations: the bends between the layers, each by its name.
-
-Each works on every element alone: x: (..., D) float, and the same shape comes out.
-"""
+"""Activation functions by name. All are elementwise: x (..., D) float -> the same shape."""
 
 from __future__ import annotations
 
@@ -35,7 +32,7 @@ Source:
 
 
 def activation(name: str | Callable[[], nn.Module]) -> nn.Module:
-    """A new activation module, by its name or from anything that makes one.
+    """A new activation module, by name or from a factory.
 
     Example:
         >>> activation("relu")

@@ -1,6 +1,6 @@
-"""Attention between tokens: the plain scaled dot product, and the block around it.
+"""Multi-head attention and the transformer block.
 
-A mask says which tokens are present; absent ones are never read. Every row needs at least one present token.
+Masked tokens are never attended to. Each row needs at least one present token.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ KVCache = tuple[Tensor, Tensor]
 
 
 class Attention(nn.Module):
-    """Each token asks, and gets a mean of what the others hold, weighted by how well their keys fit.
+    """Multi-head scaled dot-product attention.
 
     Args:
         dim: width D of the tokens.
-        heads: H questions at once, each over D / H units.
-        dropout: share of the weights left out in training.
-        memory_dim: width of the tokens that are read; None: `dim`.
-        fused: torch's own kernel, which does not hold the (T, S) weights: for a thousand tokens and more. On a CPU its
-            way back is seven times slower with 49 tokens, and slower up to about 500.
+        heads: H, each of width D / H.
+        dropout: rate for the attention weights.
+        memory_dim: width of the memory; None: `dim`.
+        fused: torch's fused kernel, which does not store the (T, S) weights: for a thousand tokens and more. On a CPU
+            its backward pass is seven times slower for 49 tokens, and slower up to about 500.
 
     Shapes:
-        x: (B, T, D); memory: (B, S, memory_dim), the tokens that are read, x itself where there is none.
-        mask: (B, S) bool, True = may be read; or (B, T, S), for each token that asks.
+        x: (B, T, D); memory: (B, S, memory_dim), the keys and values; None: x.
+        mask: (B, S) bool, True = may be attended to; or (B, T, S), for each query.
         returns: (B, T, D).
 
-    To be looked at: with `keep` set, `weights` (B, T, S) holds the last pass's, the mean over the heads (not `fused`).
+    With `store_weights` set, `weights` (B, T, S) holds the weights of the last pass, averaged over heads (not `fused`).
 
     Raises:
-        ValueError: heads that don't divide the width.
+        ValueError: if the heads do not divide the width.
 
     Example:
         >>> Attention(32, 4)(torch.rand(2, 7, 32), torch.ones(2, 7, dtype=torch.bool)).shape
@@ -54,7 +54,7 @@ class Attention(nn.Module):
         if heads < 1 or dim % heads:
             raise ValueError(f"heads: expected a number that divides the width {dim}, got {heads}")
         self.heads, self.fused = heads, fused
-        self.keep = False
+        self.store_weights = False
         self.weights: Tensor | None = None
         self.dropout = nn.Dropout(dropout)
         self.query = nn.Linear(dim, dim)
@@ -64,33 +64,33 @@ class Attention(nn.Module):
     def forward(
         self, x: Tensor, mask: Tensor | None = None, memory: Tensor | None = None, *, causal: bool = False
     ) -> Tensor:
-        """`causal`: token t reads only tokens 0 to t."""
+        """`causal`: token t attends to tokens 0 to t only."""
         return self.read(x, self.cache_kv(x if memory is None else memory), mask, causal=causal)
 
     def cache_kv(self, memory: Tensor) -> KVCache:
-        """What is read of tokens, for those who read them more than once."""
+        """Keys and values of the memory, for repeated use."""
         key, value = self.key_value(memory).chunk(2, -1)
         return self._split(key), self._split(value)
 
     def read(self, x: Tensor, cache: KVCache, mask: Tensor | None = None, *, causal: bool = False) -> Tensor:
-        """`forward` from what `cache_kv` gave."""
+        """`forward` with cached keys and values."""
         query, (key, value) = self._split(self.query(x)), cache
         if mask is not None:
             mask = mask[:, None, None, :] if mask.ndim == 2 else mask[:, None]  # (B, 1, 1 or T, S)
         if causal:
-            below = _causal(query.shape[2], key.shape[2], x.device)
-            mask = below if mask is None else mask & below
+            causal_mask = _causal(query.shape[2], key.shape[2], x.device)
+            mask = causal_mask if mask is None else mask & causal_mask
         if self.fused:
-            share = self.dropout.p if self.training else 0.0
-            read = F.scaled_dot_product_attention(query, key, value, mask, share)
+            rate = self.dropout.p if self.training else 0.0
+            out = F.scaled_dot_product_attention(query, key, value, mask, rate)
         else:
             weights = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1)  # (B, H, T, S)
             if mask is not None:
                 weights = weights.masked_fill(~mask, -math.inf)
             weights = weights.softmax(-1)
-            self.weights = weights.detach().mean(1) if self.keep else None
-            read = self.dropout(weights).to(value.dtype) @ value
-        return self.out(read.transpose(1, 2).flatten(2))
+            self.weights = weights.detach().mean(1) if self.store_weights else None
+            out = self.dropout(weights).to(value.dtype) @ value
+        return self.out(out.transpose(1, 2).flatten(2))
 
     def _split(self, x: Tensor) -> Tensor:
         """(B, T, D) -> (B, H, T, D / H)."""
@@ -98,13 +98,13 @@ class Attention(nn.Module):
 
 
 class AttentionBlock(nn.Module):
-    """Attention, then two layers for each token alone, each beside a shortcut and after a norm.
+    """Transformer block: attention and a two-layer MLP, pre-norm, with residual connections.
 
     Args:
-        hidden: units between the two layers; None: 4 * dim.
-        norm: "layer", as usual, or another name in `nn.norms`.
-        dropout: share of what is added to the shortcuts that is left out in training, and of attention's weights.
-        memory_dim: width of further tokens that are read after the block's own; None: there are none.
+        hidden: width of the MLP; None: 4 * dim.
+        norm: a name in `nn.norms`.
+        dropout: rate for the residual branches and the attention weights.
+        memory_dim: width of a memory for cross-attention; None: self-attention only.
 
     Shapes:
         x: (B, T, dim), mask: (B, T) or (B, T, T); memory: (B, S, memory_dim), memory_mask: (B, S) -> (B, T, dim).
@@ -156,10 +156,10 @@ class AttentionBlock(nn.Module):
         memory: KVCache | None = None,
         memory_mask: Tensor | None = None,
     ) -> tuple[Tensor, KVCache]:
-        """What the causal `forward` gives for one further token, and the past with that token.
+        """The causal `forward` for one more token, and the cache with it.
 
         Shapes:
-            x: (B, 1, dim); past: of the T tokens before it, T = 0 at first; memory: of the S that are read.
+            x: (B, 1, dim); past: of the T tokens before it, T = 0 at first; memory: cached keys and values.
         """
         normed = self.norm(x)
         key, value = self.attention.cache_kv(normed)
@@ -172,5 +172,5 @@ class AttentionBlock(nn.Module):
 
 
 def _causal(count: int, total: int, device: torch.device) -> Tensor:
-    """(T, S) bool: which tokens each of the `count` may read, where the last asks about all `total`."""
+    """Causal mask (T, S) bool of the last `count` of `total` tokens."""
     return torch.ones(count, total, dtype=torch.bool, device=device).tril(total - count)

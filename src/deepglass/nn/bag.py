@@ -1,4 +1,4 @@
-"""Bags of n-grams: a text as one vector, the weighted sum of what stands in it, whatever the order."""
+"""Bag of n-grams: a text as one vector, the weighted sum of its n-gram embeddings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from deepglass.nn.tokens import Field, Tokens, TokenShape
 
 
 def inverse_document_frequency(counts: Sequence[int], rows: int) -> Tensor:
-    """How telling an n-gram is by the number of texts it stands in: log((1 + rows) / (1 + count)) + 1.
+    """Inverse document frequency of n-grams: log((1 + rows) / (1 + count)) + 1.
 
     Shapes:
         returns: (V,) float.
@@ -24,15 +24,15 @@ def inverse_document_frequency(counts: Sequence[int], rows: int) -> Tensor:
 
 
 class BagEmbedding(nn.Module):
-    """The sum of the embeddings of the n-grams that are present, each times its weight.
+    """Weighted sum of n-gram embeddings.
 
-    The weights of a row are scaled to length 1, so that a long text gives no longer vector than a short one. A row
-    with nothing in it gives the learned vector `missing`.
+    The weights of a row are scaled to length 1, so that long texts have no longer vectors. An empty row gives the
+    learned vector `missing`.
 
     Args:
-        weights: how much each n-gram counts, >= 0.
+        weights: of each n-gram, >= 0.
         dim: the width D of the vector.
-        drop: share of the n-grams that is left out in training, drawn anew each time, in [0, 1).
+        drop: n-gram dropout rate in training, in [0, 1).
 
     Shapes:
         ids: (B, T) int; `mask`: (B, T) bool.
@@ -64,13 +64,13 @@ class BagEmbedding(nn.Module):
         if self.training and self.drop:
             weights = weights * (torch.rand_like(weights) >= self.drop) / (1 - self.drop)
         B, T = ids.shape
-        starts = torch.arange(B, device=ids.device) * T  # torch's own way to these bars one row from an export
+        starts = torch.arange(B, device=ids.device) * T  # explicit, as torch's 2-D form cannot be exported for one row
         bag = F.embedding_bag(ids.flatten(), self.weight, starts, per_sample_weights=weights.flatten(), mode="sum")
         return torch.where(mask.any(1, keepdim=True), bag, self.missing)
 
 
 class BagEncoder(nn.Module):
-    """A ragged `Field` of n-grams to one token.
+    """Encoder of a ragged `Field` of n-grams, as one token.
 
     Shapes:
         field: values and mask (B, T).

@@ -1,6 +1,6 @@
-"""Boxes as such: how much two overlap, which of many repeat each other, where they go with their picture.
+"""Box operations: IoU, GIoU, non-maximum suppression and affine maps.
 
-A box is left, top, right and bottom, as shares of the picture from 0 to 1.
+A box is (left, top, right, bottom), relative to the image, from 0 to 1.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from torch import Tensor
 
 
 def iou(a: Tensor, b: Tensor) -> Tensor:
-    """Intersection over union of boxes whose shapes broadcast, (..., 4) -> (...)."""
+    """Intersection over union (IoU) of broadcastable boxes, (..., 4) -> (...)."""
     return _overlap(a, b)[0]
 
 
 def giou(a: Tensor, b: Tensor) -> Tensor:
-    """Intersection over union, less the share of the hull that neither covers: from -1 to 1.
+    """Generalised IoU: IoU minus the share of the enclosing box that neither covers, from -1 to 1.
 
     Source: Rezatofighi et al., 2019, arXiv 1902.09630, algorithm 1.
     """
@@ -34,11 +34,11 @@ def _overlap(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def warp_boxes(boxes: Tensor, affine: Tensor, visible: float) -> tuple[Tensor, Tensor]:
-    """The hull of each box in the picture that an affine map gives, cut at its border, and whether enough is left.
+    """Axis-aligned hulls of affinely mapped boxes, clipped to the image, and whether enough remains visible.
 
     Args:
-        affine: from places of the new picture to places of the old one, both from -1 to 1, as `nn.warp.Warp` has it.
-        visible: least share of the hull's area.
+        affine: from output to input positions, both from -1 to 1, as in `nn.warp.Warp`.
+        visible: smallest remaining share of the hull's area.
 
     Shapes:
         boxes: (B, T, 4); affine: (B, 2, 3) -> (B, T, 4), and (B, T) bool.
@@ -52,11 +52,11 @@ def warp_boxes(boxes: Tensor, affine: Tensor, visible: float) -> tuple[Tensor, T
     return cut, left > visible * area.clamp_min(1e-12)
 
 
-def nms(boxes: Tensor, labels: Tensor, overlap: float, rounds: int = 12) -> Tensor:
-    """Non-maximum suppression of boxes sorted by their scores: the bits of those that stay.
+def nms(boxes: Tensor, labels: Tensor, nms_iou: float, rounds: int = 12) -> Tensor:
+    """Non-maximum suppression (NMS) of boxes sorted by score: mask of the boxes that remain.
 
-    A box goes when one that stays comes before it, is of its class and overlaps it by more than `overlap`. Said of all
-    boxes at once and again until nothing changes, which chains of at most `rounds` boxes need.
+    A box is suppressed by a remaining box before it of the same class with an IoU above `nms_iou`. Iterated for all
+    boxes at once until nothing changes, which needs at most `rounds` for chains of that length.
 
     Shapes:
         boxes: (B, S, 4); labels: (B, S) -> (B, S) bool.
@@ -65,7 +65,7 @@ def nms(boxes: Tensor, labels: Tensor, overlap: float, rounds: int = 12) -> Tens
     """
     S = boxes.shape[1]
     before = torch.ones(S, S, dtype=torch.bool, device=boxes.device).triu(1)  # [i, j]: i comes before j
-    rivals = (iou(boxes[:, :, None], boxes[:, None]) > overlap) & (labels[:, :, None] == labels[:, None]) & before
+    rivals = (iou(boxes[:, :, None], boxes[:, None]) > nms_iou) & (labels[:, :, None] == labels[:, None]) & before
     against = rivals.to(boxes.dtype)
     stays = torch.ones(boxes.shape[:2], dtype=torch.bool, device=boxes.device)
     for _ in range(rounds):

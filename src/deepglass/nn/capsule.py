@@ -1,8 +1,8 @@
-"""Capsules: small vectors whose length says how surely something is there and whose direction says how it looks.
+"""Capsules: vectors whose length is the probability of an entity and whose direction is its pose.
 
-    primary = squash(...)                       # (B, N, E): what simple parts are seen, and how
-    whole = Routing(N, E, K, D)(primary)        # (B, K, D): each part goes to the whole that it agrees with
-    evidence(whole)                             # (B, K): the log odds that each whole is there
+    primary = squash(...)                       # (B, N, E): poses of simple parts
+    whole = Routing(N, E, K, D)(primary)        # (B, K, D): poses of the wholes
+    evidence(whole)                             # (B, K): log odds of their presence
 
 Source: Sabour, Frosst and Hinton, 2017, arXiv 1710.09829.
 """
@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from deepglass.nn.tokens import Tokens, pool
 
-_TINY = 1e-6
+_EPS = 1e-6
 
 
 def squash(x: Tensor) -> Tensor:
-    """Vectors shortened to a length m_minus 1, their direction kept: |x|^2 / (1 + |x|^2) long.
+    """Squashing: vectors scaled to the length |x|^2 / (1 + |x|^2), below 1.
 
     Shapes:
         x: (..., D) -> (..., D), its dtype kept.
@@ -26,26 +26,26 @@ def squash(x: Tensor) -> Tensor:
     Source: arXiv 1710.09829, equation 1.
     """
     squared = x.float().square().sum(-1, keepdim=True)
-    return x * (squared / (1 + squared) * (squared + _TINY).rsqrt()).to(x.dtype)
+    return x * (squared / (1 + squared) * (squared + _EPS).rsqrt()).to(x.dtype)
 
 
 def lengths(capsules: Tensor) -> Tensor:
-    """How long each capsule is, in [0, 1): (..., D) -> (...)."""
-    return (capsules.float().square().sum(-1) + _TINY**2).sqrt()
+    """Length of each capsule, in [0, 1): (..., D) -> (...)."""
+    return (capsules.float().square().sum(-1) + _EPS**2).sqrt()
 
 
 def evidence(capsules: Tensor) -> Tensor:
-    """The log odds of each capsule's length: (..., D) -> (...). Its sigmoid is the length again."""
-    return lengths(capsules).clamp(_TINY, 1 - _TINY).logit()
+    """Log odds of each capsule's length: (..., D) -> (...). Its sigmoid is the length."""
+    return lengths(capsules).clamp(_EPS, 1 - _EPS).logit()
 
 
 def margin_loss(
     lengths: Tensor, labels: Tensor, *, m_plus: float = 0.9, m_minus: float = 0.1, down: float = 0.5
 ) -> Tensor:
-    """The right class's capsule longer than `m_plus`, all the others shorter than `m_minus`.
+    """Margin loss: the true class's capsule longer than `m_plus`, all others shorter than `m_minus`.
 
     Args:
-        down: weight of the classes that are absent, so that the first steps don't shrink all capsules.
+        down: weight of absent classes, so that the first steps do not shrink all capsules.
 
     Shapes:
         lengths: (B, K); labels: (B,) int64 -> (B,).
@@ -59,18 +59,18 @@ def margin_loss(
 
 
 class Routing(nn.Module):
-    """Routing by agreement: each input capsule shares its output among the capsules above that agree.
+    """Dynamic routing by agreement.
 
-    A prediction for each pair of capsules (N x K vectors a row) is never held: both sums over pairs are batched matrix
-    products, one for each capsule m_plus. Learning goes through the last iteration only; the shares before it count as
-    constants, which costs a third and changes the result little.
+    The N x K predictions per row are never stored: both sums over pairs are batched matrix products, one per output
+    capsule. Gradients flow through the last iteration only, which saves a third of the time and changes the result
+    little.
 
     Args:
         count: N input capsules.
         size: E, the length of their vectors.
-        capsules: K capsules m_plus.
+        capsules: K output capsules.
         dim: D, the length of theirs.
-        iterations: 1 shares equally, without routing; the paper's is 3.
+        iterations: 1 is without routing; 3 in the paper.
 
     Shapes:
         u: (B, N, E) -> (B, K, D) float32, each shorter than 1.
@@ -96,7 +96,7 @@ class Routing(nn.Module):
         return squash(self._sums(u, shares).float())
 
     def _shares(self, u: Tensor) -> Tensor | None:
-        """How much of each input capsule goes to each capsule above, (K, B, N), which sums to 1 over K; None: equal."""
+        """Coupling coefficients, (K, B, N), which sum to 1 over K; None: equal."""
         (B, N, E), K = u.shape, len(self.weight)
         logits, shares = u.new_zeros(K, B, N), None
         for _ in range(self.iterations - 1):
@@ -107,7 +107,7 @@ class Routing(nn.Module):
         return shares
 
     def _sums(self, u: Tensor, shares: Tensor | None) -> Tensor:
-        """What the inputs predict for each capsule m_plus, weighted and added up, (B, K, D)."""
+        """Weighted sums of the predictions for each output capsule, (B, K, D)."""
         K, _, D = self.weight.shape
         if shares is None:
             return (u.flatten(1) @ (self.weight.transpose(0, 1).flatten(1) / K)).unflatten(1, (K, D))
@@ -115,7 +115,7 @@ class Routing(nn.Module):
 
 
 class EvidenceHead(nn.Module):
-    """Reads nothing but the capsules' lengths: a class's logit is its capsule's evidence.
+    """Head whose logits are the capsules' log odds.
 
     Args:
         capsules: K, one a class.
@@ -132,8 +132,8 @@ class EvidenceHead(nn.Module):
         return evidence(pool(tokens).unflatten(-1, (self.capsules, -1)))
 
 
-class Reconstruction(nn.Sequential):
-    """Draws the pixels again from the capsules, of which all but one are blanked.
+class CapsuleDecoder(nn.Sequential):
+    """Decoder from the masked capsules to pixels.
 
     Args:
         size: K * D numbers of the capsules.

@@ -1,4 +1,4 @@
-"""Convolutions over pictures: a stem that reads bytes, a small plain body and a residual one.
+"""Convolutional building blocks for images: stem, plain and residual bodies.
 
 Everything is channels-last friendly: a picture (B, C, Y, X) lies in memory as (B, Y, X, C), which is what the fast
 convolutions of a CPU in bfloat16 want, and then the way to tokens and back is a view.
@@ -23,11 +23,11 @@ from deepglass.nn.tokens import pool as pool_tokens
 class ConvBlock(nn.Module):
     """Convolution, pooling, norm, activation.
 
-    Pooling comes before the norm, so that norm and activation see a quarter of the values.
+    Pooling comes before the norm, which leaves a quarter of the values for norm and activation.
 
     Args:
         kernel: side of the filter, odd.
-        pool: side of the maximum pooling; 1 for none.
+        pool: side of the max pooling; 1 for none.
 
     Shapes:
         x: (B, dim, Y, X) -> (B, out_dim, Y', X') with Y' = ceil(ceil(Y / stride) / pool), X' alike.
@@ -55,7 +55,7 @@ class ConvBlock(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions beside a shortcut; the second norm starts at zero, so that the block starts as its shortcut.
+    """Residual block of two convolutions; the second norm starts at zero, so that the block starts as its shortcut.
 
     Shapes:
         x: (B, dim, Y, X) -> (B, out_dim, ceil(Y / stride), ceil(X / stride)).
@@ -81,7 +81,7 @@ class ResidualBlock(nn.Module):
 
 
 class Shortcut(nn.Module):
-    """The way around a residual block that changes the size or the width."""
+    """Shortcut of a residual block that changes size or width."""
 
     def __init__(self, dim: int, out_dim: int, *, stride: int, norm: Norm) -> None:
         super().__init__()
@@ -96,12 +96,12 @@ class Shortcut(nn.Module):
 
 
 class PlainBody(nn.Module):
-    """Stages of convolutions, each halving the picture.
+    """Stages of convolutions, each halving the map.
 
     Args:
         dims: width of each stage.
         blocks: convolutions a stage.
-        downsample_stem: whether the map is halved as it comes in, before its norm.
+        downsample_stem: max pooling of the input, before its norm.
 
     Shapes:
         x: (B, dim, Y, X) -> one map (B, dims[i], ..., ...) a stage, finest first, each half as high and wide.
@@ -129,12 +129,12 @@ class PlainBody(nn.Module):
 
 
 class ResidualBody(nn.Module):
-    """Stages of residual blocks; each but the first halves the picture.
+    """Stages of residual blocks; each but the first halves the map.
 
     Args:
         dims: width of each stage.
         blocks: residual blocks of each stage.
-        downsample_stem: whether the map is halved as it comes in, before its norm.
+        downsample_stem: max pooling of the input, before its norm.
 
     Shapes:
         x: (B, dim, Y, X) -> one map (B, dims[i], Y / 2^i, X / 2^i) a stage, finest first; Y, X are halved with
@@ -170,7 +170,7 @@ class ResidualBody(nn.Module):
 
 
 class ImageNormalizer(nn.Module):
-    """Picture codes to floats: (codes - shift) / scale, a channel.
+    """Pixel codes to floats: (codes - shift) / scale per channel.
 
     Shapes:
         x: (B, C, Y, X) uint8, uint16 or float codes -> (B, C, Y, X) float, in channels-last memory.
@@ -190,16 +190,16 @@ class ImageNormalizer(nn.Module):
 
 
 class ImageStem(nn.Module):
-    """The first convolution, with a learned picture in place of a missing one.
+    """First convolution, with a learned image in place of a missing one.
 
     Args:
-        channels: C of the prepared picture.
-        dim: width D of the map that comes out.
-        size: (Y, X) of the pictures.
-        stride: how far the filters step; the kernel covers a bit more.
+        channels: C of the normalised image.
+        dim: width D of the output.
+        size: (Y, X) of the images.
+        stride: of the convolution; the kernel is a bit larger.
 
     Shapes:
-        x: (B, C, Y, X) prepared; mask: (B,) bool -> (B, D, ceil(Y / stride), ceil(X / stride)).
+        x: (B, C, Y, X) normalised; mask: (B,) bool -> (B, D, ceil(Y / stride), ceil(X / stride)).
     """
 
     def __init__(self, channels: int, dim: int, size: tuple[int, int], *, stride: int = 1) -> None:
@@ -217,7 +217,7 @@ class ImageStem(nn.Module):
 
 
 class ImageEncoder(nn.Module):
-    """Bytes of a picture to tokens on a grid: normalizer, then the stem.
+    """Encoder of an image as tokens on a grid: normaliser and stem.
 
     Args:
         normalizer: codes to floats.
@@ -242,7 +242,7 @@ class ImageEncoder(nn.Module):
 
 
 class FlatImageEncoder(nn.Module):
-    """Bytes of a picture to one token that sees every pixel: normalizer, then one linear map without convolution.
+    """Encoder of an image as a single token: normaliser and a linear map of all pixels.
 
     Args:
         normalizer: codes to floats.
@@ -265,22 +265,22 @@ class FlatImageEncoder(nn.Module):
 
 
 def stem_stride(size: tuple[int, int]) -> int:
-    """How far the stem steps, so that the map has at most about 48 columns."""
+    """Stride of the stem, for a map of at most about 48 columns."""
     return 1 if max(size) <= 40 else 2 if max(size) <= 96 else 4
 
 
 class ImageBody(nn.Module):
-    """Runs every picture through one body, pools what comes out and joins it with the inputs that have no grid.
+    """Applies one body to every image, pools its output and joins it with the inputs without a grid.
 
     Args:
         body: a map (B, dim, Y, X) -> maps, finest first, the last of width `out_dim`.
-        inputs: what the encoders give; those with a grid of two axes are pictures.
+        inputs: what the encoders give; those with a grid of two axes are images.
         dim: width of the inputs.
-        pool: what is kept of a channel, "max" or "mean".
-        dropout: share of the pooled values that is left out in training.
+        pool: global pooling of a channel, "max" or "mean".
+        dropout: rate for the pooled values.
 
     Shapes:
-        one (B, T, dim) an input -> (B, 1, out_dim), with the first picture's maps as `pyramid`.
+        one (B, T, dim) an input -> (B, 1, out_dim), with the first image's maps as `pyramid`.
     """
 
     def __init__(
@@ -323,10 +323,10 @@ def is_image_shape(shape: TokenShape) -> bool:
 
 
 def image_grids(inputs: Sequence[TokenShape], trunk: str) -> list[tuple[int, int]]:
-    """The grids of all pictures among the inputs.
+    """Grids of all images among the inputs.
 
     Raises:
-        SpecError: `bad-value` when there is no picture.
+        SpecError: `bad-value` without an image.
     """
     grids = [cast(tuple[int, int], shape.grid) for shape in inputs if is_image_shape(shape)]
     if not grids:
@@ -335,18 +335,18 @@ def image_grids(inputs: Sequence[TokenShape], trunk: str) -> list[tuple[int, int
 
 
 def smallest_grid(inputs: Sequence[TokenShape], trunk: str) -> tuple[int, int]:
-    """The grid of the picture with the fewest rows or columns, which decides how often maps can be halved."""
+    """Grid of the image with the fewest rows or columns, which limits the number of stages."""
     return min(image_grids(inputs, trunk), key=min)
 
 
 def common_grid(inputs: Sequence[TokenShape], trunk: str) -> tuple[int, int]:
-    """The rows and columns that every picture has, which filters over a whole map must fit."""
+    """Largest grid that fits into every image."""
     rows, columns = zip(*image_grids(inputs, trunk), strict=True)
     return min(rows), min(columns)
 
 
 def stage_count(grid: tuple[int, int]) -> int:
-    """How many stages, each halving the map, run before its shorter side falls below 3; at least one."""
+    """Number of stages, each halving the map, until its shorter side is below 3; at least one."""
     side, count = min(grid), 0
     while side >= 3:
         side, count = side // 2, count + 1

@@ -1,4 +1,4 @@
-"""Answers that are written a token at a time: the contract of their heads, and the search for the likeliest."""
+"""Autoregressive decoding: contract of the heads, beam search and sampling."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from torch import Generator, Tensor, nn
 from deepglass.nn.tokens import Field, Tokens
 
 State = tuple[Tensor, ...]
-"""What a head remembers of each row, rows first, so that a search can reorder it."""
+"""State of the decoder, rows first, so that beam search can reorder it."""
 
 
 class BeamResult(NamedTuple):
-    """Shapes: tokens: (B, T) int64; mask: (B, T) bool; log_prob: (B,), of the whole."""
+    """Decoded sequences. Shapes: tokens (B, T) int64; mask (B, T) bool; log_prob (B,), of the whole."""
 
     tokens: Tensor
     mask: Tensor
@@ -26,17 +26,18 @@ class BeamResult(NamedTuple):
 
 
 class DecoderOutput(NamedTuple):
-    """The params of a stepwise head: what it says of the target, and the way to an answer of its own."""
+    """Output of an autoregressive head: logits of the target tokens, and the search for an output."""
 
-    logits: Tensor | None  # (n, V) of the target's tokens that are there, row by row; None without a target
+    logits: Tensor | None  # (n, V) of the present target tokens, row by row; None without a target
     search: Callable[..., BeamResult]
 
 
 class AutoregressiveHead(nn.Module, ABC):
-    """A head that writes its answer a token at a time; parallel and stepwise logits are equal.
+    """Base class of heads that decode token by token. Parallel and stepwise logits are equal.
 
-    Args of the class:
-        end: the token that ends an answer; length: the most tokens of one.
+    Attributes:
+        end: end-of-sequence token.
+        length: largest number of tokens.
     """
 
     end: int
@@ -44,7 +45,7 @@ class AutoregressiveHead(nn.Module, ABC):
 
     @abstractmethod
     def hidden(self, memory: Tokens, target: Field) -> Tensor:
-        """What is known before each target token is written, (B, T, D); the shift is made here."""
+        """States before each target token, (B, T, D). The shift by one is made here."""
 
     @abstractmethod
     def logits_of(self, hidden: Tensor) -> Tensor:
@@ -55,7 +56,7 @@ class AutoregressiveHead(nn.Module, ABC):
 
     @abstractmethod
     def step(self, state: State, token: Tensor | None) -> tuple[Tensor, State]:
-        """The logits (B, V) of the next token; `token` (B,) is the last one, None at the start."""
+        """Logits (B, V) of the next token. `token` (B,) is the previous one, None at the start."""
 
     def forward(self, memory: Tokens, target: Field | None = None) -> DecoderOutput:
         logits = None if target is None else self.logits_of(self.hidden(memory, target)[target.mask])
@@ -63,63 +64,62 @@ class AutoregressiveHead(nn.Module, ABC):
 
 
 def search(head: AutoregressiveHead, memory: Tokens, beams: int, members: int = 1, penalty: float = 0.6) -> BeamResult:
-    """Beam search; one beam is greedy. The probabilities of a row's members are averaged at each step.
+    """Beam search; one beam is greedy decoding. Ensemble members' probabilities are averaged at each step.
 
     Args:
-        penalty: of the beams that are left, the one is taken whose log probability by length ** penalty is greatest;
-            without it the shortest would mostly win.
+        penalty: length penalty: the best beam has the largest log probability / length ** penalty.
 
     Source: Wu et al., 2016, arXiv 1609.08144, section 7, for the penalty.
     """
     B, M = len(memory.values) // members, members
     logits, state = head.step(head.start(memory), None)
-    step = _mixed(logits, M)  # (B, V)
+    step = _average_members(logits, M)  # (B, V)
     V = step.shape[-1]
     score, token = step.topk(min(beams, V), 1)  # (B, W)
     W = score.shape[1]
-    rows = torch.arange(B, device=score.device)  # those that are still written
-    state = _pick(state, rows.repeat_interleave(W), M)
+    rows = torch.arange(B, device=score.device)  # unfinished rows
+    state = _select_rows(state, rows.repeat_interleave(W), M)
     tokens, done = token[..., None], token == head.end
     only_end = score.new_full((V,), -torch.inf)
     only_end[head.end] = 0.0
     finished: list[tuple[Tensor, Tensor, Tensor]] = []
     for _ in range(head.length - 1):
-        over = done[:, 0]  # beams only lose: the first of a row stays the likeliest
-        if bool(over.all()):
+        finished_rows = done[:, 0]  # scores only fall: the first beam of a row stays the best
+        if bool(finished_rows.all()):
             break
-        if int(over.sum()) * 4 >= len(over):  # a few long answers must not make all others wait
-            finished.append((rows[over], tokens[over], score[over]))
-            places = torch.nonzero(~over)[:, 0]
-            state = _pick(state, _beams_of(places, W), M)
-            rows, tokens, score, token, done = (x[places] for x in (rows, tokens, score, token, done))
+        if int(finished_rows.sum()) * 4 >= len(finished_rows):  # finished rows leave the batch
+            finished.append((rows[finished_rows], tokens[finished_rows], score[finished_rows]))
+            indices = torch.nonzero(~finished_rows)[:, 0]
+            state = _select_rows(state, _beam_indices(indices, W), M)
+            rows, tokens, score, token, done = (x[indices] for x in (rows, tokens, score, token, done))
         logits, state = head.step(state, token.flatten().repeat_interleave(M))
-        step = torch.where(done[..., None], only_end, _mixed(logits, M).view(len(rows), W, V))
+        step = torch.where(done[..., None], only_end, _average_members(logits, M).view(len(rows), W, V))
         score, best = (score[..., None] + step).flatten(1).topk(W, 1)
         parent, token = best // V, best % V
-        state = _pick(state, (torch.arange(len(rows), device=rows.device)[:, None] * W + parent).flatten(), M)
+        state = _select_rows(state, (torch.arange(len(rows), device=rows.device)[:, None] * W + parent).flatten(), M)
         tokens = torch.cat([tokens.gather(1, parent[..., None].expand_as(tokens)), token[..., None]], -1)
         done = done.gather(1, parent) | (token == head.end)
     finished.append((rows, tokens, score))
-    return _likeliest(finished, B, head.end, penalty)
+    return _best_beams(finished, B, head.end, penalty)
 
 
-def _likeliest(finished: list[tuple[Tensor, Tensor, Tensor]], count: int, end: int, penalty: float) -> BeamResult:
-    """The best beam of each row, from rows (n,), tokens (n, W, T) and scores (n, W) that ended at different times."""
+def _best_beams(finished: list[tuple[Tensor, Tensor, Tensor]], count: int, end: int, penalty: float) -> BeamResult:
+    """Best beam of each row, from rows (n,), tokens (n, W, T) and scores (n, W) that ended at different steps."""
     longest = max(tokens.shape[2] for _, tokens, _ in finished)
     whole = finished[0][1].new_full((count, longest), end)
     log_prob = finished[0][2].new_zeros(count)
     for rows, tokens, score in finished:
         lengths = ((tokens == end).cumsum(-1) == 0).sum(-1) + 1  # (n, W)
         chosen = (score / lengths**penalty).argmax(1)
-        places = torch.arange(len(rows), device=rows.device)
-        whole[rows, : tokens.shape[2]] = tokens[places, chosen]
-        log_prob[rows] = score[places, chosen]
+        indices = torch.arange(len(rows), device=rows.device)
+        whole[rows, : tokens.shape[2]] = tokens[indices, chosen]
+        log_prob[rows] = score[indices, chosen]
     mask = (whole == end).cumsum(1) == 0
     return BeamResult(whole.masked_fill(~mask, 0), mask, log_prob)
 
 
-def _beams_of(rows: Tensor, beams: int) -> Tensor:
-    """Where the beams of some rows stand among all."""
+def _beam_indices(rows: Tensor, beams: int) -> Tensor:
+    """Indices of the beams of some rows."""
     return (rows[:, None] * beams + torch.arange(beams, device=rows.device)).flatten()
 
 
@@ -132,7 +132,7 @@ def sample(
     top_k: int | None = None,
     top_p: float | None = None,
 ) -> BeamResult:
-    """An answer drawn for each row; see `choose`."""
+    """Sample a sequence for each row; see `choose`."""
     state, token = head.start(memory), None
     B = len(memory.values)
     tokens: list[Tensor] = []
@@ -142,8 +142,8 @@ def sample(
         logits, state = head.step(state, token)
         token = choose(logits, generator, temperature=temperature, top_k=top_k, top_p=top_p)
         token = token.masked_fill(done, head.end)
-        drawn = logits.float().log_softmax(-1).gather(1, token[:, None])[:, 0]
-        score = score + drawn.masked_fill(done, 0.0)
+        token_log_prob = logits.float().log_softmax(-1).gather(1, token[:, None])[:, 0]
+        score = score + token_log_prob.masked_fill(done, 0.0)
         done = done | (token == head.end)
         tokens.append(token)
     whole = torch.stack(tokens, 1)
@@ -159,13 +159,13 @@ def choose(
     top_k: int | None = None,
     top_p: float | None = None,
 ) -> Tensor:
-    """A token drawn for each row, (B,) int64.
+    """Sample a token for each row, (B,) int64.
 
     Args:
         logits: (B, V).
-        temperature: the logits are divided by it; 0 takes the likeliest.
-        top_k: only the k likeliest are drawn from.
-        top_p: only the likeliest that have this probability together.
+        temperature: divides the logits; 0 is greedy.
+        top_k: sample from the k most likely tokens.
+        top_p: nucleus sampling: the smallest set of tokens with this total probability.
 
     Source: Fan et al., 2018, arXiv 1805.04833 (top k); Holtzman et al., 2020, arXiv 1904.09751 (top p).
     """
@@ -179,11 +179,11 @@ def choose(
     return order.gather(1, torch.multinomial(probs, 1, generator=generator))[:, 0]
 
 
-def _mixed(logits: Tensor, members: int) -> Tensor:
+def _average_members(logits: Tensor, members: int) -> Tensor:
     log_probs = logits.float().log_softmax(-1)
     return log_probs.view(-1, members, log_probs.shape[-1]).logsumexp(1) - math.log(members)
 
 
-def _pick(state: State, rows: Tensor, members: int) -> State:
+def _select_rows(state: State, rows: Tensor, members: int) -> State:
     rows = (rows[:, None] * members + torch.arange(members, device=rows.device)).flatten()
     return tuple(s[rows] for s in state)

@@ -1,7 +1,6 @@
-"""An answer for each place of a picture: maps of a trunk to a map of params, and bringing that to its full size.
+"""Dense heads: from the feature maps of a trunk to a map at full size.
 
-The head works from the smallest map upwards, as a feature pyramid does, so that it stands on any trunk that keeps its
-maps. It ends at the size of the trunk's finest map.
+The head works from the coarsest map upwards, as a feature pyramid, and ends at the size of the trunk's finest map.
 
 Source: Lin et al., 2017, arXiv 1612.03144 (feature pyramids); Kirillov et al., 2019, arXiv 1901.02446 (segmentation
 from one).
@@ -19,11 +18,11 @@ from deepglass.nn.conv import ConvBlock, ImageStem, stem_stride
 from deepglass.nn.norms import Norm
 from deepglass.nn.tokens import Field, Tokens, TokenShape, from_image, pool
 
-WIDEST = 64  # channels in which the maps meet
+MAX_WIDTH = 64  # common channels of the feature maps
 
 
 class MaskEncoder(nn.Module):
-    """A mask as an input: a vector a class, then the stem of a picture.
+    """Encoder of a mask: class embeddings, then an image stem.
 
     Args:
         classes: K; code 0 is an unlabelled pixel.
@@ -47,9 +46,9 @@ class MaskEncoder(nn.Module):
 
 
 class SpatialMemory(nn.Module):
-    """What a writer looks at who writes about pictures: the vector, and the places of the last map but one.
+    """Memory of a decoder over an image: the tokens and the positions of the second coarsest feature map.
 
-    The last map has hardly any places; where there is a vector alone, there is nothing to choose from.
+    The coarsest map has hardly any positions.
 
     Args:
         widths: channels of the maps, finest first; at least two.
@@ -73,11 +72,11 @@ class SpatialMemory(nn.Module):
 
 
 class DenseHead(nn.Module):
-    """A trunk's maps and its tokens to one map of params.
+    """Head from feature maps and tokens to one map of parameters.
 
-    Each map is narrowed to the finest one's width and added to the next finer; the tokens, which know of inputs
-    without rows and columns, join at the smallest. The last layer starts at zero weights, so that the first answer is
-    the best constant one.
+    Each map is projected to a common width and added to the next finer one; the tokens, which represent inputs without
+    a grid, join at the coarsest. The last layer starts with zero weights, so that the first prediction is the best
+    constant.
 
     Args:
         dim: width of the trunk's tokens.
@@ -96,7 +95,7 @@ class DenseHead(nn.Module):
         self, dim: int, widths: Sequence[int], bias: Sequence[float], *, norm: Norm = "batch", upscale: int = 1
     ) -> None:
         super().__init__()
-        width = min(max(widths[0], 16), WIDEST)
+        width = min(max(widths[0], 16), MAX_WIDTH)
         self.tokens = nn.Linear(dim, width)
         self.lateral = nn.ModuleList(nn.Conv2d(w, width, 1) for w in widths)
         self.mix = ConvBlock(width, width, norm=norm, activation="relu")
@@ -109,19 +108,19 @@ class DenseHead(nn.Module):
         assert tokens.pyramid is not None
         x = self.tokens(pool(tokens))[..., None, None]
         for map, lateral in zip(reversed(tokens.pyramid), reversed(self.lateral), strict=True):
-            risen = x if x.shape[-2:] == (1, 1) else F.interpolate(x, map.shape[-2:], mode="nearest")
-            x = lateral(map) + risen
+            upsampled = x if x.shape[-2:] == (1, 1) else F.interpolate(x, map.shape[-2:], mode="nearest")
+            x = lateral(map) + upsampled
         return self.shuffle(self.last(self.mix(x)))
 
 
 def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """A map (B, C, Y, X) brought to (rows, columns) by mixing its neighbours, in float32."""
+    """Bilinear resizing of a map (B, C, Y, X) to (rows, columns), in float32."""
     x = x.float()
     return x if x.shape[-2:] == tuple(size) else F.interpolate(x, size, mode="bilinear", align_corners=False)
 
 
 def dense_cross_entropy(logits: Tensor, codes: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Cross-entropy at each place of a map, with the label in the middle of it; the mean over a row's known places.
+    """Cross-entropy at each position of a map, by the label at its centre; mean over the known positions of a row.
 
     Args:
         weight: of each class; None weighs all alike.

@@ -1,4 +1,4 @@
-"""Tokens of a sequence as vectors: codes through a table, vectors through a linear map; and the head a token."""
+"""Encoders of sequences (token embeddings, vectors) and the token-wise head."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from deepglass.nn.tokens import Field, Tokens, TokenShape
 
 
 class TokenEncoder(nn.Module):
-    """Codes to tokens by a learned table; a row without any gets the learned token `missing`.
+    """Token embedding by a learned table; an empty row gets the learned token `missing`.
 
     Args:
-        size: V, how many codes there are.
+        size: V, vocabulary size.
         dim: the width D of a token.
-        drop: share of the tokens whose first code is taken for 0, "unknown", in training, so that unknown words are
-            met there too.
+        drop: share of the tokens replaced by "unknown" (code 0) in training, so that its embedding is trained.
 
     Shapes:
         field: values (B, T) int, or (B, T, K) for tokens of K codes, whose vectors are added; mask (B, T).
@@ -48,7 +47,7 @@ class TokenEncoder(nn.Module):
 
 
 class SequenceEncoder(VectorEncoder):
-    """Vectors in order to tokens, each read as `VectorEncoder` reads one.
+    """Encoder of a sequence of vectors, each as by `VectorEncoder`.
 
     Shapes:
         field: values (B, T, d) float, NaN = this entry is missing; mask (B, T).
@@ -64,7 +63,7 @@ class SequenceEncoder(VectorEncoder):
 
 
 def fill_missing(values: Tensor, mask: Tensor, missing: Tensor) -> Tokens:
-    """Tokens (B, T, D) in which a row without any has the token `missing` (D,) at place 0, and padding is zero."""
+    """Tokens (B, T, D) with the token `missing` (D,) at index 0 of empty rows, and zero padding."""
     first = torch.arange(mask.shape[1], device=mask.device) == 0
     empty = ~mask.any(1, keepdim=True) & first
     values = torch.where(empty[..., None], missing.to(values.dtype), values * mask[..., None])
@@ -72,7 +71,7 @@ def fill_missing(values: Tensor, mask: Tensor, missing: Tensor) -> Tokens:
 
 
 class TokenLogits(NamedTuple):
-    """What is said of each token of the sequence that the answer is aligned with.
+    """Head output for each token of the sequence that the target is aligned with.
 
     Shapes:
         values: (B, T, P).
@@ -84,12 +83,12 @@ class TokenLogits(NamedTuple):
 
 
 class TokenHead(nn.Module):
-    """Each token to params by one linear layer; of several inputs' tokens only the first sequence's.
+    """Linear head for each token of the first sequence.
 
     Args:
         dim: the width of the tokens.
-        size: P, params a token.
-        start: the params that it gives before training, the best constant answer's.
+        size: P, parameters per token.
+        start: initial output, the best constant prediction.
 
     Shapes:
         tokens: (B, all T, D) with grid (T,) -> `TokenLogits` (B, T, P).

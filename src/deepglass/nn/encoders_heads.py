@@ -1,4 +1,4 @@
-"""The two ends of a network: what reads a feature's `Field`, and the layer that gives its answer's params."""
+"""Basic encoders, from a `Field` to tokens, and the linear head."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from deepglass.nn.tokens import Field, Tokens, TokenShape, pool
 
 
 class FieldEncoder(nn.Module):
-    """An embedding of columns side by side, (values, mask) -> Tokens, as an encoder of a `Field`.
+    """Encoder of a `Field` from an embedding of columns, (values, mask) -> Tokens.
 
     Shapes:
         field: values and mask (B, F), or (B,) for one column.
@@ -29,11 +29,11 @@ class FieldEncoder(nn.Module):
 
 
 class Rescale(nn.Module):
-    """(values - shift) / scale, the same for each column or one for each; the last axis is theirs.
+    """(values - shift) / scale, for all columns or for each (the last axis).
 
     Args:
-        shift: what becomes 0; one number, or one a column.
-        scale: what becomes 1, > 0.
+        shift: value that becomes 0; a number, or one per column.
+        scale: > 0, the unit.
     """
 
     shift: Tensor
@@ -49,7 +49,7 @@ class Rescale(nn.Module):
 
 
 class VectorEncoder(nn.Module):
-    """Vectors of one length to one token: rescaled, then a linear map; a missing entry has a weight of its own.
+    """Encoder of fixed-size vectors as one token: rescaling and a linear map; a missing entry adds a learned weight.
 
     Args:
         rescale: the first layer.
@@ -76,17 +76,17 @@ class VectorEncoder(nn.Module):
     def read(self, values: Tensor) -> Tensor:
         """(..., d) -> (..., D)."""
         absent = values.isnan()
-        # The rescaled values are clipped: an outlier of a thousand deviations would drown all else.
+        # Clipped: an outlier of a thousand standard deviations would dominate.
         x = self.rescale(values.nan_to_num(0.0)).clamp(-10, 10).masked_fill(absent, 0.0)
         return self.linear(x) + absent.to(x.dtype) @ self.entry
 
 
 class LinearHead(nn.Module):
-    """The mean token to params by one linear layer, which begins around the best constant answer.
+    """Linear head on the pooled tokens, initialised to the best constant prediction.
 
     Args:
         dim: the width of the tokens.
-        start: the params that it gives before training, one a param.
+        start: initial output.
 
     Shapes:
         tokens: (B, T, D).

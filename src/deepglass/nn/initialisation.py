@@ -1,8 +1,8 @@
-"""How weights begin: a module's weights set anew, in place, by a name.
+"""Weight initialisation by name, in place.
 
-A weight is a parameter of two axes or more of a dense, convolutional or recurrent layer. `fan_in` is the number of
-values that one output sums over, `fan_out` the same seen from behind. Biases become zero; norms keep their 1 and 0,
-embeddings what their own layer gave them.
+A weight is a parameter with two axes or more of a dense, convolutional or recurrent layer. `fan_in` is the number of
+inputs of one output, `fan_out` the number of outputs of one input. Biases become zero; norms and embeddings keep their
+own initialisation.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ Source:
 
 
 def initialise(module: nn.Module, name: str | Fill = "default") -> nn.Module:
-    """Set all weights of a module anew, in place, and all its layers' biases to zero.
+    """Initialise all weights of a module in place, and set the biases of its layers to zero.
 
     Args:
-        module: it and everything below it.
+        module: with all its submodules.
         name: one of `INITIALISATIONS`, or a function that fills one weight.
 
     Example:
@@ -81,7 +81,7 @@ def initialise(module: nn.Module, name: str | Fill = "default") -> nn.Module:
 
 
 def _layer_parameters(module: nn.Module) -> Iterator[tuple[Tensor, bool]]:
-    """Each weight and bias of the known layers, once, in the order of the modules, and whether it is a bias."""
+    """Weights and biases of the known layers, each once, in module order, and whether it is a bias."""
     seen: set[int] = set()
     for layer in module.modules():
         if not isinstance(layer, _LAYERS):

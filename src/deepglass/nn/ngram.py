@@ -1,6 +1,4 @@
-"""What usually follows the last few tokens, by counting: a model of sequences that is there before anything is learned.
-
-A network beside it only has to learn what counting cannot see.
+"""Interpolated n-gram language model (Witten-Bell), by counting.
 
 Source: Witten and Bell, 1991, IEEE Transactions on Information Theory 37 (how shorter contexts join in); Mikolov et
 al., 2011, ASRU, "Strategies for training large scale neural network language models" (a network beside n-grams).
@@ -14,15 +12,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-MOST = 4_000_000  # counts kept of one length of context; longer contexts are left out
+MAX_COUNTS = 4_000_000  # of one context length; longer contexts are left out
 TABLES = ("keys", "starts", "next", "counts")
 
 
 class NgramTable(nn.Module):
-    """How often each token follows each context of so many tokens: rows of a sparse table.
+    """Sparse table of counts: how often each token follows each context of a fixed length.
 
     Args:
-        context: how many tokens.
+        context: length of the contexts in tokens.
         size: V.
     """
 
@@ -38,9 +36,9 @@ class NgramTable(nn.Module):
             self.register_buffer(name, torch.zeros(0, dtype=torch.int32 if name in TABLES[2:] else torch.int64))
 
     def fit(self, tokens: Tensor) -> bool:
-        """Count in a text, (N,) int64; False where there would be more than `MOST` counts."""
+        """Count in a text, (N,) int64. False for more than `MAX_COUNTS` entries."""
         keys, pair_counts = torch.unique(self.key(tokens[:-1]) * self.size + tokens[self.context :], return_counts=True)
-        if len(keys) > MOST:
+        if len(keys) > MAX_COUNTS:
             return False
         self.keys, lengths = torch.unique_consecutive(keys // self.size, return_counts=True)
         self.starts = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
@@ -48,7 +46,7 @@ class NgramTable(nn.Module):
         return True
 
     def key(self, tokens: Tensor) -> Tensor:
-        """The contexts that end at each place from `context` - 1 on, as numbers; (..., T) -> (..., T - context + 1)."""
+        """Contexts that end at each position from `context` - 1 on, as numbers; (..., T) -> (..., T - context + 1)."""
         T = tokens.shape[-1]
         if not self.context:
             return tokens.new_zeros(*tokens.shape[:-1], T + 1)
@@ -58,19 +56,19 @@ class NgramTable(nn.Module):
         return key
 
     def rows(self, keys: Tensor) -> Tensor:
-        """The counts of what follows, (M, V) float; zeros for contexts that were never met."""
+        """Counts of the next tokens, (M, V) float; zero for unseen contexts."""
         at = torch.searchsorted(self.keys, keys).clamp_max(len(self.keys) - 1)
-        met = self.keys[at] == keys
-        lengths = torch.where(met, self.starts[at + 1] - self.starts[at], 0)
+        present = self.keys[at] == keys
+        lengths = torch.where(present, self.starts[at + 1] - self.starts[at], 0)
         ends = lengths.cumsum(0)
         row = torch.repeat_interleave(torch.arange(len(keys), device=keys.device), lengths)
-        place = torch.arange(len(row), device=keys.device) - (ends - lengths)[row] + self.starts[at][row]
-        found = torch.zeros(len(keys), self.size, device=keys.device)
-        found[row, self.next[place].long()] = self.counts[place].float()
-        return found
+        index = torch.arange(len(row), device=keys.device) - (ends - lengths)[row] + self.starts[at][row]
+        counts = torch.zeros(len(keys), self.size, device=keys.device)
+        counts[row, self.next[index].long()] = self.counts[index].float()
+        return counts
 
     def _load_from_state_dict(self, state: Mapping[str, Any], prefix: str, *args: Any) -> None:
-        """The tables take the lengths that they come with."""
+        """Resizes the tables to the stored lengths."""
         for name in TABLES:
             if (stored := state.get(prefix + name)) is not None:
                 setattr(self, name, torch.empty_like(stored, device=getattr(self, name).device))
@@ -78,11 +76,11 @@ class NgramTable(nn.Module):
 
 
 class NgramModel(nn.Module):
-    """The probability of each token given the last few, longer contexts leaning on shorter ones.
+    """Witten-Bell smoothed n-gram model: longer contexts are interpolated with shorter ones.
 
     Args:
         size: V.
-        context: the longest context in tokens; V ** (context + 1) must fit 63 bits.
+        context: longest context in tokens; V ** (context + 1) must fit 63 bits.
 
     Shapes:
         tokens (B, T) int64 -> log-probabilities of the token after each, (B, T, V).
@@ -100,11 +98,10 @@ class NgramModel(nn.Module):
                 return
 
     def forward(self, tokens: Tensor, next_tokens: Tensor | None = None) -> Tensor:
-        """Of the token after each.
+        """Log probabilities of the next token at each position.
 
         Args:
-            next_tokens: (B, T), the tokens that do follow, where these were counted themselves: each is then judged by
-                the others, as if its own place were not in the text.
+            next_tokens: (B, T), the true next tokens of training data: their own counts are left out.
         """
         B, T = tokens.shape
         probability = torch.full((B, T, self.size), 1 / self.size, device=tokens.device)
@@ -114,13 +111,13 @@ class NgramModel(nn.Module):
             keys = table.key(tokens)
             first = max(table.context - 1, 0)
             keys = keys[:, 1:] if not table.context else keys
-            found = table.rows(keys.flatten()).view(B, T - first, self.size)
+            counts = table.rows(keys.flatten()).view(B, T - first, self.size)
             if next_tokens is not None:
                 own = next_tokens[:, first:, None].long()
-                found = found.scatter_add(2, own, torch.full_like(own, -1, dtype=found.dtype)).clamp_min(0)
-            kinds = (found > 0).sum(2, keepdim=True)
+                counts = counts.scatter_add(2, own, torch.full_like(own, -1, dtype=counts.dtype)).clamp_min(0)
+            distinct = (counts > 0).sum(2, keepdim=True)
             shorter = probability[:, first:]
-            mixed = (found + kinds * shorter) / (found.sum(2, keepdim=True) + kinds).clamp_min(1)
-            mixed = torch.where(kinds > 0, mixed, shorter)
+            mixed = (counts + distinct * shorter) / (counts.sum(2, keepdim=True) + distinct).clamp_min(1)
+            mixed = torch.where(distinct > 0, mixed, shorter)
             probability = torch.cat([probability[:, :first], mixed], 1)
         return probability.clamp_min(1e-9).log()

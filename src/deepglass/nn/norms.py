@@ -1,10 +1,8 @@
-"""Normalisation layers by their names: `norm` for vectors and token sequences, `norm2d` for pictures.
+"""Normalisation layers by name: `norm` for vectors and token sequences, `norm2d` for images.
 
-batch     over the rows, each unit or channel apart; keeps running averages for evaluation
-layer     over the units of each token or, in pictures, over the channels of each pixel
-group     over groups of units of one row
-instance  over the pixels of each channel of one row
-none      nothing
+batch     over the rows, per unit or channel; running averages in evaluation layer     over the units of each token, or
+the channels of each pixel group     over groups of units of one row instance  over the pixels of each channel of one
+row none      identity
 """
 
 from __future__ import annotations
@@ -19,19 +17,19 @@ from deepglass.errors import SpecError, near_miss
 
 Norm = Literal["batch", "layer", "instance", "group", "none"]
 
-_GROUPS = 32  # the paper's default; fewer where the width is small or does not divide
+_GROUPS = 32  # the paper's default; fewer for small widths
 
 
 class TokenBatchNorm(nn.Module):
-    """Batch normalisation of the last axis, over all the axes before it.
+    """Batch normalisation of the last axis over all other axes.
 
-    Padded tokens count like the others, so use `layer` where the lengths of sequences differ much.
+    Padded tokens count, so use `layer` where lengths differ much.
 
     Args:
         dim: width D.
 
     Shapes:
-        x: (B, D) or (B, T, D) float; the same comes out.
+        x: (B, D) or (B, T, D) float -> the same shape.
 
     Source: Ioffe & Szegedy, 2015, arXiv 1502.03167.
     """
@@ -45,14 +43,14 @@ class TokenBatchNorm(nn.Module):
 
 
 class TokenGroupNorm(nn.Module):
-    """Group normalisation of each token's units.
+    """Group normalisation of the units of each token.
 
     Args:
         dim: width D.
-        groups: how many groups; must divide `dim`.
+        groups: number of groups; must divide `dim`.
 
     Shapes:
-        x: (B, D) or (B, T, D) float; the same comes out.
+        x: (B, D) or (B, T, D) float -> the same shape.
 
     Source: Wu & He, 2018, arXiv 1803.08494.
     """
@@ -66,16 +64,16 @@ class TokenGroupNorm(nn.Module):
 
 
 class TokenInstanceNorm(nn.Module):
-    """Each unit normalised over the tokens of its own row; a single token is normalised over its units instead.
+    """Instance normalisation: each unit over the tokens of its row; a single token over its units.
 
-    Padded tokens count like the others. With one token there is nothing to average over, hence the exception.
+    Padded tokens count.
 
     Args:
         dim: width D.
         eps: added to the variance.
 
     Shapes:
-        x: (B, D) or (B, T, D) float; the same comes out.
+        x: (B, D) or (B, T, D) float -> the same shape.
 
     Source: Ulyanov et al., 2016, arXiv 1607.08022.
     """
@@ -93,13 +91,13 @@ class TokenInstanceNorm(nn.Module):
 
 
 class PixelNorm(nn.Module):
-    """Layer normalisation over the channels of each pixel; in channels-last memory nothing is copied.
+    """Layer normalisation over the channels of each pixel, without a copy in channels-last memory.
 
     Args:
         channels: C.
 
     Shapes:
-        x: (B, C, Y, X) float; the same comes out.
+        x: (B, C, Y, X) float -> the same shape.
 
     Source: Ba et al., 2016, arXiv 1607.06450; over channels as in Liu et al., 2022, arXiv 2201.03545.
     """
@@ -114,13 +112,13 @@ class PixelNorm(nn.Module):
 
 
 class ImageInstanceNorm(nn.InstanceNorm2d):
-    """Each channel normalised over the pixels of its own row; a single pixel is normalised over its channels instead.
+    """Instance normalisation of each channel over the pixels of its row; a single pixel over its channels.
 
     Args:
         channels: C.
 
     Shapes:
-        x: (B, C, Y, X) float; the same comes out.
+        x: (B, C, Y, X) float -> the same shape.
 
     Source: Ulyanov et al., 2016, arXiv 1607.08022.
     """
@@ -135,7 +133,7 @@ class ImageInstanceNorm(nn.InstanceNorm2d):
 
 
 def norm(name: Norm, dim: int) -> nn.Module:
-    """A normalisation for vectors (B, D) and token sequences (B, T, D), by its name.
+    """Normalisation layer for vectors (B, D) and token sequences (B, T, D).
 
     Raises:
         SpecError: `unknown-name`, with the near miss.
@@ -147,11 +145,11 @@ def norm(name: Norm, dim: int) -> nn.Module:
         "group": lambda: TokenGroupNorm(dim, _groups(dim)),
         "none": nn.Identity,
     }
-    return makers[_known(name)]()
+    return makers[_check_name(name)]()
 
 
 def norm2d(name: Norm, channels: int) -> nn.Module:
-    """A normalisation for pictures (B, C, Y, X), by its name.
+    """Normalisation layer for images (B, C, Y, X).
 
     Raises:
         SpecError: `unknown-name`, with the near miss.
@@ -163,15 +161,15 @@ def norm2d(name: Norm, channels: int) -> nn.Module:
         "group": lambda: nn.GroupNorm(_groups(channels), channels),
         "none": nn.Identity,
     }
-    return makers[_known(name)]()
+    return makers[_check_name(name)]()
 
 
-def _known(name: str) -> str:
+def _check_name(name: str) -> str:
     if name not in get_args(Norm):
         raise SpecError("unknown-name", f"no norm {name!r}{near_miss(name, get_args(Norm))}")
     return name
 
 
 def _groups(dim: int) -> int:
-    """The largest number of groups up to 32 that divides the width and leaves at least four units to a group."""
+    """Largest number of groups up to 32 that divides the width, with at least four units each."""
     return max(g for g in range(1, _GROUPS + 1) if dim % g == 0 and (g == 1 or dim // g >= 4))

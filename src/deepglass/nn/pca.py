@@ -1,4 +1,4 @@
-"""Principal directions: along which points of a space differ most."""
+"""Principal component analysis (PCA), randomised for wide data."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-EXACT = 512  # dimensions up to which the covariance is taken apart whole
-LOOKED_AT = 4_000  # rows that a wider space is looked at by
-BESIDE, TURNS = 10, 4  # further random directions, and how often they are turned towards the data
+MAX_EXACT_DIM = 512  # larger dimensions use the randomised method
+MAX_ROWS = 4_000  # of the randomised method
+OVERSAMPLING, POWER_ITERATIONS = 10, 4
 
 
 @dataclass(frozen=True)
 class PrincipalAxes:
-    """Directions of a space, the one along which points differ most first.
+    """Fitted principal axes, the one of the largest variance first.
 
     Args:
-        kept: the share of the variance that they hold.
+        explained: share of the variance along the axes.
 
     Shapes:
         mean: (D,); directions: (K, D), orthonormal.
@@ -26,17 +26,17 @@ class PrincipalAxes:
 
     mean: np.ndarray
     directions: np.ndarray
-    kept: float
+    explained: float
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
-        """Points (N, D) along these directions, (N, K) float32."""
+        """Coordinates of points (N, D) along the axes, (N, K) float32."""
         return ((points - self.mean) @ self.directions.T).astype(np.float32)
 
 
 def fit_pca(points: np.ndarray, count: int = 2) -> PrincipalAxes:
-    """The first principal directions of points; each one's largest part is positive.
+    """First principal axes of points; the largest component of each is positive.
 
-    Wide spaces are looked at through some rows and random directions, always the same.
+    Wide data use a subset of rows and a randomised range finder with a fixed seed.
 
     Shapes:
         points: (N, D) float, finite, N at least 1; the result has min(count, D) directions.
@@ -46,31 +46,31 @@ def fit_pca(points: np.ndarray, count: int = 2) -> PrincipalAxes:
     whole = torch.as_tensor(np.asarray(points, np.float32))
     mean = whole.mean(0)
     count = min(count, whole.shape[1])
-    if whole.shape[1] <= EXACT:
+    if whole.shape[1] <= MAX_EXACT_DIM:
         centred = whole - mean
         squares, vectors = torch.linalg.eigh((centred.T @ centred).double())
         squares, directions = squares.flip(0).clamp_min(0), vectors.T.flip(0)[:count].float()
         total = float(squares.sum())
     else:
-        some = torch.linspace(0, len(whole) - 1, min(LOOKED_AT, len(whole))).long().unique()
-        centred = whole[some] - mean
-        directions, squares = _sketched(centred, count)
+        rows = torch.linspace(0, len(whole) - 1, min(MAX_ROWS, len(whole))).long().unique()
+        centred = whole[rows] - mean
+        directions, squares = _randomised(centred, count)
         total = float(centred.double().square().sum())
     largest = directions.gather(1, directions.abs().argmax(1, keepdim=True))
     directions = directions * torch.where(largest < 0, -1.0, 1.0)
-    kept = float(squares[:count].sum()) / total if total > 0 else 1.0
-    return PrincipalAxes(mean.numpy(), directions.numpy(), kept)
+    explained = float(squares[:count].sum()) / total if total > 0 else 1.0
+    return PrincipalAxes(mean.numpy(), directions.numpy(), explained)
 
 
-def _sketched(centred: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Directions (count, D) and the squares that they hold; directions that no row has are zero."""
-    wide = min(count + BESIDE, *centred.shape)
-    found = torch.randn(centred.shape[1], wide, generator=Generator().manual_seed(0))
-    for _ in range(TURNS):
-        found = torch.linalg.qr(centred.T @ torch.linalg.qr(centred @ found)[0])[0]
-    seen = (centred @ found).double()
-    squares, turned = torch.linalg.eigh(seen.T @ seen)
+def _randomised(centred: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Axes (count, D) and their squared singular values; missing directions are zero."""
+    wide = min(count + OVERSAMPLING, *centred.shape)
+    basis = torch.randn(centred.shape[1], wide, generator=Generator().manual_seed(0))
+    for _ in range(POWER_ITERATIONS):
+        basis = torch.linalg.qr(centred.T @ torch.linalg.qr(centred @ basis)[0])[0]
+    projected = (centred @ basis).double()
+    squares, rotation = torch.linalg.eigh(projected.T @ projected)
     directions = torch.zeros(count, centred.shape[1])
-    best = turned.flip(1)[:, :count].float().T @ found.T
+    best = rotation.flip(1)[:, :count].float().T @ basis.T
     directions[: len(best)] = best
     return directions, squares.flip(0).clamp_min(0)

@@ -74,7 +74,7 @@ class RecurrentDecoder(AutoregressiveHead):
     ) -> None:
         super().__init__()
         self.end, self.length, self.cell = end, length, cell
-        self.keep, self.attention = False, None
+        self.store_weights, self.attention = False, None
         self.tied = _Tied(vocabulary, hidden)
         self.begin = nn.Linear(dim, hidden)
         self.recurrent = plain_layer(cell, hidden, hidden)
@@ -109,7 +109,7 @@ class RecurrentDecoder(AutoregressiveHead):
     def _asked(self, states: Tensor, values: Tensor, mask: Tensor) -> Tensor:
         weights = self.query(states) @ values.transpose(1, 2) / math.sqrt(values.shape[-1])
         weights = weights.masked_fill(~mask[:, None], -math.inf).softmax(-1)
-        self.attention = weights.detach() if self.keep else None
+        self.attention = weights.detach() if self.store_weights else None
         return self.dropout(torch.tanh(self.combine(torch.cat([states, weights @ values], -1))))
 
 
@@ -148,12 +148,12 @@ class TransformerDecoder(AutoregressiveHead):
         self.dropout = nn.Dropout(dropout)
 
     @property
-    def keep(self) -> bool:
-        return self._last.keep
+    def store_weights(self) -> bool:
+        return self._last.store_weights
 
-    @keep.setter
-    def keep(self, value: bool) -> None:
-        self._last.keep = value
+    @store_weights.setter
+    def store_weights(self, value: bool) -> None:
+        self._last.store_weights = value
 
     @property
     def attention(self) -> Tensor | None:

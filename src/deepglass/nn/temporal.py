@@ -1,4 +1,4 @@
-"""Convolutions along a sequence, each reaching twice as far as the one before."""
+"""Dilated convolutions over a sequence (TCN)."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from deepglass.nn.norms import norm as make_norm
 
 
 class TemporalBlock(nn.Module):
-    """Norm, activation and a dilated convolution, twice, beside a shortcut.
+    """Residual block of two dilated convolutions, each after norm and activation.
 
     Args:
         dim: units of a token.
-        kernel: tokens that one convolution sees.
-        dilation: their distance.
-        causal: it sees no later token.
+        kernel: width of the convolutions in tokens.
+        dilation: of the convolutions.
+        causal: no token depends on a later one.
 
     Shapes:
-        x: (B, T, dim), mask: (B, T) -> (B, T, dim); what is not there is zero and stays so.
+        x: (B, T, dim), mask: (B, T) -> (B, T, dim); padding is zero.
 
     Source: Bai et al., 2018, arXiv 1803.01271; norms before the layers instead of weight normalisation.
     """

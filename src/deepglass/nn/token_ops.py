@@ -1,4 +1,4 @@
-"""Sequences among themselves: several inputs laid end to end, places, and one vector for a whole row."""
+"""Token sequences: concatenation of inputs, positions, pooling."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OwnNorm = Literal["layer", "group", "none"]
 
 
 class ConcatTokens(nn.Module):
-    """The tokens of all inputs as one sequence: those of no fixed number first, each with a vector for its origin.
+    """Concatenation of the tokens of all inputs, sequences first, with a type embedding per input.
 
     Args:
         inputs: what the encoders give.
@@ -31,19 +31,19 @@ class ConcatTokens(nn.Module):
     def __init__(self, inputs: Sequence[TokenShape], dim: int) -> None:
         super().__init__()
         self.order = sorted(range(len(inputs)), key=lambda i: inputs[i].count is not None)
-        self.origin = nn.Parameter(0.02 * torch.randn(len(inputs), dim)) if len(inputs) > 1 else None
+        self.type_embedding = nn.Parameter(0.02 * torch.randn(len(inputs), dim)) if len(inputs) > 1 else None
 
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
         first = tokens[self.order[0]]
-        if self.origin is None:
+        if self.type_embedding is None:
             return Tokens(first.values, first.mask, (first.values.shape[1],))
-        values = torch.cat([tokens[i].values + self.origin[i] for i in self.order], 1)
+        values = torch.cat([tokens[i].values + self.type_embedding[i] for i in self.order], 1)
         mask = torch.cat([tokens[i].mask for i in self.order], 1)
         return Tokens(values * mask[..., None], mask, (first.values.shape[1],))
 
 
 def summary(values: Tensor, mask: Tensor, pool: Pool) -> Tensor:
-    """One vector a row, (B, D): of the last token that is there, or their mean or greatest values."""
+    """One vector per row, (B, D): the last present token, or the mean or maximum over tokens."""
     if pool == "last":
         return values[torch.arange(len(values), device=values.device), last_index(mask)]
     if pool == "max":
@@ -52,23 +52,23 @@ def summary(values: Tensor, mask: Tensor, pool: Pool) -> Tensor:
 
 
 def last_index(mask: Tensor) -> Tensor:
-    """Where the last token stands that is there, (B,) int64."""
+    """Index of the last present token, (B,) int64."""
     return (mask * torch.arange(mask.shape[1], device=mask.device)).amax(1)
 
 
 def pack_left(mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Places (B, T) that bring each row's tokens to its front, in their order, and those that bring them back."""
+    """Indices (B, T) that left-pack each row's present tokens, and those that undo it."""
     order = (~mask).to(torch.uint8).argsort(dim=1, stable=True)
     return order, order.argsort(dim=1)
 
 
 def gather(values: Tensor, places: Tensor) -> Tensor:
-    """Tokens (B, T, D) from places (B, T) of their own rows."""
+    """Tokens (B, T, D) at indices (B, T) of their own rows."""
     return values.gather(1, places[..., None].expand(-1, -1, values.shape[-1]))
 
 
 def sinusoidal_positions(places: Tensor, dim: int) -> Tensor:
-    """Places as sines and cosines of many wave lengths, which say any place, also beyond those of training.
+    """Sinusoidal position embeddings, which extend beyond the lengths of training.
 
     Shapes:
         places: (T,) -> (T, dim).

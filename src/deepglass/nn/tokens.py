@@ -1,4 +1,4 @@
-"""Tokens: what flows between the parts of a network, whatever the data were."""
+"""Tokens and fields: the data that flows between the parts of a network."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch import Tensor
 
 
 class Field(NamedTuple):
-    """Values of one feature for a batch of rows, and which of them are present.
+    """Encoded values of one feature for a batch of rows, with the mask of present values.
 
     Shapes:
         values: (B, ...) of the feature's own dtype; bytes stay bytes.
         mask: the leading shape of `values` that can be missing, (B,) or (B, T) bool; True = present.
-        rows: (B,) bool, ragged kinds only: True = known, even where there is nothing, such as a picture without boxes.
+        rows: (B,) bool, ragged kinds only: True = known, even if empty, such as an image without boxes.
     """
 
     values: Tensor
@@ -24,7 +24,7 @@ class Field(NamedTuple):
 
     @property
     def known(self) -> Tensor:
-        """Which rows have a value at all, (B,)."""
+        """Whether each row has a value, (B,)."""
         return self.rows if self.rows is not None else self.mask.flatten(1).any(1) if self.mask.ndim > 1 else self.mask
 
     def to(self, device: torch.device) -> Field:
@@ -32,12 +32,12 @@ class Field(NamedTuple):
         return Field(self.values.to(device), self.mask.to(device), rows)
 
     def take(self, rows: Tensor) -> Field:
-        """Some rows, in the order given."""
+        """The given rows."""
         known = None if self.rows is None else self.rows[rows]
         return Field(self.values[rows], self.mask[rows], known)
 
     def repeat(self, members: int) -> Field:
-        """Each row so many times, side by side, as an ensemble's answers lie."""
+        """Each row repeated, for the members of an ensemble."""
         rows = None if self.rows is None else self.rows.repeat_interleave(members, 0)
         return Field(self.values.repeat_interleave(members, 0), self.mask.repeat_interleave(members, 0), rows)
 
@@ -48,7 +48,7 @@ class Tokens(NamedTuple):
     Shapes:
         values: (B, T, D) float.
         mask: (B, T) bool; True = present. Never all False in a row: a missing input is a learned token.
-        summary: (B, D) float, what a head reads that wants one vector a row; None: the tokens' mean.
+        summary: (B, D) float, input of heads that need one vector a row; None: the tokens' mean.
     """
 
     values: Tensor
@@ -58,7 +58,7 @@ class Tokens(NamedTuple):
     summary: Tensor | None = None
 
     def image(self) -> Tensor:
-        """The values as a picture (B, D, Y, X); in channels-last memory this is a view."""
+        """The values as a feature map (B, D, Y, X); a view in channels-last memory."""
         assert self.grid is not None
         assert len(self.grid) == 2
         B, _, D = self.values.shape
@@ -66,14 +66,14 @@ class Tokens(NamedTuple):
 
 
 def from_image(x: Tensor, pyramid: tuple[Tensor, ...] | None = None) -> Tokens:
-    """A picture (B, D, Y, X) as tokens (B, Y * X, D); in channels-last memory this is a view."""
+    """A feature map (B, D, Y, X) as tokens (B, Y * X, D); a view in channels-last memory."""
     B, D, Y, X = x.shape
     values = x.permute(0, 2, 3, 1).reshape(B, Y * X, D)
     return Tokens(values, torch.ones(B, Y * X, dtype=torch.bool, device=x.device), (Y, X), pyramid)
 
 
 def pool(tokens: Tokens) -> Tensor:
-    """One vector a row, (B, D): the tokens' own summary, or the mean of those that are present."""
+    """One vector per row, (B, D): the summary, or the mean of the present tokens."""
     if tokens.summary is not None:
         return tokens.summary
     if tokens.values.shape[1] == 1:
@@ -84,7 +84,7 @@ def pool(tokens: Tokens) -> Tensor:
 
 @dataclass(frozen=True)
 class TokenShape:
-    """What an encoder gives a row, known before any data is seen; each encoder has it as `shape`."""
+    """Static shape of an encoder's output per row; each encoder has it as `shape`."""
 
     count: int | None = 1  # None: it differs from batch to batch
     grid: tuple[int, ...] | None = None

@@ -1,8 +1,8 @@
-"""The body of a U-Net: down to a small map that sees the whole picture, and up again past what was seen on the way.
+"""Body of a U-Net: contracting and expanding path with skip connections.
 
-Source: Ronneberger et al., 2015, arXiv 1505.04597. Ours has residual blocks, and adds a skipped map to the rising one
-instead of laying them side by side, which halves the convolutions of the way up (Chaurasia & Culurciello, 2017,
-arXiv 1707.03718).
+Source: Ronneberger et al., 2015, arXiv 1505.04597. Ours has residual blocks, and adds the skip connection instead of
+concatenating it, which halves the convolutions of the expanding path (Chaurasia & Culurciello, 2017, arXiv
+1707.03718).
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from deepglass.nn.norms import Norm, norm2d
 
 
 class UNetBody(nn.Module):
-    """Residual stages downwards and upwards, with a skip from each stage to its counterpart.
+    """Residual stages down and up, with a skip connection from each stage to its counterpart.
 
     Args:
         dims: width of each stage, finest first; each but the first halves the map.
-        depth: residual blocks a stage on the way down; the way up has one.
+        depth: residual blocks per stage of the contracting path; the expanding path has one.
         norm: "batch", "layer", "instance", "group" or "none".
         activation: a name in `nn.activations`.
-        dropout: share of the smallest map's channels that is left out in training.
-        context_dim: width of the vector that joins at the smallest map; 0 for none.
+        dropout: channel dropout rate of the smallest map.
+        context_dim: width of a vector added at the smallest map; 0 for none.
 
     Shapes:
         x: (B, dims[0], Y, X); context: (B, context_dim) -> one map (B, dims[i], Y / 2^i, X / 2^i) a stage, finest
@@ -67,7 +67,9 @@ class UNetBody(nn.Module):
             x = x + self.join(context)[..., None, None]
         maps = [x := self.dropout(x)]
         for reduce, up, skip in zip(reversed(self.reduce), reversed(self.up), reversed(skips[:-1]), strict=True):
-            risen = F.interpolate(reduce(x), skip.shape[-2:], mode="nearest")  # narrowed first: a quarter of the work
-            x = up(skip + risen)
+            upsampled = F.interpolate(
+                reduce(x), skip.shape[-2:], mode="nearest"
+            )  # projected first: a quarter of the work
+            x = up(skip + upsampled)
             maps.append(x)
         return maps[::-1]

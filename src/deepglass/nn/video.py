@@ -1,4 +1,4 @@
-"""Videos: frames laid over each other as the channels of one picture."""
+"""Video encoder: frames as the channels of one image."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from deepglass.nn.tokens import Field, Tokens
 
 
 class VideoNormalizer(nn.Module):
-    """Codes of frames to floats, each frame as a picture.
+    """Frame codes to floats, each frame as an image.
 
     Args:
-        normalizer: of a picture, (B, C, Y, X) codes -> floats.
+        normalizer: of an image, (B, C, Y, X) codes -> floats.
 
     Shapes:
         x: (B, T, C, Y, X) codes -> the same, float.
@@ -27,7 +27,7 @@ class VideoNormalizer(nn.Module):
 
 
 class VideoEncoder(nn.Module):
-    """Bytes of frames to tokens on the grid of a picture: normalizer, frames as channels, then a picture's stem.
+    """Encoder of a video as tokens on the grid of an image: normaliser, frames as channels, image stem.
 
     Shapes:
         field: values (B, T, C, Y, X), mask (B,) -> Tokens (B, Y' * X', D) with grid (Y', X').

@@ -1,4 +1,4 @@
-"""Affine maps of pictures, one a row, and what they do to whatever has rows and columns."""
+"""Affine resampling of images and maps, one transform per row."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor
 
 
 class Warp(NamedTuple):
-    """Where each pixel of the varied picture comes from.
+    """Affine map from output to input positions.
 
     Args:
-        affine: output to input places, both from -1 to 1 along x and y.
-        whole: only mirrors and whole steps, so that pixels can be picked.
+        affine: output to input positions, both from -1 to 1 along x and y.
+        whole: only flips and integer translations, so that pixels are copied.
 
     Shapes:
         affine: (B, 2, 3) float.
@@ -25,16 +25,16 @@ class Warp(NamedTuple):
 
     @property
     def mirrored(self) -> Tensor:
-        """Which rows are seen as in a mirror, (B,) bool."""
+        """Which rows are flipped, (B,) bool."""
         a = self.affine
         return a[:, 0, 0] * a[:, 1, 1] - a[:, 0, 1] * a[:, 1, 0] < 0
 
 
 def warp(values: Tensor, map: Warp, *, nearest: bool = False) -> Tensor:
-    """Pictures, masks or maps seen through an affine map a row; what lies outside repeats the border.
+    """Resample images, masks or maps by an affine map per row; positions outside repeat the border.
 
     Args:
-        nearest: take the nearest pixel instead of mixing four, as masks need.
+        nearest: nearest-neighbour interpolation, for masks.
 
     Shapes:
         values: (B, C, Y, X) -> the same; float unless the map is whole or `nearest`.
@@ -52,7 +52,7 @@ def warp(values: Tensor, map: Warp, *, nearest: bool = False) -> Tensor:
 
 
 def inside(map: Warp, size: tuple[int, int]) -> Tensor:
-    """Which places of a varied picture of `size` come from inside the one that came, (B, Y, X) bool."""
+    """Which positions of an output of `size` come from inside the input, (B, Y, X) bool."""
     Y, X = size
     x = (torch.arange(X, device=map.affine.device) * 2 + 1) / X - 1
     y = (torch.arange(Y, device=map.affine.device) * 2 + 1) / Y - 1
@@ -62,7 +62,7 @@ def inside(map: Warp, size: tuple[int, int]) -> Tensor:
 
 
 def _pick(values: Tensor, affine: Tensor) -> Tensor:
-    """Mirrors and whole steps, without resampling; what lies outside is the picture mirrored at its border."""
+    """Flips and integer translations without resampling; positions outside mirror the image."""
     B, C, Y, X = values.shape
     rows = _mirrored(torch.arange(Y, device=values.device) + (affine[:, 1, 2:] * Y / 2).round().long(), Y)
     columns = torch.arange(X, device=values.device)

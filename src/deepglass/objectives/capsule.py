@@ -20,7 +20,7 @@ from deepglass.features.image import Image
 from deepglass.features.outputs.base import Output
 from deepglass.metrics.table import METRICS, Metric
 from deepglass.networks.trunks.capsule import CapsuleNet
-from deepglass.nn.capsule import EvidenceHead, Reconstruction, lengths, margin_loss
+from deepglass.nn.capsule import CapsuleDecoder, EvidenceHead, lengths, margin_loss
 from deepglass.objectives.base import Evaluation, Loss, MakeNetwork, Objective, predict_dataset
 
 
@@ -70,7 +70,7 @@ class Capsule(Objective):
             raise SpecError("bad-value", "objective: 'capsule' needs an input of the kind image, to reconstruct it")
         self.scales = nn.ModuleList(f.normalizer("unit") for f in self.images)
         pixels = sum((f.channels_ or 0) * math.prod(f.size_ or ()) for f in self.images)
-        self.decoder = Reconstruction(self.network.trunk.out_dim, pixels)
+        self.decoder = CapsuleDecoder(self.network.trunk.out_dim, pixels)
 
     def parameter_groups(self) -> dict[str, nn.Module]:
         return {"network": nn.ModuleList([self.network, self.decoder])}
@@ -84,7 +84,7 @@ class Capsule(Objective):
         errors = self._squared_errors(self.decoder((capsules * true_class).flatten(1)).float(), batch)
         present = target.known.float()
         margin, errors = ((rows * present).sum() / present.sum().clamp_min(1) for rows in (margin, errors))
-        logs = {"margin": margin.detach(), "reconstruction_weight": errors.detach()}
+        logs = {"margin": margin.detach(), "reconstruction": errors.detach()}
         return Loss(margin + self.reconstruction_weight * errors, logs=logs, weight=len(batch))
 
     def evaluate(self, data: Dataset, batch_size: int, search: bool = True) -> Evaluation:

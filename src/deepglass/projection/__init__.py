@@ -1,1 +1,1 @@
-"""The map: rows as points in the space of any layer, laid out in the plane, coloured, with what they are."""
+"""2-D projections of embeddings: rows as points in the space of any layer, coloured, with details."""

@@ -1,4 +1,4 @@
-"""Points of a space laid out in the plane."""
+"""Layouts of an embedding in the plane: PCA, t-SNE, UMAP."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import numpy as np
 from deepglass.errors import MissingExtra
 from deepglass.nn.pca import PrincipalAxes
 
-NEAR_ALL = 5_000  # points that are laid out by t-SNE or UMAP, at most
-DIRECTIONS = 50  # of the space that they look at, as is usual
+MAX_LAID_OUT = 5_000  # points of t-SNE or UMAP
+MAX_DIMS = 50  # principal components that they read, as is usual
 
 
 def plane(axes: PrincipalAxes, points: np.ndarray) -> np.ndarray:
-    """Points along the first two axes, (N, 2); a space of one has a second that is 0."""
+    """Points along the first two axes, (N, 2); of a one-dimensional embedding the second is 0."""
     flat = axes(points)[:, :2]
     return np.pad(flat, ((0, 0), (0, 2 - flat.shape[1])))
 
 
 def tsne(points: np.ndarray) -> np.ndarray:
-    """Neighbours beside neighbours, (N, 2); distances far apart mean little.
+    """t-SNE, (N, 2): near points stay near, large distances mean little.
 
     Source: van der Maaten and Hinton 2008, "Visualizing data using t-SNE", by scikit-learn.
     """
@@ -41,7 +41,7 @@ def umap(points: np.ndarray) -> np.ndarray:
     Raises:
         MissingExtra: `missing-extra` without umap-learn.
     """
-    need_umap()
+    require_umap()
     from umap import UMAP
 
     with warnings.catch_warnings():
@@ -49,7 +49,7 @@ def umap(points: np.ndarray) -> np.ndarray:
         return np.asarray(UMAP(n_neighbors=min(15, len(points) - 1), random_state=0).fit_transform(points), np.float32)
 
 
-def need_umap() -> None:
+def require_umap() -> None:
     """Refuse where umap-learn is not installed, before anything is computed."""
     try:
         import umap  # noqa: F401

@@ -1,4 +1,4 @@
-"""Which rows are on the map, and their points: the test part, and as much of the training part as there is time for."""
+"""The rows of the map and their points: the test rows, and as many training rows as there is time for."""
 
 from __future__ import annotations
 
@@ -10,26 +10,29 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from deepglass.features.base import CLASSIFICATION_KINDS, Column, take_raw
-from deepglass.features.outputs.base import PredictionArrays
+from deepglass.features.audio import Audio
+from deepglass.features.base import Column, Feature, take_raw
+from deepglass.features.image import Image
+from deepglass.features.outputs.base import Output, PredictionArrays
+from deepglass.features.text import Text
 from deepglass.objectives.base import concatenate_predictions
-from deepglass.prepare.prepared_data import PreparedData
 from deepglass.projection.space import EmbeddingSpace
+from deepglass.run.context import RunContext
 
-MOST = 60_000  # points
-SECONDS = 0.75  # that training rows may take
-CHUNK, BATCH = 2_048, 128  # rows that are encoded at once, and seen: of more the maps leave the caches
-ANSWERED = (*CLASSIFICATION_KINDS, "number")  # kinds whose answers colour the map
-CONTENT = {"image": 4_000, "text": 2_000, "audio": 400}  # points of which the report says what they are, by input kind
-ROWS = 3_000  # where rows are values alone
-TESTED = 2 / 3  # of them, the share of test rows
+MAX_POINTS = 60_000
+MAX_SECONDS = 0.75  # for training rows
+CHUNK, BATCH = 2_048, 128  # rows that are encoded, and embedded, at once: larger batches leave the caches
+CONTENT: Mapping[type[Feature], int] = {Image: 4_000, Text: 2_000, Audio: 400}  # points with details
+MAX_DETAILED = 3_000  # points with details, where rows are values alone
+TEST_SHARE = 2 / 3  # of them
 
 
 class TestPredictions(NamedTuple):
-    """What was answered to the test rows, and where they lie, if that was seen meanwhile.
+    """Predictions for the test rows, and their embedding where the same pass gave it.
 
     Args:
-        best: by output. points: (N, D) float32.
+        best: by output.
+        points: (N, D) float32.
     """
 
     best: Mapping[str, PredictionArrays]
@@ -41,20 +44,19 @@ NO_PREDICTIONS = TestPredictions({})
 
 @dataclass
 class EmbeddedPoints:
-    """Rows as points, training rows first.
+    """Embedded rows, training rows first.
 
     Args:
-        rows: of the table. kept: places among them of which the report says what they are.
-        inputs: of these, encoded.
-        truth, best: by output; `best` where it was asked for.
-
-    Shapes:
-        rows: (N,); points: (N, D) float32; kept: (R,).
+        rows: (N,) indices in the table.
+        points: (N, D) float32.
+        detailed: (R,) indices of the points with details.
+        inputs: of the detailed points, encoded.
+        truth, best: labels and predictions by output; `best` where there are predictions.
     """
 
     rows: np.ndarray
     points: np.ndarray
-    kept: np.ndarray
+    detailed: np.ndarray
     inputs: Mapping[str, Column]
     truth: Mapping[str, Column]
     best: Mapping[str, PredictionArrays]
@@ -62,84 +64,87 @@ class EmbeddedPoints:
 
 def embed_points(
     space: EmbeddingSpace,
-    prepared: PreparedData,
-    device: str,
-    tested: TestPredictions = NO_PREDICTIONS,
-    seconds: float = SECONDS,
+    context: RunContext,
+    predictions: TestPredictions = NO_PREDICTIONS,
+    max_seconds: float = MAX_SECONDS,
 ) -> EmbeddedPoints:
-    """Look at the rows of the map.
+    """Embed the rows of the map.
 
     Args:
-        tested: test rows whose points are known are not looked at again.
-        seconds: for training rows; where they run out, fewer are on the map.
+        predictions: test rows whose points are known are not embedded again.
+        max_seconds: for training rows; fewer are on the map where they run out.
     """
+    data = context.data
     order = np.random.default_rng(0)
-    places, train = (order.permutation(len(prepared.rows("test"))), order.permutation(prepared.rows("train")))
-    test = prepared.rows("test")[places]
-    test = test[: MOST if not len(train) else max(MOST // 2, MOST - len(train))]
-    train = train[: MOST - len(test)]
-    kinds = [f.kind for f in prepared.inputs]
-    content = next((most for kind, most in CONTENT.items() if kind in kinds), ROWS)
-    kept = min(len(test), max(int(content * TESTED), content - len(train)))  # of the test rows
-    seen = _Seen(space, prepared, device)
-    until = time.perf_counter() + seconds
+    index, train = (order.permutation(len(data.rows("test"))), order.permutation(data.rows("train")))
+    test = data.rows("test")[index]
+    test = test[: MAX_POINTS if not len(train) else max(MAX_POINTS // 2, MAX_POINTS - len(train))]
+    train = train[: MAX_POINTS - len(test)]
+    detailed = next((n for kind, n in CONTENT.items() if any(isinstance(f, kind) for f in data.inputs)), MAX_DETAILED)
+    detailed_test = min(len(test), max(int(detailed * TEST_SHARE), detailed - len(train)))
+    collector = _Collector(space, context)
+    until = time.perf_counter() + max_seconds
     for start in range(0, len(train), CHUNK):
         if start and time.perf_counter() > until:
             break
-        seen.look(train[start : start + CHUNK], content - kept - start)
-    if tested.points is not None:
-        seen.know(test, kept, tested, places[: len(test)])
+        collector.embed(train[start : start + CHUNK], detailed - detailed_test - start)
+    if predictions.points is not None:
+        collector.add_known(test, detailed_test, predictions, index[: len(test)])
     else:
         for start in range(0, len(test), CHUNK):
-            seen.look(test[start : start + CHUNK], kept - start)
-    return seen.together()
+            collector.embed(test[start : start + CHUNK], detailed_test - start)
+    return collector.result()
 
 
-class _Seen:
+def colors_map(output: Output) -> bool:
+    """Whether the predictions of an output color the map: classes and numbers."""
+    return output.has_classes or output.has_axis
+
+
+class _Collector:
     """Collects chunks of rows."""
 
-    def __init__(self, space: EmbeddingSpace, prepared: PreparedData, device: str) -> None:
-        self.space, self.prepared, self.device = space, prepared, device
+    def __init__(self, space: EmbeddingSpace, context: RunContext) -> None:
+        self.space, self.data, self.device = space, context.data, context.device
         self.rows: list[np.ndarray] = []
         self.points: list[np.ndarray] = []
-        self.kept: list[np.ndarray] = []
+        self.detailed: list[np.ndarray] = []
         self.best: dict[str, list[dict[str, torch.Tensor]]] = {}
 
-    def look(self, rows: np.ndarray, keep: int) -> None:
-        data = self.prepared.dataset(rows, self.device)
-        for batch in data.batches(BATCH):
-            points, answers = self.space.look(batch)
+    def embed(self, rows: np.ndarray, num_detailed: int) -> None:
+        """Embed rows, the first of them with details."""
+        for batch in self.data.dataset(rows, self.device).batches(BATCH):
+            points, predictions = self.space.embed(batch)
             self.points.append(points.cpu().numpy())
-            for feature in self.prepared.outputs:
-                if feature.kind in ANSWERED and feature.name in answers:
-                    self.best.setdefault(feature.name, []).append(answers[feature.name].mode())
-        self._add(rows, keep)
+            for output in self.data.outputs:
+                if colors_map(output) and output.name in predictions:
+                    self.best.setdefault(output.name, []).append(predictions[output.name].mode())
+        self._add(rows, num_detailed)
 
-    def know(self, rows: np.ndarray, keep: int, tested: TestPredictions, places: np.ndarray) -> None:
-        """Rows that were looked at before, at these places among them."""
-        assert tested.points is not None
-        self.points.append(tested.points[places])
-        for feature in self.prepared.outputs:
-            if feature.kind in ANSWERED and feature.name in tested.best:
-                best = {k: torch.from_numpy(v[places]) for k, v in tested.best[feature.name].items()}
-                self.best.setdefault(feature.name, []).append(best)
-        self._add(rows, keep)
+    def add_known(self, rows: np.ndarray, num_detailed: int, predictions: TestPredictions, index: np.ndarray) -> None:
+        """Add rows whose points and predictions are known, at these indices."""
+        assert predictions.points is not None
+        self.points.append(predictions.points[index])
+        for output in self.data.outputs:
+            if colors_map(output) and output.name in predictions.best:
+                best = {k: torch.from_numpy(v[index]) for k, v in predictions.best[output.name].items()}
+                self.best.setdefault(output.name, []).append(best)
+        self._add(rows, num_detailed)
 
-    def _add(self, rows: np.ndarray, keep: int) -> None:
+    def _add(self, rows: np.ndarray, num_detailed: int) -> None:
         before = sum(map(len, self.rows))
         self.rows.append(rows)
-        self.kept.append(np.arange(before, before + min(max(keep, 0), len(rows))))
+        self.detailed.append(np.arange(before, before + min(max(num_detailed, 0), len(rows))))
 
-    def together(self) -> EmbeddedPoints:
-        rows, kept = np.concatenate(self.rows), np.concatenate(self.kept)
-        table, outputs = self.prepared.table, self.prepared.outputs
-        shown = [f for f in outputs if f.class_names or f.kind in ANSWERED]
-        shown = [f for f in shown if not type(f).dense]
+    def result(self) -> EmbeddedPoints:
+        rows, detailed = np.concatenate(self.rows), np.concatenate(self.detailed)
+        table = self.data.table
+        outputs = [f for f in self.data.outputs if (f.class_names or colors_map(f)) and not f.dense]
         return EmbeddedPoints(
             rows=rows,
             points=np.concatenate(self.points),
-            kept=kept,
-            inputs={f.name: f.encode(take_raw(table[f.column], rows[kept])) for f in self.prepared.inputs},
-            truth={f.name: f.encode(take_raw(table[f.column], rows)) for f in shown},
+            detailed=detailed,
+            inputs={f.name: f.encode(take_raw(table[f.column], rows[detailed])) for f in self.data.inputs},
+            truth={f.name: f.encode(take_raw(table[f.column], rows)) for f in outputs},
             best={name: concatenate_predictions(parts) for name, parts in self.best.items()},
         )

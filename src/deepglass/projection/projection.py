@@ -1,188 +1,176 @@
-"""From a run to the facts of its map."""
+"""The projection of a run's rows: points, layouts, colorings, trajectories over training."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
 
 from deepglass.errors import SpecError, near_miss
-from deepglass.features.outputs.base import Calibration
 from deepglass.nn.pca import PrincipalAxes, fit_pca
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepared_data import PreparedData, add_context
 from deepglass.projection.colours import colorings
 from deepglass.projection.facts import ProjectionLayout, ProjectionMap
 from deepglass.projection.items import point_details
-from deepglass.projection.layouts import DIRECTIONS, NEAR_ALL, need_umap, plane, tsne, umap
-from deepglass.projection.points import ANSWERED, BATCH, NO_PREDICTIONS, EmbeddedPoints, TestPredictions, embed_points
+from deepglass.projection.layouts import MAX_DIMS, MAX_LAID_OUT, plane, require_umap, tsne, umap
+from deepglass.projection.points import BATCH, NO_PREDICTIONS, EmbeddedPoints, TestPredictions, colors_map, embed_points
 from deepglass.projection.space import EmbeddingSpace, find_layer
 from deepglass.run.callbacks.embedding_history import course_of, followed
+from deepglass.run.context import RunContext
 
-Plane = Literal["pca", "tsne", "umap"]
-NAMES = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
-NEIGHBOURS = 6
-WORK = 4e10  # multiplications that neighbours may take; beyond, only the kept points have some
+Method = Literal["pca", "tsne", "umap"]
+TITLES = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
+NUM_NEIGHBOURS = 6
+MAX_PRODUCTS = 4e10  # multiplications of the neighbour search; beyond it only detailed points have neighbours
 
 
 class MapOptions(NamedTuple):
-    """What was asked of the map: how it is laid out, and whose space it shows ("": what the heads read)."""
+    """Options of the map.
 
-    plane: str = "pca"
+    Args:
+        method: "pca", "tsne" or "umap".
+        layer: whose output is projected; empty: what the heads read.
+    """
+
+    method: str = "pca"
     layer: str = ""
 
 
 DEFAULT_MAP = MapOptions()
 
 
-def check_map_options(wish: MapOptions, objective: Objective) -> None:
-    """Refuse what cannot be drawn, before anything is computed.
+def check_map_options(options: MapOptions, objective: Objective) -> None:
+    """Refuse impossible options before anything is computed.
 
     Raises:
-        SpecError: `unknown-name` for a layout or a layer, `bad-value` for a run without a map.
+        SpecError: `unknown-name` for a method or a layer, `bad-value` for a run without a map.
         MissingExtra: `missing-extra` for UMAP.
     """
-    known = get_args(Plane)
-    if wish.plane not in known:
-        raise SpecError("unknown-name", f"--map: no layout {wish.plane!r}{near_miss(wish.plane, known)}")
-    if wish != DEFAULT_MAP and not has_map(objective):
-        raise SpecError("bad-value", "--map, --layer: this run has no rows that could lie on a map")
-    if wish.layer:
-        find_layer(objective, wish.layer)
-    if wish.plane == "umap":
-        need_umap()
+    methods = get_args(Method)
+    if options.method not in methods:
+        raise SpecError("unknown-name", f"--map: no layout {options.method!r}{near_miss(options.method, methods)}")
+    if options != DEFAULT_MAP and not has_map(objective):
+        raise SpecError("bad-value", "--map, --layer: this run has no rows to project")
+    if options.layer:
+        find_layer(objective, options.layer)
+    if options.method == "umap":
+        require_umap()
 
 
 def has_map(objective: Objective) -> bool:
-    """Whether a kind of learning has rows that lie in a space: an agent and a language model have none."""
+    """Whether an objective embeds rows; reinforcement learning and language models do not."""
     return not objective.reinforcement and not objective.sequential_rows
 
 
-def predict_test_rows(
-    prepared: PreparedData, objective: Objective, device: str, wish: MapOptions = DEFAULT_MAP
-) -> TestPredictions:
-    """The answers to the test rows, and their points in the space that is wished for where one pass gives both."""
-    rows = prepared.rows("test")
+def predict_test_rows(context: RunContext, options: MapOptions = DEFAULT_MAP) -> TestPredictions:
+    """Predictions for the test rows, and their embedding where the same pass gives it."""
+    data, objective = context.data, context.objective
+    rows = data.rows("test")
     if not len(rows):
         return NO_PREDICTIONS
-    data = prepared.dataset(rows, device)
-    with EmbeddingSpace(objective, wish.layer).overhearing() as heard:
-        best = objective.evaluate(data, BATCH).predictions
-    best = add_context(best, prepared.outputs, data.columns)
-    if objective.builds_network or objective.generative or len({v.shape[1] for v in heard}) != 1:
+    dataset = data.dataset(rows, context.device)
+    with EmbeddingSpace(objective, options.layer).recording() as recorded:
+        best = objective.evaluate(dataset, BATCH).predictions
+    best = add_context(best, data.outputs, dataset.columns)
+    if objective.builds_network or objective.generative or len({v.shape[1] for v in recorded}) != 1:
         return TestPredictions(best)
-    if sum(map(len, heard)) != len(rows) * objective.network.ensemble_size:  # each row was not asked just once
+    if sum(map(len, recorded)) != len(rows) * objective.network.ensemble_size:  # some rows passed several times
         return TestPredictions(best)
-    return TestPredictions(best, torch.cat(heard).reshape(len(rows), -1).cpu().numpy())
+    return TestPredictions(best, torch.cat(recorded).reshape(len(rows), -1).cpu().numpy())
 
 
 def projection_points(
-    prepared: PreparedData,
-    objective: Objective,
-    device: str,
-    wish: MapOptions = DEFAULT_MAP,
-    tested: TestPredictions = NO_PREDICTIONS,
+    context: RunContext, options: MapOptions = DEFAULT_MAP, predictions: TestPredictions = NO_PREDICTIONS
 ) -> EmbeddedPoints | None:
-    """A run's rows in the space that is wished for; None where there are none that could be shown, or too few."""
-    if not has_map(objective) or prepared.table.environment is not None:
+    """The embedded rows of a run; None without an embedding, or with fewer than three rows."""
+    data, objective = context.data, context.objective
+    if not has_map(objective) or data.table.environment is not None:
         return None
-    if len(prepared.rows("train")) + len(prepared.rows("test")) < 3:
+    if len(data.rows("train")) + len(data.rows("test")) < 3:
         return None
     objective.eval()
-    answers = any(f.kind in ANSWERED for f in prepared.outputs) and not objective.generative
-    seen = embed_points(EmbeddingSpace(objective, wish.layer, answers), prepared, device, tested)
-    return seen if np.isfinite(seen.points).all() else None
+    predicted = any(map(colors_map, data.outputs)) and not objective.generative
+    points = embed_points(EmbeddingSpace(objective, options.layer, predicted), context, predictions)
+    return points if np.isfinite(points.points).all() else None
 
 
-def projection_map(
-    seen: EmbeddedPoints,
-    folder: Path,
-    prepared: PreparedData,
-    objective: Objective,
-    calibration: Mapping[str, Calibration],
-    wish: MapOptions = DEFAULT_MAP,
-) -> ProjectionMap:
-    """The map of what was looked at."""
-    axes = fit_pca(seen.points, DIRECTIONS)
+def projection_map(context: RunContext, embedded: EmbeddedPoints, options: MapOptions = DEFAULT_MAP) -> ProjectionMap:
+    """The map of embedded rows."""
+    axes = fit_pca(embedded.points, MAX_DIMS)
     two = PrincipalAxes(axes.mean, axes.directions[:2], 0.0)
-    flat = plane(two, seen.points)
-    colours = colorings(prepared, seen, calibration)
-    steps, course, whose = _course(folder, prepared, objective, seen, two, wish)
-    spread = float(((seen.points - axes.mean) ** 2).sum())
+    flat = plane(two, embedded.points)
+    colors = colorings(context, embedded)
+    steps, trajectories, whose = _trajectories(context, embedded, two, options)
+    variance = float(((embedded.points - axes.mean) ** 2).sum())
     return ProjectionMap(
-        dim=seen.points.shape[1],
-        explained_variance=float((flat**2).sum()) / spread if spread else 1.0,
-        layer=wish.layer,
-        splits=_parts(prepared, seen),
-        layouts=(ProjectionLayout("PCA", flat), *_further(wish, axes, seen)),
-        default_layout=NAMES[wish.plane],
-        colourings=colours,
-        detailed_points=seen.kept,
-        neighbours=nearest_points(seen.points, seen.kept),
+        dim=embedded.points.shape[1],
+        explained_variance=float((flat**2).sum()) / variance if variance else 1.0,
+        layer=options.layer,
+        splits=_splits(context.data, embedded),
+        layouts=(ProjectionLayout("PCA", flat), *_other_layouts(options, axes, embedded)),
+        default_layout=TITLES[options.method],
+        colourings=colors,
+        detailed_points=embedded.detailed,
+        neighbours=nearest_points(embedded.points, embedded.detailed),
         steps=steps,
-        trajectories=course,
+        trajectories=trajectories,
         trajectory_points=whose,
-        items=point_details(prepared, seen, colours),
+        items=point_details(context.data, embedded, colors),
     )
 
 
-def _parts(prepared: PreparedData, seen: EmbeddedPoints) -> dict[str, tuple[int, int]]:
-    split = prepared.split[seen.rows]
-    return {part: (int((split == part).sum()), len(prepared.rows(part))) for part in ("train", "test")}
+def _splits(data: PreparedData, embedded: EmbeddedPoints) -> dict[str, tuple[int, int]]:
+    split = data.split[embedded.rows]
+    return {name: (int((split == name).sum()), len(data.rows(name))) for name in ("train", "test")}
 
 
-def _further(wish: MapOptions, axes: PrincipalAxes, seen: EmbeddedPoints) -> list[ProjectionLayout]:
-    """t-SNE or UMAP of some points, the last ones being test rows."""
-    if wish.plane == "pca":
+def _other_layouts(options: MapOptions, axes: PrincipalAxes, embedded: EmbeddedPoints) -> list[ProjectionLayout]:
+    """t-SNE or UMAP of at most `MAX_LAID_OUT` points, the last ones being test rows."""
+    if options.method == "pca":
         return []
-    count = len(seen.rows)
-    kept = np.flatnonzero(np.isin(np.arange(count), seen.kept))[:NEAR_ALL]
-    rest = np.setdiff1d(np.arange(count), kept)[: NEAR_ALL - len(kept)]
-    which = np.sort(np.concatenate([kept, rest]))
-    make = tsne if wish.plane == "tsne" else umap
-    return [ProjectionLayout(NAMES[wish.plane], make(axes(seen.points[which])), which)]
+    count = len(embedded.rows)
+    detailed = np.flatnonzero(np.isin(np.arange(count), embedded.detailed))[:MAX_LAID_OUT]
+    rest = np.setdiff1d(np.arange(count), detailed)[: MAX_LAID_OUT - len(detailed)]
+    which = np.sort(np.concatenate([detailed, rest]))
+    method = tsne if options.method == "tsne" else umap
+    return [ProjectionLayout(TITLES[options.method], method(axes(embedded.points[which])), which)]
 
 
-def nearest_points(points: np.ndarray, kept: np.ndarray, count: int = NEIGHBOURS) -> np.ndarray:
-    """The nearest kept points to each point in the whole space, itself aside, as places among `kept`.
+def nearest_points(points: np.ndarray, detailed: np.ndarray, count: int = NUM_NEIGHBOURS) -> np.ndarray:
+    """The detailed points nearest to each point in the embedding, itself excluded, as indices among `detailed`.
 
     Shapes:
-        points: (N, D); kept: (R,); the result (N, K), or (R, K) where all would take too long.
+        points: (N, D); detailed: (R,); returns: (N, K), or (R, K) where all points would take too long.
     """
-    count = min(count, len(kept) - 1)
-    every = len(points) * len(kept) * points.shape[1] <= WORK
-    predict_test_rows = np.arange(len(points)) if every else kept
-    known = torch.from_numpy(points[kept])
-    own = {int(p): i for i, p in enumerate(kept)}
-    squares = known.square().sum(1)
-    found = []
-    for some in np.array_split(predict_test_rows, max(len(predict_test_rows) // 2_000, 1)):
-        away = torch.addmm(squares, torch.from_numpy(points[some]), known.T, alpha=-2)  # but for the point's own square
-        for i, p in enumerate(some.tolist()):
+    count = min(count, len(detailed) - 1)
+    all_points = len(points) * len(detailed) * points.shape[1] <= MAX_PRODUCTS
+    queries = np.arange(len(points)) if all_points else detailed
+    candidates = torch.from_numpy(points[detailed])
+    own = {int(p): i for i, p in enumerate(detailed)}
+    squares = candidates.square().sum(1)
+    results = []
+    for chunk in np.array_split(queries, max(len(queries) // 2_000, 1)):
+        # squared distances, up to the square of the query
+        distances = torch.addmm(squares, torch.from_numpy(points[chunk]), candidates.T, alpha=-2)
+        for i, p in enumerate(chunk.tolist()):
             if p in own:
-                away[i, own[p]] = torch.inf
-        found.append(away.topk(count, largest=False).indices.numpy())
-    return np.concatenate(found).astype(np.uint16)
+                distances[i, own[p]] = torch.inf
+        results.append(distances.topk(count, largest=False).indices.numpy())
+    return np.concatenate(results).astype(np.uint16)
 
 
-def _course(
-    folder: Path,
-    prepared: PreparedData,
-    objective: Objective,
-    seen: EmbeddedPoints,
-    axes: PrincipalAxes,
-    wish: MapOptions,
+def _trajectories(
+    context: RunContext, embedded: EmbeddedPoints, axes: PrincipalAxes, options: MapOptions
 ) -> tuple[tuple[int, ...], np.ndarray | None, np.ndarray | None]:
-    """Steps, places (E, F, 2) and whose they are; none for another layer's space, or rows that are not on the map."""
-    moments = course_of(folder) if not wish.layer else []
-    rows = followed(prepared, objective)
+    """Steps, positions (E, F, 2) and points (F,); none for another layer, or without recorded embeddings."""
+    moments = course_of(context.path) if not options.layer else []
+    rows = followed(context.data, context.objective)
     moments = [m for m in moments if m.points.shape == (len(rows), len(axes.mean))]
     if len(moments) < 2:
         return (), None, None
-    where = {int(r): i for i, r in enumerate(seen.rows)}
-    there = np.array([i for i, r in enumerate(rows) if int(r) in where], int)
-    places = np.stack([plane(axes, m.points[there]) for m in moments])
-    return tuple(m.step for m in moments), places, np.array([where[int(rows[i])] for i in there])
+    index = {int(r): i for i, r in enumerate(embedded.rows)}
+    there = np.array([i for i, r in enumerate(rows) if int(r) in index], int)
+    positions = np.stack([plane(axes, m.points[there]) for m in moments])
+    return tuple(m.step for m in moments), positions, np.array([index[int(rows[i])] for i in there])

@@ -1,4 +1,4 @@
-"""Rows as points in the space of a layer, and what is answered to them, in one pass."""
+"""The embedding of rows by any layer, and their predictions, in one forward pass."""
 
 from __future__ import annotations
 
@@ -15,55 +15,55 @@ from deepglass.features.outputs.base import Prediction
 from deepglass.nn.tokens import Tokens, pool
 from deepglass.objectives.base import Objective
 
-LAYERS = 12  # named in an error
+MAX_NAMED = 12  # layers in an error
 
 
 class EmbeddingSpace:
-    """The space of a layer.
+    """The output of a layer as an embedding.
 
     Args:
-        layer: the module's name, as the report's network panel has it; empty: what the heads read.
-        answers: also ask for answers.
+        layer: name of the module, as in the report's network section; empty: what the heads read.
+        predictions: whether to compute predictions too.
 
     Raises:
         SpecError: `unknown-name`, with the near miss.
     """
 
-    def __init__(self, objective: Objective, layer: str = "", answers: bool = True) -> None:
-        self.objective, self.answers = objective, answers
+    def __init__(self, objective: Objective, layer: str = "", predictions: bool = True) -> None:
+        self.objective, self.predictions = objective, predictions
         self.module = find_layer(objective, layer) if layer else None
         plain = type(objective).embed is Objective.embed
-        if self.module is None and plain and answers:
+        if self.module is None and plain and predictions:
             self.module = objective.network.trunk  # its tokens are what `embed` pools: one pass gives both
 
-    def look(self, batch: Batch) -> tuple[Tensor, dict[str, Prediction]]:
-        """Points (B, D) float32 and the answers, none where they were not asked for."""
+    def embed(self, batch: Batch) -> tuple[Tensor, dict[str, Prediction]]:
+        """Points (B, D) float32 and the predictions, {} without them."""
         B = len(batch)
-        with self.overhearing() as heard, torch.inference_mode():
-            seen: Any = self.objective.predict(batch) if self.answers else None
-            if self.module is not None and all(len(vectors) % B for vectors in heard):
+        with self.recording() as recorded, torch.inference_mode():
+            predictions: Any = self.objective.predict(batch) if self.predictions else None
+            if self.module is not None and all(len(vectors) % B for vectors in recorded):
                 self.objective.forward_pass(batch)
-        found = next((vectors for vectors in heard if len(vectors) % B == 0), None)
-        if found is not None:
-            return found.reshape(B, -1), seen or {}  # an ensemble's members side by side
+        points = next((vectors for vectors in recorded if len(vectors) % B == 0), None)
+        if points is not None:
+            return points.reshape(B, -1), predictions or {}  # an ensemble's members side by side
         with torch.inference_mode():
-            return self.objective.embed(batch).float(), seen or {}
+            return self.objective.embed(batch).float(), predictions or {}
 
     @contextmanager
-    def overhearing(self) -> Iterator[list[Tensor]]:
-        """The vectors (n, D) that the layer gives meanwhile; none of a space that has no layer."""
-        heard: list[Tensor] = []
+    def recording(self) -> Iterator[list[Tensor]]:
+        """The vectors (n, D) that the layer outputs meanwhile; none for an embedding without a layer."""
+        recorded: list[Tensor] = []
         if self.module is None:
-            yield heard
+            yield recorded
             return
 
-        def hear(_: nn.Module, __: object, out: object) -> None:
+        def record(_: nn.Module, __: object, out: object) -> None:
             if (vectors := _vectors(out)) is not None:
-                heard.append(vectors)
+                recorded.append(vectors)
 
-        hook = self.module.register_forward_hook(hear)
+        hook = self.module.register_forward_hook(record)
         try:
-            yield heard
+            yield recorded
         finally:
             hook.remove()
 
@@ -73,13 +73,13 @@ def find_layer(objective: Objective, name: str) -> nn.Module:
     modules = {n: m for n, m in objective.named_modules() if n}
     modules |= {n.removeprefix("network."): m for n, m in modules.items() if n.startswith("network.")}
     if name not in modules:
-        shown = ", ".join([n for n in modules if n.count(".") <= 2][:LAYERS])
+        shown = ", ".join([n for n in modules if n.count(".") <= 2][:MAX_NAMED])
         raise SpecError("unknown-name", f"--layer: no layer {name!r}{near_miss(name, modules)}; there are {shown}, ...")
     return modules[name]
 
 
 def _vectors(out: object) -> Tensor | None:
-    """One vector for each row of what a layer gives, float32: means over places or time."""
+    """One vector per row of a layer's output, float32: the mean over positions or time."""
     if isinstance(out, Tokens):
         out = pool(out)
     elif isinstance(out, tuple) and out:

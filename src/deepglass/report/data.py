@@ -159,7 +159,7 @@ class ReportData:
             splits={p: len(prepared.rows(p)) for p in ("train", "valid", "test")},
             notes=prepared.table.notes,
             skipped=prepared.table.skipped,  # as in training
-            remarks=tuple(self.metrics.get("notes", ())),
+            warnings=tuple(self.metrics.get("notes", ())),
         )
 
     @_Shared
@@ -197,7 +197,7 @@ class ReportData:
     def tested(self) -> TestPredictions:
         """The predictions of the test rows, with their points in the map's space where one pass gives both."""
         context = self.context
-        return predict_test_rows(context.data, context.objective, context.device, self.options.projection)
+        return predict_test_rows(context, self.options.projection)
 
     @_Shared
     def tested_outputs(self) -> list[tuple[Output, OutputRows]]:
@@ -233,7 +233,7 @@ class ReportData:
     def points(self) -> EmbeddedPoints | None:
         """The rows of the map as points of the space that it shows."""
         context = self.context
-        return projection_points(context.data, context.objective, context.device, self.options.projection, self.tested)
+        return projection_points(context, self.options.projection, self.tested)
 
 
 def _without_rows(value: Any) -> Any:

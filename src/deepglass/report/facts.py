@@ -11,7 +11,7 @@ import polars as pl
 
 from deepglass.data.missing import is_null
 from deepglass.data.table import Note, Skipped
-from deepglass.features.base import Raw
+from deepglass.features.base import FEATURES, Raw
 from deepglass.features.outputs.base import Output
 from deepglass.metrics import summaries
 from deepglass.metrics.summaries import Histogram, TopValues
@@ -21,6 +21,9 @@ from deepglass.prepare.columns import ColumnRole
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.context import RunContext
 from deepglass.training.callbacks import total_loss
+
+ROWS_SEARCHED = 100  # for an example
+MAX_EXAMPLE = 120  # characters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +65,7 @@ class DataFacts:
         splits: numbers of rows of "train", "valid", "test".
         notes: what was recognised while reading it.
         skipped: files and rows that were left out.
-        remarks: warnings about the data as a whole, such as an imbalance of the classes.
+        warnings: sentences about the data as a whole, such as an imbalance of the classes.
     """
 
     source: str
@@ -70,13 +73,13 @@ class DataFacts:
     splits: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
     skipped: tuple[Skipped, ...] = ()
-    remarks: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def without_rows(self) -> DataFacts:
         """Without names of files and values: those of what was left out, those in reasons and after "such as"."""
-        remarks = tuple(r for r in self.remarks if not any(s.name in r for s in self.skipped))
+        warnings = tuple(w for w in self.warnings if not any(s.name in w for s in self.skipped))
         notes = tuple(n._replace(value=n.value.partition(" such as ")[0], why="") for n in self.notes)
-        return replace(self, skipped=(), remarks=remarks, notes=notes)
+        return replace(self, skipped=(), warnings=warnings, notes=notes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,32 +128,41 @@ def task_sentence(data: PreparedData, objective: Objective, metrics: Mapping[str
 
 
 def column_facts(raw: Raw, column: ColumnRole) -> ColumnFacts:
-    """A column as the report shows it."""
-    role_why = column.why if column.role == "ignored" else ""
-    spread: Any = None
-    example = ""
-    if isinstance(raw, pl.Series) and not raw.dtype.is_nested():
-        if column.kind == "number" and raw.dtype.is_numeric():
-            spread = summaries.histogram(raw.drop_nulls().cast(pl.Float64).to_numpy())
-        elif column.kind in ("category", "binary", "number", "date"):
-            spread = summaries.top_values(raw.to_list())
-        else:
-            example = next((str(v) for v in raw.head(100).to_list() if v is not None), "")[:120]
-    elif isinstance(raw, np.ndarray) and raw.ndim == 1:
-        spread = summaries.top_values(raw.tolist()) if column.kind != "number" else summaries.histogram(raw)
-    else:
-        example = raw[0].name if isinstance(raw, list) and raw else " x ".join(map(str, getattr(raw, "shape", ())[1:]))
-    why = column.why if column.role != "ignored" else ""
+    """A column with the distribution of its values, or an example where there is none."""
+    ignored = column.role == "ignored"
+    spread = _spread(raw, column.kind)
     return ColumnFacts(
         name=column.name,
         kind=column.kind,
-        why=why,
+        why="" if ignored else column.why,
         role=column.role,
-        role_why=role_why,
+        role_why=column.why if ignored else "",
         missing=float(is_null(raw).mean()) if len(raw) else 0.0,
         spread=spread,
-        example=example,
+        example=_example(raw) if spread is None else "",
     )
+
+
+def _spread(raw: Raw, kind: str) -> Histogram | TopValues | None:
+    """Of numbers a histogram, of other cells of a table the most frequent values."""
+    feature = FEATURES.get(kind) if kind else None
+    has_classes = feature is not None and feature.has_classes
+    if isinstance(raw, np.ndarray):
+        if raw.ndim != 1:
+            return None
+        return summaries.top_values(raw.tolist()) if has_classes or feature is None else summaries.histogram(raw)
+    if not isinstance(raw, pl.Series) or raw.dtype.is_nested() or feature is None or not feature.tabular:
+        return None
+    if raw.dtype.is_numeric() and not has_classes:
+        return summaries.histogram(raw.drop_nulls().cast(pl.Float64).to_numpy())
+    return summaries.top_values(raw.to_list())
+
+
+def _example(raw: Raw) -> str:
+    """The first value; the name of a file; the shape of an array."""
+    if isinstance(raw, pl.Series) and not raw.dtype.is_nested():
+        return next((str(v) for v in raw.head(ROWS_SEARCHED).to_list() if v is not None), "")[:MAX_EXAMPLE]
+    return raw[0].name if isinstance(raw, list) and raw else " x ".join(map(str, getattr(raw, "shape", ())[1:]))
 
 
 def plan_facts(context: RunContext) -> PlanFacts:

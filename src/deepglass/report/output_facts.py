@@ -95,7 +95,7 @@ class OutputFacts:
         numbers: of outputs that are numbers.
         mistakes: most confident (or farthest off) first; about four a pair of classes, about 60 in all.
         items: of classes, a few rows of each cell of the confusion matrix that are not among the mistakes.
-        remarks: warnings about this output, such as what an imbalance means for its metrics.
+        warnings: sentences about this output, such as what an imbalance means for its metrics.
     """
 
     name: str
@@ -109,7 +109,7 @@ class OutputFacts:
     numbers: NumberFacts | None = None
     mistakes: tuple[RowCard, ...] = ()
     items: tuple[RowCard, ...] = ()
-    remarks: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def without_rows(self) -> OutputFacts:
         """Its metrics alone."""

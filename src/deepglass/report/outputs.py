@@ -79,7 +79,7 @@ def output_facts(feature: Output, rows: OutputRows, metrics_json: Mapping[str, A
         numbers=numbers,
         mistakes=mistakes,
         items=items,
-        remarks=tuple(feature.target_warnings(rows.truth)) if len(labelled) else (),
+        warnings=tuple(feature.target_warnings(rows.truth)) if len(labelled) else (),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from deepglass.registry import Registry
 from deepglass.report.data import ReportData
 from deepglass.report.sections.base import Section
 from deepglass.report.templates import environment
-from deepglass.web import asset
+from deepglass.web import asset, bundle
 
 SECTIONS: Registry[Section] = Registry("deepglass.report.sections", "Section", "report section")
 
@@ -50,10 +51,15 @@ def write_report(report: ReportData, path: Path) -> None:
         raise StorageError("disk-full" if full else "read-only", message) from error
 
 
-def render(report: ReportData) -> str:
-    """The whole page: the head, the sections that this run has, and the styles and scripts that they need."""
-    parts = [(section, html) for section in sections() if (html := section.render(report)) is not None]
-    assets = list(dict.fromkeys(["report", *(name for section, _ in parts for name in section.assets)]))
+def render(report: ReportData, further: Sequence[Section] = ()) -> str:
+    """The whole page: the head, the sections that this run has, and the styles and scripts that they need.
+
+    Args:
+        further: sections from outside the package; they stand where their `position` says.
+    """
+    chosen = sorted((*sections(), *further), key=lambda section: section.position)
+    parts = [(section, html) for section in chosen if (html := section.render(report)) is not None]
+    assets = list(dict.fromkeys(["dom", "report", *(name for section, _ in parts for name in section.assets)]))
     version = report.metrics.get("versions", {}).get("deepglass", "")
     return (
         environment()
@@ -62,7 +68,7 @@ def render(report: ReportData) -> str:
             title=report.name,
             theme=Markup(asset("theme.js")),
             style=Markup("\n".join(asset(f"{name}.css") for name in ("style", *assets))),
-            script=Markup("\n".join(asset(f"{name}.js") for name in assets)),
+            script=Markup(bundle(assets)),
             parts=parts,
             version=version,
         )

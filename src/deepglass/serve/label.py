@@ -14,27 +14,20 @@ import threading
 import webbrowser
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, StrictInt
 
 from deepglass.errors import DeepglassError, SourceError, SpecError
 from deepglass.serve.cells import cells, medium
 from deepglass.serve.guard import Guard
 from deepglass.serve.queue import Queue, next_commands
-from deepglass.web import STYLE, THEME
+from deepglass.web import path
 
-PAGE = Path(__file__).parent / "page"
-FILES = {
-    "style.css": (STYLE, "text/css"),
-    "theme.js": (THEME, "text/javascript"),
-    "label.css": (PAGE / "label.css", "text/css"),
-    "label.js": (PAGE / "label.js", "text/javascript"),
-}
+FILES = {"style.css": "text/css", "theme.js": "text/javascript", "label.css": "text/css", "label.js": "text/javascript"}
 
 
 class Said(BaseModel):
@@ -60,14 +53,13 @@ def label_app(queue: Queue, host: str = "127.0.0.1") -> FastAPI:
 
     @app.get("/")
     def page() -> Response:
-        return FileResponse(PAGE / "label.html", media_type="text/html")
+        return Response(path("label.html").read_bytes(), media_type="text/html")
 
     @app.get("/page/{name}")
     def file(name: str) -> Response:
         if name not in FILES:
             return JSONResponse({"error": "no such file"}, 404)
-        content, kind = FILES[name]
-        return Response(content.read_bytes(), media_type=kind)
+        return Response(path(name).read_bytes(), media_type=FILES[name])
 
     @app.get("/queue")
     def state() -> dict[str, Any]:

@@ -1,17 +1,43 @@
-"""What every page of deepglass has: colours and type (`style.css`), light and dark (`theme.js`), and shared scripts.
+"""Shared by all pages of deepglass: style sheets, the page shell and ES modules.
 
-It stands below the report, which writes all of it into its file, and below the pages that are served, which link to it.
+`style.css` and `theme.js` are on every page. The report writes what it needs into its file, so that it works offline;
+pages that are served link to the files.
+
+dom.js         what the modules share; custom elements extend its `Part`
+report.js      tooltips, navigation, copying, printing
+tables.js      <data-table>        row_picker.js  <confusion-matrix>, <slice-table>
+threshold.js   <threshold-slider>  overlays.js    <mask-overlays>, <box-overlays>
+boundary.js    <decision-boundary> map.js         <embedding-map>
+label.*        the labelling page
 """
 
+import re
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
-STYLE = files(__name__).joinpath("style.css")
-THEME = files(__name__).joinpath("theme.js")
+FOLDER = files(__name__)
+IMPORT = re.compile(r"^import [^\n]*\n", re.M)
+EXPORT = re.compile(r"^export (?=const|class|function)", re.M)
+
+
+def path(name: str) -> Traversable:
+    """A file of this folder."""
+    return FOLDER.joinpath(name)
 
 
 @cache
 def asset(name: str) -> str:
     """The text of a style sheet or script of this folder; empty where there is none of this name."""
-    file = files(__name__).joinpath(name)
+    file = path(name)
     return file.read_text("utf-8") if file.is_file() else ""
+
+
+def bundle(modules: Sequence[str]) -> str:
+    """ES modules as one, for a page that cannot load files: in this order, without their imports and exports.
+
+    Args:
+        modules: names of modules, each after those that it imports.
+    """
+    return "\n".join(EXPORT.sub("", IMPORT.sub("", asset(f"{name}.js"))) for name in modules)

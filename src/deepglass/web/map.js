@@ -1,5 +1,6 @@
+// <embedding-map>: points drawn by WebGL (pixel by pixel where there is none), explored with pointer and keys.
+import { all, Part, tip } from "./dom.js";
 
-// The map: points drawn by WebGL (pixel by pixel where there is none), walked through with pointer and keys.
 function unpack(text) {
   const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   return new Uint16Array(bytes.buffer);
@@ -290,9 +291,9 @@ class RowMap {
     const of = (name) => colours.find((c) => c.name === name && c.names.length && c.codes[point] !== 65535);
     const word = (c) => c.names[c.codes[point]];
     return colours.filter((c) => of(c.name) && !/: (answer|error)$/.test(c.name)).map((c) => {
-      const answer = of(`${c.name}: answer`);
+      const answer = of(`${c.name}: prediction`);
       const named = c.name === "split" ? "" : `${c.name} `;
-      return named + word(c) + (answer && word(answer) !== word(c) ? `, answered ${word(answer)}` : "");
+      return named + word(c) + (answer && word(answer) !== word(c) ? `, predicted ${word(answer)}` : "");
     }).join(" · ");
   }
 
@@ -513,4 +514,8 @@ class RowMap {
     event.stopPropagation();
   }
 }
-const maps = all("[data-map]").map((root) => new RowMap(root));
+
+class EmbeddingMap extends Part {
+  start() { this.map = new RowMap(this); }
+}
+customElements.define("embedding-map", EmbeddingMap);

@@ -59,13 +59,13 @@ def _boxes(tree: FileTree, log: ReadLog, options: SourceOptions) -> list[Annotat
         (tree, read_coco),
         (by_stem, read_voc),
         (by_stem, read_yolo),
-        (tree, lambda tree, found: read_boxlists(tree, found, options)),
+        (tree, lambda tree, own_log: read_boxlists(tree, own_log, options)),
     )
     for images, read in ways:
-        found = ReadLog()
-        if (labelled := read(images, found)) is not None:
-            log.notes += found.notes
-            log.skipped += found.skipped + (twins.skipped if images is by_stem else [])
+        own_log = ReadLog()
+        if (labelled := read(images, own_log)) is not None:
+            log.notes += own_log.notes
+            log.skipped += own_log.skipped + (twins.skipped if images is by_stem else [])
             return labelled
     return None
 
@@ -99,8 +99,8 @@ def read_annotation_file(path: Path, source: str, options: SourceOptions) -> Tab
         log = ReadLog()
         labelled = read_coco(tree, log) if coco else read_boxlists(tree, log, options)
         if labelled and any(item.boxes is not None for item in labelled):
-            said = [item for item in labelled if item.boxes is not None]  # the file is about these images alone
-            return replace(table_of_boxes(tree, said, source, log), name=source)
+            annotated = [item for item in labelled if item.boxes is not None]  # the file is about these images alone
+            return replace(table_of_boxes(tree, annotated, source, log), name=source)
     if coco:
         first = f" ({log.skipped[0].reason})" if log.skipped else ""
         text = f"{source}: none of its images is in {path.parent} or the folder above{first}"

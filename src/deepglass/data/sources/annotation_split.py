@@ -31,15 +31,15 @@ def with_split(
         ([split_of(name) for name in names], f"the folders {above}"),
     ]
     for parts, why in ways:
-        known = np.array([part is not None for part in parts], bool)
-        if len({part for part in parts if part is not None}) < 2 or 2 * known.sum() < len(parts):
+        assigned = np.array([part is not None for part in parts], bool)
+        if len({part for part in parts if part is not None}) < 2 or 2 * assigned.sum() < len(parts):
             continue
-        for i in np.flatnonzero(~known).tolist():
+        for i in np.flatnonzero(~assigned).tolist():
             log.skip(names[i], f"it is in no part of the split, which is given by {why}")
         split = np.array([part for part in parts if part is not None], "U5")
         counts = ", ".join(f"{part} {(split == part).sum()}" for part in SPLIT_NAMES if (split == part).any())
         log.note("split", counts, f"given by {why}")
-        table = replace(table.take(np.flatnonzero(known)), split=_held_out(split, log))
+        table = replace(table.take(np.flatnonzero(assigned)), split=_held_out(split, log))
         break
     return replace(table, notes=tuple(log.notes), skipped=tuple(log.skipped))
 
@@ -47,17 +47,19 @@ def with_split(
 def _listed(tree: FileTree, names: Sequence[str], prefer: str) -> tuple[Parts, str]:
     """The part of each image by lists such as ImageSets/Main/train.txt; nothing where there are none."""
     lists = [f for f in tree.files if ending(f) in (".txt", ".lst") and stem(f).lower() in SPLIT_WORDS]
-    above = sorted({tuple(folders(f)) for f in lists}, key=lambda place: (prefer not in "/".join(place).lower(), place))
+    above = sorted(
+        {tuple(folders(f)) for f in lists}, key=lambda folder: (prefer not in "/".join(folder).lower(), folder)
+    )
     matcher = FileMatcher(names)
-    for place in above:
+    for folder in above:
         part_by: dict[str, str] = {}
-        for file in (f for f in lists if tuple(folders(f)) == place):
+        for file in (f for f in lists if tuple(folders(f)) == folder):
             for line in filter(None, map(str.strip, tree.text(file).splitlines())):
                 image = matcher.named(line, file) or matcher.named(line.split()[0], file)  # some add the mask's path
                 if image is not None:
                     part_by.setdefault(image, SPLIT_WORDS[stem(file).lower()])
         if len(set(part_by.values())) > 1:
-            return [part_by.get(name) for name in names], f"the lists in {'/'.join(place) or 'its folder'}"
+            return [part_by.get(name) for name in names], f"the lists in {'/'.join(folder) or 'its folder'}"
     return [], ""
 
 

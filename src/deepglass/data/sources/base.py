@@ -1,4 +1,4 @@
-"""What all sources share: the reader's options, the endings of files, and how a frame becomes columns."""
+"""Shared parts of all sources: reader options, file suffixes, and tables from polars frames."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ SPLIT_WORDS = {
     **dict.fromkeys(["valid", "validation", "val", "dev"], "valid"),
     **dict.fromkeys(["test", "testing", "testset", "t10k", "eval"], "test"),
 }
-"""Words in the names of files, folders and arrays that say which part of the data they hold."""
+"""Words in names of files, folders and arrays -> the split that they hold."""
 
 SPLIT_NAMES = ("train", "valid", "test")
-MAX_UNPACKED_BYTES = 16 * 2**30  # of unpacked content: beyond it a file is refused, a mistake or an attack
-MAX_INFLATION = 1000  # times the packed size, from a MiB on; deflate cannot honestly do much more
+MAX_UNPACKED_BYTES = 16 * 2**30  # of unpacked content; larger archives are refused as a mistake or an attack
+MAX_INFLATION = 1000  # ratio of unpacked to packed size, from 1 MiB on; deflate reaches about 1,000
 
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """What the user knows better than the recognition; None means: find out.
+    """Options of the readers; None means automatic detection.
 
     Args:
-        delimiter: one character between the cells of a text table.
+        delimiter: one character that separates the cells of a text table.
         encoding: a codec's name, such as "cp1252".
-        header: whether the first line of a text table or a sheet holds the names.
-        quote: the character around cells that hold delimiters.
-        missing: further texts that mean "unknown", such as ("-999",).
+        header: whether the first line of a text table or sheet holds the column names.
+        quote: the quote character.
+        missing: further texts that stand for a missing value, such as ("-999",).
         sheet: name of the sheet of an Excel file.
     """
 
@@ -56,14 +56,14 @@ class SourceOptions:
 
     def __post_init__(self) -> None:
         for what in ("delimiter", "quote"):
-            given = getattr(self, what)
-            if given is not None and (len(given) != 1 or given in "\r\n" or not given.isascii()):
-                raise SourceError("bad-value", f"data.{what}: expected one ASCII character, got {given!r}")
+            value = getattr(self, what)
+            if value is not None and (len(value) != 1 or value in "\r\n" or not value.isascii()):
+                raise SourceError("bad-value", f"data.{what}: expected one ASCII character, got {value!r}")
 
 
 @dataclass
 class ReadLog:
-    """What a reader notices on its way, in order."""
+    """The log of a reader: notes on what was detected, and what was skipped."""
 
     notes: list[Note] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
@@ -76,62 +76,64 @@ class ReadLog:
 
 
 def list_folder(folder: Path) -> list[Path]:
-    """What lies in a folder, in natural order (2 before 10), without hidden files and the leavings of systems."""
+    """The content of a folder in natural order (2 before 10), without hidden and system files."""
     return sorted((folder / entry.name for entry in scan_folder(folder)), key=lambda p: natural_key(p.name))
 
 
 def scan_folder(folder: Path, keep: tuple[str, ...] = ()) -> list[os.DirEntry[str]]:
-    """The same in any order; these know without a look at the disk whether they are folders.
+    """The same as directory entries, in any order.
 
     Args:
-        keep: beginnings of names that are no leavings, although they begin like some.
+        keep: prefixes of names that are not hidden although they look so.
     """
-    left = ("Thumbs.db", "desktop.ini")
+    system_files = ("Thumbs.db", "desktop.ini")
     try:
-        with os.scandir(folder) as found:
-            return [e for e in found if e.name.startswith(keep) or (e.name[0] not in "._" and e.name not in left)]
+        with os.scandir(folder) as listing:
+            return [
+                e for e in listing if e.name.startswith(keep) or (e.name[0] not in "._" and e.name not in system_files)
+            ]
     except OSError as error:
         raise SourceError("unreadable-file", f"{folder}: cannot be listed ({error.strerror})") from error
 
 
-def walk(folder: Path, above: str = "", keep: tuple[str, ...] = ()) -> Iterator[str]:
-    """The paths of all files below a folder, from it on, and of the empty folders, with a slash at their end."""
+def walk(folder: Path, parent: str = "", keep: tuple[str, ...] = ()) -> Iterator[str]:
+    """Relative paths of all files below a folder, and of empty folders, with a trailing slash."""
     for entry in scan_folder(folder, keep):
         if entry.is_file():
-            yield above + entry.name
+            yield parent + entry.name
         elif entry.is_dir():
-            inside = walk(folder / entry.name, f"{above}{entry.name}/", keep)
+            inside = walk(folder / entry.name, f"{parent}{entry.name}/", keep)
             first = next(inside, None)
-            yield f"{above}{entry.name}/" if first is None else first
+            yield f"{parent}{entry.name}/" if first is None else first
             yield from inside
 
 
 def natural_key(name: str) -> list[tuple[int, str]]:
-    """A key that sorts 2 before 10."""
+    """Sort key that puts 2 before 10."""
     return [(int(part), "") if i % 2 else (-1, part) for i, part in enumerate(re.split(r"([0-9]+)", name))]
 
 
 def check_names(names: Sequence[str], source: str) -> list[str]:
-    """Column names without blanks and repeats.
+    """Column names, stripped and checked for duplicates.
 
     Raises:
-        SourceError: `duplicate-column`, with the places of both.
+        SourceError: `duplicate-column`, with the positions of both.
     """
     cleaned = [name.strip() or f"column_{i}" for i, name in enumerate(names, 1)]
-    seen: dict[str, int] = {}
+    positions: dict[str, int] = {}
     for i, name in enumerate(cleaned, 1):
-        if name in seen:
+        if name in positions:
             raise SourceError(
                 "duplicate-column",
-                f"{source}: columns {seen[name]} and {i} are both called {name!r}; "
+                f"{source}: columns {positions[name]} and {i} are both called {name!r}; "
                 f"rename one of them, or name all {len(names)} with --columns",
             )
-        seen[name] = i
+        positions[name] = i
     return cleaned
 
 
 def column_names(names: Sequence[str], columns: Sequence[str] | None, source: str) -> list[str]:
-    """The names that the user gives with --columns, or those of the source."""
+    """The names of --columns, or those of the source."""
     if columns is None:
         return check_names(names, source)
     if len(columns) != len(names):
@@ -151,11 +153,15 @@ def table_from_frame(
     text: bool = False,
     missing: Iterable[str] = (),
 ) -> Table:
-    """A polars frame as a table.
+    """A table from a polars frame.
 
     Args:
-        text: the cells were text, so that numbers among them have to be found first.
-        missing: further texts that mean "unknown".
+        frame: the cells.
+        source: name of the source, for messages.
+        log: takes notes.
+        columns: names from --columns.
+        text: the cells are text, so numbers and missing values must be parsed.
+        missing: further texts that stand for a missing value.
 
     Raises:
         SourceError: `empty-source` without columns, `no-rows` without rows.
@@ -165,18 +171,18 @@ def table_from_frame(
     if not frame.height:
         raise SourceError("no-rows", f"{source}: it has column names ({', '.join(frame.columns[:8])}) but no rows")
     frame = frame.rename(dict(zip(frame.columns, column_names(frame.columns, columns, source), strict=True)))
-    settled: dict[str, Raw] = {}
+    raw_columns: dict[str, Raw] = {}
     for series in unnest_structs(frame):
         if series.dtype == pl.String:
             series = _set_missing_null(series, missing, log) if text else series
             series = _infer_text(series, text, log)
-        settled[series.name] = _infer_dtype(series, log)
-    split = _own_split(settled, log)
-    return with_tags(Table(settled, source, tuple(log.notes), tuple(log.skipped), split))
+        raw_columns[series.name] = _infer_dtype(series, log)
+    split = _split_column(raw_columns, log)
+    return with_tags(Table(raw_columns, source, tuple(log.notes), tuple(log.skipped), split))
 
 
-def _own_split(columns: dict[str, Raw], log: ReadLog) -> np.ndarray | None:
-    """The split that a column called so brings; the column goes, as it is no data."""
+def _split_column(columns: dict[str, Raw], log: ReadLog) -> np.ndarray | None:
+    """The split given by a column of that name, which is removed from the columns."""
     name = next((n for n in columns if n.lower() in ("split", "subset", "partition")), None)
     raw = None if name is None else columns[name]
     if name is None or not isinstance(raw, pl.Series) or raw.dtype != pl.String:
@@ -187,12 +193,12 @@ def _own_split(columns: dict[str, Raw], log: ReadLog) -> np.ndarray | None:
     split = words.replace_strict(SPLIT_WORDS).to_numpy().astype("U5")
     del columns[name]
     counts = ", ".join(f"{part} {(split == part).sum()}" for part in SPLIT_NAMES)
-    log.note("split", counts, f"given by the column {name!r}, which is left out of the data")
+    log.note("split", counts, f"given by the column {name!r}, which is not a data column")
     return split
 
 
 def unnest_structs(frame: pl.DataFrame) -> list[pl.Series]:
-    """The columns, those with fields of their own as `name.field`."""
+    """The columns; fields of structs become columns `name.field`."""
     columns: list[pl.Series] = []
     for series in frame:
         if series.dtype == pl.Struct:
@@ -204,20 +210,20 @@ def unnest_structs(frame: pl.DataFrame) -> list[pl.Series]:
 
 
 def _set_missing_null(series: pl.Series, missing: Iterable[str], log: ReadLog) -> pl.Series:
-    """Null where the text means "unknown"."""
-    unknown = is_missing(series)
+    """Set texts that stand for a missing value to null."""
+    absent = is_missing(series)
     if extra := list(missing):
-        unknown = unknown | series.str.strip_chars().is_in(extra).fill_null(False)
-    if not unknown.any():
+        absent = absent | series.str.strip_chars().is_in(extra).fill_null(False)
+    if not absent.any():
         return series
-    markers = series.filter(unknown).drop_nulls().str.strip_chars().unique().sort().to_list()
-    if named := [repr(m) for m in markers if m]:
-        log.note("missing", f"{series.name}: {', '.join(named)}", f"taken for unknown in {unknown.sum()} rows")
-    return series.set(unknown, None)
+    markers = series.filter(absent).drop_nulls().str.strip_chars().unique().sort().to_list()
+    if texts := [repr(m) for m in markers if m]:
+        log.note("missing", f"{series.name}: {', '.join(texts)}", f"read as missing in {absent.sum()} rows")
+    return series.set(absent, None)
 
 
 def _infer_text(series: pl.Series, text: bool, log: ReadLog) -> pl.Series:
-    """Numbers and booleans where every value is one; what else the text looks like is only noted."""
+    """Convert a column whose values are all numbers or booleans; other formats are only noted."""
     name = series.name
     truths = {"true": True, "false": False}
     if text and series.head(100).drop_nulls().str.to_lowercase().is_in(list(truths)).all() and series.count():
@@ -227,7 +233,7 @@ def _infer_text(series: pl.Series, text: bool, log: ReadLog) -> pl.Series:
     numbers = parse_numbers(series)
     if numbers is not None:
         if numbers.leading_zeros:
-            log.note("text", name, "its numbers have leading zeros, as codes do")
+            log.note("text", name, "its numbers have leading zeros, so they are codes")
             return series
         values, bad = to_numbers(series, numbers)
         if bad:
@@ -243,7 +249,7 @@ def _infer_text(series: pl.Series, text: bool, log: ReadLog) -> pl.Series:
 
 
 def _whole(series: pl.Series, values: pl.Series) -> pl.Series:
-    """Floats as whole numbers where they were written so; longer than 64 bits stay text."""
+    """Integers where all values are written as such; beyond 64 bits they stay text."""
     if not series.drop_nulls().str.contains(r"^\s*[+-]?\d+\s*$").all():
         return values
     whole = series.str.strip_chars().str.strip_prefix("+").cast(pl.Int64, strict=False)
@@ -251,14 +257,14 @@ def _whole(series: pl.Series, values: pl.Series) -> pl.Series:
 
 
 def _infer_dtype(series: pl.Series, log: ReadLog) -> Raw:
-    """Only the types that kinds know: numbers, bool, text, dates, lists; arrays of numbers as numpy."""
+    """Convert to a type that features support: numbers, bool, text, dates, lists; arrays of numbers as numpy."""
     dtype = series.dtype
     if dtype.is_float():
         return series.fill_nan(None)
     if dtype in (pl.Categorical, pl.Enum, pl.Time):
         return series.cast(pl.String)
     if dtype in (pl.Int128, pl.UInt128):
-        log.note("text", series.name, "its whole numbers have more than 64 bits, as codes do")
+        log.note("text", series.name, "its integers have more than 64 bits, so they are codes")
         return series.cast(pl.String)
     if dtype == pl.Decimal:
         return series.cast(pl.Float64)
@@ -275,7 +281,7 @@ def _infer_dtype(series: pl.Series, log: ReadLog) -> Raw:
 
 
 def concat_columns(raws: Sequence[Raw], name: str, source: str) -> Raw:
-    """One column of several parts, in a type that holds all of them.
+    """Concatenate the parts of one column, in a common type.
 
     Raises:
         SourceError: `mismatched-files` for arrays of different shapes, or where only some parts are files.
@@ -297,7 +303,7 @@ def concat_columns(raws: Sequence[Raw], name: str, source: str) -> Raw:
 
 
 def array_columns(name: str, values: np.ndarray) -> Mapping[str, Raw]:
-    """An array (N, ...) as columns: one for numbers a row, and one a place for a few numbers a row."""
+    """An array (N, ...) as one column: a Series for one value per row, else an array."""
     values = values.reshape(len(values)) if values.ndim > 1 and values.size == len(values) else values
     if values.dtype.kind in "SO":
         values = np.array([v.decode() if isinstance(v, bytes) else v for v in values.ravel()]).reshape(values.shape)

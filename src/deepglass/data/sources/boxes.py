@@ -66,17 +66,17 @@ def table_of_boxes(tree: FileTree, labelled: Sequence[AnnotatedImage], source: s
     """
     check = _Check(log)
     headers = HeaderReader(log)
-    kept: list[AnnotatedImage] = []
+    readable: list[AnnotatedImage] = []
     images: list[Media] = []
     cells: list[list[dict[str, str | float]] | None] = []
     for item in labelled:
         media = tree.media(item.image)
         if (header := headers.read(media)) is None:
             continue
-        kept.append(item)
+        readable.append(item)
         images.append(media)
         cells.append(None if item.boxes is None else check.in_pixels(item, header))
-    if not kept:
+    if not readable:
         first = f", such as {log.skipped[0].name}: {log.skipped[0].reason}" if log.skipped else ""
         raise SourceError("mismatched-files", f"{source}: none of its annotations has an image that can be read{first}")
     check.add_notes()
@@ -90,8 +90,8 @@ def table_of_boxes(tree: FileTree, labelled: Sequence[AnnotatedImage], source: s
         kinds={"image": "image", "boxes": "boxes"},
     )
     _note_boxes(cells, log)
-    parts = [item.part for item in kept]
-    return with_split(table, tree, [item.image for item in kept], "main", log, parts)
+    parts = [item.part for item in readable]
+    return with_split(table, tree, [item.image for item in readable], "main", log, parts)
 
 
 def _note_boxes(cells: Sequence[Sequence[dict[str, str | float]] | None], log: ReadLog) -> None:

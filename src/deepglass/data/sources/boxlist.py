@@ -92,23 +92,23 @@ def read_boxlists(tree: FileTree, log: ReadLog, options: SourceOptions) -> list[
     if not files:
         return None
     matcher = FileMatcher(tree.images)
-    found: dict[str, AnnotatedImage] = {}
+    annotated: dict[str, AnnotatedImage] = {}
     missing: dict[str, list[str]] = {}
     for file in files:
-        _read(tree, file, matcher, found, missing, log, options)
-    if not found:
+        _read(tree, file, matcher, annotated, missing, log, options)
+    if not annotated:
         return None
     for name, wheres in missing.items():
         log.skip(wheres[0], f"there is no image {name!r}, which {len(wheres)} rows are about")
     log.note("annotations", ", ".join(files), "a row a box")
-    return [found.get(image) or AnnotatedImage(image, None) for image in tree.images]
+    return [annotated.get(image) or AnnotatedImage(image, None) for image in tree.images]
 
 
 def _read(
     tree: FileTree,
     file: str,
     matcher: FileMatcher,
-    found: dict[str, AnnotatedImage],
+    annotated: dict[str, AnnotatedImage],
     missing: dict[str, list[str]],
     log: ReadLog,
     options: SourceOptions,
@@ -133,7 +133,7 @@ def _read(
             missing.setdefault(name, []).append(where)
             continue
         part = _part(table, i, file)
-        labelled = found.setdefault(image, AnnotatedImage(image, [], stated[i], shares, part))
+        labelled = annotated.setdefault(image, AnnotatedImage(image, [], stated[i], shares, part))
         label = UNNAMED if columns.label is None else texts[columns.label][i]
         given = [texts[side][i] for side in columns.sides]
         if not any(given):

@@ -52,14 +52,14 @@ def read_coco(tree: FileTree, log: ReadLog) -> list[AnnotatedImage] | None:
     if not files:
         return None
     matcher = FileMatcher(tree.images)
-    found: dict[str, AnnotatedImage] = {}
+    annotated: dict[str, AnnotatedImage] = {}
     for file in files:
-        _read(tree, file, matcher, found, log)
+        _read(tree, file, matcher, annotated, log)
     log.note("annotations", ", ".join(files), "COCO's JSON: images, annotations and categories")
-    return [found.get(image) or AnnotatedImage(image, None) for image in tree.images]
+    return [annotated.get(image) or AnnotatedImage(image, None) for image in tree.images]
 
 
-def _read(tree: FileTree, file: str, matcher: FileMatcher, found: dict[str, AnnotatedImage], log: ReadLog) -> None:
+def _read(tree: FileTree, file: str, matcher: FileMatcher, annotated: dict[str, AnnotatedImage], log: ReadLog) -> None:
     loaded = _loaded(tree, file)
     part = (
         SPLIT_WORDS.get(stem(file).lower().lstrip("_"))
@@ -77,10 +77,10 @@ def _read(tree: FileTree, file: str, matcher: FileMatcher, found: dict[str, Anno
         by_id[entry["id"]] = None
         if image is None:
             log.skip(where, f"there is no image {name!r}")
-        elif image in found:
+        elif image in annotated:
             log.skip(where, f"the image {image} was there before")
         else:
-            found[image] = by_id[entry["id"]] = AnnotatedImage(image, [], _stated(entry), part=part)
+            annotated[image] = by_id[entry["id"]] = AnnotatedImage(image, [], _stated(entry), part=part)
     names = _names(loaded.get("categories", []), file, log)
     _add_boxes(loaded["annotations"], file, by_id, names, log)
 
@@ -109,9 +109,9 @@ def _add_boxes(
             log.skip(where, f"expected a bbox of four numbers, got {annotation.get('bbox')!r}")
         else:
             category = annotation.get("category_id")
-            known = isinstance(category, int | str) and category in names
-            label = names[category] if known else f"class {category}"
-            if not known:
+            named = isinstance(category, int | str) and category in names
+            label = names[category] if named else f"class {category}"
+            if not named:
                 nameless.setdefault(label, []).append(where)
             labelled.boxes.append(AnnotatedBox(label, sides, where))
     if crowds:

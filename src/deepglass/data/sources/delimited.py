@@ -170,13 +170,13 @@ def _read_cells(
     text: Utf8Text, dialect: sniff.Dialect, source: str, options: SourceOptions, log: ReadLog
 ) -> pl.DataFrame:
     """All rows, columns called c0, c1, ...; typed where the fast reader could."""
-    found = count_lines(text.data, dialect)
-    if dialect.spaced and not found.quoted and found.regular:
+    lines = count_lines(text.data, dialect)
+    if dialect.spaced and not lines.quoted and lines.regular:
         text, dialect = _no_spaces(text, dialect), dialect._replace(spaced=False)
-    if dialect.escape is None and not dialect.spaced and found.regular and found.rows:
+    if dialect.escape is None and not dialect.spaced and lines.regular and lines.rows:
         frame = _read_with_polars(text, dialect, options, log)
-        if frame is not None and frame.height == found.rows + found.blank:
-            if not found.blank:
+        if frame is not None and frame.height == lines.rows + lines.blank:
+            if not lines.blank:
                 return frame
             if frame.width == 1:  # a blank line is a missing value there, but not at the end
                 return frame.head(_last_value(frame["c0"]))
@@ -241,13 +241,13 @@ def _codes_and_markers(data: np.ndarray, dialect: sniff.Dialect, unknown: Sequen
     """From three windows: columns with leading zeros, which whole numbers would lose, and markers of missing values."""
     codes: set[int] = set()
     markers: set[str] = set()
-    size, told = 64 * 1024, set(unknown) - {""}
+    size, markers_of_missing = 64 * 1024, set(unknown) - {""}
     for start in {offset(data, dialect.skip), len(data) // 2, max(0, len(data) - size)}:
         lines = data[start : start + size].tobytes().decode("utf-8", errors="ignore").split("\n")
         for row in dialect.reader(lines):
             if len(row) == dialect.width:
                 codes |= {i for i, cell in enumerate(row) if len(cell) > 1 and cell[0] == "0" and cell.isdigit()}
-                markers |= told.intersection(row)
+                markers |= markers_of_missing.intersection(row)
     return codes, markers
 
 

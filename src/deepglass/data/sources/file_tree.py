@@ -26,8 +26,8 @@ class FileTree:
 
     @staticmethod
     def of(folder: Path) -> FileTree:
-        found = sorted(walk(folder, keep=_ROBOFLOW), key=natural_key)
-        return FileTree(folder, tuple(f for f in found if f[-1] != "/"), tuple(f[:-1] for f in found if f[-1] == "/"))
+        names = sorted(walk(folder, keep=_ROBOFLOW), key=natural_key)
+        return FileTree(folder, tuple(f for f in names if f[-1] != "/"), tuple(f[:-1] for f in names if f[-1] == "/"))
 
     @cached_property
     def images(self) -> tuple[str, ...]:
@@ -92,18 +92,18 @@ class FileMatcher:
 
     def __init__(self, images: Sequence[str]) -> None:
         self.exact = set(images)
-        self.by_place: dict[tuple[str, ...], str] = {}
+        self.by_folder: dict[tuple[str, ...], str] = {}
         self.by_stem: dict[str, list[str]] = {}
         self.by_name: dict[str, list[str]] = {}
         for image in images:
-            self.by_place.setdefault((*bare_folders(image), stem(image)), image)
+            self.by_folder.setdefault((*bare_folders(image), stem(image)), image)
             self.by_stem.setdefault(stem(image), []).append(image)
             self.by_name.setdefault(image.rpartition("/")[2], []).append(image)
 
     def find(self, file: str) -> str | None:
         """The image of an annotation file's name."""
         beside = [p for p in self.by_stem.get(stem(file), ()) if folders(p) == folders(file)]
-        return beside[0] if beside else self.by_place.get((*bare_folders(file), stem(file))) or self._only(stem(file))
+        return beside[0] if beside else self.by_folder.get((*bare_folders(file), stem(file))) or self._only(stem(file))
 
     def named(self, path: str, near: str = "") -> str | None:
         """The image that a path means, perhaps one of another machine, perhaps without its ending.

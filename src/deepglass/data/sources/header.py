@@ -50,8 +50,8 @@ def is_number(cell: str) -> bool:
 def _holds(values: Sequence[str]) -> bool:
     """Whether nearly all values are numbers or dates."""
     series = pl.Series(values, dtype=pl.String)
-    found = parse_numbers(series) or parse_dates(series)
-    return found is not None and found.share >= 0.9
+    parsed = parse_numbers(series) or parse_dates(series)
+    return parsed is not None and parsed.share >= 0.9
 
 
 def _counts_up(cells: Sequence[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Folders of images, sounds or videos: class folders, names that carry the label, tables whose cells are paths."""
+"""Folders of image, audio or video files: class folders, labels in file names, tables with paths in their cells."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from deepglass.errors import SourceError
 from deepglass.features._images import frames
 from deepglass.features.base import Media
 
-NUM_GIFS_OPENED = 8  # GIFs, at least, to know whether they move
+NUM_GIFS_OPENED = 8  # to detect whether the GIFs of a folder are animated
 KINDS = {"image": IMAGE_SUFFIXES, "audio": AUDIO_SUFFIXES, "video": VIDEO_SUFFIXES}
 _CALLED = {"image": "image", "audio": "sound", "video": "video"}
 _FRAME = re.compile(r"frame[-_ ]?\d+", re.IGNORECASE)  # the name of a video's frame
@@ -45,12 +45,12 @@ def media_kind(name: str) -> str | None:
 
 
 def holds_media(folder: Path) -> bool:
-    """Whether there is an image or a sound somewhere below a folder; stops at the first."""
+    """Whether there is a media file below a folder; stops at the first."""
     return any(media_kind(name) for name in walk(folder))
 
 
 def read_media_folder(folder: Path, source: str, filename_pattern: str | None = None) -> Table:
-    """A folder of images or sounds; the files are not opened, but for a few GIFs: moving ones are videos.
+    """A table of the media files in a folder; only a few GIFs are opened: animated ones are videos.
 
     The label is the folder that holds a file, unless `filename_pattern` reads columns out of the file's name. Folders
     called train, valid or test, over or under the class folders, give the split. Folders whose images are all called
@@ -60,19 +60,19 @@ def read_media_folder(folder: Path, source: str, filename_pattern: str | None = 
         SourceError: `empty-source`, `bad-value` for a pattern that fits no name.
     """
     log = ReadLog()
-    found = sorted(walk(folder), key=natural_key)
-    kinds = Counter(kind for name in found if (kind := media_kind(name)))
+    names = sorted(walk(folder), key=natural_key)
+    kinds = Counter(kind for name in names if (kind := media_kind(name)))
     if not kinds:
-        raise SourceError("empty-source", f"{source}: there are no images or sounds in it")
+        raise SourceError("empty-source", f"{source}: there are no image or audio files in it")
     kind = kinds.most_common(1)[0][0]
     media = []
-    for name in found:
+    for name in names:
         if media_kind(name) == kind:
             media.append(Media(name, folder / name))
         else:
             log.skip(name, "an empty folder" if name.endswith("/") else f"no {_CALLED[kind]}")
     if kind == "image" and (clips := _folders_of_frames(media, folder)):
-        log.note("video", f"{len(clips)} folders", "their images are called frame and a number")
+        log.note("video", f"{len(clips)} folders", "their files are named frame1, frame2, ...")
         kind, media = "video", clips
     moving = kind == "image" and are_animated(media)
     if moving:
@@ -85,7 +85,7 @@ def read_media_folder(folder: Path, source: str, filename_pattern: str | None = 
 
 
 def are_animated(media: Sequence[Media | None]) -> bool:
-    """Whether all are GIFs, and a few of them that are looked into have several frames each."""
+    """Whether all are GIFs, and a sample of them has several frames each."""
     there = [m for m in media if m is not None]
     if not all(m.name.lower().endswith(".gif") for m in there):
         return False
@@ -150,7 +150,7 @@ def _refuse_annotations(names: set[str], source: str) -> None:
     odd = sorted(name for name in names if _ANNOTATIONS.search(name) and not _WORN.match(name))
     if odd:
         raise SourceError(
-            "bad-value", f"{source}: its folder {odd[0]!r} looks like masks or boxes to images, not like a class"
+            "bad-value", f"{source}: its folder {odd[0]!r} looks like a folder of masks or boxes, not like a class"
         )
 
 
@@ -162,24 +162,24 @@ def _by_pattern(media: list[Media], kind: str, pattern: str, source: str, log: R
     fields, expression = _compiled(pattern)
     whole = "/" in pattern
     matches = []
-    kept = []
+    matching = []
     for item in media:
         name = item.name if whole else item.name.rsplit("/", 1)[-1]
         if match := expression.fullmatch(os.path.splitext(name)[0]) or expression.fullmatch(name):
             matches.append(match)
-            kept.append(item)
+            matching.append(item)
         else:
             log.skip(item.name, f"its name does not fit {pattern!r}")
-    if not kept:
+    if not matching:
         raise SourceError(
             "bad-value",
             f"--filename-pattern: {pattern!r} fits none of {len(media)} names in {source}, such as {media[0].name!r}",
         )
-    columns: dict[str, pl.Series | list[Media]] = {kind: kept}
+    columns: dict[str, pl.Series | list[Media]] = {kind: matching}
     for field in fields:
         columns[field] = pl.Series(field, [match[field] for match in matches], dtype=pl.String)
-    log.note("names", pattern, f"fits {len(kept)} of {len(media)} files")
-    log.note("set aside", ", ".join(fields), "no inputs unless asked: a new file need not be called so")
+    log.note("names", pattern, f"fits {len(matching)} of {len(media)} files")
+    log.note("set aside", ", ".join(fields), "excluded from the inputs: a new file need not have such a name")
     kinds = {kind: kind}
     return Table(columns, source, tuple(log.notes), tuple(log.skipped), kinds=kinds, excluded=tuple(fields))
 
@@ -201,7 +201,7 @@ def _compiled(pattern: str) -> tuple[list[str], re.Pattern[str]]:
 
 
 def with_media(table: Table, folder: Path) -> Table:
-    """Text columns whose cells name files beside the table become lazy files; an empty cell is None."""
+    """Convert text columns whose cells are paths of files next to the table to lazy files; an empty cell is None."""
     columns, kinds, notes = dict(table.columns), dict(table.kinds), list(table.notes)
     for name, raw in table.columns.items():
         if not isinstance(raw, pl.Series) or raw.dtype != pl.String:
@@ -217,7 +217,11 @@ def with_media(table: Table, folder: Path) -> Table:
             continue
         start = _start(folder, some)
         if start is None:
-            notes.append(Note("paths", name, f"its cells look like {kind} files, but none is beside the table"))
+            notes.append(
+                Note(
+                    "paths", name, f"its cells look like {kind} files, but none of these files exists next to the table"
+                )
+            )
             continue
         base, last = start
         files = [None if cell is None else Media(cell, base / _as_path(cell, last)) for cell in raw.to_list()]

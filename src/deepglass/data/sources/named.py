@@ -1,4 +1,4 @@
-"""`data:NAME`: a known set in a folder of that name below --data-root or $DEEPGLASS_DATA."""
+"""`data:NAME`: a named data set, in a folder of that name below --data-root or $DEEPGLASS_DATA."""
 
 from __future__ import annotations
 
@@ -52,22 +52,22 @@ def locate(name: str, data_root: Path | None) -> Path:
     if ".." in name.split("/") or not first:
         raise SourceError("bad-value", f"{source}: expected a set's name, such as data:mnist")
     root = data_root or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
-    known = SETS.get(first)
-    what = f"{known[0]}, from github.com/{known[1]}" if known else ""
+    entry = SETS.get(first)
+    what = f"{entry[0]}, from github.com/{entry[1]}" if entry else ""
     advice = f"put it into a folder {first}/ and name the folder above it with --data-root or ${VARIABLE}"
     if root is None:
-        about = f"{what}; {advice}" if known else f"no set is known by this name{near_miss(first, SETS)}"
+        about = f"{what}; {advice}" if entry else f"there is no data set of this name{near_miss(first, SETS)}"
         raise SourceError("not-found", f"{source}: {about}; neither --data-root nor ${VARIABLE} is set")
     if not root.is_dir():
         raise SourceError(
-            "not-found", f"{source}: the data root {root} is no folder; {what + '; ' if what else ''}{advice}"
+            "not-found", f"{source}: the data root {root} is not a folder; {what + '; ' if what else ''}{advice}"
         )
     if not (root / first).exists():
         there = [p.name for p in list_folder(root) if p.is_dir()]
         about = (
             f"{what}; {advice}"
-            if known
-            else f"no set is known by this name{near_miss(first, {**SETS, **dict.fromkeys(there)})}"
+            if entry
+            else f"there is no data set of this name{near_miss(first, {**SETS, **dict.fromkeys(there)})}"
         )
         raise SourceError("not-found", f"{source}: no folder {first} in {root}; {about}")
     path = root / first / rest if rest else root / first

@@ -96,10 +96,10 @@ def _arrays(path: Path, source: str) -> dict[str, np.ndarray]:
 def _part_of(name: str) -> tuple[str | None, str]:
     """("train", "images") of train_images, x_train or X_train."""
     words = re.split(r"[_\-.]", name)
-    found = [word for word in words if word.lower() in SPLIT_WORDS]
-    if len(found) != 1 or len(words) == 1:
+    split_words = [word for word in words if word.lower() in SPLIT_WORDS]
+    if len(split_words) != 1 or len(words) == 1:
         return None, name
-    return SPLIT_WORDS[found[0].lower()], "_".join(word for word in words if word != found[0])
+    return SPLIT_WORDS[split_words[0].lower()], "_".join(word for word in words if word != split_words[0])
 
 
 def _columns(arrays: dict[str, np.ndarray], part: str, source: str, log: ReadLog) -> dict[str, Raw]:

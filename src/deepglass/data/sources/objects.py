@@ -58,29 +58,29 @@ def _from_pair(x: Any, y: Any, columns: Sequence[str] | None) -> Table:
     """Inputs and, where there is one, the target: `target`, or `label` beside images."""
     log = ReadLog()
     if isinstance(x, pl.DataFrame) or type(x).__module__.split(".")[0] == "pandas":
-        found: dict[str, Raw] = dict(read_object(x).columns)
+        raw_columns: dict[str, Raw] = dict(read_object(x).columns)
     else:
         x = np.asarray(x)
         if x.ndim == 0 or x.dtype == object:
             raise SourceError("bad-value", f"X: expected an array of numbers with rows first, got {x.dtype} {x.shape}")
-        found = input_columns(x, "", log)
+        raw_columns = input_columns(x, "", log)
     if columns is not None:
-        found = dict(zip(column_names(list(found), columns, "X"), found.values(), strict=True))
-    if not found or not len(next(iter(found.values()))):
+        raw_columns = dict(zip(column_names(list(raw_columns), columns, "X"), raw_columns.values(), strict=True))
+    if not raw_columns or not len(next(iter(raw_columns.values()))):
         raise SourceError("no-rows", "X has no rows")
-    images = "image" in found
+    images = "image" in raw_columns
     target = None
     if y is not None:
         name = "label" if images else getattr(y, "name", None) or "target"
         y = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
         if y.ndim == 2 and y.shape[1] > 1:
-            found |= {f"target_{i}": pl.Series(f"target_{i}", y[:, i - 1]) for i in range(1, y.shape[1] + 1)}
+            raw_columns |= {f"target_{i}": pl.Series(f"target_{i}", y[:, i - 1]) for i in range(1, y.shape[1] + 1)}
         else:
-            found |= array_columns(str(name), y)
+            raw_columns |= array_columns(str(name), y)
             target = str(name)
-    _check_lengths(found, "(X, y)")
+    _check_lengths(raw_columns, "(X, y)")
     kinds = ({"image": "image"} if images else {}) | ({"label": "category"} if images and target else {})
-    return Table(found, "arrays", tuple(log.notes), target=target, kinds=kinds)
+    return Table(raw_columns, "arrays", tuple(log.notes), target=target, kinds=kinds)
 
 
 def _from_columns(values: Mapping[str, Any], source: str) -> Table:
@@ -88,29 +88,29 @@ def _from_columns(values: Mapping[str, Any], source: str) -> Table:
         raise SourceError("empty-source", f"{source} has no columns")
     check_names(list(values), source)
     log = ReadLog()
-    found: dict[str, Raw] = {}
+    raw_columns: dict[str, Raw] = {}
     kinds: dict[str, str] = {}
     for name, value in values.items():
         if isinstance(value, pl.Series):
-            found[name] = value.rename(name)
+            raw_columns[name] = value.rename(name)
         elif isinstance(value, np.ndarray):
-            found |= array_columns(name, value)
+            raw_columns |= array_columns(name, value)
         elif isinstance(value, Sequence) and not isinstance(value, str) and len(value) and _are_files(value):
-            found[name] = [v if isinstance(v, Media) else Media(v.name, v) for v in value]
+            raw_columns[name] = [v if isinstance(v, Media) else Media(v.name, v) for v in value]
         elif hasattr(value, "to_numpy") or (isinstance(value, Sequence) and not isinstance(value, str)):
-            found[name] = pl.Series(name, value.to_numpy() if hasattr(value, "to_numpy") else value, strict=False)
+            raw_columns[name] = pl.Series(name, value.to_numpy() if hasattr(value, "to_numpy") else value, strict=False)
         else:
             raise SourceError("bad-value", f"{source}: column {name!r} is no list or array but {type(value).__name__}")
-    _check_lengths(found, source)
-    series = {n: v for n, v in found.items() if isinstance(v, pl.Series)}
+    _check_lengths(raw_columns, source)
+    series = {n: v for n, v in raw_columns.items() if isinstance(v, pl.Series)}
     if series:
         if not len(next(iter(series.values()))):
-            raise SourceError("no-rows", f"{source} has columns ({', '.join(found)}) but no rows")
-        settled = table_from_frame(pl.DataFrame(list(series.values())), source, log)
-        if list(series) == list(found):
-            return settled
-        found |= {n: v for n, v in settled.columns.items() if n in found}
-    return Table(found, source, tuple(log.notes), kinds=kinds)
+            raise SourceError("no-rows", f"{source} has columns ({', '.join(raw_columns)}) but no rows")
+        inferred = table_from_frame(pl.DataFrame(list(series.values())), source, log)
+        if list(series) == list(raw_columns):
+            return inferred
+        raw_columns |= {n: v for n, v in inferred.columns.items() if n in raw_columns}
+    return Table(raw_columns, source, tuple(log.notes), kinds=kinds)
 
 
 def _from_files(files: list[Media]) -> Table:

@@ -1,4 +1,4 @@
-"""Masks in colours, read as class numbers: each colour stands for a class, by a file or in the order of the colours."""
+"""RGB masks read as class indices: each colour is a class, by a file of colours or in the order of the colours."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FEW = 10  # masks that show whether all are in colours
 
 
 class ColourMask(Media):
-    """A mask in colours that reads as a PNG file of class numbers."""
+    """An RGB mask that reads as a PNG file of class indices."""
 
     codes: np.ndarray  # (C,) ascending, colours as one number
     numbers: np.ndarray  # (C,) the class of each
@@ -40,8 +40,8 @@ class ColourMask(Media):
             codes = _code(decode(Media(self.name, self.path))[..., :3].astype(np.int64))
         except SourceError as error:
             raise OSError(str(error).partition(": ")[2]) from error
-        place = np.searchsorted(self.codes, codes).clip(0, len(self.codes) - 1)
-        numbers = np.where(self.codes[place] == codes, self.numbers[place], _VOID).astype(np.uint8)
+        index = np.searchsorted(self.codes, codes).clip(0, len(self.codes) - 1)
+        numbers = np.where(self.codes[index] == codes, self.numbers[index], _VOID).astype(np.uint8)
         file = io.BytesIO()
         Pillow.fromarray(numbers).save(file, "PNG")
         return file.getvalue()
@@ -67,13 +67,13 @@ def to_class_indices(masks: Sequence[Media], tree: FileTree, log: ReadLog) -> In
     named = class_colours(tree, log)
     if not named:
         some = masks[:: max(1, len(masks) // 200)]
-        found = np.unique(np.concatenate([_colours(media) for media in some]), axis=0)
-        if len(found) > MAX_COLOURS:
-            text = f"{tree.folder.name}: its masks have {len(found)} colours, such as {masks[0].name}"
+        colours = np.unique(np.concatenate([_colours(media) for media in some]), axis=0)
+        if len(colours) > MAX_COLOURS:
+            text = f"{tree.folder.name}: its masks have {len(colours)} colours, such as {masks[0].name}"
             raise SourceError(
                 "bad-value", f"{text}; expected one for each class; a file such as class_dict.csv names them"
             )
-        named = {colour: str(colour) for colour in (RGB(*map(int, row)) for row in found)}
+        named = {colour: str(colour) for colour in (RGB(*map(int, row)) for row in colours)}
         log.note("class colours", list_names(named.values()), "the colours in the masks; no file names them")
     names = dict(enumerate(named.values()))
     painted = [ColourMask(media.name, media.path, list(named)) for media in masks]

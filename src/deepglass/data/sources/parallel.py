@@ -1,4 +1,4 @@
-"""Parallel text: a file a language, line by line the same sentences: `train.en.gz` beside `train.fr.gz`."""
+"""Parallel text: one file per language with the same sentences line by line: `train.en.gz` beside `train.fr.gz`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def parallel_files(entries: Sequence[Path]) -> dict[str, Files]:
 def read_parallel(
     stems: Mapping[str, Files], source: str, columns: Sequence[str] | None, options: SourceOptions
 ) -> Table:
-    """A column a language, a row a line; the words train, valid and test in the stems give the split.
+    """One column per language, one row per line; the words train, valid and test in the file names give the split.
 
     An empty line is a missing value, and so are all lines of a language that a stem lacks.
 
@@ -65,7 +65,7 @@ def read_parallel(
         for language, name in names.items():
             texts[name] += lines.get(language, [None] * count)
         split += [part or "train"] * count
-    log.note("languages", ", ".join(languages), "line by line the same; the answer is the one given by --target")
+    log.note("languages", ", ".join(languages), "parallel line by line; choose the output with --target")
     if any(parts.values()):
         counts = ", ".join(f"{part} {split.count(part)}" for part in SPLIT_NAMES if part in split)
         log.note("split", counts, f"given by the names {', '.join(parts)}")
@@ -81,8 +81,8 @@ def read_parallel(
 
 def _part(stem: str) -> str | None:
     """The part that a word of a stem names: "test" of test_2016_flickr."""
-    found = {SPLIT_WORDS[word] for word in re.split(r"[^a-z]+", stem) if word in SPLIT_WORDS}
-    return found.pop() if len(found) == 1 else None
+    splits = {SPLIT_WORDS[word] for word in re.split(r"[^a-z]+", stem) if word in SPLIT_WORDS}
+    return splits.pop() if len(splits) == 1 else None
 
 
 def _lines(files: Files, source: str, options: SourceOptions, log: ReadLog) -> dict[str, list[str | None]]:
@@ -94,11 +94,11 @@ def _lines(files: Files, source: str, options: SourceOptions, log: ReadLog) -> d
         bare = [line.strip() or None for line in text.split("\n")]
         lines[language] = bare[:-1] if text.endswith("\n") else bare
     (first, reference), *others = lines.items()
-    for language, said in others:
-        if len(said) != len(reference):
+    for language, other in others:
+        if len(other) != len(reference):
             raise SourceError(
                 "mismatched-files",
-                f"{source}: {files[first].name} has {len(reference):,} lines and {files[language].name} {len(said):,}; "
+                f"{source}: {files[first].name} has {len(reference):,} lines, {files[language].name} {len(other):,}; "
                 "a line of one must be the translation of the same line of the other",
             )
     return lines

@@ -1,4 +1,4 @@
-"""Plain text: rows in reading order that, put together, are the text again; and folders of such files."""
+"""Plain text as rows in reading order, which concatenate to the text again; and folders of such files."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from deepglass.data.sources.header import is_number
 from deepglass.data.table import Note, Skipped, Table
 
 ENDINGS = (".txt", ".text")
-_LONGEST = 1_000  # characters a row: some files hold a whole library in one line
+_MAX_ROW = 1_000  # characters a row: some files hold a whole library in one line
 _ROW = re.compile(
-    rf"\s*\S(?:[^\n]{{0,{_LONGEST - 2}}}(?=\s|\Z)|[^\n]{{{_LONGEST - 1}}})"  # a line; of a long one up to a space
+    rf"\s*\S(?:[^\n]{{0,{_MAX_ROW - 2}}}(?=\s|\Z)|[^\n]{{{_MAX_ROW - 1}}})"  # a line; of a long one up to a space
     r"[^\S\n]*(?:[^\S\n]*\n)*(?:\s*\Z)?"  # its end, and the blank lines behind it
 )
 
@@ -34,7 +34,7 @@ def plain_table(text: str, source: str, log: ReadLog) -> Table:
     rows = _ROW.findall(text)
     log.note("text", f"{len(rows):,} rows", f"plain text of {len(text):,} characters, a row a line and its end")
     if cut := len(rows) - sum(row.endswith("\n") for row in rows[:-1]) - 1:
-        log.note("long lines", f"cut in {cut:,} places", f"a row holds {_LONGEST:,} characters")
+        log.note("long lines", f"cut in {cut:,} places", f"a row holds {_MAX_ROW:,} characters")
     column = pl.Series("text", rows, dtype=pl.String)
     return Table({"text": column}, source, tuple(log.notes), tuple(log.skipped), kinds={"text": "text"})
 
@@ -47,14 +47,13 @@ def is_plain(table: Table) -> bool:
 def documents(tables: Sequence[Table], source: str) -> Table:
     """The texts of several files one behind the other, and the file that each row is from."""
     names = pl.Series("document", [table.name for table in tables for _ in range(len(table))], dtype=pl.String)
-    said = Note(
-        "documents", f"{len(tables)} files, {len(names):,} rows", "the column `document` is no input unless asked"
-    )
+    note = Note("documents", f"{len(tables)} files, {len(names):,} rows", "the column `document` is excluded")
+    others = [note for table in tables for note in table.notes if note.what in ("encoding", "long lines")]
     return replace(
         tables[0],
         columns={"text": pl.concat([_text(table) for table in tables]), "document": names},
         name=source,
-        notes=(said, *(note for table in tables for note in table.notes if note.what in ("encoding", "long lines"))),
+        notes=(note, *others),
         kinds={"text": "text", "document": "category"},
         excluded=("document",),
     )
@@ -62,7 +61,7 @@ def documents(tables: Sequence[Table], source: str) -> Table:
 
 def texts_below(folder: Path, source: str) -> list[Skipped]:
     """Folders beside a plain text that hold more of it, and are not read with it."""
-    found = []
+    skipped = []
     for inner in scan_folder(folder):
         texts = (
             sum(entry.name.lower().endswith(ENDINGS) for entry in scan_folder(folder / inner.name))
@@ -70,10 +69,10 @@ def texts_below(folder: Path, source: str) -> list[Skipped]:
             else 0
         )
         if texts:
-            found.append(
+            skipped.append(
                 Skipped(f"{inner.name}/", f"{texts} more texts in a folder; give {source}/{inner.name} for these")
             )
-    return found
+    return skipped
 
 
 def _text(table: Table) -> pl.Series:

@@ -1,4 +1,4 @@
-"""How a text table is written: encoding, delimiter, quoting, header, each with the reason for it."""
+"""Dialect detection of text tables: encoding, delimiter, quoting, header, each with its reason."""
 
 from __future__ import annotations
 
@@ -147,8 +147,8 @@ def _delimiter(sample: str, quote: str, escape: str | None, whole: bool, prose: 
     best, best_share = None, 0.0
     for delimiter in _DELIMITERS:
         rows, _ = _rows(Dialect(delimiter, quote, escape, True, 0, None, 0), sample, whole)
-        told = (row for row in rows if len(row) == 1 or any(map(str.strip, row)))  # delimiters alone tell nothing
-        counts = Counter(len(row) for row in told if not row[0].lstrip().startswith("#"))
+        filled_rows = (row for row in rows if len(row) == 1 or any(map(str.strip, row)))
+        counts = Counter(len(row) for row in filled_rows if not row[0].lstrip().startswith("#"))
         if not counts:
             continue
         width, count = counts.most_common(1)[0]

@@ -36,7 +36,7 @@ def spoken_strings(folder: Path, seed: int = 0) -> Table:
             kept for the test, the fifth before it for validation.
     """
     media = cast(list[Media], read_media_folder(folder, folder.name)["audio"])
-    takes = [_Take(found[1], found[2], int(found[3]), m) for m in media if (found := _NAME.search(m.name))]
+    takes = [_Take(match[1], match[2], int(match[3]), m) for m in media if (match := _NAME.search(m.name))]
     count = max(take.number for take in takes) + 1
     waves = {take: read_sound(take.media, RATE, 5.0) for take in takes}
     speakers = sorted({take.speaker for take in takes})

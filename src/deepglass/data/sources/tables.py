@@ -95,11 +95,11 @@ def _parts(files: Sequence[Path]) -> dict[str, Path] | None:
     rests: set[str] = set()
     for path in files:
         words = re.split(r"([-_. ]+)", path.name.lower())
-        found = [i for i, word in enumerate(words) if word in SPLIT_WORDS]
-        if len(found) != 1 or SPLIT_WORDS[words[found[0]]] in parts:
+        split_words = [i for i, word in enumerate(words) if word in SPLIT_WORDS]
+        if len(split_words) != 1 or SPLIT_WORDS[words[split_words[0]]] in parts:
             return None
-        parts[SPLIT_WORDS[words[found[0]]]] = path
-        rests.add("".join(w for i, w in enumerate(words) if i != found[0]))
+        parts[SPLIT_WORDS[words[split_words[0]]]] = path
+        rests.add("".join(w for i, w in enumerate(words) if i != split_words[0]))
     return (
         {part: parts[part] for part in SPLIT_NAMES if part in parts} if len(rests) == 1 and "train" in parts else None
     )
@@ -154,8 +154,8 @@ def _strip_full_stops(table: Table, train: Table, name: str, notes: list[Note]) 
         values = here.drop_nulls().unique()
         if len(values) and values.str.ends_with(".").all():
             bare = values.str.strip_suffix(".")
-            known = there.unique()
-            if bare.is_in(known.to_list()).all() and not values.is_in(known.to_list()).any():
+            train_values = there.unique()
+            if bare.is_in(train_values.to_list()).all() and not values.is_in(train_values.to_list()).any():
                 changed[column] = here.str.strip_suffix(".")
                 notes.append(
                     Note("full stop", f"{column} in {name}", "taken off: all values are those of train with it")

@@ -36,6 +36,6 @@ def with_tags(table: Table) -> Table:
 
 
 def _in_line(one: pl.Series, other: pl.Series) -> bool:
-    known = one.is_not_null() & other.is_not_null()
-    one, other = one.filter(known), other.filter(known)
+    both = one.is_not_null() & other.is_not_null()
+    one, other = one.filter(both), other.filter(both)
     return len(one) >= _MIN_ROWS and one.n_unique() > 2 and bool((one == other).all())

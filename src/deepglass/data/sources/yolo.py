@@ -58,8 +58,8 @@ def read_yolo(tree: FileTree, log: ReadLog) -> list[AnnotatedImage] | None:
 def _tell(images: Sequence[str], files: Mapping[str, str], empty_is_known: bool, log: ReadLog) -> None:
     log.note("annotations", f"{len(files)} YOLO text files", "lines of a class and four shares of the image")
     if missing := [image for image in images if image not in files]:
-        known = "YOLO writes none where there is nothing, so they are known to hold nothing"
-        why = known if empty_is_known else "most have none, so they count as unlabelled"
+        reason = "YOLO writes none where there is nothing, so they are known to hold nothing"
+        why = reason if empty_is_known else "most have none, so they count as unlabelled"
         log.note("no label file", f"{len(missing)} images, such as {missing[0]}", why)
 
 

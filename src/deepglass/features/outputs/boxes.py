@@ -258,7 +258,7 @@ class BoxesPrediction(Prediction):
         cells = self.cells
         logits = mean(cells.logits.sigmoid()).logit(1e-6)
         return BoxesPrediction(
-            type(cells)(logits, mean(cells.boxes), cells.places[::members]), self.max_detections, self.nms_iou
+            type(cells)(logits, mean(cells.boxes), cells.points[::members]), self.max_detections, self.nms_iou
         )
 
 

@@ -104,4 +104,4 @@ def _curve(agent: AgentFacts) -> Markup | None:
         lines.append(Line("solved", [agent.threshold] * len(steps), "c3"))
     first = agent.first_solved
     mark = Mark(float(first.steps), "first solved") if first is not None else None
-    return curves(titled("Mean return", "more is better"), steps, lines, x_name="environment steps", mark=mark)
+    return curves(titled("Mean return", "higher is better"), steps, lines, x_name="environment steps", mark=mark)

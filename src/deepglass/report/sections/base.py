@@ -6,9 +6,12 @@ name is the section's name and its anchor in the page.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from jinja2 import Template
 from markupsafe import Markup
 
 from deepglass.report.data import ReportData
@@ -73,8 +76,13 @@ class Section:
         view = self.view(facts, report)
         if view is None:
             return None
-        template = environment().get_template(f"sections/{self.name}.html")
-        return Markup(template.render(section=self, shows_rows=report.shows_rows, **view))
+        return Markup(self._template().render(section=self, shows_rows=report.shows_rows, **view))
+
+    def _template(self) -> Template:
+        """`NAME.html` beside the class's own file, which may lie outside the package."""
+        if type(self).__module__.startswith(Section.__module__.rpartition(".")[0]):
+            return environment().get_template(f"sections/{self.name}.html")
+        return environment().from_string(Path(inspect.getfile(type(self))).with_suffix(".html").read_text("utf-8"))
 
 
 def section_key(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Decision boundaries: predictions over a plane with rows on it, and a slider over the run (`web/inside.js`)."""
+"""Decision boundaries: predictions over a plane with rows on it, and a slider over the run (`web/boundary.js`)."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class BoundarySection(Section):
 
     title, nav, position = "Decision boundary", "Boundary", 310
     files = ("metrics.json", "boundaries/*")
-    assets = ("inside",)
+    assets = ("layers", "boundary")
 
     def collect(self, report: ReportData) -> tuple[Boundary, ...] | None:
         context = report.context
-        return boundaries(context.path, context.data, context.objective, context.device, report.options.pair) or None
+        return boundaries(context, report.options.pair) or None
 
     def view(self, facts: tuple[Boundary, ...], report: ReportData) -> Mapping[str, Any] | None:
         if not facts:

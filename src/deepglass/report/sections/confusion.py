@@ -24,6 +24,7 @@ class ConfusionSection(Section):
     """A matrix for each output of classes, beside recall and precision of each class."""
 
     title, nav, position = "Confusion matrix", "Confusion", 80
+    assets = ("row_picker",)
     requires = ("test_predictions",)
 
     def view(self, facts: None, report: ReportData) -> Mapping[str, Any] | None:

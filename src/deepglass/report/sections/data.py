@@ -22,16 +22,17 @@ class DataSection(Section):
     """Always there."""
 
     title, nav, position = "Data", "Data", 30
+    assets = ("tables",)
     files = ("features.json", "metrics.json")
 
     def view(self, facts: Any, report: ReportData) -> Mapping[str, Any]:
         data, columns = report.data, report.columns
-        beside_metrics = {warning for output in report.outputs for warning in output.remarks}
+        beside_metrics = {warning for output in report.outputs for warning in output.warnings}
         splits = [(name, rows, COLOURS.get(name, "c2")) for name, rows in data.splits.items()]
         return {
             "data": data,
             "roles": _roles(columns),
-            "warnings": [warning for warning in data.remarks if warning not in beside_metrics],
+            "warnings": [warning for warning in data.warnings if warning not in beside_metrics],
             "splits": share_bar(splits) if splits else "",
             "skipped": data.skipped[:MAX_SKIPPED],
             "columns": [(c, mini(c.spread) if c.spread is not None else "") for c in columns[:MAX_COLUMNS]],

@@ -23,11 +23,11 @@ class ExampleSection(Section):
 
     title, nav, position = "Feature maps of one example", "Example", 260
     files = ("model.safetensors",)
-    assets = ("inside",)
+    assets = ("layers",)
 
     def collect(self, report: ReportData) -> ForwardExample | None:
         context = report.context
-        return example_of(context.data, context.objective, context.device)
+        return example_of(context)
 
     def view(self, facts: ForwardExample, report: ReportData) -> Mapping[str, Any]:
         kinds = {layer.kind for layer in facts.layers}

@@ -17,11 +17,11 @@ class FeatureVisualizationSection(Section):
     title, nav, position = "Feature visualisation", "Visualisation", 280
     requires = ("image_input",)
     files = ("model.safetensors",)
-    assets = ("inside",)
+    assets = ("layers",)
 
     def collect(self, report: ReportData) -> tuple[LayerImages, ...] | None:
         context = report.context
-        return feature_visualizations(context.data, context.objective, context.device) or None
+        return feature_visualizations(context) or None
 
     def view(self, facts: tuple[LayerImages, ...], report: ReportData) -> Mapping[str, Any]:
         return {"layers": facts}

@@ -95,7 +95,7 @@ def _charts(gan: GANFacts, best: int | None) -> list[Markup]:
     return [
         curves(titled("Losses", f"both near {EVEN_LOSS} where neither is ahead"), steps, losses, x_name="step"),
         curves(
-            titled("Distance", "less is better; 1: all at the real rows' mean"),
+            titled("Distance", "lower is better; 1: all at the real rows' mean"),
             steps,
             [Line("generated to real rows", distance, "c1")],
             x_name="step",
@@ -103,7 +103,7 @@ def _charts(gan: GANFacts, best: int | None) -> list[Markup]:
             mark=kept,
         ),
         curves(
-            titled("Diversity", "more is better; a fall is mode collapse"),
+            titled("Diversity", "higher is better; a fall is mode collapse"),
             steps,
             shares,
             x_name="step",

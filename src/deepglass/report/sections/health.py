@@ -25,11 +25,11 @@ class HealthSection(Section):
 
     title, nav, position = "Layer diagnostics", "Layers", 250
     files = (FILE,)
-    assets = ("inside",)
+    assets = ("layers",)
 
     def collect(self, report: ReportData) -> NetworkHealth | None:
         context = report.context
-        return network_health(context.path, context.experiment.architecture, context.plan)
+        return network_health(context)
 
     def view(self, facts: NetworkHealth, report: ReportData) -> Mapping[str, Any] | None:
         if not (facts.histories or facts.alarms):

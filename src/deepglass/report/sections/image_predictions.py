@@ -88,6 +88,7 @@ class ImagePredictionsSection(Section):
     """The images of each output that lies over its input image; None where there is none."""
 
     title, nav, position = "Predictions on images", "Images", 160
+    assets = ("overlays",)
     requires = ("test_predictions",)
 
     def collect(self, report: ReportData) -> tuple[OutputOverlays, ...]:

@@ -69,7 +69,7 @@ def _charts(report: ReportData, with_metrics: bool) -> list[Markup]:
         output, _, metric = name.rpartition(".")  # with several outputs: OUTPUT.METRIC
         words = metric_title(metric)
         named = Markup("{}: {}").format(label(output, 30), words) if output else capital(words)
-        better = {True: "more is better", False: "less is better", None: ""}[higher_is_better(metric)]
+        better = {True: "higher is better", False: "lower is better", None: ""}[higher_is_better(metric)]
         title = titled(named, better)
         charts.append(
             curves(title, steps, _lines(history, name), x_name="step", share=metric_of(metric).is_share, mark=kept)

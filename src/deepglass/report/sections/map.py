@@ -38,8 +38,8 @@ class MapSection(Section):
         points, context = report.points, report.context
         if points is None:
             return None
-        projection, folder = report.options.projection, context.path
-        return projection_map(points, folder, context.data, context.objective, context.calibration, projection)
+        projection = report.options.projection
+        return projection_map(context, points, projection)
 
     def view(self, facts: ProjectionMap, report: ReportData) -> Mapping[str, Any]:
         first = facts.colourings[0]

@@ -31,6 +31,7 @@ class PerClassSection(Section):
     """A table an output; None where no output has metrics of single classes."""
 
     title, nav, position = "Metrics of each class", "Classes", 90
+    assets = ("tables",)
     requires = ("test_predictions",)
 
     def collect(self, report: ReportData) -> tuple[OutputClasses, ...]:

@@ -82,6 +82,7 @@ class SlicesSection(Section):
     """A table an output, a line a slice; None where there are none."""
 
     title, nav, position = "Slices", "Slices", 140
+    assets = ("tables", "row_picker")
     requires = ("test_predictions",)
 
     def collect(self, report: ReportData) -> tuple[OutputSlices, ...]:

@@ -22,6 +22,7 @@ class ThresholdsSection(Section):
     """A slider, precision and recall over the threshold, and the ROC curve; None where no output is binary."""
 
     title, nav, position = "Decision threshold", "Threshold", 110
+    assets = ("threshold",)
     requires = ("test_predictions",)
 
     def view(self, facts: Any, report: ReportData) -> Mapping[str, Any] | None:

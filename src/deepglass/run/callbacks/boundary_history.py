@@ -117,7 +117,7 @@ class Grounds(Callback):
             return
         axes = fit_pca(points, 2)
         content: dict[str, Any] = {"points": axes(points), "value": said.value, "sure": said.sure}
-        content["kept"] = np.array([axes.kept], np.float32)
+        content["kept"] = np.array([axes.explained], np.float32)
         if ground is not None:
             content |= {"ground": ground.value, "ground_sure": ground.sure}
         if self.weighs:

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 import numpy as np
-from test_report import base, checked, class_output
+from report_values import base, checked, class_output
 
 from deepglass.explain.files import encode_png
 from deepglass.features._audio_files import wav

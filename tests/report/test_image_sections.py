@@ -13,7 +13,7 @@ import pytest
 import torch
 from conftest import Command
 from PIL import Image as Pillow
-from test_report import base, checked, class_output
+from report_values import base, checked, class_output
 
 from deepglass.data.augment import Augment
 from deepglass.data.batches import Batch, Dataset

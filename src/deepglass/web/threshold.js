@@ -1,0 +1,24 @@
+// <threshold-slider>: the slider moves the counts, the point on the ROC curve and the line in the chart of metrics.
+import { all, Part } from "./dom.js";
+
+class ThresholdSlider extends Part {
+  start() {
+    const box = this.querySelector(".threshold");
+    const series = Object.fromEntries(["at", "tp", "fp", "fn", "tn"].map((key) => [key, box.dataset[key].split("|")]));
+    const [curve, upright] = [this.querySelector(".roc"), this.querySelector(".upright")];
+    const strips = all(".curves .hit > path", this);
+    const [follow, dots] = [curve.querySelector(".follow"), all(".nearest circle", curve)];
+    box.querySelector("input").addEventListener("input", (event) => {
+      const i = Number(event.target.value);
+      event.target.setAttribute("aria-valuetext", series.at[i]);
+      for (const out of all("[data-show]", box)) {
+        const value = series[out.dataset.show][i];
+        out.textContent = out.dataset.show === "at" ? value : Number(value).toLocaleString("en");
+      }
+      follow.setAttribute("cx", dots[i].getAttribute("cx"));
+      follow.setAttribute("cy", dots[i].getAttribute("cy"));
+      upright.setAttribute("d", strips[i].getAttribute("d"));
+    });
+  }
+}
+customElements.define("threshold-slider", ThresholdSlider);
