@@ -32,7 +32,7 @@ from deepglass.run.folder import Folder
 from deepglass.run.run import Run, side_by_side
 from deepglass.run.warm_start import inherit_architecture, inherit_features
 from deepglass.serve.queue import Queue
-from deepglass.spec.overrides import spec_of
+from deepglass.spec.overrides import build_spec
 from deepglass.spec.spec import DataSpec, Spec
 from deepglass.training.callbacks import Callback
 
@@ -63,7 +63,7 @@ def train(
         UserError: what is wrong with the words or the data, before training starts.
     """
     started = clock.perf_counter()
-    spec = spec_of(source, target, settings)
+    spec = build_spec(source, target, settings)
     path = Path(out) if out is not None else Folder.next_free(_short_name(spec.data.source))
     Folder.occupied(path, force)  # a folder that is taken is told before the data are read
     spec = apply_fixes(spec)
@@ -87,7 +87,7 @@ def resume(run: str | Path, source: Any = None, callbacks: Sequence[Callback] = 
     if folder.finished and folder.metrics()["stop_reason"] != "interrupted":
         return Run(folder.path)
     spec = folder.spec()
-    spec = spec_of(source, None, {}, spec) if source is not None else spec
+    spec = build_spec(source, None, {}, spec) if source is not None else spec
     if is_many(spec):
         return _train_folds(spec, folder, callbacks, True, started)
     log = LogFile()
@@ -110,14 +110,14 @@ def inspect(
             answers are worse than elsewhere.
     """
     if run is None:
-        spec = spec_of(source, target, settings)
+        spec = build_spec(source, target, settings)
         return inspect_table(read_source(spec), spec)
     run = open_run(run)
     base = run.spec
     alone = DataSpec(
         columns=base.data.columns, filename_pattern=base.data.filename_pattern, data_root=base.data.data_root
     )  # none of the run's own rows
-    spec = spec_of(source, target, settings, replace(base, data=alone))
+    spec = build_spec(source, target, settings, replace(base, data=alone))
     table = read_source(spec)
     known = tuple(o for o in spec.outputs if o.get("column", o["name"]) in table.columns)
     kinds = {name: kind for name, kind in spec.kinds.items() if name in table.columns}
@@ -206,7 +206,7 @@ def new(
     Args:
         folder: where the spec will lie, from which it names its source; None: here.
     """
-    spec = spec_of(source, target, settings)
+    spec = build_spec(source, target, settings)
     table = read_source(spec)
     return commented_spec(table, spec, None if folder is None else Path(folder))
 

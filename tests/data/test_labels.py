@@ -14,7 +14,7 @@ from deepglass.data.missing import is_null, null_like, set_null
 from deepglass.errors import SpecError
 from deepglass.prepare.prepare import prepare
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.spec.overrides import spec_of
+from deepglass.spec.overrides import build_spec
 
 N = 200
 SPLIT = np.repeat(["train", "valid", "test"], [140, 20, 40])
@@ -76,7 +76,7 @@ def test_a_class_with_too_few_rows_is_refused() -> None:
 @pytest.mark.parametrize("value", [0, -3, True, 2.5, "ten", {"per_class": 0}, {"class": 3}, {}])
 def test_other_values_are_refused_where_they_are_said(value: object) -> None:
     with pytest.raises(SpecError, match=r"bad-value.*data.num_labels"):
-        spec_of("sklearn:iris", None, {"data": {"num_labels": value}})
+        build_spec("sklearn:iris", None, {"data": {"num_labels": value}})
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_what_is_blanked_is_missing_and_the_rest_stays(raw: object) -> None:
 
 
 def prepared(source: str, objective: str, **data: object) -> PreparedData:
-    return prepare(spec_of(source, None, {"objective": {"name": objective}, "data": data}))[1]
+    return prepare(build_spec(source, None, {"objective": {"name": objective}, "data": data}))[1]
 
 
 def test_supervised_learning_leaves_hidden_rows_out_and_others_learn_from_them() -> None:
@@ -118,7 +118,7 @@ def test_unlabelled_rows_have_no_answer_whatever_their_file_says(tmp_path: Path)
     frame[:60].write_csv(tmp_path / "some.csv")
     frame[60:].with_columns(y=pl.lit("leaked")).write_csv(tmp_path / "more.csv")
     _, found = prepare(
-        spec_of(
+        build_spec(
             str(tmp_path / "some.csv"),
             "y",
             {"objective": {"name": "pseudo_label"}, "data": {"unlabelled": str(tmp_path / "more.csv")}},
@@ -135,7 +135,7 @@ def test_an_unlabelled_source_must_have_the_columns_of_the_first(tmp_path: Path)
     frame[60:].drop("b", "y").write_csv(tmp_path / "more.csv")
     with pytest.raises(deepglass.UserError, match=r"mismatched-files.*more.csv.*lacks the columns b"):
         prepare(
-            spec_of(
+            build_spec(
                 str(tmp_path / "some.csv"),
                 "y",
                 {"objective": {"name": "pseudo_label"}, "data": {"unlabelled": str(tmp_path / "more.csv")}},

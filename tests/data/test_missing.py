@@ -9,7 +9,7 @@ import pytest
 import deepglass
 from deepglass.data.missing import is_null
 from deepglass.prepare.prepare import prepare
-from deepglass.spec.overrides import spec_of
+from deepglass.spec.overrides import build_spec
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_an_answer_that_only_says_unknown_is_none() -> None:
     x = random.normal(size=120)
     y = np.where(np.arange(120) % 4 == 0, "?", np.where(x > 0, "high", "low"))
     frame = pl.DataFrame({"x": x, "y": y})
-    _, prepared = prepare(spec_of(frame, "y", {}))
+    _, prepared = prepare(build_spec(frame, "y", {}))
     assert len(prepared.table) == 90
     assert "left out: 30 rows (no value for y)" in prepared.notes
     views = {c.name: c.missing for c in deepglass.inspect(frame, "y").columns}
@@ -43,5 +43,5 @@ def test_an_answer_that_only_says_unknown_is_none() -> None:
 
 def test_a_column_that_never_says_anything_is_left_out_for_that() -> None:
     frame = pl.DataFrame({"x": np.arange(40.0) % 7, "gone": ["?", "NA"] * 20, "y": ["a", "b"] * 20})
-    why = {t.name: t.why for t in prepare(spec_of(frame, "y", {}))[1].column_roles}
+    why = {t.name: t.why for t in prepare(build_spec(frame, "y", {}))[1].column_roles}
     assert why["gone"] == "no value in any row"

@@ -11,7 +11,7 @@ import yaml
 
 import deepglass
 from deepglass.errors import SourceError, SpecError
-from deepglass.spec.overrides import spec_of
+from deepglass.spec.overrides import build_spec
 from deepglass.spec.spec import Spec
 from deepglass.values import parse_seconds, parse_value, set_path
 
@@ -57,22 +57,22 @@ def test_paths_are_relative_to_the_spec(tmp_path: Path) -> None:
 def test_objects_stand_in_the_stored_spec_by_their_type() -> None:
     frame = pl.DataFrame({"a": [1.0]})
     for source in (frame, {"a": [1.0]}, [{"a": 1.0}], ([[1.0]], [1.0])):
-        spec = spec_of(source, "a", {})
+        spec = build_spec(source, "a", {})
         assert spec.data.source is source
         assert spec.to_dict()["data"] == {"source": f"<{type(source).__name__}>"}
         assert yaml.safe_load(yaml.safe_dump(spec.anchored().to_dict()))["data"] == spec.to_dict()["data"]
 
 
 def test_settings_win_over_a_spec_and_leave_the_rest() -> None:
-    spec = spec_of(FULL, None, {"steps": 9, "network.depth": 4, "training.clip": 1.0, "kinds": {"place": "text"}})
+    spec = build_spec(FULL, None, {"steps": 9, "network.depth": 4, "training.clip": 1.0, "kinds": {"place": "text"}})
     assert spec.training.steps == 9
     assert spec.training.optimizer == "adamw"
     assert spec.network == {"trunk": "mlp", "depth": 4}
     assert spec.training.clip == 1.0
     assert spec.kinds == {"size": "number", "place": "text"}
-    assert spec_of(FULL, None, {"epochs": 2}).training.steps is None, "another length takes the place of the spec's"
-    assert spec_of(FULL, "other", {}).outputs == ({"name": "other"},)
-    assert spec_of("a.csv", ["x", "y"], {"training": {"seed": 3}, "seed": 4}).training.seed == 4
+    assert build_spec(FULL, None, {"epochs": 2}).training.steps is None, "another length takes the place of the spec's"
+    assert build_spec(FULL, "other", {}).outputs == ({"name": "other"},)
+    assert build_spec("a.csv", ["x", "y"], {"training": {"seed": 3}, "seed": 4}).training.seed == 4
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from deepglass.explain.nearest import ReferenceRows, training_rows
 from deepglass.prepare.prepare import prepare
 from deepglass.run.build import build
 from deepglass.run.predictor import Predictor
-from deepglass.spec.overrides import spec_of
+from deepglass.spec.overrides import build_spec
 
 ROWS = 24
 RANDOM = np.random.default_rng(0)
@@ -98,7 +98,7 @@ def untrained(source: dict[str, Any], outputs: list[dict[str, Any]], **spec: Any
     torch.manual_seed(0)
     trunk = spec.pop("trunk", None)
     small = {"width": 16, "trunk": trunk} if trunk else {}
-    whole = spec_of({"data": {"source": source}, "outputs": outputs, "network": small, **spec}, None, {})
+    whole = build_spec({"data": {"source": source}, "outputs": outputs, "network": small, **spec}, None, {})
     experiment, prepared = prepare(whole)
     objective = build(experiment, "cpu").eval()
     return Predictor(objective, prepared.inputs, prepared.outputs, {}, whole.data), training_rows(prepared)

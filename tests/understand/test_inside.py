@@ -14,7 +14,6 @@ import torch
 from report_values import report_of, section_html
 
 import deepglass as dg
-from deepglass.api import spec_of
 from deepglass.data.batches import Dataset
 from deepglass.errors import SpecError
 from deepglass.introspect.example import example_of, record_layers
@@ -27,6 +26,7 @@ from deepglass.run.callbacks.boundary_history import moments_of
 from deepglass.run.callbacks.diagnostics import names_of
 from deepglass.run.callbacks.planes import SIDE
 from deepglass.run.callbacks.unit_activity import Activity
+from deepglass.spec.overrides import build_spec
 from deepglass.training.callbacks import Callback
 from deepglass.training.plan import Plan
 
@@ -305,7 +305,7 @@ def test_dead_channels_of_a_sound_are_seen() -> None:
     waves = np.random.default_rng(0).normal(0, 0.1, (24, 1600)).astype(np.float32)
     source = {"sound": waves, "where": ["up", "down"] * 12}
     asked = {"inputs": [{"name": "sound", "kind": "audio"}], "outputs": [{"name": "where"}]}
-    spec = spec_of({"data": {"source": source}, "network": {"trunk": "tcn", "width": 8}, **asked}, None, {})
+    spec = build_spec({"data": {"source": source}, "network": {"trunk": "tcn", "width": 8}, **asked}, None, {})
     experiment, prepared = prepare(spec)
     objective = build(experiment, "cpu").eval()
     norm = objective.network.encoders[0].norms[1]

@@ -31,7 +31,7 @@ SHORT = {  # what is said so often that it needs no path
 }
 
 
-def spec_of(source: Any, target: Any, settings: Mapping[str, Any], base: Spec | None = None) -> Spec:
+def build_spec(source: Any, target: Any, settings: Mapping[str, Any], base: Spec | None = None) -> Spec:
     """The spec that a source and settings mean; settings win over a spec's own."""
     content = _content(source, base)
     settings = {k: _as_text(v) for k, v in settings.items() if v is not None}
