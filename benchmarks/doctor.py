@@ -26,7 +26,7 @@ import polars as pl
 import deepglass
 from deepglass.data.sources import read
 from deepglass.doctor.labels import label_errors
-from deepglass.run.callbacks.margins import margins_over
+from deepglass.run.callbacks.margins import margins_for_table
 
 DATA = Path(os.environ.get("DEEPGLASS_DATA", "../shared/data"))
 ROWS, SHARE = 10_000, 0.05
@@ -74,7 +74,7 @@ def labels(folder: Path) -> dict[str, Any]:
     run = deepglass.train(source, time="30s", out=folder / "run", baselines=False)
     started = time.perf_counter()
     table = read(source)
-    margins = margins_over(run.folder, table).get("label")
+    margins = margins_for_table(run.folder, table).get("label")
     errors = label_errors(run.predictor, table, margins=margins)
     found = {e.row for e in errors}
     right = len(found & set(wrong.tolist()))

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from deepglass.run.callbacks.sample_recorder import read_samples
 
 import deepglass
 from deepglass.data.sources import read
-from deepglass.run.callbacks.sample_history import sheets
 
 OUT = Path(__file__).parent.parent / "docs" / "learning" / "points.svg"
 SETS = ("ring", "moons", "spirals")
@@ -35,7 +35,7 @@ def main(steps: int) -> None:
             out = Path(folder) / name
             run = deepglass.train(f"synthetic:{name}", objective="gan", training=settings, out=out, baselines=False)
             print(name, run.metrics["test"]["gan"], f"{run.metrics['seconds']['train']:.0f} s")
-            found = sheets(out)
+            found = read_samples(out)
             known = sorted(found)
             near = [min(known, key=lambda step: abs(step - part * steps)) for part in MOMENTS]
             rows.append((name, [(step, found[step]) for step in near]))

@@ -25,7 +25,7 @@ from deepglass.projection.projection import MapOptions, check_map_options
 from deepglass.report.after_training import add_baselines, add_report
 from deepglass.run import fit
 from deepglass.run.callbacks.log_file import LogFile
-from deepglass.run.callbacks.margins import margins_over
+from deepglass.run.callbacks.margins import margins_for_table
 from deepglass.run.context import load_data
 from deepglass.run.cross_validation import fold_specs, is_many, summarise
 from deepglass.run.folder import Folder
@@ -157,7 +157,7 @@ def label(
     answer = asked_about(run.predictor, output)
     found = asked(run, source, answer, out)
     rows = found.rows
-    learned = margins_over(run.folder, found.table).get(answer.name)
+    learned = margins_for_table(run.folder, found.table).get(answer.name)
     learned = None if learned is None else learned[rows]
     known = found.known.take(rows)
     items = questions(run.predictor, known, rows, answer, found.done, limit, learned) if len(rows) else []

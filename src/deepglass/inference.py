@@ -12,7 +12,7 @@ from deepglass.explain.nearest import ReferenceRows, training_rows
 from deepglass.features.outputs.identity import Verdict
 from deepglass.objectives.next_token import NextToken
 from deepglass.prepare.sources import read_source
-from deepglass.run.callbacks.sample_history import draw
+from deepglass.run.callbacks.sample_recorder import draw
 from deepglass.run.embedding import Embedded
 from deepglass.run.embedding import embed as embedded
 from deepglass.run.generate import stream

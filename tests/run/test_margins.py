@@ -12,7 +12,7 @@ import pytest
 import deepglass
 from deepglass.data.sources import read
 from deepglass.run import fit
-from deepglass.run.callbacks.margins import FILE, margins_of, margins_over
+from deepglass.run.callbacks.margins import FILE, margins_for_table, read_margins
 from deepglass.run.run import Run
 from deepglass.training.callbacks import Callback, EvaluationRecord
 
@@ -54,7 +54,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_rows_with_wrong_labels_trail_and_only_rows_learned_from_have_margins(run: Run) -> None:
-    margins = margins_over(run.folder, read(run.path.parent / "table.csv"))["label"]
+    margins = margins_for_table(run.folder, read(run.path.parent / "table.csv"))["label"]
     split = run.folder.split()
     assert set(np.flatnonzero(np.isfinite(margins))) == set(split.filter(split="train")["row"])
     learned = np.isfinite(margins)
@@ -63,14 +63,14 @@ def test_rows_with_wrong_labels_trail_and_only_rows_learned_from_have_margins(ru
 
 
 def test_other_rows_than_the_run_s_own_have_no_margins(run: Run) -> None:
-    assert margins_over(run.folder, read(table().head(200))) == {}
+    assert margins_for_table(run.folder, read(table().head(200))) == {}
 
 
 def test_keeping_margins_changes_no_weight(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fit, "margins_kept", lambda stream, *_: nullcontext(stream))
+    monkeypatch.setattr(fit, "record_margins", lambda stream, *_: nullcontext(stream))
     bare = train(run.path.parent / "bare")
     assert bare.metrics["weights_sha256"] == run.metrics["weights_sha256"]
-    assert margins_of(bare.folder, 300) == {}
+    assert read_margins(bare.folder, 300) == {}
 
 
 def test_a_broken_run_goes_on_to_the_same_margins(run: Run) -> None:

@@ -9,12 +9,12 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from deepglass.run.callbacks.pseudo_label_recorder import read_pseudo_labels
 
 import deepglass
 from deepglass.objectives._semi import SemiSupervised
 from deepglass.objectives.fixmatch import AdaptiveThreshold
 from deepglass.objectives.pseudo_label import Curriculum
-from deepglass.run.callbacks.pseudo_label_history import read_guesses
 from deepglass.training.callbacks import Callback, EvaluationRecord
 
 SMALL = {"trunk": "mlp", "ensemble_size": 2, "depth": 2, "width": 96}
@@ -48,9 +48,9 @@ def test_rows_without_an_answer_help(objective: str, margin: float, alone: float
     run = digits(objective, tmp_path / "run")
     accuracy = run.metrics["test"]["label"]["accuracy"]
     assert accuracy > alone + margin, f"{accuracy} with them, {alone} without"
-    last = read_guesses(run.path)[-1]["outputs"]["label"]
-    assert last["right"] > 0.8, "most answers that it gave itself are true"
-    assert last["right"] >= last["all_right"], "those that it is sure of are truer"
+    last = read_pseudo_labels(run.path)[-1]["outputs"]["label"]
+    assert last["accuracy_above_threshold"] > 0.8, "most answers that it gave itself are true"
+    assert last["accuracy_above_threshold"] >= last["accuracy"], "those that it is sure of are truer"
 
 
 def test_the_labelled_rows_alone_stand_beside_the_run_in_figures_and_report(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_a_regression_takes_part_by_pseudo_labels(tmp_path: Path) -> None:
         network={"ensemble_size": 2, "width": 32}, data={"num_labels": 60}, training={"threads": 1},
     )  # fmt: skip
     assert run.metrics["test"]["height"]["r2"] > 0.8
-    assert "moon" in read_guesses(run.path)[-1]["outputs"]
+    assert "moon" in read_pseudo_labels(run.path)[-1]["outputs"]
 
 
 class Stop(Callback):
@@ -111,8 +111,12 @@ def test_a_second_source_without_answers_is_learned_from_and_a_killed_run_goes_o
     assert resumed.metrics["weights_sha256"] == whole.metrics["weights_sha256"]
     ends = [run.folder.checkpoints.load() for run in (whole, resumed)]
     assert all(torch.equal(t, ends[1].tensors[n]) for n, t in ends[0].tensors.items())  # type: ignore[union-attr]
-    assert [g["step"] for g in read_guesses(resumed.path)] == sorted({g["step"] for g in read_guesses(resumed.path)})
-    assert read_guesses(resumed.path)[-1]["outputs"]["moon"]["right"] is None, "nobody knows the truth"
+    assert [g["step"] for g in read_pseudo_labels(resumed.path)] == sorted(
+        {g["step"] for g in read_pseudo_labels(resumed.path)}
+    )
+    assert read_pseudo_labels(resumed.path)[-1]["outputs"]["moon"]["accuracy_above_threshold"] is None, (
+        "nobody knows the truth"
+    )
     assert deepglass.report(resumed).exists()
 
 
@@ -135,7 +139,7 @@ def test_hidden_answers_change_nothing_that_is_learned(tmp_path: Path) -> None:
     other = train("false", pl.Series(["upper" if i in hidden else v for i, v in enumerate(frame["moon"])]))
     assert other.folder.split().equals(split)
     assert other.metrics["weights_sha256"] == run.metrics["weights_sha256"]
-    counted = [read_guesses(r.path)[-1]["outputs"]["moon"]["all_right"] for r in (run, other)]
+    counted = [read_pseudo_labels(r.path)[-1]["outputs"]["moon"]["accuracy"] for r in (run, other)]
     assert counted[0] != counted[1]
 
 
@@ -220,6 +224,6 @@ def test_settings_outside_their_range_are_refused(settings: dict) -> None:
 
 def test_what_is_counted_is_plain_json(tmp_path: Path) -> None:
     run = digits("fixmatch", tmp_path / "run", steps=8)
-    lines = [json.loads(line) for line in (run.path / "guesses.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (run.path / "pseudo_labels.jsonl").read_text().splitlines()]
     assert lines[-1]["step"] == 8
-    assert set(lines[-1]["outputs"]["label"]) == {"sure", "right", "all_right", "thresholds"}
+    assert set(lines[-1]["outputs"]["label"]) == {"coverage", "accuracy_above_threshold", "accuracy", "thresholds"}

@@ -11,6 +11,9 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from deepglass.run.callbacks.boundary_recorder import read_boundaries
+from deepglass.run.callbacks.diagnostics_recorder import layer_names
+from deepglass.run.callbacks.layer_diagnostics import LayerStatistics, diagnose
 from report_values import report_of, section_html
 
 import deepglass as dg
@@ -21,11 +24,8 @@ from deepglass.introspect.layers import Layer
 from deepglass.metrics.summaries import Histogram
 from deepglass.prepare.prepare import prepare
 from deepglass.run.build import build
-from deepglass.run.callbacks.alarms import Moment, alarms
-from deepglass.run.callbacks.boundary_history import moments_of
-from deepglass.run.callbacks.diagnostics import names_of
 from deepglass.run.callbacks.planes import SIDE
-from deepglass.run.callbacks.unit_activity import Activity
+from deepglass.run.callbacks.unit_activity import UnitActivity
 from deepglass.spec.overrides import build_spec
 from deepglass.training.callbacks import Callback
 from deepglass.training.plan import Plan
@@ -134,7 +134,7 @@ def test_gates_are_watched_and_each_direction_has_its_name(tmp_path: Path) -> No
     assert len({t.partition(":")[0] for t in Heard.told if "saturated" in t}) == sum(
         "saturated" in t for t in Heard.told
     )
-    last = json.loads((run.path / "health.jsonl").read_text().splitlines()[-1])
+    last = json.loads((run.path / "diagnostics.jsonl").read_text().splitlines()[-1])
     gates = last["gates"]["recurrent layer 1 (trunk.recurrent.layers.0.0)"]
     assert set(gates) == {"input", "keep", "output"}
     assert all(0 <= shut + open_ <= 1 for shut, open_ in gates.values())
@@ -145,22 +145,22 @@ def test_gates_are_watched_and_each_direction_has_its_name(tmp_path: Path) -> No
 def test_only_what_is_not_so_already_is_advised() -> None:
     plan = Plan(10, 8, 5, 5, 5, learning_rate=0.002, clip=1.0)
     layer = "conv 1 (trunk.body.0)"
-    moment = Moment(10, {layer: 0.9}, {}, {layer: 0.02})
-    (alarm,) = alarms([moment], {"trunk": "mlp", "norm": "batch"}, plan)
-    assert alarm.cure == "network.activation=leaky_relu or training.learning_rate=0.0002 (it is 0.002)"
-    (broken,) = alarms([moment._replace(dead={}, broken=2)], {"trunk": "rnn"}, plan)
+    moment = LayerStatistics(10, {layer: 0.9}, {}, {layer: 0.02})
+    (alarm,) = diagnose([moment], {"trunk": "mlp", "norm": "batch"}, plan)
+    assert alarm.suggestion == "network.activation=leaky_relu or training.learning_rate=0.0002 (it is 0.002)"
+    (broken,) = diagnose([moment._replace(dead={}, broken=2)], {"trunk": "rnn"}, plan)
     assert "2 times" in broken.text
-    assert "training.clip" not in broken.cure
-    assert alarms([moment._replace(dead={layer: 0.5})], {"trunk": "mlp"}, plan) == []
+    assert "training.clip" not in broken.suggestion
+    assert diagnose([moment._replace(dead={layer: 0.5})], {"trunk": "mlp"}, plan) == []
 
 
 def test_watching_changes_no_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = {"depth": 2, "activation": "relu", "dropout": 0.2}
     watched = _train(tmp_path / "a", network)
-    monkeypatch.setattr("deepglass.run.fit.watched", lambda *_: [])
-    monkeypatch.setattr("deepglass.run.fit.grounds", lambda *_: [])
+    monkeypatch.setattr("deepglass.run.fit.diagnostics_recorder", lambda *_: [])
+    monkeypatch.setattr("deepglass.run.fit.boundary_recorder", lambda *_: [])
     alone = _train(tmp_path / "b", network)
-    assert not (alone.path / "health.jsonl").exists()
+    assert not (alone.path / "diagnostics.jsonl").exists()
     assert watched.metrics["weights_sha256"] == alone.metrics["weights_sha256"]
 
 
@@ -168,7 +168,7 @@ def test_watching_changes_no_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_boundary_is_where_the_circle_is(healthy: dg.Run) -> None:
-    moments = moments_of(healthy.path)
+    moments = read_boundaries(healthy.path)
     assert moments[0].step == 0
     assert moments[-1].step == 200
     ground = moments[-1].ground
@@ -256,7 +256,7 @@ def test_of_a_student_and_its_average_the_one_that_answers_is_watched_and_shown(
     spec = {"data": {"source": source}, "objective": "pseudo_label", "outputs": [{"name": "where"}]}
     spec |= {"network": {**SMALL, "activation": "relu"}, "training": {"threads": 1}}
     run = dg.train(spec, out=tmp_path / "run", baselines=False, steps=2)
-    last = json.loads((run.path / "health.jsonl").read_text().splitlines()[-1])
+    last = json.loads((run.path / "diagnostics.jsonl").read_text().splitlines()[-1])
     assert "layer 1 (trunk.body.0)" in last["dead"]
     assert "layer 1 (trunk.body.0)" in last["gradient"]
     example = example_of(run.context_of(source))
@@ -297,7 +297,7 @@ def test_dead_filters_along_a_sequence_are_seen_whatever_stands_in_its_padding(f
         block.convs[0].weight[:6] = 0
         block.convs[0].bias[:6] = -9  # wherever there is a step; where there is none, what is given is 0
     inputs = {f.name: f.encode(_steps()["wave"]) for f in filtered.predictor.inputs}
-    seen = Activity(objective, names_of(objective)).look(Dataset(inputs, {}, torch.device("cpu")))
+    seen = UnitActivity(objective, layer_names(objective)).measure(Dataset(inputs, {}, torch.device("cpu")))
     assert seen.dead["conv 1 (trunk.blocks.0.convs.0)"] >= 6 / 8
 
 
@@ -312,7 +312,7 @@ def test_dead_channels_of_a_sound_are_seen() -> None:
     with torch.no_grad():
         norm.bias[: len(norm.bias) // 2] = -50
     data = prepared.dataset(prepared.rows("train"), "cpu")
-    assert Activity(objective, names_of(objective)).look(data).dead["conv 2 (encoders.0.convs.1)"] == 0.5
+    assert UnitActivity(objective, layer_names(objective)).measure(data).dead["conv 2 (encoders.0.convs.1)"] == 0.5
 
 
 def test_a_class_would_like_to_see_its_own_pictures(tmp_path: Path) -> None:

@@ -12,13 +12,13 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from deepglass.run.callbacks.embedding_recorder import read_embeddings
 from sklearn.decomposition import PCA
 
 import deepglass
 from deepglass.errors import MissingExtra, SpecError
 from deepglass.nn.pca import fit_pca
 from deepglass.projection.projection import nearest_points
-from deepglass.run.callbacks.embedding_history import course_of
 from deepglass.run.run import Run
 
 
@@ -113,7 +113,7 @@ def test_the_course_ends_where_the_map_is(run: Run, page: tuple[str, dict[str, A
     data = page[1]
     steps = data["course"]["steps"]
     assert steps[0] == 0
-    assert len(steps) == len(course_of(run.path)) >= 2
+    assert len(steps) == len(read_embeddings(run.path)) >= 2
     which = unpacked(data["course"]["which"]).astype(int)
     course = unpacked(data["course"]["places"]).reshape(len(steps), len(which), 2)
     places = unpacked(data["layouts"][0]["places"]).reshape(-1, 2)[which]
@@ -154,8 +154,8 @@ def test_layouts_that_are_not_there_are_refused(run: Run, monkeypatch: pytest.Mo
 
 def test_followed_rows_change_no_weights(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = torch.get_rng_state()
-    monkeypatch.setattr("deepglass.run.callbacks.embedding_history.Course._keep", lambda *_: None)
+    monkeypatch.setattr("deepglass.run.callbacks.embedding_recorder.EmbeddingRecorder._record", lambda *_: None)
     again = deepglass.train(frame(), "kind", out=tmp_path / "run", steps=30, baselines=False, seed=0)
     torch.set_rng_state(before)
-    assert not course_of(again.path)
+    assert not read_embeddings(again.path)
     assert again.metrics["weights_sha256"] == run.metrics["weights_sha256"]

@@ -18,7 +18,7 @@ from deepglass.doctor.unreadable import unreadable
 from deepglass.features.base import take_raw
 from deepglass.objectives.base import embed_dataset
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.run.callbacks.margins import margins_of
+from deepglass.run.callbacks.margins import read_margins
 from deepglass.run.context import RunContext
 from deepglass.run.folder import Folder
 from deepglass.spec.spec import Spec
@@ -93,7 +93,7 @@ def _label_findings(run: RunContext, embedded: EmbeddedRows | None) -> list[Find
             rows = embedded.rows
         rows = np.sort(np.random.default_rng(0).choice(rows, MAX_LABELS, replace=False))
     context = DataContext.of(run.experiment.spec, data, MAX_MEDIA)
-    margins = margins_of(run.folder, len(data.split), np.arange(len(data.split)))
+    margins = read_margins(run.folder, len(data.split), np.arange(len(data.split)))
     embedding = _embedding(rows, run, embedded)
     findings: list[Finding] = []
     for output in outputs:

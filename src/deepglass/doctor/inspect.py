@@ -24,7 +24,7 @@ from deepglass.features.outputs.base import Output
 from deepglass.prepare.columns import ColumnRole, infer_columns
 from deepglass.prepare.rows import assign_split, choose_split, missing_targets
 from deepglass.prepare.sources import fingerprint_of
-from deepglass.run.callbacks.margins import margins_over
+from deepglass.run.callbacks.margins import margins_for_table
 from deepglass.run.run import Run
 from deepglass.spec.spec import Spec
 
@@ -79,7 +79,7 @@ def inspect_table(table: Table, spec: Spec, run: Run | None = None) -> Inspectio
     if run is not None:
         context = DataContext(table, tuple(roles), tuple(features), np.arange(len(table)))
         weak = weak_slices_of_run(context.take(_held_out(table, spec, run)), run.predictor)
-        errors = label_error(context, run.predictor, margins_over(run.folder, table))
+        errors = label_error(context, run.predictor, margins_for_table(run.folder, table))
         for of_run in (errors, worth_labelling(context, run.predictor), weak):
             findings += [merge_findings(of_run)] if of_run else []
     return Inspection(table.name, len(table), table.notes, table.skipped, tuple(columns), tuple(findings))

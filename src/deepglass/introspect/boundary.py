@@ -16,17 +16,16 @@ from deepglass.features.outputs.base import Output
 from deepglass.introspect.facts import Boundary, BoundaryAxis, BoundaryFrame
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.run.callbacks.boundary_history import (
-    SMALL,
-    Moment,
-    Said,
-    asked,
-    drawn_output,
-    drawn_rows,
-    moments_of,
-    put_back,
+from deepglass.run.callbacks.boundary_recorder import (
+    BoundarySnapshot,
+    PlanePredictions,
+    boundary_output,
+    boundary_rows,
+    predict_values,
+    read_boundaries,
+    temporary_weights,
 )
-from deepglass.run.callbacks.planes import SIDE, Plane, Side, only_columns, plane_over, planes_of
+from deepglass.run.callbacks.planes import SIDE, Plane, PlaneAxis, informative_planes, make_plane, only_tabular
 from deepglass.run.context import RunContext
 from deepglass.web.palette import colour
 
@@ -42,7 +41,7 @@ def parse_boundary_columns(text: str, context: RunContext) -> tuple[str, str]:
         SpecError: `unknown-column` with the near miss, `bad-value` for columns and runs without a decision boundary.
     """
     prepared = context.data
-    if drawn_output(prepared, context.objective) is None or not only_columns(prepared):
+    if boundary_output(prepared, context.objective) is None or not only_tabular(prepared):
         raise SpecError(
             "bad-value",
             "--boundary: this run has no decision boundary over columns; expected a class or number output, and inputs "
@@ -70,25 +69,25 @@ def boundaries(context: RunContext, pair: tuple[str, str] | None = None) -> tupl
         pair: two columns; None: the most important ones.
     """
     prepared, objective, device = context.data, context.objective, context.device
-    output, rows = drawn_output(prepared, objective), drawn_rows(prepared)
+    output, rows = boundary_output(prepared, objective), boundary_rows(prepared)
     if output is None or len(rows) < 3:
         return ()
     objective.eval()
-    moments = moments_of(context.path)
+    moments = read_boundaries(context.path)
     paint = _Paint(output, prepared, rows)
     if pair is not None:
-        planes = [_chosen_plane(plane_over(prepared, pair), prepared, objective, device, rows, moments, paint)]
+        planes = [_chosen_plane(make_plane(prepared, pair), prepared, objective, device, rows, moments, paint)]
     else:
         planes = [
             _columns(plane, prepared, objective, device, rows, _recorded(moments) if not i else (), paint)
-            for i, plane in enumerate(planes_of(prepared, output))
+            for i, plane in enumerate(informative_planes(prepared, output))
         ]
     if len(moments) > 1 and len(moments[-1].points) == len(rows):
         planes.append(_embedding_plane(moments, paint))
     return tuple(planes)
 
 
-def _recorded(moments: Sequence[Moment]) -> list[tuple[int, Said]]:
+def _recorded(moments: Sequence[BoundarySnapshot]) -> list[tuple[int, PlanePredictions]]:
     """Step and predictions over the first plane, as recorded during training."""
     return [(m.step, m.ground) for m in moments if m.ground is not None]
 
@@ -99,7 +98,7 @@ def _chosen_plane(
     objective: Objective,
     device: str,
     rows: np.ndarray,
-    moments: Sequence[Moment],
+    moments: Sequence[BoundarySnapshot],
     paint: _Paint,
 ) -> Boundary:
     """A plane that the user chose: predictions by the stored weights of each recorded step."""
@@ -107,8 +106,8 @@ def _chosen_plane(
     data = plane.data(device)
     for moment in moments:
         if moment.weights:
-            with put_back(objective, moment.weights):
-                earlier.append((moment.step, asked(objective, paint.output, data)))
+            with temporary_weights(objective, moment.weights):
+                earlier.append((moment.step, predict_values(objective, paint.output, data)))
     boundary = _columns(plane, prepared, objective, device, rows, earlier, paint)
     if earlier:
         return boundary
@@ -142,7 +141,7 @@ class _Paint:
         assert self.span is not None
         return np.clip((values - self.span[0]) / (self.span[1] - self.span[0]), 0, 1)
 
-    def position(self, predictions: Said) -> np.ndarray:
+    def position(self, predictions: PlanePredictions) -> np.ndarray:
         """The class, or the position on the colour scale, from 0 to 1."""
         return self._position(self._units(predictions.value)) if self.number else predictions.value
 
@@ -169,10 +168,10 @@ def _columns(
     objective: Objective,
     device: str,
     rows: np.ndarray,
-    earlier: Sequence[tuple[int, Said]],
+    earlier: Sequence[tuple[int, PlanePredictions]],
     paint: _Paint,
 ) -> Boundary:
-    final = asked(objective, paint.output, plane.data(device))
+    final = predict_values(objective, paint.output, plane.data(device))
     frames = [BoundaryFrame(step, paint.image(paint.position(p), p.sure)) for step, p in earlier]
     frames.append(BoundaryFrame(-1, paint.image(paint.position(final), final.sure)))
     points = np.stack([side.places(prepared, rows) for side in (plane.across, plane.up)], 1)
@@ -196,12 +195,12 @@ def _columns(
     )
 
 
-def _axis(side: Side) -> BoundaryAxis:
+def _axis(side: PlaneAxis) -> BoundaryAxis:
     feature = side.feature
     return BoundaryAxis(feature.name, side.ends, side.bands, dates=isinstance(feature, Date))
 
 
-def _embedding_plane(moments: Sequence[Moment], paint: _Paint) -> Boundary:
+def _embedding_plane(moments: Sequence[BoundarySnapshot], paint: _Paint) -> Boundary:
     """Two directions of the embedding; each recorded step is rotated and scaled to match the last one."""
     last = _fitted(moments[-1].points)
     frames = []
@@ -239,7 +238,7 @@ def _rotated(points: np.ndarray, last: np.ndarray) -> np.ndarray:
     return (points @ (left @ right)).clip(-0.98, 0.98)
 
 
-def _vote(points: np.ndarray, predictions: Said, paint: _Paint) -> bytes:
+def _vote(points: np.ndarray, predictions: PlanePredictions, paint: _Paint) -> bytes:
     """The plane coloured by the nearest rows' predictions."""
     line = np.linspace(-1, 1, SIDE)
     grid = np.stack([np.tile(line, SIDE), np.repeat(line[::-1], SIDE)], 1)

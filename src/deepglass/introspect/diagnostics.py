@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deepglass.introspect.facts import Diagnostic, Gate, LayerHistory, NetworkHealth
-from deepglass.run.callbacks.alarms import alarms, moments_of
+from deepglass.run.callbacks.layer_diagnostics import diagnose, read_layer_statistics
 from deepglass.run.context import RunContext
 
 MAX_STEPS = 120  # evaluations of a history
@@ -11,10 +11,10 @@ MAX_STEPS = 120  # evaluations of a history
 
 def network_health(context: RunContext) -> NetworkHealth | None:
     """The diagnostics and each layer's history; None for runs that were not monitored."""
-    moments = moments_of(context.path)
+    moments = read_layer_statistics(context.path)
     if not moments:
         return None
-    problems = alarms(moments, context.experiment.architecture, context.plan)
+    problems = diagnose(moments, context.experiment.architecture, context.plan)
     last = moments[-1]
     names = dict.fromkeys([n for m in moments for n in m.gradient] + list(last.dead) + list(last.saturated))
     thinned = moments[:: max(1, -(-len(moments) // MAX_STEPS))]
@@ -24,4 +24,4 @@ def network_health(context: RunContext) -> NetworkHealth | None:
         steps, values = zip(*pairs, strict=True) if pairs else ((), ())
         gates = tuple(Gate(n, *shares) for n, shares in last.gates.get(name, {}).items())
         histories.append(LayerHistory(name, steps, values, last.dead.get(name), last.saturated.get(name), gates))
-    return NetworkHealth(tuple(Diagnostic(a.kind, a.layer, a.text, a.cure) for a in problems), tuple(histories))
+    return NetworkHealth(tuple(Diagnostic(a.kind, a.layer, a.text, a.suggestion) for a in problems), tuple(histories))

@@ -23,7 +23,7 @@ from deepglass.objectives._representation import Representation
 from deepglass.objectives.base import Objective
 from deepglass.objectives.supervised import Supervised
 from deepglass.prepare.prepared_data import PreparedData
-from deepglass.run.callbacks.diagnostics import names_of
+from deepglass.run.callbacks.diagnostics_recorder import layer_names
 from deepglass.run.context import RunContext
 from deepglass.web import encode_image as draw
 from deepglass.web.palette import colour
@@ -123,7 +123,7 @@ class _Recorder:
     """Records the outputs of layers; of recurrent layers in the order of the tokens."""
 
     def __init__(self, objective: Objective, behind: str) -> None:
-        self.names, self.behind = names_of(objective), behind
+        self.names, self.behind = layer_names(objective), behind
         self.inner = {
             f"{n}.{c}" for n, m in objective.named_modules() if isinstance(m, NormedLayer) for c in m._modules
         }

@@ -17,7 +17,7 @@ from deepglass.projection.items import point_details
 from deepglass.projection.layouts import MAX_DIMS, MAX_LAID_OUT, plane, require_umap, tsne, umap
 from deepglass.projection.points import BATCH, NO_PREDICTIONS, EmbeddedPoints, TestPredictions, colors_map, embed_points
 from deepglass.projection.space import EmbeddingSpace, find_layer
-from deepglass.run.callbacks.embedding_history import course_of, followed
+from deepglass.run.callbacks.embedding_recorder import read_embeddings, recorded_rows
 from deepglass.run.context import RunContext
 
 Method = Literal["pca", "tsne", "umap"]
@@ -165,8 +165,8 @@ def _trajectories(
     context: RunContext, embedded: EmbeddedPoints, axes: PrincipalAxes, options: MapOptions
 ) -> tuple[tuple[int, ...], np.ndarray | None, np.ndarray | None]:
     """Steps, positions (E, F, 2) and points (F,); none for another layer, or without recorded embeddings."""
-    moments = course_of(context.path) if not options.layer else []
-    rows = followed(context.data, context.objective)
+    moments = read_embeddings(context.path) if not options.layer else []
+    rows = recorded_rows(context.data, context.objective)
     moments = [m for m in moments if m.points.shape == (len(rows), len(axes.mean))]
     if len(moments) < 2:
         return (), None, None

@@ -14,7 +14,7 @@ from deepglass.report.charts.curves import Line, curves
 from deepglass.report.charts.svg import titled
 from deepglass.report.data import ReportData
 from deepglass.report.sections.base import Section
-from deepglass.run.callbacks.alarms import FILE
+from deepglass.run.callbacks.layer_diagnostics import FILE
 
 LAYERS_SHOWN = 8  # of a table with many; the others open on a click
 MAX_LINES = 4  # as many as there are colours

@@ -17,7 +17,7 @@ from deepglass.report.charts.curves import Line, curves
 from deepglass.report.data import ReportData
 from deepglass.report.output_facts import OutputFacts
 from deepglass.report.sections.base import Section
-from deepglass.run.callbacks.pseudo_label_history import FILE, read_guesses
+from deepglass.run.callbacks.pseudo_label_recorder import FILE, read_pseudo_labels
 
 BASELINE = "labelled_rows_alone"
 MAX_CLASS_LINES = 4  # more classes are drawn as highest, mean and lowest
@@ -66,7 +66,7 @@ class PseudoLabelsSection(Section):
     files = ("metrics.json", FILE)
 
     def collect(self, report: ReportData) -> tuple[PseudoLabelFacts, ...] | None:
-        lines, prepared = read_guesses(report.context.path), report.context.data
+        lines, prepared = read_pseudo_labels(report.context.path), report.context.data
         if not lines:
             return None
         return tuple(_of(f, lines, prepared) for f in prepared.outputs if f.name in lines[-1]["outputs"])
@@ -92,9 +92,9 @@ def _of(feature: Feature, lines: list[dict[str, Any]], prepared: PreparedData) -
         unlabelled=int((~labelled).sum()),
         counted=lines[-1]["rows"],
         steps=tuple(line["step"] for line in lines),
-        used=share("sure"),
-        used_right=share("right"),
-        all_right=share("all_right"),
+        used=share("coverage"),
+        used_right=share("accuracy_above_threshold"),
+        all_right=share("accuracy"),
         thresholds=tuple(tuple(o["thresholds"]) for o in own),
     )
 

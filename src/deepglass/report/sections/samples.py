@@ -19,7 +19,7 @@ from deepglass.report.charts.svg import joined, tag
 from deepglass.report.data import ReportData
 from deepglass.report.image_grid import image_grid
 from deepglass.report.sections.base import Section
-from deepglass.run.callbacks.sample_history import sheets
+from deepglass.run.callbacks.sample_recorder import read_samples
 
 MAX_SHEETS = 8
 MAX_REAL = 300  # training rows in the plane
@@ -45,7 +45,7 @@ class SampleFacts(NamedTuple):
     """
 
     name: str
-    sheets: tuple[SampleSheet, ...]
+    read_samples: tuple[SampleSheet, ...]
     rows: int
     real: Sequence[tuple[float, float]] = ()
 
@@ -61,7 +61,7 @@ class SamplesSection(Section):
     files = ("samples/*",)
 
     def collect(self, report: ReportData) -> SampleFacts | None:
-        recorded, prepared = sheets(report.context.path), report.context.data
+        recorded, prepared = read_samples(report.context.path), report.context.data
         if not recorded:
             return None
         steps = list(recorded)
