@@ -50,7 +50,7 @@ SETS = (
         "digit",
         250,
         24,
-        {"name": "{digit}_{speaker}_{take}", "ignore": ["speaker", "take"], "network": "tcn"},
+        {"filename_pattern": "{digit}_{speaker}_{take}", "ignore": ["speaker", "take"], "network": "tcn"},
     ),
     Set("camvid", str(ROOT / "recipes" / "segment-roads.yaml"), None, 80, 12, {}, most=32, apart=False),
 )

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from deepglass.run.callbacks.sample_recorder import read_samples
 
 import deepglass
 from deepglass.data.sources import read
+from deepglass.run.callbacks.sample_recorder import read_samples
 
 OUT = Path(__file__).parent.parent / "docs" / "learning" / "points.svg"
 SETS = ("ring", "moons", "spirals")

@@ -138,6 +138,12 @@ def test_new_writes_a_spec_that_trains(command: Command, tmp_path: Path) -> None
     assert said.code == 0, said.err
 
 
+def test_new_prints_the_schema_of_specs(command: Command) -> None:
+    schema = json.loads(command("new", "--schema").out)
+    assert set(schema["properties"]) == {"data", "inputs", "outputs", "network", "objective", "training", "kinds"}
+    assert command("new").code == 2, "a source or --schema"
+
+
 # -- train and resume ------------------------------------------------------------------------------------------------
 
 
@@ -292,7 +298,7 @@ def test_predict_writes_any_file(command: Command, tmp_path: Path, ending: str) 
     expected = [a["price"]["value"] for a in deepglass.predict("price", "houses.csv")]
     said = command("predict", "price", "houses.csv", "--out", out)
     assert said.code == 0, said.err
-    assert f"200 answers in {out}" in said.err
+    assert f"200 predictions in {out}" in said.err
     assert said.out == ""
     if ending == "json":
         values = [a["price"]["value"] for a in json.loads(out.read_text())]

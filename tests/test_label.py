@@ -87,7 +87,7 @@ def test_each_answer_is_in_the_file_and_the_next_sitting_goes_on(run: deepglass.
     assert found[first.place].new == first.proposed
     assert found[first.place].old == first.given
     assert found[second.place].why == ("confirmed" if second.given else "worth labelling")
-    queue.withdraw(1)
+    queue.undo(1)
     assert [m.row for m in read_labels(queue.path).mends] == [first.place]
     again = deepglass.label(run, out=queue.path, limit=80)
     assert first.place not in [q.place for q in again.items]

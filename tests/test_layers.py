@@ -42,7 +42,6 @@ LAYERS = {
     for name in names
 }
 TO_CUT = {  # imports that point upwards or sideways and are being removed
-    ("spec", "run"),
 }
 OPTIONAL = {
     "scipy",
@@ -112,6 +111,8 @@ def imports(path: Path) -> Iterator[Import]:
         for inner in ast.walk(outer)
     }
     for node in ast.walk(tree):
+        if path.name == "__init__.py" and isinstance(node, ast.Constant) and node.value in MODULES:
+            yield Import(str(node.value), node.lineno, True)  # a lazy load of a table such as _HOMES
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield Import(alias.name, node.lineno, id(node) in hidden)

@@ -3,7 +3,7 @@
     run = deepglass.train("housing.csv", target="median_house_value", time="60s")
     run.predict({"longitude": -122.2, "latitude": 37.9})
 
-The public names are loaded when they are first used, so that `import deepglass` is quick.
+The public names (`__all__`) are loaded at first use, so that `import deepglass` is fast.
 """
 
 import gc
@@ -14,12 +14,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from deepglass.api import compare, inspect, new, report, resume, train
+    from deepglass.api import compare, inspect, label, new, report, resume, train
     from deepglass.data.table import Table
     from deepglass.errors import DeepglassError, UserError
     from deepglass.features.base import Column, Feature
     from deepglass.features.outputs.base import Prediction
-    from deepglass.inference import evaluate, explain, predict, verify
+    from deepglass.inference import embed, evaluate, explain, generate, predict, sample, verify
     from deepglass.networks.network import Network
     from deepglass.objectives.base import Loss, Objective
     from deepglass.run.run import Run
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# Threads that wait for each other by spinning starve on a busy machine: with two other processes on two cores a step
-# of a small network took ten times as long. Some spins are worth it: where nothing else runs, they make small networks
-# a quarter faster. Read when torch is loaded, so it has to be set before.
+# Threads that spin while they wait are slow on a busy machine: with two other processes on two cores a step of a small
+# network took ten times as long. A few spins make small networks a quarter faster on an idle machine. Torch reads these
+# variables when it is loaded.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
@@ -49,12 +49,9 @@ _HOMES = {
     "new": "deepglass.api",
     "verify": "deepglass.inference",
     "label": "deepglass.api",
-    "serve_label": "deepglass.serve.label",
-    "next_commands": "deepglass.serve.queue",
     "generate": "deepglass.inference",
     "sample": "deepglass.inference",
     "embed": "deepglass.inference",
-    "generates_text": "deepglass.inference",
     "Run": "deepglass.run.run",
     "Spec": "deepglass.spec.spec",
     "Table": "deepglass.data.table",
@@ -70,14 +67,7 @@ _HOMES = {
     "DeepglassRegressor": "deepglass.sklearn",
     "DeepglassError": "deepglass.errors",
     "UserError": "deepglass.errors",
-    "listing": "deepglass.catalogue",
-    "write_answers": "deepglass.run.write_predictions",
-    "write_texts": "deepglass.run.write_predictions",
-    "write_vectors": "deepglass.run.embedding",
-    "check_ending": "deepglass.run.embedding",
-    "show": "deepglass.cli.show",
 }
-_MODULES = ("show",)  # names that are modules themselves
 
 __all__ = [
     "Column",
@@ -116,23 +106,23 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'deepglass' has no attribute {name!r}")
     collects = gc.isenabled()
-    gc.disable()  # what is loaded stays: to look through it for rubbish takes a third of a second
+    gc.disable()  # modules are never freed; garbage collection while they load takes a third of a second
     try:
         module = import_module(_HOMES[name])
     finally:
         if collects:
             gc.enable()
-    return module if name in _MODULES else getattr(module, name)
+    return getattr(module, name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted({*globals(), *__all__})
 
 
 class _Package(ModuleType):
-    """`deepglass.report` and `deepglass.explain` are functions, although folders have the same names.
+    """Keeps `deepglass.report` and `deepglass.explain` functions, although folders have the same names.
 
-    Importing a submodule binds it to its package; names of public functions stay theirs.
+    Importing a submodule would bind it to the package under its name.
     """
 
     def __setattr__(self, name: str, value: Any) -> None:

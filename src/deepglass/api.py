@@ -1,9 +1,9 @@
-"""The whole in one call: what the command line does, from Python."""
+"""Train, inspect, label, report and compare in one call; using a trained run is in `inference`."""
 
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,9 @@ from deepglass.spec.overrides import build_spec
 from deepglass.spec.spec import DataSpec, Spec
 from deepglass.training.callbacks import Callback
 
+Setting = str | Mapping[str, Any]
+"""A name, or {"name": ..., SETTING: ...}."""
+
 
 def train(
     source: Any,
@@ -45,27 +48,74 @@ def train(
     force: bool = False,
     callbacks: Sequence[Callback] = (),
     baselines: bool = True,
-    **settings: Any,
+    time: float | str | None = None,
+    epochs: int | None = None,
+    steps: int | None = None,
+    seed: int | None = None,
+    objective: Setting | None = None,
+    network: Setting | None = None,
+    inputs: Sequence[Setting] | None = None,
+    outputs: Sequence[Setting] | None = None,
+    kinds: Mapping[str, str] | None = None,
+    ignore: Sequence[str] | None = None,
+    fix: Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
+    filename_pattern: str | None = None,
+    split: Mapping[str, Any] | None = None,
+    test: Any = None,
+    labels: str | Path | None = None,
+    init_from: str | Path | Run | None = None,
+    data_root: str | Path | None = None,
+    device: str | None = None,
+    data: Mapping[str, Any] | None = None,
+    training: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> Run:
-    """Train on a source, test, explain, and keep it all in a run folder.
+    """Train a model, test and explain it, and write a run folder.
 
     Args:
         source: a file, a folder, `sklearn:NAME`, `data:NAME`, a frame, (X, y) arrays, a list of dicts, or a spec (a
-            `.yaml` file, `recipe:NAME`, a dict with a `data` key, a `Spec`).
-        target: the column(s) to answer.
-        out: the run's folder; `runs/NAME-N` without it. One that exists is kept, unless `force`.
-        baselines: also fit the constant, linear and boosting baselines, and write the report.
-        settings: `time`, `epochs`, `steps`, `seed`, `objective`, `network`, `kinds`, `ignore`, `fix`, `columns`,
-            `inputs`, `split`, `data_root`, `labels` (a file that `label` writes), `init_from` (a run that gives the
-            initial weights), or the sections of a spec (`data`, `training`, ...).
+            `.yaml` file, `recipe:NAME`, a dict with a `data` key, a `Spec`), whose settings the arguments override.
+        target: the column(s) to predict.
+        out: the run folder; `runs/NAME-N` without it.
+        force: overwrite a run at `out`.
+        baselines: also fit the constant, linear and boosting baselines and write the report.
+        time: time budget for training, validation and calibration: seconds, or text such as "60s" or "5m".
+        epochs: passes over the training rows, instead of a time budget.
+        steps: optimizer updates, instead of a time budget.
+        seed: random seed for weight initialisation and batch order.
+        objective: kind of learning.
+        network: network architecture.
+        inputs: input columns; without it all that are left.
+        outputs: as `target`, where an output needs settings.
+        kinds: column name -> kind of data, where the inferred kind is wrong.
+        ignore: columns to leave out.
+        fix: kinds of data problems to fix before training.
+        columns: column names of a file without a header.
+        filename_pattern: columns in file names, such as "{digit}_{speaker}_{take}".
+        split: settings of `data.split.Split`.
+        test: a second source, whose rows are the test rows.
+        labels: a file of new and corrected labels, as `label` writes it.
+        init_from: a run that gives the initial weights.
+        data_root: folder of the data sets that `data:NAME` names; else $DEEPGLASS_DATA.
+        device: "auto", "cpu", "cuda" or "mps".
+        data, training: further settings of these sections of the spec.
+        settings: further settings by path, such as {"training.learning_rate": 1e-3}.
 
     Raises:
-        UserError: what is wrong with the words or the data, before training starts.
+        UserError: for a wrong setting or unusable data, before training starts.
     """
     started = clock.perf_counter()
-    spec = build_spec(source, target, settings)
+    overrides = {
+        "time": time, "epochs": epochs, "steps": steps, "seed": seed, "objective": objective, "network": network,
+        "inputs": inputs, "outputs": outputs, "kinds": kinds, "ignore": ignore, "fix": fix, "columns": columns,
+        "filename_pattern": filename_pattern, "split": split, "test": test, "labels": labels, "data_root": data_root,
+        "device": device,
+        "init_from": init_from.path if isinstance(init_from, Run) else init_from, "data": data, "training": training,
+    }  # fmt: skip
+    spec = build_spec(source, target, {**overrides, **(settings or {})})
     path = Path(out) if out is not None else Folder.next_free(_short_name(spec.data.source))
-    Folder.occupied(path, force)  # a folder that is taken is told before the data are read
+    Folder.occupied(path, force)  # an error for an existing folder comes before the data are read
     spec = apply_fixes(spec)
     if not is_many(spec):
         return _train_one(spec, path, force, callbacks, baselines, started)
@@ -77,10 +127,10 @@ def train(
 
 
 def resume(run: str | Path, source: Any = None, callbacks: Sequence[Callback] = ()) -> Run:
-    """Go on with a run that was stopped, to the same bits as an unbroken one; a finished run is returned as it is.
+    """Continue an interrupted run to the same bits as an unbroken one; a finished run is returned unchanged.
 
     Args:
-        source: the data again, for a run that was trained on a Python object.
+        source: the data, for a run that was trained on a Python object.
     """
     started = clock.perf_counter()
     folder = Folder.open(Path(run))
@@ -101,29 +151,49 @@ def resume(run: str | Path, source: Any = None, callbacks: Sequence[Callback] = 
 
 
 def inspect(
-    source: Any, target: str | Sequence[str] | None = None, *, run: str | Path | Run | None = None, **settings: Any
+    source: Any,
+    target: str | Sequence[str] | None = None,
+    *,
+    run: str | Path | Run | None = None,
+    inputs: Sequence[Setting] | None = None,
+    outputs: Sequence[Setting] | None = None,
+    kinds: Mapping[str, str] | None = None,
+    ignore: Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
+    split: Mapping[str, Any] | None = None,
+    test: Any = None,
+    filename_pattern: str | None = None,
+    data_root: str | Path | None = None,
+    data: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> Inspection:
-    """What is in the data, what each column is taken for and why, what is wrong with it.
+    """Inspect a source: columns, their inferred kinds with the reason, and data problems.
 
     Args:
-        run: also says which labels of this source look wrong, which rows without one are worth it, and where its
-            answers are worse than elsewhere.
+        source, target, inputs, outputs, kinds, ignore, columns, split, test, filename_pattern, data_root, data,
+            settings: as for `train`.
+        run: a run whose predictions find label errors, rows worth labelling and weak slices in this source.
     """
+    overrides = {
+        "inputs": inputs, "outputs": outputs, "kinds": kinds, "ignore": ignore, "columns": columns, "split": split,
+        "test": test, "filename_pattern": filename_pattern, "data_root": data_root, "data": data, **(settings or {}),
+    }  # fmt: skip
     if run is None:
-        spec = build_spec(source, target, settings)
+        spec = build_spec(source, target, overrides)
         return inspect_table(read_source(spec), spec)
     run = open_run(run)
     base = run.spec
-    alone = DataSpec(
+    # reading options only: the rows come from `source`
+    reading = DataSpec(
         columns=base.data.columns, filename_pattern=base.data.filename_pattern, data_root=base.data.data_root
-    )  # none of the run's own rows
-    spec = build_spec(source, target, settings, replace(base, data=alone))
+    )
+    spec = build_spec(source, target, overrides, replace(base, data=reading))
     table = read_source(spec)
-    known = tuple(o for o in spec.outputs if o.get("column", o["name"]) in table.columns)
-    kinds = {name: kind for name, kind in spec.kinds.items() if name in table.columns}
+    present_outputs = tuple(o for o in spec.outputs if o.get("column", o["name"]) in table.columns)
+    present_kinds = {name: kind for name, kind in spec.kinds.items() if name in table.columns}
     ignored = tuple(name for name in base.data.ignore if name in table.columns)
-    data = replace(spec.data, ignore=tuple(dict.fromkeys([*spec.data.ignore, *ignored])))
-    return inspect_table(table, replace(spec, data=data, outputs=known, kinds=kinds), run)
+    section = replace(spec.data, ignore=tuple(dict.fromkeys([*spec.data.ignore, *ignored])))
+    return inspect_table(table, replace(spec, data=section, outputs=present_outputs, kinds=present_kinds), run)
 
 
 def label(
@@ -134,22 +204,22 @@ def label(
     limit: int = 300,
     output: str | None = None,
 ) -> Queue:
-    """The rows that a person should label or mend, best first; the answers are what `train(..., labels=out)` takes.
+    """A queue of rows to label or correct, most valuable first, for `train(..., labels=out)`.
 
     Args:
-        source: rows like those that the run has learned from; None for its own, whose test rows are left alone.
-        out: the file of the answers; one that is there is gone on with.
-        limit: how many rows at most.
-        output: which answer; None for the first that a person can give.
+        source: rows of the same columns as the training data; None for the run's own, without its test rows.
+        out: the labels file; continued if it exists.
+        limit: maximum number of rows.
+        output: the output to label; None for the first whose kind can be labelled.
 
     Raises:
-        SpecError: `bad-value` for a run whose answers cannot be given so, or `limit` below 1.
-        SourceError: `mismatched-files` where the file of answers belongs to another source.
+        SpecError: `bad-value` for outputs that cannot be labelled, or `limit` below 1.
+        SourceError: `mismatched-files` if the labels file belongs to another source.
 
     Example:
         queue = deepglass.label("runs/photos-1")
         for i, item in enumerate(queue.items):
-            queue.answer(i, item.proposed)  # the file has it
+            queue.answer(i, item.proposed)  # written to the file at once
     """
     run, out = open_run(run), Path(out)
     if limit < 1:
@@ -174,14 +244,14 @@ def report(
     layer: str = "",
     boundary: str = "",
 ) -> Path:
-    """Write a run's report again and say where it is.
+    """Rewrite the report of a run and return its path.
 
     Args:
-        samples: False leaves out the users' rows and pictures.
-        source: the data again, for a run that was trained on a Python object.
-        map: how the map is laid out: pca, tsne (up to 5,000 rows), umap (likewise, an extra).
-        layer: whose space the map shows, by its name in the network; what the heads read without it.
-        boundary: two columns whose boundary is drawn, such as "age,hours"; the most telling ones without it.
+        samples: False leaves out rows and images of the data.
+        source: the data, for a run that was trained on a Python object.
+        map: projection of the map: pca, tsne (up to 5,000 rows) or umap (up to 5,000 rows, an extra).
+        layer: name of the layer whose embedding the map shows; without it the input of the heads.
+        boundary: two columns of the decision boundary, such as "age,hours"; the most important ones without it.
     """
     run, wish = open_run(run), MapOptions(map, layer)
     check_map_options(wish, run.objective)
@@ -191,7 +261,7 @@ def report(
 
 
 def compare(*runs: str | Path | Run) -> dict[str, dict[str, Any]]:
-    """Runs side by side: path -> their test figures, what they cost, and the settings in which they differ."""
+    """Runs side by side: path -> test metrics, cost, and the settings that differ."""
     loaded = [open_run(r) for r in runs]
     if len(loaded) < 2:
         raise SpecError("bad-value", "compare: expected two runs or more")
@@ -199,16 +269,35 @@ def compare(*runs: str | Path | Run) -> dict[str, dict[str, Any]]:
 
 
 def new(
-    source: Any, target: str | Sequence[str] | None = None, *, folder: str | Path | None = None, **settings: Any
+    source: Any,
+    target: str | Sequence[str] | None = None,
+    *,
+    folder: str | Path | None = None,
+    inputs: Sequence[Setting] | None = None,
+    outputs: Sequence[Setting] | None = None,
+    kinds: Mapping[str, str] | None = None,
+    ignore: Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
+    split: Mapping[str, Any] | None = None,
+    test: Any = None,
+    filename_pattern: str | None = None,
+    data_root: str | Path | None = None,
+    data: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> str:
-    """A commented spec for a source, as text.
+    """A commented spec for a source, as YAML text.
 
     Args:
-        folder: where the spec will lie, from which it names its source; None: here.
+        source, target, inputs, outputs, kinds, ignore, columns, split, test, filename_pattern, data_root, data,
+            settings: as for `train`.
+        folder: where the spec will be stored; its source is written relative to it. None: the current folder.
     """
-    spec = build_spec(source, target, settings)
-    table = read_source(spec)
-    return commented_spec(table, spec, None if folder is None else Path(folder))
+    overrides = {
+        "inputs": inputs, "outputs": outputs, "kinds": kinds, "ignore": ignore, "columns": columns, "split": split,
+        "test": test, "filename_pattern": filename_pattern, "data_root": data_root, "data": data, **(settings or {}),
+    }  # fmt: skip
+    spec = build_spec(source, target, overrides)
+    return commented_spec(read_source(spec), spec, None if folder is None else Path(folder))
 
 
 # -- training ----------------------------------------------------------------------------------------------------
@@ -240,7 +329,7 @@ def _train_one(
 
 
 def _finish(trained: fit.Trained, log: LogFile, started: float, baselines: bool = True) -> None:
-    """Baselines and report, unless they are not wanted."""
+    """Fit the baselines and write the report."""
     if baselines:
         context = add_baselines(trained.context, started)
         add_report(context, TestPredictions(trained.predictions.get("test", {})))
@@ -248,7 +337,7 @@ def _finish(trained: fit.Trained, log: LogFile, started: float, baselines: bool 
 
 
 def _train_folds(spec: Spec, folder: Folder, callbacks: Sequence[Callback], baselines: bool, started: float) -> Run:
-    """A run a fold; one that is finished stays as it is, one that was stopped goes on."""
+    """Train one run per fold; finished folds are kept, interrupted ones resumed."""
     specs = fold_specs(spec)
     log = LogFile()
     log.open(folder.path / "log.txt")

@@ -77,13 +77,29 @@ def explain(
     )
 
 
-def generate(run: str | Path | Run, prompt: str = "", length: int = 400, **settings: Any) -> Iterator[str]:
-    """What a language model writes behind a prompt, piece by piece; see `run.writing.stream` for the settings.
+def generate(
+    run: str | Path | Run,
+    prompt: str = "",
+    length: int = 400,
+    *,
+    temperature: float = 0.8,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: int = 0,
+) -> Iterator[str]:
+    """Continue a prompt with a language model, piece by piece.
+
+    Args:
+        length: tokens, which are characters unless the run learned larger units.
+        temperature: >= 0; 1 samples from the learned distribution, 0 takes the most probable token.
+        top_k: sample from the k most probable tokens only; >= 1.
+        top_p: nucleus sampling: sample from the smallest set of tokens with this total probability, in (0, 1].
 
     Example:
         print("".join(deepglass.generate("runs/input-1", "ROMEO:", temperature=0.7)))
     """
-    return stream(open_run(run).predictor, prompt, length, **settings)
+    predictor = open_run(run).predictor
+    return stream(predictor, prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
 
 
 def generates_text(run: str | Path | Run) -> bool:

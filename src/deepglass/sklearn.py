@@ -115,11 +115,22 @@ class _Estimator(BaseEstimator):
             name += "_"
         table = Table({**table.columns, name: target}, "(X, y)", kinds={**table.kinds, name: kind})
         seed = self._seed()
-        chosen: dict[str, Any] = {"seed": seed, "split": {"test": 0.0, "valid": self.valid, "seed": seed}}
-        chosen |= {"time": self.time, "epochs": self.epochs, "network.trunk": self.network, **(self.settings or {})}
+        split = {"test": 0.0, "valid": self.valid, "seed": seed}
+        settings = {"network.trunk": self.network, **(self.settings or {})}
         with tempfile.TemporaryDirectory(prefix="deepglass-") as folder, _own_randomness():
             try:
-                run = train(table, name, out=Path(folder) / "run", baselines=False, **chosen)
+                out = Path(folder) / "run"
+                run = train(
+                    table,
+                    name,
+                    out=out,
+                    baselines=False,
+                    seed=seed,
+                    split=split,
+                    time=self.time,
+                    epochs=self.epochs,
+                    settings=settings,
+                )
             except UserError as error:
                 raise ValueError(str(error)) from error  # what scikit-learn's own estimators raise
             self._packed = _pack(run.path)

@@ -62,6 +62,6 @@ def test_a_gru_remembers_over_ten_steps(tmp_path: Path):
     """Seen: 1.0 of the test rows; chance is 0.25."""
     settings = {"network.bidirectional": False, "network.width": 32, "network.dropout": 0.0, "training.threads": 1}
     run = deepglass.train(
-        "synthetic:copy-10", "first", out=tmp_path / "run", network="gru", steps=200, baselines=False, **settings
+        "synthetic:copy-10", "first", out=tmp_path / "run", network="gru", steps=200, baselines=False, settings=settings
     )
     assert run.metrics["test"]["first"]["accuracy"] > 0.9

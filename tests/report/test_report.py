@@ -11,7 +11,9 @@ import torch
 from report_values import EVIL, NAN, base, checked, class_output, report_of, section_html
 from torch import nn
 
+import deepglass
 from deepglass import formatting as numerals
+from deepglass import web
 from deepglass.data.table import Note
 from deepglass.doctor.base import Finding
 from deepglass.errors import StorageError
@@ -19,14 +21,17 @@ from deepglass.introspect.layers import Layer, trace
 from deepglass.metrics import summaries as measure
 from deepglass.metrics.summaries import Bin, Figure, Histogram, Reliability, TopValues
 from deepglass.metrics.table import METRICS
+from deepglass.report import write
 from deepglass.report.charts.axes import axis
+from deepglass.report.data import ReportData
 from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, PlanFacts
 from deepglass.report.output_facts import Baseline, ClassFacts, NumberFacts, OutputFacts
 from deepglass.report.row_cards import RowCard
 from deepglass.report.sections.confusion import most_confused
 from deepglass.report.sections.reproduce import Reproduction
 from deepglass.report.verdict import judge
-from deepglass.report.write import render, write_report
+from deepglass.report.write import render, sections, write_report
+from deepglass.run.context import RunContext
 
 
 def binary_output() -> OutputFacts:
@@ -327,3 +332,26 @@ def test_error_rates_point_down_and_the_lower_one_is_bold() -> None:
     row = html[start : html.index("</tr>", start)]
     assert "↑" not in row
     assert "↓" not in row
+
+
+def test_every_section_declares_itself() -> None:
+    names = [section.name for section in sections()]
+    assert len({section.position for section in sections()}) == len(names)
+    for section in sections():
+        assert section.title
+        assert section.nav
+        assert section.files, f"{section.name}: a watcher must know when to render it again"
+        assert (Path(write.__file__).parent / "sections" / f"{section.name}.html").is_file()
+        assert all(web.path(f"{name}.css").is_file() or web.path(f"{name}.js").is_file() for name in section.assets)
+
+
+def test_sections_render_while_a_run_trains(tmp_path: Path) -> None:
+    """Before training ends there are neither metrics nor stored predictions."""
+    run = deepglass.train("sklearn:iris", out=tmp_path / "run", steps=20, baselines=False)
+    for name in ("metrics.json", "predictions.parquet", "report.html", "manifest.json"):
+        (run.path / name).unlink(missing_ok=True)
+    report = ReportData(RunContext.open(run.path))
+    html = {section.name: section.render(report) for section in sections()}
+    assert all(html[name] for name in ("data", "learning", "network", "map", "health"))
+    assert html["reproduce"] is None
+    assert "A network is" not in render(report)

@@ -3,11 +3,15 @@
 import json
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import deepglass
+from deepglass.prepare import prepare
+from deepglass.run import fit
 
 ROW = {"petal length (cm)": 5.1, "petal width (cm)": 1.8}
 TRAINING = (
@@ -48,3 +52,41 @@ def test_using_a_run_imports_no_training_code(run: Path, statement: str) -> None
     modules = imported(statement.format(path=str(run), row=ROW))
     assert not [m for m in modules if any(f"{m}.".startswith(f"{t}.") for t in TRAINING)]
     assert len(modules) <= 150
+
+
+@pytest.fixture
+def counts(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each file of a run folder is read, and the trunk is chosen, from here on."""
+    counted: Counter[str] = Counter()
+
+    def count(owner: object, name: str, key: Callable[..., str]) -> None:
+        original = getattr(owner, name)
+
+        def counting(*args: object, **settings: object) -> object:
+            counted[key(*args)] += 1
+            return original(*args, **settings)
+
+        monkeypatch.setattr(owner, name, counting)
+
+    count(Path, "read_text", lambda path, *_: path.name)
+    count(prepare, "adapt_features", lambda *_: "trunk chosen")
+    count(prepare, "resolve_network", lambda *_: "network resolved")
+    count(fit, "build", lambda *_: "objective built")
+    return counted
+
+
+def test_training_resolves_and_builds_once_and_reads_each_file_once(tmp_path: Path, counts: Counter[str]) -> None:
+    deepglass.train("sklearn:iris", out=tmp_path / "run", steps=5, network={"width": 8})
+    files = {name: n for name, n in counts.items() if name.endswith((".json", ".yaml", ".jsonl")) and n > 1}
+    assert counts["trunk chosen"] == counts["network resolved"] == counts["objective built"] == 1
+    assert not files
+
+
+def test_predicting_and_reporting_read_each_file_once(run: Path, counts: Counter[str]) -> None:
+    loaded = deepglass.Run(run)
+    loaded.predict([ROW])
+    assert counts["features.json"] == counts["spec.yaml"] == 1
+    deepglass.report(loaded)
+    files = {name: n for name, n in counts.items() if name.endswith((".json", ".yaml", ".jsonl")) and n > 1}
+    assert counts["trunk chosen"] == counts["objective built"] == 0
+    assert not files

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from deepglass.run.callbacks.boundary_recorder import FOLDER
 
 import deepglass
+from deepglass.run.callbacks.boundary_recorder import FOLDER
 
 
 def trained(source: object, out: Path, **settings: object) -> deepglass.Run:

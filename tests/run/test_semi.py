@@ -9,12 +9,12 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from deepglass.run.callbacks.pseudo_label_recorder import read_pseudo_labels
 
 import deepglass
 from deepglass.objectives._semi import SemiSupervised
 from deepglass.objectives.fixmatch import AdaptiveThreshold
 from deepglass.objectives.pseudo_label import Curriculum
+from deepglass.run.callbacks.pseudo_label_recorder import read_pseudo_labels
 from deepglass.training.callbacks import Callback, EvaluationRecord
 
 SMALL = {"trunk": "mlp", "ensemble_size": 2, "depth": 2, "width": 96}
@@ -111,12 +111,9 @@ def test_a_second_source_without_answers_is_learned_from_and_a_killed_run_goes_o
     assert resumed.metrics["weights_sha256"] == whole.metrics["weights_sha256"]
     ends = [run.folder.checkpoints.load() for run in (whole, resumed)]
     assert all(torch.equal(t, ends[1].tensors[n]) for n, t in ends[0].tensors.items())  # type: ignore[union-attr]
-    assert [g["step"] for g in read_pseudo_labels(resumed.path)] == sorted(
-        {g["step"] for g in read_pseudo_labels(resumed.path)}
-    )
-    assert read_pseudo_labels(resumed.path)[-1]["outputs"]["moon"]["accuracy_above_threshold"] is None, (
-        "nobody knows the truth"
-    )
+    lines = read_pseudo_labels(resumed.path)
+    assert [line["step"] for line in lines] == sorted({line["step"] for line in lines})
+    assert lines[-1]["outputs"]["moon"]["accuracy_above_threshold"] is None, "no true labels"
     assert deepglass.report(resumed).exists()
 
 

@@ -91,7 +91,7 @@ def test_from_the_command_line(run: deepglass.Run, command: Command, tmp_path: P
 
 def test_other_runs_cannot_verify(tmp_path: Path) -> None:
     run = deepglass.train("sklearn:iris", steps=2, baselines=False, out=tmp_path / "iris")
-    with pytest.raises(SpecError, match=r"bad-value.*answers 'target' \(category\).*--kind target=identity"):
+    with pytest.raises(SpecError, match=r"bad-value.*predicts 'target' \(category\).*--kind target=identity"):
         deepglass.verify(run, {}, {})
 
 

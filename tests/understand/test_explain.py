@@ -168,7 +168,7 @@ def houses(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("houses")
     made_up(300).write_csv(folder / "houses.csv")
     settings = {"steps": 60, "kinds": {"sold": "category"}, "training.threads": 1}
-    deepglass.train(folder / "houses.csv", ["price", "sold"], out=folder / "run", baselines=False, **settings)
+    deepglass.train(folder / "houses.csv", ["price", "sold"], out=folder / "run", baselines=False, settings=settings)
     return folder
 
 
@@ -223,7 +223,7 @@ def test_answers_come_with_their_reasons_on_request(houses: Path, command: Comma
 
 def test_without_the_training_data_the_given_rows_serve(houses: Path, tmp_path: Path) -> None:
     frame = pl.read_csv(houses / "houses.csv")
-    run = deepglass.train(frame, "price", out=tmp_path / "run", baselines=False, steps=5, **{"training.threads": 1})
+    run = deepglass.train(frame, "price", out=tmp_path / "run", baselines=False, steps=5, training={"threads": 1})
     (found, *_) = deepglass.explain(run, frame.head(20))
     assert "rows that were given" in found["price"]["method"]
     assert found["price"]["nearest"] == []

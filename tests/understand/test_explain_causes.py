@@ -23,7 +23,7 @@ WORDS = ("river", "stone", "green", "walks", "under", "seven", "light", "paper",
 def learned(folder: Path, source: Any, target: str, least: float, steps: int, **settings: Any) -> Run:
     """A run that has learned its task: the test accuracy is at least `least`."""
     settings = {"steps": steps, "training.threads": 1, "training.precision": "float32", **settings}
-    run = deepglass.train(source, target, out=folder / "run", baselines=False, **settings)
+    run = deepglass.train(source, target, out=folder / "run", baselines=False, settings=settings)
     assert run.metrics["test"][target]["accuracy"] >= least
     return run
 

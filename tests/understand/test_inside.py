@@ -11,9 +11,6 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from deepglass.run.callbacks.boundary_recorder import read_boundaries
-from deepglass.run.callbacks.diagnostics_recorder import layer_names
-from deepglass.run.callbacks.layer_diagnostics import LayerStatistics, diagnose
 from report_values import report_of, section_html
 
 import deepglass as dg
@@ -24,6 +21,9 @@ from deepglass.introspect.layers import Layer
 from deepglass.metrics.summaries import Histogram
 from deepglass.prepare.prepare import prepare
 from deepglass.run.build import build
+from deepglass.run.callbacks.boundary_recorder import read_boundaries
+from deepglass.run.callbacks.diagnostics_recorder import layer_names
+from deepglass.run.callbacks.layer_diagnostics import LayerStatistics, diagnose
 from deepglass.run.callbacks.planes import SIDE
 from deepglass.run.callbacks.unit_activity import UnitActivity
 from deepglass.spec.overrides import build_spec

@@ -12,13 +12,13 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from deepglass.run.callbacks.embedding_recorder import read_embeddings
 from sklearn.decomposition import PCA
 
 import deepglass
 from deepglass.errors import MissingExtra, SpecError
 from deepglass.nn.pca import fit_pca
 from deepglass.projection.projection import nearest_points
+from deepglass.run.callbacks.embedding_recorder import read_embeddings
 from deepglass.run.run import Run
 
 
@@ -59,14 +59,14 @@ def test_principal_directions_are_those_of_scikit_learn(rows: int, dim: int) -> 
     points = (random.standard_normal((rows, dim)) * 0.7 ** np.arange(dim)) @ turned + 3
     axes, known = fit_pca(points, 2), PCA(2).fit(points)
     assert np.abs((axes.directions * known.components_).sum(1)) == pytest.approx(1, abs=1e-3)
-    assert axes.kept == pytest.approx(known.explained_variance_ratio_.sum(), abs=1e-3)
+    assert axes.explained == pytest.approx(known.explained_variance_ratio_.sum(), abs=1e-3)
     assert np.abs(axes(points)) == pytest.approx(np.abs(known.transform(points)), abs=0.01)
 
 
 def test_principal_directions_of_points_that_are_all_one() -> None:
     axes = fit_pca(np.ones((5, 4)))
     assert np.abs(axes(np.ones((5, 4)))).max() == 0
-    assert axes.kept == 1
+    assert axes.explained == 1
 
 
 def test_each_row_lies_where_pca_has_it(run: Run, page: tuple[str, dict[str, Any]]) -> None:
@@ -74,7 +74,7 @@ def test_each_row_lies_where_pca_has_it(run: Run, page: tuple[str, dict[str, Any
     rows = data["items"]["rows"]
     points = deepglass.embed(run, frame()).vectors[rows]
     expected = PCA(2).fit_transform(points)
-    places = unpacked(data["layouts"][0]["places"]).reshape(-1, 2)[unpacked(data["kept"]).astype(int)]
+    places = unpacked(data["layouts"][0]["places"]).reshape(-1, 2)[unpacked(data["detailed"]).astype(int)]
     for axis in (0, 1):
         assert abs(np.corrcoef(expected[:, axis], places[:, axis])[0, 1]) > 0.999
     spread = expected.std(0) / places.std(0)
@@ -93,11 +93,11 @@ def test_neighbours_are_the_nearest_in_the_whole_space() -> None:
 
 def test_the_page_holds_points_and_colours_and_no_address(page: tuple[str, dict[str, Any]]) -> None:
     html, data = page
-    assert "The map" in html
+    assert "Embedding map" in html
     assert len(unpacked(data["layouts"][0]["places"])) == 2 * data["count"]
     names = [c["name"] for c in data["colours"]]
     assert names == ["kind", "kind: prediction", "kind: error", "split", "a", "secretive", "word"]
-    assert data["count"] == len(data["items"]["said"])
+    assert data["count"] == len(data["items"]["labels"])
     assert not re.findall(r"(?:src|href)=[\"'](?!data:|#)|https?://(?!www\.w3\.org)", html)
 
 
@@ -105,7 +105,7 @@ def test_the_label_of_a_row_is_the_source_s(page: tuple[str, dict[str, Any]]) ->
     data, table = page[1], frame()
     kind = data["colours"][0]
     codes = unpacked(kind["codes"]).astype(int)
-    for point, row in zip(unpacked(data["kept"]).astype(int), data["items"]["rows"], strict=True):
+    for point, row in zip(unpacked(data["detailed"]).astype(int), data["items"]["rows"], strict=True):
         assert kind["names"][codes[point]] == table["kind"][row]
 
 

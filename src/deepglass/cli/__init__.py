@@ -1,0 +1,25 @@
+"""The command line. What takes long to import is loaded at first use, so that `deepglass --help` is fast."""
+
+from importlib import import_module
+from typing import Any
+
+_HOMES = {
+    "ProgressBar": "deepglass.cli.progress",
+    "check_ending": "deepglass.run.embedding",
+    "generates_text": "deepglass.inference",
+    "listing": "deepglass.catalogue",
+    "next_commands": "deepglass.serve.queue",
+    "serve_label": "deepglass.serve.label",
+    "show": "deepglass.cli.show",
+    "spec_schema": "deepglass.spec.schema",
+    "write_answers": "deepglass.run.write_predictions",
+    "write_texts": "deepglass.run.write_predictions",
+    "write_vectors": "deepglass.run.embedding",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'deepglass.cli' has no attribute {name!r}")
+    module = import_module(_HOMES[name])
+    return module if name == "show" else getattr(module, name)

@@ -8,29 +8,30 @@ from pathlib import Path
 import numpy as np
 
 import deepglass
-from deepglass.cli.show import Bar, answer, drawn
+from deepglass.cli.progress import ProgressBar
+from deepglass.cli.show import image_lines, prediction_line
 from deepglass.data.sources import read
 from deepglass.errors import DeepglassError
 from deepglass.run.folder import Folder
 
-SECONDS = 15
-SHOWN = 4
+TRAINING_SECONDS = 15
+SHOWN_DIGITS = 4
 
 
 def main() -> None:
-    """Train for a quarter of a minute, show some test digits with their answers, say where the report is."""
+    """Train for 15 seconds, print some test digits with their predictions and the path of the report."""
     started = time.perf_counter()
     out = Folder.next_free("demo")
-    run = deepglass.train("sklearn:digits", time=SECONDS, out=out, callbacks=[Bar()])
+    run = deepglass.train("sklearn:digits", time=TRAINING_SECONDS, out=out, callbacks=[ProgressBar()])
     test = run.metrics["test"]["label"]
-    print(f"\ntest accuracy {test['accuracy']:.4f} on {_test_rows(out)} digits that it has never seen; some of them:\n")
-    rows = run.folder.split().filter(split="test")["row"].to_numpy()[:SHOWN]
-    pictures = read("sklearn:digits").take(rows)["image"]
-    answers = run.predict({"image": pictures})
-    for row in zip(*(drawn(np.asarray(picture)) for picture in pictures), strict=True):
+    print(f"\ntest accuracy {test['accuracy']:.4f} on {_test_rows(out)} digits; some of them:\n")
+    rows = run.folder.split().filter(split="test")["row"].to_numpy()[:SHOWN_DIGITS]
+    images = read("sklearn:digits").take(rows)["image"]
+    predictions = run.predict({"image": images})
+    for row in zip(*(image_lines(np.asarray(image)) for image in images), strict=True):
         print("   ".join(row))
-    width = 2 * np.asarray(pictures).shape[2]
-    print("   ".join(f"{answer(a['label']):^{width}}" for a in answers))
+    width = 2 * np.asarray(images).shape[2]
+    print("   ".join(f"{prediction_line(p['label']):^{width}}" for p in predictions))
     print(f"\n{time.perf_counter() - started:.0f} s in all. The report, to be opened in a browser:")
     print(f"  {(Path.cwd() / out / 'report.html')}")
 

@@ -1,4 +1,4 @@
-"""Between the shell and Python: words that several commands take, and how they are read and answered."""
+"""Arguments and options that several commands share, and reading and printing of values."""
 
 from __future__ import annotations
 
@@ -9,32 +9,34 @@ from typing import Annotated, Any
 
 import typer
 
-import deepglass
+from deepglass import cli
 from deepglass.errors import SpecError
 from deepglass.values import parse_value
 
-SourceArgument = Annotated[str, typer.Argument(help="a file, a folder, sklearn:NAME, data:NAME")]
-RunArgument = Annotated[Path, typer.Argument(help="the folder of a run")]
-Target = Annotated[list[str] | None, typer.Option("--target", help="the column to answer; may be repeated")]
-Ignore = Annotated[list[str] | None, typer.Option("--ignore", help="a column to leave out; may be repeated")]
-Kind = Annotated[list[str] | None, typer.Option("--kind", help="NAME=KIND: take a column for that kind")]
-Columns = Annotated[str | None, typer.Option("--columns", help="a,b,c: names for a file without a header")]
+SourceArgument = Annotated[str, typer.Argument(help="A file, a folder, sklearn:NAME or data:NAME.")]
+RunArgument = Annotated[Path, typer.Argument(help="Run folder.")]
+Target = Annotated[list[str] | None, typer.Option("--target", help="Column to predict (repeatable).")]
+Ignore = Annotated[list[str] | None, typer.Option("--ignore", help="Column to leave out (repeatable).")]
+Kind = Annotated[list[str] | None, typer.Option("--kind", help="NAME=KIND: the kind of a column (repeatable).")]
+Columns = Annotated[str | None, typer.Option("--columns", help="Column names of a file without a header: a,b,c.")]
 FilenamePattern = Annotated[
-    str | None, typer.Option("--filename-pattern", help="pattern of file names: '{digit}_{speaker}_{take}'")
+    str | None, typer.Option("--filename-pattern", help="Columns in file names: '{digit}_{speaker}_{take}'.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="for machines: JSON on stdout")]
-DataRoot = Annotated[Path | None, typer.Option("--data-root", help="where data:NAME sets lie; else $DEEPGLASS_DATA")]
-Settings = Annotated[list[str] | None, typer.Argument(help="key.path=value: any setting of a spec")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+DataRoot = Annotated[
+    Path | None, typer.Option("--data-root", help="Folder of the data:NAME sets; by default $DEEPGLASS_DATA.")
+]
+Settings = Annotated[list[str] | None, typer.Argument(help="Settings of the spec: key.path=value.")]
 
 
-def settings_of(
+def parse_settings(
     pairs: list[str] | None,
     ignore: list[str] | None,
     kinds: list[str] | None,
     columns: str | None,
     filename_pattern: str | None,
 ) -> dict[str, Any]:
-    """Pairs of key and value, and what has an option of its own, by their keys in a spec.
+    """Settings by their path in a spec, from key=value pairs and options.
 
     Raises:
         SpecError: `unknown-key`, `bad-value`.
@@ -55,22 +57,19 @@ def settings_of(
     return chosen | ({"filename_pattern": filename_pattern} if filename_pattern else {})
 
 
-def places_of(words: str) -> list[int]:
+def parse_row_indices(text: str) -> list[int]:
     """`0,3,5-7` -> [0, 3, 5, 6, 7]."""
-    found: list[int] = []
-    for part in words.split(",") if words else ():
+    rows: list[int] = []
+    for part in text.split(",") if text else ():
         first, dash, last = part.strip().partition("-")
         if not first.isdigit() or (dash and not last.isdigit()):
-            raise SpecError("bad-value", f"--rows {words!r}: expected places of rows, such as 0,1,2 or 0-9")
-        found += range(int(first), int(last if dash else first) + 1)
-    return found
-
-
-def text_of(path: Path | None) -> str | None:
-    return None if path is None else str(path)
+            raise SpecError("bad-value", f"--rows {text!r}: expected row indices such as 0,1,2 or 0-9")
+        rows += range(int(first), int(last if dash else first) + 1)
+    return rows
 
 
 def stdin_rows() -> list[dict[str, Any]]:
+    """Rows from stdin, one JSON object a line."""
     rows = []
     for number, line in enumerate(sys.stdin, 1):
         if line.strip():
@@ -81,13 +80,13 @@ def stdin_rows() -> list[dict[str, Any]]:
     return rows
 
 
-def check_free(path: Path, force: bool) -> None:
+def check_not_exists(path: Path, force: bool) -> None:
     if path.exists() and not force:
         raise SpecError("already-exists", f"--out: {path} exists; choose another name or add --force")
 
 
-def tell_notes(run: Any) -> None:
-    """What was odd about the rows that a run has read."""
+def print_notes(run: Any) -> None:
+    """Print what a run noted about the rows that it read."""
     for note, count in run.predictor.notes.items():
         print(f"note: {note} ({count})", file=sys.stderr)
 
@@ -96,12 +95,12 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, default=str))
 
 
-def give(answers: list[dict[str, Any]], what: str, out: Path | None, as_json: bool) -> None:
-    """Answers into a file, as JSON, or to be read; `what` they are is said of a file."""
+def output(rows: list[dict[str, Any]], noun: str, out: Path | None, as_json: bool) -> None:
+    """Write rows to a file, or print them as JSON or as text; `noun` names them in the message about the file."""
     if out is not None:
-        deepglass.write_answers(out, answers)
-        print(f"{len(answers)} {what} in {out}", file=sys.stderr)
+        cli.write_answers(out, rows)
+        print(f"{len(rows)} {noun} in {out}", file=sys.stderr)
     elif as_json:
-        print_json(answers)
+        print_json(rows)
     else:
-        deepglass.show.show_answers(answers)
+        cli.show.show_predictions(rows)

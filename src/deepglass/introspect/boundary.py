@@ -17,6 +17,7 @@ from deepglass.introspect.facts import Boundary, BoundaryAxis, BoundaryFrame
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.callbacks.boundary_recorder import (
+    MAX_STORED_WEIGHTS,
     BoundarySnapshot,
     PlanePredictions,
     boundary_output,
@@ -111,7 +112,9 @@ def _chosen_plane(
     boundary = _columns(plane, prepared, objective, device, rows, earlier, paint)
     if earlier:
         return boundary
-    note = f"Only the final predictions: weights during training are stored for at most {SMALL:,} parameters."
+    note = (
+        f"Only the final predictions: weights during training are stored for at most {MAX_STORED_WEIGHTS:,} parameters."
+    )
     return replace(boundary, description=f"{boundary.description} {note}".strip())
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from deepglass.introspect.facts import Diagnostic, Gate, LayerHistory, NetworkHealth
-from deepglass.run.callbacks.layer_diagnostics import diagnose, read_layer_statistics
+from deepglass.introspect.facts import Gate, LayerHistory, NetworkHealth
+from deepglass.run.callbacks.layer_diagnostics import diagnose
 from deepglass.run.context import RunContext
 
 MAX_STEPS = 120  # evaluations of a history
@@ -11,7 +11,7 @@ MAX_STEPS = 120  # evaluations of a history
 
 def network_health(context: RunContext) -> NetworkHealth | None:
     """The diagnostics and each layer's history; None for runs that were not monitored."""
-    moments = read_layer_statistics(context.path)
+    moments = context.layer_statistics
     if not moments:
         return None
     problems = diagnose(moments, context.experiment.architecture, context.plan)
@@ -24,4 +24,4 @@ def network_health(context: RunContext) -> NetworkHealth | None:
         steps, values = zip(*pairs, strict=True) if pairs else ((), ())
         gates = tuple(Gate(n, *shares) for n, shares in last.gates.get(name, {}).items())
         histories.append(LayerHistory(name, steps, values, last.dead.get(name), last.saturated.get(name), gates))
-    return NetworkHealth(tuple(Diagnostic(a.kind, a.layer, a.text, a.suggestion) for a in problems), tuple(histories))
+    return NetworkHealth(tuple(problems), tuple(histories))

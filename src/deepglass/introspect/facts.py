@@ -7,14 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-
-class Diagnostic(NamedTuple):
-    """Something that ails a layer: what was seen, and what helps."""
-
-    kind: str
-    layer: str
-    text: str
-    suggestion: str
+from deepglass.run.callbacks.layer_diagnostics import Diagnostic
 
 
 class Gate(NamedTuple):

@@ -11,7 +11,7 @@ import numpy as np
 
 from deepglass.data.missing import null_like
 from deepglass.data.sources import SourceOptions, read
-from deepglass.data.sources.base import concat_columns
+from deepglass.data.sources.frames import concat_columns
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.features.base import Media

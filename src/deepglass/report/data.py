@@ -104,7 +104,7 @@ class ReportData:
 
     @property
     def shows_rows(self) -> bool:
-        """Whether single rows and their values may be shown."""
+        """Whether single rows and their values may be on the page."""
         return self.options.samples
 
     def without_samples(self) -> ReportData:
@@ -164,7 +164,7 @@ class ReportData:
 
     @_Shared
     def columns(self) -> tuple[ColumnFacts, ...]:
-        """The source's columns and how they were taken."""
+        """The source's columns and their kinds and roles."""
         prepared = self.context.data
         return tuple(
             column_facts(prepared.table[t.name], t) for t in prepared.column_roles if t.name in prepared.table.columns

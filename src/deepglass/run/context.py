@@ -20,6 +20,7 @@ from deepglass.prepare.label_corrections import labels_for, relabelled
 from deepglass.prepare.prepared_data import PreparedData, hide_targets
 from deepglass.prepare.sources import fingerprint_of, read_source
 from deepglass.run.build import load_objective
+from deepglass.run.callbacks.layer_diagnostics import LayerStatistics, read_layer_statistics
 from deepglass.run.folder import Folder, RunState
 from deepglass.spec.spec import Source
 from deepglass.training.plan import Plan
@@ -117,9 +118,14 @@ class RunContext:
         return pl.read_parquet(path) if path.exists() else None
 
     @cached_property
+    def layer_statistics(self) -> list[LayerStatistics]:
+        """diagnostics.jsonl: what was measured of the layers at each evaluation."""
+        return read_layer_statistics(self.path)
+
+    @property
     def spec_text(self) -> str:
-        """spec.yaml as it stands in the run folder."""
-        return (self.path / "spec.yaml").read_text()
+        """The resolved spec as spec.yaml has it."""
+        return Folder.spec_text(self.experiment.spec)
 
 
 def load_data(folder: Folder, state: RunState, source: Source = None) -> PreparedData:

@@ -23,13 +23,13 @@ from deepglass.objectives.base import Evaluation, Objective
 from deepglass.prepare.experiment import Experiment
 from deepglass.prepare.prepared_data import PreparedData, add_context
 from deepglass.run.build import build
-from deepglass.run.callbacks.alarms import alarms, moments_of
-from deepglass.run.callbacks.boundary_history import grounds
-from deepglass.run.callbacks.diagnostics import watched
-from deepglass.run.callbacks.embedding_history import course
-from deepglass.run.callbacks.margins import margins_kept
-from deepglass.run.callbacks.pseudo_label_history import guess_counts
-from deepglass.run.callbacks.sample_history import drawn_sheets
+from deepglass.run.callbacks.boundary_recorder import boundary_recorder
+from deepglass.run.callbacks.diagnostics_recorder import diagnostics_recorder
+from deepglass.run.callbacks.embedding_recorder import embedding_recorder
+from deepglass.run.callbacks.layer_diagnostics import diagnose
+from deepglass.run.callbacks.margins import record_margins
+from deepglass.run.callbacks.pseudo_label_recorder import pseudo_label_recorder
+from deepglass.run.callbacks.sample_recorder import sample_recorder
 from deepglass.run.context import RunContext
 from deepglass.run.folder import Folder
 from deepglass.run.warm_start import load_weights
@@ -130,7 +130,7 @@ def train(setup: Setup, folder: Folder, callbacks: Sequence[Callback], started: 
     datasets = data.datasets(setup.device)
     setup.random_state.restore()
     context = RunContext(folder, experiment, data, objective, {}, setup.device)
-    pseudo_labels = guess_counts(context)  # before the clock starts, as it reads rows
+    pseudo_labels = pseudo_label_recorder(context)  # before the clock starts, as it reads rows
     clock = Clock(training.budget) if training.budget else None
     plan = make_plan(training, setup.defaults, objective.examples_per_epoch(datasets["train"]), setup.device)
     objective.apply(_read_pretrained_weights)
@@ -152,7 +152,7 @@ def train(setup: Setup, folder: Folder, callbacks: Sequence[Callback], started: 
         folder.store_plan(plan)
         loader = setup.loader(datasets["train"], plan)
         clock.begin(0, costs, limit)
-    with margins_kept(loader, objective, len(datasets["train"]), folder.path) as recorded:
+    with record_margins(loader, objective, len(datasets["train"]), folder.path) as recorded:
         history = trainer.fit(objective, recorded, plan, datasets["valid"], clock)
     return _finish(context, datasets, history, started, clock)
 
@@ -177,10 +177,10 @@ def resume(
     state = folder.checkpoints.load()
     context = RunContext.of(folder, experiment, data, objective, {}, plan)
     step = state.values["step"] if state else 0
-    recorders = [*guess_counts(context, step), *_recorders(context, datasets, callbacks, step)]
+    recorders = [*pseudo_label_recorder(context, step), *_recorders(context, datasets, callbacks, step)]
     trainer = Trainer([*recorders, *callbacks], folder.checkpoints, folder.store_plan)
     loader = setup.loader(datasets["train"], plan)
-    with margins_kept(loader, objective, len(datasets["train"]), folder.path) as recorded:
+    with record_margins(loader, objective, len(datasets["train"]), folder.path) as recorded:
         history = trainer.fit(objective, recorded, plan, datasets["valid"], None, state)
     return _finish(context, datasets, history, started)
 
@@ -196,10 +196,10 @@ def _recorders(
     """
     return [
         HistoryFile(context.path / "history.jsonl", from_step),
-        *drawn_sheets(context),
-        *course(context, datasets, from_step),
-        *watched(context, datasets, callbacks, from_step),
-        *grounds(context, from_step),
+        *sample_recorder(context),
+        *embedding_recorder(context, datasets, from_step),
+        *diagnostics_recorder(context, datasets, callbacks, from_step),
+        *boundary_recorder(context, from_step),
     ]
 
 
@@ -257,6 +257,7 @@ def _metrics(
 ) -> dict[str, Any]:
     """The content of metrics.json."""
     plan, objective = history.plan, context.objective
+    diagnostics = diagnose(context.layer_statistics, context.experiment.architecture, plan)
     return {
         "train": {"loss": history.records[-1].losses if history.records else {}},
         **scores,
@@ -271,6 +272,6 @@ def _metrics(
         "stop_reason": history.stop_reason,
         "step": history.step,
         "notes": [*context.data.notes, *warnings],
-        "diagnostics": [str(a) for a in alarms(moments_of(context.path), context.experiment.architecture, plan)],
+        "diagnostics": [str(d) for d in diagnostics],
         "versions": context.folder.versions(),
     }

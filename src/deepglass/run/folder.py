@@ -21,6 +21,7 @@ from deepglass.objectives.base import Objective
 from deepglass.prepare.columns import ColumnRole
 from deepglass.prepare.experiment import Experiment
 from deepglass.prepare.prepared_data import PreparedData
+from deepglass.run.write_predictions import prediction_table
 from deepglass.spec.spec import Spec
 from deepglass.training.callbacks import read_history
 from deepglass.training.checkpoint import Checkpoints, load_weights, save_weights, storage_error, write_atomic
@@ -123,9 +124,13 @@ class Folder:
         self.store_plan(plan)
 
     def store_spec(self, spec: Spec) -> None:
+        write_atomic(self.path / "spec.yaml", self.spec_text(spec))
+
+    @staticmethod
+    def spec_text(spec: Spec) -> str:
+        """The content of spec.yaml."""
         header = f"# deepglass {_version('deepglass')}; keys that are not here have their defaults\n"
-        content = yaml.safe_dump(spec.anchored().to_dict(), sort_keys=False, allow_unicode=True)
-        write_atomic(self.path / "spec.yaml", header + content)
+        return header + yaml.safe_dump(spec.anchored().to_dict(), sort_keys=False, allow_unicode=True)
 
     def store_plan(self, plan: Plan) -> None:
         self._write_json("plan.json", plan.to_json())
@@ -267,26 +272,6 @@ class Folder:
             partial.replace(self.path / name)
         except OSError as error:
             raise storage_error(self.path / name, error) from error
-
-
-def prediction_table(
-    data: PreparedData, predictions: Mapping[str, PredictionArrays], calibration: Mapping[str, Calibration]
-) -> pl.DataFrame:
-    """Test predictions: source row, then true value, prediction, and confidence or interval of each output."""
-    rows = data.rows("test")
-    columns: dict[str, Any] = {"row": data.source_rows[rows]}
-    outputs = {f.name: f for f in data.outputs}
-    for name, arrays in predictions.items():
-        feature = outputs[name]
-        raw = data.table[feature.column]
-        truth = raw[rows] if isinstance(raw, pl.Series | np.ndarray) else [getattr(raw[i], "name", None) for i in rows]
-        if not isinstance(truth, np.ndarray) or truth.ndim <= 2:  # pixels stay in the source
-            columns[f"{name}.true"] = truth.tolist() if isinstance(truth, np.ndarray) and truth.ndim == 2 else truth
-        decoded = feature.decode(arrays, calibration.get(name))
-        for key in ("value", "confidence", "low", "high", "probability"):
-            if decoded and key in decoded[0]:
-                columns[f"{name}.{key}"] = [d[key] for d in decoded]
-    return pl.DataFrame(columns, strict=False)
 
 
 def _version(package: str) -> str:

@@ -16,8 +16,7 @@ from deepglass.objectives.base import Objective
 from deepglass.prepare.sources import read_like
 from deepglass.run.context import RunContext, load_data
 from deepglass.run.folder import Folder, RunState
-from deepglass.run.predictor import Answers, Predictor, Rows
-from deepglass.run.verify import verify
+from deepglass.run.predictor import Answers, Predictor, Rows, verify
 from deepglass.spec.spec import Source, Spec
 
 

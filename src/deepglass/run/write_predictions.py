@@ -9,11 +9,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 from PIL import Image as Pillow
 
 from deepglass.errors import SpecError
 from deepglass.features._dense_outputs import unpack
+from deepglass.features.outputs.base import Calibration, PredictionArrays
+from deepglass.prepare.prepared_data import PreparedData
 from deepglass.training.checkpoint import write_atomic
 
 Answers = list[dict[str, dict[str, Any]]]
@@ -54,6 +57,26 @@ def write_texts(path: Path, texts: Sequence[str]) -> None:
         write_atomic(path, "".join(json.dumps({"text": t}, ensure_ascii=False) + "\n" for t in texts))
     else:
         raise SpecError("bad-value", f"--out: {path}: expected .txt or .jsonl")
+
+
+def prediction_table(
+    data: PreparedData, predictions: Mapping[str, PredictionArrays], calibration: Mapping[str, Calibration]
+) -> pl.DataFrame:
+    """Test predictions: source row, then true value, prediction, and confidence or interval of each output."""
+    rows = data.rows("test")
+    columns: dict[str, Any] = {"row": data.source_rows[rows]}
+    outputs = {f.name: f for f in data.outputs}
+    for name, arrays in predictions.items():
+        feature = outputs[name]
+        raw = data.table[feature.column]
+        truth = raw[rows] if isinstance(raw, pl.Series | np.ndarray) else [getattr(raw[i], "name", None) for i in rows]
+        if not isinstance(truth, np.ndarray) or truth.ndim <= 2:  # pixels stay in the source
+            columns[f"{name}.true"] = truth.tolist() if isinstance(truth, np.ndarray) and truth.ndim == 2 else truth
+        decoded = feature.decode(arrays, calibration.get(name))
+        for key in ("value", "confidence", "low", "high", "probability"):
+            if decoded and key in decoded[0]:
+                columns[f"{name}.{key}"] = [d[key] for d in decoded]
+    return pl.DataFrame(columns, strict=False)
 
 
 def _table(answers: Answers, suffix: str) -> bytes:

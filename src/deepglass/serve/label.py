@@ -81,7 +81,7 @@ def label_app(queue: Queue, host: str = "127.0.0.1") -> FastAPI:
         with lock:
             try:
                 if said.label is None:
-                    queue.withdraw(said.item)
+                    queue.undo(said.item)
                 else:
                     queue.answer(said.item, said.label)
             except DeepglassError as error:

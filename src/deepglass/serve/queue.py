@@ -74,7 +74,7 @@ class Queue:
         self.answers[item] = label
         self.save()
 
-    def withdraw(self, item: int) -> None:
+    def undo(self, item: int) -> None:
         """Take an answer back."""
         self._check(item)
         if self.answers.pop(item, None) is not None:
@@ -87,7 +87,7 @@ class Queue:
         write_labels(self.path, self.origin, mends.values())
 
     @property
-    def mended(self) -> int:
+    def num_corrected(self) -> int:
         """How many answers of this sitting say something else than the source."""
         return sum(label != self.items[i].given for i, label in self.answers.items())
 

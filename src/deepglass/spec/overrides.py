@@ -1,4 +1,4 @@
-"""What people say, in a call or on the command line, as a spec."""
+"""Arguments of a call or of the command line -> spec."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from deepglass.run.run import Run
 from deepglass.spec import recipes
 from deepglass.spec.spec import Spec
 from deepglass.values import set_path
 
-LENGTHS = ("time", "epochs", "steps")  # of which a run has one
-SHORT = {  # what is said so often that it needs no path
+DURATION_KEYS = ("time", "epochs", "steps")  # a run has one of them
+ALIASES = {  # keys without a path
     "time": "training.time",
     "epochs": "training.epochs",
     "steps": "training.steps",
@@ -32,21 +31,28 @@ SHORT = {  # what is said so often that it needs no path
 
 
 def build_spec(source: Any, target: Any, settings: Mapping[str, Any], base: Spec | None = None) -> Spec:
-    """The spec that a source and settings mean; settings win over a spec's own."""
+    """The spec of a source and settings.
+
+    Args:
+        source: data, or a spec whose values the settings override.
+        target: the column(s) to predict; None keeps the outputs of the spec.
+        settings: path or alias -> value; None values are skipped.
+        base: a spec whose source is replaced by `source`.
+    """
     content = _content(source, base)
-    settings = {k: _as_text(v) for k, v in settings.items() if v is not None}
-    said = {k.removeprefix("training.") for k in settings} | set(settings.get("training", {}))
-    if said & set(LENGTHS) and isinstance(content.get("training"), Mapping):  # another length, not one beside it
-        content = {**content, "training": {k: v for k, v in content["training"].items() if k not in LENGTHS}}
+    settings = {k: str(v) if isinstance(v, Path) else v for k, v in settings.items() if v is not None}
+    names = {k.removeprefix("training.") for k in settings} | set(settings.get("training", {}))
+    if names & set(DURATION_KEYS) and isinstance(content.get("training"), Mapping):  # replaces the other duration
+        content = {**content, "training": {k: v for k, v in content["training"].items() if k not in DURATION_KEYS}}
     for key, value in settings.items():
-        content = set_path(content, SHORT.get(key, key), _merged(content.get(key), value))
+        content = set_path(content, ALIASES.get(key, key), _merged(content.get(key), value))
     if target is not None:
         content["outputs"] = [target] if isinstance(target, str) else list(target)
     return Spec.from_dict(content)
 
 
 def _content(source: Any, base: Spec | None) -> dict[str, Any]:
-    """A spec's plain values: of a file, a recipe, a dict, a spec, or of a source alone."""
+    """Plain values of a spec file, a recipe, a dict or a spec; of anything else a spec with that source."""
     if base is not None:
         return _with_source(base, source)
     if isinstance(source, Spec):
@@ -61,14 +67,9 @@ def _content(source: Any, base: Spec | None) -> dict[str, Any]:
 
 
 def _with_source(spec: Spec, source: Any) -> dict[str, Any]:
-    """A spec's values with a source itself, of which they hold the type alone where it is a Python object."""
+    """Plain values of a spec with a source, for which `to_dict` has only the type when it is a Python object."""
     content = spec.to_dict()
     return {**content, "data": {**content["data"], "source": source}}
-
-
-def _as_text(value: Any) -> Any:
-    """Paths and runs as a spec has them."""
-    return str(value.path if isinstance(value, Run) else value) if isinstance(value, Path | Run) else value
 
 
 def _merged(before: Any, value: Any) -> Any:

@@ -106,8 +106,8 @@ class RowMap {
       layout.which = layout.which && unpack(layout.which);
     }
     for (const colour of data.colours) colour.codes = unpack(colour.codes);
-    this.kept = unpack(data.kept);
-    this.item = new Map([...this.kept].map((point, i) => [point, i]));
+    this.detailed = unpack(data.detailed);
+    this.item = new Map([...this.detailed].map((point, i) => [point, i]));
     this.neighbours = unpack(data.neighbours);
     if (data.course) {
       data.course.which = unpack(data.course.which);
@@ -270,7 +270,7 @@ class RowMap {
   near(point) {
     const { near } = this.data, row = near.of === "all" ? point : this.item.get(point);
     if (row === undefined) return [];
-    return [...this.neighbours.subarray(row * near.k, row * near.k + near.k)].map((i) => this.kept[i]);
+    return [...this.neighbours.subarray(row * near.k, row * near.k + near.k)].map((i) => this.detailed[i]);
   }
 
   under([left, top], reach = 12) {
@@ -287,13 +287,13 @@ class RowMap {
   // What a point is, in words: from the report's items where it is kept, from the colours else.
   words(point) {
     const i = this.item.get(point), { items, colours } = this.data;
-    if (items && i !== undefined) return [items.said[i], items.texts[i]].filter(Boolean).join(" · ") || `row ${items.rows[i]}`;
+    if (items && i !== undefined) return [items.labels[i], items.texts[i]].filter(Boolean).join(" · ") || `row ${items.rows[i]}`;
     const of = (name) => colours.find((c) => c.name === name && c.names.length && c.codes[point] !== 65535);
     const word = (c) => c.names[c.codes[point]];
     return colours.filter((c) => of(c.name) && !/: (answer|error)$/.test(c.name)).map((c) => {
-      const answer = of(`${c.name}: prediction`);
+      const prediction = of(`${c.name}: prediction`);
       const named = c.name === "split" ? "" : `${c.name} `;
-      return named + word(c) + (answer && word(answer) !== word(c) ? `, predicted ${word(answer)}` : "");
+      return named + word(c) + (prediction && word(prediction) !== word(c) ? `, predicted ${word(prediction)}` : "");
     }).join(" · ");
   }
 
@@ -355,7 +355,7 @@ class RowMap {
       if (this.data.items && !this.item.has(point)) {
         const note = document.createElement("p");
         note.className = "dim";
-        note.textContent = `The report keeps what ${this.kept.length.toLocaleString("en")} of the rows are; the chosen one is not among them.`;
+        note.textContent = `The report keeps what ${this.detailed.length.toLocaleString("en")} of the rows are; the chosen one is not among them.`;
         box.append(note);
       }
     }

@@ -1,4 +1,4 @@
-"""Images with annotations beside them: which kind of annotation it is."""
+"""Folders of annotated images: detects the annotation format."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _OF_MASKS = re.compile(r"masks?|labels?|annotations?|annot|segmentation_?class|g
 
 
 def read_annotated(folder: Path, source: str, options: SourceOptions) -> Table | None:
-    """A folder of images with boxes or masks as a table; None where it holds something else.
+    """A table of images with boxes or masks; None if the folder holds something else.
 
     Boxes come before masks. A folder of masks alone stands for the images beside it with these masks.
     """
@@ -53,7 +53,7 @@ def read_annotated(folder: Path, source: str, options: SourceOptions) -> Table |
 
 
 def _boxes(tree: FileTree, log: ReadLog, options: SourceOptions) -> list[AnnotatedImage] | None:
-    """What the first kind of annotation that is there says."""
+    """The annotations of the first format that the folder has."""
     by_stem = _without_twins(tree, twins := ReadLog())
     ways: tuple[tuple[FileTree, Reader], ...] = (
         (tree, read_coco),

@@ -1,4 +1,4 @@
-"""zip and tar archives, unpacked with care into a temporary folder that goes when the program ends."""
+"""zip and tar archives, safely unpacked into a temporary folder that is removed when the program ends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import IO, NamedTuple
 from zipfile import BadZipFile, ZipFile, is_zipfile
 
-from deepglass.data.sources.base import MAX_INFLATION, MAX_UNPACKED_BYTES, list_folder
+from deepglass.data.sources.base import MAX_INFLATION, MAX_UNPACKED_BYTES
+from deepglass.data.sources.listing import list_folder
 from deepglass.errors import SourceError, StorageError
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
@@ -117,7 +118,7 @@ def _tar_members(archive: tarfile.TarFile, source: str) -> list[_Member]:
 
 def _tar_file(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
     file = archive.extractfile(info)
-    assert file is not None  # it is one, as was asked before
+    assert file is not None  # checked by the caller
     return file
 
 

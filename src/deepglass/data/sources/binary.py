@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from deepglass.data.sources.base import ReadLog, SourceOptions, column_names, table_from_frame
+from deepglass.data.sources.base import ReadLog, SourceOptions
+from deepglass.data.sources.frames import column_names, table_from_frame
 from deepglass.data.sources.header import has_header
 from deepglass.data.table import Table
 from deepglass.errors import MissingExtra, SourceError, near_miss

@@ -1,4 +1,4 @@
-"""Boxes over images as a table, whatever file they came from: brought to pixels, checked against the image."""
+"""Bounding boxes as a table, from any annotation format: converted to pixels and checked against the image."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from deepglass.features.base import Media
 from deepglass.features.boxes import SIDES
 
 BOXES = pl.List(pl.Struct({"label": pl.String, **dict.fromkeys(SIDES, pl.Float64)}))
-_BESIDE = 1.0  # pixels that a box may leave its image by, as rounding does, before it is told
-_SAME_SHAPE = 0.02  # relative difference of two ratios of sides that still are one shape
+_MAX_OVERHANG = 1.0  # pixels outside the image that count as rounding
+_ASPECT_TOLERANCE = 0.02  # relative difference of two aspect ratios that count as equal
 
 
 @dataclass(frozen=True, slots=True)
 class AnnotatedBox:
-    """One box as its file has it.
+    """One box as in its annotation file.
 
     Args:
         label: the class.
-        sides: left, top, right, bottom; in pixels, or in shares of the image.
+        sides: left, top, right, bottom; in pixels, or relative to the image.
         where: file and line, for messages.
     """
 
@@ -41,14 +41,14 @@ class AnnotatedBox:
 
 @dataclass
 class AnnotatedImage:
-    """An image and what its annotation says.
+    """An image and its annotation.
 
     Args:
         image: its path in the tree.
-        boxes: None = it was never labelled; empty = it is known to hold nothing.
-        stated: (rows, columns) of the image as the annotation has it, where it says so.
-        shares: the sides are shares of the image, 0 to 1.
-        part: of the split, where the annotation file belongs to one.
+        boxes: None = unlabelled; empty = labelled, without objects.
+        stated: (rows, columns) of the image according to the annotation, if stated.
+        shares: the sides are relative to the image, 0 to 1.
+        part: the split of the annotation file, if it has one.
     """
 
     image: str
@@ -59,7 +59,7 @@ class AnnotatedImage:
 
 
 def table_of_boxes(tree: FileTree, labelled: Sequence[AnnotatedImage], source: str, log: ReadLog) -> Table:
-    """Columns `image` and `boxes`.
+    """A table with columns `image` and `boxes`.
 
     Raises:
         SourceError: `mismatched-files` where no image is left.
@@ -105,7 +105,7 @@ def _note_boxes(cells: Sequence[Sequence[dict[str, str | float]] | None], log: R
 
 
 class _Check:
-    """Boxes in pixels of the image the right way up, cut at its border; what was changed is counted."""
+    """Boxes in pixels of the upright image, clipped to its border; changes are counted."""
 
     def __init__(self, log: ReadLog) -> None:
         self.log = log
@@ -124,7 +124,7 @@ class _Check:
         return cells
 
     def _way(self, item: AnnotatedImage, header: ImageHeader) -> tuple[tuple[float, float, float, float], int]:
-        """What the sides are multiplied by, and how the box is turned with its image."""
+        """The factors of the sides, and the EXIF orientation to apply to the box."""
         if item.shares:
             return (header.columns, header.rows, header.columns, header.rows), 1
         if item.stated is None or min(item.stated) <= 0 or item.stated == header.size:
@@ -133,7 +133,7 @@ class _Check:
             self._count("turned boxes", item.image)
             return (1, 1, 1, 1), header.orientation
         down, across = header.rows / item.stated[0], header.columns / item.stated[1]
-        if abs(down / across - 1) <= _SAME_SHAPE:
+        if abs(down / across - 1) <= _ASPECT_TOLERANCE:
             self._count("scaled boxes", item.image)
             return (across, down, across, down), 1
         self._count("another size", item.image)
@@ -150,7 +150,7 @@ class _Check:
             size = f"{header.columns} x {header.rows}"
             self.log.skip(box.where, f"{label} outside its image of {size} pixels: {_shown(sides)}")
             return None
-        if max(abs(a - b) for a, b in zip(cut, sides, strict=True)) > _BESIDE:
+        if max(abs(a - b) for a, b in zip(cut, sides, strict=True)) > _MAX_OVERHANG:
             self._count("cut boxes", box.where)
         return cut
 

@@ -1,4 +1,4 @@
-"""A table of boxes: a row a box, with the image's name, the class and four numbers."""
+"""Tables of bounding boxes: one row per box with image name, class and four numbers."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ _SIZED = (
     ("bboxx", "bboxy", "bboxw", "bboxh"),
     ("bboxleft", "bboxtop", "bboxwidth", "bboxheight"),
 )
-_HEAD = 65_536  # bytes that the names of columns are looked for in
+_HEAD = 65_536  # bytes in which column names are searched
 
 
 class BoxColumns(NamedTuple):
-    """Which columns of a table hold what."""
+    """The roles of the columns of a table of boxes."""
 
     image: str
     label: str | None
@@ -54,7 +54,7 @@ class BoxColumns(NamedTuple):
 
 
 def find_box_columns(names: Sequence[str]) -> BoxColumns | None:
-    """What the columns of a table of boxes hold; None where it is none."""
+    """The roles of the columns by their names; None if it is not a table of boxes."""
     by = {re.sub(r"[^a-z0-9]", "", name.lower()): name for name in reversed(names)}
     image = next((by[word] for word in _PICTURE if word in by), None)
     if image is None:
@@ -74,7 +74,7 @@ def find_box_columns(names: Sequence[str]) -> BoxColumns | None:
 
 
 def is_boxlist(tree: FileTree, file: str) -> bool:
-    """Whether the names at a table's head are those of boxes."""
+    """Whether a table has the column names of boxes."""
     if ending(file) not in _TABLES:
         return False
     try:
@@ -87,7 +87,7 @@ def is_boxlist(tree: FileTree, file: str) -> bool:
 
 
 def read_boxlists(tree: FileTree, log: ReadLog, options: SourceOptions) -> list[AnnotatedImage] | None:
-    """Each image with its boxes; None where no table is one of boxes, or none of its images is there."""
+    """Each image with its boxes; None if there is no table of boxes for these images."""
     files = [file for file in tree.files if is_boxlist(tree, file)]
     if not files:
         return None
@@ -137,7 +137,7 @@ def _read(
         label = UNNAMED if columns.label is None else texts[columns.label][i]
         given = [texts[side][i] for side in columns.sides]
         if not any(given):
-            continue  # the image is known to hold nothing
+            continue  # labelled, without objects
         if sides is None:
             got = ", ".join(f"{side} {text!r}" for side, text in zip(columns.sides, given, strict=True))
             log.skip(where, f"expected four numbers, got {got}")
@@ -161,7 +161,7 @@ def _texts(table: Table, name: str) -> list[str | None]:
 def _numbers(
     texts: Mapping[str, list[str | None]], columns: BoxColumns, row: int
 ) -> tuple[float, float, float, float] | None:
-    """Left, top, right and bottom of a row; None where they are no numbers."""
+    """Left, top, right and bottom of a row; None if they are not numbers."""
     cells = [texts[side][row] for side in columns.sides]
     words = re.findall(r"[^\s,;\[\]()]+", cells[0] or "") if len(cells) == 1 else cells
     try:
@@ -186,7 +186,7 @@ def _stated(table: Table, columns: BoxColumns) -> list[tuple[int, int] | None]:
 
 
 def _part(table: Table, row: int, file: str) -> str | None:
-    """Of the split: by a column called so, else by a word in the file's name or folder."""
+    """The split of a row: by a split column, or by a word in the name of the file or folder."""
     if table.split is not None:
         return str(table.split[row])
     words = re.split(r"[-_. ]+", stem(file).lower())

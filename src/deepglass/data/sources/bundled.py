@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 from sklearn import datasets
 
-from deepglass.data.sources.base import ReadLog, table_from_frame
+from deepglass.data.sources.base import ReadLog
+from deepglass.data.sources.frames import table_from_frame
 from deepglass.data.table import Note, Table
 from deepglass.errors import SourceError, near_miss
 

@@ -1,4 +1,4 @@
-"""Images with captions: several sentences an image, one a row."""
+"""Images with captions: several captions per image, one per row."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from deepglass.data.sources.base import list_folder
+from deepglass.data.sources.listing import list_folder
 from deepglass.data.table import Note, Table
 
 _CAPTION = "caption"
 _NUMBERED = re.compile(rb"[^\t\n]+\.\w{3,4}#\d+\t")  # Flickr8k.token.txt: image.jpg#0, tab, caption
-_HELD = 10  # every so manieth training image is validated on
+_HELD = 10  # every tenth training image is a validation image
 
 
 def with_captions(table: Table, folder: Path) -> Table:

@@ -1,4 +1,4 @@
-"""Names of classes by their number, and colours that stand for classes, from a file beside the images."""
+"""Class names by index, and class colours, from a file next to the images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MAX_BYTES = 2**20  # of a file of names
 
 
 def class_names(tree: FileTree, sort: str, log: ReadLog) -> tuple[dict[int, str], str]:
-    """The classes' names by number, and the file that they are from ("" for none).
+    """Class names by index, and the file that they come from ("" without one).
 
     Args:
         sort: "mask" or "box": of several files the one that is called so comes first, and never the other's.
@@ -37,13 +37,13 @@ def class_names(tree: FileTree, sort: str, log: ReadLog) -> tuple[dict[int, str]
 
 
 def list_names(names: Iterable[str], most: int = 12) -> str:
-    """The first of some names, for a note."""
+    """The number of names and the first of them, for a note."""
     listed = list(names)
     return f"{len(listed)}: {', '.join(listed[:most])}" + (", ..." if len(listed) > most else "")
 
 
 def is_name_file(file: str) -> bool:
-    """Whether a file is called as those that name classes."""
+    """Whether a file has the name of a file of class names."""
     if ending(file) in (".yaml", ".yml"):
         return True
     return ending(file) in _NAME_ENDINGS and bool(ending(file) == ".names" or _NAME_FILES.search(stem(file)))

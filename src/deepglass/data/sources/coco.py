@@ -1,6 +1,6 @@
 """COCO's JSON: `images`, `annotations` with a `bbox` of left, top, width and height, and `categories`.
 
-Source: Lin et al., Microsoft COCO, arXiv 1405.0312. Boxes of crowds (`iscrowd`) are left out, as its own scoring does.
+Source: Lin et al., Microsoft COCO, arXiv 1405.0312. Boxes of crowds (`iscrowd`) are skipped, as in its own evaluation.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from deepglass.data.sources.boxes import AnnotatedBox, AnnotatedImage
 from deepglass.data.sources.file_tree import FileMatcher, FileTree, split_of, stem
 from deepglass.errors import SourceError
 
-_MAX_BYTES = 2**31  # of a file; COCO's own largest has 470 MB
+_MAX_BYTES = 2**31  # of a file; the largest of COCO has 470 MB
 _PIECE = 2**20
 
 
 def coco_files(tree: FileTree) -> list[str]:
-    """The files that are COCO's; where some are called instances, only these: the others repeat the images."""
+    """The COCO files; if some are named instances, only these, as the others repeat the images."""
     files = [file for file in tree.ending_in(".json") if is_coco(tree.folder / file)]
     return [file for file in files if "instances" in stem(file).lower()] or files
 
 
 def is_coco(path: Path) -> bool:
-    """Whether a JSON file has the three lists; it is looked through, not parsed."""
+    """Whether a JSON file has COCO's three keys; it is searched, not parsed."""
     wanted = {b'"images"', b'"annotations"', b'"bbox"'}
     try:
         with path.open("rb") as file:
@@ -43,7 +43,7 @@ def is_coco(path: Path) -> bool:
 
 
 def read_coco(tree: FileTree, log: ReadLog) -> list[AnnotatedImage] | None:
-    """Each image with its boxes; None where there are no such files.
+    """Each image with its boxes; None without such files.
 
     Raises:
         SourceError: `unreadable-file` for JSON that is broken, `bad-value` where a list is missing.

@@ -1,4 +1,4 @@
-"""CoNLL-U: sentences a word a line, each word with its part of speech; one file here, a folder through `tables`.
+"""CoNLL-U: sentences with one word per line and its part of speech; one file here, folders through `tables`.
 
 Source: universaldependencies.org/format.html
 """
@@ -10,8 +10,9 @@ from pathlib import Path
 
 import polars as pl
 
-from deepglass.data.sources.base import ReadLog, SourceOptions, column_names
-from deepglass.data.sources.delimited import read_text
+from deepglass.data.sources.base import ReadLog, SourceOptions
+from deepglass.data.sources.frames import column_names
+from deepglass.data.sources.text_bytes import read_text
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 

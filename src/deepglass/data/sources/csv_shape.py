@@ -1,4 +1,4 @@
-"""The rows and cells of a text table counted over its bytes, so that a fast reader need not be trusted blindly."""
+"""Counts rows and cells of a text table over its bytes, to verify the result of the fast reader."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _CHUNK = 16 * 2**20
 
 
 class LineCounts(NamedTuple):
-    """What a count of the delimiters of each line of data says."""
+    """Counts of the data lines of a text table."""
 
     rows: int
     blank: int
@@ -60,7 +60,7 @@ def count_lines(data: np.ndarray, dialect: Dialect) -> LineCounts:
 
 
 def offset(data: np.ndarray, lines: int) -> int:
-    """Where the line of that number begins."""
+    """Byte offset of a line."""
     start = 0
     while lines > 0 and start < len(data):
         ends = np.flatnonzero(data[start : start + _CHUNK] == ord("\n"))

@@ -1,35 +1,27 @@
-"""Delimited text: csv, tsv and their relatives, also packed with gzip.
+"""Delimited text: csv, tsv and similar formats, also gzipped.
 
-Two ways lead through a file. Where a count over its bytes shows the same number of cells in each line, polars
-reads it with types guessed from the first rows; what does not fit them is read again as text. Any other file goes
-through Python's own reader, which is slow and names the lines that are wrong.
+If a count over its bytes gives the same number of cells in each line, polars reads the file with types inferred from
+the first rows; columns that do not fit are read again as text. Any other file is read with Python's csv module, which
+is slow but reports the lines that are wrong.
 """
 
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import re
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
 from deepglass.data.sources import sniff
-from deepglass.data.sources.base import (
-    MAX_INFLATION,
-    MAX_UNPACKED_BYTES,
-    ReadLog,
-    SourceOptions,
-    column_names,
-    table_from_frame,
-)
+from deepglass.data.sources.base import ReadLog, SourceOptions
 from deepglass.data.sources.csv_shape import count_lines, offset
+from deepglass.data.sources.frames import column_names, table_from_frame
 from deepglass.data.sources.plain import is_prose, plain_table
+from deepglass.data.sources.text_bytes import Utf8Text, as_utf8, load_bytes
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.parsing import MISSING
@@ -38,13 +30,6 @@ _GUESS_ROWS = 10_000  # types are guessed from these; a later surprise costs a s
 _SURPRISES = 6  # columns with a value that does not fit the guess, each of which costs another reading
 _MAX_RAGGED_SHARE = 0.01  # of the rows may have a wrong number of cells and are left out; beyond it the file is refused
 _BATCH = 50_000
-
-
-class Utf8Text(NamedTuple):
-    """The bytes of a text in utf-8, and the file that holds just these, where there is one."""
-
-    data: np.ndarray
-    path: Path | None
 
 
 def read_delimited(path: Path, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
@@ -90,77 +75,6 @@ def table_of_text(
         empty = [name for name in nameless if frame[name].null_count() == frame.height]
         frame = frame.drop(empty)
     return table_from_frame(frame, source, log, text=True, missing=options.missing)
-
-
-# -- bytes -------------------------------------------------------------------------------------------------------
-
-
-def load_bytes(path: Path, source: str) -> np.ndarray:
-    """The bytes of a file, memory-mapped; those of a gzip file unpacked."""
-    if path.stat().st_size == 0:
-        raise SourceError("empty-source", f"{source}: the file is empty")
-    try:
-        data = np.memmap(path, np.uint8, "r")
-        if data[:2].tobytes() == b"\x1f\x8b":
-            return np.frombuffer(gunzip(path, source), np.uint8)
-        return data
-    except OSError as error:
-        raise SourceError("unreadable-file", f"{source}: {error.strerror or error}") from error
-
-
-def gunzip(path: Path, source: str) -> bytes:
-    """What a gzip file holds.
-
-    Raises:
-        SourceError: `unreadable-file` when it is cut off or damaged, `too-large` when it unpacks beyond all reason.
-    """
-    most = min(MAX_UNPACKED_BYTES, max(2**20, MAX_INFLATION * path.stat().st_size))
-    parts, size = [], 0
-    try:
-        with gzip.open(path) as file:
-            while part := file.read(16 * 2**20):
-                parts.append(part)
-                size += len(part)
-                if size > most:
-                    raise SourceError("too-large", f"{source}: it unpacks to more than {most // 2**20} MiB")
-    except (EOFError, gzip.BadGzipFile, zlib.error, OSError) as error:
-        raise SourceError("unreadable-file", f"{source}: the gzip file is cut off or damaged ({error})") from error
-    return b"".join(parts)
-
-
-def read_text(path: Path, source: str, options: SourceOptions, log: ReadLog) -> str:
-    """A text file, or a gzip file of one, as text with line feeds between its lines."""
-    return as_utf8(load_bytes(path, source), path, source, options, log).data.tobytes().decode()
-
-
-def as_utf8(data: np.ndarray, path: Path | None, source: str, options: SourceOptions, log: ReadLog) -> Utf8Text:
-    """The bytes in utf-8, with line feeds between lines and no mark at the start."""
-    encoding = sniff.detect_encoding(data, options, log)
-    plain = path is not None and isinstance(data, np.memmap)
-    head = data[: sniff.SAMPLE_BYTES].tobytes()
-    marked = head.startswith(b"\xef\xbb\xbf")
-    old_breaks = b"\r" in head and b"\n" not in head
-    if encoding == "utf-8" and b"\0" in head:
-        raise SourceError("unreadable-file", f"{source}: it holds zero bytes, so it is no text table")
-    if encoding == "utf-8" and not marked and not old_breaks:
-        return Utf8Text(data, path if plain else None)
-    if encoding == "utf-8":
-        text = data.tobytes().removeprefix(b"\xef\xbb\xbf")
-    else:
-        try:
-            text = data.tobytes().decode(encoding).removeprefix("\ufeff").encode()
-        except UnicodeDecodeError as error:
-            raise SourceError(
-                "unreadable-file", f"{source}: byte {error.start} is not {encoding}; give another data.encoding"
-            ) from error
-    if b"\r" in text[: sniff.SAMPLE_BYTES] and b"\n" not in text[: sniff.SAMPLE_BYTES]:
-        text = text.replace(b"\r", b"\n")
-    return Utf8Text(np.frombuffer(text, np.uint8), None)
-
-
-def _one_space(text: Utf8Text) -> Utf8Text:
-    lines = (b" ".join(line.split()) for line in text.data.tobytes().split(b"\n"))
-    return Utf8Text(np.frombuffer(b"\n".join(lines), np.uint8), None)
 
 
 # -- cells -------------------------------------------------------------------------------------------------------
@@ -315,3 +229,8 @@ def _numbered(text: Utf8Text, dialect: sniff.Dialect, source: str) -> Iterator[t
 def _text_frame(rows: list[list[str]], width: int) -> pl.DataFrame:
     cells = zip(*rows, strict=True) if rows else [[] for _ in range(width)]
     return pl.DataFrame([pl.Series(f"c{i}", column, dtype=pl.String) for i, column in enumerate(cells)])
+
+
+def _one_space(text: Utf8Text) -> Utf8Text:
+    lines = (b" ".join(line.split()) for line in text.data.tobytes().split(b"\n"))
+    return Utf8Text(np.frombuffer(b"\n".join(lines), np.uint8), None)

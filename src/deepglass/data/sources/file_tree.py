@@ -1,4 +1,4 @@
-"""What lies below a folder of annotated images: its files, whose they are, and the parts that they belong to."""
+"""File tree of a folder of annotated images: matches annotation files to images, and files to splits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from deepglass.data.sources.base import IMAGE_SUFFIXES, SPLIT_WORDS, natural_key, walk
+from deepglass.data.sources.base import IMAGE_SUFFIXES, SPLIT_WORDS
+from deepglass.data.sources.listing import natural_key, walk
 from deepglass.errors import SourceError
 from deepglass.features.base import Media
 
@@ -84,10 +85,10 @@ def split_of(name: str) -> str | None:
 
 
 class FileMatcher:
-    """Finds the image that another file is about: of its name, in the folder that answers to its own.
+    """Finds the image that an annotation file belongs to: the same name in the corresponding folder.
 
-    Folders answer to each other that differ in a word such as images, labels or masks; a name that only one image
-    has is found wherever that is.
+    Folders correspond if they differ only in a word such as images, labels or masks; a unique file name matches in
+    any folder.
     """
 
     def __init__(self, images: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from deepglass.data.sources.base import SPLIT_NAMES, SPLIT_WORDS, ReadLog
-from deepglass.data.sources.delimited import load_bytes
+from deepglass.data.sources.text_bytes import load_bytes
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 

@@ -20,10 +20,8 @@ from deepglass.data.sources.base import (
     SPLIT_WORDS,
     VIDEO_SUFFIXES,
     ReadLog,
-    list_folder,
-    natural_key,
-    walk,
 )
+from deepglass.data.sources.listing import list_folder, natural_key, walk
 from deepglass.data.table import Note, Table
 from deepglass.errors import SourceError
 from deepglass.features._images import frames

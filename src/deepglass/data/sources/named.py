@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from deepglass.data.sources.base import list_folder
+from deepglass.data.sources.listing import list_folder
 from deepglass.errors import SourceError, near_miss
 
 PREFIX = "data:"

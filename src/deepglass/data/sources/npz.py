@@ -10,14 +10,8 @@ from zipfile import BadZipFile
 import numpy as np
 import polars as pl
 
-from deepglass.data.sources.base import (
-    MAX_UNPACKED_BYTES,
-    SPLIT_NAMES,
-    SPLIT_WORDS,
-    ReadLog,
-    array_columns,
-    concat_columns,
-)
+from deepglass.data.sources.base import MAX_UNPACKED_BYTES, SPLIT_NAMES, SPLIT_WORDS, ReadLog
+from deepglass.data.sources.frames import array_columns, concat_columns
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.features.base import Raw

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from deepglass.data.sources.base import ReadLog, array_columns, check_names, column_names, table_from_frame
+from deepglass.data.sources.base import ReadLog
+from deepglass.data.sources.frames import array_columns, check_names, column_names, table_from_frame
 from deepglass.data.sources.media import media_kind
 from deepglass.data.sources.npz import input_columns
 from deepglass.data.sources.records import table_of_json

@@ -59,7 +59,7 @@ def to_class_indices(masks: Sequence[Media], tree: FileTree, log: ReadLog) -> In
     """The same masks where they hold numbers; painted ones where most are in colours.
 
     Raises:
-        SourceError: `bad-value` where they have more colours than classes can be told by.
+        SourceError: `bad-value` where they have more colours than there can be classes.
     """
     few = masks[:: max(1, len(masks) // _FEW)]
     if not few or 2 * sum(bool(len(_colours(media))) for media in few) < len(few):

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from deepglass.data.sources.base import SPLIT_NAMES, SPLIT_WORDS, ReadLog, SourceOptions, column_names
-from deepglass.data.sources.delimited import read_text
+from deepglass.data.sources.base import SPLIT_NAMES, SPLIT_WORDS, ReadLog, SourceOptions
+from deepglass.data.sources.frames import column_names
+from deepglass.data.sources.text_bytes import read_text
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 

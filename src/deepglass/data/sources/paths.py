@@ -10,10 +10,11 @@ import numpy as np
 
 from deepglass.data.sources.annotated import read_annotated, read_annotation_file
 from deepglass.data.sources.archives import is_archive, unpack
-from deepglass.data.sources.base import ReadLog, SourceOptions, list_folder
+from deepglass.data.sources.base import ReadLog, SourceOptions
 from deepglass.data.sources.captions import lists_captions, with_captions
 from deepglass.data.sources.delimited import table_of_text
 from deepglass.data.sources.idx import is_idx, partners, read_idx_files
+from deepglass.data.sources.listing import list_folder
 from deepglass.data.sources.media import are_animated, holds_media, media_kind, read_media_folder, with_media
 from deepglass.data.sources.npz import read_npz
 from deepglass.data.sources.parallel import parallel_files, read_parallel

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import polars as pl
 
-from deepglass.data.sources.base import ReadLog, scan_folder
+from deepglass.data.sources.base import ReadLog
 from deepglass.data.sources.header import is_number
+from deepglass.data.sources.listing import scan_folder
 from deepglass.data.table import Note, Skipped, Table
 
 ENDINGS = (".txt", ".text")

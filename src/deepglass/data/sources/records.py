@@ -1,4 +1,4 @@
-"""JSON: a list of records, columns by name, or a record a line."""
+"""JSON: a list of records, columns by name, or one record per line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from deepglass.data.sources.base import ReadLog, SourceOptions, table_from_frame
+from deepglass.data.sources.base import ReadLog, SourceOptions
+from deepglass.data.sources.frames import table_from_frame
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 
@@ -38,7 +39,7 @@ def table_of_json_text(text: str, source: str, columns: Sequence[str] | None = N
 
 
 def read_json_lines(path: Path, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
-    """A JSON record a line."""
+    """JSON Lines: one record per line."""
     log = ReadLog()
     if path.suffix.lower() != ".gz":
         try:

@@ -1,4 +1,4 @@
-"""Strings of spoken digits: recordings joined end to end, as somebody reads a number out."""
+"""Synthetic speech recognition set: recordings of spoken digits, concatenated."""
 
 from __future__ import annotations
 

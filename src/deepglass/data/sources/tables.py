@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from deepglass.data.sources.base import SPLIT_NAMES, SPLIT_WORDS, SourceOptions, concat_columns
+from deepglass.data.sources.base import SPLIT_NAMES, SPLIT_WORDS, SourceOptions
 from deepglass.data.sources.binary import read_arrow, read_excel, read_parquet
 from deepglass.data.sources.conllu import read_conllu
 from deepglass.data.sources.delimited import read_delimited
+from deepglass.data.sources.frames import concat_columns
 from deepglass.data.sources.plain import documents, is_plain
 from deepglass.data.sources.records import read_json, read_json_lines
 from deepglass.data.table import Note, Skipped, Table

@@ -1,4 +1,4 @@
-"""Columns of lists that belong together word for word: texts as lists of words, beside lists of their tags."""
+"""Token tagging: columns of lists that are aligned word by word, such as words and their tags."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MIN_ROWS = 10  # fewer can be of equal lengths by chance
 
 
 def with_tags(table: Table) -> Table:
-    """The table that knows which of its columns are words and which hold a tag for each of them.
+    """Mark which columns are words and which hold one tag per word.
 
     They are lists of text that are equally long in each row while rows differ; the one of most different texts is
     the words. Tags are answers: a single column of them is the target.

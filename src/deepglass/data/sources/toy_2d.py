@@ -1,6 +1,6 @@
-"""Points in the plane, in shapes that are no single heap: `synthetic:ring`, `synthetic:moons`, `synthetic:spirals`.
+"""Two-dimensional toy distributions: `synthetic:ring`, `synthetic:moons`, `synthetic:spirals`.
 
-What learns to draw them can be watched, since nothing of them is hidden. Each set has the same rows each time.
+A generative model of them can be inspected in a scatter plot. The sets are deterministic.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Pascal VOC's XML files: a file an image, an `object` with a `name` and a `bndbox` a box.
+"""Pascal VOC: one XML file per image, one `object` with `name` and `bndbox` per box.
 
-Source: Everingham et al., The Pascal Visual Object Classes Challenge, 2010. The corners are taken as they are written,
-xmax and ymax as the first column and row behind the box: tools differ by a pixel, and no file says which it was.
-Files with a document type are refused, so that no entity is ever expanded or fetched.
+Source: Everingham et al., The Pascal Visual Object Classes Challenge, 2010. Corners are used as written, with
+xmax and ymax exclusive: tools differ by a pixel, and files do not say which convention they follow.
+Files with a document type are refused, so that no entity is expanded or fetched.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from deepglass.data.sources.file_tree import FileMatcher, FileTree
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _MAX_BYTES = 2**24  # of one annotation
 _MAX_DEPTH = 50
-_FEW = 10  # files that are looked at before XML is taken for something else
+_FEW = 10  # files that are checked for the format
 
 
 @dataclass
 class XmlNode:
-    """An element of an XML file, and the line that it begins in."""
+    """An element of an XML file and its line number."""
 
     tag: str
     line: int
@@ -38,7 +38,7 @@ class XmlNode:
 
 
 def read_voc(tree: FileTree, log: ReadLog) -> list[AnnotatedImage] | None:
-    """Each image with its boxes; None where there are no such files."""
+    """Each image with its boxes; None without such files."""
     files = tree.ending_in(".xml")
     if not any(_is_voc(tree, file) for file in files[:_FEW]):
         return None
@@ -101,11 +101,11 @@ def _stated(root: XmlNode) -> tuple[int, int] | None:
 
 
 class _Refused(ValueError):
-    """An XML file that is not parsed on."""
+    """An XML file that is refused."""
 
 
 def _parsed(tree: FileTree, file: str, log: ReadLog) -> XmlNode | None:
-    """The root of an XML file; None, and the file is named, where it is none."""
+    """The root of an XML file; None for a file that is not XML, which is logged as skipped."""
     path = tree.folder / file
     try:
         if path.stat().st_size > _MAX_BYTES:

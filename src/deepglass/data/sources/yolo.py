@@ -1,7 +1,7 @@
-"""YOLO's text files: a line a box, "class centre_x centre_y width height" in shares of the image.
+"""YOLO: one text file per image, one line per box, "class centre_x centre_y width height" relative to the image.
 
-Source: the format of Darknet (Redmon, 2016) and of Ultralytics; a line of more numbers is the outline of a thing, of
-which the hull is taken. An image without a file holds nothing, as both have it, as long as most have one.
+Source: the format of Darknet (Redmon, 2016) and of Ultralytics; a line with more numbers is a polygon, which is
+replaced by its bounding box. An image without a file has no objects, provided that most images have a file.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from deepglass.data.sources.boxes import AnnotatedBox, AnnotatedImage
 from deepglass.data.sources.class_names import class_names, is_name_file
 from deepglass.data.sources.file_tree import FileMatcher, FileTree
 
-_FEW = 20  # files that decide whether these are YOLO's
-_BEYOND = 2.0  # times the image's side: a larger number is no share of it
+_FEW = 20  # files that are checked for the format
+_BEYOND = 2.0  # relative to the image's side; larger numbers are not relative
 Line = tuple[int, tuple[float, float, float, float]]
 
 
 def read_yolo(tree: FileTree, log: ReadLog) -> list[AnnotatedImage] | None:
-    """Each image with its boxes; None where the text files are something else."""
+    """Each image with its boxes; None if the text files have another format."""
     matcher = FileMatcher(tree.images)
     files: dict[str, str] = {}
     orphans = []
@@ -49,13 +49,13 @@ def read_yolo(tree: FileTree, log: ReadLog) -> list[AnnotatedImage] | None:
         else:
             boxes = [] if empty_is_known else None
         labelled.append(AnnotatedImage(image, boxes, shares=True))
-    _tell(tree.images, files, empty_is_known, log)
+    _add_notes(tree.images, files, empty_is_known, log)
     for label, wheres in nameless.items() if names else ():
         log.note("nameless class", f"{label}: {len(wheres)} boxes, {wheres[0]}", f"it has no name in {names_file}")
     return labelled
 
 
-def _tell(images: Sequence[str], files: Mapping[str, str], empty_is_known: bool, log: ReadLog) -> None:
+def _add_notes(images: Sequence[str], files: Mapping[str, str], empty_is_known: bool, log: ReadLog) -> None:
     log.note("annotations", f"{len(files)} YOLO text files", "lines of a class and four shares of the image")
     if missing := [image for image in images if image not in files]:
         reason = "YOLO writes none where there is nothing, so they are known to hold nothing"
@@ -64,7 +64,7 @@ def _tell(images: Sequence[str], files: Mapping[str, str], empty_is_known: bool,
 
 
 def _are_boxes(tree: FileTree, files: list[str]) -> bool:
-    """Whether the lines of most of a few files are boxes; empty ones say nothing."""
+    """Whether the lines of most files of a sample are boxes; empty files do not count."""
     good = bad = 0
     for file in files:
         lines = [line for line in tree.text(file).splitlines() if line.strip()]
@@ -98,7 +98,7 @@ def _read(
 
 
 def _line(text: str) -> Line | str:
-    """Class and sides, or what is wrong with a line."""
+    """Class and sides, or the fault of a line."""
     short = text.strip() if len(text) < 60 else text.strip()[:57] + "..."
     try:
         numbers = [float(word) for word in text.split()]

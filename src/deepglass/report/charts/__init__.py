@@ -1,5 +1,6 @@
-"""Small charts as inline SVG, drawn by hand: crisp, quick to open, and in the colours of the page's theme.
+"""Small charts as inline SVG: they take the colours of the page's theme, need no script and keep the report one file.
 
-A drawing is about 460 units wide, so that its text stays readable on a phone. `<title>` elements are its tooltips;
-the page's script shows them at once and near the pointer.
+Own code, because plotting libraries write images or scripts of megabytes that know nothing of the theme. A drawing is
+about 460 units wide, so that its text stays readable on a phone. `<title>` elements are its tooltips; the page's script
+shows them at once and near the pointer.
 """

@@ -19,13 +19,13 @@ GLYPH = 7.2  # width of a tick's digit in the drawing's units, on the large side
 
 @dataclass(frozen=True)
 class Axis:
-    """Values -> places in the drawing, in whole or equal steps of a power of ten.
+    """Maps values to positions in the drawing; ticks are at 1, 2 or 5 times a power of ten.
 
     Args:
         low: the value at `start`.
         high: the value at `end`; more than `low`.
-        start: place of the low end.
-        end: place of the high end, which may be the smaller number (upward).
+        start: position of the low end.
+        end: position of the high end, which may be the smaller number (upward).
         log: equal factors have equal lengths.
         share: ticks are in per cent.
         whole: ticks are whole numbers.
@@ -87,15 +87,15 @@ def axis(
 
     Args:
         values: what it must hold.
-        start: place of the low end.
-        end: place of the high end.
+        start: position of the low end.
+        end: position of the high end.
         zero: it begins (or ends) at zero.
-        log: equal factors have equal lengths; taken only where all values are above zero.
+        log: equal factors have equal lengths; only where all values are positive.
         share: values are shares of 1: ticks are in per cent, and the axis stays within 0 and 1.
         room: what is added at each end, as a share of the length.
     """
-    known = np.asarray([v for v in values if finite(v)], dtype=float)
-    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    finite_values = np.asarray([v for v in values if finite(v)], dtype=float)
+    low, high = (float(finite_values.min()), float(finite_values.max())) if len(finite_values) else (0.0, 1.0)
     if log and low > 0:
         factor = max(high / low, 1.5) ** room
         return Axis(low / factor, max(high, low * 1.5) * factor, start, end, log=True)
@@ -106,7 +106,7 @@ def axis(
         low, high = (0.0, size) if zero else (low - size / 2, high + size / 2)
     margin = room * (high - low)
     low, high = (low if zero and low == 0 else low - margin), (high if zero and high == 0 else high + margin)
-    if share and len(known) and known.min() >= 0 and known.max() <= 1:
+    if share and len(finite_values) and finite_values.min() >= 0 and finite_values.max() <= 1:
         low, high = max(low, 0.0), min(high, 1.0)
     return Axis(low, high, start, end, share=share)
 

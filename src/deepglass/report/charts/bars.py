@@ -34,10 +34,10 @@ def _mini_histogram(spread: Histogram) -> Markup:
 
 def _mini_values(spread: TopValues) -> Markup:
     total = sum(n for _, n in spread.values) + spread.others
-    shown = [*spread.values, *([("others", spread.others)] if spread.others else [])]
-    width, highest = _MINI_WIDTH / max(len(shown), 3), max([1, *(n for _, n in shown)])
+    values = [*spread.values, *([("others", spread.others)] if spread.others else [])]
+    width, highest = _MINI_WIDTH / max(len(values), 3), max([1, *(n for _, n in values)])
     parts = []
-    for i, (name, n) in enumerate(shown):
+    for i, (name, n) in enumerate(values):
         css = "bar rest" if i == len(spread.values) else "bar"
         path = _bar(i * width, width - 2, n / highest)
         words = f"{shorten(name, 80)}: {percent(n / max(total, 1))}, {plural(n, 'row')}"

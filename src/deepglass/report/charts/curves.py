@@ -12,7 +12,7 @@ from deepglass.formatting import finite, number, percent
 from deepglass.report.charts.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, axis, figure, frame
 from deepglass.report.charts.svg import joined, tag
 
-_MOST = 240  # points a line; more cannot be told apart at this size
+MAX_POINTS = 240  # points a line; more cannot be told apart at this size
 
 
 class Line(NamedTuple):
@@ -76,10 +76,10 @@ def curves(
 
 
 def _thinned(points: int, marked: float | None, x: Sequence[float]) -> list[int]:
-    if points <= _MOST:
+    if points <= MAX_POINTS:
         return list(range(points))
-    kept = {round(i * (points - 1) / (_MOST - 1)) for i in range(_MOST)}
-    return sorted(kept | {i for i in range(points) if x[i] == marked})
+    chosen = {round(i * (points - 1) / (MAX_POINTS - 1)) for i in range(MAX_POINTS)}
+    return sorted(chosen | {i for i in range(points) if x[i] == marked})
 
 
 def _path(across: Axis, up: Axis, x: Sequence[float], y: Sequence[float]) -> str:
@@ -95,10 +95,10 @@ def _path(across: Axis, up: Axis, x: Sequence[float], y: Sequence[float]) -> str
 
 def _end(across: Axis, up: Axis, x: Sequence[float], line: Line) -> Markup:
     """A dot at the last value, which also shows a line of one point."""
-    known = [(a, b) for a, b in zip(x, line.values, strict=True) if finite(b)]
-    if not known:
+    points = [(a, b) for a, b in zip(x, line.values, strict=True) if finite(b)]
+    if not points:
         return Markup("")
-    return tag("circle", css=f"dot {line.css}", cx=across(known[-1][0]), cy=up(known[-1][1]), r="3.2")
+    return tag("circle", css=f"dot {line.css}", cx=across(points[-1][0]), cy=up(points[-1][1]), r="3.2")
 
 
 def _hits(across: Axis, up: Axis, x: Sequence[float], lines: Sequence[Line], x_name: str, share: bool) -> Markup:
@@ -127,7 +127,7 @@ def _summary(x: Sequence[float], lines: Sequence[Line], x_name: str, share: bool
     say = percent if share else number
     ends = []
     for line in lines:
-        known = [v for v in line.values if finite(v)]
-        if known:
-            ends.append(f"{line.name} from {say(known[0])} to {say(known[-1])}")
+        points = [v for v in line.values if finite(v)]
+        if points:
+            ends.append(f"{line.name} from {say(points[0])} to {say(points[-1])}")
     return f"Lines over {x_name}: " + "; ".join(ends)

@@ -36,11 +36,11 @@ def compared(title: str | Markup, metric: str, entries: list[Entry], *, note: st
         entries: one a row, first on top.
         note: below it.
     """
-    shown = [e for e in entries if finite(e.figure.value)]
-    if not shown:
+    measured = [e for e in entries if finite(e.figure.value)]
+    if not measured:
         return Markup("")
-    height = _TOP + _ROW * len(shown) + _BOTTOM
-    across = _axis(metric, shown)
+    height = _TOP + _ROW * len(measured) + _BOTTOM
+    across = _axis(metric, measured)
     floor = height - _BOTTOM
     body = []
     free = -math.inf
@@ -51,16 +51,16 @@ def compared(title: str | Markup, metric: str, entries: list[Entry], *, note: st
         free = at + half + GLYPH
         body.append(tag("path", css="grid", d=f"M{at} {_TOP}V{floor}"))
         body.append(tag("text", name, css="tx", x=at, y=floor + 18))
-    body += [_entry(across, metric, e, _TOP + _ROW * (i + 0.5)) for i, e in enumerate(shown)]
+    body += [_entry(across, metric, e, _TOP + _ROW * (i + 0.5)) for i, e in enumerate(measured)]
     name = metric_title(metric)
     body.append(tag("text", name, css="name", x=(_LEFT + _WIDTH - _RIGHT) / 2, y=height - 6))
-    summary = "; ".join(f"{e.name}: {worded(metric, e.figure.value)}" for e in shown)
+    summary = "; ".join(f"{e.name}: {worded(metric, e.figure.value)}" for e in measured)
     return figure(title, drawing(joined(body), _WIDTH, height, summary=f"{name}: {summary}", css="compared"), note=note)
 
 
-def _axis(metric: str, shown: list[Entry]) -> Axis:
-    near = [v for e in shown if not e.distant for v in e.figure if finite(v)]
-    far = [e.figure.value for e in shown if e.distant]
+def _axis(metric: str, measured: list[Entry]) -> Axis:
+    near = [v for e in measured if not e.distant for v in e.figure if finite(v)]
+    far = [e.figure.value for e in measured if e.distant]
     if near:
         spread = max(near) - min(near)
         near += [v for v in far if min(abs(v - n) for n in near) <= 4 * spread]

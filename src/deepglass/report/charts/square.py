@@ -13,11 +13,11 @@ from deepglass.report.output_facts import NumberFacts
 
 TALL = 390
 _HEIGHT, _BOTTOM = TALL, 44
-_STEADY = 10  # rows in a bin; the share of fewer is mostly chance, so that the line leaves it out
+MIN_ROWS = 10  # rows in a bin; the share of fewer is mostly chance, so that the line leaves it out
 
 
 def reliability(title: str | Markup, facts: Reliability, *, note: str = "") -> Markup:
-    """What share was right, against how sure the network was; on the diagonal both agree."""
+    """Reliability diagram: accuracy over confidence; on the diagonal both agree."""
     across, up = _unit_axes()
     largest = max([1, *(b.rows for b in facts.after)])
     body = [_diagonal(across, up)]
@@ -27,16 +27,16 @@ def reliability(title: str | Markup, facts: Reliability, *, note: str = "") -> M
     legend = [("c1", "after the temperature" if facts.before else "this network"), ("ideal", "ideal")]
     if facts.before:
         legend.insert(1, ("c2", "before"))
-    said = ", ".join(f"{percent(b.accuracy, 0)} right at {percent(b.confidence, 0)}" for b in facts.after)
+    summary = ", ".join(f"{percent(b.accuracy, 0)} right at {percent(b.confidence, 0)}" for b in facts.after)
     svg = frame(
-        across, up, joined(body), summary=f"Reliability: {said}", x_name="confidence", y_name="right", height=_HEIGHT
+        across, up, joined(body), summary=f"Reliability: {summary}", x_name="confidence", y_name="right", height=_HEIGHT
     )
     return figure(title, svg, legend, note=note)
 
 
 def _bins(across: Axis, up: Axis, bins: tuple[Bin, ...], css: str, largest: int) -> Markup:
-    known = [b for b in bins if np.isfinite(b.confidence) and np.isfinite(b.accuracy)]
-    steady = [b for b in known if b.rows >= _STEADY]
+    measured = [b for b in bins if np.isfinite(b.confidence) and np.isfinite(b.accuracy)]
+    steady = [b for b in measured if b.rows >= MIN_ROWS]
     path = "M" + "L".join(f"{across(b.confidence)} {up(b.accuracy)}" for b in steady) if steady else ""
     dots = (
         tag(
@@ -54,16 +54,16 @@ def _bins(across: Axis, up: Axis, bins: tuple[Bin, ...], css: str, largest: int)
             ),
             css="point",
         )
-        for b in known
+        for b in measured
     )
     return joined([tag("path", css=f"line {css}", d=path), *dots])
 
 
 def roc(title: str | Markup, facts: Thresholds, *, note: str = "") -> Markup:
-    """The positives that are found, against the false alarms that this costs, over all thresholds."""
+    """ROC curve: the true positive rate over the false positive rate, for all thresholds."""
     across, up = _unit_axes()
-    found, alarms = rates(facts)
-    path = "M" + "L".join(f"{across(a)} {up(f)}" for a, f in zip(alarms[::-1], found[::-1], strict=True))
+    recall, false_positive_rate = rates(facts)
+    path = "M" + "L".join(f"{across(a)} {up(f)}" for a, f in zip(false_positive_rate[::-1], recall[::-1], strict=True))
     dots = joined(
         tag(
             "circle",
@@ -76,7 +76,7 @@ def roc(title: str | Markup, facts: Thresholds, *, note: str = "") -> Markup:
             cy=up(f),
             r=3,
         )
-        for t, a, f in zip(facts.at, alarms, found, strict=True)
+        for t, a, f in zip(facts.at, false_positive_rate, recall, strict=True)
     )
     chosen = int(np.abs(facts.at - facts.chosen).argmin())
     body = joined(
@@ -84,24 +84,30 @@ def roc(title: str | Markup, facts: Thresholds, *, note: str = "") -> Markup:
             _diagonal(across, up),
             tag("path", css="line c1", d=path),
             tag("g", dots, css="nearest quiet"),
-            tag("circle", css="dot c1 follow", cx=across(alarms[chosen]), cy=up(found[chosen]), r=6),
+            tag("circle", css="dot c1 follow", cx=across(false_positive_rate[chosen]), cy=up(recall[chosen]), r=6),
         ]
     )
     svg = frame(
-        across, up, body, summary="ROC curve", x_name="false alarms, share of the negatives", height=_HEIGHT, css="roc"
+        across,
+        up,
+        body,
+        summary="ROC curve",
+        x_name="false positive rate",
+        height=_HEIGHT,
+        css="roc",
     )
     return figure(title, svg, [("c1", "this network"), ("ideal", "guessing")], note=note)
 
 
 def rates(facts: Thresholds) -> tuple[np.ndarray, np.ndarray]:
-    """Shares of the positives that are found and of the negatives that are called positive, at each threshold."""
+    """True positive rate and false positive rate at each threshold."""
     positives = np.maximum(facts.true_positive + facts.false_negative, 1)
     negatives = np.maximum(facts.false_positive + facts.true_negative, 1)
     return facts.true_positive / positives, facts.false_positive / negatives
 
 
 def against_truth(title: str | Markup, facts: NumberFacts, *, note: str = "") -> Markup:
-    """Each test row at its answer and its truth, with the band that the intervals promise."""
+    """Each test row at its predicted and its true value, with the band of the prediction intervals."""
     predicted, truth = (np.asarray(v, dtype=float) for v in (facts.predicted, facts.truth))
     keep = np.isfinite(predicted) & np.isfinite(truth)
     predicted, truth = predicted[keep], truth[keep]

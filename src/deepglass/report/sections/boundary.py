@@ -17,6 +17,7 @@ from deepglass.report.charts.svg import joined, tag
 from deepglass.report.data import ReportData
 from deepglass.report.sections.base import Section
 from deepglass.report.templates import data_url, shorten
+from deepglass.run.callbacks.boundary_recorder import FOLDER
 from deepglass.web.palette import Colour, colour, css
 
 SIDE = 300  # of the plane
@@ -29,7 +30,7 @@ class BoundarySection(Section):
     """A card a plane."""
 
     title, nav, position = "Decision boundary", "Boundary", 310
-    files = ("metrics.json", "boundaries/*")
+    files = ("metrics.json", f"{FOLDER}/*")
     assets = ("layers", "boundary")
 
     def collect(self, report: ReportData) -> tuple[Boundary, ...] | None:

@@ -48,9 +48,9 @@ class FiltersSection(Section):
 
 def _within(layers: tuple[LayerPatches, ...], most: int) -> list[tuple[int, LayerPatches]]:
     """Layers and their indices, as long as the bytes of their patches last."""
-    shown, left = [], most
+    chosen, left = [], most
     for index, layer in enumerate(layers):
         left -= sum(len(patch) for unit in layer.units for patch in unit.patches)
         if left > 0:
-            shown.append((index, layer))
-    return shown
+            chosen.append((index, layer))
+    return chosen

@@ -82,7 +82,7 @@ class GANSection(Section):
 
 def _charts(gan: GANFacts, best: int | None) -> list[Markup]:
     steps = [float(s) for s in gan.steps]
-    kept = Mark(best, "kept weights") if best is not None else None
+    best_mark = Mark(best, "kept weights") if best is not None else None
     losses = [Line("critic", gan.critic, "c2"), Line("generator", gan.generator, "c1")]
     distance = gan.metrics["sliced_wasserstein"]
     shares = [
@@ -100,7 +100,7 @@ def _charts(gan: GANFacts, best: int | None) -> list[Markup]:
             [Line("generated to real rows", distance, "c1")],
             x_name="step",
             log=all(v > 0 for v in distance if finite(v)),
-            mark=kept,
+            mark=best_mark,
         ),
         curves(
             titled("Diversity", "higher is better; a fall is mode collapse"),
@@ -108,7 +108,7 @@ def _charts(gan: GANFacts, best: int | None) -> list[Markup]:
             shares,
             x_name="step",
             share=True,
-            mark=kept,
+            mark=best_mark,
         ),
         curves(titled("Accuracy of the critic", "50 %: it can only guess"), steps, accuracy, x_name="step", share=True),
     ]

@@ -40,7 +40,7 @@ class LearningSection(Section):
             "evaluations": len(history),
             "losses": losses,
             "best": best,
-            "kept": plan.best_step if plan is not None else None,
+            "best_step": plan.best_step if plan is not None else None,
             "overfits": best is not None and own_loss and _overfits(history, best),
             "plan": _plan(plan) if plan is not None else [],
             "charts": _charts(report, own_loss) if len(history) > 1 else [],
@@ -61,10 +61,10 @@ def _charts(report: ReportData, with_metrics: bool) -> list[Markup]:
     history, plan = report.history, report.plan
     steps = [float(e.step) for e in history]
     best = plan.best_step if plan is not None else None
-    kept = Mark(best, "kept weights") if best is not None else None
+    best_mark = Mark(best, "kept weights") if best is not None else None
     charts = []
     if losses := _lines(history, "loss"):
-        charts.append(curves("Loss", steps, losses, x_name="step", log=_log_scale(losses), mark=kept))
+        charts.append(curves("Loss", steps, losses, x_name="step", log=_log_scale(losses), mark=best_mark))
     for name in _metrics(history)[:MAX_METRICS] if with_metrics else ():
         output, _, metric = name.rpartition(".")  # with several outputs: OUTPUT.METRIC
         words = metric_title(metric)
@@ -72,7 +72,7 @@ def _charts(report: ReportData, with_metrics: bool) -> list[Markup]:
         better = {True: "higher is better", False: "lower is better", None: ""}[higher_is_better(metric)]
         title = titled(named, better)
         charts.append(
-            curves(title, steps, _lines(history, name), x_name="step", share=metric_of(metric).is_share, mark=kept)
+            curves(title, steps, _lines(history, name), x_name="step", share=metric_of(metric).is_share, mark=best_mark)
         )
     rates = Line("learning rate", [e.learning_rate for e in history], "c2")
     if sum(finite(v) for v in rates.values) > 1 and len(set(rates.values)) > 1:

@@ -17,6 +17,7 @@ from deepglass.projection.projection import projection_map
 from deepglass.report.data import ReportData
 from deepglass.report.sections.base import Section
 from deepglass.report.templates import data_url
+from deepglass.run.callbacks.embedding_recorder import FOLDER
 from deepglass.web.palette import Colour, colour, css
 
 NO_COLOUR: Colour = (150, 150, 150)
@@ -31,7 +32,7 @@ class MapSection(Section):
     """Points, what colours them, and what they are."""
 
     title, nav, position = "Embedding map", "Map", 300
-    files = ("metrics.json", "embeddings/*")
+    files = ("metrics.json", f"{FOLDER}/*")
     assets = ("map",)
 
     def collect(self, report: ReportData) -> ProjectionMap | None:
@@ -53,13 +54,13 @@ class MapSection(Section):
         }
 
 
-def tint(shown: Coloring, code: int) -> Colour:
+def tint(colouring: Coloring, code: int) -> Colour:
     """The colour of a code."""
     if code == UNKNOWN:
         return NO_COLOUR
-    if shown.names == ("right", "wrong"):
+    if colouring.names == ("right", "wrong"):
         return RIGHT_WRONG[code]
-    if shown.names:
+    if colouring.names:
         return colour(code)
     at = code / STEPS * (len(SCALE) - 1)
     mixed = [float(np.interp(at, np.arange(len(SCALE)), SCALE[:, c])) for c in range(3)]
@@ -71,13 +72,16 @@ def tint(shown: Coloring, code: int) -> Colour:
 
 def _json(facts: ProjectionMap) -> str:
     """All that the script needs, safe inside a script element; arrays as base64 of little-endian uint16."""
-    kept = facts.detailed_points
+    every = len(facts.neighbours) == len(facts)
     content: dict[str, Any] = {
         "count": len(facts),
         "layouts": [_layout(p) for p in facts.layouts],
         "colours": [_colouring(c) for c in facts.colourings],
-        "kept": _packed(np.asarray(kept)),
-        "near": {"of": "all" if len(facts.neighbours) == len(facts) else "kept", "k": int(facts.neighbours.shape[1])},
+        "detailed": _packed(np.asarray(facts.detailed_points)),
+        "near": {
+            "of": "all" if every else "detailed",
+            "k": int(facts.neighbours.shape[1]),
+        },
         "neighbours": _packed(facts.neighbours),
     }
     if facts.trajectories is not None and facts.trajectory_points is not None:
@@ -88,7 +92,7 @@ def _json(facts: ProjectionMap) -> str:
             "places": _packed(np.concatenate([shares(first, moment) for moment in facts.trajectories])),
         }
     if (items := facts.items) is not None:
-        content["items"] = {"rows": items.rows, "said": items.labels, "texts": items.texts}
+        content["items"] = {"rows": items.rows, "labels": items.labels, "texts": items.texts}
         if items.sprites is not None:
             sprites = items.sprites
             content["sprites"] = {"source": data_url(sprites.picture), "size": sprites.size, "across": sprites.across}
@@ -114,14 +118,14 @@ def shares(frame: np.ndarray, places: np.ndarray) -> np.ndarray:
     return np.round(65_535 * np.clip(share, 0, 1)).astype(np.uint16)
 
 
-def _colouring(shown: Coloring) -> dict[str, Any]:
-    codes = range(len(shown.names)) if shown.names else range(0, STEPS + 1, 5)
+def _colouring(colouring: Coloring) -> dict[str, Any]:
+    codes = range(len(colouring.names)) if colouring.names else range(0, STEPS + 1, 5)
     return {
-        "name": shown.name,
-        "names": shown.names,
-        "ends": shown.ends,
-        "codes": _packed(shown.codes),
-        "tints": [tint(shown, c) for c in codes],
+        "name": colouring.name,
+        "names": colouring.names,
+        "ends": colouring.ends,
+        "codes": _packed(colouring.codes),
+        "tints": [tint(colouring, c) for c in codes],
         "none": NO_COLOUR,
     }
 
@@ -136,10 +140,10 @@ def _packed(values: np.ndarray) -> str:
 def static(facts: ProjectionMap) -> bytes:
     """The map as it is at first, a PNG with a transparent background."""
     layout = next(p for p in facts.layouts if p.name == facts.default_layout)
-    shown = facts.colourings[0]
-    codes = shown.codes if layout.which is None else shown.codes[layout.which]
+    colouring = facts.colourings[0]
+    codes = colouring.codes if layout.which is None else colouring.codes[layout.which]
     kinds = np.unique(codes)
-    palette = [NO_COLOUR, *(tint(shown, int(k)) for k in kinds)][:256]
+    palette = [NO_COLOUR, *(tint(colouring, int(k)) for k in kinds)][:256]
     width, height = STATIC_SIZE
     low, high = layout.places.min(0), layout.places.max(0)
     unit = max(float(((high - low) / (np.array([width, height]) * 0.94)).max()), 1e-12)

@@ -19,7 +19,7 @@ from deepglass.report.charts.svg import joined, tag
 from deepglass.report.data import ReportData
 from deepglass.report.image_grid import image_grid
 from deepglass.report.sections.base import Section
-from deepglass.run.callbacks.sample_recorder import read_samples
+from deepglass.run.callbacks.sample_recorder import FOLDER, read_samples
 
 MAX_SHEETS = 8
 MAX_REAL = 300  # training rows in the plane
@@ -58,7 +58,7 @@ class SamplesSection(Section):
     """A sheet a step, in order."""
 
     title, nav, position = "Generated samples", "Samples", 180
-    files = ("samples/*",)
+    files = (f"{FOLDER}/*",)
 
     def collect(self, report: ReportData) -> SampleFacts | None:
         recorded, prepared = read_samples(report.context.path), report.context.data
@@ -83,7 +83,7 @@ class SamplesSection(Section):
         return SampleFacts(" and ".join(plane), tuple(made), len(made[0].points), real)
 
     def view(self, facts: SampleFacts, report: ReportData) -> Mapping[str, Any]:
-        return {"drawn": facts, "planes": [None if s.image else _plane(facts, s) for s in facts.sheets]}
+        return {"facts": facts, "planes": [None if s.image else _plane(facts, s) for s in facts.sheets]}
 
 
 def _pixels(value: Mapping[str, str]) -> np.ndarray:

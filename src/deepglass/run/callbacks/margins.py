@@ -34,7 +34,7 @@ LARGEST = float(np.finfo(np.float16).max)  # a run that goes astray has larger o
 FILE = "margins.safetensors"
 
 
-class Margins(Loader):
+class MarginLoader(Loader):
     """A loader of batches whose rows' margins are added up as they pass through the network.
 
     The sums belong to the loader's tensors: checkpoints keep them, and what is put back after a loss that is not finite
@@ -101,7 +101,7 @@ def margin(answer: Prediction, labels: Tensor, members: int) -> Tensor:
 
 
 @contextmanager
-def margins_kept(loader: Loader, objective: Objective, count: int, folder: Path) -> Iterator[Loader]:
+def record_margins(loader: Loader, objective: Objective, count: int, folder: Path) -> Iterator[Loader]:
     """The loader, its rows' margins kept in the run's folder in the end; for kinds of learning that know no classes,
     the loader as it is.
 
@@ -111,7 +111,7 @@ def margins_kept(loader: Loader, objective: Objective, count: int, folder: Path)
     if type(objective) is not Supervised or not any(f.has_classes for f in objective.network.features.values()):
         yield loader
         return
-    margins = Margins(loader, objective.network, count)
+    margins = MarginLoader(loader, objective.network, count)
     hook = objective.network.register_forward_hook(margins.hear)
     try:
         yield margins
@@ -122,7 +122,7 @@ def margins_kept(loader: Loader, objective: Objective, count: int, folder: Path)
     )
 
 
-def margins_of(folder: Folder, count: int, places: np.ndarray | None = None) -> dict[str, np.ndarray]:
+def read_margins(folder: Folder, count: int, places: np.ndarray | None = None) -> dict[str, np.ndarray]:
     """Output name -> the mean margin of each row as a run learned, (`count`,) float32; empty where none were kept.
 
     NaN for rows that it did not learn from.
@@ -144,7 +144,7 @@ def margins_of(folder: Folder, count: int, places: np.ndarray | None = None) -> 
     return found
 
 
-def margins_over(folder: Folder, table: Table) -> dict[str, np.ndarray]:
+def margins_for_table(folder: Folder, table: Table) -> dict[str, np.ndarray]:
     """The same for a source's rows, where it is the run's own."""
     own = fingerprint_of(table) == folder.state().source["fingerprint"]
-    return margins_of(folder, len(table)) if own else {}
+    return read_margins(folder, len(table)) if own else {}

@@ -23,7 +23,7 @@ APART = 0.6  # of a class's band in which its rows are spread, so that they don'
 
 
 @dataclass(frozen=True)
-class Side:
+class PlaneAxis:
     """One axis of a plane.
 
     Args:
@@ -67,8 +67,8 @@ class Plane:
         held: the other inputs' encoded typical values, a row each.
     """
 
-    across: Side
-    up: Side
+    across: PlaneAxis
+    up: PlaneAxis
     held: Mapping[str, Column]
 
     def data(self, device: str) -> Dataset:
@@ -79,14 +79,14 @@ class Plane:
         return Dataset(inputs, {}, device)
 
 
-def only_columns(prepared: PreparedData) -> bool:
+def only_tabular(prepared: PreparedData) -> bool:
     """Whether nothing but columns of a table is read, any two of which make a plane."""
     return all(f.has_axis or f.has_classes for f in prepared.inputs)
 
 
-def planes_of(prepared: PreparedData, output: Output) -> list[Plane]:
+def informative_planes(prepared: PreparedData, output: Output) -> list[Plane]:
     """Pairs of the number columns that the answer goes with most; none where other things than columns are read."""
-    if not only_columns(prepared):
+    if not only_tabular(prepared):
         return []
     rows = prepared.rows("train")
     truth = output.encode(take_raw(prepared.table[output.column], rows))
@@ -94,10 +94,10 @@ def planes_of(prepared: PreparedData, output: Output) -> list[Plane]:
     told = {n: _tells(v, truth, not output.has_classes) for n, v in numbers.items() if np.nanstd(v) > 0}
     chosen = sorted(sorted(told, key=lambda n: -told[n])[:COLUMNS], key=lambda n: list(told).index(n))
     pairs = sorted(itertools.combinations(chosen, 2), key=lambda p: -sum(told[n] for n in p))
-    return [plane_over(prepared, pair) for pair in pairs]
+    return [make_plane(prepared, pair) for pair in pairs]
 
 
-def plane_over(prepared: PreparedData, pair: tuple[str, str]) -> Plane:
+def make_plane(prepared: PreparedData, pair: tuple[str, str]) -> Plane:
     """The plane over two inputs, by their names."""
     rows = prepared.rows("train")
     inputs = {f.name: f for f in prepared.inputs}
@@ -105,13 +105,13 @@ def plane_over(prepared: PreparedData, pair: tuple[str, str]) -> Plane:
     return Plane(across, up, {n: _typical(prepared, f, rows) for n, f in inputs.items() if n not in pair})
 
 
-def _side(prepared: PreparedData, feature: Feature, rows: np.ndarray) -> Side:
+def _side(prepared: PreparedData, feature: Feature, rows: np.ndarray) -> PlaneAxis:
     if feature.has_classes:
         codes = feature.encode(take_raw(prepared.table[feature.column], rows)).values.reshape(-1)
         kinds, counts = np.unique(codes[codes > 0], return_counts=True)
         shown = tuple(sorted(kinds[np.argsort(-counts, kind="stable")][:BANDS].tolist())) or (1,)
-        return Side(feature, (0.0, float(len(shown))), shown)
-    return Side(feature, _ends(_values(prepared, feature, rows)))
+        return PlaneAxis(feature, (0.0, float(len(shown))), shown)
+    return PlaneAxis(feature, _ends(_values(prepared, feature, rows)))
 
 
 def _ends(values: np.ndarray) -> tuple[float, float]:

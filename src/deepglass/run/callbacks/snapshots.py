@@ -13,7 +13,7 @@ from deepglass.training.checkpoint import write_atomic
 ENDING = ".safetensors"
 
 
-class Moments:
+class Snapshots:
     """STEP.safetensors in a folder; beyond `most` of them every second one goes.
 
     Args:
@@ -39,7 +39,7 @@ class Moments:
         return True
 
 
-def kept_moments(folder: Path) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+def read_snapshots(folder: Path) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
     """Step and arrays of each moment, in order; none for a run that kept none."""
     for path in sorted(folder.glob(f"*{ENDING}")):
         yield int(path.stem), load(path.read_bytes())

@@ -25,7 +25,7 @@ _FLAT: dict[type[nn.Module], float] = {nn.ReLU: 0.0, nn.GELU: -3.0, nn.SiLU: -6.
 """What goes in and gives almost nothing if it is less: a slope of at most a fiftieth."""
 
 
-class Seen(NamedTuple):
+class UnitStatistics(NamedTuple):
     """Layer -> share of its units that are ill; layer -> gate -> the shares of places where it is shut, and open."""
 
     dead: dict[str, float]
@@ -33,7 +33,7 @@ class Seen(NamedTuple):
     gates: dict[str, dict[str, list[float]]]
 
 
-class Activity:
+class UnitActivity:
     """Hears the activations of one pass, and says of which layer each is."""
 
     def __init__(self, objective: Objective, names: Mapping[str, str]) -> None:
@@ -44,7 +44,7 @@ class Activity:
         self.ends: dict[str, Tensor] = {}  # layer -> how many answers lay near an end, and of how many
         self.gates: dict[str, dict[str, Tensor]] = {}  # likewise shut, open, and of how many
 
-    def look(self, data: Dataset) -> Seen:
+    def measure(self, data: Dataset) -> UnitStatistics:
         """The shares over all rows of the data set, in evaluation mode; the mode is put back."""
         hooks = [m.register_forward_hook(self._hear(n)) for n, m in self.objective.named_modules()]
         ordered = (m for m in self.objective.modules() if isinstance(m, Recurrent | TemporalBlock))
@@ -60,7 +60,7 @@ class Activity:
         dead = {n: float((~v).float().mean()) for n, v in self.awake.items()}
         full = {n: float((v[0] / v[1] >= ALWAYS).float().mean()) for n, v in self.ends.items()}
         gates = {n: {gate: (v[:2] / v[2]).tolist() for gate, v in counted.items()} for n, counted in self.gates.items()}
-        return Seen(dead, full, gates)
+        return UnitStatistics(dead, full, gates)
 
     def _begin(self, _: nn.Module, given: tuple[Tensor, Tensor]) -> None:
         mask = given[1]

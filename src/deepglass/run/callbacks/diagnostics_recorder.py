@@ -1,7 +1,7 @@
-"""The health of a network as it learns: dead and saturated units, gradients that vanish or explode.
+"""Records dead and saturated units, and vanishing or exploding gradients, as a network learns.
 
-Units are looked at through a small pass over the same few rows at each evaluation. Gradients cost no pass of their own:
-those of the last step still lie beside the weights. Nothing here draws a random number or changes a weight.
+Units are measured in a small forward pass over the same few rows at each evaluation. Gradients cost no pass of their
+own: those of the last step are still stored beside the weights. Draws no random numbers and changes no weights.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from torch import nn
 from deepglass.data.batches import Dataset
 from deepglass.nn.recurrent import Recurrent
 from deepglass.objectives.base import Objective
-from deepglass.run.callbacks.alarms import FILE, Moment, alarms
-from deepglass.run.callbacks.unit_activity import Activity
+from deepglass.run.callbacks.layer_diagnostics import FILE, LayerStatistics, diagnose
+from deepglass.run.callbacks.unit_activity import UnitActivity
 from deepglass.run.context import RunContext
 from deepglass.training.callbacks import Callback, EvaluationRecord, read_history
 from deepglass.training.checkpoint import storage_error, write_atomic
 from deepglass.training.plan import Plan
 
 STUDENT = "student."
-ROWS, FEWEST = 256, 64  # rows that are looked at; a quarter of the validation rows, but not fewer than so many
+MAX_ROWS, MIN_ROWS = 256, 64  # on which units are measured: a quarter of the validation rows, within these limits
 
 
-class Watch(Callback):
-    """Writes health.jsonl, a line an evaluation, each a `Moment`; tells of each illness when it is first seen.
+class DiagnosticsRecorder(Callback):
+    """Writes diagnostics.jsonl, one `LayerStatistics` an evaluation, and reports each diagnostic when it first occurs.
 
     Args:
-        folder: of the run; lines of steps after `from_step` are cut off, since a resumed run writes them again.
-        data: encoded rows to look at.
-        network: its settings and its `trunk`, for the cures.
-        others: who is told (`Callback.on_diagnostic`).
+        folder: the run folder; lines of steps after `from_step` are cut off, since a resumed run writes them again.
+        data: encoded rows on which units are measured.
+        network: the trunk's settings and `trunk`, its name, for the suggestions.
+        callbacks: receive the diagnostics (`Callback.on_diagnostic`).
     """
 
     def __init__(
@@ -46,58 +46,68 @@ class Watch(Callback):
         objective: Objective,
         data: Dataset,
         network: Mapping[str, Any],
-        others: Sequence[Callback] = (),
+        callbacks: Sequence[Callback] = (),
         from_step: int = 0,
     ) -> None:
         self.path, self.objective, self.data = folder / FILE, objective, data
-        self.network, self.others = network, others
-        self.names = names_of(objective)
+        self.network, self.callbacks = network, callbacks
+        self.names = layer_names(objective)
         self.weights = [(n, p) for n, p in _weights(objective) if n in self.names]
-        self.looks: list[tuple[float, str]] = []
-        self.broken = 0
+        self.gradient_ratios: list[tuple[float, str]] = []
+        self.non_finite = 0
         self.plan: Plan | None = None
-        kept = [r for r in read_history(self.path) if r["step"] <= from_step] if from_step else []
-        self.moments = [Moment(**r) for r in kept]
-        self.told: set[tuple[str, str]] = set()
-        write_atomic(self.path, "".join(json.dumps(r) + "\n" for r in kept))
+        earlier = [r for r in read_history(self.path) if r["step"] <= from_step] if from_step else []
+        self.records = [LayerStatistics(**r) for r in earlier]
+        self.reported: set[tuple[str, str]] = set()
+        write_atomic(self.path, "".join(json.dumps(r) + "\n" for r in earlier))
 
     def on_train_start(self, plan: Plan, step: int) -> None:
         self.plan = plan
-        self.told = {(a.kind, a.layer) for a in alarms(self.moments, self.network, plan)}
+        self.reported = {(a.kind, a.layer) for a in diagnose(self.records, self.network, plan)}
 
     def on_step_end(self, step: int, plan: Plan, loss: float) -> None:
         ratios = self._ratios()
         if ratios:
             name = max(ratios, key=lambda n: ratios[n])
-            self.looks.append((ratios[name], name))
+            self.gradient_ratios.append((ratios[name], name))
 
     def on_evaluation_end(self, record: EvaluationRecord) -> None:
         if record.event.startswith("non-finite"):
-            self.broken += 1
+            self.non_finite += 1
             return
-        seen = Activity(self.objective, self.names).look(self.data)
-        most, where = max(self.looks, default=(0.0, ""))
-        usual = float(np.median([value for value, _ in self.looks])) if self.looks else 0.0
-        self.moments.append(
-            Moment(record.step, seen.dead, seen.saturated, self._ratios(), most, where, usual, self.broken, seen.gates)
+        units = UnitActivity(self.objective, self.names).measure(self.data)
+        most, where = max(self.gradient_ratios, default=(0.0, ""))
+        usual = float(np.median([value for value, _ in self.gradient_ratios])) if self.gradient_ratios else 0.0
+        self.records.append(
+            LayerStatistics(
+                record.step,
+                units.dead,
+                units.saturated,
+                self._ratios(),
+                most,
+                where,
+                usual,
+                self.non_finite,
+                units.gates,
+            )
         )
-        self.looks, self.broken = [], 0
-        line = {k: _rounded(v) for k, v in self.moments[-1]._asdict().items()}
+        self.gradient_ratios, self.non_finite = [], 0
+        line = {k: _rounded(v) for k, v in self.records[-1]._asdict().items()}
         try:
             with self.path.open("a") as file:
                 file.write(json.dumps(line) + "\n")
         except OSError as error:
             raise storage_error(self.path, error) from error
-        self._tell()
+        self._report()
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         if self.plan is None:
             return
-        for alarm in alarms(self.moments, self.network, self.plan):
-            if (alarm.kind, alarm.layer) not in self.told:
-                self.told.add((alarm.kind, alarm.layer))
-                for other in self.others:
-                    other.on_diagnostic(str(alarm), alarm.step)
+        for diagnostic in diagnose(self.records, self.network, self.plan):
+            if (diagnostic.kind, diagnostic.layer) not in self.reported:
+                self.reported.add((diagnostic.kind, diagnostic.layer))
+                for callback in self.callbacks:
+                    callback.on_diagnostic(str(diagnostic), diagnostic.step)
 
     def _ratios(self) -> dict[str, float]:
         """Layer -> norm of its gradient relative to its weights', or to a fresh layer's where these are larger."""
@@ -108,30 +118,34 @@ class Watch(Callback):
             grads = torch.stack([g.detach().float().norm() for _, _, g in there])
             fresh = torch.tensor([math.sqrt(len(p) / 3) for _, p, _ in there], device=grads.device)  # heads begin at 0
             sizes = torch.stack([p.detach().float().norm() for _, p, _ in there])
-            found = (grads / torch.maximum(sizes, fresh)).cpu().tolist()
-        return {self.names[n]: v for (n, _, _), v in zip(there, found, strict=True) if math.isfinite(v)}
+            result = (grads / torch.maximum(sizes, fresh)).cpu().tolist()
+        return {self.names[n]: v for (n, _, _), v in zip(there, result, strict=True) if math.isfinite(v)}
 
 
-def watched(
+def diagnostics_recorder(
     context: RunContext,
     datasets: Mapping[str, Dataset],
-    others: Sequence[Callback] = (),
+    callbacks: Sequence[Callback] = (),
     from_step: int = 0,
 ) -> list[Callback]:
-    """The watch over a run; none for kinds that have no rows to look at."""
+    """The recorder; [] for objectives without rows."""
     objective = context.objective
     data = datasets["valid"] if len(datasets["valid"]) else datasets["train"]
     if objective.reinforcement or objective.sequential_rows or not len(data):
         return []
-    most = min(max(len(data) // 4, FEWEST), ROWS, len(data))
+    most = min(max(len(data) // 4, MIN_ROWS), MAX_ROWS, len(data))
     rows = np.unique(np.linspace(0, len(data) - 1, most).astype(int))
-    return [Watch(context.path, objective, data.subset(rows), context.experiment.architecture, others, from_step)]
+    return [
+        DiagnosticsRecorder(
+            context.path, objective, data.subset(rows), context.experiment.architecture, callbacks, from_step
+        )
+    ]
 
 
 # -- layers by name ------------------------------------------------------------------------------------------------
 
 
-def names_of(objective: nn.Module) -> dict[str, str]:
+def layer_names(objective: nn.Module) -> dict[str, str]:
     """A layer's path -> its name in words: "conv 2 (trunk.body.3)". Embeddings and encoders are no layers here."""
     modules = dict(objective.named_modules())
     cells = _cells(modules)
@@ -161,14 +175,14 @@ def names_of(objective: nn.Module) -> dict[str, str]:
 
 def _cells(modules: Mapping[str, nn.Module]) -> dict[str, str]:
     """The path of each direction of each recurrent layer -> its name."""
-    found = {}
+    result = {}
     for path, module in modules.items():
         if isinstance(module, Recurrent):
             for i, directions in enumerate(module.layers):
                 for d in range(len(directions)):
                     backwards = ", backwards" if d else ""
-                    found[f"{path}.layers.{i}.{d}"] = f"recurrent layer {i + 1}{backwards}"
-    return found
+                    result[f"{path}.layers.{i}.{d}"] = f"recurrent layer {i + 1}{backwards}"
+    return result
 
 
 def _short(path: str) -> str:
@@ -177,14 +191,14 @@ def _short(path: str) -> str:
 
 def _weights(objective: nn.Module) -> list[tuple[str, nn.Parameter]]:
     """The matrices of layers, each by its module's path; of several in a module, the largest."""
-    found: dict[str, nn.Parameter] = {}
+    result: dict[str, nn.Parameter] = {}
     for name, module in objective.named_modules():
         if isinstance(module, nn.Embedding | nn.EmbeddingBag):
             continue
         own = [p for p in module.parameters(recurse=False) if p.ndim > 1 and p.requires_grad]
         if own and not any(True for _ in module.children()):
-            found[name] = max(own, key=lambda p: p.numel())
-    return sorted(found.items(), key=lambda item: ".encoders." not in f".{item[0]}")  # which come first
+            result[name] = max(own, key=lambda p: p.numel())
+    return sorted(result.items(), key=lambda item: ".encoders." not in f".{item[0]}")  # which come first
 
 
 def _rounded(value: Any) -> Any:

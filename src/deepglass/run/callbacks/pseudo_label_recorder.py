@@ -1,6 +1,6 @@
-"""What a semi-supervised run answers itself as it learns, counted against the answers that were hidden from it.
+"""Records the accuracy of the pseudo-labels of a semi-supervised run, on rows whose labels are hidden from it.
 
-The truth is read from the source again and stays here: neither networks nor objective ever see it.
+The true labels are read from the source again and stay here: neither network nor objective sees them.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from deepglass.training.callbacks import Callback, EvaluationRecord, read_histor
 from deepglass.training.checkpoint import storage_error, write_atomic
 from deepglass.training.plan import Plan
 
-FILE = "guesses.jsonl"
-ROWS = 500  # unlabelled ones that are asked, at most
-LEARNED = 20  # rows that are learned from for each that is asked, so that counting costs little
+FILE = "pseudo_labels.jsonl"
+MAX_ROWS = 500  # unlabelled rows that are predicted
+ROWS_PER_QUERY = 20  # rows learned from for each prediction, so that recording costs little
 
 
-class GuessCounts(Callback):
-    """Writes guesses.jsonl, a line at most an evaluation: {"step", "rows", "outputs": {OUTPUT: {"sure": ..., ...}}}.
+class PseudoLabelRecorder(Callback):
+    """Writes pseudo_labels.jsonl, at most a line an evaluation: {"step", "rows", "outputs": {OUTPUT: {...}}}.
 
-    `sure` is the share of rows whose guess is learned from, `right` the share of true ones among these and `all_right`
-    among all guesses, null where no truth is known; `thresholds` are the classes'.
+    `coverage` is the share of rows whose pseudo-label is learned from, `accuracy_above_threshold` the accuracy on these
+    and `accuracy` that on all rows, null where no true labels are available; `thresholds` are per class.
 
     Args:
-        folder: of the run.
-        rows: those that are asked.
-        truths: output name -> their true answers, where they are known.
-        from_step: of the checkpoint that the run goes on from; lines after it are written again.
+        folder: the run folder.
+        rows: those that are predicted.
+        truths: output name -> their true labels, where available.
+        from_step: of the checkpoint that the run resumes from; lines after it are written again.
     """
 
     def __init__(
@@ -56,12 +56,12 @@ class GuessCounts(Callback):
         self.path, self.objective, self.truths = folder / FILE, objective, truths
         self.data = prepared.dataset(rows, device)
         self.every, self.last = 1, 0
-        kept = [r for r in read_history(self.path) if r["step"] <= from_step] if from_step else []
-        self.next = kept[-1]["step"] if kept else 0
-        write_atomic(self.path, "".join(json.dumps(r) + "\n" for r in kept))
+        earlier = [r for r in read_history(self.path) if r["step"] <= from_step] if from_step else []
+        self.next = earlier[-1]["step"] if earlier else 0
+        write_atomic(self.path, "".join(json.dumps(r) + "\n" for r in earlier))
 
     def on_train_start(self, plan: Plan, step: int) -> None:
-        self.every = math.ceil(LEARNED * len(self.data) / (3 * plan.batch_size))  # learning costs thrice as much
+        self.every = math.ceil(ROWS_PER_QUERY * len(self.data) / (3 * plan.batch_size))  # learning costs thrice as much
         self.next, self.last = self.next + self.every, plan.last_step
 
     def on_replan(self, plan: Plan) -> None:
@@ -80,7 +80,7 @@ class GuessCounts(Callback):
             raise storage_error(self.path, error) from error
 
     def counts(self) -> dict[str, dict[str, Any]]:
-        """Of the network as it is, output -> what is written down."""
+        """The content of a line: output -> coverage, accuracies and thresholds."""
         found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
         with inference(self.objective):
             for batch in self.data.batches(len(self.data)):
@@ -99,41 +99,45 @@ class GuessCounts(Callback):
         known = truth.mask if truth is not None else np.zeros(len(values), bool)
         right = truth.values == values if truth is not None else known
         return {
-            "sure": round(float(sure.mean()), 5),
-            "right": _share(right[sure & known]),
-            "all_right": _share(right[known]),
+            "coverage": round(float(sure.mean()), 5),
+            "accuracy_above_threshold": _share(right[sure & known]),
+            "accuracy": _share(right[known]),
             "thresholds": [round(float(t), 5) for t in thresholds],
         }
 
 
-def guess_counts(context: RunContext, from_step: int = 0) -> list[Callback]:
-    """The callback for kinds of learning that answer rows themselves; none for others."""
+def pseudo_label_recorder(context: RunContext, from_step: int = 0) -> list[Callback]:
+    """The recorder, for semi-supervised objectives; [] for others."""
     objective, data = context.objective, context.data
     if not isinstance(objective, SemiSupervised):
         return []
-    rows = asked_rows(data)
-    truths = hidden_truths(context.experiment.spec, data, rows)
-    return [GuessCounts(context.path, objective, data, rows, truths, context.device, from_step)] if len(rows) else []
+    rows = unlabelled_rows(data)
+    truths = hidden_targets(context.experiment.spec, data, rows)
+    return (
+        [PseudoLabelRecorder(context.path, objective, data, rows, truths, context.device, from_step)]
+        if len(rows)
+        else []
+    )
 
 
-def asked_rows(prepared: PreparedData) -> np.ndarray:
-    """Some of the training rows that lack an answer."""
+def unlabelled_rows(prepared: PreparedData) -> np.ndarray:
+    """Some of the training rows without a label."""
     rows = prepared.rows("train")
     known = [f.encode(take_raw(prepared.table[f.column], rows)).mask for f in prepared.outputs]
     lacking = rows[~np.all(known, axis=0)] if known else rows[:0]
-    return np.sort(np.random.default_rng(0).permutation(lacking)[:ROWS])
+    return np.sort(np.random.default_rng(0).permutation(lacking)[:MAX_ROWS])
 
 
-def hidden_truths(spec: Spec, prepared: PreparedData, rows: np.ndarray) -> dict[str, Column]:
-    """Output name -> the true answers of rows whose answers `data.num_labels` hides."""
+def hidden_targets(spec: Spec, prepared: PreparedData, rows: np.ndarray) -> dict[str, Column]:
+    """Output name -> the true labels of rows whose labels the label budget hides."""
     if not prepared.hidden.any():
         return {}
     table = read_source(spec)
     return {f.name: f.encode(take_raw(table[f.column], prepared.source_rows[rows])) for f in prepared.outputs}
 
 
-def read_guesses(folder: Path) -> list[dict[str, Any]]:
-    """What was counted, an entry an evaluation; empty for other kinds of learning."""
+def read_pseudo_labels(folder: Path) -> list[dict[str, Any]]:
+    """The lines of pseudo_labels.jsonl; [] for other objectives."""
     return read_history(folder / FILE)
 
 

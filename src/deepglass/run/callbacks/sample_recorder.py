@@ -27,7 +27,7 @@ A_CLASS, MOST_CLASSES = 8, 16  # rows that are asked for of each class, where th
 FOLDER = "samples"
 
 
-class SampleSheets(Callback):
+class SampleRecorder(Callback):
     """Keeps samples/STEP.json: {feature: [value, ...]}, values as `Feature.decode` gives them.
 
     Args:
@@ -38,7 +38,7 @@ class SampleSheets(Callback):
     def __init__(self, folder: Path, objective: Objective, features: Sequence[Feature], seed: int) -> None:
         self.folder, self.objective, self.features, self.seed = folder / FOLDER, objective, features, seed
         pictures = any(isinstance(f, Image) for f in features)
-        self.given = in_order(objective, A_CLASS if pictures else POINTS)
+        self.given = conditions_by_class(objective, A_CLASS if pictures else POINTS)
         self.count = len(next(iter(self.given.values()), ())) or (ROWS if pictures else POINTS)
 
     def on_evaluation_end(self, record: EvaluationRecord) -> None:
@@ -50,15 +50,15 @@ class SampleSheets(Callback):
         write_atomic(self.folder / f"{record.step:08d}.json", json.dumps(content))
 
 
-def drawn_sheets(context: RunContext) -> list[Callback]:
+def sample_recorder(context: RunContext) -> list[Callback]:
     """The callback for kinds of learning that generate; none for others."""
     if not context.objective.generative:
         return []
     features = (*context.experiment.inputs, *context.experiment.outputs)
-    return [SampleSheets(context.path, context.objective, features, context.plan.seed)]
+    return [SampleRecorder(context.path, context.objective, features, context.plan.seed)]
 
 
-def in_order(objective: Objective, each: int) -> dict[str, list[str]]:
+def conditions_by_class(objective: Objective, each: int) -> dict[str, list[str]]:
     """What the rows of a sheet are asked to be: so many of each class of the first condition, class after class."""
     if not objective.conditions:
         return {}
@@ -126,7 +126,7 @@ def _field(name: str, value: object, features: Sequence[Feature], count: int, de
     return Field(values, torch.ones(count, dtype=torch.bool, device=device))
 
 
-def sheets(folder: Path) -> dict[int, dict[str, list]]:
+def read_samples(folder: Path) -> dict[int, dict[str, list]]:
     """The sheets of a run by step, in order."""
     found = sorted((folder / FOLDER).glob("*.json"))
     return {int(path.stem): json.loads(path.read_text()) for path in found}

@@ -1,4 +1,4 @@
-"""What a watch over a training saw, and what of it is an illness: in words, with the layer's name and a cure."""
+"""Diagnostics of a training: dead or saturated units, vanishing or exploding gradients, with suggestions."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from deepglass.networks.trunks.base import TRUNKS
 from deepglass.training.callbacks import read_history
 from deepglass.training.plan import Plan
 
-FILE = "health.jsonl"
-DEAD = 0.75  # of a layer's units: in deep narrow networks that learn well, half of them may rest on all rows
-STUCK = 0.5  # of a layer's units that are saturated
-VANISHED = 1e-4  # the first layer's share of the last one's relative gradient
-DEEP = 4  # layers from which gradients can vanish on their way
-FAST = 5.0  # times the network's own rate
-EXPLODED = 10.0  # times a layer's weights; healthy gradients are some hundredths of them
+FILE = "diagnostics.jsonl"
+MAX_DEAD_SHARE = 0.75  # of a layer's units: deep narrow networks that learn well may have half of them dead
+MAX_SATURATED_SHARE = 0.5  # of a layer's units that are saturated
+MIN_GRADIENT_RATIO = 1e-4  # the first layer's share of the last one's relative gradient
+MIN_DEPTH = 4  # layers of a network in which gradients can vanish
+MAX_RATE_FACTOR = 5.0  # learning rate relative to the trunk's default
+MAX_GRADIENT_RATIO = 10.0  # times a layer's weights; healthy gradients are some hundredths of them
 
 KINDS = ("dead", "saturated", "vanishing", "exploding")
 
 
-class Moment(NamedTuple):
-    """What was seen at one evaluation.
+class LayerStatistics(NamedTuple):
+    """Layer statistics at one evaluation.
 
     Args:
         dead, saturated: layer -> share of its units, for layers that have such activations.
@@ -49,56 +49,58 @@ class Moment(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Alarm:
-    """Something that ails a layer.
+class Diagnostic:
+    """A problem of one layer.
 
     Args:
         kind: one of `KINDS`.
         layer: its name in words, with its path.
         text: what was seen.
-        cure: what helps, as settings.
+        suggestion: what helps, as settings.
         step: where it was seen last.
     """
 
     kind: str
     layer: str
     text: str
-    cure: str
-    step: int
+    suggestion: str
+    step: int = 0
 
     def __str__(self) -> str:
-        return f"{self.layer}: {self.text}; {self.cure}"
+        return f"{self.layer}: {self.text}; {self.suggestion}"
 
 
-def moments_of(folder: Path) -> list[Moment]:
-    """What was written of a run; empty for runs that were not watched."""
-    return [Moment(**line) for line in read_history(folder / FILE)]
+def read_layer_statistics(folder: Path) -> list[LayerStatistics]:
+    """The statistics that a run recorded; [] without any."""
+    return [LayerStatistics(**line) for line in read_history(folder / FILE)]
 
 
-def alarms(moments: Sequence[Moment], network: Mapping[str, Any], plan: Plan) -> list[Alarm]:
-    """What ails the network, the gravest kind first; empty for a healthy one.
+def diagnose(records: Sequence[LayerStatistics], network: Mapping[str, Any], plan: Plan) -> list[Diagnostic]:
+    """Problems of the layers, the most severe kind first; [] for a healthy network.
 
     Args:
         network: its settings and `trunk`, its name: only settings that it has, and has otherwise, are advised.
     """
-    if not moments:
+    if not records:
         return []
-    last, cures = moments[-1], _Cures(network, plan)
-    found = _exploding(moments, cures)
+    last, suggestions = records[-1], _Suggestions(network, plan)
+    diagnostics = _exploding(records, suggestions)
     for layer, share in last.dead.items():
-        if share >= DEAD:
-            said = f"{_percent(share)} of its units answer to nothing (dead: idle on all rows that were looked at)"
-            found.append(Alarm("dead", layer, said, cures.dead, last.step))
+        if share >= MAX_DEAD_SHARE:
+            text = f"{_percent(share)} of its units are zero on all inspected rows (dead)"
+            diagnostics.append(Diagnostic("dead", layer, text, suggestions.dead, last.step))
     for layer, share in last.saturated.items():
-        if share >= STUCK:
-            said = f"{_percent(share)} of its units stay at an end of their range (saturated), where nothing is learned"
-            found.append(Alarm("saturated", layer, said, cures.saturated, last.step))
-    stopped = any(a.kind == "dead" for a in found)  # behind dead layers there is no gradient that could vanish
-    return found if stopped else found + _vanishing(moments, cures)
+        if share >= MAX_SATURATED_SHARE:
+            text = (
+                f"{_percent(share)} of its units are at an end of their range on nearly all inspected rows (saturated)"
+            )
+            diagnostics.append(Diagnostic("saturated", layer, text, suggestions.saturated, last.step))
+    has_dead = any(a.kind == "dead" for a in diagnostics)  # behind dead layers there is no gradient that could vanish
+    return diagnostics if has_dead else diagnostics + _vanishing(records, suggestions)
 
 
-class _Cures:
-    """Settings that help and that are not so already."""
+class _Suggestions:
+    """Settings that help, without those that the run has already."""
 
     def __init__(self, network: Mapping[str, Any], plan: Plan) -> None:
         self.trunk, self.plan = network.get("trunk", ""), plan
@@ -132,8 +134,8 @@ class _Cures:
 
     @property
     def _fast(self) -> bool:
-        """Whether the rate is far above the network's own: then nothing but a lower one helps."""
-        return self.own is not None and self.plan.learning_rate > FAST * self.own
+        """Whether the learning rate is far above the trunk's default: then only a lower one helps."""
+        return self.own is not None and self.plan.learning_rate > MAX_RATE_FACTOR * self.own
 
     @property
     def _slower(self) -> str:
@@ -145,40 +147,41 @@ class _Cures:
         return self._slower if self._fast else _either(*self._offered(*ways), self._slower)
 
     def _offered(self, *ways: str) -> list[str]:
-        """`activation=relu` as a setting, where the network has it and it says otherwise."""
+        """`activation=relu` as a setting, where the trunk has it with another value."""
         pairs = (way.split("=") for way in ways)
         return [f"network.{k}={v}" for k, v in pairs if k in self.settings and str(self.settings[k]).lower() != v]
 
 
-def _vanishing(moments: Sequence[Moment], cures: _Cures) -> list[Alarm]:
+def _vanishing(records: Sequence[LayerStatistics], suggestions: _Suggestions) -> list[Diagnostic]:
     ratios, ends = [], ("", "")
-    for moment in moments:
-        layers = [(n, v) for n, v in moment.gradient.items() if not n.startswith("encoder")]
-        if len(layers) >= DEEP and layers[-1][1] > 0:
+    for record in records:
+        layers = [(n, v) for n, v in record.gradient.items() if not n.startswith("encoder")]
+        if len(layers) >= MIN_DEPTH and layers[-1][1] > 0:
             ratios.append(layers[0][1] / layers[-1][1])
             ends = (layers[0][0], layers[-1][0])
-    if not ratios or (middle := float(np.median(ratios))) >= VANISHED:
+    if not ratios or (middle := float(np.median(ratios))) >= MIN_GRADIENT_RATIO:
         return []
-    said = f"its gradient is {middle:.1g} of that of {ends[1]}, relative to the weights (vanishing): it hardly learns"
-    return [Alarm("vanishing", ends[0], said, cures.vanishing, moments[-1].step)]
+    text = f"its gradient is {middle:.1g} of that of {ends[1]}, relative to the weights (vanishing): it hardly learns"
+    return [Diagnostic("vanishing", ends[0], text, suggestions.vanishing, records[-1].step)]
 
 
-def _exploding(moments: Sequence[Moment], cures: _Cures) -> list[Alarm]:
-    worst = max(moments, key=lambda m: m.most)
-    usual = float(np.median([m.usual for m in moments]))
-    broken = sum(m.broken for m in moments)
-    grew = worst.most >= EXPLODED and (worst.most >= EXPLODED * usual or usual >= EXPLODED**2)  # a spike, or all of it
+def _exploding(records: Sequence[LayerStatistics], suggestions: _Suggestions) -> list[Diagnostic]:
+    worst = max(records, key=lambda m: m.most)
+    usual = float(np.median([m.usual for m in records]))
+    broken = sum(m.broken for m in records)
+    large = worst.most >= MAX_GRADIENT_RATIO
+    grew = large and (worst.most >= MAX_GRADIENT_RATIO * usual or usual >= MAX_GRADIENT_RATIO**2)  # a spike, or always
     if not broken and not grew:
         return []
-    said = []
+    text = []
     if grew:
         beside = f", {usual:.2g} is usual" if usual else ""
-        said.append(f"its gradient grew to {worst.most:.3g} times its weights (exploding){beside}")
+        text.append(f"its gradient grew to {worst.most:.3g} times its weights (exploding){beside}")
     if broken:
         times = "once" if broken == 1 else f"{broken} times"
-        said.append(f"the loss stopped being finite {times} (exploding)")
+        text.append(f"the loss has_dead being finite {times} (exploding)")
     layer = worst.where if grew else "the network"
-    return [Alarm("exploding", layer, "; ".join(said), cures.exploding, worst.step)]
+    return [Diagnostic("exploding", layer, "; ".join(text), suggestions.exploding, worst.step)]
 
 
 def _either(*ways: str) -> str:

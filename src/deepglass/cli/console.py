@@ -1,0 +1,27 @@
+"""Consoles for stdout and stderr, and tables without a frame."""
+
+from __future__ import annotations
+
+import textwrap
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table as Grid
+
+out = Console(highlight=False, markup=False)  # column names may look like markup
+err = Console(stderr=True, highlight=False, markup=False)
+
+
+def grid_of(*headers: str, right: bool = True) -> Grid:
+    """A table without a frame; with headers, a line below them and numbers to the right."""
+    if not headers:
+        return Grid.grid(padding=(0, 2))
+    grid = Grid(box=SIMPLE, show_edge=False, pad_edge=False)
+    for i, header in enumerate(headers):
+        grid.add_column(header, justify="right" if right and i else "left", overflow="fold" if right else "ellipsis")
+    return grid
+
+
+def hanging(text: str, indent: int) -> str:
+    """Text wrapped to the terminal, with indented lines after the first."""
+    return textwrap.fill(text, out.width, subsequent_indent=" " * indent, break_on_hyphens=False)

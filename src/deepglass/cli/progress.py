@@ -1,0 +1,92 @@
+"""Progress of a training in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from deepglass.cli.console import err, grid_of
+from deepglass.doctor.base import Finding
+from deepglass.formatting import plain_number
+from deepglass.prepare.prepared_data import PreparedData
+from deepglass.run.callbacks.log_file import END_REASONS, column_groups, data_line, plan_lines
+from deepglass.training.callbacks import Callback, EvaluationRecord, total_loss
+from deepglass.training.plan import Plan
+
+PROGRESS_LINES = 10  # where stderr is no terminal
+FINDINGS_IN_NOTES = ("constant", "imbalance")  # the notes or the list of columns name them already
+READING_NOTES = ("delimiter", "header", "quote")  # notes on a source that training does not repeat
+
+
+class ProgressBar(Callback):
+    """A progress bar on stderr: time left, loss and first metric; a few lines where stderr is no terminal."""
+
+    def __init__(self) -> None:
+        self.progress: Progress | None = None
+        self.metric = ""
+        self.last_step, self.next_line = 1, 0.0
+
+    def on_fold_start(self, number: int, folds: int) -> None:
+        err.print(f"fold {number + 1} of {folds}", style="bold")
+
+    def on_data_ready(self, prepared: PreparedData) -> None:
+        err.print(data_line(prepared), style="bold")
+        grid = grid_of()
+        for role, kind, names in column_groups(prepared):
+            listed = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+            grid.add_row(f"  {role}", kind, listed)
+        err.print(grid)
+        for note in prepared.table.notes:
+            if note.what not in READING_NOTES:
+                err.print(f"  {note.what}: {note.value} ({note.why})")
+        for sentence in prepared.notes:
+            err.print(f"  note: {sentence}")
+
+    def on_findings(self, findings: Sequence[Finding]) -> None:
+        for finding in findings:
+            if finding.kind not in FINDINGS_IN_NOTES:
+                fix = f" (--fix {finding.kind})" if finding.fix.startswith("data.fix") else ""
+                err.print(f"  {finding.kind}: {finding.text}{fix}")
+
+    def on_train_start(self, plan: Plan, step: int) -> None:
+        for text in plan_lines(plan):
+            err.print(text)
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[metrics]}"),
+        )
+        self.last_step, self.next_line = plan.last_step, 0.0
+        self.progress = Progress(*columns, console=err, transient=True)
+        self.task = self.progress.add_task("training", total=plan.last_step, completed=step, metrics="")
+        self.progress.start()
+
+    def on_step_end(self, step: int, plan: Plan, loss: float) -> None:
+        assert self.progress is not None
+        self.last_step = plan.last_step
+        self.progress.update(self.task, total=plan.last_step, completed=step, metrics=f"loss {loss:.4f} {self.metric}")
+
+    def on_evaluation_end(self, record: EvaluationRecord) -> None:
+        if record.event:
+            err.print(f"  {record.event}")
+        for name, metrics in record.valid.items():
+            metric, value = next(iter(metrics.items()))
+            self.metric = f"{name} {metric} {plain_number(value)}"
+            break
+        due = record.step >= self.next_line or record.step >= self.last_step
+        if not err.is_terminal and record.valid and due:
+            loss = total_loss(record.losses)
+            err.print(f"  step {record.step}, {record.seconds:.1f} s: loss {loss:.4f}, {self.metric}")
+            self.next_line = record.step + self.last_step / PROGRESS_LINES
+
+    def on_diagnostic(self, text: str, step: int) -> None:
+        err.print(f"  step {step}, health: {text}", style="yellow", soft_wrap=True)
+
+    def on_train_end(self, reason: str) -> None:
+        assert self.progress is not None
+        self.progress.stop()
+        if reason in END_REASONS:
+            err.print(f"  {END_REASONS[reason]}")

@@ -1,0 +1,48 @@
+"""Listing of folders, in natural order and without hidden files."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from deepglass.errors import SourceError
+
+
+def list_folder(folder: Path) -> list[Path]:
+    """The content of a folder in natural order (2 before 10), without hidden and system files."""
+    return sorted((folder / entry.name for entry in scan_folder(folder)), key=lambda p: natural_key(p.name))
+
+
+def scan_folder(folder: Path, keep: tuple[str, ...] = ()) -> list[os.DirEntry[str]]:
+    """The same as directory entries, in any order.
+
+    Args:
+        keep: prefixes of names that are not hidden although they look so.
+    """
+    system_files = ("Thumbs.db", "desktop.ini")
+    try:
+        with os.scandir(folder) as listing:
+            return [
+                e for e in listing if e.name.startswith(keep) or (e.name[0] not in "._" and e.name not in system_files)
+            ]
+    except OSError as error:
+        raise SourceError("unreadable-file", f"{folder}: cannot be listed ({error.strerror})") from error
+
+
+def walk(folder: Path, parent: str = "", keep: tuple[str, ...] = ()) -> Iterator[str]:
+    """Relative paths of all files below a folder, and of empty folders, with a trailing slash."""
+    for entry in scan_folder(folder, keep):
+        if entry.is_file():
+            yield parent + entry.name
+        elif entry.is_dir():
+            inside = walk(folder / entry.name, f"{parent}{entry.name}/", keep)
+            first = next(inside, None)
+            yield f"{parent}{entry.name}/" if first is None else first
+            yield from inside
+
+
+def natural_key(name: str) -> list[tuple[int, str]]:
+    """Sort key that puts 2 before 10."""
+    return [(int(part), "") if i % 2 else (-1, part) for i, part in enumerate(re.split(r"([0-9]+)", name))]

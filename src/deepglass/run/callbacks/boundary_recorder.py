@@ -1,0 +1,202 @@
+"""Records the predictions of a network over a plane as it learns: of two columns, and of the embedding.
+
+One file per snapshot. On the plane of the two most informative columns, all other inputs have their typical values. In
+the embedding, some rows are projected on its two principal directions, with their predictions. The weights of a small
+network over columns are stored too, so that the boundary over any two columns can be computed afterwards.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from deepglass.data.batches import Dataset
+from deepglass.features.outputs.base import Output
+from deepglass.nn.pca import fit_pca
+from deepglass.objectives._semi import SemiSupervised
+from deepglass.objectives.base import Objective, embed_dataset, inference
+from deepglass.objectives.supervised import Supervised
+from deepglass.prepare.prepared_data import PreparedData
+from deepglass.run.callbacks.embedding_recorder import MAX_ABS
+from deepglass.run.callbacks.planes import CLASSES, Plane, informative_planes, only_tabular
+from deepglass.run.callbacks.snapshots import Snapshots, read_snapshots
+from deepglass.run.context import RunContext
+from deepglass.training.callbacks import Callback, EvaluationRecord
+from deepglass.training.plan import Plan
+
+FOLDER, WEIGHTS = "boundaries", "weights."
+ROWS = 400  # projected in the embedding
+MAX_SNAPSHOTS = 16  # beyond it every second one is deleted, and half as many are added
+ROWS_PER_QUERY = 10  # rows learned from for each prediction, so that recording costs little
+MAX_STORED_WEIGHTS = 300_000  # parameters of a network whose weights are stored: half a megabyte a snapshot
+
+
+class PlanePredictions(NamedTuple):
+    """Predictions: the most probable class and its probability; for a number the encoded value, and ones.
+
+    Shapes: (N,) float32 each.
+    """
+
+    value: np.ndarray
+    sure: np.ndarray
+
+
+class BoundarySnapshot(NamedTuple):
+    """The predictions at one step.
+
+    Args:
+        ground: on the plane of the two most informative columns; None where there are none.
+        points: (R, 2) rows on the principal directions of the embedding; `said`: their predictions.
+        kept: share of the variance on these directions.
+        weights: of a small network over columns; empty for others.
+    """
+
+    step: int
+    ground: PlanePredictions | None
+    points: np.ndarray
+    said: PlanePredictions
+    kept: float
+    weights: Mapping[str, np.ndarray]
+
+
+class BoundaryRecorder(Callback):
+    """Writes boundaries/STEP.safetensors. Draws no random numbers.
+
+    Args:
+        folder: the run folder; files of steps after `from_step` are removed, since a resumed run writes them again.
+        output: whose predictions are recorded.
+        plane: of two columns; None for none.
+        rows: encoded, projected in the embedding.
+        store_weights: store the weights too.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        objective: Objective,
+        output: Output,
+        plane: Plane | None,
+        rows: Dataset,
+        store_weights: bool,
+        from_step: int,
+    ) -> None:
+        self.objective, self.output, self.rows = objective, output, rows
+        self.snapshots = Snapshots(folder / FOLDER, MAX_SNAPSHOTS, from_step)
+        self.plane = plane.data(str(rows.device)) if plane is not None else None
+        self.store_weights = store_weights
+        self.every, self.last, self.next = 1, 0, 0
+
+    def on_train_start(self, plan: Plan, step: int) -> None:
+        asked = 2 * len(self.rows) + (len(self.plane) if self.plane is not None else 0)
+        self.every = math.ceil(ROWS_PER_QUERY * asked / (3 * plan.batch_size))  # learning costs thrice as much
+        self.every = max(self.every, plan.last_step // (4 * MAX_SNAPSHOTS))
+        self.last = plan.last_step
+        if step == 0:
+            self._record(0)
+        self.next = step + min(self.every, plan.last_step // MAX_SNAPSHOTS)
+
+    def on_replan(self, plan: Plan) -> None:
+        self.last = plan.last_step
+
+    def on_evaluation_end(self, record: EvaluationRecord) -> None:
+        if record.step >= min(self.next, self.last) and not record.event.startswith("non-finite"):
+            self.next = record.step + self.every
+            self._record(record.step)
+
+    def _record(self, step: int) -> None:
+        points = embed_dataset(self.objective, self.rows, 512)
+        said = predict_values(self.objective, self.output, self.rows)
+        ground = predict_values(self.objective, self.output, self.plane) if self.plane is not None else None
+        if not (np.abs(points) < MAX_ABS).all():  # nan too
+            return
+        axes = fit_pca(points, 2)
+        content: dict[str, Any] = {"points": axes(points), "value": said.value, "sure": said.sure}
+        content["kept"] = np.array([axes.explained], np.float32)
+        if ground is not None:
+            content |= {"ground": ground.value, "ground_sure": ground.sure}
+        if self.store_weights:
+            content |= _weights(self.objective)
+        if self.snapshots.keep(step, content):
+            self.every *= 2
+
+
+def _weights(objective: Objective) -> dict[str, np.ndarray]:
+    """Parameters as float16, which no image shows; buffers as they are."""
+    learned = {n for n, _ in objective.named_parameters()}
+    state = {n: t.detach().cpu() for n, t in objective.state_dict().items()}
+    return {f"{WEIGHTS}{n}": (t.half() if n in learned else t).numpy() for n, t in state.items()}
+
+
+@contextmanager
+def temporary_weights(objective: Objective, weights: Mapping[str, np.ndarray]) -> Iterator[None]:
+    """Use the weights of a snapshot inside the block."""
+    own = {n: t.detach().clone() for n, t in objective.state_dict().items()}
+    objective.load_state_dict({n: torch.from_numpy(v).to(own[n]) for n, v in weights.items()})
+    try:
+        yield
+    finally:
+        objective.load_state_dict(own)
+
+
+def predict_values(objective: Objective, output: Output, data: Dataset) -> PlanePredictions:
+    """The predictions of a network for all rows."""
+    values, confidences = [], []
+    with inference(objective):
+        for batch in data.batches(512):
+            best = objective.predict(batch)[output.name].mode()
+            if output.has_classes:
+                sure, value = best["log_probs"].float().exp().max(1)
+                values.append(value.float())
+                confidences.append(sure)
+            else:
+                values.append(best["value"].float())
+                confidences.append(torch.ones_like(values[-1]))
+    return PlanePredictions(torch.cat(values).cpu().numpy(), torch.cat(confidences).cpu().numpy())
+
+
+def boundary_recorder(context: RunContext, from_step: int = 0) -> list[Callback]:
+    """The recorder, for runs whose predictions can be drawn as colours; [] for others."""
+    data, objective = context.data, context.objective
+    output = boundary_output(data, objective)
+    rows = boundary_rows(data)
+    if output is None or len(rows) < 3:
+        return []
+    planes = informative_planes(data, output)
+    plane = planes[0] if planes else None
+    store_weights = only_tabular(data) and objective.num_parameters() <= MAX_STORED_WEIGHTS
+    return [
+        BoundaryRecorder(
+            context.path, objective, output, plane, data.dataset(rows, context.device), store_weights, from_step
+        )
+    ]
+
+
+def boundary_output(prepared: PreparedData, objective: Objective) -> Output | None:
+    """The first output that is a number or one of few classes; None for objectives that predict only at their end."""
+    if not isinstance(objective, Supervised | SemiSupervised) or prepared.table.environment is not None:
+        return None
+    return next((f for f in prepared.outputs if f.has_axis or (f.has_classes and len(f.class_names) <= CLASSES)), None)
+
+
+def boundary_rows(prepared: PreparedData) -> np.ndarray:
+    """Rows shown on the plane: spread over the test split, with the training split where it is small."""
+    rows = prepared.rows("test")
+    rows = rows if len(rows) >= ROWS // 8 else np.sort(np.concatenate([rows, prepared.rows("train")]))
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(ROWS, len(rows))).astype(int))] if len(rows) else rows
+
+
+def read_boundaries(folder: Path) -> list[BoundarySnapshot]:
+    """The snapshots of a run, in order."""
+    found = []
+    for step, kept in read_snapshots(folder / FOLDER):
+        ground = PlanePredictions(kept["ground"], kept["ground_sure"]) if "ground" in kept else None
+        said = PlanePredictions(kept["value"], kept["sure"])
+        weights = {n.removeprefix(WEIGHTS): v for n, v in kept.items() if n.startswith(WEIGHTS)}
+        found.append(BoundarySnapshot(step, ground, kept["points"], said, float(kept["kept"][0]), weights))
+    return found

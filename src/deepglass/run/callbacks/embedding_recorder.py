@@ -1,0 +1,98 @@
+"""Records the embedding of some rows as a network learns: a file an evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from deepglass.data.batches import Dataset
+from deepglass.nn.pca import fit_pca
+from deepglass.objectives.base import Objective, embed_dataset
+from deepglass.prepare.prepared_data import PreparedData
+from deepglass.run.callbacks.snapshots import Snapshots, read_snapshots
+from deepglass.run.context import RunContext
+from deepglass.training.callbacks import Callback, EvaluationRecord
+from deepglass.training.plan import Plan
+
+MAX_ROWS, MIN_ROWS = (
+    2_000,
+    200,
+)  # rows that are recorded_rows; half as many as are evaluated, but not fewer than so many
+NUM_DIRECTIONS = 32  # principal directions of a snapshot: 130 kB each
+MAX_SNAPSHOTS = 40  # beyond it every second one is deleted
+MAX_ABS = 1e12  # whose squares, added up, would not be finite
+FOLDER = "embeddings"
+
+
+class EmbeddingSnapshot(NamedTuple):
+    """The embedding of the recorded rows at one step, from its principal directions.
+
+    Shapes:
+        points: (R, D) float32.
+    """
+
+    step: int
+    points: np.ndarray
+
+
+class EmbeddingRecorder(Callback):
+    """Writes embeddings/STEP.safetensors: fixed rows on few principal directions. Draws no random numbers.
+
+    Args:
+        folder: the run folder; files of steps after `from_step` are removed, since a resumed run writes them again.
+        data: the encoded rows.
+    """
+
+    def __init__(self, folder: Path, objective: Objective, data: Dataset, from_step: int = 0) -> None:
+        self.objective, self.data = objective, data
+        self.snapshots = Snapshots(folder / FOLDER, MAX_SNAPSHOTS, from_step)
+
+    def on_train_start(self, plan: Plan, step: int) -> None:
+        if step == 0:
+            self._record(0)
+
+    def on_evaluation_end(self, record: EvaluationRecord) -> None:
+        self._record(record.step)
+
+    def _record(self, step: int) -> None:
+        points = embed_dataset(self.objective, self.data, 512)
+        if not (np.abs(points) < MAX_ABS).all():  # nan too
+            return
+        axes = fit_pca(points, NUM_DIRECTIONS)
+        places = axes(points)
+        if np.abs(places).max() > np.finfo(np.float16).max:  # a run that goes astray
+            return
+        content = {"places": places.astype(np.float16), "directions": axes.directions, "mean": axes.mean}
+        self.snapshots.keep(step, content)
+
+
+def embedding_recorder(context: RunContext, datasets: Mapping[str, Dataset], from_step: int = 0) -> list[Callback]:
+    """The recorder; [] for runs without an embedding of rows."""
+    rows = recorded_rows(context.data, context.objective)
+    if not len(rows):
+        return []
+    split = "test" if len(datasets["test"]) else "train"
+    dataset = datasets[split].subset(np.searchsorted(context.data.rows(split), rows))
+    return [EmbeddingRecorder(context.path, context.objective, dataset, from_step)]
+
+
+def recorded_rows(prepared: PreparedData, objective: Objective) -> np.ndarray:
+    """Indices of the recorded rows, spread over the test split; none for runs without an embedding of rows."""
+    if objective.reinforcement or objective.sequential_rows or prepared.table.environment is not None:
+        return np.zeros(0, int)
+    rows = prepared.rows("test")
+    rows = rows if len(rows) else prepared.rows("train")
+    most = min(max(len(prepared.rows("valid")) // 2, MIN_ROWS), MAX_ROWS, len(rows))
+    return rows[np.unique(np.linspace(0, len(rows) - 1, most).astype(int))] if most >= 3 else np.zeros(0, int)
+
+
+def read_embeddings(folder: Path) -> list[EmbeddingSnapshot]:
+    """The snapshots of a run, in order; [] without any."""
+    snapshots = []
+    for step, arrays in read_snapshots(folder / FOLDER):
+        points = arrays["places"].astype(np.float32) @ arrays["directions"] + arrays["mean"]
+        snapshots.append(EmbeddingSnapshot(step, points))
+    return snapshots

@@ -1,0 +1,40 @@
+"""The public surface of the package: exactly `__all__`, loaded lazily, documented, with typed parameters."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import deepglass
+
+
+def test_all_is_the_whole_surface() -> None:
+    names = {name for name in dir(deepglass) if not name.startswith("_")}
+    modules = {name for name in names if inspect.ismodule(getattr(deepglass, name))}
+    assert names - modules - {"Any", "ModuleType", "TYPE_CHECKING", "import_module"} == set(deepglass.__all__)
+    assert set(deepglass._HOMES) == set(deepglass.__all__)
+    assert deepglass.__all__ == sorted(deepglass.__all__)
+
+
+def test_public_names_are_loaded_at_first_use() -> None:
+    code = "import sys, deepglass; print([m for m in sys.modules if m.startswith('deepglass.')])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", deepglass.__all__)
+def test_public_names_are_documented_and_typed(name: str) -> None:
+    value = getattr(deepglass, name)
+    assert inspect.getdoc(value)
+    if inspect.isfunction(value):
+        parameters = inspect.signature(value).parameters.values()
+        assert all(p.annotation is not p.empty for p in parameters)
+        assert not [p for p in parameters if p.kind is p.VAR_KEYWORD], "settings are explicit"
+
+
+def test_unknown_names_are_attribute_errors() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'trane'"):
+        deepglass.trane  # noqa: B018
