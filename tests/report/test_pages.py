@@ -231,7 +231,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(after, "write_report", lambda facts, path: kept.append(facts))
         patch.setattr(text_section, "NUM_TOKENS", 12)  # these four make it quick
-        patch.setattr(visions, "STEPS", 4)
+        patch.setattr(visions, "MAX_STEPS", 4)
         patch.setattr(explanation_facts, "PATH_STEPS", 4)
         patch.setattr(explanation_facts, "MAX_ROWS", 1)
         yield made
