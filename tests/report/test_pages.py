@@ -22,7 +22,7 @@ from PIL import Image as Pillow
 import deepglass
 from deepglass.introspect import feature_visualization as visions
 from deepglass.report import after_training as after
-from deepglass.report import explanation_facts
+from deepglass.report import explanations
 from deepglass.report.data import ReportData
 from deepglass.report.sections import texts as text_section
 from deepglass.report.write import render
@@ -232,8 +232,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
         patch.setattr(after, "write_report", lambda facts, path: kept.append(facts))
         patch.setattr(text_section, "NUM_TOKENS", 12)  # these four make it quick
         patch.setattr(visions, "MAX_STEPS", 4)
-        patch.setattr(explanation_facts, "PATH_STEPS", 4)
-        patch.setattr(explanation_facts, "MAX_ROWS", 1)
+        patch.setattr(explanations, "PATH_STEPS", 4)
+        patch.setattr(explanations, "MAX_ROWS", 1)
         yield made
 
 
