@@ -196,7 +196,7 @@ Expected gradients (Erion et al., 2019: other rows in the place of one "nothing"
 tried instead. Validation rows, insertion, ours / theirs: mnist 0.76 / 0.81, spoken_digits 0.99 / 1.04 (16 rows
 each), but camvid 0.88 / 0.69 (3 test rows); deletion was worse on all three (0.00 / 0.03, -0.04 / 0.09, 0.12 / 0.29).
 
-On made data the cause is known, and found: `tests/understand/test_explain_causes.py` (columns, a patch, a word for
+On made data the cause is known, and found: `tests/explain/test_explain_causes.py` (columns, a patch, a word for
 three networks, a tone, a moment, a word's own tag, a translated word, a mask's region) and `test_explain_places.py` (a
 caption's words, a video's frame and place in it, the picture of two, a series' lag). That each kind of input and answer
 is explained, with gaps and empty rows, is tested in `test_explain_contract.py`.

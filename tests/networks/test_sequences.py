@@ -100,7 +100,7 @@ def test_a_causal_network_sees_nothing_later(name: str):
 
 
 def test_what_cannot_be_causal_is_refused():
-    with pytest.raises(SpecError, match=r"\[bad-value\] network.trunk: .*reads in order: gru, lstm"):
+    with pytest.raises(SpecError, match=r"\[bad-value\] network.trunk: .*sequence model, one of: gru, lstm"):
         Bag.causal({})
     with pytest.raises(SpecError, match=r"\[bad-value\] network.bidirectional"):
         TRUNKS.get("lstm").causal({"bidirectional": True})

@@ -89,7 +89,7 @@ def test_a_missing_category_is_code_zero():
 
 def test_some_categories_are_forgotten_in_training_only():
     torch.manual_seed(0)
-    embedding = CategoryEmbedding([2], dim=1, forget=0.25)
+    embedding = CategoryEmbedding([2], dim=1, embedding_dropout=0.25)
     codes, mask = torch.ones(4000, 1, dtype=torch.int64), torch.ones(4000, 1, dtype=torch.bool)
     unknown = embedding.table.weight[0, 0]
     assert 0.22 < (embedding(codes, mask).values == unknown).float().mean() < 0.28

@@ -22,7 +22,7 @@ from PIL import Image as Pillow
 import deepglass
 from deepglass.introspect import feature_visualization as visions
 from deepglass.report import after_training as after
-from deepglass.report import explanation_facts
+from deepglass.report import explanations
 from deepglass.report.data import ReportData
 from deepglass.report.sections import texts as text_section
 from deepglass.report.write import render
@@ -30,7 +30,7 @@ from deepglass.report.write import render
 MARK = "Zwiebelfisch"
 LARGEST = 10_000_000  # bytes of a report
 ROWS = 24
-QUICK: dict[str, Any] = {"training.threads": 1, "training.steps": 3, "training.batch_size": 16}
+QUICK: dict[str, Any] = {"training": {"threads": 1, "steps": 3, "batch_size": 16}}
 WORDS = ("river", "stone", "green", "walks", "under", "seven", MARK)
 
 
@@ -106,7 +106,10 @@ def pictures(folder: Path) -> Made:
         kind.mkdir(parents=True, exist_ok=True)
         path.rename(kind / path.name)
     (folder / "pictures" / "a" / f"{MARK}-broken.png").write_bytes(b"no picture")
-    return Made(folder / "pictures", {"network": {"trunk": "conv", "width": 8}, "training.augment": {"shift": 0.1}})
+    return Made(
+        folder / "pictures",
+        {"network": {"trunk": "conv", "width": 8}, "settings": {"training.augment": {"shift": 0.1}}},
+    )
 
 
 def masks(folder: Path) -> Made:
@@ -231,9 +234,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(after, "write_report", lambda facts, path: kept.append(facts))
         patch.setattr(text_section, "NUM_TOKENS", 12)  # these four make it quick
-        patch.setattr(visions, "STEPS", 4)
-        patch.setattr(explanation_facts, "PATH_STEPS", 4)
-        patch.setattr(explanation_facts, "MAX_ROWS", 1)
+        patch.setattr(visions, "MAX_STEPS", 4)
+        patch.setattr(explanations, "PATH_STEPS", 4)
+        patch.setattr(explanations, "MAX_ROWS", 1)
         yield made
 
 

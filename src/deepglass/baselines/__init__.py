@@ -1,4 +1,4 @@
-"""Baselines: what simple models reach on the same test rows, so that a network's figure means something."""
+"""Baselines: the test metrics of simple models on the same rows."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from deepglass.features.outputs.base import Output
 def baselines(
     train: Table, test: Table, inputs: Sequence[Feature], output: Output, seconds: float = 10
 ) -> dict[str, dict[str, float]]:
-    """As `simple.baselines` does; scikit-learn, which takes as long to load as torch, is loaded then and not before."""
-    found: dict[str, dict[str, float]] = import_module("deepglass.baselines.simple").baselines(
+    """See `simple.baselines`; scikit-learn takes as long to import as torch, and is imported on the first call."""
+    results: dict[str, dict[str, float]] = import_module("deepglass.baselines.simple").baselines(
         train, test, inputs, output, seconds
     )
-    return found
+    return results

@@ -1,4 +1,4 @@
-"""Rows of any kinds as one matrix, for scikit-learn's models."""
+"""Inputs of any types as one matrix, for scikit-learn models."""
 
 from __future__ import annotations
 
@@ -12,26 +12,29 @@ from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from deepglass.data.table import Table
+from deepglass.features.audio import Audio
 from deepglass.features.base import Column, Feature, Raw, take_raw
+from deepglass.features.image import Image
+from deepglass.features.text import Text
 
 Matrix: TypeAlias = np.ndarray | sparse.csr_matrix
 
-COMPONENTS = 50
-PICTURE_SIDE = 16
+NUM_COMPONENTS = 50  # of a PCA or SVD, for trees
+IMAGE_SIDE = 16  # pixels
 MAX_WORDS = 20_000
 MAX_CODES = 254  # histogram boosting takes at most 255 categories, one of them for unknown
-MAX_VALUES = 4096  # a row; longer arrays (sounds, films) are nothing for a simple model
-CHUNK = 1024  # pictures decoded at a time
+MAX_VALUES = 4096  # of a row; longer arrays (sounds, videos) are left out
+CHUNK = 1024  # images decoded at a time
 
 
-class Split(NamedTuple):
-    """The same columns for both parts; (N, F) float, dense or sparse."""
+class TrainTest(NamedTuple):
+    """The same columns of training and test rows; (N, F) float, dense or sparse."""
 
     train: Matrix
     test: Matrix
 
 
-class Flat(NamedTuple):
+class FlatInputMatrix(NamedTuple):
     """Inputs in two forms.
 
     Args:
@@ -40,38 +43,38 @@ class Flat(NamedTuple):
         categorical: which columns of `trees` are codes.
     """
 
-    linear: Split
-    trees: Split
+    linear: TrainTest
+    trees: TrainTest
     categorical: list[bool]
 
 
 class _Block(NamedTuple):
     """One feature's columns."""
 
-    linear: Split
-    trees: Split
+    linear: TrainTest
+    trees: TrainTest
     categorical: bool = False
 
 
-def flatten(train: Table, test: Table, inputs: Sequence[Feature]) -> Flat | None:
-    """All inputs that can be flattened side by side; None when there are none.
+def flatten(train: Table, test: Table, inputs: Sequence[Feature]) -> FlatInputMatrix | None:
+    """All inputs that can be flattened, concatenated; None without any.
 
-    Numbers, dates and vectors stay as they are, pictures are shrunk to at most 16 x 16 pixels, texts become tf-idf,
-    sequences of codes are counted; sequences of numbers, sounds and films are left out.
+    Numbers, dates and vectors stay as they are, images are shrunk to at most 16 x 16 pixels, texts become tf-idf, and
+    sequences of codes become counts. Sequences of numbers, sounds and videos are left out.
     """
     blocks = [b for f in inputs if (b := _block(f, train[f.column], test[f.column])) is not None]
     if not blocks:
         return None
     categorical = [b.categorical for b in blocks for _ in range(b.trees.train.shape[1])]
-    return Flat(_beside([b.linear for b in blocks]), _beside([b.trees for b in blocks]), categorical)
+    return FlatInputMatrix(_beside([b.linear for b in blocks]), _beside([b.trees for b in blocks]), categorical)
 
 
 def _block(feature: Feature, train: Raw, test: Raw) -> _Block | None:
-    if feature.kind == "image":
-        return _pixels(Split(_pictures(feature, train), _pictures(feature, test)))
-    if feature.kind == "text" and isinstance(train, pl.Series) and isinstance(test, pl.Series):
+    if isinstance(feature, Image):
+        return _pixels(TrainTest(_images(feature, train), _images(feature, test)))
+    if isinstance(feature, Text) and isinstance(train, pl.Series) and isinstance(test, pl.Series):
         return _words(train, test)
-    if feature.kind == "audio":  # whole numbers, but no codes to be counted
+    if isinstance(feature, Audio):  # integer samples are no codes to count
         return None
     columns = feature.encode(train), feature.encode(test)
     if feature.has_classes:
@@ -80,7 +83,7 @@ def _block(feature: Feature, train: Raw, test: Raw) -> _Block | None:
         return _counts(*columns) if columns[0].values.dtype.kind in "iu" and columns[0].values.ndim == 1 else None
     if columns[0].values.reshape(len(columns[0]), -1).shape[1] > MAX_VALUES:
         return None
-    return _numbers(Split(*map(_with_nan, columns)))
+    return _numbers(TrainTest(*map(_with_nan, columns)))
 
 
 def _with_nan(column: Column) -> np.ndarray:
@@ -91,25 +94,25 @@ def _with_nan(column: Column) -> np.ndarray:
     return np.where(repeated, values, np.nan)
 
 
-def _numbers(values: Split) -> _Block:
+def _numbers(values: TrainTest) -> _Block:
     known = np.isfinite(values.train)
     count = np.maximum(known.sum(0), 1)
     filled = np.where(known, values.train.astype(np.float64), 0)
     mean = filled.sum(0) / count
     std = np.sqrt(np.where(known, (values.train - mean) ** 2, 0).sum(0) / count)
-    std[std < 1e-9 * (1 + np.abs(mean))] = np.inf  # a constant column says nothing
+    std[std < 1e-9 * (1 + np.abs(mean))] = np.inf  # a constant column
     low, high = np.where(known, values.train, mean).min(0), np.where(known, values.train, mean).max(0)
     holes = ~known.all(0)
 
     def standard(x: np.ndarray) -> np.ndarray:
-        inside = np.clip(np.where(np.isfinite(x), x, mean), low, high)  # no answer beyond what was seen
+        inside = np.clip(np.where(np.isfinite(x), x, mean), low, high)  # no extrapolation
         return np.concatenate([(inside - mean) / std, ~np.isfinite(x[:, holes])], axis=1).astype(np.float32)
 
-    return _Block(Split(standard(values.train), standard(values.test)), values)
+    return _Block(TrainTest(standard(values.train), standard(values.test)), values)
 
 
 def _codes(train: Column, test: Column) -> _Block:
-    """Code 0 is unknown: a one-hot column of its own, and missing for trees."""
+    """Category codes; code 0 is unknown: a one-hot column of its own, and missing for trees."""
     width = 1 + max(int(train.values.max(initial=0)), int(test.values.max(initial=0)))
 
     def one_hot(column: Column) -> Matrix:
@@ -121,12 +124,14 @@ def _codes(train: Column, test: Column) -> _Block:
         return np.where(column.mask, column.values - 1.0, np.nan).astype(np.float32)[:, None]
 
     return _Block(
-        Split(one_hot(train), one_hot(test)), Split(codes(train), codes(test)), categorical=width - 1 <= MAX_CODES
+        TrainTest(one_hot(train), one_hot(test)),
+        TrainTest(codes(train), codes(test)),
+        categorical=width - 1 <= MAX_CODES,
     )
 
 
 def _counts(train: Column, test: Column) -> _Block | None:
-    """How often each code comes in a row, as log(1 + count)."""
+    """Counts of each code, as log(1 + count)."""
     width = 1 + max(int(train.values.max(initial=0)), int(test.values.max(initial=0)))
 
     def counts(column: Column) -> sparse.csr_matrix:
@@ -136,7 +141,7 @@ def _counts(train: Column, test: Column) -> _Block | None:
         counted.data = np.log1p(counted.data)
         return counted
 
-    return _reduced(Split(counts(train), counts(test)))
+    return _reduced(TrainTest(counts(train), counts(test)))
 
 
 def _words(train: pl.Series, test: pl.Series) -> _Block | None:
@@ -145,29 +150,29 @@ def _words(train: pl.Series, test: pl.Series) -> _Block | None:
         max_features=MAX_WORDS, sublinear_tf=True, dtype=np.float32, min_df=2 if len(train) > 200 else 1
     )
     try:
-        return _reduced(Split(vectorizer.fit_transform(texts[0]), vectorizer.transform(texts[1])))
+        return _reduced(TrainTest(vectorizer.fit_transform(texts[0]), vectorizer.transform(texts[1])))
     except ValueError:  # not a single word in all texts
         return None
 
 
-def _reduced(values: Split) -> _Block:
-    """Sparse columns as they are for linear models, their first components for trees."""
-    width = min(COMPONENTS, values.train.shape[1] - 1, values.train.shape[0] - 1)
+def _reduced(values: TrainTest) -> _Block:
+    """Sparse columns for linear models, their first SVD components for trees."""
+    width = min(NUM_COMPONENTS, values.train.shape[1] - 1, values.train.shape[0] - 1)
     if width < 1:
-        return _Block(values, Split(*(sparse.csr_matrix(x).toarray() for x in values)))
+        return _Block(values, TrainTest(*(sparse.csr_matrix(x).toarray() for x in values)))
     svd = TruncatedSVD(width, n_iter=2, random_state=0)
-    return _Block(values, Split(svd.fit_transform(values.train), svd.transform(values.test)))
+    return _Block(values, TrainTest(svd.fit_transform(values.train), svd.transform(values.test)))
 
 
-def _pictures(feature: Feature, raw: Raw) -> np.ndarray:
-    """Pictures shrunk to at most 16 x 16 by the means of their areas, (N, C * Y * X) float32; missing ones are NaN."""
+def _images(feature: Feature, raw: Raw) -> np.ndarray:
+    """Images shrunk to at most 16 x 16 by area averaging, (N, C * Y * X) float32; missing ones are NaN."""
     parts = []
     for start in range(0, len(raw), CHUNK):
         column = feature.encode(take_raw(raw, np.arange(start, min(start + CHUNK, len(raw)))))
         x: np.ndarray = column.values.astype(np.float32)  # (N, C, Y, X)
         for axis in (2, 3):
             size = x.shape[axis]
-            edges = np.linspace(0, size, min(size, PICTURE_SIDE) + 1).astype(int)
+            edges = np.linspace(0, size, min(size, IMAGE_SIDE) + 1).astype(int)
             shape = [-1 if a == axis else 1 for a in range(4)]
             x = np.add.reduceat(x, edges[:-1], axis=axis) / np.diff(edges).reshape(shape)
         x = x.reshape(len(x), -1).astype(np.float32)
@@ -176,16 +181,16 @@ def _pictures(feature: Feature, raw: Raw) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _pixels(values: Split) -> _Block:
+def _pixels(values: TrainTest) -> _Block:
     linear = _numbers(values).linear
     mean = np.nan_to_num(np.nanmean(values.train, axis=0)) if np.isfinite(values.train).any() else 0.0
     filled = [np.where(np.isfinite(x), x, mean) for x in values]
-    width = min(COMPONENTS, *filled[0].shape)
+    width = min(NUM_COMPONENTS, *filled[0].shape)
     pca = PCA(width, svd_solver="covariance_eigh" if filled[0].shape[0] > filled[0].shape[1] else "full")
-    return _Block(linear, Split(pca.fit_transform(filled[0]), pca.transform(filled[1])))
+    return _Block(linear, TrainTest(pca.fit_transform(filled[0]), pca.transform(filled[1])))
 
 
-def _beside(parts: list[Split]) -> Split:
+def _beside(parts: list[TrainTest]) -> TrainTest:
     if all(isinstance(p.train, np.ndarray) for p in parts):
-        return Split(np.concatenate([p.train for p in parts], 1), np.concatenate([p.test for p in parts], 1))
-    return Split(*(sparse.hstack([sparse.csr_matrix(p[i]) for p in parts], format="csr") for i in (0, 1)))
+        return TrainTest(np.concatenate([p.train for p in parts], 1), np.concatenate([p.test for p in parts], 1))
+    return TrainTest(*(sparse.hstack([sparse.csr_matrix(p[i]) for p in parts], format="csr") for i in (0, 1)))

@@ -1,12 +1,12 @@
-"""Baselines: what simple models reach on the same test rows, so that a network's figure means something.
+"""Baselines: the test metrics of simple models on the same rows, to compare a network with.
 
-    constant            the training rows' mean or class shares, whatever the input
+    constant            the mean or the class shares of the training rows
     linear              ridge or logistic regression on standardised numbers, one-hot categories, tf-idf and pixels
     gradient_boosting   scikit-learn's histogram gradient boosting on numbers, codes and the first 50 components of
                         texts and pictures
 
-How many rows they are fitted on follows from rows, columns and classes by a fixed rule and not from a clock, so that
-the same data give the same figures.
+The number of rows that they are fitted on follows from rows, columns and classes by a fixed rule, not from a clock, so
+that the same data give the same metrics.
 """
 
 from __future__ import annotations
@@ -22,12 +22,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from threadpoolctl import threadpool_limits
 
-from deepglass.baselines.flatten import Flat, Matrix, flatten
+from deepglass.baselines.flatten import FlatInputMatrix, Matrix, flatten
 from deepglass.data.table import Table
-from deepglass.features.base import CLASSIFICATION_KINDS, Column, Feature
+from deepglass.features.base import Column, Feature
+from deepglass.features.image import Image
+from deepglass.features.number import Number
 from deepglass.features.outputs.base import Output, PredictionArrays
-
-VALUES = ("number", "vector")
+from deepglass.features.text import Text
+from deepglass.features.vector import Vector
 
 _ITERATIONS = 200  # most trees a class; early stopping ends well-behaved fits before
 _FEWEST_ITERATIONS = 20
@@ -50,7 +52,7 @@ Linear = TypeVar("Linear", Ridge, LogisticRegression)
 
 
 class _Model(NamedTuple):
-    """A fitted model's best answers from its inputs, and what the fit was."""
+    """A fitted model's predictions, and the number of rows that it was fitted on."""
 
     best: Callable[[Matrix], PredictionArrays]
     rows: int
@@ -59,27 +61,27 @@ class _Model(NamedTuple):
 def baselines(
     train: Table, test: Table, inputs: Sequence[Feature], output: Output, seconds: float = 10
 ) -> dict[str, dict[str, float]]:
-    """The test figures of three simple models, each with the `rows` that it was fitted on and the `seconds` it took.
+    """Test metrics of three simple models, each with its training `rows` and its `seconds`.
 
-    A model is left out where it does not fit the output (no boosting of vectors) or no input can be flattened.
+    A model is left out where it does not support the output (no boosting of vectors) or no input can be flattened.
 
     Args:
-        train: rows to fit on; those without a truth are left out.
-        test: rows to answer, all of them.
+        train: rows to fit on; unlabelled ones are left out.
+        test: rows to predict.
         inputs: fitted features.
-        output: a fitted feature; for other kinds than numbers, categories, yes-or-no and vectors only the constant.
-        seconds: about so long may it take in all; more training rows than fit are left out at random.
+        output: a fitted feature; the constant alone for outputs other than numbers, classes and vectors.
+        seconds: approximate limit of all together; training rows beyond it are left out at random.
     """
     truth = output.encode(train[output.column])
     test_truth = output.encode(test[output.column])
-    rows = np.random.default_rng(0).permutation(np.flatnonzero(_known(truth)))
+    rows = np.random.default_rng(0).permutation(np.flatnonzero(_labelled_rows(truth)))
     if not len(rows):
         return {}
     constant = output.baseline(truth)
     best = {name: np.repeat(value, len(test), axis=0) for name, value in constant.items()}
-    found = {"constant": {**output.score(best, test_truth), "rows": float(len(rows))}}
-    if output.kind not in CLASSIFICATION_KINDS + VALUES:
-        return found
+    results = {"constant": {**output.score(best, test_truth), "rows": float(len(rows))}}
+    if not (output.has_classes or isinstance(output, Number | Vector)):
+        return results
     classes = constant["log_probs"].shape[1] if output.has_classes else None
     rows = rows[: _rows_to_read(train, len(test), inputs, 0.4 * seconds)]
     # On shared cores OpenMP's threads wait for each other at every node of a tree: measured twenty times slower.
@@ -87,40 +89,40 @@ def baselines(
         start = time.perf_counter()
         flat = flatten(train.take(rows), test, inputs)
         if flat is None:
-            return found
+            return results
         reading = time.perf_counter() - start
         models = {"linear": (_linear, flat.linear.test), "gradient_boosting": (_boosting, flat.trees.test)}
         for name, (fit, matrix) in models.items():
             start = time.perf_counter()
             model = fit(flat, truth.take(rows), classes, 0.3 * seconds)
             if model is not None:
-                figures = output.score(model.best(matrix), test_truth)
+                metrics = output.score(model.best(matrix), test_truth)
                 took = time.perf_counter() - start + reading
-                found[name] = {**figures, "rows": float(model.rows), "seconds": round(took, 3)}
-    return found
+                results[name] = {**metrics, "rows": float(model.rows), "seconds": round(took, 3)}
+    return results
 
 
-def _known(truth: Column) -> np.ndarray:
-    """The rows whose truth is known entirely, (N,) bool."""
+def _labelled_rows(truth: Column) -> np.ndarray:
+    """The completely labelled rows, (N,) bool."""
     if truth.values.dtype.kind != "f" or truth.offsets is not None:
         return truth.mask
     return truth.mask & np.isfinite(truth.values.reshape(len(truth), -1)).all(1)
 
 
 def _rows_to_read(train: Table, test_rows: int, inputs: Sequence[Feature], seconds: float) -> int:
-    """How many training rows can be read beside the test rows."""
+    """How many training rows can be read besides the test rows."""
     a_row = 1e-6 * (1 + len(inputs))
     for feature in inputs:
-        if feature.kind == "image":
+        if isinstance(feature, Image):
             a_row += 1 / (_ARRAYS_PER_SECOND if isinstance(train[feature.column], np.ndarray) else _FILES_PER_SECOND)
-        elif feature.kind == "text":
+        elif isinstance(feature, Text):
             sample = train[feature.column][:1000]
             characters = sum(len(str(text)) for text in sample) / max(len(sample), 1)
             a_row += characters / _CHARACTERS_PER_SECOND
     return max(_FEWEST_ROWS, int(seconds / a_row) - test_rows)
 
 
-def _linear(flat: Flat, truth: Column, classes: int | None, seconds: float) -> _Model | None:
+def _linear(flat: FlatInputMatrix, truth: Column, classes: int | None, seconds: float) -> _Model | None:
     x = flat.linear.train
     sparse = not isinstance(x, np.ndarray)
     filled = x.shape[1] if isinstance(x, np.ndarray) else x.nnz / max(x.shape[0], 1)
@@ -144,7 +146,7 @@ def _tuned(make: Callable[[float], Linear], x: Matrix, y: np.ndarray) -> Linear:
     fitted, held = slice(0, int(0.8 * n)), slice(int(0.8 * n), n)
     losses = {}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # the cap on iterations is meant
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the limit on iterations is intended
         if n >= 50 and len(np.unique(y[fitted])) > 1:
             losses = {c: _loss(make(c).fit(x[fitted], y[fitted]), x[held], y[held]) for c in _STRENGTHS}
         return make(min(losses, key=losses.__getitem__, default=1.0)).fit(x, y)
@@ -159,7 +161,7 @@ def _loss(model: Linear, x: Matrix, y: np.ndarray) -> float:
     return float(-np.log(np.maximum(np.where(model.classes_[place] == y, probs, 0), _SURE)).mean())
 
 
-def _boosting(flat: Flat, truth: Column, classes: int | None, seconds: float) -> _Model | None:
+def _boosting(flat: FlatInputMatrix, truth: Column, classes: int | None, seconds: float) -> _Model | None:
     if classes is None and truth.values.ndim > 1:
         return None  # a vector
     x, trees = flat.trees.train, 1 if classes is None or classes == 2 else classes
@@ -184,7 +186,7 @@ def _boosting(flat: Flat, truth: Column, classes: int | None, seconds: float) ->
 
 
 def _boosting_size(rows: int, width: int, trees: int, seconds: float) -> tuple[int, int]:
-    """How many rows and iterations fit into the time: fewer rows down to 5000, then fewer iterations, then both."""
+    """Rows and iterations within the time: first fewer rows down to 5000, then fewer iterations, then both."""
     tree_seconds = seconds / trees
 
     def fitting(iterations: int) -> float:
@@ -212,7 +214,7 @@ def _labels(truth: Column) -> np.ndarray:
 
 
 def _log_probs(probs: np.ndarray, present: np.ndarray, classes: int) -> PredictionArrays:
-    """Log probabilities of all classes (N, K) from those of the classes that the fit has seen."""
+    """Log probabilities of all classes (N, K) from those of the fitted classes."""
     full = np.full((len(probs), classes), _SURE)
     full[:, present] = np.maximum(probs, _SURE)
     return {"log_probs": np.log(full / full.sum(1, keepdims=True)).astype(np.float32)}

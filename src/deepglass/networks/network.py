@@ -1,4 +1,4 @@
-"""Encoders -> trunk -> heads: the whole of a network, whatever goes in and comes out."""
+"""Network: encoders, trunk and heads."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from deepglass.nn.tokens import Field, Tokens, TokenShape
 
 
 class Network(nn.Module):
-    """A network over named inputs and outputs.
+    """Network over named inputs and outputs.
 
     Args:
-        inputs: fitted features; neighbours of a joint kind share one encoder.
-        outputs: fitted features, a head each.
+        inputs: fitted features; features of a joint kind share one encoder.
+        outputs: fitted features, each with a head.
         trunk: a name in `networks/trunks`, or `module:Class`.
         settings: the trunk's own settings.
 
@@ -55,11 +55,11 @@ class Network(nn.Module):
 
     @property
     def ensemble_size(self) -> int:
-        """How many members an ensemble has; 1 for a single network."""
+        """Number of ensemble members; 1 for a single network."""
         return self.trunk.ensemble_size
 
     def embed(self, inputs: Mapping[str, Field]) -> Tokens:
-        """What the heads read: the learned representation."""
+        """The input of the heads: the learned representation."""
         fields = (_stack([inputs[f.name] for f in group]) for group in self.groups)
         return self.trunk([encoder(field) for encoder, field in zip(self.encoders, fields, strict=True)])
 
@@ -67,7 +67,7 @@ class Network(nn.Module):
         """Output name -> params, rows first (B * members).
 
         Args:
-            targets: for outputs that are written a token at a time, which learn each token from those before it.
+            targets: for autoregressive outputs (teacher forcing).
         """
         tokens = self.embed(inputs)
         return {name: self._params(name, tokens, (targets or {}).get(name)) for name in self.features}
@@ -75,7 +75,7 @@ class Network(nn.Module):
     def predictions(
         self, inputs: Mapping[str, Field], targets: Mapping[str, Field] | None = None
     ) -> dict[str, Prediction]:
-        """Output name -> one `Prediction` a row, an ensemble's members mixed; its `best` never looks at the targets."""
+        """Output name -> `Prediction`, the mean over ensemble members; its `mode` does not use the targets."""
         answers = {n: self.features[n].prediction(params) for n, params in self(inputs, targets).items()}
         return {n: a.ensemble_mean(self.ensemble_size) if self.ensemble_size > 1 else a for n, a in answers.items()}
 
@@ -103,9 +103,9 @@ def _head(feature: Output, trunk: Trunk, name: str, grid: tuple[int, ...] | None
 def shapes_of(
     inputs: Sequence[Feature], trunk: type[Trunk] = Trunk, settings: Mapping[str, Any] | None = None
 ) -> list[TokenShape]:
-    """What the encoders will give the trunk, before there is any: throw-away ones of few dimensions are asked.
+    """Token shapes of the encoders, before the network exists: measured on temporary encoders of small width.
 
-    A pretrained one is large in any case and is made without memory; that loads torch's compiler, two seconds of work.
+    A pretrained encoder is created on the meta device; that loads torch's compiler, two seconds.
     """
     device = "meta" if "pretrained" in (settings or {}) else "cpu"
     with torch.random.fork_rng(devices=[]), torch.device(device):  # none of the run's random numbers
@@ -113,7 +113,7 @@ def shapes_of(
 
 
 def grouped(inputs: Sequence[Feature]) -> list[list[Feature]]:
-    """Joint kinds together, the others alone, in the order in which kinds first appear."""
+    """Features of joint kinds in one group, others alone, in the order of first appearance."""
     order = {kind: i for i, kind in enumerate(dict.fromkeys(f.kind for f in inputs))}
     by_kind = groupby(sorted(inputs, key=lambda f: order[f.kind]), key=lambda f: f.kind)
     groups: list[list[Feature]] = []
@@ -149,5 +149,5 @@ def _stack(fields: list[Field]) -> Field:
 
 
 def key_of(name: str, prefix: str = "out_") -> str:
-    """A feature's name as a module's name, which may not hold a full stop."""
+    """A feature's name as a module name, without full stops."""
     return prefix + name.replace(".", "_dot_")

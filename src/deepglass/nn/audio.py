@@ -1,4 +1,4 @@
-"""Sounds into tokens: a mel spectrogram, varied in training, and small filters over time and pitch."""
+"""Audio encoder: mel spectrogram, augmentation and convolutions over time and frequency."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from deepglass.nn.tokens import Field, Tokens, TokenShape
 
 @dataclass(frozen=True)
 class AudioAugment:
-    """Ranges of random changes of sounds in training; each row draws its own.
+    """Ranges of random audio augmentations; each row has its own values.
 
     Args:
         speed: at most so much faster and higher, or slower and lower, 0.1 for 10 %.
-        shift: silence before a sound, at most, as a share of its length.
-        gain: at most so many decibels louder or softer.
-        noise: white noise, at most so loud as a share of the sound's own deviation.
-        pitch: bands stretched by at most this share, as another throat would; the length stays.
-        time_mask: a span that is silenced, at most, as a share of the length.
-        frequency_mask: bands that are silenced, at most, as a share of all.
+        shift: largest silence before the sound, as a share of its length.
+        gain: largest change of volume, in decibels.
+        noise: largest standard deviation of white noise, relative to the sound's own.
+        pitch: largest stretch of the frequency axis (vocal tract length perturbation).
+        time_mask: largest masked span, as a share of the length.
+        frequency_mask: largest share of masked bands.
 
     Source: Ko et al., 2015, Interspeech (speed); Jaitly and Hinton, 2013, ICML workshop (pitch); Park et al., 2019,
     arXiv 1904.08779 (masks).
@@ -42,7 +42,7 @@ class AudioAugment:
     frequency_mask: Annotated[float, Ge(0), Le(0.9)] = 0.0
 
     def waves(self, values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Waves (B, S) float and which samples are there, changed; S may grow."""
+        """Augmented waveforms (B, S) float and their masks; S may grow."""
         B, S = values.shape
         lengths = mask.sum(1)
         if self.speed or self.shift:
@@ -67,7 +67,7 @@ class AudioAugment:
         return values, mask
 
     def bands(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """Spectrograms (B, T, M) of so many frames (B,), changed."""
+        """Augmented spectrograms (B, T, M) of the given numbers of frames (B,)."""
         B, T, M = x.shape
         if self.pitch:
             factor = (1 + self.pitch) ** _either(B, x.device)
@@ -87,11 +87,11 @@ class AudioAugment:
 
 
 class Spectrogram(nn.Module):
-    """Waves to standardised mel bands.
+    """Waveforms to standardised mel bands.
 
     Args:
-        frames: how a wave is cut.
-        shift, scale: what becomes 0 and 1, one a band.
+        frames: framing of the waveform.
+        shift, scale: mean and standard deviation of each band.
 
     Shapes:
         waves: (B, S) int16, or float of -1 to 1 -> (B, T, M).
@@ -119,15 +119,14 @@ class Spectrogram(nn.Module):
             return ((power @ self.filters + FLOOR).log() - self.shift) / self.scale
 
     def lengths(self, mask: Tensor) -> Tensor:
-        """Frames of each row, (B,), from the samples that are there, (B, S)."""
+        """Frames of each row, (B,), from the mask of samples (B, S)."""
         return 1 + (mask.sum(1) - self.frames.size).clamp_min(0) // self.frames.hop
 
 
 class AudioEncoder(nn.Module):
-    """A spectrogram to tokens, one for every two frames, by filters that see a little of time and pitch at once.
+    """Encoder of audio: a token for every two frames, by convolutions over time and frequency.
 
-    Each band is seen beside the row's own mean, and all of them in the row's own deviation: so another microphone or
-    another throat changes little.
+    Bands are normalised per row, which removes differences between microphones and voices.
 
     Args:
         normalizer: the first layer.
@@ -179,7 +178,7 @@ class AudioEncoder(nn.Module):
 
 
 def _own_scale(x: Tensor, there: Tensor, lengths: Tensor) -> Tensor:
-    """Bands less their mean over the row, all of them over the row's deviation; 0 where nothing is."""
+    """Bands minus their mean over the row, divided by the row's standard deviation; 0 in the padding."""
     frames = lengths[:, None, None]
     x = x * there[..., None]
     x = (x - x.sum(1, keepdim=True) / frames) * there[..., None]
@@ -187,10 +186,10 @@ def _own_scale(x: Tensor, there: Tensor, lengths: Tensor) -> Tensor:
 
 
 def _until(lengths: Tensor, size: int) -> Tensor:
-    """Which of `size` places lie before each length, (B, size) bool."""
+    """Mask of the positions before each length, (B, size) bool."""
     return torch.arange(size, device=lengths.device) < lengths[:, None]
 
 
 def _either(count: int, device: torch.device) -> Tensor:
-    """Random numbers from -1 to 1, (count,)."""
+    """Uniform random numbers from -1 to 1, (count,)."""
     return 2 * torch.rand(count, device=device) - 1

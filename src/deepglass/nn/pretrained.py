@@ -1,4 +1,4 @@
-"""Encoders from the transformers library, as readers of pictures, texts or sounds. Only safetensors weights are loaded.
+"""Pretrained encoders of the transformers library for images, texts and audio. Only safetensors are loaded.
 
 source = find("facebook/dinov2-small")                                 # or a folder
 encoder = PretrainedImages(feature.normalizer("unit"), 3, source, freeze=True, lr_multiplier=0.1)
@@ -29,7 +29,7 @@ _OF_FILES = ("transformers_version", "_name_or_path", "dtype", "torch_dtype")
 
 
 class Source(NamedTuple):
-    """A pretrained model: its name or folder, what it reads, and what its configuration says; all is plain JSON."""
+    """A pretrained model: name or folder, input type and configuration, all plain JSON."""
 
     name: str
     reads: Kind
@@ -41,18 +41,18 @@ class Source(NamedTuple):
 
     @property
     def size(self) -> tuple[int, int]:
-        """(Y, X) of the pictures that it expects."""
+        """(Y, X) of its images."""
         side = self.config.get("image_size") or _SIDE
         return (side, side) if isinstance(side, int) else tuple(side)
 
     @property
     def width(self) -> int:
-        """How wide the tokens are that it gives."""
+        """Width of its tokens."""
         return int(self.config.get("hidden_size") or self.config["hidden_sizes"][-1])
 
 
 def find(name: str) -> Source:
-    """The configuration of a local folder or of a name on the hub.
+    """Configuration of a local folder or a name on the hub.
 
     Raises:
         MissingExtra: transformers is not installed.
@@ -74,7 +74,7 @@ def find(name: str) -> Source:
 
 
 def _reads(name: str, config: Any) -> Kind:
-    """What a model reads, by what goes into it; one that expects spectrograms is none of ours."""
+    """Input type of a model; one for spectrograms is not supported."""
     model = _transformers().MODEL_MAPPING.get(type(config), None)
     model = model[0] if isinstance(model, tuple) else model
     takes = getattr(model, "main_input_name", "")
@@ -89,10 +89,10 @@ def _reads(name: str, config: Any) -> Kind:
 
 
 class PretrainedEncoder(nn.Module):
-    """A model with its configuration's sizes, whose weights are read when a run begins.
+    """A pretrained model, whose weights are loaded when a run starts.
 
     Args:
-        freeze: the encoder stays as it is; else it learns at `rate` times the learning rate.
+        freeze: keep the encoder's weights; else they are trained at `lr_multiplier` times the learning rate.
     """
 
     def __init__(self, source: Source, *, freeze: bool, lr_multiplier: float) -> None:
@@ -111,7 +111,7 @@ class PretrainedEncoder(nn.Module):
         self.shape = TokenShape(None)
 
     def read_weights(self) -> None:
-        """The pretrained weights; a run that is loaded or resumed brings its own instead.
+        """Load the pretrained weights; a loaded or resumed run has its own.
 
         Raises:
             SourceError: `unreadable-file`.
@@ -130,7 +130,7 @@ class PretrainedEncoder(nn.Module):
 
 
 class PretrainedText(PretrainedEncoder):
-    """Codes of the model's own tokenizer through its encoder.
+    """Text encoder, on the codes of the model's own tokenizer.
 
     Shapes:
         field: values and mask (B, T) -> Tokens (B, T, width); a missing text is its first code alone.
@@ -143,7 +143,7 @@ class PretrainedText(PretrainedEncoder):
 
 
 class PretrainedImages(PretrainedEncoder):
-    """Pictures through a pretrained encoder: scaled to its size and its normalisation, its last tokens come out.
+    """Image encoder: resizing and normalisation of the model, then its last hidden tokens.
 
     Args:
         normalizer: codes to floats from 0 to 1.
@@ -177,10 +177,9 @@ class PretrainedImages(PretrainedEncoder):
 
 
 class PretrainedAudio(PretrainedEncoder):
-    """Waves through wav2vec 2.0 or one of its kin, which must come at its rate.
+    """Audio encoder of the wav2vec 2.0 family, at the model's sample rate.
 
-    Sounds of one length go through it together, without padding: some of these models normalise over time, and would
-    hear the padding too.
+    Rows of equal length are batched without padding, as some models normalise over time.
 
     Shapes:
         field: values (B, S) int16, mask (B, S) -> Tokens (B, T, width); a missing sound is a moment of silence.
@@ -203,7 +202,7 @@ class PretrainedAudio(PretrainedEncoder):
 
     @property
     def shortest(self) -> int:
-        """Samples that give one frame."""
+        """Samples of one frame."""
         samples = 1
         for kernel, stride in reversed(self._convolutions):
             samples = (samples - 1) * stride + kernel
@@ -226,7 +225,7 @@ class PretrainedAudio(PretrainedEncoder):
 
 
 def _encoder(model: Any) -> Any:
-    """A model that reads; of one that also writes (T5, BART) the part that reads."""
+    """The model, or the encoder of an encoder-decoder model (T5, BART)."""
     return model.get_encoder() if model.config.is_encoder_decoder else model
 
 
@@ -259,7 +258,7 @@ def _place(name: str) -> str:
 
 
 def _preprocessing(name: str) -> dict[str, Any]:
-    """What preprocessor_config.json says; nothing where there is none."""
+    """Content of preprocessor_config.json; empty without one."""
     path = Path(name).expanduser()
     if path.is_dir():
         file = path / "preprocessor_config.json"

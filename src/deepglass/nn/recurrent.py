@@ -1,4 +1,4 @@
-"""Recurrent networks: a state that is carried along a sequence, and changed by each token.
+"""Recurrent layers: rnn, gru and lstm, bidirectional and layer-normalised.
 
 Source: Elman, 1990 (rnn); Hochreiter and Schmidhuber, 1997 (lstm); Cho et al., 2014, arXiv 1406.1078 (gru); Schuster
 and Paliwal, 1997 (in both directions); Ba et al., 2016, arXiv 1607.06450 (layer normalisation in the cell).
@@ -27,16 +27,16 @@ class RecurrentOutput(NamedTuple):
 
 
 class Recurrent(nn.Module):
-    """Layers of recurrent cells; tokens that are not there change nothing.
+    """Stacked recurrent layers; masked tokens leave the state unchanged.
 
     Args:
         cell: "rnn" (tanh), "gru" or "lstm".
         size: width D of the tokens.
-        hidden: H, units of the state, for each direction.
+        hidden: H, state size per direction.
         depth: layers.
-        bidirectional: a second state goes from the last token to the first.
-        layer_norm: in the cell, on what each token and the state add to the gates; a loop over the tokens.
-        dropout: share of the units between layers that is left out in training.
+        bidirectional: a second state runs from the last token to the first.
+        layer_norm: layer normalisation in the cell, by a loop over the tokens.
+        dropout: rate between layers.
         expected_lag: longest time lag that matters, in steps; gate biases start with time constants up to it (chrono
             initialisation). None: about 1.
             Not with `layer_norm`.
@@ -85,7 +85,7 @@ class Recurrent(nn.Module):
 
 
 def plain_layer(cell: Cell, size: int, hidden: int, expected_lag: int | None = None) -> nn.Module:
-    """One of torch's own layers; orthogonal recurrent weights, and an lstm that begins by remembering.
+    """A torch recurrent layer with orthogonal recurrent weights and, for lstm, a forget bias of 1.
 
     Source: Saxe et al., 2013, arXiv 1312.6120; Jozefowicz et al., 2015, ICML (forget bias 1); Tallec and Ollivier,
     2018, arXiv 1804.11188 (chrono initialisation of the gate biases).
@@ -106,7 +106,7 @@ def plain_layer(cell: Cell, size: int, hidden: int, expected_lag: int | None = N
 
 
 class NormedLayer(nn.Module):
-    """A layer whose gates are normalised, whatever the length of the state.
+    """Recurrent layer with layer normalisation of the gates.
 
     Shapes:
         x: (B, T, D) -> (B, T, H), and None in the place of torch's state.
@@ -147,28 +147,28 @@ class NormedLayer(nn.Module):
 
 
 def gates_of(layer: nn.RNNBase | NormedLayer, x: Tensor, states: Tensor) -> dict[str, Tensor]:
-    """What a layer's gates were at each token, made again from what it read and the states that it gave.
+    """Gate activations of a layer at each token, recomputed from its inputs and states.
 
-    The gates of lstm and gru look at the token and the state before it, at nothing else. "new" is what would be
-    written, from -1 to 1; the others lie from 0 to 1. A plain layer has none.
+    Gates of lstm and gru depend on the token and the previous state only. "new" is the candidate value, from -1 to 1;
+    the others are in [0, 1]. A plain layer has none.
 
     Shapes:
         x: (B, T, D), states: (B, T, H), both in the order of reading -> (B, T, H) a gate.
     """
     before = torch.cat([torch.zeros_like(states[:, :1]), states[:, :-1]], 1)
     if isinstance(layer, NormedLayer):
-        read, kept = layer.input_norm(layer.input(x)), layer.state_norm(layer.state(before))
+        from_input, from_state = layer.input_norm(layer.input(x)), layer.state_norm(layer.state(before))
     else:
         weights: Any = layer
-        read = F.linear(x, weights.weight_ih_l0, weights.bias_ih_l0)
-        kept = F.linear(before, weights.weight_hh_l0, weights.bias_hh_l0)
-    gates = read.shape[-1] // states.shape[-1]
+        from_input = F.linear(x, weights.weight_ih_l0, weights.bias_ih_l0)
+        from_state = F.linear(before, weights.weight_hh_l0, weights.bias_hh_l0)
+    gates = from_input.shape[-1] // states.shape[-1]
     if gates == GATES["gru"]:
-        reset, update = (read + kept).sigmoid().chunk(gates, -1)[:2]
-        new = torch.tanh(read.chunk(gates, -1)[2] + reset * kept.chunk(gates, -1)[2])
+        reset, update = (from_input + from_state).sigmoid().chunk(gates, -1)[:2]
+        new = torch.tanh(from_input.chunk(gates, -1)[2] + reset * from_state.chunk(gates, -1)[2])
         return {"reset": reset, "keep": update, "new": new}
     if gates == GATES["lstm"]:
-        let_in, keep, new, let_out = (read + kept).chunk(gates, -1)
+        let_in, keep, new, let_out = (from_input + from_state).chunk(gates, -1)
         return {"input": let_in.sigmoid(), "keep": keep.sigmoid(), "new": new.tanh(), "output": let_out.sigmoid()}
     return {}
 
@@ -179,7 +179,7 @@ def _initialise(recurrent: Tensor, hidden: int) -> None:
 
 
 def orders(mask: Tensor) -> tuple[Tensor | None, Tensor]:
-    """Places in the order in which they are read: what is there first, forwards (None: as it is) and backwards."""
+    """Indices of the present tokens in reading order: forwards (None: unchanged) and backwards."""
     T = mask.shape[1]
     places = torch.arange(T, device=mask.device)
     lengths = mask.sum(1, keepdim=True)
@@ -195,5 +195,5 @@ def _at(states: Tensor, places: Tensor) -> Tensor:
 
 
 def shift(x: Tensor, start: Tensor) -> Tensor:
-    """Each token moved one place on, `start` (D,) before them; the last is lost."""
+    """Each token moved by one position, with `start` (D,) first; the last is dropped."""
     return torch.cat([start.expand(len(x), 1, -1).to(x.dtype), x[:, :-1]], 1)

@@ -1,4 +1,4 @@
-"""Heads that write a text a token at a time while they look at what was read."""
+"""Autoregressive decoders of texts: recurrent with attention, and transformer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from deepglass.nn.tokens import Field, Tokens, pool
 
 
 class _Tied(nn.Module):
-    """A table of tokens that is read on the way in and on the way out.
+    """Token embedding, shared by input and output.
 
     Source: Press and Wolf, 2017, arXiv 1608.05859.
     """
@@ -33,12 +33,12 @@ class _Tied(nn.Module):
     def embed(self, codes: Tensor) -> Tensor:
         return self.table(codes.long()) * self.scale
 
-    def before(self, target: Field) -> Tensor:
-        """The vectors of the tokens that stand before each, (B, T, D)."""
+    def shifted(self, target: Field) -> Tensor:
+        """Embeddings of the previous tokens, (B, T, D)."""
         return shift(self.embed(target.values), self.start * self.scale)
 
-    def after(self, token: Tensor | None, count: int) -> Tensor:
-        """The vector of the last token of each row, (count, D); at the start that of none."""
+    def last(self, token: Tensor | None, count: int) -> Tensor:
+        """Embedding of the last token of each row, (count, D); a start vector at first."""
         return self.embed(token) if token is not None else (self.start * self.scale).expand(count, -1)
 
     def logits(self, x: Tensor) -> Tensor:
@@ -46,19 +46,19 @@ class _Tied(nn.Module):
 
 
 class RecurrentDecoder(AutoregressiveHead):
-    """A recurrent network that asks the memory after each token.
+    """RNN decoder with Luong attention over the memory.
 
     Args:
         dim: width of the memory's tokens.
-        vocabulary: V, codes that can be written.
-        end: the code that ends a text.
-        length: codes of the longest.
-        hidden: units of the state.
+        vocabulary: V, size of the vocabulary.
+        end: end-of-sequence code.
+        length: largest number of codes.
+        hidden: state size.
 
-    To be looked at: with `keep` set, `attention` (B, T, S) holds the last parallel pass's weights.
+    With `store_weights` set, `attention` (B, T, S) holds the weights of the last parallel pass.
 
-    Source: Luong et al., 2015, arXiv 1508.04025, global attention, whose state does not wait for what was read, so that
-    all tokens of a known text are learned at once.
+    Source: Luong et al., 2015, arXiv 1508.04025, global attention: the state does not depend on it, so that all target
+    tokens are trained in parallel.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class RecurrentDecoder(AutoregressiveHead):
         self.dropout = nn.Dropout(dropout)
 
     def hidden(self, memory: Tokens, target: Field) -> Tensor:
-        states, _ = self.recurrent(self.dropout(self.tied.before(target)), self._begin(memory))
+        states, _ = self.recurrent(self.dropout(self.tied.shifted(target)), self._begin(memory))
         return self._asked(states, memory.values, memory.mask)
 
     def logits_of(self, hidden: Tensor) -> Tensor:
@@ -96,7 +96,7 @@ class RecurrentDecoder(AutoregressiveHead):
 
     def step(self, state: State, token: Tensor | None) -> tuple[Tensor, State]:
         values, mask, *parts = state
-        x = self.tied.after(token, len(values))
+        x = self.tied.last(token, len(values))
         before = [p[None] for p in parts]
         states, after = self.recurrent(x[:, None], tuple(before) if len(before) > 1 else before[0])
         logits = self.logits_of(self._asked(states, values, mask)[:, 0])
@@ -114,14 +114,14 @@ class RecurrentDecoder(AutoregressiveHead):
 
 
 class TransformerDecoder(AutoregressiveHead):
-    """Blocks that read the tokens written so far, then the memory.
+    """Transformer decoder: causal self-attention and cross-attention on the memory.
 
     Args:
         dim, vocabulary, end, length: as in `RecurrentDecoder`.
         width: of a token.
 
-    To be looked at: with `keep` set, `attention` (B, T, S) holds the last parallel pass's weights on the memory, of the
-    last block, the mean over the heads.
+    With `store_weights` set, `attention` (B, T, S) holds the cross-attention weights of the last parallel pass, of the
+    last block, averaged over heads.
 
     Source: Vaswani et al., 2017, arXiv 1706.03762, section 3.1.
     """
@@ -164,7 +164,7 @@ class TransformerDecoder(AutoregressiveHead):
         return self.blocks[-1].memory
 
     def hidden(self, memory: Tokens, target: Field) -> Tensor:
-        x = self.tied.before(target)
+        x = self.tied.shifted(target)
         x = self.dropout(x + sinusoidal_positions(torch.arange(x.shape[1], device=x.device), x.shape[2]))
         for block in self.blocks:
             x = block(x, None, memory.values, memory.mask, causal=True)
@@ -183,7 +183,7 @@ class TransformerDecoder(AutoregressiveHead):
     def step(self, state: State, token: Tensor | None) -> tuple[Tensor, State]:
         mask, *parts = state
         place = parts[2].shape[2]
-        x = self.tied.after(token, len(mask))
+        x = self.tied.last(token, len(mask))
         x = x[:, None] + sinusoidal_positions(torch.tensor([place], device=x.device), x.shape[-1])
         after = [mask]
         for i, block in enumerate(self.blocks):

@@ -1,4 +1,4 @@
-"""A head for sequences of vectors that have a length of their own."""
+"""Non-autoregressive head for sequences of vectors of variable length."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from deepglass.nn.tokens import Tokens
 
 
 class SequenceParams(NamedTuple):
-    """A sequence drawn at once.
+    """A predicted sequence.
 
     Shapes:
         values: (B, L, d).
-        goes_on: (B, L) logits, that the sequence reaches this place.
+        goes_on: (B, L) logits that the sequence reaches this position.
     """
 
     values: Tensor
@@ -24,18 +24,18 @@ class SequenceParams(NamedTuple):
 
 
 class SequenceHead(nn.Module):
-    """A learned question for each place of the answer, which reads the tokens and the other questions.
+    """Head with a learned query per position, with self-attention and attention to the tokens.
 
-    All places are answered at once, none from the one before it, so that errors don't pile up.
+    All positions are predicted in parallel, so that errors do not accumulate.
 
     Args:
         dim: the width of the tokens.
-        size: d, numbers a place.
-        length: L, the longest answer.
-        width: of the questions.
+        size: d, numbers per position.
+        length: L, largest length.
+        width: of the queries.
 
     Shapes:
-        tokens: (B, T, dim) -> `Drawn` (B, L, d).
+        tokens: (B, T, dim) -> `SequenceParams` (B, L, d).
 
     Source: learned queries as in Carion et al., 2020, arXiv 2005.12872.
     """

@@ -1,4 +1,4 @@
-"""Sets of labels as tokens."""
+"""Encoder of label sets."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from deepglass.nn.tokens import Field, Tokens, TokenShape
 
 
 class LabelsEncoder(nn.Module):
-    """The labels of a row to one token: the sum of their vectors, and one that all rows share.
+    """Encoder of a set of labels as one token: the sum of the label embeddings and a bias.
 
-    A sum and not a mean, so that how many there are can be seen; a missing row has a token of its own.
+    A sum and not a mean, so that it depends on the number of labels. A missing row has its own token.
 
     Args:
         labels: K.

@@ -1,6 +1,6 @@
-"""Parts of networks for tables: embeddings of all numbers or categories at once, and layers of an ensemble.
+"""Layers for tabular data: embeddings of all columns at once, and ensemble layers.
 
-Nothing here loops over columns: a row costs a dozen tensor operations, whatever the number of columns.
+No loop over columns: the number of tensor operations does not depend on it.
 
 B rows, F columns, D width of a token, M members of an ensemble.
 """
@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 from deepglass.nn.tokens import Tokens, TokenShape
 
-CLIP = 3.0  # robust deviations beyond which two values are hardly told apart
+CLIP = 3.0  # robust standard deviations; values beyond are hardly distinguished
 
 
 def smooth_clip(x: Tensor, limit: float = CLIP) -> Tensor:
-    """Numbers near zero as they are, far ones ever closer to `limit`: x / sqrt(1 + (x / limit)^2).
+    """Smooth clipping to +-limit: x / sqrt(1 + (x / limit)^2).
 
     Source: Holzmueller et al., 2024, arXiv 2407.04491, section 3 ("robust scale and smooth clip").
     """
@@ -28,11 +28,10 @@ def smooth_clip(x: Tensor, limit: float = CLIP) -> Tensor:
 
 
 class NumberEmbedding(nn.Module):
-    """Numbers in the user's units to a token a column.
+    """Numbers to a token per column.
 
-    A number is seen in three ways at once, and a linear map of its column's own mixes them: its clipped value, how
-    far it fills each of the column's quantile bins, and waves of learned frequencies, which resolve what repeats or
-    changes over short distances, such as places on a map.
+    A linear map per column of three encodings: the clipped value, piecewise-linear quantile bins, and periodic
+    functions of learned frequencies, which resolve repeating and local structure, such as positions on a map.
 
     Args:
         median: of each column, in its own unit.
@@ -98,12 +97,12 @@ class NumberEmbedding(nn.Module):
 
 
 class CategoryEmbedding(nn.Module):
-    """Codes of several categorical columns to a token a column, from one joint table of vectors.
+    """Embedding of several categorical columns, a token each, from one table.
 
     Args:
-        cardinalities: how many codes each column has; code 0 is that of an unknown or missing category.
+        cardinalities: number of codes of each column; code 0 is unknown or missing.
         dim: the width D of a token.
-        forget: share of the codes taken for unknown in training, so that an unknown category is known to the network.
+        embedding_dropout: share of the codes replaced by unknown in training, so that its embedding is trained.
 
     Shapes:
         codes: (B, F) int, below the column's cardinality.
@@ -117,10 +116,10 @@ class CategoryEmbedding(nn.Module):
 
     first: Tensor
 
-    def __init__(self, cardinalities: Sequence[int], dim: int, forget: float = 0.02) -> None:
+    def __init__(self, cardinalities: Sequence[int], dim: int, embedding_dropout: float = 0.02) -> None:
         super().__init__()
         self.shape = TokenShape(count=len(cardinalities))
-        self.forget = forget
+        self.embedding_dropout = embedding_dropout
         sizes = torch.tensor(cardinalities, dtype=torch.int64)
         self.register_buffer("first", sizes.cumsum(0) - sizes)
         self.table = nn.Embedding(sum(cardinalities), dim)
@@ -128,16 +127,16 @@ class CategoryEmbedding(nn.Module):
 
     def forward(self, codes: Tensor, mask: Tensor) -> Tokens:
         known = mask
-        if self.training and self.forget:
-            known = mask & (torch.rand(mask.shape, device=mask.device) >= self.forget)
+        if self.training and self.embedding_dropout:
+            known = mask & (torch.rand(mask.shape, device=mask.device) >= self.embedding_dropout)
         return Tokens(self.table(codes * known + self.first), torch.ones_like(mask))
 
 
 class Dropout(nn.Module):
-    """Dropout from one random byte a number, about four times as fast as torch's on a CPU; the rate is k / 256.
+    """Dropout from one random byte per number, about four times as fast as torch's on a CPU; rates are k / 256.
 
     Args:
-        rate: share of the numbers that become zero in training, in [0, 1).
+        rate: dropout rate, in [0, 1).
 
     Source: Srivastava et al., 2014, JMLR 15.
     """
@@ -150,12 +149,12 @@ class Dropout(nn.Module):
         if not self.training or not self.dropped:
             return x
         words = torch.empty(-(-x.numel() // 8), dtype=torch.int64, device=x.device).random_(-(2**63), None)
-        kept = words.view(torch.uint8)[: x.numel()].view(x.shape) >= self.dropped
-        return x * (kept.to(x.dtype) * (256 / (256 - self.dropped)))
+        mask = words.view(torch.uint8)[: x.numel()].view(x.shape) >= self.dropped
+        return x * (mask.to(x.dtype) * (256 / (256 - self.dropped)))
 
 
 class ParametricActivation(nn.Module):
-    """An activation that each unit learns to turn down to the identity, or up: x + a (f(x) - x), a = 1 at first.
+    """Activation with a learned strength per unit: x + a (f(x) - x), a = 1 at first.
 
     Args:
         activation: f.
@@ -174,13 +173,13 @@ class ParametricActivation(nn.Module):
 
 
 class EnsembleLinear(nn.Module):
-    """One linear map that the members of an ensemble share; each has a bias and, where asked for, scales of its own.
+    """BatchEnsemble linear layer: members share the weights and have their own biases and, optionally, input scales.
 
     Args:
         in_dim, out_dim: the widths.
         members: M.
-        scaled: whether each member scales the inputs. The scales begin as random signs, so that the members start
-            far apart; an ensemble's first layer needs that, and more layers with scales gave nothing more.
+        scaled: whether each member scales the inputs. The scales start as random signs, which makes members differ;
+            only the first layer of an ensemble needs that.
 
     Shapes:
         x: (B, M, in_dim), or (B, 1, in_dim) for all members the same.

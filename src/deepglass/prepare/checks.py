@@ -1,4 +1,4 @@
-"""What is refused before anything is trained: too few rows, targets of one value, roles that exclude each other."""
+"""Checks before training: enough rows, targets with more than one value, consistent column roles."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KNOWN_PAST = ("series", "image")  # inputs that may share a column with an outpu
 
 
 def check_rows(table: Table, targets: Sequence[Feature]) -> None:
-    """Enough rows, and targets that differ between them."""
+    """Enough rows, and targets with more than one value."""
     names = " or ".join(repr(t.name) for t in targets)
     about = f" with a value for {names}" if names else ""
     if not len(table):
@@ -36,7 +36,7 @@ def check_rows(table: Table, targets: Sequence[Feature]) -> None:
 
 
 def check_count(count: int, source: str, about: str = "") -> None:
-    """Enough rows to be divided into parts."""
+    """Enough rows to be split."""
     if count < LEAST:
         rows = "1 row" if count == 1 else f"{count} rows"
         text = f"{source}: {rows}{about} are too few to train, validate and test; expected at least {LEAST}"
@@ -44,7 +44,7 @@ def check_count(count: int, source: str, about: str = "") -> None:
 
 
 def check_world(objective: str, table: Table) -> None:
-    """A kind of learning that acts needs a world to act in, and a world needs one that acts."""
+    """A reinforcement-learning objective needs an environment, and an environment such an objective."""
     acts, world = OBJECTIVES.get(objective, where="objective.name").reinforcement, table.environment is not None
     if acts == world:
         return
@@ -57,7 +57,7 @@ def check_world(objective: str, table: Table) -> None:
 
 
 def check_unlabelled(objective: str, lacking: Sequence[tuple[Feature, int]], rows: int) -> None:
-    """A kind of learning that answers rows itself needs some without an answer.
+    """A semi-supervised objective needs rows without a label.
 
     Args:
         lacking: each output, and how many of the training rows lack it.
@@ -71,7 +71,7 @@ def check_unlabelled(objective: str, lacking: Sequence[tuple[Feature, int]], row
 
 
 def check_drop(rows: Sequence[int], table: Table) -> None:
-    """Rows that are to be left out are there."""
+    """The rows of `data.drop` exist."""
     wrong = [r for r in rows if isinstance(r, bool) or not isinstance(r, int) or not 0 <= r < len(table)]
     if wrong:
         expected = f"expected places from 0 to {len(table) - 1} in {table.name}"
@@ -100,7 +100,7 @@ def check_roles(
 
 
 def check_column(table: Table, name: str, where: str) -> None:
-    """A column that is there, or the near miss."""
+    """The column exists; the error names the near miss."""
     if name not in table.columns:
         place = "--target" if where.startswith("outputs") else where
         several = [part.strip() for part in name.split(",")]

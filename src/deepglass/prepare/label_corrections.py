@@ -1,4 +1,4 @@
-"""Labels that people gave or mended: the file that `deepglass label` writes and `data.label_corrections` reads.
+"""Label corrections: the file that `deepglass label` writes and `data.label_corrections` reads.
 
     # deepglass labels of photos, 1797 rows, fingerprint 1f0c...
     row,column,old,new,why
@@ -36,7 +36,7 @@ _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 
 
 class Mend(NamedTuple):
-    """One label, given or mended.
+    """One new or corrected label.
 
     Args:
         row: the place in the source.

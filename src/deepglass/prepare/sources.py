@@ -1,4 +1,4 @@
-"""The sources that a spec names: read, put together, and told apart from others."""
+"""Read and combine the sources of a spec, and compute their fingerprint."""
 
 from __future__ import annotations
 

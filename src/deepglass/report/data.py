@@ -18,7 +18,8 @@ from deepglass.introspect.rows import OutputRows
 from deepglass.objectives.base import Objective
 from deepglass.projection.points import EmbeddedPoints, TestPredictions
 from deepglass.projection.projection import DEFAULT_MAP, MapOptions, predict_test_rows, projection_points
-from deepglass.report.explanation_facts import ExplanationFacts, explanations_of
+from deepglass.report.explanation_facts import ExplanationFacts
+from deepglass.report.explanations import explanations_of
 from deepglass.report.facts import (
     ColumnFacts,
     DataFacts,

@@ -1,4 +1,4 @@
-"""Cross-validation: a run a fold, and the folder above them with mean and spread."""
+"""Cross-validation: one run per fold, and their mean and standard deviation in the folder above."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Figures = Mapping[str, Mapping[str, float]]  # output -> metric -> value
 
 
 def is_many(spec: Spec) -> bool:
-    """Whether a spec asks for a run a fold."""
+    """Whether a spec asks for cross-validation."""
     return spec.data.split.folds is not None and spec.data.split.fold is None
 
 
 def fold_specs(spec: Spec) -> list[Spec]:
-    """The spec of each fold; a budget of time is shared out among them."""
+    """The spec of each fold; a time budget is divided equally."""
     split = spec.data.split
     assert split.folds is not None
     budget = spec.training.budget
@@ -33,7 +33,7 @@ def fold_specs(spec: Spec) -> list[Spec]:
 
 
 def summarise(folder: Folder, started: float) -> None:
-    """Write what the folds have in common: their mean figures, their spread, the answers to all rows.
+    """Store mean and standard deviation of the folds' metrics, and the predictions for all rows.
 
     Args:
         started: `time.perf_counter()` when the command began, for the total.
@@ -70,12 +70,12 @@ def summarise(folder: Folder, started: float) -> None:
 
 
 def mean(folds: Sequence[Figures]) -> dict[str, dict[str, float]]:
-    """The mean of each figure over the folds that have it."""
+    """The mean of each metric over the folds that have it."""
     return {output: {m: fmean(v) for m, v in figures.items()} for output, figures in _gathered(folds).items()}
 
 
 def spread(folds: Sequence[Figures]) -> dict[str, dict[str, float]]:
-    """The standard deviation of each figure over the folds that have it; one fold alone has none."""
+    """The standard deviation of each metric over the folds that have it; none for a single fold."""
     gathered = _gathered(folds)
     return {o: {m: stdev(v) for m, v in figures.items() if len(v) > 1} for o, figures in gathered.items()}
 

@@ -1,4 +1,4 @@
-"""Texts that a trained language model goes on with, as they come."""
+"""Text generation by a trained language model, streamed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def stream(
     top_p: float | None = None,
     seed: int = 0,
 ) -> Iterator[str]:
-    """What follows a prompt, piece by piece.
+    """Continue a prompt, piece by piece.
 
     Args:
         length: tokens, which are characters unless the run learned from larger pieces.
@@ -52,7 +52,7 @@ def stream(
 
 
 def _pieces(objective: NextToken, codes: Iterator[int]) -> Iterator[str]:
-    """Codes as text; what is not a whole character yet is kept back."""
+    """Decode tokens to text; an incomplete character waits for its other bytes."""
     kept: list[int] = []
     for code in codes:
         kept.append(code)

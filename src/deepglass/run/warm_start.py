@@ -1,4 +1,4 @@
-"""A run that begins with another run's weights: its network, its fitted features, then what fits of its weights."""
+"""Warm start from another run: inherit its architecture and fitted features, then load the weights that fit."""
 
 from __future__ import annotations
 
@@ -20,9 +20,14 @@ from deepglass.spec.spec import Spec
 F = TypeVar("F", bound=Feature)
 
 Role = Literal["inputs", "outputs"]
-# how raw values are read; other learned fields may differ
-# how raw values are read; other learned fields may differ
-_READING = ("type_", "format_", "flat_", "lists_", "parts_", "subword_features_")
+_READING = (
+    "type_",
+    "format_",
+    "flat_",
+    "lists_",
+    "parts_",
+    "subword_features_",
+)  # how raw values are read; other learned fields may differ
 
 
 def inherit_architecture(spec: Spec, out: Path) -> Spec:
@@ -45,7 +50,7 @@ def inherit_architecture(spec: Spec, out: Path) -> Spec:
 
 
 def inherit_features(spec: Spec, role: Role, fitted: Sequence[F]) -> tuple[F, ...]:
-    """Features as the run before has learned them, where they are of the same kind and settings.
+    """The fitted features of the earlier run, where kind and settings are the same.
 
     Its weights mean something for its own vocabularies and scales only: fitted to other rows, the same place may hold
     another word. Answers stay fitted anew where there are classes that the run before does not know.
@@ -60,13 +65,13 @@ def inherit_features(spec: Spec, role: Role, fitted: Sequence[F]) -> tuple[F, ..
 
 
 def load_weights(run: str | Path, objective: nn.Module, data: PreparedData) -> list[str]:
-    """Take over what fits: weights of the same name and shape, but no encoder or head of a feature that has changed.
+    """Load weights of the same name and shape, except encoders and heads of features that have changed.
 
     Args:
         run: the folder of the run to begin with.
 
     Returns:
-        The names of the weights that begin anew.
+        The names of the weights that were not loaded.
 
     Raises:
         SourceError: `not-found` where there is no such run.
@@ -99,7 +104,7 @@ def _of_before(feature: F, before: F | None, role: Role) -> F:
 def _changed(
     objective: nn.Module, data: PreparedData, inputs: Sequence[Feature], outputs: Sequence[Output]
 ) -> Iterator[str]:
-    """Parts of weights' names: encoders and heads of features that are not as they were."""
+    """Parts of parameter names: encoders and heads of features that have changed."""
     earlier = {f.name: f.state() for f in outputs}
     yield from (f".{key_of(f.name)}." for f in data.outputs if earlier.get(f.name) != f.state())
     same = [[f.state() for f in group] for group in grouped(inputs)]

@@ -1,4 +1,4 @@
-"""A row's values as a page shows them: pictures, sounds, texts, curves, plain values."""
+"""Values of a row for a page: images, audio, texts, curves, plain values."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""What a local page refuses: names that are not its own, other pages' requests, bodies that are too large.
+"""Security middleware of local pages: host and origin checks, a limit on the body, security headers.
 
-A page on the internet can let its own name point to this machine and then read what answers there (DNS rebinding). It
-cannot choose the `Host` that the browser sends, which is its name; so only names of this machine are answered.
+DNS rebinding lets a web page point its own name to this machine and read the answers. It cannot choose the `Host`
+header that the browser sends, so only names of this machine are allowed. Starlette's TrustedHostMiddleware takes a list
+of names; it cannot allow every IP address, which `--host 0.0.0.0` needs, and checks neither origin nor body size.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-MOST = 64 * 1024  # bytes of a body
+MAX_BODY_BYTES = 64 * 1024
 HEADERS = {
     "content-security-policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; "
     "form-action 'none'",
@@ -23,31 +24,31 @@ HEADERS = {
 }
 
 
-class Guard:
-    """Stands before an app.
+class SecurityMiddleware:
+    """Refuses requests with a foreign host or origin, and adds security headers.
 
     Args:
-        host: the name or address that the app listens on.
-        most: bytes of a body that are taken.
+        host: name or address that the app listens on.
+        max_body_bytes: larger bodies are refused with status 413.
     """
 
-    def __init__(self, app: ASGIApp, host: str = "127.0.0.1", most: int = MOST) -> None:
-        self.app, self.host, self.most = app, host.lower(), most
+    def __init__(self, app: ASGIApp, host: str = "127.0.0.1", max_body_bytes: int = MAX_BODY_BYTES) -> None:
+        self.app, self.host, self.max_body_bytes = app, host.lower(), max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":  # no websockets, nothing to begin or end
+        if scope["type"] != "http":  # no websockets, no lifespan
             return
         headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]}
-        if refused := self._refused(scope["method"], headers):
-            await _say(send, *refused)
+        if error := self._error(scope["method"], headers):
+            await _respond(send, *error)
             return
-        body = await _body(receive, self.most)
+        body = await _body(receive, self.max_body_bytes)
         if body is None:
-            await _say(send, 413, f"the body is larger than {self.most:,} bytes")
+            await _respond(send, 413, f"the body is larger than {self.max_body_bytes:,} bytes")
             return
-        await self.app(scope, _replayed(body, receive), _with_headers(send))
+        await self.app(scope, _replay(body, receive), _with_headers(send))
 
-    def _refused(self, method: str, headers: dict[str, str]) -> tuple[int, str] | None:
+    def _error(self, method: str, headers: dict[str, str]) -> tuple[int, str] | None:
         host = headers.get("host", "")
         if not self._is_own(host):
             return 421, f"this page is not {host[:100]!r}"
@@ -61,12 +62,12 @@ class Guard:
         if headers.get("content-type", "").partition(";")[0].strip() != "application/json":
             return 415, "expected application/json"
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > self.most:
-            return 413, f"the body is larger than {self.most:,} bytes"
+        if not length.isdecimal() or int(length) > self.max_body_bytes:
+            return 413, f"the body is larger than {self.max_body_bytes:,} bytes"
         return None
 
     def _is_own(self, host: str) -> bool:
-        """An address cannot be bound to another machine's name; of names only this machine's are own."""
+        """IP addresses, which DNS cannot rebind, and the names of this machine."""
         try:
             name = (urlsplit(f"//{host}").hostname or "").lower()
         except ValueError:
@@ -80,26 +81,26 @@ class Guard:
         return True
 
 
-async def _body(receive: Receive, most: int) -> bytes | None:
-    """The whole body; None where it is too large."""
+async def _body(receive: Receive, limit: int) -> bytes | None:
+    """The whole body; None if it is too large."""
     body = b""
     while True:
         message = await receive()
         if message["type"] != "http.request":
             return body
         body += message.get("body", b"")
-        if len(body) > most:
+        if len(body) > limit:
             return None
         if not message.get("more_body"):
             return body
 
 
-def _replayed(body: bytes, receive: Receive) -> Receive:
-    waiting = [body]
+def _replay(body: bytes, receive: Receive) -> Receive:
+    pending = [body]
 
     async def again() -> Message:
-        if waiting:
-            return {"type": "http.request", "body": waiting.pop(), "more_body": False}
+        if pending:
+            return {"type": "http.request", "body": pending.pop(), "more_body": False}
         return await receive()
 
     return again
@@ -115,7 +116,7 @@ def _with_headers(send: Send) -> Send:
     return more
 
 
-async def _say(send: Send, status: int, text: str) -> None:
+async def _respond(send: Send, status: int, text: str) -> None:
     body = json.dumps({"error": text}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     send = _with_headers(send)

@@ -1,9 +1,9 @@
-"""The page on which a person labels and mends rows: `deepglass label RUN SOURCE`.
+"""The labelling page: `deepglass label RUN SOURCE`.
 
 GET  /              the page
 GET  /queue         {"run", "output", "classes", "file", "earlier", "answers": {ITEM: LABEL}, "items": [...]}
-GET  /media/R/NAME  the picture or sound of row R that is in the queue, or beside a row that is
-POST /answer        {"item": 3, "label": "cat"}; "" takes the label away, null takes the answer back
+GET  /media/R/NAME  the image or audio of row R of the queue or of its neighbours
+POST /answer        {"item": 3, "label": "cat"}; "" removes the label, null withdraws the answer
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from pydantic import BaseModel, ConfigDict, StrictInt
 
 from deepglass.errors import DeepglassError, SourceError, SpecError
 from deepglass.serve.cells import cells, medium
-from deepglass.serve.guard import Guard
+from deepglass.serve.guard import SecurityMiddleware
 from deepglass.serve.queue import Queue, next_commands
 from deepglass.web import path
 
 FILES = {"style.css": "text/css", "theme.js": "text/javascript", "label.css": "text/css", "label.js": "text/javascript"}
 
 
-class Said(BaseModel):
-    """What the page sends for each key press."""
+class LabelRequest(BaseModel):
+    """A label for one item of the queue; None withdraws it."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -40,13 +40,13 @@ class Said(BaseModel):
 
 
 def label_app(queue: Queue, host: str = "127.0.0.1") -> FastAPI:
-    """The page over a queue.
+    """The web app of a queue.
 
     Args:
-        host: the name or address that it will listen on.
+        host: name or address that it listens on.
     """
     app = FastAPI(title="deepglass label", docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(Guard, host=host)
+    app.add_middleware(SecurityMiddleware, host=host)
     lock = threading.Lock()  # requests come on several threads
     shown = {q.place for q in queue.items} | {n.place for q in queue.items for n in q.near}
     features = {f.name: f for f in queue.inputs}
@@ -77,13 +77,13 @@ def label_app(queue: Queue, host: str = "127.0.0.1") -> FastAPI:
         return Response(content, media_type=kind)
 
     @app.post("/answer")
-    def answer(said: Said) -> Response:
+    def answer(request: LabelRequest) -> Response:
         with lock:
             try:
-                if said.label is None:
-                    queue.undo(said.item)
+                if request.label is None:
+                    queue.undo(request.item)
                 else:
-                    queue.answer(said.item, said.label)
+                    queue.answer(request.item, request.label)
             except DeepglassError as error:
                 status = 422 if isinstance(error, SpecError) else 507
                 return JSONResponse({"error": str(error).partition("] ")[2]}, status)
@@ -93,11 +93,11 @@ def label_app(queue: Queue, host: str = "127.0.0.1") -> FastAPI:
 
 
 def serve_label(queue: Queue, host: str = "127.0.0.1", port: int = 8000, opens: bool = True) -> None:
-    """Serve the page until Ctrl-C; each answer is in the file already.
+    """Serve the page until Ctrl-C; each answer is saved at once.
 
     Args:
-        port: 0 takes a free one.
-        opens: a browser, where there is one.
+        port: 0 takes a free port.
+        opens: open the page in a browser.
 
     Raises:
         SpecError: `bad-value` where host and port cannot be listened on.
@@ -105,7 +105,9 @@ def serve_label(queue: Queue, host: str = "127.0.0.1", port: int = 8000, opens: 
     listening = _listen(host, port)
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listening.getsockname()[1]}/"
-    print(f"{len(queue.items)} rows to look at: {address}  (Ctrl-C ends; answers go to {queue.path})", file=sys.stderr)
+    print(
+        f"{len(queue.items)} rows to label: {address}  (Ctrl-C ends; labels are saved in {queue.path})", file=sys.stderr
+    )
     if host not in ("127.0.0.1", "::1", "localhost"):
         print(f"note: --host {host}: others in the network can see the rows and label them", file=sys.stderr)
     config = uvicorn.Config(label_app(queue, host), log_level="warning", lifespan="off", ws="none", server_header=False)

@@ -1,4 +1,4 @@
-"""A queue of questions to a person, and the answers, which are in the file after each one."""
+"""A queue of rows to label; each answer is written to the labels file at once."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from deepglass.features.outputs.base import Output
 from deepglass.labelling.question import Question
 from deepglass.prepare.label_corrections import Mend, Origin, as_value, single_values, text_of, write_labels
 
-LONGEST = 200  # characters of a new class
+MAX_LABEL_CHARACTERS = 200
 WHY = {"wrong": "looked wrong", "open": "worth labelling"}
 
 
 @dataclass
 class Queue:
-    """Rows to label or mend, one after the other.
+    """Rows to label or correct, most valuable first.
 
     Args:
-        items: the questions, best first.
-        table: the whole source, as it is.
-        inputs: what is shown of a row.
-        output: what is asked.
-        path: the file of the answers.
-        origin: of which source its rows are counted.
-        earlier: answers of an earlier sitting, and of the run itself: they stay in the file.
-        run: in words, for the page.
+        items: the questions, most valuable first.
+        table: the whole source, unchanged.
+        inputs: the features of a row that the page shows.
+        output: the output to label.
+        path: the labels file.
+        origin: identifies the source of the row indices.
+        earlier: labels of earlier sessions and of the run itself; they stay in the file.
+        run: path of the run, for the page.
 
     Example:
         >>> queue = deepglass.label("runs/photos-1", "photos/")  # doctest: +SKIP
@@ -52,7 +52,7 @@ class Queue:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The classes to choose from, those that somebody has added last; none where a number is asked."""
+        """The classes to choose from, added ones last; none for numbers."""
         names = self.output.class_names
         if not names:
             return ()
@@ -60,35 +60,35 @@ class Queue:
         return tuple(dict.fromkeys([*names, *(a for a in added if a)]))
 
     def answer(self, item: int, label: str) -> None:
-        """What the row is; "" for nothing that could be a label. The file has it when this returns.
+        """Store a label; "" for a row without a valid label. The file is written before this returns.
 
         Raises:
-            SpecError: `bad-value` for an item that is not there or a label that cannot stand in the column.
+            SpecError: `bad-value` for an unknown item or a label that does not fit the column.
             StorageError: the file cannot be written.
         """
         self._check(item)
         label = " ".join(label.split())
-        if len(label) > LONGEST:
-            raise SpecError("bad-value", f"label: expected at most {LONGEST} characters, got {len(label)}")
+        if len(label) > MAX_LABEL_CHARACTERS:
+            raise SpecError("bad-value", f"label: expected at most {MAX_LABEL_CHARACTERS} characters, got {len(label)}")
         self._fits(label)
         self.answers[item] = label
         self.save()
 
     def undo(self, item: int) -> None:
-        """Take an answer back."""
+        """Withdraw an answer."""
         self._check(item)
         if self.answers.pop(item, None) is not None:
             self.save()
 
     def save(self) -> None:
-        """Write the file, whole or not at all."""
+        """Write the labels file atomically."""
         mends = dict(self.earlier)
         mends |= {(m.row, m.column): m for m in map(self._mend, self.answers)}
         write_labels(self.path, self.origin, mends.values())
 
     @property
     def num_corrected(self) -> int:
-        """How many answers of this sitting say something else than the source."""
+        """Number of answers of this session that differ from the source."""
         return sum(label != self.items[i].given for i, label in self.answers.items())
 
     def to_json(self) -> list[dict[str, Any]]:
@@ -120,8 +120,8 @@ class Queue:
 
 
 def next_commands(queue: Queue) -> str:
-    """How to train again with the answers, from where the run is, and to see what they bring."""
+    """Commands that train again with the labels, initialised from the run, and compare both runs."""
     run, path = shlex.quote(queue.run), shlex.quote(str(queue.path))
-    again = shlex.quote(f"{queue.run}-mended")
+    again = shlex.quote(f"{queue.run}-corrected")
     spec = shlex.quote(f"{queue.run}/spec.yaml")
     return f"deepglass train {spec} --labels {path} --init-from {run} --out {again}\ndeepglass compare {run} {again}"

@@ -1,4 +1,4 @@
-"""What the recurrent trunks share."""
+"""Base class of the recurrent trunks."""
 
 from __future__ import annotations
 
@@ -21,17 +21,16 @@ from deepglass.nn.tokens import Tokens, TokenShape
 
 
 class RecurrentTrunk(Trunk):
-    """Tokens in order through layers of cells; what is of a fixed number, such as columns of a table, comes last.
+    """Stacked recurrent layers over the tokens of all inputs; inputs with a fixed number of tokens come last.
 
     Args:
         width: of a token.
-        hidden: units of the state, for each direction; None: `width`.
+        hidden: state size per direction; None: `width`.
         depth: layers.
-        bidirectional: a second state reads from the end to the beginning.
+        bidirectional: a second state runs from the end to the start.
         layer_norm: in the cell; about a fifth slower on a CPU.
-        dropout: share of the units of tokens and states left out in training.
-        pool: what a head reads that wants one vector: the "last" state of each direction, or the states' "mean" or
-            greatest values, "max".
+        dropout: rate for tokens and states.
+        pool: vector for heads of one value: the "last" state of each direction, or the "mean" or "max" of states.
         expected_lag: longest time lag that matters, in steps: sets the first gate biases of gru and lstm.
 
     Shapes:

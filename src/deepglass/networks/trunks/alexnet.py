@@ -1,4 +1,4 @@
-"""AlexNet, scaled to the picture: the network that brought deep learning into computer vision."""
+"""AlexNet, adapted to the size of the image."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from deepglass.nn.tokens import Tokens, TokenShape
 
 
 class Alexnet(Trunk):
-    """Five convolutions with overlapping maximum pooling after the first, second and fifth, then two full layers.
+    """AlexNet: five convolutions with overlapping max pooling, then two fully connected layers.
 
-    The first convolution is the encoder's, whose stride follows from the size of the picture; a map is halved only
-    while it has at least four rows and columns, so that small pictures pass too.
+    The first convolution is the image encoder, with a stride by image size; maps are pooled only while they have at
+    least four rows and columns.
 
     Args:
         width: channels of the first convolution; the others have 8/3, 4, 4 and 8/3 times as many, as in the paper.
@@ -53,14 +53,14 @@ class Alexnet(Trunk):
     ) -> None:
         super().__init__()
         self.dim, self.out_dim = width, fc_width
-        body = _Body(width, common_grid(inputs, "alexnet"), fc_width, activation, norm, dropout)
+        body = _AlexnetBody(width, common_grid(inputs, "alexnet"), fc_width, activation, norm, dropout)
         self.pictures = ImageBody(body, inputs, width, fc_width, pool="mean", activation=activation, dropout=0.0)
 
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
         return self.pictures(tokens)
 
 
-class _Body(nn.Module):
+class _AlexnetBody(nn.Module):
     """Shapes: x: (B, width, Y, X) -> the map after each pooling, then (B, fc_width, 1, 1) for pictures of `grid`."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The default network for texts alone: the sum of what each text tells, read by the head without a layer between."""
+"""Bag of embeddings: the default network for texts alone."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from deepglass.nn.tokens import Tokens, TokenShape, pool
 
 
 class Bag(Trunk):
-    """A linear model in few dimensions, and beside it, where asked for, a small network for what is not linear.
+    """Linear model of the summed embeddings, with an optional hidden layer beside it.
 
-    With few texts (some ten thousand) a linear model of n-grams is hard to beat, and strong weight decay is what it
-    needs most: it keeps the many n-grams that are seen twice or thrice from learning those texts by heart.
+    For a few ten thousand texts a linear n-gram model is hard to beat. It needs strong weight decay, which keeps rare
+    n-grams from memorising their texts.
 
     Args:
         dim: width D of the sum.
-        hidden: width of the hidden layer beside the sum; 0 for none, None: 64 with several inputs, none with one.
-        dropout: share of the sum's entries left out in training, in [0, 1).
+        hidden: width of the hidden layer; 0 for none, None: 64 with several inputs, none with one.
+        dropout: rate for the sum, in [0, 1).
 
     Shapes:
         tokens: (B, T, D) an input.
@@ -60,7 +60,7 @@ class Bag(Trunk):
 
 
 class _Beside(nn.Module):
-    """Two layers that begin by adding nothing."""
+    """Two-layer residual branch that starts at zero."""
 
     def __init__(self, size: int, hidden: int, dim: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What lies between encoders and heads."""
+"""Base class of trunks: the networks between encoders and heads."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from deepglass.registry import Registry
 
 
 class Trunk(nn.Module, ABC):
-    """Tokens of all inputs -> the tokens that the heads read.
+    """Base class of trunks: tokens of all inputs -> tokens for the heads.
 
     The constructor is `__init__(self, inputs: Sequence[TokenShape], **settings)`; its keyword arguments are the
     settings under `network:` in a spec. It sets:
 
-        dim: the width D that the encoders must give.
-        out_dim: the width that the heads get.
-        pyramid: the widths of the maps that its `Tokens.pyramid` holds, finest first; () for none.
-        ensemble_size: M for an ensemble whose forward gives (B * M, T, D), the members of a row side by side.
+        dim: width D of the encoders' tokens.
+        out_dim: width of its output.
+        pyramid: widths of the feature maps in `Tokens.pyramid`, finest first; () for none.
+        ensemble_size: M for an ensemble whose forward gives (B * M, T, D), the members of a row adjacent.
     """
 
     training_defaults: ClassVar[TrainingDefaults] = TrainingDefaults()
-    ordered: ClassVar[bool] = False  # it reads in order: texts come as their words, not as a bag
+    ordered: ClassVar[bool] = False  # a sequence model: texts come as tokens, not as a bag
     dim: int
     out_dim: int
     ensemble_size: int = 1
@@ -36,27 +36,27 @@ class Trunk(nn.Module, ABC):
 
     @classmethod
     def size_for_budget(cls, inputs: Sequence[TokenShape], rows: int, work: float) -> dict[str, Any]:
-        """Settings that follow from a time budget, where nobody states them.
+        """Settings that follow from a time budget, for settings that are not given.
 
         Args:
             rows: of training.
-            work: multiplications that the budget holds, roughly.
+            work: approximate number of multiplications in the budget.
         """
         return {}
 
     @classmethod
     def resolved_settings(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """What a run must keep of what its settings name, such as a pretrained model's configuration."""
+        """Settings to store with the run, such as a pretrained model's configuration."""
         return {}
 
     @classmethod
     def adapt_inputs(cls, inputs: Sequence[Feature], settings: Mapping[str, Any]) -> list[Feature]:
-        """The inputs, not fitted yet, as the network needs them: texts in order for one that reads in order."""
+        """The unfitted inputs as the trunk needs them, such as texts as sequences."""
         return [f.as_sequence() if cls.ordered else f for f in inputs]
 
     @classmethod
     def make_encoder(cls, feature: Feature, dim: int, settings: Mapping[str, Any]) -> nn.Module | None:
-        """A module from `Field` to `Tokens` of the trunk's own, such as patches of a picture; None takes the kind's.
+        """An encoder of the trunk's own, such as image patches; None uses the feature's.
 
         Args:
             settings: the trunk's own settings.
@@ -65,21 +65,21 @@ class Trunk(nn.Module, ABC):
 
     @classmethod
     def causal(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """These settings, and those under which no token sees a later one.
+        """The settings with causal masking, so that no token depends on a later one.
 
         Raises:
-            SpecError: `bad-value` where the network cannot be so.
+            SpecError: `bad-value` if the trunk has no causal form.
         """
         names = ", ".join(name for name, trunk in TRUNKS if trunk.ordered)
-        raise SpecError("bad-value", f"network.trunk: expected one that reads in order: {names}")
+        raise SpecError("bad-value", f"network.trunk: expected a sequence model, one of: {names}")
 
     def make_decoder(self, feature: Feature) -> nn.Module | None:
-        """A head of the trunk's own for a text that is written a token at a time; None takes the kind's."""
+        """An autoregressive head of the trunk's own; None uses the feature's."""
         return None
 
     @abstractmethod
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
-        """One `Tokens` an encoder, in the order of `inputs`, to one `Tokens` of width `out_dim`.
+        """One `Tokens` per encoder, in the order of `inputs`, to one `Tokens` of width `out_dim`.
 
         Inputs with a grid and inputs without (a picture beside numbers) must both be used.
         """

@@ -1,4 +1,4 @@
-"""A capsule network: parts vote for wholes, and how a whole looks is kept beside how surely it is there."""
+"""Capsule network with dynamic routing."""
 
 from __future__ import annotations
 
@@ -19,16 +19,15 @@ from deepglass.nn.tokens import Tokens, TokenShape, pool
 
 
 class CapsuleNet(Trunk):
-    """Convolutions, primary capsules at each place, and routing by agreement to a few capsules above them.
+    """Convolutions, primary capsules at each position, and dynamic routing to output capsules.
 
-    The heads get the capsules' vectors side by side. Alone they learn like any other network; the objective `capsule`
-    makes a capsule a class, reads nothing but their lengths, and lets them draw the picture again.
-    All pictures share the convolutions; an input without rows and columns is told to the routing as capsules too.
+    Heads read the concatenated capsules. The objective `capsule` uses one capsule per class, their lengths as evidence,
+    and a reconstruction loss. All images share the convolutions; inputs without a grid enter the routing as capsules.
 
     Args:
         width: channels of the stem; the convolution after it has twice as many.
-        num_primary_capsules: primary capsules at each place of the last map.
-        size: length of a primary capsule's vector.
+        num_primary_capsules: primary capsules at each position of the last map.
+        size: dimension of a primary capsule.
         capsules: how many there are above.
         capsule_dim: length of their vectors.
         iterations: of routing.
@@ -65,7 +64,7 @@ class CapsuleNet(Trunk):
         grids = image_grids(inputs, "capsule")
         self.dim = width
         self.is_picture = [is_image_shape(shape) for shape in inputs]
-        self.body = _Body(width, num_primary_capsules, size, norm, activation)
+        self.body = _CapsuleBody(width, num_primary_capsules, size, norm, activation)
         others = len(inputs) - len(grids)
         self.others = nn.ModuleList(nn.Linear(width, num_primary_capsules * size) for _ in range(others))
         self.count = num_primary_capsules * (sum(-(-Y // 4) * -(-X // 4) for Y, X in grids) + others)
@@ -73,7 +72,7 @@ class CapsuleNet(Trunk):
         self.route_to(capsules)
 
     def route_to(self, capsules: int) -> None:
-        """Another number of capsules, such as one a class, whose routing starts anew."""
+        """Replace the routing by one to another number of capsules, newly initialised."""
         self.routing = Routing(self.count, self.size, capsules, self.capsule_dim, self.iterations)
         self.out_dim = capsules * self.capsule_dim
 
@@ -93,7 +92,7 @@ class CapsuleNet(Trunk):
         return Tokens(x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device), None, pyramid)
 
 
-class _Body(nn.Module):
+class _CapsuleBody(nn.Module):
     """Shapes: x: (B, width, Y, X) -> the stem's map, (B, 2 width, Y / 2, X / 2) and (B, P * size, Y / 4, X / 4)."""
 
     def __init__(self, width: int, num_primary_capsules: int, size: int, norm: Norm, activation: str) -> None:

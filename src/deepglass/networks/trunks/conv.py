@@ -1,4 +1,4 @@
-"""A small plain convolutional network: the default for pictures up to about 64 x 64."""
+"""Plain convolutional network: the default for images up to about 64 x 64."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from deepglass.nn.tokens import Tokens, TokenShape
 
 
 class Conv(Trunk):
-    """Halve the picture until little of it is left, with wider and wider maps; then the maximum of each.
+    """Stages of convolutions, each halving the map and widening it, then global max pooling.
 
-    Several pictures go through the same body; inputs without rows and columns join after the pooling.
+    All images share the body; inputs without a grid join after the pooling.
 
     Args:
         width: channels of the stem; the stages have 2, 4, 8, 8, ... times as many.
         depth: convolutions a stage.
         norm: "batch", "layer", "instance", "group" or "none".
         activation: a name in `nn.activations`; relu costs a quarter of gelu's time on a CPU.
-        dropout: share of the pooled values that is left out in training.
+        dropout: rate for the pooled values.
 
     Raises:
         SpecError: `bad-value` when no input has rows and columns.
@@ -56,7 +56,7 @@ class Conv(Trunk):
 
     @classmethod
     def size_for_budget(cls, inputs: Sequence[TokenShape], rows: int, work: float) -> dict[str, Any]:
-        """The widest network that still sees a thousand batches."""
+        """The widest network that still has a thousand steps."""
         grids = image_grids(inputs, "conv")
         costs = {width: sum(_multiplications(grid, width) for grid in grids) for width in cls.WIDTHS}
         steps = {
@@ -69,14 +69,14 @@ class Conv(Trunk):
 
 
 def _layout(grid: tuple[int, int], width: int) -> tuple[bool, list[int]]:
-    """Whether the map is halved as it comes in, and the width of each stage."""
+    """Whether the stem is followed by pooling, and the width of each stage."""
     downsample_stem = min(grid) >= 16
     count = stage_count((grid[0] // 2, grid[1] // 2) if downsample_stem else grid)
     return downsample_stem, [width * min(2 ** (i + 1), 8) for i in range(count)]
 
 
 def _multiplications(grid: tuple[int, int], width: int) -> float:
-    """Of one picture on its way forward, the stem left out."""
+    """Multiplications of one forward pass of an image, without the stem."""
     downsample_stem, dims = _layout(grid, width)
     places = math.prod(grid) / (4 if downsample_stem else 1)
     return sum(9.0 * a * b * places / 4**i for i, (a, b) in enumerate(pairwise([width, *dims])))

@@ -1,4 +1,4 @@
-"""A modern convolutional network: what transformers taught convolutions."""
+"""ConvNeXt: depthwise convolutions with transformer-style blocks."""
 
 from __future__ import annotations
 
@@ -20,16 +20,15 @@ from deepglass.nn.tokens import Tokens, TokenShape
 
 
 class Convnext(Trunk):
-    """Stages of blocks that look far in each channel alone, then mix the channels of each place.
+    """ConvNeXt: stages of depthwise convolution blocks, then global average pooling.
 
-    Several pictures go through the same body; inputs without rows and columns join after the pooling.
+    All images share the body; inputs without a grid join after the pooling.
 
     Args:
         width: channels of the first stage; each later one has twice as many.
         depth: blocks a stage.
-        kernel: how far a block looks around: the side of a square, odd. 7 is three 3 x 3 filters in a row, as CPUs have
-            no fast way back through larger ones that see one channel (27 ms against 3 for a map of 64 x 7 x 7 and 128
-            rows in bfloat16).
+        kernel: receptive field of a block, odd. 7 is three 3 x 3 convolutions in a row: CPUs have no fast backward pass
+            for larger depthwise kernels (27 ms against 3 for a map of 64 x 7 x 7 and 128 rows in bfloat16).
         norm: "layer" (over the channels of each place), as in the paper, or "batch", "instance", "group", "none".
         activation: a name in `nn.activations`.
         dropout: share of the pooled values that is left out in training.
@@ -60,21 +59,21 @@ class Convnext(Trunk):
         dims = [width * 2**i for i in range(count)]
         self.dim, self.out_dim = width, dims[-1]
         self.pyramid = (width, *dims)
-        body = _Body(width, dims, depth, kernel, norm, activation)
+        body = _ConvnextBody(width, dims, depth, kernel, norm, activation)
         self.pictures = ImageBody(body, inputs, width, dims[-1], pool="mean", activation=activation, dropout=dropout)
 
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
         return self.pictures(tokens)
 
 
-class _Body(nn.Module):
+class _ConvnextBody(nn.Module):
     """Shapes: x: (B, dim, Y, X) -> one map (B, dims[i], ..., ...) a stage, finest first, each at half the size."""
 
     def __init__(self, dim: int, dims: Sequence[int], depth: int, kernel: int, norm: Norm, activation: str) -> None:
         super().__init__()
         self.stages = nn.ModuleList()
         for out_dim in dims:
-            blocks = (_Block(out_dim, kernel, norm, activation) for _ in range(depth))
+            blocks = (_ConvnextBlock(out_dim, kernel, norm, activation) for _ in range(depth))
             self.stages.append(nn.Sequential(_Halve(dim, out_dim, norm), *blocks))
             dim = out_dim
         self.norm = norm2d(norm, dim)
@@ -88,7 +87,7 @@ class _Body(nn.Module):
 
 
 class _Halve(nn.Module):
-    """A norm, then 2 x 2 filters side by side. Shapes: x: (B, dim, Y, X) -> (B, out_dim, ceil(Y / 2), ceil(X / 2))."""
+    """Norm and 2 x 2 convolution of stride 2. Shapes: x: (B, dim, Y, X) -> (B, out_dim, ceil(Y / 2), ceil(X / 2))."""
 
     def __init__(self, dim: int, out_dim: int, norm: Norm) -> None:
         super().__init__()
@@ -101,19 +100,19 @@ class _Halve(nn.Module):
         return self.conv(F.pad(x, (0, X % 2, 0, Y % 2)) if Y % 2 or X % 2 else x)
 
 
-class _Block(nn.Module):
-    """Filters a channel, a norm, then two layers for each place, four times as wide between, beside a shortcut.
+class _ConvnextBlock(nn.Module):
+    """ConvNeXt block: depthwise convolution, norm, pointwise MLP of fourfold width, residual connection.
 
-    Shapes: x: (B, dim, Y, X); the same comes out.
+    Shapes: x: (B, dim, Y, X) -> the same shape.
     """
 
     def __init__(self, dim: int, kernel: int, norm: Norm, activation: str) -> None:
         super().__init__()
         filters = (nn.Conv2d(dim, dim, 3, padding=1, groups=dim) for _ in range(kernel // 2))
-        self.look = nn.Sequential(*filters, norm2d(norm, dim))
+        self.depthwise = nn.Sequential(*filters, norm2d(norm, dim))
         self.mix = nn.Sequential(nn.Linear(dim, 4 * dim), make_activation(activation), nn.Linear(4 * dim, dim))
         self.scale = nn.Parameter(torch.full((dim,), 0.1))  # the paper's 1e-6 is for runs of days
 
     def forward(self, x: Tensor) -> Tensor:
-        seen = self.look(x).permute(0, 2, 3, 1)  # (B, Y, X, C), a view in channels-last memory
-        return x + (self.scale * self.mix(seen)).permute(0, 3, 1, 2)
+        features = self.depthwise(x).permute(0, 2, 3, 1)  # (B, Y, X, C), a view in channels-last memory
+        return x + (self.scale * self.mix(features)).permute(0, 3, 1, 2)

@@ -1,4 +1,4 @@
-"""A recurrent network with two gates, which learn what to keep of the state and what to read of it."""
+"""Gated recurrent unit (GRU)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from deepglass.nn.recurrent import Cell
 
 
 class Gru(RecurrentTrunk):
-    """A recurrent network with two gates, which learn what to keep of the state and what to read of it.
+    """Gated recurrent unit (GRU): update and reset gates.
 
     The settings are those of `RecurrentTrunk`.
 

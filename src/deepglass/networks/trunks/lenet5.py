@@ -1,4 +1,4 @@
-"""LeNet-5, which read the digits on cheques: convolutions and averages by turns, then three full layers."""
+"""LeNet-5: convolutions and subsampling, then fully connected layers."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from deepglass.nn.tokens import Tokens, TokenShape
 
 
 class Lenet5(Trunk):
-    """C1 (the encoder's convolution), S2, C3, S4, C5, F6 of the paper; the head is its output layer.
+    """LeNet-5: C1 (the encoder's convolution), S2, C3, S4, C5, F6 of the paper; the head is the output layer.
 
     Args:
         width: maps of C1; C3 has 16 / 6 times as many, C5 and F6 have 20 and 14 times as many.
         activation: a name in `nn.activations`; the paper's is "tanh".
         norm: "batch", "layer", "instance", "group" or "none", the paper's; before the activations of C1 and C3.
         pool: "mean" as in the paper, or "max".
-        dropout: share of F6 left out in training; the paper has none.
+        dropout: rate for F6; the paper has none.
 
     Shapes:
         one (B, T, width) an input -> (B, 1, 14 * width).
@@ -51,7 +51,7 @@ class Lenet5(Trunk):
     ) -> None:
         super().__init__()
         self.dim, self.out_dim = width, 14 * width
-        body = _Body(width, common_grid(inputs, "lenet5"), activation, norm, pool)
+        body = _LenetBody(width, common_grid(inputs, "lenet5"), activation, norm, pool)
         self.pictures = ImageBody(
             body, inputs, width, self.out_dim, pool="mean", activation=activation, dropout=dropout
         )
@@ -60,7 +60,7 @@ class Lenet5(Trunk):
         return self.pictures(tokens)
 
 
-class _Body(nn.Module):
+class _LenetBody(nn.Module):
     """Shapes: x: (B, width, Y, X) -> the maps S2, S4 and F6, the last (B, 14 * width, 1, 1) for pictures of `grid`."""
 
     def __init__(self, width: int, grid: tuple[int, int], activation: str, norm: Norm, pool: str) -> None:

@@ -1,4 +1,4 @@
-"""A recurrent network with a memory that gates write to, keep and read."""
+"""Long short-term memory (LSTM)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from deepglass.nn.recurrent import Cell
 
 
 class Lstm(RecurrentTrunk):
-    """A recurrent network with a memory that gates write to, keep and read.
+    """Long short-term memory (LSTM): a cell state with input, forget and output gates.
 
     The settings are those of `RecurrentTrunk`.
 
-    Source: Hochreiter and Schmidhuber, 1997, Neural Computation 9; the gate that forgets: Gers et al., 2000.
+    Source: Hochreiter and Schmidhuber, 1997, Neural Computation 9; forget gate: Gers et al., 2000.
     """
 
     cell: ClassVar[Cell] = "lstm"

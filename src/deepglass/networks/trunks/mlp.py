@@ -1,4 +1,4 @@
-"""The default network for tables: a multilayer perceptron, or an ensemble of them that share their weights."""
+"""Multilayer perceptron, or an ensemble with shared weights (TabM): the default network for tables."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from deepglass.nn.tokens import Tokens, TokenShape, pool
 
 
 class Mlp(Trunk):
-    """Fully connected layers over the tokens of all inputs side by side.
+    """Multilayer perceptron over the concatenated tokens of all inputs.
 
-    With several members each row passes through the same weights once a member, each seen through scales and biases
-    of the member's own; their answers are mixed. `members=1, activation="relu"` is the classic network.
+    With several members the layers are BatchEnsemble layers: shared weights, own scales and biases; predictions are
+    averaged. `ensemble_size=1, activation="relu"` is the classic network.
 
     Args:
         depth: number of hidden layers; 0 leaves a linear model of the embeddings.
         width: units of each.
         ensemble_size: M, size of the ensemble.
-        dropout: share of the units left out in training, in [0, 1).
+        dropout: rate, in [0, 1).
         activation: a name in `nn.activations`.
         norm: a name in `nn.norms`, before each activation.
         initialisation: a name in `nn.initialisation`.
@@ -92,7 +92,7 @@ class Mlp(Trunk):
 
     @classmethod
     def make_encoder(cls, feature: Feature, dim: int, settings: Mapping[str, Any]) -> nn.Module | None:
-        """All pixels of a picture at once, without a convolution."""
+        """All pixels of an image as one token, without convolution."""
         if not isinstance(feature, Image):
             return None
         return FlatImageEncoder(feature.normalizer(), feature.channels_ or 1, dim, feature.size_ or (1, 1))
@@ -111,5 +111,5 @@ def _flat(tokens: Tokens) -> Tensor:
 
 
 def _dim_for(count: int, pooled: bool) -> int:
-    """The width of a token: 16 for most tables, more for one or two tokens, which tell of a whole vector or picture."""
+    """Width of a token: 16 for most tables, more for one or two tokens, which represent a whole vector or image."""
     return max(2, min(1024 // max(count, 1), 256 if count == 1 else 64 if pooled or count < 4 else 16))

@@ -1,4 +1,4 @@
-"""An encoder of pictures, texts or sounds that others have trained, from a folder or the hub, frozen or fine-tuned."""
+"""Pretrained encoder of images, texts or audio, from a folder or the hub, frozen or fine-tuned."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from deepglass.nn.pretrained import PretrainedAudio, PretrainedImages, Pretraine
 from deepglass.nn.tokens import Tokens, TokenShape, pool
 
 _READ: dict[str, type[Feature]] = {"pictures": Image, "texts": Text, "sounds": Audio}  # by what a model reads
-_MOST_TOKENS = 256  # of a text: attention over more takes long, and most models were not trained on more
+_MAX_TOKENS = 256  # of a text: most models were not trained on more
 
 
 class Pretrained(Trunk):
-    """The mean of the encoder's tokens, joined with the other inputs; a head on top learns the answer.
+    """Mean token of a pretrained encoder, joined with the other inputs.
 
-    `deepglass train photos/ network.pretrained=facebook/dinov2-small` takes it from the hub, a path from a folder.
-    What is loaded is safetensors; no code of the model's repository is run. A run keeps all weights, so that it needs
-    the folder or the hub no more.
+    `deepglass train photos/ network.pretrained=facebook/dinov2-small` loads it from the hub, a path from a folder. Only
+    safetensors are loaded and no code of the repository is run. A run stores all weights and does not need the folder
+    or the hub again.
 
     Args:
         pretrained: a folder, or a name on the hub.
-        freeze: the encoder stays as it is and only what lies on it learns.
-        lr_multiplier: what a fine-tuned encoder's learning rate is multiplied with.
-        dropout: share of the pooled values that is left out in training.
+        freeze: keep the encoder's weights; only the layers on top are trained.
+        lr_multiplier: learning rate of the fine-tuned encoder relative to the rest.
+        dropout: rate for the pooled values.
         source_config: the model's configuration, stored by the run (`resolved_settings`); not set by users.
 
     Raises:
@@ -69,7 +69,7 @@ class Pretrained(Trunk):
 
     @classmethod
     def adapt_inputs(cls, inputs: Sequence[Feature], settings: Mapping[str, Any]) -> list[Feature]:
-        """A text comes in the codes of the model's own tokenizer, a sound at the model's rate."""
+        """Texts use the model's tokenizer, audio the model's sample rate."""
         source = _source(settings["pretrained"], settings.get("source_config"))
         if not any(isinstance(f, _READ[source.reads]) for f in inputs):
             came = ", ".join(f"{f.name!r} ({f.kind})" for f in inputs)
@@ -104,7 +104,7 @@ class Pretrained(Trunk):
 
 def _fitting(feature: Feature, source: Source) -> Feature:
     if isinstance(feature, Text) and not feature.tokenization and not feature.tokenizer:
-        return replace(feature, tokenizer=source.name, max_words=min(feature.max_words, _MOST_TOKENS))
+        return replace(feature, tokenizer=source.name, max_words=min(feature.max_words, _MAX_TOKENS))
     if not isinstance(feature, Audio):
         return feature
     if feature.rate not in (None, source.rate):

@@ -1,4 +1,4 @@
-"""A residual network: the default for larger pictures, from about 96 x 96."""
+"""Residual network (ResNet): the default for images from about 96 x 96."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from deepglass.nn.tokens import Tokens, TokenShape
 
 
 class Resnet(Trunk):
-    """Stages of residual blocks, each but the first at half the size of the one before; then the mean of each map.
+    """ResNet: stages of residual blocks, each but the first halving the map, then global average pooling.
 
-    Several pictures go through the same body; inputs without rows and columns join after the pooling.
+    All images share the body; inputs without a grid join after the pooling.
 
     Args:
         width: channels of the first stage; each later one has twice as many.
@@ -27,7 +27,7 @@ class Resnet(Trunk):
             small pictures allow for wider stages.
         norm: "batch", "layer", "instance", "group" or "none".
         activation: a name in `nn.activations`.
-        dropout: share of the pooled values that is left out in training.
+        dropout: rate for the pooled values.
 
     Raises:
         SpecError: `bad-value` when no input has rows and columns.
@@ -66,7 +66,7 @@ class Resnet(Trunk):
 
     @classmethod
     def size_for_budget(cls, inputs: Sequence[TokenShape], rows: int, work: float) -> dict[str, Any]:
-        """The largest network that still sees a thousand batches."""
+        """The largest network that still has a thousand steps."""
         grids = image_grids(inputs, "resnet")
         batch = min(cls.training_defaults.batch_size, rows)
 

@@ -1,4 +1,4 @@
-"""A plain recurrent network: one layer over the token and the state before it."""
+"""Simple recurrent network (Elman network)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from deepglass.nn.recurrent import Cell
 
 
 class Rnn(RecurrentTrunk):
-    """A plain recurrent network: the new state is one layer over the token and the old state.
+    """Simple recurrent network: the new state is a layer over the token and the old state.
 
     It forgets within some dozens of tokens; see docs/memory.md. The settings are those of `RecurrentTrunk`.
 

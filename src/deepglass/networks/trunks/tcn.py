@@ -1,4 +1,4 @@
-"""A temporal convolutional network: filters along the sequence that reach twice as far with each block."""
+"""Temporal convolutional network (TCN): dilated convolutions over a sequence."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from deepglass.nn.tokens import Tokens, TokenShape
 
 
 class Tcn(Trunk):
-    """Dilated convolutions over the tokens of all inputs.
+    """TCN over the tokens of all inputs.
 
     Args:
         width: units of a token.
-        depth: blocks; a token sees about 2 ** depth * kernel others.
-        kernel: tokens that one filter sees, at least 2.
-        dropout: share of the blocks' changes left out in training.
+        depth: blocks; the receptive field is about 2 ** depth * kernel tokens.
+        kernel: width of a convolution, at least 2.
+        dropout: rate for the residual branches.
         norm: "layer", "group" or "none".
-        causal: no token sees a later one.
-        pool: what a head reads that wants one vector: the tokens' "mean" or greatest values, "max", or the "last" one.
+        causal: no token depends on a later one.
+        pool: vector for heads of one value: "mean", "max" or "last" of the tokens.
 
     Shapes:
         one (B, T, width) an input -> (B, all T, width), with the grid (T,) of the first sequence.

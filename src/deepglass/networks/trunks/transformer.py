@@ -1,4 +1,4 @@
-"""A transformer: each token looks at all others, or at those before it."""
+"""Transformer encoder, with a transformer decoder for text outputs."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from deepglass.nn.tokens import Tokens, TokenShape
 
 
 class Transformer(Trunk):
-    """Blocks of attention over the tokens of all inputs; a text that is answered is written by further such blocks.
+    """Transformer over the tokens of all inputs; text outputs get a transformer decoder.
 
-    Places are waves, not learned, so that longer texts than those of training can be read.
+    Positions are sinusoidal, so that longer texts than in training work.
 
     Args:
         width: of a token.
-        depth: blocks; as many read as write.
+        depth: blocks of the encoder, and of a decoder.
         heads: of attention; must divide `width`.
-        dropout: share of the blocks' changes left out in training.
+        dropout: rate for the residual branches.
         norm: "layer", "group" or "none".
-        causal: no token sees a later one.
-        pool: what a head reads that wants one vector: the tokens' "mean" or greatest values, "max", or the "last" one.
+        causal: no token depends on a later one.
+        pool: vector for heads of one value: "mean", "max" or "last" of the tokens.
 
     Shapes:
         one (B, T, width) an input -> (B, all T, width), with the grid (T,) of the first sequence.
@@ -91,10 +91,10 @@ class Transformer(Trunk):
 
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
         joined = self.join(tokens)
-        places = sinusoidal_positions(torch.arange(joined.values.shape[1], device=joined.values.device), self.dim)
-        if len(tokens) > 1:  # only what is there is counted: the padding between two inputs has no place
-            places = places[joined.mask.cumsum(1) - joined.mask.long()]
-        x = self.dropout(joined.values + places)
+        positions = sinusoidal_positions(torch.arange(joined.values.shape[1], device=joined.values.device), self.dim)
+        if len(tokens) > 1:  # positions count present tokens only, not the padding between inputs
+            positions = positions[joined.mask.cumsum(1) - joined.mask.long()]
+        x = self.dropout(joined.values + positions)
         for block in self.blocks:
             x = block(x, joined.mask, causal=self.sees_back_only)
         x = self.norm(x)

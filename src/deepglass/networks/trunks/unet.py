@@ -1,4 +1,4 @@
-"""A U-Net: the default where the answer is a picture or a mask."""
+"""U-Net: the default for outputs that are images or masks."""
 
 from __future__ import annotations
 
@@ -25,20 +25,18 @@ from deepglass.nn.unet import UNetBody
 
 
 class Unet(Trunk):
-    """Down to a small map and up again, with a skip at each size; answers stand on the finest map.
+    """U-Net with skip connections; dense heads use the finest map.
 
-    Several pictures are laid over each other, brought to the first one's grid; inputs without rows and columns join at
-    the smallest map.
+    Several images are added on the grid of the first; inputs without a grid join at the smallest map.
 
     Args:
-        stride: rows and columns of a picture that a place of the finest map stands for: 1, 2 or 4; 0 takes 1 for
-            pictures up to 64 pixels, 2 up to 256.
+        stride: of the finest map: 1, 2 or 4; 0 takes 1 for images up to 64 pixels, 2 up to 256, else 4.
         width: channels of the finest stage; each smaller one has twice as many, up to 8 times.
-        depth: residual blocks a stage on the way down.
+        depth: residual blocks per stage of the contracting path.
         stages: sizes of the map; 0 halves it until 3 rows or columns are left, at most five times.
         norm: "batch", "layer", "instance", "group" or "none".
         activation: a name in `nn.activations`.
-        dropout: share of the smallest map's channels that is left out in training.
+        dropout: channel dropout rate of the smallest map.
 
     Raises:
         SpecError: `bad-value` when no input has rows and columns.
@@ -76,7 +74,7 @@ class Unet(Trunk):
 
     @classmethod
     def make_encoder(cls, feature: Feature, dim: int, settings: Mapping[str, Any]) -> nn.Module | None:
-        """A finer stem than other trunks have: small things are what masks and pictures are judged by."""
+        """A stem with a smaller stride than in other trunks, for small objects."""
         if not isinstance(feature, Image):
             return None
         stride = settings.get("stride", 0)
@@ -90,7 +88,7 @@ class Unet(Trunk):
 
     @classmethod
     def size_for_budget(cls, inputs: Sequence[TokenShape], rows: int, work: float) -> dict[str, Any]:
-        """The widest network that still sees two thousand batches."""
+        """The widest network that still has two thousand steps."""
         grid = image_grids(inputs, "unet")[0]
         batch = min(cls.training_defaults.batch_size, rows)
         steps = {w: work / (3 * _multiplications(grid, w) * batch) for w in cls.WIDTHS}
@@ -107,14 +105,14 @@ class Unet(Trunk):
 
 
 def _dims(grid: tuple[int, int], width: int, stages: int = 0) -> list[int]:
-    """The width of each stage."""
+    """Width of each stage."""
     return [width * min(2**i, 8) for i in range(stages or min(stage_count(grid) + 1, 6))]
 
 
 def _multiplications(grid: tuple[int, int], width: int) -> float:
-    """Of one picture on its way forward, the stem and the head left out."""
+    """Multiplications of one forward pass of an image, without stem and head."""
     dims = _dims(grid, width)
-    places = [math.prod(grid) / 4**i for i in range(len(dims))]
-    down = sum(9.0 * p * (a * b + b * b) for p, a, b in zip(places, [width, *dims], dims, strict=False))
-    up = sum(9.0 * p * 2 * d * d for p, d in zip(places, dims[:-1], strict=False))
+    positions = [math.prod(grid) / 4**i for i in range(len(dims))]
+    down = sum(9.0 * p * (a * b + b * b) for p, a, b in zip(positions, [width, *dims], dims, strict=False))
+    up = sum(9.0 * p * 2 * d * d for p, d in zip(positions, dims[:-1], strict=False))
     return down + up

@@ -1,4 +1,4 @@
-"""A vision transformer: a picture as a few dozen patches that look at each other."""
+"""Vision transformer (ViT)."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ _STEM = 16  # channels of a map that patches are cut from
 
 
 class Vit(Trunk):
-    """Patches of all pictures and the tokens of all other inputs, side by side, through blocks of attention.
+    """Vision transformer over the patches of all images and the tokens of all other inputs.
 
-    The heads read the tokens' mean. The first picture's patches are also given as a map, so that masks and boxes can
-    be read from it. With a few thousand pictures and little time a convolutional network does better.
+    Heads of one value read the mean token. The first image's patches are also a feature map, for masks and boxes. For a
+    few thousand images and little time a convolutional network is better.
 
     Args:
-        width: of a token; a multiple of 4 suits the places' waves.
+        width: of a token; a multiple of 4 suits the position embeddings.
         depth: blocks.
         heads: of attention; must divide `width`.
-        patch: how many pixels lie between the middles of two patches; None: an eighth of the longer side.
+        patch: stride of the patches in pixels; None: an eighth of the longer side.
         norm: "layer", as in the paper, or "batch", "instance" (each unit over the row's tokens), "group", "none".
         activation: a name in `nn.activations`.
-        dropout: share of the blocks' changes left out in training.
+        dropout: rate for the residual branches.
 
     Shapes:
         one (B, T, width) an input -> (B, all T, width).
@@ -46,7 +46,7 @@ class Vit(Trunk):
     Raises:
         SpecError: `bad-value` when no input has rows and columns, or when the heads don't divide the width.
 
-    Source: Dosovitskiy et al., 2020, arXiv 2010.11929; waves for places and the mean for a class token as in Beyer et
+    Source: Dosovitskiy et al., 2020, arXiv 2010.11929; sinusoidal positions and mean pooling as in Beyer et
     al., 2022, arXiv 2205.01580; patches that overlap by half as in Wu et al., 2021, arXiv 2103.15808.
     """
 
@@ -70,12 +70,12 @@ class Vit(Trunk):
         image_grids(inputs, "vit")
         self.dim = self.out_dim = width
         self.pyramid = (width,)
-        self.origin = nn.Parameter(0.02 * torch.randn(len(inputs), width))  # which input a token comes from
+        self.type_embedding = nn.Parameter(0.02 * torch.randn(len(inputs), width))  # of each input
         self.pictures = [i for i, shape in enumerate(inputs) if is_image_shape(shape)]
         self.only_pictures = len(self.pictures) == len(inputs)
         for i in self.pictures:
             grid = cast(tuple[int, int], inputs[i].grid)
-            self.register_buffer(f"places{i}", sinusoidal_positions_2d(grid, width), persistent=False)
+            self.register_buffer(f"positions{i}", sinusoidal_positions_2d(grid, width), persistent=False)
         self.blocks = nn.ModuleList(
             AttentionBlock(width, heads, norm=norm, activation=activation, dropout=dropout) for _ in range(depth)
         )
@@ -83,7 +83,7 @@ class Vit(Trunk):
 
     @classmethod
     def make_encoder(cls, feature: Feature, dim: int, settings: Mapping[str, Any]) -> nn.Module | None:
-        """Patches of a picture, and of whatever else has rows and columns, such as a video or a mask."""
+        """Patches of an image, and of other inputs with a grid, such as videos and masks."""
         if isinstance(feature, Image):
             size = feature.size_ or (1, 1)
             patch = settings.get("patch")
@@ -98,9 +98,9 @@ class Vit(Trunk):
         return _Patches(feature.encoder(_STEM), cast(tuple[int, int], shape.grid), dim)
 
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
-        parts = [one.values + origin for one, origin in zip(tokens, self.origin, strict=True)]
+        parts = [one.values + origin for one, origin in zip(tokens, self.type_embedding, strict=True)]
         for i in self.pictures:
-            parts[i] = parts[i] + self.get_buffer(f"places{i}")
+            parts[i] = parts[i] + self.get_buffer(f"positions{i}")
         x = torch.cat(parts, 1)  # (B, T, width)
         mask = torch.cat([one.mask for one in tokens], 1)
         for block in self.blocks:
@@ -108,12 +108,12 @@ class Vit(Trunk):
         x = self.norm(x)
         first = self.pictures[0]
         start, length = sum(part.shape[1] for part in parts[:first]), parts[first].shape[1]
-        seen = Tokens(x[:, start : start + length], mask[:, start : start + length], tokens[first].grid)
-        return Tokens(x, mask, seen.grid if len(parts) == 1 else None, (seen.image(),))
+        patches = Tokens(x[:, start : start + length], mask[:, start : start + length], tokens[first].grid)
+        return Tokens(x, mask, patches.grid if len(parts) == 1 else None, (patches.image(),))
 
 
 class _Patches(nn.Module):
-    """Patches of the map that an encoder gives, which overlap by half.
+    """Overlapping patches of an encoder's feature map.
 
     Shapes:
         field -> Tokens (B, T, dim) with a grid of at most 8 rows and columns.
@@ -132,7 +132,7 @@ class _Patches(nn.Module):
 
 
 def sinusoidal_positions_2d(grid: tuple[int, int], width: int) -> Tensor:
-    """Sines and cosines of each place's row and column, (Y * X, width), the shorter waves first.
+    """Sinusoidal position embeddings of rows and columns, (Y * X, width).
 
     Source: arXiv 1706.03762, section 3.5, for both axes as in arXiv 2205.01580.
     """
