@@ -21,8 +21,8 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from deepglass import metrics
-from deepglass.features.identity import Identity
 from deepglass.features.image import Image
+from deepglass.features.outputs.identity import IdentityOutput
 from deepglass.run.run import Run
 
 COMPONENTS = (5, 10, 20, 40, 80, 120)
@@ -62,7 +62,7 @@ def main(path: Path) -> None:
     run = Run(path)
     prepared = run.context.data
     picture = next(f for f in prepared.inputs if isinstance(f, Image))
-    identity = next(f for f in prepared.outputs if isinstance(f, Identity))
+    identity = next(f for f in prepared.outputs if isinstance(f, IdentityOutput))
     parts = prepared.datasets("cpu")
     x = {p: d.columns[picture.name].values.reshape(len(d), -1).astype(np.float64) for p, d in parts.items()}
     found = eigenfaces(x, {p: d.truth[identity.name].values for p, d in parts.items()})

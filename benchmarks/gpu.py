@@ -22,9 +22,9 @@ import polars as pl
 import deepglass
 from deepglass.data.batches import Dataset, ShuffledLoader
 from deepglass.device import describe, fast_bfloat16, pick
-from deepglass.features.category import Category
 from deepglass.features.image import Image
 from deepglass.features.number import Number
+from deepglass.features.outputs.category import CategoryOutput
 from deepglass.networks.trunks.base import TRUNKS
 from deepglass.run.build import build
 from deepglass.spec.spec import Spec
@@ -62,7 +62,7 @@ def examples_per_second(trunk: str, rows: int, side: int | None, settings: dict,
     else:
         raw = {"image": random.integers(0, 255, (count, side, side, 3), np.uint8)}
         inputs = [Image(name="image", size=(side, side)).fit([raw["image"]])]
-    label = Category(name="label").fit([pl.Series("label", labels)])
+    label = CategoryOutput(name="label").fit([pl.Series("label", labels)])
     spec = Spec.from_dict({"data": {"source": "-"}, "network": {"trunk": trunk, **settings}})
     spec = replace(spec, training=replace(spec.training, batch_size=rows, steps=10_000))
     objective = build(spec, inputs, [label], device)

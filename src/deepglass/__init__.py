@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from deepglass.api import compare, inspect, label, new, report, resume, train
     from deepglass.data.table import Table
     from deepglass.errors import DeepglassError, UserError
-    from deepglass.features.base import Column, Feature, Prediction
+    from deepglass.features.base import Column, Feature
+    from deepglass.features.outputs.base import Prediction
     from deepglass.inference import embed, evaluate, explain, generate, predict, sample, verify
     from deepglass.networks.network import Network
     from deepglass.objectives.base import Loss, Objective
@@ -56,7 +57,7 @@ _HOMES = {
     "Table": "deepglass.data.table",
     "Feature": "deepglass.features.base",
     "Column": "deepglass.features.base",
-    "Prediction": "deepglass.features.base",
+    "Prediction": "deepglass.features.outputs.base",
     "Network": "deepglass.networks.network",
     "Objective": "deepglass.objectives.base",
     "Loss": "deepglass.objectives.base",

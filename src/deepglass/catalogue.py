@@ -10,6 +10,7 @@ from pathlib import Path
 
 from deepglass.data.sources import bundled, named, synthetic
 from deepglass.features.base import FEATURES
+from deepglass.features.outputs.base import OUTPUTS
 from deepglass.networks.trunks.base import TRUNKS
 from deepglass.nn.activations import ACTIVATIONS
 from deepglass.objectives.base import OBJECTIVES
@@ -23,6 +24,7 @@ def listing(what: str | None = None) -> dict[str, dict[str, str]]:
     """Group -> name -> one sentence; all groups, or one."""
     groups: dict[str, Callable[[], dict[str, str]]] = {
         "features": lambda: _registry(FEATURES),
+        "outputs": lambda: _registry(OUTPUTS),
         "trunks": lambda: _registry(TRUNKS),
         "objectives": lambda: _registry(OBJECTIVES),
         "optimizers": lambda: dict.fromkeys(OPTIMIZERS, ""),

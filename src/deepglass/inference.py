@@ -9,7 +9,7 @@ from typing import Any
 from deepglass.errors import SourceError
 from deepglass.explain.explainer import explain_rows, explainable
 from deepglass.explain.nearest import ReferenceRows, training_rows
-from deepglass.features.identity import Verdict
+from deepglass.features.outputs.identity import Verdict
 from deepglass.objectives.next_token import NextToken
 from deepglass.prepare.sources import read_source
 from deepglass.run.callbacks.sample_recorder import draw

@@ -35,7 +35,8 @@ from deepglass.api import train
 from deepglass.data.sources import read
 from deepglass.data.table import Table
 from deepglass.errors import UserError
-from deepglass.features.base import PredictionArrays, Raw
+from deepglass.features.base import Raw
+from deepglass.features.outputs.base import PredictionArrays
 from deepglass.metrics.calibration import apply_temperature
 from deepglass.run.folder import Folder
 from deepglass.run.predictor import Predictor

@@ -249,7 +249,7 @@ def test_a_split_at_random_keeps_a_picture_s_captions_together(tmp_path: Path) -
     (tmp_path / "captions.csv").unlink()
     write(tmp_path / "captions.txt", lines)
     table, spec = read(tmp_path), Spec(data=DataSpec(source="t"))
-    outputs = infer_columns(table, spec)[1][:1]
+    outputs = infer_columns(table, spec)[2]
     split = assign_split(choose_split(spec, table, outputs), table, outputs)
     part_of = {(m.name, p) for m, p in zip(table["image"], split, strict=True)}
     assert len(part_of) == 20

@@ -273,7 +273,7 @@ def test_explain_on_the_command_line(houses: Path, command: Command, tmp_path: P
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (("--rows", "first"), "--rows 'first': expected places of rows"),
+        (("--rows", "first"), "--rows 'first': expected row indices"),
         (("--rows", "900"), "--rows: there is no row 900"),
         (("--out", "why.png"), "--out: why.png: expected .json, or a folder"),
     ],

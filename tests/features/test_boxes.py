@@ -14,8 +14,8 @@ from deepglass.data.batches import Dataset
 from deepglass.data.table import Table
 from deepglass.errors import SourceError, SpecError
 from deepglass.features.base import Column
-from deepglass.features.boxes import Boxes
 from deepglass.features.image import Image
+from deepglass.features.outputs.boxes import BoxesOutput
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.networks.network import Network
 from deepglass.nn.tokens import Field
@@ -36,8 +36,8 @@ def _series(*rows: list[dict[str, object]] | None) -> pl.Series:
     return pl.Series(list(rows), dtype=BOX)
 
 
-def _fitted() -> Boxes:
-    return Boxes(name="boxes").fit([_series([_box("cat", 0, 0, 1, 1), _box("dog", 0, 0, 1, 1)])])
+def _fitted() -> BoxesOutput:
+    return BoxesOutput(name="boxes").fit([_series([_box("cat", 0, 0, 1, 1), _box("dog", 0, 0, 1, 1)])])
 
 
 def _best(boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray) -> dict[str, np.ndarray]:
@@ -97,16 +97,16 @@ def test_boxes_that_teach_nothing_are_left_out_and_counted() -> None:
 
 def test_boxes_without_labels_are_objects() -> None:
     bare = pl.Series([[dict(zip(SIDES, (0, 0, 1, 1), strict=True))]])
-    assert Boxes(name="b").fit([bare]).vocabulary_ == ("object",)
-    assert Boxes(name="b").fit([_series([_box(None, 0, 0, 1, 1)])]).vocabulary_ == ("object",)
+    assert BoxesOutput(name="b").fit([bare]).vocabulary_ == ("object",)
+    assert BoxesOutput(name="b").fit([_series([_box(None, 0, 0, 1, 1)])]).vocabulary_ == ("object",)
 
 
 def test_what_is_no_box_is_refused_by_name() -> None:
     with pytest.raises(SourceError, match=r"bad-value.*'spots': expected lists of boxes"):
-        Boxes(name="spots").fit([pl.Series([[1.0, 2.0]])])
+        BoxesOutput(name="spots").fit([pl.Series([[1.0, 2.0]])])
     with pytest.raises(SpecError, match=r"outputs\.b\.nms_iou"):
-        Boxes(name="b", nms_iou=2)
-    feature = Boxes(name="b").fit([_series([], [])])
+        BoxesOutput(name="b", nms_iou=2)
+    feature = BoxesOutput(name="b").fit([_series([], [])])
     with pytest.raises(SourceError, match=r"constant-target.*no training row has a box"):
         feature.check_target(feature.encode(_series([], [])), "here")
 
@@ -160,7 +160,7 @@ def test_a_detector_learns_its_sixteen_pictures() -> None:
     torch.manual_seed(0)
     table = scenes(17)
     picture = Image(name="image").fit([table["image"]])
-    feature = Boxes(name="boxes").fit([table["boxes"]])
+    feature = BoxesOutput(name="boxes").fit([table["boxes"]])
     inputs = {"image": picture.encode(table["image"])}
     data = Dataset(inputs, {"boxes": feature.to_input_frame(feature.encode(table["boxes"]), inputs)})
     batch = data.batch(torch.arange(16))
@@ -193,7 +193,7 @@ def test_pictures_are_larger_where_boxes_are_asked_for() -> None:
     features = {
         f.name: f for f in infer_columns(table, Spec.from_dict({"data": {"source": table}, "outputs": ["boxes"]}))[1]
     }
-    assert features["image"].max_side == Boxes.longest_side
+    assert features["image"].max_side == BoxesOutput.longest_side
     assert features["image"].fit([table["image"]]).size_ == (160, 320)
 
 

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from deepglass.errors import SourceError
-from deepglass.features.base import Raw, from_state, infer_type
-from deepglass.features.binary import Binary
-from deepglass.features.category import Category
+from deepglass.features.base import Raw, infer_type
+from deepglass.features.outputs.base import output_from_state
+from deepglass.features.outputs.binary import BinaryOutput
+from deepglass.features.outputs.category import CategoryOutput
 from deepglass.nn.tokens import Field
 
 
@@ -27,7 +28,7 @@ from deepglass.nn.tokens import Field
     ],
 )
 def test_numbers_are_one_category_however_they_are_written(raw: Raw) -> None:
-    feature = Category(name="x").fit([pl.Series([3, 1, 1, 2])])
+    feature = CategoryOutput(name="x").fit([pl.Series([3, 1, 1, 2])])
     assert feature.vocabulary_ == ("1", "2", "3")
     column = feature.encode(raw)
     assert column.values.tolist() == [3, 1, 0, 0]
@@ -36,15 +37,17 @@ def test_numbers_are_one_category_however_they_are_written(raw: Raw) -> None:
 
 
 def test_text_by_falling_frequency_and_without_spaces_around() -> None:
-    feature = Category(name="x").fit([pl.Series(["b ", " a", "a", "NA", "", None, "c", "b", "b"])])
+    feature = CategoryOutput(name="x").fit([pl.Series(["b ", " a", "a", "NA", "", None, "c", "b", "b"])])
     assert feature.vocabulary_ == ("b", "a", "c")
     assert feature.counts_ == (3, 2, 1)
-    same = Category(name="x").fit([pl.Series(["b ", " a", "a", "NA", "", None, "c", "b", "b"], dtype=pl.Categorical)])
+    same = CategoryOutput(name="x").fit(
+        [pl.Series(["b ", " a", "a", "NA", "", None, "c", "b", "b"], dtype=pl.Categorical)]
+    )
     assert same == feature
 
 
 def test_rare_values_beyond_the_largest_vocabulary_are_unknown() -> None:
-    feature = Category(name="x", max_values=2).fit([pl.Series(["a", "a", "b", "b", "c"])])
+    feature = CategoryOutput(name="x", max_values=2).fit([pl.Series(["a", "a", "b", "b", "c"])])
     assert feature.encode(pl.Series(["a", "c"])).values.tolist() == [1, 0]
 
 
@@ -52,11 +55,11 @@ def test_rare_values_beyond_the_largest_vocabulary_are_unknown() -> None:
     ("values", "value"),
     [([3, 1, 1], 1), (["u", "v", "v"], "v"), ([True, False, False], False), ([0.5, 1.5, 1.5], 1.5)],
 )
-@pytest.mark.parametrize("cls", [Category, Binary])
+@pytest.mark.parametrize("cls", [CategoryOutput, BinaryOutput])
 def test_answers_come_back_as_what_they_were(cls: type, values: list, value: object) -> None:
     feature = cls(name="x").fit([pl.Series(values)])
     best = {"log_probs": feature.baseline(feature.encode(pl.Series(values)))["log_probs"]}
-    answer = from_state(json.loads(json.dumps(feature.state()))).decode(best)[0]
+    answer = output_from_state(json.loads(json.dumps(feature.state()))).decode(best)[0]
     assert answer["value"] == value
     assert type(answer["value"]) is type(value)
     assert answer["confidence"] == pytest.approx(2 / 3)
@@ -65,7 +68,7 @@ def test_answers_come_back_as_what_they_were(cls: type, values: list, value: obj
 
 
 def test_five_likeliest_are_shown() -> None:
-    feature = Category(name="x").fit([pl.Series(list("abcdefgh"))])
+    feature = CategoryOutput(name="x").fit([pl.Series(list("abcdefgh"))])
     probs = np.array([[0.3, 0.2, 0.1, 0.1, 0.1, 0.1, 0.05, 0.05]])
     answer = feature.decode({"log_probs": np.log(probs)})[0]
     assert answer["value"] == "a"
@@ -73,8 +76,8 @@ def test_five_likeliest_are_shown() -> None:
 
 
 def test_loss_is_cross_entropy() -> None:
-    feature = Category(name="x").fit([pl.Series(["a", "b", "c"])])
-    smooth = Category(name="x", label_smoothing=0.1).fit([pl.Series(["a", "b", "c"])])
+    feature = CategoryOutput(name="x").fit([pl.Series(["a", "b", "c"])])
+    smooth = CategoryOutput(name="x", label_smoothing=0.1).fit([pl.Series(["a", "b", "c"])])
     params = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
     labels = torch.tensor([0, 1, 2, 0, 1])
     target = Field((labels + 1).int(), torch.ones(5, dtype=torch.bool))
@@ -84,7 +87,7 @@ def test_loss_is_cross_entropy() -> None:
 
 
 def test_binary_loss_is_that_of_one_logit() -> None:
-    feature = Binary(name="x").fit([pl.Series([0, 1])])
+    feature = BinaryOutput(name="x").fit([pl.Series([0, 1])])
     logit = torch.tensor([[-3.0], [0.5], [40.0]], requires_grad=True)
     target = Field(torch.tensor([1, 2, 2], dtype=torch.int32), torch.ones(3, dtype=torch.bool))
     loss = feature.prediction(logit).loss(target)
@@ -95,20 +98,20 @@ def test_binary_loss_is_that_of_one_logit() -> None:
 
 
 def test_members_mix_probabilities() -> None:
-    feature = Category(name="x").fit([pl.Series(["a", "b"])])
+    feature = CategoryOutput(name="x").fit([pl.Series(["a", "b"])])
     params = torch.log(torch.tensor([[0.9, 0.1], [0.1, 0.9], [0.6, 0.4], [0.8, 0.2]]))
     mixed = feature.prediction(params).ensemble_mean(2).mode()["log_probs"].exp()
     torch.testing.assert_close(mixed, torch.tensor([[0.5, 0.5], [0.7, 0.3]]))
 
 
-@pytest.mark.parametrize("cls", [Category, Binary])
+@pytest.mark.parametrize("cls", [CategoryOutput, BinaryOutput])
 def test_one_class_is_refused(cls: type) -> None:
     feature = cls(name="x").fit([pl.Series(["a", "a", None])])
     with pytest.raises(SourceError, match=r"\[one-class\] ships.csv: .*'x'.* only 'a'"):
         feature.check_target(feature.encode(pl.Series(["a", "a"])), "ships.csv")
 
 
-@pytest.mark.parametrize("cls", [Category, Binary])
+@pytest.mark.parametrize("cls", [CategoryOutput, BinaryOutput])
 def test_imbalance_is_remarked(cls: type) -> None:
     values = pl.Series(["a"] * 97 + ["b"] * 3)
     feature = cls(name="x").fit([values])
@@ -118,7 +121,7 @@ def test_imbalance_is_remarked(cls: type) -> None:
 
 def test_temperature_is_kept_when_it_helps() -> None:
     generator = np.random.default_rng(0)
-    feature = Category(name="x").fit([pl.Series(["a", "b", "c"])])
+    feature = CategoryOutput(name="x").fit([pl.Series(["a", "b", "c"])])
     probs = generator.dirichlet([1, 1, 1], 1000)
     labels = (probs.cumsum(1) > generator.random((1000, 1))).argmax(1)
     logits = 3 * np.log(probs)
@@ -147,20 +150,20 @@ def test_temperature_is_kept_when_it_helps() -> None:
     ],
 )
 def test_which_value_is_positive(values: list, expected: tuple[str, ...]) -> None:
-    assert Binary(name="x").fit([pl.Series(values)]).values_ == expected
+    assert BinaryOutput(name="x").fit([pl.Series(values)]).values_ == expected
 
 
 def test_positive_can_be_chosen() -> None:
     values = [pl.Series(["cat", "dog", "dog"])]
-    assert Binary(name="x", positive="dog").fit(values).values_ == ("cat", "dog")
+    assert BinaryOutput(name="x", positive="dog").fit(values).values_ == ("cat", "dog")
     with pytest.raises(SourceError, match="'bird', but the values are"):
-        Binary(name="x", positive="bird").fit(values)
+        BinaryOutput(name="x", positive="bird").fit(values)
     with pytest.raises(SourceError, match=r"expected two values, not 3: .*; try category"):
-        Binary(name="x").fit([pl.Series(["a", "b", "c"])])
+        BinaryOutput(name="x").fit([pl.Series(["a", "b", "c"])])
 
 
 def test_true_and_false_in_other_words() -> None:
-    feature = Binary(name="x").fit([pl.Series([True, False])])
+    feature = BinaryOutput(name="x").fit([pl.Series([True, False])])
     for raw in (pl.Series(["TRUE", "0", "yes"]), pl.Series([1, 0, 1]), pl.Series(["true", "No", "1"])):
         assert feature.encode(raw).values.tolist() == [2, 1, 2]
 
@@ -168,13 +171,13 @@ def test_true_and_false_in_other_words() -> None:
 def test_yes_and_no_are_two_values_however_they_are_written() -> None:
     raw = pl.Series(["yes"] * 5 + ["Yes", "YES", "No", "NO", "no", "no", None])
     assert infer_type(raw, "paid")[0] == "binary"
-    feature = Binary(name="paid").fit([raw])
+    feature = BinaryOutput(name="paid").fit([raw])
     assert (feature.values_, feature.counts_) == (("no", "yes"), (4, 7))
     assert feature.encode(pl.Series(["YES", "nO", "maybe", None])).values.tolist() == [2, 1, 0, 0]
     assert feature.count_anomalies(pl.Series(["YES", "maybe"])) == {"unseen category": 1}
-    assert Binary(name="x").fit([pl.Series(["y", "Y", "y"])]).values_ == ("y", "Y"), "two values as they stand"
+    assert BinaryOutput(name="x").fit([pl.Series(["y", "Y", "y"])]).values_ == ("y", "Y"), "two values as they stand"
     with pytest.raises(SourceError, match="expected two values, not 3"):
-        Binary(name="x").fit([pl.Series(["red", "Red", "blue"])])
+        BinaryOutput(name="x").fit([pl.Series(["red", "Red", "blue"])])
 
 
 def test_threshold_moves_where_one_value_is_rare() -> None:
@@ -182,7 +185,7 @@ def test_threshold_moves_where_one_value_is_rare() -> None:
     label = generator.random(2000) < 0.05
     seen = generator.normal(2.0 * label)
     logit = np.log(0.05 / 0.95) + 2.0 * seen - 2.0  # the true log odds
-    feature = Binary(name="x").fit([pl.Series(label)])
+    feature = BinaryOutput(name="x").fit([pl.Series(label)])
     best = {"log_probs": np.stack([-np.log1p(np.exp(logit)), -np.log1p(np.exp(-logit))], 1)}
     truth = feature.encode(pl.Series(label))
     calibration = feature.calibrate(best, truth)
@@ -192,5 +195,5 @@ def test_threshold_moves_where_one_value_is_rare() -> None:
     assert "accuracy_at_half" in figures
     answers = feature.decode(best, calibration)
     assert all(a["value"] == (a["probability"] >= calibration["threshold"]) for a in answers)
-    balanced = Binary(name="x").fit([pl.Series([True, False])])
+    balanced = BinaryOutput(name="x").fit([pl.Series([True, False])])
     assert "threshold" not in balanced.calibrate(best, truth)

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from deepglass.features.base import FEATURES, Column, Feature, Raw, from_state, infer_type, take_raw
+from deepglass.features.outputs.base import OUTPUTS, Output
 from deepglass.metrics.table import METRICS
 from deepglass.nn.decoding import AutoregressiveHead, DecoderOutput
 from deepglass.nn.tokens import Field, Tokens
@@ -83,7 +84,7 @@ KINDS = [kind for kind in FEATURES.names() if kind in SAMPLES]
 ASKED_FOR = ("identity", "mask", "tags", "audio")  # they look like others, as arrays at least; only the user knows
 STEPS = 4  # as many as the longest sample that goes along with an input's steps has
 LINEAR = ("number", "category", "binary", "vector", "multilabel", "identity", "tags")  # heads of one layer
-OUTPUTS = [kind for kind in KINDS if FEATURES.get(kind).metric is not None]
+PREDICTED = [kind for kind in OUTPUTS.names() if kind in SAMPLES]
 
 
 def _fitted(kind: str) -> Feature:
@@ -103,9 +104,9 @@ def _field(column: Column, copies: int = 1) -> Field:
     return Field(torch.from_numpy(values.repeat(copies, 0)), torch.from_numpy(mask.repeat(copies, 0)), rows)
 
 
-def _answering(kind: str) -> Feature:
+def _output(kind: str) -> Output:
     settings = {"label_smoothing": 0.0} if kind == "text" else {}
-    return FEATURES.get(kind)(name="x", **settings).as_output().configure_output([]).fit([SAMPLES[kind].raw])
+    return OUTPUTS.get(kind)(name="x", **settings).configure_output([]).fit([SAMPLES[kind].raw])
 
 
 def _params(head: nn.Module, tokens: Tokens, target: Column) -> Any:
@@ -124,7 +125,7 @@ def _encode(encoder: nn.Module, feature: Feature, field: Field) -> Tokens:
     return encoder(field)
 
 
-def _head(feature: Feature) -> nn.Module:
+def _head(feature: Output) -> nn.Module:
     return feature.dense_head(DIM, [DIM] * 3) if feature.dense else feature.head(DIM)
 
 
@@ -273,10 +274,10 @@ def test_joint_encoder_reads_columns_side_by_side(kind: str) -> None:
     assert torch.equal(tokens.values[missing, 0], tokens.values[missing, 0][:1].expand(int(missing.sum()), DIM))
 
 
-@pytest.mark.parametrize("kind", OUTPUTS)
+@pytest.mark.parametrize("kind", PREDICTED)
 def test_head_and_answer(kind: str) -> None:
     torch.manual_seed(0)
-    feature = _answering(kind)
+    feature = _output(kind)
     head = _head(feature)
     tokens = _read(ROWS, 4)
     for column in _columns(feature):
@@ -288,10 +289,10 @@ def test_head_and_answer(kind: str) -> None:
         assert all(torch.isfinite(p.grad).all() for p in head.parameters())
 
 
-@pytest.mark.parametrize("kind", OUTPUTS)
+@pytest.mark.parametrize("kind", PREDICTED)
 def test_learning_one_batch_by_heart(kind: str) -> None:
     torch.manual_seed(0)
-    feature = _answering(kind)
+    feature = _output(kind)
     column = feature.encode(SAMPLES[kind].raw).take(np.arange(6))
     head = _head(feature)
     tokens = _read(6, STEPS)
@@ -310,10 +311,10 @@ def test_learning_one_batch_by_heart(kind: str) -> None:
     assert loss.item() < {"boxes": 0.4, "text": 0.3}.get(kind, 0.05)
 
 
-@pytest.mark.parametrize("kind", OUTPUTS)
+@pytest.mark.parametrize("kind", PREDICTED)
 def test_members_are_mixed(kind: str) -> None:
     torch.manual_seed(0)
-    feature = _answering(kind)
+    feature = _output(kind)
     head = _head(feature)
     with torch.no_grad():
         params = head(_read(ROWS))
@@ -327,10 +328,10 @@ def test_members_are_mixed(kind: str) -> None:
         assert len(different[name]) == ROWS // 3
 
 
-@pytest.mark.parametrize("kind", OUTPUTS)
+@pytest.mark.parametrize("kind", PREDICTED)
 def test_score_calibrate_decode(kind: str) -> None:
     torch.manual_seed(0)
-    feature = _answering(kind)
+    feature = _output(kind)
     head = _head(feature)
     with torch.no_grad():
         params = head(_read(ROWS))
@@ -349,9 +350,9 @@ def test_score_calibrate_decode(kind: str) -> None:
             json.dumps(answers, allow_nan=False)
 
 
-@pytest.mark.parametrize("kind", OUTPUTS)
+@pytest.mark.parametrize("kind", PREDICTED)
 def test_constant_answer_is_the_best_that_ignores_the_input(kind: str) -> None:
-    feature = _answering(kind)
+    feature = _output(kind)
     sample = SAMPLES[kind]
     truth = feature.encode(sample.raw if sample.some_missing is None else sample.some_missing)
     constant = feature.baseline(truth)

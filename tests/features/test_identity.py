@@ -12,14 +12,14 @@ from torch import nn
 from deepglass import metrics
 from deepglass.errors import SourceError, SpecError
 from deepglass.features.base import Column
-from deepglass.features.identity import Identity
+from deepglass.features.outputs.identity import IdentityOutput
 from deepglass.metrics.calibration import fit_logistic
 from deepglass.nn.metric_learning import arcface, triplet_loss
 from deepglass.nn.tokens import Field, Tokens
 
 
-def _people(count: int = 3) -> Identity:
-    return Identity(name="who").fit([pl.Series([f"p{i % count}" for i in range(4 * count)])])
+def _people(count: int = 3) -> IdentityOutput:
+    return IdentityOutput(name="who").fit([pl.Series([f"p{i % count}" for i in range(4 * count)])])
 
 
 def _best(embedding: np.ndarray) -> dict[str, np.ndarray]:
@@ -95,7 +95,7 @@ def test_strangers_are_told_apart_after_learning_from_others(loss: str) -> None:
     x[:, :3] += 0.1 * random.normal(size=(480, 3))
     names = pl.Series([f"p{i}" for i in who])
     known = who < 50
-    feature = Identity(name="who", embedding_dim=8, loss=loss).fit([names.filter(known)])
+    feature = IdentityOutput(name="who", embedding_dim=8, loss=loss).fit([names.filter(known)])
     column = feature.encode(names)
     head = feature.head(12)
     tokens = Tokens(torch.from_numpy(x)[:, None], torch.ones(480, 1, dtype=torch.bool))
@@ -200,11 +200,11 @@ def test_answers_name_the_nearest_known_one() -> None:
 
 
 def test_nothing_to_learn_is_refused() -> None:
-    alone = Identity(name="who").fit([pl.Series(["a", "b", "c"])])
+    alone = IdentityOutput(name="who").fit([pl.Series(["a", "b", "c"])])
     with pytest.raises(SourceError, match=r"too-few-rows.*'who'.*every name occurs once"):
         alone.check_target(alone.encode(pl.Series(["a", "b", "c"])), "faces")
-    one = Identity(name="who").fit([pl.Series(["a", "a"])])
+    one = IdentityOutput(name="who").fit([pl.Series(["a", "a"])])
     with pytest.raises(SourceError, match=r"one-class.*only 'a'"):
         one.check_target(one.encode(pl.Series(["a", "a"])), "faces")
     with pytest.raises(SpecError, match=r"outputs.who.*margin from 0 to 1.5"):
-        Identity(name="who", margin=3.0)
+        IdentityOutput(name="who", margin=3.0)

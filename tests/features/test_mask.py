@@ -16,7 +16,8 @@ from deepglass.errors import SourceError, SpecError
 from deepglass.features._dense_outputs import pack, unpack, unpacked
 from deepglass.features.base import Column, Media
 from deepglass.features.image import Image
-from deepglass.features.mask import Mask
+from deepglass.features.outputs.image import ImageOutput
+from deepglass.features.outputs.mask import MaskOutput
 from deepglass.nn.tokens import Field
 from deepglass.nn.warp import Warp, warp
 
@@ -45,7 +46,7 @@ def test_a_palette_gives_its_indices_and_not_its_colours(tmp_path: Path) -> None
     plain = [saved(tmp_path / f"{i}.png", m) for i, m in enumerate(masks)]
     coloured = [saved(tmp_path / f"p{i}.png", m, palette=True) for i, m in enumerate(masks)]
     bilevel = saved(tmp_path / "two.png", masks[0] > 0)
-    feature = Mask(name="mask", names=NAMES).fit([coloured])
+    feature = MaskOutput(name="mask", names=NAMES).fit([coloured])
     assert feature.class_names == NAMES
     np.testing.assert_array_equal(feature.encode(coloured).values, masks + 1)
     np.testing.assert_array_equal(feature.encode(plain).values, masks + 1)
@@ -55,18 +56,18 @@ def test_a_palette_gives_its_indices_and_not_its_colours(tmp_path: Path) -> None
 def test_size_classes_and_names_are_learned() -> None:
     masks = squares(size=(300, 400))
     masks[0, 0, 0] = 255
-    feature = Mask(name="mask", ignore=1).fit([masks])
+    feature = MaskOutput(name="mask", ignore=1).fit([masks])
     assert feature.size_ == (192, 256)
     assert feature.class_names == ("class 0", "class 2")  # 1 and, by custom, 255 are unlabelled
     assert feature.encode(masks).values.dtype == np.uint8
     assert set(np.unique(feature.encode(masks).values)) == {0, 1, 2}
-    assert Mask(name="mask", size=(30, 40)).fit([masks]).encode(masks).values.shape == (4, 30, 40)
+    assert MaskOutput(name="mask", size=(30, 40)).fit([masks]).encode(masks).values.shape == (4, 30, 40)
 
 
 def test_a_wholly_unlabelled_mask_is_missing() -> None:
     masks = squares()
     masks[2] = 255
-    assert Mask(name="mask").fit([masks]).encode(masks).mask.tolist() == [True, True, False, True]
+    assert MaskOutput(name="mask").fit([masks]).encode(masks).mask.tolist() == [True, True, False, True]
 
 
 def test_what_cannot_be_a_mask_is_named(tmp_path: Path) -> None:
@@ -77,14 +78,14 @@ def test_what_cannot_be_a_mask_is_named(tmp_path: Path) -> None:
     files.append(saved(tmp_path / "photo.png", colours))
     (tmp_path / "torn.png").write_bytes((tmp_path / "0.png").read_bytes()[:40])
     files.append(Media("torn.png", tmp_path / "torn.png"))
-    reasons = Mask(name="mask", names=NAMES).unreadable(files)
+    reasons = MaskOutput(name="mask", names=NAMES).unreadable(files)
     assert sorted(reasons) == [1, 4, 5]
     assert "1.png: class 7 has no name; the names go from 0 to 2" in reasons[1]
     assert "photo.png: expected a mask whose pixels are class numbers, found colours" in reasons[4]
     assert reasons[5].startswith("[unreadable-image] torn.png")
     with pytest.raises(SpecError, match=r"outputs.mask.class_weights: expected a number from 0 to 1"):
-        Mask(name="mask", class_weights=2)
-    one = Mask(name="mask").fit([np.zeros((3, 4, 4), np.uint8)])
+        MaskOutput(name="mask", class_weights=2)
+    one = MaskOutput(name="mask").fit([np.zeros((3, 4, 4), np.uint8)])
     with pytest.raises(SourceError, match=r"\[one-class\] roads: .* found only 'class 0'"):
         one.check_target(one.encode(np.zeros((3, 4, 4), np.uint8)), "roads")
 
@@ -95,7 +96,7 @@ def test_a_mask_stays_on_its_picture(sizes: tuple[tuple[int, int], ...], shape: 
     masks = np.zeros((1, *shape), np.uint8)
     masks[:, shape[0] // 2 :, shape[1] // 3 :] = 1
     image = Image(name="image", size=sizes[0], colour="grey").fit([masks * 255])
-    feature = Mask(name="mask", size=sizes[1]).fit([masks])
+    feature = MaskOutput(name="mask", size=sizes[1]).fit([masks])
     picture = image.encode(masks * 255)
     column = feature.to_input_frame(feature.encode(masks), {"image": picture})
     Y, X = sizes[0]
@@ -110,7 +111,7 @@ def test_a_mask_stays_on_its_picture(sizes: tuple[tuple[int, int], ...], shape: 
 
 def test_a_mask_follows_its_picture_when_that_is_varied() -> None:
     masks = squares(2)
-    feature = Mask(name="mask").fit([masks])
+    feature = MaskOutput(name="mask").fit([masks])
     field = Field(torch.from_numpy(feature.encode(masks).values), torch.ones(2, dtype=torch.bool))
     mirror = Warp(torch.tensor([[[-1.0, 0, 0], [0, 1, 0]]] * 2), True)
     assert torch.equal(feature.warp(field, mirror).values, field.values.flip(2))
@@ -127,7 +128,7 @@ def test_unlabelled_pixels_cost_nothing_and_rare_classes_can_weigh_more() -> Non
     torch.manual_seed(0)
     masks = squares()
     logits = torch.randn(4, 3, 12, 16)
-    plain, balanced = Mask(name="mask").fit([masks]), Mask(name="mask", class_weights=1.0).fit([masks])
+    plain, balanced = MaskOutput(name="mask").fit([masks]), MaskOutput(name="mask", class_weights=1.0).fit([masks])
     field = Field(torch.from_numpy(plain.encode(masks).values), torch.ones(4, dtype=torch.bool))
     labels = torch.from_numpy(masks).long()
     expected = torch.nn.functional.cross_entropy(logits, labels, reduction="none").mean((1, 2))
@@ -147,7 +148,7 @@ def test_figures_agree_with_a_plain_count() -> None:
     random = np.random.default_rng(0)
     masks = random.integers(0, 3, (5, 9, 7)).astype(np.uint8)
     masks[0, 0] = 255
-    feature = Mask(name="mask", names=NAMES).fit([masks])
+    feature = MaskOutput(name="mask", names=NAMES).fit([masks])
     truth = feature.encode(masks)
     said = random.integers(1, 4, (5, 9, 7)).astype(np.uint8)
     best = {"classes": said, "confidence": np.full_like(said, 128)}
@@ -167,7 +168,7 @@ def test_figures_agree_with_a_plain_count() -> None:
 
 def test_answers_are_plain_and_their_confidence_follows_the_validation_rows() -> None:
     masks = squares()
-    feature = Mask(name="mask", names=NAMES).fit([masks])
+    feature = MaskOutput(name="mask", names=NAMES).fit([masks])
     truth = feature.encode(masks)
     wrong = truth.values.copy()
     wrong[:, :, :8] = wrong[:, :, :8] % 3 + 1  # half of the pixels
@@ -194,7 +195,7 @@ def test_runs_come_back() -> None:
 def test_psnr_is_that_of_the_definition() -> None:
     random = np.random.default_rng(0)
     pictures = random.integers(0, 256, (3, 8, 8, 3), dtype=np.uint8)
-    feature = Image(name="image").fit([pictures])
+    feature = ImageOutput(name="image").fit([pictures])
     truth = feature.encode(pictures)
     said = np.clip(truth.values.astype(int) + random.integers(-20, 20, truth.values.shape), 0, 255).astype(np.uint8)
     errors = ((said / 255 - truth.values / 255) ** 2).mean((1, 2, 3))
@@ -207,7 +208,7 @@ def test_psnr_is_that_of_the_definition() -> None:
 
 def test_an_answer_is_a_png_without_its_letterbox() -> None:
     wide = np.random.default_rng(0).integers(0, 256, (2, 10, 30, 3), dtype=np.uint8)
-    feature = Image(name="image", size=(32, 32)).fit([wide])
+    feature = ImageOutput(name="image", size=(32, 32)).fit([wide])
     column = feature.encode(wide)
     answer = json.loads(json.dumps(feature.decode({"codes": column.values, **feature.context({"image": column})})))[0]
     pixels = unpacked(answer["value"])
@@ -233,7 +234,7 @@ def test_noise_is_the_pictures_own() -> None:
 
 def test_a_constant_answer_is_the_mean_picture() -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (20, 6, 6), dtype=np.uint8)
-    feature = Image(name="image").fit([pictures])
+    feature = ImageOutput(name="image").fit([pictures])
     truth = feature.encode(pictures)
     codes = feature.baseline(truth)["codes"]
     np.testing.assert_array_equal(codes[0, 0], np.round(pictures.mean(0)))
@@ -249,6 +250,6 @@ def test_a_file_of_a_mask_may_be_turned(tmp_path: Path) -> None:
     file = io.BytesIO()
     image.save(file, "PNG", exif=exif)
     (tmp_path / "turned.png").write_bytes(file.getvalue())
-    feature = Mask(name="mask").fit([masks])
-    turned = Mask(name="mask").fit([[Media("turned.png", tmp_path / "turned.png")]])
+    feature = MaskOutput(name="mask").fit([masks])
+    turned = MaskOutput(name="mask").fit([[Media("turned.png", tmp_path / "turned.png")]])
     assert turned.size_ == feature.size_[::-1]

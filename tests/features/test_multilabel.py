@@ -10,14 +10,14 @@ from sklearn.metrics import average_precision_score, f1_score
 
 from deepglass.errors import SourceError
 from deepglass.features.base import Column, infer_type
-from deepglass.features.multilabel import Multilabel
+from deepglass.features.outputs.multilabel import MultilabelOutput
 from deepglass.nn.tokens import Field
 
 GENRES = pl.Series([["drama"], ["comedy", "drama"], [], None, ["horror"], ["drama", "horror"]] * 5)
 
 
 def test_an_empty_list_is_known_and_a_missing_one_is_not() -> None:
-    feature = Multilabel(name="genres").fit([GENRES])
+    feature = MultilabelOutput(name="genres").fit([GENRES])
     column = feature.encode(GENRES[:4])
     assert feature.vocabulary_ == ("drama", "horror", "comedy")
     assert column.values.tolist() == [[1, 0, 0], [1, 0, 1], [0, 0, 0], [0, 0, 0]]
@@ -26,14 +26,14 @@ def test_an_empty_list_is_known_and_a_missing_one_is_not() -> None:
 
 @pytest.mark.parametrize("cells", [["a; b", "b", None, "c;a"], ["a | b", "b", None, "c|a"], ["a, b", "b", None, "c,a"]])
 def test_text_is_taken_apart(cells: list[str | None]) -> None:
-    feature = Multilabel(name="x").fit([pl.Series(cells)])
+    feature = MultilabelOutput(name="x").fit([pl.Series(cells)])
     assert feature.vocabulary_ == ("a", "b", "c")
     assert feature.encode(pl.Series(cells)).values.sum(1).tolist() == [2, 1, 0, 2]
     assert feature.encode(pl.Series(cells)).mask.tolist() == [True, True, False, True]
 
 
 def test_a_comma_within_a_label_is_no_separator_where_there_is_a_semicolon() -> None:
-    feature = Multilabel(name="x").fit([pl.Series(["Paris, France; Rome, Italy", "Rome, Italy"])])
+    feature = MultilabelOutput(name="x").fit([pl.Series(["Paris, France; Rome, Italy", "Rome, Italy"])])
     assert set(feature.vocabulary_) == {"Paris, France", "Rome, Italy"}
 
 
@@ -59,12 +59,12 @@ def test_labels_are_recognised_in_lists_and_where_texts_are_made_of_few() -> Non
     ],
 )
 def test_other_texts_with_a_separator_are_not_taken_for_labels(cells: list[str]) -> None:
-    assert Multilabel.infer_type(pl.Series(cells * 10), "x") is None
+    assert MultilabelOutput.infer_type(pl.Series(cells * 10), "x") is None
 
 
 def test_arrays_bring_their_columns_in_order() -> None:
     array = np.array([[0, 1, 1], [0, 0, 1]])
-    feature = Multilabel(name="x", names=("sea", "sky", "sun")).fit([array])
+    feature = MultilabelOutput(name="x", names=("sea", "sky", "sun")).fit([array])
     assert feature.class_names == ("sea", "sky", "sun")
     np.testing.assert_array_equal(feature.encode(array).values, array)
     missing = feature.encode(np.array([[np.nan, np.nan, np.nan], [1, 0, 0]]))
@@ -73,27 +73,27 @@ def test_arrays_bring_their_columns_in_order() -> None:
 
 def test_bad_values_are_named() -> None:
     with pytest.raises(SourceError, match=r"bad-value.*'x', row 1: expected 0 or 1, got 3"):
-        Multilabel(name="x").fit([np.array([[0, 1], [3, 0]])])
+        MultilabelOutput(name="x").fit([np.array([[0, 1], [3, 0]])])
     with pytest.raises(SourceError, match=r"bad-value.*'x': has 2 labels, but 1 names"):
-        Multilabel(name="x", names=("a",)).fit([np.array([[0, 1], [1, 0]])])
-    feature = Multilabel(name="x").fit([pl.Series([["a"], ["a"]])])
+        MultilabelOutput(name="x", names=("a",)).fit([np.array([[0, 1], [1, 0]])])
+    feature = MultilabelOutput(name="x").fit([pl.Series([["a"], ["a"]])])
     with pytest.raises(SourceError, match=r"one-class.*the same in each"):
         feature.check_target(feature.encode(pl.Series([["a"], ["a"]])), "films")
 
 
 def test_unseen_labels_are_counted() -> None:
-    feature = Multilabel(name="genres").fit([GENRES])
+    feature = MultilabelOutput(name="genres").fit([GENRES])
     new = pl.Series([["drama", "western"], ["noir", "western"]])
     assert feature.count_anomalies(new) == {"unseen label": 3}
     assert feature.encode(new).values.tolist() == [[1, 0, 0], [0, 0, 0]]
 
 
-def _made_up(rows: int = 400, seed: int = 0) -> tuple[Multilabel, dict[str, np.ndarray], Column]:
+def _made_up(rows: int = 400, seed: int = 0) -> tuple[MultilabelOutput, dict[str, np.ndarray], Column]:
     """Answers that are too sure by half, of labels of which one is rare."""
     random = np.random.default_rng(seed)
     logits = random.normal([0, -1, -2.5], 1.5, (rows, 3))
     true = (random.random((rows, 3)) < 1 / (1 + np.exp(-logits))).astype(np.uint8)
-    feature = Multilabel(name="x").fit([true])
+    feature = MultilabelOutput(name="x").fit([true])
     return feature, {"log_odds": (3 * logits).astype(np.float32)}, Column(true, np.ones(rows, bool))
 
 
@@ -121,7 +121,7 @@ def test_thresholds_and_temperature_help_new_rows() -> None:
 
 
 def test_answers_are_labels_with_the_likeliest_first() -> None:
-    feature = Multilabel(name="genres").fit([GENRES])
+    feature = MultilabelOutput(name="genres").fit([GENRES])
     answers = feature.decode({"log_odds": np.array([[1.0, 2.0, -3.0], [-4.0, -4.0, -4.0]])})
     assert answers[0]["value"] == ["horror", "drama"]
     assert answers[1]["value"] == []
@@ -132,12 +132,12 @@ def test_answers_are_labels_with_the_likeliest_first() -> None:
 
 def test_members_probabilities_are_averaged() -> None:
     params = torch.tensor([[4.0, 0.0], [-2.0, 1.0]])
-    pooled = Multilabel(name="x").prediction(params).ensemble_mean(2).mode()["log_odds"].sigmoid()
+    pooled = MultilabelOutput(name="x").prediction(params).ensemble_mean(2).mode()["log_odds"].sigmoid()
     torch.testing.assert_close(pooled, params.sigmoid().mean(0, keepdim=True))
 
 
 def test_encoder_counts_the_labels() -> None:
-    feature = Multilabel(name="genres").fit([GENRES])
+    feature = MultilabelOutput(name="genres").fit([GENRES])
     column = feature.encode(GENRES[:4])
     encoder = feature.encoder(6)
     tokens = encoder(Field(torch.from_numpy(column.values), torch.from_numpy(column.mask))).values[:, 0]

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from deepglass.errors import SourceError
 from deepglass.features.base import Raw, infer_type
-from deepglass.features.number import Number
+from deepglass.features.outputs.number import NumberOutput
 from deepglass.nn.tokens import Field
 
 
-def _fit(values: Raw | list) -> Number:
-    return Number(name="x").fit([pl.Series(values) if isinstance(values, list) else values])
+def _fit(values: Raw | list) -> NumberOutput:
+    return NumberOutput(name="x").fit([pl.Series(values) if isinstance(values, list) else values])
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import torch
 
 from deepglass.errors import SourceError
 from deepglass.features.base import Raw
-from deepglass.features.vector import Vector
+from deepglass.features.outputs.vector import VectorOutput
 from deepglass.nn.tokens import Field
 
 ARRAY = np.array([[1.0, 2.0], [np.nan, 4.0], [np.nan, np.nan], [5.0, 6.0]])
@@ -23,7 +23,7 @@ ARRAY = np.array([[1.0, 2.0], [np.nan, 4.0], [np.nan, np.nan], [5.0, 6.0]])
     ],
 )
 def test_every_way_to_hold_vectors(raw: Raw) -> None:
-    feature = Vector(name="x").fit([raw])
+    feature = VectorOutput(name="x").fit([raw])
     assert feature.mean_ == (3.0, 4.0)
     assert feature.low_ == (1.0, 2.0)
     assert feature.high_ == (5.0, 6.0)
@@ -33,7 +33,7 @@ def test_every_way_to_hold_vectors(raw: Raw) -> None:
 
 
 def test_missing_entries_are_left_out_of_the_loss_and_give_finite_gradients() -> None:
-    feature = Vector(name="x").fit([ARRAY])
+    feature = VectorOutput(name="x").fit([ARRAY])
     column = feature.encode(ARRAY)
     field = Field(torch.from_numpy(column.values).requires_grad_(), torch.from_numpy(column.mask))
     feature.encoder(4)(field).values.sum().backward()
@@ -48,15 +48,15 @@ def test_missing_entries_are_left_out_of_the_loss_and_give_finite_gradients() ->
 
 def test_other_lengths_are_refused() -> None:
     with pytest.raises(SourceError, match=r"\[bad-value\] column 'x', row 1: expected 2 numbers.* not 1"):
-        Vector(name="x").fit([pl.Series([[1, 2], [1]])])
+        VectorOutput(name="x").fit([pl.Series([[1, 2], [1]])])
     with pytest.raises(SourceError, match="expected 2 numbers a row, not 3"):
-        Vector(name="x").fit([ARRAY]).encode(np.zeros((1, 3)))
+        VectorOutput(name="x").fit([ARRAY]).encode(np.zeros((1, 3)))
     with pytest.raises(SourceError, match="expected lists of numbers, not String"):
-        Vector(name="x").fit([pl.Series(["a"])])
+        VectorOutput(name="x").fit([pl.Series(["a"])])
 
 
 def test_constant_target_is_refused() -> None:
     same = np.ones((4, 2))
-    feature = Vector(name="x").fit([same])
+    feature = VectorOutput(name="x").fit([same])
     with pytest.raises(SourceError, match=r"\[constant-target\] here: .*'x'"):
         feature.check_target(feature.encode(same), "here")

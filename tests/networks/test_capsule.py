@@ -10,9 +10,9 @@ import torch
 from deepglass.data.batches import Dataset
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature
-from deepglass.features.category import Category
 from deepglass.features.image import Image
 from deepglass.features.number import Number
+from deepglass.features.outputs.category import CategoryOutput
 from deepglass.features.video import Video
 from deepglass.networks.network import Network
 from deepglass.networks.trunks.capsule import CapsuleNet as Trunk
@@ -29,9 +29,9 @@ def bars(rows: int) -> tuple[np.ndarray, pl.Series]:
     return pictures, pl.Series(["upright" if i % 2 else "level" for i in range(rows)])
 
 
-def prepared(rows: int = 64) -> tuple[Image, Category, Dataset]:
+def prepared(rows: int = 64) -> tuple[Image, CategoryOutput, Dataset]:
     pictures, labels = bars(rows)
-    image, label = Image(name="image").fit([pictures]), Category(name="label").fit([labels])
+    image, label = Image(name="image").fit([pictures]), CategoryOutput(name="label").fit([labels])
     return image, label, Dataset({"image": image.encode(pictures)}, {"label": label.encode(labels)})
 
 
@@ -97,7 +97,7 @@ def test_the_margin_loss_counts_only_what_crosses_its_margins():
 @pytest.mark.parametrize("norm", ["batch", "layer", "instance", "group", "none"])
 def test_any_size_and_every_norm(size: tuple[int, int], norm: str):
     image = Image(name="image").fit([np.random.default_rng(0).integers(0, 256, (8, *size, 3)).astype(np.uint8)])
-    label = Category(name="label").fit([pl.Series(["a", "b", "c"])])
+    label = CategoryOutput(name="label").fit([pl.Series(["a", "b", "c"])])
     network = Network([image], [label], "capsule", {"width": 4, "capsules": 3, "norm": norm})
     field = Dataset({"image": image.encode(np.zeros((4, *size, 3), np.uint8))}, {}).batch(torch.arange(4)).inputs
     tokens = network.embed(field)
@@ -113,7 +113,7 @@ def test_several_pictures_and_numbers_are_all_used():
         Image(name=n).fit([rng.integers(0, 256, (8, 12, s)).astype(np.uint8)]) for n, s in (("l", 12), ("r", 9))
     )
     speed = Number(name="speed").fit([pl.Series([1.0, 2.0, 3.0])])
-    label = Category(name="label").fit([pl.Series(["a", "b"])])
+    label = CategoryOutput(name="label").fit([pl.Series(["a", "b"])])
     torch.manual_seed(0)
     network = Network([left, speed, right], [label], "capsule", {"width": 4}).eval()
     rows = {

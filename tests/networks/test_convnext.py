@@ -12,9 +12,9 @@ import torch
 from deepglass.data.batches import Dataset
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature
-from deepglass.features.category import Category
 from deepglass.features.image import Image
 from deepglass.features.number import Number
+from deepglass.features.outputs.category import CategoryOutput
 from deepglass.networks.network import Network
 from deepglass.networks.trunks.convnext import Convnext
 from deepglass.nn.tokens import TokenShape
@@ -26,7 +26,7 @@ def pictures(rows: int, size: tuple[int, int], channels: int = 1) -> np.ndarray:
 
 def network(inputs: list[Feature], **settings: object) -> Network:
     torch.manual_seed(0)
-    label = Category(name="label").fit([pl.Series(["a", "b", "c"])])
+    label = CategoryOutput(name="label").fit([pl.Series(["a", "b", "c"])])
     return Network(inputs, [label], "convnext", {"width": 8, "depth": 1, **settings})
 
 
@@ -91,7 +91,7 @@ def test_it_learns_where_a_bright_bar_stands():
     answers = ["upright" if i % 2 else "level" for i in range(64)]
     for i, picture in enumerate(values):
         picture[(slice(None), i % 16) if i % 2 else (i % 16, slice(None))] = 255
-    image, label = Image(name="image").fit([values]), Category(name="label").fit([pl.Series(answers)])
+    image, label = Image(name="image").fit([values]), CategoryOutput(name="label").fit([pl.Series(answers)])
     data = Dataset({"image": image.encode(values)}, {"label": label.encode(pl.Series(answers))})
     torch.manual_seed(0)
     net = Network([image], [label], "convnext", {"width": 8, "depth": 1})

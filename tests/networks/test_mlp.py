@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from deepglass.data.batches import Dataset
-from deepglass.features.category import Category
 from deepglass.features.image import Image
 from deepglass.features.number import Number
+from deepglass.features.outputs.category import CategoryOutput
 from deepglass.networks.network import Network
 from deepglass.networks.trunks.mlp import Mlp
 from deepglass.nn.tabular import CategoryEmbedding, NumberEmbedding
@@ -124,7 +124,7 @@ def test_a_picture_is_read_pixel_by_pixel_beside_numbers():
     pictures[np.arange(4), 1, np.arange(4)] = 255  # the same pixels in other places: their mean tells nothing
     image = Image(name="image").fit([pictures])
     speed = Number(name="speed").fit([pl.Series([1.0, 2.0, 3.0])])
-    label = Category(name="label").fit([pl.Series(["a", "b"])])
+    label = CategoryOutput(name="label").fit([pl.Series(["a", "b"])])
     torch.manual_seed(0)
     network = Network([image, speed], [label], "mlp", {"ensemble_size": 2, "width": 8}).eval()
     columns = {"image": image.encode(pictures), "speed": speed.encode(pl.Series([1.0] * 4))}

@@ -9,8 +9,9 @@ import torch
 from deepglass.errors import SpecError
 from deepglass.features.base import Column, Feature
 from deepglass.features.image import Image
-from deepglass.features.mask import Mask
 from deepglass.features.number import Number
+from deepglass.features.outputs.image import ImageOutput
+from deepglass.features.outputs.mask import MaskOutput
 from deepglass.networks.network import Network
 from deepglass.networks.trunks.unet import Unet
 from deepglass.nn.tokens import Field, Tokens, TokenShape
@@ -58,7 +59,7 @@ def learned(
 def test_a_mask_is_learned_on_any_trunk_that_keeps_its_maps(trunk: str) -> None:
     pictures, masks = dots()
     raw = {"image": pictures, "mask": masks}
-    found, constant = learned([Image(name="image")], Mask(name="mask"), raw, 40, trunk)
+    found, constant = learned([Image(name="image")], MaskOutput(name="mask"), raw, 40, trunk)
     assert constant["miou"] < 0.5
     assert found["miou"] > 0.75  # seed 0: 0.95 unet, 0.84 conv, 0.90 resnet
 
@@ -70,7 +71,7 @@ def test_colours_come_back_and_small_pictures_grow() -> None:
     pictures[:, 4:12, 4:12] *= 0.5
     raw = {"image": pictures.astype(np.uint8)}
     small = Image(name="small", column="image", size=(8, 8), colour="grey")
-    found, constant = learned([small], Image(name="large", column="image"), raw, 60)
+    found, constant = learned([small], ImageOutput(name="large", column="image"), raw, 60)
     assert found["psnr"] > constant["psnr"] + 5
 
 
@@ -81,7 +82,7 @@ def test_a_number_beside_a_picture_is_used() -> None:
     masks[side == 1, :, 6:] = 1
     masks[side == 0, :, :6] = 1
     raw = {"image": random.integers(0, 255, (24, 12, 12), dtype=np.uint8), "side": side.astype(np.float64)}
-    found, _ = learned([Image(name="image"), Number(name="side")], Mask(name="mask"), {**raw, "mask": masks}, 60)
+    found, _ = learned([Image(name="image"), Number(name="side")], MaskOutput(name="mask"), {**raw, "mask": masks}, 60)
     assert found["miou"] > 0.9
 
 

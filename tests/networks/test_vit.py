@@ -11,9 +11,9 @@ from torch.nn import functional as F
 from deepglass.data.batches import Dataset
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature
-from deepglass.features.category import Category
 from deepglass.features.image import Image
 from deepglass.features.number import Number
+from deepglass.features.outputs.category import CategoryOutput
 from deepglass.features.text import Text
 from deepglass.features.video import Video
 from deepglass.networks.network import Network
@@ -28,7 +28,7 @@ def pictures(rows: int, size: tuple[int, int], channels: int = 1) -> np.ndarray:
 
 def network(inputs: list[Feature], **settings: object) -> Network:
     torch.manual_seed(0)
-    label = Category(name="label").fit([pl.Series(["a", "b", "c"])])
+    label = CategoryOutput(name="label").fit([pl.Series(["a", "b", "c"])])
     return Network(inputs, [label], "vit", {**SMALL, **settings})
 
 
@@ -163,7 +163,7 @@ def test_it_learns_which_of_two_marks_is_higher():
         picture[bright : bright + 3, rng.integers(0, 13) :][:, :3] = 255
         picture[dark : dark + 3, rng.integers(0, 13) :][:, :3] = 0
         answers.append("bright" if bright < dark else "dark")
-    image, label = Image(name="image").fit([values]), Category(name="label").fit([pl.Series(answers)])
+    image, label = Image(name="image").fit([values]), CategoryOutput(name="label").fit([pl.Series(answers)])
     data = Dataset({"image": image.encode(values)}, {"label": label.encode(pl.Series(answers))})
     torch.manual_seed(0)
     net = Network([image], [label], "vit", {"width": 32, "depth": 2, "heads": 2})

@@ -18,13 +18,15 @@ from report_values import base, checked, class_output
 from deepglass.data.augment import Augment
 from deepglass.data.batches import Batch, Dataset
 from deepglass.data.table import Table
-from deepglass.features.base import ClassCurve, Column, Feature
-from deepglass.features.boxes import Boxes
-from deepglass.features.category import Category
-from deepglass.features.identity import Identity
+from deepglass.features.base import Column, Feature
 from deepglass.features.image import Image
-from deepglass.features.mask import Mask
-from deepglass.features.multilabel import Multilabel
+from deepglass.features.outputs.base import ClassCurve
+from deepglass.features.outputs.boxes import BoxesOutput
+from deepglass.features.outputs.category import CategoryOutput
+from deepglass.features.outputs.identity import IdentityOutput
+from deepglass.features.outputs.image import ImageOutput
+from deepglass.features.outputs.mask import MaskOutput
+from deepglass.features.outputs.multilabel import MultilabelOutput
 from deepglass.introspect.filters import ChannelPatches, Filters, LayerPatches, filters_of
 from deepglass.introspect.rows import OutputRows
 from deepglass.networks.network import Network
@@ -233,7 +235,7 @@ def test_the_worst_mask_comes_first_and_says_what_went_wrong() -> None:
     pictures = pictures_of(8)
     answers = np.zeros((8, 16, 16), np.uint8)
     answers[:, :, 8:] = 1
-    feature = Mask(name="mask", names=("road", "sky")).fit([answers])
+    feature = MaskOutput(name="mask", names=("road", "sky")).fit([answers])
     picture = Image(name="image").fit([pictures])
     said = feature.encode(answers).values.copy()
     said[5] = 2  # all sky
@@ -256,7 +258,7 @@ def test_boxes_are_matched_once_each() -> None:
     pictures = pictures_of(3)
     box = {"label": "cell", "left": 0.0, "top": 0.0, "right": 8.0, "bottom": 8.0}
     answers = pl.Series("boxes", [[box], [box], []])
-    feature = Boxes(name="boxes").fit([answers])
+    feature = BoxesOutput(name="boxes").fit([answers])
     picture = Image(name="image").fit([pictures])
     half, corner = [0, 0, 0.5, 0.5], [0.5, 0.5, 1, 1]
     best = {
@@ -284,7 +286,7 @@ def test_boxes_are_matched_once_each() -> None:
 def test_several_labels_have_curves_and_mistakes() -> None:
     pictures = pictures_of(4)
     answers = pl.Series("labels", [["sea"], ["sea", "sun"], [], ["sun"]])
-    feature = Multilabel(name="labels").fit([answers])
+    feature = MultilabelOutput(name="labels").fit([answers])
     truth = feature.encode(answers).values
     odds = np.where(truth > 0, 3.0, -3.0).astype(np.float32)
     odds[2] = 3.0
@@ -299,7 +301,7 @@ def test_several_labels_have_curves_and_mistakes() -> None:
 def test_the_hardest_pairs_are_found() -> None:
     pictures = pictures_of(6)
     answers = pl.Series("who", ["Ada", "Ada", "Bo", "Bo", "Cy", "Cy"])
-    feature = Identity(name="who", embedding_dim=2).fit([answers])
+    feature = IdentityOutput(name="who", embedding_dim=2).fit([answers])
     angle = np.radians([0, 10, 90, 170, 200, 205])  # the two Bos are far apart, a Bo and a Cy are near
     unit = np.stack([np.cos(angle), np.sin(angle)], 1).astype(np.float32)
     best = {"embedding": unit, "nearest": np.zeros((6, 1), int), "similarity": np.zeros((6, 1), np.float32)}
@@ -315,7 +317,7 @@ def test_the_hardest_pairs_are_found() -> None:
 
 def test_pictures_as_answers_are_set_beside_what_was_given() -> None:
     pictures = pictures_of(4)
-    feature, picture = Image(name="clean").fit([pictures]), Image(name="image").fit([pictures])
+    feature, picture = ImageOutput(name="clean").fit([pictures]), Image(name="image").fit([pictures])
     codes = feature.encode(pictures).values.copy()
     codes[2] = 255 - codes[2]
     worst = image_rows(feature, seen_of(picture, feature, pictures, pictures, {"codes": codes}))[0]
@@ -328,7 +330,7 @@ def test_pictures_as_answers_are_set_beside_what_was_given() -> None:
 
 def test_other_kinds_add_nothing() -> None:
     answers = pl.Series("label", ["a", "b", "a"])
-    feature = Category(name="label").fit([answers])
+    feature = CategoryOutput(name="label").fit([answers])
     seen = seen_of(Image(name="image").fit([pictures_of(3)]), feature, pictures_of(3), answers, {})
     assert output_overlays(feature, seen) is None
     assert verification_facts(feature, seen) is None
@@ -344,7 +346,7 @@ def test_masks_move_with_the_varied_pictures() -> None:
     pictures = np.zeros((6, 16, 16, 3), np.uint8)
     pictures[:, :, 4:8] = 200
     answers = (pictures[..., 0] > 0).astype(np.uint8)
-    feature, picture = Mask(name="mask").fit([answers]), Image(name="image").fit([pictures])
+    feature, picture = MaskOutput(name="mask").fit([answers]), Image(name="image").fit([pictures])
     ready = replace(prepared(picture, feature, pictures, answers), split=np.full(6, "train"))
     sheet = augmented_images(ready, Change({"image": Augment(shift=0.25, flip=True)}, (feature,)))
     assert sheet is not None
@@ -369,7 +371,7 @@ def small_network(trunk: str, size: int, **settings: object) -> tuple[Network, D
     for one, (y, x) in zip(pictures, corners, strict=True):
         one[y : y + 4, x : x + 4] = 255
     labels = pl.Series("label", ["a", "b"] * 40)
-    picture, label = Image(name="image").fit([pictures]), Category(name="label").fit([labels])
+    picture, label = Image(name="image").fit([pictures]), CategoryOutput(name="label").fit([labels])
     torch.manual_seed(0)
     network = Network([picture], [label], trunk, settings)
     return network, Dataset({"image": picture.encode(pictures)}, {"label": label.encode(labels)}), corners
@@ -416,7 +418,7 @@ def test_of_several_pictures_in_a_row_the_first_is_looked_at() -> None:
     cameras = {name: random.integers(0, 255, (40, 16, 16, 3), dtype=np.uint8) for name in ("left", "right")}
     labels = pl.Series("label", ["a", "b"] * 20)
     inputs = [Image(name=name).fit([pictures]) for name, pictures in cameras.items()]
-    label = Category(name="label").fit([labels])
+    label = CategoryOutput(name="label").fit([labels])
     network = Network(inputs, [label], "conv", {})
     columns: dict[str, Column] = {f.name: f.encode(cameras[f.name]) for f in inputs}
     data = Dataset(columns, {"label": label.encode(labels)})

@@ -30,7 +30,7 @@ from deepglass.report.write import render
 MARK = "Zwiebelfisch"
 LARGEST = 10_000_000  # bytes of a report
 ROWS = 24
-QUICK: dict[str, Any] = {"training.threads": 1, "training.steps": 3, "training.batch_size": 16}
+QUICK: dict[str, Any] = {"training": {"threads": 1, "steps": 3, "batch_size": 16}}
 WORDS = ("river", "stone", "green", "walks", "under", "seven", MARK)
 
 
@@ -106,7 +106,10 @@ def pictures(folder: Path) -> Made:
         kind.mkdir(parents=True, exist_ok=True)
         path.rename(kind / path.name)
     (folder / "pictures" / "a" / f"{MARK}-broken.png").write_bytes(b"no picture")
-    return Made(folder / "pictures", {"network": {"trunk": "conv", "width": 8}, "training.augment": {"shift": 0.1}})
+    return Made(
+        folder / "pictures",
+        {"network": {"trunk": "conv", "width": 8}, "settings": {"training.augment": {"shift": 0.1}}},
+    )
 
 
 def masks(folder: Path) -> Made:

@@ -20,11 +20,11 @@ from deepglass.doctor.measures import Measure, measures_of
 from deepglass.doctor.row_scores import row_scores
 from deepglass.doctor.slices import build_slices, find_slices, weak_slices
 from deepglass.features.base import FEATURES, Column
-from deepglass.features.binary import Binary
-from deepglass.features.category import Category
-from deepglass.features.multilabel import Multilabel
-from deepglass.features.tags import Tags
-from deepglass.features.text import Text
+from deepglass.features.outputs.binary import BinaryOutput
+from deepglass.features.outputs.category import CategoryOutput
+from deepglass.features.outputs.multilabel import MultilabelOutput
+from deepglass.features.outputs.tags import TagsOutput
+from deepglass.features.outputs.text import TextOutput
 from deepglass.metrics.summaries import Figure
 from deepglass.prepare.columns import infer_columns
 from deepglass.report.row_cards import RowCard
@@ -248,9 +248,9 @@ def test_dark_pictures_are_a_slice() -> None:
     pictures = np.clip(light[:, None, None] + random.normal(0, 8, (400, 8, 8)), 0, 255).astype(np.uint8)
     labels = random.choice(["cat", "dog"], 400)
     table = read((pictures, labels))
-    taken, features = infer_columns(table, Spec(data=DataSpec(source="made")))
-    case = DataContext(table, tuple(taken), tuple(features), np.arange(400))
-    answer = Category(name="y").fit([pl.Series(labels)])
+    roles, inputs, outputs = infer_columns(table, Spec(data=DataSpec(source="made")))
+    case = DataContext(table, tuple(roles), (*outputs, *inputs), np.arange(400))
+    answer = CategoryOutput(name="y").fit([pl.Series(labels)])
     truth = answer.encode(pl.Series(labels))
     said = np.where((light == 20) & (random.random(400) < 0.5), 3 - truth.values, truth.values)
     cut = find_slices(case, answer, {"log_probs": np.log(np.eye(2)[said - 1] + 1e-6)}, truth, {})
@@ -264,7 +264,7 @@ def test_dark_pictures_are_a_slice() -> None:
 
 
 def test_yes_or_no_is_judged_by_the_run_s_own_threshold() -> None:
-    feature = Binary(name="paid").fit([pl.Series(["no"] * 9 + ["yes"])])
+    feature = BinaryOutput(name="paid").fit([pl.Series(["no"] * 9 + ["yes"])])
     truth = feature.encode(pl.Series(["yes", "yes", "no", None]))
     probs = np.array([0.3, 0.1, 0.3, 0.3])
     best = {"log_probs": np.log(np.stack([1 - probs, probs], 1))}
@@ -274,7 +274,7 @@ def test_yes_or_no_is_judged_by_the_run_s_own_threshold() -> None:
 
 
 def test_other_kinds_are_judged_by_their_score_of_one_row() -> None:
-    feature = Multilabel(name="labels").fit([pl.Series([["a", "b"], ["b"], ["a", "c"]])])
+    feature = MultilabelOutput(name="labels").fit([pl.Series([["a", "b"], ["b"], ["a", "c"]])])
     truth = feature.encode(pl.Series([["a", "b"], ["a"], None]))
     log_odds = np.array([[5.0, 5.0, -5.0], [-5.0, 5.0, -5.0], [0.0, 0.0, 0.0]])
     found = row_scores(feature, {"log_odds": log_odds}, truth, {})
@@ -286,7 +286,7 @@ def test_other_kinds_are_judged_by_their_score_of_one_row() -> None:
 
 def test_texts_and_tags_are_judged_row_by_row() -> None:
     texts = pl.Series(["a dog", "a dog", "two cats", None])
-    feature = Text(name="said", tokenization="characters").as_output().fit([texts])
+    feature = TextOutput(name="said", tokenization="characters").fit([texts])
     truth = feature.encode(texts)
     best = {name: np.repeat(array, 4, 0) for name, array in feature.baseline(truth).items()}
     found = row_scores(feature, best, truth, {})
@@ -294,7 +294,7 @@ def test_texts_and_tags_are_judged_row_by_row() -> None:
     assert found.metric == "word_error_rate"
     np.testing.assert_allclose(found.errors, [0, 0, 1, np.nan])
     words = pl.Series([["x", "y"], ["x"], None])
-    tags = Tags(name="tags").fit([words])
+    tags = TagsOutput(name="tags").fit([words])
     true = tags.encode(words)
     always_x = {"log_probs": np.tile(np.log([0.9, 0.1]), (3, 2, 1)), "mask": np.ones((3, 2), bool)}
     found = row_scores(tags, always_x, true, {})

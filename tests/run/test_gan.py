@@ -18,7 +18,7 @@ from conftest import Command
 
 import deepglass
 from deepglass.errors import SpecError
-from deepglass.features.category import Category
+from deepglass.features.outputs.category import CategoryOutput
 from deepglass.objectives._sample_quality import quality_warnings, sample_quality
 
 STEPS = 400
@@ -111,7 +111,7 @@ def test_what_is_said_of_drawn_rows() -> None:
     torch.manual_seed(0)
     real = torch.cat([torch.randn(200, 2) * 0.1 - 1, torch.randn(200, 2) * 0.1 + 1])
     codes = torch.cat([torch.full((200, 1), 1), torch.full((200, 1), 2)])
-    side = Category(name="side").fit([pl.Series(["left", "right"])])
+    side = CategoryOutput(name="side").fit([pl.Series(["left", "right"])])
     good = real[torch.cat([torch.randperm(200), 200 + torch.randperm(200)])] + 0.01 * torch.randn(400, 2)
     figures = sample_quality(real, good, codes)
     assert figures["sliced_wasserstein"] < 0.05

@@ -11,7 +11,7 @@ import pytest
 
 import deepglass
 from deepglass.errors import SourceError, SpecError
-from deepglass.features.tags import Tags
+from deepglass.features.outputs.tags import TagsOutput
 from deepglass.metrics.table import METRICS
 
 WORDS = {"red": "rouge", "blue": "bleu", "green": "vert", "big": "grand", "small": "petit"}
@@ -78,7 +78,7 @@ def test_tags_of_another_length_than_the_words_are_named(tmp_path: Path) -> None
 
 
 def test_a_tag_that_training_never_saw_is_counted_and_no_mistake(tmp_path: Path) -> None:
-    tags = Tags(name="t").fit([pl.Series([["A", "B"]])])
+    tags = TagsOutput(name="t").fit([pl.Series([["A", "B"]])])
     truth = tags.encode(pl.Series([["A", "Z"]]))
     best = {"log_probs": np.log(np.array([[[0.9, 0.1], [0.1, 0.9]]], np.float32)), "mask": np.ones((1, 2), bool)}
     assert tags.count_anomalies(pl.Series([["A", "Z"]])) == {"unseen tag": 1}

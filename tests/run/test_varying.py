@@ -14,10 +14,10 @@ from deepglass.data.augment import Augment
 from deepglass.data.batches import Batch, Dataset, Mix
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature
-from deepglass.features.category import Category
 from deepglass.features.image import Image
-from deepglass.features.number import Number
-from deepglass.features.vector import Vector
+from deepglass.features.outputs.category import CategoryOutput
+from deepglass.features.outputs.number import NumberOutput
+from deepglass.features.outputs.vector import VectorOutput
 from deepglass.features.video import Video
 from deepglass.hyperparameters import IMAGE_DEFAULTS
 from deepglass.nn.tokens import Field
@@ -44,8 +44,8 @@ def camera(name: str, **more: Any) -> Image:
     return Image(name=name).fit([images(**more)])
 
 
-STEERING = Number(name="steering", negate_on_flip=True).fit([numbers()])
-SPEED = Number(name="speed").fit([numbers(1)])
+STEERING = NumberOutput(name="steering", negate_on_flip=True).fit([numbers()])
+SPEED = NumberOutput(name="speed").fit([numbers(1)])
 
 
 def change(inputs: list[Feature], outputs: list[Feature], augment: Any = True, epochs: float = 10) -> Augmentation:
@@ -68,7 +68,7 @@ def drive(names: list[str]) -> Batch:
 
 def test_cameras_are_mirrored_together_change_sides_and_the_angle_its_sign() -> None:
     names = ["center", "left", "right"]
-    throttle = Number(name="throttle").fit([numbers(2)])
+    throttle = NumberOutput(name="throttle").fit([numbers(2)])
     cameras = [camera(name) for name in names]
     varied = change([*cameras, SPEED], [STEERING, throttle], {"flip": True})
     before = drive(names)
@@ -87,7 +87,7 @@ def test_cameras_are_mirrored_together_change_sides_and_the_angle_its_sign() -> 
 
 
 def test_a_number_far_from_zero_changes_its_sign_in_the_users_units() -> None:
-    feature = Number(name="x", negate_on_flip=True).fit([pl.Series([1e6, 1e6 + 1, 1e6 + 2])])
+    feature = NumberOutput(name="x", negate_on_flip=True).fit([pl.Series([1e6, 1e6 + 1, 1e6 + 2])])
     assert feature.offset_ != 0
     column = feature.encode(pl.Series([1e6 + 2]))
     field = Field(torch.from_numpy(column.values), torch.from_numpy(column.mask))
@@ -100,14 +100,14 @@ def test_a_number_far_from_zero_changes_its_sign_in_the_users_units() -> None:
 @pytest.mark.parametrize(
     ("names", "outputs", "flips"),
     [
-        (["photo"], [Category(name="class").fit([pl.Series(["cat", "dog", "horse"])])], True),
+        (["photo"], [CategoryOutput(name="class").fit([pl.Series(["cat", "dog", "horse"])])], True),
         (["photo"], [SPEED], False),  # a number may be a place: in a mirror another one
-        (["photo"], [Vector(name="eye").fit([np.ones((3, 2))])], False),
+        (["photo"], [VectorOutput(name="eye").fit([np.ones((3, 2))])], False),
         (["photo"], [replace(STEERING, negate_on_flip=False)], False),  # it would turn, and nobody says how
         (["photo"], [STEERING], True),
         (["left", "right"], [STEERING], True),
         (["left"], [STEERING], False),  # its mirror is a right camera's picture
-        (["photo"], [Category(name="turn").fit([pl.Series(["left", "right", "none"])])], False),
+        (["photo"], [CategoryOutput(name="turn").fit([pl.Series(["left", "right", "none"])])], False),
     ],
 )
 def test_by_default_only_what_stays_true_is_mirrored(names: list[str], outputs: list[Feature], flips: bool) -> None:
@@ -127,7 +127,7 @@ def test_one_side_without_the_other_cannot_be_mirrored_as_asked() -> None:
 
 
 def test_only_what_has_a_middle_can_be_mixed() -> None:
-    word = Category(name="job").fit([pl.Series(["a", "b"] * 9)])
+    word = CategoryOutput(name="job").fit([pl.Series(["a", "b"] * 9)])
     with pytest.raises(SpecError, match=r"training.augment.mixup: 'job' is of kind category"):
         change([camera("photo"), word], [SPEED], {"mixup": 0.2})
     with pytest.raises(SpecError, match=r"only images, audio and texts can be augmented, the inputs are speed"):
@@ -157,7 +157,7 @@ def test_mixed_rows_cost_both_answers_by_their_shares(trunk: tuple[str, dict]) -
     from deepglass.networks.network import Network
 
     torch.manual_seed(0)
-    photo, kind = camera("photo"), Category(name="kind").fit([pl.Series(["a", "b", "c", "d"] * 16)])
+    photo, kind = camera("photo"), CategoryOutput(name="kind").fit([pl.Series(["a", "b", "c", "d"] * 16)])
     objective = Supervised()
     inputs = [photo] if trunk[0] == "conv" else [SPEED]
     objective.build(inputs, [kind, STEERING], lambda i, o: Network(i, o, *trunk))

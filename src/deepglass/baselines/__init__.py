@@ -7,10 +7,11 @@ from importlib import import_module
 
 from deepglass.data.table import Table
 from deepglass.features.base import Feature
+from deepglass.features.outputs.base import Output
 
 
 def baselines(
-    train: Table, test: Table, inputs: Sequence[Feature], output: Feature, seconds: float = 10
+    train: Table, test: Table, inputs: Sequence[Feature], output: Output, seconds: float = 10
 ) -> dict[str, dict[str, float]]:
     """See `simple.baselines`; scikit-learn takes as long to import as torch, and is imported on the first call."""
     results: dict[str, dict[str, float]] = import_module("deepglass.baselines.simple").baselines(

@@ -24,9 +24,10 @@ from threadpoolctl import threadpool_limits
 
 from deepglass.baselines.flatten import FlatInputMatrix, Matrix, flatten
 from deepglass.data.table import Table
-from deepglass.features.base import Column, Feature, PredictionArrays
+from deepglass.features.base import Column, Feature
 from deepglass.features.image import Image
 from deepglass.features.number import Number
+from deepglass.features.outputs.base import Output, PredictionArrays
 from deepglass.features.text import Text
 from deepglass.features.vector import Vector
 
@@ -58,7 +59,7 @@ class _Model(NamedTuple):
 
 
 def baselines(
-    train: Table, test: Table, inputs: Sequence[Feature], output: Feature, seconds: float = 10
+    train: Table, test: Table, inputs: Sequence[Feature], output: Output, seconds: float = 10
 ) -> dict[str, dict[str, float]]:
     """Test metrics of three simple models, each with its training `rows` and its `seconds`.
 

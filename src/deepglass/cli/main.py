@@ -363,7 +363,7 @@ def new(
     print(f"{'schema' if schema else 'spec'}: {out}", file=sys.stderr)
 
 
-LISTS = ("features", "trunks", "objectives", "optimizers", "schedules", "activations", "recipes", "data")
+LISTS = ("features", "outputs", "trunks", "objectives", "optimizers", "schedules", "activations", "recipes", "data")
 
 
 @app.command("list")

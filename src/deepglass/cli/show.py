@@ -9,7 +9,7 @@ import numpy as np
 
 from deepglass.cli.console import err, grid_of, hanging, out
 from deepglass.doctor.inspect import Inspection
-from deepglass.features.identity import Verdict
+from deepglass.features.outputs.identity import Verdict
 from deepglass.formatting import plain_duration, plain_number, prediction_text
 from deepglass.run.run import Run
 

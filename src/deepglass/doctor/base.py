@@ -17,6 +17,7 @@ from deepglass.doctor.measures import Measure, measures_of
 from deepglass.doctor.media_summary import MediaSummary, summarise_media
 from deepglass.features.base import Feature
 from deepglass.features.number import Number
+from deepglass.features.outputs.base import Output
 from deepglass.prepare.columns import ColumnRole
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.spec.spec import Spec
@@ -112,13 +113,11 @@ class DataContext:
 
     @cached_property
     def inputs(self) -> tuple[Feature, ...]:
-        names = {r.name for r in self.roles if r.role == "input"}
-        return tuple(f for f in self.features if f.name in names)
+        return tuple(f for f in self.features if not isinstance(f, Output))
 
     @cached_property
-    def outputs(self) -> tuple[Feature, ...]:
-        names = {r.name for r in self.roles if r.role == "output"}
-        return tuple(f for f in self.features if f.name in names)
+    def outputs(self) -> tuple[Output, ...]:
+        return tuple(f for f in self.features if isinstance(f, Output))
 
     @cached_property
     def targets(self) -> tuple[Target, ...]:
@@ -171,7 +170,7 @@ def split_source(spec: Spec, table: Table) -> str:
     return "" if by == "random" else by
 
 
-def _target(output: Feature, table: Table) -> Target | None:
+def _target(output: Output, table: Table) -> Target | None:
     raw = table[output.column]
     if output.has_classes and isinstance(raw, pl.Series | np.ndarray) and np.ndim(raw) == 1:
         values = pl.Series("value", raw)

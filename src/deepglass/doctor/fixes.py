@@ -51,7 +51,8 @@ def apply_fixes(spec: Spec) -> Spec:
         return spec
     _check(spec.data.fix)
     table = read_source(spec)
-    context = build_context(table, spec, *infer_columns(table, spec))
+    roles, inputs, outputs = infer_columns(table, spec)
+    context = build_context(table, spec, roles, [*outputs, *inputs])
     left = np.ones(len(context.table), bool)
     for kind in (k for k in DROP if k in spec.data.fix):
         left[DROP[kind](context, left)] = False

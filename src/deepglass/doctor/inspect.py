@@ -20,6 +20,7 @@ from deepglass.doctor.weak_slice import weak_slices_of_run
 from deepglass.doctor.worth_labelling import worth_labelling
 from deepglass.errors import SourceError
 from deepglass.features.base import Feature, Raw
+from deepglass.features.outputs.base import Output
 from deepglass.prepare.columns import ColumnRole, infer_columns
 from deepglass.prepare.rows import assign_split, choose_split, missing_targets
 from deepglass.prepare.sources import fingerprint_of
@@ -70,7 +71,8 @@ def inspect_table(table: Table, spec: Spec, run: Run | None = None) -> Inspectio
     Raises:
         SourceError, SpecError: what would also stop a training.
     """
-    roles, features = infer_columns(table, spec)
+    roles, inputs, outputs = infer_columns(table, spec)
+    features = [*outputs, *inputs]
     order = {name: i for i, name in enumerate(table.names)}
     columns = [_summary(table, r) for r in sorted(roles, key=lambda r: order.get(r.name, 0))]
     findings = [*check_source(table, spec, roles, features)]
@@ -97,13 +99,13 @@ def build_context(table: Table, spec: Spec, roles: Sequence[ColumnRole], feature
     broken = {row for f in features for row in f.unreadable(table[f.column])}
     rows = np.setdiff1d(np.arange(len(table)), np.array(sorted(broken), np.int64))
     readable = table.take(rows) if len(rows) < len(table) else table
-    outputs = [f for f in features if any(r.name == f.name and r.role == "output" for r in roles)]
+    outputs = [f for f in features if isinstance(f, Output)]
     split = _split(readable, spec, outputs)
     context = DataContext(readable, tuple(roles), tuple(features), rows, split, split_source(spec, readable))
     return context.take(np.flatnonzero(~np.isin(rows, spec.data.drop)))
 
 
-def _split(table: Table, spec: Spec, outputs: Sequence[Feature]) -> np.ndarray | None:
+def _split(table: Table, spec: Spec, outputs: Sequence[Output]) -> np.ndarray | None:
     """The split of each row, "" for those without a label; None where there are too few rows."""
     rows = np.flatnonzero(~missing_targets(table, outputs))
     split = np.full(len(table), "", "U5")

@@ -14,7 +14,8 @@ from deepglass.data.batches import Dataset
 from deepglass.data.table import Table
 from deepglass.doctor.cross_fit import cross_fitted
 from deepglass.doctor.label_noise import match_ranks, noise_probability
-from deepglass.features.base import Column, Feature
+from deepglass.features.base import Column
+from deepglass.features.outputs.base import Output
 from deepglass.metrics.calibration import apply_temperature
 from deepglass.objectives.base import embed_dataset, predict_dataset
 from deepglass.run.predictor import Predictor
@@ -187,7 +188,7 @@ def active_learning_scores(
     return _greedy(*chosen, others, count)
 
 
-def embed_rows(predictor: Predictor, table: Table, output: Feature | None = None) -> EmbeddedTable:
+def embed_rows(predictor: Predictor, table: Table, output: Output | None = None) -> EmbeddedTable:
     """The embedding of rows, and the class log probabilities of an output."""
     data = Dataset(predictor.encode(table), {}, predictor.device)
     embedding = embed_dataset(predictor.objective, data, BATCH)
@@ -196,7 +197,7 @@ def embed_rows(predictor: Predictor, table: Table, output: Feature | None = None
     return EmbeddedTable(embedding, predict_dataset(predictor.objective, data, BATCH)[output.name]["log_probs"])
 
 
-def _output(predictor: Predictor, name: str | None) -> Feature | None:
+def _output(predictor: Predictor, name: str | None) -> Output | None:
     """The output of this name, or the first with classes."""
     return next((f for f in predictor.outputs if f.has_classes and name in (None, f.name)), None)
 

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from deepglass.features.base import Calibration, Column, Feature, PredictionArrays
-from deepglass.features.tags import Tags
-from deepglass.features.text import Text
+from deepglass.features.base import Column
+from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
+from deepglass.features.outputs.tags import TagsOutput
+from deepglass.features.outputs.text import TextOutput
 from deepglass.metrics import error_rate
 from deepglass.metrics.table import higher_is_better
 
@@ -33,7 +34,7 @@ class RowScores(NamedTuple):
         return 1 - self.values if higher_is_better(self.metric) else self.values
 
 
-def row_scores(output: Feature, best: PredictionArrays, truth: Column, calibration: Calibration) -> RowScores | None:
+def row_scores(output: Output, best: PredictionArrays, truth: Column, calibration: Calibration) -> RowScores | None:
     """The scores of some rows; None for outputs without a metric of a single row, such as an identity."""
     if output.has_classes and "log_probs" in best:
         right = output.predicted_classes(best, calibration) == truth.values.reshape(-1).astype(np.int64) - 1
@@ -41,21 +42,21 @@ def row_scores(output: Feature, best: PredictionArrays, truth: Column, calibrati
     if output.ordered and "value" in best and best["value"].size == len(truth):
         error = np.abs(best["value"].reshape(-1).astype(np.float64) - truth.values.reshape(-1))
         return RowScores("mae", np.where(truth.mask, error, np.nan))
-    if isinstance(output, Tags):
+    if isinstance(output, TagsOutput):
         return _tag_scores(output, best, truth)
-    if isinstance(output, Text):
+    if isinstance(output, TextOutput):
         return _text_scores(output, best, truth)
     return _one_by_one(output, best, truth, calibration)
 
 
-def _tag_scores(output: Tags, best: PredictionArrays, truth: Column) -> RowScores:
+def _tag_scores(output: TagsOutput, best: PredictionArrays, truth: Column) -> RowScores:
     """The share of a row's words with the right tag."""
     log_probs, labels, rows = output.words_of(best, truth)
     right, words = (np.bincount(rows, w, len(truth)) for w in (log_probs.argmax(1) == labels, None))
     return RowScores("accuracy", np.where(words > 0, right / np.maximum(words, 1), np.nan))
 
 
-def _text_scores(output: Text, best: PredictionArrays, truth: Column) -> RowScores:
+def _text_scores(output: TextOutput, best: PredictionArrays, truth: Column) -> RowScores:
     """The word error rate of each row."""
     values, bounds = np.full(len(truth), np.nan), truth.offsets
     assert bounds is not None
@@ -72,7 +73,7 @@ def _sample(rows: np.ndarray) -> np.ndarray:
     return rows[np.unique(np.linspace(0, len(rows) - 1, min(MAX_SCORED, len(rows))).astype(np.int64))]
 
 
-def _one_by_one(output: Feature, best: PredictionArrays, truth: Column, calibration: Calibration) -> RowScores | None:
+def _one_by_one(output: Output, best: PredictionArrays, truth: Column, calibration: Calibration) -> RowScores | None:
     """The first of `ROW_METRICS` that the output's `score` gives for a single row."""
     best, truth = output.for_scoring(best, truth)
     values = np.full(len(truth), np.nan)

@@ -22,7 +22,8 @@ import numpy as np
 from deepglass.doctor.base import DataContext
 from deepglass.doctor.measures import Measure, calendar_measures, measures_of
 from deepglass.doctor.row_scores import RowScores, row_scores
-from deepglass.features.base import FEATURES, Calibration, Column, Feature, PredictionArrays, infer_type
+from deepglass.features.base import FEATURES, Column, infer_type
+from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
 
 MIN_ROWS = 20  # of a slice, and outside of it
 MIN_FACTOR = 1.5  # of a weak slice's error to that of the rest
@@ -72,7 +73,7 @@ class SliceResult(NamedTuple):
 
 
 def find_slices(
-    context: DataContext, output: Feature, best: PredictionArrays, truth: Column, calibration: Calibration
+    context: DataContext, output: Output, best: PredictionArrays, truth: Column, calibration: Calibration
 ) -> SliceResult | None:
     """The slices of the context's rows and the weak ones; None where the rows are too few.
 

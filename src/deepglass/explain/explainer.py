@@ -22,7 +22,7 @@ from deepglass.explain.gradients import frozen_weights
 from deepglass.explain.nearest import TRAINING_ROWS, NearestNeighbours, Neighbour, ReferenceRows
 from deepglass.explain.reference import Reference
 from deepglass.explain.row import ExplainedRow
-from deepglass.features.base import FEATURES, Feature
+from deepglass.features.outputs.base import OUTPUTS, Output
 from deepglass.run.predictor import Predictor, Rows
 
 Mode = Literal["full", "fast"]
@@ -31,7 +31,7 @@ NUM_BACKGROUND = 64  # background rows
 MIN_BACKGROUND = 8  # given rows that can serve as background
 
 
-def explainable(predictor: Predictor) -> tuple[Feature, ...]:
+def explainable(predictor: Predictor) -> tuple[Output, ...]:
     """The outputs of a run that can be explained.
 
     Raises:
@@ -41,7 +41,7 @@ def explainable(predictor: Predictor) -> tuple[Feature, ...]:
     if not outputs:
         came = ", ".join(f"{f.name} ({f.kind})" for f in predictor.outputs)
         came = f"answers {came}" if came else "answers nothing"
-        kinds = ", ".join(k for k, cls in FEATURES if cls.explanation_target is not Feature.explanation_target)
+        kinds = ", ".join(k for k, cls in OUTPUTS if cls.explanation_target is not Output.explanation_target)
         raise SpecError(
             "bad-value",
             f"explain: this run {came}; expected an output of one of the kinds {kinds}; "

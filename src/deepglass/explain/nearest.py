@@ -11,7 +11,8 @@ import torch
 
 from deepglass.data.batches import Dataset
 from deepglass.data.table import Table
-from deepglass.features.base import Column, Feature
+from deepglass.features.base import Column
+from deepglass.features.outputs.base import Output
 from deepglass.objectives.base import Objective, embed_dataset
 from deepglass.prepare.prepared_data import PreparedData
 
@@ -72,7 +73,7 @@ class NearestNeighbours:
     """
 
     def __init__(
-        self, objective: Objective, rows: ReferenceRows, outputs: tuple[Feature, ...], device: torch.device
+        self, objective: Objective, rows: ReferenceRows, outputs: tuple[Output, ...], device: torch.device
     ) -> None:
         self.rows, self.outputs = rows, outputs
         data = Dataset(dict(rows.inputs), {}, device)

@@ -16,7 +16,8 @@ from deepglass.data.table import Table
 from deepglass.explain.checks import randomize_weights
 from deepglass.explain.input_layers import InputLayer, input_layers, replaced
 from deepglass.explain.nearest import ReferenceRows
-from deepglass.features.base import Column, Feature
+from deepglass.features.base import Column
+from deepglass.features.outputs.base import Output
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Objective
 from deepglass.run.predictor import Predictor
@@ -41,7 +42,7 @@ class Reference:
     """
 
     def __init__(
-        self, predictor: Predictor, outputs: tuple[Feature, ...], rows: ReferenceRows | None, max_rows: int
+        self, predictor: Predictor, outputs: tuple[Output, ...], rows: ReferenceRows | None, max_rows: int
     ) -> None:
         self.predictor, self.outputs, self.rows, self.max_rows = predictor, outputs, rows, max_rows
 

@@ -13,7 +13,8 @@ from torch import Tensor
 from deepglass.data.batches import Batch, Dataset
 from deepglass.data.table import Table
 from deepglass.explain.reference import Reference
-from deepglass.features.base import Column, Feature, Prediction, PredictionArrays
+from deepglass.features.base import Column
+from deepglass.features.outputs.base import Output, Prediction, PredictionArrays
 from deepglass.nn.explanation_targets import ExplanationTarget
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Objective, concatenate_predictions
@@ -87,7 +88,7 @@ class ExplainedRow:
         with torch.no_grad():
             return self._decode(_arrays({n: p.mode() for n, p in self._predict(inputs).items()}))
 
-    def output(self, name: str) -> Feature:
+    def output(self, name: str) -> Output:
         return next(f for f in self.reference.outputs if f.name == name)
 
     def _predict(self, inputs: Mapping[str, Field], objective: Objective | None = None) -> dict[str, Prediction]:
@@ -96,7 +97,7 @@ class ExplainedRow:
         targets = {n: t.target.take(rows) for n, t in getattr(self, "targets", {}).items() if t.target is not None}
         return (objective or self.reference.objective).predict(Batch(inputs, targets, rows))
 
-    def _target(self, output: Feature, mode: Mapping[str, Tensor]) -> ExplanationTarget:
+    def _target(self, output: Output, mode: Mapping[str, Tensor]) -> ExplanationTarget:
         name = output.name
         calibration = self.reference.predictor.calibration.get(name, {})
         target = output.explanation_target(self._predictions[name], mode, self.answers[name], calibration)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image as Pillow
 
-from deepglass.features.base import Column, Prediction
+from deepglass.features.base import Column
+from deepglass.features.outputs.base import Prediction
 
 if TYPE_CHECKING:
     from torch import Tensor

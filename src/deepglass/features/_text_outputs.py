@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from deepglass import metrics
 from deepglass.features._tokenizers import UNKNOWN
-from deepglass.features.base import Prediction
+from deepglass.features.outputs.base import Prediction
 
 if TYPE_CHECKING:
     from torch import Tensor

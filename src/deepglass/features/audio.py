@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -75,7 +75,7 @@ class Audio(Feature):
             return TypeGuess(0.5, f"{raw.shape[1]:,} numbers a row, as the samples of a sound")
         return None
 
-    def fit(self, chunks: Iterable[Raw]) -> Audio:
+    def fit(self, chunks: Iterable[Raw]) -> Self:
         """Learn rate and statistics from a sample of the sounds.
 
         Raises:

@@ -1,11 +1,9 @@
-"""What a kind of data is: `Feature`, the encoded `Column`, and the `Prediction` of a head.
+"""What a kind of data is: `Feature` and the encoded `Column`.
 
-    raw values --encode--> Column --batch--> Field --normalizer, encoder--> Tokens --trunk, head--> params
-    params --prediction--> Prediction --loss (training)
-                              --mode--> tensors --decode--> the user's terms
+    raw values --encode--> Column --batch--> Field --normalizer, encoder--> Tokens
 
-`encode`, `decode`, `score` and `calibrate` are numpy. Only `normalizer`, `encoder`, `head` and `prediction` need torch
-and import it when they are called, so fitting, encoding and running an exported model do not load it.
+`fit` and `encode` are numpy. Only `normalizer` and `encoder` need torch and import it when they are called, so fitting
+and encoding do not load it. `features.outputs` has the way from the network to predictions.
 """
 
 from __future__ import annotations
@@ -13,29 +11,27 @@ from __future__ import annotations
 import dataclasses
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 from zipfile import ZipFile
 
 import numpy as np
 import polars as pl
 
 from deepglass.errors import SourceError
-from deepglass.metrics.table import Metric
 from deepglass.registry import Registry
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
-    from deepglass.nn.explanation_targets import ExplanationTarget
     from deepglass.nn.tokens import Field
     from deepglass.nn.warp import Warp
 
 
 class Media(NamedTuple):
-    """A picture, sound or other file that is read when it is needed."""
+    """An image, audio or other file that is read when it is needed."""
 
     name: str  # what the user calls it, for messages
     path: Path
@@ -103,87 +99,26 @@ class Column:
         return Column(self.values[index], self.mask[rows], offsets, letterbox)
 
 
-PredictionArrays = dict[str, np.ndarray]
-"""A head's best answer as arrays with rows first, such as {"log_probs": (N, K)}; what an exported model returns."""
-
-Calibration = dict[str, Any]
-"""What was learned on the validation rows about confidence; plain JSON."""
-
-
-class ClassCurve(NamedTuple):
-    """The precision-recall curve of one class.
-
-    Args:
-        name: of the class.
-        precision: at each recall.
-        recall: ascending.
-        area: below the curve: its average precision.
-        positives: how many true ones there are.
-
-    Shapes:
-        precision, recall: (T,) float.
-    """
-
-    name: str
-    precision: np.ndarray
-    recall: np.ndarray
-    area: float
-    positives: int
-
-
-class Prediction(ABC):
-    """What a head's output means.
-
-    With an ensemble of M members the head's rows are (B * M); `loss` is then given the target repeated, and
-    `ensemble_mean(M)` mixes the members into one answer a row.
-    """
-
-    needs_decoding: ClassVar[bool] = False  # `mode` takes a search of many steps, too dear to be done again and again
-
-    @abstractmethod
-    def loss(self, target: Field) -> Tensor:
-        """The loss of each row, (B,) float. Rows whose target is missing are masked out by the caller."""
-
-    @abstractmethod
-    def mode(self) -> dict[str, Tensor]:
-        """The best answer as tensors with rows first; `Feature.decode` brings it into the user's terms.
-
-        Answers of differing length are padded and have a `mask` (B, T); batches are padded to the longest of them.
-        It never looks at a target.
-        """
-
-    @abstractmethod
-    def ensemble_mean(self, members: int) -> Prediction:
-        """The members of an ensemble mixed into one answer a row."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Feature(ABC):
-    """One kind of data: its settings and, after `fit`, its learned fields (whose names end in `_`).
+    """A kind of input data: its settings and, after `fit`, its learned fields, whose names end in `_`.
 
     Args:
-        name: what it is called in spec, batch and answer.
-        column: the source's column, when that is called something else.
+        name: of the feature in spec, batch and predictions.
+        column: of the table, if it has another name.
     """
 
     name: str
     column: str = ""
 
     joint: ClassVar[bool] = False  # several inputs of this kind share one encoder: `joint_encoder`
-    metric: ClassVar[Metric | None] = None  # the figure to watch; None: cannot be an output
-    tabular: ClassVar[bool] = False  # as an input it is a cell of a table, cheap to encode and to replace
-    ordered: ClassVar[bool] = False  # its encoded values have an order, as numbers and dates do
-    has_classes: ClassVar[bool] = False  # an output predicts one of `class_names`: "log_probs" (N, K)
+    tabular: ClassVar[bool] = False  # a cell of a table, cheap to encode and to replace
+    ordered: ClassVar[bool] = False  # encoded values have an order, as numbers and dates do
+    has_classes: ClassVar[bool] = False  # one of `class_names`; as an output "log_probs" (N, K)
     has_axis: ClassVar[bool] = False  # values are single points of a numeric axis: `to_axis`, `from_axis`
-    sequential: ClassVar[bool] = False  # a value has steps, with which an output may go along
+    sequential: ClassVar[bool] = False  # a value has steps, with which an output may be aligned
     file_based: ClassVar[bool] = False  # a cell may be the path of a file
-    dense: ClassVar[bool] = False  # as an output it reads the trunk's maps: `dense_head`
-    uses_feature_maps: ClassVar[bool] = (
-        False  # not spatial, but where the trunk has maps it has a use for them: `dense_head` too
-    )
-    trunk: ClassVar[str | None] = None  # the network that suits it as an output, where the inputs do not decide
-    alignable: ClassVar[bool] = False  # as an output it may go step by step with an input: `align_to`
-    longest_side: ClassVar[int | None] = None  # of pictures, in pixels, that suits it as an output where none is stated
+    dense: ClassVar[bool] = False  # values lie in an image: `warp`; as an output `Output.dense_head`
 
     def __post_init__(self) -> None:
         if not self.column:
@@ -194,129 +129,46 @@ class Feature(ABC):
     @classmethod
     @abstractmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
-        """How well this kind fits a column (a sample of its first rows), or None when it cannot hold it."""
+        """How well this kind fits a column (a sample of its first rows); None where it cannot hold it."""
 
     @abstractmethod
-    def fit(self, chunks: Iterable[Raw]) -> Feature:
-        """A copy with its learned fields, from the training rows."""
+    def fit(self, chunks: Iterable[Raw]) -> Self:
+        """A copy with its learned fields, from the training rows; the same for any division into chunks."""
 
     @abstractmethod
     def encode(self, raw: Raw) -> Column:
-        """Raw values as numbers: only what tensors cannot do themselves."""
+        """Raw values as numbers: only what tensors cannot do."""
 
-    def as_output(self) -> Feature:
-        """A copy as an answer needs it, where nothing else is asked for: a text is written in pieces, not as a bag."""
-        return self
-
-    def as_sequence(self) -> Feature:
-        """A copy as a network needs it that reads in order: a text as its words, not as a bag."""
-        return self
-
-    def configure_output(self, inputs: Sequence[Feature]) -> Feature:
-        """An answer's copy as these inputs suggest: what is heard is written along the sound."""
-        return self
-
-    def align_to(self, own: Column, inputs: Mapping[str, Column]) -> Feature:
-        """An answer's copy that knows with which input, step by step, it is in line; both as encoded for training."""
+    def as_sequence(self) -> Self:
+        """A copy for a network that reads in order: a text as words instead of a bag."""
         return self
 
     def count_anomalies(self, raw: Raw) -> dict[str, int]:
-        """What is odd about new values, counted, such as {"unseen category": 3}."""
+        """Counts of odd new values, such as {"unseen category": 3}."""
         return {}
 
     def unreadable(self, raw: Raw) -> dict[int, str]:
-        """Rows that cannot be encoded, and why; they are left out before training and counted."""
+        """Row -> why it cannot be encoded; such rows are left out before training and counted."""
         return {}
-
-    def to_input_frame(self, column: Column, inputs: Mapping[str, Column]) -> Column:
-        """Targets brought to where the encoded inputs stand, such as boxes into a letterbox."""
-        return column
-
-    def warp(self, field: Field, map: Warp) -> Field:
-        """For a spatial kind: its values moved with the picture that they belong to."""
-        raise NotImplementedError(f"a {self.kind} does not follow its picture")
 
     # -- into the network: torch -------------------------------------------------------------------------------
 
     @abstractmethod
     def encoder(self, dim: int) -> nn.Module:
-        """A module from `Field` to `Tokens` of width `dim`; `normalizer` is its first layer. It has a `shape`."""
+        """A module from `Field` to `Tokens` of width `dim`, with `normalizer` as its first layer and a `shape`."""
 
     @classmethod
     def joint_encoder(cls, features: Sequence[Any], dim: int) -> nn.Module:
-        """For a joint kind: one module from a `Field` of (B, F) values and mask to `Tokens` (B, F, dim)."""
+        """Of a joint kind: one module from a `Field` of (B, F) values and mask to `Tokens` (B, F, dim)."""
         raise NotImplementedError
 
     def normalizer(self, scale: str = "standard") -> nn.Module:
-        """A module from raw codes to floats: "standard" (mean 0, deviation 1), "unit" (0..1), "signed" (-1..1)."""
+        """A module from codes to floats: "standard" (mean 0, std 1), "unit" (0 to 1), "signed" (-1 to 1)."""
         raise NotImplementedError(f"a {self.kind} has no numeric scale")
 
-    # -- out of the network ------------------------------------------------------------------------------------
-
-    def head(self, dim: int) -> nn.Module:
-        """A module from `Tokens` of width `dim` to params."""
-        raise NotImplementedError(f"a {self.kind} cannot be an output")
-
-    def dense_head(self, dim: int, widths: Sequence[int], grid: tuple[int, int] | None = None) -> nn.Module:
-        """For a spatial kind: a module from `Tokens` with maps of these widths, finest first, to params.
-
-        Args:
-            grid: rows and columns of the finest map, where they are known.
-        """
-        raise NotImplementedError
-
-    def prediction(self, params: Any) -> Prediction:
-        """What the params of `head` mean: a tensor, or a NamedTuple of tensors, rows first."""
-        raise NotImplementedError(f"a {self.kind} cannot be an output")
-
-    def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
-        """Metrics over the rows whose truth is known."""
-        raise NotImplementedError(f"a {self.kind} cannot be an output")
-
-    def per_class(
-        self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None
-    ) -> dict[str, dict[str, float]]:
-        """Class -> metric -> value, with `rows` for its true ones; empty where single classes have no metrics."""
-        return {}
-
-    def precision_recall(self, best: PredictionArrays, truth: Column) -> list[ClassCurve]:
-        """The precision-recall curve of each class with a true one; empty where there are no such curves."""
-        return []
-
-    def check_target(self, truth: Column, source: str) -> None:  # noqa: B027 - most kinds have nothing to refuse
-        """Refuse training rows from which nothing can be learned, naming the source."""
-
-    def target_warnings(self, truth: Column) -> list[str]:
-        """Sentences about the training rows' answers, such as an imbalance of the classes."""
-        return []
-
-    def baseline(self, truth: Column) -> PredictionArrays:
-        """The best answer (one row) that ignores the input, from the training rows: the first baseline."""
-        raise NotImplementedError(f"a {self.kind} cannot be an output")
-
-    def baseline_loss(self, truth: Column) -> float:
-        """The mean loss of that constant answer, which makes the losses of several outputs comparable."""
-        return 1.0
-
-    def for_scoring(self, best: PredictionArrays, truth: Column) -> tuple[PredictionArrays, Column]:
-        """What `score` needs of each row and no more: for kinds whose answers are large, when rows are drawn again."""
-        return best, truth
-
-    def selection_value(self, best: PredictionArrays, truth: Column) -> float | None:
-        """How far from perfect answers are, 1 for a constant one; None: the mean loss beside the constant's says it."""
-        return None
-
-    def calibrate(self, best: PredictionArrays, truth: Column) -> Calibration:
-        """What the validation rows teach about confidence; plain JSON."""
-        return {}
-
-    def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
-        """Answers in the user's terms, a dict a row with at least `value` and, where there is one, `confidence`."""
-        raise NotImplementedError(f"a {self.kind} cannot be an output")
-
-    def context(self, inputs: Mapping[str, Column]) -> PredictionArrays:
-        """What `decode` needs of the inputs, such as their frames: arrays with rows first that join the best answer."""
-        return {}
+    def warp(self, field: Field, map: Warp) -> Field:
+        """Of a dense kind: its values moved with the image that they belong to."""
+        raise NotImplementedError(f"a {self.kind} does not follow its image")
 
     # -- as a column -------------------------------------------------------------------------------------------
 
@@ -333,64 +185,39 @@ class Feature(ABC):
         """Number of axes of a value that is given as an array or nested list; 0 for single values."""
         return 0
 
-    # -- the rest ----------------------------------------------------------------------------------------------
-
-    @property
-    def kind(self) -> str:
-        return FEATURES.name_of(type(self))
-
-    def explanation_target(
-        self, prediction: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration
-    ) -> ExplanationTarget | None:
-        """The scalars of a prediction for one row that an attribution method explains; None: there are none.
-
-        Args:
-            prediction: a `Prediction` of this output.
-            best: its `mode()`, as tensors.
-            decoded: the same in the user's terms.
-        """
-        return None
-
-    @property
-    def explainable(self) -> bool:
-        """Whether `explanation_target` gives something."""
-        return type(self).explanation_target is not Feature.explanation_target
-
-    def predicted_classes(self, best: PredictionArrays, calibration: Calibration | None = None) -> np.ndarray:
-        """The index of the predicted class of each row, (N,); for outputs with classes."""
-        return best["log_probs"].argmax(1)
-
-    def interval(self, answer: Mapping[str, Any]) -> tuple[float, float] | None:
-        """Of a numeric prediction: values outside of it count as another prediction; None for other kinds."""
-        return None
-
     def change_size(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-        """How large a change of an encoded value is: 1 for another class, standard deviations for a number.
+        """Size of a change of an encoded value: 1 for another class, standard deviations for a number.
 
         Shapes: before: (1, d); after: (N, d); returns: (N,).
         """
         return (np.nan_to_num(before) != np.nan_to_num(after)).any(1).astype(float)
 
     @property
-    def fitted(self) -> bool:
-        return all(getattr(self, f.name) is not None for f in dataclasses.fields(self) if f.name.endswith("_"))
-
-    @property
     def row_bytes(self) -> int:
-        """What a row takes in memory once it is encoded, for kinds where that is much."""
+        """Memory of an encoded row in bytes, for kinds where it is large."""
         return 0
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The names of an output's classes, in the order of its probabilities; empty for other kinds."""
+        """Names of the classes in the order of their codes; empty for other kinds."""
         return ()
 
+    # -- settings and state ------------------------------------------------------------------------------------
+
+    @property
+    def kind(self) -> str:
+        return FEATURES.name_of(type(self))
+
+    @property
+    def fitted(self) -> bool:
+        return all(getattr(self, f.name) is not None for f in dataclasses.fields(self) if f.name.endswith("_"))
+
     def settings(self) -> dict[str, Any]:
-        """The constructor's arguments that differ from their defaults, learned fields left out."""
+        """The constructor's arguments that differ from their defaults, without learned fields."""
         return {k: v for k, v in self._changed().items() if not k.endswith("_")}
 
     def state(self) -> dict[str, Any]:
-        """Settings and learned fields as plain JSON; `from_state` is the way back."""
+        """Settings and learned fields as plain JSON; `from_state` reads it."""
         return {"kind": self.kind, **self._changed()}
 
     def _changed(self) -> dict[str, Any]:
@@ -399,10 +226,13 @@ class Feature(ABC):
 
 
 def from_state(state: dict[str, Any]) -> Feature:
-    """A feature from what `Feature.state` wrote."""
-    cls = FEATURES.get(state["kind"])
-    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in state.items() if k != "kind"}
-    return cls(**values)
+    """A feature from its `state`."""
+    return FEATURES.get(state["kind"])(**values_of(state))
+
+
+def values_of(state: dict[str, Any]) -> dict[str, Any]:
+    """The constructor's arguments in a state."""
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in state.items() if k != "kind"}
 
 
 def infer_type(raw: Raw, name: str) -> tuple[str, str]:

@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, Self, cast
 
-import numpy as np
 import polars as pl
 
-from deepglass import metrics
 from deepglass.errors import SourceError
 from deepglass.features._value_keys import (
     ValueType,
     as_keys,
     common_type,
     count_values,
-    native,
     to_codes,
     unseen,
     value_type,
 )
-from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
-from deepglass.features.category import CategoryPrediction, check_classes, class_shares, imbalance, temperature_of
-from deepglass.metrics.calibration import apply_temperature, best_threshold
-from deepglass.metrics.table import METRICS, Metric
+from deepglass.features.base import Column, Feature, Raw, TypeGuess
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
-    from deepglass.nn.explanation_targets import ExplanationTarget
 
 _POSITIVE = frozenset(["true", "t", "yes", "y", "1", "positive", "pos", "on", "spam", "sick", "present"])
 _NEGATIVE = frozenset(["false", "f", "no", "n", "0", "negative", "neg", "off", "ham", "healthy", "absent"])
 _WORDS = _POSITIVE | _NEGATIVE
 _MOST = 8  # spellings of two words, such as no, No and NO
-_RARE = 0.1  # below this share of the rarer value, "the likelier" hardly ever says it: the threshold moves
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +56,6 @@ class Binary(Feature):
     tabular: ClassVar[bool] = True
     joint: ClassVar[bool] = True
     has_classes: ClassVar[bool] = True
-    metric: ClassVar[Metric | None] = METRICS["accuracy"]
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
@@ -87,7 +77,7 @@ class Binary(Feature):
         whole = all(v.lstrip("-").isdigit() for v in found)
         return TypeGuess(0.75 if whole else 0.5, said)
 
-    def fit(self, chunks: Iterable[Raw]) -> Binary:
+    def fit(self, chunks: Iterable[Raw]) -> Self:
         """Raises: SourceError: `bad-value` for more than two values, or when `positive` is none of them."""
         chunks = list(chunks)
         type_ = common_type(chunks, self.column)
@@ -144,86 +134,9 @@ class Binary(Feature):
 
         return FieldEncoder(CategoryEmbedding([3] * len(features), dim))
 
-    def head(self, dim: int) -> nn.Module:
-        from deepglass.nn.encoders_heads import LinearHead
-
-        return LinearHead(dim, [math.log(self.counts_[1] / self.counts_[0])])
-
-    def prediction(self, params: Tensor) -> Prediction:
-        """Params (B, 1): the logit of the positive value."""
-        import torch
-
-        return CategoryPrediction(torch.cat([torch.zeros_like(params), params], dim=1))
-
-    def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
-        log_probs, positive = self._decide(best, calibration)
-        labels, log_probs, positive = truth.values[truth.mask] - 1, log_probs[truth.mask], positive[truth.mask]
-        figures = metrics.classification(labels, log_probs, positive.astype(np.int64))
-        if calibration and "threshold" in calibration:
-            half = metrics.classification(labels, log_probs)
-            names = ("accuracy", "balanced_accuracy", "f1_macro")
-            figures |= {f"{name}_at_half": half[name] for name in names if name in half}
-        return figures
-
     @property
     def class_names(self) -> tuple[str, ...]:
         return self.values_
-
-    def baseline(self, truth: Column) -> PredictionArrays:
-        """The share of each value."""
-        return class_shares(truth, 2)
-
-    def baseline_loss(self, truth: Column) -> float:
-        log_probs = self.baseline(truth)["log_probs"][0].astype(np.float64)
-        return float(-(np.exp(log_probs) * log_probs).sum())
-
-    def check_target(self, truth: Column, source: str) -> None:
-        """Raises: SourceError: `one-class`."""
-        check_classes(truth, self.values_, self.column, source)
-
-    def target_warnings(self, truth: Column) -> list[str]:
-        return imbalance(truth, self.values_, self.name)
-
-    def calibrate(self, best: PredictionArrays, truth: Column) -> Calibration:
-        """The temperature, where it helps, and a threshold where one value is rare."""
-        log_probs, labels = best["log_probs"][truth.mask], truth.values[truth.mask] - 1
-        found = temperature_of(log_probs, labels)
-        if min(self.counts_) < _RARE * sum(self.counts_) and 0 < labels.sum() < len(labels):
-            probs = np.exp(apply_temperature(log_probs, found.get("temperature", 1.0)))
-            found["threshold"] = best_threshold(probs[:, 1], labels)
-        return found
-
-    def predicted_classes(self, best: PredictionArrays, calibration: Calibration | None = None) -> np.ndarray:
-        return self._decide(best, calibration)[1].astype(np.int64)
-
-    def explanation_target(
-        self, prediction: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration
-    ) -> ExplanationTarget:
-        from deepglass.nn.explanation_targets import class_target
-
-        values = [native(v, self.type_) for v in self.class_names]
-        return class_target(str(decoded["value"]), values.index(decoded["value"]), calibration.get("temperature", 1.0))
-
-    def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
-        """`value`, its `confidence`, and the `probability` of the positive value."""
-        log_probs, positive = self._decide(best, calibration)
-        probs = np.exp(log_probs.astype(np.float64))
-        values = [native(v, self.type_) for v in self.values_]
-        return [
-            {
-                "value": values[chosen],
-                "confidence": p[chosen],
-                "probability": p[1],
-                "probabilities": dict(zip(self.values_, p, strict=True)),
-            }
-            for p, chosen in zip(probs.tolist(), positive.tolist(), strict=True)
-        ]
-
-    def _decide(self, best: PredictionArrays, calibration: Calibration | None) -> tuple[np.ndarray, np.ndarray]:
-        """Calibrated log probabilities (N, 2) and whether the answer is the positive value (N,)."""
-        calibration = calibration or {}
-        log_probs = apply_temperature(best["log_probs"], calibration.get("temperature", 1.0))
-        return log_probs, np.exp(log_probs[:, 1]) >= calibration.get("threshold", 0.5)
 
 
 def _one_spelling(counts: dict[str, int]) -> dict[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
 import polars as pl
@@ -77,7 +77,7 @@ class Date(Feature):
             return None
         return TypeGuess(0.9 * format.share, f"{format.share:.0%} of the values are dates written {format}")
 
-    def fit(self, chunks: Iterable[Raw]) -> Date:
+    def fit(self, chunks: Iterable[Raw]) -> Self:
         chunks = list(chunks)
         format = self._format(chunks)
         seconds = np.concatenate([np.zeros(0), *(self._seconds(raw, format) for raw in chunks)])

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
 
-from deepglass import metrics
 from deepglass.errors import SourceError
 from deepglass.features._statistics import scaled_change
-from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
-from deepglass.metrics.calibration import conformal
-from deepglass.metrics.table import METRICS, Metric
+from deepglass.features.base import Column, Feature, Raw, TypeGuess
 from deepglass.parsing import NumberFormat, is_missing, parse_numbers, to_numbers
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
-    from deepglass.nn.explanation_targets import ExplanationTarget
     from deepglass.nn.tokens import Field
     from deepglass.nn.warp import Warp
 
@@ -50,7 +45,6 @@ class Number(Feature):
 
     Args:
         bins: how many quantile bins the encoder may use.
-        confidence_level: the confidence of the intervals, in (0, 1).
         negate_on_flip: the value changes its sign when its picture is seen in a mirror, as a steering angle does.
 
     Example:
@@ -60,7 +54,6 @@ class Number(Feature):
     """
 
     bins: int = 32
-    confidence_level: float = 0.9
     negate_on_flip: bool = False
 
     offset_: float | None = None  # 0 for all but such columns
@@ -77,7 +70,6 @@ class Number(Feature):
     ordered: ClassVar[bool] = True
     joint: ClassVar[bool] = True
     has_axis: ClassVar[bool] = True
-    metric: ClassVar[Metric | None] = METRICS["r2"]
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
@@ -101,7 +93,7 @@ class Number(Feature):
         written = "" if format is None or format.plain else f" written with {format}"
         return TypeGuess(0.85, f"numbers from {known.min():g} to {known.max():g}, {distinct} different ones{written}")
 
-    def fit(self, chunks: Iterable[Raw]) -> Number:
+    def fit(self, chunks: Iterable[Raw]) -> Self:
         chunks = list(chunks)
         format = self._format(chunks)
         values = np.concatenate([np.zeros(0), *(self._floats(raw, format) for raw in chunks)])
@@ -135,8 +127,7 @@ class Number(Feature):
 
     def to_axis(self, column: Column) -> np.ndarray:
         """Values in the user's unit."""
-        decoded = self.decode({"value": column.values.astype(np.float64)}, {})
-        return np.where(column.mask, np.array([d["value"] for d in decoded], float), np.nan)
+        return np.where(column.mask, column.values.astype(np.float64) + self.offset_, np.nan)
 
     def from_axis(self, positions: np.ndarray) -> Column:
         return self.encode(pl.Series(positions))
@@ -186,68 +177,9 @@ class Number(Feature):
         edges = [[e - f.offset_ for e in f.edges_] for f in features]
         return FieldEncoder(NumberEmbedding(median, [f.scale_ for f in features], edges, dim))
 
-    def head(self, dim: int) -> nn.Module:
-        from deepglass.nn.encoders_heads import LinearHead
-
-        return LinearHead(dim, [0.0])
-
-    def prediction(self, params: Tensor) -> Prediction:
-        return NumberPrediction(params, self.mean_ - self.offset_, self.std_)
-
-    def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
-        true, value = truth.values[truth.mask], best["value"][truth.mask]
-        figures = metrics.regression(true, value)
-        half = (calibration or {}).get("half_width")
-        if half is not None and len(true):
-            figures["interval_coverage"] = metrics.interval_coverage(true, value - half, value + half)
-        return figures
-
-    def baseline(self, truth: Column) -> PredictionArrays:
-        """The mean."""
-        known = truth.values[truth.mask].astype(np.float64)
-        return {"value": np.array([known.mean() if len(known) else self.mean_ - self.offset_])}
-
-    def baseline_loss(self, truth: Column) -> float:
-        return float(truth.values[truth.mask].astype(np.float64).var() / self.std_**2) if truth.mask.any() else 1.0
-
-    def check_target(self, truth: Column, source: str) -> None:
-        """Raises: SourceError: `constant-target`."""
-        known = truth.values[truth.mask]
-        if not len(known) or known.min() == known.max():
-            came = f"only {known[0] + self.offset_:g}" if len(known) else "no number at all"
-            raise SourceError(
-                "constant-target",
-                f"{source}: expected different numbers in {self.column!r} of the training rows, found {came}",
-            )
-
-    def calibrate(self, best: PredictionArrays, truth: Column) -> Calibration:
-        """The half width of the interval; nothing where the rows are too few for its confidence_level."""
-        half = conformal(truth.values[truth.mask] - best["value"][truth.mask], self.confidence_level)
-        return {"half_width": half, "confidence_level": self.confidence_level} if math.isfinite(half) else {}
-
-    def interval(self, answer: Mapping[str, Any]) -> tuple[float, float]:
-        """The confidence interval, or one standard deviation to each side."""
-        value, reach = answer["value"], self.std_ or 1.0
-        return answer.get("low", value - reach), answer.get("high", value + reach)
-
     def change_size(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
         """In standard deviations, the root mean square over entries."""
         return scaled_change(before, after, self.scale_ or 1.0)
-
-    def explanation_target(
-        self, prediction: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration
-    ) -> ExplanationTarget:
-        from deepglass.nn.explanation_targets import ExplanationTarget
-
-        return ExplanationTarget((self.name,), self.name, lambda p: (p.mode()["value"] + self.offset_)[:, None])
-
-    def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
-        """`value` and, where calibrated, `low`, `high` and `confidence`, the probability that the truth is between."""
-        values = (best["value"].astype(np.float64) + self.offset_).tolist()
-        if not calibration:
-            return [{"value": v} for v in values]
-        half, confidence_level = calibration["half_width"], calibration["confidence_level"]
-        return [{"value": v, "low": v - half, "high": v + half, "confidence": confidence_level} for v in values]
 
     def _too_large(self, values: np.ndarray) -> np.ndarray:
         with np.errstate(over="ignore"):
@@ -275,23 +207,6 @@ class Number(Feature):
             came = raw.dtype if isinstance(raw, (pl.Series, np.ndarray)) else "files"
             raise SourceError("bad-value", f"column {self.column!r}: expected numbers, not {came}")
         return values
-
-
-class NumberPrediction(Prediction):
-    """The most likely value of a Normal of fixed scale; params: (B, 1), standardised."""
-
-    def __init__(self, params: Tensor, mean: float, std: float) -> None:
-        self.params, self.mean, self.std = params, mean, std
-
-    def loss(self, target: Field) -> Tensor:
-        standard = (target.values.reshape(-1) - self.mean) / self.std
-        return (self.params[:, 0] - standard).square()
-
-    def mode(self) -> dict[str, Tensor]:
-        return {"value": self.params[:, 0].float() * self.std + self.mean}
-
-    def ensemble_mean(self, members: int) -> NumberPrediction:
-        return NumberPrediction(self.params.reshape(-1, members, 1).mean(1), self.mean, self.std)
 
 
 def as_floats(raw: Raw, format: NumberFormat | None) -> np.ndarray | None:

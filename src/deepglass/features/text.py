@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, ClassVar, Literal, Self, cast
 
 import numpy as np
 import polars as pl
 
 from deepglass.errors import SourceError
-from deepglass.features import _text_outputs as _written
 from deepglass.features import _word_features as _words
-from deepglass.features._explained_words import words_of_tokens
 from deepglass.features._ngrams import (
     Lexicon,
     Parts,
@@ -26,15 +24,13 @@ from deepglass.features._ngrams import (
     words_of,
 )
 from deepglass.features._subwords import Subwords
-from deepglass.features._tokenizers import END, Bytes, Characters, Codec, Codes, Pieces, cut, ended
-from deepglass.features.base import Calibration, Column, Feature, Prediction, PredictionArrays, Raw, TypeGuess
-from deepglass.metrics.table import METRICS, Metric
+from deepglass.features._tokenizers import Bytes, Characters, Codec, Codes, Pieces, cut, ended
+from deepglass.features.base import Column, Feature, Raw, TypeGuess
 from deepglass.parsing import is_missing, parse_dates, parse_numbers
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from deepglass.nn.explanation_targets import ExplanationTarget
 
 Tokenization = Literal["ngrams", "words", "pieces", "characters", "bytes", "bpe", "unigram"]
 
@@ -48,10 +44,9 @@ _WORD_DROP = 0.1  # of the words that training takes for unknown ones
 class Text(Feature):
     """Free text in any language.
 
-    For a network that reads in no order, a text is the bag of its words and marks, pairs of neighbours, beginnings of
-    words and capitalised words; in short texts (names, codes) the words' character n-grams take the place of the latter
-    two. A network that reads in order gets a token a word, and lists of words are taken as they are. As an answer, a
-    text is written piece by piece; see `features._codecs`.
+    Read without order, a text is a bag of its words, punctuation, bigrams, word prefixes and capitalised words; short
+    texts (names, codes) have character n-grams instead of the latter two. Read in order, it is a sequence of words.
+    Cells with lists of words are taken as they are.
 
     Args:
         tokenization: "ngrams" (bag of words and n-grams), "words" (with their prefixes and suffixes; inputs only),
@@ -62,10 +57,6 @@ class Text(Feature):
         subword_features: what a bag reads of a word beside the word; None decides by the length of the texts.
         max_vocabulary: size limit of the vocabulary, most frequent first; > 0; None takes the tokenization's default.
         max_words: a text is truncated to so many words (or tokens of a smaller unit); > 0.
-        written: it is an output.
-        decoding: of an output: "autoregressive", or "ctc" along the steps of the input; None takes ctc for audio.
-        num_beams: width of the beam search; 1 is greedy decoding.
-        label_smoothing: of the training loss, in [0, 1).
 
     Example:
         >>> text = Text(name="review").fit([pl.Series(["very good", "very bad", "good"])])
@@ -82,10 +73,6 @@ class Text(Feature):
     subword_features: Parts | None = None
     max_vocabulary: int | None = None
     max_words: int = 1_000
-    written: bool = False
-    decoding: Literal["autoregressive", "ctc"] | None = None
-    num_beams: int = 4
-    label_smoothing: float = 0.1
 
     vocabulary_: tuple[str, ...] | None = None  # by falling count, equals in the order of their text
     counts_: tuple[int, ...] | None = None  # ngrams: training texts with each; an answer: of each code
@@ -96,24 +83,14 @@ class Text(Feature):
     length_: int | None = None  # tokens of the longest training text
     mean_length_: float | None = None
 
+    sequential: ClassVar[bool] = True
+    terminated: ClassVar[bool] = False  # codes end with END, and an empty text is not missing: outputs
+
     def __post_init__(self) -> None:
         super().__post_init__()
-        for setting in ("max_vocabulary", "max_words", "num_beams"):
+        for setting in ("max_vocabulary", "max_words"):
             if (value := getattr(self, setting)) is not None and value < 1:
                 raise ValueError(f"{setting}: expected at least 1, got {value}")
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(f"label_smoothing: expected from 0 to below 1, got {self.label_smoothing}")
-        if self.written and self.tokenization in ("ngrams", "words"):
-            raise ValueError(
-                f"tokenization: {self.tokenization} cannot be written; take pieces, characters, bytes, bpe or unigram"
-            )
-
-    @property
-    def metric(self) -> Metric:  # type: ignore[override]
-        """Word errors of what was heard, BLEU of what was translated."""
-        return METRICS["word_error_rate"] if self.decoding == "ctc" else METRICS["bleu"]
-
-    sequential: ClassVar[bool] = True
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
@@ -133,25 +110,12 @@ class Text(Feature):
             return TypeGuess(0.9, said)
         return TypeGuess(0.6 if share >= 0.3 else 0.45 if words >= 2 else 0.3, said)
 
-    # -- what it is for ------------------------------------------------------------------------------------------
-
-    def as_output(self) -> Text:
-        return replace(self, tokenization=self.tokenization or (None if self.tokenizer else "pieces"), written=True)
-
-    def as_sequence(self) -> Text:
+    def as_sequence(self) -> Self:
         return self if self.tokenization or self.tokenizer else replace(self, tokenization="words")
-
-    def configure_output(self, inputs: Sequence[Feature]) -> Text:
-        """A text that is heard is written along the sound; any other a token at a time."""
-        heard = bool(inputs) and all(f.kind == "audio" for f in inputs)
-        tokenization = "characters" if heard and self.tokenization == "pieces" else self.tokenization
-        return replace(
-            self, decoding=self.decoding or ("ctc" if heard else "autoregressive"), tokenization=tokenization
-        )
 
     # -- from texts to codes -------------------------------------------------------------------------------------
 
-    def fit(self, chunks: Iterable[Raw]) -> Text:
+    def fit(self, chunks: Iterable[Raw]) -> Self:
         chunks = list(chunks)
         lists = any(isinstance(raw, pl.Series) and raw.dtype == pl.List(pl.String) for raw in chunks)
         if lists and self.tokenization not in (None, "words", "ngrams"):
@@ -175,7 +139,7 @@ class Text(Feature):
             learn = {"pieces": Pieces.learn, "characters": Characters.learn}.get(self.tokenization)
             feature = replace(feature, vocabulary_=learn(texts, self._most) if learn else ())
         codes = feature._coded(texts)
-        counts = np.bincount(codes.values, minlength=feature.size) if self.written else np.zeros(0, np.int64)
+        counts = np.bincount(codes.values, minlength=feature.size) if self.terminated else np.zeros(0, np.int64)
         return replace(
             feature,
             rows_=len(texts),
@@ -198,7 +162,7 @@ class Text(Feature):
             parts = [self._coded(part) for part in self._slices(texts)]
         lengths = np.concatenate([np.zeros(1, np.int64), *(p.lengths for p in parts)])
         values = np.concatenate([np.zeros(0, np.int32), *(p.values for p in parts)])
-        return Column(values, known if self.written else lengths[1:] > 0, np.cumsum(lengths))
+        return Column(values, known if self.terminated else lengths[1:] > 0, np.cumsum(lengths))
 
     def count_anomalies(self, raw: Raw) -> dict[str, int]:
         if self.lists_:
@@ -242,81 +206,9 @@ class Text(Feature):
         weights = inverse_document_frequency([self.rows_, *self.counts_], self.rows_)
         return BagEncoder(BagEmbedding(weights.square(), dim, drop=0.3))
 
-    def head(self, dim: int) -> nn.Module:
-        if self.decoding == "ctc":
-            from deepglass.nn.embeddings import TokenHead
-
-            return TokenHead(dim, self.size)
-        from deepglass.nn.sequence_decoders import TransformerDecoder
-
-        return TransformerDecoder(dim, self.size, END, self.most_written)
-
-    @property
-    def most_written(self) -> int:
-        """Where an answer is broken off: half as long again as the longest of training."""
-        return min(3 * self.length_ // 2 + 2, self.max_words)
-
-    def prediction(self, params: Any) -> Prediction:
-        if self.decoding == "ctc":
-            return _written.CTCPrediction(params)
-        return _written.AutoregressivePrediction(params, self.num_beams, self.label_smoothing, self.mean_length_)
-
-    def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
-        """`bleu` (0 to 100, of what is not heard; with the extra `text`), `word_error_rate`, `character_error_rate`,
-        `accuracy` (of whole texts)."""
-        said, true = self._said(best, truth.mask), self._true(truth)
-        figures = _written.figures(said, true)
-        if self.decoding == "ctc":
-            figures.pop("bleu", None)
-        return figures
-
-    def target_warnings(self, truth: Column) -> list[str]:
-        return _written.target_warnings(self.name) if self.decoding != "ctc" else []
-
-    def baseline(self, truth: Column) -> PredictionArrays:
-        """The commonest text."""
-        true = pl.Series(values=self._true(truth), dtype=pl.String)
-        commonest = true.mode().sort()[:1] if len(true) else pl.Series(values=[""], dtype=pl.String)
-        codes = self._codec.encode(commonest).values[None].astype(np.int64)
-        return {"tokens": codes, "mask": np.ones(codes.shape, bool), "log_prob": np.zeros(1, np.float32)}
-
-    def baseline_loss(self, truth: Column) -> float:
-        """Nats a token of the tokens' own shares."""
-        counts = np.array(self.counts_, dtype=np.float64)
-        shares = counts[counts > 0] / max(counts.sum(), 1)
-        entropy = float(-(shares * np.log(shares)).sum())
-        return max(entropy * (self.mean_length_ if self.decoding == "ctc" else 1.0), 1e-3)
-
-    def check_target(self, truth: Column, source: str) -> None:
-        """Raises: SourceError: `constant-target`."""
-        true = self._true(truth)
-        if len(set(true)) < 2:
-            came = f"found only {true[0][:40]!r}" if true else "found none"
-            raise SourceError(
-                "constant-target", f"{source}: expected different texts in {self.column!r} of the training rows, {came}"
-            )
-
-    def explanation_target(
-        self, prediction: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration
-    ) -> ExplanationTarget:
-        """The words of a generated text."""
-        from deepglass.nn.explanation_targets import ctc_target, generated_target
-
-        tokens = best["tokens"][0][best["mask"][0]]
-        groups, words = words_of_tokens(self.piece_of, tokens.tolist())
-        if isinstance(prediction, _written.CTCPrediction):
-            return ctc_target(prediction.log_probs[0], prediction.mask[0], groups, words)
-        return generated_target(tokens, groups, words)
-
-    def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
-        """`value`, the text, and its `confidence`: the probability of the whole text."""
-        texts = self._said(best, np.ones(len(best["mask"]), bool))
-        sure = np.exp(np.minimum(best["log_prob"].astype(np.float64), 0))
-        return [{"value": text, "confidence": float(p)} for text, p in zip(texts, sure, strict=True)]
-
     # -- the rest ------------------------------------------------------------------------------------------------
 
-    def _fit_bag(self, texts: pl.Series) -> Text:
+    def _fit_bag(self, texts: pl.Series) -> Self:
         chars = chars_read(texts, self.max_words) if not self.lists_ else _SHORT * len(texts)
         parts = self.subword_features or ("characters" if chars < _SHORT * len(texts) else "stems")
         sample = texts.gather_every(1 + chars // _FIT_CHARS)
@@ -334,19 +226,7 @@ class Text(Feature):
 
     def _coded(self, texts: pl.Series) -> Codes:
         codes = cut(self._codec.encode(texts), self.max_words)
-        if self.decoding == "ctc":
-            known = codes.values > 0  # 0 is the blank
-            rows = np.repeat(np.arange(len(texts)), codes.lengths)
-            return Codes(np.bincount(rows[known], minlength=len(texts)), codes.values[known])
-        return ended(codes, texts.is_not_null().to_numpy()) if self.written else codes
-
-    def _said(self, best: PredictionArrays, rows: np.ndarray) -> list[str]:
-        found = zip(best["tokens"][rows], best["mask"][rows], strict=True)
-        return [self._codec.decode(tokens[mask].tolist()) for tokens, mask in found]
-
-    def _true(self, truth: Column) -> list[str]:
-        bounds = zip(truth.offsets[:-1][truth.mask], truth.offsets[1:][truth.mask], strict=True)
-        return [self._codec.decode(truth.values[a:b].tolist()) for a, b in bounds]
+        return ended(codes, texts.is_not_null().to_numpy()) if self.terminated else codes
 
     def _split(self, texts: pl.Series) -> Words:
         return words_of(texts.list.head(self.max_words)) if self.lists_ else split_words(texts, self.max_words)
@@ -375,7 +255,7 @@ class Text(Feature):
     @cached_property
     def _codec(self) -> Codec:
         if self.content_:
-            return Subwords(self.content_, wrapped=bool(self.tokenizer) and not self.written)
+            return Subwords(self.content_, wrapped=bool(self.tokenizer) and not self.terminated)
         if self.tokenization == "bytes":
             return Bytes()
         return Characters(self.vocabulary_) if self.tokenization == "characters" else Pieces(self.vocabulary_)

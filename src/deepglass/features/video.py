@@ -14,7 +14,7 @@ import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, ClassVar, Literal, Self, cast
 
 import numpy as np
 import polars as pl
@@ -82,7 +82,7 @@ class Video(Feature):
             return TypeGuess(1.0, "each is a video file or a folder of frames")
         return None
 
-    def fit(self, chunks: Iterable[Raw]) -> Video:
+    def fit(self, chunks: Iterable[Raw]) -> Self:
         """Learn size, colour, range and statistics from a sample of the videos.
 
         Raises:

@@ -10,8 +10,9 @@ import numpy as np
 from PIL import Image as Pillow
 
 from deepglass.errors import SpecError, near_miss
-from deepglass.features.base import Feature, take_raw
+from deepglass.features.base import take_raw
 from deepglass.features.date import Date
+from deepglass.features.outputs.base import Output
 from deepglass.introspect.facts import Boundary, BoundaryAxis, BoundaryFrame
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepared_data import PreparedData
@@ -120,7 +121,7 @@ def _chosen_plane(
 class _Paint:
     """Predictions of one output as colours."""
 
-    def __init__(self, output: Feature, prepared: PreparedData, rows: np.ndarray) -> None:
+    def __init__(self, output: Output, prepared: PreparedData, rows: np.ndarray) -> None:
         self.output = output
         self.number = output.has_axis
         self.names: tuple[str, ...] = () if self.number else tuple(output.class_names)

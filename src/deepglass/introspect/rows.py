@@ -9,16 +9,9 @@ import numpy as np
 import polars as pl
 
 from deepglass.features._display import first_image, to_pixels
-from deepglass.features.base import (
-    Calibration,
-    Column,
-    Feature,
-    Media,
-    PredictionArrays,
-    Raw,
-    take_raw,
-)
+from deepglass.features.base import Column, Media, Raw, take_raw
 from deepglass.features.image import Image
+from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
 from deepglass.formatting import plain_number
 from deepglass.metrics.summaries import thumbnail
 from deepglass.objectives.base import Objective
@@ -83,7 +76,7 @@ class RowSummary(NamedTuple):
     values: Mapping[str, str]
 
 
-def class_predictions(feature: Feature, seen: OutputRows) -> dict[int, ClassPrediction]:
+def class_predictions(feature: Output, seen: OutputRows) -> dict[int, ClassPrediction]:
     """True and predicted class of each labelled row, by its index among the test rows; empty for other outputs."""
     if not feature.has_classes or "log_probs" not in seen.best:
         return {}

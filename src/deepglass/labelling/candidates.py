@@ -12,7 +12,7 @@ import numpy as np
 from deepglass.data.missing import set_null
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
-from deepglass.features.base import Feature
+from deepglass.features.outputs.base import Output
 from deepglass.prepare.label_corrections import Labels, Mend, Origin, check_labels, labels_for, mended, read_labels
 from deepglass.prepare.sources import fingerprint_of, read_like, read_source
 from deepglass.run.folder import LABELS
@@ -39,7 +39,7 @@ class Asked(NamedTuple):
     earlier: Mapping[tuple[int, str], Mend]
 
 
-def asked(run: Run, source: Any, output: Feature, out: Path) -> Asked:
+def asked(run: Run, source: Any, output: Output, out: Path) -> Asked:
     """The rows of a source, and what was answered before.
 
     Args:

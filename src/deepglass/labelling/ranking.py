@@ -11,6 +11,7 @@ from deepglass.data.table import Table
 from deepglass.doctor.labels import active_learning_scores, embed_rows, label_errors
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature
+from deepglass.features.outputs.base import Output
 from deepglass.formatting import plain_number
 from deepglass.labelling.question import Near, Question
 from deepglass.run.predictor import Predictor
@@ -21,7 +22,7 @@ COMPARED = 3000  # labelled rows among which those that look alike are looked fo
 ALIKE = 3  # shown beside a row
 
 
-def asked_about(predictor: Predictor, output: str | None) -> Feature:
+def asked_about(predictor: Predictor, output: str | None) -> Output:
     """The answer that is asked for: the one that is named, else the first that a person can give.
 
     Raises:

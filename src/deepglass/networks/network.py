@@ -11,7 +11,8 @@ from torch import nn
 
 from deepglass.config import construct
 from deepglass.errors import SpecError
-from deepglass.features.base import Feature, Prediction
+from deepglass.features.base import Feature
+from deepglass.features.outputs.base import Output, Prediction
 from deepglass.networks.trunks.base import TRUNKS, Trunk
 from deepglass.nn.decoding import AutoregressiveHead
 from deepglass.nn.dense import SpatialMemory
@@ -35,7 +36,7 @@ class Network(nn.Module):
     def __init__(
         self,
         inputs: Sequence[Feature],
-        outputs: Sequence[Feature],
+        outputs: Sequence[Output],
         trunk: str,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
@@ -86,7 +87,7 @@ class Network(nn.Module):
         return head(tokens, target.repeat(self.ensemble_size) if target is not None else None)
 
 
-def _head(feature: Feature, trunk: Trunk, name: str, grid: tuple[int, ...] | None) -> nn.Module:
+def _head(feature: Output, trunk: Trunk, name: str, grid: tuple[int, ...] | None) -> nn.Module:
     if not (type(feature).dense or (type(feature).uses_feature_maps and trunk.pyramid)):
         return trunk.make_decoder(feature) or feature.head(trunk.out_dim)
     if not trunk.pyramid:

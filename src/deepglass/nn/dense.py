@@ -134,7 +134,7 @@ def dense_cross_entropy(logits: Tensor, codes: Tensor, weight: Tensor | None = N
     columns = ((torch.arange(x, device=codes.device) + 0.5) * X / x).long()
     labels = codes[:, rows][:, :, columns].long() - 1  # (B, y, x)
     losses = F.cross_entropy(logits, labels, weight, ignore_index=-1, reduction="none")
-    known = (labels >= 0).to(losses.dtype)
+    weights = (labels >= 0).to(losses.dtype)
     if weight is not None:
-        known = known * weight[labels.clamp_min(0)]
-    return losses.sum((1, 2)) / known.sum((1, 2)).clamp_min(1e-6)
+        weights = weights * weight[labels.clamp_min(0)]
+    return losses.sum((1, 2)) / weights.sum((1, 2)).clamp_min(1e-6)

@@ -81,7 +81,7 @@ class DetectHead(nn.Module):
         tokens with `pyramid` maps (B, widths[i], Y_i, X_i) -> `PointPredictions`.
 
     Source: Lin et al., 2017, arXiv 1612.03144 (pyramid); Ge et al., 2021, arXiv 2107.08430 (anchor-free, two towers).
-    Ours has no score for an object beside those of the classes, and separable convolutions.
+    Ours has no objectness score and uses separable convolutions.
     """
 
     def __init__(self, widths: Sequence[int], classes: int, *, dim: int = 64, levels: int = 3, depth: int = 2) -> None:

@@ -82,11 +82,11 @@ def initialise(module: nn.Module, name: str | Fill = "default") -> nn.Module:
 
 def _layer_parameters(module: nn.Module) -> Iterator[tuple[Tensor, bool]]:
     """Weights and biases of the known layers, each once, in module order, and whether it is a bias."""
-    seen: set[int] = set()
+    visited: set[int] = set()
     for layer in module.modules():
         if not isinstance(layer, _LAYERS):
             continue
         for name, parameter in layer.named_parameters(recurse=False):
-            if id(parameter) not in seen:
-                seen.add(id(parameter))
+            if id(parameter) not in visited:
+                visited.add(id(parameter))
                 yield parameter, parameter.ndim < 2 or "bias" in name

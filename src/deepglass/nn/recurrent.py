@@ -157,18 +157,18 @@ def gates_of(layer: nn.RNNBase | NormedLayer, x: Tensor, states: Tensor) -> dict
     """
     before = torch.cat([torch.zeros_like(states[:, :1]), states[:, :-1]], 1)
     if isinstance(layer, NormedLayer):
-        read, kept = layer.input_norm(layer.input(x)), layer.state_norm(layer.state(before))
+        from_input, from_state = layer.input_norm(layer.input(x)), layer.state_norm(layer.state(before))
     else:
         weights: Any = layer
-        read = F.linear(x, weights.weight_ih_l0, weights.bias_ih_l0)
-        kept = F.linear(before, weights.weight_hh_l0, weights.bias_hh_l0)
-    gates = read.shape[-1] // states.shape[-1]
+        from_input = F.linear(x, weights.weight_ih_l0, weights.bias_ih_l0)
+        from_state = F.linear(before, weights.weight_hh_l0, weights.bias_hh_l0)
+    gates = from_input.shape[-1] // states.shape[-1]
     if gates == GATES["gru"]:
-        reset, update = (read + kept).sigmoid().chunk(gates, -1)[:2]
-        new = torch.tanh(read.chunk(gates, -1)[2] + reset * kept.chunk(gates, -1)[2])
+        reset, update = (from_input + from_state).sigmoid().chunk(gates, -1)[:2]
+        new = torch.tanh(from_input.chunk(gates, -1)[2] + reset * from_state.chunk(gates, -1)[2])
         return {"reset": reset, "keep": update, "new": new}
     if gates == GATES["lstm"]:
-        let_in, keep, new, let_out = (read + kept).chunk(gates, -1)
+        let_in, keep, new, let_out = (from_input + from_state).chunk(gates, -1)
         return {"input": let_in.sigmoid(), "keep": keep.sigmoid(), "new": new.tanh(), "output": let_out.sigmoid()}
     return {}
 

@@ -11,7 +11,7 @@ from deepglass.nn.attention import AttentionBlock
 from deepglass.nn.tokens import Tokens
 
 
-class SequenceOutput(NamedTuple):
+class SequenceParams(NamedTuple):
     """A predicted sequence.
 
     Shapes:
@@ -35,7 +35,7 @@ class SequenceHead(nn.Module):
         width: of the queries.
 
     Shapes:
-        tokens: (B, T, dim) -> `SequenceOutput` (B, L, d).
+        tokens: (B, T, dim) -> `SequenceParams` (B, L, d).
 
     Source: learned queries as in Carion et al., 2020, arXiv 2005.12872.
     """
@@ -47,9 +47,9 @@ class SequenceHead(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.out = nn.Linear(width, size + 1)
 
-    def forward(self, tokens: Tokens) -> SequenceOutput:
+    def forward(self, tokens: Tokens) -> SequenceParams:
         x = self.questions.expand(len(tokens.values), -1, -1)
         for block in self.blocks:
             x = block(x, None, tokens.values, tokens.mask)
         out = self.out(self.norm(x))
-        return SequenceOutput(out[..., :-1], out[..., -1])
+        return SequenceParams(out[..., :-1], out[..., -1])

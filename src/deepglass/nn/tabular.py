@@ -149,8 +149,8 @@ class Dropout(nn.Module):
         if not self.training or not self.dropped:
             return x
         words = torch.empty(-(-x.numel() // 8), dtype=torch.int64, device=x.device).random_(-(2**63), None)
-        kept = words.view(torch.uint8)[: x.numel()].view(x.shape) >= self.dropped
-        return x * (kept.to(x.dtype) * (256 / (256 - self.dropped)))
+        mask = words.view(torch.uint8)[: x.numel()].view(x.shape) >= self.dropped
+        return x * (mask.to(x.dtype) * (256 / (256 - self.dropped)))
 
 
 class ParametricActivation(nn.Module):

@@ -16,8 +16,9 @@ from deepglass.data.batches import Batch, Dataset
 from deepglass.data.environments import Environment, EpisodeResult, return_stats, run_episodes
 from deepglass.data.experience import present
 from deepglass.errors import SpecError
-from deepglass.features.base import Feature, Prediction
+from deepglass.features.base import Feature
 from deepglass.features.category import Category
+from deepglass.features.outputs.base import Output, Prediction
 from deepglass.features.vector import Vector
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.metrics.table import METRICS, Metric
@@ -49,7 +50,7 @@ class Agent(Objective):
     name: ClassVar[str]
     steps_taken: Tensor
 
-    def set_features(self, inputs: Sequence[Feature], outputs: Sequence[Feature]) -> None:
+    def set_features(self, inputs: Sequence[Feature], outputs: Sequence[Output]) -> None:
         """Check and store the features of observation and action.
 
         Raises:

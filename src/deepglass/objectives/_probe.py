@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
-from deepglass.features.base import Feature, Prediction
+from deepglass.features.outputs.base import Output, Prediction
 from deepglass.networks.network import key_of
 from deepglass.nn.tokens import Field, Tokens
 
@@ -32,7 +32,7 @@ class Probe(nn.Module):
     std: Tensor
     fitted: Tensor
 
-    def __init__(self, outputs: Sequence[Feature], dim: int) -> None:
+    def __init__(self, outputs: Sequence[Output], dim: int) -> None:
         super().__init__()
         self.outputs = {f.name: f for f in outputs}
         self.heads = nn.ModuleDict({key_of(f.name, "probe_"): f.head(dim) for f in outputs})

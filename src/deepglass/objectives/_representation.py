@@ -11,7 +11,8 @@ from torch import Tensor
 
 from deepglass.data.batches import Batch, Dataset
 from deepglass.errors import SpecError
-from deepglass.features.base import Feature, Prediction
+from deepglass.features.base import Feature
+from deepglass.features.outputs.base import Output, Prediction
 from deepglass.objectives._probe import Probe
 from deepglass.objectives.base import Evaluation, MakeNetwork, Objective, predict_dataset
 
@@ -26,7 +27,7 @@ class Representation(Objective):
     uses_unlabelled: ClassVar[bool] = True
     name: ClassVar[str]
 
-    def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
+    def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         for feature in outputs:
             if type(feature).dense or feature.alignable:
                 raise SpecError(

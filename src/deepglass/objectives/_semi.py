@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader
 from deepglass.data.views import MultiViewLoader, TwoPoolLoader
 from deepglass.errors import SpecError
-from deepglass.features.base import Feature, Prediction
+from deepglass.features.base import Feature
+from deepglass.features.outputs.base import Output, Prediction
 from deepglass.networks.network import Network
 from deepglass.nn.ema import ema_update
 from deepglass.nn.tokens import Field
@@ -63,7 +64,7 @@ class SemiSupervised(Supervised):
         super().__init__()
         self.unlabelled_ratio, self.weight = unlabelled_ratio, weight
 
-    def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
+    def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         super().build(inputs, outputs, make_network)
         self.supports_mixup = False
         self.inputs = tuple(inputs)
@@ -201,7 +202,7 @@ def probabilities(prediction: Prediction) -> Tensor:
     return prediction.mode()["log_probs"].float().exp()
 
 
-def class_shares(data: Dataset, feature: Feature) -> Tensor:
+def class_shares(data: Dataset, feature: Output) -> Tensor:
     """Class frequencies of the labelled rows, (K,); an absent class counts as half a row."""
     truth = data.truth[feature.name]
     return torch.from_numpy(feature.baseline(truth)["log_probs"][0]).float().exp()

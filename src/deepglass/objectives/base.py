@@ -15,7 +15,8 @@ from torch.nn import functional as F
 
 from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader, ShuffledLoader
 from deepglass.data.environments import Environment
-from deepglass.features.base import Feature, Prediction, PredictionArrays
+from deepglass.features.base import Feature
+from deepglass.features.outputs.base import Output, Prediction, PredictionArrays
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.metrics.table import METRICS, Metric
 from deepglass.networks.network import Network
@@ -42,7 +43,7 @@ class MakeNetwork(Protocol):
     def __call__(
         self,
         inputs: Sequence[Feature],
-        outputs: Sequence[Feature],
+        outputs: Sequence[Output],
         trunk: str | None = None,
         settings: Mapping[str, Any] | None = None,
         causal: bool = False,
@@ -143,7 +144,7 @@ class Objective(nn.Module, ABC):
         self.reduce: Reduce = local_value
 
     @abstractmethod
-    def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
+    def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         """Create the networks."""
 
     @classmethod

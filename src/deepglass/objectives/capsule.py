@@ -17,6 +17,7 @@ from deepglass.data.batches import Batch, Dataset
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
+from deepglass.features.outputs.base import Output
 from deepglass.metrics.table import METRICS, Metric
 from deepglass.networks.trunks.capsule import CapsuleNet
 from deepglass.nn.capsule import CapsuleDecoder, EvidenceHead, lengths, margin_loss
@@ -47,7 +48,7 @@ class Capsule(Objective):
             raise ValueError(f"expected 0 <= m_minus < m_plus <= 1, got m_minus {m_minus}, m_plus {m_plus}")
         self.reconstruction_weight, self.m_plus, self.m_minus = reconstruction_weight, m_plus, m_minus
 
-    def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
+    def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         """Create the network and the decoder.
 
         Raises:

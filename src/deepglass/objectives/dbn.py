@@ -23,8 +23,9 @@ from torch import Generator, Tensor, nn
 from deepglass.constraints import Count, Fraction, Len, OpenShare
 from deepglass.data.batches import Batch, Dataset
 from deepglass.errors import SpecError
-from deepglass.features.base import Feature, Prediction
+from deepglass.features.base import Feature
 from deepglass.features.category import Category
+from deepglass.features.outputs.base import Output, Prediction
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.metrics.table import METRICS, Metric
 from deepglass.networks.network import key_of
@@ -69,7 +70,7 @@ class Dbn(Objective):
         super().__init__()
         self.layers, self.pretraining, self.dropout, self.gibbs_steps = tuple(layers), pretraining, dropout, gibbs_steps
 
-    def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
+    def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         for feature in outputs:
             if type(feature).dense or feature.alignable:
                 raise SpecError(

@@ -28,7 +28,8 @@ from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader
 from deepglass.data.environments import Environment, Environments
 from deepglass.data.experience import Replay, ReplayBatch, training_seed
 from deepglass.errors import SpecError
-from deepglass.features.base import Feature, Prediction
+from deepglass.features.base import Feature
+from deepglass.features.outputs.base import Output, Prediction
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.networks.network import Network
 from deepglass.nn.tokens import Field, pool
@@ -83,7 +84,7 @@ class Dqn(Agent):
         if learning_starts > buffer_size:
             raise ValueError(f"learning_starts: expected at most buffer_size, {buffer_size}, got {learning_starts}")
 
-    def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
+    def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         self.set_features(inputs, outputs)
         if self.action_feature.kind != "category":
             raise SpecError(

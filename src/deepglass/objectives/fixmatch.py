@@ -17,7 +17,8 @@ from deepglass.constraints import Gt, Le, NonNegative, OpenShare
 from deepglass.data.batches import Batch, BatchTransform, Dataset
 from deepglass.data.views import AUGMENTABLE, strong_augmentation, weak_augmentation
 from deepglass.errors import SpecError
-from deepglass.features.base import CLASSIFICATION_KINDS, Feature, Prediction
+from deepglass.features.base import CLASSIFICATION_KINDS, Feature
+from deepglass.features.outputs.base import Output, Prediction
 from deepglass.networks.network import key_of
 from deepglass.objectives._semi import (
     PseudoLabels,
@@ -56,7 +57,7 @@ class FixMatch(SemiSupervised):
         super().__init__(unlabelled_ratio, weight)
         self.threshold, self.distribution_alignment = threshold, distribution_alignment
 
-    def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
+    def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         super().build(inputs, outputs, make_network)
         classes = [name for f in self.pseudo_labelled.values() for name in f.class_names]
         self.weak, self.strong = weak_augmentation(inputs, classes), strong_augmentation(inputs, classes)

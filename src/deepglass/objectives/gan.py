@@ -17,10 +17,11 @@ from torch import Tensor, nn
 from deepglass.constraints import Count, NonNegative, Positive
 from deepglass.data.batches import Batch, Dataset
 from deepglass.errors import SpecError
-from deepglass.features.base import Feature, Prediction
+from deepglass.features.base import Feature
 from deepglass.features.binary import Binary
 from deepglass.features.category import Category
 from deepglass.features.image import Image
+from deepglass.features.outputs.base import Output, Prediction
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.metrics.table import METRICS, Metric
 from deepglass.nn.adversarial import (
@@ -80,7 +81,7 @@ class Gan(Objective):
         )
         self.gradient_penalty_interval = gradient_penalty_interval
 
-    def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
+    def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         for feature in outputs:
             if not isinstance(feature, Category | Binary):
                 raise SpecError(

@@ -21,6 +21,7 @@ from deepglass.data.batches import Batch, BatchTransform, Cursor, Dataset, Loade
 from deepglass.errors import SourceError, SpecError
 from deepglass.features._tokenizers import END, UNKNOWN
 from deepglass.features.base import Feature
+from deepglass.features.outputs.base import Output
 from deepglass.features.text import Text
 from deepglass.metrics.table import METRICS, Metric
 from deepglass.nn.decoding import choose
@@ -62,7 +63,7 @@ class NextToken(Objective):
             return feature
         return replace(feature, tokenization="characters")
 
-    def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
+    def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         if outputs:
             raise SpecError(
                 "bad-value",

@@ -26,6 +26,7 @@ from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader
 from deepglass.data.environments import Environments
 from deepglass.data.experience import Rollout, Rollouts, training_seed
 from deepglass.features.base import Feature
+from deepglass.features.outputs.base import Output
 from deepglass.features.vector import Vector
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.nn.agents import RunningMeanStd, gae, normal_entropy, normal_log_prob
@@ -86,7 +87,7 @@ class Ppo(Agent):
         self.discount, self.gae_lambda, self.clip_range = discount, gae_lambda, clip_range
         self.entropy_coefficient, self.target_kl = entropy_coefficient, target_kl
 
-    def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
+    def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         self.set_features(inputs, outputs)
         self.network = make_network(inputs, outputs, defaults=POLICY_NETWORK)
         self.critic = make_network(inputs, [], defaults=POLICY_NETWORK)

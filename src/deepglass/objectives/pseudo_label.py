@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from deepglass.constraints import Gt, Le, NonNegative
 from deepglass.data.batches import Batch, BatchTransform
-from deepglass.features.base import CLASSIFICATION_KINDS, Feature, Prediction
+from deepglass.features.base import CLASSIFICATION_KINDS, Feature
+from deepglass.features.outputs.base import Output, Prediction
 from deepglass.networks.network import key_of
 from deepglass.objectives._semi import PseudoLabels, SemiSupervised, probabilities
 from deepglass.objectives.base import Loss, MakeNetwork
@@ -53,7 +54,7 @@ class PseudoLabel(SemiSupervised):
             )
         self.start_quantile, self.end_quantile = start_quantile, end_quantile
 
-    def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
+    def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         super().build(inputs, outputs, make_network)
         classified = {n: f for n, f in self.pseudo_labelled.items() if f.has_classes}
         self.curricula = nn.ModuleDict(

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from deepglass.data.batches import Batch, Dataset, Mix
 from deepglass.errors import SpecError
-from deepglass.features.base import Feature, Prediction
+from deepglass.features.base import Feature
+from deepglass.features.outputs.base import Output, Prediction
 from deepglass.networks.network import Network
 from deepglass.nn.decoding import AutoregressiveHead
 from deepglass.nn.tokens import Field
@@ -30,7 +31,7 @@ class Supervised(Objective):
     network: Network
     baseline_loss: Tensor
 
-    def build(self, inputs: Sequence[Feature], outputs: Sequence[Feature], make_network: MakeNetwork) -> None:
+    def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         if not outputs:
             names = ", ".join(f.name for f in inputs[:8]) + (", ..." if len(inputs) > 8 else "")
             raise SpecError("bad-value", f"--target: expected the column to predict, one of: {names}")

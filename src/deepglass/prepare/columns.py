@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import polars as pl
@@ -13,10 +13,13 @@ from deepglass.data.missing import is_null
 from deepglass.data.table import Table
 from deepglass.errors import SourceError, SpecError
 from deepglass.features.base import FEATURES, Feature, Raw, infer_type, take_raw
+from deepglass.features.outputs.base import Output, output_class
 from deepglass.prepare.checks import check_column, check_roles
 from deepglass.spec.spec import Spec
 
 MAX_INFERENCE_ROWS = 10_000  # rows from which a kind is inferred
+
+F = TypeVar("F", bound=Feature)
 
 Role = Literal["input", "output", "ignored"]
 Settings = Mapping[str, Any]  # of a feature, as a spec has them
@@ -39,36 +42,39 @@ class ColumnRole(NamedTuple):
     role: Role
 
 
-def infer_columns(table: Table, spec: Spec) -> tuple[list[ColumnRole], list[Feature]]:
-    """Kind and role of each column, and the unfitted features.
+def infer_columns(table: Table, spec: Spec) -> tuple[list[ColumnRole], list[Feature], list[Output]]:
+    """Kind and role of each column, and the unfitted inputs and outputs.
 
     Raises:
         SourceError: `unknown-column`; `empty-source` where nothing is left to learn from.
         SpecError: an unknown kind or setting, roles that exclude each other.
     """
-    outputs: list[Settings] = list(spec.outputs) or ([{"name": table.target}] if table.target else [])
-    _check_names(table, spec, outputs)
-    used = {_column(s) for s in outputs}
+    targets: list[Settings] = list(spec.outputs) or ([{"name": table.target}] if table.target else [])
+    _check_names(table, spec, targets)
+    used = {_column(s) for s in targets}
     chosen = bool(spec.inputs)
-    inputs: list[Settings] = list(spec.inputs) or [
+    sources: list[Settings] = list(spec.inputs) or [
         {"name": n} for n in table.names if n not in used.union(spec.data.ignore, table.excluded)
     ]
     column_roles: list[ColumnRole] = []
-    features: list[Feature] = []
-    for i, settings in enumerate(outputs):
+    inputs: list[Feature] = []
+    outputs: list[Output] = []
+    for i, settings in enumerate(targets):
         kind, why = _kind(table, settings, spec)
-        features.append(_feature(table, settings, kind, "outputs", f"outputs[{i}]").as_output())
+        advice = f"choose another kind, such as --kind {settings['name']}=category"
+        cls = output_class(kind, f"outputs[{i}]", advice)
+        outputs.append(_feature(table, settings, kind, cls, "outputs"))
         column_roles.append(ColumnRole(settings["name"], kind, why, "output"))
-    longest = max((side for f in features if (side := type(f).longest_side)), default=None)
-    for i, settings in enumerate(inputs):
+    longest = max((side for f in outputs if (side := type(f).longest_side)), default=None)
+    for i, settings in enumerate(sources):
         where = f"inputs[{i}]" if chosen else f"inputs.{settings['name']}"
         check_column(table, _column(settings), where)
         kind, why = _kind(table, settings, spec)
         if not chosen and (useless := _useless(table[settings["name"]])):
             column_roles.append(ColumnRole(settings["name"], kind, useless, "ignored"))
             continue
-        wished = {"max_side": longest} if kind == "image" and longest else {}
-        features.append(_feature(table, settings, kind, "inputs", where, wished))
+        defaults = {"max_side": longest} if kind == "image" and longest else {}
+        inputs.append(_feature(table, settings, kind, FEATURES.get(kind, where=where), "inputs", defaults))
         column_roles.append(ColumnRole(settings["name"], kind, why, "input"))
     column_roles += [ColumnRole(n, "", "left out as asked", "ignored") for n in spec.data.ignore]
     excluded = [n for n in table.excluded if not chosen and n not in used and n not in spec.data.ignore]
@@ -77,7 +83,7 @@ def infer_columns(table: Table, spec: Spec) -> tuple[list[ColumnRole], list[Feat
     if not any(t.role == "input" for t in column_roles):
         why = "; ".join(f"{t.name}: {t.why if t.role == 'ignored' else 'the target'}" for t in column_roles[:8])
         raise SourceError("empty-source", f"{table.name}: no column is left to learn from ({why})")
-    return column_roles, features
+    return column_roles, inputs, outputs
 
 
 def _check_names(table: Table, spec: Spec, outputs: Sequence[Settings]) -> None:
@@ -97,13 +103,13 @@ def _column(settings: Settings) -> str:
 
 
 def _feature(
-    table: Table, settings: Settings, kind: str, group: str, where: str, wished: Mapping[str, Any] | None = None
-) -> Feature:
-    """A feature with the spec's settings, before them the source's own, before them what is wished for."""
+    table: Table, settings: Settings, kind: str, cls: type[F], group: str, defaults: Mapping[str, Any] | None = None
+) -> F:
+    """A feature or output with the spec's settings; else the source's; else these defaults."""
     column = _column(settings)
     hints = table.hints.get(column, {}) if table.kinds.get(column) == kind else {}
-    given = {**(wished or {}), **hints, **{k: v for k, v in settings.items() if k != "kind"}}
-    return construct(FEATURES.get(kind, where=where), given, f"{group}.{settings['name']}", beside=["kind"])
+    given = {**(defaults or {}), **hints, **{k: v for k, v in settings.items() if k != "kind"}}
+    return construct(cls, given, f"{group}.{settings['name']}", beside=["kind"])
 
 
 def _kind(table: Table, settings: Settings, spec: Spec) -> tuple[str, str]:

@@ -9,6 +9,7 @@ import numpy as np
 from deepglass.data.table import Skipped, Table
 from deepglass.features._allocate import too_large
 from deepglass.features.base import Feature, take_raw
+from deepglass.features.outputs.base import Output
 from deepglass.prepare.checks import check_unlabelled
 from deepglass.prepare.rows import uses_unlabelled
 from deepglass.spec.spec import Spec
@@ -18,7 +19,7 @@ MAX_NAMED = 3  # rows left out that are named
 
 
 def data_warnings(
-    spec: Spec, table: Table, split: np.ndarray, inputs: Sequence[Feature], outputs: Sequence[Feature]
+    spec: Spec, table: Table, split: np.ndarray, inputs: Sequence[Feature], outputs: Sequence[Output]
 ) -> list[str]:
     """Check that the targets can be learned, and list what is unusual in the data.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from deepglass.data.split import Split
 from deepglass.features.base import Feature
+from deepglass.features.outputs.base import Output
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.networks.trunks.base import TRUNKS, Trunk
 from deepglass.objectives.base import OBJECTIVES, Objective
@@ -29,7 +30,7 @@ class Experiment:
 
     spec: Spec
     inputs: tuple[Feature, ...]
-    outputs: tuple[Feature, ...]
+    outputs: tuple[Output, ...]
     trunk: str
     split: Split
 
@@ -67,7 +68,7 @@ class Experiment:
 
     @staticmethod
     def from_state(
-        spec: Spec, inputs: tuple[Feature, ...], outputs: tuple[Feature, ...], state: Mapping[str, Any]
+        spec: Spec, inputs: tuple[Feature, ...], outputs: tuple[Output, ...], state: Mapping[str, Any]
     ) -> Experiment:
         """The experiment of a stored run."""
         return Experiment(spec, inputs, outputs, state["trunk"], Split(**state["split"]))

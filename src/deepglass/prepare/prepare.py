@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 
 from deepglass.data.table import Table
 from deepglass.features.base import Column, Feature, take_raw
+from deepglass.features.outputs.base import Output
 from deepglass.prepare.checks import check_count, check_drop, check_rows, check_world
 from deepglass.prepare.columns import infer_columns
 from deepglass.prepare.data_warnings import data_warnings
@@ -28,12 +29,18 @@ from deepglass.prepare.sources import fingerprint_of, read_source
 from deepglass.spec.spec import Spec
 
 Role = Literal["inputs", "outputs"]
-Inherit = Callable[[Role, Sequence[Feature]], tuple[Feature, ...]]
-Fitted = tuple[tuple[Feature, ...], tuple[Feature, ...]]
+F = TypeVar("F", bound=Feature)
+Fitted = tuple[tuple[Feature, ...], tuple[Output, ...]]
 
 
-def _inherit_nothing(role: Role, features: Sequence[Feature]) -> tuple[Feature, ...]:
-    return tuple(features)
+class Inherit(Protocol):
+    """Replaces fitted features by those of the run whose weights this run starts from."""
+
+    def __call__(self, role: Role, fitted: Sequence[F], /) -> tuple[F, ...]: ...
+
+
+def _inherit_nothing(role: Role, fitted: Sequence[F]) -> tuple[F, ...]:
+    return tuple(fitted)
 
 
 def prepare(spec: Spec, inherit: Inherit = _inherit_nothing) -> tuple[Experiment, PreparedData]:
@@ -51,13 +58,8 @@ def prepare(spec: Spec, inherit: Inherit = _inherit_nothing) -> tuple[Experiment
     fingerprint = fingerprint_of(table)
     corrections = labels_for(spec, table)
     check_drop(spec.data.drop, table)
-    column_roles, features = infer_columns(table, spec)
-    roles = {c.name: c.role for c in column_roles}
-    inputs, outputs, trunk, by_size = adapt_features(
-        spec,
-        [f for f in features if roles[f.name] == "input"],
-        [f for f in features if roles[f.name] == "output"],
-    )
+    column_roles, inferred_inputs, inferred_outputs = infer_columns(table, spec)
+    inputs, outputs, trunk, by_size = adapt_features(spec, inferred_inputs, inferred_outputs)
     check_world(spec.objective["name"], table)
     unlabelled = uses_unlabelled(spec)
     corrected = [m.row for m in corrections.mends if m.new] if corrections else []
@@ -85,7 +87,7 @@ def prepare(spec: Spec, inherit: Inherit = _inherit_nothing) -> tuple[Experiment
 
 
 def _fit_features(
-    inherit: Inherit, table: Table, split: np.ndarray, inputs: Sequence[Feature], outputs: Sequence[Feature]
+    inherit: Inherit, table: Table, split: np.ndarray, inputs: Sequence[Feature], outputs: Sequence[Output]
 ) -> Fitted:
     """Inputs and outputs, fitted on the training rows or inherited from the run that this one starts from."""
     train = np.flatnonzero(split == "train")
@@ -96,11 +98,11 @@ def _fit_features(
     return fitted_inputs, fitted_outputs
 
 
-def _align(table: Table, train: np.ndarray, inputs: Sequence[Feature], outputs: Sequence[Feature]) -> Fitted:
+def _align(table: Table, train: np.ndarray, inputs: Sequence[Feature], outputs: Sequence[Output]) -> Fitted:
     """Outputs aligned to the input that they follow step by step; that input comes first, as the networks expect."""
     columns = {f.name: _encoded(table, f, train) for f in inputs if f.sequential}
     aligned = tuple(f.align_to(_encoded(table, f, train), columns) if f.alignable else f for f in outputs)
-    first = {getattr(f, "beside_", "") for f in aligned}
+    first = {getattr(f, "aligned_input_", "") for f in aligned}
     return tuple(sorted(inputs, key=lambda f: f.name not in first)), aligned
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from deepglass.data.batches import Dataset
 from deepglass.data.missing import set_null
 from deepglass.data.table import Table
-from deepglass.features.base import Column, Feature, PredictionArrays
+from deepglass.features.base import Column, Feature
+from deepglass.features.outputs.base import Output, PredictionArrays
 from deepglass.prepare.columns import ColumnRole
 
 SPLITS = ("train", "valid", "test")
@@ -35,7 +36,7 @@ class PreparedData:
     source_rows: np.ndarray
     split: np.ndarray
     inputs: tuple[Feature, ...]
-    outputs: tuple[Feature, ...]
+    outputs: tuple[Output, ...]
     column_roles: tuple[ColumnRole, ...]
     notes: tuple[str, ...]
     fingerprint: str
@@ -61,7 +62,7 @@ class PreparedData:
         return Dataset(inputs, targets, device)
 
 
-def hide_targets(table: Table, outputs: Sequence[Feature], rows: np.ndarray) -> Table:
+def hide_targets(table: Table, outputs: Sequence[Output], rows: np.ndarray) -> Table:
     """The table with the targets of some rows set to missing.
 
     Args:
@@ -71,7 +72,7 @@ def hide_targets(table: Table, outputs: Sequence[Feature], rows: np.ndarray) -> 
 
 
 def add_context(
-    predictions: Mapping[str, PredictionArrays], outputs: Sequence[Feature], inputs: Mapping[str, Column]
+    predictions: Mapping[str, PredictionArrays], outputs: Sequence[Output], inputs: Mapping[str, Column]
 ) -> dict[str, PredictionArrays]:
     """Predictions with what `Feature.decode` needs of the inputs."""
     return {f.name: {**predictions[f.name], **f.context(inputs)} for f in outputs if f.name in predictions}

@@ -8,6 +8,7 @@ from dataclasses import replace
 from deepglass.device import multiplications, pick
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
+from deepglass.features.outputs.base import Output
 from deepglass.features.video import Video
 from deepglass.networks.network import shapes_of
 from deepglass.networks.trunks.base import TRUNKS
@@ -21,7 +22,7 @@ SMALL_IMAGES, LARGE_IMAGES = "conv", "resnet"
 UNUSED_TRUNK = "mlp"  # of objectives that build their own network: never built, adapts no feature
 
 
-def choose_trunk(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature]) -> tuple[str, bool]:
+def choose_trunk(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Output]) -> tuple[str, bool]:
     """The network architecture, and whether it is a default that may still follow from the size of the images.
 
     Args:
@@ -41,7 +42,7 @@ def choose_trunk(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Featur
     return _default_trunk(inputs, outputs), False
 
 
-def _default_trunk(inputs: Sequence[Feature], outputs: Sequence[Feature]) -> str:
+def _default_trunk(inputs: Sequence[Feature], outputs: Sequence[Output]) -> str:
     """A sequence model for sequences; bag of n-grams for texts alone, unless the output goes along with their words."""
     kinds = {f.kind for f in inputs}
     if "text" in kinds and any(f.kind == "text" for f in outputs):
@@ -60,8 +61,8 @@ def trunk_for_size(inputs: Sequence[Feature]) -> str:
 
 
 def adapt_features(
-    spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Feature]
-) -> tuple[list[Feature], list[Feature], str, bool]:
+    spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Output]
+) -> tuple[list[Feature], list[Output], str, bool]:
     """Unfitted features as the objective, each other and the network need them, and the result of `choose_trunk`."""
     objective = OBJECTIVES.get(spec.objective["name"], where="objective.name")
     outputs = [f.configure_output(inputs) for f in outputs]

@@ -12,6 +12,7 @@ from deepglass.data.missing import is_null
 from deepglass.data.split import Split
 from deepglass.data.table import Skipped, Table
 from deepglass.features.base import Feature
+from deepglass.features.outputs.base import Output
 from deepglass.objectives.base import OBJECTIVES
 from deepglass.spec.spec import Spec
 
@@ -21,7 +22,7 @@ def uses_unlabelled(spec: Spec) -> bool:
     return OBJECTIVES.get(spec.objective["name"], where="objective.name").uses_unlabelled
 
 
-def missing_targets(table: Table, outputs: Sequence[Feature]) -> np.ndarray:
+def missing_targets(table: Table, outputs: Sequence[Output]) -> np.ndarray:
     """Rows without a value in any output column, (N,) bool; none where there are no outputs."""
     if not outputs:
         return np.zeros(len(table), bool)
@@ -42,7 +43,7 @@ def unreadable_rows(table: Table, features: Sequence[Feature]) -> list[tuple[int
 def usable_rows(
     table: Table,
     inputs: Sequence[Feature],
-    outputs: Sequence[Feature],
+    outputs: Sequence[Output],
     unlabelled: bool,
     corrected_rows: Sequence[int],
 ) -> tuple[Table, np.ndarray]:
@@ -72,7 +73,7 @@ def usable_rows(
     return table, rows
 
 
-def choose_split(spec: Spec, table: Table, outputs: Sequence[Feature]) -> Split:
+def choose_split(spec: Spec, table: Table, outputs: Sequence[Output]) -> Split:
     """The split of the spec, or the default for this data and objective.
 
     Defaults: objectives that read the rows as one text test on its end; an identity output is split by identity, so
@@ -90,7 +91,7 @@ def choose_split(spec: Spec, table: Table, outputs: Sequence[Feature]) -> Split:
     return split
 
 
-def assign_split(split: Split, table: Table, outputs: Sequence[Feature]) -> np.ndarray:
+def assign_split(split: Split, table: Table, outputs: Sequence[Output]) -> np.ndarray:
     """The split of each row, (N,) str; stratified where the first output has classes.
 
     Raises:
@@ -101,7 +102,7 @@ def assign_split(split: Split, table: Table, outputs: Sequence[Feature]) -> np.n
     return split.assign(table, first, stratify)
 
 
-def hidden_rows(spec: Spec, table: Table, outputs: Sequence[Feature], split: np.ndarray) -> np.ndarray:
+def hidden_rows(spec: Spec, table: Table, outputs: Sequence[Output], split: np.ndarray) -> np.ndarray:
     """Rows whose labels the label budget hides, (N,) bool."""
     if spec.data.num_labels is None or not outputs:
         return np.zeros(len(table), bool)

@@ -20,8 +20,7 @@ def commented_spec(table: Table, spec: Spec, folder: Path | None = None) -> str:
     Args:
         folder: where the spec will lie, from which it names its source.
     """
-    taken, features = infer_columns(table, spec)
-    outputs = [f for f in features if any(t.name == f.name and t.role == "output" for t in taken)]
+    taken, _, outputs = infer_columns(table, spec)
     width = max((len(_entry(t)) for t in taken), default=0)
     data = {**spec.to_dict()["data"], "source": _from(spec.data.source, folder)}
     lines = [

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from deepglass.features.base import Calibration, Column, Feature, PredictionArrays, take_raw
+from deepglass.features.base import Column, Feature, take_raw
 from deepglass.features.number import Number
+from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.projection.facts import STEPS, UNKNOWN, Coloring
 from deepglass.projection.points import EmbeddedPoints
@@ -31,7 +32,7 @@ def colorings(context: RunContext, points: EmbeddedPoints) -> tuple[Coloring, ..
     return (*result, *(_column(f, data, points.rows) for f in columns))
 
 
-def _output(output: Feature, truth: Column, best: PredictionArrays | None, calibration: Calibration) -> list[Coloring]:
+def _output(output: Output, truth: Column, best: PredictionArrays | None, calibration: Calibration) -> list[Coloring]:
     if truth.offsets is not None:
         return []
     name, labelled = output.name, truth.mask.reshape(len(truth.mask), -1)[:, 0]
@@ -55,7 +56,7 @@ def _output(output: Feature, truth: Column, best: PredictionArrays | None, calib
     return result
 
 
-def _numbers(feature: Feature, best: PredictionArrays, calibration: Calibration) -> np.ndarray:
+def _numbers(feature: Output, best: PredictionArrays, calibration: Calibration) -> np.ndarray:
     return np.array([d["value"] for d in feature.decode(best, calibration)], dtype=float)
 
 

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 
 from deepglass.features.audio import Audio
-from deepglass.features.base import Column, Feature, PredictionArrays, take_raw
+from deepglass.features.base import Column, Feature, take_raw
 from deepglass.features.image import Image
+from deepglass.features.outputs.base import Output, PredictionArrays
 from deepglass.features.text import Text
 from deepglass.objectives.base import concatenate_predictions
 from deepglass.projection.space import EmbeddingSpace
@@ -95,7 +96,7 @@ def embed_points(
     return collector.result()
 
 
-def colors_map(output: Feature) -> bool:
+def colors_map(output: Output) -> bool:
     """Whether the predictions of an output color the map: classes and numbers."""
     return output.has_classes or output.has_axis
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from deepglass.data.batches import Batch
 from deepglass.errors import SpecError, near_miss
-from deepglass.features.base import Prediction
+from deepglass.features.outputs.base import Prediction
 from deepglass.nn.tokens import Tokens, pool
 from deepglass.objectives.base import Objective
 

@@ -12,7 +12,7 @@ from deepglass.device import pick
 from deepglass.doctor.base import DataContext
 from deepglass.doctor.slices import find_slices
 from deepglass.features._display import first_image
-from deepglass.features.base import Feature
+from deepglass.features.outputs.base import Output
 from deepglass.introspect.layers import Layer, trace
 from deepglass.introspect.rows import OutputRows
 from deepglass.objectives.base import Objective
@@ -201,7 +201,7 @@ class ReportData:
         return predict_test_rows(context, self.options.projection)
 
     @_Shared
-    def tested_outputs(self) -> list[tuple[Feature, OutputRows]]:
+    def tested_outputs(self) -> list[tuple[Output, OutputRows]]:
         """Each tested output with its predictions and true values."""
         return tested_outputs(self.context.data, self.context.objective, self.tested.best, self.context.calibration)
 

@@ -22,11 +22,12 @@ from deepglass.explain.sound import important_cells, isolate
 from deepglass.features._audio_files import wav
 from deepglass.features._display import to_pixels
 from deepglass.features.audio import Audio
-from deepglass.features.base import Calibration, Column, Feature, PredictionArrays
+from deepglass.features.base import Column, Feature
 from deepglass.features.boxes import Boxes
 from deepglass.features.image import Image
 from deepglass.features.mask import Mask
 from deepglass.features.multilabel import Multilabel
+from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
 from deepglass.formatting import plain_number, prediction_text
 from deepglass.introspect.rows import row_pixels
 from deepglass.mel import log_mel
@@ -94,7 +95,7 @@ def explanations_of(
     return {name: tuple(f for f in facts if f.targets) for name, facts in by_output.items()}
 
 
-def _choose_rows(feature: Feature, prepared: PreparedData, rows: np.ndarray, best: PredictionArrays) -> np.ndarray:
+def _choose_rows(feature: Output, prepared: PreparedData, rows: np.ndarray, best: PredictionArrays) -> np.ndarray:
     """Indices among the test rows: of classes the most confident mistake and two right ones, else evenly spaced."""
     spread = np.unique(np.linspace(0, len(rows) - 1, MAX_ROWS).astype(int))
     if "log_probs" not in best or best["log_probs"].ndim != 2:
@@ -210,7 +211,7 @@ def _contribution(part: Part) -> Contribution:
     return Contribution(f"{part.name} (the whole)" if whole else part.name, part.weight, value[:60])
 
 
-def _prediction_text(reason: Explanation, output: Feature) -> str:
+def _prediction_text(reason: Explanation, output: Output) -> str:
     value = reason.answer["value"]
     if isinstance(output, Mask):
         return ", ".join(f"{n} {s:.0%}".replace("%", " %") for n, s in list(reason.answer["shares"].items())[:3])

@@ -11,7 +11,8 @@ import polars as pl
 
 from deepglass.data.missing import is_null
 from deepglass.data.table import Note, Skipped
-from deepglass.features.base import FEATURES, Feature, Raw
+from deepglass.features.base import FEATURES, Raw
+from deepglass.features.outputs.base import Output
 from deepglass.metrics import summaries
 from deepglass.metrics.summaries import Histogram, TopValues
 from deepglass.metrics.table import Metric
@@ -183,7 +184,7 @@ def plan_facts(context: RunContext) -> PlanFacts:
     )
 
 
-def evaluation(record: Mapping[str, Any], outputs: Sequence[Feature], monitor: Metric) -> Evaluation:
+def evaluation(record: Mapping[str, Any], outputs: Sequence[Output], monitor: Metric) -> Evaluation:
     """A line of history.jsonl; with several outputs their metrics are named OUTPUT.METRIC."""
     selecting = monitor.name if monitor.higher_is_better else "loss"
     valid = {selecting: record["monitor"]} if record["monitor"] is not None else {}  # first: it selected the weights

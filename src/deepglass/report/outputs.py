@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from deepglass import metrics
-from deepglass.features.base import Calibration, Column, Feature, PredictionArrays, take_raw
-from deepglass.features.binary import Binary
-from deepglass.features.multilabel import Multilabel
-from deepglass.features.tags import Tags
+from deepglass.features.base import Column, take_raw
+from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
+from deepglass.features.outputs.binary import BinaryOutput
+from deepglass.features.outputs.multilabel import MultilabelOutput
+from deepglass.features.outputs.tags import TagsOutput
 from deepglass.introspect.rows import OutputRows
 from deepglass.metrics import summaries
 from deepglass.metrics.calibration import apply_temperature
@@ -35,7 +36,7 @@ def tested_outputs(
     objective: Objective,
     best: Mapping[str, PredictionArrays],
     calibration: Mapping[str, Calibration],
-) -> list[tuple[Feature, OutputRows]]:
+) -> list[tuple[Output, OutputRows]]:
     """Each output that was tested, with the predictions of the test rows and their targets."""
     rows = prepared.rows("test")
     return [
@@ -45,7 +46,7 @@ def tested_outputs(
     ]
 
 
-def output_facts(feature: Feature, rows: OutputRows, metrics_json: Mapping[str, Any]) -> OutputFacts:
+def output_facts(feature: Output, rows: OutputRows, metrics_json: Mapping[str, Any]) -> OutputFacts:
     """What the sections share of one output."""
     classes: ClassFacts | None = None
     numbers: NumberFacts | None = None
@@ -53,9 +54,9 @@ def output_facts(feature: Feature, rows: OutputRows, metrics_json: Mapping[str, 
     items: tuple[RowCard, ...] = ()
     if "log_probs" in rows.best and rows.truth.offsets is None:
         classes, mistakes, items = _classes(feature, rows)
-    elif isinstance(feature, Tags):
+    elif isinstance(feature, TagsOutput):
         classes = _tag_classes(feature, rows)
-    elif isinstance(feature, Multilabel):
+    elif isinstance(feature, MultilabelOutput):
         mistakes = _label_mistakes(feature, rows)
     elif "value" in rows.best and rows.best["value"].ndim == 1:
         numbers, mistakes = _numbers(feature, rows)
@@ -82,7 +83,7 @@ def output_facts(feature: Feature, rows: OutputRows, metrics_json: Mapping[str, 
     )
 
 
-def _truth(feature: Feature, prepared: PreparedData, rows: np.ndarray) -> Column:
+def _truth(feature: Output, prepared: PreparedData, rows: np.ndarray) -> Column:
     """The encoded targets of some rows, where their pictures stand."""
     encoded = feature.encode(take_raw(prepared.table[feature.column], rows))
     if not type(feature).dense:
@@ -91,7 +92,7 @@ def _truth(feature: Feature, prepared: PreparedData, rows: np.ndarray) -> Column
     return feature.to_input_frame(encoded, inputs)
 
 
-def _intervals(feature: Feature, rows: OutputRows, labelled: np.ndarray) -> dict[str, Figure]:
+def _intervals(feature: Output, rows: OutputRows, labelled: np.ndarray) -> dict[str, Figure]:
     """Each metric with its bootstrap interval, from the same resampled rows for all metrics."""
     best, truth = feature.for_scoring(rows.best, rows.truth)
     started = time.perf_counter()
@@ -121,14 +122,14 @@ def _intervals(feature: Feature, rows: OutputRows, labelled: np.ndarray) -> dict
     return result
 
 
-def _classes(feature: Feature, rows: OutputRows) -> tuple[ClassFacts, tuple[RowCard, ...], tuple[RowCard, ...]]:
+def _classes(feature: Output, rows: OutputRows) -> tuple[ClassFacts, tuple[RowCard, ...], tuple[RowCard, ...]]:
     """Confusion and calibration, the most confident mistakes, and other rows of each cell of the matrix."""
     best, calibration, labelled, names = rows.best, rows.calibration, rows.truth.mask, feature.class_names
     decoded = feature.decode(best, calibration)
     labels = rows.truth.values.reshape(-1).astype(int) - 1
     predicted = best["log_probs"].argmax(1)
     thresholds = None
-    if isinstance(feature, Binary):
+    if isinstance(feature, BinaryOutput):
         probability, chosen = np.array([d["probability"] for d in decoded]), calibration.get("threshold", 0.5)
         predicted = (probability >= chosen).astype(int)
         thresholds = summaries.thresholds(
@@ -156,7 +157,7 @@ def _classes(feature: Feature, rows: OutputRows) -> tuple[ClassFacts, tuple[RowC
     return facts, cards[0], cards[1]
 
 
-def _tag_classes(feature: Tags, rows: OutputRows) -> ClassFacts | None:
+def _tag_classes(feature: TagsOutput, rows: OutputRows) -> ClassFacts | None:
     """Confusion and calibration over all words."""
     if not rows.truth.mask.any():
         return None
@@ -170,7 +171,7 @@ def _tag_classes(feature: Tags, rows: OutputRows) -> ClassFacts | None:
     return ClassFacts(names=names, confusion=confusion, reliability=reliability)
 
 
-def _label_mistakes(feature: Multilabel, rows: OutputRows) -> tuple[RowCard, ...]:
+def _label_mistakes(feature: MultilabelOutput, rows: OutputRows) -> tuple[RowCard, ...]:
     """The rows with a wrong set of labels, the most confident first."""
     decoded = feature.decode(rows.best, rows.calibration)
     names = np.array(feature.class_names, object)
@@ -190,7 +191,7 @@ def _labels(names: list[str]) -> str:
     return ", ".join(names) or "none of them"
 
 
-def _numbers(feature: Feature, rows: OutputRows) -> tuple[NumberFacts, tuple[RowCard, ...]]:
+def _numbers(feature: Output, rows: OutputRows) -> tuple[NumberFacts, tuple[RowCard, ...]]:
     """Values and intervals in the user's units, and the predictions that are farthest off."""
     decoded = feature.decode(rows.best, rows.calibration)
     true = feature.decode({"value": rows.truth.values.astype(np.float64)}, {})

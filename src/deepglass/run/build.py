@@ -9,6 +9,7 @@ from deepglass.config import construct
 from deepglass.device import pick, seed_everything
 from deepglass.errors import SourceError, SpecError
 from deepglass.features.base import Feature
+from deepglass.features.outputs.base import Output
 from deepglass.networks.network import Network
 from deepglass.networks.trunks.base import TRUNKS
 from deepglass.objectives.base import Objective
@@ -31,15 +32,11 @@ def build(experiment: Experiment, device: str) -> Objective:
             f"network.{stated[0]}: the objective {experiment.objective!r} builds its own network; leave it out, its "
             "settings stand under objective",
         )
-    for feature in experiment.outputs:
-        if feature.metric is None:
-            advice = f"choose another kind, such as --kind {feature.name}=category"
-            raise SpecError("bad-value", f"outputs.{feature.name}: a {feature.kind} cannot be an output; {advice}")
     seed_everything(spec.training.seed)
 
     def make_network(
         inputs: Sequence[Feature],
-        outputs: Sequence[Feature],
+        outputs: Sequence[Output],
         trunk: str | None = None,
         settings: Mapping[str, Any] | None = None,
         causal: bool = False,

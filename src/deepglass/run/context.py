@@ -13,7 +13,7 @@ import polars as pl
 from deepglass.data.table import Skipped
 from deepglass.device import pick
 from deepglass.errors import SourceError
-from deepglass.features.base import Calibration
+from deepglass.features.outputs.base import Calibration
 from deepglass.objectives.base import Objective
 from deepglass.prepare.experiment import Experiment
 from deepglass.prepare.label_corrections import labels_for, relabelled

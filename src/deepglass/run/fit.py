@@ -16,7 +16,7 @@ from torch import nn
 
 from deepglass.data.batches import BatchTransform, Dataset, Loader
 from deepglass.device import RandomState, describe, pick
-from deepglass.features.base import Calibration, PredictionArrays
+from deepglass.features.outputs.base import Calibration, PredictionArrays
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.nn.pretrained import PretrainedEncoder
 from deepglass.objectives.base import Evaluation, Objective

@@ -15,7 +15,8 @@ import polars as pl
 import yaml
 
 from deepglass.errors import SourceError, SpecError, near_miss
-from deepglass.features.base import Calibration, PredictionArrays, from_state
+from deepglass.features.base import from_state
+from deepglass.features.outputs.base import Calibration, PredictionArrays, output_from_state
 from deepglass.objectives.base import Objective
 from deepglass.prepare.columns import ColumnRole
 from deepglass.prepare.experiment import Experiment
@@ -195,7 +196,8 @@ class Folder:
             spec: that of spec.yaml, where it was read already.
         """
         content = self.read_json("features.json")
-        inputs, outputs = (tuple(from_state(s) for s in content[role]) for role in ("inputs", "outputs"))
+        inputs = tuple(from_state(s) for s in content["inputs"])
+        outputs = tuple(output_from_state(s) for s in content["outputs"])
         return RunState(
             Experiment.from_state(spec or self.spec(), inputs, outputs, content["experiment"]),
             tuple(ColumnRole(**c) for c in content["columns"]),

@@ -17,8 +17,9 @@ from deepglass.data.batches import Batch, Dataset
 from deepglass.data.table import Table
 from deepglass.device import pick
 from deepglass.errors import SourceError, SpecError, near_miss
-from deepglass.features.base import Calibration, Column, Feature, Media, PredictionArrays, Raw, sequence_of
-from deepglass.features.identity import Identity, Verdict
+from deepglass.features.base import Column, Feature, Media, Raw, sequence_of
+from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
+from deepglass.features.outputs.identity import IdentityOutput, Verdict
 from deepglass.features.text import Text
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Objective, concatenate_predictions, predict_dataset
@@ -43,7 +44,7 @@ class Predictor:
 
     objective: Objective
     inputs: tuple[Feature, ...]
-    outputs: tuple[Feature, ...]
+    outputs: tuple[Output, ...]
     calibration: Mapping[str, Calibration]
     data: DataSpec = field(default_factory=DataSpec)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
@@ -223,7 +224,7 @@ def verify(predictor: Predictor, a: Any, b: Any) -> Verdict:
         SpecError: `bad-value` for a run without an identity output.
         SourceError: `not-found`, `unreadable-image`, `bad-value` for a source of several rows.
     """
-    feature = next((f for f in predictor.outputs if isinstance(f, Identity)), None)
+    feature = next((f for f in predictor.outputs if isinstance(f, IdentityOutput)), None)
     if feature is None:
         answers = " and ".join(f"{f.name!r} ({f.kind})" for f in predictor.outputs) or "nothing"
         name = predictor.outputs[0].name if predictor.outputs else "NAME"

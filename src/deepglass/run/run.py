@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from deepglass.features.identity import Verdict
+from deepglass.features.outputs.identity import Verdict
 from deepglass.formatting import plain_duration, plain_number
 from deepglass.objectives.base import Objective
 from deepglass.prepare.sources import read_like

@@ -5,19 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from torch import nn
 
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature
+from deepglass.features.outputs.base import Output
 from deepglass.networks.network import Network, grouped, key_of
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.run.folder import Folder
 from deepglass.spec.spec import Spec
 
+F = TypeVar("F", bound=Feature)
+
 Role = Literal["inputs", "outputs"]
-_READING = ("type_", "format_", "flat_", "lists_", "parts_")  # how raw values are read; other learned fields may differ
+_READING = (
+    "type_",
+    "format_",
+    "flat_",
+    "lists_",
+    "parts_",
+    "subword_features_",
+)  # how raw values are read; other learned fields may differ
 
 
 def inherit_architecture(spec: Spec, out: Path) -> Spec:
@@ -39,7 +49,7 @@ def inherit_architecture(spec: Spec, out: Path) -> Spec:
     return replace(spec, network={**before, **spec.network}) if said == before.get("trunk") else spec
 
 
-def inherit_features(spec: Spec, role: Role, fitted: Sequence[Feature]) -> tuple[Feature, ...]:
+def inherit_features(spec: Spec, role: Role, fitted: Sequence[F]) -> tuple[F, ...]:
     """The fitted features of the earlier run, where kind and settings are the same.
 
     Its weights mean something for its own vocabularies and scales only: fitted to other rows, the same place may hold
@@ -82,7 +92,7 @@ def load_weights(run: str | Path, objective: nn.Module, data: PreparedData) -> l
     return [name for name, _ in objective.named_parameters() if name not in fits]
 
 
-def _of_before(feature: Feature, before: Feature | None, role: Role) -> Feature:
+def _of_before(feature: F, before: F | None, role: Role) -> F:
     if before is None or type(before) is not type(feature) or before.settings() != feature.settings():
         return feature
     if any(getattr(before, name, None) != getattr(feature, name, None) for name in _READING):
@@ -92,7 +102,7 @@ def _of_before(feature: Feature, before: Feature | None, role: Role) -> Feature:
 
 
 def _changed(
-    objective: nn.Module, data: PreparedData, inputs: Sequence[Feature], outputs: Sequence[Feature]
+    objective: nn.Module, data: PreparedData, inputs: Sequence[Feature], outputs: Sequence[Output]
 ) -> Iterator[str]:
     """Parts of parameter names: encoders and heads of features that have changed."""
     earlier = {f.name: f.state() for f in outputs}

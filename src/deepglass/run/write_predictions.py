@@ -15,7 +15,7 @@ from PIL import Image as Pillow
 
 from deepglass.errors import SpecError
 from deepglass.features._dense_outputs import unpack
-from deepglass.features.base import Calibration, PredictionArrays
+from deepglass.features.outputs.base import Calibration, PredictionArrays
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.training.checkpoint import write_atomic
 

@@ -12,6 +12,7 @@ from typing import Any
 from deepglass.data.table import Table
 from deepglass.errors import SourceError, SpecError
 from deepglass.features.base import Feature
+from deepglass.features.outputs.base import Output
 from deepglass.labelling.question import Question
 from deepglass.prepare.label_corrections import Mend, Origin, as_value, single_values, text_of, write_labels
 
@@ -42,7 +43,7 @@ class Queue:
     items: Sequence[Question]
     table: Table
     inputs: Sequence[Feature]
-    output: Feature
+    output: Output
     path: Path
     origin: Origin
     earlier: Mapping[tuple[int, str], Mend] = field(default_factory=dict)

@@ -26,6 +26,7 @@ from deepglass.features.boxes import Boxes
 from deepglass.features.image import Image
 from deepglass.features.mask import Mask
 from deepglass.features.number import Number
+from deepglass.features.outputs.base import Output
 from deepglass.features.text import Text
 from deepglass.features.vector import Vector
 from deepglass.features.video import Video
@@ -81,7 +82,7 @@ def augmentation_for(
     training: TrainingSettings,
     defaults: TrainingDefaults,
     inputs: Sequence[Feature],
-    outputs: Sequence[Feature],
+    outputs: Sequence[Output],
     epochs: float,
     supports_mixup: bool = True,
 ) -> BatchTransform | None:
@@ -146,7 +147,7 @@ def set_audio_augmentation(
 
 
 def _from_settings(
-    setting: Mapping[str, Any], images: Sequence[ImageFeature], inputs: Sequence[Feature], outputs: Sequence[Feature]
+    setting: Mapping[str, Any], images: Sequence[ImageFeature], inputs: Sequence[Feature], outputs: Sequence[Output]
 ) -> BatchTransform | None:
     augment = construct(Augment, setting, "training.augment")
     if not images and augment != Augment(mixup=augment.mixup):
@@ -177,7 +178,7 @@ def _check_mixable(inputs: Sequence[Feature]) -> None:
             )
 
 
-def _aligned_features(inputs: Sequence[Feature], outputs: Sequence[Feature]) -> tuple[Feature, ...]:
+def _aligned_features(inputs: Sequence[Feature], outputs: Sequence[Output]) -> tuple[Feature, ...]:
     """Features that are aligned with the image, such as masks, and numbers that change their sign under a flip."""
     others = [f for f in inputs if not isinstance(f, ImageFeature)]
     return tuple(f for f in (*others, *outputs) if type(f).dense or (isinstance(f, Number) and f.negate_on_flip))
@@ -221,7 +222,7 @@ def _swap(left: Field, right: Field, map: Warp) -> tuple[Field, Field]:
     return sides[0], sides[1]
 
 
-def _safe(image: ImageFeature, classes: Sequence[str], outputs: Sequence[Feature], strong: bool) -> Augment:
+def _safe(image: ImageFeature, classes: Sequence[str], outputs: Sequence[Output], strong: bool) -> Augment:
     assert image.channels_ is not None
     assert image.size_ is not None
     image_outputs = any(isinstance(f, Image) for f in outputs)

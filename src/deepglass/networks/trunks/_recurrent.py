@@ -9,8 +9,9 @@ from torch import nn
 
 from deepglass.constraints import Count, Share
 from deepglass.errors import SpecError
+from deepglass.features._tokenizers import END
 from deepglass.features.base import Feature
-from deepglass.features.text import END, Text
+from deepglass.features.outputs.text import TextOutput
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.recurrent import Cell, Recurrent
@@ -79,7 +80,7 @@ class RecurrentTrunk(Trunk):
         return {**settings, "bidirectional": False}
 
     def make_decoder(self, feature: Feature) -> nn.Module | None:
-        if not isinstance(feature, Text) or feature.decoding != "autoregressive":
+        if not isinstance(feature, TextOutput) or feature.decoding != "autoregressive":
             return None
         hidden = max(self.out_dim, 64)
         return RecurrentDecoder(

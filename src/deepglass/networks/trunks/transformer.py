@@ -10,8 +10,9 @@ from torch import nn
 
 from deepglass.constraints import Count, Share
 from deepglass.errors import SpecError
+from deepglass.features._tokenizers import END
 from deepglass.features.base import Feature
-from deepglass.features.text import END, Text
+from deepglass.features.outputs.text import TextOutput
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.attention import AttentionBlock
@@ -75,7 +76,7 @@ class Transformer(Trunk):
         return {**settings, "causal": True}
 
     def make_decoder(self, feature: Feature) -> nn.Module | None:
-        if not isinstance(feature, Text) or feature.decoding != "autoregressive":
+        if not isinstance(feature, TextOutput) or feature.decoding != "autoregressive":
             return None
         return TransformerDecoder(
             self.out_dim,

@@ -108,8 +108,8 @@ class Vit(Trunk):
         x = self.norm(x)
         first = self.pictures[0]
         start, length = sum(part.shape[1] for part in parts[:first]), parts[first].shape[1]
-        seen = Tokens(x[:, start : start + length], mask[:, start : start + length], tokens[first].grid)
-        return Tokens(x, mask, seen.grid if len(parts) == 1 else None, (seen.image(),))
+        patches = Tokens(x[:, start : start + length], mask[:, start : start + length], tokens[first].grid)
+        return Tokens(x, mask, patches.grid if len(parts) == 1 else None, (patches.image(),))
 
 
 class _Patches(nn.Module):

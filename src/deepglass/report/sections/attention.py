@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from deepglass.features.base import Feature
-from deepglass.features.text import Text
+from deepglass.features.outputs.base import Output
+from deepglass.features.outputs.text import TextOutput
 from deepglass.formatting import percent
 from deepglass.introspect.attention import DecoderAttention, EncoderAttention, decoder_attention, encoder_attention
 from deepglass.introspect.rows import OutputRows, class_predictions
@@ -61,9 +61,9 @@ class AttentionSection(Section):
         }
 
 
-def output_attention(feature: Feature, rows: OutputRows) -> OutputAttention:
+def output_attention(feature: Output, rows: OutputRows) -> OutputAttention:
     """Of some of the worst and of the typical rows, in turn, so that both are among the first."""
-    if isinstance(feature, Text):
+    if isinstance(feature, TextOutput):
         return OutputAttention(
             feature.name, decoder=decoder_attention(feature, rows, _in_turn(worst_texts(feature, rows)))
         )

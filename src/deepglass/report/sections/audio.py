@@ -10,9 +10,10 @@ import numpy as np
 from deepglass.features._audio_files import wav
 from deepglass.features._display import spectrogram
 from deepglass.features.audio import Audio
-from deepglass.features.base import Feature, take_raw
-from deepglass.features.number import Number
-from deepglass.features.text import Text
+from deepglass.features.base import take_raw
+from deepglass.features.outputs.base import Output
+from deepglass.features.outputs.number import NumberOutput
+from deepglass.features.outputs.text import TextOutput
 from deepglass.formatting import plain_number
 from deepglass.introspect.rows import OutputRows, class_predictions
 from deepglass.report.data import ReportData
@@ -101,7 +102,7 @@ class _Result(NamedTuple):
     confidence: float | None = None
 
 
-def audio_rows(feature: Feature, rows: OutputRows) -> tuple[AudioRow, ...]:
+def audio_rows(feature: Output, rows: OutputRows) -> tuple[AudioRow, ...]:
     """The worst rows and some typical ones of an output; none where it is not predicted from audio."""
     audio = next((f for f in rows.prepared.inputs if isinstance(f, Audio)), None)
     results = _results(feature, rows) if audio is not None else {}
@@ -114,7 +115,7 @@ def audio_rows(feature: Feature, rows: OutputRows) -> tuple[AudioRow, ...]:
     count = min(max(NUM_TYPICAL // num_outputs, 1), len(rest))
     typical = np.random.default_rng(0).permutation(rest).astype(int)[:count]
     chosen = [(i, False) for i in wrong] + [(i, True) for i in sorted(typical.tolist())]
-    cards = (_audio_row(audio, rows, i, results[i], isinstance(feature, Text), kind) for i, kind in chosen)
+    cards = (_audio_row(audio, rows, i, results[i], isinstance(feature, TextOutput), kind) for i, kind in chosen)
     return tuple(card for card in cards if card is not None)
 
 
@@ -145,16 +146,16 @@ def playable_wav(samples: np.ndarray, rate: int) -> bytes:
     return wav(samples, rate, SAMPLE_RATES)
 
 
-def _results(feature: Feature, rows: OutputRows) -> dict[int, _Result]:
+def _results(feature: Output, rows: OutputRows) -> dict[int, _Result]:
     """Of each labelled row, by its index among the test rows; empty for outputs that are no class, text or number."""
     if not rows.truth.mask.any():
         return {}
     if predictions := class_predictions(feature, rows):
         return {i: _Result(t, p, sure if p != t else 0.0, sure) for i, (t, p, sure) in predictions.items()}
-    if not isinstance(feature, Text | Number):
+    if not isinstance(feature, TextOutput | NumberOutput):
         return {}
     predicted = [d["value"] for d in feature.decode(rows.best, rows.calibration)]
-    if isinstance(feature, Text):
+    if isinstance(feature, TextOutput):
         truth = true_texts(feature, rows)
         errors = word_error_rates(feature, rows)
         return {i: _Result(t, predicted[i], errors[i]) for i, t in truth.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -108,7 +108,7 @@ def _rows(prepared: PreparedData, image: Image) -> np.ndarray:
     return rows[image.encode(take_raw(prepared.table[image.column], rows)).mask] if len(rows) else rows
 
 
-def _version(image: Image, spatial: list[Mask | Boxes], batch: Batch, i: int) -> AugmentedImage:
+def _version(image: Image, spatial: Sequence[Mask | Boxes], batch: Batch, i: int) -> AugmentedImage:
     pixels = to_pixels(batch.inputs[image.name].values[i].numpy(), image.levels_ or 255)
     mask, boxes = None, []
     for feature in spatial:

@@ -9,8 +9,8 @@ import numpy as np
 
 from deepglass.features._dense_outputs import cut
 from deepglass.features._display import to_pixels
-from deepglass.features.base import Feature
 from deepglass.features.image import Image
+from deepglass.features.outputs.base import Output
 from deepglass.introspect.rows import OutputRows, row_image
 from deepglass.report.data import ReportData
 from deepglass.report.row_selection import worst_and_typical
@@ -64,7 +64,7 @@ class ImageOutputsSection(Section):
         return {"outputs": outputs, "several": several, "first": SHOWN_AT_FIRST, "score": SCORE} if outputs else None
 
 
-def image_rows(feature: Feature, rows: OutputRows) -> tuple[ImageRow, ...]:
+def image_rows(feature: Output, rows: OutputRows) -> tuple[ImageRow, ...]:
     """The rows of lowest signal-to-noise ratio, then some typical ones; none for other outputs."""
     if not isinstance(feature, Image) or not rows.truth.mask.any():
         return ()

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deepglass.features._dense_outputs import cut
-from deepglass.features.base import Calibration, Feature
-from deepglass.features.boxes import SHOWN, Boxes
-from deepglass.features.mask import Mask
+from deepglass.features.outputs.base import Calibration, Output
+from deepglass.features.outputs.boxes import SHOWN, BoxesOutput
+from deepglass.features.outputs.mask import MaskOutput
 from deepglass.formatting import confidence, finite, percent
 from deepglass.introspect.rows import OutputRows, row_image
 from deepglass.metrics import detection
@@ -109,16 +109,16 @@ class ImagePredictionsSection(Section):
         return {"outputs": outputs, **settings} if outputs else None
 
 
-def output_overlays(feature: Feature, rows: OutputRows) -> OutputOverlays | None:
+def output_overlays(feature: Output, rows: OutputRows) -> OutputOverlays | None:
     """The worst rows and some typical ones, as images; None for outputs that do not lie over an image."""
     if not rows.truth.mask.any():
         return None
-    if isinstance(feature, Mask):
+    if isinstance(feature, MaskOutput):
         return _mask_overlays(feature, rows)
-    return _box_overlays(feature, rows) if isinstance(feature, Boxes) else None
+    return _box_overlays(feature, rows) if isinstance(feature, BoxesOutput) else None
 
 
-def class_colours(feature: Mask, rows: OutputRows) -> tuple[ClassColour, ...]:
+def class_colours(feature: MaskOutput, rows: OutputRows) -> tuple[ClassColour, ...]:
     """The classes that are in the test rows, and their colours."""
     return _legend(feature, _confusions(feature, rows))
 
@@ -126,18 +126,18 @@ def class_colours(feature: Mask, rows: OutputRows) -> tuple[ClassColour, ...]:
 # -- masks -----------------------------------------------------------------------------------------------------------
 
 
-def _confusions(feature: Mask, rows: OutputRows) -> np.ndarray:
+def _confusions(feature: MaskOutput, rows: OutputRows) -> np.ndarray:
     """Pixels of each row by true and predicted class, (N, K, K)."""
     counts: np.ndarray = feature.for_scoring(rows.best, rows.truth)[0]["counts"]
     return counts.astype(float)
 
 
-def _legend(feature: Mask, counts: np.ndarray) -> tuple[ClassColour, ...]:
+def _legend(feature: MaskOutput, counts: np.ndarray) -> tuple[ClassColour, ...]:
     occurs = counts.sum((0, 2)) + counts.sum((0, 1)) > 0
     return tuple(ClassColour(name, colour(k)) for k, name in enumerate(feature.class_names) if occurs[k])
 
 
-def _mask_overlays(feature: Mask, rows: OutputRows) -> OutputOverlays:
+def _mask_overlays(feature: MaskOutput, rows: OutputRows) -> OutputOverlays:
     colours = tuple(colour(k) for k in range(len(feature.class_names)))
     counts = _confusions(feature, rows)
     right = np.diagonal(counts, axis1=1, axis2=2)
@@ -184,7 +184,7 @@ def _most_confused(counts: np.ndarray, names: tuple[str, ...]) -> str:
 # -- boxes -----------------------------------------------------------------------------------------------------------
 
 
-def _box_overlays(feature: Boxes, rows: OutputRows) -> OutputOverlays:
+def _box_overlays(feature: BoxesOutput, rows: OutputRows) -> OutputOverlays:
     threshold = float(rows.calibration.get("threshold", SHOWN))
     boxes = [_row_boxes(feature, rows, i) for i in range(len(rows.rows))]
     score = np.array([_f1(true, predicted, threshold) for true, predicted in boxes])
@@ -215,7 +215,7 @@ def _calibrated(scores: np.ndarray, calibration: Calibration) -> np.ndarray:
     return detection.apply_platt(scores, calibration["slope"], calibration["shift"])
 
 
-def _row_boxes(feature: Boxes, rows: OutputRows, i: int) -> tuple[tuple[OverlayBox, ...], tuple[OverlayBox, ...]]:
+def _row_boxes(feature: BoxesOutput, rows: OutputRows, i: int) -> tuple[tuple[OverlayBox, ...], tuple[OverlayBox, ...]]:
     """The true and the predicted boxes of a row, matched at an IoU of one half."""
     assert rows.truth.offsets is not None
     names, best = feature.class_names, rows.best

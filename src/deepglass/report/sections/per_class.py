@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from deepglass.features.mask import Mask
+from deepglass.features.outputs.mask import MaskOutput
 from deepglass.formatting import finite
 from deepglass.report.data import ReportData
 from deepglass.report.sections.base import Section
@@ -38,7 +38,7 @@ class PerClassSection(Section):
         outputs = []
         for feature, rows in report.tested_outputs:
             metrics = feature.per_class(rows.best, rows.truth, rows.calibration) if rows.truth.mask.any() else {}
-            legend = class_colours(feature, rows) if isinstance(feature, Mask) and metrics else ()
+            legend = class_colours(feature, rows) if isinstance(feature, MaskOutput) and metrics else ()
             colours = {k.name: css(k.colour) for k in legend}
             outputs.append(OutputClasses(name=feature.name, metrics=metrics, colours=colours))
         return tuple(o for o in outputs if o.metrics)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from markupsafe import Markup
 
-from deepglass.features.base import ClassCurve
+from deepglass.features.outputs.base import ClassCurve
 from deepglass.formatting import plural
 from deepglass.metrics import detection
 from deepglass.metrics.table import metric_text

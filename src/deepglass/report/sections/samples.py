@@ -45,7 +45,7 @@ class SampleFacts(NamedTuple):
     """
 
     name: str
-    read_samples: tuple[SampleSheet, ...]
+    sheets: tuple[SampleSheet, ...]
     rows: int
     real: Sequence[tuple[float, float]] = ()
 

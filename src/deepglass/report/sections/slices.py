@@ -10,7 +10,7 @@ import numpy as np
 
 from deepglass.doctor.row_scores import RowScores
 from deepglass.doctor.slices import Slice, SliceResult
-from deepglass.features.base import Feature
+from deepglass.features.outputs.base import Output
 from deepglass.formatting import finite, plural
 from deepglass.introspect.rows import OutputRows
 from deepglass.metrics.summaries import Figure, share_interval
@@ -108,7 +108,7 @@ class SlicesSection(Section):
 # -- facts -----------------------------------------------------------------------------------------------------------
 
 
-def slice_facts(index: int, feature: Feature, rows: OutputRows, cut: SliceResult) -> OutputSlices:
+def slice_facts(index: int, feature: Output, rows: OutputRows, cut: SliceResult) -> OutputSlices:
     """The worst slices of an output's test rows."""
     weak = tuple(w.slice.description for w in cut.weak)
     both = [
@@ -165,7 +165,7 @@ def _worst_rows(judged: RowScores, one: Slice) -> list[int]:
     return rows[np.argsort(-judged.errors[rows], kind="stable")][:ROWS_PER_SLICE].tolist()
 
 
-def _cards(feature: Feature, rows: OutputRows, judged: RowScores, items: Sequence[int]) -> tuple[RowCard, ...]:
+def _cards(feature: Output, rows: OutputRows, judged: RowScores, items: Sequence[int]) -> tuple[RowCard, ...]:
     """Rows with truth and prediction; where these cannot be written in a few words, with their metric."""
     chosen = np.array(items, np.int64)
     decoded = feature.decode({k: v[chosen] for k, v in rows.best.items()}, rows.calibration)

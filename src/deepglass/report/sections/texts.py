@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from deepglass import metrics
-from deepglass.features.base import Feature
-from deepglass.features.tags import Tags
-from deepglass.features.text import Text
+from deepglass.features.outputs.base import Output
+from deepglass.features.outputs.tags import TagsOutput
+from deepglass.features.outputs.text import TextOutput
 from deepglass.introspect.rows import OutputRows
 from deepglass.objectives.next_token import NextToken
 from deepglass.prepare.prepared_data import PreparedData
@@ -104,27 +104,27 @@ def marked(prediction: list[str], truth: list[str]) -> tuple[list[tuple[str, boo
 # -- facts -----------------------------------------------------------------------------------------------------------
 
 
-def output_texts(feature: Feature, rows: OutputRows) -> OutputTexts:
+def output_texts(feature: Output, rows: OutputRows) -> OutputTexts:
     """The worst rows and some typical ones of an output; nothing for outputs that are neither texts nor tags."""
     if not rows.truth.mask.any():
         return OutputTexts(feature.name)
-    if isinstance(feature, Text):
+    if isinstance(feature, TextOutput):
         return OutputTexts(feature.name, texts=_text_rows(feature, rows))
-    return OutputTexts(feature.name, tagged=_tag_rows(feature, rows) if isinstance(feature, Tags) else ())
+    return OutputTexts(feature.name, tagged=_tag_rows(feature, rows) if isinstance(feature, TagsOutput) else ())
 
 
-def worst_texts(feature: Text, rows: OutputRows) -> list[tuple[int, bool]]:
+def worst_texts(feature: TextOutput, rows: OutputRows) -> list[tuple[int, bool]]:
     """The rows of highest word error rate, then some drawn from the others: (index, whether it is typical)."""
     return _worst_first(word_error_rates(feature, rows))
 
 
-def word_error_rates(feature: Text, rows: OutputRows) -> dict[int, float]:
+def word_error_rates(feature: TextOutput, rows: OutputRows) -> dict[int, float]:
     """Of each labelled row, by its index among the test rows."""
     predicted = [a["value"] for a in feature.decode(rows.best)]
     return {i: metrics.error_rate([t.split()], [predicted[i].split()]) for i, t in true_texts(feature, rows).items()}
 
 
-def true_texts(feature: Text, rows: OutputRows) -> dict[int, str]:
+def true_texts(feature: TextOutput, rows: OutputRows) -> dict[int, str]:
     """The targets of the labelled rows, by their index among the test rows."""
     bounds = rows.truth.offsets
     assert bounds is not None
@@ -140,7 +140,7 @@ def _worst_first(errors: Mapping[int, float]) -> list[tuple[int, bool]]:
     return [(i, False) for i in worst] + [(i, True) for i in random_rows(rest, NUM_TYPICAL)]
 
 
-def _text_rows(feature: Text, rows: OutputRows) -> tuple[TextRow, ...]:
+def _text_rows(feature: TextOutput, rows: OutputRows) -> tuple[TextRow, ...]:
     predicted = [a["value"] for a in feature.decode(rows.best)]
     truth, errors = true_texts(feature, rows), word_error_rates(feature, rows)
     return tuple(
@@ -167,10 +167,12 @@ def _inputs_as_text(prepared: PreparedData, row: int) -> str:
     return "; ".join(parts)[:MAX_CHARACTERS]
 
 
-def _tag_rows(feature: Tags, rows: OutputRows) -> tuple[TagRow, ...]:
+def _tag_rows(feature: TagsOutput, rows: OutputRows) -> tuple[TagRow, ...]:
     """Sentences with their tags, those with the most mistakes first."""
     predicted = [a["value"] for a in feature.decode(rows.best)]
-    column = next((f.column for f in rows.prepared.inputs if f.name == feature.beside_), rows.prepared.inputs[0].column)
+    column = next(
+        (f.column for f in rows.prepared.inputs if f.name == feature.aligned_input_), rows.prepared.inputs[0].column
+    )
     sentences = rows.prepared.table.take(rows.rows)[column]
     bounds = rows.truth.offsets
     assert bounds is not None

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from markupsafe import Markup
 
-from deepglass.features.base import Feature
-from deepglass.features.identity import Identity
+from deepglass.features.outputs.base import Output
+from deepglass.features.outputs.identity import IdentityOutput
 from deepglass.formatting import number, percent
 from deepglass.introspect.rows import OutputRows, row_image
 from deepglass.report.charts.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, figure, frame
@@ -91,9 +91,9 @@ class VerificationSection(Section):
 # -- facts -----------------------------------------------------------------------------------------------------------
 
 
-def verification_facts(feature: Feature, rows: OutputRows) -> VerificationFacts | None:
+def verification_facts(feature: Output, rows: OutputRows) -> VerificationFacts | None:
     """The pairs of the test rows; None for other outputs, and where all pairs are the same or all are different."""
-    if not isinstance(feature, Identity):
+    if not isinstance(feature, IdentityOutput):
         return None
     labelled = np.flatnonzero(rows.truth.mask)
     if len(labelled) > MAX_ROWS:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from deepglass.data.batches import Dataset
-from deepglass.features.base import Feature
+from deepglass.features.outputs.base import Output
 from deepglass.nn.pca import fit_pca
 from deepglass.objectives._semi import SemiSupervised
 from deepglass.objectives.base import Objective, embed_dataset, inference
@@ -80,7 +80,7 @@ class BoundaryRecorder(Callback):
         self,
         folder: Path,
         objective: Objective,
-        output: Feature,
+        output: Output,
         plane: Plane | None,
         rows: Dataset,
         store_weights: bool,
@@ -144,7 +144,7 @@ def temporary_weights(objective: Objective, weights: Mapping[str, np.ndarray]) -
         objective.load_state_dict(own)
 
 
-def predict_values(objective: Objective, output: Feature, data: Dataset) -> PlanePredictions:
+def predict_values(objective: Objective, output: Output, data: Dataset) -> PlanePredictions:
     """The predictions of a network for all rows."""
     values, confidences = [], []
     with inference(objective):
@@ -177,7 +177,7 @@ def boundary_recorder(context: RunContext, from_step: int = 0) -> list[Callback]
     ]
 
 
-def boundary_output(prepared: PreparedData, objective: Objective) -> Feature | None:
+def boundary_output(prepared: PreparedData, objective: Objective) -> Output | None:
     """The first output that is a number or one of few classes; None for objectives that predict only at their end."""
     if not isinstance(objective, Supervised | SemiSupervised) or prepared.table.environment is not None:
         return None

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from deepglass.data.batches import Batch, Loader
 from deepglass.data.table import Table
-from deepglass.features.base import Prediction
+from deepglass.features.outputs.base import Prediction
 from deepglass.networks.network import Network
 from deepglass.objectives.base import Objective
 from deepglass.objectives.supervised import Supervised

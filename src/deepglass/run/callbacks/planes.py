@@ -11,6 +11,7 @@ import numpy as np
 from deepglass.data.batches import Dataset
 from deepglass.features.base import Column, Feature, take_raw
 from deepglass.features.number import Number
+from deepglass.features.outputs.base import Output
 from deepglass.prepare.prepared_data import PreparedData
 
 SIDE = 40  # places along each axis
@@ -83,7 +84,7 @@ def only_tabular(prepared: PreparedData) -> bool:
     return all(f.has_axis or f.has_classes for f in prepared.inputs)
 
 
-def informative_planes(prepared: PreparedData, output: Feature) -> list[Plane]:
+def informative_planes(prepared: PreparedData, output: Output) -> list[Plane]:
     """Pairs of the number columns that the answer goes with most; none where other things than columns are read."""
     if not only_tabular(prepared):
         return []

@@ -13,6 +13,7 @@ import torch
 from deepglass.errors import SpecError, near_miss
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
+from deepglass.features.outputs.base import as_output
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Objective, concatenate_predictions
 from deepglass.run.context import RunContext
@@ -97,7 +98,7 @@ def draw(
             for name, answers in objective.sample(count, generator, fields).items()
         }
     by_name = {f.name: f for f in features}
-    decoded = {name: by_name[name].decode(answers) for name, answers in best.items()}
+    decoded = {name: as_output(by_name[name]).decode(answers) for name, answers in best.items()}
     return [dict(zip(decoded, row, strict=True)) for row in zip(*decoded.values(), strict=True)]
 
 

@@ -1,0 +1,113 @@
+"""Predicts a number by its squared error, standardised by the training rows, with a conformal interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from deepglass import metrics
+from deepglass.errors import SourceError
+from deepglass.features.base import Column
+from deepglass.features.number import Number
+from deepglass.features.outputs.base import Calibration, Output, Prediction, PredictionArrays
+from deepglass.metrics.calibration import conformal
+from deepglass.metrics.table import METRICS, Metric
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from deepglass.nn.explanation_targets import ExplanationTarget
+    from deepglass.nn.tokens import Field
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumberOutput(Number, Output):
+    """Predicts a number by its squared error, standardised by the training rows, with a conformal interval.
+
+    Args:
+        confidence_level: the confidence of the intervals, in (0, 1).
+    """
+
+    confidence_level: float = 0.9
+
+    metric: ClassVar[Metric] = METRICS["r2"]
+
+    def head(self, dim: int) -> nn.Module:
+        from deepglass.nn.encoders_heads import LinearHead
+
+        return LinearHead(dim, [0.0])
+
+    def prediction(self, params: Tensor) -> Prediction:
+        return NumberPrediction(params, self.mean_ - self.offset_, self.std_)
+
+    def score(self, best: PredictionArrays, truth: Column, calibration: Calibration | None = None) -> dict[str, float]:
+        true, value = truth.values[truth.mask], best["value"][truth.mask]
+        figures = metrics.regression(true, value)
+        half = (calibration or {}).get("half_width")
+        if half is not None and len(true):
+            figures["interval_coverage"] = metrics.interval_coverage(true, value - half, value + half)
+        return figures
+
+    def baseline(self, truth: Column) -> PredictionArrays:
+        """The mean."""
+        known = truth.values[truth.mask].astype(np.float64)
+        return {"value": np.array([known.mean() if len(known) else self.mean_ - self.offset_])}
+
+    def baseline_loss(self, truth: Column) -> float:
+        return float(truth.values[truth.mask].astype(np.float64).var() / self.std_**2) if truth.mask.any() else 1.0
+
+    def check_target(self, truth: Column, source: str) -> None:
+        """Raises: SourceError: `constant-target`."""
+        known = truth.values[truth.mask]
+        if not len(known) or known.min() == known.max():
+            came = f"only {known[0] + self.offset_:g}" if len(known) else "no number at all"
+            raise SourceError(
+                "constant-target",
+                f"{source}: expected different numbers in {self.column!r} of the training rows, found {came}",
+            )
+
+    def calibrate(self, best: PredictionArrays, truth: Column) -> Calibration:
+        """The half width of the interval; nothing where the rows are too few for its confidence_level."""
+        half = conformal(truth.values[truth.mask] - best["value"][truth.mask], self.confidence_level)
+        return {"half_width": half, "confidence_level": self.confidence_level} if math.isfinite(half) else {}
+
+    def interval(self, answer: Mapping[str, Any]) -> tuple[float, float]:
+        """The confidence interval, or one standard deviation to each side."""
+        value, reach = answer["value"], self.std_ or 1.0
+        return answer.get("low", value - reach), answer.get("high", value + reach)
+
+    def explanation_target(
+        self, prediction: Any, best: Any, decoded: Mapping[str, Any], calibration: Calibration
+    ) -> ExplanationTarget:
+        from deepglass.nn.explanation_targets import ExplanationTarget
+
+        return ExplanationTarget((self.name,), self.name, lambda p: (p.mode()["value"] + self.offset_)[:, None])
+
+    def decode(self, best: PredictionArrays, calibration: Calibration | None = None) -> list[dict[str, Any]]:
+        """`value` and, where calibrated, `low`, `high` and `confidence`, the probability that the truth is between."""
+        values = (best["value"].astype(np.float64) + self.offset_).tolist()
+        if not calibration:
+            return [{"value": v} for v in values]
+        half, confidence_level = calibration["half_width"], calibration["confidence_level"]
+        return [{"value": v, "low": v - half, "high": v + half, "confidence": confidence_level} for v in values]
+
+
+class NumberPrediction(Prediction):
+    """The most likely value of a Normal of fixed scale; params: (B, 1), standardised."""
+
+    def __init__(self, params: Tensor, mean: float, std: float) -> None:
+        self.params, self.mean, self.std = params, mean, std
+
+    def loss(self, target: Field) -> Tensor:
+        standard = (target.values.reshape(-1) - self.mean) / self.std
+        return (self.params[:, 0] - standard).square()
+
+    def mode(self) -> dict[str, Tensor]:
+        return {"value": self.params[:, 0].float() * self.std + self.mean}
+
+    def ensemble_mean(self, members: int) -> NumberPrediction:
+        return NumberPrediction(self.params.reshape(-1, members, 1).mean(1), self.mean, self.std)
