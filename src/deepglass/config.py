@@ -96,8 +96,9 @@ def _validator(cls: Callable[..., Any], given: frozenset[str]) -> TypeAdapter[di
             plain = default is None or isinstance(default, bool | int | float | str | tuple)
             extra = Field(json_schema_extra={"default": list(default) if isinstance(default, tuple) else default})
             fields[name] = NotRequired[Annotated[_strict(hint), extra] if plain else _strict(hint)]
-    settings = TypedDict(getattr(cls, "__name__", "Settings"), fields)  # type: ignore[operator]
-    settings.__pydantic_config__ = STRICT  # type: ignore[attr-defined]
+    make: Any = TypedDict  # mypy takes calls of it for declarations
+    settings = make(getattr(cls, "__name__", "Settings"), fields)
+    settings.__pydantic_config__ = STRICT
     return TypeAdapter(settings)
 
 
@@ -113,9 +114,11 @@ def _strict(hint: Any) -> Any:
     if origin in (Union, types.UnionType):
         return Union[tuple(map(_strict, args))]  # noqa: UP007
     if origin is tuple:
-        return Annotated[tuple[tuple(a if a is Ellipsis else _strict(a) for a in args)], Strict(False)]
+        items: Any = tuple(a if a is Ellipsis else _strict(a) for a in args)
+        return Annotated[tuple[items], Strict(False)]
     if origin is Sequence:
-        return Annotated[tuple[_strict(args[0]), ...], Strict(False)]
+        item: Any = _strict(args[0])
+        return Annotated[tuple[item, ...], Strict(False)]
     if origin is Callable:
         return Annotated[hint, WithJsonSchema({})]
     return hint

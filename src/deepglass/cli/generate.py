@@ -51,10 +51,11 @@ def generate(
     if not cli.generates_text(loaded):
         _new_rows(loaded, 64 if count is None else count, given, seed, out, as_json)
         return
-    sampling = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
     texts = []
     for i in range(1 if count is None else count):
-        pieces = deepglass.generate(loaded, prompt, length, seed=seed + i, **sampling)
+        pieces = deepglass.generate(
+            loaded, prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed + i
+        )
         texts.append(_collect(prompt, pieces, silent=as_json or out is not None))
     if out is not None:
         cli.write_texts(out, texts)
