@@ -12,6 +12,7 @@ from deepglass.baselines.flatten import flatten
 from deepglass.baselines.simple import _FEWEST_ROWS, _boosting_size, baselines
 from deepglass.data.table import Table
 from deepglass.features.base import FEATURES, Feature
+from deepglass.features.outputs.base import OUTPUTS, Output
 
 
 def halves(columns: Mapping, test_rows: int) -> tuple[Table, Table]:
@@ -24,10 +25,14 @@ def fitted(kind: str, name: str, train: Table) -> Feature:
     return FEATURES.get(kind)(name=name).fit([train[name]])
 
 
+def fitted_output(kind: str, name: str, train: Table) -> Output:
+    return OUTPUTS.get(kind)(name=name).fit([train[name]])
+
+
 def frame(bunch, kind: str) -> tuple[Table, Table, list[Feature], Feature]:
     columns = {name: pl.Series(bunch.data[:, i]) for i, name in enumerate(bunch.feature_names)}
     train, test = halves({**columns, "target": pl.Series(bunch.target)}, len(bunch.target) // 3)
-    return train, test, [fitted("number", name, train) for name in columns], fitted(kind, "target", train)
+    return train, test, [fitted("number", name, train) for name in columns], fitted_output(kind, "target", train)
 
 
 def test_numbers() -> None:
@@ -57,7 +62,7 @@ def test_pictures() -> None:
     bunch = datasets.load_digits()
     columns = {"image": np.round(bunch.images * 15).astype(np.uint8), "label": pl.Series(bunch.target)}
     train, test = halves(columns, 400)
-    found = baselines(train, test, [fitted("image", "image", train)], fitted("category", "label", train), seconds=2)
+    found = baselines(train, test, [fitted("image", "image", train)], fitted_output("category", "label", train), seconds=2)
     assert found["linear"]["accuracy"] > 0.94
     assert found["gradient_boosting"]["accuracy"] > 0.9
 
@@ -88,7 +93,7 @@ def mixed(rows: int) -> tuple[Table, Table]:
 def test_holes_and_many_categories() -> None:
     train, test = mixed(6000)
     inputs = [fitted("category", "code", train), fitted("number", "x", train)]
-    found = baselines(train, test, inputs, fitted("binary", "label", train))
+    found = baselines(train, test, inputs, fitted_output("binary", "label", train))
     assert found["linear"]["accuracy"] > 0.9
     assert found["linear"]["rows"] < 5500  # rows without a label are left out
     flat = flatten(train, test, inputs)
@@ -105,7 +110,7 @@ def test_texts() -> None:
         pl.Series([False] * 299 + [True]), None
     )
     train, test = halves({"text": texts, "label": pl.Series(labels)}, 100)
-    found = baselines(train, test, [fitted("text", "text", train)], fitted("category", "label", train))
+    found = baselines(train, test, [fitted("text", "text", train)], fitted_output("category", "label", train))
     assert found["linear"]["accuracy"] > 0.95
     assert found["gradient_boosting"]["accuracy"] > 0.95
     assert isinstance(flatten(train, test, [fitted("text", "text", train)]).linear.train, sparse.csr_matrix)
@@ -116,14 +121,14 @@ def test_vectors_have_no_boosting() -> None:
     columns = {n: pl.Series(bunch.data[:, i]) for i, n in enumerate(bunch.feature_names)}
     train, test = halves({**columns, "body": bunch.target.astype(np.float64)}, 6)
     inputs = [fitted("number", n, train) for n in columns]
-    found = baselines(train, test, inputs, fitted("vector", "body", train))
+    found = baselines(train, test, inputs, fitted_output("vector", "body", train))
     assert list(found) == ["constant", "linear"]
 
 
 def test_a_class_that_the_training_rows_have_once() -> None:
     columns = {"x": pl.Series(np.arange(1200.0)), "y": pl.Series(["a"] * 600 + ["b"] * 599 + ["once"])}
     train = Table(columns)
-    found = baselines(train, train, [fitted("number", "x", train)], fitted("category", "y", train))
+    found = baselines(train, train, [fitted("number", "x", train)], fitted_output("category", "y", train))
     assert found["gradient_boosting"]["accuracy"] > 0.99
     assert np.isfinite(found["linear"]["log_loss"])
 
@@ -131,16 +136,16 @@ def test_a_class_that_the_training_rows_have_once() -> None:
 def test_inputs_that_say_nothing() -> None:
     columns = {"x": pl.Series([1.0] * 60), "y": pl.Series([float(i % 3) for i in range(60)])}
     train = Table(columns)
-    found = baselines(train, train, [fitted("number", "x", train)], fitted("number", "y", train))
+    found = baselines(train, train, [fitted("number", "x", train)], fitted_output("number", "y", train))
     assert found["linear"]["r2"] == pytest.approx(0, abs=1e-6)
-    assert list(baselines(train, train, [], fitted("number", "y", train))) == ["constant"]
+    assert list(baselines(train, train, [], fitted_output("number", "y", train))) == ["constant"]
 
 
 def test_other_kinds_have_a_constant_answer_beside_them() -> None:
     bunch = datasets.load_digits()
     train = Table({"image": bunch.images.astype(np.uint8)})
     image = fitted("image", "image", train)
-    assert set(baselines(train, train, [image], image)) == {"constant"}
+    assert set(baselines(train, train, [image], fitted_output("image", "image", train))) == {"constant"}
 
 
 def test_waves_are_no_codes() -> None:
