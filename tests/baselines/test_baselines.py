@@ -62,7 +62,9 @@ def test_pictures() -> None:
     bunch = datasets.load_digits()
     columns = {"image": np.round(bunch.images * 15).astype(np.uint8), "label": pl.Series(bunch.target)}
     train, test = halves(columns, 400)
-    found = baselines(train, test, [fitted("image", "image", train)], fitted_output("category", "label", train), seconds=2)
+    found = baselines(
+        train, test, [fitted("image", "image", train)], fitted_output("category", "label", train), seconds=2
+    )
     assert found["linear"]["accuracy"] > 0.94
     assert found["gradient_boosting"]["accuracy"] > 0.9
 

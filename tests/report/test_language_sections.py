@@ -117,7 +117,7 @@ def test_a_translated_word_looked_at_the_word_that_it_translates(tmp_path: Path)
         source, "fr", out=tmp_path / "run", kinds=kinds, network=network, training=training, baselines=False
     )
     shown, hidden = reported(run, source)
-    pairs = re.findall(r"(\w+) looked most at (\w+)", shown)
+    pairs = re.findall(r"(\w+) attends most to (\w+)", shown)
     assert len(pairs) > 20
     assert np.mean([FRENCH[read] == said for said, read in pairs]) > 0.6  # by chance about a third
     assert ">Attention<" not in hidden
@@ -136,7 +136,7 @@ def test_shares_of_words_add_up_whatever_a_token_is(trunk: str, unit: str, tmp_p
     matrices = re.findall(r'<svg class="lookmatrix".*?</svg>', shown, re.S)
     assert matrices
     for matrix in matrices:
-        rows = matrix.count(" looked most at ")
+        rows = matrix.count(" attends most to ")
         names = re.findall(r">([^<>]+)</text>", matrix)
         assert {"red", "blue", "green", "big", "small"}.issuperset(names[rows:])
         shares = [int(s) for s in re.findall(r": (\d+)\N{NO-BREAK SPACE}%", matrix)]

@@ -268,5 +268,5 @@ def test_the_report_shows_the_agent(tmp_path: Path) -> None:
     )
     page = (run.path / "report.html").read_text()
     assert "data:image/webp" in page
-    assert "play at random" in page
+    assert "a random policy gets" in page
     assert len(page) < 1_500_000

@@ -92,5 +92,5 @@ def test_a_belief_network_answers_and_draws_the_class_it_is_asked_for(tmp_path: 
 
 
 def test_a_network_of_its_own_takes_no_trunk(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"\[unknown-key\] network.trunk: 'rbm' has a network of its own"):
+    with pytest.raises(SpecError, match=r"\[unknown-key\] network.trunk: the objective 'rbm' builds its own network"):
         deepglass.train("sklearn:digits", objective="rbm", network="conv", steps=1, out=tmp_path / "r")

@@ -202,6 +202,6 @@ def test_embed_refuses_what_it_cannot_write(autoencoder: deepglass.Run, command:
 
 def test_the_report_shows_the_space_and_what_is_drawn_again(autoencoder: deepglass.Run) -> None:
     page = deepglass.report(autoencoder).read_text()
-    assert "The map</h2>" in page
+    assert "Embedding map</h2>" in page
     assert "Reconstructions" in page
     assert "Reconstructions" not in deepglass.report(autoencoder, samples=False).read_text()

@@ -64,7 +64,7 @@ def test_the_labelled_rows_alone_stand_beside_the_run_in_figures_and_report(tmp_
     assert alone["steps"] == 40
     assert alone["rows"] == 36, "of forty labels four are validation rows"
     report = (run.path / "report.html").read_text()
-    assert "Rows without an answer" in report
+    assert "Pseudo-labels</h2>" in report
     assert "labelled rows alone" in report
 
 
@@ -201,7 +201,7 @@ def test_fixmatch_wants_classes_and_names_the_kinds() -> None:
 
 def test_fixmatch_wants_inputs_that_can_be_changed() -> None:
     text = refused("fixmatch", "moon", inputs=["x"], data={"num_labels": 40})
-    assert "pictures, texts, or several columns" in text
+    assert "images, texts, or several columns" in text
     assert "pseudo_label" in text
 
 

@@ -84,7 +84,7 @@ class Capsule(Objective):
         errors = self._squared_errors(self.decoder((capsules * true_class).flatten(1)).float(), batch)
         present = target.known.float()
         margin, errors = ((rows * present).sum() / present.sum().clamp_min(1) for rows in (margin, errors))
-        logs = {"margin": margin.detach(), "reconstruction_weight": errors.detach()}
+        logs = {"margin": margin.detach(), "reconstruction": errors.detach()}
         return Loss(margin + self.reconstruction_weight * errors, logs=logs, weight=len(batch))
 
     def evaluate(self, data: Dataset, batch_size: int, search: bool = True) -> Evaluation:

@@ -135,7 +135,7 @@ class Ppo(Agent):
                 divergences.append(approx_kl)
                 loss = -surrogate + self.value_coefficient * value_loss - self.entropy_coefficient * entropy
                 clip_fraction = ((ratio - 1).abs() > self.clip_range).float().mean()
-                logs = {"approx_kl": approx_kl, "clip_fraction": clip_fraction, "entropy_coefficient": entropy.detach()}
+                logs = {"approx_kl": approx_kl, "clip_fraction": clip_fraction, "entropy": entropy.detach()}
                 yield Loss(loss, logs={**logs, **once}, weight=len(rows))
                 once = {}
             if self.reduce("kl", float(torch.stack(divergences).mean())) > self.target_kl:

@@ -9,6 +9,7 @@ from typing import Any
 from deepglass.config import settings_schema
 from deepglass.data.split import Split
 from deepglass.features.base import FEATURES
+from deepglass.features.outputs.base import OUTPUTS
 from deepglass.networks.trunks.base import TRUNKS
 from deepglass.objectives.base import OBJECTIVES
 from deepglass.registry import Registry
@@ -22,7 +23,7 @@ def spec_schema() -> dict[str, Any]:
     """The JSON schema of a spec file."""
     data = settings_schema(DataSpec, ["split"])
     data["properties"]["split"] = settings_schema(Split)
-    columns = {"anyOf": [_column(), {"type": "array", "items": _column()}]}
+    inputs, outputs = _column(FEATURES), _column(OUTPUTS)
     init_from = {"type": "string", "description": "a run that gives the initial weights"}
     return {
         "$schema": DIALECT,
@@ -30,8 +31,8 @@ def spec_schema() -> dict[str, Any]:
         "type": "object",
         "properties": {
             "data": {"anyOf": [{"type": "string"}, data]},
-            "inputs": columns,
-            "outputs": columns,
+            "inputs": {"anyOf": [inputs, {"type": "array", "items": inputs}]},
+            "outputs": {"anyOf": [outputs, {"type": "array", "items": outputs}]},
             "network": _choice(TRUNKS, "trunk", {"init_from": init_from}),
             "objective": _choice(OBJECTIVES, "name", {}),
             "training": settings_schema(TrainingSettings),
@@ -42,11 +43,11 @@ def spec_schema() -> dict[str, Any]:
     }
 
 
-def _column() -> dict[str, Any]:
+def _column(kinds: Registry[Any]) -> dict[str, Any]:
     """A column by its name, or with the settings of one kind."""
     options: list[dict[str, Any]] = [{"type": "string"}]
     options.append({"type": "object", "required": ["name"], "not": {"required": ["kind"]}})
-    for kind, cls in FEATURES:
+    for kind, cls in kinds:
         schema = settings_schema(cls)
         schema["properties"]["kind"] = {"const": kind}
         options.append({**schema, "required": ["name", "kind"]})
