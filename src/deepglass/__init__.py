@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from deepglass.errors import DeepglassError, UserError
     from deepglass.features.base import Column, Feature
     from deepglass.features.outputs.base import Prediction
-    from deepglass.inference import embed, evaluate, explain, generate, predict, sample, verify
+    from deepglass.generation import generate, sample
+    from deepglass.inference import embed, evaluate, explain, predict, verify
     from deepglass.networks.network import Network
     from deepglass.objectives.base import Loss, Objective
     from deepglass.run.run import Run
@@ -49,8 +50,8 @@ _HOMES = {
     "new": "deepglass.api",
     "verify": "deepglass.inference",
     "label": "deepglass.api",
-    "generate": "deepglass.inference",
-    "sample": "deepglass.inference",
+    "generate": "deepglass.generation",
+    "sample": "deepglass.generation",
     "embed": "deepglass.inference",
     "Run": "deepglass.run.run",
     "Spec": "deepglass.spec.spec",

@@ -13,7 +13,6 @@ from deepglass.doctor.findings import before_training, write_findings
 from deepglass.doctor.fixes import apply_fixes
 from deepglass.doctor.inspect import Inspection, inspect_table
 from deepglass.errors import SpecError
-from deepglass.inference import open_run
 from deepglass.introspect.boundary import parse_boundary_columns
 from deepglass.labelling.candidates import asked
 from deepglass.labelling.ranking import asked_about, questions
@@ -29,7 +28,7 @@ from deepglass.run.callbacks.margins import margins_for_table
 from deepglass.run.context import load_data
 from deepglass.run.cross_validation import fold_specs, is_many, summarise
 from deepglass.run.folder import Folder
-from deepglass.run.run import Run, side_by_side
+from deepglass.run.run import Run, open_run, side_by_side
 from deepglass.run.warm_start import inherit_architecture, inherit_features
 from deepglass.serve.queue import Queue
 from deepglass.spec.overrides import build_spec

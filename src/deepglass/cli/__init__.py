@@ -6,7 +6,7 @@ from typing import Any
 _HOMES = {
     "ProgressBar": "deepglass.cli.progress",
     "check_ending": "deepglass.run.embedding",
-    "generates_text": "deepglass.inference",
+    "generates_text": "deepglass.generation",
     "listing": "deepglass.catalogue",
     "next_commands": "deepglass.serve.queue",
     "serve_label": "deepglass.serve.label",

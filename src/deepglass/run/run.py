@@ -152,3 +152,8 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in values.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
     return flat
+
+
+def open_run(run: str | Path | Run) -> Run:
+    """A run by its folder, or the run itself."""
+    return run if isinstance(run, Run) else Run(run)
