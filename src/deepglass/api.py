@@ -228,7 +228,7 @@ def label(
     rows = found.rows
     learned = margins_for_table(run.folder, found.table).get(answer.name)
     learned = None if learned is None else learned[rows]
-    known = found.known.take(rows)
+    known = found.corrected.take(rows)
     items = questions(run.predictor, known, rows, answer, found.done, limit, learned) if len(rows) else []
     inputs = run.predictor.inputs
     return Queue(items, found.table, inputs, answer, out, found.origin, found.earlier, str(run.path))

@@ -78,33 +78,37 @@ class EncoderAttention(NamedTuple):
 
 
 def decoder_attention(
-    feature: Text, seen: OutputRows, rows: Sequence[tuple[int, bool]]
+    feature: Text, output_rows: OutputRows, rows: Sequence[tuple[int, bool]]
 ) -> tuple[DecoderAttention, ...]:
     """Where the words of some answers looked; none where the network has no such attention.
 
     Args:
         rows: places among the test rows, and whether each is a typical one.
     """
-    network = _network(seen)
+    network = _network(output_rows)
     writer = None if network is None else network.heads[key_of(feature.name)]
-    rows = [r for r in rows if seen.best["mask"][r[0]].any()][:ROWS]
+    rows = [r for r in rows if output_rows.best["mask"][r[0]].any()][:ROWS]
     if network is None or not isinstance(writer, Writer) or not rows:
         return ()
     places = np.array([i for i, _ in rows])
-    tokens, weights = _while_writing(network, writer, seen, places)
-    codes = [seen.best["tokens"][i][seen.best["mask"][i]].tolist() for i in places]
+    tokens, weights = _while_writing(network, writer, output_rows, places)
+    codes = [output_rows.best["tokens"][i][output_rows.best["mask"][i]].tolist() for i in places]
     groups = [_words_of(feature, c) for c in codes]
     if tokens.grid is not None and len(tokens.grid) == 2:
         maps = weights[:, :, -int(np.prod(tokens.grid)) :].reshape(*weights.shape[:2], *tokens.grid)
-        found = [_over_picture(seen, i, groups[n], maps[n], kind) for n, (i, kind) in enumerate(rows)]
+        attentions = [_over_picture(output_rows, i, groups[n], maps[n], kind) for n, (i, kind) in enumerate(rows)]
     else:
-        there = zip(rows, groups, read_words(seen.prepared, seen.rows[places], tokens), weights, strict=True)
-        found = [_over_words(seen, i, group, words, own, kind) for (i, kind), group, words, own in there if words]
-    return tuple(one for one in found if one)
+        there = zip(
+            rows, groups, read_words(output_rows.prepared, output_rows.rows[places], tokens), weights, strict=True
+        )
+        attentions = [
+            _over_words(output_rows, i, group, words, own, kind) for (i, kind), group, words, own in there if words
+        ]
+    return tuple(one for one in attentions if one)
 
 
 def encoder_attention(
-    seen: OutputRows, rows: Sequence[tuple[int, bool]], answers: Mapping[int, ClassPrediction]
+    output_rows: OutputRows, rows: Sequence[tuple[int, bool]], answers: Mapping[int, ClassPrediction]
 ) -> tuple[EncoderAttention, ...]:
     """How much each word of some texts was looked at by the last block of a transformer that reads them.
 
@@ -112,7 +116,7 @@ def encoder_attention(
         rows: as in `looked`.
         answers: of each of them, by its place.
     """
-    network = _network(seen)
+    network = _network(output_rows)
     rows = rows[:ROWS]
     if network is None or not isinstance(network.trunk, Transformer) or not rows:
         return ()
@@ -120,38 +124,40 @@ def encoder_attention(
     trunk = network.trunk
     attention: Attention = trunk.blocks[-1].attention  # type: ignore[union-attr, assignment]
     with _kept(attention), torch.inference_mode():
-        tokens = network.embed(_batch(seen, places).inputs)
+        tokens = network.embed(_batch(output_rows, places).inputs)
         assert attention.weights is not None
         weights, mask = attention.weights.float(), tokens.mask
     if trunk.pool == "last":
         weights = weights[torch.arange(len(weights)), last_index(mask)]  # (B, S): of the one that is read
     else:
         weights = (weights * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-    there = read_words(seen.prepared, seen.rows[places], tokens)
-    found = []
+    there = read_words(output_rows.prepared, output_rows.rows[places], tokens)
+    attentions = []
     for n, (i, typical) in enumerate(rows):
         words = there[n]
         if words is None:
             continue
         shares = _shares(weights[n].cpu().numpy()[None], [w for _, w in words])[0]
         pairs = tuple((word, float(share)) for (word, _), share in zip(words, shares, strict=True))
-        kept = pairs[:HIGHLIGHTED]
-        found.append(EncoderAttention(seen.place(i), kept, len(pairs) - len(kept), *answers[i], typical))
-    return tuple(found)
+        highlighted = pairs[:HIGHLIGHTED]
+        attentions.append(
+            EncoderAttention(output_rows.place(i), highlighted, len(pairs) - len(highlighted), *answers[i], typical)
+        )
+    return tuple(attentions)
 
 
 # -- from the network ----------------------------------------------------------------------------------------------
 
 
-def _network(seen: OutputRows) -> Network | None:
-    return seen.objective.network if isinstance(seen.objective, Supervised) else None
+def _network(output_rows: OutputRows) -> Network | None:
+    return output_rows.objective.network if isinstance(output_rows.objective, Supervised) else None
 
 
-def _batch(seen: OutputRows, places: np.ndarray) -> Batch:
-    assert seen.objective is not None
-    seen.objective.eval()
-    device = str(next(seen.objective.parameters()).device)
-    return seen.prepared.dataset(seen.rows[places], device).batch(torch.arange(len(places)))
+def _batch(output_rows: OutputRows, places: np.ndarray) -> Batch:
+    assert output_rows.objective is not None
+    output_rows.objective.eval()
+    device = str(next(output_rows.objective.parameters()).device)
+    return output_rows.prepared.dataset(output_rows.rows[places], device).batch(torch.arange(len(places)))
 
 
 @contextmanager
@@ -164,14 +170,17 @@ def _kept(module: Any) -> Iterator[None]:
         module.store_weights = False
 
 
-def _while_writing(network: Network, writer: Writer, seen: OutputRows, places: np.ndarray) -> tuple[Tokens, np.ndarray]:
+def _while_writing(
+    network: Network, writer: Writer, output_rows: OutputRows, places: np.ndarray
+) -> tuple[Tokens, np.ndarray]:
     """What the answers were written from, and where each of their tokens looked, (B, T, S)."""
-    batch = _batch(seen, places)
-    mask = seen.best["mask"][places]
+    batch = _batch(output_rows, places)
+    mask = output_rows.best["mask"][places]
     length = int(mask.sum(1).max())
     device = batch.rows.device
     target = Field(
-        torch.from_numpy(seen.best["tokens"][places, :length]).to(device), torch.from_numpy(mask[:, :length]).to(device)
+        torch.from_numpy(output_rows.best["tokens"][places, :length]).to(device),
+        torch.from_numpy(mask[:, :length]).to(device),
     )
     members = network.ensemble_size
     with _kept(writer), torch.inference_mode():
@@ -197,14 +206,14 @@ Words = list[tuple[str, list[int]]]
 def _words_of(feature: Text, codes: Sequence[int]) -> Words:
     """Tokens gathered to words: a new one begins where there is a space."""
     groups: list[list[int]] = []
-    said = ""  # by the tokens of the last word
+    text = ""  # by the tokens of the last word
     for place, code in enumerate(codes):
         piece = feature.piece_of([code])
-        if not groups or ((piece[:1].isspace() or said[-1:].isspace()) and said.strip()):
+        if not groups or ((piece[:1].isspace() or text[-1:].isspace()) and text.strip()):
             groups.append([])
-            said = ""
+            text = ""
         groups[-1].append(place)
-        said += piece
+        text += piece
     words = [(feature.piece_of([codes[p] for p in group]).strip(), group) for group in groups]
     return [(word or "·", group) for word, group in words]
 
@@ -222,8 +231,8 @@ def read_words(prepared: PreparedData, rows: np.ndarray, tokens: Tokens) -> list
     lengths = np.diff(column.offsets)
     if not np.array_equal(tokens.mask[:, : tokens.grid[0]].sum(1).cpu().numpy(), np.maximum(lengths, 1)):
         return nothing
-    found = _spelled(feature, raw) if feature.tokenization == "words" else _decoded(feature, column)
-    return [words if length else None for words, length in zip(found, lengths, strict=True)]
+    word_lists = _spelled(feature, raw) if feature.tokenization == "words" else _decoded(feature, column)
+    return [words if length else None for words, length in zip(word_lists, lengths, strict=True)]
 
 
 def _spelled(feature: Text, raw: Any) -> list[Words]:
@@ -256,21 +265,23 @@ def _shares(weights: np.ndarray, groups: Sequence[Sequence[int]]) -> np.ndarray:
 
 
 def _over_words(
-    seen: OutputRows, i: int, words: Words, there: Words, weights: np.ndarray, typical: bool
+    output_rows: OutputRows, i: int, words: Words, there: Words, weights: np.ndarray, typical: bool
 ) -> DecoderAttention:
     shares = _shares(weights, [places for _, places in there])[:, :READ]
     rows = tuple(tuple(map(float, shares[places].mean(0).round(3))) for _, places in words[:WORDS])
-    said, given = ([word for word, _ in found] for found in (words[:WORDS], there[:READ]))
-    return DecoderAttention(seen.place(i), tuple(said), tuple(given), rows, typical=typical)
+    written, given = ([word for word, _ in pairs] for pairs in (words[:WORDS], there[:READ]))
+    return DecoderAttention(output_rows.place(i), tuple(written), tuple(given), rows, typical=typical)
 
 
-def _over_picture(seen: OutputRows, i: int, words: Words, maps: np.ndarray, typical: bool) -> DecoderAttention | None:
-    picture = row_image(seen, i, PICTURE)
+def _over_picture(
+    output_rows: OutputRows, i: int, words: Words, maps: np.ndarray, typical: bool
+) -> DecoderAttention | None:
+    picture = row_image(output_rows, i, PICTURE)
     if picture is None:
         return None
     (Y, X), (top, left, height, width) = picture.size, picture.part
     return DecoderAttention(
-        seen.place(i),
+        output_rows.place(i),
         tuple(word for word, _ in words[:WORDS]),
         picture=picture.encoded,
         size=picture.size,

@@ -209,10 +209,10 @@ def _embedding_plane(moments: Sequence[BoundarySnapshot], paint: _Paint) -> Boun
     frames = []
     for moment in moments:
         points = _rotated(_fitted(moment.points), last)
-        frames.append(BoundaryFrame(moment.step, _vote(points, moment.said, paint), points))
+        frames.append(BoundaryFrame(moment.step, _vote(points, moment.predictions, paint), points))
     description = (
         f"Each point has the prediction of its {NUM_NEIGHBOURS} nearest rows in this plane, which has "
-        f"{moments[-1].kept:.0%} of the variance at the end. The network itself uses all directions."
+        f"{moments[-1].explained_variance:.0%} of the variance at the end. The network itself uses all directions."
     )
     return Boundary(
         paint.output.name,

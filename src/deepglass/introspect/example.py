@@ -177,7 +177,7 @@ def _stop(name: str, values: np.ndarray, members: int, times: SequenceAxis | Non
     marks: tuple[tuple[float, str], ...] = ()
     if times is not None and len(values) >= times.length:
         named = (*times.marks, *times.others) if not times.name else times.marks
-        marks = tuple((at / shown.shape[1], said) for at, said in named if at <= shown.shape[1])
+        marks = tuple((at / shown.shape[1], label) for at, label in named if at <= shown.shape[1])
     more = max(values.shape[1] - MAX_UNITS, 0)
     unit = times.name if times is not None and marks else ""
     return LayerOutput(name, "times", values.shape, (out.getvalue(),), more=more, marks=marks, unit=unit)

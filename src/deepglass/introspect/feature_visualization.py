@@ -84,7 +84,7 @@ def _by_layer(targets: Sequence[_Target], shown: Sequence[OptimizedImage]) -> tu
     layers: dict[str, list[OptimizedImage]] = {}
     for target, vision in zip(targets, shown, strict=True):
         layers.setdefault(target.layer, []).append(vision)
-    return tuple(LayerImages(layer.removeprefix("network."), tuple(found)) for layer, found in layers.items())
+    return tuple(LayerImages(layer.removeprefix("network."), tuple(images)) for layer, images in layers.items())
 
 
 def _varying_channels(m: FeatureMap) -> list[_Target]:
@@ -152,11 +152,11 @@ def _scores(
         maps = {m.name: m.values for m in recorder.record(run, len(batch), only=layers)}
     result = pictures.sum((1, 2, 3)) * 0  # a target without an activation keeps 0
     for layer in dict.fromkeys(w.layer for w in targets):
-        asked = [(n, w.unit) for n, w in enumerate(targets) if w.layer == layer]
-        rows, units = torch.tensor(asked, device=pictures.device).T
+        indices = [(n, w.unit) for n, w in enumerate(targets) if w.layer == layer]
+        rows, units = torch.tensor(indices, device=pictures.device).T
         if layer in maps:
             result = result.index_add(0, rows, _activation(maps[layer][rows, units]))
-        elif not layer and scores and max(asked)[1] < scores[0].shape[1]:
+        elif not layer and scores and max(indices)[1] < scores[0].shape[1]:
             result = result.index_add(0, rows, scores[0][rows, units] - scores[0][rows].mean(1))
     return result
 
@@ -198,9 +198,9 @@ def _variation(pictures: Tensor) -> Tensor:
 
 def _codes(made: Tensor, codes: np.ndarray, pixels: Tensor) -> np.ndarray:
     """Pixels as codes again: the straight line between the two is read off real pictures, channel by channel."""
-    found = np.empty(made.shape, np.float32)
+    values = np.empty(made.shape, np.float32)
     for c in range(made.shape[1]):
         x = pixels[:, c].float().cpu().numpy().ravel()
         slope, start = np.polyfit(x, codes[:, c].astype(np.float32).ravel(), 1) if x.std() > 0 else (1.0, 0.0)
-        found[:, c] = slope * made[:, c].float().cpu().numpy() + start
-    return np.clip(found.round(), 0, max(int(codes.max()), 1)).astype(codes.dtype)
+        values[:, c] = slope * made[:, c].float().cpu().numpy() + start
+    return np.clip(values.round(), 0, max(int(codes.max()), 1)).astype(codes.dtype)

@@ -134,14 +134,14 @@ def filters_of(
     names = [m.name for m in stages]
     looked, best = _search(network, run, data, present, names, recorder)
     weights = _weights(network, recorder.first_conv)
-    found = tuple(
+    all_stages = tuple(
         _stage(m, field, best[m.name], codes[present[:looked]], labels and [labels[i] for i in present[:looked]])
         for m, field in zip(stages, fields, strict=True)
         if m.name in best
     )
     kernel = (weights.shape[-2], weights.shape[-1])
-    stages_found = tuple(s for s in found if s.units)
-    return Filters(picture, size, _filters(weights), kernel, stages_found, looked, len(weights))
+    visible_stages = tuple(s for s in all_stages if s.units)
+    return Filters(picture, size, _filters(weights), kernel, visible_stages, looked, len(weights))
 
 
 def _of_full_layer(network: nn.Module, run: Run, few: Batch, picture: str) -> Filters | None:
@@ -171,11 +171,11 @@ def _of_full_layer(network: nn.Module, run: Run, few: Batch, picture: str) -> Fi
     return Filters(picture, size, _filters(weights.reshape(-1, *shape)), size, units=len(weights))
 
 
-def _reads(seen: Tensor, codes: Tensor) -> bool:
+def _reads(inputs: Tensor, codes: Tensor) -> bool:
     """Whether what a layer was given begins with the picture's pixels, in whatever scale."""
-    if not seen.numel() or seen.shape[-1] < codes.shape[1] or seen.numel() != len(codes) * seen.shape[-1]:
+    if not inputs.numel() or inputs.shape[-1] < codes.shape[1] or inputs.numel() != len(codes) * inputs.shape[-1]:
         return False
-    pixels = seen.reshape(len(codes), -1)[:, : codes.shape[1]].float()
+    pixels = inputs.reshape(len(codes), -1)[:, : codes.shape[1]].float()
     both = torch.corrcoef(torch.stack([pixels.flatten(), codes.to(pixels.device).flatten()]))
     return float(both[0, 1]) > SAME
 
@@ -195,22 +195,22 @@ def _fields(values: Tensor, pixels: Tensor, *, last: bool) -> tuple[_Field, _Fie
     rows = torch.arange(B)
     total = values[rows, :, torch.from_numpy(at[0]), torch.from_numpy(at[1])].float().sum()
     (grad,) = torch.autograd.grad(total, pixels, retain_graph=not last)
-    seen = grad.abs().sum(1).cpu().numpy()  # (B, Y, X)
-    return _field(seen.max(2), at[0], Y), _field(seen.max(1), at[1], X)
+    strength = grad.abs().sum(1).cpu().numpy()  # (B, Y, X)
+    return _field(strength.max(2), at[0], Y), _field(strength.max(1), at[1], X)
 
 
-def _field(seen: np.ndarray, at: np.ndarray, side: int) -> _Field:
+def _field(strength: np.ndarray, at: np.ndarray, side: int) -> _Field:
     """From what is seen along one axis, (B, pixels), by the places (B,)."""
-    pixels = seen.shape[1]
-    strong = seen > FAINT * seen.max(1, keepdims=True)
-    known = strong.any(1)
+    pixels = strength.shape[1]
+    strong = strength > FAINT * strength.max(1, keepdims=True)
+    reached = strong.any(1)
     low, high = strong.argmax(1), pixels - strong[:, ::-1].argmax(1)
-    inside = known & (low > 0) & (high < pixels)
+    inside = reached & (low > 0) & (high < pixels)
     step = pixels / side
-    if not known.any():
+    if not reached.any():
         return _Field((step - 1) / 2, step, max(round(step), 1))
     if inside.sum() < 3 or len(np.unique(at[inside])) < 2:  # it sees nearly all, or there are few places
-        width = int(np.quantile((high - low)[known], 0.9))
+        width = int(np.quantile((high - low)[reached], 0.9))
         return _Field((step - 1) / 2, step, max(width, 1))
     middle = (low + high - 1)[inside] / 2
     slope, start = np.polyfit(at[inside], middle, 1)
@@ -239,13 +239,13 @@ def _search(
         for rows in torch.from_numpy(present[:wanted]).split(BATCH):
             batch = data.batch(rows)
             for m in recorder.record(partial(run, batch), len(batch), only=names):
-                found = m.values.float().flatten(2).max(2)
-                parts.setdefault(m.name, []).append((found.values, found.indices))
+                peaks = m.values.float().flatten(2).max(2)
+                parts.setdefault(m.name, []).append((peaks.values, peaks.indices))
             looked += len(rows)
             if time.perf_counter() - begun > SECONDS:
                 break
     joined = {
-        n: _Best(*(torch.cat([part[k] for part in found]).cpu().numpy() for k in (0, 1))) for n, found in parts.items()
+        n: _Best(*(torch.cat([part[k] for part in peaks]).cpu().numpy() for k in (0, 1))) for n, peaks in parts.items()
     }
     return looked, joined
 
@@ -257,16 +257,16 @@ def _stage(
     sees = (min(field[0].size, codes.shape[-2]), min(field[1].size, codes.shape[-1]))
     levels = _levels(codes)
     units: list[ChannelPatches] = []
-    told: Counter[str] = Counter()
+    name_counts: Counter[str] = Counter()
     for channel in _choosy(best.value):
         top = np.argsort(-best.value[:, channel], kind="stable")[:PATCHES]
         common = _common([labels[i] for i in top]) if labels is not None else None
-        if common is not None and told[common.name] == ALIKE:
+        if common is not None and name_counts[common.name] == ALIKE:
             continue
-        told += Counter([common.name] if common else [])
+        name_counts += Counter([common.name] if common else [])
         patches = tuple(_patch(codes[i], divmod(int(best.place[i, channel]), X), field, sees, levels) for i in top)
-        said = f"{common.times} of {len(top)}: “{common.name}”" if common else ""
-        units.append(ChannelPatches(channel, patches, said))
+        caption = f"{common.times} of {len(top)}: “{common.name}”" if common else ""
+        units.append(ChannelPatches(channel, patches, caption))
         if len(units) == UNITS:
             break
     return LayerPatches(m.name, (Y, X), C, sees, tuple(units))

@@ -99,22 +99,24 @@ def _spread(parameters: Sequence[nn.Parameter]) -> Histogram | None:
     values = max(parameters, key=lambda p: p.numel()).detach().float().flatten()
     if not values.numel() or values.is_meta:
         return None
-    known = values[:: -(-values.numel() // DRAWN)].cpu().numpy()
-    known = known[np.isfinite(known)].astype(np.float64)  # bins of weights that hardly differ are too small for float32
-    if not len(known) or known.min() == known.max():
+    sample = values[:: -(-values.numel() // DRAWN)].cpu().numpy()
+    sample = sample[np.isfinite(sample)].astype(
+        np.float64
+    )  # bins of weights that hardly differ are too small for float32
+    if not len(sample) or sample.min() == sample.max():
         return None
-    counts, _ = np.histogram(known, BINS)
-    return Histogram(float(known.min()), float(known.max()), tuple(counts.tolist()))
+    counts, _ = np.histogram(sample, BINS)
+    return Histogram(float(sample.min()), float(sample.max()), tuple(counts.tolist()))
 
 
 def _ends(network: nn.Module) -> dict[str, tuple[str, ...]]:
     """The path of each encoder and head -> the inputs that it reads, the output that it answers."""
-    found: dict[str, tuple[str, ...]] = {}
+    features: dict[str, tuple[str, ...]] = {}
     for path, module in network.named_modules():
         if isinstance(module, Network):
             start = f"{path}." if path else ""
             for i, group in enumerate(module.groups):
-                found[f"{start}encoders.{i}"] = tuple(f.name for f in group)
+                features[f"{start}encoders.{i}"] = tuple(f.name for f in group)
             for name in module.features:
-                found[f"{start}heads.{key_of(name)}"] = (name,)
-    return found
+                features[f"{start}heads.{key_of(name)}"] = (name,)
+    return features

@@ -76,25 +76,25 @@ class RowSummary(NamedTuple):
     values: Mapping[str, str]
 
 
-def class_predictions(feature: Output, seen: OutputRows) -> dict[int, ClassPrediction]:
+def class_predictions(feature: Output, output_rows: OutputRows) -> dict[int, ClassPrediction]:
     """True and predicted class of each labelled row, by its index among the test rows; empty for other outputs."""
-    if not feature.has_classes or "log_probs" not in seen.best:
+    if not feature.has_classes or "log_probs" not in output_rows.best:
         return {}
-    decoded = feature.decode(seen.best, seen.calibration)
-    predicted = feature.predicted_classes(seen.best, seen.calibration)
-    codes, names = seen.truth.values.reshape(-1).astype(int), feature.class_names
-    labelled = (int(i) for i in np.flatnonzero(seen.truth.mask) if 0 < codes[i] <= len(names))
+    decoded = feature.decode(output_rows.best, output_rows.calibration)
+    predicted = feature.predicted_classes(output_rows.best, output_rows.calibration)
+    codes, names = output_rows.truth.values.reshape(-1).astype(int), feature.class_names
+    labelled = (int(i) for i in np.flatnonzero(output_rows.truth.mask) if 0 < codes[i] <= len(names))
     return {
         i: ClassPrediction(names[codes[i] - 1], names[predicted[i]], float(decoded[i]["confidence"])) for i in labelled
     }
 
 
-def row_image(seen: OutputRows, i: int, longest: int = encode_image.LONGEST) -> RowImage | None:
+def row_image(output_rows: OutputRows, i: int, longest: int = encode_image.LONGEST) -> RowImage | None:
     """The image of the i-th test row, at most `longest` pixels a side; None where it has none."""
-    feature = first_image(seen.prepared.inputs)
+    feature = first_image(output_rows.prepared.inputs)
     if feature is None:
         return None
-    raw = take_raw(seen.prepared.table[feature.column], seen.rows[i : i + 1])
+    raw = take_raw(output_rows.prepared.table[feature.column], output_rows.rows[i : i + 1])
     column = feature.encode(raw)
     if not column.mask[0] or column.letterbox is None:
         return None

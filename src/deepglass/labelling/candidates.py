@@ -24,7 +24,7 @@ class Asked(NamedTuple):
 
     Args:
         table: the whole source; labels that were hidden from the run are gone.
-        known: the same with the labels that people have given.
+        corrected: the same with the labels that people have given.
         rows: places that may be asked about: those of the test may not, nor what cannot be read.
         done: (N,) bool, those of `rows` whose label somebody has given.
         origin: what the file of answers says of the source.
@@ -32,7 +32,7 @@ class Asked(NamedTuple):
     """
 
     table: Table
-    known: Table
+    corrected: Table
     rows: np.ndarray
     done: np.ndarray
     origin: Origin
@@ -70,8 +70,10 @@ def asked(run: Run, source: Any, output: Output, out: Path) -> Asked:
     unread = {row for f in run.predictor.inputs if f.column in table.columns for row in f.unreadable(table[f.column])}
     rows = np.setdiff1d(rows, np.array(sorted(unread), np.int64))
     answered = {row for row, column in earlier if column == output.column}
-    known = mended(table, {row: row for row in answered}, [m for m in earlier.values() if m.column in table.columns])
-    return Asked(table, known, rows, np.isin(rows, sorted(answered)), origin, earlier)
+    corrected = mended(
+        table, {row: row for row in answered}, [m for m in earlier.values() if m.column in table.columns]
+    )
+    return Asked(table, corrected, rows, np.isin(rows, sorted(answered)), origin, earlier)
 
 
 def _labels(run: Run, path: Path, table: Table, origin: Origin, own: bool) -> Labels:

@@ -35,8 +35,10 @@ def asked_about(predictor: Predictor, output: str | None) -> Output:
     if not named and predictor.outputs:
         names = ", ".join(f.name for f in predictor.outputs)
         raise SpecError("unknown-name", f"label: the run has no answer {output!r}; there are: {names}")
-    found = ", ".join(f"{f.name} ({f.kind})" for f in named) or "none"
-    raise SpecError("bad-value", f"label: expected an answer of kind {', '.join(KINDS)}; the run's answers: {found}")
+    available = ", ".join(f"{f.name} ({f.kind})" for f in named) or "none"
+    raise SpecError(
+        "bad-value", f"label: expected an answer of kind {', '.join(KINDS)}; the run's answers: {available}"
+    )
 
 
 def questions(
@@ -68,14 +70,14 @@ def questions(
     answers = [answer[feature.name] for answer in predictor.predict(table.take(rows))]
     made = []
     for row, answer in zip(rows.tolist(), answers, strict=True):
-        found = proposals.get(row)
+        proposal = proposals.get(row)
         made.append(
             Question(
                 place=int(places[row]),
-                kind="wrong" if found else "open",
-                given=found.label if found else "",
-                proposed=found.suggestion if found else _text(answer["value"]),
-                sure=found.probability if found else float(answer.get("confidence", 0.0)),
+                kind="wrong" if proposal else "open",
+                given=proposal.label if proposal else "",
+                proposed=proposal.suggestion if proposal else _text(answer["value"]),
+                sure=proposal.probability if proposal else float(answer.get("confidence", 0.0)),
                 probabilities=_probabilities(answer),
             )
         )
@@ -84,8 +86,8 @@ def questions(
 
 
 def _with_near(question: Question, places: np.ndarray, near: Sequence[tuple[int, str]]) -> Question:
-    found = tuple(Near(int(places[row]), label) for row, label in near)
-    return Question(**{**question.__dict__, "near": found})
+    neighbours = tuple(Near(int(places[row]), label) for row, label in near)
+    return Question(**{**question.__dict__, "near": neighbours})
 
 
 def _alike(
@@ -93,31 +95,31 @@ def _alike(
     table: Table,
     rows: np.ndarray,
     feature: Feature,
-    asked: Sequence[Question],
+    queries: Sequence[Question],
     doubted: np.ndarray,
 ) -> list[list[tuple[int, str]]]:
     """For each question labelled rows that look alike: the nearest of the proposed and of the given class first."""
     if feature.column not in table.columns:
         return [[] for _ in rows]
     truth = feature.encode(table[feature.column])
-    known = np.setdiff1d(np.flatnonzero(truth.mask), np.union1d(doubted, rows))
-    if not len(known):
+    labelled = np.setdiff1d(np.flatnonzero(truth.mask), np.union1d(doubted, rows))
+    if not len(labelled):
         return [[] for _ in rows]
     random = np.random.default_rng(0)
-    known = known if len(known) <= COMPARED else np.sort(random.choice(known, COMPARED, replace=False))
+    labelled = labelled if len(labelled) <= COMPARED else np.sort(random.choice(labelled, COMPARED, replace=False))
     names = feature.class_names
-    labels = [names[int(truth.values[r]) - 1] if names else _text(table[feature.column][int(r)]) for r in known]
-    points = embed_rows(predictor, table.take(known)).embedding
+    labels = [names[int(truth.values[r]) - 1] if names else _text(table[feature.column][int(r)]) for r in labelled]
+    points = embed_rows(predictor, table.take(labelled)).embedding
     middle, spread = points.mean(0), points.std(0) + 1e-6
     points, own = (points - middle) / spread, (embed_rows(predictor, table.take(rows)).embedding - middle) / spread
-    found = []
-    for question, point in zip(asked, own, strict=True):
+    neighbours = []
+    for question, point in zip(queries, own, strict=True):
         order = np.argsort(((points - point) ** 2).sum(1), kind="stable")
         wanted = [question.proposed, question.given] if question.given else []
         first = [next((int(i) for i in order if labels[i] == label), None) for label in wanted]
         chosen = list(dict.fromkeys([*(i for i in first if i is not None), *order[:ALIKE].tolist()]))[:ALIKE]
-        found.append([(int(known[i]), labels[i]) for i in chosen])
-    return found
+        neighbours.append([(int(labelled[i]), labels[i]) for i in chosen])
+    return neighbours
 
 
 def _probabilities(answer: dict[str, Any]) -> dict[str, float]:

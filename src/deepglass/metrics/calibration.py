@@ -161,19 +161,19 @@ def fit_logistic(x: np.ndarray, label: np.ndarray, evidence: int | None = None) 
     weight = np.where(positive, 0.5 / P, 0.5 / N) * (P + N)
     mean, spread = float(x.mean()), float(x.std()) or 1.0
     design = np.stack([(x.astype(np.float64) - mean) / spread, np.ones(len(x))], 1)  # (N, 2)
-    found = np.zeros(2)
+    coefficients = np.zeros(2)
     for _ in range(50):
-        p = 1 / (1 + np.exp(-np.clip(design @ found, -50, 50)))
-        slope = design.T @ (weight * (p - target)) + 1e-3 * found
+        p = 1 / (1 + np.exp(-np.clip(design @ coefficients, -50, 50)))
+        slope = design.T @ (weight * (p - target)) + 1e-3 * coefficients
         curve = (design * (weight * p * (1 - p))[:, None]).T @ design + 1e-3 * np.eye(2)
         step = np.linalg.solve(curve, slope)
         step *= min(1.0, 2 / max(float(np.abs(step).max()), 1e-12))  # Newton overshoots where p is flat
-        found -= step
+        coefficients -= step
         if np.abs(step).max() < 1e-8:
             break
-    if found[0] <= 0:
+    if coefficients[0] <= 0:
         return None
-    return Logistic(float(found[0] / spread), float(found[1] - found[0] * mean / spread))
+    return Logistic(float(coefficients[0] / spread), float(coefficients[1] - coefficients[0] * mean / spread))
 
 
 # -- numbers: conformal intervals ----------------------------------------------------------------------------------

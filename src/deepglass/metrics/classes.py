@@ -51,9 +51,9 @@ def roc_auc(labels: np.ndarray, scores: np.ndarray) -> float:
             rest.
     """
     if scores.ndim == 2:
-        found = [_auc(labels == k, scores[:, k]) for k in range(scores.shape[1])]
-        found = [auc for auc in found if not math.isnan(auc)]
-        return float(np.mean(found)) if found else math.nan
+        aucs = [_auc(labels == k, scores[:, k]) for k in range(scores.shape[1])]
+        aucs = [auc for auc in aucs if not math.isnan(auc)]
+        return float(np.mean(aucs)) if aucs else math.nan
     return _auc(labels == 1, scores)
 
 
@@ -90,8 +90,8 @@ def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
         return math.nan
     order = np.argsort(-scores, kind="stable")
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
-    found = np.cumsum(positive[order])[ends]
-    return float((np.diff(found, prepend=0) * found / (ends + 1)).sum() / positive.sum())
+    hits = np.cumsum(positive[order])[ends]
+    return float((np.diff(hits, prepend=0) * hits / (ends + 1)).sum() / positive.sum())
 
 
 def log_loss(labels: np.ndarray, log_probs: np.ndarray) -> float:

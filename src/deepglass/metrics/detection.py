@@ -74,20 +74,24 @@ def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return both / np.maximum(union, 1e-12)
 
 
-def match(found: Detections, truth: Boxes, classes: int, thresholds: np.ndarray = THRESHOLDS) -> Matches:
+def match(detections: Detections, truth: Boxes, classes: int, thresholds: np.ndarray = THRESHOLDS) -> Matches:
     """Each picture's boxes, the likeliest first, take the true box of their class that they overlap most and that is
     still free; a hit overlaps by at least the threshold.
 
     Source: Everingham et al., 2010 (VOC); Lin et al., 2014, arXiv 1405.0312 (COCO), its rule for ties and order.
     """
-    rows, slots = np.nonzero(found.mask)
-    scores, labels, boxes = found.scores[rows, slots], found.labels[rows, slots], found.boxes[rows, slots]
+    rows, slots = np.nonzero(detections.mask)
+    scores, labels, boxes = (
+        detections.scores[rows, slots],
+        detections.labels[rows, slots],
+        detections.boxes[rows, slots],
+    )
     order = np.argsort(-scores, kind="stable")
     rows, scores, labels, boxes = rows[order], scores[order], labels[order], boxes[order]
     hits = np.zeros((len(rows), len(thresholds)), bool)
     of_row = np.argsort(rows, kind="stable")
-    starts = np.searchsorted(rows[of_row], np.arange(len(found.mask) + 1))
-    for row in range(len(found.mask)):
+    starts = np.searchsorted(rows[of_row], np.arange(len(detections.mask) + 1))
+    for row in range(len(detections.mask)):
         mine, theirs = of_row[starts[row] : starts[row + 1]], slice(truth.offsets[row], truth.offsets[row + 1])
         if len(mine) and theirs.stop > theirs.start:
             overlap = iou(boxes[mine], truth.boxes[theirs])

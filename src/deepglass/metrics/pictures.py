@@ -15,11 +15,11 @@ def class_figures(counts: np.ndarray) -> dict[str, np.ndarray]:
     Args:
         counts: (K, K) pixels, true classes in rows.
     """
-    right, true, said = counts.diagonal().astype(np.float64), counts.sum(1), counts.sum(0)
+    right, true, predicted = counts.diagonal().astype(np.float64), counts.sum(1), counts.sum(0)
     with np.errstate(invalid="ignore", divide="ignore"):
         return {
-            "iou": right / (true + said - right),
-            "precision": right / said,
+            "iou": right / (true + predicted - right),
+            "precision": right / predicted,
             "recall": right / true,
             "share": true / counts.sum(),
         }

@@ -8,7 +8,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 
 
-def error_rate(truth: Sequence[Sequence[Hashable]], found: Sequence[Sequence[Hashable]]) -> float:
+def error_rate(truth: Sequence[Sequence[Hashable]], predicted: Sequence[Sequence[Hashable]]) -> float:
     """Insertions, deletions and replacements that lead from what was found to the truth, a unit of the truth.
 
     Of lists of words it is the word error rate, of texts the character error rate; it may exceed 1.
@@ -16,7 +16,7 @@ def error_rate(truth: Sequence[Sequence[Hashable]], found: Sequence[Sequence[Has
     Source: Levenshtein, 1966, Soviet Physics Doklady 10.
     """
     total = sum(map(len, truth))
-    return sum(edits(t, f) for t, f in zip(truth, found, strict=True)) / total if total else math.nan
+    return sum(edits(t, f) for t, f in zip(truth, predicted, strict=True)) / total if total else math.nan
 
 
 def edits(a: Sequence[Hashable], b: Sequence[Hashable]) -> int:
@@ -33,11 +33,11 @@ def edits(a: Sequence[Hashable], b: Sequence[Hashable]) -> int:
     return int(row[-1])
 
 
-def bleu(truth: Sequence[str], found: Sequence[str]) -> float:
+def bleu(truth: Sequence[str], predicted: Sequence[str]) -> float:
     """How much of the n-grams of what was written stands in the truth, 0 to 100, over all rows together.
 
     Source: Papineni et al., 2002, ACL; as sacrebleu takes it (Post, 2018, arXiv 1804.08771), which must be installed.
     """
     import sacrebleu
 
-    return float(sacrebleu.corpus_bleu(list(found), [list(truth)]).score)
+    return float(sacrebleu.corpus_bleu(list(predicted), [list(truth)]).score)

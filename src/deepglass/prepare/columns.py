@@ -114,12 +114,14 @@ def _feature(
 
 def _kind(table: Table, settings: Settings, spec: Spec) -> tuple[str, str]:
     name, column = settings["name"], _column(settings)
-    if asked := settings.get("kind") or spec.kinds.get(name):
-        found = table.kinds.get(column, asked)
-        if isinstance(table[column], list) and asked not in _TAKEN_FOR.get(found, (asked,)):
-            expected = " or ".join(_TAKEN_FOR[found])
-            raise SpecError("bad-value", f"{name}: its files are of kind {found}; expected {expected}, got {asked!r}")
-        return asked, "as asked"
+    if explicit_kind := settings.get("kind") or spec.kinds.get(name):
+        source_kind = table.kinds.get(column, explicit_kind)
+        if isinstance(table[column], list) and explicit_kind not in _TAKEN_FOR.get(source_kind, (explicit_kind,)):
+            expected = " or ".join(_TAKEN_FOR[source_kind])
+            raise SpecError(
+                "bad-value", f"{name}: its files are of kind {source_kind}; expected {expected}, got {explicit_kind!r}"
+            )
+        return explicit_kind, "as asked"
     if column in table.kinds:
         return table.kinds[column], "the source says so"
     return infer_type(_head(table[column]), column)

@@ -125,7 +125,7 @@ def check_labels(labels: Labels, table: Table, hidden: bool = False) -> None:
         SourceError: `unknown-column`, `bad-value`, and `mismatched-files` for rows that the source does not have or
             that hold something else.
     """
-    seen: dict[tuple[int, str], str] = {}
+    new_labels: dict[tuple[int, str], str] = {}
     for mend in labels.mends:
         where = f"data.label_corrections: {labels.path}, line {mend.line}"
         raw = single_values(table, mend.column, where)
@@ -133,11 +133,11 @@ def check_labels(labels: Labels, table: Table, hidden: bool = False) -> None:
             raise SourceError(
                 "mismatched-files", f"{where}: row {mend.row}, but {table.name} has {len(table)} rows, from 0"
             )
-        if seen.setdefault((mend.row, mend.column), mend.new) != mend.new:
+        if new_labels.setdefault((mend.row, mend.column), mend.new) != mend.new:
             raise SourceError("bad-value", f"{where}: row {mend.row} has another label further up")
         there = text_of(raw[mend.row])
-        told = labels.checks_old and not (hidden and mend.old == "")
-        if told and not _same(there, mend.old):
+        compares_old = labels.checks_old and not (hidden and mend.old == "")
+        if compares_old and not _same(there, mend.old):
             raise SourceError(
                 "mismatched-files",
                 f"{where}: expected {mend.old!r} in row {mend.row}, column {mend.column!r} of {table.name}, found "
@@ -197,18 +197,18 @@ def relabelled(spec: Spec, table: Table, places: np.ndarray, split: np.ndarray, 
     changing = [m for m in labels.mends if m.old != m.new]
     left = len({m.row for m in changing} - rows.keys())
     table = mended(table, rows, labels.mends)
-    said = [
+    notes = [
         Note("label_corrections", f"{len(changing) - left:,} labels mended or given", f"as {labels.path.name} says")
     ]
     if left:
-        said.append(
+        notes.append(
             Note(
                 "label_corrections",
                 f"{left:,} labels not",
                 "rows of the test, or not used; data.correct_test_labels=true",
             )
         )
-    return replace(table, notes=(*table.notes, *said))
+    return replace(table, notes=(*table.notes, *notes))
 
 
 def single_values(table: Table, column: str, where: str) -> pl.Series:
@@ -298,10 +298,10 @@ def _is_single(dtype: pl.DataType) -> bool:
     return dtype.is_numeric() or dtype in (pl.String, pl.Boolean, pl.Categorical, pl.Enum, pl.Null)
 
 
-def _same(there: str, told: str) -> bool:
-    if there == told or there.lower() == told.lower():
+def _same(there: str, label: str) -> bool:
+    if there == label or there.lower() == label.lower():
         return True
     try:
-        return float(there) == float(told)
+        return float(there) == float(label)
     except ValueError:
         return False

@@ -39,32 +39,36 @@ def summarise(folder: Folder, started: float) -> None:
         started: `time.perf_counter()` when the command began, for the total.
     """
     folds = [Folder(path) for path in folder.folds()]
-    found = [fold.metrics() for fold in folds]
+    fold_metrics = [fold.metrics() for fold in folds]
     frames = [pl.read_parquet(f.path / "predictions.parquet") for f in folds]
     folder.store_predictions(pl.concat(frames, how="vertical_relaxed").sort("row"))
     names = ("device", "precision", "seed", "parameters", "versions")
-    baselines = [{f"{o}/{b}": figures for o, bs in m["baselines"].items() for b, figures in bs.items()} for m in found]
+    baselines = [
+        {f"{o}/{b}": figures for o, bs in m["baselines"].items() for b, figures in bs.items()} for m in fold_metrics
+    ]
     compared: dict[str, dict[str, dict[str, float]]] = {}
     for key, figures in mean(baselines).items():
         output, _, baseline = key.rpartition("/")
         compared.setdefault(output, {})[baseline] = figures
     metrics: dict[str, Any] = {
-        "train": {"loss": mean([{"": m["train"]["loss"]} for m in found])[""]},
-        "valid": mean([m.get("valid", {}) for m in found]),
-        "test": mean([m["test"] for m in found]),
-        "spread": spread([m["test"] for m in found]),
+        "train": {"loss": mean([{"": m["train"]["loss"]} for m in fold_metrics])[""]},
+        "valid": mean([m.get("valid", {}) for m in fold_metrics]),
+        "test": mean([m["test"] for m in fold_metrics]),
+        "spread": spread([m["test"] for m in fold_metrics]),
         "baselines": compared,
-        "folds": [{"run": f.path.name, "test": m["test"], "seconds": m["seconds"]} for f, m in zip(folds, found)],
+        "folds": [
+            {"run": f.path.name, "test": m["test"], "seconds": m["seconds"]} for f, m in zip(folds, fold_metrics)
+        ],
         "seconds": {
-            "train": round(sum(m["seconds"]["train"] for m in found), 3),
+            "train": round(sum(m["seconds"]["train"] for m in fold_metrics), 3),
             "total": round(time.perf_counter() - started, 3),
         },
-        "examples_per_second": round(fmean(m["examples_per_second"] for m in found), 1),
-        **{name: found[0][name] for name in names},
-        "weights_sha256": hashlib.sha256("".join(m["weights_sha256"] for m in found).encode()).hexdigest(),
+        "examples_per_second": round(fmean(m["examples_per_second"] for m in fold_metrics), 1),
+        **{name: fold_metrics[0][name] for name in names},
+        "weights_sha256": hashlib.sha256("".join(m["weights_sha256"] for m in fold_metrics).encode()).hexdigest(),
         "stop_reason": "done",
-        "step": sum(m["step"] for m in found),
-        "notes": list(dict.fromkeys(note for m in found for note in m["notes"])),
+        "step": sum(m["step"] for m in fold_metrics),
+        "notes": list(dict.fromkeys(note for m in fold_metrics for note in m["notes"])),
     }
     folder.store_metrics(metrics)
 

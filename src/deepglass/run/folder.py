@@ -108,9 +108,9 @@ class Folder:
             SourceError: `not-found`, with the near miss among its neighbours.
         """
         if not (path / "spec.yaml").exists():
-            known = [str(p.parent) for p in path.parent.glob("*/spec.yaml")] if path.parent.is_dir() else []
+            run_paths = [str(p.parent) for p in path.parent.glob("*/spec.yaml")] if path.parent.is_dir() else []
             why = "is no run" if path.exists() else "does not exist"
-            raise SourceError("not-found", f"RUN: {path} {why}{near_miss(str(path), known)}")
+            raise SourceError("not-found", f"RUN: {path} {why}{near_miss(str(path), run_paths)}")
         return Folder(path)
 
     # -- writing -----------------------------------------------------------------------------------------------

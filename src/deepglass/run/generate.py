@@ -53,12 +53,12 @@ def stream(
 
 def _pieces(objective: NextToken, codes: Iterator[int]) -> Iterator[str]:
     """Decode tokens to text; an incomplete character waits for its other bytes."""
-    kept: list[int] = []
+    pending: list[int] = []
     for code in codes:
-        kept.append(code)
-        text = objective.feature.piece_of(kept)
-        if not text.endswith(_UNFINISHED) or len(kept) >= 4:
-            kept = []
+        pending.append(code)
+        text = objective.feature.piece_of(pending)
+        if not text.endswith(_UNFINISHED) or len(pending) >= 4:
+            pending = []
             yield text
-    if kept:
-        yield objective.feature.piece_of(kept)
+    if pending:
+        yield objective.feature.piece_of(pending)

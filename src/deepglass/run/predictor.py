@@ -130,9 +130,9 @@ class Predictor:
         for feature in absent:
             self.notes[f"column {feature.column!r} is missing"] += count
             raw = {**raw, feature.column: pl.Series([None] * count, dtype=pl.Null)}
-        known = {f.column for f in (*self.inputs, *self.outputs)} | self.ignored
+        column_names = {f.column for f in (*self.inputs, *self.outputs)} | self.ignored
         for name in raw:
-            if name not in known:
+            if name not in column_names:
                 self.notes[f"column {name!r} is not used"] += count
         return {f.name: self._encode(f, raw[f.column]) for f in self.inputs}
 

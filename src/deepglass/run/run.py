@@ -97,8 +97,8 @@ class Run:
         table = read_like(self.spec.data, source)
         if table.environment is not None and self.objective.reinforcement:
             self.objective.set_environment(table.environment)
-            found = self.objective.evaluate(self.predictor.dataset(table), 1024).metrics
-            return {name: dict(figures) for name, figures in found.items()}
+            metrics = self.objective.evaluate(self.predictor.dataset(table), 1024).metrics
+            return {name: dict(figures) for name, figures in metrics.items()}
         return self.predictor.evaluate(table)
 
     def verify(self, a: Any, b: Any) -> Verdict:

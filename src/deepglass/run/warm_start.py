@@ -45,8 +45,8 @@ def inherit_architecture(spec: Spec, out: Path) -> Spec:
     if Path(run).resolve() == out.resolve():
         raise SpecError("bad-value", f"network.init_from: {run} would be overwritten; choose another --out")
     before = {k: v for k, v in Folder.open(Path(run)).spec().network.items() if k != "init_from"}
-    said = spec.network.get("trunk", before.get("trunk"))
-    return replace(spec, network={**before, **spec.network}) if said == before.get("trunk") else spec
+    trunk = spec.network.get("trunk", before.get("trunk"))
+    return replace(spec, network={**before, **spec.network}) if trunk == before.get("trunk") else spec
 
 
 def inherit_features(spec: Spec, role: Role, fitted: Sequence[F]) -> tuple[F, ...]:

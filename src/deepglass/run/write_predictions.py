@@ -83,8 +83,8 @@ def _table(answers: Answers, suffix: str) -> bytes:
     plain = [
         {
             f"{o}.{k}" if k != "value" else o: v
-            for o, found in row.items()
-            for k, v in found.items()
+            for o, values in row.items()
+            for k, v in values.items()
             if not isinstance(v, dict)
         }
         for row in answers

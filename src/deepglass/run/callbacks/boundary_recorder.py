@@ -52,16 +52,16 @@ class BoundarySnapshot(NamedTuple):
 
     Args:
         ground: on the plane of the two most informative columns; None where there are none.
-        points: (R, 2) rows on the principal directions of the embedding; `said`: their predictions.
-        kept: share of the variance on these directions.
+        points: (R, 2) rows on the principal directions of the embedding; `predictions`: theirs.
+        explained_variance: share of the variance on these directions.
         weights: of a small network over columns; empty for others.
     """
 
     step: int
     ground: PlanePredictions | None
     points: np.ndarray
-    said: PlanePredictions
-    kept: float
+    predictions: PlanePredictions
+    explained_variance: float
     weights: Mapping[str, np.ndarray]
 
 
@@ -93,8 +93,8 @@ class BoundaryRecorder(Callback):
         self.every, self.last, self.next = 1, 0, 0
 
     def on_train_start(self, plan: Plan, step: int) -> None:
-        asked = 2 * len(self.rows) + (len(self.plane) if self.plane is not None else 0)
-        self.every = math.ceil(ROWS_PER_QUERY * asked / (3 * plan.batch_size))  # learning costs thrice as much
+        num_queries = 2 * len(self.rows) + (len(self.plane) if self.plane is not None else 0)
+        self.every = math.ceil(ROWS_PER_QUERY * num_queries / (3 * plan.batch_size))  # learning costs thrice as much
         self.every = max(self.every, plan.last_step // (4 * MAX_SNAPSHOTS))
         self.last = plan.last_step
         if step == 0:
@@ -111,12 +111,12 @@ class BoundaryRecorder(Callback):
 
     def _record(self, step: int) -> None:
         points = embed_dataset(self.objective, self.rows, 512)
-        said = predict_values(self.objective, self.output, self.rows)
+        predictions = predict_values(self.objective, self.output, self.rows)
         ground = predict_values(self.objective, self.output, self.plane) if self.plane is not None else None
         if not (np.abs(points) < MAX_ABS).all():  # nan too
             return
         axes = fit_pca(points, 2)
-        content: dict[str, Any] = {"points": axes(points), "value": said.value, "sure": said.sure}
+        content: dict[str, Any] = {"points": axes(points), "value": predictions.value, "sure": predictions.sure}
         content["kept"] = np.array([axes.explained], np.float32)
         if ground is not None:
             content |= {"ground": ground.value, "ground_sure": ground.sure}
@@ -193,10 +193,12 @@ def boundary_rows(prepared: PreparedData) -> np.ndarray:
 
 def read_boundaries(folder: Path) -> list[BoundarySnapshot]:
     """The snapshots of a run, in order."""
-    found = []
-    for step, kept in read_snapshots(folder / FOLDER):
-        ground = PlanePredictions(kept["ground"], kept["ground_sure"]) if "ground" in kept else None
-        said = PlanePredictions(kept["value"], kept["sure"])
-        weights = {n.removeprefix(WEIGHTS): v for n, v in kept.items() if n.startswith(WEIGHTS)}
-        found.append(BoundarySnapshot(step, ground, kept["points"], said, float(kept["kept"][0]), weights))
-    return found
+    snapshots = []
+    for step, arrays in read_snapshots(folder / FOLDER):
+        ground = PlanePredictions(arrays["ground"], arrays["ground_sure"]) if "ground" in arrays else None
+        predictions = PlanePredictions(arrays["value"], arrays["sure"])
+        weights = {n.removeprefix(WEIGHTS): v for n, v in arrays.items() if n.startswith(WEIGHTS)}
+        snapshots.append(
+            BoundarySnapshot(step, ground, arrays["points"], predictions, float(arrays["kept"][0]), weights)
+        )
+    return snapshots

@@ -53,7 +53,7 @@ class MarginLoader(Loader):
         device = next(network.parameters()).device
         names = [n for n, f in network.features.items() if f.has_classes]
         self.sums = {n: torch.zeros(count, device=device) for n in names}
-        self.seen = {n: torch.zeros(count, dtype=torch.int32, device=device) for n in names}
+        self.counts = {n: torch.zeros(count, dtype=torch.int32, device=device) for n in names}
 
     def next(self) -> Batch:
         self.batch = batch = self.loader.next()
@@ -61,13 +61,13 @@ class MarginLoader(Loader):
 
     def state_dict(self) -> dict[str, Any]:
         own = {f"margin.{n}": t.clone() for n, t in self.sums.items()}
-        return {**self.loader.state_dict(), **own, **{f"seen.{n}": t.clone() for n, t in self.seen.items()}}
+        return {**self.loader.state_dict(), **own, **{f"seen.{n}": t.clone() for n, t in self.counts.items()}}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.loader.load_state_dict(state)
         for name in self.sums:
             self.sums[name].copy_(state[f"margin.{name}"])
-            self.seen[name].copy_(state[f"seen.{name}"])
+            self.counts[name].copy_(state[f"seen.{name}"])
 
     def hear(self, network: Network, _: object, params: Mapping[str, Any]) -> None:
         """What the network answers, as a forward hook; evaluations are passed over."""
@@ -80,11 +80,11 @@ class MarginLoader(Loader):
                 answer = network.features[name].prediction(params[name])
                 led = margin(answer, target.values.reshape(-1).long() - 1, network.ensemble_size)[target.known]
                 self.sums[name][rows] += led
-                self.seen[name][rows] += 1
+                self.counts[name][rows] += 1
 
     def means(self) -> dict[str, np.ndarray]:
         """Output name -> the mean margin of each row, (N,) float32; NaN for rows that were never seen."""
-        return {n: (self.sums[n] / self.seen[n]).cpu().numpy() for n in self.sums}
+        return {n: (self.sums[n] / self.counts[n]).cpu().numpy() for n in self.sums}
 
 
 def margin(answer: Prediction, labels: Tensor, members: int) -> Tensor:
@@ -131,17 +131,17 @@ def read_margins(folder: Folder, count: int, places: np.ndarray | None = None) -
         places: where each row that the run used stands among the `count`; None: where it stands in the source.
     """
     try:
-        kept = load_file(folder.path / FILE)
+        arrays = load_file(folder.path / FILE)
     except (FileNotFoundError, SafetensorError):
         return {}
     split = folder.split()
     places = split["row"].to_numpy() if places is None else places
     train = places[split["split"].to_numpy() == "train"]
-    found = {}
-    for name, means in kept.items():
-        found[name] = np.full(count, np.nan, np.float32)
-        found[name][train] = means
-    return found
+    margins = {}
+    for name, means in arrays.items():
+        margins[name] = np.full(count, np.nan, np.float32)
+        margins[name][train] = means
+    return margins
 
 
 def margins_for_table(folder: Folder, table: Table) -> dict[str, np.ndarray]:

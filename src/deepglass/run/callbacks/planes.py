@@ -55,8 +55,8 @@ class PlaneAxis:
         if not self.classes:
             return self.feature.to_axis(encoded)
         band = {code: i for i, code in enumerate(self.classes)}
-        found = np.array([band.get(int(code), np.nan) for code in encoded.values.reshape(-1)])
-        return found + 0.5 + APART * ((np.arange(len(rows)) * 0.618) % 1 - 0.5)
+        positions = np.array([band.get(int(code), np.nan) for code in encoded.values.reshape(-1)])
+        return positions + 0.5 + APART * ((np.arange(len(rows)) * 0.618) % 1 - 0.5)
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,9 @@ def informative_planes(prepared: PreparedData, output: Output) -> list[Plane]:
     rows = prepared.rows("train")
     truth = output.encode(take_raw(prepared.table[output.column], rows))
     numbers = {f.name: _values(prepared, f, rows) for f in prepared.inputs if isinstance(f, Number)}
-    told = {n: _tells(v, truth, not output.has_classes) for n, v in numbers.items() if np.nanstd(v) > 0}
-    chosen = sorted(sorted(told, key=lambda n: -told[n])[:COLUMNS], key=lambda n: list(told).index(n))
-    pairs = sorted(itertools.combinations(chosen, 2), key=lambda p: -sum(told[n] for n in p))
+    scores = {n: _tells(v, truth, not output.has_classes) for n, v in numbers.items() if np.nanstd(v) > 0}
+    chosen = sorted(sorted(scores, key=lambda n: -scores[n])[:COLUMNS], key=lambda n: list(scores).index(n))
+    pairs = sorted(itertools.combinations(chosen, 2), key=lambda p: -sum(scores[n] for n in p))
     return [make_plane(prepared, pair) for pair in pairs]
 
 
@@ -116,9 +116,9 @@ def _side(prepared: PreparedData, feature: Feature, rows: np.ndarray) -> PlaneAx
 
 def _ends(values: np.ndarray) -> tuple[float, float]:
     """Where most rows are, and some room: one outlier must not shrink all others to a point."""
-    known = values[np.isfinite(values)] if np.isfinite(values).any() else np.array([0.0, 1.0])
-    low, high = np.quantile(known, [0.005, 0.995])
-    low, high = (low, high) if high > low else (known.min(), known.max())
+    finite = values[np.isfinite(values)] if np.isfinite(values).any() else np.array([0.0, 1.0])
+    low, high = np.quantile(finite, [0.005, 0.995])
+    low, high = (low, high) if high > low else (finite.min(), finite.max())
     high = high if high > low else low + 1.0
     return float(low - ROOM * (high - low)), float(high + ROOM * (high - low))
 
@@ -129,10 +129,10 @@ def _values(prepared: PreparedData, feature: Feature, rows: np.ndarray) -> np.nd
 
 def _tells(values: np.ndarray, truth: Column, number: bool) -> float:
     """How much of a column's variance goes with the answer, 0 to 1."""
-    known = truth.mask & np.isfinite(values)
-    if known.sum() < 3 or np.std(values[known]) == 0:
+    valid = truth.mask & np.isfinite(values)
+    if valid.sum() < 3 or np.std(values[valid]) == 0:
         return 0.0
-    x, y = values[known].argsort().argsort().astype(float), truth.values[known].reshape(-1).astype(float)
+    x, y = values[valid].argsort().argsort().astype(float), truth.values[valid].reshape(-1).astype(float)
     if number:
         y = y.argsort().argsort().astype(float)
         return float(np.corrcoef(x, y)[0, 1] ** 2) if np.std(y) > 0 else 0.0
@@ -143,13 +143,13 @@ def _tells(values: np.ndarray, truth: Column, number: bool) -> float:
 def _typical(prepared: PreparedData, feature: Feature, rows: np.ndarray) -> Column:
     """One row: a number's median, the most frequent class."""
     encoded = feature.encode(take_raw(prepared.table[feature.column], rows))
-    known = np.flatnonzero(encoded.mask)
-    if not len(known):
+    present = np.flatnonzero(encoded.mask)
+    if not len(present):
         return encoded.take(np.zeros(1, int))
-    values = encoded.values[known].reshape(len(known), -1)[:, 0]
+    values = encoded.values[present].reshape(len(present), -1)[:, 0]
     if feature.has_classes:
         kinds, counts = np.unique(values, return_counts=True)
         place = int(np.flatnonzero(values == kinds[counts.argmax()])[0])
     else:
         place = int(np.argsort(values, kind="stable")[len(values) // 2])
-    return encoded.take(known[[place]])
+    return encoded.take(present[[place]])

@@ -81,14 +81,14 @@ class PseudoLabelRecorder(Callback):
 
     def counts(self) -> dict[str, dict[str, Any]]:
         """The content of a line: output -> coverage, accuracies and thresholds."""
-        found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+        batches: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
         with inference(self.objective):
             for batch in self.data.batches(len(self.data)):
                 for name, labels in self.objective.pseudo_labels(self.objective.predict(batch)).items():
-                    found.setdefault(name, []).append((labels.values.cpu().numpy(), labels.confident.cpu().numpy()))
+                    batches.setdefault(name, []).append((labels.values.cpu().numpy(), labels.confident.cpu().numpy()))
         thresholds = self.objective.thresholds()
         return {
-            name: self._counted(name, parts, thresholds[name]) for name, parts in found.items() if name in thresholds
+            name: self._counted(name, parts, thresholds[name]) for name, parts in batches.items() if name in thresholds
         }
 
     def _counted(
@@ -96,12 +96,12 @@ class PseudoLabelRecorder(Callback):
     ) -> dict[str, Any]:
         values, sure = (np.concatenate(column) for column in zip(*parts, strict=True))
         truth = self.truths.get(name)
-        known = truth.mask if truth is not None else np.zeros(len(values), bool)
-        right = truth.values == values if truth is not None else known
+        labelled = truth.mask if truth is not None else np.zeros(len(values), bool)
+        right = truth.values == values if truth is not None else labelled
         return {
             "coverage": round(float(sure.mean()), 5),
-            "accuracy_above_threshold": _share(right[sure & known]),
-            "accuracy": _share(right[known]),
+            "accuracy_above_threshold": _share(right[sure & labelled]),
+            "accuracy": _share(right[labelled]),
             "thresholds": [round(float(t), 5) for t in thresholds],
         }
 
@@ -123,8 +123,8 @@ def pseudo_label_recorder(context: RunContext, from_step: int = 0) -> list[Callb
 def unlabelled_rows(prepared: PreparedData) -> np.ndarray:
     """Some of the training rows without a label."""
     rows = prepared.rows("train")
-    known = [f.encode(take_raw(prepared.table[f.column], rows)).mask for f in prepared.outputs]
-    lacking = rows[~np.all(known, axis=0)] if known else rows[:0]
+    masks = [f.encode(take_raw(prepared.table[f.column], rows)).mask for f in prepared.outputs]
+    lacking = rows[~np.all(masks, axis=0)] if masks else rows[:0]
     return np.sort(np.random.default_rng(0).permutation(lacking)[:MAX_ROWS])
 
 

@@ -104,29 +104,29 @@ def draw(
 
 def _askable(name: str, objective: Objective, features: Sequence[Feature]) -> None:
     """Refuse a column that new rows cannot be asked for by."""
-    known = [f.name for f in features]
-    if name not in known:
-        raise SpecError("unknown-name", f"--given: no column {name!r}{near_miss(name, known)}")
+    names = [f.name for f in features]
+    if name not in names:
+        raise SpecError("unknown-name", f"--given: no column {name!r}{near_miss(name, names)}")
     askable = [f.name for f in objective.conditions]
     if name not in askable:
-        said = f"only by {', '.join(askable)}" if askable else "by nothing: it learned without an output"
-        raise SpecError("bad-value", f"--given {name}: rows of this run can be asked for {said}")
+        hint = f"only by {', '.join(askable)}" if askable else "by nothing: it learned without an output"
+        raise SpecError("bad-value", f"--given {name}: rows of this run can be asked for {hint}")
 
 
 def _field(name: str, value: object, features: Sequence[Feature], count: int, device: torch.device) -> Field:
     """A value in the user's terms, or one a row, as `count` encoded rows."""
     feature = next(f for f in features if f.name == name)
-    asked = value if isinstance(value, list) else [value]
-    column = feature.encode(pl.Series(name, asked, strict=False))
+    items = value if isinstance(value, list) else [value]
+    column = feature.encode(pl.Series(name, items, strict=False))
     if not column.mask.all() or column.offsets is not None:
-        wrong = next((v for v, there in zip(asked, column.mask, strict=False) if not there), value)
-        known = f", one of {', '.join(feature.class_names[:10])}" if feature.class_names else ""
-        raise SpecError("bad-value", f"--given {name}={wrong}: expected a known {feature.kind}{known}")
-    values = torch.from_numpy(np.repeat(column.values, count // len(asked), 0)).to(device)
+        wrong = next((v for v, there in zip(items, column.mask, strict=False) if not there), value)
+        choices = f", one of {', '.join(feature.class_names[:10])}" if feature.class_names else ""
+        raise SpecError("bad-value", f"--given {name}={wrong}: expected a known {feature.kind}{choices}")
+    values = torch.from_numpy(np.repeat(column.values, count // len(items), 0)).to(device)
     return Field(values, torch.ones(count, dtype=torch.bool, device=device))
 
 
 def read_samples(folder: Path) -> dict[int, dict[str, list]]:
     """The sheets of a run by step, in order."""
-    found = sorted((folder / FOLDER).glob("*.json"))
-    return {int(path.stem): json.loads(path.read_text()) for path in found}
+    paths = sorted((folder / FOLDER).glob("*.json"))
+    return {int(path.stem): json.loads(path.read_text()) for path in paths}

@@ -31,10 +31,10 @@ class Snapshots:
         """Write a moment; True where every second one went for it."""
         self.folder.mkdir(exist_ok=True)
         write_atomic(self.folder / f"{step:08d}{ENDING}", save(dict(content)))
-        kept = sorted(self.folder.glob(f"*{ENDING}"))
-        if len(kept) <= self.most:
+        paths = sorted(self.folder.glob(f"*{ENDING}"))
+        if len(paths) <= self.most:
             return False
-        for path in kept[1:-1:2]:
+        for path in paths[1:-1:2]:
             path.unlink()
         return True
 

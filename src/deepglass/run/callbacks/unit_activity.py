@@ -90,8 +90,8 @@ class UnitActivity:
         self._squashed(gates.pop("new", states)[here].T, (-1.0, 1.0))
         counts = self.gates.setdefault(self.layer, {}) if gates else {}
         for gate, value in gates.items():
-            known = value[here]
-            sums = [(known < SHUT).sum(), (known > OPEN).sum(), torch.tensor(known.numel(), device=known.device)]
+            valid = value[here]
+            sums = [(valid < SHUT).sum(), (valid > OPEN).sum(), torch.tensor(valid.numel(), device=valid.device)]
             counts[gate] = counts.get(gate, 0) + torch.stack(sums).double()
 
     def _units(self, out: Tensor) -> Tensor:
@@ -108,9 +108,11 @@ class UnitActivity:
     def _answered(self, answers: Tensor) -> None:
         """Remember which units (a row each) answered anywhere."""
         awake = answers.any(1)
-        known = self.awake.get(self.layer)
-        if known is None or known.shape == awake.shape:  # else units of a layer that has no name, behind one that has
-            self.awake[self.layer] = awake if known is None else known | awake
+        previous = self.awake.get(self.layer)
+        if (
+            previous is None or previous.shape == awake.shape
+        ):  # else units of a layer that has no name, behind one that has
+            self.awake[self.layer] = awake if previous is None else previous | awake
 
     def _squashed(self, units: Tensor, ends: tuple[float, float]) -> None:
         """Add up, unit by unit, how many answers lie near an end."""
@@ -118,6 +120,6 @@ class UnitActivity:
         room = END * (high - low) / 2
         near = ((units < low + room) | (units > high - room)).float().sum(1)
         count = torch.stack([near, torch.full_like(near, units.shape[1])])
-        known = self.ends.get(self.layer)
-        if known is None or known.shape == count.shape:
-            self.ends[self.layer] = count if known is None else known + count
+        previous = self.ends.get(self.layer)
+        if previous is None or previous.shape == count.shape:
+            self.ends[self.layer] = count if previous is None else previous + count
