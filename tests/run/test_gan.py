@@ -91,7 +91,7 @@ def test_sheets_hold_class_after_class(sides: deepglass.Run) -> None:
 def test_the_report_shows_the_contest(sides: deepglass.Run) -> None:
     page = deepglass.report(sides, source=_clusters()).read_text()
     assert "Generator and critic" in page
-    assert "no collapse was seen" in page
+    assert "no mode collapse was seen" in page
 
 
 def test_a_collapse_is_told(tmp_path: Path) -> None:
