@@ -53,7 +53,7 @@ def _first_sentence(text: str | None) -> str:
 def _data() -> dict[str, str]:
     """The bundled sets, the sets that are known by name, and whatever else lies beside those."""
     found = {f"sklearn:{name}": "comes with scikit-learn" for name in bundled.SETS}
-    found |= {f"synthetic:{name}": _first_sentence(make.__doc__) for name, make in synthetic.SETS.items()}
+    found |= {f"synthetic:{name}": _first_sentence(doc) for name, doc in synthetic.DESCRIPTIONS.items()}
     root = Path(os.environ.get(named.VARIABLE) or "/nowhere")
     there = {p.name for p in root.iterdir() if p.is_dir() and p.name[0] not in "._"} if root.is_dir() else set()
     for name in sorted(there | set(named.SETS)):

@@ -77,7 +77,7 @@ def read(
         return read_object(bundled.read_bundled(text.removeprefix(_BUNDLED)), columns)
     if text.startswith(_SYNTHETIC):
         synthetic = import_module("deepglass.data.sources.synthetic")  # it needs scikit-learn as well
-        return read_object(synthetic.read_synthetic(text.removeprefix(_SYNTHETIC)), columns)
+        return read_object(synthetic.read_synthetic(text.removeprefix(_SYNTHETIC), data_root), columns)
     if text.startswith(GYM):
         gym = import_module("deepglass.data.sources.gym")
         return read_object(gym.read_gym(text.removeprefix(GYM)), columns)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 from PIL import Image as Pillow
@@ -24,16 +26,21 @@ DIRECTIONS = {
 }  # fmt: skip
 
 
-def read_synthetic(name: str) -> Table:
-    """One of the made sets.
+def read_synthetic(name: str, data_root: Path | None = None) -> Table:
+    """Generate a synthetic data set; `data_root` is the folder of the named sets that some are composed of.
 
     Raises:
-        SourceError: `unknown-name`, with the near miss; `bad-value` for a lag that cannot be.
+        SourceError: `unknown-name`, with the near miss; `bad-value` for a lag out of range; `not-found` where a set is
+            composed of a named set that is not there.
     """
     if (table := with_lag(name)) is not None:
         return table
-    if name not in SETS:
-        raise SourceError("unknown-name", f"synthetic:{name}: no such set is made{near_miss(name, SETS)}")
+    if name not in DESCRIPTIONS:
+        raise SourceError(
+            "unknown-name", f"synthetic:{name}: there is no synthetic set of this name{near_miss(name, DESCRIPTIONS)}"
+        )
+    if name == "spoken_strings":
+        return spoken_strings(locate("spoken_digits", data_root))
     return SETS[name]()
 
 
@@ -90,8 +97,8 @@ def _enlarged(scan: np.ndarray) -> np.ndarray:
 
 
 SETS = {
-    "spoken_strings": lambda: spoken_strings(locate("spoken_digits", None)),
     "moving_digits": moving_digits,
     **MEMORY_TASKS,
     **TOY_SETS,
 }
+DESCRIPTIONS = {"spoken_strings": spoken_strings.__doc__} | {name: make.__doc__ for name, make in SETS.items()}
