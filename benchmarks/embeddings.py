@@ -4,8 +4,8 @@
 
 One architecture is trained on MNIST for the same number of steps as autoencoder, contrastively, and as classifier. They
 are compared with the untrained network, a classifier of 100 labelled digits, and the pixels. Then a logistic regression
-on the frozen embeddings learns the digits from 10 labels a class, or from all, on MNIST, inverted and rotated MNIST, and
-scikit-learn's digits. `--write` stores the accuracies in docs/embeddings.json and docs/learning/representation.md.
+on the frozen embeddings learns the digits from 10 labels a class, or from all, on MNIST, inverted and rotated MNIST,
+and scikit-learn's digits. `--write` stores the accuracies in docs/embeddings.json and docs/learning/representation.md.
 Trainings are limited by steps, so the load of the machine does not change the accuracies.
 """
 
