@@ -9,6 +9,7 @@ rows are explained in full. Results: docs/explanations.json and docs/explanation
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -93,6 +94,7 @@ def measure(one: Set, folder: Path) -> dict[str, Any]:
         "better": {"deletion": _share(each, "deletion", -1), "insertion": _share(each, "insertion", 1)},
         "fast": _agreement(explainer, table, reasons),
         "cost": _cost(explainer, table),
+        "commit": _commit(),
         "each": each,
     }
 
@@ -144,6 +146,11 @@ def _cost(explainer: Explainer, table: Any) -> float:
     return round(float(np.median([s[1] / s[0] for s in ratios])), 2)
 
 
+def _commit() -> str:
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def page(results: dict[str, Any]) -> str:
     """The text of docs/explanations.md."""
     lines = []
@@ -158,7 +165,8 @@ def page(results: dict[str, Any]) -> str:
             f"{one['fast']:.2f} | {one['cost']:.1f} |"
         )
     methods = "\n".join(f"- {name}: {one['method']}." for name, one in results.items())
-    return TEXT.format(rows="\n".join(lines), methods=methods)
+    commits = "commit " + ", ".join(dict.fromkeys(one["commit"] for one in results.values()))
+    return TEXT.format(rows="\n".join(lines), methods=methods, commits=commits)
 
 
 TEXT = """# Explanations and their faithfulness
@@ -193,17 +201,17 @@ one gives other attributions. Correlated columns are replaced independently, so 
 occur. A good curve shows that the order is right, not each attribution.
 
 Expected gradients (Erion et al., 2019: eight other rows as baselines, four steps each) were tried instead. Validation
-rows, insertion, ours / expected gradients: mnist 0.76 / 0.81, spoken_digits 0.99 / 1.04 (16 rows each), but camvid 0.88 /
-0.69 (3 test rows); deletion was worse on all three (0.00 / 0.03, -0.04 / 0.09, 0.12 / 0.29).
+rows, insertion, ours / expected gradients: mnist 0.76 / 0.81, spoken_digits 0.99 / 1.04 (16 rows each), but camvid
+0.88 / 0.69 (3 test rows); deletion was worse on all three (0.00 / 0.03, -0.04 / 0.09, 0.12 / 0.29).
 
 On synthetic data the cause of a prediction is known. That explanations find it is tested in
-`tests/explain/test_explain_causes.py` (columns, an image patch, a word for three networks, a frequency band, a time step,
-a word for its own tag, a translated word, a mask's region) and `test_explain_locations.py` (words of a caption, frame and
-region of a video, one of two images, the lag of a series). `test_explain_contract.py` tests each kind of input and
-output, with missing values and empty rows.
+`tests/explain/test_explain_causes.py` (columns, an image patch, a word for three networks, a frequency band, a time
+step, a word for its own tag, a translated word, a mask's region) and `test_explain_locations.py` (words of a caption,
+frame and region of a video, one of two images, the lag of a series). `test_explain_contract.py` tests each kind of
+input and output, with missing values and empty rows.
 
-Command: `python benchmarks/explanations.py`, measured at commit b935141 (27 November 2026). Trainings are limited by steps,
-so the load of the machine changes the time only. The numbers of each row are in [explanations.json](explanations.json).
+Command: `python benchmarks/explanations.py`, measured at {commits}. Trainings are limited by steps, so the load of the
+machine changes the time only. The numbers of each row are in [explanations.json](explanations.json).
 """
 
 if __name__ == "__main__":
