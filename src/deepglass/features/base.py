@@ -48,9 +48,6 @@ class Media(NamedTuple):
         return io.BytesIO(self.read())
 
 
-CLASSIFICATION_KINDS = ("category", "binary")
-"""Kinds whose answer is one of some classes."""
-
 Raw = pl.Series | np.ndarray | list[Media]
 """A column of raw values: a polars Series (null = missing), an array (N, ...) of numbers, or lazy files."""
 

@@ -68,7 +68,7 @@ def check_map_options(options: MapOptions, objective: Objective) -> None:
 
 def has_map(objective: Objective) -> bool:
     """Whether an objective embeds rows; reinforcement learning and language models do not."""
-    return not objective.reinforcement and not objective.sequential_rows
+    return objective.learns_from == "rows"
 
 
 def predict_test_rows(context: RunContext, options: MapOptions = DEFAULT_MAP) -> TestPredictions:

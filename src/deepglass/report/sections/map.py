@@ -1,4 +1,4 @@
-"""The embedding map: rows as points in the learned space; `web/map.js` makes it move."""
+"""The embedding map: rows as points in the learned space; `web/map.js` makes it interactive."""
 
 from __future__ import annotations
 
@@ -36,11 +36,8 @@ class MapSection(Section):
     assets = ("map",)
 
     def collect(self, report: ReportData) -> ProjectionMap | None:
-        points, context = report.points, report.context
-        if points is None:
-            return None
-        projection = report.options.projection
-        return projection_map(context, points, projection)
+        points = report.points
+        return None if points is None else projection_map(report.context, points, report.options.projection)
 
     def view(self, facts: ProjectionMap, report: ReportData) -> Mapping[str, Any]:
         first = facts.colourings[0]
@@ -72,24 +69,20 @@ def tint(colouring: Colouring, code: int) -> Colour:
 
 def _json(facts: ProjectionMap) -> str:
     """All that the script needs, safe inside a script element; arrays as base64 of little-endian uint16."""
-    every = len(facts.neighbours) == len(facts)
+    neighbours_of = "all" if len(facts.neighbours) == len(facts) else "items"
     content: dict[str, Any] = {
         "count": len(facts),
-        "layouts": [_layout(p) for p in facts.layouts],
-        "colours": [_colouring(c) for c in facts.colourings],
-        "detailed": _packed(np.asarray(facts.detailed_points)),
-        "near": {
-            "of": "all" if every else "detailed",
-            "k": int(facts.neighbours.shape[1]),
-        },
-        "neighbours": _packed(facts.neighbours),
+        "layouts": [_layout(layout) for layout in facts.layouts],
+        "colourings": [_colouring(c) for c in facts.colourings],
+        "item_points": _packed(np.asarray(facts.detailed_points)),
+        "neighbours": {"of": neighbours_of, "k": facts.neighbours.shape[1], "points": _packed(facts.neighbours)},
     }
     if facts.trajectories is not None and facts.trajectory_points is not None:
         first = facts.layouts[0].positions
-        content["course"] = {
+        content["trajectories"] = {
             "steps": list(facts.steps),
-            "which": _packed(facts.trajectory_points),
-            "places": _packed(np.concatenate([shares(first, moment) for moment in facts.trajectories])),
+            "points": _packed(facts.trajectory_points),
+            "positions": _packed(np.concatenate([shares(first, positions) for positions in facts.trajectories])),
         }
     if (items := facts.items) is not None:
         content["items"] = {"rows": items.rows, "labels": items.labels, "texts": items.texts}
@@ -102,8 +95,9 @@ def _json(facts: ProjectionMap) -> str:
 
 
 def _layout(layout: ProjectionLayout) -> dict[str, Any]:
-    which = None if layout.points is None else _packed(layout.points)
-    return {"name": layout.name, "places": _packed(shares(layout.positions, layout.positions)), "which": which}
+    points = None if layout.points is None else _packed(layout.points)
+    positions = _packed(shares(layout.positions, layout.positions))
+    return {"name": layout.name, "positions": positions, "points": points}
 
 
 def shares(frame: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -125,8 +119,8 @@ def _colouring(colouring: Colouring) -> dict[str, Any]:
         "names": colouring.names,
         "ends": colouring.ends,
         "codes": _packed(colouring.codes),
-        "tints": [tint(colouring, c) for c in codes],
-        "none": NO_COLOUR,
+        "colours": [tint(colouring, c) for c in codes],
+        "missing": NO_COLOUR,
     }
 
 
