@@ -81,6 +81,11 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
+def mix_seeds(seed: int, epoch: int, position: int) -> int:
+    """A seed derived from three numbers; neighbours give unrelated seeds."""
+    return int(np.random.SeedSequence([seed, epoch, position + 1]).generate_state(1, np.uint64)[0] >> 1)
+
+
 class RandomState(NamedTuple):
     """The random states of Python, numpy and torch, to be restored later."""
 
