@@ -18,7 +18,20 @@ LAYERS = {
     name: layer
     for layer, names in enumerate(
         (
-            ("errors", "registry", "config", "constraints", "device", "formatting", "hyperparameters", "values", "web"),
+            (
+                "errors",
+                "limits",
+                "files",
+                "documents",
+                "registry",
+                "config",
+                "constraints",
+                "device",
+                "formatting",
+                "hyperparameters",
+                "values",
+                "web",
+            ),
             ("nn", "metrics", "parsing", "mel"),
             ("features",),
             ("data", "networks"),

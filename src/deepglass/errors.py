@@ -35,6 +35,7 @@ Code = Literal[
     "not-found",
     "too-large",
     "unsafe-archive",
+    "unsafe-path",
     "mismatched-files",
     "bad-value",
     "read-only",
@@ -42,6 +43,9 @@ Code = Literal[
     "missing-extra",
     "diverged",
     "already-exists",
+    "damaged-run",
+    "run-in-use",
+    "internal",
 ]
 
 

@@ -1,0 +1,185 @@
+"""Opening, joining, naming and writing files: one place each for what data, run folders and uploads may reach.
+
+Names that come from data are joined to their folder by `join_inside`. Files are opened by `open_file`, which takes
+regular files only. Files named after data get their names from `file_name`. Files are written by `write_file` and
+`atomic_path`: completely or not at all.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from deepglass.errors import SourceError, StorageError, UserError
+from deepglass.limits import check_limit
+
+MAX_NAME_BYTES = 200  # of a file's name; file systems allow 255, and endings are added
+_PARTIAL = ".partial-"  # in the names of files that are being written
+_DEVICE_NAMES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # reserved on Windows
+
+
+# -- reading ---------------------------------------------------------------------------------------------------------
+
+
+def open_file(path: Path, where: str = "") -> BinaryIO:
+    """Open a regular file for reading.
+
+    Args:
+        where: what the user calls the file, for messages; by default its path.
+
+    Raises:
+        SourceError: `not-found`, or `unreadable-file` for devices, pipes, sockets, folders and what may not be read.
+    """
+    where = where or str(path)
+    try:
+        # without O_NONBLOCK, opening a named pipe waits for a writer; a device is refused before it is opened
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise SourceError("unreadable-file", f"{where}: not a regular file ({_type_of(path)})")
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except (OSError, ValueError) as error:
+        raise read_error(where, error) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # exchanged between the two calls
+        os.close(descriptor)
+        raise SourceError("unreadable-file", f"{where}: not a regular file")
+    return os.fdopen(descriptor, "rb")
+
+
+def read_file(path: Path, where: str = "", limit: str = "media_bytes") -> bytes:
+    """The content of a regular file.
+
+    Args:
+        limit: name of the limit on its size.
+
+    Raises:
+        SourceError: as `open_file`, and `too-large`.
+    """
+    with open_file(path, where) as file:
+        check_limit(limit, os.fstat(file.fileno()).st_size, where or str(path))
+        try:
+            return file.read()
+        except OSError as error:
+            raise read_error(where or str(path), error) from error
+
+
+def read_error(where: str, error: OSError | ValueError) -> SourceError:
+    """The error to raise when a file could not be read."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG) or number is None:
+        return SourceError("not-found", f"{where}: no such file ({_reason(error)})")
+    if number == errno.ELOOP:
+        return SourceError("unreadable-file", f"{where}: its links lead in a circle")
+    if number in (errno.EACCES, errno.EPERM):
+        return SourceError("unreadable-file", f"{where}: may not be read; check its permissions")
+    return SourceError("unreadable-file", f"{where}: cannot be read ({_reason(error)})")
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def _type_of(path: Path) -> str:
+    mode = os.stat(path).st_mode
+    types = (("a folder", stat.S_ISDIR), ("a named pipe", stat.S_ISFIFO), ("a socket", stat.S_ISSOCK))
+    return next((name for name, test in types if test(mode)), "a device")
+
+
+# -- paths and names from data ---------------------------------------------------------------------------------------
+
+
+def join_inside(root: Path, name: str, where: str = "") -> Path:
+    """The path of a file below a folder, whose name comes from data.
+
+    Links are followed as long as they lead to somewhere below the folder.
+
+    Args:
+        where: the cell or member that holds the name, for the message.
+
+    Raises:
+        SourceError: `unsafe-path` for a name that leads out of the folder.
+    """
+    path = Path(os.path.normpath(root / name.replace("\\", "/"))) if "\0" not in name else None
+    if path is None or not is_inside(path, root):
+        place = f"{where}: " if where else ""
+        raise SourceError(
+            "unsafe-path", f"{place}{name!r} leads out of {root}; allow another folder with --data-root FOLDER"
+        )
+    return path
+
+
+def is_inside(path: Path, root: Path) -> bool:
+    """Whether a path, with its links resolved, lies below a folder."""
+    try:
+        return path.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError):  # links in a circle
+        return False
+
+
+def file_name(text: str, ending: str = "") -> str:
+    """A file name made from a text of the data, such as the name of a column: one part of a path, never hidden."""
+    name = re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*\u202a-\u202e\u2066-\u2069]', "_", text).strip(" .") or "_"
+    if _DEVICE_NAMES.fullmatch(name):
+        name = f"_{name}"
+    return name.encode("utf-8", "replace")[:MAX_NAME_BYTES].decode("utf-8", "ignore") + ending
+
+
+# -- writing ---------------------------------------------------------------------------------------------------------
+
+
+def write_file(path: Path, content: bytes | str) -> None:
+    """Write a file atomically: completely, or not at all.
+
+    Raises:
+        StorageError: `disk-full` or `read-only`, naming the file.
+    """
+    with atomic_path(path) as partial, partial.open("r+b") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A new empty file in the same folder, to be written inside the block, that then takes the place of `path`.
+
+    Its name is random and it follows no link. It has the permissions that the user's umask gives.
+
+    Raises:
+        StorageError: `disk-full` or `read-only`, naming the file.
+    """
+    partial = path.with_name(f".{path.name[:100]}{_PARTIAL}{os.urandom(8).hex()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0), 0o666))
+        try:
+            yield partial
+            os.replace(partial, path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+def remove_partial_files(folder: Path) -> None:
+    """Remove what writers that were killed have left in a folder."""
+    for path in folder.glob(f".*{_PARTIAL}*"):
+        path.unlink(missing_ok=True)
+
+
+def storage_error(path: Path, error: OSError) -> StorageError | UserError:
+    """The error to raise when a file could not be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError("disk-full", f"{path}: no space left on the device; free some and run `deepglass resume`")
+    if error.errno == errno.EFBIG:
+        return StorageError("disk-full", f"{path}: larger than the file system or this shell's `ulimit -f` allows")
+    if error.errno in (errno.ENOENT, errno.ESTALE):
+        return StorageError("read-only", f"{path}: cannot be written; its folder was removed in the meantime")
+    if error.errno in (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP):
+        return UserError("bad-value", f"{path}: no file can have this path ({error.strerror}); choose another --out")
+    return StorageError("read-only", f"{path}: cannot be written ({error.strerror}); choose another folder with --out")
