@@ -64,7 +64,7 @@ def test_good_documents_are_read(tmp_path: Path) -> None:
 
 
 def test_positions_are_named() -> None:
-    with pytest.raises(SourceError, match="rows.jsonl, line 7, column 6"):
+    with pytest.raises(SourceError, match=r"rows\.jsonl, line 7, column 6"):
         parse_json('{"a" 1}', "rows.jsonl", line=7)
     with pytest.raises(SourceError, match="line 2, column 4"):
         parse_yaml("a: 1\nb: *x", "f")

@@ -29,7 +29,7 @@ def test_a_file_beyond_a_limit_is_refused_unread_and_the_limit_can_be_changed(tm
     path = tmp_path / "sparse"
     with path.open("wb") as file:
         file.truncate(2**40)  # a terabyte that takes no room
-    with pytest.raises(SourceError, match="data.limits.media_bytes") as error:
+    with pytest.raises(SourceError, match="media_bytes") as error:
         files.read_file(path)
     assert error.value.code == "too-large"
     with path.open("wb") as file:
@@ -78,7 +78,9 @@ def test_files_named_after_data_are_one_visible_part_of_a_path() -> None:
     )
     for name in names:
         made = files.file_name(name, ".csv")
-        assert "/" not in made and "\\" not in made and made[0] != "."
+        assert "/" not in made
+        assert "\\" not in made
+        assert made[0] != "."
         assert len(made.encode()) < 255
         assert made.isprintable()
     assert files.file_name("price per m²") == "price per m²"
@@ -95,16 +97,16 @@ def test_writing_follows_no_link_and_keeps_the_users_permissions(tmp_path: Path)
     finally:
         os.umask(before)
     assert victim.read_text() == "mine"
-    assert path.read_text() == "new" and not path.is_symlink()
+    assert path.read_text() == "new"
+    assert not path.is_symlink()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "file"
     files.write_file(path, "old")
-    with pytest.raises(ValueError, match="in the middle"), files.atomic_path(path) as partial:
-        partial.write_text("ne")
-        raise ValueError("in the middle")
+    with pytest.raises(UnicodeEncodeError):
+        files.write_file(path, "half a character: \ud800")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
