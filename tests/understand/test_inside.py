@@ -204,7 +204,7 @@ def test_a_boundary_that_cannot_be_drawn_is_refused(healthy: dg.Run, pair: str, 
 
 def test_the_report_shows_it_and_leaves_rows_out_when_asked(healthy: dg.Run) -> None:
     html = dg.report(healthy, source=_rings()).read_text()
-    for title in ("Layer diagnostics", "Decision boundary", "Feature maps of one example", "The network"):
+    for title in ("Layer diagnostics", "Decision boundary", "Feature maps of one example", "Network"):
         assert title in html
     assert 'class="rows"><circle' in html
     assert "The learned space" in html
