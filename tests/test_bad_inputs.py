@@ -77,7 +77,7 @@ WORDS = {
     "--target price --kind size=numbr": ("unknown-name", ("--kind size", "'numbr'", "'number'")),
     "--target price --kind sise=number": ("unknown-column", ("--kind", "'sise'", "'size'")),
     "--target price --kind place=number": ("bad-value", ("'place'", "numbers")),
-    "--target price --kind place": ("bad-value", ("--kind", "NAME=KIND")),
+    "--target price --kind place": ("bad-value", ("--kind", "COLUMN=KIND")),
     "--target price --columns a,b": ("bad-value", ("--columns", "2 names", "3 columns")),
     "--target price --time 0": ("bad-value", ("training.time", "above 0")),
     "--target price --time abc": ("bad-value", ("training.time", "'abc'", "60s")),
@@ -112,7 +112,7 @@ WORDS = {
     "--target price inputs=[size,price]": ("bad-value", ("inputs[1]", "'price'", "leak")),
     '--target price network={"depth":1,"depth":2}': ("bad-value", ("network", "'depth'", "twice")),
     "--target price inputs=[size": ("bad-value", ("inputs", "'[size'")),
-    "--target price nonsense": ("unknown-key", ("'nonsense'", "key.path=value")),
+    "--target price nonsense": ("unknown-key", ("'nonsense'", "KEY=VALUE")),
     "--seed 1": ("bad-value", ("--target", "size, place, price")),
 }  # fmt: skip
 
@@ -134,7 +134,7 @@ def test_wrong_words(command: Command, words: str) -> None:
         (["trian", "ok.csv"], "train"),
         (["train", "ok.csv", "--tarmget", "price"], "--target"),
         (["train", "ok.csv", "--epochs", "x"], "--epochs"),
-        (["evaluate"], "run"),
+        (["evaluate"], "RUN"),
     ],
 )
 def test_wrong_usage(command: Command, words: list[str], says: str) -> None:

@@ -74,7 +74,7 @@ def test_pictures_and_sounds_are_shown_and_heard() -> None:
 
 def test_where_nothing_was_found_the_card_says_what_it_explains() -> None:
     html = page(replace(explained(TargetFacts(name="cat, which was not found", image=PICTURE)), predicted="nothing"))
-    assert '<p class="asked">cat, which was not found</p>' in html
+    assert '<p class="target-name">cat, which was not found</p>' in html
 
 
 def test_no_word_of_the_user_becomes_markup() -> None:

@@ -32,10 +32,10 @@ from deepglass.introspect.rows import OutputRows
 from deepglass.networks.network import Network
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.outputs import output_facts
-from deepglass.report.overlays import Annotation, ClassColour, OverlayBox
+from deepglass.report.overlays import Annotation, ClassColour, OutputOverlays, Overlay, OverlayBox
 from deepglass.report.sections.augmentation import AugmentationFacts, AugmentedImage, augmented_images
 from deepglass.report.sections.image_outputs import ImageRow, OutputImages, image_rows
-from deepglass.report.sections.image_predictions import OutputOverlays, Overlay, output_overlays
+from deepglass.report.sections.image_predictions import output_overlays
 from deepglass.report.sections.per_class import OutputClasses
 from deepglass.report.sections.precision_recall import precision_recall_facts
 from deepglass.report.sections.verification import VerificationFacts, VerificationPair, verification_facts
@@ -92,16 +92,18 @@ def test_masks_can_be_wiped_and_their_colours_are_named() -> None:
     assert html.count(">typical<") == 1
     assert "#0072b2" in html
     # The picture itself is stored once, though it lies below both masks.
-    assert html.count('<image id="o0-0"') == html.count('href="#o0-0"') == 1
+    assert html.count('<image id="overlay-0-0"') == html.count('href="#overlay-0-0"') == 1
 
 
 def test_boxes_are_shown_from_a_confidence_on() -> None:
     output = OutputOverlays(name="boxes", overlays=(box_overlay(),), threshold=0.5)
     html = checked(base({"image_predictions": (output,)}))
-    assert "<b data-found>1</b> of 2 true boxes" in html
-    assert "<b data-alarms>1</b> false alarms" in html
-    assert html.count('class="box alarm away"') == 1, "the faint one waits for the slider"
-    assert html.count('class="box missed"') == html.count('class="box found"') == html.count('class="box right"') == 1
+    assert "<b data-matched>1</b> of 2 true boxes" in html
+    assert "<b data-false-alarms>1</b> false alarms" in html
+    assert html.count('class="box false-alarm below-threshold"') == 1, "the faint one waits for the slider"
+    assert (
+        html.count('class="box missed"') == html.count('class="box matched"') == html.count('class="box correct"') == 1
+    )
 
 
 def test_classes_can_be_sorted_and_the_worst_comes_first() -> None:
@@ -152,7 +154,7 @@ def test_the_sheet_shows_before_and_after() -> None:
     html = checked(base({"augmentation": facts}))
     assert ">Data augmentation</h2>" in html
     assert "flipped horizontally in half of the cases" in html
-    assert html.count('class="masklayer"') == 3
+    assert html.count('class="mask-layer"') == 3
     assert ">original<" in html
 
 

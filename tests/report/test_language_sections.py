@@ -133,7 +133,7 @@ def test_shares_of_words_add_up_whatever_a_token_is(trunk: str, unit: str, tmp_p
     out = tmp_path / "run"
     run = deepglass.train(source, "fr", out=out, inputs=inputs, kinds={"fr": "text"}, network=network, **QUICK)
     shown, _ = reported(run, source)
-    matrices = re.findall(r'<svg class="lookmatrix".*?</svg>', shown, re.S)
+    matrices = re.findall(r'<svg class="attention-matrix".*?</svg>', shown, re.S)
     assert matrices
     for matrix in matrices:
         rows = matrix.count(" attends most to ")
@@ -178,12 +178,12 @@ def test_words_that_a_transformer_read_before_its_answer(tmp_path: Path) -> None
         chosen = {**network, "pool": pool}
         run = deepglass.train(source, "label", out=out, kinds={"en": "text"}, network=chosen, **QUICK)
         shown, hidden = reported(run, source)
-        texts = re.findall(r'<p class="lit">(.*?)</p>', shown)
+        texts = re.findall(r'<p class="attended-text">(.*?)</p>', shown)
         assert texts
         for text in texts:
             shares = [float(s) for s in re.findall(r'title="([\d.]+)', text)]
             assert sum(shares) == pytest.approx(100, abs=1)
-        assert 'class="lit"' not in hidden
+        assert 'class="attended-text"' not in hidden
 
 
 def test_attention_escapes_what_it_shows_and_takes_odd_values() -> None:

@@ -244,7 +244,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
 def page() -> Iterator[Page]:
     """One page of a browser, as wide as a phone, which goes from report to report."""
     with Chromium() as browser:
-        yield browser.open("about:blank", width=400)
+        yield browser.open("about:blank", width=390)
 
 
 class Parsed(HTMLParser):
@@ -342,7 +342,7 @@ def test_keys_reach_everything_and_show_where_they_are(
     assert unseen == []
     page.run("document.querySelector('.confusion button[tabindex=\"0\"]').focus()")
     page.press("Enter")
-    assert page.run("document.querySelector('.picked').children.length") >= 1
+    assert page.run("document.querySelector('.selected-rows').children.length") >= 1
     page.press("Escape")
-    assert page.run("document.querySelector('.picked').children.length") == 0
+    assert page.run("document.querySelector('.selected-rows').children.length") == 0
     assert page.run("document.activeElement.closest('.confusion') !== null")

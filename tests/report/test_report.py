@@ -24,7 +24,7 @@ from deepglass.metrics.table import METRICS
 from deepglass.report import write
 from deepglass.report.charts.axes import axis
 from deepglass.report.data import ReportData
-from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, PlanFacts
+from deepglass.report.facts import ColumnFacts, DataFacts, HistoryPoint, PlanFacts
 from deepglass.report.output_facts import Baseline, ClassFacts, NumberFacts, OutputFacts
 from deepglass.report.row_cards import RowCard
 from deepglass.report.sections.confusion import most_confused
@@ -129,7 +129,10 @@ def test_user_text_is_escaped() -> None:
         },
         data=DataFacts(source=EVIL, rows=1, notes=(Note(EVIL, EVIL, EVIL),), splits={EVIL: 3}, warnings=(EVIL,)),
         plan=PlanFacts(steps=1, batch_size=1, device=EVIL, precision=EVIL),
-        history=(Evaluation(1, 1, 1, 1, {EVIL: 1.0}, {EVIL: 2.0}), Evaluation(2, 1, 1, 1, {EVIL: 1.0}, {EVIL: 2.0})),
+        history=(
+            HistoryPoint(1, 1, 1, 1, {EVIL: 1.0}, {EVIL: 2.0}),
+            HistoryPoint(2, 1, 1, 1, {EVIL: 1.0}, {EVIL: 2.0}),
+        ),
     )
     html = checked(facts)
     assert "<script>alert" not in html
@@ -156,9 +159,9 @@ def test_bad_values_do_no_harm() -> None:
         mistakes=(RowCard(row=0, truth=NAN, predicted=inf, confidence=NAN),),
     )
     history = (
-        Evaluation(1, 0, 0, NAN, {"loss": NAN}, {"loss": inf}),
-        Evaluation(1, 0, 0, 1e-3, {"loss": 1e30}, {"loss": 1e-30}),
-        Evaluation(2, NAN, NAN, 1e-3, {}, {"loss": 1.0, "accuracy": NAN}),
+        HistoryPoint(1, 0, 0, NAN, {"loss": NAN}, {"loss": inf}),
+        HistoryPoint(1, 0, 0, 1e-3, {"loss": 1e30}, {"loss": 1e-30}),
+        HistoryPoint(2, NAN, NAN, 1e-3, {}, {"loss": 1.0, "accuracy": NAN}),
     )
     plan = PlanFacts(steps=0, batch_size=0, seconds=NAN, examples_per_second=inf, best_step=7)
     columns = (

@@ -143,7 +143,7 @@ def test_a_slice_is_chosen_by_keys(made: Made) -> None:
         page = browser.open(deepglass.report(made.run))
         page.run("document.querySelector('#slices button[data-items]').focus(); 0")
         page.press("Enter")
-        assert page.run("document.activeElement.closest('#slices .picked').textContent").strip()
+        assert page.run("document.activeElement.closest('#slices .selected-rows').textContent").strip()
         assert page.run("document.querySelectorAll('#slices button[aria-pressed=true]').length") == 1
         page.press("Escape")
         chosen = "[...document.querySelectorAll('#slices button[data-items]')].indexOf(document.activeElement)"

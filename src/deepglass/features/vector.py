@@ -36,6 +36,7 @@ class Vector(Feature):
 
     tabular: ClassVar[bool] = True
     ordered: ClassVar[bool] = True
+    has_entries: ClassVar[bool] = True
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
@@ -75,6 +76,9 @@ class Vector(Feature):
     def change_size(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
         """In standard deviations, the root mean square over entries."""
         return scaled_change(before, after, np.array(self.std_))
+
+    def part_names(self) -> tuple[str, ...]:
+        return tuple(f"{self.name}[{k}]" for k in range(len(self.mean_)))
 
     def _rows(self, raw: Raw, size: int | None) -> np.ndarray:
         """(N, d) float64 with NaN for what is missing; d is `size`, or that of the rows."""

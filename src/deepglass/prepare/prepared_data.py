@@ -59,7 +59,7 @@ class PreparedData:
         table = self.table.take(rows)
         inputs = {f.name: f.encode(table[f.column]) for f in self.inputs}
         targets = {f.name: f.to_input_frame(f.encode(table[f.column]), inputs) for f in self.outputs}
-        return Dataset(inputs, targets, device)
+        return Dataset(inputs, targets, device, self.table.environment)
 
 
 def hide_targets(table: Table, outputs: Sequence[Output], rows: np.ndarray) -> Table:

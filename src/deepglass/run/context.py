@@ -64,8 +64,6 @@ class RunContext:
         state = folder.state()
         data = load_data(folder, state, source)
         objective = load_objective(folder, state.experiment, device)
-        if data.table.environment is not None:
-            objective.set_environment(data.table.environment)
         return RunContext(folder, state.experiment, data, objective, state.calibration, str(pick(device)))
 
     @staticmethod

@@ -111,7 +111,7 @@ class Predictor:
                 raise SourceError("unknown-column", f"{table.name}: no column {feature.column!r} to compare with{hint}")
         inputs = self.encode(table)
         targets = {f.name: f.to_input_frame(f.encode(table[f.column]), inputs) for f in self.outputs}
-        return Dataset(inputs, targets, self.device)
+        return Dataset(inputs, targets, self.device, table.environment)
 
     def evaluate(self, table: Table, batch_size: int = 1024) -> dict[str, dict[str, float]]:
         """Figures on labelled rows."""

@@ -70,9 +70,10 @@ class AgentSection(Section):
 
     def collect(self, report: ReportData) -> AgentFacts | None:
         objective = report.context.objective
-        if not isinstance(objective, Agent) or objective.environment is None:
+        environment = report.context.data.table.environment
+        if not isinstance(objective, Agent) or environment is None:
             return None
-        name, environment, metrics = objective.name, objective.environment, report.metrics
+        name, metrics = objective.name, report.metrics
         returns = tuple(
             ReturnPoint(int(own["environment_steps"]), record["seconds"], own["mean_return"])
             for record in report.context.history

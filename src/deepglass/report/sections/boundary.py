@@ -76,7 +76,12 @@ def _drawing(plane: Boundary, across: Axis, up: Axis) -> Markup:
         )
         for i, ground in enumerate(plane.frames)
     ]
-    parts = [tag("rect", css="ground", **square, rx=3), *images, _ticks(plane, across, up), _dots(plane, across, up)]
+    parts = [
+        tag("rect", css="background", **square, rx=3),
+        *images,
+        _ticks(plane, across, up),
+        _dots(plane, across, up),
+    ]
     words = f"predictions over {plane.across.name} and {plane.up.name}"
     return tag("svg", joined(parts), viewBox=f"{-wide} 0 {width} {height}", role="img", aria_label=words)
 

@@ -52,7 +52,7 @@ UNFIT: dict[str, tuple[pl.DataFrame, str | None, str]] = {  # rows, target, what
 
 def kinds() -> list[str]:
     """Those that learn from tables and pictures: no agents, and none that reads the rows as one text."""
-    return [name for name, kind in OBJECTIVES if not kind.reinforcement and not kind.sequential_rows]
+    return [name for name, kind in OBJECTIVES if kind.learns_from == "rows"]
 
 
 class Kill(Callback):
@@ -140,7 +140,7 @@ def test_data_that_it_cannot_use_are_refused_before_there_is_a_folder(name: str,
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("name", [name for name, kind in OBJECTIVES if kind.reinforcement])
+@pytest.mark.parametrize("name", [name for name, kind in OBJECTIVES if kind.learns_from == "environment"])
 def test_a_kind_that_acts_is_refused_where_there_is_nothing_to_act_in(name: str, tmp_path: Path) -> None:
     with pytest.raises(deepglass.UserError, match=r"acts in a world.*take one of:.*supervised"):
         deepglass.train("sklearn:iris", objective=name, steps=2, out=tmp_path / "run")

@@ -13,7 +13,7 @@ import torch
 
 import deepglass
 from deepglass.data.batches import Dataset
-from deepglass.data.environments import Environments
+from deepglass.data.environments import Environment, Environments
 from deepglass.data.sources import read
 from deepglass.features.vector import Vector
 from deepglass.metrics.table import METRICS
@@ -138,8 +138,7 @@ def test_ppo_ends_its_updates_by_the_reduced_divergence(tmp_path: Path) -> None:
     agent = _train(tmp_path / "run", SMALL["ppo"], steps=1, training={"batch_size": 128}).objective
     environment = read("gym:CartPole-v1").environment
     assert environment is not None
-    agent.set_environment(environment)
-    batch = agent.make_loader(None, 128, 0).next()
+    batch = agent.make_loader(_dataset(environment), 128, 0).next()
     seen: list[str] = []
     for divergence, minibatches in ((0.0, 4), (1e9, 2)):
         agent.reduce = lambda name, value, answer=divergence: seen.append(name) or answer
@@ -169,9 +168,6 @@ def test_the_numpy_policy_equals_the_torch_policy(kind: str, tmp_path: Path) -> 
     run = _train(tmp_path / "run", SMALL[kind], steps=2, training={"batch_size": 64})
     agent = run.objective
     assert isinstance(agent, Agent)
-    environment = read("gym:CartPole-v1").environment
-    assert environment is not None
-    agent.set_environment(environment)
     observations = np.random.default_rng(0).normal(size=(7, 4)).astype(np.float32)
     assert agent.policy != agent.torch_policy
     by_numpy, by_torch = agent.policy(observations), agent.torch_policy(observations)
@@ -203,9 +199,7 @@ def test_ppo_stops_a_rollout_by_the_reduced_kl(tmp_path: Path) -> None:
     environment = read("gym:CartPole-v1").environment
     assert isinstance(agent, Agent)
     assert environment is not None
-    agent.set_environment(environment)
-    column = Vector(name="observation").fit([np.zeros((1, 4))]).encode(np.zeros((1, 4)))
-    loader = agent.make_loader(Dataset({"observation": column}, {}), 64, 0)
+    loader = agent.make_loader(_dataset(environment), 64, 0)
     for kl, epochs in ((0.0, 2), (1.0, 1)):
         names: list[str] = []
         agent.reduce = lambda name, _, kl=kl, names=names: (names.append(name), kl)[1]
@@ -213,6 +207,11 @@ def test_ppo_stops_a_rollout_by_the_reduced_kl(tmp_path: Path) -> None:
         assert len(losses) == epochs  # one minibatch an epoch
         assert {loss.weight for loss in losses} == {64}
         assert set(names) == {"kl"}
+
+
+def _dataset(environment: Environment) -> Dataset:
+    column = Vector(name="observation").fit([np.zeros((1, 4))]).encode(np.zeros((1, 4)))
+    return Dataset({"observation": column}, {}, environment=environment)
 
 
 def test_gae_tells_termination_from_a_time_limit() -> None:
