@@ -274,7 +274,7 @@ def test_boxes_that_are_wrong(tmp_path: Path) -> None:
     assert boxes(table)["1.jpg"][:2] == [("cat", 0, 2, 12, 6), ("class 5", 3, 2, 9, 6)]
     assert boxes(table)["1.jpg"][2][1:] == outline
     assert len(table) == 3
-    reasons = ["without an area", "a class and numbers", "four numbers", "shares", "outside", "finite"]
+    reasons = ["without an area", "a class and numbers", "four numbers", "from 0 to 1", "outside", "finite"]
     for line, reason in enumerate(reasons, 3):
         assert reason in said[f"labels/1.txt, line {line}"]
     assert "cannot be read" in said["images/4.jpg"]
@@ -345,7 +345,7 @@ def test_tables_of_boxes_that_are_wrong(tmp_path: Path) -> None:
     assert boxes(table) == {"1.jpg": [("cat", 1, 1, 3, 3)]}
     assert "x1 'a'" in said["boxes.csv, row 2"]
     assert "no class" in said["boxes.csv, row 3"]
-    assert "'gone.jpg', which 2 rows" in said["boxes.csv, row 4"]
+    assert "'gone.jpg', to which 2 rows" in said["boxes.csv, row 4"]
     assert "no image" in said["boxes.csv, row 6"]
     assert "without an area" in said["boxes.csv, row 7"]
 
@@ -368,7 +368,7 @@ def test_splits_of_boxes(tmp_path: Path) -> None:
         for media, part in zip(table["image"], table.split, strict=True):
             assert part in media.name
         assert [len(cell) for cell in table["boxes"].to_list()] == [1, 1, 1]
-    assert "no part of the split" in skipped(read(tmp_path / "lists"))["unlisted.jpg"]
+    assert "in no split" in skipped(read(tmp_path / "lists"))["unlisted.jpg"]
 
 
 def test_odd_pictures_are_told(tmp_path: Path) -> None:

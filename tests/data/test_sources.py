@@ -279,6 +279,10 @@ def test_shapes_of_json(tmp_path: Path) -> None:
     assert "line 2" in refused("unreadable-file", write(tmp_path / "b.jsonl", '{"a": 1}\n{"a":\n'))
     refused("bad-value", write(tmp_path / "c.json", "[1, 2]"))
     refused("empty-source", write(tmp_path / "d.json", "[]"))
+    damaged = gzip.compress(b'[{"a": 1}]')[:12] + bytes(8)
+    assert "damaged" in refused("unreadable-file", write(tmp_path / "e.json.gz", damaged))
+    same_names = write(tmp_path / "f.json", '[{"a": {"b": 1}, "a.b": 2}]')
+    assert "a field of a has the name of another column" in refused("duplicate-column", same_names)
 
 
 def test_excel(tmp_path: Path) -> None:
@@ -360,7 +364,7 @@ def test_names_that_carry_the_label(tmp_path: Path) -> None:
     assert table.names == ["image", "digit", "speaker", "take"]
     assert table["digit"].to_list() == ["3", "7"]
     assert table.skipped[0].name == "odd.png"
-    assert "fits none of 3" in refused("bad-value", tmp_path, filename_pattern="{a}-{b}-{c}")
+    assert "matches none of 3" in refused("bad-value", tmp_path, filename_pattern="{a}-{b}-{c}")
     refused("bad-value", tmp_path, filename_pattern="no braces")
 
 

@@ -320,7 +320,7 @@ def test_members_are_mixed(kind: str) -> None:
         params = head(_read(ROWS))
         alone = _numpy(feature.prediction(params).mode())
         if isinstance(params, DecoderOutput):  # the members of a writer lie in its search
-            pytest.skip("see tests/nn/test_writers.py")
+            pytest.skip("see tests/nn/test_decoding.py")
         mixed = _numpy(feature.prediction(_members(params, 3)).ensemble_mean(3).mode())
         different = _numpy(feature.prediction(params).ensemble_mean(3).mode())
     for name, value in alone.items():

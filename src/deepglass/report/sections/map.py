@@ -12,7 +12,7 @@ import numpy as np
 from markupsafe import Markup
 from PIL import Image as Pillow
 
-from deepglass.projection.facts import STEPS, UNKNOWN, Coloring, ProjectionLayout, ProjectionMap
+from deepglass.projection.facts import STEPS, UNKNOWN, Colouring, ProjectionLayout, ProjectionMap
 from deepglass.projection.projection import projection_map
 from deepglass.report.data import ReportData
 from deepglass.report.sections.base import Section
@@ -51,7 +51,7 @@ class MapSection(Section):
         }
 
 
-def tint(colouring: Coloring, code: int) -> Colour:
+def tint(colouring: Colouring, code: int) -> Colour:
     """The colour of a code."""
     if code == UNKNOWN:
         return NO_COLOUR
@@ -78,7 +78,7 @@ def _json(facts: ProjectionMap) -> str:
         "neighbours": {"of": neighbours_of, "k": facts.neighbours.shape[1], "points": _packed(facts.neighbours)},
     }
     if facts.trajectories is not None and facts.trajectory_points is not None:
-        first = facts.layouts[0].places
+        first = facts.layouts[0].positions
         content["trajectories"] = {
             "steps": list(facts.steps),
             "points": _packed(facts.trajectory_points),
@@ -88,15 +88,16 @@ def _json(facts: ProjectionMap) -> str:
         content["items"] = {"rows": items.rows, "labels": items.labels, "texts": items.texts}
         if items.sprites is not None:
             sprites = items.sprites
-            content["sprites"] = {"source": data_url(sprites.picture), "size": sprites.size, "across": sprites.across}
+            content["sprites"] = {"source": data_url(sprites.image), "size": sprites.size, "across": sprites.across}
     return (
         json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c").replace("&", "\\u0026")
     )
 
 
 def _layout(layout: ProjectionLayout) -> dict[str, Any]:
-    points = None if layout.which is None else _packed(layout.which)
-    return {"name": layout.name, "positions": _packed(shares(layout.places, layout.places)), "points": points}
+    points = None if layout.points is None else _packed(layout.points)
+    positions = _packed(shares(layout.positions, layout.positions))
+    return {"name": layout.name, "positions": positions, "points": points}
 
 
 def shares(frame: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -111,7 +112,7 @@ def shares(frame: np.ndarray, places: np.ndarray) -> np.ndarray:
     return np.round(65_535 * np.clip(share, 0, 1)).astype(np.uint16)
 
 
-def _colouring(colouring: Coloring) -> dict[str, Any]:
+def _colouring(colouring: Colouring) -> dict[str, Any]:
     codes = range(len(colouring.names)) if colouring.names else range(0, STEPS + 1, 5)
     return {
         "name": colouring.name,
@@ -134,13 +135,13 @@ def static(facts: ProjectionMap) -> bytes:
     """The map as it is at first, a PNG with a transparent background."""
     layout = next(p for p in facts.layouts if p.name == facts.default_layout)
     colouring = facts.colourings[0]
-    codes = colouring.codes if layout.which is None else colouring.codes[layout.which]
+    codes = colouring.codes if layout.points is None else colouring.codes[layout.points]
     kinds = np.unique(codes)
     palette = [NO_COLOUR, *(tint(colouring, int(k)) for k in kinds)][:256]
     width, height = STATIC_SIZE
-    low, high = layout.places.min(0), layout.places.max(0)
+    low, high = layout.positions.min(0), layout.positions.max(0)
     unit = max(float(((high - low) / (np.array([width, height]) * 0.94)).max()), 1e-12)
-    at = np.round((layout.places - (low + high) / 2) / unit + np.array([width / 2, height / 2])).astype(int)
+    at = np.round((layout.positions - (low + high) / 2) / unit + np.array([width / 2, height / 2])).astype(int)
     sheet = np.zeros((height, width), np.uint8)
     reach = 1 if len(at) > 4_000 else 2
     place = np.minimum(np.searchsorted(kinds, codes) + 1, 255).astype(np.uint8)
