@@ -55,7 +55,7 @@ class RecurrentTrunk(Trunk):
         layer_norm: bool = False,
         dropout: Share = 0.2,
         pool: Pool = "last",
-        expected_lag: int | None = None,
+        expected_lag: Count | None = None,
     ) -> None:
         super().__init__()
         self.dim, self.pool = width, pool
@@ -76,7 +76,10 @@ class RecurrentTrunk(Trunk):
     @classmethod
     def causal(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
         if settings.get("bidirectional"):
-            raise SpecError("bad-value", "network.bidirectional: what is to come must not be seen; leave it out")
+            raise SpecError(
+                "bad-value",
+                "network.bidirectional: the objective predicts the next token, which a bidirectional network would read; leave it out",
+            )
         return {**settings, "bidirectional": False}
 
     def make_decoder(self, feature: Feature) -> nn.Module | None:
