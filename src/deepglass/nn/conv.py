@@ -214,7 +214,7 @@ class ImageStem(nn.Module):
         self.stride = stride
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        missing = self.missing
+        missing: Tensor = self.missing
         if missing.shape[-2:] != x.shape[-2:]:
             missing = F.interpolate(missing[None], x.shape[-2:], mode="bilinear", align_corners=False)[0]
         return self.conv(torch.where(mask.view(-1, 1, 1, 1), x, missing))

@@ -78,7 +78,7 @@ class RecurrentTrunk(Trunk):
         if settings.get("bidirectional"):
             raise SpecError(
                 "bad-value",
-                "network.bidirectional: the objective predicts the next token, which a bidirectional network would read; leave it out",
+                "network.bidirectional: the objective needs a causal network; leave the setting out",
             )
         return {**settings, "bidirectional": False}
 
@@ -92,7 +92,7 @@ class RecurrentTrunk(Trunk):
 
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
         joined = self.join(tokens)
-        values, last = self.recurrent(self.dropout(joined.values), joined.mask)
+        values, last = self.recurrent(self.dropout(joined.values), joined.mask, packed=len(tokens) == 1)
         values = self.dropout(values)
         vector = self.dropout(last) if self.pool == "last" else summary(values, joined.mask, self.pool)
         return Tokens(values, joined.mask, joined.grid, summary=vector)
