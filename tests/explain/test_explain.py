@@ -273,7 +273,7 @@ def test_explain_on_the_command_line(houses: Path, command: Command, tmp_path: P
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (("--rows", "first"), "--rows 'first': expected row indices"),
+        (("--rows", "first"), "--rows: expected row indices, such as 0,1,2 or 0-9, got 'first'"),
         (("--rows", "900"), "--rows: there is no row 900"),
         (("--out", "why.png"), "--out: why.png: expected .json, or a folder"),
     ],
