@@ -204,7 +204,7 @@ def test_an_invalid_boundary_is_rejected(healthy: dg.Run, pair: str, said: str) 
 
 def test_the_report_shows_the_network_and_omits_rows_without_samples(healthy: dg.Run) -> None:
     html = dg.report(healthy, source=_rings()).read_text()
-    for title in ("Layer diagnostics", "Decision boundary", "Feature maps of one example", "The network"):
+    for title in ("Layer diagnostics", "Decision boundary", "Feature maps of one example", "Network"):
         assert title in html
     assert 'class="rows"><circle' in html
     assert "The learned space" in html

@@ -79,7 +79,7 @@ def number_output(rows: int = 2000) -> OutputFacts:
 )
 def test_all_sections_are_present(output: OutputFacts, titles: list[str]) -> None:
     html = checked(base(outputs=(output,)))
-    common = ["Test metrics", "Data", "Learning curves", "The network", "Data problems", "Reproduce"]
+    common = ["Test metrics", "Data", "Learning curves", "Network", "Data problems", "Reproduce"]
     places = [html.index(f">{title}</h2>") for title in common]
     assert places == sorted(places)
     for title in titles:

@@ -258,6 +258,7 @@ def test_the_page_shows_rows_and_stores_labels(queue: Queue) -> None:
     client = page(queue)
     assert "label.js" in client.get("/").text
     assert client.get("/page/label.js").status_code == 200
+    assert client.get("/page/page.html").status_code == client.get("/page/absent.js").status_code == 404
     state = client.get("/queue").json()
     assert len(state["items"]) == 80
     assert len(state["items"][0]["cells"]) == len(queue.inputs)
@@ -273,7 +274,7 @@ def test_the_page_shows_rows_and_stores_labels(queue: Queue) -> None:
 
 def test_the_page_loads_nothing_from_other_hosts(queue: Queue) -> None:
     client = page(queue)
-    for name in ("/", "/page/style.css", "/page/theme.js", "/page/label.css", "/page/label.js"):
+    for name in ("/", "/page/style.css", "/page/theme.js", "/page/label.css", "/page/label.js", "/page/label_draw.js"):
         answer = client.get(name)
         assert "default-src 'self'" in answer.headers["content-security-policy"]
         assert "https://" not in answer.text
@@ -296,16 +297,16 @@ def address(queue: Queue) -> Iterator[str]:
 def test_the_page_is_accessible(queue: Queue, address: str) -> None:
     shown = "new Promise((done) => { const wait = () => main.hidden ? setTimeout(wait, 50) : done(true); wait(); })"
     with Chromium() as browser:
-        page = browser.open(address, width=400)
+        page = browser.open(address, width=390)
         assert page.run(shown)
         assert page.errors == []
         assert page.run("document.documentElement.scrollWidth <= innerWidth")
         assert all(url.startswith((address, "data:")) for url in page.requested)
         assert page.barriers() == []
         proposed = page.run("document.querySelector('#accept span').textContent")
-        page.press("Enter")
-        saved = "new Promise((done) => { const wait = () => sending.then(done); setTimeout(wait, 50); })"
-        assert page.run(saved)
+        with page.page.expect_response("**/answer"):
+            page.press("Enter")
+        assert page.run("document.querySelector('#progress').getAttribute('aria-valuenow')") == "1"
         assert read_labels(queue.path).mends[0].new == proposed
         dark = browser.open(address, dark=True)
         assert dark.run(shown)
