@@ -57,7 +57,7 @@ def test_empty_and_huge_texts(command: Command, network: str) -> None:
 
 
 @pytest.mark.parametrize("unit", ["ngrams", "words", "pieces", "characters", "bytes"])
-def test_of_a_huge_text_only_its_beginning_is_kept(unit: str) -> None:
+def test_huge_texts_are_truncated(unit: str) -> None:
     feature = Text(name="t", tokenization=unit).fit([pl.Series(["good", "very good"])])  # type: ignore[arg-type]
     texts = pl.Series(["very good " * MEGABYTE, "", None])
     tracemalloc.start()
@@ -81,7 +81,7 @@ def test_encodings_are_recognised(command: Command, text: str, encoding: str) ->
     assert "größer" in Path("run/features.json").read_text("utf-8")
 
 
-def test_bytes_that_are_no_text_are_refused(command: Command) -> None:
+def test_binary_files_are_rejected_as_text(command: Command) -> None:
     Path("a.txt").write_bytes(b"\x00\x01\x02abc" * 50)
     refused(command("train", "a.txt", "--objective", "next_token", "--out", "run"), "unreadable-file", "a.txt")
 
@@ -99,7 +99,7 @@ def sentence(*words: tuple[str, str]) -> str:
     return "".join(lines) + "\n"
 
 
-def test_a_broken_line_and_a_tag_that_only_the_test_has(command: Command) -> None:
+def test_a_malformed_line_and_a_tag_in_test_only(command: Command) -> None:
     Path("bank").mkdir()
     good = sentence(("the", "DET"), ("dog", "NOUN"))
     for part in ("train", "dev"):
@@ -135,7 +135,7 @@ def an_hour(path: str) -> None:
             file.writeframes(bytes([120, 136]) * (30 * RATE))
 
 
-def test_broken_long_and_many_sounds(command: Command) -> None:
+def test_damaged_long_and_many_audio_files(command: Command) -> None:
     recordings()
     soundfile.write("sounds/low/none.wav", np.zeros(0), RATE)
     soundfile.write("sounds/low/many.wav", np.stack([tone()] * 8, 1), RATE)
@@ -163,7 +163,7 @@ def test_broken_long_and_many_sounds(command: Command) -> None:
 
 
 @pytest.mark.parametrize("folder", ["", "../", "C:\\recorder\\"])
-def test_a_table_of_paths_of_sounds(command: Command, folder: str) -> None:
+def test_a_table_of_audio_paths(command: Command, folder: str) -> None:
     recordings()
     rows = [f"{folder}sounds/{label}/{i}.wav,{label}" for label in ("low", "high") for i in range(10)]
     table = Path("tables/all.csv") if folder == "../" else Path("all.csv")
@@ -180,7 +180,7 @@ def test_a_table_of_paths_of_sounds(command: Command, folder: str) -> None:
     assert answers.out.count('"confidence"') == 2
 
 
-def test_a_path_in_a_table_that_leads_to_no_sound_is_named(command: Command) -> None:
+def test_a_path_to_a_non_audio_file_is_named(command: Command) -> None:
     recordings()
     rows = [f"sounds/{label}/{i}.wav,{label}" for label in ("low", "high") for i in range(11)]
     Path("all.csv").write_text("\n".join(["clip,pitch", *rows]) + "\n")

@@ -20,7 +20,7 @@ NUMBERS = st.one_of(st.none(), st.floats(width=64), st.integers(-(2**40), 2**40)
 @given(
     texts=st.lists(TEXTS, max_size=8), numbers=st.lists(NUMBERS, max_size=8), flags=st.lists(st.booleans(), max_size=4)
 )
-def test_few_values_are_keyed_as_many_are(type_, texts, numbers, flags) -> None:
+def test_keys_of_few_and_many_values_agree(type_, texts, numbers, flags) -> None:
     for series in (
         pl.Series(values=texts, dtype=pl.String),
         pl.Series(values=numbers, dtype=pl.Float64),

@@ -64,7 +64,7 @@ def test_classes_without_a_true_box_do_not_count() -> None:
     assert detection.figures(detection.match(_row([SQUARE], [0.9]), _truth([]), 3)) == {}
 
 
-def test_too_sure_scores_are_mended() -> None:
+def test_overconfident_scores_are_calibrated() -> None:
     rng = np.random.default_rng(0)
     logit = rng.normal(0, 2, 2000)
     hits = rng.random(2000) < 1 / (1 + np.exp(-(0.5 * logit - 1)))
@@ -75,11 +75,11 @@ def test_too_sure_scores_are_mended() -> None:
     assert platt.ece_after < 0.05
 
 
-def test_scores_that_hold_are_kept_and_few_rows_change_nothing() -> None:
+def test_calibrated_scores_and_few_rows_change_nothing() -> None:
     assert detection.fit_platt(np.array([0.9, 0.1]), np.array([True, False]), np.zeros(2))[:2] == (1.0, 0.0)
     assert detection.fit_platt(np.array([0.9, 0.8]), np.ones(2, bool), np.arange(2))[:2] == (1.0, 0.0)
 
 
-def test_the_best_score_lies_between_hits_and_misses() -> None:
+def test_the_best_threshold_separates_hits_and_misses() -> None:
     scores, hits = np.array([0.9, 0.8, 0.3, 0.2]), np.array([True, True, False, False])
     assert detection.best_score(scores, hits, 2) == pytest.approx(0.55)

@@ -5,7 +5,7 @@ import numpy as np
 from deepglass.features._allocate import free_memory, room
 
 
-def test_what_fits_lies_in_memory_and_what_does_not_in_a_file():
+def test_large_arrays_are_memory_mapped():
     small, large = room((10, 4), np.uint8), room((10, 4), np.uint8, memory=50)
     assert not isinstance(small, np.memmap)
     assert isinstance(large, np.memmap)
@@ -14,5 +14,5 @@ def test_what_fits_lies_in_memory_and_what_does_not_in_a_file():
     assert large[3].flags.writeable
 
 
-def test_the_system_says_how_much_is_free():
+def test_free_memory_is_plausible():
     assert 2**20 < free_memory() <= 2**40

@@ -66,7 +66,7 @@ def drive(names: list[str]) -> Batch:
     return Batch(inputs, {"steering": angle, "throttle": angle}, torch.arange(ROWS))
 
 
-def test_cameras_are_mirrored_together_change_sides_and_the_angle_its_sign() -> None:
+def test_flipping_swaps_left_and_right_cameras_and_negates_the_angle() -> None:
     names = ["center", "left", "right"]
     throttle = NumberOutput(name="throttle").fit([numbers(2)])
     cameras = [camera(name) for name in names]
@@ -86,7 +86,7 @@ def test_cameras_are_mirrored_together_change_sides_and_the_angle_its_sign() -> 
     assert torch.equal(after.targets["throttle"].values, before.targets["throttle"].values)
 
 
-def test_a_number_far_from_zero_changes_its_sign_in_the_users_units() -> None:
+def test_a_number_with_offset_is_negated_in_user_units() -> None:
     feature = NumberOutput(name="x", negate_on_flip=True).fit([pl.Series([1e6, 1e6 + 1, 1e6 + 2])])
     assert feature.offset_ != 0
     column = feature.encode(pl.Series([1e6 + 2]))
@@ -110,23 +110,25 @@ def test_a_number_far_from_zero_changes_its_sign_in_the_users_units() -> None:
         (["photo"], [CategoryOutput(name="turn").fit([pl.Series(["left", "right", "none"])])], False),
     ],
 )
-def test_by_default_only_what_stays_true_is_mirrored(names: list[str], outputs: list[Feature], flips: bool) -> None:
+def test_by_default_flips_are_used_only_where_the_target_is_invariant(
+    names: list[str], outputs: list[Feature], flips: bool
+) -> None:
     varied = change([camera(name) for name in names], outputs)
     assert all(augment.flip is flips for augment in varied.changes.values())
 
 
-def test_a_turning_number_is_not_taught_that_places_do_not_matter() -> None:
+def test_numbers_negated_by_flips_get_no_other_shifts() -> None:
     varied = change([camera("photo")], [STEERING])
     assert varied.changes["photo"].shift == varied.changes["photo"].rotate == 0
     assert change([camera("photo")], [SPEED]).changes["photo"].shift > 0
 
 
-def test_one_side_without_the_other_cannot_be_mirrored_as_asked() -> None:
+def test_flipping_needs_both_side_cameras() -> None:
     with pytest.raises(SpecError, match=r"training.augment.flip: 'left' shows one side"):
         change([camera("left"), camera("right", size=(20, 16))], [SPEED], {"flip": True})
 
 
-def test_only_what_has_a_middle_can_be_mixed() -> None:
+def test_mixup_needs_inputs_that_can_be_interpolated() -> None:
     word = CategoryOutput(name="job").fit([pl.Series(["a", "b"] * 9)])
     with pytest.raises(SpecError, match=r"training.augment.mixup: 'job' is of kind category"):
         change([camera("photo"), word], [SPEED], {"mixup": 0.2})
@@ -135,13 +137,13 @@ def test_only_what_has_a_middle_can_be_mixed() -> None:
     assert change([SPEED], [STEERING], {"mixup": 0.2}).mixup == 0.2
 
 
-def test_an_objective_that_takes_one_answer_a_row_refuses_mixed_ones() -> None:
+def test_objectives_with_one_target_per_row_reject_mixup() -> None:
     spec = TrainingSettings(augment={"mixup": 0.2})
     with pytest.raises(SpecError, match=r"training.augment.mixup: this objective does not support mixup"):
         augmentation_for(spec, IMAGE_DEFAULTS, [camera("photo")], [SPEED], 10, supports_mixup=False)
 
 
-def test_the_frames_of_a_video_are_varied() -> None:
+def test_video_frames_are_augmented() -> None:
     clips = np.repeat(images(1)[:, None, :, :, 0], 4, 1)
     video = Video(name="video", frames=4).fit([clips])
     field = Field(torch.from_numpy(video.encode(clips).values), torch.ones(ROWS, dtype=torch.bool))
@@ -153,7 +155,7 @@ def test_the_frames_of_a_video_are_varied() -> None:
 
 
 @pytest.mark.parametrize("trunk", [("conv", {}), ("mlp", {"ensemble_size": 3})])
-def test_mixed_rows_cost_both_answers_by_their_shares(trunk: tuple[str, dict]) -> None:
+def test_the_mixup_loss_weights_both_targets(trunk: tuple[str, dict]) -> None:
     from deepglass.networks.network import Network
 
     torch.manual_seed(0)

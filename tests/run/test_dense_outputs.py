@@ -33,7 +33,7 @@ def scenes(folder: Path, rows: int = 24) -> Table:
     return Table({"image": pictures, "mask": masks}, "scenes", kinds=kinds, hints=hints)
 
 
-def test_a_mask_from_training_to_a_new_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_segmentation_run_predicts_a_new_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     spec = {"data": {"source": scenes(tmp_path)}, "outputs": [{"name": "mask"}]}
     run = deepglass.train({**spec, "network": {"width": 8}, "training": {"epochs": 40, "threads": 1}}, out="run")
@@ -50,7 +50,7 @@ def test_a_mask_from_training_to_a_new_picture(tmp_path: Path, monkeypatch: pyte
     json.dumps(answer)
 
 
-def test_a_picture_from_the_same_picture_in_grey(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_colourisation_run_predicts_a_new_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     pictures = np.random.default_rng(0).integers(0, 256, (24, 16, 16, 3), dtype=np.uint8)
     spec = {

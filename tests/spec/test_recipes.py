@@ -41,7 +41,7 @@ def test_a_wrong_name_gets_the_near_miss():
         recipes.locate("digits-lenet")
 
 
-def test_recipes_are_listed_with_what_they_show():
+def test_recipes_are_listed_with_their_description():
     found = listing("recipes")["recipes"]
     assert set(found) == set(recipes.names())
     assert all(found.values())
