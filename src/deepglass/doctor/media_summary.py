@@ -11,9 +11,7 @@ import polars as pl
 from deepglass.errors import SourceError
 from deepglass.features._audio_files import header_of, read_sound
 from deepglass.features._images import Picture, channels_last, decode_sized, each, pictures, resize, with_channels
-from deepglass.features.audio import Audio
 from deepglass.features.base import Feature, Media, Raw
-from deepglass.features.image import Image
 
 SIDE = 16  # pixels of a thumbnail
 NUM_BANDS, NUM_TIMES = 24, 24  # of a spectrum
@@ -43,9 +41,11 @@ class MediaSummary(NamedTuple):
 
 def summarise_media(feature_type: type[Feature], raw: Raw, max_items: int) -> MediaSummary | None:
     """The summary of a column, from at most about `max_items` evenly spread rows; None for other types."""
-    if issubclass(feature_type, Image):
+    if not feature_type.file_based:
+        return None
+    if feature_type.is_image:
         return _arrays(np.asarray(raw), ARRAY_SPEED * max_items) if _is_grid(raw) else _files(raw, max_items)
-    if issubclass(feature_type, Audio) and isinstance(raw, list):
+    if feature_type.is_audio and isinstance(raw, list):
         return _sounds(raw, max(max_items // SOUND_COST, 1))
     return None
 

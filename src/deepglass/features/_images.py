@@ -255,3 +255,16 @@ def _name(picture: Picture) -> str:
     if isinstance(picture, Media):
         return picture.name
     return picture if isinstance(picture, str) else "a picture"
+
+
+def to_pixels(codes: np.ndarray, levels: int) -> np.ndarray:
+    """Encoded image as uint8 pixels, channels last; of more than three channels the first three.
+
+    Args:
+        levels: the largest code.
+
+    Shapes: codes: (C, Y, X); returns: (Y, X, 1 or 3).
+    """
+    if codes.dtype != np.uint8 or levels != 255:
+        codes = np.clip(np.round(codes.astype(np.float32) * (255 / levels)), 0, 255).astype(np.uint8)
+    return np.moveaxis(codes if len(codes) in (1, 3) else codes[: 3 if len(codes) > 3 else 1], 0, -1)

@@ -63,6 +63,7 @@ class Audio(Feature):
                 raise ValueError(f"{setting}: expected above 0, got {value}")
 
     sequential: ClassVar[bool] = True
+    is_audio: ClassVar[bool] = True
     file_based: ClassVar[bool] = True
 
     @classmethod

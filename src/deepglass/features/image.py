@@ -31,6 +31,7 @@ from deepglass.features._images import (
     letterbox,
     pictures,
     resize,
+    to_pixels,
     with_channels,
 )
 from deepglass.features._quantize import (
@@ -106,6 +107,7 @@ class Image(Feature):
     background_: float | None = None
 
     dense: ClassVar[bool] = True
+    is_image: ClassVar[bool] = True
     file_based: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -188,6 +190,9 @@ class Image(Feature):
                 frame[some] = [place for _, place in encoded]
         return self._with_noise(Column(values, mask, None, frame))
 
+    def pixels(self, codes: np.ndarray) -> np.ndarray:
+        return to_pixels(codes, self.levels_ or 255)
+
     @property
     def row_bytes(self) -> int:
         return self.channels_ * math.prod(self.size_) * np.dtype(code_dtype(self.levels_)).itemsize
@@ -224,8 +229,6 @@ class Image(Feature):
         from deepglass.nn.warp import warp
 
         return field._replace(values=warp(field.values, map))
-
-    # -- as an answer ------------------------------------------------------------------------------------------
 
     # -- pieces ------------------------------------------------------------------------------------------------
 

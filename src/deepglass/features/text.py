@@ -12,6 +12,7 @@ import polars as pl
 
 from deepglass.errors import SourceError
 from deepglass.features import _word_features as _words
+from deepglass.features._cell_statistics import Statistic, floats
 from deepglass.features._ngrams import (
     Lexicon,
     Parts,
@@ -84,6 +85,7 @@ class Text(Feature):
     mean_length_: float | None = None
 
     sequential: ClassVar[bool] = True
+    is_text: ClassVar[bool] = True
     terminated: ClassVar[bool] = False  # codes end with END, and an empty text is not missing: outputs
 
     def __post_init__(self) -> None:
@@ -109,6 +111,12 @@ class Text(Feature):
         if words >= 4 and (share > 0.3 or cast(float, known.str.len_chars().mean()) > 50):
             return TypeGuess(0.9, said)
         return TypeGuess(0.6 if share >= 0.3 else 0.45 if words >= 2 else 0.3, said)
+
+    @classmethod
+    def statistics(cls, raw: Raw) -> list[Statistic]:
+        if not isinstance(raw, pl.Series) or raw.dtype not in (pl.String, pl.List(pl.String)):
+            return []
+        return [Statistic("words", floats(raw.str.count_matches(r"\S+") if raw.dtype == pl.String else raw.list.len()))]
 
     def as_sequence(self) -> Self:
         return self if self.tokenization or self.tokenizer else replace(self, tokenization="words")

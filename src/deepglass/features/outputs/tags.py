@@ -74,6 +74,12 @@ class TagsOutput(Tags, Output):
         figures.pop("roc_auc", None)  # of thousands of words and dozens of tags: slow, and nobody asks
         return {**figures, "sentence_accuracy": float(np.mean(wrong[present] == 0))}
 
+    def row_scores(self, best: PredictionArrays, truth: Column, rows: np.ndarray) -> tuple[str, np.ndarray]:
+        """The share of each row's words with the right tag."""
+        log_probs, labels, row_of = self.words_of(best, truth)
+        right, words = (np.bincount(row_of, w, len(truth)) for w in (log_probs.argmax(1) == labels, None))
+        return "accuracy", np.where(words > 0, right / np.maximum(words, 1), np.nan)
+
     def baseline(self, truth: Column) -> PredictionArrays:
         """The share of each tag, whatever the word."""
         counts = np.bincount(truth.values[truth.values > 0] - 1, minlength=len(self.vocabulary_))

@@ -16,6 +16,7 @@ from deepglass.features._tokenizers import END, Codes, cut
 from deepglass.features.base import Column, Feature
 from deepglass.features.outputs.base import Calibration, Output, Prediction, PredictionArrays
 from deepglass.features.text import Text
+from deepglass.metrics import error_rate
 from deepglass.metrics.table import METRICS, Metric
 
 if TYPE_CHECKING:
@@ -103,6 +104,13 @@ class TextOutput(Text, Output):
         if self.decoding == "ctc":
             figures.pop("bleu", None)
         return figures
+
+    def row_scores(self, best: PredictionArrays, truth: Column, rows: np.ndarray) -> tuple[str, np.ndarray]:
+        """The word error rate of each row of the sample."""
+        values, true = np.full(len(truth), np.nan), self._true(truth.take(rows))
+        predictions = self.decode({name: array[rows] for name, array in best.items()})
+        values[rows] = [error_rate([t.split()], [p["value"].split()]) for t, p in zip(true, predictions, strict=True)]
+        return "word_error_rate", values
 
     def target_warnings(self, truth: Column) -> list[str]:
         return _written.target_warnings(self.name) if self.decoding != "ctc" else []
