@@ -1,4 +1,4 @@
-"""The parts of explanations beside what is known of them: sums, closed forms, words."""
+"""Parts of explanations against closed forms: Shapley values, curves, word merging, regions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COLUMNS = tuple("abcdefghij")
 
 
 def rows(values: np.ndarray, columns: tuple[str, ...]) -> dict[str, Field]:
-    """Columns of numbers as fields."""
+    """Numeric columns as fields."""
     x = torch.tensor(values, dtype=torch.float32)
     return {name: Field(x[:, i], torch.ones(len(x), dtype=torch.bool)) for i, name in enumerate(columns)}
 

@@ -1,4 +1,4 @@
-"""Attention against torch's own, masks and order; the vision transformer on pictures of any size and beside others."""
+"""Attention against torch, masks, causality; the vision transformer with any image size and other inputs."""
 
 from __future__ import annotations
 
