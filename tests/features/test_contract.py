@@ -47,7 +47,7 @@ def _samples() -> dict[str, Sample]:
     hours = [day + datetime.timedelta(hours=int(h)) for h in generator.integers(0, 20_000, ROWS)]
     numbers = generator.normal(100, 20, ROWS).tolist()
     vectors = generator.normal(size=(ROWS, 3))
-    flat = np.ones((ROWS, 12, 10), np.uint8)  # one grey a picture, so that a vector can say all that is in it
+    flat = np.ones((ROWS, 12, 10), np.uint8)  # one grey level per image, so that a vector can represent it
     pictures = flat * generator.integers(0, 255, (ROWS, 1, 1), dtype=np.uint8)
     return {
         "number": _with_gaps(numbers),
@@ -81,7 +81,7 @@ def _boxes(generator: np.random.Generator) -> Sample:
 
 SAMPLES = _samples()
 KINDS = [kind for kind in FEATURES.names() if kind in SAMPLES]
-ASKED_FOR = ("identity", "mask", "tags", "audio")  # they look like others, as arrays at least; only the user knows
+EXPLICIT_KINDS = ("identity", "mask", "tags", "audio")  # as arrays they look like other kinds
 STEPS = 4  # as many as the longest sample that goes along with an input's steps has
 LINEAR = ("number", "category", "binary", "vector", "multilabel", "identity", "tags")  # heads of one layer
 PREDICTED = [kind for kind in OUTPUTS.names() if kind in SAMPLES]
@@ -141,7 +141,7 @@ def _members(params: Any, count: int) -> Any:
     return type(params)(*(p.repeat_interleave(count, 0) for p in params))
 
 
-@pytest.mark.parametrize("kind", [k for k in KINDS if k not in ASKED_FOR])
+@pytest.mark.parametrize("kind", [k for k in KINDS if k not in EXPLICIT_KINDS])
 def test_kind_is_inferred_for_its_own_samples(kind: str) -> None:
     assert FEATURES.get(kind).infer_type(SAMPLES[kind].raw, "x").score > 0.4
     assert infer_type(SAMPLES[kind].raw, "x")[0] == kind
