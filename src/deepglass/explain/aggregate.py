@@ -15,7 +15,7 @@ import polars as pl
 from deepglass.explain.input_layers import InputLayer
 from deepglass.explain.sound import regions
 from deepglass.features._explained_words import group_pieces
-from deepglass.features._ngrams import Lexicon, Parts, pieces_of, split_words
+from deepglass.features._ngrams import Lexicon, SubwordFeatures, pieces_of, split_words
 from deepglass.features.base import Column
 from deepglass.features.text import Text
 from deepglass.features.vector import Vector
@@ -212,7 +212,7 @@ def words_in(feature: Any, cell: list[str] | str) -> list[str]:
     if feature.lists_:
         return cell.split()
     words = split_words(pl.Series([cell], dtype=pl.String), feature.max_words)
-    return [words.distinct[p] for p in words.places]
+    return [words.distinct[p] for p in words.indices]
 
 
 def _token_words(feature: Any, units: np.ndarray, codes: np.ndarray, cell: Any) -> PartAttributions:
@@ -248,7 +248,9 @@ def _ngram_words(feature: Any, units: np.ndarray, codes: np.ndarray, cell: list[
     return PartAttributions(tuple(words) or ("",), weights, indexed=True)
 
 
-def _ngram_positions(lexicon: Lexicon, words: Sequence[str], parts: Parts) -> dict[int, list[tuple[int, ...]]]:
+def _ngram_positions(
+    lexicon: Lexicon, words: Sequence[str], parts: SubwordFeatures
+) -> dict[int, list[tuple[int, ...]]]:
     """Code of an n-gram -> the indices of its words, for each occurrence."""
     positions: dict[int, list[tuple[int, ...]]] = {}
     for p, word in enumerate(words):

@@ -13,7 +13,7 @@ from deepglass.data.sources.boxes import AnnotatedBox, AnnotatedImage
 from deepglass.data.sources.file_tree import FileMatcher, FileTree, ending, split_of, stem
 from deepglass.data.sources.tables import read_table_file
 from deepglass.data.table import Table
-from deepglass.features.boxes import UNNAMED
+from deepglass.features.boxes import DEFAULT_LABEL
 
 _TABLES = (".csv", ".tsv")
 # fmt: off
@@ -134,7 +134,7 @@ def _read(
             continue
         part = _part(table, i, file)
         labelled = annotated.setdefault(image, AnnotatedImage(image, [], stated[i], shares, part))
-        label = UNNAMED if columns.label is None else texts[columns.label][i]
+        label = DEFAULT_LABEL if columns.label is None else texts[columns.label][i]
         given = [texts[side][i] for side in columns.sides]
         if not any(given):
             continue  # labelled, without objects

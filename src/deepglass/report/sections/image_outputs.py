@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from deepglass.features._dense_outputs import cut
 from deepglass.features._display import to_pixels
 from deepglass.features.image import Image
+from deepglass.features.outputs._dense import crop_to_frame
 from deepglass.features.outputs.base import Output
 from deepglass.introspect.rows import OutputRows, row_image
 from deepglass.report.data import ReportData
@@ -75,7 +75,7 @@ def image_rows(feature: Output, rows: OutputRows) -> tuple[ImageRow, ...]:
         image = row_image(rows, i, MAX_SIDE)
         letterbox = rows.best["letterbox"][i] if "letterbox" in rows.best else None
         truth, predicted = (
-            encode_image.photo(to_pixels(cut(codes[i], letterbox), feature.levels_ or 255), MAX_SIDE)
+            encode_image.photo(to_pixels(crop_to_frame(codes[i], letterbox), feature.levels_ or 255), MAX_SIDE)
             for codes in (rows.truth.values, rows.best["codes"])
         )
         encoded = None if image is None else image.encoded

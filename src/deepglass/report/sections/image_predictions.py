@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from deepglass.features._dense_outputs import cut
+from deepglass.features.outputs._dense import crop_to_frame
 from deepglass.features.outputs.base import Calibration, Output
-from deepglass.features.outputs.boxes import SHOWN, BoxesOutput
+from deepglass.features.outputs.boxes import DEFAULT_THRESHOLD, BoxesOutput
 from deepglass.features.outputs.mask import MaskOutput
 from deepglass.formatting import confidence, finite, percent
 from deepglass.introspect.rows import OutputRows, row_image
@@ -151,7 +151,7 @@ def _mask_overlays(feature: MaskOutput, rows: OutputRows) -> OutputOverlays:
         if image is None:
             return OutputOverlays(name=feature.name, overlays=())
         true, predicted = (
-            cut(v[i].astype(int) - 1, np.array(image.part)) for v in (rows.truth.values, rows.best["classes"])
+            crop_to_frame(v[i].astype(int) - 1, np.array(image.part)) for v in (rows.truth.values, rows.best["classes"])
         )
         wrong = np.where((true >= 0) & (true != predicted), 0, -1)
         overlays.append(
@@ -185,7 +185,7 @@ def _most_confused(counts: np.ndarray, names: tuple[str, ...]) -> str:
 
 
 def _box_overlays(feature: BoxesOutput, rows: OutputRows) -> OutputOverlays:
-    threshold = float(rows.calibration.get("threshold", SHOWN))
+    threshold = float(rows.calibration.get("threshold", DEFAULT_THRESHOLD))
     boxes = [_row_boxes(feature, rows, i) for i in range(len(rows.rows))]
     score = np.array([_f1(true, predicted, threshold) for true, predicted in boxes])
     overlays = []
