@@ -1,6 +1,6 @@
 """Are captions better than one sentence for all pictures, and than the sentence of the picture that looks most alike?
 
-    python benchmarks/captions.py RUN      # RUN: of recipe:caption-pictures; a minute
+    python benchmarks/captions.py RUN      # RUN: of recipe:caption-images; a minute
 
 Prints BLEU (sacrebleu) on the run's test pictures against one caption at a time, as the run's own figure is, and
 against all captions of a picture at once, as papers state it. The constant is the best of many training captions,

@@ -1,11 +1,11 @@
-"""The recipes' figures, asked beside measured: each recipe run as a user would, its expected figures compared.
+"""Measured metrics of the recipes beside their expected values.
 
-    python benchmarks/recipes.py                             # all of them: hours; nothing else should run beside
+    python benchmarks/recipes.py                             # all recipes: hours on an otherwise idle machine
     python benchmarks/recipes.py digits-lenet5 --seeds 0 1 2
-    python benchmarks/recipes.py digits-lenet5 --results elsewhere.json    # on another machine, and here:
-    python benchmarks/recipes.py --merge elsewhere.json
+    python benchmarks/recipes.py digits-lenet5 --results other.json    # on another machine, then here:
+    python benchmarks/recipes.py --merge other.json
 
-Each run is a fresh process. Results go to docs/recipes.json, and from there, for all recipes, to docs/recipes.md.
+Each run is a fresh process. Results go to docs/recipes.json, from which docs/recipes.md is written.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ RESULTS = ROOT / "docs" / "recipes.json"
 PAGE = ROOT / "docs" / "recipes.md"
 HEAD = """# Recipes
 
-What deepglass ships as ready specs, and the figures that they reached. Run one with `deepglass train recipe:NAME`;
-the sets called `data:` lie below `$DEEPGLASS_DATA`. Written by `benchmarks/recipes.py`; "asked" is what the recipe's
-own `# expect:` lines say, "measured" the mean over the seeds on the test rows.
+Ready specs with their test metrics. Command: `deepglass train recipe:NAME`; data sets named `data:` lie below
+`$DEEPGLASS_DATA`. "Expected" is the value in the `# expect:` line of the recipe, "measured" the mean over the seeds on
+the test rows. This page is written by `benchmarks/recipes.py`.
 
-| recipe | shows | figure asked | measured | seeds | training | machine, date |
+| recipe | description | expected | measured | seeds | training time | machine, date |
 |---|---|---|---|---|---|---|
 """
 
@@ -40,13 +40,13 @@ def main(names: list[str], seeds: list[int], keep: Path | None, into: Path, sett
     results = json.loads(into.read_text()) if into.exists() else {}
     for name in names or recipes.names():
         runs = [train(f"recipe:{name} {settings}", seed, keep and keep / f"{name}-{seed}") for seed in seeds]
-        found = {}
+        metrics = {}
         for expected in recipes.expected(name):
             values = [run["test"][expected.output][expected.metric] for run in runs]
-            found[str(expected)] = {"values": values, "reached": expected.reached(mean(values))}
+            metrics[str(expected)] = {"values": values, "reached": expected.reached(mean(values))}
             print(f"{name}: {expected}: {', '.join(f'{v:.4f}' for v in values)}", flush=True)
         results[name] = {
-            "figures": found,
+            "metrics": metrics,
             "test": [run["test"] for run in runs],
             "seeds": seeds,
             "seconds": [run["seconds"]["train"] for run in runs],
@@ -60,7 +60,7 @@ def main(names: list[str], seeds: list[int], keep: Path | None, into: Path, sett
 
 
 def merge(files: list[Path]) -> None:
-    """What was measured elsewhere, into the page."""
+    """Add results of other machines."""
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for file in files:
         results |= json.loads(file.read_text())
@@ -74,20 +74,21 @@ def _store(results: dict, into: Path) -> None:
 
 
 def page(results: dict) -> str:
-    """docs/recipes.md: a line a recipe and figure; a recipe that was not run says so."""
+    """The text of docs/recipes.md: a line for each recipe and metric; recipes without results are marked."""
     lines = []
     for name in recipes.names():
-        found = results.get(name)
-        if found is None:
-            asked = "; ".join(map(str, recipes.expected(name)))
-            lines.append(f"| {name} | {recipes.about(name)} | {asked} | not measured | | | |")
+        result = results.get(name)
+        if result is None:
+            expected = "; ".join(map(str, recipes.expected(name)))
+            lines.append(f"| {name} | {recipes.about(name)} | {expected} | not measured | | | |")
             continue
-        for asked, figure in found["figures"].items():
-            value = f"{mean(figure['values']):.4f}" + ("" if figure["reached"] else " (short of it)")
-            seconds = f"{mean(found['seconds']):.0f} s" + (f" ({said})" if (said := found.get("settings")) else "")
-            seeds = ", ".join(map(str, found["seeds"]))
-            where = f"{found['machine']}, {found['date']}"
-            lines.append(f"| {name} | {recipes.about(name)} | {asked} | {value} | {seeds} | {seconds} | {where} |")
+        for expected, metric in result["metrics"].items():
+            value = f"{mean(metric['values']):.4f}" + ("" if metric["reached"] else " (not reached)")
+            settings = f" ({result['settings']})" if result.get("settings") else ""
+            seconds = f"{mean(result['seconds']):.0f} s{settings}"
+            seeds = ", ".join(map(str, result["seeds"]))
+            where = f"{result['machine']}, {result['date']}"
+            lines.append(f"| {name} | {recipes.about(name)} | {expected} | {value} | {seeds} | {seconds} | {where} |")
     return HEAD + "\n".join(lines) + "\n"
 
 
@@ -101,10 +102,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(recipes.names()))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--keep", type=Path, help="the folder in which the runs stay")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="the JSON file that results go into")
-    parser.add_argument("--settings", default="", help="further words of the command, such as '--time 60s'")
-    parser.add_argument("--merge", type=Path, nargs="+", help="files of results that go into docs/")
+    parser.add_argument("--keep", type=Path, help="folder that keeps the runs")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="JSON file of the results")
+    parser.add_argument("--settings", default="", help="further arguments, such as '--time 60s'")
+    parser.add_argument("--merge", type=Path, nargs="+", help="result files to add to docs/")
     arguments = parser.parse_args()
     if arguments.merge:
         merge(arguments.merge)

@@ -17,7 +17,7 @@ from deepglass.metrics import summaries as measure
 from deepglass.metrics.summaries import Bin, Figure, Histogram, Reliability, TopValues
 from deepglass.metrics.table import METRICS
 from deepglass.report.data import ReportData
-from deepglass.report.facts import ColumnFacts, DataFacts, Evaluation, PlanFacts
+from deepglass.report.facts import ColumnFacts, DataFacts, HistoryPoint, PlanFacts
 from deepglass.report.output_facts import Baseline, ClassFacts, OutputFacts
 from deepglass.report.row_cards import RowCard
 from deepglass.report.sections.base import section_key
@@ -123,7 +123,7 @@ def base(own: dict[str, object] | None = None, **changes: object) -> ReportData:
             ColumnFacts(name="answer", kind="category", role="output"),
         ),
         "history": tuple(
-            Evaluation(100 * i, i / 2, 1.5 * i, 1e-3 / i, {"loss": 2 / i}, {"loss": 2.1 / i, "accuracy": 1 - 0.3 / i})
+            HistoryPoint(100 * i, i / 2, 1.5 * i, 1e-3 / i, {"loss": 2 / i}, {"loss": 2.1 / i, "accuracy": 1 - 0.3 / i})
             for i in range(1, 20)
         ),
         "plan": PlanFacts(steps=1900, batch_size=64, seconds=12.3, parameters=4321, best_step=1800, threads=2),

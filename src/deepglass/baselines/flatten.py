@@ -12,10 +12,7 @@ from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from deepglass.data.table import Table
-from deepglass.features.audio import Audio
 from deepglass.features.base import Column, Feature, Raw, take_raw
-from deepglass.features.image import Image
-from deepglass.features.text import Text
 
 Matrix: TypeAlias = np.ndarray | sparse.csr_matrix
 
@@ -70,11 +67,11 @@ def flatten(train: Table, test: Table, inputs: Sequence[Feature]) -> FlatInputMa
 
 
 def _block(feature: Feature, train: Raw, test: Raw) -> _Block | None:
-    if isinstance(feature, Image):
+    if feature.is_image:
         return _pixels(TrainTest(_images(feature, train), _images(feature, test)))
-    if isinstance(feature, Text) and isinstance(train, pl.Series) and isinstance(test, pl.Series):
+    if feature.is_text and isinstance(train, pl.Series) and isinstance(test, pl.Series):
         return _words(train, test)
-    if isinstance(feature, Audio):  # integer samples are no codes to count
+    if feature.is_audio:  # integer samples are no codes to count
         return None
     columns = feature.encode(train), feature.encode(test)
     if feature.has_classes:

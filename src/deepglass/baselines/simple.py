@@ -25,11 +25,7 @@ from threadpoolctl import threadpool_limits
 from deepglass.baselines.flatten import FlatInputMatrix, Matrix, flatten
 from deepglass.data.table import Table
 from deepglass.features.base import Column, Feature
-from deepglass.features.image import Image
-from deepglass.features.number import Number
 from deepglass.features.outputs.base import Output, PredictionArrays
-from deepglass.features.text import Text
-from deepglass.features.vector import Vector
 
 _ITERATIONS = 200  # most trees a class; early stopping ends well-behaved fits before
 _FEWEST_ITERATIONS = 20
@@ -80,7 +76,7 @@ def baselines(
     constant = output.baseline(truth)
     best = {name: np.repeat(value, len(test), axis=0) for name, value in constant.items()}
     results = {"constant": {**output.score(best, test_truth), "rows": float(len(rows))}}
-    if not (output.has_classes or isinstance(output, Number | Vector)):
+    if not (output.has_classes or output.ordered):
         return results
     classes = constant["log_probs"].shape[1] if output.has_classes else None
     rows = rows[: _rows_to_read(train, len(test), inputs, 0.4 * seconds)]
@@ -113,9 +109,9 @@ def _rows_to_read(train: Table, test_rows: int, inputs: Sequence[Feature], secon
     """How many training rows can be read besides the test rows."""
     a_row = 1e-6 * (1 + len(inputs))
     for feature in inputs:
-        if isinstance(feature, Image):
+        if feature.is_image:
             a_row += 1 / (_ARRAYS_PER_SECOND if isinstance(train[feature.column], np.ndarray) else _FILES_PER_SECOND)
-        elif isinstance(feature, Text):
+        elif feature.is_text:
             sample = train[feature.column][:1000]
             characters = sum(len(str(text)) for text in sample) / max(len(sample), 1)
             a_row += characters / _CHARACTERS_PER_SECOND

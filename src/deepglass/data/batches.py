@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from deepglass.data.environments import Environment
+from deepglass.device import mix_seeds
 from deepglass.features.base import Column
 from deepglass.nn.tokens import Field
 
@@ -60,12 +62,17 @@ class Dataset:
     Args:
         inputs, targets: columns by feature name, all of one length.
         device: of the batches.
+        environment: what an agent acts in; None for other data.
     """
 
     def __init__(
-        self, inputs: Mapping[str, Column], targets: Mapping[str, Column], device: torch.device | str = "cpu"
+        self,
+        inputs: Mapping[str, Column],
+        targets: Mapping[str, Column],
+        device: torch.device | str = "cpu",
+        environment: Environment | None = None,
     ) -> None:
-        self.device = torch.device(device)
+        self.device, self.environment = torch.device(device), environment
         self.inputs = {n: _TensorColumn(c, self.device) for n, c in inputs.items()}
         self.targets = {n: _TensorColumn(c, self.device) for n, c in targets.items()}
         self.truth = dict(targets)
@@ -101,7 +108,8 @@ class Dataset:
     def subset(self, rows: np.ndarray) -> Dataset:
         """A data set of some of the rows."""
         inputs = {n: store.column.take(rows) for n, store in self.inputs.items()}
-        return Dataset(inputs, {n: column.take(rows) for n, column in self.truth.items()}, self.device)
+        targets = {n: column.take(rows) for n, column in self.truth.items()}
+        return Dataset(inputs, targets, self.device, self.environment)
 
 
 class _TensorColumn:
@@ -233,8 +241,3 @@ class ShuffledLoader(Loader):
         by_length = [bucket[self._lengths[bucket].argsort(stable=True)] for bucket in buckets]
         batches = torch.cat(by_length).view(self.batches_per_epoch, -1)
         return batches[torch.randperm(len(batches), generator=generator)].flatten()
-
-
-def mix_seeds(seed: int, epoch: int, position: int) -> int:
-    """A seed derived from three numbers; neighbours give unrelated seeds."""
-    return int(np.random.SeedSequence([seed, epoch, position + 1]).generate_state(1, np.uint64)[0] >> 1)

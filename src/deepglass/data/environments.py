@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from deepglass.data.batches import mix_seeds
+from deepglass.device import mix_seeds
 from deepglass.errors import MissingExtra, SourceError, near_miss
 
 if TYPE_CHECKING:

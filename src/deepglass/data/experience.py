@@ -19,8 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deepglass.data.batches import Batch, Loader, mix_seeds
+from deepglass.data.batches import Batch, Loader
 from deepglass.data.environments import Environments, EpisodeResult
+from deepglass.device import mix_seeds
 from deepglass.nn.tokens import Field
 
 MAX_REPLAY_BYTES = 400_000_000

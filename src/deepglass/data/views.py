@@ -20,7 +20,8 @@ from torch import Generator, Tensor
 
 from deepglass.data.augment import Augment, is_directional
 from deepglass.data.augment_text import TextAugment
-from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader, ShuffledLoader, mix_seeds
+from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader, ShuffledLoader
+from deepglass.device import mix_seeds
 from deepglass.features.audio import Audio
 from deepglass.features.base import Feature
 from deepglass.features.image import Image

@@ -9,14 +9,12 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-import polars as pl
 
 from deepglass.data.table import Table
 from deepglass.doctor.duplicates import Duplicates, find_duplicates
 from deepglass.doctor.measures import Measure, measures_of
 from deepglass.doctor.media_summary import MediaSummary, summarise_media
 from deepglass.features.base import Feature
-from deepglass.features.number import Number
 from deepglass.features.outputs.base import Output
 from deepglass.prepare.columns import ColumnRole
 from deepglass.prepare.prepared_data import PreparedData
@@ -171,19 +169,8 @@ def split_source(spec: Spec, table: Table) -> str:
 
 
 def _target(output: Output, table: Table) -> Target | None:
-    raw = table[output.column]
-    if output.has_classes and isinstance(raw, pl.Series | np.ndarray) and np.ndim(raw) == 1:
-        values = pl.Series("value", raw)
-        values = values.fill_nan(None) if values.dtype.is_float() else values
-        texts = values.cast(pl.String, strict=False)
-        names = texts.drop_nulls().unique(maintain_order=True)
-        codes = texts.replace_strict(names, pl.int_range(len(names), eager=True), default=None)
-        numbers = codes.cast(pl.Float64).fill_null(np.nan).to_numpy()
-        return Target(output.name, output.column, numbers, tuple(names.to_list()))
-    if isinstance(output, Number):
-        measures = measures_of(Number, output.column, raw, {})
-        return Target(output.name, output.column, measures[0].values, None) if measures else None
-    return None
+    value = next((m for m in measures_of(type(output), output.column, table[output.column], {}) if not m.what), None)
+    return None if value is None else Target(output.name, output.column, value.values, value.names)
 
 
 def merge_findings(findings: Sequence[Finding]) -> Finding:

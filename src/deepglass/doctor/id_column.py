@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from deepglass.doctor.base import DataContext, Finding
 from deepglass.doctor.ids import id_like
-from deepglass.features.date import Date
 
 
 def id_column(context: DataContext) -> list[Finding]:
@@ -17,7 +16,7 @@ def id_column(context: DataContext) -> list[Finding]:
             findings.append(context.finding("id_column", [], [role.name], 1.0, text, fix))
     for feature in context.inputs:
         column = feature.column
-        if not isinstance(feature, Date) and (why := id_like(column, context.table[column])):
+        if not feature.is_time and (why := id_like(column, context.table[column])):
             text = f"{column}: {why}; new rows have other values, so a network learns nothing from it"
             findings.append(context.finding("id_column", [], [column], 0.9, text, f"data.ignore=[{column}]"))
     return findings

@@ -13,7 +13,6 @@ import polars as pl
 
 from deepglass.doctor.base import DataContext, Finding, Target
 from deepglass.doctor.measures import Measure
-from deepglass.features.text import Text
 
 MIN_CLASS_SCORE = 0.96  # share of the constant prediction's errors that the column removes
 MIN_NUMBER_SCORE = 0.99  # R2
@@ -162,7 +161,7 @@ def _words(context: DataContext, target: Target, labelled: np.ndarray) -> list[F
     sizes = np.bincount(codes, minlength=len(target.classes))
     for feature in context.inputs:
         raw = context.table[feature.column]
-        if not isinstance(feature, Text) or not isinstance(raw, pl.Series) or raw.dtype != pl.String:
+        if not feature.is_text or not isinstance(raw, pl.Series) or raw.dtype != pl.String:
             continue
         words = raw.gather(labelled).fill_null("").str.to_lowercase().str.extract_all(r"[^\s]+").list.unique()
         frame = (

@@ -19,9 +19,7 @@ from deepglass.features._images import (
     resize,
     with_channels,
 )
-from deepglass.features.audio import Audio
 from deepglass.features.base import Feature, Media, Raw
-from deepglass.features.image import Image
 
 SIDE = 16  # pixels of a thumbnail
 NUM_BANDS, NUM_TIMES = 24, 24  # of a spectrum
@@ -51,9 +49,11 @@ class MediaSummary(NamedTuple):
 
 def summarise_media(feature_type: type[Feature], raw: Raw, max_items: int) -> MediaSummary | None:
     """The summary of a column, from at most about `max_items` evenly spread rows; None for other types."""
-    if issubclass(feature_type, Image):
+    if not feature_type.file_based:
+        return None
+    if feature_type.is_image:
         return _arrays(np.asarray(raw), ARRAY_SPEED * max_items) if _is_grid(raw) else _files(raw, max_items)
-    if issubclass(feature_type, Audio) and isinstance(raw, list):
+    if feature_type.is_audio and isinstance(raw, list):
         return _sounds(raw, max(max_items // SOUND_COST, 1))
     return None
 

@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 
 from deepglass.doctor.base import DataContext, Finding, join_limited
-from deepglass.features.text import Text
 
 # Frequent words that few other languages have.
 COMMON = {
@@ -40,7 +39,7 @@ def mixed_language(context: DataContext) -> list[Finding]:
     findings = []
     for feature in context.features:
         raw = context.table[feature.column]
-        if not isinstance(feature, Text) or not isinstance(raw, pl.Series) or raw.dtype != pl.String:
+        if not feature.is_text or not isinstance(raw, pl.Series) or raw.dtype != pl.String:
             continue
         languages = _languages(raw.head(MAX_TEXTS))
         names = [n for n in np.unique(languages) if n]

@@ -8,9 +8,6 @@ import numpy as np
 
 from deepglass.features.base import Column
 from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
-from deepglass.features.outputs.tags import TagsOutput
-from deepglass.features.outputs.text import TextOutput
-from deepglass.metrics import error_rate
 from deepglass.metrics.table import higher_is_better
 
 MAX_SCORED = 2_000  # rows that are scored one by one
@@ -42,43 +39,21 @@ def row_scores(output: Output, best: PredictionArrays, truth: Column, calibratio
     if output.ordered and "value" in best and best["value"].size == len(truth):
         error = np.abs(best["value"].reshape(-1).astype(np.float64) - truth.values.reshape(-1))
         return RowScores("mae", np.where(truth.mask, error, np.nan))
-    if isinstance(output, TagsOutput):
-        return _tag_scores(output, best, truth)
-    if isinstance(output, TextOutput):
-        return _text_scores(output, best, truth)
-    return _one_by_one(output, best, truth, calibration)
+    rows = np.flatnonzero(truth.mask)
+    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(MAX_SCORED, len(rows))).astype(np.int64))]
+    if (scores := output.row_scores(best, truth, rows)) is not None:
+        return RowScores(*scores)
+    return _one_by_one(output, best, truth, calibration, rows)
 
 
-def _tag_scores(output: TagsOutput, best: PredictionArrays, truth: Column) -> RowScores:
-    """The share of a row's words with the right tag."""
-    log_probs, labels, rows = output.words_of(best, truth)
-    right, words = (np.bincount(rows, w, len(truth)) for w in (log_probs.argmax(1) == labels, None))
-    return RowScores("accuracy", np.where(words > 0, right / np.maximum(words, 1), np.nan))
-
-
-def _text_scores(output: TextOutput, best: PredictionArrays, truth: Column) -> RowScores:
-    """The word error rate of each row."""
-    values, bounds = np.full(len(truth), np.nan), truth.offsets
-    assert bounds is not None
-    rows = _sample(np.flatnonzero(truth.mask))
-    decoded = output.decode({name: array[rows] for name, array in best.items()})
-    for i, prediction in zip(rows, decoded, strict=True):
-        true = output.text_of(truth.values[bounds[i] : bounds[i + 1]].tolist())
-        values[i] = error_rate([true.split()], [prediction["value"].split()])
-    return RowScores("word_error_rate", values)
-
-
-def _sample(rows: np.ndarray) -> np.ndarray:
-    """At most `MAX_SCORED` rows, evenly spread."""
-    return rows[np.unique(np.linspace(0, len(rows) - 1, min(MAX_SCORED, len(rows))).astype(np.int64))]
-
-
-def _one_by_one(output: Output, best: PredictionArrays, truth: Column, calibration: Calibration) -> RowScores | None:
+def _one_by_one(
+    output: Output, best: PredictionArrays, truth: Column, calibration: Calibration, rows: np.ndarray
+) -> RowScores | None:
     """The first of `ROW_METRICS` that the output's `score` gives for a single row."""
     best, truth = output.for_scoring(best, truth)
     values = np.full(len(truth), np.nan)
     metric = ""
-    for i in _sample(np.flatnonzero(truth.mask)):
+    for i in rows:
         row: dict[str, Any] = {name: array[i : i + 1] for name, array in best.items()}
         scores = output.score(row, truth.take(np.array([i])), calibration)
         metric = metric or next((m for m in ROW_METRICS if m in scores), "")

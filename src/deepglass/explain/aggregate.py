@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from deepglass.explain.input_layers import InputLayer
 from deepglass.explain.sound import regions
 from deepglass.features._explained_words import group_pieces
 from deepglass.features._ngrams import Lexicon, SubwordFeatures, pieces_of, split_words
-from deepglass.features.base import Column
-from deepglass.features.text import Text
-from deepglass.features.vector import Vector
+from deepglass.features.base import Column, Feature
 
 Box = tuple[float, float, float, float]
 
@@ -86,58 +83,62 @@ class PartAttributions:
         ]
 
 
-def part_attributions(
-    layer: InputLayer, units: np.ndarray, row: dict[str, Column], raw: dict[str, Any]
-) -> PartAttributions:
-    """The parts of one input layer; one of weight 0 where it is empty.
-
-    Args:
-        units: (Q, ...) attributions of its units.
-        row: the encoded inputs of the row.
-        raw: its values as the user wrote them, by column.
-    """
-    parts = _parts(layer, units, row, raw)
-    return parts if any(parts.names) else PartAttributions((layer.name,), np.zeros((len(units), 1)))
+PartsOf = Callable[[Any, np.ndarray, Column, Any], PartAttributions]
+"""Feature, attributions (Q, ...) of its units, its encoded row, its raw cell -> attributions of its parts."""
 
 
-def column_attributions(layer: InputLayer, units: np.ndarray, raw: dict[str, Any]) -> PartAttributions:
+def whole_value(feature: Feature, units: np.ndarray, column: Column, cell: Any) -> PartAttributions:
+    """The value as one part."""
+    weights = units.reshape(len(units), 1, -1).sum(2)
+    return PartAttributions((feature.name,), weights, (cell,) if np.isscalar(cell) else ())
+
+
+def column_attributions(features: Sequence[Feature], units: np.ndarray, raw: dict[str, Any]) -> PartAttributions:
     """The columns of a table that share an input layer, one part each."""
-    weights = units if units.shape[1] == len(layer.features) else units.reshape(len(units), 1, -1).sum(2)
-    values = tuple(raw.get(f.column) for f in layer.features)
-    return PartAttributions(tuple(f.name for f in layer.features), weights, values)
+    weights = units if units.shape[1] == len(features) else units.reshape(len(units), 1, -1).sum(2)
+    values = tuple(raw.get(f.column) for f in features)
+    return PartAttributions(tuple(f.name for f in features), weights, values)
 
 
-def _parts(layer: InputLayer, units: np.ndarray, row: dict[str, Column], raw: dict[str, Any]) -> PartAttributions:
-    feature: Any = layer.features[0]
-    cell = raw.get(feature.column)
-    boxes: tuple[tuple[Box | None, ...], ...]
-    if layer.kind in ("pixels", "classes"):
-        boxes = _all_targets([(strongest_region(m, row[layer.name].letterbox),) for m in _maps(units)])
-        return PartAttributions((layer.name,), units.reshape(len(units), 1, -1).sum(2), boxes=boxes)
-    if layer.kind == "frames":
-        names = tuple(f"{layer.name}, frame {t}" for t in range(units.shape[1]))
-        boxes = _all_targets([tuple(strongest_region(m, None) for m in frames) for frames in _maps(units)])
-        return PartAttributions(names, units.reshape(*units.shape[:2], -1).sum(2), indexed=True, boxes=boxes)
-    if layer.kind == "bands":
-        names, weights = regions(feature.frames, units)
-        return PartAttributions(names, weights, indexed=True)
-    if layer.kind == "ngrams":
-        return _ngram_words(feature, units, row[layer.name].values, _text_of(cell))
-    if layer.kind == "words":
-        return _token_words(feature, units, row[layer.name].values, cell)
-    if layer.kind == "steps":
-        return PartAttributions(tuple(f"{layer.name}, step {t}" for t in range(units.shape[1])), units, indexed=True)
-    if layer.kind == "labels":
-        return PartAttributions(tuple(f"{layer.name}: {label}" for label in feature.class_names), units)
-    if layer.kind == "entries" and isinstance(feature, Vector):
-        values: tuple[Any, ...] = tuple(row[layer.name].values.reshape(-1).tolist())
-        return PartAttributions(tuple(f"{layer.name}[{k}]" for k in range(units.shape[1])), units, values)
-    if layer.kind == "tokens" and units.shape[1] == len(layer.features):
-        values = tuple(raw.get(f.column) for f in layer.features)
-        return PartAttributions(tuple(f.name for f in layer.features), units, values)
-    if layer.kind == "tokens" and not feature.tabular:
-        return PartAttributions(tuple(f"{layer.name}, {t}" for t in range(units.shape[1])), units, indexed=True)
-    return PartAttributions((layer.name,), units.sum(1, keepdims=True), (cell,) if np.isscalar(cell) else ())
+def image_region(feature: Feature, units: np.ndarray, column: Column, cell: Any) -> PartAttributions:
+    """The image as one part, with the region of the largest attributions."""
+    boxes = _all_targets([(strongest_region(m, column.letterbox),) for m in _maps(units)])
+    return replace(whole_value(feature, units, column, None), boxes=boxes)
+
+
+def video_frames(feature: Feature, units: np.ndarray, column: Column, cell: Any) -> PartAttributions:
+    """The frames of a video, each with its region of the largest attributions."""
+    names = tuple(f"{feature.name}, frame {t}" for t in range(units.shape[1]))
+    boxes = _all_targets([tuple(strongest_region(m, None) for m in frames) for frames in _maps(units)])
+    return PartAttributions(names, units.reshape(*units.shape[:2], -1).sum(2), indexed=True, boxes=boxes)
+
+
+def spectrogram_regions(feature: Any, units: np.ndarray, column: Column, cell: Any) -> PartAttributions:
+    """Spans of time and frequency of an audio clip."""
+    names, weights = regions(feature.frames, units)
+    return PartAttributions(names, weights, indexed=True)
+
+
+def time_steps(feature: Feature, units: np.ndarray, column: Column, cell: Any) -> PartAttributions:
+    """The steps of a sequence."""
+    names = tuple(f"{feature.name}, step {t}" for t in range(units.shape[1]))
+    return PartAttributions(names, units, indexed=True)
+
+
+def entries(feature: Feature, units: np.ndarray, column: Column, cell: Any) -> PartAttributions:
+    """The entries of a vector or a set of labels; the whole value of other kinds."""
+    if not feature.has_entries:
+        return whole_value(feature, units, column, cell)
+    values = () if feature.class_names else tuple(column.values.reshape(-1).tolist())
+    return PartAttributions(feature.part_names(), units, values)
+
+
+def encoder_tokens(feature: Feature, units: np.ndarray, column: Column, cell: Any) -> PartAttributions:
+    """The tokens of an encoder by their index; of a single token the whole value."""
+    if feature.tabular or units.shape[1] == 1:
+        return whole_value(feature, units, column, cell)
+    names = tuple(f"{feature.name}, {t}" for t in range(units.shape[1]))
+    return PartAttributions(names, units, indexed=True)
 
 
 def _maps(units: np.ndarray) -> list[np.ndarray]:
@@ -215,9 +216,10 @@ def words_in(feature: Any, cell: list[str] | str) -> list[str]:
     return [words.distinct[p] for p in words.indices]
 
 
-def _token_words(feature: Any, units: np.ndarray, codes: np.ndarray, cell: Any) -> PartAttributions:
+def token_words(feature: Any, units: np.ndarray, column: Column, cell: Any) -> PartAttributions:
     """Tokens in order, summed to words."""
-    if not isinstance(feature, Text):
+    codes = column.values
+    if not feature.is_text:
         names = [feature.class_names[c - 1] if c else "?" for c in codes]
         return PartAttributions(tuple(names), units[:, : len(codes)], indexed=True)
     if codes.ndim == 2:
@@ -235,12 +237,12 @@ def _lexicon(vocabulary: tuple[str, ...]) -> Lexicon:
     return Lexicon(vocabulary)
 
 
-def _ngram_words(feature: Any, units: np.ndarray, codes: np.ndarray, cell: list[str] | str) -> PartAttributions:
+def ngram_words(feature: Any, units: np.ndarray, column: Column, cell: Any) -> PartAttributions:
     """N-grams divided among their words: equally among occurrences, and among the words of a bigram."""
-    words = words_in(feature, cell)
+    words = words_in(feature, _text_of(cell))
     weights = np.zeros((len(units), max(len(words), 1)))
     positions = _ngram_positions(_lexicon(feature.vocabulary_), words, feature.subword_features_)
-    for t, code in enumerate(codes.tolist()):
+    for t, code in enumerate(column.values.tolist()):
         occurrences = positions.get(code) or [tuple(range(weights.shape[1]))]
         for occurrence in occurrences:
             for p in occurrence:

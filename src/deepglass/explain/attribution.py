@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from deepglass.explain import units
-from deepglass.explain.aggregate import Part, PartAttributions, column_attributions, part_attributions
+from deepglass.explain.aggregate import Part, PartAttributions, column_attributions
 from deepglass.explain.cam import activation_map
 from deepglass.explain.checks import Checks, deletion_insertion, rank_correlation
 from deepglass.explain.columns import WhatIf, can_vary, what_if
@@ -43,15 +43,15 @@ def gradient_explanations(
         result = integrated_gradients(scores, layers, max_steps=max_steps)
         method = f"integrated gradients, {result.steps} steps"
     baselines = "; ".join(dict.fromkeys(layer.description for layer in layers[0]))
-    by_unit = [units.sum_units(layer.kind, v) for layer, v in zip(layers[0], result.values, strict=True)]
+    by_unit = [units.sum_units(layer, v) for layer, v in zip(layers[0], result.values, strict=True)]
     activation = _activation_maps(row, layers[0]) if full else {}
     explanations = []
     for name, target in row.targets.items():
         part = row.slices[name]
         named = [
-            column_attributions(layer, u[part], row.raw)
+            column_attributions(layer.features, u[part], row.raw)
             if tabular
-            else part_attributions(layer, u[part], row.column, row.raw)
+            else layer.parts(u[part], row.column, row.raw)
             for layer, u in zip(layers[0], by_unit, strict=True)
         ]
         parts = _parts(named, layers[0], None)
@@ -72,11 +72,7 @@ def gradient_explanations(
                 checks=tested,
                 dependence=change.dependence,
                 counterfactual=change.counterfactual,
-                maps={
-                    layer.name: u[part]
-                    for layer, u in zip(layers[0], by_unit, strict=True)
-                    if layer.kind in ("pixels", "bands")
-                },
+                maps={layer.name: u[part] for layer, u in zip(layers[0], by_unit, strict=True) if layer.has_map},
                 activation_maps={n: a[part] for n, a in activation.items()},
             )
         )
@@ -111,7 +107,7 @@ def _targets(
 def _activation_maps(row: ExplainedRow, layers: Sequence[InputLayer]) -> dict[str, np.ndarray]:
     """Class activation maps of the first image."""
     for layer in layers:
-        if layer.kind == "pixels":
+        if layer.has_map and layer.features[0].is_image:
             batch = row.data.batch(torch.tensor([row.index]))
             shape = tuple(row.column[layer.name].values.shape[1:])
             maps = activation_map(row.reference.objective, batch, shape, lambda b: row.scores(b.inputs))
@@ -136,7 +132,7 @@ def _checks(
     other_layers = input_layers(randomized, row.reference.mean_tokens)
     with frozen_weights(randomized):
         other = integrated_gradients(row.repeated_scores(randomized), other_layers, max_steps=0)
-    other_units = [units.sum_units(layer.kind, v) for layer, v in zip(other_layers[0], other.values, strict=True)]
+    other_units = [units.sum_units(layer, v) for layer, v in zip(other_layers[0], other.values, strict=True)]
     flat, other_flat = (np.concatenate([u[part].sum(0).reshape(-1) for u in all_]) for all_ in (by_unit, other_units))
     sizes = [u[0].size for u in by_unit]
     blocks = _blocks(layers[0], by_unit)
@@ -149,6 +145,6 @@ def _checks(
 
 def _blocks(layers: Sequence[InputLayer], by_unit: Sequence[np.ndarray]) -> np.ndarray:
     """The block of each unit of all inputs."""
-    each = [units.blocks_of(layer.kind, u.shape[1:]) for layer, u in zip(layers, by_unit, strict=True)]
+    each = [units.blocks_of(layer, u.shape[1:]) for layer, u in zip(layers, by_unit, strict=True)]
     starts = np.cumsum([0, *(b.max(initial=-1) + 1 for b in each)])
     return np.concatenate([b + s for b, s in zip(each, starts, strict=False)])

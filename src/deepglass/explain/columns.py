@@ -26,9 +26,6 @@ from deepglass.explain.explanation import Explanation, TargetExplanation, finite
 from deepglass.explain.gradients import relative_gap
 from deepglass.explain.row import ExplainedRow
 from deepglass.features.base import Feature
-from deepglass.features.multilabel import Multilabel
-from deepglass.features.text import Text
-from deepglass.features.vector import Vector
 from deepglass.nn.explanation_targets import LOG_ODDS
 from deepglass.nn.tokens import Field
 
@@ -46,13 +43,13 @@ class WhatIf(NamedTuple):
 
 def is_tabular(inputs: Sequence[Feature]) -> bool:
     """Whether all inputs are columns of a table; a single vector or set is explained by its entries instead."""
-    entries = len(inputs) == 1 and isinstance(inputs[0], Vector | Multilabel)
+    entries = len(inputs) == 1 and inputs[0].has_entries
     return all(f.tabular for f in inputs) and len(inputs) <= MAX_COLUMNS and not entries
 
 
 def can_vary(inputs: Sequence[Feature]) -> bool:
     """Whether columns can be varied one by one at little cost: there are some, alone or beside texts."""
-    cheap = all(f.tabular or isinstance(f, Text) for f in inputs) and len(inputs) <= MAX_COLUMNS
+    cheap = all(f.tabular or f.is_text for f in inputs) and len(inputs) <= MAX_COLUMNS
     return cheap and any(f.tabular for f in inputs) and len(inputs) > 1
 
 

@@ -15,10 +15,7 @@ from deepglass.errors import SpecError
 from deepglass.explain.explanation import Explanation
 from deepglass.explain.sound import important_cells, isolate
 from deepglass.features._audio_files import wav
-from deepglass.features._display import to_pixels
-from deepglass.features.audio import Audio
 from deepglass.features.base import Column
-from deepglass.features.image import Image
 from deepglass.run.predictor import Predictor
 from deepglass.training.checkpoint import write_atomic
 
@@ -66,13 +63,13 @@ def _media(
     files = []
     for kind, maps in (("attributions", explanation.maps), ("activation", explanation.activation_maps)):
         for name, values in maps.items():
-            feature = features[name]
-            if isinstance(feature, Image):
-                pixels = to_pixels(inputs[name].values[i], feature.levels_ or 255)
+            feature: Any = features[name]
+            if feature.is_image:
+                pixels = feature.pixels(inputs[name].values[i])
                 for q, target in enumerate(explanation.targets):
                     end = f"-{q}-{_safe(target.name)}" if len(explanation.targets) > 1 else ""
                     files.append((f"{start}-{kind}{end}.png", encode_png(overlay(pixels, values[q]))))
-            elif isinstance(feature, Audio):
+            elif feature.is_audio:
                 column = inputs[name].take(np.array([i]))
                 samples = isolate(column.values, feature.frames, important_cells(values.sum(0)))
                 files.append((f"{start}-important.wav", wav(samples, feature.rate_ or 8000)))

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from deepglass.data.batches import Dataset
 from deepglass.data.table import Table
+from deepglass.explain.aggregate import encoder_tokens
 from deepglass.explain.checks import randomize_weights
 from deepglass.explain.input_layers import InputLayer, input_layers, replaced
 from deepglass.explain.nearest import ReferenceRows
@@ -77,7 +78,7 @@ class Reference:
     def mean_tokens(self) -> dict[str, Tensor]:
         """The mean tokens over the background, of inputs that are columns of a table."""
         layers = input_layers(self.objective)
-        columns = {i for i, e in enumerate(layers[0]) if e.kind == "tokens" and e.features[0].tabular}
+        columns = {i for i, e in enumerate(layers[0]) if e.parts_of is encoder_tokens and e.features[0].tabular}
         if not columns or self.rows is None:
             return {}
         means: dict[str, Tensor] = {}

@@ -1,9 +1,4 @@
-"""Units of an input layer: what of it can be removed by itself, such as a pixel, a word, a time step, a column.
-
-pixels (C, Y, X) -> (Y, X)      frames (T, C, Y, X) -> (T, Y, X)      bands (1, T, M) -> (T, M)
-words (T, ..., D), ngrams (T, D), steps (T, d), tokens (T, D) -> (T,)   classes (Y, X, D) -> (Y, X)
-entries (d,), labels (d,) -> (d,)
-"""
+"""Units of an input layer: what of it can be removed by itself, such as a pixel, a word, a time step, a column."""
 
 from __future__ import annotations
 
@@ -15,26 +10,18 @@ import torch
 from torch import Tensor
 
 from deepglass.explain.gradients import MAX_VALUES, Scores
-from deepglass.explain.input_layers import InputLayer, Kind, replaced
+from deepglass.explain.input_layers import InputLayer, replaced
 
 BLOCKS_PER_SIDE = 16  # of an image or a spectrogram
 MAX_ROWS = 64  # of one forward pass
 
 
-def sum_units(kind: Kind, values: np.ndarray) -> np.ndarray:
+def sum_units(layer: InputLayer, values: np.ndarray) -> np.ndarray:
     """Attributions (Q, ...) to values summed to those of units, (Q, ...)."""
-    if kind == "pixels" or kind == "bands":
-        return values.sum(1)
-    if kind == "frames":
-        return values.sum(2)
-    if kind == "classes":
-        return values.sum(-1)
-    if kind in ("words", "ngrams", "steps", "tokens"):
-        return values.reshape(*values.shape[:2], -1).sum(-1)
-    return values
+    return values.sum(tuple(a + 1 for a in range(values.ndim - 1) if a not in layer.unit_axes))
 
 
-def blocks_of(kind: Kind, shape: Sequence[int]) -> np.ndarray:
+def blocks_of(layer: InputLayer, shape: Sequence[int]) -> np.ndarray:
     """The block of each unit, (units,): what deletion and insertion remove at once.
 
     Images and spectrograms are perturbed in squares, `BLOCKS_PER_SIDE` to a side, since single pixels are noise to a
@@ -42,26 +29,17 @@ def blocks_of(kind: Kind, shape: Sequence[int]) -> np.ndarray:
 
     Source: Samek et al., 2017, arXiv 1509.06321 (regions are perturbed, not pixels).
     """
-    if kind not in ("pixels", "bands", "frames", "classes"):
-        return np.arange(int(np.prod(shape)))
+    if len(layer.unit_axes) < 2:
+        return np.arange(math.prod(shape))
     rows, columns = (np.arange(n) * min(n, BLOCKS_PER_SIDE) // n for n in shape[-2:])
     square = rows[:, None] * BLOCKS_PER_SIDE + columns
-    several = (
-        np.arange(math.prod(shape[:-2])).reshape(*shape[:-2], 1, 1) * BLOCKS_PER_SIDE**2
-    )  # one set of blocks per frame
-    return np.unique(several + square, return_inverse=True)[1].reshape(-1)
+    frames = np.arange(math.prod(shape[:-2])).reshape(*shape[:-2], 1, 1) * BLOCKS_PER_SIDE**2
+    return np.unique(frames + square, return_inverse=True)[1].reshape(-1)
 
 
-def _spread(kind: Kind, keep: Tensor, values: Tensor) -> Tensor:
+def _spread(layer: InputLayer, keep: Tensor, values: Tensor) -> Tensor:
     """Mask of an input layer's values, (B, ...), from that of its units, (B, N)."""
-    inner = values.shape[1:]
-    if kind in ("pixels", "bands"):
-        return keep.view(-1, 1, *inner[1:])
-    if kind == "frames":
-        return keep.view(-1, inner[0], 1, *inner[2:])
-    if kind == "classes":
-        return keep.view(-1, *inner[:2], 1)
-    return keep.view(-1, inner[0], *(1 for _ in inner[1:]))
+    return keep.view(-1, *(n if a in layer.unit_axes else 1 for a, n in enumerate(values.shape[1:])))
 
 
 def masked_scores(
@@ -80,7 +58,7 @@ def masked_scores(
         chunk = slice(start, start + rows)
 
         def replace(i: int, values: Tensor, chunk: slice = chunk) -> Tensor:
-            mask = _spread(layers[0][i].kind, masks[i][chunk].to(values.device), values)
+            mask = _spread(layers[0][i], masks[i][chunk].to(values.device), values)
             return torch.where(mask, values, layers[0][i].baseline(values))
 
         with torch.no_grad(), replaced(layers, replace):

@@ -9,29 +9,15 @@ import numpy as np
 from PIL import Image as Pillow
 
 from deepglass.features.base import Feature
-from deepglass.features.image import Image
 from deepglass.mel import Frames, log_mel
 
 _SPECTROGRAM_QUANTILES = (0.02, 0.995)  # of the values: the darkest and the brightest colour
 _COLORMAP = np.array([[12, 14, 40], [48, 40, 130], [150, 45, 120], [236, 110, 62], [252, 226, 130]], float)
 
 
-def first_image(inputs: Sequence[Feature]) -> Image | None:
+def first_image(inputs: Sequence[Feature]) -> Feature | None:
     """The first image among the inputs."""
-    return next((f for f in inputs if isinstance(f, Image)), None)
-
-
-def to_pixels(codes: np.ndarray, levels: int) -> np.ndarray:
-    """An encoded image as uint8 pixels, channels last; the first three of more than three channels.
-
-    Args:
-        levels: the largest code.
-
-    Shapes: codes: (C, Y, X); returns: (Y, X, 1 or 3).
-    """
-    if codes.dtype != np.uint8 or levels != 255:
-        codes = np.clip(np.round(codes.astype(np.float32) * (255 / levels)), 0, 255).astype(np.uint8)
-    return np.moveaxis(codes if len(codes) in (1, 3) else codes[: 3 if len(codes) > 3 else 1], 0, -1)
+    return next((f for f in inputs if f.is_image), None)
 
 
 def spectrogram(samples: np.ndarray, frames: Frames) -> bytes:

@@ -257,3 +257,16 @@ def _name(image: RawImage) -> str:
     if isinstance(image, Media):
         return image.name
     return image if isinstance(image, str) else "an image"
+
+
+def to_pixels(codes: np.ndarray, levels: int) -> np.ndarray:
+    """An encoded image as uint8 pixels, channels last; the first three of more than three channels.
+
+    Args:
+        levels: the largest code.
+
+    Shapes: codes: (C, Y, X); returns: (Y, X, 1 or 3).
+    """
+    if codes.dtype != np.uint8 or levels != 255:
+        codes = np.clip(np.round(codes.astype(np.float32) * (255 / levels)), 0, 255).astype(np.uint8)
+    return np.moveaxis(codes if len(codes) in (1, 3) else codes[: 3 if len(codes) > 3 else 1], 0, -1)

@@ -59,6 +59,7 @@ class Audio(Feature):
     typical_: int | None = None  # mean number of samples
 
     sequential: ClassVar[bool] = True
+    is_audio: ClassVar[bool] = True
     file_based: ClassVar[bool] = True
 
     @classmethod

@@ -21,6 +21,7 @@ import numpy as np
 import polars as pl
 
 from deepglass.errors import SourceError
+from deepglass.features._cell_statistics import Statistic, class_codes, scalar_series
 from deepglass.registry import Registry
 
 if TYPE_CHECKING:
@@ -50,9 +51,6 @@ class Media(NamedTuple):
     def open(self) -> io.BytesIO:
         return io.BytesIO(self.read())
 
-
-CLASSIFICATION_KINDS = ("category", "binary")
-"""Kinds whose prediction is one class."""
 
 Raw = pl.Series | np.ndarray | list[Media]
 """A column of raw values: a polars Series (null = missing), an array (N, ...) of numbers, or files."""
@@ -110,10 +108,13 @@ class Feature(ABC):
     Args:
         name: of the feature, in spec, batch and predictions.
         column: column of the table; empty for the name.
+        columns: of the table, for a feature that reads several; raw values are then a Series of structs with these
+            fields, or a list of dicts where a column holds files.
     """
 
     name: str
     column: str = ""
+    columns: tuple[str, ...] = ()
 
     joint: ClassVar[bool] = False  # inputs of this kind share one encoder: `joint_encoder`
     tabular: ClassVar[bool] = False  # a cell of a table, cheap to encode and to replace
@@ -123,10 +124,22 @@ class Feature(ABC):
     sequential: ClassVar[bool] = False  # a value has steps that an output may be aligned with
     file_based: ClassVar[bool] = False  # a cell may be the path of a file
     dense: ClassVar[bool] = False  # values lie in an image: `warp`, and as an output `Output.dense_head`
+    is_image: ClassVar[bool] = False  # encoded values are (N, C, Y, X): `pixels`
+    is_audio: ClassVar[bool] = False  # encoded values are samples; has `frames` and `rate_`, as `Audio` has
+    is_text: ClassVar[bool] = False  # running text, whose words can be counted and compared
+    is_time: ClassVar[bool] = False  # a point in time
+    has_entries: ClassVar[bool] = False  # a value is a vector of entries: `part_names`
 
     def __post_init__(self) -> None:
         if not self.column:
             object.__setattr__(self, "column", self.name)
+        elif self.columns and self.column != self.name:
+            raise ValueError(f"expected column or columns, got both: {self.column!r} and {', '.join(self.columns)}")
+
+    @property
+    def source_columns(self) -> tuple[str, ...]:
+        """Columns of the table that the feature reads."""
+        return self.columns or (self.column,)
 
     # -- from raw values to columns: numpy ---------------------------------------------------------------------
 
@@ -154,6 +167,12 @@ class Feature(ABC):
     def unreadable(self, raw: Raw) -> dict[int, str]:
         """Row -> why it cannot be encoded; such rows are left out and reported before training."""
         return {}
+
+    @classmethod
+    def statistics(cls, raw: Raw) -> list[Statistic]:
+        """Numbers that describe each cell, for data checks, slices and the map; the codes of a kind with classes."""
+        series = scalar_series(raw) if cls.has_classes else None
+        return [] if series is None else [class_codes(series)]
 
     # -- into the network: torch -------------------------------------------------------------------------------
 
@@ -195,6 +214,14 @@ class Feature(ABC):
         Shapes: before: (1, d); after: (N, d); returns: (N,).
         """
         return (np.nan_to_num(before) != np.nan_to_num(after)).any(1).astype(float)
+
+    def pixels(self, codes: np.ndarray) -> np.ndarray:
+        """Of a kind with `is_image`: an encoded value (C, Y, X) as pixels for people, (Y, X, 1 or 3) uint8."""
+        raise NotImplementedError(f"a {self.kind} is no image")
+
+    def part_names(self) -> tuple[str, ...]:
+        """Of a kind with `has_entries`: the name of each entry, for explanations."""
+        raise NotImplementedError(f"a {self.kind} has no entries")
 
     @property
     def row_bytes(self) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from deepglass.errors import SourceError
+from deepglass.features._cell_statistics import Statistic, floats
 from deepglass.features._statistics import scaled_change
 from deepglass.features.base import Column, Feature, Raw, TypeGuess
 from deepglass.parsing import DateFormat, is_missing, parse_dates, to_dates
@@ -65,6 +66,7 @@ class Date(Feature):
     tabular: ClassVar[bool] = True
     ordered: ClassVar[bool] = True
     has_axis: ClassVar[bool] = True
+    is_time: ClassVar[bool] = True
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
@@ -76,6 +78,14 @@ class Date(Feature):
         if format is None:
             return None
         return TypeGuess(0.9 * format.share, f"{format.share:.0%} of the values are dates written {format}")
+
+    @classmethod
+    def statistics(cls, raw: Raw) -> list[Statistic]:
+        format = parse_dates(raw) if isinstance(raw, pl.Series) else None
+        if format is None:
+            return []
+        microseconds = to_dates(cast(pl.Series, raw), format)[0].cast(pl.Datetime("us")).cast(pl.Int64)
+        return [Statistic("time", floats(microseconds))]
 
     def fit(self, chunks: Iterable[Raw]) -> Self:
         chunks = list(chunks)

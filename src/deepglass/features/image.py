@@ -33,6 +33,7 @@ from deepglass.features._images import (
     letterbox,
     map_images,
     resize,
+    to_pixels,
     with_channels,
 )
 from deepglass.features._pixels import PixelFeature
@@ -87,6 +88,7 @@ class Image(PixelFeature):
     input_noise_std: Share = 0.0
 
     dense: ClassVar[bool] = True
+    is_image: ClassVar[bool] = True
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
@@ -152,6 +154,9 @@ class Image(PixelFeature):
                 values[chunk] = [codes for codes, _ in encoded]
                 frames[chunk] = [frame for _, frame in encoded]
         return self._with_noise(Column(values, mask, None, frames))
+
+    def pixels(self, codes: np.ndarray) -> np.ndarray:
+        return to_pixels(codes, self.levels_ or 255)
 
     @property
     def row_bytes(self) -> int:

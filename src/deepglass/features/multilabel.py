@@ -57,6 +57,7 @@ class Multilabel(Feature):
     separator_: str | None = None
 
     tabular: ClassVar[bool] = True
+    has_entries: ClassVar[bool] = True
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
@@ -125,6 +126,9 @@ class Multilabel(Feature):
     @property
     def class_names(self) -> tuple[str, ...]:
         return self.vocabulary_
+
+    def part_names(self) -> tuple[str, ...]:
+        return tuple(f"{self.name}: {label}" for label in self.vocabulary_)
 
     def _array_names(self, columns: int) -> tuple[str, ...]:
         if self.names and len(self.names) != columns:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
 import polars as pl
 
 from deepglass.constraints import Count
 from deepglass.errors import SourceError
+from deepglass.features._cell_statistics import Statistic
 from deepglass.features._statistics import scaled_change
 from deepglass.features.base import Column, Feature, Raw, TypeGuess
 from deepglass.parsing import NumberFormat, is_missing, parse_numbers, to_numbers
@@ -92,6 +93,12 @@ class Number(Feature):
         return TypeGuess(
             0.85, f"numbers from {finite.min():g} to {finite.max():g}, {distinct} different ones{format_text}"
         )
+
+    @classmethod
+    def statistics(cls, raw: Raw) -> list[Statistic]:
+        text = isinstance(raw, pl.Series) and raw.dtype == pl.String
+        values = as_floats(raw, parse_numbers(cast(pl.Series, raw)) if text else None)
+        return [] if values is None else [Statistic("", np.where(np.isfinite(values), values, np.nan))]
 
     def fit(self, chunks: Iterable[Raw]) -> Self:
         chunks = list(chunks)

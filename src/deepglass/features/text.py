@@ -13,6 +13,7 @@ import polars as pl
 from deepglass.constraints import Count
 from deepglass.errors import SourceError
 from deepglass.features import _word_features as _words
+from deepglass.features._cell_statistics import Statistic, floats
 from deepglass.features._ngrams import (
     Lexicon,
     SubwordFeatures,
@@ -94,6 +95,7 @@ class Text(Feature):
     mean_length_: float | None = None
 
     sequential: ClassVar[bool] = True
+    is_text: ClassVar[bool] = True
     terminated: ClassVar[bool] = False  # codes end with END, and an empty text is not missing: outputs
 
     @classmethod
@@ -113,6 +115,12 @@ class Text(Feature):
         if words >= 4 and (distinct_share > 0.3 or cast(float, texts.str.len_chars().mean()) > 50):
             return TypeGuess(0.9, why)
         return TypeGuess(0.6 if distinct_share >= 0.3 else 0.45 if words >= 2 else 0.3, why)
+
+    @classmethod
+    def statistics(cls, raw: Raw) -> list[Statistic]:
+        if not isinstance(raw, pl.Series) or raw.dtype not in (pl.String, pl.List(pl.String)):
+            return []
+        return [Statistic("words", floats(raw.str.count_matches(r"\S+") if raw.dtype == pl.String else raw.list.len()))]
 
     def as_sequence(self) -> Self:
         return self if self.tokenization or self.tokenizer else replace(self, tokenization="words")

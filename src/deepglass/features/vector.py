@@ -36,6 +36,7 @@ class Vector(Feature):
 
     tabular: ClassVar[bool] = True
     ordered: ClassVar[bool] = True
+    has_entries: ClassVar[bool] = True
 
     @classmethod
     def infer_type(cls, raw: Raw, name: str) -> TypeGuess | None:
@@ -76,12 +77,17 @@ class Vector(Feature):
         """Root mean square over the entries, in standard deviations."""
         return scaled_change(before, after, np.array(self.std_))
 
+    def part_names(self) -> tuple[str, ...]:
+        return tuple(f"{self.name}[{k}]" for k in range(len(self.mean_)))
+
     def _rows(self, raw: Raw, size: int | None) -> np.ndarray:
         """(N, d) float64, NaN = missing; d is `size`, or that of the rows."""
         if isinstance(raw, np.ndarray) and raw.ndim == 2 and raw.dtype.kind in "biuf":
             values = raw.astype(np.float64)
         elif isinstance(raw, pl.Series) and raw.dtype in (pl.List, pl.Array) and _of_numbers(raw):
             values = self._from_lists(_lists(raw), size)
+        elif isinstance(raw, pl.Series) and raw.dtype == pl.Struct:  # of several columns, a number in each
+            values = raw.struct.unnest().cast(pl.Float64, strict=False).to_numpy()
         elif isinstance(raw, pl.Series) and raw.dtype == pl.Null:
             values = np.full((len(raw), size or 1), np.nan)
         else:

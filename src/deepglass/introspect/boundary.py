@@ -11,7 +11,6 @@ from PIL import Image as Pillow
 
 from deepglass.errors import SpecError, near_miss
 from deepglass.features.base import take_raw
-from deepglass.features.date import Date
 from deepglass.features.outputs.base import Output
 from deepglass.introspect.facts import Boundary, BoundaryAxis, BoundaryFrame
 from deepglass.objectives.base import Objective
@@ -200,7 +199,7 @@ def _columns(
 
 def _axis(side: PlaneAxis) -> BoundaryAxis:
     feature = side.feature
-    return BoundaryAxis(feature.name, side.ends, side.bands, dates=isinstance(feature, Date))
+    return BoundaryAxis(feature.name, side.ends, side.bands, dates=feature.is_time)
 
 
 def _embedding_plane(moments: Sequence[BoundarySnapshot], paint: _Paint) -> Boundary:

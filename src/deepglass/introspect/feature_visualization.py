@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
-from deepglass.features._display import first_image, to_pixels
+from deepglass.features._display import first_image
 from deepglass.introspect.facts import LayerImages, OptimizedImage
 from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder, stage_maps
 from deepglass.objectives.supervised import Supervised
@@ -73,10 +73,7 @@ def feature_visualizations(context: RunContext) -> tuple[LayerImages, ...]:
     targets = [w for w, ok in zip(targets, converged, strict=True) if ok]
     images = images[torch.tensor(converged, device=images.device)]
     bytes_ = _codes(images, codes, pixels)
-    levels = picture.levels_ or 255
-    shown = [
-        OptimizedImage(w.name, draw.photo(to_pixels(c, levels), 128)) for w, c in zip(targets, bytes_, strict=True)
-    ]
+    shown = [OptimizedImage(w.name, draw.photo(picture.pixels(c), 128)) for w, c in zip(targets, bytes_, strict=True)]
     return _by_layer(targets, shown)
 
 

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
-from deepglass.features._display import to_pixels
+from deepglass.features._images import to_pixels
 from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder, stage_maps
 from deepglass.nn.rbm import BoltzmannMachine
 from deepglass.web import encode_image as draw

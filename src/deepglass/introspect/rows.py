@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from deepglass.features._display import first_image, to_pixels
-from deepglass.features.base import Column, Media, Raw, take_raw
-from deepglass.features.image import Image
+from deepglass.features._display import first_image
+from deepglass.features.base import Column, Feature, Media, Raw, take_raw
 from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
 from deepglass.formatting import plain_number
 from deepglass.metrics.summaries import thumbnail
@@ -102,14 +101,14 @@ def row_image(output_rows: OutputRows, i: int, longest: int = encode_image.LONGE
     Y, X = codes.shape[-2:]
     top, left, height, width = (int(v) for v in column.letterbox[0, :4])
     part = (top / Y, left / X, max(height, 1) / Y, max(width, 1) / X)
-    pixels = to_pixels(codes, feature.levels_ or 255)[top : top + max(height, 1), left : left + max(width, 1)]
+    pixels = feature.pixels(codes)[top : top + max(height, 1), left : left + max(width, 1)]
     size = encode_image.shown_size(pixels.shape[:2], longest)
     return RowImage(encode_image.photo(pixels, longest), size, part)
 
 
-def row_pixels(feature: Image, raw: Raw, row: int) -> np.ndarray:
+def row_pixels(feature: Feature, raw: Raw, row: int) -> np.ndarray:
     """An image as the network gets it, (Y, X, C) uint8."""
-    return to_pixels(feature.encode(take_raw(raw, np.array([row]))).values[0], feature.levels_ or 255)
+    return feature.pixels(feature.encode(take_raw(raw, np.array([row]))).values[0])
 
 
 def row_summary(prepared: PreparedData, row: int) -> RowSummary:
@@ -118,7 +117,7 @@ def row_summary(prepared: PreparedData, row: int) -> RowSummary:
     values: dict[str, str] = {}
     for feature in prepared.inputs:
         raw = prepared.table[feature.column]
-        if isinstance(feature, Image):
+        if feature.is_image:
             image = image or thumbnail(row_pixels(feature, raw, row))
         elif len(values) < MAX_VALUES:
             value = raw[row]

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from deepglass.data.batches import Batch
-from deepglass.features.audio import Audio
 from deepglass.introspect.attention import read_words
 from deepglass.networks.network import Network
 from deepglass.nn.tokens import Tokens
@@ -63,7 +62,7 @@ def _along(prepared: PreparedData, tokens: Tokens, length: int, row: int) -> Seq
     if (words := read_words(prepared, np.array([row]), tokens)[0]) is not None:
         step = -(-len(words) // WORDS)
         return SequenceAxis(length, tuple((float(np.mean(places)) + 0.5, word) for word, places in words[::step]))
-    sound = next((f for f in prepared.inputs if isinstance(f, Audio)), None)
+    sound: Any = next((f for f in prepared.inputs if f.is_audio), None)
     if sound is not None:
         heard = len(sound.encode(prepared.table.take(np.array([row]))[sound.column]).values)
         return _even(length, heard / (sound.rate_ or 1), "seconds")

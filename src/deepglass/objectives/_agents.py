@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Self
+from functools import cached_property
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import polars as pl
@@ -46,7 +47,7 @@ class Agent(Objective):
     """
 
     monitor: ClassVar[Metric] = METRICS["mean_return"]
-    reinforcement: ClassVar[bool] = True
+    learns_from: ClassVar[Literal["rows", "text", "environment"]] = "environment"
     name: ClassVar[str]
     steps_taken: Tensor
 
@@ -56,7 +57,7 @@ class Agent(Objective):
         Raises:
             SpecError: `bad-value` unless there are one input and one output, a category or a vector.
         """
-        if len(inputs) != 1 or len(outputs) != 1 or outputs[0].kind not in ("category", "vector"):
+        if len(inputs) != 1 or len(outputs) != 1 or not isinstance(outputs[0], Category | Vector):
             came = ", ".join(f"{f.name} ({f.kind})" for f in (*inputs, *outputs))
             raise SpecError(
                 "bad-value",
@@ -68,26 +69,31 @@ class Agent(Objective):
         self.register_buffer("steps_taken", torch.zeros((), dtype=torch.int64))
         feature = inputs[0]
         self.observation_stats = RunningMeanStd(len(feature.mean_ or ())) if isinstance(feature, Vector) else None
-        self._environment: Environment | None = None
 
     @property
     def device(self) -> torch.device:
         return self.steps_taken.device
 
-    @property
-    def environment(self) -> Environment:
-        assert self._environment is not None, "`set_environment` comes first"
-        return self._environment
+    @cached_property
+    def policy(self) -> Callable[[np.ndarray], np.ndarray]:
+        """Output of the policy for encoded observations, (N, P); created on first use, when weights have a device."""
+        return self.numpy_policy() or self.torch_policy
 
-    def set_environment(self, environment: Environment) -> None:
+    def environment_of(self, data: Dataset) -> Environment:
+        """The environment of a data set.
+
+        Raises:
+            SpecError: `bad-value` if it has another number of actions than the output.
+        """
+        environment = data.environment
+        assert environment is not None
         if environment.actions and len(self.action_feature.class_names) != environment.actions:
             raise SpecError(
                 "bad-value",
                 f"outputs.{self.action}: expected the {environment.actions} actions of {environment.name}, got "
                 f"{len(self.action_feature.class_names)}",
             )
-        self._environment = environment
-        self.policy = self.numpy_policy() or self.torch_policy
+        return environment
 
     def train(self, mode: bool = True) -> Self:
         """Evaluation mode, whatever the argument."""
@@ -102,7 +108,8 @@ class Agent(Objective):
         """The same function computed by numpy, which is faster for small networks; None for other networks."""
 
     def on_fit_start(self, train: Dataset) -> None:
-        """Initialise the observation statistics from random play."""
+        """Check the environment, and initialise the observation statistics from random play."""
+        self.environment_of(train)
         if self.observation_stats is not None:
             self.observation_stats.update(train.inputs[self.observation].values)
             self._rescale()
@@ -138,9 +145,9 @@ class Agent(Objective):
         return params.argmax(1) if isinstance(self.action_feature, Category) else params
 
     def evaluate(self, data: Dataset, batch_size: int, search: bool = True) -> Evaluation:
-        """Play whole episodes greedily: 20, or 100 with `search`. Each has its own seed; `data` is not used."""
+        """Play whole episodes greedily: 20, or 100 with `search`. Each has its own seed."""
         count, seed = (TEST_EPISODES, TEST_SEED) if search else (VALID_EPISODES, VALID_SEED)
-        metrics = return_stats(run_episodes(self.environment, self.best_action, count, seed))
+        metrics = return_stats(run_episodes(self.environment_of(data), self.best_action, count, seed))
         metrics["environment_steps"] = float(self.steps_taken)
         return Evaluation({self.name: metrics}, metrics["mean_return"])
 

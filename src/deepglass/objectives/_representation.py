@@ -46,7 +46,8 @@ class Representation(Objective):
     def own_metrics(self, data: Dataset, batch_size: int) -> tuple[Mapping[str, float], float]:
         """Metrics of the objective without outputs, and the value of `monitor`."""
 
-    def on_fit_end(self, train: Dataset) -> bool:
+    def fit_probe(self, train: Dataset) -> bool:
+        """Fit the linear probe after training; False without outputs or targets."""
         self.eval()
         return self.probe.fit(train, self.embed)
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader
 from deepglass.data.views import MultiViewLoader, TwoPoolLoader
 from deepglass.errors import SpecError
-from deepglass.features.base import Feature
+from deepglass.features.base import FEATURES, Feature
 from deepglass.features.outputs.base import Output, Prediction
 from deepglass.networks.network import Network
 from deepglass.nn.ema import ema_update
@@ -56,7 +56,7 @@ class SemiSupervised(Supervised):
 
     uses_unlabelled: ClassVar[bool] = True
     name: ClassVar[str]
-    pseudo_label_kinds: ClassVar[tuple[str, ...]]  # of outputs that get pseudo-labels
+    pseudo_label_features: ClassVar[tuple[type[Feature], ...]]  # kinds of outputs that get pseudo-labels
     student: Network
     num_averaged: Tensor  # steps in the EMA
 
@@ -68,13 +68,14 @@ class SemiSupervised(Supervised):
         super().build(inputs, outputs, make_network)
         self.supports_mixup = False
         self.inputs = tuple(inputs)
-        self.pseudo_labelled = {f.name: f for f in outputs if f.kind in self.pseudo_label_kinds}
+        self.pseudo_labelled = {f.name: f for f in outputs if isinstance(f, self.pseudo_label_features)}
         if not self.pseudo_labelled:
             came = ", ".join(f"{f.name} ({f.kind})" for f in outputs)
+            kinds = ", ".join(map(FEATURES.name_of, self.pseudo_label_features))
             raise SpecError(
                 "bad-value",
-                f"objective: {self.name} makes pseudo-labels for the kinds {', '.join(self.pseudo_label_kinds)}; the "
-                f"outputs are {came}; take objective=supervised",
+                f"objective: {self.name} makes pseudo-labels for the kinds {kinds}; the outputs are "
+                f" {came}; take objective=supervised",
             )
         self.student = copy.deepcopy(self.network)
         self.network.requires_grad_(False)

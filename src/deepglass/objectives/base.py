@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import torch
@@ -14,7 +14,6 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader, ShuffledLoader
-from deepglass.data.environments import Environment
 from deepglass.features.base import Feature
 from deepglass.features.outputs.base import Output, Prediction, PredictionArrays
 from deepglass.hyperparameters import TrainingDefaults
@@ -117,25 +116,19 @@ class Objective(nn.Module, ABC):
 
     Attributes:
         monitor: metric by which the best weights are chosen.
-        default_trunk: trunk to use where the data do not decide.
-        sequential_rows: the rows are one text or series, the split keeps their order.
+        learns_from: independent rows, the rows as one text, whose order the split keeps, or an environment.
         uses_unlabelled: rows without a target are training rows too.
         generative: `sample` generates rows.
         builds_network: it takes no trunk, its networks are its own.
-        reinforcement: it learns from its own actions in an environment (see `set_environment`).
-        supports_mixup: its loss weighs both targets of mixed rows (`Batch.mix`).
         conditions: features that `sample` can be conditioned on.
         reduce: agrees on values that steer control flow over several processes; set by the trainer.
     """
 
     monitor: ClassVar[Metric] = METRICS["loss"]
-    default_trunk: ClassVar[str | None] = None
-    sequential_rows: ClassVar[bool] = False
+    learns_from: ClassVar[Literal["rows", "text", "environment"]] = "rows"
     uses_unlabelled: ClassVar[bool] = False
     generative: ClassVar[bool] = False
     builds_network: ClassVar[bool] = False
-    reinforcement: ClassVar[bool] = False
-    supports_mixup: bool = False
     conditions: tuple[Feature, ...] = ()
     network: Network
 
@@ -147,20 +140,8 @@ class Objective(nn.Module, ABC):
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         """Create the networks."""
 
-    @classmethod
-    def adapt_input(cls, feature: Feature) -> Feature:
-        """A copy of an unfitted input with this objective's defaults for settings that are not set."""
-        return feature
-
-    def set_environment(self, environment: Environment) -> None:
-        """Set the environment of an agent. Called before `on_fit_start` and before `evaluate`."""
-
     def on_fit_start(self, train: Dataset) -> None:
         """Compute statistics of the training rows, before the first step."""
-
-    def on_fit_end(self, train: Dataset) -> bool:
-        """Fit what depends on the trained networks, such as a linear probe. True if predictions have changed."""
-        return False
 
     def examples_per_epoch(self, train: Dataset) -> int:
         """Number of training examples of an epoch."""

@@ -16,6 +16,7 @@ from deepglass.constraints import NonNegative
 from deepglass.data.batches import Batch, Dataset
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature
+from deepglass.features.category import Category
 from deepglass.features.image import Image
 from deepglass.features.outputs.base import Output
 from deepglass.metrics.table import METRICS, Metric
@@ -55,7 +56,7 @@ class Capsule(Objective):
             SpecError: `bad-value` unless there are an image input and a single output of the kind `category`, and the
                 trunk is `capsule`.
         """
-        if len(outputs) != 1 or outputs[0].kind != "category":
+        if len(outputs) != 1 or not isinstance(outputs[0], Category):
             came = ", ".join(f"{f.name} ({f.kind})" for f in outputs) or "none"
             raise SpecError("bad-value", f"objective: 'capsule' expects one output of the kind category, got {came}")
         self.output = outputs[0].name

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -25,10 +26,11 @@ from torch.nn import functional as F
 
 from deepglass.constraints import Count, NonNegativeInt, Share
 from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader
-from deepglass.data.environments import Environment, Environments
+from deepglass.data.environments import Environments
 from deepglass.data.experience import Replay, ReplayBatch, training_seed
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature
+from deepglass.features.category import Category
 from deepglass.features.outputs.base import Output, Prediction
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.networks.network import Network
@@ -86,7 +88,7 @@ class Dqn(Agent):
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         self.set_features(inputs, outputs)
-        if self.action_feature.kind != "category":
+        if not isinstance(self.action_feature, Category):
             raise SpecError(
                 "bad-value", "objective: 'dqn' expects discrete actions, and these are vectors; take objective=ppo"
             )
@@ -107,7 +109,7 @@ class Dqn(Agent):
         self, source: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None
     ) -> Loader:
         return Replay(
-            Environments(self.environment, self.num_envs, training_seed(seed)),
+            Environments(self.environment_of(source), self.num_envs, training_seed(seed)),
             self,
             batch_size * self.gradient_steps,
             capacity=self.buffer_size,
@@ -167,9 +169,10 @@ class Dqn(Agent):
         actions = random.integers(0, len(self.action_feature.class_names), len(encoded))
         return actions if explore.all() else np.where(explore, actions, self.policy(encoded).argmax(1))
 
-    def set_environment(self, environment: Environment) -> None:
-        super().set_environment(environment)
-        self.target_policy = _numpy_q(*self.target) or self._torch_target
+    @cached_property
+    def target_policy(self) -> ArrayFunction:
+        """`policy` of the target network."""
+        return _numpy_q(*self.target) or self._torch_target
 
     def torch_policy(self, observations: np.ndarray) -> np.ndarray:
         """Q value of each action."""

@@ -17,7 +17,9 @@ from deepglass.constraints import Gt, Le, NonNegative, OpenShare
 from deepglass.data.batches import Batch, BatchTransform, Dataset
 from deepglass.data.views import AUGMENTABLE, strong_augmentation, weak_augmentation
 from deepglass.errors import SpecError
-from deepglass.features.base import CLASSIFICATION_KINDS, Feature
+from deepglass.features.base import Feature
+from deepglass.features.binary import Binary
+from deepglass.features.category import Category
 from deepglass.features.outputs.base import Output, Prediction
 from deepglass.networks.network import key_of
 from deepglass.objectives._semi import (
@@ -44,7 +46,7 @@ class FixMatch(SemiSupervised):
     """
 
     name: ClassVar[str] = "fixmatch"
-    pseudo_label_kinds: ClassVar[tuple[str, ...]] = CLASSIFICATION_KINDS
+    pseudo_label_features: ClassVar[tuple[type[Feature], ...]] = (Category, Binary)
 
     def __init__(
         self,

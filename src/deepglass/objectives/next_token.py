@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import polars as pl
 import torch
@@ -17,7 +16,8 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from deepglass.constraints import Ge, Le
-from deepglass.data.batches import Batch, BatchTransform, Cursor, Dataset, Loader, mix_seeds
+from deepglass.data.batches import Batch, BatchTransform, Cursor, Dataset, Loader
+from deepglass.device import mix_seeds
 from deepglass.errors import SourceError, SpecError
 from deepglass.features._tokenizers import END, UNKNOWN
 from deepglass.features.base import Feature
@@ -44,9 +44,8 @@ class NextToken(Objective):
     """
 
     monitor: ClassVar[Metric] = METRICS["loss"]
-    default_trunk: ClassVar[str | None] = "gru"
     name: ClassVar[str] = "next_token"
-    sequential_rows: ClassVar[bool] = True
+    learns_from: ClassVar[Literal["rows", "text", "environment"]] = "text"
 
     def __init__(
         self,
@@ -56,12 +55,6 @@ class NextToken(Objective):
     ) -> None:
         super().__init__()
         self.context_length, self.ngram_order = context_length, ngram_order
-
-    @classmethod
-    def adapt_input(cls, feature: Feature) -> Feature:
-        if not isinstance(feature, Text) or feature.tokenization or feature.tokenizer:
-            return feature
-        return replace(feature, tokenization="characters")
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         if outputs:

@@ -111,7 +111,7 @@ class Ppo(Agent):
     def make_loader(
         self, source: Dataset, batch_size: int, seed: int, transform: BatchTransform | None = None
     ) -> Loader:
-        environments = Environments(self.environment, self.num_envs, training_seed(seed))
+        environments = Environments(self.environment_of(source), self.num_envs, training_seed(seed))
         steps = max(batch_size // self.num_envs, 1)
         return Rollouts(environments, self, steps, max(self.examples_per_epoch(source) // batch_size, 1))
 

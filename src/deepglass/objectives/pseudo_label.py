@@ -15,7 +15,10 @@ from torch import Tensor, nn
 
 from deepglass.constraints import Gt, Le, NonNegative
 from deepglass.data.batches import Batch, BatchTransform
-from deepglass.features.base import CLASSIFICATION_KINDS, Feature
+from deepglass.features.base import Feature
+from deepglass.features.binary import Binary
+from deepglass.features.category import Category
+from deepglass.features.number import Number
 from deepglass.features.outputs.base import Output, Prediction
 from deepglass.networks.network import key_of
 from deepglass.objectives._semi import PseudoLabels, SemiSupervised, probabilities
@@ -36,7 +39,7 @@ class PseudoLabel(SemiSupervised):
     """
 
     name: ClassVar[str] = "pseudo_label"
-    pseudo_label_kinds: ClassVar[tuple[str, ...]] = (*CLASSIFICATION_KINDS, "number")
+    pseudo_label_features: ClassVar[tuple[type[Feature], ...]] = (Category, Binary, Number)
 
     def __init__(
         self,

@@ -28,6 +28,7 @@ class Supervised(Objective):
     better than a constant, 0 is perfect, and outputs of different units have the same weight.
     """
 
+    supports_mixup: bool  # the loss weighs both targets of mixed rows (`Batch.mix`)
     network: Network
     baseline_loss: Tensor
 

@@ -45,10 +45,11 @@ def check_count(count: int, source: str, about: str = "") -> None:
 
 def check_world(objective: str, table: Table) -> None:
     """A reinforcement-learning objective needs an environment, and an environment such an objective."""
-    acts, world = OBJECTIVES.get(objective, where="objective.name").reinforcement, table.environment is not None
+    acts = OBJECTIVES.get(objective, where="objective.name").learns_from == "environment"
+    world = table.environment is not None
     if acts == world:
         return
-    fit = ", ".join(name for name, kind in OBJECTIVES if kind.reinforcement == world)
+    fit = ", ".join(name for name, kind in OBJECTIVES if (kind.learns_from == "environment") == world)
     if world:
         text = f"{objective!r} learns from rows, and {table.name} is a world to act in; take one of: {fit}"
     else:
@@ -65,7 +66,7 @@ def check_unlabelled(objective: str, lacking: Sequence[tuple[Feature, int]], row
     kind = OBJECTIVES.get(objective, where="objective.name")
     if not issubclass(kind, SemiSupervised):
         return
-    lacking_counts = [count for feature, count in lacking if feature.kind in kind.pseudo_label_kinds]
+    lacking_counts = [count for feature, count in lacking if isinstance(feature, kind.pseudo_label_features)]
     if lacking_counts and not any(lacking_counts):  # without such an output, the objective says so itself
         raise no_unlabelled_rows(objective, rows)
 
@@ -88,12 +89,13 @@ def check_roles(
             raise SpecError("bad-value", f"--target: {name!r} is named twice")
         if name in ignore:
             raise SpecError("bad-value", f"--target: {name!r} is also to be left out (--ignore); it can only be one")
-    columns = {s.get("column", s["name"]) for s in outputs}
+    columns = {c for s in outputs for c in (s["name"], *s.get("columns", [s.get("column", s["name"])]))}
     for i, settings in enumerate(inputs):
         name = settings["name"]
-        if settings.get("column", name) in columns and settings.get("kind") not in KNOWN_PAST:
+        own = columns & {*settings.get("columns", [settings.get("column", name)])}
+        if own and settings.get("kind") not in KNOWN_PAST:
             raise SpecError(
-                "bad-value", f"inputs[{i}]: {name!r} is the target; an input that holds the answer is a leak"
+                "bad-value", f"inputs[{i}]: {min(own)!r} is the target; an input that holds the answer is a leak"
             )
         if name in names or [s["name"] for s in inputs].count(name) > 1:
             raise SpecError("bad-value", f"inputs[{i}]: the name {name!r} is given twice; `column:` tells them apart")

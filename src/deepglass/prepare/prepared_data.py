@@ -59,7 +59,7 @@ class PreparedData:
         table = self.table.take(rows)
         inputs = {f.name: f.encode(table[f.column]) for f in self.inputs}
         targets = {f.name: f.to_input_frame(f.encode(table[f.column]), inputs) for f in self.outputs}
-        return Dataset(inputs, targets, device)
+        return Dataset(inputs, targets, device, self.table.environment)
 
 
 def hide_targets(table: Table, outputs: Sequence[Output], rows: np.ndarray) -> Table:
@@ -68,7 +68,8 @@ def hide_targets(table: Table, outputs: Sequence[Output], rows: np.ndarray) -> T
     Args:
         rows: (N,) bool.
     """
-    return table.with_columns({f.column: set_null(table[f.column], rows) for f in outputs}) if rows.any() else table
+    columns = [c for f in outputs for c in f.source_columns]
+    return table.with_columns({c: set_null(table[c], rows) for c in columns}) if rows.any() else table
 
 
 def add_context(

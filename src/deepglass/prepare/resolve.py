@@ -9,9 +9,11 @@ from deepglass.device import multiplications, pick
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
 from deepglass.features.outputs.base import Output
+from deepglass.features.text import Text
 from deepglass.features.video import Video
 from deepglass.networks.network import shapes_of
 from deepglass.networks.trunks.base import TRUNKS
+from deepglass.networks.trunks.pretrained import Pretrained
 from deepglass.objectives.base import OBJECTIVES
 from deepglass.prepare.experiment import Experiment
 from deepglass.spec.spec import Spec
@@ -19,6 +21,7 @@ from deepglass.training.planning import threads_for
 
 MAX_SMALL_IMAGE = 64  # pixels of the longer side up to which a small convolutional network is the default
 SMALL_IMAGES, LARGE_IMAGES = "conv", "resnet"
+LANGUAGE_MODEL = "gru"
 UNUSED_TRUNK = "mlp"  # of objectives that build their own network: never built, adapts no feature
 
 
@@ -35,7 +38,9 @@ def choose_trunk(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Output
         return spec.network["trunk"], False
     if "pretrained" in spec.network:
         return "pretrained", False
-    if trunk := objective.default_trunk or next((type(f).trunk for f in outputs if type(f).trunk), None):
+    if objective.learns_from == "text":
+        return LANGUAGE_MODEL, False
+    if trunk := next((type(f).trunk for f in outputs if type(f).trunk), None):
         return trunk, False
     if any(isinstance(f, Image | Video) for f in inputs):
         return SMALL_IMAGES, True
@@ -66,10 +71,18 @@ def adapt_features(
     """Unfitted features as the objective, each other and the network need them, and the result of `choose_trunk`."""
     objective = OBJECTIVES.get(spec.objective["name"], where="objective.name")
     outputs = [f.configure_output(inputs) for f in outputs]
-    inputs = [objective.adapt_input(f) for f in inputs]
+    if objective.learns_from == "text":
+        inputs = [_as_characters(f) for f in inputs]
     trunk, by_size = choose_trunk(spec, inputs, outputs)
     trunk_class = TRUNKS.get(trunk, where="network.trunk")
     return trunk_class.adapt_inputs(inputs, spec.network), outputs, trunk, by_size
+
+
+def _as_characters(feature: Feature) -> Feature:
+    """A text without a stated tokenization as characters, each of which can be generated."""
+    if not isinstance(feature, Text) or feature.tokenization or feature.tokenizer:
+        return feature
+    return replace(feature, tokenization="characters")
 
 
 def resolve_network(experiment: Experiment, rows: int) -> Experiment:
@@ -82,8 +95,8 @@ def resolve_network(experiment: Experiment, rows: int) -> Experiment:
     """
     spec, trunk = experiment.spec, experiment.trunk_class
     settings = experiment.network
-    if resolved := trunk.resolved_settings(settings):
-        spec = replace(spec, network={**spec.network, **resolved})
+    if issubclass(trunk, Pretrained):  # so that the run needs neither the folder nor the hub again
+        spec = replace(spec, network={**spec.network, "source_config": trunk.source_config(settings)})
     if (budget := spec.training.budget) is not None:
         work = budget * multiplications(pick(spec.training.device), threads_for(spec.training))
         size = trunk.size_for_budget(shapes_of(experiment.inputs, trunk, settings), rows, work)

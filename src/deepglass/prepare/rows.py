@@ -82,7 +82,7 @@ def choose_split(spec: Spec, table: Table, outputs: Sequence[Output]) -> Split:
     split = spec.data.split
     if split.by is not None or split.rows is not None or table.split is not None:
         return split
-    if OBJECTIVES.get(spec.objective["name"], where="objective.name").sequential_rows:
+    if OBJECTIVES.get(spec.objective["name"], where="objective.name").learns_from == "text":
         return replace(split, by="order")
     if outputs and outputs[0].kind == "identity":
         return replace(split, by=f"group:{outputs[0].column}")

@@ -1,4 +1,4 @@
-"""What a report shows of the space that was learned, as plain data."""
+"""The projection of an embedding as plain data: layouts, colourings, details of points."""
 
 from __future__ import annotations
 
@@ -10,32 +10,33 @@ import numpy as np
 
 
 class ProjectionLayout(NamedTuple):
-    """Places in the plane.
+    """Positions of points in the plane.
 
     Args:
         name: such as "PCA".
-        which: whose places these are; None: all points'.
+        positions: of the points.
+        points: their indices; None: all points.
 
     Shapes:
-        places: (M, 2) float32; which: (M,) int.
+        positions: (M, 2) float32; points: (M,) int.
     """
 
     name: str
-    places: np.ndarray
-    which: np.ndarray | None = None
+    positions: np.ndarray
+    points: np.ndarray | None = None
 
 
-class Coloring(NamedTuple):
-    """A colour a point.
+class Colouring(NamedTuple):
+    """One colour per point.
 
     Args:
-        name: what the colour says, such as "label".
+        name: of the coloured quantity, such as "label".
         names: of the classes; empty for numbers.
         ends: the numbers at both ends of the scale.
-        rows: it shows single rows' own values.
+        rows: whether it shows values of single rows.
 
     Shapes:
-        codes: (N,) uint16; a class, or 0 to `STEPS` along the scale; `UNKNOWN` where nothing is known.
+        codes: (N,) uint16; a class, or 0 to `STEPS` along the scale; `UNKNOWN` for a missing value.
     """
 
     name: str
@@ -50,21 +51,22 @@ STEPS = 255
 
 
 class SpriteSheet(NamedTuple):
-    """Tiles of `size` (rows, columns) in one picture, `across` beside each other."""
+    """Thumbnails of `size` (rows, columns) in one image, `across` side by side."""
 
-    picture: bytes
+    image: bytes
     size: tuple[int, int]
     across: int
 
 
 @dataclass(frozen=True)
 class PointDetails:
-    """What some points are.
+    """Details of some points.
 
     Args:
-        rows: their 0-based places in the source.
-        labels: label and answer in words.
-        texts: what else is said of each; none where pictures say it.
+        rows: their indices in the source, from 0.
+        labels: label and prediction as text.
+        texts: the row's text or first values; none where images are enough.
+        sprites: their images.
     """
 
     rows: tuple[int, ...]
@@ -83,7 +85,7 @@ class ProjectionMap:
         layer: whose output is projected; empty: what the heads read.
         splits: "train", "test" -> number of rows on the map, and of all rows.
         layouts: the first is PCA.
-        colorings: at least one.
+        colourings: at least one.
         detailed_points: (R,) indices of the points with details; neighbours are among them.
         neighbours: (N or R, K) the nearest of `detailed_points` in the embedding, nearest first, as indices among
             them; of all points or of `detailed_points`.
@@ -99,7 +101,7 @@ class ProjectionMap:
     layer: str
     splits: Mapping[str, tuple[int, int]]
     layouts: tuple[ProjectionLayout, ...]
-    colourings: tuple[Coloring, ...]
+    colourings: tuple[Colouring, ...]
     detailed_points: np.ndarray
     neighbours: np.ndarray
     default_layout: str = "PCA"
@@ -109,9 +111,8 @@ class ProjectionMap:
     items: PointDetails | None = None
 
     def __len__(self) -> int:
-        return len(self.layouts[0].places)
+        return len(self.layouts[0].positions)
 
     def without_rows(self) -> ProjectionMap:
-        """Places and classes alone: nothing that tells a row's own values."""
-        shown = tuple(c for c in self.colourings if not c.rows)
-        return replace(self, items=None, colourings=shown)
+        """Positions and classes alone, without values of single rows."""
+        return replace(self, items=None, colourings=tuple(c for c in self.colourings if not c.rows))

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from deepglass.features.audio import Audio
 from deepglass.features.base import Column, Feature, take_raw
-from deepglass.features.image import Image
 from deepglass.features.outputs.base import Output, PredictionArrays
-from deepglass.features.text import Text
 from deepglass.objectives.base import concatenate_predictions
 from deepglass.projection.space import EmbeddingSpace
 from deepglass.run.context import RunContext
@@ -22,8 +19,7 @@ from deepglass.run.context import RunContext
 MAX_POINTS = 60_000
 MAX_SECONDS = 0.75  # for training rows
 CHUNK, BATCH = 2_048, 128  # rows that are encoded, and embedded, at once: larger batches leave the caches
-CONTENT: Mapping[type[Feature], int] = {Image: 4_000, Text: 2_000, Audio: 400}  # points with details
-MAX_DETAILED = 3_000  # points with details, where rows are values alone
+MAX_IMAGES, MAX_TEXTS, MAX_CLIPS, MAX_DETAILED = 4_000, 2_000, 400, 3_000  # points with details; the last of values
 TEST_SHARE = 2 / 3  # of them
 
 
@@ -80,7 +76,7 @@ def embed_points(
     test = data.rows("test")[index]
     test = test[: MAX_POINTS if not len(train) else max(MAX_POINTS // 2, MAX_POINTS - len(train))]
     train = train[: MAX_POINTS - len(test)]
-    detailed = next((n for kind, n in CONTENT.items() if any(isinstance(f, kind) for f in data.inputs)), MAX_DETAILED)
+    detailed = max_detailed(data.inputs)
     detailed_test = min(len(test), max(int(detailed * TEST_SHARE), detailed - len(train)))
     collector = _Collector(space, context)
     until = time.perf_counter() + max_seconds
@@ -96,8 +92,18 @@ def embed_points(
     return collector.result()
 
 
-def colors_map(output: Output) -> bool:
-    """Whether the predictions of an output color the map: classes and numbers."""
+def max_detailed(inputs: Sequence[Feature]) -> int:
+    """The number of points with details: as many as a page holds of what the inputs show."""
+    contents = (
+        (any(f.is_image for f in inputs), MAX_IMAGES),
+        (any(f.is_text for f in inputs), MAX_TEXTS),
+        (any(f.is_audio for f in inputs), MAX_CLIPS),
+    )
+    return next((count for present, count in contents if present), MAX_DETAILED)
+
+
+def has_colouring(output: Output) -> bool:
+    """Whether the map can be coloured by the predictions of an output: classes and numbers."""
     return output.has_classes or output.has_axis
 
 
@@ -117,7 +123,7 @@ class _Collector:
             points, predictions = self.space.embed(batch)
             self.points.append(points.cpu().numpy())
             for output in self.data.outputs:
-                if colors_map(output) and output.name in predictions:
+                if has_colouring(output) and output.name in predictions:
                     self.best.setdefault(output.name, []).append(predictions[output.name].mode())
         self._add(rows, num_detailed)
 
@@ -126,7 +132,7 @@ class _Collector:
         assert predictions.points is not None
         self.points.append(predictions.points[index])
         for output in self.data.outputs:
-            if colors_map(output) and output.name in predictions.best:
+            if has_colouring(output) and output.name in predictions.best:
                 best = {k: torch.from_numpy(v[index]) for k, v in predictions.best[output.name].items()}
                 self.best.setdefault(output.name, []).append(best)
         self._add(rows, num_detailed)
@@ -139,7 +145,7 @@ class _Collector:
     def result(self) -> EmbeddedPoints:
         rows, detailed = np.concatenate(self.rows), np.concatenate(self.detailed)
         table = self.data.table
-        outputs = [f for f in self.data.outputs if (f.class_names or colors_map(f)) and not f.dense]
+        outputs = [f for f in self.data.outputs if (f.class_names or has_colouring(f)) and not f.dense]
         return EmbeddedPoints(
             rows=rows,
             points=np.concatenate(self.points),

@@ -1,4 +1,4 @@
-"""The projection of a run's rows: points, layouts, colorings, trajectories over training."""
+"""The projection of a run's rows: points, layouts, colourings, trajectories over training."""
 
 from __future__ import annotations
 
@@ -11,11 +11,18 @@ from deepglass.errors import SpecError, near_miss
 from deepglass.nn.pca import PrincipalAxes, fit_pca
 from deepglass.objectives.base import Objective
 from deepglass.prepare.prepared_data import PreparedData, add_context
-from deepglass.projection.colours import colorings
+from deepglass.projection.colourings import colourings
 from deepglass.projection.facts import ProjectionLayout, ProjectionMap
 from deepglass.projection.items import point_details
 from deepglass.projection.layouts import MAX_DIMS, MAX_LAID_OUT, plane, require_umap, tsne, umap
-from deepglass.projection.points import BATCH, NO_PREDICTIONS, EmbeddedPoints, TestPredictions, colors_map, embed_points
+from deepglass.projection.points import (
+    BATCH,
+    NO_PREDICTIONS,
+    EmbeddedPoints,
+    TestPredictions,
+    embed_points,
+    has_colouring,
+)
 from deepglass.projection.space import EmbeddingSpace, find_layer
 from deepglass.run.callbacks.embedding_recorder import read_embeddings, recorded_rows
 from deepglass.run.context import RunContext
@@ -61,7 +68,7 @@ def check_map_options(options: MapOptions, objective: Objective) -> None:
 
 def has_map(objective: Objective) -> bool:
     """Whether an objective embeds rows; reinforcement learning and language models do not."""
-    return not objective.reinforcement and not objective.sequential_rows
+    return objective.learns_from == "rows"
 
 
 def predict_test_rows(context: RunContext, options: MapOptions = DEFAULT_MAP) -> TestPredictions:
@@ -91,7 +98,7 @@ def projection_points(
     if len(data.rows("train")) + len(data.rows("test")) < 3:
         return None
     objective.eval()
-    predicted = any(map(colors_map, data.outputs)) and not objective.generative
+    predicted = any(map(has_colouring, data.outputs)) and not objective.generative
     points = embed_points(EmbeddingSpace(objective, options.layer, predicted), context, predictions)
     return points if np.isfinite(points.points).all() else None
 
@@ -101,7 +108,7 @@ def projection_map(context: RunContext, embedded: EmbeddedPoints, options: MapOp
     axes = fit_pca(embedded.points, MAX_DIMS)
     two = PrincipalAxes(axes.mean, axes.directions[:2], 0.0)
     flat = plane(two, embedded.points)
-    colors = colorings(context, embedded)
+    points_colourings = colourings(context, embedded)
     steps, trajectories, whose = _trajectories(context, embedded, two, options)
     variance = float(((embedded.points - axes.mean) ** 2).sum())
     return ProjectionMap(
@@ -111,13 +118,13 @@ def projection_map(context: RunContext, embedded: EmbeddedPoints, options: MapOp
         splits=_splits(context.data, embedded),
         layouts=(ProjectionLayout("PCA", flat), *_other_layouts(options, axes, embedded)),
         default_layout=TITLES[options.method],
-        colourings=colors,
+        colourings=points_colourings,
         detailed_points=embedded.detailed,
         neighbours=nearest_points(embedded.points, embedded.detailed),
         steps=steps,
         trajectories=trajectories,
         trajectory_points=whose,
-        items=point_details(context.data, embedded, colors),
+        items=point_details(context.data, embedded, points_colourings),
     )
 
 

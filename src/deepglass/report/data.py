@@ -23,10 +23,10 @@ from deepglass.report.explanations import explanations_of
 from deepglass.report.facts import (
     ColumnFacts,
     DataFacts,
-    Evaluation,
+    HistoryPoint,
     PlanFacts,
     column_facts,
-    evaluation,
+    history_point,
     plan_facts,
     task_sentence,
 )
@@ -172,11 +172,11 @@ class ReportData:
         )
 
     @_Shared
-    def history(self) -> tuple[Evaluation, ...]:
+    def history(self) -> tuple[HistoryPoint, ...]:
         """The evaluations so far."""
         outputs, monitor = self.context.data.outputs, self.context.objective.monitor
         records = (r for r in self.context.history if r["monitor"] is not None or r["valid"])
-        return tuple(evaluation(r, outputs, monitor) for r in records)
+        return tuple(history_point(r, outputs, monitor) for r in records)
 
     @_Shared
     def plan(self) -> PlanFacts | None:

@@ -20,11 +20,9 @@ from deepglass.explain.files import encode_png, overlay
 from deepglass.explain.nearest import training_rows
 from deepglass.explain.sound import important_cells, isolate
 from deepglass.features._audio_files import wav
-from deepglass.features._display import to_pixels
 from deepglass.features.audio import Audio
 from deepglass.features.base import Column, Feature
 from deepglass.features.boxes import Boxes
-from deepglass.features.image import Image
 from deepglass.features.mask import Mask
 from deepglass.features.multilabel import Multilabel
 from deepglass.features.outputs.base import Calibration, Output, PredictionArrays
@@ -131,8 +129,8 @@ def _explanation(
     features = {f.name: f for f in prepared.inputs}
     output = next(f for f in prepared.outputs if f.name == reason.output)
     questions = reason.targets[:MAX_TARGETS]
-    image = next((n for n, f in features.items() if isinstance(f, Image)), None)
-    audio = next((n for n, f in features.items() if isinstance(f, Audio) and n in reason.maps), None)
+    image = next((n for n, f in features.items() if f.is_image), None)
+    audio = next((n for n, f in features.items() if f.is_audio and n in reason.maps), None)
     facts = ExplanationFacts(
         row=int(prepared.source_rows[row]),
         predicted=_prediction_text(reason, output),
@@ -155,7 +153,7 @@ def _explanation(
         checks={} if reason.checks is None else reason.checks.to_json(),
     )
     if image is not None:
-        codes = to_pixels(inputs[image].values[i], getattr(features[image], "levels_", 255) or 255)
+        codes = features[image].pixels(inputs[image].values[i])
         facts = replace(facts, image=encode_image.photo(_enlarged(codes)))
     if audio is not None:
         feature: Any = features[audio]
@@ -178,12 +176,12 @@ def _target(
     )
     for name, maps in reason.maps.items():
         feature: Any = features[name]
-        if isinstance(feature, Image):
-            codes = to_pixels(inputs[name].values[i], feature.levels_ or 255)
+        if feature.is_image:
+            codes = feature.pixels(inputs[name].values[i])
             active = reason.activation_maps.get(name)
             activation = None if active is None else encode_image.photo(overlay(codes, active[q], MIN_SIDE))
             return replace(target, image=encode_image.photo(overlay(codes, maps[q], MIN_SIDE)), activation=activation)
-        if isinstance(feature, Audio):
+        if feature.is_audio:
             return replace(target, image=_spectrogram(feature, inputs[name].take(np.array([i])).values, maps[q]))
     return target
 
@@ -251,8 +249,7 @@ def _thumbnail(
     if image is None:
         return None
     index = int(np.flatnonzero(prepared.source_rows == source_row)[0])
-    feature: Any = features[image]
-    return measure.thumbnail(row_pixels(feature, prepared.table[feature.column], index))
+    return measure.thumbnail(row_pixels(features[image], prepared.table[features[image].column], index))
 
 
 def _enlarged(codes: np.ndarray) -> np.ndarray:

@@ -99,7 +99,7 @@ class PlanFacts:
     best_step: int | None = None  # whose weights were kept
 
 
-class Evaluation(NamedTuple):
+class HistoryPoint(NamedTuple):
     """A line of history.jsonl; `train` and `valid` map "loss" and metric names to values."""
 
     step: int
@@ -184,11 +184,11 @@ def plan_facts(context: RunContext) -> PlanFacts:
     )
 
 
-def evaluation(record: Mapping[str, Any], outputs: Sequence[Output], monitor: Metric) -> Evaluation:
+def history_point(record: Mapping[str, Any], outputs: Sequence[Output], monitor: Metric) -> HistoryPoint:
     """A line of history.jsonl; with several outputs their metrics are named OUTPUT.METRIC."""
     selecting = monitor.name if monitor.higher_is_better else "loss"
     valid = {selecting: record["monitor"]} if record["monitor"] is not None else {}  # first: it selected the weights
     for name, metrics in record["valid"].items():
         valid |= {f"{name}.{m}" if len(outputs) > 1 else m: v for m, v in metrics.items()}
     train = {"loss": total_loss(record["losses"])}
-    return Evaluation(record["step"], record["epoch"], record["seconds"], record["learning_rate"], train, valid)
+    return HistoryPoint(record["step"], record["epoch"], record["seconds"], record["learning_rate"], train, valid)

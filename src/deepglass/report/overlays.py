@@ -1,7 +1,8 @@
-"""What is drawn over an image: masks as PNG, boxes as shares of the image, and the colours of the classes."""
+"""Annotations that are drawn over an image: masks as PNG, boxes as shares of the image, colours of the classes."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from deepglass.web.palette import Colour
@@ -38,3 +39,51 @@ class ClassColour(NamedTuple):
 
     name: str
     colour: Colour
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overlay:
+    """An image with truth and prediction drawn over it.
+
+    Args:
+        row: its index in the source.
+        image: PNG or JPEG.
+        size: its height and width in pixels.
+        wrong: a PNG that is opaque where a predicted mask is wrong.
+        score: how good the prediction is, by the metric `score_name`.
+        caption: one line of text about it.
+        typical: one of the ordinary rows, not of the worst.
+    """
+
+    row: int
+    image: bytes
+    size: tuple[int, int]
+    truth: Annotation
+    prediction: Annotation
+    wrong: bytes | None = None
+    score: float | None = None
+    score_name: str = ""
+    caption: str = ""
+    typical: bool = False
+
+    @property
+    def num_bytes(self) -> int:
+        return len(self.image) + len(self.truth.mask or b"") + len(self.prediction.mask or b"")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputOverlays:
+    """The overlays of one output.
+
+    Args:
+        threshold: boxes are drawn from this confidence on at first.
+        legend: the classes of masks and their colours.
+    """
+
+    name: str
+    overlays: tuple[Overlay, ...]
+    threshold: float = 0.5
+    legend: tuple[ClassColour, ...] = ()
+
+    def without_rows(self) -> None:
+        """None: all of it is rows."""

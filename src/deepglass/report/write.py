@@ -16,7 +16,7 @@ from deepglass.registry import Registry
 from deepglass.report.data import ReportData
 from deepglass.report.sections.base import Section
 from deepglass.report.templates import environment
-from deepglass.web import asset, bundle
+from deepglass.web import REPORT_STYLES, asset, bundle
 
 SECTIONS: Registry[Section] = Registry("deepglass.report.sections", "Section", "report section")
 
@@ -59,7 +59,7 @@ def render(report: ReportData, further: Sequence[Section] = ()) -> str:
     """
     chosen = sorted((*sections(), *further), key=lambda section: section.position)
     parts = [(section, html) for section in chosen if (html := section.render(report)) is not None]
-    assets = list(dict.fromkeys(["dom", "report", *(name for section, _ in parts for name in section.assets)]))
+    assets = dict.fromkeys(name for section, _ in parts for name in section.assets)
     version = report.metrics.get("versions", {}).get("deepglass", "")
     return (
         environment()
@@ -67,8 +67,8 @@ def render(report: ReportData, further: Sequence[Section] = ()) -> str:
         .render(
             title=report.name,
             theme=Markup(asset("theme.js")),
-            style=Markup("\n".join(asset(f"{name}.css") for name in ("style", *assets))),
-            script=Markup(bundle(assets)),
+            style=Markup("\n".join(asset(f"{name}.css") for name in dict.fromkeys((*REPORT_STYLES, *assets)))),
+            script=Markup(bundle(("report", *assets))),
             parts=parts,
             version=version,
         )

@@ -64,8 +64,6 @@ class RunContext:
         state = folder.state()
         data = load_data(folder, state, source)
         objective = load_objective(folder, state.experiment, device)
-        if data.table.environment is not None:
-            objective.set_environment(data.table.environment)
         return RunContext(folder, state.experiment, data, objective, state.calibration, str(pick(device)))
 
     @staticmethod
@@ -157,5 +155,5 @@ def load_data(folder: Folder, state: RunState, source: Source = None) -> Prepare
         table = relabelled(spec, table, source_rows, split, corrections)
     inputs = state.experiment.inputs
     skipped = tuple(Skipped(*s) for s in state.source["skipped"])
-    table = replace(table, skipped=skipped)
+    table = state.experiment.derive(replace(table, skipped=skipped))
     return PreparedData(table, source_rows, split, inputs, outputs, state.column_roles, (), fingerprint, hidden)

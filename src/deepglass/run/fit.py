@@ -19,7 +19,9 @@ from deepglass.device import RandomState, describe, pick
 from deepglass.features.outputs.base import Calibration, PredictionArrays
 from deepglass.hyperparameters import TrainingDefaults
 from deepglass.nn.pretrained import PretrainedEncoder
+from deepglass.objectives._representation import Representation
 from deepglass.objectives.base import Evaluation, Objective
+from deepglass.objectives.supervised import Supervised
 from deepglass.prepare.experiment import Experiment
 from deepglass.prepare.prepared_data import PreparedData, add_context
 from deepglass.run.build import build
@@ -114,7 +116,7 @@ def augmentation_of(experiment: Experiment, objective: Objective, plan: Plan) ->
         experiment.inputs,
         experiment.outputs,
         plan.steps / plan.batches_per_epoch,
-        objective.supports_mixup,
+        isinstance(objective, Supervised) and objective.supports_mixup,
     )
 
 
@@ -136,8 +138,6 @@ def train(setup: Setup, folder: Folder, callbacks: Sequence[Callback], started: 
     objective.apply(_read_pretrained_weights)
     if "init_from" in experiment.spec.network:
         load_weights(experiment.spec.network["init_from"], objective, data)
-    if data.table.environment is not None:
-        objective.set_environment(data.table.environment)
     objective.on_fit_start(datasets["train"])
     folder.begin(experiment, data, plan)
     context = RunContext.of(folder, experiment, data, objective, {}, plan)
@@ -171,8 +171,6 @@ def resume(
     setup = set_up(experiment, data, plan.device)
     objective = setup.objective
     setup.random_state.restore()
-    if data.table.environment is not None:
-        objective.set_environment(data.table.environment)
     objective.on_fit_start(datasets["train"])
     state = folder.checkpoints.load()
     context = RunContext.of(folder, experiment, data, objective, {}, plan)
@@ -220,7 +218,7 @@ def _finish(
     batch_size = max(MIN_EVALUATION_BATCH, history.plan.batch_size)
     evaluations: dict[str, Evaluation] = {}
     valid = history.evaluation
-    if objective.on_fit_end(datasets["train"]) and len(datasets["valid"]):
+    if isinstance(objective, Representation) and objective.fit_probe(datasets["train"]) and len(datasets["valid"]):
         valid = objective.evaluate(datasets["valid"], batch_size, search=False)
     calibration: dict[str, Calibration] = {}
     outputs = {f.name: f for f in experiment.outputs}

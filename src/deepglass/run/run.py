@@ -66,8 +66,6 @@ class Run:
     def context_of(self, source: Source) -> RunContext:
         """The context with the data of `source`, for a run that was trained on a Python object."""
         data = load_data(self.folder, self.state, source)
-        if data.table.environment is not None:
-            self.objective.set_environment(data.table.environment)
         device = str(self.predictor.device)
         return RunContext(self.folder, self.state.experiment, data, self.objective, self.state.calibration, device)
 
@@ -95,8 +93,7 @@ class Run:
         if source is None:
             return self.metrics.get("test", {})
         table = read_like(self.spec.data, source)
-        if table.environment is not None and self.objective.reinforcement:
-            self.objective.set_environment(table.environment)
+        if table.environment is not None and self.objective.learns_from == "environment":
             metrics = self.objective.evaluate(self.predictor.dataset(table), 1024).metrics
             return {name: dict(figures) for name, figures in metrics.items()}
         return self.predictor.evaluate(table)

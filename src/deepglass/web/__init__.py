@@ -7,7 +7,8 @@ dom.js         what the modules share; custom elements extend its `Part`
 report.js      tooltips, navigation, copying, printing
 tables.js      <data-table>        row_picker.js  <confusion-matrix>, <slice-table>
 threshold.js   <threshold-slider>  overlays.js    <mask-overlays>, <box-overlays>
-boundary.js    <decision-boundary> map.js         <embedding-map>
+boundary.js    <decision-boundary>
+map.js         <embedding-map>: map_view.js (points on a canvas, by map_painters.js), map_rows.js (their rows)
 label.*        the labelling page
 """
 
@@ -18,7 +19,11 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 FOLDER = files(__name__)
-IMPORT = re.compile(r"^import [^\n]*\n", re.M)
+REPORT_STYLES = (
+    "style", "report", "charts", "tables", "row_picker", "threshold", "cards", "overlays", "images", "explanations",
+)  # fmt: skip
+"""Style sheets of every report, in this order; a section adds its own after them."""
+IMPORT = re.compile(r'^import [^\n]* from "\./(\w+)\.js";\n', re.M)
 EXPORT = re.compile(r"^export (?=const|class|function)", re.M)
 
 
@@ -34,10 +39,17 @@ def asset(name: str) -> str:
     return file.read_text("utf-8") if file.is_file() else ""
 
 
-def bundle(modules: Sequence[str]) -> str:
-    """ES modules as one, for a page that cannot load files: in this order, without their imports and exports.
+def bundle(names: Sequence[str]) -> str:
+    """ES modules and all that they import as one, for a page that cannot load files; each after its imports."""
+    modules: dict[str, str] = {}
 
-    Args:
-        modules: names of modules, each after those that it imports.
-    """
-    return "\n".join(EXPORT.sub("", IMPORT.sub("", asset(f"{name}.js"))) for name in modules)
+    def add(name: str) -> None:
+        if name not in modules:
+            text = asset(f"{name}.js")
+            for imported in IMPORT.findall(text):
+                add(imported)
+            modules[name] = EXPORT.sub("", IMPORT.sub("", text))
+
+    for name in names:
+        add(name)
+    return "\n".join(modules.values())

@@ -1,48 +1,48 @@
-// <mask-overlays> and <box-overlays>: masks and boxes over images, and what their sliders show.
+// <mask-overlays> and <box-overlays>: masks and boxes over images, and the sliders that change them.
 import { all, Part } from "./dom.js";
 
-// Truth to the left of the line, the prediction to its right.
+// The true mask to the left of the line, the predicted one to its right.
 class MaskOverlays extends Part {
   start() {
     for (const panes of all(".panes", this)) {
       const slider = panes.querySelector("input");
-      panes.classList.add("wiping");
+      panes.classList.add("wipe");
       slider.addEventListener("input", () => {
         panes.style.setProperty("--at", `${slider.value}%`);
         slider.setAttribute("aria-valuetext", `${slider.value} % truth`);
       });
     }
-    const [strength, wrong] = [this.querySelector("[data-strength]"), this.querySelector("[data-wrong]")];
-    strength.addEventListener("input", () => this.style.setProperty("--strength", strength.value / 100));
-    if (wrong) wrong.addEventListener("change", () => this.classList.toggle("wrongs", wrong.checked));
+    const [opacity, errors] = [this.querySelector("[data-opacity]"), this.querySelector("[data-errors]")];
+    opacity.addEventListener("input", () => this.style.setProperty("--opacity", opacity.value / 100));
+    if (errors) errors.addEventListener("change", () => this.classList.toggle("show-errors", errors.checked));
   }
 }
 customElements.define("mask-overlays", MaskOverlays);
 
-// Boxes below the confidence disappear, and the true boxes that they matched are missed.
+// Predicted boxes below the confidence disappear, and the true boxes that they matched count as missed.
 class BoxOverlays extends Part {
   start() {
     const slider = this.querySelector("input");
-    const [truths, predictions] = [all("[data-true]", this), all("[data-sure]", this)];
+    const [truths, predictions] = [all("[data-match]", this), all("[data-confidence]", this)];
     slider.addEventListener("input", () => {
-      const least = Number(slider.value);
-      let matched = 0, alarms = 0;
+      const threshold = Number(slider.value);
+      let matched = 0, falseAlarms = 0;
       for (const box of truths) {
-        const matches = box.dataset.true !== "" && Number(box.dataset.true) >= least;
-        box.classList.toggle("found", matches);
+        const matches = box.dataset.match !== "" && Number(box.dataset.match) >= threshold;
+        box.classList.toggle("matched", matches);
         box.classList.toggle("missed", !matches);
         matched += matches;
       }
       for (const box of predictions) {
-        const shown = Number(box.dataset.sure) >= least;
-        box.classList.toggle("away", !shown);
-        alarms += shown && box.classList.contains("alarm");
+        const visible = Number(box.dataset.confidence) >= threshold;
+        box.classList.toggle("below-threshold", !visible);
+        falseAlarms += visible && box.classList.contains("false-alarm");
       }
-      const text = `${Math.round(100 * least)}\u00a0%`;
-      this.querySelector("[data-at]").textContent = text;
+      const text = `${Math.round(100 * threshold)}\u00a0%`;
+      this.querySelector("[data-threshold]").textContent = text;
       slider.setAttribute("aria-valuetext", text);
-      this.querySelector("[data-found]").textContent = matched.toLocaleString("en");
-      this.querySelector("[data-alarms]").textContent = alarms.toLocaleString("en");
+      this.querySelector("[data-matched]").textContent = matched.toLocaleString("en");
+      this.querySelector("[data-false-alarms]").textContent = falseAlarms.toLocaleString("en");
     });
   }
 }

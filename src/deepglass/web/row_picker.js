@@ -2,7 +2,7 @@
 import { all, Part } from "./dom.js";
 
 // A button shows cards of rows in a box, or closes it again; Escape closes.
-export function pick(button, box, find) {
+export function showRows(button, box, find) {
   const pressed = button.getAttribute("aria-pressed") === "true";
   for (const other of all("button", button.closest("table"))) other.setAttribute("aria-pressed", "false");
   box.replaceChildren();
@@ -14,26 +14,26 @@ export function pick(button, box, find) {
   box.append(heading);
   if (rows.length) {
     const cards = document.createElement("div");
-    cards.className = rows.some((card) => card.querySelector("img")) ? "mistakes pictures" : "mistakes";
+    cards.className = rows.some((card) => card.querySelector("img")) ? "row-cards with-images" : "row-cards";
     cards.append(...rows.map((card) => card.cloneNode(true)));
     box.append(cards);
   }
   if (rows.length < Number(button.dataset.count)) {
     const rest = document.createElement("p");
     rest.className = "dim";
-    rest.textContent = rows.length ? `${rows.length} of them are kept in this report.` : "None of them is kept in this report.";
+    rest.textContent = rows.length ? `${rows.length} of them are in this report.` : "None of them is in this report.";
     box.append(rest);
   }
   box.setAttribute("aria-label", heading.textContent);
   box.focus({ preventScroll: true });
   box.scrollIntoView({ block: "nearest" });
-  box.onkeydown = (event) => { if (event.key === "Escape") { pick(button, box, find); button.focus(); } };
+  box.onkeydown = (event) => { if (event.key === "Escape") { showRows(button, box, find); button.focus(); } };
 }
 
 // A cell shows its rows; arrows move between cells.
 class ConfusionMatrix extends Part {
   start() {
-    this.box = this.querySelector(".picked");
+    this.box = this.querySelector(".selected-rows");
     const table = this.querySelector("table.confusion");
     all("button", table).forEach((button, i) => { button.tabIndex = i ? -1 : 0; });
     table.addEventListener("click", (event) => { const b = event.target.closest("button"); if (b) this.show(b); });
@@ -43,10 +43,10 @@ class ConfusionMatrix extends Part {
   // The mistakes that stand on the page, and the rows that wait in the template.
   show(button) {
     const { output, true: truth, predicted } = button.dataset;
-    const same = `.mistake[data-output="${output}"][data-true="${truth}"][data-predicted="${predicted}"]`;
+    const same = `.row-card[data-output="${output}"][data-true="${truth}"][data-predicted="${predicted}"]`;
     const waiting = this.querySelector("template.items");
-    pick(button, this.box, () => [
-      ...all(same).filter((card) => !card.closest(".picked")),
+    showRows(button, this.box, () => [
+      ...all(same).filter((card) => !card.closest(".selected-rows")),
       ...(waiting ? all(same, waiting.content) : []),
     ]);
   }
@@ -69,10 +69,10 @@ customElements.define("confusion-matrix", ConfusionMatrix);
 // A slice shows its worst rows; arrows move between slices.
 class SliceTable extends Part {
   start() {
-    const [box, waiting, table] = [".picked", "template", "table"].map((selector) => this.querySelector(selector));
+    const [box, waiting, table] = [".selected-rows", "template", "table"].map((selector) => this.querySelector(selector));
     table.addEventListener("click", (event) => {
       const button = event.target.closest("button[data-items]");
-      if (button) pick(button, box, () => button.dataset.items.split(" ").map((index) => waiting.content.children[index]));
+      if (button) showRows(button, box, () => button.dataset.items.split(" ").map((index) => waiting.content.children[index]));
     });
     table.addEventListener("keydown", (event) => {
       const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];

@@ -15,16 +15,16 @@ class DataTable extends Part {
 
   rows() { return all("tbody tr", this.table); }
 
-  // The rows beyond the first ones wait for a button.
+  // The further rows appear on a click.
   shorten(first) {
-    const beyond = first ? this.rows().slice(first) : [];
-    if (beyond.length < 5) return;
-    for (const row of beyond) row.classList.add("beyond");
+    const further = first ? this.rows().slice(first) : [];
+    if (further.length < 5) return;
+    for (const row of further) row.classList.add("collapsed");
     const more = document.createElement("button");
     more.type = "button";
     more.className = "more";
-    more.textContent = `Show ${beyond.length.toLocaleString("en")} more`;
-    more.addEventListener("click", () => { for (const row of beyond) row.classList.remove("beyond"); more.remove(); });
+    more.textContent = `Show ${further.length.toLocaleString("en")} more`;
+    more.addEventListener("click", () => { for (const row of further) row.classList.remove("collapsed"); more.remove(); });
     this.table.after(more);
   }
 
@@ -45,7 +45,7 @@ class DataTable extends Part {
     });
   }
 
-  // What was not measured stays last.
+  // Rows without a value stay last.
   sort(head, column) {
     this.showAll();
     const up = head.getAttribute("aria-sort") !== "ascending";

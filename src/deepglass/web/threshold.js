@@ -5,9 +5,9 @@ class ThresholdSlider extends Part {
   start() {
     const box = this.querySelector(".threshold");
     const series = Object.fromEntries(["at", "tp", "fp", "fn", "tn"].map((key) => [key, box.dataset[key].split("|")]));
-    const [curve, upright] = [this.querySelector(".roc"), this.querySelector(".upright")];
-    const strips = all(".curves .hit > path", this);
-    const [follow, dots] = [curve.querySelector(".follow"), all(".nearest circle", curve)];
+    const [curve, line] = [this.querySelector(".roc"), this.querySelector(".vertical-line")];
+    const strips = all(".curves .hover-area > path", this);
+    const [point, dots] = [curve.querySelector(".current-point"), all(".nearest circle", curve)];
     box.querySelector("input").addEventListener("input", (event) => {
       const i = Number(event.target.value);
       event.target.setAttribute("aria-valuetext", series.at[i]);
@@ -15,9 +15,9 @@ class ThresholdSlider extends Part {
         const value = series[out.dataset.show][i];
         out.textContent = out.dataset.show === "at" ? value : Number(value).toLocaleString("en");
       }
-      follow.setAttribute("cx", dots[i].getAttribute("cx"));
-      follow.setAttribute("cy", dots[i].getAttribute("cy"));
-      upright.setAttribute("d", strips[i].getAttribute("d"));
+      point.setAttribute("cx", dots[i].getAttribute("cx"));
+      point.setAttribute("cy", dots[i].getAttribute("cy"));
+      line.setAttribute("d", strips[i].getAttribute("d"));
     });
   }
 }

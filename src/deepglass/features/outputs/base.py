@@ -165,6 +165,14 @@ class Output(Feature):
         """Only what `score` needs of each row, for bootstrap intervals of large predictions."""
         return mode, truth
 
+    def row_scores(self, mode: PredictionArrays, truth: Column, rows: np.ndarray) -> tuple[str, np.ndarray] | None:
+        """A metric and its value for each row, (N,), where `score` is too slow or undefined for a single row.
+
+        Args:
+            rows: a sample of the labelled rows, enough where each row is expensive; the values of others are NaN.
+        """
+        return None
+
     def selection_value(self, mode: PredictionArrays, truth: Column) -> float | None:
         """Value for model selection, lower is better, 1 for a constant prediction; None takes the relative loss."""
         return None

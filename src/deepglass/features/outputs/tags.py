@@ -73,6 +73,12 @@ class TagsOutput(Tags, Output):
         scores.pop("roc_auc", None)  # slow for thousands of words and dozens of tags, and not used
         return {**scores, "sentence_accuracy": float(np.mean(wrong[present] == 0))}
 
+    def row_scores(self, mode: PredictionArrays, truth: Column, rows: np.ndarray) -> tuple[str, np.ndarray]:
+        """The share of each row's words with the right tag."""
+        log_probs, labels, row_of = self.words_of(mode, truth)
+        correct, words = (np.bincount(row_of, w, len(truth)) for w in (log_probs.argmax(1) == labels, None))
+        return "accuracy", np.where(words > 0, correct / np.maximum(words, 1), np.nan)
+
     def baseline(self, truth: Column) -> PredictionArrays:
         """The share of each tag, at each word."""
         log_probs = log_shares(truth.values[truth.values > 0], len(self.vocabulary_))

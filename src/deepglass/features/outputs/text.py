@@ -17,6 +17,7 @@ from deepglass.features.base import Column, Feature
 from deepglass.features.outputs import _texts
 from deepglass.features.outputs.base import Calibration, Output, Prediction, PredictionArrays
 from deepglass.features.text import Text
+from deepglass.metrics import error_rate
 from deepglass.metrics.table import METRICS, Metric
 
 if TYPE_CHECKING:
@@ -99,6 +100,15 @@ class TextOutput(Text, Output):
         if self.decoding == "ctc":
             scores.pop("bleu", None)
         return scores
+
+    def row_scores(self, mode: PredictionArrays, truth: Column, rows: np.ndarray) -> tuple[str, np.ndarray]:
+        """The word error rate of each row of the sample."""
+        values, targets = np.full(len(truth), np.nan), self._decode_targets(truth.take(rows))
+        predictions = self.decode({name: array[rows] for name, array in mode.items()})
+        values[rows] = [
+            error_rate([t.split()], [p["value"].split()]) for t, p in zip(targets, predictions, strict=True)
+        ]
+        return "word_error_rate", values
 
     def target_warnings(self, truth: Column) -> list[str]:
         return _texts.target_warnings(self.name) if self.decoding != "ctc" else []

@@ -45,11 +45,6 @@ class Trunk(nn.Module, ABC):
         return {}
 
     @classmethod
-    def resolved_settings(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Settings to store with the run, such as a pretrained model's configuration."""
-        return {}
-
-    @classmethod
     def adapt_inputs(cls, inputs: Sequence[Feature], settings: Mapping[str, Any]) -> list[Feature]:
         """The unfitted inputs as the trunk needs them, such as texts as sequences."""
         return [f.as_sequence() if cls.ordered else f for f in inputs]

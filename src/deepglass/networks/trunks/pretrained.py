@@ -35,7 +35,7 @@ class Pretrained(Trunk):
         freeze: keep the encoder's weights; only the layers on top are trained.
         lr_multiplier: learning rate of the fine-tuned encoder relative to the rest.
         dropout: rate for the pooled values.
-        source_config: the model's configuration, stored by the run (`resolved_settings`); not set by users.
+        source_config: the model's configuration, as the run stores it; not set by users.
 
     Raises:
         SpecError: `bad-value` for inputs that a model of another kind does not read, and for a sound at another rate.
@@ -63,9 +63,10 @@ class Pretrained(Trunk):
         self.join = nn.Identity() if len(inputs) == 1 else nn.Linear(len(inputs) * self.dim, self.out_dim)
 
     @classmethod
-    def resolved_settings(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
-        found = _source(settings["pretrained"], settings.get("source_config"))._asdict()
-        return {"source_config": {k: found[k] for k in ("reads", "config", "mean", "std", "rate", "normalise")}}
+    def source_config(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """The configuration of the model, to be stored with the run."""
+        source = _source(settings["pretrained"], settings.get("source_config"))._asdict()
+        return {k: source[k] for k in ("reads", "config", "mean", "std", "rate", "normalise")}
 
     @classmethod
     def adapt_inputs(cls, inputs: Sequence[Feature], settings: Mapping[str, Any]) -> list[Feature]:

@@ -80,9 +80,9 @@ def histogram(
         width = max(across(high) - across(low) - 1, 0.5) if step else 40
         strip = tag("rect", x=across(low), y=TOP, width=f"{width + 1:.1f}", height=f"{up.start - TOP:.0f}")
         bar = tag("path", css="bar", d=f"M{across(low)} {up.start}V{up(n)}h{width:.1f}V{up.start}z")
-        body.append(tag("g", tag("title", words), strip, bar, css="hit"))
+        body.append(tag("g", tag("title", words), strip, bar, css="hover-area"))
     if zero_line and across.low < 0 < across.high:
-        body.append(tag("path", css="upright", d=f"M{across(0)} {up.start}V{up.end}"))
+        body.append(tag("path", css="vertical-line", d=f"M{across(0)} {up.start}V{up.end}"))
     summary = f"Histogram of {plural(sum(spread.counts), 'value')} from {number(spread.low)} to {number(spread.high)}"
     return figure(title, frame(across, up, joined(body), summary=summary, x_name=x_name, height=height))
 

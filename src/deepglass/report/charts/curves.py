@@ -63,7 +63,7 @@ def curves(
     across = replace(across, whole=all(float(a).is_integer() for a in x) and across.high > 1)
     up = axis((v for line in lines for v in line.values), height - BOTTOM, TOP + 6, log=log, share=share)
     up = replace(up, low=0.0, high=1.0) if full else up
-    body = [] if at is None else [tag("path", css="upright", d=f"M{across(at)} {up.start}V{up.end}")]
+    body = [] if at is None else [tag("path", css="vertical-line", d=f"M{across(at)} {up.start}V{up.end}")]
     body += [tag("path", css=f"line {line.css}", d=_path(across, up, x, line.values)) for line in lines]
     body += [_end(across, up, x, line) for line in lines]
     body.append(_hits(across, up, x, lines, x_name, share))
@@ -117,7 +117,7 @@ def _hits(across: Axis, up: Axis, x: Sequence[float], lines: Sequence[Line], x_n
                 tag("title", f"{x_name} {number(x[i], 4)}{values}"),
                 tag("path", d=f"M{place} {up.start}V{up.end}"),
                 tag("rect", x=f"{left:.1f}", y=TOP, width=width, height=f"{up.start - TOP:.0f}"),
-                css="hit",
+                css="hover-area",
             )
         )
     return joined(strips)

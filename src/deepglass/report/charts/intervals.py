@@ -91,5 +91,5 @@ def _entry(across: Axis, metric: str, entry: Entry, at: float) -> Markup:
         tag("text", entry.name, css=f"rowname {css}", x=0, y=at),
         mark,
         tag("text", worded(metric, value), css=f"rowvalue {css}", x=_WIDTH, y=at),
-        css="hit",
+        css="hover-area",
     )

@@ -84,7 +84,9 @@ def roc(title: str | Markup, facts: Thresholds, *, note: str = "") -> Markup:
             _diagonal(across, up),
             tag("path", css="line c1", d=path),
             tag("g", dots, css="nearest quiet"),
-            tag("circle", css="dot c1 follow", cx=across(false_positive_rate[chosen]), cy=up(recall[chosen]), r=6),
+            tag(
+                "circle", css="dot c1 current-point", cx=across(false_positive_rate[chosen]), cy=up(recall[chosen]), r=6
+            ),
         ]
     )
     svg = frame(

@@ -19,7 +19,7 @@ from deepglass.report.sections.base import Section
 METRICS = (
     ("mean_return", "mean return"),
     ("median_return", "median return"),
-    ("min_return", "least return"),
+    ("min_return", "lowest return"),
     ("mean_length", "steps an episode"),
     ("episodes", "episodes"),
 )
@@ -65,14 +65,15 @@ class AgentFacts(NamedTuple):
 class AgentSection(Section):
     """The learning curve beside the film."""
 
-    title, nav, position = "The agent", "Agent", 10
+    title, nav, position = "Agent", "Agent", 10
     files = ("metrics.json", "history.jsonl")
 
     def collect(self, report: ReportData) -> AgentFacts | None:
         objective = report.context.objective
-        if not isinstance(objective, Agent) or objective.environment is None:
+        environment = report.context.data.table.environment
+        if not isinstance(objective, Agent) or environment is None:
             return None
-        name, environment, metrics = objective.name, objective.environment, report.metrics
+        name, metrics = objective.name, report.metrics
         returns = tuple(
             ReturnPoint(int(own["environment_steps"]), record["seconds"], own["mean_return"])
             for record in report.context.history

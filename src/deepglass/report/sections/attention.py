@@ -87,7 +87,12 @@ def _cards(index: int, output: OutputAttention) -> dict[str, Any]:
     ]
     encoder = [{"facts": one, "words": _shaded(one)} for one in output.encoder]
     wide = any(one.picture for one in output.decoder)
-    return {"name": output.name, "decoder": decoder, "encoder": encoder, "css": "looks wide" if wide else "looks"}
+    return {
+        "name": output.name,
+        "decoder": decoder,
+        "encoder": encoder,
+        "css": "attention-cards wide" if wide else "attention-cards",
+    }
 
 
 def _matrix(one: DecoderAttention) -> Markup:
@@ -123,7 +128,7 @@ def _matrix(one: DecoderAttention) -> Markup:
     ]
     ground = tag(
         "rect",
-        css="ground",
+        css="background",
         x=f"{left - 1:.0f}",
         y=f"{top - 1:.0f}",
         width=CELL * len(read),
@@ -133,7 +138,7 @@ def _matrix(one: DecoderAttention) -> Markup:
     return tag(
         "svg",
         joined([ground, *cells, *names]),
-        css="lookmatrix",
+        css="attention-matrix",
         viewBox=f"0 0 {width:.0f} {height:.0f}",
         style=f"max-width:{width:.0f}px",
         role="img",

@@ -13,10 +13,9 @@ from torch import Generator
 
 from deepglass.data.augment import Augment
 from deepglass.data.batches import Batch
-from deepglass.features._display import first_image, to_pixels
-from deepglass.features.base import take_raw
+from deepglass.features._display import first_image
+from deepglass.features.base import Feature, take_raw
 from deepglass.features.boxes import Boxes
-from deepglass.features.image import Image
 from deepglass.features.mask import Mask
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.data import ReportData
@@ -101,15 +100,15 @@ def augmented_images(prepared: PreparedData, transform: object) -> AugmentationF
     return AugmentationFacts(_changes(transform.changes[image.name], transform.mixup), tuple(sheet), legend)
 
 
-def _rows(prepared: PreparedData, image: Image) -> np.ndarray:
+def _rows(prepared: PreparedData, image: Feature) -> np.ndarray:
     """Training rows with an image, spread over the split."""
     train = prepared.rows("train")
     rows = train[np.unique(np.linspace(0, len(train) - 1, min(ROWS, len(train))).astype(int))] if len(train) else train
     return rows[image.encode(take_raw(prepared.table[image.column], rows)).mask] if len(rows) else rows
 
 
-def _version(image: Image, spatial: Sequence[Mask | Boxes], batch: Batch, i: int) -> AugmentedImage:
-    pixels = to_pixels(batch.inputs[image.name].values[i].numpy(), image.levels_ or 255)
+def _version(image: Feature, spatial: Sequence[Mask | Boxes], batch: Batch, i: int) -> AugmentedImage:
+    pixels = image.pixels(batch.inputs[image.name].values[i].numpy())
     mask, boxes = None, []
     for feature in spatial:
         target = batch.targets[feature.name]

@@ -54,7 +54,7 @@ def _legend(plane: Boundary) -> list[tuple[str, str]]:
 def _card(plane: Boundary) -> dict[str, Any]:
     across = Axis(*plane.across.ends, LEFT, LEFT + SIDE)
     up = Axis(*plane.up.ends, TOP + SIDE, TOP)
-    steps = ["kept weights" if g.step < 0 else f"step {count(g.step)}" for g in plane.frames]
+    steps = ["best weights" if g.step < 0 else f"step {count(g.step)}" for g in plane.frames]
     moves = None
     if all(g.points is not None for g in plane.frames) and len(plane.points):
         moves = "|".join(_positions(g, across, up) for g in plane.frames)
@@ -76,7 +76,12 @@ def _drawing(plane: Boundary, across: Axis, up: Axis) -> Markup:
         )
         for i, ground in enumerate(plane.frames)
     ]
-    parts = [tag("rect", css="ground", **square, rx=3), *images, _ticks(plane, across, up), _dots(plane, across, up)]
+    parts = [
+        tag("rect", css="background", **square, rx=3),
+        *images,
+        _ticks(plane, across, up),
+        _dots(plane, across, up),
+    ]
     words = f"predictions over {plane.across.name} and {plane.up.name}"
     return tag("svg", joined(parts), viewBox=f"{-wide} 0 {width} {height}", role="img", aria_label=words)
 

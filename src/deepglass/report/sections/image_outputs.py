@@ -7,8 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from deepglass.features._display import to_pixels
-from deepglass.features.image import Image
 from deepglass.features.outputs._dense import crop_to_frame
 from deepglass.features.outputs.base import Output
 from deepglass.introspect.rows import OutputRows, row_image
@@ -66,7 +64,7 @@ class ImageOutputsSection(Section):
 
 def image_rows(feature: Output, rows: OutputRows) -> tuple[ImageRow, ...]:
     """The rows of lowest signal-to-noise ratio, then some typical ones; none for other outputs."""
-    if not isinstance(feature, Image) or not rows.truth.mask.any():
+    if not feature.is_image or not rows.truth.mask.any():
         return ()
     error = feature.for_scoring(rows.best, rows.truth)[0]["error"].astype(float)
     psnr = -10 * np.log10(np.maximum(error, 1e-10))
@@ -75,7 +73,7 @@ def image_rows(feature: Output, rows: OutputRows) -> tuple[ImageRow, ...]:
         image = row_image(rows, i, MAX_SIDE)
         letterbox = rows.best["letterbox"][i] if "letterbox" in rows.best else None
         truth, predicted = (
-            encode_image.photo(to_pixels(crop_to_frame(codes[i], letterbox), feature.levels_ or 255), MAX_SIDE)
+            encode_image.photo(feature.pixels(crop_to_frame(codes[i], letterbox)), MAX_SIDE)
             for codes in (rows.truth.values, rows.best["codes"])
         )
         encoded = None if image is None else image.encoded

@@ -14,7 +14,7 @@ from deepglass.objectives.gan import Gan
 from deepglass.report.charts.curves import Line, Mark, curves
 from deepglass.report.charts.svg import titled
 from deepglass.report.data import ReportData
-from deepglass.report.facts import Evaluation, PlanFacts
+from deepglass.report.facts import HistoryPoint, PlanFacts
 from deepglass.report.sections.base import Section
 from deepglass.report.templates import capital, label
 
@@ -47,7 +47,7 @@ class LearningSection(Section):
         }
 
 
-def _overfits(history: Sequence[Evaluation], best: int) -> bool:
+def _overfits(history: Sequence[HistoryPoint], best: int) -> bool:
     """Whether the validation loss rose by a tenth after its minimum while the training loss fell."""
     at, last = next(e for e in history if e.step == best), history[-1]
     valid, valid_last = at.valid.get("loss"), last.valid.get("loss")
@@ -61,7 +61,7 @@ def _charts(report: ReportData, with_metrics: bool) -> list[Markup]:
     history, plan = report.history, report.plan
     steps = [float(e.step) for e in history]
     best = plan.best_step if plan is not None else None
-    best_mark = Mark(best, "kept weights") if best is not None else None
+    best_mark = Mark(best, "best weights") if best is not None else None
     charts = []
     if losses := _lines(history, "loss"):
         charts.append(curves("Loss", steps, losses, x_name="step", log=_log_scale(losses), mark=best_mark))
@@ -80,14 +80,14 @@ def _charts(report: ReportData, with_metrics: bool) -> list[Markup]:
     return charts
 
 
-def _metrics(history: Sequence[Evaluation]) -> list[str]:
+def _metrics(history: Sequence[HistoryPoint]) -> list[str]:
     names = {name: None for e in history for values in (e.valid, e.train) for name in values}
     return [
         n for n in names if n not in ("loss", *COUNTS) and any(finite(e.valid.get(n, e.train.get(n))) for e in history)
     ]
 
 
-def _lines(history: Sequence[Evaluation], name: str) -> list[Line]:
+def _lines(history: Sequence[HistoryPoint], name: str) -> list[Line]:
     """A line for training and one for validation rows, where they have this value."""
     train = Line("training rows", [e.train.get(name, math.nan) for e in history], "c2")
     valid = Line("validation rows", [e.valid.get(name, math.nan) for e in history], "c1")

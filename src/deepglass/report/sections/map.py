@@ -1,4 +1,4 @@
-"""The embedding map: rows as points in the learned space; `web/map.js` makes it move."""
+"""The embedding map: rows as points in the learned space; `web/map.js` makes it interactive."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from markupsafe import Markup
 from PIL import Image as Pillow
 
-from deepglass.projection.facts import STEPS, UNKNOWN, Coloring, ProjectionLayout, ProjectionMap
+from deepglass.projection.facts import STEPS, UNKNOWN, Colouring, ProjectionLayout, ProjectionMap
 from deepglass.projection.projection import projection_map
 from deepglass.report.data import ReportData
 from deepglass.report.sections.base import Section
@@ -36,11 +36,8 @@ class MapSection(Section):
     assets = ("map",)
 
     def collect(self, report: ReportData) -> ProjectionMap | None:
-        points, context = report.points, report.context
-        if points is None:
-            return None
-        projection = report.options.projection
-        return projection_map(context, points, projection)
+        points = report.points
+        return None if points is None else projection_map(report.context, points, report.options.projection)
 
     def view(self, facts: ProjectionMap, report: ReportData) -> Mapping[str, Any]:
         first = facts.colourings[0]
@@ -54,7 +51,7 @@ class MapSection(Section):
         }
 
 
-def tint(colouring: Coloring, code: int) -> Colour:
+def tint(colouring: Colouring, code: int) -> Colour:
     """The colour of a code."""
     if code == UNKNOWN:
         return NO_COLOUR
@@ -72,38 +69,35 @@ def tint(colouring: Coloring, code: int) -> Colour:
 
 def _json(facts: ProjectionMap) -> str:
     """All that the script needs, safe inside a script element; arrays as base64 of little-endian uint16."""
-    every = len(facts.neighbours) == len(facts)
+    neighbours_of = "all" if len(facts.neighbours) == len(facts) else "items"
     content: dict[str, Any] = {
         "count": len(facts),
-        "layouts": [_layout(p) for p in facts.layouts],
-        "colours": [_colouring(c) for c in facts.colourings],
-        "detailed": _packed(np.asarray(facts.detailed_points)),
-        "near": {
-            "of": "all" if every else "detailed",
-            "k": int(facts.neighbours.shape[1]),
-        },
-        "neighbours": _packed(facts.neighbours),
+        "layouts": [_layout(layout) for layout in facts.layouts],
+        "colourings": [_colouring(c) for c in facts.colourings],
+        "item_points": _packed(np.asarray(facts.detailed_points)),
+        "neighbours": {"of": neighbours_of, "k": facts.neighbours.shape[1], "points": _packed(facts.neighbours)},
     }
     if facts.trajectories is not None and facts.trajectory_points is not None:
-        first = facts.layouts[0].places
-        content["course"] = {
+        first = facts.layouts[0].positions
+        content["trajectories"] = {
             "steps": list(facts.steps),
-            "which": _packed(facts.trajectory_points),
-            "places": _packed(np.concatenate([shares(first, moment) for moment in facts.trajectories])),
+            "points": _packed(facts.trajectory_points),
+            "positions": _packed(np.concatenate([shares(first, positions) for positions in facts.trajectories])),
         }
     if (items := facts.items) is not None:
         content["items"] = {"rows": items.rows, "labels": items.labels, "texts": items.texts}
         if items.sprites is not None:
             sprites = items.sprites
-            content["sprites"] = {"source": data_url(sprites.picture), "size": sprites.size, "across": sprites.across}
+            content["sprites"] = {"source": data_url(sprites.image), "size": sprites.size, "across": sprites.across}
     return (
         json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c").replace("&", "\\u0026")
     )
 
 
 def _layout(layout: ProjectionLayout) -> dict[str, Any]:
-    which = None if layout.which is None else _packed(layout.which)
-    return {"name": layout.name, "places": _packed(shares(layout.places, layout.places)), "which": which}
+    points = None if layout.points is None else _packed(layout.points)
+    positions = _packed(shares(layout.positions, layout.positions))
+    return {"name": layout.name, "positions": positions, "points": points}
 
 
 def shares(frame: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -118,15 +112,15 @@ def shares(frame: np.ndarray, places: np.ndarray) -> np.ndarray:
     return np.round(65_535 * np.clip(share, 0, 1)).astype(np.uint16)
 
 
-def _colouring(colouring: Coloring) -> dict[str, Any]:
+def _colouring(colouring: Colouring) -> dict[str, Any]:
     codes = range(len(colouring.names)) if colouring.names else range(0, STEPS + 1, 5)
     return {
         "name": colouring.name,
         "names": colouring.names,
         "ends": colouring.ends,
         "codes": _packed(colouring.codes),
-        "tints": [tint(colouring, c) for c in codes],
-        "none": NO_COLOUR,
+        "colours": [tint(colouring, c) for c in codes],
+        "missing": NO_COLOUR,
     }
 
 
@@ -141,13 +135,13 @@ def static(facts: ProjectionMap) -> bytes:
     """The map as it is at first, a PNG with a transparent background."""
     layout = next(p for p in facts.layouts if p.name == facts.default_layout)
     colouring = facts.colourings[0]
-    codes = colouring.codes if layout.which is None else colouring.codes[layout.which]
+    codes = colouring.codes if layout.points is None else colouring.codes[layout.points]
     kinds = np.unique(codes)
     palette = [NO_COLOUR, *(tint(colouring, int(k)) for k in kinds)][:256]
     width, height = STATIC_SIZE
-    low, high = layout.places.min(0), layout.places.max(0)
+    low, high = layout.positions.min(0), layout.positions.max(0)
     unit = max(float(((high - low) / (np.array([width, height]) * 0.94)).max()), 1e-12)
-    at = np.round((layout.places - (low + high) / 2) / unit + np.array([width / 2, height / 2])).astype(int)
+    at = np.round((layout.positions - (low + high) / 2) / unit + np.array([width / 2, height / 2])).astype(int)
     sheet = np.zeros((height, width), np.uint8)
     reach = 1 if len(at) > 4_000 else 2
     place = np.minimum(np.searchsorted(kinds, codes) + 1, 255).astype(np.uint8)

@@ -36,7 +36,7 @@ class MistakesSection(Section):
                     "name": output.name,
                     "cards": cards,
                     "class_index": class_indices(output),
-                    "css": "mistakes pictures" if any(c.image for c in output.mistakes) else "mistakes",
+                    "css": "row-cards with-images" if any(c.image for c in output.mistakes) else "row-cards",
                 }
             )
         settings = {"first": SHOWN_AT_FIRST, "several": len(report.outputs) > 1}

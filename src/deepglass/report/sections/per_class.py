@@ -9,8 +9,8 @@ from typing import Any
 from deepglass.features.outputs.mask import MaskOutput
 from deepglass.formatting import finite
 from deepglass.report.data import ReportData
+from deepglass.report.mask_overlays import class_colours
 from deepglass.report.sections.base import Section
-from deepglass.report.sections.image_predictions import class_colours
 from deepglass.web.palette import css
 
 MAX_CLASSES = 400

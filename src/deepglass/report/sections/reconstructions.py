@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from deepglass.features._display import first_image, to_pixels
+from deepglass.features._display import first_image
 from deepglass.objectives.autoencoder import Autoencoder
 from deepglass.objectives.dbn import Dbn
 from deepglass.objectives.rbm import Rbm
@@ -49,8 +49,8 @@ class ReconstructionsSection(Section):
         objective.eval()
         with torch.inference_mode():
             reconstructed = objective.reconstruct(batch)[image.name]["codes"].cpu().numpy()
-        given, levels = batch.inputs[image.name].values.cpu().numpy(), image.levels_ or 255
-        tiles = [to_pixels(codes, levels) for codes in (*given, *reconstructed)]
+        given = batch.inputs[image.name].values.cpu().numpy()
+        tiles = [image.pixels(codes) for codes in (*given, *reconstructed)]
         return Reconstructions(image.name, image_grid(tiles, len(rows)), len(rows))
 
     def view(self, facts: Reconstructions, report: ReportData) -> Mapping[str, Any]:

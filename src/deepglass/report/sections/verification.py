@@ -165,7 +165,7 @@ def _histogram(facts: VerificationFacts) -> Markup:
     y = Axis(0.0, max([*same, *different, 1e-9]) * 1.06, HEIGHT - BOTTOM, TOP + 6, share=True)
     body = _steps(x, y, different, "c4") + _steps(x, y, same, "c1")
     if low <= facts.threshold <= high:
-        body += tag("path", css="upright", d=f"M{x(facts.threshold)} {y.start}V{y.end}")
+        body += tag("path", css="vertical-line", d=f"M{x(facts.threshold)} {y.start}V{y.end}")
     threshold = f"threshold {number(facts.threshold)}"
     summary = f"Similarity of the same and of different pairs; {threshold}"
     legend = [("c1", "same"), ("c4", "different"), ("mark", threshold)]

@@ -131,7 +131,7 @@ def diagnostics_recorder(
     """The recorder; [] for objectives without rows."""
     objective = context.objective
     data = datasets["valid"] if len(datasets["valid"]) else datasets["train"]
-    if objective.reinforcement or objective.sequential_rows or not len(data):
+    if objective.learns_from != "rows" or not len(data):
         return []
     most = min(max(len(data) // 4, MIN_ROWS), MAX_ROWS, len(data))
     rows = np.unique(np.linspace(0, len(data) - 1, most).astype(int))

@@ -81,7 +81,7 @@ def embedding_recorder(context: RunContext, datasets: Mapping[str, Dataset], fro
 
 def recorded_rows(prepared: PreparedData, objective: Objective) -> np.ndarray:
     """Indices of the recorded rows, spread over the test split; none for runs without an embedding of rows."""
-    if objective.reinforcement or objective.sequential_rows or prepared.table.environment is not None:
+    if objective.learns_from != "rows" or prepared.table.environment is not None:
         return np.zeros(0, int)
     rows = prepared.rows("test")
     rows = rows if len(rows) else prepared.rows("train")

@@ -1,0 +1,157 @@
+"""The commands predict, explain, generate, embed and verify: what a trained run does with new rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Annotated
+
+import deepglass
+from deepglass import cli
+from deepglass.cli import options
+from deepglass.cli.options import Force, Json, RunFolder, argument, check_not_exists, flag, option
+from deepglass.cli.streams import message, output_rows, print_json, print_notes, rows_of
+from deepglass.errors import SpecError
+
+DEFAULT_EXPLAINED_ROWS = 3
+Rows = Annotated[str, argument("SOURCE", "A file or folder of rows; - reads JSON lines from stdin.")]
+
+
+def predict(
+    run: RunFolder,
+    source: Rows,
+    explain: Annotated[bool, flag("--explain", "Add a fast explanation to each prediction.")] = False,
+    out: Annotated[Path | None, option("FILE", ".csv, .parquet, .json or .jsonl file, or a folder for images.")] = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Predict new rows, in their order.
+
+    Example: deepglass predict runs/houses-1 new.csv --out predictions.csv
+    """
+    check_not_exists(out, force)
+    loaded = deepglass.Run(run)
+    predictions = deepglass.predict(loaded, rows_of(source), explain=explain)
+    print_notes(loaded)
+    output_rows(predictions, "predictions", out, as_json)
+
+
+def explain(
+    run: RunFolder,
+    source: Rows,
+    rows: Annotated[str, option("INDICES", "Row indices, such as 0,1,2 or 0-9; by default the first three.")] = "",
+    fast: Annotated[bool, flag("--fast", "One forward and backward pass; skip the faithfulness checks.")] = False,
+    out: Annotated[Path | None, option("FILE", ".json file, or a folder that gets images and audio too.")] = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Explain predictions by the contribution of each input.
+
+    Attributions are given for columns, words, image regions or time spans.
+
+    Example: deepglass explain runs/houses-1 new.csv --rows 0-4
+    """
+    check_not_exists(out, force)
+    loaded = deepglass.Run(run)
+    indices = options.parse_row_indices(rows) or DEFAULT_EXPLAINED_ROWS
+    explanations = deepglass.explain(loaded, rows_of(source), indices, fast=fast, out=out)
+    print_notes(loaded)
+    if out is not None:
+        message(f"{len(explanations)} explanations in {out}")
+    elif as_json:
+        print_json(explanations)
+    else:
+        cli.show.show_explanations(explanations)
+
+
+def generate(
+    run: RunFolder,
+    prompt: Annotated[str, option("TEXT", "Start of the text.")] = "",
+    count: Annotated[int | None, option("N", "Number of texts (default 1) or rows (64).", "--count", "-n")] = None,
+    given: Annotated[list[str] | None, option("COLUMN=VALUE", "Condition of all rows, such as label=7.")] = None,
+    length: Annotated[int, option("N", "Tokens of each text.")] = 400,
+    temperature: Annotated[float, option("T", "0: the most probable token; 1: the learned distribution.")] = 0.8,
+    top_k: Annotated[int | None, option("K", "Sample from the K most probable tokens.")] = None,
+    top_p: Annotated[float | None, option("P", "Sample from the fewest tokens with this total probability.")] = None,
+    seed: Annotated[int, option("N", "Random seed of the samples.")] = 0,
+    out: Annotated[Path | None, option("FILE", "texts: .txt, .jsonl; rows: as predict; images: a folder.")] = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Generate text, or new rows and images, with a generative run.
+
+    Example: deepglass generate runs/digits-1 -n 10 --given label=7 --out sevens
+    """
+    check_not_exists(out, force)
+    loaded = deepglass.Run(run)
+    if not cli.generates_text(loaded):
+        samples = deepglass.sample(
+            loaded, 64 if count is None else count, given=options.parse_conditions(given), seed=seed
+        )
+        output_rows(samples, "rows", out, as_json)
+        return
+    texts = []
+    for i in range(1 if count is None else count):
+        chunks = deepglass.generate(
+            loaded, prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed + i
+        )
+        texts.append(_join(prompt, chunks, silent=as_json or out is not None))
+    if out is not None:
+        cli.write_texts(out, texts)
+        message(f"{len(texts)} texts in {out}")
+    elif as_json:
+        print_json(texts)
+
+
+def embed(
+    run: RunFolder,
+    source: Annotated[str | None, argument("SOURCE", "Rows to embed; by default all rows of the run.")] = None,
+    out: Annotated[Path | None, option("FILE", ".parquet, .tsv (TensorBoard), .txt or .bin (word2vec).")] = None,
+    force: Force = False,
+) -> None:
+    """Write the embedding of each row to a file.
+
+    Example: deepglass embed runs/houses-1 new.csv --out vectors.parquet
+    """
+    if out is None:
+        raise SpecError("bad-value", "embed: --out is missing; give a file such as --out vectors.parquet")
+    for path in cli.check_ending(out):
+        check_not_exists(path, force)
+    loaded = deepglass.Run(run)
+    embedded = deepglass.embed(loaded, source)
+    print_notes(loaded)
+    paths = cli.write_vectors(out, embedded)
+    rows, dim = embedded.vectors.shape
+    message(f"{rows} vectors of {dim} numbers in {' and '.join(map(str, paths))}")
+
+
+def verify(
+    run: RunFolder,
+    a: Annotated[str, argument("A", "An image, a row as JSON text, or a source of one row.")],
+    b: Annotated[str, argument("B", "The item to compare with, given in the same way.")],
+    as_json: Json = False,
+) -> None:
+    """Decide whether two items have the same identity.
+
+    The run needs an output of kind identity.
+
+    Example: deepglass verify runs/faces-1 first.jpg second.jpg
+    """
+    verdict = deepglass.verify(run, a, b)
+    if as_json:
+        print_json(verdict._asdict())
+    else:
+        cli.show.show_verdict(verdict)
+
+
+def _join(prompt: str, chunks: Iterator[str], silent: bool) -> str:
+    """The prompt and its continuation; printed as they come unless `silent`."""
+    texts = []
+    for text in chain([prompt], chunks):
+        texts.append(text)
+        if not silent:
+            print(text, end="", flush=True)
+    if not silent:
+        print("\n")
+    return "".join(texts)

@@ -1,0 +1,84 @@
+"""The commands evaluate, compare, report and label: what one looks at and corrects after training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import deepglass
+from deepglass import cli
+from deepglass.cli.options import Json, RunFolder, argument, flag, option
+from deepglass.cli.streams import message, print_json
+
+
+def evaluate(
+    run: RunFolder,
+    source: Annotated[str | None, argument("SOURCE", "Labelled rows; by default the test rows of the run.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show a run's metrics on its test rows or on other labelled rows.
+
+    Example: deepglass evaluate runs/houses-1 sold.csv
+    """
+    metrics = deepglass.evaluate(run, source)
+    if as_json:
+        print_json(metrics)
+    else:
+        cli.show.show_metrics(metrics)
+
+
+def compare(runs: Annotated[list[Path], argument("RUN", "Two or more run folders.")], as_json: Json = False) -> None:
+    """Compare runs: test metrics, cost and settings that differ.
+
+    Example: deepglass compare runs/houses-1 runs/houses-2
+    """
+    comparison = deepglass.compare(*runs)
+    if as_json:
+        print_json(comparison)
+    else:
+        cli.show.show_comparison(comparison)
+
+
+def report(
+    run: RunFolder,
+    samples: Annotated[bool, flag("--samples/--no-samples", "Show rows and images of the data.")] = True,
+    map_: Annotated[str, option("METHOD", "Projection of the embedding map: pca, tsne or umap.", "--map")] = "pca",
+    layer: Annotated[str, option("NAME", "Layer whose embedding the map shows, such as trunk.")] = "",
+    boundary: Annotated[str, option("A,B", "Two columns of the decision boundary, such as age,hours.")] = "",
+) -> None:
+    """Rewrite the report of a run and print its path.
+
+    Example: deepglass report runs/houses-1 --map tsne
+    """
+    print(deepglass.report(run, samples, map=map_, layer=layer, boundary=boundary))
+
+
+def label(
+    run: RunFolder,
+    source: Annotated[str | None, argument("SOURCE", "Rows to label; by default the rows of the run.")] = None,
+    target: Annotated[str | None, option("COLUMN", "Column to label; by default the first suitable one.")] = None,
+    limit: Annotated[int, option("N", "Maximum number of rows.")] = 300,
+    out: Annotated[Path, option("FILE", "Labels file; continued if it exists.")] = Path("labels.csv"),
+    host: Annotated[str, option("ADDRESS", "Address at which the page is served.")] = "127.0.0.1",
+    port: Annotated[int, option("N", "Port of the page; 0 takes a free one.")] = 8000,
+    browser: Annotated[bool, flag("--open/--no-open", "Open the page in a browser.")] = True,
+    as_json: Annotated[bool, flag("--json", "Print the queue as JSON, without a page.")] = False,
+) -> None:
+    """Label or correct the most valuable rows on a local page.
+
+    Each answer is saved at once; Ctrl-C stops the page.
+
+    Example: deepglass label runs/photos-1 more-photos/
+    """
+    queue = deepglass.label(run, source, out=out, limit=limit, output=target)
+    if as_json:
+        print_json(queue.to_json())
+        return
+    if not queue.items:
+        message("nothing to label: no label looks wrong, and every row has one")
+        return
+    cli.serve_label(queue, host, port, browser)
+    count = len(queue.answers)
+    message(f"{count} of {len(queue.items)} rows answered, {queue.num_corrected} new or corrected labels, in {out}")
+    if count:
+        message(cli.next_commands(queue))

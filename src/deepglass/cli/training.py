@@ -1,0 +1,150 @@
+"""The commands inspect, new, train and resume: from a source to a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import deepglass
+from deepglass import cli
+from deepglass.cli import options
+from deepglass.cli.options import SOURCES, Force, Json, RunFolder, Settings, argument, check_not_exists, flag, option
+from deepglass.cli.streams import message, print_json
+from deepglass.errors import SpecError, StorageError
+
+
+def inspect(
+    source: options.Source,
+    settings: Settings = None,
+    target: options.Target = None,
+    ignore: options.Ignore = None,
+    kind: options.Kind = None,
+    columns: options.Columns = None,
+    filename_pattern: options.FilenamePattern = None,
+    data_root: options.DataRoot = None,
+    run: Annotated[Path | None, option("RUN", "A run whose predictions find label errors and weak slices.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show columns, inferred kinds and problems of a source.
+
+    Example: deepglass inspect houses.csv --target price
+    """
+    chosen = options.parse_settings(settings, ignore, kind, columns, filename_pattern)
+    inspection = deepglass.inspect(source, target, run=run, data_root=data_root, settings=chosen)
+    if as_json:
+        print_json(inspection.to_json())
+    else:
+        cli.show.show_inspection(inspection)
+
+
+def new(
+    source: Annotated[str | None, argument("SOURCE", f"{SOURCES}.")] = None,
+    settings: Settings = None,
+    target: options.Target = None,
+    ignore: options.Ignore = None,
+    kind: options.Kind = None,
+    columns: options.Columns = None,
+    filename_pattern: options.FilenamePattern = None,
+    data_root: options.DataRoot = None,
+    out: Annotated[Path | None, option("FILE", "Output file; by default stdout.")] = None,
+    force: Force = False,
+    schema: Annotated[bool, flag("--schema", "Print the JSON schema of specs instead.")] = False,
+) -> None:
+    """Write a commented spec for a source.
+
+    Example: deepglass new houses.csv --target price --out houses.yaml
+    """
+    check_not_exists(out, force)
+    if schema:
+        text = json.dumps(cli.spec_schema(), indent=1) + "\n"
+    elif source is None:
+        raise SpecError("bad-value", "new: SOURCE is missing; give a file, a folder or a set's name, or --schema")
+    else:
+        chosen = options.parse_settings(settings, ignore, kind, columns, filename_pattern)
+        folder = None if out is None else out.parent
+        text = deepglass.new(source, target, folder=folder, data_root=data_root, settings=chosen)
+    if out is None:
+        print(text, end="")
+        return
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text)
+    except OSError as error:
+        raise StorageError(
+            "read-only", f"--out: {out} cannot be written ({error.strerror}); choose another file"
+        ) from error
+    message(f"{'schema' if schema else 'spec'}: {out}")
+
+
+def train(
+    source: Annotated[str, argument("SOURCE", f"{SOURCES}, gym:NAME, recipe:NAME or a spec (.yaml).")],
+    settings: Settings = None,
+    target: options.Target = None,
+    ignore: options.Ignore = None,
+    kind: options.Kind = None,
+    columns: options.Columns = None,
+    filename_pattern: options.FilenamePattern = None,
+    data_root: options.DataRoot = None,
+    fix: Annotated[list[str] | None, option("PROBLEM", "Kind of data problem to fix (repeatable).")] = None,
+    test: Annotated[str | None, option("SOURCE", "A second source whose rows are the test rows.")] = None,
+    labels: Annotated[Path | None, option("FILE", "New and corrected labels, written by `deepglass label`.")] = None,
+    objective: Annotated[str | None, option("NAME", "Kind of learning, see `deepglass list objectives`.")] = None,
+    network: Annotated[str | None, option("NAME", "Network architecture, see `deepglass list trunks`.")] = None,
+    init_from: Annotated[Path | None, option("RUN", "Initialise the weights from this run.")] = None,
+    time: Annotated[str | None, option("TIME", "Time to train, validate and calibrate, such as 60s or 5m.")] = None,
+    epochs: Annotated[int | None, option("N", "Passes over the training rows.")] = None,
+    steps: Annotated[int | None, option("N", "Optimizer steps.")] = None,
+    seed: Annotated[int | None, option("N", "Random seed of initial weights and batch order.")] = None,
+    baselines: Annotated[bool, flag("--baselines/--no-baselines", "Fit baselines and write the report.")] = True,
+    out: Annotated[Path | None, option("RUN", "Run folder; by default runs/NAME-N.")] = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Train, test and explain a model; write a run folder.
+
+    Example: deepglass train houses.csv --target price --time 60s network.depth=4
+    """
+    chosen = options.parse_settings(settings, ignore, kind, columns, filename_pattern)
+    chosen |= {"objective.name": objective} if objective else {}
+    chosen |= {"network.trunk": network} if network else {}
+    run = deepglass.train(
+        source,
+        target,
+        out=out,
+        force=force,
+        callbacks=[cli.ProgressBar()],
+        baselines=baselines,
+        time=time,
+        epochs=epochs,
+        steps=steps,
+        seed=seed,
+        fix=fix or None,
+        test=test,
+        labels=labels,
+        init_from=init_from,
+        data_root=data_root,
+        settings=chosen,
+    )
+    _show_run(run, as_json)
+
+
+def resume(run: RunFolder, as_json: Json = False) -> None:
+    """Continue an interrupted run.
+
+    The weights become the same, bit for bit, as without the interruption.
+
+    Example: deepglass resume runs/houses-1
+    """
+    metrics = run / "metrics.json"
+    finished = metrics.exists() and json.loads(metrics.read_text()).get("stop_reason") != "interrupted"
+    if finished:
+        message(f"{run} is finished; there is nothing to resume")
+    _show_run(deepglass.resume(run, callbacks=[] if finished else [cli.ProgressBar()]), as_json)
+
+
+def _show_run(run: Any, as_json: bool) -> None:
+    if as_json:
+        print_json({"run": str(run.path), **run.metrics})
+    else:
+        cli.show.show_run(run)

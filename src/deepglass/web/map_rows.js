@@ -1,0 +1,129 @@
+// What the points of the embedding map are: words and images of rows, the list beside the map, and its legend.
+import { element } from "./dom.js";
+import { MISSING } from "./map_view.js";
+
+const rowCount = (n) => `${n.toLocaleString("en")} row${n === 1 ? "" : "s"}`;
+const rgb = ([r, g, b]) => `rgb(${r},${g},${b})`;
+const shortNumber = (v) => Number(v.toPrecision(4)).toLocaleString("en", { maximumSignificantDigits: 4 });
+const MAX_CARDS = 60, MAX_LEGEND_CODES = 24;
+
+export class MapRows {
+  constructor(root, view) {
+    Object.assign(this, { view, data: view.data });
+    this.list = root.querySelector(".maplist");
+    this.legend = root.querySelector(".maplegend");
+    this.hint = [...this.list.childNodes];
+    this.item = new Map([...this.data.item_points].map((point, i) => [point, i]));
+    if (this.data.sprites) {
+      this.sprites = new Image();
+      this.sprites.src = this.data.sprites.source;
+    }
+  }
+
+  // A point in words: from the report's items where it is one of them, else from its colours.
+  words(point) {
+    const i = this.item.get(point), { items, colourings } = this.data;
+    if (items && i !== undefined) return [items.labels[i], items.texts[i]].filter(Boolean).join(" · ") || `row ${items.rows[i]}`;
+    const colouring = (name) => colourings.find((c) => c.name === name && c.names.length && c.codes[point] !== MISSING);
+    const word = (c) => c.names[c.codes[point]];
+    return colourings.filter((c) => colouring(c.name) && !/: (prediction|error)$/.test(c.name)).map((c) => {
+      const prediction = colouring(`${c.name}: prediction`);
+      const prefix = c.name === "split" ? "" : `${c.name} `;
+      return prefix + word(c) + (prediction && word(prediction) !== word(c) ? `, predicted ${word(prediction)}` : "");
+    }).join(" · ");
+  }
+
+  // The image of a point; null where the report has none.
+  tile(point, side) {
+    const { sprites } = this.data, i = this.item.get(point);
+    if (!sprites || i === undefined) return null;
+    const [rows, columns] = sprites.size, canvas = element("canvas", { className: "maptile", width: columns, height: rows });
+    canvas.style.width = `${side * Math.min(columns / rows, 1.5)}px`;
+    const [left, top] = [(i % sprites.across) * columns, Math.floor(i / sprites.across) * rows];
+    const draw = () => canvas.getContext("2d").drawImage(this.sprites, left, top, columns, rows, 0, 0, columns, rows);
+    if (this.sprites.complete) draw(); else this.sprites.addEventListener("load", draw, { once: true });
+    return canvas;
+  }
+
+  card(point) {
+    const { items, colourings } = this.data, i = this.item.get(point);
+    const words = element("span", {}, this.words(point));
+    if (items && i !== undefined) {
+      const split = colourings.find((c) => c.name === "split");
+      const index = `row ${items.rows[i].toLocaleString("en")}, ${split.names[split.codes[point]]}`;
+      words.append(element("br"), element("small", {}, index));
+    }
+    const parts = [this.tile(point, 44), this.dot(this.view.colouring.codes[point]), words].filter(Boolean);
+    return element("li", {}, element("button", { type: "button", onclick: () => this.select(point) }, ...parts));
+  }
+
+  dot(code) {
+    const dot = element("i");
+    dot.style.background = rgb(this.view.colour(code));
+    return dot;
+  }
+
+  cards(title, points) {
+    return [element("p", { className: "maphead" }, title), element("ul", {}, ...points.map((p) => this.card(p)))];
+  }
+
+  // Shows a point and its neighbours in the list; -1 shows the hint again.
+  select(point) {
+    this.view.selected = point;
+    this.view.redraw();
+    if (point < 0) return this.list.replaceChildren(...this.hint);
+    const neighbours = this.view.neighbours(point), parts = this.cards("Selected", [point]);
+    if (neighbours.length) parts.push(...this.cards("Nearest in the whole space", neighbours));
+    if (this.data.items && !this.item.has(point)) {
+      const count = this.data.item_points.length.toLocaleString("en");
+      parts.push(element("p", { className: "dim" }, `The report holds the contents of ${count} rows; the selected row is not among them.`));
+    }
+    this.list.replaceChildren(...parts);
+  }
+
+  // Lists the rows inside a lasso: the most frequent codes, and the rows that the report holds, the worst first.
+  selectAll(points) {
+    const { colouring } = this.view, { colourings, items } = this.data;
+    const counts = this.counts(points.map((i) => colouring.codes[i]));
+    const frequent = colouring.names.length ? [...counts].sort((a, b) => b[1] - a[1]).slice(0, 6) : [];
+    const names = frequent.map(([code, n]) => `${this.name(code)} (${n.toLocaleString("en")})`);
+    const errors = colourings.find((c) => c.name.endsWith(": error"));
+    const error = (i) => (errors.codes[i] === MISSING ? -1 : errors.codes[i]);
+    const listed = items ? points.filter((i) => this.item.has(i)) : [];
+    if (errors) listed.sort((a, b) => error(b) - error(a));
+    const parts = this.cards(rowCount(points.length) + (names.length ? `: ${names.join(", ")}` : ""), listed.slice(0, MAX_CARDS));
+    if (listed.length > MAX_CARDS) parts.push(element("p", { className: "dim" }, `The first ${MAX_CARDS} of ${listed.length.toLocaleString("en")} rows.`));
+    this.view.selected = -1;
+    this.view.redraw();
+    this.list.replaceChildren(...parts);
+  }
+
+  name(code) { return code === MISSING ? "unknown" : this.view.colouring.names[code]; }
+
+  counts(codes) {
+    const counts = new Map();
+    for (const code of codes) counts.set(code, (counts.get(code) || 0) + 1);
+    return counts;
+  }
+
+  // The scale of a number, or a button for each name: it makes the other points faint.
+  showLegend() {
+    const { view } = this, { colouring } = view;
+    if (!colouring.names.length) {
+      const bar = element("span", { className: "mapscale" });
+      bar.style.background = `linear-gradient(90deg, ${colouring.colours.map(rgb).join(",")})`;
+      return this.legend.replaceChildren(shortNumber(colouring.ends[0]), bar, shortNumber(colouring.ends[1]));
+    }
+    const counts = this.counts(colouring.codes), codes = [...counts.keys()].sort((a, b) => a - b);
+    const buttons = codes.slice(0, MAX_LEGEND_CODES).map((code) => {
+      const button = element("button", { type: "button", title: rowCount(counts.get(code)), "aria-pressed": "false" }, this.dot(code), this.name(code));
+      button.addEventListener("click", () => {
+        view.onlyCode = view.onlyCode === code ? null : code;
+        for (const other of buttons) other.setAttribute("aria-pressed", String(other === button && view.onlyCode !== null));
+        view.paint();
+      });
+      return button;
+    });
+    this.legend.replaceChildren(...buttons, codes.length > buttons.length ? ` and ${codes.length - buttons.length} more` : "");
+  }
+}
