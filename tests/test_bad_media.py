@@ -1,4 +1,4 @@
-"""Texts and sounds that are broken or too large: named with file and row, counted, and read in bounded memory."""
+"""Damaged or huge texts and audio files: named with file and row, counted, and read in bounded memory."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def refused(said: Said, code: str, *names: str) -> None:
 
 
 def plain(said: Said) -> str:
-    """What a command said, without the breaks that the screen's width made."""
+    """The output of a command without line breaks."""
     assert said.code == 0, said.err
     return " ".join(said.err.split())
 
@@ -126,7 +126,7 @@ def recordings(folder: str = "sounds", each: int = 10) -> None:
 
 
 def an_hour(path: str) -> None:
-    """At 8 bits and 8,000 samples a second."""
+    """One hour at 8 bits and 8,000 samples per second."""
     with wave.open(path, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(1)

@@ -60,7 +60,7 @@ def test_yaml_values_are_accepted(settings: dict[str, Any], expected: int) -> No
         ({"grid": [3]}, "network.grid: expected a list of 2, each a whole number, got [3]"),
         ({"norm": "bach"}, "network.norm: expected one of batch, layer, got 'bach'; did you mean 'batch'?"),
         ({"batch": "aut"}, "expected a whole number above 0 or one of auto, got 'aut'; did you mean 'auto'?"),
-        ({"grid": [3, 2]}, "[bad-value] network: grid: expected the smaller side first"),
+        ({"grid": [3, 2]}, "[bad-value] network.grid: expected the smaller side first"),
         ({"dept": 3}, "[unknown-key] network: no setting 'dept'; did you mean 'depth'?"),
         ({"learned_": 3}, "[unknown-key] network: no setting 'learned_'"),
     ],

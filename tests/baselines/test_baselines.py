@@ -1,4 +1,4 @@
-"""Baselines on scikit-learn's bundled sets: known figures, bounded rows, and what is left out."""
+"""Baselines on scikit-learn's bundled data sets: metrics, bounded rows, unsupported outputs."""
 
 from collections.abc import Mapping
 
@@ -79,7 +79,7 @@ def test_the_same_data_give_the_same_metrics() -> None:
 
 
 def mixed(rows: int) -> tuple[Table, Table]:
-    """Two classes that a rare category, a hole and a number tell apart."""
+    """Two classes that depend on a rare category, a missing value and a number."""
     rng = np.random.default_rng(0)
     code = rng.integers(0, 300, rows)
     x = rng.normal(size=rows)

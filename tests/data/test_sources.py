@@ -1,4 +1,4 @@
-"""Whatever people have becomes a table, or an error that says what is wrong and where."""
+"""Sources: files, folders and Python objects become a table or an error with file and reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the doctor finds in data, what it leaves in peace, and how a training mends it."""
+"""Data checks: findings, false positives, and their fixes in training."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from deepglass.errors import SpecError
 
 
 def clean(rows: int = 400, seed: int = 0) -> pl.DataFrame:
-    """A table with nothing wrong: `sold` follows from the other columns, none of which alone tells it."""
+    """A table without problems: `sold` depends on several columns, on none alone."""
     random = np.random.default_rng(seed)
     size, age = random.normal(100, 30, rows), random.normal(20, 5, rows)
     place = random.choice(["north", "south", "west"], rows)

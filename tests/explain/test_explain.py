@@ -1,4 +1,4 @@
-"""The parts of explanations beside what is known of them: sums, closed forms, words."""
+"""Parts of explanations against closed forms: Shapley values, curves, word merging, regions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COLUMNS = tuple("abcdefghij")
 
 
 def rows(values: np.ndarray, columns: tuple[str, ...]) -> dict[str, Field]:
-    """Columns of numbers as fields."""
+    """Numeric columns as fields."""
     x = torch.tensor(values, dtype=torch.float32)
     return {name: Field(x[:, i], torch.ones(len(x), dtype=torch.bool)) for i, name in enumerate(columns)}
 
@@ -273,7 +273,7 @@ def test_explain_on_the_command_line(houses: Path, command: Command, tmp_path: P
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (("--rows", "first"), "--rows 'first': expected row indices"),
+        (("--rows", "first"), "--rows: expected row indices, such as 0,1,2 or 0-9, got 'first'"),
         (("--rows", "900"), "--rows: there is no row 900"),
         (("--out", "why.png"), "--out: why.png: expected .json, or a folder"),
     ],

@@ -1,4 +1,4 @@
-"""Encoded values that would fill the memory lie in a file."""
+"""Allocation of encoded values: in memory, or memory-mapped."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Sounds: whatever they come as, the same samples; and what cannot be heard is named before training."""
+"""Audio: formats, sample rates, channels, and errors before training."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def saved(path: Path, samples: np.ndarray, rate: int = RATE, subtype: str | None
 
 
 def broken_off(media: Media, share: float = 0.5) -> Media:
-    """The beginning of a file, as a download leaves it that was interrupted."""
+    """A truncated file."""
     data = media.path.read_bytes()
     path = media.path.with_name(f"half_{media.path.name}")
     path.write_bytes(data[: int(share * len(data))])
@@ -37,7 +37,7 @@ def broken_off(media: Media, share: float = 0.5) -> Media:
 
 @pytest.fixture
 def sound(tmp_path: Path) -> Audio:
-    """Fitted on two tones."""
+    """Audio fitted on two sine waves."""
     return Audio(name="sound").fit([[saved(tmp_path / f"fit{i}.wav", tone(0.5 + i)) for i in range(2)]])
 
 

@@ -1,4 +1,4 @@
-"""Boxes: into the letterbox and back, what is left out, figures, calibration, and a detector that learns."""
+"""Boxes: letterbox, invalid boxes, metrics, calibration, and a trained detector."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _best(boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray) -> dict[str
 
 
 def scenes(count: int, side: int = 64, seed: int = 0) -> Table:
-    """Dark pictures with up to three bright rectangles; the first is empty, the last was never labelled."""
+    """Dark images with up to three bright rectangles; the first is empty, the last is unlabelled."""
     random = np.random.default_rng(seed)
     pictures = random.integers(0, 40, (count, side, side, 3), dtype=np.uint8)
     rows: list[list[dict[str, object]] | None] = []

@@ -1,4 +1,4 @@
-"""What every kind of data must do, whatever it holds."""
+"""Contract of every kind of data."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROWS = 60
 
 @dataclass(frozen=True)
 class Sample:
-    """Raw values of a kind, the same with some missing, and nothing but missing ones; None where it has no such."""
+    """Raw values of a kind: complete, with missing values, and all missing; None where a kind has none."""
 
     raw: Raw
     some_missing: Raw | None
@@ -69,7 +69,7 @@ def _samples() -> dict[str, Sample]:
 
 
 def _boxes(generator: np.random.Generator) -> Sample:
-    """None to two boxes a row, as shares of a picture, as `place` would give them."""
+    """No to two boxes per row, as shares of the image, in the coordinates of the letterbox."""
     corners = generator.uniform(0.0, 0.4, (ROWS, 2, 4)) + np.array([0.0, 0.0, 0.5, 0.5])
     sides = ("left", "top", "right", "bottom")
     boxes = [
@@ -92,7 +92,7 @@ def _fitted(kind: str) -> Feature:
 
 
 def _field(column: Column, copies: int = 1) -> Field:
-    """The rows as a batch makes them: ragged ones padded to the longest."""
+    """Rows as a batch; ragged ones are padded to the longest."""
     if column.offsets is not None:
         lengths = np.diff(column.offsets)
         mask = np.arange(max(lengths.max(), 1)) < lengths[:, None]
@@ -110,7 +110,7 @@ def _output(kind: str) -> Output:
 
 
 def _params(head: nn.Module, tokens: Tokens, target: Column) -> Any:
-    """What a head says; one that writes a token at a time must be told what was written."""
+    """The output of a head; autoregressive heads get the target."""
     return head(tokens, _field(target)) if isinstance(head, AutoregressiveHead) else head(tokens)
 
 
@@ -130,7 +130,7 @@ def _head(feature: Output) -> nn.Module:
 
 
 def _read(rows: int, count: int = 1, draw: Callable[..., torch.Tensor] = torch.randn) -> Tokens:
-    """What a trunk gives, with three maps for the kinds that want to know where things are."""
+    """Tokens of a trunk, with three feature maps for dense outputs."""
     maps = tuple(draw(rows, DIM, side, side) for side in (8, 4, 2))
     return Tokens(draw(rows, count, DIM), torch.ones(rows, count, dtype=torch.bool), None, maps)
 

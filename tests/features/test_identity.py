@@ -1,4 +1,4 @@
-"""Identity: strangers can be told apart, figures are those of pairs, the verdict is the calibrated one."""
+"""Identity: unseen identities, losses, metrics over pairs, calibrated verification."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_triplet_loss_uses_the_hardest_positive_and_negative() -> None:
 
 @pytest.mark.parametrize("loss", ["arcface", "triplet"])
 def test_unseen_identities_are_separated_after_training(loss: str) -> None:
-    """Who it is shows in three of twelve columns, under four times as much noise; margin 0.1."""
+    """Three of twelve columns hold the identity, with noise four times as large; margin 0.1."""
     torch.manual_seed(0)
     random = np.random.default_rng(0)
     who = np.repeat(np.arange(80), 6)

@@ -1,4 +1,4 @@
-"""Pictures of every kind that people have become compact codes of one size, and broken ones are named."""
+"""Images: formats, layouts, bit depths, letterbox, and errors that name the file."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def save(folder: Path, name: str, image: Pillow.Image, **options: object) -> Med
 
 
 def bomb(path: Path) -> Media:
-    """A PNG of 20,000 x 20,000 pixels whose data is cut off: only the header can be read."""
+    """A PNG of 20,000 x 20,000 pixels with truncated data: only the header is readable."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -1,4 +1,4 @@
-"""Masks: what is read from files, how they stay on their pictures, what is answered, and what is refused."""
+"""Masks: files, letterbox, augmentation, metrics, decoding, and errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAMES = ("road", "sky", "car")
 
 
 def squares(rows: int = 4, size: tuple[int, int] = (12, 16)) -> np.ndarray:
-    """Sky above road, and a car that moves to the right with each row."""
+    """Sky above road, with a car that is further right in each row."""
     masks = np.zeros((rows, *size), np.uint8)
     masks[:, : size[0] // 2] = 1
     for i in range(rows):

@@ -1,4 +1,4 @@
-"""Sets: several labels a row, however they are written; figures as scikit-learn has them."""
+"""Multi-label columns: formats, and metrics against scikit-learn."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_unseen_labels_are_counted() -> None:
 
 
 def _made_up(rows: int = 400, seed: int = 0) -> tuple[MultilabelOutput, dict[str, np.ndarray], Column]:
-    """Answers that are too sure by half, of labels of which one is rare."""
+    """Overconfident predictions of labels, one of which is rare."""
     random = np.random.default_rng(seed)
     logits = random.normal([0, -1, -2.5], 1.5, (rows, 3))
     true = (random.random((rows, 3)) < 1 / (1 + np.exp(-logits))).astype(np.uint8)

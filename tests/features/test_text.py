@@ -1,4 +1,4 @@
-"""Texts: what is found in them, how they are looked up again, and what large or odd cells do."""
+"""Texts as n-grams: vocabulary, lookup, large and unusual cells."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NEWS = pl.Series(["The team won the game.", "Shares fell, the market fell", "the
 
 
 def _grams(text: Text, cell: str | None) -> list[str]:
-    """The n-grams that a cell is encoded as; "?" is "nothing known"."""
+    """The n-grams of an encoded cell; "?" if none is in the vocabulary."""
     return [("?", *text.vocabulary_)[i] for i in text.encode(pl.Series([cell], dtype=pl.String)).values]
 
 

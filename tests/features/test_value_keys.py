@@ -1,4 +1,4 @@
-"""A few values are keyed one by one, many at once: both must agree."""
+"""Keys of categorical values: the implementations for few and for many values agree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Videos: whatever they come as, the same frames; and a network that sees where things move."""
+"""Videos: formats, and a network that learns the direction of motion."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_moving_digits_are_reproducible() -> None:
 
 
 def test_a_network_learns_the_direction_of_motion(tmp_path: Path) -> None:
-    """Same frames, other order: only the movement tells the classes apart. Chance is 0.5."""
+    """The classes have the same frames in another order. Chance is 0.5."""
     forward = drifting(150)
     video = np.concatenate([forward, forward[:, ::-1]])
     way = pl.Series("way", ["there"] * 150 + ["back"] * 150)

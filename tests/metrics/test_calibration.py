@@ -1,4 +1,4 @@
-"""Temperature, threshold and conformal intervals find what is known to be there, and leave alone what is right."""
+"""Temperature, threshold and conformal intervals recover known values and leave calibrated predictions unchanged."""
 
 import math
 
@@ -10,7 +10,7 @@ from deepglass.metrics.calibration import apply_temperature, best_threshold, con
 
 
 def _answers(rows: int, sharpness: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Log probabilities that are right once they are divided by `sharpness`."""
+    """Log probabilities that are calibrated after division by `sharpness`."""
     generator = np.random.default_rng(seed)
     logits = generator.normal(size=(rows, 5)) * 2
     probs = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Average precision against numbers worked out by hand, and scores that become probabilities."""
+"""Average precision against hand-computed values, and calibration of detection scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The modern convolutional network: any size, several inputs, every norm, and blocks that begin near their shortcut."""
+"""ConvNeXt: image sizes, several inputs, norms, receptive field."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_several_images_and_numbers_are_all_used():
 
 def test_a_block_has_the_receptive_field_of_its_kernel():
     trunk = Convnext([TokenShape(64, (8, 8))], width=4, depth=1, kernel=5, norm="none")
-    block = trunk.pictures.body.stages[0][1]
+    block = trunk.body.stages[0][1]
     x = torch.zeros(1, 4, 9, 9, requires_grad=True)
     block(x)[0, :, 4, 4].sum().backward()
     rows = x.grad.abs().sum((0, 1)).nonzero()
@@ -80,7 +80,7 @@ def test_a_block_has_the_receptive_field_of_its_kernel():
 
 def test_unsuitable_inputs_are_rejected():
     image = Image(name="image").fit([pictures(4, (8, 8))])
-    with pytest.raises(SpecError, match=r"\[bad-value\] network: kernel: expected an odd number, got 4"):
+    with pytest.raises(SpecError, match=r"\[bad-value\] network.kernel: expected an odd number, got 4"):
         network([image], kernel=4)
     with pytest.raises(SpecError, match="rows and columns"):
         network([Number(name="speed").fit([pl.Series([1.0, 2.0])])])

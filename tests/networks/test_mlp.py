@@ -1,4 +1,4 @@
-"""The default trunk: shapes for any input, independent members, and that it learns."""
+"""The default trunk: shapes, independent ensemble members, learning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The networks for sequences: padding, alignment, several inputs, causality, gradients, and that they learn."""
+"""Sequence networks: padding, several inputs, causality, gradients, learning."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def trunk_of(name: str, inputs: list[TokenShape], **settings: object) -> Trunk:
 
 
 def tokens_of(lengths: list[int], dim: int = 16, seed: int = 0) -> Tokens:
-    """Rows of these lengths; what stands in the padding is not zero."""
+    """Rows of these lengths; the padding is not zero."""
     values = torch.randn(len(lengths), max(lengths), dim, generator=torch.Generator().manual_seed(seed))
     return Tokens(values, torch.arange(max(lengths)) < torch.tensor(lengths)[:, None])
 

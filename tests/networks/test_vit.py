@@ -1,4 +1,4 @@
-"""Attention against torch's own, masks and order; the vision transformer on pictures of any size and beside others."""
+"""Attention against torch, masks, causality; the vision transformer with any image size and other inputs."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_cross_attention_uses_the_memory():
 def test_heads_must_divide_the_width():
     with pytest.raises(ValueError, match="divides the width 10, got 4"):
         Attention(10, 4)
-    with pytest.raises(SpecError, match=r"\[bad-value\] network: heads: .*divides the width 16, got 3"):
+    with pytest.raises(SpecError, match=r"\[bad-value\] network.heads: .*divides the width 16, got 3"):
         network([Image(name="image").fit([pictures(4, (8, 8))])], heads=3)
 
 

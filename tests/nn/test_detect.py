@@ -1,4 +1,4 @@
-"""The detector's parts: overlap, assignment, suppression, boxes that follow their picture."""
+"""Parts of the detector: IoU, assignment, non-maximum suppression, transformed boxes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures in the report: what a user sees of masks, boxes, pairs, filters, variations; and how many bytes it takes."""
+"""Report sections on images: masks, boxes, pairs, filters, augmentation, and their size."""
 
 from __future__ import annotations
 
@@ -366,7 +366,7 @@ def test_masks_are_shown_with_the_augmented_images() -> None:
 
 
 def small_network(trunk: str, size: int, **settings: object) -> tuple[Network, Dataset, np.ndarray]:
-    """An untrained network whose pictures are dark but for one bright square each."""
+    """An untrained network with dark images that have one bright square each."""
     random = np.random.default_rng(0)
     pictures = random.integers(0, 30, (80, size, size, 3), dtype=np.uint8)
     corners = random.integers(0, size - 4, (80, 2))

@@ -1,4 +1,4 @@
-"""Language and sound in the report: what can be heard, where words looked, and that all of it can be left out."""
+"""Report sections on text and audio: players, attention, omission without samples."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ QUICK = {"baselines": False, "training": {"threads": 1, "steps": 2}}
 
 
 def tones(rows: int = 40, seconds: float = 0.4) -> dict[str, object]:
-    """High and low tones."""
+    """High and low sine waves."""
     time = np.arange(int(seconds * RATE)) / RATE
     hertz = np.where(np.arange(rows) % 2, 300, 1200)
     waves = 0.5 * np.sin(2 * np.pi * hertz[:, None] * time)
@@ -101,7 +101,7 @@ FRENCH = {"red": "rouge", "blue": "bleu", "green": "vert", "big": "grand", "smal
 
 
 def backwards(rows: int) -> pl.DataFrame:
-    """Words, and the same in another language the other way round."""
+    """Words and their translation in reverse order."""
     random = np.random.default_rng(0)
     drawn = [random.permutation(list(FRENCH))[: random.integers(2, 5)].tolist() for _ in range(rows)]
     french = [" ".join(FRENCH[w] for w in reversed(words)) for words in drawn]

@@ -1,4 +1,4 @@
-"""Answers that lie on their picture, from training to a loaded run: masks from files, pictures from pictures."""
+"""Dense outputs from training to a loaded run: masks and images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from deepglass.features.outputs._dense import decode_png, decode_runs
 
 
 def scenes(folder: Path, rows: int = 24) -> Table:
-    """Pictures with a bright square and masks that say where; one mask holds a number without a name."""
+    """Images with a bright square and its masks; one mask has an index without a name."""
     random = np.random.default_rng(0)
     pictures, masks = [], []
     for i in range(rows):

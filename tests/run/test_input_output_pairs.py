@@ -1,4 +1,4 @@
-"""Numbers, vectors and sequences of both, on either side: each pairing is learned by its default network."""
+"""Numbers, vectors and sequences of both as input and output: each pair is learned by its default network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loop with a person in it: what is asked, the file of answers, the page, and what training makes of it."""
+"""Human in the loop: the queue, the labels file, the page, and training with corrections."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TEXT = {"text": "text"}
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray]:
-    """A parquet file of the digits' pixels, some labels wrong and some missing; the truth."""
+    """A parquet file of digits' pixels with some wrong and some missing labels, and the true labels."""
     x, truth = load_digits(return_X_y=True)
     random = np.random.default_rng(0)
     order = random.permutation(len(truth))
@@ -283,7 +283,7 @@ def test_the_page_loads_nothing_from_other_hosts(queue: Queue) -> None:
 
 @pytest.fixture
 def address(queue: Queue) -> Iterator[str]:
-    """Where a browser finds the page."""
+    """The address of the page."""
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(label_app(queue), log_level="warning", lifespan="off", ws="none"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

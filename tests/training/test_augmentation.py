@@ -1,4 +1,4 @@
-"""What is varied in training and what follows: mirrors, cameras of two sides, answers of mixed rows."""
+"""Augmentation in training: flips, left and right cameras, mixup."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def change(inputs: list[Feature], outputs: list[Feature], augment: Any = True, e
 
 
 def drive(names: list[str]) -> Batch:
-    """Pictures whose pixels say which camera they are from and where the left is."""
+    """Images whose pixels encode their camera and their left side."""
     inputs = {}
     for i, name in enumerate(names):
         values = torch.full((ROWS, 3, 10, 16), 10 * (i + 1), dtype=torch.uint8)
@@ -117,7 +117,7 @@ def test_by_default_flips_are_used_only_where_the_target_is_invariant(
     assert all(augment.flip is flips for augment in varied.changes.values())
 
 
-def test_numbers_negated_by_flips_get_no_other_shifts() -> None:
+def test_images_with_a_negated_number_are_not_shifted_or_rotated() -> None:
     varied = change([camera("photo")], [STEERING])
     assert varied.changes["photo"].shift == varied.changes["photo"].rotate == 0
     assert change([camera("photo")], [SPEED]).changes["photo"].shift > 0

@@ -186,8 +186,8 @@ def _while_writing(
     with _kept(writer), torch.inference_mode():
         tokens = network.embed(batch.inputs)
         memory, grid = tokens, tokens.grid
-        if network.places is not None and tokens.pyramid is not None:
-            memory, grid = network.places(tokens), tuple(tokens.pyramid[-2].shape[-2:])
+        if network.spatial_memory is not None and tokens.pyramid is not None:
+            memory, grid = network.spatial_memory(tokens), tuple(tokens.pyramid[-2].shape[-2:])
         writer.hidden(memory, target.repeat(members))
         weights = writer.attention
         assert weights is not None
