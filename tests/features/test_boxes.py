@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import deepglass
+from deepglass.config import construct
 from deepglass.data.batches import Dataset
 from deepglass.data.table import Table
 from deepglass.errors import SourceError, SpecError
@@ -92,7 +93,7 @@ def test_unusable_boxes_are_dropped_and_counted() -> None:
     column = feature.encode(raw)
     assert column.offsets.tolist() == [0, 0, 0, 0]
     assert column.mask.tolist() == [True, False, True]  # the last is known to be empty, the second is not known
-    assert feature.count_anomalies(raw) == {"box of a class that training did not have": 1, "box without an area": 2}
+    assert feature.count_anomalies(raw) == {"box of an unseen class": 1, "box without an area": 2}
 
 
 def test_boxes_without_labels_are_objects() -> None:
@@ -104,8 +105,8 @@ def test_boxes_without_labels_are_objects() -> None:
 def test_invalid_boxes_are_rejected_with_their_value() -> None:
     with pytest.raises(SourceError, match=r"bad-value.*'spots': expected lists of boxes"):
         BoxesOutput(name="spots").fit([pl.Series([[1.0, 2.0]])])
-    with pytest.raises(SpecError, match=r"outputs\.b\.nms_iou"):
-        BoxesOutput(name="b", nms_iou=2)
+    with pytest.raises(SpecError, match=r"outputs\.b\.nms_iou: expected a number from 0 to 1, got 2"):
+        construct(BoxesOutput, {"name": "b", "nms_iou": 2}, "outputs.b")
     feature = BoxesOutput(name="b").fit([_series([], [])])
     with pytest.raises(SourceError, match=r"constant-target.*no training row has a box"):
         feature.check_target(feature.encode(_series([], [])), "here")

@@ -10,6 +10,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from torch import nn
 
 from deepglass import metrics
+from deepglass.config import construct
 from deepglass.errors import SourceError, SpecError
 from deepglass.features.base import Column
 from deepglass.features.outputs.identity import IdentityOutput
@@ -206,5 +207,5 @@ def test_targets_without_positive_pairs_are_rejected() -> None:
     one = IdentityOutput(name="who").fit([pl.Series(["a", "a"])])
     with pytest.raises(SourceError, match=r"one-class.*only 'a'"):
         one.check_target(one.encode(pl.Series(["a", "a"])), "faces")
-    with pytest.raises(SpecError, match=r"outputs.who.*margin from 0 to 1.5"):
-        IdentityOutput(name="who", margin=3.0)
+    with pytest.raises(SpecError, match=r"outputs.who.margin: expected a number from 0 to 1.5"):
+        construct(IdentityOutput, {"name": "who", "margin": 3.0}, "outputs.who")

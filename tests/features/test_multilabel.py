@@ -74,7 +74,7 @@ def test_array_columns_keep_their_order() -> None:
 def test_errors_name_bad_values() -> None:
     with pytest.raises(SourceError, match=r"bad-value.*'x', row 1: expected 0 or 1, got 3"):
         MultilabelOutput(name="x").fit([np.array([[0, 1], [3, 0]])])
-    with pytest.raises(SourceError, match=r"bad-value.*'x': has 2 labels, but 1 names"):
+    with pytest.raises(SourceError, match=r"bad-value.*'x': has 2 labels, but `names` has 1"):
         MultilabelOutput(name="x", names=("a",)).fit([np.array([[0, 1], [1, 0]])])
     feature = MultilabelOutput(name="x").fit([pl.Series([["a"], ["a"]])])
     with pytest.raises(SourceError, match=r"one-class.*the same in each"):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepglass.features._value_keys import as_keys, to_codes, unseen
+from deepglass.features._value_keys import as_keys, count_unseen, to_codes
 
 TEXTS = st.one_of(
     st.none(), st.sampled_from([" 3", "3.0", "yes", "No", "TRUE", "NA", "?", "", "x"]), st.text(max_size=6)
@@ -35,5 +35,5 @@ def test_codes_of_few_and_of_many_agree() -> None:
     keys = pl.Series(values=["a", None, "c", "b", "z"] * 20)
     few = pl.Series(values=["a", None, "c", "b", "z"])
     assert to_codes(keys, ("a", "b", "c")).tolist() == to_codes(few, ("a", "b", "c")).tolist() * 20
-    assert unseen(keys, ("a", "b", "c")) == {"unseen category": 20}
-    assert unseen(few, ("a", "b", "c")) == {"unseen category": 1}
+    assert count_unseen(keys, ("a", "b", "c")) == {"unseen category": 20}
+    assert count_unseen(few, ("a", "b", "c")) == {"unseen category": 1}

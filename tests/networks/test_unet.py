@@ -70,7 +70,7 @@ def test_a_unet_learns_colourisation_and_super_resolution() -> None:
     pictures = np.stack([bright, 255 - bright, bright // 2], -1) * np.ones((1, 16, 16, 1))
     pictures[:, 4:12, 4:12] *= 0.5
     raw = {"image": pictures.astype(np.uint8)}
-    small = Image(name="small", column="image", size=(8, 8), colour="grey")
+    small = Image(name="small", column="image", size=(8, 8), mode="grayscale")
     found, constant = learned([small], ImageOutput(name="large", column="image"), raw, 60)
     assert found["psnr"] > constant["psnr"] + 5
 

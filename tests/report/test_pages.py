@@ -136,7 +136,7 @@ def faces(folder: Path) -> Made:
 
 
 def colours(folder: Path) -> Made:
-    grey = {"name": "grey", "column": "image", "kind": "image", "colour": "grey"}
+    grey = {"name": "grey", "column": "image", "kind": "image", "mode": "grayscale"}
     colour = {"name": "colour", "column": "image", "kind": "image"}
     source = {"image": RANDOM.integers(0, 256, (ROWS, 16, 16, 3), dtype=np.uint8)}
     return Made(source, {"inputs": [grey], "outputs": [colour], "network": {"width": 4}})
