@@ -1,4 +1,4 @@
-"""What every kind of data must do, whatever it holds."""
+"""Contract of every kind of data."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROWS = 60
 
 @dataclass(frozen=True)
 class Sample:
-    """Raw values of a kind, the same with some missing, and nothing but missing ones; None where it has no such."""
+    """Raw values of a kind: complete, with missing values, and all missing; None where a kind has none."""
 
     raw: Raw
     some_missing: Raw | None
@@ -47,7 +47,7 @@ def _samples() -> dict[str, Sample]:
     hours = [day + datetime.timedelta(hours=int(h)) for h in generator.integers(0, 20_000, ROWS)]
     numbers = generator.normal(100, 20, ROWS).tolist()
     vectors = generator.normal(size=(ROWS, 3))
-    flat = np.ones((ROWS, 12, 10), np.uint8)  # one grey a picture, so that a vector can say all that is in it
+    flat = np.ones((ROWS, 12, 10), np.uint8)  # one grey level per image, so that a vector can represent it
     pictures = flat * generator.integers(0, 255, (ROWS, 1, 1), dtype=np.uint8)
     return {
         "number": _with_gaps(numbers),
@@ -69,7 +69,7 @@ def _samples() -> dict[str, Sample]:
 
 
 def _boxes(generator: np.random.Generator) -> Sample:
-    """None to two boxes a row, as shares of a picture, as `place` would give them."""
+    """No to two boxes per row, as shares of the image, in the coordinates of the letterbox."""
     corners = generator.uniform(0.0, 0.4, (ROWS, 2, 4)) + np.array([0.0, 0.0, 0.5, 0.5])
     sides = ("left", "top", "right", "bottom")
     boxes = [
@@ -81,7 +81,7 @@ def _boxes(generator: np.random.Generator) -> Sample:
 
 SAMPLES = _samples()
 KINDS = [kind for kind in FEATURES.names() if kind in SAMPLES]
-ASKED_FOR = ("identity", "mask", "tags", "audio")  # they look like others, as arrays at least; only the user knows
+EXPLICIT_KINDS = ("identity", "mask", "tags", "audio")  # as arrays they look like other kinds
 STEPS = 4  # as many as the longest sample that goes along with an input's steps has
 LINEAR = ("number", "category", "binary", "vector", "multilabel", "identity", "tags")  # heads of one layer
 PREDICTED = [kind for kind in OUTPUTS.names() if kind in SAMPLES]
@@ -92,7 +92,7 @@ def _fitted(kind: str) -> Feature:
 
 
 def _field(column: Column, copies: int = 1) -> Field:
-    """The rows as a batch makes them: ragged ones padded to the longest."""
+    """Rows as a batch; ragged ones are padded to the longest."""
     if column.offsets is not None:
         lengths = np.diff(column.offsets)
         mask = np.arange(max(lengths.max(), 1)) < lengths[:, None]
@@ -110,7 +110,7 @@ def _output(kind: str) -> Output:
 
 
 def _params(head: nn.Module, tokens: Tokens, target: Column) -> Any:
-    """What a head says; one that writes a token at a time must be told what was written."""
+    """The output of a head; autoregressive heads get the target."""
     return head(tokens, _field(target)) if isinstance(head, AutoregressiveHead) else head(tokens)
 
 
@@ -130,7 +130,7 @@ def _head(feature: Output) -> nn.Module:
 
 
 def _read(rows: int, count: int = 1, draw: Callable[..., torch.Tensor] = torch.randn) -> Tokens:
-    """What a trunk gives, with three maps for the kinds that want to know where things are."""
+    """Tokens of a trunk, with three feature maps for dense outputs."""
     maps = tuple(draw(rows, DIM, side, side) for side in (8, 4, 2))
     return Tokens(draw(rows, count, DIM), torch.ones(rows, count, dtype=torch.bool), None, maps)
 
@@ -141,7 +141,7 @@ def _members(params: Any, count: int) -> Any:
     return type(params)(*(p.repeat_interleave(count, 0) for p in params))
 
 
-@pytest.mark.parametrize("kind", [k for k in KINDS if k not in ASKED_FOR])
+@pytest.mark.parametrize("kind", [k for k in KINDS if k not in EXPLICIT_KINDS])
 def test_kind_is_inferred_for_its_own_samples(kind: str) -> None:
     assert FEATURES.get(kind).infer_type(SAMPLES[kind].raw, "x").score > 0.4
     assert infer_type(SAMPLES[kind].raw, "x")[0] == kind

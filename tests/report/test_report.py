@@ -1,4 +1,4 @@
-"""The report: every part is there, nothing is loaded from outside, and odd values do no harm."""
+"""The report: sections, offline use, unusual values, formatting."""
 
 from __future__ import annotations
 

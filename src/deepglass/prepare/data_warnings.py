@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from deepglass.data.table import Skipped, Table
-from deepglass.features._allocate import too_large
+from deepglass.features._allocate import exceeds_memory
 from deepglass.features.base import Feature, take_raw
 from deepglass.features.outputs.base import Output
 from deepglass.objectives._semi import SemiSupervised, no_unlabelled_rows
@@ -73,7 +73,7 @@ def _memory(table: Table, inputs: Sequence[Feature]) -> list[str]:
     warnings = []
     for feature in inputs:
         if (size := len(table) * feature.row_bytes) >= MIN_REPORTED_BYTES:
-            storage = "in a memory-mapped file, as they do not fit into memory" if too_large(size) else "in memory"
+            storage = "in a memory-mapped file, as they do not fit into memory" if exceeds_memory(size) else "in memory"
             rows = f"{len(table):,} rows of {feature.row_bytes:,} bytes"
             warnings.append(f"{feature.name}: {rows}, {size / 1e9:.1f} GB {storage}")
     return warnings
