@@ -3,7 +3,7 @@ import { element } from "./dom.js";
 import { cellFigures, imageOf, thumbnail } from "./label_cells.js";
 
 const byId = (id) => document.getElementById(id);
-const percent = (share) => (share > 0.995 ? "over 99 %" : `${Math.round(100 * share)} %`);
+const percent = (share) => (share > 0.995 ? "over 99\u00a0%" : `${Math.round(100 * share)}\u00a0%`);
 const labelText = (label) => (label === "" ? "no label" : label);
 const QUEUE_LENGTH = 40; // rows of the queue that are drawn around the one in view
 const RESERVED_KEYS = new Set(["s", "u", "k", "x"]);
