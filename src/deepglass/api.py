@@ -14,8 +14,8 @@ from deepglass.doctor.fixes import apply_fixes
 from deepglass.doctor.inspect import Inspection, inspect_table
 from deepglass.errors import SpecError
 from deepglass.introspect.boundary import parse_boundary_columns
-from deepglass.labelling.candidates import asked
-from deepglass.labelling.ranking import asked_about, questions
+from deepglass.labelling.candidates import find_candidates
+from deepglass.labelling.ranking import labelled_output, rank_questions
 from deepglass.prepare.prepare import prepare
 from deepglass.prepare.sources import read_source
 from deepglass.prepare.write_spec import commented_spec
@@ -24,7 +24,6 @@ from deepglass.projection.projection import MapOptions, check_map_options
 from deepglass.report.after_training import add_baselines, add_report
 from deepglass.run import fit
 from deepglass.run.callbacks.log_file import LogFile
-from deepglass.run.callbacks.margins import margins_for_table
 from deepglass.run.context import load_data
 from deepglass.run.cross_validation import fold_specs, is_many, summarise
 from deepglass.run.folder import Folder
@@ -218,20 +217,18 @@ def label(
     Example:
         queue = deepglass.label("runs/photos-1")
         for i, item in enumerate(queue.items):
-            queue.answer(i, item.proposed)  # written to the file at once
+            queue.answer(i, item.suggestion)  # written to the file at once
     """
     run, out = open_run(run), Path(out)
     if limit < 1:
         raise SpecError("bad-value", f"label: limit must be at least 1, not {limit}")
-    answer = asked_about(run.predictor, output)
-    found = asked(run, source, answer, out)
-    rows = found.rows
-    learned = margins_for_table(run.folder, found.table).get(answer.name)
-    learned = None if learned is None else learned[rows]
-    known = found.corrected.take(rows)
-    items = questions(run.predictor, known, rows, answer, found.done, limit, learned) if len(rows) else []
+    labelled = labelled_output(run.predictor, output)
+    candidates = find_candidates(run, source, labelled, out)
+    questions = rank_questions(run, candidates, labelled, limit)
     inputs = run.predictor.inputs
-    return Queue(items, found.table, inputs, answer, out, found.origin, found.earlier, str(run.path))
+    return Queue(
+        questions, candidates.table, inputs, labelled, out, candidates.origin, candidates.earlier, str(run.path)
+    )
 
 
 def report(

@@ -225,7 +225,7 @@ def test_without_the_training_data_the_given_rows_serve(houses: Path, tmp_path: 
     frame = pl.read_csv(houses / "houses.csv")
     run = deepglass.train(frame, "price", out=tmp_path / "run", baselines=False, steps=5, training={"threads": 1})
     (found, *_) = deepglass.explain(run, frame.head(20))
-    assert "rows that were given" in found["price"]["method"]
+    assert "of the explained rows" in found["price"]["method"]
     assert found["price"]["nearest"] == []
     (known, *_) = deepglass.explain(run, frame.head(20), source=frame)
     assert "training rows" in known["price"]["method"]
@@ -241,7 +241,9 @@ def test_a_run_whose_answers_are_pictures_is_refused(tmp_path: Path) -> None:
         "training": {"steps": 1, "threads": 1},
     }
     run = deepglass.train(spec, out=tmp_path / "run", baselines=False)
-    with pytest.raises(SpecError, match=r"\[bad-value\] explain: this run answers wanted \(image\)"):
+    with pytest.raises(
+        SpecError, match=r"\[bad-value\] explain: expected an output .* outputs of this run: wanted \(image\)"
+    ):
         Explainer(run.predictor)
 
 

@@ -386,7 +386,7 @@ def test_filters_grow_from_pixels_to_the_whole(trunk: str, least: int) -> None:
     network, data, _ = small_network(trunk, 32)
     found = filters_of(network, lambda batch: network.predictions(batch.inputs), data, "image", ["a", "b"] * 40)
     assert found is not None
-    assert found.looked_at == 80
+    assert found.num_images == 80
     assert len(found.stages) >= least
     assert len(found.first) == min(found.stages[0].channels, 64)
     assert opened(found.first[0]).shape[:2] == found.kernel
@@ -447,7 +447,7 @@ def test_a_full_layer_over_all_pixels_shows_its_largest_weights_first(beside: in
 
     found = filters_of(layer, run, data, "image")
     assert found is not None
-    assert (found.kernel, found.size, len(found.first), found.units, found.stages) == ((8, 8), (8, 8), 64, 70, ())
+    assert (found.kernel, found.size, len(found.first), found.num_filters, found.stages) == ((8, 8), (8, 8), 64, 70, ())
     assert (opened(found.first[0])[..., :3] == (255, 128, 128)).all()
     html = checked(base(own={"filters": found}))
     assert re.search(r"64 of 70\sfilters of 8\u00a0×\u00a08 pixels, those with the largest weights", html)

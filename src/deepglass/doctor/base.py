@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 
 from deepglass.data.table import Table
 from deepglass.doctor.duplicates import Duplicates, find_duplicates
@@ -116,6 +117,13 @@ class DataContext:
     @cached_property
     def outputs(self) -> tuple[Output, ...]:
         return tuple(f for f in self.features if isinstance(f, Output))
+
+    def texts(self, features: Sequence[Feature]) -> Iterator[tuple[Feature, pl.Series]]:
+        """The columns of these features that are strings."""
+        for feature in features:
+            raw = self.table[feature.column]
+            if isinstance(raw, pl.Series) and raw.dtype == pl.String:
+                yield feature, raw
 
     @cached_property
     def targets(self) -> tuple[Target, ...]:

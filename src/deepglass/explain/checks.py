@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+import polars as pl
 import torch
 from torch import Tensor
 
@@ -64,7 +65,7 @@ def rank_correlation(a: np.ndarray, b: np.ndarray) -> float | None:
         >>> rank_correlation(np.array([1.0, 2.0, 3.0]), np.array([10.0, 30.0, 90.0]))
         1.0
     """
-    ranks = [_ranks(x.reshape(-1)) for x in (a, b)]
+    ranks = [pl.Series(np.round(x.reshape(-1), 9)).rank().to_numpy() for x in (a, b)]
     if len(ranks[0]) < 3 or min(r.std() for r in ranks) == 0:
         return None
     return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
@@ -101,11 +102,3 @@ def deletion_insertion(score: ScoreKept, weights: np.ndarray, seed: int = 0) -> 
         "insertion": float(areas[1, 0]),
         "insertion_random": float(areas[1, 1:].mean()),
     }
-
-
-def _ranks(x: np.ndarray) -> np.ndarray:
-    """Ranks; equal values share their mean."""
-    _, inverse, counts = np.unique(np.round(x, 9), return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    result: Any = ((ends - counts + ends - 1) / 2)[inverse]
-    return result

@@ -135,8 +135,8 @@ def _checks(row: ExplainedRow, part: slice, result: shapley.ShapleyValues, names
 
     def score(keep: Tensor) -> np.ndarray:
         index = torch.arange(count).repeat(len(keep))
-        kept = keep.repeat_interleave(count, 0)
-        scores = shapley.coalition_scores(row.scores, row.fields, background, names, kept, index)
+        coalitions = keep.repeat_interleave(count, 0)
+        scores = shapley.coalition_scores(row.scores, row.fields, background, names, coalitions, index)
         return scores[:, part].sum(1).reshape(len(keep), count).mean(1)
 
     correlation = rank_correlation(weights, randomized.values[part].sum(0))

@@ -120,11 +120,11 @@ async function undo() {
 }
 
 function accept() {
-  const label = data.classes.length ? item().proposed : $("text").value.trim() || item().proposed;
+  const label = data.classes.length ? item().suggestion : $("text").value.trim() || item().suggestion;
   if (label !== "") answer(label);
 }
 
-const keep = () => item().given !== "" && answer(item().given);
+const keep = () => item().label !== "" && answer(item().label);
 const skip = () => {
   skipped.add(at);
   move(next(at));
@@ -157,21 +157,21 @@ function draw(ended = false) {
 
 function drawItem() {
   const q = item();
-  $("place").textContent = `row ${q.place} of the source` + (answered(at) ? `; answered: ${shown(answerOf(at))}` : "");
+  $("place").textContent = `row ${q.row} of the source` + (answered(at) ? `; answered: ${shown(answerOf(at))}` : "");
   $("cells").replaceChildren(...drawCells(q));
   const wrong = q.kind === "wrong";
   $("why").textContent = wrong ? "This label looks wrong" : "Worth a label";
   $("why").className = wrong ? "why wrong" : "why";
   $("told").replaceChildren(
     ...(wrong
-      ? ["given ", make("del", {}, q.given), ", rather ", make("b", {}, q.proposed), ` (${percent(q.sure)} sure)`]
+      ? ["given ", make("del", {}, q.label), ", rather ", make("b", {}, q.suggestion), ` (${percent(q.confidence)} sure)`]
       : data.classes.length
-        ? ["perhaps ", make("b", {}, q.proposed), ` (${percent(q.sure)})`]
-        : ["perhaps ", make("b", {}, q.proposed)]),
+        ? ["perhaps ", make("b", {}, q.suggestion), ` (${percent(q.confidence)})`]
+        : ["perhaps ", make("b", {}, q.suggestion)]),
   );
-  $("accept").firstElementChild.textContent = q.proposed;
-  $("keep").hidden = q.given === "";
-  $("keep").firstElementChild.textContent = `keep ${q.given}`;
+  $("accept").firstElementChild.textContent = q.suggestion;
+  $("keep").hidden = q.label === "";
+  $("keep").firstElementChild.textContent = `keep ${q.label}`;
   drawClasses(q);
   $("text").value = "";
   $("text").placeholder = data.classes.length ? "another class" : "a number";
@@ -190,7 +190,7 @@ function drawClasses(q) {
       if (keys[i] && keys[i] !== name.toLowerCase()) button.append(make("kbd", {}, keys[i]));
       button.append(bar);
       button.setAttribute("aria-pressed", String(answerOf(at) === name));
-      if (name === q.proposed) button.classList.add("proposed");
+      if (name === q.suggestion) button.classList.add("proposed");
       return button;
     }),
   );
@@ -214,8 +214,8 @@ function drawCells(q) {
     .filter((c) => c.kind !== "value")
     .map((cell) => {
       const title = one ? [] : [make("figcaption", {}, cell.name)];
-      if (cell.kind === "image") return make("figure", {}, ...title, picture(q.place, cell));
-      if (cell.kind === "audio") return make("figure", {}, ...title, make("audio", { src: source(q.place, cell), controls: true, autoplay: true }));
+      if (cell.kind === "image") return make("figure", {}, ...title, picture(q.row, cell));
+      if (cell.kind === "audio") return make("figure", {}, ...title, make("audio", { src: source(q.row, cell), controls: true, autoplay: true }));
       if (cell.kind === "curve") return make("figure", {}, ...title, curve(cell.points));
       return make("figure", {}, ...title, make("div", { className: "text" }, cell.text));
     });
@@ -240,8 +240,8 @@ function curve(points) {
 }
 
 function drawNear(q) {
-  if (!q.near.length) return $("near").replaceChildren();
-  const figures = q.near.map((n) => make("figure", {}, small(n.place, n.cells), make("figcaption", {}, shown(n.label))));
+  if (!q.neighbours.length) return $("near").replaceChildren();
+  const figures = q.neighbours.map((n) => make("figure", {}, small(n.row, n.cells), make("figcaption", {}, shown(n.label))));
   $("near").replaceChildren(make("h2", {}, "Labelled rows that look alike"), make("div", { className: "like" }, ...figures));
 }
 
@@ -266,9 +266,9 @@ function drawQueue(ended) {
       const i = from + k;
       const image = q.cells.find((c) => c.kind === "image");
       const text = q.cells.find((c) => c.kind === "text");
-      const face = image ? picture(q.place, image) : make("div", { className: "words" }, text ? text.text.slice(0, 40) : `row ${q.place}`);
-      const label = answered(i) ? `✓ ${shown(answerOf(i))}` : q.kind === "wrong" ? `${q.given}?` : "new";
-      const button = make("button", { type: "button", title: `row ${q.place}`, onclick: () => move(i) }, face, make("b", {}, label));
+      const face = image ? picture(q.row, image) : make("div", { className: "words" }, text ? text.text.slice(0, 40) : `row ${q.row}`);
+      const label = answered(i) ? `✓ ${shown(answerOf(i))}` : q.kind === "wrong" ? `${q.label}?` : "new";
+      const button = make("button", { type: "button", title: `row ${q.row}`, onclick: () => move(i) }, face, make("b", {}, label));
       button.setAttribute("aria-current", String(i === at && !ended));
       if (answered(i)) button.classList.add("answered");
       return button;
@@ -279,7 +279,7 @@ function drawQueue(ended) {
 }
 
 function drawEnd(count, total) {
-  const changed = data.items.filter((q, i) => answered(i) && answerOf(i) !== q.given).length;
+  const changed = data.items.filter((q, i) => answered(i) && answerOf(i) !== q.label).length;
   $("done").querySelector("h2").textContent = total ? (count ? "That was all" : "Nothing answered yet") : "Nothing to ask";
   const left = skipped.size ? `; ${skipped.size} skipped, which are asked next time` : "";
   $("done").querySelector("p").textContent = total

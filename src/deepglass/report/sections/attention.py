@@ -56,7 +56,7 @@ class AttentionSection(Section):
             "outputs": [_cards(i, output) for i, output in enumerate(facts)],
             "several": len(report.outputs) > 1,
             "decodes": any(o.decoder for o in facts),
-            "images": any(one.picture for o in facts for one in o.decoder),
+            "images": any(one.image for o in facts for one in o.decoder),
             "first": SHOWN_AT_FIRST,
         }
 
@@ -82,11 +82,11 @@ def _in_turn(rows: Sequence[tuple[int, bool]]) -> list[tuple[int, bool]]:
 def _cards(index: int, output: OutputAttention) -> dict[str, Any]:
     """The cards of an output as the template takes them."""
     decoder = [
-        {"facts": one, "id": f"a{index}-{i}", "matrix": None if one.picture is not None else _matrix(one)}
+        {"facts": one, "id": f"a{index}-{i}", "matrix": None if one.image is not None else _matrix(one)}
         for i, one in enumerate(output.decoder)
     ]
     encoder = [{"facts": one, "words": _shaded(one)} for one in output.encoder]
-    wide = any(one.picture for one in output.decoder)
+    wide = any(one.image for one in output.decoder)
     return {
         "name": output.name,
         "decoder": decoder,
@@ -97,7 +97,7 @@ def _cards(index: int, output: OutputAttention) -> dict[str, Any]:
 
 def _matrix(one: DecoderAttention) -> Markup:
     """A row a generated word, a column a word that was read."""
-    written, read = ([shorten(w, MAX_WORD) for w in words] for words in (one.words, one.read))
+    written, read = ([shorten(w, MAX_WORD) for w in words] for words in (one.words, one.attended))
     left = 10 + LETTER * max(map(len, written))
     top = 8 + 0.8 * LETTER * max(map(len, read))  # the words above are slanted
     right = 0.6 * LETTER * len(read[-1]) if read else 0
@@ -114,7 +114,7 @@ def _matrix(one: DecoderAttention) -> Markup:
     cells = [
         tag(
             "rect",
-            tag("title", f"{one.words[i]} attends to {one.read[j]}: {percent(weight, 0)}"),
+            tag("title", f"{one.words[i]} attends to {one.attended[j]}: {percent(weight, 0)}"),
             x=f"{left + CELL * j:.0f}",
             y=f"{top + CELL * i:.0f}",
             width=CELL - 2,
@@ -148,7 +148,7 @@ def _matrix(one: DecoderAttention) -> Markup:
 
 def _most(one: DecoderAttention, i: int) -> str:
     row = one.weights[i]
-    return f"{one.words[i]} attends most to {one.read[row.index(max(row))]}" if row else one.words[i]
+    return f"{one.words[i]} attends most to {one.attended[row.index(max(row))]}" if row else one.words[i]
 
 
 def _shaded(one: EncoderAttention) -> list[tuple[str, float, float]]:
