@@ -9,7 +9,7 @@ from scipy import sparse
 from sklearn import datasets
 
 from deepglass.baselines.flatten import flatten
-from deepglass.baselines.simple import _FEWEST_ROWS, _boosting_size, baselines
+from deepglass.baselines.simple import _MIN_ROWS, _boosting_size, baselines
 from deepglass.data.table import Table
 from deepglass.features.base import FEATURES, Feature
 from deepglass.features.outputs.base import OUTPUTS, Output
@@ -158,6 +158,6 @@ def test_waves_are_no_codes() -> None:
 @pytest.mark.parametrize(("rows", "width", "trees"), [(10**6, 10, 1), (10**6, 500, 10), (10**5, 50, 100)])
 def test_boosting_stays_small(rows: int, width: int, trees: int) -> None:
     n, iterations = _boosting_size(rows, width, trees, seconds=3)
-    assert _FEWEST_ROWS <= n < rows
+    assert _MIN_ROWS <= n < rows
     assert 20 <= iterations <= 200
     assert _boosting_size(100, 3, 1, seconds=3) == (100, 200)

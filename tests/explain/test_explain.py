@@ -241,9 +241,7 @@ def test_a_run_whose_answers_are_pictures_is_refused(tmp_path: Path) -> None:
         "training": {"steps": 1, "threads": 1},
     }
     run = deepglass.train(spec, out=tmp_path / "run", baselines=False)
-    with pytest.raises(
-        SpecError, match=r"\[bad-value\] explain: expected an output .* outputs of this run: wanted \(image\)"
-    ):
+    with pytest.raises(SpecError, match=r"\[bad-value\] explain: .* outputs of this run: wanted \(image\)"):
         Explainer(run.predictor)
 
 

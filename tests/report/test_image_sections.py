@@ -382,7 +382,8 @@ def small_network(trunk: str, size: int, **settings: object) -> tuple[Network, D
 @pytest.mark.parametrize(
     ("trunk", "least"), [("conv", 3), ("resnet", 3), ("lenet5", 3), ("alexnet", 3), ("convnext", 4), ("vit", 3)]
 )
-def test_filters_grow_from_pixels_to_the_whole(trunk: str, least: int) -> None:
+def test_filters_grow_from_pixels_to_the_whole(trunk: str, least: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deepglass.introspect.filters.MAX_SECONDS", 600)  # all images, however slow the machine
     network, data, _ = small_network(trunk, 32)
     found = filters_of(network, lambda batch: network.predictions(batch.inputs), data, "image", ["a", "b"] * 40)
     assert found is not None

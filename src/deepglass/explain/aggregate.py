@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -44,7 +44,7 @@ class Part(NamedTuple):
     def to_json(self) -> dict[str, Any]:
         values = {
             "part": self.name,
-            "value": _plain(self.value),
+            "value": plain_value(self.value),
             "weight": round(self.weight, 6),
             "position": self.position,
             "input": self.input or None,
@@ -263,9 +263,14 @@ def _ngram_positions(lexicon: Lexicon, words: Sequence[str], parts: Parts) -> di
     return positions
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        value = value.item()
+def plain_value(value: Any) -> Any:
+    """A value as plain JSON: arrays as lists, numbers that are not finite as None, objects as text."""
+    if isinstance(value, Mapping):
+        return {k: plain_value(v) for k, v in value.items()}
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if isinstance(value, pl.Series | list | tuple):
+        return [plain_value(v) for v in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return value if value is None or isinstance(value, str | int | float | bool | list) else str(value)
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)

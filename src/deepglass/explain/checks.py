@@ -24,6 +24,33 @@ ScoreKept = Callable[[Tensor], np.ndarray]
 """Which units are kept, (B, N) bool -> the score of each variant, (B,)."""
 
 
+class Completeness(NamedTuple):
+    """How far the attributions of Q targets add up.
+
+    Shapes:
+        score: (Q,) of the row; baseline: (Q,) of an absent input, NaN where it was not computed; gap: (Q,) score -
+            baseline - sum of the attributions.
+    """
+
+    score: np.ndarray
+    baseline: np.ndarray
+    gap: np.ndarray
+
+    @property
+    def relative_gap(self) -> np.ndarray:
+        """The gap as a share of |score - baseline|, which counts as at least 5 % of |score| + |baseline|, (Q,)."""
+        score, baseline, gap = self
+        return np.abs(gap) / np.maximum(np.abs(score - baseline), 0.05 * (np.abs(score) + np.abs(baseline)) + 1e-6)
+
+    def of(self, part: slice) -> Completeness:
+        """Of some targets."""
+        return Completeness(*(values[part] for values in self))
+
+    def total_gap(self) -> float:
+        """The relative gap of the summed targets."""
+        return float(Completeness(*(values.sum(keepdims=True) for values in self)).relative_gap[0])
+
+
 class Checks(NamedTuple):
     """Results of the tests of one explanation; None: not measured.
 

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from deepglass.data.batches import Batch, Dataset
 from deepglass.features._images import to_pixels
-from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder, stage_maps
+from deepglass.nn.feature_maps import FeatureMap, FeatureMapRecorder
 from deepglass.nn.rbm import BoltzmannMachine
 from deepglass.web import encode_image
 
@@ -128,13 +128,11 @@ def filters_of(
     network.eval()
     batch = data.batch(torch.from_numpy(present[:NUM_GRADIENT_IMAGES]))
     recorder = FeatureMapRecorder(network, codes.shape[1:])
-    with torch.enable_grad():
-        maps = recorder.record(lambda: forward(batch), len(batch), grad=True)
-        pixels, first_conv = recorder.conv_input, recorder.first_conv
-        if pixels is None or first_conv is None or all(m.name != first_conv for m in maps):
-            return _of_linear_layer(network, forward, batch, name)
-        stages = stage_maps(maps, first_conv)
-        fields = [_receptive_fields(m.values, pixels, last=m is stages[-1]) for m in stages]
+    stages = recorder.record_stages(lambda: forward(batch), len(batch))
+    pixels, first_conv = recorder.conv_input, recorder.first_conv
+    if not stages or pixels is None or first_conv is None:
+        return _of_linear_layer(network, forward, batch, name)
+    fields = [_receptive_fields(m.values, pixels, last=m is stages[-1]) for m in stages]
     peaks = _search(forward, data, present, [m.name for m in stages], recorder)
     count = max((len(p.values) for p in peaks.values()), default=0)
     searched = present[:count]
