@@ -31,7 +31,7 @@ LAYERS = {
             ("labelling", "export", "report"),
             ("serve",),
             ("studio",),
-            ("catalogue", "inference", "generation"),
+            ("catalogue", "inference", "inspection", "generation"),
             ("api",),
             ("sklearn",),
             ("",),  # deepglass/__init__.py: the public names, loaded lazily
@@ -149,7 +149,7 @@ def test_imports_go_down() -> None:
     assert not wrong
 
 
-def test_imports_stand_at_the_top() -> None:
+def test_imports_are_at_the_top() -> None:
     wrong = []
     for name, path in MODULES.items():
         if path.name == "__init__.py":
@@ -176,7 +176,7 @@ def test_features_encode_without_torch() -> None:
                 assert not heavy or item.hidden or item.line in typing, f"{where(path, item)}: torch at the top"
 
 
-def test_no_circles() -> None:
+def test_no_import_cycles() -> None:
     graph = {}
     for name, path in MODULES.items():
         wanted = {item.module for item in imports(path) if not item.hidden}

@@ -14,13 +14,14 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from deepglass.api import compare, inspect, label, new, report, resume, train
+    from deepglass.api import compare, label, report, resume, train
     from deepglass.data.table import Table
     from deepglass.errors import DeepglassError, UserError
     from deepglass.features.base import Column, Feature
     from deepglass.features.outputs.base import Prediction
     from deepglass.generation import generate, sample
     from deepglass.inference import embed, evaluate, explain, predict, verify
+    from deepglass.inspection import inspect, new
     from deepglass.networks.network import Network
     from deepglass.objectives.base import Loss, Objective
     from deepglass.run.run import Run
@@ -38,37 +39,24 @@ if "OMP_WAIT_POLICY" not in os.environ:
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
-_HOMES = {
-    "train": "deepglass.api",
-    "resume": "deepglass.api",
-    "evaluate": "deepglass.inference",
-    "predict": "deepglass.inference",
-    "inspect": "deepglass.api",
-    "compare": "deepglass.api",
-    "explain": "deepglass.inference",
-    "report": "deepglass.api",
-    "new": "deepglass.api",
-    "verify": "deepglass.inference",
-    "label": "deepglass.api",
-    "generate": "deepglass.generation",
-    "sample": "deepglass.generation",
-    "embed": "deepglass.inference",
-    "Run": "deepglass.run.run",
-    "Spec": "deepglass.spec.spec",
-    "Table": "deepglass.data.table",
-    "Feature": "deepglass.features.base",
-    "Column": "deepglass.features.base",
-    "Prediction": "deepglass.features.outputs.base",
-    "Network": "deepglass.networks.network",
-    "Objective": "deepglass.objectives.base",
-    "Loss": "deepglass.objectives.base",
-    "Plan": "deepglass.training.plan",
-    "Trainer": "deepglass.training.trainer",
-    "DeepglassClassifier": "deepglass.sklearn",
-    "DeepglassRegressor": "deepglass.sklearn",
-    "DeepglassError": "deepglass.errors",
-    "UserError": "deepglass.errors",
+_NAMES = {
+    "deepglass.api": ("compare", "label", "report", "resume", "train"),
+    "deepglass.data.table": ("Table",),
+    "deepglass.errors": ("DeepglassError", "UserError"),
+    "deepglass.features.base": ("Column", "Feature"),
+    "deepglass.features.outputs.base": ("Prediction",),
+    "deepglass.generation": ("generate", "sample"),
+    "deepglass.inference": ("embed", "evaluate", "explain", "predict", "verify"),
+    "deepglass.inspection": ("inspect", "new"),
+    "deepglass.networks.network": ("Network",),
+    "deepglass.objectives.base": ("Loss", "Objective"),
+    "deepglass.run.run": ("Run",),
+    "deepglass.sklearn": ("DeepglassClassifier", "DeepglassRegressor"),
+    "deepglass.spec.spec": ("Spec",),
+    "deepglass.training.plan": ("Plan",),
+    "deepglass.training.trainer": ("Trainer",),
 }
+_HOMES = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
     "Column",

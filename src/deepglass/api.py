@@ -1,24 +1,20 @@
-"""Train, inspect, label, report and compare in one call; using a trained run is in `inference`."""
+"""Train, resume, label, report and compare; `inspection` looks at data, `inference` uses a trained run."""
 
 from __future__ import annotations
 
 import time as clock
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from deepglass.doctor.findings import before_training, write_findings
 from deepglass.doctor.fixes import apply_fixes
-from deepglass.doctor.inspect import Inspection, inspect_table
 from deepglass.errors import SpecError
 from deepglass.introspect.boundary import parse_boundary_columns
 from deepglass.labelling.candidates import find_candidates
 from deepglass.labelling.ranking import labelled_output, rank_questions
 from deepglass.prepare.prepare import prepare
-from deepglass.prepare.sources import read_source
-from deepglass.prepare.write_spec import commented_spec
 from deepglass.projection.points import TestPredictions
 from deepglass.projection.projection import MapOptions, check_map_options
 from deepglass.report.after_training import add_baselines, add_report
@@ -30,12 +26,9 @@ from deepglass.run.folder import Folder
 from deepglass.run.run import Run, open_run, side_by_side
 from deepglass.run.warm_start import inherit_architecture, inherit_features
 from deepglass.serve.queue import Queue
-from deepglass.spec.overrides import build_spec
-from deepglass.spec.spec import DataSpec, Spec
+from deepglass.spec.overrides import Setting, build_spec
+from deepglass.spec.spec import Spec
 from deepglass.training.callbacks import Callback
-
-Setting = str | Mapping[str, Any]
-"""A name, or {"name": ..., SETTING: ...}."""
 
 
 def train(
@@ -148,52 +141,6 @@ def resume(run: str | Path, source: Any = None, callbacks: Sequence[Callback] = 
     return Run(folder.path)
 
 
-def inspect(
-    source: Any,
-    target: str | Sequence[str] | None = None,
-    *,
-    run: str | Path | Run | None = None,
-    inputs: Sequence[Setting] | None = None,
-    outputs: Sequence[Setting] | None = None,
-    kinds: Mapping[str, str] | None = None,
-    ignore: Sequence[str] | None = None,
-    columns: Sequence[str] | None = None,
-    split: Mapping[str, Any] | None = None,
-    test: Any = None,
-    filename_pattern: str | None = None,
-    data_root: str | Path | None = None,
-    data: Mapping[str, Any] | None = None,
-    settings: Mapping[str, Any] | None = None,
-) -> Inspection:
-    """Inspect a source: columns, their inferred kinds with the reason, and data problems.
-
-    Args:
-        source, target, inputs, outputs, kinds, ignore, columns, split, test, filename_pattern, data_root, data,
-            settings: as for `train`.
-        run: a run whose predictions find label errors, rows worth labelling and weak slices in this source.
-    """
-    overrides = {
-        "inputs": inputs, "outputs": outputs, "kinds": kinds, "ignore": ignore, "columns": columns, "split": split,
-        "test": test, "filename_pattern": filename_pattern, "data_root": data_root, "data": data, **(settings or {}),
-    }  # fmt: skip
-    if run is None:
-        spec = build_spec(source, target, overrides)
-        return inspect_table(read_source(spec), spec)
-    run = open_run(run)
-    base = run.spec
-    # reading options only: the rows come from `source`
-    reading = DataSpec(
-        columns=base.data.columns, filename_pattern=base.data.filename_pattern, data_root=base.data.data_root
-    )
-    spec = build_spec(source, target, overrides, replace(base, data=reading))
-    table = read_source(spec)
-    present_outputs = tuple(o for o in spec.outputs if o.get("column", o["name"]) in table.columns)
-    present_kinds = {name: kind for name, kind in spec.kinds.items() if name in table.columns}
-    ignored = tuple(name for name in base.data.ignore if name in table.columns)
-    section = replace(spec.data, ignore=tuple(dict.fromkeys([*spec.data.ignore, *ignored])))
-    return inspect_table(table, replace(spec, data=section, outputs=present_outputs, kinds=present_kinds), run)
-
-
 def label(
     run: str | Path | Run,
     source: Any = None,
@@ -262,38 +209,6 @@ def compare(*runs: str | Path | Run) -> dict[str, dict[str, Any]]:
     if len(loaded) < 2:
         raise SpecError("bad-value", "compare: expected two runs or more")
     return side_by_side(loaded)
-
-
-def new(
-    source: Any,
-    target: str | Sequence[str] | None = None,
-    *,
-    folder: str | Path | None = None,
-    inputs: Sequence[Setting] | None = None,
-    outputs: Sequence[Setting] | None = None,
-    kinds: Mapping[str, str] | None = None,
-    ignore: Sequence[str] | None = None,
-    columns: Sequence[str] | None = None,
-    split: Mapping[str, Any] | None = None,
-    test: Any = None,
-    filename_pattern: str | None = None,
-    data_root: str | Path | None = None,
-    data: Mapping[str, Any] | None = None,
-    settings: Mapping[str, Any] | None = None,
-) -> str:
-    """A commented spec for a source, as YAML text.
-
-    Args:
-        source, target, inputs, outputs, kinds, ignore, columns, split, test, filename_pattern, data_root, data,
-            settings: as for `train`.
-        folder: where the spec will be stored; its source is written relative to it. None: the current folder.
-    """
-    overrides = {
-        "inputs": inputs, "outputs": outputs, "kinds": kinds, "ignore": ignore, "columns": columns, "split": split,
-        "test": test, "filename_pattern": filename_pattern, "data_root": data_root, "data": data, **(settings or {}),
-    }  # fmt: skip
-    spec = build_spec(source, target, overrides)
-    return commented_spec(read_source(spec), spec, None if folder is None else Path(folder))
 
 
 # -- training ----------------------------------------------------------------------------------------------------

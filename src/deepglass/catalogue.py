@@ -1,4 +1,4 @@
-"""What there is, by name, with the first sentence of its documentation."""
+"""The names that `deepglass list` shows, each with the first sentence of its documentation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ from deepglass.training.schedules import SCHEDULES
 
 
 def listing(what: str | None = None) -> dict[str, dict[str, str]]:
-    """Group -> name -> one sentence; all groups, or one."""
+    """Group -> name -> one sentence.
+
+    Args:
+        what: the only group; None for all.
+    """
     groups: dict[str, Callable[[], dict[str, str]]] = {
         "features": lambda: _registry(FEATURES),
         "outputs": lambda: _registry(OUTPUTS),
@@ -37,7 +41,7 @@ def listing(what: str | None = None) -> dict[str, dict[str, str]]:
 
 
 def _registry(registry: Registry) -> dict[str, str]:
-    """Names and the first sentence of each file, read without importing any."""
+    """Name -> first sentence of the file's docstring; the files are parsed, not imported, to be fast."""
     folder = Path(__file__).parent.joinpath(*registry.package.split(".")[1:])
     return {
         n: _first_sentence(ast.get_docstring(ast.parse((folder / f"{n}.py").read_text()))) for n in registry.names()
@@ -51,12 +55,12 @@ def _first_sentence(text: str | None) -> str:
 
 
 def _data() -> dict[str, str]:
-    """The bundled sets, the sets that are known by name, and whatever else lies beside those."""
-    found = {f"sklearn:{name}": "comes with scikit-learn" for name in bundled.SETS}
-    found |= {f"synthetic:{name}": _first_sentence(doc) for name, doc in synthetic.DESCRIPTIONS.items()}
+    """The sets of scikit-learn, the synthetic and the named sets, and other folders below $DEEPGLASS_DATA."""
+    sets = {f"sklearn:{name}": "comes with scikit-learn" for name in bundled.SETS}
+    sets |= {f"synthetic:{name}": _first_sentence(doc) for name, doc in synthetic.DESCRIPTIONS.items()}
     root = Path(os.environ.get(named.VARIABLE) or "/nowhere")
     there = {p.name for p in root.iterdir() if p.is_dir() and p.name[0] not in "._"} if root.is_dir() else set()
     for name in sorted(there | set(named.SETS)):
         about = named.SETS[name][0] if name in named.SETS else ""
-        found[f"data:{name}"] = about if name in there else f"{about} (not here)"
-    return found
+        sets[f"data:{name}"] = about if name in there else f"{about} (not here)"
+    return sets

@@ -1,4 +1,4 @@
-"""Where tensors live and how they are computed: device, precision, seed, determinism."""
+"""Device, precision, random states and deterministic computation."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _NAMES = ("auto", "cpu", "cuda", "mps")
 
 
 def pick(name: str = "auto") -> torch.device:
-    """The device of that name; "auto" is the fastest that is there: cuda, then mps, then cpu.
+    """The device of a name; "auto" takes the first that is available of cuda, mps and cpu.
 
     Args:
-        name: "auto", "cpu", "mps", "cuda" or one of several, such as "cuda:1".
+        name: "auto", "cpu", "mps", "cuda", or one of several GPUs, such as "cuda:1".
+
+    Raises:
+        SpecError: `unknown-name`; `bad-value` for a device that this machine does not have.
 
     Example:
         >>> pick("cpu")
         device(type='cpu')
-
-    Raises:
-        SpecError: `unknown-name` with the near miss; `bad-value` for a device that this machine lacks.
     """
     kind, _, index = name.partition(":")
     if kind not in _NAMES or (index and (kind != "cuda" or not index.isdecimal())):
@@ -41,43 +41,41 @@ def pick(name: str = "auto") -> torch.device:
     if kind == "auto":
         return torch.device(next(k for k, count in counts.items() if count))
     if int(index or 0) >= counts[kind]:
-        there = [k for k, count in counts.items() if count]
-        available = f"this machine has {counts[kind]} of that kind, and {' and '.join(there)}"
-        raise SpecError(
-            "bad-value", f"device: {name!r} is not available: {available}; use 'auto' to choose what is available"
-        )
+        available = ", ".join(k if k == "cpu" else f"{count} {k}" for k, count in counts.items() if count)
+        text = f"device: {name!r} is not available: this machine has {available}; choose one of them or auto"
+        raise SpecError("bad-value", text)
     return torch.device(name)
 
 
 def fast_bfloat16(device: torch.device) -> bool:
-    """Whether training in bfloat16 is faster than in float32 there: the processor multiplies it by itself."""
+    """Whether training in bfloat16 is faster than in float32: the device has instructions for it."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type == "cpu":
-        able = torch.cpu.get_capabilities()
-        return any(able.get(name, False) for name in ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16"))
+        capabilities = torch.cpu.get_capabilities()
+        return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16"))
     return False
 
 
 def multiplications(device: torch.device, threads: int) -> float:
-    """How many multiplications a second training does there, roughly; from the kind of device, never from a clock."""
+    """A rough number of multiplications per second; not measured, so that the plan of a run is reproducible."""
     if device.type == "cpu":
         return 1.1e10 * threads
     return 5e12 if device.type == "cuda" else 5e11
 
 
 def describe(device: torch.device) -> str:
-    """The device in words, such as `cpu, 2 threads, AMD EPYC`."""
+    """The device as text, such as `cpu, 2 threads, AMD EPYC`."""
     if device.type == "cuda":
-        about = torch.cuda.get_device_properties(device)
-        return f"cuda, {about.name}, {about.total_memory / 2**30:.0f} GiB"
+        properties = torch.cuda.get_device_properties(device)
+        return f"cuda, {properties.name}, {properties.total_memory / 2**30:.0f} GiB"
     threads = torch.get_num_threads()
-    counted = f"{threads} thread{'' if threads == 1 else 's'}"
-    return ", ".join(part for part in (device.type, counted, _processor()) if part)
+    plural = "" if threads == 1 else "s"
+    return ", ".join(part for part in (device.type, f"{threads} thread{plural}", _processor()) if part)
 
 
 def seed_everything(seed: int) -> None:
-    """Set the random states of Python, numpy and torch, on all devices."""
+    """Seed the random generators of Python, numpy and torch, on all devices."""
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
@@ -98,12 +96,12 @@ class RandomState(NamedTuple):
 
     @staticmethod
     def capture() -> RandomState:
-        """The states as they are."""
+        """The current states."""
         cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
         return RandomState(random.getstate(), np.random.get_state(), torch.get_rng_state(), cuda)
 
     def restore(self) -> None:
-        """Set them back."""
+        """Set the generators back to these states."""
         random.setstate(self.python)
         np.random.set_state(self.numpy)
         torch.set_rng_state(self.torch)
@@ -114,7 +112,7 @@ class RandomState(NamedTuple):
 def autocast(device: torch.device, precision: Precision) -> Iterator[None]:
     """Compute in this precision inside the block; weights and losses stay float32.
 
-    Never `yield` to other code inside the block: it would go on there.
+    A generator must not `yield` inside the block: the precision would hold for its caller too.
 
     Raises:
         SpecError: `bad-value` for an unknown precision.
@@ -127,16 +125,16 @@ def autocast(device: torch.device, precision: Precision) -> Iterator[None]:
 
 @contextmanager
 def deterministic() -> Iterator[None]:
-    """The same bits from the same seed inside the block.
+    """Use deterministic algorithms inside the block, so that the same seed gives the same bits.
 
-    On the CPU too: with two threads, the gradient of `x[index]` adds up in the order in which the threads come.
-    Where a device has no deterministic kernel, the fast one runs.
+    The CPU needs this too: with two threads, the gradient of `x[index]` is summed in the order in which they arrive.
+    An operation without a deterministic kernel runs with the fast one.
     """
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     settings: Any = torch.utils.deterministic
     fill, benchmark = settings.fill_uninitialized_memory, torch.backends.cudnn.benchmark
     torch.use_deterministic_algorithms(True, warn_only=True)
-    settings.fill_uninitialized_memory = False  # finds bugs, costs a write of each new tensor
+    settings.fill_uninitialized_memory = False  # a debugging aid, which costs a write of each new tensor
     torch.backends.cudnn.benchmark = False
     try:
         with warnings.catch_warnings():
@@ -149,7 +147,7 @@ def deterministic() -> Iterator[None]:
 
 
 def _processor() -> str:
-    """The processor's name: Linux tells it in a file, torch and Python in part elsewhere."""
+    """The name of the processor: from /proc/cpuinfo on Linux, from `platform` elsewhere."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

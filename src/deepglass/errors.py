@@ -1,15 +1,15 @@
-"""The exceptions of deepglass, drawn as a tree.
+"""The exceptions of deepglass.
 
-    DeepglassError            exit code 1: the work failed
-      TrainingError             the numbers went wrong and could not be recovered
-      StorageError              the disk is full or may not be written
-      UserError                 exit code 2: the user's words or data are wrong
-        SourceError               what was given as data
-        SpecError                 what was given as settings
+    DeepglassError            exit code 1: something failed
+      TrainingError             the loss became infinite or NaN and could not be recovered
+      StorageError              a file cannot be written: full disk, read-only folder
+      UserError                 exit code 2: settings or data are wrong; nothing was trained
+        SourceError               the data cannot be read or used
+        SpecError                 a setting is unknown or has a wrong value
         MissingExtra              an optional dependency is not installed
 
-A message names the place, what was expected, what came and what to do; it begins with a stable code
-in brackets, so that tools and tests can rely on it:
+A message says where, what was expected, what came and what to do. It begins with a code in brackets, which does not
+change between versions, for programs and tests:
 
     [unknown-column] --target: no column 'prise' in houses.csv; did you mean 'price'?
 """
@@ -46,7 +46,12 @@ Code = Literal[
 
 
 class DeepglassError(Exception):
-    """Something went wrong; `code` is stable, the text is for people."""
+    """Base class of all errors that deepglass raises on purpose.
+
+    Args:
+        code: names the kind of error; it stays the same between versions.
+        message: the text for people.
+    """
 
     exit_code = 1
 
@@ -60,11 +65,11 @@ class TrainingError(DeepglassError):
 
 
 class StorageError(DeepglassError):
-    """A file could not be written: the disk is full or the folder is read-only."""
+    """A file cannot be written: the disk is full or the folder is read-only."""
 
 
 class UserError(DeepglassError):
-    """The user's words or data are wrong; nothing was trained."""
+    """Settings or data are wrong; nothing was trained."""
 
     exit_code = 2
 
@@ -78,7 +83,13 @@ class SpecError(UserError):
 
 
 class MissingExtra(UserError):
-    """An optional dependency is needed and not installed."""
+    """An optional dependency is needed and not installed.
+
+    Args:
+        package: the package that cannot be imported.
+        extra: the extra of deepglass that installs it.
+        purpose: what needs it, such as "umap".
+    """
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(
@@ -87,12 +98,11 @@ class MissingExtra(UserError):
         )
 
 
-def near_miss(word: str, known: Iterable[str], *, show: int = 8) -> str:
-    """Say what was probably meant: `; did you mean 'price'?`, or list what there is."""
-    known = list(known)
-    lowered = {k.lower(): k for k in known}
-    close = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
-    if close:
-        return f"; did you mean {lowered[close[0]]!r}?"
-    listed = ", ".join(known[:show]) + (", ..." if len(known) > show else "")
-    return f"; there are: {listed}" if known else ""
+def near_miss(word: str, names: Iterable[str], *, show: int = 8) -> str:
+    """The end of a message about an unknown name: `; did you mean 'price'?`, or the first `show` valid names."""
+    names = list(names)
+    by_lower = {name.lower(): name for name in names}
+    if close := difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6):
+        return f"; did you mean {by_lower[close[0]]!r}?"
+    listed = names[:show] + ["..."] * (len(names) > show)
+    return f"; there are: {', '.join(listed)}" if listed else ""

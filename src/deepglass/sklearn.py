@@ -1,17 +1,16 @@
-"""deepglass as scikit-learn estimators: in pipelines, in grid searches, in cross-validation.
+"""Scikit-learn estimators, for pipelines, grid searches and cross-validation.
 
     from deepglass import DeepglassClassifier
     cross_val_score(DeepglassClassifier(time=10), X, y)
 
-`X` is an array, or a pandas or polars frame. Columns of numbers are numbers and those that a frame calls categorical
-are categories; what else there is (text, dates, true and false, lists of numbers) is recognised as everywhere in
-deepglass. Missing values may stay. A trained estimator holds its run as bytes; `save` writes it out as a run folder
-like any other. Not supported: `sample_weight`, sparse matrices, classes of several outputs at once.
+`X` is an array, or a pandas or polars frame. Numeric columns have the kind number, categorical columns of a frame the
+kind category; the kinds of others (text, dates, booleans, lists of numbers) are inferred. Missing values are allowed.
+A fitted estimator holds its run as bytes; `save` writes it as a run folder. Not supported: `sample_weight`, sparse
+matrices, multi-output classification.
 """
 
 from __future__ import annotations
 
-import random
 import tempfile
 import zipfile
 from abc import abstractmethod
@@ -25,7 +24,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import assert_all_finite, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
@@ -34,6 +32,7 @@ from sklearn.utils.validation import check_array, check_consistent_length, check
 from deepglass.api import train
 from deepglass.data.sources import read
 from deepglass.data.table import Table
+from deepglass.device import RandomState
 from deepglass.errors import UserError
 from deepglass.features.base import Raw
 from deepglass.features.outputs.base import PredictionArrays
@@ -42,23 +41,24 @@ from deepglass.run.folder import Folder
 from deepglass.run.predictor import Predictor
 from deepglass.run.run import Run
 
-LEAST_ROWS = 10  # as everywhere in deepglass
+MIN_ROWS = 10  # as `train` requires
 
 
 class _Estimator(BaseEstimator):
-    """What both estimators share: training on (X, y), and answering.
+    """Base class of both estimators: trains on (X, y) and predicts.
 
     Args:
         time: seconds of training, validation and calibration.
-        epochs: passes over the rows, instead of a time; with neither, a rule and early stopping.
-        network: a trunk's name.
-        valid: share of the rows that training holds back to choose the best weights and to calibrate.
-        random_state: a whole number for the same result each time; None draws another seed each time.
+        epochs: passes over the training rows, instead of `time`; with neither, the number of rows decides, with early
+            stopping.
+        network: name of the trunk; None for the default of the data.
+        valid: share of the rows, in (0, 1), held out to choose the best weights and to calibrate.
+        random_state: seed; an int gives the same result each time, None another each time.
         settings: further settings by path, such as {"training.learning_rate": 1e-3, "kinds": {"zip": "category"}}.
 
     Attributes:
-        metrics_: what the run's metrics.json holds.
-        n_iter_: steps that were made.
+        metrics_: the content of the run's metrics.json.
+        n_iter_: number of optimizer steps.
     """
 
     def __init__(
@@ -79,13 +79,17 @@ class _Estimator(BaseEstimator):
 
     @abstractmethod
     def fit(self, X: Any, y: Any) -> _Estimator:
-        """Train on rows X (N, F) and their answers y."""
+        """Train on rows X (N, F) and targets y."""
 
     def save(self, folder: str | Path, force: bool = False) -> Run:
-        """Write the run as a folder, for `deepglass predict`, `resume`, `serve` and the rest.
+        """Write the run as a folder, for `deepglass predict` and the other commands.
+
+        Args:
+            folder: the run folder to write.
+            force: overwrite an existing run there.
 
         Raises:
-            SpecError: `already-exists`, unless forced.
+            SpecError: `already-exists`.
         """
         check_is_fitted(self, "n_iter_")
         _unpack(self._packed, Folder.make(Path(folder), force).path)
@@ -100,7 +104,7 @@ class _Estimator(BaseEstimator):
         return tags
 
     def __getstate__(self) -> dict[str, Any]:
-        """Everything but the network, which is made again from the packed run when it is needed."""
+        """Everything but the predictor, which is loaded again from the packed run when it is needed."""
         return {k: v for k, v in super().__getstate__().items() if k != "_predictor"}
 
     @cached_property
@@ -116,37 +120,28 @@ class _Estimator(BaseEstimator):
         table = Table({**table.columns, name: target}, "(X, y)", kinds={**table.kinds, name: kind})
         seed = self._seed()
         split = {"test": 0.0, "valid": self.valid, "seed": seed}
-        settings = {"network.trunk": self.network, **(self.settings or {})}
+        own = {"time": self.time, "epochs": self.epochs, "network.trunk": self.network}
+        settings = {**own, **(self.settings or {})}
         with tempfile.TemporaryDirectory(prefix="deepglass-") as folder, _own_randomness():
             try:
                 out = Path(folder) / "run"
-                run = train(
-                    table,
-                    name,
-                    out=out,
-                    baselines=False,
-                    seed=seed,
-                    split=split,
-                    time=self.time,
-                    epochs=self.epochs,
-                    settings=settings,
-                )
+                run = train(table, name, out=out, baselines=False, seed=seed, split=split, settings=settings)
             except UserError as error:
-                raise ValueError(str(error)) from error  # what scikit-learn's own estimators raise
+                raise ValueError(str(error)) from error  # as scikit-learn's estimators do
             self._packed = _pack(run.path)
             self.metrics_: dict[str, Any] = run.metrics
-            self.__dict__["_predictor"] = run.predictor  # read before the folder goes
+            self.__dict__["_predictor"] = run.predictor  # loaded before the folder is deleted
         self.n_iter_ = int(self.metrics_["step"])
 
-    def _best(self, X: Any) -> PredictionArrays:
-        """The best answers for new rows, as arrays."""
+    def _predictions(self, X: Any) -> PredictionArrays:
+        """Predictions for new rows, as arrays."""
         check_is_fitted(self, "n_iter_")
         predictor = self._predictor
         return predictor.best(self._table(X, reset=False))[predictor.outputs[0].name]
 
     def _table(self, X: Any, reset: bool) -> Table:
-        """X as named columns, by the names that `fit` met."""
-        least = LEAST_ROWS if reset else 1
+        """X as a table; its columns have the names that `fit` saw."""
+        least = MIN_ROWS if reset else 1
         if isinstance(X, pl.DataFrame) or type(X).__module__.split(".")[0] == "pandas":
             validate_data(self, X, reset=reset, skip_check_array=True)
             if len(X) < least:
@@ -161,8 +156,9 @@ class _Estimator(BaseEstimator):
         return _as_declared(Table(columns, "X"), [])
 
     def _seed(self) -> int:
-        drawn = check_random_state(self.random_state)
-        return int(self.random_state) if isinstance(self.random_state, Integral) else drawn.randint(2**31 - 1)
+        if isinstance(self.random_state, Integral):
+            return int(self.random_state)
+        return check_random_state(self.random_state).randint(2**31 - 1)
 
 
 class DeepglassClassifier(ClassifierMixin, _Estimator):
@@ -176,10 +172,10 @@ class DeepglassClassifier(ClassifierMixin, _Estimator):
     """
 
     def fit(self, X: Any, y: Any) -> DeepglassClassifier:
-        """Train on rows X (N, F) and their classes y (N,).
+        """Train on rows X (N, F) and classes y (N,).
 
         Raises:
-            ValueError: fewer than ten rows, fewer than two classes, or what deepglass refuses, with its code.
+            ValueError: fewer than ten rows, fewer than two classes, or an error of `train`, with its code.
         """
         table = self._table(X, reset=True)
         y = column_or_1d(_required(y, self), warn=True)
@@ -196,22 +192,22 @@ class DeepglassClassifier(ClassifierMixin, _Estimator):
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """The probability of each of `classes_`, (N, K) float64."""
-        log_probs = self._best(X)["log_probs"].astype(np.float64)
+        log_probs = self._predictions(X)["log_probs"].astype(np.float64)
         feature = self._predictor.outputs[0]
         temperature = self._predictor.calibration.get(feature.name, {}).get("temperature", 1.0)
         probs = np.zeros((len(log_probs), len(self.classes_)))
-        known = [int(code) for code in feature.class_names]  # a class that only the held-back rows have gets 0
-        probs[:, known] = np.exp(apply_temperature(log_probs, temperature))
+        codes = [int(code) for code in feature.class_names]  # a class without a training row has probability 0
+        probs[:, codes] = np.exp(apply_temperature(log_probs, temperature))
         return probs / probs.sum(1, keepdims=True)
 
     def predict(self, X: Any) -> np.ndarray:
-        """The likeliest class of each row, (N,)."""
-        likeliest = self.predict_proba(X).argmax(1)
-        return np.asarray(self.classes_[likeliest])
+        """The most probable class of each row, (N,)."""
+        codes = self.predict_proba(X).argmax(1)
+        return np.asarray(self.classes_[codes])
 
 
 class DeepglassRegressor(RegressorMixin, _Estimator):
-    """A regressor for a number, or for several at once; the arguments are those of `_Estimator`.
+    """A regressor for one or several targets; the arguments are those of `_Estimator`.
 
     Example:
         >>> DeepglassRegressor(epochs=20).fit(X, y).predict(X[:1])  # doctest: +SKIP
@@ -223,10 +219,10 @@ class DeepglassRegressor(RegressorMixin, _Estimator):
         return tags
 
     def fit(self, X: Any, y: Any) -> DeepglassRegressor:
-        """Train on rows X (N, F) and their numbers y, (N,) or (N, K).
+        """Train on rows X (N, F) and targets y, (N,) or (N, K).
 
         Raises:
-            ValueError: fewer than ten rows, the same number everywhere, or what deepglass refuses, with its code.
+            ValueError: fewer than ten rows, a constant target, or an error of `train`, with its code.
         """
         table = self._table(X, reset=True)
         y = check_array(_required(y, self), ensure_2d=False, dtype=np.float64, input_name="y", estimator=self)
@@ -236,9 +232,9 @@ class DeepglassRegressor(RegressorMixin, _Estimator):
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        """The numbers of each row, (N,) or (N, K) float64."""
-        best = self._best(X)
-        decoded = self._predictor.outputs[0].decode(best)
+        """The predicted targets of each row, (N,) or (N, K) float64."""
+        arrays = self._predictions(X)
+        decoded = self._predictor.outputs[0].decode(arrays)
         return np.array([row["value"] for row in decoded], dtype=np.float64)
 
 
@@ -249,7 +245,7 @@ def _required(y: Any, estimator: BaseEstimator) -> Any:
 
 
 def _as_declared(table: Table, dtypes: Sequence[str]) -> Table:
-    """Numbers are numbers, whatever they look like, and what a frame calls categorical is a category."""
+    """The table with kind number for numeric columns and kind category for categorical columns of a frame."""
     declared = [n for n, d in zip(table.names, dtypes) if d.lower().startswith(("category", "categorical", "enum"))]
     columns = dict(table.columns)
     for name, raw in table.columns.items():
@@ -261,7 +257,7 @@ def _as_declared(table: Table, dtypes: Sequence[str]) -> Table:
 
 
 def _column(values: np.ndarray) -> Raw:
-    """A column of an array: numbers as they are, all else as a polars Series of one type."""
+    """A column of an array: numbers unchanged, others as a polars Series of one type."""
     if values.dtype.kind in "iuf":
         return values
     cells: Sequence[Any] = values.tolist()
@@ -273,14 +269,12 @@ def _column(values: np.ndarray) -> Raw:
 
 @contextmanager
 def _own_randomness() -> Iterator[None]:
-    """Training seeds Python's, numpy's and torch's generators; the caller's go on as though it had not."""
-    before = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng(devices=[]):
-        try:
-            yield
-        finally:
-            random.setstate(before[0])
-            np.random.set_state(before[1])
+    """Restore the random states of Python, numpy and torch afterwards, since training seeds them."""
+    states = RandomState.capture()
+    try:
+        yield
+    finally:
+        states.restore()
 
 
 def _pack(folder: Path) -> bytes:

@@ -58,7 +58,7 @@ def test_several_classes() -> None:
     assert found["linear"]["log_loss"] < found["constant"]["log_loss"]
 
 
-def test_pictures() -> None:
+def test_images() -> None:
     bunch = datasets.load_digits()
     columns = {"image": np.round(bunch.images * 15).astype(np.uint8), "label": pl.Series(bunch.target)}
     train, test = halves(columns, 400)
@@ -69,7 +69,7 @@ def test_pictures() -> None:
     assert found["gradient_boosting"]["accuracy"] > 0.9
 
 
-def test_the_same_data_give_the_same_figures() -> None:
+def test_the_same_data_give_the_same_metrics() -> None:
     args = frame(datasets.load_diabetes(), "number")
     once, twice = baselines(*args), baselines(*args)
     for name, figures in once.items():
@@ -92,7 +92,7 @@ def mixed(rows: int) -> tuple[Table, Table]:
     return halves(columns, 500)
 
 
-def test_holes_and_many_categories() -> None:
+def test_missing_values_and_many_categories() -> None:
     train, test = mixed(6000)
     inputs = [fitted("category", "code", train), fitted("number", "x", train)]
     found = baselines(train, test, inputs, fitted_output("binary", "label", train))
@@ -135,7 +135,7 @@ def test_a_class_that_the_training_rows_have_once() -> None:
     assert np.isfinite(found["linear"]["log_loss"])
 
 
-def test_inputs_that_say_nothing() -> None:
+def test_uninformative_inputs() -> None:
     columns = {"x": pl.Series([1.0] * 60), "y": pl.Series([float(i % 3) for i in range(60)])}
     train = Table(columns)
     found = baselines(train, train, [fitted("number", "x", train)], fitted_output("number", "y", train))
@@ -143,20 +143,20 @@ def test_inputs_that_say_nothing() -> None:
     assert list(baselines(train, train, [], fitted_output("number", "y", train))) == ["constant"]
 
 
-def test_other_kinds_have_a_constant_answer_beside_them() -> None:
+def test_other_kinds_have_a_constant_baseline() -> None:
     bunch = datasets.load_digits()
     train = Table({"image": bunch.images.astype(np.uint8)})
     image = fitted("image", "image", train)
     assert set(baselines(train, train, [image], fitted_output("image", "image", train))) == {"constant"}
 
 
-def test_waves_are_no_codes() -> None:
+def test_waveforms_are_not_flattened() -> None:
     train = Table({"sound": np.random.default_rng(0).uniform(-1, 1, (20, 400)).astype(np.float32)})
     assert flatten(train, train, [fitted("audio", "sound", train)]) is None
 
 
 @pytest.mark.parametrize(("rows", "width", "trees"), [(10**6, 10, 1), (10**6, 500, 10), (10**5, 50, 100)])
-def test_boosting_stays_small(rows: int, width: int, trees: int) -> None:
+def test_boosting_size_is_bounded(rows: int, width: int, trees: int) -> None:
     n, iterations = _boosting_size(rows, width, trees, seconds=3)
     assert _MIN_ROWS <= n < rows
     assert 20 <= iterations <= 200

@@ -41,7 +41,7 @@ def sound(tmp_path: Path) -> Audio:
     return Audio(name="sound").fit([[saved(tmp_path / f"fit{i}.wav", tone(0.5 + i)) for i in range(2)]])
 
 
-def test_samples_come_back_as_written_with_their_own_lengths(sound: Audio, tmp_path: Path) -> None:
+def test_samples_round_trip_with_their_lengths(sound: Audio, tmp_path: Path) -> None:
     files = [saved(tmp_path / "a.wav", tone(0.3)), None, saved(tmp_path / "b.flac", tone(0.7))]
     column = sound.encode(files)
     assert (sound.rate_, column.values.dtype) == (RATE, np.int16)
@@ -52,19 +52,19 @@ def test_samples_come_back_as_written_with_their_own_lengths(sound: Audio, tmp_p
 
 
 @pytest.mark.parametrize("rate", [11_025, 16_000, 44_100])
-def test_any_rate_gives_the_same_tone(sound: Audio, tmp_path: Path, rate: int) -> None:
+def test_resampling_keeps_the_frequency(sound: Audio, tmp_path: Path, rate: int) -> None:
     codes = sound.encode([saved(tmp_path / "a.wav", tone(0.5, rate), rate)]).values
     assert len(codes) == 4000
     np.testing.assert_allclose(codes[500:-500], tone(0.5)[500:-500] * 32767, atol=0.02 * 32767)
 
 
-def test_what_the_rate_cannot_say_is_left_out_and_not_folded_back(sound: Audio, tmp_path: Path) -> None:
+def test_resampling_has_no_aliasing(sound: Audio, tmp_path: Path) -> None:
     codes = sound.encode([saved(tmp_path / "a.wav", tone(0.5, 44_100, 6_000), 44_100)]).values
     assert np.abs(codes[500:-500]).max() < 0.01 * 32767
 
 
 @pytest.mark.parametrize("ending", ["ogg", "mp3"])
-def test_compressed_files_sound_alike(sound: Audio, tmp_path: Path, ending: str) -> None:
+def test_compressed_files_are_similar(sound: Audio, tmp_path: Path, ending: str) -> None:
     codes = sound.encode([saved(tmp_path / f"a.{ending}", tone(1.0))]).values
     spectrum = np.abs(np.fft.rfft(codes[:RATE].astype(float)))
     assert abs(int(spectrum.argmax()) - 440) <= 1
@@ -84,7 +84,7 @@ def test_files_in_a_zip(sound: Audio, tmp_path: Path) -> None:
     np.testing.assert_array_equal(sound.encode([packed]).values, sound.encode([plain]).values)
 
 
-def test_a_path_given_as_text_is_the_file_that_it_names(sound: Audio, tmp_path: Path) -> None:
+def test_a_path_as_text_is_read_as_a_file(sound: Audio, tmp_path: Path) -> None:
     file = saved(tmp_path / "a.wav", tone(0.3))
     column = sound.encode(pl.Series([str(file.path), None]))
     np.testing.assert_array_equal(column.values, sound.encode([file]).values)
@@ -93,7 +93,7 @@ def test_a_path_given_as_text_is_the_file_that_it_names(sound: Audio, tmp_path: 
         sound.encode(pl.Series([str(tmp_path / "nowhere.wav")]))
 
 
-def test_of_an_hour_only_the_beginning_is_read(sound: Audio, tmp_path: Path) -> None:
+def test_only_the_beginning_of_a_long_recording_is_read(sound: Audio, tmp_path: Path) -> None:
     long = saved(tmp_path / "hour.wav", np.zeros(3600 * RATE, np.int16))
     tracemalloc.start()
     column = sound.encode([long])
@@ -104,7 +104,7 @@ def test_of_an_hour_only_the_beginning_is_read(sound: Audio, tmp_path: Path) -> 
     assert sound.count_anomalies([long, None]) == {"sound longer than 30 seconds, its end left out": 1}
 
 
-def test_what_cannot_be_heard_is_named(sound: Audio, tmp_path: Path) -> None:
+def test_unreadable_audio_is_named(sound: Audio, tmp_path: Path) -> None:
     good = saved(tmp_path / "good.wav", tone())
     (tmp_path / "words.wav").write_bytes(b"these are words and no sound " * 20)
     (tmp_path / "nothing.wav").write_bytes(b"")
@@ -128,12 +128,12 @@ def test_what_cannot_be_heard_is_named(sound: Audio, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", ["wav", "flac", "mp3", "aiff", "au"])
-def test_a_file_that_is_broken_off_is_named(sound: Audio, tmp_path: Path, ending: str) -> None:
+def test_a_truncated_file_is_named(sound: Audio, tmp_path: Path, ending: str) -> None:
     half = broken_off(saved(tmp_path / f"a.{ending}", tone(5.0)))
     assert f"half_a.{ending}: is broken off" in sound.unreadable([half])[0]
 
 
-def test_a_wave_that_was_streamed_states_no_length_and_is_read(sound: Audio, tmp_path: Path) -> None:
+def test_a_streamed_wav_without_length_is_read(sound: Audio, tmp_path: Path) -> None:
     media = saved(tmp_path / "a.wav", tone())
     data = bytearray(media.path.read_bytes())
     data[4:8] = data[40:44] = b"\xff" * 4  # RIFF and data sizes, as a pipe leaves them
@@ -150,7 +150,7 @@ def test_a_header_with_an_impossible_rate_is_named(sound: Audio, tmp_path: Path)
     assert "a.wav: expected from 1,000 to 400,000 samples a second" in sound.unreadable([media])[0]
 
 
-def test_what_is_taken_for_a_sound(tmp_path: Path) -> None:
+def test_kind_inference_of_audio(tmp_path: Path) -> None:
     assert infer_type([Media("a.flac", tmp_path / "a.flac"), None], "x")[0] == "audio"
     assert Audio.infer_type([Media("a.png", tmp_path / "a.png")], "x") is None
 

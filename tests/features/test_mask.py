@@ -41,7 +41,7 @@ def saved(path: Path, numbers: np.ndarray, palette: bool = False) -> Media:
     return Media(path.name, path)
 
 
-def test_a_palette_gives_its_indices_and_not_its_colours(tmp_path: Path) -> None:
+def test_palette_masks_use_their_indices(tmp_path: Path) -> None:
     masks = squares()
     plain = [saved(tmp_path / f"{i}.png", m) for i, m in enumerate(masks)]
     coloured = [saved(tmp_path / f"p{i}.png", m, palette=True) for i, m in enumerate(masks)]
@@ -64,13 +64,13 @@ def test_size_classes_and_names_are_learned() -> None:
     assert MaskOutput(name="mask", size=(30, 40)).fit([masks]).encode(masks).values.shape == (4, 30, 40)
 
 
-def test_a_wholly_unlabelled_mask_is_missing() -> None:
+def test_a_mask_without_labelled_pixels_is_missing() -> None:
     masks = squares()
     masks[2] = 255
     assert MaskOutput(name="mask").fit([masks]).encode(masks).mask.tolist() == [True, True, False, True]
 
 
-def test_what_cannot_be_a_mask_is_named(tmp_path: Path) -> None:
+def test_invalid_masks_are_named(tmp_path: Path) -> None:
     masks = squares()
     masks[1, 0, 0] = 7
     files = [saved(tmp_path / f"{i}.png", m) for i, m in enumerate(masks)]
@@ -92,7 +92,7 @@ def test_what_cannot_be_a_mask_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("sizes", [((32, 32), (64, 64)), ((24, 48), (64, 64)), ((64, 64), (30, 60))])
 @pytest.mark.parametrize("shape", [(40, 40), (20, 60), (70, 30)])
-def test_a_mask_stays_on_its_picture(sizes: tuple[tuple[int, int], ...], shape: tuple[int, int]) -> None:
+def test_a_mask_has_the_letterbox_of_its_image(sizes: tuple[tuple[int, int], ...], shape: tuple[int, int]) -> None:
     masks = np.zeros((1, *shape), np.uint8)
     masks[:, shape[0] // 2 :, shape[1] // 3 :] = 1
     image = Image(name="image", size=sizes[0], colour="grey").fit([masks * 255])
@@ -109,7 +109,7 @@ def test_a_mask_stays_on_its_picture(sizes: tuple[tuple[int, int], ...], shape: 
     assert answer["value"]["size"] == list(shape)
 
 
-def test_a_mask_follows_its_picture_when_that_is_varied() -> None:
+def test_a_mask_is_augmented_with_its_image() -> None:
     masks = squares(2)
     feature = MaskOutput(name="mask").fit([masks])
     field = Field(torch.from_numpy(feature.encode(masks).values), torch.ones(2, dtype=torch.bool))
@@ -124,7 +124,7 @@ def test_a_mask_follows_its_picture_when_that_is_varied() -> None:
     assert torch.equal(values[:, 3:9, 4:12], picture[:, 3:9, 4:12].byte())
 
 
-def test_unlabelled_pixels_cost_nothing_and_rare_classes_can_weigh_more() -> None:
+def test_unlabelled_pixels_have_no_loss_and_class_weights_apply() -> None:
     torch.manual_seed(0)
     masks = squares()
     logits = torch.randn(4, 3, 12, 16)
@@ -144,7 +144,7 @@ def test_unlabelled_pixels_cost_nothing_and_rare_classes_can_weigh_more() -> Non
     torch.testing.assert_close(plain.prediction(logits).loss(hidden), each.sum((1, 2)) / where.sum((1, 2)))
 
 
-def test_figures_agree_with_a_plain_count() -> None:
+def test_metrics_agree_with_counts() -> None:
     random = np.random.default_rng(0)
     masks = random.integers(0, 3, (5, 9, 7)).astype(np.uint8)
     masks[0, 0] = 255
@@ -166,7 +166,7 @@ def test_figures_agree_with_a_plain_count() -> None:
     assert metrics.segmentation(np.zeros((3, 3), int)) == {}
 
 
-def test_answers_are_plain_and_their_confidence_follows_the_validation_rows() -> None:
+def test_decoded_masks_have_calibrated_confidence() -> None:
     masks = squares()
     feature = MaskOutput(name="mask", names=NAMES).fit([masks])
     truth = feature.encode(masks)
@@ -183,7 +183,7 @@ def test_answers_are_plain_and_their_confidence_follows_the_validation_rows() ->
     np.testing.assert_array_equal(unpack(plain["value"]), wrong[0] - 1)
 
 
-def test_runs_come_back() -> None:
+def test_run_length_codes_round_trip() -> None:
     numbers = np.random.default_rng(0).integers(0, 2, (13, 7)) * 40_000
     np.testing.assert_array_equal(unpack(pack(numbers)), numbers)
     np.testing.assert_array_equal(unpack(pack(numbers[:1, :1])), numbers[:1, :1])
@@ -192,7 +192,7 @@ def test_runs_come_back() -> None:
 # -- pictures as answers -----------------------------------------------------------------------------------------
 
 
-def test_psnr_is_that_of_the_definition() -> None:
+def test_psnr_agrees_with_its_definition() -> None:
     random = np.random.default_rng(0)
     pictures = random.integers(0, 256, (3, 8, 8, 3), dtype=np.uint8)
     feature = ImageOutput(name="image").fit([pictures])
@@ -206,7 +206,7 @@ def test_psnr_is_that_of_the_definition() -> None:
     assert feature.score({"codes": truth.values}, truth)["psnr"] == 100
 
 
-def test_an_answer_is_a_png_without_its_letterbox() -> None:
+def test_a_predicted_image_is_a_png_without_letterbox() -> None:
     wide = np.random.default_rng(0).integers(0, 256, (2, 10, 30, 3), dtype=np.uint8)
     feature = ImageOutput(name="image", size=(32, 32)).fit([wide])
     column = feature.encode(wide)
@@ -217,7 +217,7 @@ def test_an_answer_is_a_png_without_its_letterbox() -> None:
     np.testing.assert_array_equal(pixels, column.values[0, :, top : top + 11].transpose(1, 2, 0))
 
 
-def test_noise_is_the_pictures_own() -> None:
+def test_noise_is_reproducible_for_each_image() -> None:
     pictures = np.full((2, 40, 40), 100, np.uint8)
     pictures[1] += 50
     clean = Image(name="clean").fit([pictures])
@@ -232,7 +232,7 @@ def test_noise_is_the_pictures_own() -> None:
         Image(name="noisy", input_noise_std=20)
 
 
-def test_a_constant_answer_is_the_mean_picture() -> None:
+def test_the_constant_prediction_is_the_mean_image() -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (20, 6, 6), dtype=np.uint8)
     feature = ImageOutput(name="image").fit([pictures])
     truth = feature.encode(pictures)
@@ -242,7 +242,7 @@ def test_a_constant_answer_is_the_mean_picture() -> None:
     assert feature.baseline_loss(truth) < 1
 
 
-def test_a_file_of_a_mask_may_be_turned(tmp_path: Path) -> None:
+def test_exif_orientation_of_masks_is_applied(tmp_path: Path) -> None:
     masks = squares(1)
     image = Pillow.fromarray(masks[0])
     exif = image.getexif()

@@ -60,7 +60,7 @@ def test_arrays_folders_and_files_give_the_same_frames(tmp_path: Path) -> None:
     assert from_state(feature.state()) == feature
 
 
-def test_short_videos_repeat_frames_and_long_ones_are_read_evenly() -> None:
+def test_short_videos_repeat_frames_and_long_ones_are_sampled_evenly() -> None:
     assert spread(3, 5).tolist() == [0, 0, 1, 2, 2]
     assert spread(100, 3).tolist() == [0, 50, 99]
     assert spread(1, 2).tolist() == [0, 0]
@@ -77,7 +77,7 @@ def test_colour_videos_and_size() -> None:
     assert tokens.grid == (15, 20)
 
 
-def test_what_is_taken_for_a_video(tmp_path: Path) -> None:
+def test_kind_inference_of_videos(tmp_path: Path) -> None:
     assert infer_type(drifting(), "video")[0] == "video"
     assert infer_type(np.zeros((3, 5, 8, 8, 3), np.uint8), "x")[0] == "video"
     assert infer_type(np.zeros((3, 8, 8, 3), np.uint8), "picture")[0] == "image"
@@ -85,7 +85,7 @@ def test_what_is_taken_for_a_video(tmp_path: Path) -> None:
     assert infer_type([Media("a.mp4", tmp_path / "a.mp4")], "clip")[0] == "video"
 
 
-def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_unreadable_videos_are_named(tmp_path: Path) -> None:
     good = Media("good", saved(drifting()[0], tmp_path / "good"))
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken.gif").write_bytes(b"GIF89a broken")
@@ -103,7 +103,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
         Video(name="clip", frames=1)
 
 
-def test_a_video_file_asks_for_its_extra(tmp_path: Path) -> None:
+def test_a_video_file_needs_the_extra(tmp_path: Path) -> None:
     if find_spec("av"):
         pytest.skip("PyAV is installed")
     (tmp_path / "a.mp4").write_bytes(b"....ftypmp42")
@@ -111,7 +111,7 @@ def test_a_video_file_asks_for_its_extra(tmp_path: Path) -> None:
         Video(name="clip").fit([[Media("a.mp4", tmp_path / "a.mp4")]])
 
 
-def test_moving_digits_are_made_the_same_each_time() -> None:
+def test_moving_digits_are_reproducible() -> None:
     table = moving_digits(600)
     assert table["video"].shape == (600, 10, 40, 40)
     assert (table.kinds["video"], len(set(table["direction"]))) == ("video", 8)
@@ -126,7 +126,7 @@ def test_moving_digits_are_made_the_same_each_time() -> None:
         read("synthetic:moving_digit")
 
 
-def test_a_network_tells_where_things_move(tmp_path: Path) -> None:
+def test_a_network_learns_the_direction_of_motion(tmp_path: Path) -> None:
     """Same frames, other order: only the movement tells the classes apart. Chance is 0.5."""
     forward = drifting(150)
     video = np.concatenate([forward, forward[:, ::-1]])
@@ -155,7 +155,7 @@ def test_folders_of_frames_are_a_source(tmp_path: Path) -> None:
     np.testing.assert_array_equal(codes.values[5, :, 0], drifting(1, 4)[0])
 
 
-def test_moving_gifs_are_a_source_of_videos_and_still_ones_of_pictures(tmp_path: Path) -> None:
+def test_animated_gifs_are_videos_and_still_ones_images(tmp_path: Path) -> None:
     for name, count in (("moving", 3), ("still", 1)):
         for label in "ab":
             for i in range(3):

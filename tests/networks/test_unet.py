@@ -64,7 +64,7 @@ def test_a_mask_is_learned_on_any_trunk_that_keeps_its_maps(trunk: str) -> None:
     assert found["miou"] > 0.75  # seed 0: 0.95 unet, 0.84 conv, 0.90 resnet
 
 
-def test_colours_come_back_and_small_pictures_grow() -> None:
+def test_a_unet_learns_colourisation_and_super_resolution() -> None:
     random = np.random.default_rng(0)
     bright = random.integers(40, 200, (32, 1, 1))
     pictures = np.stack([bright, 255 - bright, bright // 2], -1) * np.ones((1, 16, 16, 1))
@@ -75,7 +75,7 @@ def test_colours_come_back_and_small_pictures_grow() -> None:
     assert found["psnr"] > constant["psnr"] + 5
 
 
-def test_a_number_beside_a_picture_is_used() -> None:
+def test_a_number_input_beside_an_image_is_used() -> None:
     random = np.random.default_rng(0)
     side = random.integers(0, 2, 24)
     masks = np.zeros((24, 12, 12), np.uint8)
@@ -107,7 +107,7 @@ def test_any_grid_and_norm(grid: tuple[int, int], norm: str) -> None:
     assert other.values.grad.abs().sum() > 0
 
 
-def test_it_needs_a_picture_and_a_budget_makes_it_wide() -> None:
+def test_an_image_is_required_and_the_width_follows_the_budget() -> None:
     with pytest.raises(SpecError, match="'unet' needs an input with rows and columns"):
         Unet([TokenShape(1)])
     shape = TokenShape(48 * 64, (48, 64))

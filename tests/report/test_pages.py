@@ -280,7 +280,7 @@ class Parsed(HTMLParser):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_page_is_whole_and_loads_nothing(pages: Callable[[str], Pages], kind: str) -> None:
+def test_a_page_is_complete_and_loads_nothing(pages: Callable[[str], Pages], kind: str) -> None:
     for html in pages(kind):
         assert len(html.encode()) <= LARGEST
         page = Parsed(html)
@@ -294,7 +294,7 @@ def test_a_page_is_whole_and_loads_nothing(pages: Callable[[str], Pages], kind: 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_without_samples_no_row_is_seen(pages: Callable[[str], Pages], kind: str) -> None:
+def test_without_samples_no_row_is_shown(pages: Callable[[str], Pages], kind: str) -> None:
     shown, hidden = pages(kind)
     assert (MARK in shown) == (kind in MARKED), "the mark is where it could be seen"
     assert MARK not in hidden
@@ -305,7 +305,7 @@ def test_without_samples_no_row_is_seen(pages: Callable[[str], Pages], kind: str
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_page_opens_on_a_phone(pages: Callable[[str], Pages], page: Page, kind: str, tmp_path: Path) -> None:
+def test_a_page_fits_a_phone(pages: Callable[[str], Pages], page: Page, kind: str, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text(pages(kind).shown)
     page.go(path)
@@ -317,7 +317,7 @@ def test_a_page_opens_on_a_phone(pages: Callable[[str], Pages], page: Page, kind
 
 
 @pytest.mark.parametrize("kind", ["table", "sounds"])
-def test_a_page_can_be_used_by_everyone(pages: Callable[[str], Pages], page: Page, kind: str, tmp_path: Path) -> None:
+def test_a_page_is_accessible(pages: Callable[[str], Pages], page: Page, kind: str, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text(pages(kind).shown)
     page.go(path)
@@ -327,9 +327,7 @@ def test_a_page_can_be_used_by_everyone(pages: Callable[[str], Pages], page: Pag
     page.shade(dark=False)
 
 
-def test_keys_reach_everything_and_show_where_they_are(
-    pages: Callable[[str], Pages], page: Page, tmp_path: Path
-) -> None:
+def test_keyboard_focus_reaches_all_controls_visibly(pages: Callable[[str], Pages], page: Page, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text(pages("table").shown)
     page.go(path)

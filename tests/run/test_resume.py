@@ -75,7 +75,7 @@ def test_killed_run_resumes_to_the_same_weights(folder: Path, lines: int, monkey
     assert steps == sorted(set(steps)), "a resumed history has each evaluation once"
 
 
-def test_interrupted_run_is_usable_and_goes_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_run_is_usable_and_resumes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     process = _start(folder, "stopped")
     _wait_for(folder / "stopped" / "history.jsonl", 3, process)
     process.send_signal(signal.SIGINT)
@@ -95,7 +95,7 @@ def test_resume_of_a_finished_run_changes_nothing(table_file: Path, monkeypatch:
     assert (run.path / "metrics.json").read_text() == before
 
 
-def test_resume_refuses_a_source_that_has_changed(table_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resume_rejects_a_changed_source(table_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(table_file.parent)
     run = deepglass.train("houses.csv", "price", steps=5, out="run", baselines=False)
     (run.path / "metrics.json").unlink()

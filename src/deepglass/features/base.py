@@ -104,10 +104,13 @@ class Feature(ABC):
     Args:
         name: of the feature in spec, batch and predictions.
         column: of the table, if it has another name.
+        columns: of the table, for a feature that reads several; raw values are then a Series of structs with these
+            fields, or a list of dicts where a column holds files.
     """
 
     name: str
     column: str = ""
+    columns: tuple[str, ...] = ()
 
     joint: ClassVar[bool] = False  # several inputs of this kind share one encoder: `joint_encoder`
     tabular: ClassVar[bool] = False  # a cell of a table, cheap to encode and to replace
@@ -126,6 +129,13 @@ class Feature(ABC):
     def __post_init__(self) -> None:
         if not self.column:
             object.__setattr__(self, "column", self.name)
+        elif self.columns and self.column != self.name:
+            raise ValueError(f"expected column or columns, got both: {self.column!r} and {', '.join(self.columns)}")
+
+    @property
+    def source_columns(self) -> tuple[str, ...]:
+        """Columns of the table that the feature reads."""
+        return self.columns or (self.column,)
 
     # -- from raw values to columns: numpy ---------------------------------------------------------------------
 

@@ -86,6 +86,8 @@ class Vector(Feature):
             values = raw.astype(np.float64)
         elif isinstance(raw, pl.Series) and raw.dtype in (pl.List, pl.Array) and _of_numbers(raw):
             values = self._from_lists(_lists(raw), size)
+        elif isinstance(raw, pl.Series) and raw.dtype == pl.Struct:  # of several columns, a number in each
+            values = raw.struct.unnest().cast(pl.Float64, strict=False).to_numpy()
         elif isinstance(raw, pl.Series) and raw.dtype == pl.Null:
             values = np.full((len(raw), size or 1), np.nan)
         else:

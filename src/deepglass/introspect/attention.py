@@ -177,8 +177,8 @@ def _generation_weights(
     with _stored_weights(decoder), torch.inference_mode():
         tokens = network.embed(batch.inputs)
         memory, grid = tokens, tokens.grid
-        if network.places is not None and tokens.pyramid is not None:
-            memory, grid = network.places(tokens), tuple(tokens.pyramid[-2].shape[-2:])
+        if network.spatial_memory is not None and tokens.pyramid is not None:
+            memory, grid = network.spatial_memory(tokens), tuple(tokens.pyramid[-2].shape[-2:])
         decoder.hidden(memory, target.repeat(members))
         assert decoder.attention is not None
     weights = decoder.attention.float()

@@ -38,6 +38,11 @@ class Layer(NamedTuple):
     spread: Histogram | None = None
     ends: tuple[str, ...] = ()
 
+    @property
+    def is_norm(self) -> bool:
+        """Whether it normalises: batch, layer, group or RMS norm."""
+        return "Norm" in self.kind
+
 
 def trace(network: nn.Module, run: Callable[[], object]) -> tuple[Layer, ...]:
     """Each module with parameters of its own, with the shape of its output.

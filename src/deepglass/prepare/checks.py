@@ -89,12 +89,13 @@ def check_roles(
             raise SpecError("bad-value", f"--target: {name!r} is named twice")
         if name in ignore:
             raise SpecError("bad-value", f"--target: {name!r} is also to be left out (--ignore); it can only be one")
-    columns = {s.get("column", s["name"]) for s in outputs}
+    columns = {c for s in outputs for c in (s["name"], *s.get("columns", [s.get("column", s["name"])]))}
     for i, settings in enumerate(inputs):
         name = settings["name"]
-        if settings.get("column", name) in columns and settings.get("kind") not in KNOWN_PAST:
+        own = columns & {*settings.get("columns", [settings.get("column", name)])}
+        if own and settings.get("kind") not in KNOWN_PAST:
             raise SpecError(
-                "bad-value", f"inputs[{i}]: {name!r} is the target; an input that holds the answer is a leak"
+                "bad-value", f"inputs[{i}]: {min(own)!r} is the target; an input that holds the answer is a leak"
             )
         if name in names or [s["name"] for s in inputs].count(name) > 1:
             raise SpecError("bad-value", f"inputs[{i}]: the name {name!r} is given twice; `column:` tells them apart")

@@ -19,6 +19,7 @@ from deepglass.features._images import decode, pictures
 from deepglass.features.audio import Audio
 from deepglass.features.base import Feature, take_raw
 from deepglass.features.image import Image
+from deepglass.features.text import Text
 from deepglass.features.video import Video
 from deepglass.formatting import plain_number
 
@@ -70,7 +71,7 @@ def _cell(feature: Feature, table: Table, row: int) -> dict[str, Any]:
         step = -(-len(value) // POINTS)
         return {**cell, "kind": "curve", "points": value[::step]}
     text = _text(value)
-    return {**cell, "kind": "text" if len(text) > LONG or feature.kind == "text" else "value", "text": text}
+    return {**cell, "kind": "text" if len(text) > LONG or isinstance(feature, Text) else "value", "text": text}
 
 
 def _is_curve(value: Any) -> bool:

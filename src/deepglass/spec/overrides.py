@@ -10,6 +10,9 @@ from deepglass.spec import recipes
 from deepglass.spec.spec import Spec
 from deepglass.values import set_path
 
+Setting = str | Mapping[str, Any]
+"""A name, or {"name": ..., SETTING: ...}."""
+
 DURATION_KEYS = ("time", "epochs", "steps")  # a run has one of them
 ALIASES = {  # keys without a path
     "time": "training.time",

@@ -1,23 +1,22 @@
-"""Sources: what people have, read as a `Table`.
+"""Data sources: files, folders, archives, bundled and synthetic sets, environments and Python objects as a `Table`.
 
     read("housing.csv")            a text table; tsv, json, jsonl, parquet, arrow, Excel alike, also .gz
     read("photos/")                a folder of class folders; idx files, npz, tables; a zip or tar of these
     read("roads/")                 images beside masks, or with boxes: Pascal VOC, YOLO, COCO, a table of boxes
     read("novel.txt")              plain text, a folder of such texts; CoNLL-U; train.en beside train.fr, line by line
-    read("sklearn:digits")         a bundled set
-    read("synthetic:moving_digits")     a set that is made on the spot
-    read("gym:CartPole-v1")        what is seen in a world of gymnasium, and how to make it again
+    read("sklearn:digits")         a data set that scikit-learn bundles
+    read("synthetic:moving_digits")     a data set that is generated
+    read("gym:CartPole-v1")        observations of a gymnasium environment, and how to create it
     read("data:mnist")             a named set below --data-root or $DEEPGLASS_DATA
     read(frame)                    a polars or pandas frame, a dict of columns, (X, y), a list of dicts
 
-Each file here is one kind of source; `paths.py` knows those that are files and folders.
+Each file here is one kind of source; `paths.py` chooses the reader of a file or folder.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
@@ -51,18 +50,18 @@ def read(
     data_root: Path | None = None,
     options: SourceOptions | None = None,
 ) -> Table:
-    """Anything that people have as a table.
+    """Read a data source as a table.
 
     Args:
         source: a path, `sklearn:NAME`, `gym:NAME`, `data:NAME`, "-" for a text table on standard input, or a Python
             object.
         columns: names for all columns, for sources without or with other names.
-        filename_pattern: reads columns out of files' names, such as "{digit}_{speaker}_{take}".
+        filename_pattern: reads columns from file names, such as "{digit}_{speaker}_{take}".
         data_root: the folder of the named sets; None: $DEEPGLASS_DATA.
-        options: what the user knows better than the recognition.
+        options: delimiter, encoding and others, in place of the detected ones.
 
     Raises:
-        SourceError: with a stable code, naming the file and line, the near miss and what to do.
+        SourceError: with a stable code; the text names file and line, what was expected, and the near miss.
 
     Example:
         table = read("housing.csv")
@@ -73,18 +72,21 @@ def read(
         return read_object(source, columns)
     text = str(source)
     if text.startswith(_BUNDLED):
-        bundled = import_module("deepglass.data.sources.bundled")  # scikit-learn takes a second to import
-        return read_object(bundled.read_bundled(text.removeprefix(_BUNDLED)), columns)
+        from deepglass.data.sources.bundled import read_bundled  # scikit-learn takes a second to import
+
+        return read_object(read_bundled(text.removeprefix(_BUNDLED)), columns)
     if text.startswith(_SYNTHETIC):
-        synthetic = import_module("deepglass.data.sources.synthetic")  # it needs scikit-learn as well
-        return read_object(synthetic.read_synthetic(text.removeprefix(_SYNTHETIC), data_root), columns)
+        from deepglass.data.sources.synthetic import read_synthetic  # it needs scikit-learn as well
+
+        return read_object(read_synthetic(text.removeprefix(_SYNTHETIC), data_root), columns)
     if text.startswith(GYM):
-        gym = import_module("deepglass.data.sources.gym")
-        return read_object(gym.read_gym(text.removeprefix(GYM)), columns)
-    paths = import_module("deepglass.data.sources.paths")  # all readers of files, which rows in memory do not need
+        from deepglass.data.sources.gym import read_gym
+
+        return read_object(read_gym(text.removeprefix(GYM)), columns)
+    from deepglass.data.sources import paths  # all readers of files, which rows in memory do not need
+
     if text == "-":
-        piped: Table = paths.read_bytes(sys.stdin.buffer.read(), "standard input", columns, options)
-        return piped
+        return paths.read_bytes(sys.stdin.buffer.read(), "standard input", columns, options)
     if text.startswith(named.PREFIX):
         path, name = named.locate(text.removeprefix(named.PREFIX), data_root), text
     else:
@@ -92,7 +94,6 @@ def read(
         name = path.name or text
         paths.check_exists(path, text)
     try:
-        table: Table = paths.read_path(path, text, name, columns, filename_pattern, options)
+        return paths.read_path(path, text, name, columns, filename_pattern, options)
     except PermissionError as error:
         raise SourceError("unreadable-file", f"{text}: may not be read ({error.filename})") from error
-    return table

@@ -1,4 +1,4 @@
-"""zip and tar archives, safely unpacked into a temporary folder that is removed when the program ends."""
+"""zip and tar archives, unpacked safely into a temporary folder that is removed when the program ends."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class _Member(NamedTuple):
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file's name is one of an archive."""
+    """Whether a file has the name of an archive."""
     return path.name.lower().endswith(ENDINGS)
 
 
@@ -69,22 +69,12 @@ def _inner(folder: Path, source: str) -> Path:
 
 
 def _extract(path: Path, folder: Path, source: str) -> None:
+    damaged = (BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError, NotImplementedError)
     try:
-        if is_zipfile(path):
-            with ZipFile(path) as archive:
-                _write(_zip_members(archive, source), path, folder, source)
-        else:
-            with tarfile.open(path) as archive:
-                _write(_tar_members(archive, source), path, folder, source)
-    except (
-        BadZipFile,
-        tarfile.TarError,
-        zlib.error,
-        lzma.LZMAError,
-        EOFError,
-        RuntimeError,
-        NotImplementedError,
-    ) as error:
+        with ZipFile(path) if is_zipfile(path) else tarfile.open(path) as archive:
+            members = _zip_members(archive, source) if isinstance(archive, ZipFile) else _tar_members(archive, source)
+            _write(members, path, folder, source)
+    except damaged as error:
         raise SourceError("unreadable-file", f"{source}: the archive is damaged or locked ({error})") from error
     except OSError as error:
         if error.errno is None:
@@ -93,13 +83,11 @@ def _extract(path: Path, folder: Path, source: str) -> None:
 
 
 def _zip_members(archive: ZipFile, source: str) -> list[_Member]:
-    members = []
     for info in archive.infolist():
         if stat.S_ISLNK(info.external_attr >> 16):
-            raise SourceError("unsafe-archive", f"{source}: {info.filename!r} in it is a link; nothing was unpacked")
-        if not info.is_dir():
-            members.append(_Member(info.filename, info.file_size, partial(archive.open, info)))
-    return members
+            raise _unsafe(f"{source}: {info.filename!r} in it is a link")
+    files = [info for info in archive.infolist() if not info.is_dir()]
+    return [_Member(info.filename, info.file_size, partial(archive.open, info)) for info in files]
 
 
 def _tar_members(archive: tarfile.TarFile, source: str) -> list[_Member]:
@@ -107,8 +95,8 @@ def _tar_members(archive: tarfile.TarFile, source: str) -> list[_Member]:
     for info in archive:
         if not (info.isfile() or info.isdir()):
             what = "a link" if info.issym() or info.islnk() else "no ordinary file"
-            raise SourceError("unsafe-archive", f"{source}: {info.name!r} in it is {what}; nothing was unpacked")
-        _safe(info.name, source)
+            raise _unsafe(f"{source}: {info.name!r} in it is {what}")
+        _safe_parts(info.name, source)
         if info.isfile():
             members.append(_Member(info.name, info.size, partial(_tar_file, archive, info)))
         if len(members) > _MAX_FILES:
@@ -122,35 +110,37 @@ def _tar_file(archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
     return file
 
 
-def _safe(name: str, source: str) -> list[str]:
+def _safe_parts(name: str, source: str) -> list[str]:
     """The parts of a path inside the folder."""
     parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
     if name.startswith(("/", "\\")) or ".." in parts or (parts and parts[0][1:2] == ":") or "\0" in name:
-        raise SourceError("unsafe-archive", f"{source}: {name!r} in it leads out of the folder; nothing was unpacked")
+        raise _unsafe(f"{source}: {name!r} in it leads out of the folder")
     return parts
 
 
+def _unsafe(text: str) -> SourceError:
+    return SourceError("unsafe-archive", f"{text}; nothing was unpacked")
+
+
 def _write(members: list[_Member], path: Path, folder: Path, source: str) -> None:
-    most = min(MAX_UNPACKED_BYTES, max(_PIECE, MAX_INFLATION * path.stat().st_size))
-    places = [folder.joinpath(*_safe(member.name, source)) for member in members]
+    """Write the members; their sizes are counted as they are unpacked, as an archive can state others."""
+    max_bytes = min(MAX_UNPACKED_BYTES, max(_PIECE, MAX_INFLATION * path.stat().st_size))
+    targets = [folder.joinpath(*_safe_parts(member.name, source)) for member in members]
     if len(members) > _MAX_FILES:
         raise SourceError("too-large", f"{source}: more than {_MAX_FILES} files")
-    stated = sum(member.size for member in members)
-    left = most
-    for member, place in zip(members, places, strict=True):
-        if stated > most:
+    bytes_left = max_bytes if sum(member.size for member in members) <= max_bytes else -1
+    for member, target in zip(members, targets, strict=True):
+        if bytes_left < 0:
             break
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with member.open() as packed, place.open("wb") as file:
-            while left >= 0 and (piece := packed.read(_PIECE)):
-                left -= len(piece)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with member.open() as packed, target.open("wb") as file:
+            while bytes_left >= 0 and (piece := packed.read(_PIECE)):
+                bytes_left -= len(piece)
                 file.write(piece)
-        os.chmod(place, 0o644)
-        if left < 0:
-            break
-    if stated > most or left < 0:
+        os.chmod(target, 0o644)
+    if bytes_left < 0:
         raise SourceError(
             "too-large",
-            f"{source}: {path.stat().st_size / 2**20:.1f} MiB unpack to more than {most / 2**20:.0f} MiB; "
+            f"{source}: {path.stat().st_size / 2**20:.1f} MiB unpack to more than {max_bytes / 2**20:.0f} MiB; "
             "unpack it yourself if you trust it, and give the folder",
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from deepglass.data.table import Note, Skipped
@@ -17,7 +19,7 @@ SPLIT_WORDS = {
     **dict.fromkeys(["valid", "validation", "val", "dev"], "valid"),
     **dict.fromkeys(["test", "testing", "testset", "t10k", "eval"], "test"),
 }
-"""Words in names of files, folders and arrays -> the split that they hold."""
+"""Word in the name of a file, folder or array -> the split that it means."""
 
 SPLIT_NAMES = ("train", "valid", "test")
 MAX_UNPACKED_BYTES = 16 * 2**30  # of unpacked content; larger archives are refused as a mistake or an attack
@@ -26,7 +28,7 @@ MAX_INFLATION = 1000  # ratio of unpacked to packed size, from 1 MiB on; deflate
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """Options of the readers; None means automatic detection.
+    """Options of the readers; None means that the reader detects the value.
 
     Args:
         delimiter: one character that separates the cells of a text table.
@@ -45,10 +47,10 @@ class SourceOptions:
     sheet: str | None = None
 
     def __post_init__(self) -> None:
-        for what in ("delimiter", "quote"):
-            value = getattr(self, what)
+        for name in ("delimiter", "quote"):
+            value = getattr(self, name)
             if value is not None and (len(value) != 1 or value in "\r\n" or not value.isascii()):
-                raise SourceError("bad-value", f"data.{what}: expected one ASCII character, got {value!r}")
+                raise SourceError("bad-value", f"data.{name}: expected one ASCII character, got {value!r}")
 
 
 @dataclass
@@ -58,8 +60,23 @@ class ReadLog:
     notes: list[Note] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
 
+    @property
+    def entries(self) -> tuple[tuple[Note, ...], tuple[Skipped, ...]]:
+        """Notes and skipped files, in the order of the fields of `Table`."""
+        return tuple(self.notes), tuple(self.skipped)
+
+    @property
+    def first_skipped(self) -> str:
+        """The first file that was skipped and why, for an error message; empty if none was."""
+        return f"{self.skipped[0].name}: {self.skipped[0].reason}" if self.skipped else ""
+
     def note(self, what: str, value: str, why: str) -> None:
         self.notes.append(Note(what, value, why))
+
+    def note_split(self, split: Iterable[str], why: str) -> None:
+        """Note how many rows each split has, and where the split is from."""
+        counts = Counter(split)
+        self.note("split", ", ".join(f"{name} {counts[name]}" for name in SPLIT_NAMES if counts[name]), why)
 
     def skip(self, name: str, reason: str) -> None:
         self.skipped.append(Skipped(name, reason))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,22 +23,17 @@ _BROKEN = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)  # 
 
 def read_parquet(path: Path, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
     """A parquet file."""
-    try:
+    with _readable(source, "parquet"):
         frame = pl.read_parquet(path, glob=False)
-    except _BROKEN as error:
-        raise _unreadable(source, "parquet", error) from error
     return table_from_frame(frame, source, ReadLog(), columns=columns)
 
 
 def read_arrow(path: Path, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
     """An arrow file (feather 2) or stream."""
-    try:
-        with path.open("rb") as file:
-            stream = file.read(6) != b"ARROW1"
-            file.seek(0)
-            frame = pl.read_ipc_stream(file) if stream else pl.read_ipc(file)
-    except _BROKEN as error:
-        raise _unreadable(source, "arrow", error) from error
+    with _readable(source, "arrow"), path.open("rb") as file:
+        stream = file.read(6) != b"ARROW1"
+        file.seek(0)
+        frame = pl.read_ipc_stream(file) if stream else pl.read_ipc(file)
     return table_from_frame(frame, source, ReadLog(), columns=columns)
 
 
@@ -49,37 +44,31 @@ def read_excel(path: Path, source: str, columns: Sequence[str] | None, options: 
     except ImportError as error:
         raise MissingExtra("fastexcel", "all", f"{source}: reading an Excel file") from error
     log = ReadLog()
-    try:
+    with _readable(source, "Excel", (fastexcel.FastExcelError,)):
         book = fastexcel.read_excel(path)
         name = _sheet(book, source, options, log)
-        text = book.load_sheet(name, header_row=None, dtypes="string").to_polars()
-        rows = _stripped(text)
+        rows = _stripped(book.load_sheet(name, header_row=None, dtypes="string").to_polars())
         if not rows.height:
             raise SourceError("empty-source", f"{source}: sheet {name!r} is empty")
         sample = [[cell or "" for cell in row] for row in rows.head(1000).rows()]
         first = next(i for i, row in enumerate(sample) if sum(map(bool, row)) > len(row) / 2 or i + 1 == len(sample))
         if first:
             log.note("preamble", f"{first} rows", "mostly empty cells: left out")
-        header, why = (
-            (options.header, "as data.header says") if options.header is not None else has_header(sample[first:])
-        )
+        header, why = has_header(sample[first:], options.header)
         log.note("header", f"row {first + 1}" if header else "none", why)
-    except fastexcel.FastExcelError as error:
-        raise _unreadable(source, "Excel", error) from error
-    given = sample[first] if header else [f"column_{i}" for i in range(1, rows.width + 1)]
+    names = sample[first] if header else [f"column_{i}" for i in range(1, rows.width + 1)]
     body = rows.slice(first + header)
-    body.columns = column_names(given, columns, source)
+    body.columns = column_names(names, columns, source)
     return table_from_frame(body, source, log, text=True, missing=options.missing)
 
 
 def _sheet(book: ExcelReader, source: str, options: SourceOptions, log: ReadLog) -> str:
+    """The name of the sheet to read."""
     names = book.sheet_names
-    if options.sheet is not None:
-        if options.sheet not in names:
-            raise SourceError(
-                "bad-value", f"data.sheet: no sheet {options.sheet!r} in {source}{near_miss(options.sheet, names)}"
-            )
-        return options.sheet
+    if (sheet := options.sheet) is not None:
+        if sheet not in names:
+            raise SourceError("bad-value", f"data.sheet: no sheet {sheet!r} in {source}{near_miss(sheet, names)}")
+        return sheet
     filled = [n for n in names if book.load_sheet(n, header_row=None, n_rows=5).height]
     if not filled:
         raise SourceError("empty-source", f"{source}: its sheets are empty ({', '.join(names)})")
@@ -94,6 +83,11 @@ def _stripped(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select([s for s in frame if s.null_count() < frame.height]) if frame.height else frame
 
 
-def _unreadable(source: str, kind: str, error: BaseException) -> SourceError:
-    reason = " ".join(itertools.islice(str(error).split(), 30))
-    return SourceError("unreadable-file", f"{source}: no {kind} file, or it is damaged ({reason})")
+@contextmanager
+def _readable(source: str, format: str, errors: tuple[type[BaseException], ...] = _BROKEN) -> Iterator[None]:
+    """Turn the errors of a library that reads a file into a `SourceError`."""
+    try:
+        yield
+    except errors as error:
+        reason = " ".join(str(error).split()[:30])
+        raise SourceError("unreadable-file", f"{source}: no {format} file, or it is damaged ({reason})") from error

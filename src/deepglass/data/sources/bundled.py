@@ -1,4 +1,4 @@
-"""The sets that come with scikit-learn: `sklearn:digits` and others; nothing is fetched."""
+"""The data sets that scikit-learn bundles: `sklearn:digits` and others; nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -12,12 +12,8 @@ from deepglass.data.table import Note, Table
 from deepglass.errors import SourceError, near_miss
 
 SETS = {
-    "breast_cancer": datasets.load_breast_cancer,
-    "diabetes": datasets.load_diabetes,
-    "digits": datasets.load_digits,
-    "iris": datasets.load_iris,
-    "linnerud": datasets.load_linnerud,
-    "wine": datasets.load_wine,
+    name: getattr(datasets, f"load_{name}")
+    for name in ("breast_cancer", "diabetes", "digits", "iris", "linnerud", "wine")
 }
 
 
@@ -37,23 +33,23 @@ def read_bundled(name: str) -> Table:
     columns = {column: bunch.data[:, i] for i, column in enumerate(bunch.feature_names)}
     if bunch.target.ndim > 1:
         columns |= {column: bunch.target[:, i] for i, column in enumerate(bunch.target_names)}
-        log.note("targets", ", ".join(bunch.target_names), "the set asks for all of these; name them with --target")
+        log.note("targets", ", ".join(bunch.target_names), "the set has several targets; name them with --target")
         return table_from_frame(pl.DataFrame(columns), source, log)
-    named = "target_names" in bunch
-    target = np.asarray(bunch.target_names)[bunch.target].tolist() if named else bunch.target
-    log.note("target", "target", "as the set states it")
+    has_classes = "target_names" in bunch
+    target = np.asarray(bunch.target_names)[bunch.target].tolist() if has_classes else bunch.target
+    log.note("target", "target", "the target of the set")
     table = table_from_frame(pl.DataFrame(columns | {"target": target}), source, log)
-    return Table(table.columns, source, table.notes, target="target", kinds={"target": "category"} if named else {})
+    return Table(
+        table.columns, source, table.notes, target="target", kinds={"target": "category"} if has_classes else {}
+    )
 
 
 def _digits(images: np.ndarray, labels: np.ndarray, source: str) -> Table:
+    pixels = np.round(images * (255 / 16)).astype(np.uint8)
     return Table(
-        {
-            "image": np.round(images * (255 / 16)).astype(np.uint8),
-            "label": pl.Series("label", labels.astype(np.int64)),
-        },
+        {"image": pixels, "label": pl.Series("label", labels.astype(np.int64))},
         source,
-        (Note("image", "(8, 8) bytes", "the set's 0..16 were scaled to 0..255"),),
+        (Note("image", "(8, 8) bytes", "the set's 0 to 16 are scaled to 0 to 255"),),
         target="label",
         kinds={"image": "image", "label": "category"},
     )

@@ -19,7 +19,7 @@ _MAX_BYTES = 2**31  # of a file; the largest of COCO has 470 MB
 _PIECE = 2**20
 
 
-def coco_files(tree: FileTree) -> list[str]:
+def _coco_files(tree: FileTree) -> list[str]:
     """The COCO files; if some are named instances, only these, as the others repeat the images."""
     files = [file for file in tree.ending_in(".json") if is_coco(tree.folder / file)]
     return [file for file in files if "instances" in stem(file).lower()] or files
@@ -27,52 +27,67 @@ def coco_files(tree: FileTree) -> list[str]:
 
 def is_coco(path: Path) -> bool:
     """Whether a JSON file has COCO's three keys; it is searched, not parsed."""
-    wanted = {b'"images"', b'"annotations"', b'"bbox"'}
+    missing = {b'"images"', b'"annotations"', b'"bbox"'}
     try:
         with path.open("rb") as file:
             if file.read(64).lstrip(b"\xef\xbb\xbf \r\n\t")[:1] != b"{":
                 return False
             file.seek(0)
             end = b""
-            while wanted and (piece := file.read(_PIECE)):
-                wanted -= {word for word in wanted if word in end + piece}
+            while missing and (piece := file.read(_PIECE)):
+                missing -= {key for key in missing if key in end + piece}
                 end = piece[-16:]
     except OSError:
         return False
-    return not wanted
+    return not missing
 
 
 def read_coco(tree: FileTree, log: ReadLog) -> list[AnnotatedImage] | None:
-    """Each image with its boxes; None without such files.
+    """Each image with its boxes; None without COCO files.
 
     Raises:
         SourceError: `unreadable-file` for JSON that is broken, `bad-value` where a list is missing.
     """
-    files = coco_files(tree)
+    files = _coco_files(tree)
     if not files:
         return None
     matcher = FileMatcher(tree.images)
     annotated: dict[str, AnnotatedImage] = {}
     for file in files:
-        _read(tree, file, matcher, annotated, log)
+        content = _parse(tree, file)
+        by_id = _add_images(content["images"], file, matcher, annotated, log)
+        names = _category_names(content.get("categories", []), file, log)
+        _add_boxes(content["annotations"], file, by_id, names, log)
     log.note("annotations", ", ".join(files), "COCO's JSON: images, annotations and categories")
     return [annotated.get(image) or AnnotatedImage(image, None) for image in tree.images]
 
 
-def _read(tree: FileTree, file: str, matcher: FileMatcher, annotated: dict[str, AnnotatedImage], log: ReadLog) -> None:
-    loaded = _loaded(tree, file)
-    part = (
-        SPLIT_WORDS.get(stem(file).lower().lstrip("_"))
-        or split_of("/".join(stem(file).split("_")) + "/")
-        or split_of(file)
-    )
+def _parse(tree: FileTree, file: str) -> dict[str, Any]:
+    if tree.size(file) > _MAX_BYTES:
+        raise SourceError("too-large", f"{file}: more than {_MAX_BYTES >> 30} GiB of annotations")
+    try:
+        content = json.loads(tree.text(file))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise SourceError("unreadable-file", f"{file}: not JSON ({error})") from error
+    for key in ("images", "annotations"):
+        if not isinstance(content.get(key), list):
+            raise SourceError("bad-value", f"{file}: expected a list of {key}, got {type(content.get(key)).__name__}")
+    return dict(content)
+
+
+def _add_images(
+    entries: list[Any], file: str, matcher: FileMatcher, annotated: dict[str, AnnotatedImage], log: ReadLog
+) -> dict[Any, AnnotatedImage | None]:
+    """Add the images of a file; returns them by id, None for an image that is left out."""
+    words = stem(file).lower().lstrip("_")
+    split = SPLIT_WORDS.get(words) or split_of(stem(file).replace("_", "/") + "/") or split_of(file)
     by_id: dict[Any, AnnotatedImage | None] = {}
-    for i, entry in enumerate(loaded["images"]):
+    for i, entry in enumerate(entries):
         where = f"{file}, images[{i}]"
         if not isinstance(entry, dict) or "id" not in entry or not isinstance(entry.get("file_name"), str):
             log.skip(where, "expected an id and a file_name")
             continue
-        name = entry["file_name"]
+        name, rows, columns = entry["file_name"], entry.get("height"), entry.get("width")
         image = matcher.named(name, file)
         by_id[entry["id"]] = None
         if image is None:
@@ -80,66 +95,46 @@ def _read(tree: FileTree, file: str, matcher: FileMatcher, annotated: dict[str, 
         elif image in annotated:
             log.skip(where, f"the image {image} was there before")
         else:
-            annotated[image] = by_id[entry["id"]] = AnnotatedImage(image, [], _stated(entry), part=part)
-    names = _names(loaded.get("categories", []), file, log)
-    _add_boxes(loaded["annotations"], file, by_id, names, log)
+            stated = (rows, columns) if isinstance(rows, int) and isinstance(columns, int) else None
+            annotated[image] = by_id[entry["id"]] = AnnotatedImage(image, [], stated, split=split)
+    return by_id
 
 
 def _add_boxes(
     annotations: list[Any], file: str, by_id: dict[Any, AnnotatedImage | None], names: dict[Any, str], log: ReadLog
 ) -> None:
     crowds = 0
-    nameless: dict[Any, list[str]] = {}
+    nameless: dict[str, list[str]] = {}
     for i, annotation in enumerate(annotations):
         where = f"{file}, annotations[{i}]"
         if not isinstance(annotation, dict):
             log.skip(where, "expected an object with image_id, category_id and bbox")
             continue
-        image_id = annotation.get("image_id")
+        image_id, category, bbox = (annotation.get(key) for key in ("image_id", "category_id", "bbox"))
         if not isinstance(image_id, int | str) or image_id not in by_id:
             log.skip(where, f"there is no image with the id {image_id!r}")
             continue
-        labelled = by_id[image_id]
-        sides = _sides(annotation.get("bbox"))
-        if labelled is None or labelled.boxes is None:
+        item = by_id[image_id]
+        if item is None or item.boxes is None:
             continue  # its image is missing, which is logged already
         if annotation.get("iscrowd"):
             crowds += 1
-        elif sides is None:
-            log.skip(where, f"expected a bbox of four numbers, got {annotation.get('bbox')!r}")
+        elif (sides := _sides(bbox)) is None:
+            log.skip(where, f"expected a bbox of four numbers, got {bbox!r}")
         else:
-            category = annotation.get("category_id")
-            named = isinstance(category, int | str) and category in names
-            label = names[category] if named else f"class {category}"
-            if not named:
+            label = names.get(category) if isinstance(category, int | str) else None
+            if label is None:
+                label = f"class {category}"
                 nameless.setdefault(label, []).append(where)
-            labelled.boxes.append(AnnotatedBox(label, sides, where))
+            item.boxes.append(AnnotatedBox(label, sides, where))
     if crowds:
-        log.note("crowds", f"{crowds} boxes in {file}", "left out: they surround many things at once (iscrowd)")
+        log.note("crowds", f"{crowds} boxes in {file}", "left out: each surrounds many objects (iscrowd)")
     for label, wheres in nameless.items():
         log.note("nameless class", f"{label}: {len(wheres)} boxes, {wheres[0]}", "no category has this id")
 
 
-def _loaded(tree: FileTree, file: str) -> dict[str, Any]:
-    path = tree.folder / file
-    if path.stat().st_size > _MAX_BYTES:
-        raise SourceError("too-large", f"{file}: more than {_MAX_BYTES >> 30} GiB of annotations")
-    try:
-        loaded = json.loads(tree.text(file))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise SourceError("unreadable-file", f"{file}: not JSON ({error})") from error
-    for name in ("images", "annotations"):
-        if not isinstance(loaded.get(name), list):
-            raise SourceError("bad-value", f"{file}: expected a list of {name}, got {type(loaded.get(name)).__name__}")
-    return dict(loaded)
-
-
-def _stated(entry: dict[str, Any]) -> tuple[int, int] | None:
-    rows, columns = entry.get("height"), entry.get("width")
-    return (rows, columns) if isinstance(rows, int) and isinstance(columns, int) else None
-
-
-def _names(categories: Any, file: str, log: ReadLog) -> dict[Any, str]:
+def _category_names(categories: Any, file: str, log: ReadLog) -> dict[Any, str]:
+    """The names of the classes by id."""
     names: dict[Any, str] = {}
     for i, category in enumerate(categories if isinstance(categories, list) else []):
         if isinstance(category, dict) and isinstance(category.get("id"), int | str) and category.get("name"):
@@ -150,9 +145,10 @@ def _names(categories: Any, file: str, log: ReadLog) -> dict[Any, str]:
 
 
 def _sides(bbox: Any) -> tuple[float, float, float, float] | None:
-    if not isinstance(bbox, list) or len(bbox) != 4 or not all(isinstance(v, int | float) for v in bbox):
+    """Left, top, right and bottom of a box; None if it is not four finite numbers."""
+    if not isinstance(bbox, list) or not all(isinstance(v, int | float) and math.isfinite(v) for v in bbox):
         return None
-    if not all(map(math.isfinite, bbox)):
+    if len(bbox) != 4:
         return None
     left, top, width, height = map(float, bbox)
     return left, top, left + width, top + height

@@ -1,4 +1,4 @@
-"""CoNLL-U: sentences with one word per line and its part of speech; one file here, folders through `tables`.
+"""CoNLL-U: sentences with one word per line and its part of speech. `tables` reads folders of such files.
 
 Source: universaldependencies.org/format.html
 """
@@ -17,17 +17,17 @@ from deepglass.data.table import Table
 from deepglass.errors import SourceError
 
 _CELLS = 10
-_COLUMNS = {"words": 1, "tags": 3, "xpos": 4, "lemmas": 2}  # the cell of each
-_UNFILLED = "_"
+_COLUMNS = {"words": 1, "tags": 3, "xpos": 4, "lemmas": 2}  # column -> index of its cell
+_EMPTY = "_"
 
 Sentence = list[list[str]]  # the cells of its words
 
 
 def read_conllu(path: Path, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
-    """A row a sentence: its `words` and, in lists of the same length, `tags` (universal), `xpos` and `lemmas`.
+    """One row per sentence: its `words` and, in lists of the same length, `tags` (universal), `xpos` and `lemmas`.
 
-    Words are the syntactic ones: ranges such as 1-2 ("don't") and empty nodes such as 1.1 are left out. What a
-    sentence does not fill in is missing. A sentence with a broken line is left out and named by it.
+    Words are the syntactic ones: ranges such as 1-2 ("don't") and empty nodes such as 1.1 are left out. A list is
+    missing where the sentence leaves a cell empty. A sentence with a broken line is skipped, and the line is named.
 
     Raises:
         SourceError: `empty-source`, `unreadable-file` where no sentence is whole.
@@ -36,16 +36,16 @@ def read_conllu(path: Path, source: str, columns: Sequence[str] | None, options:
     text = read_text(path, source, options, log)
     sentences = list(_sentences(text, log))
     if not sentences:
-        first = f"; {log.skipped[0].name}: {log.skipped[0].reason}" if log.skipped else ""
-        raise SourceError("unreadable-file", f"{source}: no sentence in CoNLL-U's ten cells a word{first}")
-    log.note("tags", "the universal parts of speech", "are the answer; xpos and lemmas where they are asked for")
+        first = f"; {log.first_skipped}" if log.skipped else ""
+        text = f"{source}: expected sentences in CoNLL-U with ten cells per word, got none{first}"
+        raise SourceError("unreadable-file", text)
+    log.note("tags", "universal parts of speech", "the target; xpos and lemmas are used if the spec names them")
     names = column_names(list(_COLUMNS), columns, source)
-    lists = [_column(sentences, cell) for cell in _COLUMNS.values()]
+    cells = zip(names, _COLUMNS.values(), strict=True)
     return Table(
-        {name: pl.Series(name, values, dtype=pl.List(pl.String)) for name, values in zip(names, lists, strict=True)},
+        {name: pl.Series(name, _column(sentences, cell), dtype=pl.List(pl.String)) for name, cell in cells},
         source,
-        tuple(log.notes),
-        tuple(log.skipped),
+        *log.entries,
         target=names[1],
         kinds=dict(zip(names, ["text", "tags", "tags", "tags"], strict=True)),
         excluded=tuple(names[1:]),
@@ -55,7 +55,7 @@ def read_conllu(path: Path, source: str, columns: Sequence[str] | None, options:
 def _column(sentences: Sequence[Sentence], cell: int) -> list[list[str] | None]:
     """A cell of each word; None for a sentence that leaves one empty. A word may be an underscore itself."""
     return [
-        None if any(word[cell] == _UNFILLED != word[1] for word in words) else [word[cell] for word in words]
+        None if any(word[cell] == _EMPTY != word[1] for word in words) else [word[cell] for word in words]
         for words in sentences
     ]
 
@@ -79,7 +79,7 @@ def _sentences(text: str, log: ReadLog) -> Iterator[Sentence]:
 
 
 def _fault(cells: list[str], number: int) -> str | None:
-    """What is wrong with a line where word `number` is due."""
+    """What is wrong with a line where word `number` is expected; None if nothing is."""
     if len(cells) != _CELLS:
         return f"{len(cells)} cells instead of {_CELLS}"
     if cells[0].replace("-", ".").replace(".", "", 1).isdigit() and not cells[0].isdigit():

@@ -8,18 +8,18 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from deepglass.data.sources.base import IMAGE_SUFFIXES, SPLIT_WORDS
+from deepglass.data.sources.base import IMAGE_SUFFIXES, SPLIT_WORDS, ReadLog
 from deepglass.data.sources.listing import natural_key, walk
 from deepglass.errors import SourceError
 from deepglass.features.base import Media
 
-_ROBOFLOW = ("_annotations.", "_classes.", "_darknet.")  # these begin with an underscore, as leavings do elsewhere
+_ROBOFLOW = ("_annotations.", "_classes.", "_darknet.")  # they begin with an underscore, as hidden files do
 _LABELS = re.compile(r"(^|/)(masks?|labels?|annot|annotations?|SegmentationObject)/", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class FileTree:
-    """The files below a folder, as paths from it on, in natural order."""
+    """The files below a folder, as paths relative to it, in natural order."""
 
     folder: Path
     files: tuple[str, ...]
@@ -38,21 +38,29 @@ class FileTree:
         return [f for f in self.files if ending(f) in endings]
 
     def without(self, files: Iterable[str]) -> FileTree:
-        left_out = set(files)
-        return FileTree(self.folder, tuple(f for f in self.files if f not in left_out), self.empty)
+        excluded = set(files)
+        return self.only(f for f in self.files if f not in excluded)
 
     def only(self, files: Iterable[str]) -> FileTree:
         return replace(self, files=tuple(files))
 
     def below(self, masks: str) -> FileTree:
-        """The same files without those that lie in other folders of masks or labels: only this one is meant."""
-        return replace(self, files=tuple(f for f in self.files if f.startswith(f"{masks}/") or not _LABELS.search(f)))
+        """The files without those in folders of masks or labels other than `masks`."""
+        return self.only(f for f in self.files if f.startswith(f"{masks}/") or not _LABELS.search(f))
+
+    def skip_empty_folders(self, log: ReadLog) -> None:
+        for folder in self.empty:
+            log.skip(f"{folder}/", "an empty folder")
 
     def media(self, name: str) -> Media:
         return Media(name, self.folder / name)
 
+    def size(self, name: str) -> int:
+        """Bytes of a file."""
+        return (self.folder / name).stat().st_size
+
     def text(self, name: str) -> str:
-        """A file's text; bytes that are none become question marks."""
+        """A file's text; bytes that are not UTF-8 become replacement characters."""
         try:
             return (self.folder / name).read_text("utf-8-sig", errors="replace")
         except OSError as error:
@@ -60,7 +68,7 @@ class FileTree:
 
 
 def ending(name: str) -> str:
-    """Of a file's name, in small letters: ".png"."""
+    """The ending of a file's name in small letters: ".png"."""
     last = name.rpartition("/")[2]
     return "." + last.rpartition(".")[2].lower() if "." in last else ""
 
@@ -76,7 +84,7 @@ def folders(name: str) -> list[str]:
 
 
 def split_of(name: str) -> str | None:
-    """The part that a folder above a file names: "train" of images/train2017/1.jpg."""
+    """The split that a parent folder names: "train" of images/train2017/1.jpg."""
     for folder in folders(name):
         word = re.sub(r"[-_ ]?(\d+|images?|imgs?)$", "", folder.lower())
         if word in SPLIT_WORDS:
@@ -97,20 +105,22 @@ class FileMatcher:
         self.by_stem: dict[str, list[str]] = {}
         self.by_name: dict[str, list[str]] = {}
         for image in images:
-            self.by_folder.setdefault((*bare_folders(image), stem(image)), image)
+            self.by_folder.setdefault((*bare_folders(image, _ROLE), stem(image)), image)
             self.by_stem.setdefault(stem(image), []).append(image)
             self.by_name.setdefault(image.rpartition("/")[2], []).append(image)
 
     def find(self, file: str) -> str | None:
-        """The image of an annotation file's name."""
-        beside = [p for p in self.by_stem.get(stem(file), ()) if folders(p) == folders(file)]
-        return beside[0] if beside else self.by_folder.get((*bare_folders(file), stem(file))) or self._only(stem(file))
+        """The image with the name of an annotation file."""
+        same = self.by_stem.get(stem(file), [])
+        beside = [image for image in same if folders(image) == folders(file)]
+        corresponding = self.by_folder.get((*bare_folders(file, _ROLE), stem(file)))
+        return beside[0] if beside else corresponding or (same[0] if len(same) == 1 else None)
 
     def named(self, path: str, near: str = "") -> str | None:
-        """The image that a path means, perhaps one of another machine, perhaps without its ending.
+        """The image that a path names, even a path of another machine or without an ending.
 
         Args:
-            near: the file that names it; of several images the one in its folder, or in that of its part, is meant.
+            near: the file that names it; of several images, the one in its folder or in its split is meant.
         """
         path = path.strip().replace("\\", "/")
         pieces = [piece for piece in path.split("/") if piece not in ("", ".")]
@@ -121,17 +131,10 @@ class FileMatcher:
         same = self.by_name.get(last) or self.by_stem.get(last) or []
         if len(same) < 2:
             return same[0] if same else None
-        tails = [p for p in same if pieces[-2:-1] == folders(p)[-1:]]
-        beside = [
-            p
-            for p in same
-            if near and (folders(p) == folders(near) or split_of(p) == (split_of(near) or split_of(f"{stem(near)}/")))
-        ]
-        return next((some[0] for some in (tails, beside) if len(some) == 1), None)
-
-    def _only(self, word: str) -> str | None:
-        same = self.by_stem.get(word, [])
-        return same[0] if len(same) == 1 else None
+        in_named_folder = [image for image in same if pieces[-2:-1] == folders(image)[-1:]]
+        split = split_of(near) or split_of(f"{stem(near)}/")
+        beside = [image for image in same if near and (folders(image) == folders(near) or split_of(image) == split)]
+        return next((images[0] for images in (in_named_folder, beside) if len(images) == 1), None)
 
 
 _ROLE = re.compile(
@@ -141,7 +144,7 @@ _ROLE = re.compile(
 )
 
 
-def bare_folders(name: str) -> tuple[str, ...]:
-    """The folders above a file without the words for what it is: ("train",) of images/train/1.jpg."""
-    bare = [match[1] if (match := _ROLE.fullmatch(folder)) else folder for folder in folders(name)]
+def bare_folders(name: str, role: re.Pattern[str]) -> tuple[str, ...]:
+    """The parent folders of a file without the words for its role: ("train",) of images/train/1.jpg."""
+    bare = [match[1] if (match := role.fullmatch(folder)) else folder for folder in folders(name)]
     return tuple(folder for folder in bare if folder)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 
 import numpy as np
 import polars as pl
 
-from deepglass.data.sources.base import SPLIT_NAMES, SPLIT_WORDS, ReadLog
+from deepglass.data.sources.base import SPLIT_WORDS, ReadLog
 from deepglass.data.sources.token_tags import with_tags
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
@@ -22,16 +22,22 @@ def check_names(names: Sequence[str], source: str) -> list[str]:
         SourceError: `duplicate-column`, with the positions of both.
     """
     cleaned = [name.strip() or f"column_{i}" for i, name in enumerate(names, 1)]
-    positions: dict[str, int] = {}
+    first: dict[str, int] = {}
     for i, name in enumerate(cleaned, 1):
-        if name in positions:
+        if first.setdefault(name, i) < i:
             raise SourceError(
                 "duplicate-column",
-                f"{source}: columns {positions[name]} and {i} are both called {name!r}; "
+                f"{source}: columns {first[name]} and {i} are both called {name!r}; "
                 f"rename one of them, or name all {len(names)} with --columns",
             )
-        positions[name] = i
     return cleaned
+
+
+def check_lengths(columns: Mapping[str, Sized], what: str) -> None:
+    """Raise `mismatched-files` for columns that differ in length; `what` names them in the message."""
+    lengths = {name: len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise SourceError("mismatched-files", f"{what} differ in length: {lengths}")
 
 
 def column_names(names: Sequence[str], columns: Sequence[str] | None, source: str) -> list[str]:
@@ -39,10 +45,9 @@ def column_names(names: Sequence[str], columns: Sequence[str] | None, source: st
     if columns is None:
         return check_names(names, source)
     if len(columns) != len(names):
-        raise SourceError(
-            "bad-value",
-            f"--columns: {len(columns)} names given, but {source} has {len(names)} columns ({', '.join(names[:8])})",
-        )
+        own = ", ".join(names[:8])
+        text = f"--columns: {len(columns)} names given, but {source} has {len(names)} columns ({own})"
+        raise SourceError("bad-value", text)
     return check_names(columns, "--columns")
 
 
@@ -60,7 +65,7 @@ def table_from_frame(
     Args:
         frame: the cells.
         source: name of the source, for messages.
-        log: takes notes.
+        log: of the reader.
         columns: names from --columns.
         text: the cells are text, so numbers and missing values must be parsed.
         missing: further texts that stand for a missing value.
@@ -74,41 +79,39 @@ def table_from_frame(
         raise SourceError("no-rows", f"{source}: it has column names ({', '.join(frame.columns[:8])}) but no rows")
     frame = frame.rename(dict(zip(frame.columns, column_names(frame.columns, columns, source), strict=True)))
     raw_columns: dict[str, Raw] = {}
-    for series in unnest_structs(frame):
+    for series in _unnested(frame, source):
         if series.dtype == pl.String:
             series = _set_missing_null(series, missing, log) if text else series
             series = _infer_text(series, text, log)
         raw_columns[series.name] = _infer_dtype(series, log)
     split = _split_column(raw_columns, log)
-    return with_tags(Table(raw_columns, source, tuple(log.notes), tuple(log.skipped), split))
+    return with_tags(Table(raw_columns, source, *log.entries, split))
 
 
 def _split_column(columns: dict[str, Raw], log: ReadLog) -> np.ndarray | None:
-    """The split given by a column of that name, which is removed from the columns."""
-    name = next((n for n in columns if n.lower() in ("split", "subset", "partition")), None)
-    raw = None if name is None else columns[name]
-    if name is None or not isinstance(raw, pl.Series) or raw.dtype != pl.String:
+    """The split that a column called split states; it is removed from the columns."""
+    name = next((n for n in columns if n.lower() in ("split", "subset", "partition")), "")
+    raw = columns.get(name)
+    if not isinstance(raw, pl.Series) or raw.dtype != pl.String:
         return None
     words = raw.str.to_lowercase()
     if not words.is_in(list(SPLIT_WORDS)).fill_null(False).all() or words.n_unique() < 2:
         return None
-    split = words.replace_strict(SPLIT_WORDS).to_numpy().astype("U5")
+    split = words.replace_strict(SPLIT_WORDS)
     del columns[name]
-    counts = ", ".join(f"{part} {(split == part).sum()}" for part in SPLIT_NAMES)
-    log.note("split", counts, f"given by the column {name!r}, which is not a data column")
-    return split
+    log.note_split(split, f"given by the column {name!r}, which is not a data column")
+    return split.to_numpy().astype("U5")
 
 
-def unnest_structs(frame: pl.DataFrame) -> list[pl.Series]:
-    """The columns; fields of structs become columns `name.field`."""
-    columns: list[pl.Series] = []
-    for series in frame:
-        if series.dtype == pl.Struct:
-            inner = series.struct.unnest()
-            columns += unnest_structs(inner.rename({n: f"{series.name}.{n}" for n in inner.columns}))
-        else:
-            columns.append(series)
-    return columns
+def _unnested(frame: pl.DataFrame, source: str) -> pl.DataFrame:
+    """The frame with the fields of structs as columns `name.field`."""
+    try:
+        while structs := [name for name, dtype in frame.schema.items() if dtype == pl.Struct]:
+            frame = frame.unnest(structs, separator=".")
+    except pl.exceptions.DuplicateError as error:
+        text = f"{source}: a field of {', '.join(structs)} has the name of another column; rename one of them"
+        raise SourceError("duplicate-column", text) from error
+    return frame
 
 
 def _set_missing_null(series: pl.Series, missing: Iterable[str], log: ReadLog) -> pl.Series:
@@ -116,19 +119,16 @@ def _set_missing_null(series: pl.Series, missing: Iterable[str], log: ReadLog) -
     absent = is_missing(series)
     if extra := list(missing):
         absent = absent | series.str.strip_chars().is_in(extra).fill_null(False)
-    if not absent.any():
-        return series
-    markers = series.filter(absent).drop_nulls().str.strip_chars().unique().sort().to_list()
-    if texts := [repr(m) for m in markers if m]:
+    markers = series.filter(absent).drop_nulls().str.strip_chars().unique().sort()
+    if texts := [repr(marker) for marker in markers if marker]:
         log.note("missing", f"{series.name}: {', '.join(texts)}", f"read as missing in {absent.sum()} rows")
     return series.set(absent, None)
 
 
 def _infer_text(series: pl.Series, text: bool, log: ReadLog) -> pl.Series:
     """Convert a column whose values are all numbers or booleans; other formats are only noted."""
-    name = series.name
-    truths = {"true": True, "false": False}
-    if text and series.head(100).drop_nulls().str.to_lowercase().is_in(list(truths)).all() and series.count():
+    name, truths = series.name, {"true": True, "false": False}
+    if text and series.count() and series.head(100).drop_nulls().str.to_lowercase().is_in(list(truths)).all():
         lowered = series.str.to_lowercase()
         if lowered.drop_nulls().is_in(list(truths)).all():
             return lowered.replace_strict(truths, return_dtype=pl.Boolean)
@@ -161,20 +161,17 @@ def _whole(series: pl.Series, values: pl.Series) -> pl.Series:
 def _infer_dtype(series: pl.Series, log: ReadLog) -> Raw:
     """Convert to a type that features support: numbers, bool, text, dates, lists; arrays of numbers as numpy."""
     dtype = series.dtype
-    if dtype.is_float():
-        return series.fill_nan(None)
-    if dtype in (pl.Categorical, pl.Enum, pl.Time):
-        return series.cast(pl.String)
     if dtype in (pl.Int128, pl.UInt128):
         log.note("text", series.name, "its integers have more than 64 bits, so they are codes")
+    if dtype in (pl.Categorical, pl.Enum, pl.Time, pl.Null, pl.Int128, pl.UInt128):
         return series.cast(pl.String)
+    if dtype.is_float():
+        return series.fill_nan(None)
     if dtype == pl.Decimal:
         return series.cast(pl.Float64)
     if dtype == pl.Duration:
         log.note("duration", series.name, "in seconds")
         return series.dt.total_microseconds() / 1e6
-    if dtype == pl.Null:
-        return series.cast(pl.String)
     if dtype == pl.Array and series.null_count() == 0:
         return series.to_numpy()
     if dtype == pl.Object:
@@ -183,35 +180,33 @@ def _infer_dtype(series: pl.Series, log: ReadLog) -> Raw:
 
 
 def concat_columns(raws: Sequence[Raw], name: str, source: str) -> Raw:
-    """Concatenate the parts of one column, in a common type.
+    """Concatenate the values of one column in several splits, in a common type.
 
     Raises:
-        SourceError: `mismatched-files` for arrays of different shapes, or where only some parts are files.
+        SourceError: `mismatched-files` for arrays of different shapes, or where only some are files.
     """
     series = [raw for raw in raws if isinstance(raw, pl.Series)]
     arrays = [raw for raw in raws if isinstance(raw, np.ndarray)]
-    files = [item for raw in raws if isinstance(raw, list) for item in raw]
     if len(arrays) == len(raws) and len({raw.shape[1:] for raw in arrays}) == 1:
         return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
     if len(series) < len(raws) and (series or arrays):
         kinds = [f"{raw.dtype} {raw.shape[1:]}" for raw in arrays] or ["files and text"]
-        raise SourceError("mismatched-files", f"{source}: {name} differs between its parts: {', '.join(kinds)}")
+        raise SourceError("mismatched-files", f"{source}: {name} differs between its splits: {', '.join(kinds)}")
     if not series:
-        return files
+        return [item for raw in raws if isinstance(raw, list) for item in raw]
     types = {s.dtype for s in series}
-    if len(types) == 1:
-        return pl.concat(series)
-    return pl.concat([s.cast(pl.String if pl.String in types else pl.Float64) for s in series])
+    common = types.pop() if len(types) == 1 else pl.String if pl.String in types else pl.Float64
+    return pl.concat([s.cast(common) for s in series])
 
 
-def array_columns(name: str, values: np.ndarray) -> Mapping[str, Raw]:
-    """An array (N, ...) as one column: a Series for one value per row, else an array."""
+def array_column(name: str, values: np.ndarray) -> Raw:
+    """An array (N, ...) as a column: a Series for one value per row, else an array."""
     values = values.reshape(len(values)) if values.ndim > 1 and values.size == len(values) else values
     if values.dtype.kind in "SO":
         values = np.array([v.decode() if isinstance(v, bytes) else v for v in values.ravel()]).reshape(values.shape)
     if values.ndim == 1:
         series = pl.Series(name, values.tolist() if values.dtype.kind in "UO" else values, strict=False)
-        return {name: series.fill_nan(None) if series.dtype.is_float() else series}
+        return series.fill_nan(None) if series.dtype.is_float() else series
     if values.dtype.kind not in "biufc":
         raise SourceError("bad-value", f"{name}: expected numbers in its {values.ndim} axes, got {values.dtype}")
-    return {name: values}
+    return values

@@ -11,8 +11,14 @@ import polars as pl
 from deepglass.parsing import MISSING, parse_dates, parse_numbers
 
 
-def has_header(rows: Sequence[Sequence[str]]) -> tuple[bool, str]:
-    """Whether the first of these rows holds names rather than values, and why."""
+def has_header(rows: Sequence[Sequence[str]], option: bool | None = None) -> tuple[bool, str]:
+    """Whether the first of these rows holds names rather than values, and why.
+
+    Args:
+        option: `data.header`, which decides where it is not None.
+    """
+    if option is not None:
+        return option, "as data.header says"
     first, body = [cell.strip() for cell in rows[0]], [row for row in rows[1:] if row]
     numbers = [i for i, cell in enumerate(first) if is_number(cell)]
     if not body:

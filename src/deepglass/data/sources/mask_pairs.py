@@ -7,21 +7,21 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from deepglass.data.sources.base import ReadLog
-from deepglass.data.sources.file_tree import FileTree, folders, stem
+from deepglass.data.sources.file_tree import FileTree, bare_folders, folders, stem
 
 _MASK_WORDS = (
     "annots?|annotations?|annotated|masks?|labels?|gts?|ground[-_ ]?truths?|segs?|segmentations?"
     "|segmentation_?(?:class|object)|semantic|targets?|gtfine|label_?ids"
 )
-_PICTURE_WORDS = "images?|imgs?|jpegimages|pictures?|photos?|inputs?|rgb|frames|leftimg8bit|original|data"
+_IMAGE_WORDS = "images?|imgs?|jpegimages|pictures?|photos?|inputs?|rgb|frames|leftimg8bit|original|data"
 _MASK_FOLDER = re.compile(rf"(.*?)[-_ ]?(?:{_MASK_WORDS})", re.IGNORECASE)
-_ROLE = re.compile(rf"(.*?)[-_ ]?(?:{_MASK_WORDS}|{_PICTURE_WORDS})", re.IGNORECASE)
+_ROLE = re.compile(rf"(.*?)[-_ ]?(?:{_MASK_WORDS}|{_IMAGE_WORDS})", re.IGNORECASE)
 _MASK_STEM = re.compile(
     r"(?:mask|label|seg|gt)[-_ ]?(?P<behind>\d.*)|(?P<before>.+?)[-_ ](?:masks?|l|labels?|segs?|segmentation|gt|annot"
     r"|gtfine[-_]label(?:train)?ids)",
     re.IGNORECASE,
 )
-_PICTURE_STEM = re.compile(
+_IMAGE_STEM = re.compile(
     r"(?:image|img|picture)[-_ ]?(?P<behind>\d.*)|(?P<before>.+?)[-_ ](?:images?|img|leftimg8bit)", re.IGNORECASE
 )
 
@@ -35,15 +35,15 @@ class ImageMaskPair(NamedTuple):
 
 def mask_files(tree: FileTree) -> list[str]:
     """Image files that are masks: in a folder of masks, or named as the mask of another image."""
-    inside = {above: any(map(_MASK_FOLDER.fullmatch, above)) for above in {tuple(folders(n)) for n in tree.images}}
-    plain = {(*folders(name), stem(name).lower()) for name in tree.images}
-    return [name for name in tree.images if inside[tuple(folders(name))] or _beside(name, plain)]
+    parents = {tuple(folders(name)) for name in tree.images}
+    mask_folders = {parent for parent in parents if any(map(_MASK_FOLDER.fullmatch, parent))}
+    stems = {(*folders(name), stem(name).lower()) for name in tree.images}
 
+    def is_mask(name: str) -> bool:
+        bare = _bare(stem(name).lower(), _MASK_STEM)
+        return tuple(folders(name)) in mask_folders or (bare is not None and (*folders(name), bare) in stems)
 
-def _beside(name: str, plain: set[tuple[str, ...]]) -> bool:
-    """Whether the image of this mask is in the same folder."""
-    bare = _bare(stem(name).lower(), _MASK_STEM)
-    return bare is not None and (*folders(name), bare) in plain
+    return list(filter(is_mask, tree.images))
 
 
 def pair_masks(images: Sequence[str], masks: Sequence[str], log: ReadLog) -> list[ImageMaskPair]:
@@ -54,8 +54,7 @@ def pair_masks(images: Sequence[str], masks: Sequence[str], log: ReadLog) -> lis
         bare = _bare(stem(name).lower(), _MASK_STEM)
         for word in {stem(name).lower(), bare} - {None}:
             by_stem.setdefault(str(word), []).append(name)
-            key = (*_bare_folders(name), str(word))
-            by_folder.setdefault(key, name)
+            by_folder.setdefault((*bare_folders(name, _ROLE), str(word)), name)
     pairs: list[ImageMaskPair] = []
     image_of: dict[str, str] = {}
     for name in images:
@@ -74,21 +73,15 @@ def pair_masks(images: Sequence[str], masks: Sequence[str], log: ReadLog) -> lis
 
 
 def _mask_of(name: str, by_folder: dict[tuple[str, ...], str], by_stem: dict[str, list[str]]) -> str | None:
-    words = [stem(name).lower(), _bare(stem(name).lower(), _PICTURE_STEM)]
+    words = [stem(name).lower(), _bare(stem(name).lower(), _IMAGE_STEM)]
     for word in filter(None, words):
-        for folder in (tuple(folders(name)), _bare_folders(name)):
+        for folder in (tuple(folders(name)), bare_folders(name, _ROLE)):
             if mask := by_folder.get((*folder, word)):
                 return mask
     for word in filter(None, words):
-        if len(found_all := by_stem.get(word, [])) == 1:
-            return found_all[0]
+        if len(same := by_stem.get(word, [])) == 1:
+            return same[0]
     return None
-
-
-def _bare_folders(name: str) -> tuple[str, ...]:
-    """The parent folders of a file without role words: ("train",) of images/train/1.jpg."""
-    bare = [match[1] if (match := _ROLE.fullmatch(folder)) else folder for folder in folders(name)]
-    return tuple(folder for folder in bare if folder)
 
 
 def _bare(word: str, pattern: re.Pattern[str]) -> str | None:

@@ -53,8 +53,7 @@ def read_masks(tree: FileTree, masks: Sequence[str], source: str) -> Table | Non
         odd = log.skipped[0]
         text = f"{source}: none of its masks can be used, such as {odd.name}: {odd.reason}"
         raise SourceError("mismatched-files", text)
-    for folder in tree.empty:
-        log.skip(f"{folder}/", "an empty folder")
+    tree.skip_empty_folders(log)
     names = [pair.image for pair, _ in usable]
     table = Table(
         {"image": [tree.media(name) for name in names], "mask": [media for _, media in usable]},

@@ -16,7 +16,6 @@ import polars as pl
 from deepglass.data.sources.base import (
     AUDIO_SUFFIXES,
     IMAGE_SUFFIXES,
-    SPLIT_NAMES,
     SPLIT_WORDS,
     VIDEO_SUFFIXES,
     ReadLog,
@@ -28,8 +27,8 @@ from deepglass.features._images import frames
 from deepglass.features.base import Media
 
 NUM_GIFS_OPENED = 8  # to detect whether the GIFs of a folder are animated
+_NOUN = {"image": "image", "audio": "audio file", "video": "video"}
 KINDS = {"image": IMAGE_SUFFIXES, "audio": AUDIO_SUFFIXES, "video": VIDEO_SUFFIXES}
-_CALLED = {"image": "image", "audio": "sound", "video": "video"}
 _FRAME = re.compile(r"frame[-_ ]?\d+", re.IGNORECASE)  # the name of a video's frame
 _UNLABELLED = frozenset(["unlabelled", "unlabeled", "unsup", "unknown_class"])
 _ANNOTATIONS = re.compile(r"(annot|mask|annotations|labels|label_\d|calib)s?$", re.IGNORECASE)
@@ -50,44 +49,42 @@ def holds_media(folder: Path) -> bool:
 def read_media_folder(folder: Path, source: str, filename_pattern: str | None = None) -> Table:
     """A table of the media files in a folder; only a few GIFs are opened: animated ones are videos.
 
-    The label is the folder that holds a file, unless `filename_pattern` reads columns out of the file's name. Folders
+    The label is the folder that holds a file, unless `filename_pattern` reads columns from the file's name. Folders
     called train, valid or test, over or under the class folders, give the split. Folders whose images are all called
     frame1, frame2 and so on are a video each.
 
     Raises:
-        SourceError: `empty-source`, `bad-value` for a pattern that fits no name.
+        SourceError: `empty-source`, `bad-value` for a pattern that matches no name.
     """
     log = ReadLog()
     names = sorted(walk(folder), key=natural_key)
     kinds = Counter(kind for name in names if (kind := media_kind(name)))
     if not kinds:
-        raise SourceError("empty-source", f"{source}: there are no image or audio files in it")
+        raise SourceError("empty-source", f"{source}: expected image, audio or video files, got none")
     kind = kinds.most_common(1)[0][0]
-    media = []
+    media = [Media(name, folder / name) for name in names if media_kind(name) == kind]
     for name in names:
-        if media_kind(name) == kind:
-            media.append(Media(name, folder / name))
-        else:
-            log.skip(name, "an empty folder" if name.endswith("/") else f"no {_CALLED[kind]}")
+        if media_kind(name) != kind:
+            log.skip(name, "an empty folder" if name.endswith("/") else f"no {_NOUN[kind]}")
     if kind == "image" and (clips := _folders_of_frames(media, folder)):
         log.note("video", f"{len(clips)} folders", "their files are named frame1, frame2, ...")
         kind, media = "video", clips
-    moving = kind == "image" and are_animated(media)
-    if moving:
+    animated = kind == "image" and are_animated(media)
+    if animated:
         log.note("video", f"{len(media)} GIFs", "each has several frames")
     if filename_pattern is not None:
         table = _by_pattern(media, kind, filename_pattern, source, log)
     else:
         table = _by_folder(folder, media, kind, source, log)
-    return replace(table, kinds={**table.kinds, kind: "video"}) if moving else table
+    return replace(table, kinds={**table.kinds, kind: "video"}) if animated else table
 
 
 def are_animated(media: Sequence[Media | None]) -> bool:
     """Whether all are GIFs, and a sample of them has several frames each."""
-    there = [m for m in media if m is not None]
-    if not all(m.name.lower().endswith(".gif") for m in there):
+    files = [m for m in media if m is not None]
+    if not all(m.name.lower().endswith(".gif") for m in files):
         return False
-    counts = [frames(m) for m in there[:: max(len(there) // NUM_GIFS_OPENED, 1)]]
+    counts = [frames(m) for m in files[:: max(len(files) // NUM_GIFS_OPENED, 1)]]
     return max(counts, default=0) > 1 and 1 not in counts  # 0 cannot be read
 
 
@@ -110,46 +107,38 @@ def _by_folder(folder: Path, media: list[Media], kind: str, source: str, log: Re
     folders = [f[len(shared.split("/")) if shared not in ("", ".") else 0 :] for f in folders]
     split, folders = _split_folders(folders, log)
     labels = [f[0] if f and f[0].lower() not in _UNLABELLED else None for f in folders]
-    beside = {p.name for p in list_folder(folder) if p.is_dir()}
-    _refuse_annotations({part for f in folders for part in f[:1]} | {shared} | beside, source)
+    siblings = {p.name for p in list_folder(folder) if p.is_dir()}
+    _refuse_annotations({f[0] for f in folders if f} | {shared} | siblings, source)
+    columns: dict[str, pl.Series | list[Media]] = {kind: media}
+    kinds = {kind: kind}
     column = pl.Series("label", labels, dtype=pl.String)
-    table = Table({kind: media}, source, split=split, kinds={kind: kind})
-    if column.null_count() == len(column):
+    if classes := sorted(column.drop_nulls().unique(), key=natural_key):
+        columns["label"], kinds["label"] = column, "category"
+        listed = ", ".join(classes[:6]) + (", ..." if len(classes) > 6 else "")
+        log.note("label", f"{len(classes)} classes: {listed}", "the folders that hold the files")
+        if column.null_count():
+            log.note("unlabelled", f"{column.null_count()} files", "not in a class folder")
+    else:
         log.note("files", f"{len(media)} of kind {kind}", "no class folders: there is no label")
-        return replace(table, notes=tuple(log.notes), skipped=tuple(log.skipped))
-    classes = sorted(column.drop_nulls().unique().to_list(), key=natural_key)
-    shown = ", ".join(classes[:6]) + (", ..." if len(classes) > 6 else "")
-    log.note("label", f"{len(classes)} classes: {shown}", "the folders that hold the files")
-    if column.null_count():
-        log.note("unlabelled", f"{column.null_count()} files", "not in a class folder")
-    return replace(
-        table,
-        columns={kind: media, "label": column},
-        notes=tuple(log.notes),
-        skipped=tuple(log.skipped),
-        target="label",
-        kinds={kind: kind, "label": "category"},
-    )
+    return Table(columns, source, *log.entries, split, "label" if classes else None, kinds)
 
 
 def _split_folders(folders: list[list[str]], log: ReadLog) -> tuple[np.ndarray | None, list[list[str]]]:
-    """The part of each file from the first or second folder above it, and the folders without that one."""
+    """The split of each file from its first or second parent folder, and the folders without that one."""
     for level in (0, 1):
         words = [f[level].lower() if len(f) > level else "" for f in folders]
-        if all(word in SPLIT_WORDS for word in words) and len({SPLIT_WORDS[w] for w in words}) > 1:
-            split = np.array([SPLIT_WORDS[w] for w in words], dtype="U5")
-            counts = ", ".join(f"{part} {(split == part).sum()}" for part in SPLIT_NAMES if (split == part).any())
-            log.note("split", counts, f"given by the folders {', '.join(sorted(set(words)))}")
-            return split, [f[:level] + f[level + 1 :] for f in folders]
+        splits = [SPLIT_WORDS.get(word, "") for word in words]
+        if all(splits) and len(set(splits)) > 1:
+            log.note_split(splits, f"given by the folders {', '.join(sorted(set(words)))}")
+            return np.array(splits, "U5"), [f[:level] + f[level + 1 :] for f in folders]
     return None, folders
 
 
 def _refuse_annotations(names: set[str], source: str) -> None:
     odd = sorted(name for name in names if _ANNOTATIONS.search(name) and not _WORN.match(name))
     if odd:
-        raise SourceError(
-            "bad-value", f"{source}: its folder {odd[0]!r} looks like a folder of masks or boxes, not like a class"
-        )
+        text = f"{source}: its folder {odd[0]!r} looks like a folder of masks or boxes, not like a class"
+        raise SourceError("bad-value", text)
 
 
 # -- names -------------------------------------------------------------------------------------------------------
@@ -158,39 +147,31 @@ def _refuse_annotations(names: set[str], source: str) -> None:
 def _by_pattern(media: list[Media], kind: str, pattern: str, source: str, log: ReadLog) -> Table:
     """Columns from names such as `{digit}_{speaker}_{take}`; a pattern with slashes reads the folders too."""
     fields, expression = _compiled(pattern)
-    whole = "/" in pattern
-    matches = []
-    matching = []
+    matches: list[tuple[Media, re.Match[str]]] = []
     for item in media:
-        name = item.name if whole else item.name.rsplit("/", 1)[-1]
+        name = item.name if "/" in pattern else item.name.rsplit("/", 1)[-1]
         if match := expression.fullmatch(os.path.splitext(name)[0]) or expression.fullmatch(name):
-            matches.append(match)
-            matching.append(item)
+            matches.append((item, match))
         else:
-            log.skip(item.name, f"its name does not fit {pattern!r}")
-    if not matching:
-        raise SourceError(
-            "bad-value",
-            f"--filename-pattern: {pattern!r} fits none of {len(media)} names in {source}, such as {media[0].name!r}",
-        )
-    columns: dict[str, pl.Series | list[Media]] = {kind: matching}
+            log.skip(item.name, f"its name does not match {pattern!r}")
+    if not matches:
+        text = f"{pattern!r} matches none of {len(media)} names in {source}, such as {media[0].name!r}"
+        raise SourceError("bad-value", f"--filename-pattern: {text}")
+    columns: dict[str, pl.Series | list[Media]] = {kind: [item for item, _ in matches]}
     for field in fields:
-        columns[field] = pl.Series(field, [match[field] for match in matches], dtype=pl.String)
-    log.note("names", pattern, f"fits {len(matching)} of {len(media)} files")
+        columns[field] = pl.Series(field, [match[field] for _, match in matches], dtype=pl.String)
+    log.note("names", pattern, f"matches {len(matches)} of {len(media)} files")
     log.note("set aside", ", ".join(fields), "excluded from the inputs: a new file need not have such a name")
-    kinds = {kind: kind}
-    return Table(columns, source, tuple(log.notes), tuple(log.skipped), kinds=kinds, excluded=tuple(fields))
+    return Table(columns, source, *log.entries, kinds={kind: kind}, excluded=tuple(fields))
 
 
 def _compiled(pattern: str) -> tuple[list[str], re.Pattern[str]]:
     pieces = re.split(r"\{([^{}]*)\}", pattern)
     fields = pieces[1::2]
-    bad = [f for f in fields if not re.fullmatch(r"[^\W\d]\w*", f)]
-    if not fields or bad or len(set(fields)) < len(fields):
-        raise SourceError(
-            "bad-value",
-            f"--filename-pattern: expected different words in braces such as '{{label}}_{{take}}', got {pattern!r}",
-        )
+    words = all(re.fullmatch(r"[^\W\d]\w*", field) for field in fields)
+    if not fields or not words or len(set(fields)) < len(fields):
+        text = f"expected different words in braces such as '{{label}}_{{take}}', got {pattern!r}"
+        raise SourceError("bad-value", f"--filename-pattern: {text}")
     text = "".join(f"(?P<{piece}>[^/]+?)" if i % 2 else re.escape(piece) for i, piece in enumerate(pieces))
     return fields, re.compile(text)
 
@@ -199,39 +180,35 @@ def _compiled(pattern: str) -> tuple[list[str], re.Pattern[str]]:
 
 
 def with_media(table: Table, folder: Path) -> Table:
-    """Convert text columns whose cells are paths of files next to the table to lazy files; an empty cell is None."""
+    """Convert text columns whose cells are paths of files beside the table to lazy files; an empty cell is None."""
     columns, kinds, notes = dict(table.columns), dict(table.kinds), list(table.notes)
     for name, raw in table.columns.items():
         if not isinstance(raw, pl.Series) or raw.dtype != pl.String:
             continue
-        some = raw.drop_nulls().head(20).to_list()
-        kind = media_kind(some[0]) if some else None
-        if kind is None and _are_folders_of_frames(folder, some):
-            clips = [None if cell is None else Media(cell, folder / _as_path(cell)) for cell in raw.to_list()]
-            columns[name], kinds[name] = cast(list[Media], clips), "video"
-            notes.append(Note("paths", name, f"its cells name folders of frames in {_shown(folder)}"))
+        cells = raw.drop_nulls().head(20).to_list()
+        kind = media_kind(cells[0]) if cells else None
+        base, last = folder, None
+        if kind is not None and all(media_kind(cell) == kind for cell in cells):
+            if (start := _start(folder, cells)) is None:
+                why = f"its cells look like {kind} files, but none of these files exists beside the table"
+                notes.append(Note("paths", name, why))
+                continue
+            base, last = start
+            target = f"{kind} files in {_folder_name(base)}"
+        elif kind is None and _are_folders_of_frames(folder, cells):
+            kind, target = "video", f"folders of frames in {_folder_name(folder)}"
+        else:
             continue
-        if kind is None or any(media_kind(cell) != kind for cell in some):
-            continue
-        start = _start(folder, some)
-        if start is None:
-            notes.append(
-                Note(
-                    "paths", name, f"its cells look like {kind} files, but none of these files exists next to the table"
-                )
-            )
-            continue
-        base, last = start
         files = [None if cell is None else Media(cell, base / _as_path(cell, last)) for cell in raw.to_list()]
         columns[name] = cast(list[Media], files)  # None = missing, as `sequence_of` has it
         kinds[name] = "video" if kind == "image" and are_animated(files) else kind
-        far = "" if last is None else f", of which only the end, such as {_as_path(some[0], last)}, is there"
-        notes.append(Note("paths", name, f"its cells name {kind} files in {_shown(base)}{far}"))
+        shortened = "" if last is None else f", of which only the end, such as {_as_path(cells[0], last)}, is there"
+        notes.append(Note("paths", name, f"its cells name {target}{shortened}"))
     notes = [note for note in notes if note.what != "numbers" or note.value not in kinds]  # 1.jpg is no quantity
     return replace(table, columns=columns, kinds=kinds, notes=tuple(notes))
 
 
-def _shown(folder: Path) -> str:
+def _folder_name(folder: Path) -> str:
     """A folder's name for a message; the current one has none of its own."""
     return f"{folder.name or folder.resolve().name}/"
 
@@ -240,14 +217,14 @@ def _are_folders_of_frames(folder: Path, cells: Sequence[str]) -> bool:
     """Whether cells name folders beside the table, the first of which hold several images."""
     if not cells or any(len(cell) > 200 or not cell.strip(" ./\\") for cell in cells):
         return False
-    places = [folder / _as_path(cell) for cell in cells]
-    if not all(place.is_dir() for place in places):
-        return False
-    return all(sum(media_kind(p.name) == "image" for p in list_folder(place)) > 1 for place in places[:3])
+    paths = [folder / _as_path(cell) for cell in cells]
+    return all(path.is_dir() for path in paths) and all(
+        sum(media_kind(p.name) == "image" for p in list_folder(path)) > 1 for path in paths[:3]
+    )
 
 
 def _as_path(cell: str, last: int | None = None) -> str:
-    """A cell as a path; of one from another machine only its last parts."""
+    """A cell as a path; of one from another machine, its last parts."""
     path = cell.strip().replace("\\", "/")
     return path if last is None else "/".join(path.split("/")[-last:])
 
@@ -255,7 +232,7 @@ def _as_path(cell: str, last: int | None = None) -> str:
 def _start(folder: Path, cells: Sequence[str]) -> tuple[Path, int | None] | None:
     """The folder that the paths start from, beside the table or one below, and how many of their last parts count.
 
-    All parts (None) come first; a path of another machine, such as C:\\drive\\IMG\\1.jpg, keeps as many as are there.
+    All parts (None) come first; of a path of another machine, such as C:\\drive\\IMG\\1.jpg, as many as exist.
     """
     bases = [folder, *(p for p in list_folder(folder) if p.is_dir())]
     deepest = max(_as_path(cell).count("/") for cell in cells)

@@ -1,4 +1,4 @@
-"""numpy's files: arrays by name, such as train_images, train_labels, test_images, class_names."""
+"""numpy files: arrays by name, such as train_images, train_labels, test_images, class_names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from deepglass.data.sources.base import MAX_UNPACKED_BYTES, SPLIT_NAMES, SPLIT_WORDS, ReadLog
-from deepglass.data.sources.frames import array_columns, concat_columns
+from deepglass.data.sources.frames import array_column, check_lengths, concat_columns
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.features.base import Raw
@@ -19,11 +19,11 @@ from deepglass.features.base import Raw
 _INPUTS = frozenset(["images", "image", "x", "data", "features", "inputs", "imgs", "pixels"])
 _TARGETS = frozenset(["labels", "label", "y", "targets", "target", "classes", "class"])
 _CLASS_NAMES = frozenset(["class_names", "label_names", "target_names", "names", "classes"])
-FEW = 100  # numbers a row: up to here each is a column of its own, beyond it they are one vector
+MAX_NUMBER_COLUMNS = 100  # numbers a row that become a column each; more are one vector
 
 
 def read_npz(path: Path, source: str) -> Table:
-    """A .npz file, or the only array of a .npy file.
+    """The arrays of an .npz file, or the only array of an .npy file.
 
     Raises:
         SourceError: `unreadable-file`, `mismatched-files` for arrays of different lengths, `too-large`.
@@ -37,39 +37,36 @@ def arrays_table(arrays: dict[str, np.ndarray], source: str, log: ReadLog) -> Ta
     class_names = next(
         (arrays.pop(k) for k in list(arrays) if k.lower() in _CLASS_NAMES and _are_words(arrays[k])), None
     )
-    parts: dict[str, dict[str, np.ndarray]] = {}
+    by_split: dict[str, dict[str, np.ndarray]] = {}
     for name, values in arrays.items():
-        part, rest = _part_of(name)
+        split_name, rest = _split_of(name)
         if values.ndim == 0:
             log.skip(name, "a single value")
         else:
-            parts.setdefault(part or "", {})[rest] = values
-    if not parts:
+            by_split.setdefault(split_name, {})[rest] = values
+    if not by_split:
         raise SourceError("empty-source", f"{source}: there are no arrays in it")
-    if len(parts) > 1 and "" in parts:
-        for name in parts.pop(""):
-            log.skip(name, "it belongs to no part, while the other arrays name train, valid or test")
-    tables = {part: _columns(parts[part], part, source, log) for part in ("", *SPLIT_NAMES) if part in parts}
+    if len(by_split) > 1:
+        for name in by_split.pop("", ()):
+            log.skip(name, "it belongs to no split, while the other arrays name train, valid or test")
+    tables = {s: _columns(by_split[s], s, source, log) for s in ("", *SPLIT_NAMES) if s in by_split}
     names = list(next(iter(tables.values())))
-    for part, columns in tables.items():
+    for split_name, columns in tables.items():
         if list(columns) != names:
-            raise SourceError("mismatched-files", f"{source}: {part} has {list(columns)}, another part has {names}")
-    lengths = {part: len(next(iter(columns.values()))) for part, columns in tables.items()}
+            text = f"{source}: {split_name} has {list(columns)}, another split has {names}"
+            raise SourceError("mismatched-files", text)
     whole = {name: concat_columns([columns[name] for columns in tables.values()], name, source) for name in names}
-    target = "label" if "label" in whole else "target" if "target" in whole else None
+    lengths = [len(columns[names[0]]) for columns in tables.values()]
+    if not sum(lengths):
+        raise SourceError("no-rows", f"{source}: its arrays are empty")
+    target = next((name for name in ("label", "target") if name in whole), None)
     if class_names is not None and target is not None:
         whole[target] = _named(whole[target], class_names, log)
-    split = None
-    if len(tables) > 1:
-        split = np.concatenate([np.full(n, part, "U5") for part, n in lengths.items()])
-        counts = ", ".join(f"{part} {n}" for part, n in lengths.items())
-        log.note("split", counts, f"given by the arrays' names ({', '.join(arrays)})")
-    if not sum(lengths.values()):
-        raise SourceError("no-rows", f"{source}: its arrays are empty")
-    kinds = {"image": "image"} if "image" in whole else {}
-    if target == "label":
-        kinds["label"] = "category"
-    return Table(whole, source, tuple(log.notes), tuple(log.skipped), split, target, kinds)
+    split = np.repeat(np.array(list(tables), "U5"), lengths) if len(tables) > 1 else None
+    if split is not None:
+        log.note_split(split.tolist(), f"given by the arrays' names ({', '.join(arrays)})")
+    kinds = {name: kind for name, kind in (("image", "image"), ("label", "category")) if name in whole}
+    return Table(whole, source, *log.entries, split, target, kinds)
 
 
 def _arrays(path: Path, source: str) -> dict[str, np.ndarray]:
@@ -87,44 +84,42 @@ def _arrays(path: Path, source: str) -> dict[str, np.ndarray]:
         raise SourceError("unreadable-file", f"{source}: no numpy file, or it is damaged ({reason})") from error
 
 
-def _part_of(name: str) -> tuple[str | None, str]:
-    """("train", "images") of train_images, x_train or X_train."""
+def _split_of(name: str) -> tuple[str, str]:
+    """("train", "images") of train_images, x_train or X_train; ("", name) of a name without a split."""
     words = re.split(r"[_\-.]", name)
     split_words = [word for word in words if word.lower() in SPLIT_WORDS]
     if len(split_words) != 1 or len(words) == 1:
-        return None, name
+        return "", name
     return SPLIT_WORDS[split_words[0].lower()], "_".join(word for word in words if word != split_words[0])
 
 
-def _columns(arrays: dict[str, np.ndarray], part: str, source: str, log: ReadLog) -> dict[str, Raw]:
-    lengths = {name: len(values) for name, values in arrays.items()}
-    if len(set(lengths.values())) > 1:
-        of = f" in {part}" if part else ""
-        raise SourceError("mismatched-files", f"{source}: its arrays differ in length{of}: {lengths}")
+def _columns(arrays: dict[str, np.ndarray], split: str, source: str, log: ReadLog) -> dict[str, Raw]:
+    """The columns of the arrays of one split."""
+    check_lengths(arrays, f"{source}: its arrays{f' of {split}' if split else ''}")
     inputs = [name for name in arrays if name.lower() in _INPUTS]
     targets = [name for name in arrays if name.lower() in _TARGETS]
     columns: dict[str, Raw] = {}
     for name, values in arrays.items():
-        if name in inputs and len(inputs) == 1:
-            columns |= input_columns(values, part, log)
-        elif name in targets and len(targets) == 1:
-            images = any(looks_like_images(arrays[i]) for i in inputs)
-            columns |= array_columns("label" if images else "target", values)
-        else:
-            columns |= array_columns(name, values)
+        if [name] == inputs:
+            columns |= input_columns(values, split, log)
+            continue
+        if [name] == targets:
+            name = "label" if any(looks_like_images(arrays[i]) for i in inputs) else "target"
+        columns[name] = array_column(name, values)
     return columns
 
 
-def input_columns(values: np.ndarray, part: str, log: ReadLog) -> dict[str, Raw]:
+def input_columns(values: np.ndarray, split: str, log: ReadLog) -> dict[str, Raw]:
     """The inputs (N, ...) as an image, a vector, or a column for each of a few numbers."""
     if looks_like_images(values):
-        log.note("image", f"{part} {values.shape[1:]} of {values.dtype}".strip(), "bytes with two or three axes a row")
+        log.note("image", f"{split} {values.shape[1:]} of {values.dtype}".strip(), "bytes with two or three axes a row")
         return {"image": values}
-    if values.ndim == 2 and 1 < values.shape[1] <= FEW:
-        return {f"x{i}": _column(f"x{i}", values[:, i - 1]) for i in range(1, values.shape[1] + 1)}
-    if values.ndim == 2 and values.shape[1] > FEW:
-        log.note("x", f"{values.shape[1]} numbers a row", f"more than {FEW}: one vector instead of columns")
-    return dict(array_columns("x", values))
+    if values.ndim == 2 and 1 < values.shape[1] <= MAX_NUMBER_COLUMNS:
+        return {f"x{i}": array_column(f"x{i}", column) for i, column in enumerate(values.T, 1)}
+    if values.ndim == 2 and values.shape[1] > MAX_NUMBER_COLUMNS:
+        why = f"more than {MAX_NUMBER_COLUMNS}: one vector instead of columns"
+        log.note("x", f"{values.shape[1]} numbers a row", why)
+    return {"x": array_column("x", values)}
 
 
 def looks_like_images(values: np.ndarray) -> bool:
@@ -132,18 +127,14 @@ def looks_like_images(values: np.ndarray) -> bool:
     return values.dtype == np.uint8 and (values.ndim == 3 or (values.ndim == 4 and values.shape[-1] in (1, 3, 4)))
 
 
-def _column(name: str, values: np.ndarray) -> Raw:
-    return array_columns(name, values)[name]
-
-
 def _are_words(values: np.ndarray) -> bool:
     return values.ndim == 1 and values.dtype.kind in "US"
 
 
 def _named(raw: Raw, class_names: np.ndarray, log: ReadLog) -> Raw:
-    """Class numbers as the names that the file has for them, when all have one."""
+    """Class indices as the class names of the file, if all have one."""
     names = [n.decode() if isinstance(n, bytes) else str(n) for n in class_names]
     if not isinstance(raw, pl.Series) or not raw.dtype.is_integer() or not raw.is_between(0, len(names) - 1).all():
         return raw
-    log.note("label", ", ".join(names[:8]), "the class numbers' names, from the file")
+    log.note("label", ", ".join(names[:8]), "the class names of the file")
     return pl.Series(raw.name, names, dtype=pl.String).gather(raw)

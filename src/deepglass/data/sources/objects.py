@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from deepglass.data.sources.base import ReadLog
-from deepglass.data.sources.frames import array_columns, check_names, column_names, table_from_frame
+from deepglass.data.sources.frames import array_column, check_lengths, check_names, column_names, table_from_frame
 from deepglass.data.sources.media import media_kind
 from deepglass.data.sources.npz import input_columns
 from deepglass.data.sources.records import table_of_json
@@ -33,7 +33,7 @@ def read_object(value: Any, columns: Sequence[str] | None = None) -> Table:
         value = value.collect()
     if isinstance(value, pl.DataFrame):
         return table_from_frame(value, "the frame", log, columns=columns)
-    if type(value).__module__.split(".")[0] == "pandas":
+    if _is_pandas(value):
         return table_from_frame(_from_pandas(value), "the frame", log, columns=columns)
     if isinstance(value, Mapping):
         table = _from_columns({str(k): v for k, v in value.items()}, "the dict")
@@ -45,20 +45,18 @@ def read_object(value: Any, columns: Sequence[str] | None = None) -> Table:
     if isinstance(value, list):
         if not value:
             raise SourceError("empty-source", "the list of rows is empty")
-        if _are_files(value):
-            return _from_files([v if isinstance(v, Media) else Media(v.name, v) for v in value])
-        return table_of_json(value, "the list", columns)
+        return _from_files(value) if _are_files(value) else table_of_json(value, "the list", columns)
     raise SourceError(
         "bad-value",
-        "a source is a path, a polars or pandas frame, a dict of columns, a pair (X, y), an array, "
-        f"or a list of dicts or of files, not {type(value).__name__}",
+        "expected a path, a polars or pandas frame, a dict of columns, a pair (X, y), an array, or a list of dicts or "
+        f"of files as the source, got {type(value).__name__}",
     )
 
 
 def _from_pair(x: Any, y: Any, columns: Sequence[str] | None) -> Table:
     """Inputs and, where there is one, the target: `target`, or `label` beside images."""
     log = ReadLog()
-    if isinstance(x, pl.DataFrame) or type(x).__module__.split(".")[0] == "pandas":
+    if isinstance(x, pl.DataFrame) or _is_pandas(x):
         raw_columns: dict[str, Raw] = dict(read_object(x).columns)
     else:
         x = np.asarray(x)
@@ -69,18 +67,18 @@ def _from_pair(x: Any, y: Any, columns: Sequence[str] | None) -> Table:
         raw_columns = dict(zip(column_names(list(raw_columns), columns, "X"), raw_columns.values(), strict=True))
     if not raw_columns or not len(next(iter(raw_columns.values()))):
         raise SourceError("no-rows", "X has no rows")
-    images = "image" in raw_columns
+    kinds = {"image": "image"} if "image" in raw_columns else {}
     target = None
     if y is not None:
-        name = "label" if images else getattr(y, "name", None) or "target"
+        name = "label" if kinds else str(getattr(y, "name", None) or "target")
         y = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
         if y.ndim == 2 and y.shape[1] > 1:
-            raw_columns |= {f"target_{i}": pl.Series(f"target_{i}", y[:, i - 1]) for i in range(1, y.shape[1] + 1)}
+            raw_columns |= {f"target_{i}": pl.Series(f"target_{i}", values) for i, values in enumerate(y.T, 1)}
         else:
-            raw_columns |= array_columns(str(name), y)
-            target = str(name)
-    _check_lengths(raw_columns, "(X, y)")
-    kinds = ({"image": "image"} if images else {}) | ({"label": "category"} if images and target else {})
+            raw_columns[name] = array_column(name, y)
+            target = name
+            kinds |= {"label": "category"} if kinds else {}
+    check_lengths(raw_columns, "(X, y): its columns")
     return Table(raw_columns, "arrays", tuple(log.notes), target=target, kinds=kinds)
 
 
@@ -89,20 +87,8 @@ def _from_columns(values: Mapping[str, Any], source: str) -> Table:
         raise SourceError("empty-source", f"{source} has no columns")
     check_names(list(values), source)
     log = ReadLog()
-    raw_columns: dict[str, Raw] = {}
-    kinds: dict[str, str] = {}
-    for name, value in values.items():
-        if isinstance(value, pl.Series):
-            raw_columns[name] = value.rename(name)
-        elif isinstance(value, np.ndarray):
-            raw_columns |= array_columns(name, value)
-        elif isinstance(value, Sequence) and not isinstance(value, str) and len(value) and _are_files(value):
-            raw_columns[name] = [v if isinstance(v, Media) else Media(v.name, v) for v in value]
-        elif hasattr(value, "to_numpy") or (isinstance(value, Sequence) and not isinstance(value, str)):
-            raw_columns[name] = pl.Series(name, value.to_numpy() if hasattr(value, "to_numpy") else value, strict=False)
-        else:
-            raise SourceError("bad-value", f"{source}: column {name!r} is no list or array but {type(value).__name__}")
-    _check_lengths(raw_columns, source)
+    raw_columns: dict[str, Raw] = {name: _raw_column(name, value, source) for name, value in values.items()}
+    check_lengths(raw_columns, f"{source}: its columns")
     series = {n: v for n, v in raw_columns.items() if isinstance(v, pl.Series)}
     if series:
         if not len(next(iter(series.values()))):
@@ -111,22 +97,45 @@ def _from_columns(values: Mapping[str, Any], source: str) -> Table:
         if list(series) == list(raw_columns):
             return inferred
         raw_columns |= {n: v for n, v in inferred.columns.items() if n in raw_columns}
-    return Table(raw_columns, source, tuple(log.notes), kinds=kinds)
+    return Table(raw_columns, source, tuple(log.notes))
 
 
-def _from_files(files: list[Media]) -> Table:
+def _raw_column(name: str, value: Any, source: str) -> Raw:
+    if isinstance(value, pl.Series):
+        return value.rename(name)
+    if isinstance(value, np.ndarray):
+        return array_column(name, value)
+    if hasattr(value, "to_numpy"):
+        return pl.Series(name, value.to_numpy(), strict=False)
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        text = f"{source}: column {name!r}: expected a list or an array, got {type(value).__name__}"
+        raise SourceError("bad-value", text)
+    return _media(value) if len(value) and _are_files(value) else pl.Series(name, value, strict=False)
+
+
+def _from_files(paths: Sequence[Media | Path]) -> Table:
+    files = _media(paths)
     kind = media_kind(files[0].name)
     if kind is None or any(media_kind(f.name) != kind for f in files):
-        raise SourceError("bad-value", f"the list: expected only images or only sounds, such as {files[0].name!r}")
+        text = f"the list: expected only images or only audio files, got several kinds, such as {files[0].name!r}"
+        raise SourceError("bad-value", text)
     return Table({kind: files}, "the list", kinds={kind: kind})
+
+
+def _media(paths: Sequence[Media | Path]) -> list[Media]:
+    return [path if isinstance(path, Media) else Media(path.name, path) for path in paths]
 
 
 def _are_files(values: Sequence[Any]) -> bool:
     return all(isinstance(v, Media | Path) for v in values)
 
 
+def _is_pandas(value: Any) -> bool:
+    return type(value).__module__.split(".")[0] == "pandas"
+
+
 def _from_pandas(frame: Any) -> pl.DataFrame:
-    """A pandas frame without the help of pyarrow; the index goes."""
+    """A pandas frame as a polars frame, without pyarrow; the index is dropped."""
     if not hasattr(frame, "columns"):
         frame = frame.to_frame()
     names = check_names([str(c) for c in frame.columns], "the frame")
@@ -138,22 +147,14 @@ def _pandas_series(name: str, series: Any) -> pl.Series:
     if dtype.startswith(("int", "uint", "float", "bool", "datetime64[", "timedelta")) and "," not in dtype:
         return pl.Series(name, series.to_numpy(), nan_to_null=True)
     values = series.astype(object).where(series.notna(), None).tolist()
-    if all(v is None or isinstance(v, str) for v in values):
-        return pl.Series(name, values, dtype=pl.String)
-    return pl.Series(name, values, strict=False)
+    texts = all(v is None or isinstance(v, str) for v in values)
+    return pl.Series(name, values, dtype=pl.String if texts else None, strict=False)
 
 
 def _with_names(table: Table, columns: Sequence[str]) -> Table:
-    names = column_names(table.names, columns, table.name)
-    again = dict(zip(table.names, names, strict=True))
-    renamed_columns = {
-        again[n]: raw.rename(again[n]) if isinstance(raw, pl.Series) else raw for n, raw in table.columns.items()
+    renamed = dict(zip(table.names, column_names(table.names, columns, table.name), strict=True))
+    raw_columns = {
+        renamed[n]: raw.rename(renamed[n]) if isinstance(raw, pl.Series) else raw for n, raw in table.columns.items()
     }
-    kinds = {again[n]: kind for n, kind in table.kinds.items()}
-    return replace(table, columns=renamed_columns, kinds=kinds, target=again.get(table.target or ""))
-
-
-def _check_lengths(columns: Mapping[str, Raw], source: str) -> None:
-    lengths = {name: len(raw) for name, raw in columns.items()}
-    if len(set(lengths.values())) > 1:
-        raise SourceError("mismatched-files", f"{source}: its columns differ in length: {lengths}")
+    kinds = {renamed[n]: kind for n, kind in table.kinds.items()}
+    return replace(table, columns=raw_columns, kinds=kinds, target=renamed.get(table.target or ""))

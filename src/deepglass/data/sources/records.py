@@ -1,8 +1,7 @@
-"""JSON: a list of records, columns by name, or one record per line."""
+"""JSON: a list of records, columns by name, or one record per line (JSON Lines)."""
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,18 +10,19 @@ from typing import Any
 import polars as pl
 
 from deepglass.data.sources.base import ReadLog, SourceOptions
-from deepglass.data.sources.frames import table_from_frame
+from deepglass.data.sources.frames import check_lengths, table_from_frame
+from deepglass.data.sources.text_bytes import load_bytes
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 
 
 def read_json(path: Path, source: str, columns: Sequence[str] | None, options: SourceOptions) -> Table:
-    """A JSON file: [{...}, ...], {"a": [...], ...}, {"data": [{...}, ...]} or a record a line."""
+    """A JSON file: [{...}, ...], {"a": [...], ...}, {"data": [{...}, ...]} or one record per line."""
     return table_of_json_text(_text(path, source), source, columns)
 
 
 def table_of_json_text(text: str, source: str, columns: Sequence[str] | None = None) -> Table:
-    """JSON text as a table; a record a line as well.
+    """JSON or JSON Lines as a table.
 
     Raises:
         SourceError: `unreadable-file` with the line, `bad-value`, `empty-source`.
@@ -32,9 +32,8 @@ def table_of_json_text(text: str, source: str, columns: Sequence[str] | None = N
     except json.JSONDecodeError as error:
         if error.msg == "Extra data" and error.pos > 0 and text[: error.pos].count("\n"):
             return _table(_lines(text, source), source, columns, ReadLog())
-        raise SourceError(
-            "unreadable-file", f"{source}, line {error.lineno}, column {error.colno}: no JSON ({error.msg})"
-        ) from error
+        text = f"{source}, line {error.lineno}, column {error.colno}: not JSON ({error.msg})"
+        raise SourceError("unreadable-file", text) from error
     return table_of_json(content, source, columns)
 
 
@@ -48,7 +47,7 @@ def read_json_lines(path: Path, source: str, columns: Sequence[str] | None, opti
             if frame.width:
                 return table_from_frame(frame, source, log, columns=columns)
         except (pl.exceptions.PolarsError, OSError):
-            pass  # the slow way below says which line is wrong, or reads what polars cannot
+            pass  # the slower reader below names the line that is wrong, or reads what polars cannot
     return _table(_lines(_text(path, source), source), source, columns, log)
 
 
@@ -78,9 +77,7 @@ def table_of_json(content: Any, source: str, columns: Sequence[str] | None = Non
 
 
 def _table_of_columns(lists: dict[str, list[Any]], source: str, columns: Sequence[str] | None, log: ReadLog) -> Table:
-    lengths = {k: len(v) for k, v in lists.items()}
-    if len(set(lengths.values())) > 1:
-        raise SourceError("mismatched-files", f"{source}: its columns differ in length ({lengths})")
+    check_lengths(lists, f"{source}: its columns")
     frame = pl.DataFrame([pl.Series(k, v, strict=False) for k, v in lists.items()])
     return table_from_frame(frame, source, log, columns=columns)
 
@@ -96,7 +93,7 @@ def _table(records: Any, source: str, columns: Sequence[str] | None, log: ReadLo
 
 
 def _series(name: str, values: list[Any]) -> pl.Series:
-    """One column; where types are mixed, numbers if they all are, else text."""
+    """One column: numbers if all values are numbers, text if their types differ."""
     types = {type(v) for v in values if v is not None}
     if types <= {int, float} or len(types) <= 1:
         try:
@@ -108,14 +105,18 @@ def _series(name: str, values: list[Any]) -> pl.Series:
 
 
 def _text(path: Path, source: str) -> str:
-    try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
-        text = data.decode("utf-8-sig")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise SourceError("unreadable-file", f"{source}: cannot be read ({error})") from error
+    text = decoded(load_bytes(path, source).tobytes(), source)
     if not text.strip():
         raise SourceError("empty-source", f"{source}: the file is empty")
     return text
+
+
+def decoded(data: bytes, source: str) -> str:
+    """The text of JSON, which is UTF-8."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SourceError("unreadable-file", f"{source}: cannot be read ({error})") from error
 
 
 def _lines(text: str, source: str) -> list[Any]:
@@ -125,5 +126,5 @@ def _lines(text: str, source: str) -> list[Any]:
             try:
                 records.append(json.loads(line))
             except json.JSONDecodeError as error:
-                raise SourceError("unreadable-file", f"{source}, line {number}: no JSON ({error.msg})") from error
+                raise SourceError("unreadable-file", f"{source}, line {number}: not JSON ({error.msg})") from error
     return records

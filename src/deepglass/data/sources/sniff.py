@@ -120,7 +120,7 @@ def detect_dialect(sample: str, whole: bool, prose: bool, source: str, options: 
         rows, ends = _rows(Dialect(delimiter, quote, escape, True, 0, None, 0), sample, whole)
     width = _width(rows)
     first = _first_row(rows, width, log)
-    header, why = (options.header, "as data.header says") if options.header is not None else has_header(rows[first:])
+    header, why = has_header(rows[first:], options.header)
     if prose and delimiter == NO_DELIMITER and options.header is None and "stands over" not in why:
         return Dialect(delimiter, quote, escape, False, before, None, 1)
     log.note("header", "the first line" if header else "none", why)

@@ -17,7 +17,7 @@ from deepglass.data.sources.file_tree import FileMatcher, FileTree
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _MAX_BYTES = 2**24  # of one annotation
 _MAX_DEPTH = 50
-_FEW = 10  # files that are checked for the format
+_NUM_CHECKED = 10  # files that are checked for the format
 
 
 @dataclass
@@ -38,31 +38,30 @@ class XmlNode:
 
 
 def read_voc(tree: FileTree, log: ReadLog) -> list[AnnotatedImage] | None:
-    """Each image with its boxes; None without such files."""
+    """Each image with its boxes; None without VOC files."""
     files = tree.ending_in(".xml")
-    if not any(_is_voc(tree, file) for file in files[:_FEW]):
+    if not any(_is_voc(tree, file) for file in files[:_NUM_CHECKED]):
         return None
     matcher = FileMatcher(tree.images)
-    boxes: dict[str, AnnotatedImage] = {}
-    by: dict[str, str] = {}
+    annotated: dict[str, AnnotatedImage] = {}
+    annotated_by: dict[str, str] = {}
     for file in files:
-        root = _parsed(tree, file, log)
-        if root is None:
+        if (root := _parsed(tree, file, log)) is None:
             continue
         if root.tag != "annotation":
             log.skip(file, f"expected an XML file of <annotation>, got <{root.tag}>")
             continue
-        named = root.value("filename").replace("\\", "/").rpartition("/")[2]
-        image = matcher.find(file) or (matcher.named(named) if named else None)
+        filename = root.value("filename").replace("\\", "/").rpartition("/")[2]
+        image = matcher.find(file) or matcher.named(filename)
         if image is None:
-            log.skip(file, f"there is no image of its name{f', nor {named!r}' if named else ''}")
-        elif image in boxes:
-            log.skip(file, f"a second annotation of {image}, after {by[image]}")
+            log.skip(file, f"there is no image of its name{f', nor {filename!r}' if filename else ''}")
+        elif image in annotated:
+            log.skip(file, f"a second annotation of {image}, after {annotated_by[image]}")
         else:
-            by[image] = file
-            boxes[image] = AnnotatedImage(image, _boxes(root, file, log), _stated(root))
-    log.note("annotations", f"{len(boxes)} Pascal VOC files", "XML with an object a box")
-    return [boxes.get(image) or AnnotatedImage(image, None) for image in tree.images]
+            annotated_by[image] = file
+            annotated[image] = AnnotatedImage(image, _boxes(root, file, log), _stated(root))
+    log.note("annotations", f"{len(annotated)} Pascal VOC files", "XML with one object per box")
+    return [annotated.get(image) or AnnotatedImage(image, None) for image in tree.images]
 
 
 def _is_voc(tree: FileTree, file: str) -> bool:
@@ -100,30 +99,25 @@ def _stated(root: XmlNode) -> tuple[int, int] | None:
         return None
 
 
-class _Refused(ValueError):
-    """An XML file that is refused."""
-
-
 def _parsed(tree: FileTree, file: str, log: ReadLog) -> XmlNode | None:
     """The root of an XML file; None for a file that is not XML, which is logged as skipped."""
-    path = tree.folder / file
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise _Refused(f"larger than {_MAX_BYTES >> 20} MiB")
-        return parse(path.read_bytes())
+        if tree.size(file) > _MAX_BYTES:
+            raise ValueError(f"larger than {_MAX_BYTES >> 20} MiB")
+        return _parse((tree.folder / file).read_bytes())
     except expat.ExpatError as error:
         log.skip(f"{file}, line {error.lineno}", f"not XML ({expat.ErrorString(error.code)})")
-    except (_Refused, OSError, LookupError, ValueError) as error:
+    except (OSError, LookupError, ValueError) as error:
         log.skip(file, str(error))
     return None
 
 
-def parse(data: bytes) -> XmlNode:
+def _parse(data: bytes) -> XmlNode:
     """The root of an XML text.
 
     Raises:
         expat.ExpatError: where it is not well formed.
-        ValueError: for a document type and for elements nested deeper than any annotation.
+        ValueError: for a document type, and for elements nested deeper than in any annotation.
     """
     parser = expat.ParserCreate()
     root = XmlNode("", 0)
@@ -134,19 +128,17 @@ def parse(data: bytes) -> XmlNode:
         stack[-1].children.append(node)
         stack.append(node)
         if len(stack) > _MAX_DEPTH:
-            raise _Refused(f"elements nested more than {_MAX_DEPTH} deep")
-
-    def end(tag: str) -> None:
-        stack.pop()
+            raise ValueError(f"elements nested more than {_MAX_DEPTH} deep")
 
     def text(piece: str) -> None:
         stack[-1].text += piece
 
     def refuse(*_: object) -> None:
-        raise _Refused("a document type (<!DOCTYPE>), which could expand without end or fetch files")
+        raise ValueError("a document type (<!DOCTYPE>), which could expand without end or fetch files")
 
     parser.buffer_text = True
-    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, text
+    parser.StartElementHandler, parser.CharacterDataHandler = start, text
+    parser.EndElementHandler = lambda tag: stack.pop()
     parser.StartDoctypeDeclHandler = refuse
     parser.Parse(data, True)
     return root.children[0]

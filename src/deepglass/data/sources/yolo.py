@@ -7,60 +7,49 @@ replaced by its bounding box. An image without a file has no objects, provided t
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 
 from deepglass.data.sources.base import ReadLog
 from deepglass.data.sources.boxes import AnnotatedBox, AnnotatedImage
 from deepglass.data.sources.class_names import class_names, is_name_file
 from deepglass.data.sources.file_tree import FileMatcher, FileTree
 
-_FEW = 20  # files that are checked for the format
-_BEYOND = 2.0  # relative to the image's side; larger numbers are not relative
-Line = tuple[int, tuple[float, float, float, float]]
+_NUM_CHECKED = 20  # files that are checked for the format
+_MAX_RELATIVE = 2.0  # larger numbers are not relative to the image's side
 
 
 def read_yolo(tree: FileTree, log: ReadLog) -> list[AnnotatedImage] | None:
     """Each image with its boxes; None if the text files have another format."""
     matcher = FileMatcher(tree.images)
     files: dict[str, str] = {}
-    orphans = []
+    unmatched = []
     for file in tree.ending_in(".txt"):
         if is_name_file(file):
             continue
         image = matcher.find(file)
         if image is None:
-            orphans.append(file)
+            unmatched.append(file)
         elif image in files:
             log.skip(file, f"a second label file of {image}, after {files[image]}")
         else:
             files[image] = file
     if not _are_boxes(tree, list(files.values())):
         return None
-    for file in orphans:
+    for file in unmatched:
         if _are_boxes(tree, [file]):
             log.skip(file, "there is no image of its name")
     names, names_file = class_names(tree, "box", log)
     nameless: dict[str, list[str]] = {}
-    empty_is_known = 2 * len(files) >= len(tree.images)
-    labelled = []
-    for image in tree.images:
-        if image in files:
-            boxes: list[AnnotatedBox] | None = _read(tree, files[image], names, nameless, log)
-        else:
-            boxes = [] if empty_is_known else None
-        labelled.append(AnnotatedImage(image, boxes, shares=True))
-    _add_notes(tree.images, files, empty_is_known, log)
+    most_have_files = 2 * len(files) >= len(tree.images)
+    boxes = {image: _read(tree, files[image], names, nameless, log) for image in tree.images if image in files}
+    log.note("annotations", f"{len(files)} YOLO text files", "lines of a class and four numbers relative to the image")
+    if missing := [image for image in tree.images if image not in files]:
+        labelled = "labelled as without objects: YOLO writes no file where there is nothing"
+        why = labelled if most_have_files else "most have none, so they are unlabelled"
+        log.note("no label file", f"{len(missing)} images, such as {missing[0]}", why)
     for label, wheres in nameless.items() if names else ():
         log.note("nameless class", f"{label}: {len(wheres)} boxes, {wheres[0]}", f"it has no name in {names_file}")
-    return labelled
-
-
-def _add_notes(images: Sequence[str], files: Mapping[str, str], empty_is_known: bool, log: ReadLog) -> None:
-    log.note("annotations", f"{len(files)} YOLO text files", "lines of a class and four shares of the image")
-    if missing := [image for image in images if image not in files]:
-        reason = "YOLO writes none where there is nothing, so they are known to hold nothing"
-        why = reason if empty_is_known else "most have none, so they count as unlabelled"
-        log.note("no label file", f"{len(missing)} images, such as {missing[0]}", why)
+    boxes_without_file: list[AnnotatedBox] | None = [] if most_have_files else None
+    return [AnnotatedImage(image, boxes.get(image, boxes_without_file), relative=True) for image in tree.images]
 
 
 def _are_boxes(tree: FileTree, files: list[str]) -> bool:
@@ -72,7 +61,7 @@ def _are_boxes(tree: FileTree, files: list[str]) -> bool:
             fits = sum(not isinstance(_line(line), str) for line in lines)
             good += 2 * fits >= len(lines)
             bad += 2 * fits < len(lines)
-        if good + bad >= _FEW:
+        if good + bad >= _NUM_CHECKED:
             break
     return good > bad
 
@@ -89,29 +78,29 @@ def _read(
         if isinstance(line, str):
             log.skip(where, line)
             continue
-        number, sides = line
-        label = names.get(number, f"class {number}" if names else str(number))
-        if number not in names:
+        index, sides = line
+        label = names.get(index, f"class {index}" if names else str(index))
+        if index not in names:
             nameless.setdefault(label, []).append(where)
         boxes.append(AnnotatedBox(label, sides, where))
     return boxes
 
 
-def _line(text: str) -> Line | str:
-    """Class and sides, or the fault of a line."""
+def _line(text: str) -> tuple[int, tuple[float, float, float, float]] | str:
+    """Class index and sides of a line, or what is wrong with it."""
     short = text.strip() if len(text) < 60 else text.strip()[:57] + "..."
     try:
         numbers = [float(word) for word in text.split()]
     except ValueError:
         return f"expected a class and numbers, got {short!r}"
-    outline = len(numbers) >= 7 and len(numbers) % 2 == 1
-    if len(numbers) != 5 and not outline:
+    polygon = len(numbers) >= 7 and len(numbers) % 2 == 1
+    if len(numbers) != 5 and not polygon:
         return f"expected a class and four numbers, got {short!r}"
     if not all(map(math.isfinite, numbers)) or numbers[0] != int(numbers[0]) or numbers[0] < 0:
         return f"expected a class from 0 and finite numbers, got {short!r}"
-    if max(map(abs, numbers[1:])) > _BEYOND:
-        return f"expected shares of the image from 0 to 1, got {short!r}"
-    if outline:
+    if max(map(abs, numbers[1:])) > _MAX_RELATIVE:
+        return f"expected numbers from 0 to 1, relative to the image, got {short!r}"
+    if polygon:
         x, y = numbers[1::2], numbers[2::2]
         return int(numbers[0]), (min(x), min(y), max(x), max(y))
     x_centre, y_centre, width, height = numbers[1:]

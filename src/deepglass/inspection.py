@@ -1,0 +1,93 @@
+"""Look at a source before training: its columns and problems, and a spec for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from deepglass.doctor.inspect import Inspection, inspect_table
+from deepglass.prepare.sources import read_source
+from deepglass.prepare.write_spec import commented_spec
+from deepglass.run.run import Run, open_run
+from deepglass.spec.overrides import Setting, build_spec
+from deepglass.spec.spec import DataSpec
+
+
+def inspect(
+    source: Any,
+    target: str | Sequence[str] | None = None,
+    *,
+    run: str | Path | Run | None = None,
+    inputs: Sequence[Setting] | None = None,
+    outputs: Sequence[Setting] | None = None,
+    kinds: Mapping[str, str] | None = None,
+    ignore: Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
+    split: Mapping[str, Any] | None = None,
+    test: Any = None,
+    filename_pattern: str | None = None,
+    data_root: str | Path | None = None,
+    data: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Inspection:
+    """Inspect a source: columns, their inferred kinds with the reason, and data problems.
+
+    Args:
+        source, target, inputs, outputs, kinds, ignore, columns, split, test, filename_pattern, data_root, data,
+            settings: as for `train`.
+        run: a run whose predictions find label errors, rows worth labelling and weak slices in this source.
+    """
+    overrides = {
+        "inputs": inputs, "outputs": outputs, "kinds": kinds, "ignore": ignore, "columns": columns, "split": split,
+        "test": test, "filename_pattern": filename_pattern, "data_root": data_root, "data": data, **(settings or {}),
+    }  # fmt: skip
+    if run is None:
+        spec = build_spec(source, target, overrides)
+        return inspect_table(read_source(spec), spec)
+    run = open_run(run)
+    base = run.spec
+    # reading options only: the rows come from `source`
+    reading = DataSpec(
+        columns=base.data.columns, filename_pattern=base.data.filename_pattern, data_root=base.data.data_root
+    )
+    spec = build_spec(source, target, overrides, replace(base, data=reading))
+    table = read_source(spec)
+    present_outputs = tuple(o for o in spec.outputs if o.get("column", o["name"]) in table.columns)
+    present_kinds = {name: kind for name, kind in spec.kinds.items() if name in table.columns}
+    ignored = tuple(name for name in base.data.ignore if name in table.columns)
+    section = replace(spec.data, ignore=tuple(dict.fromkeys([*spec.data.ignore, *ignored])))
+    return inspect_table(table, replace(spec, data=section, outputs=present_outputs, kinds=present_kinds), run)
+
+
+def new(
+    source: Any,
+    target: str | Sequence[str] | None = None,
+    *,
+    folder: str | Path | None = None,
+    inputs: Sequence[Setting] | None = None,
+    outputs: Sequence[Setting] | None = None,
+    kinds: Mapping[str, str] | None = None,
+    ignore: Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
+    split: Mapping[str, Any] | None = None,
+    test: Any = None,
+    filename_pattern: str | None = None,
+    data_root: str | Path | None = None,
+    data: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> str:
+    """A commented spec for a source, as YAML text.
+
+    Args:
+        source, target, inputs, outputs, kinds, ignore, columns, split, test, filename_pattern, data_root, data,
+            settings: as for `train`.
+        folder: where the spec will be stored; its source is written relative to it. None: the current folder.
+    """
+    overrides = {
+        "inputs": inputs, "outputs": outputs, "kinds": kinds, "ignore": ignore, "columns": columns, "split": split,
+        "test": test, "filename_pattern": filename_pattern, "data_root": data_root, "data": data, **(settings or {}),
+    }  # fmt: skip
+    spec = build_spec(source, target, overrides)
+    return commented_spec(read_source(spec), spec, None if folder is None else Path(folder))
