@@ -72,15 +72,15 @@ class PartAttributions:
     indexed: bool = False
     boxes: tuple[tuple[Box | None, ...], ...] = ()
 
-    def of(self, q: int | None) -> list[Part]:
+    def of(self, q: int | None) -> tuple[Part, ...]:
         """The parts for one target; None: summed over all."""
         weights = self.weights.sum(0) if q is None else self.weights[q]
         boxes = self.boxes[0 if q is None else q + 1] if self.boxes else (None,) * len(self.names)
-        return [
+        return tuple(
             Part(n, float(w), self.values[i] if self.values else None, i if self.indexed else None, boxes[i])
             for i, (n, w) in enumerate(zip(self.names, weights, strict=True))
             if n
-        ]
+        )
 
 
 PartsOf = Callable[[Any, np.ndarray, Column, Any], PartAttributions]

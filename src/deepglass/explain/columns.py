@@ -70,7 +70,7 @@ def shapley_explanations(row: ExplainedRow, checks: bool = True) -> list[Explana
     for name in row.targets:
         part = row.slices[name]
         attributions = PartAttributions(tuple(names), result.values[part], values)
-        explanation = row.explanation(name, method, result.completeness, lambda q, a=attributions: tuple(a.of(q)))
+        explanation = row.explanation(name, method, result.completeness, attributions.of)
         if not result.exact:
             errors = np.sqrt(np.square(result.error[part]).sum(0)).tolist()
             parts = tuple(p._replace(error=e) for p, e in zip(explanation.parts, errors, strict=True))

@@ -260,9 +260,9 @@ def _over_words(
 ) -> DecoderAttention:
     sums = _word_weights(weights, [indices for _, indices in text])[:, :MAX_ATTENDED]
     rows = tuple(tuple(sums[tokens].mean(0).round(3).tolist()) for _, tokens in words[:MAX_GENERATED])
-    generated, attended = words[:MAX_GENERATED], text[:MAX_ATTENDED]
-    names = (tuple(word for word, _ in pairs) for pairs in (generated, attended))
-    return DecoderAttention(output_rows.place(i), *names, rows, typical=typical)
+    generated = tuple(word for word, _ in words[:MAX_GENERATED])
+    attended = tuple(word for word, _ in text[:MAX_ATTENDED])
+    return DecoderAttention(output_rows.place(i), generated, attended, rows, typical=typical)
 
 
 def _over_image(

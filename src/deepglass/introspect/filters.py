@@ -231,7 +231,8 @@ def _search(
         for chunk in torch.from_numpy(rows[:limit]).split(BATCH):
             batch = data.batch(chunk)
             for m in recorder.record(partial(forward, batch), len(batch), only=names):
-                peaks.setdefault(m.name, []).append(tuple(m.values.float().flatten(2).max(2)))
+                values, positions = m.values.float().flatten(2).max(2)
+                peaks.setdefault(m.name, []).append((values, positions))
             if time.perf_counter() - started > MAX_SECONDS:
                 break
     return {n: _Peaks(*(torch.cat(p).cpu().numpy() for p in zip(*pairs, strict=True))) for n, pairs in peaks.items()}
