@@ -36,7 +36,7 @@ def _samples() -> dict[str, Sample]:
     hours = [day + datetime.timedelta(hours=int(h)) for h in generator.integers(0, 20_000, ROWS)]
     numbers = generator.normal(100, 20, ROWS).tolist()
     vectors = generator.normal(size=(ROWS, 3))
-    flat = np.ones((ROWS, 12, 10), np.uint8)  # one grey a picture, so that a vector can say all that is in it
+    flat = np.ones((ROWS, 12, 10), np.uint8)  # one grey level per image, so that a vector can represent it
     pictures = flat * generator.integers(0, 255, (ROWS, 1, 1), dtype=np.uint8)
     return {
         "number": _with_gaps(numbers),

@@ -253,7 +253,7 @@ def test_zip_bomb(command: Command) -> None:
     refused(command, "bomb.zip", "--target", "price", code="too-large", names=("bomb.zip", "unpack"))
 
 
-# -- pictures ----------------------------------------------------------------------------------------------------
+# -- images ------------------------------------------------------------------------------------------------------
 
 
 def pictures(folder: Path, each: int = 8) -> None:

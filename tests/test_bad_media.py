@@ -111,7 +111,7 @@ def test_a_malformed_line_and_a_tag_in_test_only(command: Command) -> None:
     assert "tags: unseen tag: 1" in said
 
 
-# -- sounds ----------------------------------------------------------------------------------------------------------
+# -- audio -----------------------------------------------------------------------------------------------------------
 
 
 def tone(seconds: float = 0.2, hertz: float = 440.0) -> np.ndarray:
@@ -159,7 +159,7 @@ def test_damaged_long_and_many_audio_files(command: Command) -> None:
         assert what in " ".join(answer.err.split())
 
 
-# -- tables whose cells are paths of sounds --------------------------------------------------------------------------
+# -- tables with paths of audio files --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("folder", ["", "../", "C:\\recorder\\"])

@@ -324,7 +324,7 @@ def test_several_tables_are_listed(tmp_path: Path) -> None:
     assert f"deepglass train {tmp_path}/results.csv" in message
 
 
-# -- pictures ----------------------------------------------------------------------------------------------------
+# -- images ------------------------------------------------------------------------------------------------------
 
 
 def pictures(folder: Path, *names: str) -> None:

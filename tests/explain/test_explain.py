@@ -80,7 +80,7 @@ def test_deletion_curves_follow_the_order_of_an_additive_score() -> None:
     right, wrong = deletion_insertion(asked, weights), deletion_insertion(asked, -weights)
     assert right["deletion"] < right["deletion_random"] < wrong["deletion"]  # type: ignore[operator]
     assert right["insertion"] > right["insertion_random"] > wrong["insertion"]  # type: ignore[operator]
-    assert deletion_insertion(lambda keep: np.ones(len(keep)), weights) == {}  # an answer that nothing moves
+    assert deletion_insertion(lambda keep: np.ones(len(keep)), weights) == {}  # a constant prediction
 
 
 def test_rank_correlation_depends_on_order_only() -> None:

@@ -48,10 +48,8 @@ def test_explanations_find_the_causal_columns(tmp_path: Path) -> None:
     rows = table.filter(pl.col("x0") > 1.5).drop("y").head(3)
     for row in deepglass.explain(run, rows, source=table):
         parts = {p["part"]: p["weight"] for p in row["y"]["attributions"]}
-        assert parts["x0"] > 0  # a large x0 speaks for yes
-        assert {p["part"] for p in row["y"]["attributions"][:3]} == {"x0", "x1", "place"} or abs(parts["x0"]) == max(
-            map(abs, parts.values())
-        )
+        assert parts["x0"] > 0  # a large x0 makes "yes" more probable
+        assert [p["part"] for p in row["y"]["attributions"][:3]] == ["x0", "x1", "place"]
         noise = max(abs(parts[n]) for n in ("x2", "x3", "x4"))
         assert noise < 0.35 * parts["x0"]
 

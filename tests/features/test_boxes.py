@@ -176,7 +176,7 @@ def test_a_detector_overfits_sixteen_images() -> None:
         best = {k: v.numpy() for k, v in network.predictions(batch.inputs)["boxes"].mode().items()}
     assert feature.score(best, data.truth["boxes"].take(np.arange(16)))["map50"] >= 0.95
     answers = feature.decode({**best, **feature.context({"image": inputs["image"].take(np.arange(16))})})
-    assert answers[0]["value"] == []  # the picture that is known to be empty
+    assert answers[0]["value"] == []  # the empty image
     for box in answers[3]["value"]:
         assert any(all(abs(box[side] - true[side]) < 4 for side in SIDES) for true in table["boxes"][3].to_list())
 

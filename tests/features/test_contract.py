@@ -22,7 +22,7 @@ DIM = 8
 
 
 KINDS = [kind for kind in FEATURES.names() if kind in SAMPLES]
-ASKED_FOR = ("identity", "mask", "tags", "audio")  # they look like others, as arrays at least; only the user knows
+EXPLICIT_KINDS = ("identity", "mask", "tags", "audio")  # as arrays they look like other kinds
 STEPS = 4  # as many as the longest sample that goes along with an input's steps has
 LINEAR = ("number", "category", "binary", "vector", "multilabel", "identity", "tags")  # heads of one layer
 PREDICTED = [kind for kind in OUTPUTS.names() if kind in SAMPLES]
@@ -82,7 +82,7 @@ def _members(params: Any, count: int) -> Any:
     return type(params)(*(p.repeat_interleave(count, 0) for p in params))
 
 
-@pytest.mark.parametrize("kind", [k for k in KINDS if k not in ASKED_FOR])
+@pytest.mark.parametrize("kind", [k for k in KINDS if k not in EXPLICIT_KINDS])
 def test_kind_is_inferred_for_its_own_samples(kind: str) -> None:
     assert FEATURES.get(kind).infer_type(SAMPLES[kind].raw, "x").score > 0.4
     assert infer_type(SAMPLES[kind].raw, "x")[0] == kind

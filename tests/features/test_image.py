@@ -131,7 +131,7 @@ def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     pixels = np.zeros((10, 20), np.uint8)
     pixels[:, 10:] = 200
     exif = Pillow.Exif()
-    exif[0x0112] = 6  # the camera was turned by a quarter
+    exif[0x0112] = 6  # rotated by 90 degrees
     turned = save(tmp_path, "turned.jpg", Pillow.fromarray(pixels), exif=exif, quality=95)
     assert picture_size(turned) == (20, 10)
     column = (feature := Image(name="x").fit([[turned]])).encode([turned])

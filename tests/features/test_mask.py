@@ -103,7 +103,7 @@ def test_a_mask_has_the_letterbox_of_its_image(sizes: tuple[tuple[int, int], ...
     Y, X = sizes[0]
     seen = column.values[0][(np.arange(Y) + 0.5).astype(int) * sizes[1][0] // Y][:, np.arange(X) * sizes[1][1] // X]
     bright = np.where(picture.values[0, 0] > 127, 2, 1)
-    assert (seen == bright)[seen > 0].mean() > 0.93  # all but the pixels on the border
+    assert (seen == bright)[seen > 0].mean() > 0.93  # except pixels on the border
     best = {"classes": column.values, "confidence": np.full_like(column.values, 255)}
     answer = feature.decode({**best, **feature.context({"image": picture})})[0]
     assert (decode_runs(answer["value"]) == masks[0]).mean() > 0.93
@@ -116,7 +116,7 @@ def test_a_mask_is_augmented_with_its_image() -> None:
     field = Field(torch.from_numpy(feature.encode(masks).values), torch.ones(2, dtype=torch.bool))
     mirror = Warp(torch.tensor([[[-1.0, 0, 0], [0, 1, 0]]] * 2), True)
     assert torch.equal(feature.warp(field, mirror).values, field.values.flip(2))
-    smaller = Warp(torch.tensor([[[2.0, 0, 0], [0, 2, 0]]] * 2), False)  # seen from twice as far
+    smaller = Warp(torch.tensor([[[2.0, 0, 0], [0, 2, 0]]] * 2), False)  # half the size
     values = feature.warp(field, smaller).values
     assert values.dtype == torch.uint8
     assert (values[:, :3] == 0).all()  # nothing is known of what lay outside
@@ -190,7 +190,7 @@ def test_run_length_codes_round_trip() -> None:
     np.testing.assert_array_equal(decode_runs(encode_runs(numbers[:1, :1])), numbers[:1, :1])
 
 
-# -- pictures as answers -----------------------------------------------------------------------------------------
+# -- image outputs -----------------------------------------------------------------------------------------------
 
 
 def test_psnr_agrees_with_its_definition() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepglass.features._value_keys import _vectorised_keys, as_keys, count_unseen, to_codes
+from deepglass.features._value_keys import as_keys, count_unseen, to_codes
 
 TEXTS = st.one_of(
     st.none(), st.sampled_from([" 3", "3.0", "yes", "No", "TRUE", "NA", "?", "", "x"]), st.text(max_size=6)
@@ -27,7 +27,8 @@ def test_keys_of_few_and_many_values_agree(type_, texts, numbers, flags) -> None
         pl.Series(values=flags, dtype=pl.Boolean),
         pl.Series(values=[int(f) for f in flags], dtype=pl.Int64),
     ):
-        assert as_keys(series, type_).to_list() == _vectorised_keys(series, type_).to_list()
+        many = pl.concat([series] * 40)  # more rows than are converted one by one
+        assert as_keys(series, type_).to_list() == as_keys(many, type_)[: len(series)].to_list()
 
 
 def test_codes_of_few_and_of_many_agree() -> None:

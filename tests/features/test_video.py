@@ -146,7 +146,7 @@ def test_folders_of_frames_are_a_source(tmp_path: Path) -> None:
     table = read(tmp_path / "clips")
     assert (table.kinds["video"], table.target, len(table)) == ("video", "label", 6)
     assert [m.name for m in table["video"]][:2] == ["jump/a", "jump/b"]
-    one = read(tmp_path / "clips" / "walk" / "c")  # such as a video to answer for
+    one = read(tmp_path / "clips" / "walk" / "c")  # such as a video to predict
     assert [m.path for m in one["video"]] == [tmp_path / "clips" / "walk" / "c"]
     rows = [{"clip": f"{label}/{video}", "score": i} for i, label in enumerate(["jump", "walk"]) for video in "abc"]
     pl.DataFrame(rows).write_csv(tmp_path / "clips" / "scores.csv")

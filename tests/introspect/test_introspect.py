@@ -91,7 +91,7 @@ def test_a_huge_learning_rate_kills_relus_and_the_suggested_one_does_not(tmp_pat
     said = " ".join(_said(_train(tmp_path / "ill", network, {"learning_rate": 2.0}), "dead"))
     assert "layer 2 (trunk.body.4)" in said
     assert "training.learning_rate=0.004 (it is 2)" in said
-    assert "activation" not in said  # at such a rate, another activation would not help
+    assert "activation" not in said  # at this learning rate another activation would not help
     assert _train(tmp_path / "cured", network, {"learning_rate": 0.004}).metrics["diagnostics"] == []
 
 

@@ -144,4 +144,4 @@ def test_it_learns_whether_the_last_token_is_the_first(name: str):
         optimizer.step()
     trunk.eval()
     logits, truth = said(500)
-    assert ((logits > 0) == (truth > 0)).float().mean() > 0.9  # 0.62 for the commoner answer
+    assert ((logits > 0) == (truth > 0)).float().mean() > 0.9  # 0.62 for the majority class

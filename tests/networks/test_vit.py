@@ -57,7 +57,7 @@ def test_absent_tokens_are_not_attended(fused: bool):
     mask = torch.tensor([[True, True, False, True], [True, False, False, False]])
     other = torch.where(mask.unsqueeze(-1), memory, 99.0)
     torch.testing.assert_close(attention(x, mask, memory), attention(x, mask, other))
-    each = mask[:, None].expand(2, 3, 4)  # the same, said for each token that asks
+    each = mask[:, None].expand(2, 3, 4)  # the same mask for each query
     torch.testing.assert_close(attention(x, each, memory), attention(x, mask, memory))
 
 

@@ -120,7 +120,7 @@ def test_sample_quality_warnings() -> None:
     assert not quality_warnings(figures, real, good, codes, [side])
     heaps = torch.tensor([[-1.0, -1.0], [1.0, 1.0]]).repeat_interleave(200, 0)  # each class one point
     assert "collapse" in quality_warnings(sample_quality(real, heaps, codes), real, heaps, codes, [side])[0]
-    same = real[:200].repeat(2, 1)  # whatever is asked for, the left comes
+    same = real[:200].repeat(2, 1)  # samples lie at the left for any requested class
     said = quality_warnings(sample_quality(real, same, codes), real, same, codes, [side])
     assert any(sentence == "side: samples of right look like other classes" for sentence in said)
 

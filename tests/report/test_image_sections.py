@@ -91,7 +91,7 @@ def test_masks_have_a_slider_and_a_legend() -> None:
     assert "mean IoU 0.250" in html
     assert html.count(">typical<") == 1
     assert "#0072b2" in html
-    # The picture itself is stored once, though it lies below both masks.
+    # The image is stored once for both masks.
     assert html.count('<image id="overlay-0-0"') == html.count('href="#overlay-0-0"') == 1
 
 
@@ -208,7 +208,7 @@ def test_many_large_images_stay_below_ten_megabytes() -> None:
     assert len(checked(base({"image_predictions": overlays}, filters=filters))) < 10_000_000
 
 
-# -- from answers to facts ---------------------------------------------------------------------------------------
+# -- from predictions to facts -----------------------------------------------------------------------------------
 
 
 def prepared(picture: Image, output: Feature, pictures: np.ndarray, answers: object) -> PreparedData:
@@ -408,7 +408,7 @@ def test_top_patches_contain_the_pattern_of_the_channel() -> None:
     network, data, _ = small_network("conv", 32, width=8)
     conv = next(m for m in network.modules() if isinstance(m, torch.nn.Conv2d) and m.in_channels == 3)
     with torch.no_grad():
-        conv.weight[0] = 1.0  # the first channel answers to brightness
+        conv.weight[0] = 1.0  # the first channel detects brightness
     found = filters_of(network, lambda batch: network.predictions(batch.inputs), data, "image")
     assert found is not None
     unit = next(u for u in found.stages[0].units if u.channel == 0)

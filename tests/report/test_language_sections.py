@@ -16,8 +16,7 @@ from report_values import base, checked
 
 import deepglass
 from deepglass.features._display import spectrogram
-from deepglass.features.text import Text
-from deepglass.introspect.attention import DecoderAttention, EncoderAttention, _words_of
+from deepglass.introspect.attention import DecoderAttention, EncoderAttention
 from deepglass.mel import Frames
 from deepglass.report.sections.attention import OutputAttention
 from deepglass.report.sections.audio import MAX_BYTES, AudioRow, OutputAudio, playable_wav
@@ -41,7 +40,7 @@ def reported(run: deepglass.Run, source: object) -> tuple[str, str]:
     return shown, hidden
 
 
-# -- sounds ----------------------------------------------------------------------------------------------------------
+# -- audio -----------------------------------------------------------------------------------------------------------
 
 
 def test_audio_can_be_played_and_left_out(tmp_path: Path) -> None:
@@ -119,7 +118,7 @@ def test_cross_attention_of_a_translated_word_is_on_its_source_word(tmp_path: Pa
     shown, hidden = reported(run, source)
     pairs = re.findall(r"(\w+) attends most to (\w+)", shown)
     assert len(pairs) > 20
-    assert np.mean([FRENCH[read] == said for said, read in pairs]) > 0.6  # by chance about a third
+    assert np.mean([FRENCH[read] == said for said, read in pairs]) > 0.6  # chance is about a third
     assert ">Attention<" not in hidden
     assert "looked at" not in hidden
 
@@ -141,13 +140,6 @@ def test_attention_shares_of_words_sum_to_one_for_any_tokenization(trunk: str, u
         assert {"red", "blue", "green", "big", "small"}.issuperset(names[rows:])
         shares = [int(s) for s in re.findall(r": (\d+)\N{NO-BREAK SPACE}%", matrix)]
         assert sum(shares) == pytest.approx(100 * rows, abs=3 * len(names) * rows)
-
-
-def test_character_tokens_are_merged_into_words() -> None:
-    text = Text(name="t", tokenization="characters").fit([pl.Series(["a cab, ace"])])
-    codes = text.encode(pl.Series(["a cab, ace"])).values.tolist()
-    assert [word for word, _ in _words_of(text, codes)] == ["a", "cab,", "ace"]
-    assert sorted(p for _, places in _words_of(text, codes) for p in places) == list(range(10))
 
 
 def test_caption_attention_is_drawn_on_the_image(tmp_path: Path) -> None:

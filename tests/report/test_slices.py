@@ -260,7 +260,7 @@ def test_dark_images_are_a_slice() -> None:
     assert (weak.slice.inside == (light == 20)).all()
 
 
-# -- how right each answer is ------------------------------------------------------------------------------------
+# -- score of each prediction ------------------------------------------------------------------------------------
 
 
 def test_binary_predictions_use_the_calibrated_threshold() -> None:

@@ -193,7 +193,7 @@ def test_a_damaged_run_is_an_error(trained: Path, tmp_path: Path) -> None:
         deepglass.Run(broken).predict(GOOD)
 
 
-# -- pictures --------------------------------------------------------------------------------------------------------
+# -- images ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

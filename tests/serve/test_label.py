@@ -225,7 +225,9 @@ def test_a_warm_started_run_keeps_vocabulary_and_classes(tmp_path: Path) -> None
     texts = [" ".join(random.choice(words, 6)) for _ in range(200)]
     tone = ["warm" if t.split().count("red") > t.split().count("blue") else "cold" for t in texts]
     first = pl.DataFrame({"text": texts, "tone": tone})
-    turned = first.with_columns(text=pl.col("text").str.replace_all("red", "zebra"))  # another word, as often
+    turned = first.with_columns(
+        text=pl.col("text").str.replace_all("red", "zebra")
+    )  # another word with the same frequency
     before = deepglass.train(first, "tone", out=tmp_path / "a", steps=30, kinds=TEXT, **QUICK)
     after = deepglass.train(turned, "tone", out=tmp_path / "b", steps=1, kinds=TEXT, init_from=before.path, **QUICK)
     assert after.predictor.inputs == before.predictor.inputs

@@ -77,7 +77,11 @@ def test_flipping_swaps_left_and_right_cameras_and_negates_the_angle() -> None:
     mirrored = after.targets["steering"].values != before.targets["steering"].values
     assert 20 < int(mirrored.sum()) < 44
     torch.testing.assert_close(after.targets["steering"].values[mirrored], -before.targets["steering"].values[mirrored])
-    for name, shown in {"center": 10, "left": 30, "right": 20}.items():  # the right camera's picture stands at the left
+    for name, shown in {
+        "center": 10,
+        "left": 30,
+        "right": 20,
+    }.items():  # the image of the right camera becomes that of the left
         picture = after.inputs[name].values[mirrored]
         assert torch.equal(picture[..., -1].unique(), torch.tensor([shown + 1], dtype=torch.uint8))
         assert torch.equal(picture[..., 0].unique(), torch.tensor([shown], dtype=torch.uint8))
@@ -106,7 +110,7 @@ def test_a_number_with_offset_is_negated_in_user_units() -> None:
         (["photo"], [replace(STEERING, negate_on_flip=False)], False),  # it would turn, and nobody says how
         (["photo"], [STEERING], True),
         (["left", "right"], [STEERING], True),
-        (["left"], [STEERING], False),  # its mirror is a right camera's picture
+        (["left"], [STEERING], False),  # its flip is an image of a right camera
         (["photo"], [CategoryOutput(name="turn").fit([pl.Series(["left", "right", "none"])])], False),
     ],
 )
