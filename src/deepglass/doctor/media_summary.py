@@ -9,8 +9,16 @@ import numpy as np
 import polars as pl
 
 from deepglass.errors import SourceError
-from deepglass.features._audio_files import header_of, read_sound
-from deepglass.features._images import Picture, channels_last, decode_sized, each, pictures, resize, with_channels
+from deepglass.features._audio_files import read_audio, read_header
+from deepglass.features._images import (
+    RawImage,
+    as_images,
+    channels_last,
+    decode_sized,
+    map_images,
+    resize,
+    with_channels,
+)
 from deepglass.features.base import Feature, Media, Raw
 
 SIDE = 16  # pixels of a thumbnail
@@ -49,7 +57,7 @@ def summarise_media(feature_type: type[Feature], raw: Raw, max_items: int) -> Me
     if feature_type.is_image and feature_type.file_based:
         if isinstance(raw, np.ndarray) and raw.ndim >= 3:
             return _summarise_array(raw, ARRAY_SPEED * max_items)
-        return _summarise_files(pictures(raw), _read_image, IMAGE_STATISTICS, max_items)
+        return _summarise_files(as_images(raw), _read_image, IMAGE_STATISTICS, max_items)
     if feature_type.is_audio and feature_type.file_based and isinstance(raw, list):
         return _summarise_files(raw, _read_audio, AUDIO_STATISTICS, max(max_items // AUDIO_COST, 1))
     return None
@@ -72,7 +80,7 @@ def _summarise_files(
     rows = spread_evenly(len(items), max_items)
     keys = [(m.path, m.member) if isinstance(m := items[i], Media) else i for i in rows.tolist()]
     distinct = {key: items[i] for key, i in zip(keys, rows.tolist(), strict=True)}
-    results = dict(zip(distinct, each(read, list(distinct.values())), strict=True))
+    results = dict(zip(distinct, map_images(read, list(distinct.values())), strict=True))
     read_rows = [(i, summary) for i, key in zip(rows, keys, strict=True) if (summary := results[key]) is not None]
     present = np.array([i for i, _ in read_rows], np.int64)
     values = np.stack([values for _, (values, _) in read_rows]) if read_rows else np.zeros((0, 1), np.float32)
@@ -114,12 +122,12 @@ def _thumbnails(x: np.ndarray) -> np.ndarray:
     return grey.reshape(len(grey), -1).astype(np.float32)
 
 
-def _read_image(picture: Picture) -> Summary | None:
+def _read_image(image: RawImage) -> Summary | None:
     """Grey thumbnail; height, width, brightness and contrast."""
-    if picture is None:
+    if image is None:
         return None
     try:
-        pixels, size = decode_sized(picture, near=(2 * SIDE, 2 * SIDE))
+        pixels, size = decode_sized(image, target_size=(2 * SIDE, 2 * SIDE))
         scale = 255.0 / float(np.iinfo(pixels.dtype).max) if pixels.dtype.kind == "u" else 1.0
         grey = with_channels(pixels, 1, 1.0) if pixels.shape[2] <= 4 else pixels.mean(2, keepdims=True)
         values = resize(grey.astype(np.float32) * scale, (SIDE, SIDE)).reshape(-1).astype(np.float32)
@@ -136,8 +144,8 @@ def _read_audio(media: Media | None) -> Summary | None:
     if not isinstance(media, Media):
         return None
     try:
-        header = header_of(media)
-        wave = read_sound(media, None, MAX_SECONDS).astype(np.float32) / 32767
+        header = read_header(media)
+        wave = read_audio(media, None, MAX_SECONDS).astype(np.float32) / 32767
     except SourceError:
         return None
     loudness = 20 * float(np.log10(np.sqrt((wave**2).mean()) + 1e-5))

@@ -236,7 +236,7 @@ def _whole_words(feature: Text, raw: Any) -> list[Words]:
     else:
         words = split_words(raw.cast(pl.String), limit)
     ends = np.cumsum(words.lengths)
-    names = [words.distinct[p] for p in words.places]
+    names = [words.distinct[p] for p in words.indices]
     rows = [names[end - length : end] for end, length in zip(ends, words.lengths, strict=True)]
     return [[(word, [t]) for t, word in enumerate(row)] for row in rows]
 
