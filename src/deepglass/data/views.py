@@ -20,7 +20,7 @@ from torch import Generator, Tensor
 
 from deepglass.data.augment import Augment, is_directional
 from deepglass.data.augment_text import TextAugment
-from deepglass.data.batches import Batch, BatchTransform, Dataset, Loader, ShuffledLoader
+from deepglass.data.batches import Batch, BatchTransform, Dataset, EpochOrder, Loader, ShuffledLoader
 from deepglass.device import mix_seeds
 from deepglass.features.audio import Audio
 from deepglass.features.base import Feature
@@ -126,7 +126,7 @@ class MultiViewLoader(Loader):
         self._generator = Generator(inner.data.device)
 
     def next(self) -> Batch:
-        self._generator.manual_seed(mix_seeds(self.seed, *self.inner.cursor))
+        self._generator.manual_seed(mix_seeds(self.seed, *self.inner.order.cursor))
         batch = self.inner.next()
         first, *others = self._views
         augmented = first(batch, self._generator) if first else batch
@@ -162,12 +162,12 @@ class TwoPoolLoader(Loader):
         return self.pools[0].batch_size
 
     @property
-    def cursor(self) -> tuple[int, int]:
-        """Epoch and position in the second pool."""
-        return self.pools[1].cursor
+    def order(self) -> EpochOrder:
+        """The order of the second pool."""
+        return self.pools[1].order
 
     def next(self) -> Batch:
-        return self.data.batch(torch.cat([pool.next_rows() for pool in self.pools]))
+        return self.data.batch(torch.cat([pool.order.next() for pool in self.pools]))
 
     def state_dict(self) -> dict[str, Any]:
         return {"first": self.pools[0].state_dict(), "second": self.pools[1].state_dict()}
