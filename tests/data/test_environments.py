@@ -1,4 +1,4 @@
-"""Worlds as a source: a table of what is seen, its kinds, and settings behind the name."""
+"""Gymnasium environments as a source: the table of observations and actions, and settings after the name."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ gymnasium = pytest.importorskip("gymnasium")
 
 
 class Sides(gymnasium.Env):
-    """Which half of a picture is bright? Right answers are worth 1; five questions an episode."""
+    """The action says which half of an image is bright; reward 1 if right, five steps per episode."""
 
     observation_space = gymnasium.spaces.Box(0, 255, (12, 12), np.uint8)
     action_space = gymnasium.spaces.Discrete(2, start=5)
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[np.ndarray, dict[str, Any]]:
         super().reset(seed=seed)
-        self.asked = 0
+        self.steps = 0
         return self._next(), {}
 
     def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         assert self.action_space.contains(action)
         reward = float(action - 5 == self.side)
-        self.asked += 1
-        return self._next(), reward, self.asked == 5, False, {}
+        self.steps += 1
+        return self._next(), reward, self.steps == 5, False, {}
 
     def _next(self) -> np.ndarray:
         self.side = int(self.np_random.integers(2))
-        picture = np.zeros((12, 12), np.uint8)
-        picture[:, 6 * self.side : 6 * self.side + 6] = 200
-        return picture
+        image = np.zeros((12, 12), np.uint8)
+        image[:, 6 * self.side : 6 * self.side + 6] = 200
+        return image
 
 
 @pytest.fixture
@@ -46,43 +46,46 @@ def sides() -> str:
     return "gym:Sides-v0"
 
 
-def test_a_world_becomes_a_table() -> None:
+def test_an_environment_becomes_a_table() -> None:
     table = read("gym:CartPole-v1")
     assert len(table) == 1000
     assert table.target == "action"
     assert table.kinds == {"observation": "vector", "action": "category"}
     counts = table["action"].value_counts()["count"].to_list()
     assert counts == [500, 500]
-    world = table.environment
-    assert world is not None
-    assert (world.actions, world.max_steps, world.threshold) == (2, 500, 475.0)
+    environment = table.environment
+    assert environment is not None
+    assert (environment.actions, environment.max_steps, environment.threshold) == (2, 500, 475.0)
     again = read("gym:CartPole-v1")
     np.testing.assert_array_equal(table["observation"], again["observation"])
 
 
-def test_actions_that_are_vectors_have_bounds_and_settings_reach_the_world() -> None:
-    world = read("gym:Pendulum-v1?g=3.5").environment
-    assert world is not None
-    assert (world.low, world.high) == ((-2.0,), (2.0,))
-    assert world.make().unwrapped.g == 3.5
+def test_actions_that_are_vectors_have_bounds_and_settings_reach_the_environment() -> None:
+    environment = read("gym:Pendulum-v1?g=3.5").environment
+    assert environment is not None
+    assert (environment.low, environment.high) == ((-2.0,), (2.0,))
+    assert environment.make().unwrapped.g == 3.5
 
 
-def test_numbers_and_tuples_can_be_seen() -> None:
+def test_observations_of_numbers_and_tuples() -> None:
     assert read("gym:FrozenLake-v1").kinds["observation"] == "category"
     assert read("gym:Blackjack-v1")["observation"].shape[1] > 3
 
 
-def test_episodes_are_played_to_their_end_in_the_order_of_their_seeds() -> None:
-    world = read("gym:CartPole-v1").environment
-    assert world is not None
-    act = lambda seen: (seen[:, 2] > 0).astype(int)  # noqa: E731 - towards the side to which the pole leans
-    few, many = run_episodes(world, act, 7, seed=3, max_copies=2), run_episodes(world, act, 7, seed=3, max_copies=7)
+def test_episodes_run_to_their_end_in_the_order_of_their_seeds() -> None:
+    environment = read("gym:CartPole-v1").environment
+    assert environment is not None
+    act = lambda observations: (observations[:, 2] > 0).astype(int)  # noqa: E731 - towards the side to which the pole leans
+    few, many = (
+        run_episodes(environment, act, 7, seed=3, max_copies=2),
+        run_episodes(environment, act, 7, seed=3, max_copies=7),
+    )
     assert few == many
     assert return_stats([EpisodeResult(1, 2), EpisodeResult(4, 4)])["mean_return"] == 2.5
 
 
-def test_pictures_can_be_seen(sides: str, tmp_path: Path) -> None:
-    """Guessing gets 2.5 of 5."""
+def test_observations_of_images(sides: str, tmp_path: Path) -> None:
+    """The return of a random policy is 2.5 of 5."""
     assert read(sides).kinds["observation"] == "image"
     objective = {"name": "ppo", "num_envs": 8, "minibatch_size": 64}
     training = {"batch_size": 256, "threads": 1}
