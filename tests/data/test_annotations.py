@@ -270,12 +270,12 @@ def test_boxes_that_are_wrong(tmp_path: Path) -> None:
     write(tmp_path / "classes.txt", "cat\ndog\n")
     table = read(tmp_path)
     reasons = skipped(table)
-    outline = pytest.approx((1.2, 0.8, 10.8, 7.2))
+    around_polygon = pytest.approx((1.2, 0.8, 10.8, 7.2))
     assert boxes(table)["1.jpg"][:2] == [("cat", 0, 2, 12, 6), ("class 5", 3, 2, 9, 6)]
-    assert boxes(table)["1.jpg"][2][1:] == outline
+    assert boxes(table)["1.jpg"][2][1:] == around_polygon
     assert len(table) == 3
-    reasons = ["without an area", "a class and numbers", "four numbers", "from 0 to 1", "outside", "finite"]
-    for line, reason in enumerate(reasons, 3):
+    expected = ["without an area", "a class and numbers", "four numbers", "from 0 to 1", "outside", "finite"]
+    for line, reason in enumerate(expected, 3):
         assert reason in reasons[f"labels/1.txt, line {line}"]
     assert "cannot be read" in reasons["images/4.jpg"]
     assert "no image" in reasons["labels/lost.txt"]
