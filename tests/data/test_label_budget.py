@@ -1,4 +1,4 @@
-"""Label budget: how many labels stay, of which rows, and which settings are refused."""
+"""Hidden labels: their number, their rows, invalid settings."""
 
 from __future__ import annotations
 
@@ -20,61 +20,61 @@ N = 200
 SPLIT = np.repeat(["train", "valid", "test"], [140, 20, 40])
 
 
-def targets() -> pl.Series:
+def answers() -> pl.Series:
     return pl.Series("y", np.random.default_rng(0).permutation(np.repeat(["a", "b", "c", "d"], N // 4)))
 
 
-def labelled(raw: pl.Series | np.ndarray, **settings: int) -> np.ndarray:
+def kept(raw: pl.Series | np.ndarray, **settings: int) -> np.ndarray:
     return ~LabelBudget(**settings).hidden(raw, SPLIT, 0)
 
 
 def test_a_count_is_divided_between_training_and_validation_and_the_test_is_whole() -> None:
-    left = labelled(targets(), count=40)
-    assert [int(left[split == SPLIT].sum()) for split in ("train", "valid", "test")] == [35, 5, 40]
+    left = kept(answers(), count=40)
+    assert [int(left[part == SPLIT].sum()) for part in ("train", "valid", "test")] == [35, 5, 40]
 
 
-def test_labels_per_class() -> None:
-    raw = targets()
-    left = labelled(raw, per_class=8)
+def test_per_class_budgets_keep_that_many_rows() -> None:
+    raw = answers()
+    left = kept(raw, per_class=8)
     outside = left & (SPLIT != "test")
     assert raw.filter(pl.Series(outside)).value_counts()["count"].to_list() == [8] * 4
     assert int(left[SPLIT == "valid"].sum()) == 4, "an eighth, as the rows are divided"
 
 
 def test_the_choice_follows_from_the_seed() -> None:
-    raw = targets()
+    raw = answers()
     choices = [LabelBudget(count=40).hidden(raw, SPLIT, seed) for seed in (0, 0, 1)]
     assert (choices[0] == choices[1]).all()
     assert (choices[0] != choices[2]).any()
 
 
-def test_rows_without_a_target_are_never_counted() -> None:
-    raw = targets().scatter(list(range(50)), None)
-    left = labelled(raw, count=40)
+def test_unlabelled_rows_do_not_count_towards_the_budget() -> None:
+    raw = answers().scatter(list(range(50)), None)
+    left = kept(raw, count=40)
     assert int((left & ~is_null(raw) & (SPLIT != "test")).sum()) == 40
 
 
 def test_numbers_can_be_hidden_by_count_alone() -> None:
     raw = np.random.default_rng(0).normal(size=N)
-    assert int(labelled(raw, count=30)[SPLIT != "test"].sum()) == 30
+    assert int(kept(raw, count=30)[SPLIT != "test"].sum()) == 30
     with pytest.raises(SpecError, match=r"bad-value.*classes.*give a number"):
-        labelled(raw, per_class=3)
+        kept(raw, per_class=3)
 
 
 def test_classes_may_be_whole_numbers() -> None:
     raw = np.random.default_rng(0).permutation(np.repeat(np.arange(10), N // 10))
-    left = labelled(raw, per_class=2) & (SPLIT != "test")
+    left = kept(raw, per_class=2) & (SPLIT != "test")
     assert np.bincount(raw[left]).tolist() == [2] * 10
 
 
-def test_a_class_with_too_few_rows_is_refused() -> None:
+def test_a_class_with_too_few_rows_is_rejected() -> None:
     raw = pl.Series("y", ["rare"] * 3 + ["often"] * (N - 3))
     with pytest.raises(SpecError, match=r"data.num_labels: expected at least 5 rows of each class, got a class of 3"):
-        labelled(raw, per_class=5)
+        kept(raw, per_class=5)
 
 
 @pytest.mark.parametrize("value", [0, -3, True, 2.5, "ten", {"per_class": 0}, {"class": 3}, {}])
-def test_other_values_are_refused(value: object) -> None:
+def test_invalid_budgets_are_rejected_with_their_path(value: object) -> None:
     with pytest.raises(SpecError, match=r"bad-value.*data.num_labels"):
         build_spec("sklearn:iris", None, {"data": {"num_labels": value}})
 
@@ -89,10 +89,10 @@ def test_other_values_are_refused(value: object) -> None:
         ["x", "y", "z"],
     ],
 )
-def test_values_set_to_null_are_missing_and_others_stay(raw: object) -> None:
-    nulled = set_null(raw, np.array([False, True, False]))  # type: ignore[arg-type]
-    assert is_null(nulled).tolist() == [False, True, False]
-    assert str(nulled[0]) == str(raw[0])  # type: ignore[index]
+def test_hidden_targets_are_missing_and_others_unchanged(raw: object) -> None:
+    gone = set_null(raw, np.array([False, True, False]))  # type: ignore[arg-type]
+    assert is_null(gone).tolist() == [False, True, False]
+    assert str(gone[0]) == str(raw[0])  # type: ignore[index]
     assert len(null_like(raw, 4)) == 4  # type: ignore[arg-type]
     assert is_null(null_like(raw, 4)).all()  # type: ignore[arg-type]
 
@@ -104,7 +104,7 @@ def prepared(source: str, objective: str, **data: object) -> PreparedData:
     return prepare(build_spec(source, None, {"objective": {"name": objective}, "data": data}))[1]
 
 
-def test_supervised_learning_leaves_hidden_rows_out_and_others_learn_from_them() -> None:
+def test_supervised_objectives_drop_hidden_rows_and_others_use_them() -> None:
     alone = prepared("sklearn:digits", "supervised", num_labels={"per_class": 5})
     all_rows = prepared("sklearn:digits", "fixmatch", num_labels={"per_class": 5})
     assert len(alone.rows("train")) + len(alone.rows("valid")) == 50
@@ -113,20 +113,20 @@ def test_supervised_learning_leaves_hidden_rows_out_and_others_learn_from_them()
     assert not is_null(alone.split_table("test")["label"]).any()
 
 
-def test_rows_of_an_unlabelled_source_have_no_target(tmp_path: Path) -> None:
+def test_labels_of_the_unlabelled_source_are_not_read(tmp_path: Path) -> None:
     frame = deepglass_table()
     frame[:60].write_csv(tmp_path / "some.csv")
     frame[60:].with_columns(y=pl.lit("leaked")).write_csv(tmp_path / "more.csv")
-    _, data = prepare(
+    _, found = prepare(
         build_spec(
             str(tmp_path / "some.csv"),
             "y",
             {"objective": {"name": "pseudo_label"}, "data": {"unlabelled": str(tmp_path / "more.csv")}},
         )
     )
-    assert len(data.table) == 150
-    assert int(is_null(data.split_table("train")["y"]).sum()) == 90
-    assert set(data.outputs[0].class_names) == {"no", "yes"}
+    assert len(found.table) == 150
+    assert int(is_null(found.split_table("train")["y"]).sum()) == 90
+    assert set(found.outputs[0].class_names) == {"no", "yes"}
 
 
 def test_an_unlabelled_source_must_have_the_columns_of_the_first(tmp_path: Path) -> None:

@@ -33,8 +33,8 @@ def noted(table: Table, what: str) -> str:
     return next((note.value for note in table.notes if note.what == what), "")
 
 
-def split_counts(table: Table) -> dict[str, int]:
-    return {} if table.split is None else {name: int((table.split == name).sum()) for name in np.unique(table.split)}
+def parts(table: Table) -> dict[str, int]:
+    return {} if table.split is None else {part: int((table.split == part).sum()) for part in np.unique(table.split)}
 
 
 def refused(code: str, source: object) -> str:
@@ -72,10 +72,10 @@ def test_sentences_with_tags(tmp_path: Path, name: str) -> None:
     assert table["xpos"].to_list() == [["VBP", "RB", "VB"], None]
     assert table["lemmas"].to_list() == [["do", "n't", "go"], ["_", "yes"]]
     assert (table.target, table.kinds["words"], table.kinds["tags"]) == ("tags", "text", "tags")
-    assert {"tags", "xpos", "lemmas"} <= set(table.excluded), "they would leak the target"
+    assert {"tags", "xpos", "lemmas"} <= set(table.excluded), "they would give the answer away"
 
 
-def test_lists_of_one_length_are_words_and_their_tags(tmp_path: Path) -> None:
+def test_lists_of_equal_lengths_are_words_and_tags(tmp_path: Path) -> None:
     words = [["Ada", "met", "Bob"], ["rain"], ["it", "rained"], ["he", "met", "a", "cat"]] * 5
     rows = [{"ner": ["O"] * len(w), "tokens": [*w[:-1], f"{w[-1]}{i}"], "id": i} for i, w in enumerate(words)]
     lines = [json.dumps(row) for row in rows]
@@ -83,10 +83,10 @@ def test_lists_of_one_length_are_words_and_their_tags(tmp_path: Path) -> None:
     assert (table.target, table.kinds, table.excluded) == ("ner", {"tokens": "text", "ner": "tags"}, ("ner",))
     rows[3]["ner"] = ["O"]
     table = read(write(tmp_path / "sets.jsonl", "\n".join(map(json.dumps, rows))))
-    assert (table.target, table.kinds) == (None, {}), "one row of other lengths: they are not aligned"
+    assert (table.target, table.kinds) == (None, {}), "one row of other lengths: they are not in line"
 
 
-def test_a_broken_line_costs_its_sentence(tmp_path: Path) -> None:
+def test_a_malformed_line_drops_its_sentence(tmp_path: Path) -> None:
     cut = SENTENCES + "\n" + word("1", "A", "DET") + "2\tbroken\tline\n" + word("3", "x", "X") + "\n" + SENTENCES
     joined = cut + "\n" + word("1", "One", "NUM") + word("1", "Two", "NUM") + "\n" + word("x", "y", "X")
     table = read(write(tmp_path / "a.conllu", joined))
@@ -98,11 +98,11 @@ def test_a_broken_line_costs_its_sentence(tmp_path: Path) -> None:
     refused("empty-source", write(tmp_path / "c.conllu", ""))
 
 
-def test_a_treebank_brings_its_split(tmp_path: Path) -> None:
-    for split in ("train", "dev", "test"):
-        write(tmp_path / f"x-ud-{split}.conllu.gz", SENTENCES + "\n1\tx\n")
+def test_a_treebank_defines_its_split(tmp_path: Path) -> None:
+    for part in ("train", "dev", "test"):
+        write(tmp_path / f"x-ud-{part}.conllu.gz", SENTENCES + "\n1\tx\n")
     table = read(tmp_path)
-    assert split_counts(table) == {"train": 2, "valid": 2, "test": 2}
+    assert parts(table) == {"train": 2, "valid": 2, "test": 2}
     assert table.skipped[1].name == "x-ud-dev.conllu.gz: line 11"
 
 
@@ -118,11 +118,11 @@ def test_parallel_texts(tmp_path: Path) -> None:
     assert (table.names, dict(table.kinds)) == (["en", "fr"], {"en": "text", "fr": "text"})
     assert table["en"].to_list()[:3] == ["a train", None, "It said:\u2028yes"]
     assert table["fr"].to_list()[-3:] == ["un test_2016_flickr", "deux", "trois"]
-    assert split_counts(table) == {"train": 3, "valid": 3, "test": 3}
-    assert read(tmp_path, columns=["source", "target"]).names == ["source", "target"]
+    assert parts(table) == {"train": 3, "valid": 3, "test": 3}
+    assert read(tmp_path, columns=["source", "answer"]).names == ["source", "answer"]
 
 
-def test_parallel_texts_without_a_split_and_with_gaps(tmp_path: Path) -> None:
+def test_parallel_texts_without_split_and_with_empty_lines(tmp_path: Path) -> None:
     write(tmp_path / "corpus.en", "one\ntwo\n")
     write(tmp_path / "corpus.de", "größer\nzwei\n", "cp1252")
     table = read(tmp_path)
@@ -165,7 +165,7 @@ def test_rows_of_a_plain_text_are_the_text(tmp_path: Path, pieces: list[str]) ->
         assert all(row.strip() and max(map(len, row.split("\n"))) <= 1_010 for row in rows)
 
 
-def test_plain_texts_and_what_else_ends_in_txt(tmp_path: Path) -> None:
+def test_plain_texts_and_other_txt_files(tmp_path: Path) -> None:
     text = "\n\nOnce upon,\n\n  a time\nNA\nthere was"
     for name in ("a.txt", "b.txt.gz"):
         table = read(write(tmp_path / name, text))
@@ -173,7 +173,7 @@ def test_plain_texts_and_what_else_ends_in_txt(tmp_path: Path) -> None:
         assert dict(table.kinds) == {"text": "text"}
     wide = read(write(tmp_path / "line.txt", "some words " * 20_000))["text"]
     assert wide.str.len_chars().max() <= 1_000
-    assert wide.str.ends_with(" ").all(), "it is split at spaces"
+    assert wide.str.ends_with(" ").all(), "it is cut at spaces"
     assert read(write(tmp_path / "old.txt", "Zoë was here\nand là\n", "cp1252"))["text"][0] == "Zoë was here\n"
     assert read(write(tmp_path / "numbers.txt", "1\n2\n3\n"))["column_1"].to_list() == [1, 2, 3]
     names = write(tmp_path / "names.txt", "Ann Lee\nBob Ray\n")
@@ -197,11 +197,11 @@ def test_a_folder_of_texts(tmp_path: Path) -> None:
     refused("mismatched-files", tmp_path)
 
 
-def test_texts_with_a_split(tmp_path: Path) -> None:
-    for split in ("train", "valid", "test"):
-        write(tmp_path / f"{split}.txt", f"a text to {split}\n")
+def test_texts_with_split_files(tmp_path: Path) -> None:
+    for part in ("train", "valid", "test"):
+        write(tmp_path / f"{part}.txt", f"a text to {part}\n")
     table = read(tmp_path)
-    assert (table.names, split_counts(table)) == (["text"], {"train": 1, "valid": 1, "test": 1})
+    assert (table.names, parts(table)) == (["text"], {"train": 1, "valid": 1, "test": 1})
 
 
 def test_long_and_empty_texts_in_cells(tmp_path: Path) -> None:
@@ -217,46 +217,46 @@ def test_long_and_empty_texts_in_cells(tmp_path: Path) -> None:
 # -- captions and recordings -------------------------------------------------------------------------------------
 
 
-def images_with_captions(folder: Path, rows_of_split: dict[str, int]) -> None:
+def pictures_with_captions(folder: Path, parts_of: dict[str, int]) -> None:
     lines = ["split,image,caption"]
-    for split, count in rows_of_split.items():
+    for part, count in parts_of.items():
         for i in range(count):
             (folder / "Images").mkdir(parents=True, exist_ok=True)
-            Image.new("L", (4, 4), i).save(folder / "Images" / f"{split}{i}.png")
-            lines += [f"{split},{split}{i}.png,a dog number {j} runs ." for j in range(2)]
+            Image.new("L", (4, 4), i).save(folder / "Images" / f"{part}{i}.png")
+            lines += [f"{part},{part}{i}.png,a dog number {j} runs ." for j in range(2)]
     write(folder / "captions.csv", "\n".join(lines) + "\n")
 
 
 def test_captions(tmp_path: Path) -> None:
-    images_with_captions(tmp_path, {"train": 12, "dev": 3})
+    pictures_with_captions(tmp_path, {"train": 12, "dev": 3})
     write(tmp_path / "All.token.txt", "train0.png#0\ta dog\ntrain0.png#1\ta cat\n")
     for table in (read(tmp_path), read(tmp_path / "captions.csv")):
         assert (table.target, dict(table.kinds)) == ("caption", {"image": "image", "caption": "text"})
-        assert split_counts(table) == {"train": 20, "valid": 4, "test": 6}
-        split_of_image = {(m.name, p) for m, p in zip(table["image"], table.split, strict=True)}
-        assert len(split_of_image) == 15, "an image's captions are in one split"
+        assert parts(table) == {"train": 20, "valid": 4, "test": 6}
+        part_of = {(m.name, p) for m, p in zip(table["image"], table.split, strict=True)}
+        assert len(part_of) == 15, "an image's captions are in one part"
         assert noted(table, "captions") == "All.token.txt is not read"
 
 
-def test_captions_keep_a_complete_split(tmp_path: Path) -> None:
-    images_with_captions(tmp_path, {"train": 2, "dev": 1, "test": 1})
-    assert split_counts(read(tmp_path)) == {"train": 4, "valid": 2, "test": 2}
+def test_captions_keep_their_split(tmp_path: Path) -> None:
+    pictures_with_captions(tmp_path, {"train": 2, "dev": 1, "test": 1})
+    assert parts(read(tmp_path)) == {"train": 4, "valid": 2, "test": 2}
 
 
-def test_a_split_at_random_keeps_the_captions_of_an_image_together(tmp_path: Path) -> None:
-    images_with_captions(tmp_path, {"train": 20})
+def test_a_random_split_keeps_captions_of_an_image_together(tmp_path: Path) -> None:
+    pictures_with_captions(tmp_path, {"train": 20})
     lines = (tmp_path / "captions.csv").read_text().replace("train,", "").replace("split,", "")
     (tmp_path / "captions.csv").unlink()
     write(tmp_path / "captions.txt", lines)
     table, spec = read(tmp_path), Spec(data=DataSpec(source="t"))
     outputs = infer_columns(table, spec)[2]
     split = assign_split(choose_split(spec, table, outputs), table, outputs)
-    split_of_image = {(m.name, p) for m, p in zip(table["image"], split, strict=True)}
-    assert len(split_of_image) == 20
-    assert {p for _, p in split_of_image} == {"train", "valid", "test"}
+    part_of = {(m.name, p) for m, p in zip(table["image"], split, strict=True)}
+    assert len(part_of) == 20
+    assert {p for _, p in part_of} == {"train", "valid", "test"}
 
 
-def test_image_files_named_by_numbers_are_no_quantities(tmp_path: Path) -> None:
+def test_numeric_image_names_are_not_numbers(tmp_path: Path) -> None:
     for i in range(3):
         Image.new("L", (4, 4), i).save(tmp_path / f"{i}.png")
     table = read(write(tmp_path / "list.csv", "image,size\n0.png,1\n1.png,2\n2.png,3\n"))
@@ -264,11 +264,11 @@ def test_image_files_named_by_numbers_are_no_quantities(tmp_path: Path) -> None:
     assert "numbers" not in {note.what for note in table.notes}
 
 
-def test_a_column_called_caption_without_images_is_a_column(tmp_path: Path) -> None:
+def test_a_caption_column_without_images_is_a_column(tmp_path: Path) -> None:
     assert read(write(tmp_path / "a.csv", "caption,size\na dog,1\na cat,2\n")).target is None
 
 
-def test_columns_from_the_names_of_recordings(tmp_path: Path) -> None:
+def test_recordings_with_labels_in_their_names(tmp_path: Path) -> None:
     for name in ("3_ann_0", "7_bob_1", "3_bob_0"):
         write(tmp_path / "recordings" / f"{name}.wav", b"RIFF")
     table = read(tmp_path, filename_pattern="{digit}_{speaker}_{take}")
@@ -276,18 +276,18 @@ def test_columns_from_the_names_of_recordings(tmp_path: Path) -> None:
     assert table.excluded == ("digit", "speaker", "take")
 
 
-def test_an_excluded_column_is_an_input_only_if_the_spec_names_it() -> None:
+def test_excluded_columns_are_inputs_only_on_request() -> None:
     table = Table({n: pl.Series(n, list("abcb")) for n in ("x", "y", "z")}, target="y", excluded=("y", "z"))
-    roles = {"x": "input", "y": "output", "z": "ignored"}
-    assert {t.name: t.role for t in infer_columns(table, Spec(data=DataSpec(source="t")))[0]} == roles
-    named = Spec(data=DataSpec(source="t"), inputs=({"name": "z"},), outputs=({"name": "x"},))
-    assert {t.name: t.role for t in infer_columns(table, named)[0]} == {"x": "output", "z": "input"}
+    answers = {"x": "input", "y": "output", "z": "ignored"}
+    assert {t.name: t.role for t in infer_columns(table, Spec(data=DataSpec(source="t")))[0]} == answers
+    asked = Spec(data=DataSpec(source="t"), inputs=({"name": "z"},), outputs=({"name": "x"},))
+    assert {t.name: t.role for t in infer_columns(table, asked)[0]} == {"x": "output", "z": "input"}
 
 
 TAGS = ("tags", "xpos", "lemmas")
 
 
-# -- real data sets -----------------------------------------------------------------------------------------------
+# -- the real sets -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -301,9 +301,9 @@ TAGS = ("tags", "xpos", "lemmas")
 )
 def test_real_sets(data_root: Path, name: str, columns: list[str], rows: int, split: dict[str, int]) -> None:
     table = read(f"data:{name}", data_root=data_root)
-    assert (table.names, len(table), split_counts(table)) == (columns, rows, split)
+    assert (table.names, len(table), parts(table)) == (columns, rows, split)
 
 
-def test_a_real_text_comes_back(data_root: Path) -> None:
+def test_a_real_text_round_trips(data_root: Path) -> None:
     for name in ("tiny_shakespeare/input.txt", "english_text/text8_prefix.txt", "english_text/gutenberg/dracula.txt"):
         assert "".join(read(data_root / name)["text"]) == (data_root / name).read_text("utf-8")

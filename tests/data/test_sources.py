@@ -1,4 +1,4 @@
-"""Each data source becomes a table, or an error that says what is wrong and where."""
+"""Sources: files, folders and Python objects become a table or an error with file and reason."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def rows(table: Table) -> list[dict[str, object]]:
     return [table.row(i) for i in range(len(table))]
 
 
-def note_of(table: Table, what: str) -> str:
+def noted(table: Table, what: str) -> str:
     return next((note.value for note in table.notes if note.what == what), "")
 
 
@@ -73,7 +73,7 @@ words = words.filter(lambda s: s.lower() not in ("inf", "infinity", "-inf", "+in
     delimiter=st.sampled_from(",;\t|"),
     crlf=st.booleans(),
 )
-def test_any_frame_comes_back(tmp_path: Path, texts: list[str | None], seed: int, delimiter: str, crlf: bool) -> None:
+def test_any_frame_round_trips(tmp_path: Path, texts: list[str | None], seed: int, delimiter: str, crlf: bool) -> None:
     rng = np.random.default_rng(seed)
     n = len(texts)
     frame = pl.DataFrame(
@@ -102,7 +102,7 @@ def test_any_frame_comes_back(tmp_path: Path, texts: list[str | None], seed: int
     encoding=st.sampled_from(["utf-8", "latin-1", "utf-16"]),
     ending=st.sampled_from(["csv", "txt", "json", "jsonl"]),
 )
-def test_any_text_is_a_table_or_refused(tmp_path: Path, text: str, encoding: str, ending: str) -> None:
+def test_any_text_is_a_table_or_an_error(tmp_path: Path, text: str, encoding: str, ending: str) -> None:
     path = write(tmp_path / f"any.{ending}", text, encoding)
     try:
         table = read(path)
@@ -118,7 +118,7 @@ def test_no_header_spaces_markers_and_an_empty_last_line(tmp_path: Path) -> None
     assert table.names == ["column_1", "column_2", "column_3", "column_4"]
     assert table["column_2"].to_list() == ["State-gov", None, "Private"]
     assert table["column_3"].dtype == pl.Int64
-    assert (note_of(table, "header"), note_of(table, "missing")) == ("none", "'?'")
+    assert (noted(table, "header"), noted(table, "missing")) == ("none", "'?'")
     assert read(path, columns=["age", "work", "weight", "income"]).names == ["age", "work", "weight", "income"]
     assert "--columns: 2 names given" in refused("bad-value", path, columns=["a", "b"])
 
@@ -145,12 +145,12 @@ def test_spaces_before_quotes(tmp_path: Path) -> None:
 def test_header_or_none(tmp_path: Path, text: str, header: bool) -> None:
     table = read(write(tmp_path / "a.csv", text))
     assert len(table) == text.count("\n") - header
-    assert (note_of(table, "header") == "the first line") == header
+    assert (noted(table, "header") == "the first line") == header
     assert read(tmp_path / "a.csv", options=SourceOptions(header=False)).names[0] == "column_1"
 
 
 def test_preambles_and_formats_of_other_programs(tmp_path: Path) -> None:
-    assert read(write(tmp_path / "a.csv", "# created by x\n\na,b,c\n1,2,3\n")).names == ["a", "b", "c"]
+    assert read(write(tmp_path / "a.csv", "# made by x\n\na,b,c\n1,2,3\n")).names == ["a", "b", "c"]
     assert read(write(tmp_path / "b.csv", "Sales of 2020\na,b,c\n1,2,3\n4,5,6\n")).names == ["a", "b", "c"]
     assert read(write(tmp_path / "c.csv", "sep=;\na;b\n1,5;2\n")).names == ["a", "b"]
     assert rows(read(write(tmp_path / "d.csv", "a,b,\n1,2,\n3,4,\n"))) == [{"a": 1, "b": 2}, {"a": 3, "b": 4}]
@@ -163,7 +163,7 @@ def test_preambles_and_formats_of_other_programs(tmp_path: Path) -> None:
     assert read(write(tmp_path / "h.csv", 'a,b\n1,"say \\"x\\", y"\n2,"z"\n'))["b"][0] == 'say "x", y'
 
 
-def test_numbers_and_dates_in_other_formats_stay_text_and_are_noted(tmp_path: Path) -> None:
+def test_unparsed_numbers_and_dates_stay_text_with_a_note(tmp_path: Path) -> None:
     text = "price;when;zip;share\n1.234,50;31.12.2020;00501;12 %\n7,25;1.2.2021;10001;7 %\n"
     table = read(write(tmp_path / "a.csv", text))
     assert all(table[name].dtype == pl.String for name in table.names)
@@ -171,7 +171,7 @@ def test_numbers_and_dates_in_other_formats_stay_text_and_are_noted(tmp_path: Pa
     assert {("numbers", "price"), ("dates", "when"), ("text", "zip"), ("numbers", "share")} <= notes
 
 
-def test_types_that_change_far_down(tmp_path: Path) -> None:
+def test_types_that_change_late_in_a_file(tmp_path: Path) -> None:
     body = [f"{i},{i},,x" for i in range(12_000)] + ["odd,1.5,7,y", "3,2,99999999999999999999,z"]
     table = read(write(tmp_path / "a.csv", "mixed,floats,late,text\n" + "\n".join(body) + "\n"))
     assert table["mixed"].dtype == pl.String
@@ -199,7 +199,7 @@ def test_ragged_rows(tmp_path: Path) -> None:
     assert "many.csv, line 3: 1 cells, expected 2" in message
 
 
-def test_a_column_of_its_own(tmp_path: Path) -> None:
+def test_a_single_column(tmp_path: Path) -> None:
     table = read(write(tmp_path / "a.csv", "size\n1\n\n3\n\n"))
     assert table["size"].to_list() == [1, None, 3]
     assert len(read(write(tmp_path / "long.txt", "word " * 100_000))) == 500, "a row holds a thousand characters"
@@ -207,7 +207,7 @@ def test_a_column_of_its_own(tmp_path: Path) -> None:
     assert prose["text"].to_list() == ["Once, there was\n", "a line; and, another, one\n", "and a third\n"]
 
 
-def test_packed_and_unicode_names(tmp_path: Path) -> None:
+def test_compressed_files_and_unicode_names(tmp_path: Path) -> None:
     path = tmp_path / "größe [1]*.csv.gz"
     path.write_bytes(gzip.compress(b"a,b\n1,x\n2,y\n"))
     assert rows(read(path)) == [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]
@@ -219,7 +219,7 @@ def test_a_column_called_split_is_the_split(tmp_path: Path) -> None:
     assert (table.names, list(table.split)) == (["x"], ["train", "valid", "test"])
 
 
-def test_text_tables_that_cannot_be_read(tmp_path: Path) -> None:
+def test_unreadable_text_tables(tmp_path: Path) -> None:
     refused("empty-source", write(tmp_path / "empty.csv", ""))
     refused("empty-source", write(tmp_path / "blank.csv", " \n\n"))
     assert "no rows" in refused("no-rows", write(tmp_path / "header.csv", "a,b,c\n"))
@@ -264,7 +264,7 @@ def test_binary_tables_and_json(tmp_path: Path, ending: str) -> None:
     refused("unreadable-file", write(tmp_path / f"bad.{ending}", b"PAR1 ARROW1 {no"))
 
 
-def test_shapes_of_json(tmp_path: Path) -> None:
+def test_json_layouts(tmp_path: Path) -> None:
     expected = [{"a": 1, "b": "x"}, {"a": 2, "b": None}]
     for text in (
         '[{"a": 1, "b": "x"}, {"a": 2}]',
@@ -294,19 +294,19 @@ def test_excel(tmp_path: Path) -> None:
     book.save(tmp_path / "a.xlsx")
     table = read(tmp_path / "a.xlsx")
     assert (table["a"].to_list(), table["b"].to_list()) == ([1.0, 2.5], ["x", None])
-    assert note_of(table, "sheet") == "data"
+    assert noted(table, "sheet") == "data"
     assert "did you mean 'data'" in refused("bad-value", tmp_path / "a.xlsx", options=SourceOptions(sheet="dat"))
     refused("unreadable-file", write(tmp_path / "b.xlsx", b"PK no workbook"))
 
 
-def test_the_splits_of_one_table(tmp_path: Path) -> None:
+def test_train_and_test_files_of_one_table(tmp_path: Path) -> None:
     write(tmp_path / "set" / "x-train.csv", "1, a, no\n2, b, yes\n3, a, no\n")
     write(tmp_path / "set" / "x-test.csv", "4, a, no.\n5, b, yes.\n")
     write(tmp_path / "set" / "README.md", "about")
     table = read(tmp_path / "set")
     assert list(table.split) == ["train"] * 3 + ["test"] * 2
     assert table["column_3"].to_list() == ["no", "yes", "no", "no", "yes"]
-    assert note_of(table, "full stop") == "column_3 in x-test.csv"
+    assert noted(table, "full stop") == "column_3 in x-test.csv"
 
 
 def test_a_test_file_without_targets_is_left_out(tmp_path: Path) -> None:
@@ -327,7 +327,7 @@ def test_several_tables_are_listed(tmp_path: Path) -> None:
 # -- images ------------------------------------------------------------------------------------------------------
 
 
-def write_images(folder: Path, *names: str) -> None:
+def pictures(folder: Path, *names: str) -> None:
     for i, name in enumerate(names):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -335,10 +335,10 @@ def write_images(folder: Path, *names: str) -> None:
 
 
 def test_class_folders(tmp_path: Path) -> None:
-    write_images(tmp_path, "cat/10.png", "cat/2.png", "dog/1.jpg", "dog/Ü [1].png")
+    pictures(tmp_path, "cat/10.png", "cat/2.png", "dog/1.jpg", "dog/Ü [1].png")
     write(tmp_path / "dog" / "notes.txt", "x")
     write(tmp_path / "dog" / ".DS_Store", "x")
-    write(tmp_path / "dog" / "broken.png", "no image")
+    write(tmp_path / "dog" / "broken.png", "no picture")
     (tmp_path / "empty").mkdir()
     table = read(tmp_path)
     assert table["label"].to_list() == ["cat", "cat", "dog", "dog", "dog"]
@@ -348,20 +348,18 @@ def test_class_folders(tmp_path: Path) -> None:
     assert table["image"][0].read()[:4] == b"\x89PNG"
 
 
-@pytest.mark.parametrize("order", ["{split}/{label}/{i}.png", "{label}/{split}/{i}.png"])
+@pytest.mark.parametrize("order", ["{part}/{label}/{i}.png", "{label}/{part}/{i}.png"])
 def test_split_folders(tmp_path: Path, order: str) -> None:
-    for split in ("training", "val"):
-        write_images(
-            tmp_path / "root", *(order.format(split=split, label=label, i=i) for label in "ab" for i in range(2))
-        )
+    for part in ("training", "val"):
+        pictures(tmp_path / "root", *(order.format(part=part, label=label, i=i) for label in "ab" for i in range(2)))
     table = read(tmp_path)
     assert sorted(zip(table.split, table["label"].to_list(), strict=True)) == sorted(
-        (split, label) for split in ("train", "valid") for label in "ab" for _ in range(2)
+        (part, label) for part in ("train", "valid") for label in "ab" for _ in range(2)
     )
 
 
-def test_columns_from_file_names(tmp_path: Path) -> None:
-    write_images(tmp_path, "3_ann_0.png", "7_bob_1.png", "odd.png")
+def test_labels_in_file_names(tmp_path: Path) -> None:
+    pictures(tmp_path, "3_ann_0.png", "7_bob_1.png", "odd.png")
     table = read(tmp_path, filename_pattern="{digit}_{speaker}_{take}")
     assert table.names == ["image", "digit", "speaker", "take"]
     assert table["digit"].to_list() == ["3", "7"]
@@ -370,30 +368,30 @@ def test_columns_from_file_names(tmp_path: Path) -> None:
     refused("bad-value", tmp_path, filename_pattern="no braces")
 
 
-def test_cells_that_are_paths(tmp_path: Path) -> None:
-    write_images(tmp_path, "IMG/a.png", "IMG/b.png")
-    write(tmp_path / "log.csv", "camera,angle\nIMG/a.png,0.5\nIMG\\b.png,-1\n,0.25\n")
+def test_cells_with_paths(tmp_path: Path) -> None:
+    pictures(tmp_path, "IMG/a.png", "IMG/b.png")
+    write(tmp_path / "log.csv", "picture,angle\nIMG/a.png,0.5\nIMG\\b.png,-1\n,0.25\n")
     for table in (read(tmp_path), read(tmp_path / "log.csv")):
-        assert table.kinds == {"camera": "image"}
-        assert table["camera"][1].read()[:4] == b"\x89PNG"
-        assert table["camera"][2] is None
-    write(tmp_path / "log.csv", "camera,angle\na.png,0.5\nb.png,-1\n")
-    assert read(tmp_path)["camera"][0].path == tmp_path / "IMG" / "a.png"
+        assert table.kinds == {"picture": "image"}
+        assert table["picture"][1].read()[:4] == b"\x89PNG"
+        assert table["picture"][2] is None
+    write(tmp_path / "log.csv", "picture,angle\na.png,0.5\nb.png,-1\n")
+    assert read(tmp_path)["picture"][0].path == tmp_path / "IMG" / "a.png"
 
 
-def test_images_without_labels_and_a_single_image(tmp_path: Path) -> None:
-    write_images(tmp_path, "a.png", "b.png")
+def test_unlabelled_and_single_images(tmp_path: Path) -> None:
+    pictures(tmp_path, "a.png", "b.png")
     assert (read(tmp_path).names, read(tmp_path).target) == (["image"], None)
     assert len(read(tmp_path / "a.png")) == 1
-    write_images(tmp_path, "cat/1.png", "dog/1.png")
+    pictures(tmp_path, "cat/1.png", "dog/1.png")
     assert read(tmp_path)["label"].null_count() == 2
 
 
-def test_folders_that_are_no_data(tmp_path: Path) -> None:
+def test_folders_without_data(tmp_path: Path) -> None:
     refused("empty-source", tmp_path)
     write(tmp_path / "code.py", "x")
     assert "code.py" in refused("empty-source", tmp_path)
-    write_images(tmp_path / "seg", "train/1.png", "trainannot/2.png")
+    pictures(tmp_path / "seg", "train/1.png", "trainannot/2.png")
     assert "'trainannot'" in refused("bad-value", tmp_path / "seg")
 
 
@@ -407,9 +405,9 @@ def idx(values: np.ndarray) -> bytes:
 def test_idx_files(tmp_path: Path) -> None:
     images = np.arange(5 * 3 * 2, dtype=np.uint8).reshape(5, 3, 2)
     labels = np.array([1, 0, 2, 1, 0])
-    for split, rows_ in (("train", slice(0, 3)), ("t10k", slice(3, 5))):
-        write(tmp_path / f"{split}-images-idx3-ubyte.gz", gzip.compress(idx(images[rows_])))
-        write(tmp_path / f"{split}-labels.idx1-ubyte", idx(labels[rows_]))
+    for part, rows_ in (("train", slice(0, 3)), ("t10k", slice(3, 5))):
+        write(tmp_path / f"{part}-images-idx3-ubyte.gz", gzip.compress(idx(images[rows_])))
+        write(tmp_path / f"{part}-labels.idx1-ubyte", idx(labels[rows_]))
     table = read(tmp_path)
     assert (table["image"] == images).all()
     assert table["label"].to_list() == labels.tolist()
@@ -468,7 +466,7 @@ def make_tar(path: Path, *members: tarfile.TarInfo) -> Path:
 def test_archives_of_tables_and_images(tmp_path: Path) -> None:
     table = read(make_zip(tmp_path / "a.zip", {"a.csv": b"x,y\n1,2\n"}))
     assert (rows(table), table.name) == ([{"x": 1, "y": 2}], "a.zip")
-    write_images(tmp_path / "photos", "cat/1.png", "dog/1.png")
+    pictures(tmp_path / "photos", "cat/1.png", "dog/1.png")
     with tarfile.open(tmp_path / "p.tar.gz", "w:gz") as archive:
         archive.add(tmp_path / "photos", "photos")
     for _ in range(2):
@@ -481,7 +479,7 @@ def test_archives_of_tables_and_images(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["../evil.csv", "/etc/evil.csv", "a/../../evil.csv", "C:\\evil.csv", "..\\evil.csv"])
-def test_archives_that_lead_out(tmp_path: Path, name: str) -> None:
+def test_archives_with_path_traversal(tmp_path: Path, name: str) -> None:
     assert "nothing was unpacked" in refused("unsafe-archive", make_zip(tmp_path / "a.zip", {name: b"x"}))
     assert not list(tmp_path.parent.glob("evil.csv"))
     info = tarfile.TarInfo(name)
@@ -501,7 +499,7 @@ def test_archives_with_links(tmp_path: Path) -> None:
     refused("unsafe-archive", tmp_path / "l.zip")
 
 
-def test_decompression_bombs(tmp_path: Path) -> None:
+def test_archive_bombs(tmp_path: Path) -> None:
     refused("too-large", make_zip(tmp_path / "a.zip", {"a.csv": b"\0" * (32 * 2**20)}))
     info = tarfile.TarInfo("a.csv")
     info.size = 32 * 2**20
@@ -517,7 +515,7 @@ def test_bundled_sets() -> None:
     assert (digits["image"].shape, digits["image"].max(), digits.target) == ((1797, 8, 8), 255, "label")
     assert read("sklearn:iris")["target"].unique().sort().to_list() == ["setosa", "versicolor", "virginica"]
     assert [len(read(f"sklearn:{n}")) for n in ("wine", "breast_cancer", "diabetes")] == [178, 569, 442]
-    assert note_of(read("sklearn:linnerud"), "targets") == "Weight, Waist, Pulse"
+    assert noted(read("sklearn:linnerud"), "targets") == "Weight, Waist, Pulse"
     assert "did you mean 'iris'" in refused("unknown-name", "sklearn:irs")
 
 
@@ -556,12 +554,12 @@ def test_pairs_of_arrays() -> None:
     assert (table.names, table.target) == (["x1", "x2", "target"], "target")
     assert read((np.zeros((4, 2)), np.arange(4)), columns=["p", "q"]).names == ["p", "q", "target"]
     assert read((np.zeros((4, 200)), np.arange(4)))["x"].shape == (4, 200)
-    images = read((np.zeros((4, 8, 8), np.uint8), np.array(["a", "b", "a", "b"])))
-    assert (images.names, images.target) == (["image", "label"], "label")
+    pictures_ = read((np.zeros((4, 8, 8), np.uint8), np.array(["a", "b", "a", "b"])))
+    assert (pictures_.names, pictures_.target) == (["image", "label"], "label")
     assert read((np.zeros((4, 2)), np.zeros((4, 3)))).names[2:] == ["target_1", "target_2", "target_3"]
 
 
-def test_objects_that_are_no_data() -> None:
+def test_unsupported_python_objects() -> None:
     refused("bad-value", 7)
     refused("empty-source", {})
     refused("empty-source", [])

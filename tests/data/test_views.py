@@ -1,4 +1,4 @@
-"""Multi-view and two-pool loaders: their views and rows, and that they resume with the same batches."""
+"""Augmented views of rows and batches of labelled and unlabelled rows; exact resume of loaders."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from deepglass.features.text import Text
 ROWS = 50
 
 
-def image_feature() -> Image:
+def pictures() -> Image:
     random = np.random.default_rng(0)
-    return Image(name="image").fit([random.integers(0, 256, (ROWS, 12, 12), np.uint8)])
+    return Image(name="picture").fit([random.integers(0, 256, (ROWS, 12, 12), np.uint8)])
 
 
 def data(features: list[Feature], raw: list[object]) -> Dataset:
@@ -29,8 +29,8 @@ def data(features: list[Feature], raw: list[object]) -> Dataset:
 
 
 @pytest.fixture
-def images() -> tuple[Dataset, Image]:
-    feature = image_feature()
+def seen() -> tuple[Dataset, Image]:
+    feature = pictures()
     raw = np.random.default_rng(0).integers(0, 256, (ROWS, 12, 12), np.uint8)
     return data([feature], [raw]), feature
 
@@ -45,24 +45,24 @@ def pools(data: Dataset, sizes: tuple[int, int] = (4, 12)) -> TwoPoolLoader:
     return TwoPoolLoader(data, (np.arange(10), np.arange(10, ROWS)), sizes, seed=3)
 
 
-def test_views_have_the_same_rows_and_None_is_the_row_itself(
-    images: tuple[Dataset, Image],
+def test_two_views_are_augmented_copies_of_the_same_rows(
+    seen: tuple[Dataset, Image],
 ) -> None:
-    data, feature = images
+    data, feature = seen
     batch = MultiViewLoader(
         ShuffledLoader(data, 8, 0), 0, (weak_augmentation([feature]), strong_augmentation([feature]), None)
     ).next()
-    weak, strong, plain = batch.inputs["image"], *(v["image"] for v in batch.views)
-    raw = data.batch(batch.rows).inputs["image"].values
+    weak, strong, plain = batch.inputs["picture"], *(v["picture"] for v in batch.views)
+    raw = data.batch(batch.rows).inputs["picture"].values
     assert torch.equal(plain.values, raw)
     changed = [(v.values.float() - raw.float()).abs().mean() for v in (weak, strong)]
     assert 0 < changed[0] < changed[1], "the strong view changes more than the weak one"
 
 
-def test_a_batch_of_two_pools_begins_with_the_first_and_an_epoch_has_the_second_once(
-    images: tuple[Dataset, Image],
+def test_a_batch_has_labelled_rows_first_and_an_epoch_covers_the_unlabelled_ones(
+    seen: tuple[Dataset, Image],
 ) -> None:
-    loader = pools(images[0], (4, 8))
+    loader = pools(seen[0], (4, 8))
     assert loader.batches_per_epoch == 5
     batches = [loader.next() for _ in range(5)]
     assert all((b.rows[:4] < 10).all() and (b.rows[4:] >= 10).all() for b in batches)
@@ -70,19 +70,19 @@ def test_a_batch_of_two_pools_begins_with_the_first_and_an_epoch_has_the_second_
     assert all(b.targets["label"].mask[:4].all() and not b.targets["label"].mask[4:].any() for b in batches)
 
 
-def test_of_two_pools_only_the_second_has_further_views(images: tuple[Dataset, Image]) -> None:
-    data, feature = images
+def test_only_unlabelled_rows_have_a_second_view(seen: tuple[Dataset, Image]) -> None:
+    data, feature = seen
     batch = MultiViewLoader(pools(data), 0, (None, strong_augmentation([feature]))).next()
     assert len(batch) == 16
-    assert len(batch.views[0]["image"].values) == 12
+    assert len(batch.views[0]["picture"].values) == 12
     unchanged = MultiViewLoader(pools(data), 0, (None, None)).next()
-    assert torch.equal(unchanged.views[0]["image"].values, unchanged.inputs["image"].values[4:])
+    assert torch.equal(unchanged.views[0]["picture"].values, unchanged.inputs["picture"].values[4:])
 
 
 @pytest.mark.parametrize("kind", ["shuffled", "pools"])
 @pytest.mark.parametrize("steps", [0, 2, 7, 11])
-def test_a_loader_resumes_with_the_same_batches(images: tuple[Dataset, Image], kind: str, steps: int) -> None:
-    data, feature = images
+def test_a_loader_resumes_to_the_same_batches(seen: tuple[Dataset, Image], kind: str, steps: int) -> None:
+    data, feature = seen
 
     def make() -> MultiViewLoader:
         inner = pools(data) if kind == "pools" else ShuffledLoader(data, 8, 1)
@@ -92,14 +92,14 @@ def test_a_loader_resumes_with_the_same_batches(images: tuple[Dataset, Image], k
     for _ in range(steps):
         whole.next()
         stopped.next()
-    resumed = make()
-    resumed.next()  # at another position than the state
-    resumed.load_state_dict(stopped.state_dict())
-    assert all(same(whole.next(), resumed.next()) for _ in range(6))
+    going_on = make()
+    going_on.next()  # elsewhere than where it is sent
+    going_on.load_state_dict(stopped.state_dict())
+    assert all(same(whole.next(), going_on.next()) for _ in range(6))
 
 
-def test_another_seed_gives_another_order_and_augmentation(images: tuple[Dataset, Image]) -> None:
-    data, feature = images
+def test_another_seed_gives_another_order_and_augmentation(seen: tuple[Dataset, Image]) -> None:
+    data, feature = seen
     loaders = [
         MultiViewLoader(TwoPoolLoader(data, (np.arange(10), np.arange(10, ROWS)), (4, 12), s), s, (None, None))
         for s in (0, 1)
@@ -111,7 +111,7 @@ def test_another_seed_gives_another_order_and_augmentation(images: tuple[Dataset
     assert not same(*views)
 
 
-def test_cells_of_a_table_take_the_values_of_other_rows() -> None:
+def test_cells_of_a_table_are_replaced_by_other_rows() -> None:
     raw = [np.arange(ROWS) + 0.5, 100.0 + np.arange(ROWS)]
     features = [Number(name=n).fit([r]) for n, r in zip("ab", raw, strict=True)]
     view = strong_augmentation(features)
@@ -125,7 +125,7 @@ def test_cells_of_a_table_take_the_values_of_other_rows() -> None:
         assert set(after.tolist()) <= set(before.tolist())
 
 
-def test_word_dropout() -> None:
+def test_words_of_a_text_are_dropped() -> None:
     raw = pl.Series("t", [f"word{i} and another word{i + 1} here" for i in range(ROWS)])
     feature = Text(name="t").as_sequence().fit([raw])
     view = strong_augmentation([feature])
@@ -135,7 +135,7 @@ def test_word_dropout() -> None:
     assert not torch.equal(changed.inputs["t"].values, batch.inputs["t"].values)
 
 
-def test_a_single_number_is_not_augmented(images: tuple[Dataset, Image]) -> None:
+def test_a_single_number_is_not_augmented(seen: tuple[Dataset, Image]) -> None:
     number = Number(name="a").fit([np.arange(9.0)])
     assert strong_augmentation([number]).is_identity
-    assert strong_augmentation([number, images[1]]).cells == {}
+    assert strong_augmentation([number, seen[1]]).cells == {}

@@ -23,6 +23,7 @@ from deepglass.doctor.odd_size import odd_size
 from deepglass.doctor.split_duplicate import leaking_groups
 from deepglass.errors import SpecError, near_miss
 from deepglass.prepare.columns import infer_columns
+from deepglass.prepare.derived_columns import join_columns
 from deepglass.prepare.sources import read_source
 from deepglass.spec.spec import Spec
 
@@ -52,6 +53,7 @@ def apply_fixes(spec: Spec) -> Spec:
     _check(spec.data.fix)
     table = read_source(spec)
     roles, inputs, outputs = infer_columns(table, spec)
+    table = join_columns(table, {f.column: f.columns for f in (*inputs, *outputs)})
     context = build_context(table, spec, roles, [*outputs, *inputs])
     left = np.ones(len(context.table), bool)
     for kind in (k for k in DROP if k in spec.data.fix):

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 
 from deepglass.data.batches import Dataset
-from deepglass.data.table import Table
 from deepglass.errors import SpecError
 from deepglass.explain.attribution import gradient_explanations
 from deepglass.explain.columns import is_tabular, shapley_explanations
@@ -96,7 +95,7 @@ class Explainer:
         Raises:
             SpecError: `bad-value` for an index without a row.
         """
-        table = Table(self.predictor.read(rows))
+        table = self.predictor.read(rows)
         which = list(range(len(table))) if which is None else list(which)
         for index in which:
             if not 0 <= index < len(table):
@@ -164,7 +163,7 @@ def explain_rows(
     if out is not None:
         check_ending(out)
     explainer = Explainer(predictor, reference)
-    table = Table(predictor.read(rows))
+    table = predictor.read(rows)
     if isinstance(which, int):
         which = range(min(which, len(table)))
     explanations = explainer.explain(table, which, "fast" if fast else "full")

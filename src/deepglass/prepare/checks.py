@@ -11,7 +11,6 @@ import polars as pl
 from deepglass.data.table import Table
 from deepglass.errors import SourceError, SpecError, near_miss
 from deepglass.features.base import Feature, Raw
-from deepglass.objectives._semi import SemiSupervised, no_unlabelled_rows
 from deepglass.objectives.base import OBJECTIVES
 
 LEAST = 10  # rows that can be divided into training, validation and test
@@ -57,20 +56,6 @@ def check_world(objective: str, table: Table) -> None:
     raise SpecError("bad-value", f"objective: {text}")
 
 
-def check_unlabelled(objective: str, lacking: Sequence[tuple[Feature, int]], rows: int) -> None:
-    """A semi-supervised objective needs rows without a label.
-
-    Args:
-        lacking: each output, and how many of the training rows lack it.
-    """
-    kind = OBJECTIVES.get(objective, where="objective.name")
-    if not issubclass(kind, SemiSupervised):
-        return
-    lacking_counts = [count for feature, count in lacking if isinstance(feature, kind.pseudo_label_features)]
-    if lacking_counts and not any(lacking_counts):  # without such an output, the objective says so itself
-        raise no_unlabelled_rows(objective, rows)
-
-
 def check_drop(rows: Sequence[int], table: Table) -> None:
     """The rows of `data.drop` exist."""
     wrong = [r for r in rows if isinstance(r, bool) or not isinstance(r, int) or not 0 <= r < len(table)]
@@ -89,12 +74,13 @@ def check_roles(
             raise SpecError("bad-value", f"--target: {name!r} is named twice")
         if name in ignore:
             raise SpecError("bad-value", f"--target: {name!r} is also to be left out (--ignore); it can only be one")
-    columns = {s.get("column", s["name"]) for s in outputs}
+    columns = {c for s in outputs for c in (s["name"], *s.get("columns", [s.get("column", s["name"])]))}
     for i, settings in enumerate(inputs):
         name = settings["name"]
-        if settings.get("column", name) in columns and settings.get("kind") not in KNOWN_PAST:
+        own = columns & {*settings.get("columns", [settings.get("column", name)])}
+        if own and settings.get("kind") not in KNOWN_PAST:
             raise SpecError(
-                "bad-value", f"inputs[{i}]: {name!r} is the target; an input that holds the answer is a leak"
+                "bad-value", f"inputs[{i}]: {min(own)!r} is the target; an input that holds the answer is a leak"
             )
         if name in names or [s["name"] for s in inputs].count(name) > 1:
             raise SpecError("bad-value", f"inputs[{i}]: the name {name!r} is given twice; `column:` tells them apart")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
@@ -15,6 +15,7 @@ from deepglass.errors import SourceError, SpecError
 from deepglass.features.base import FEATURES, Feature, Raw, infer_type, take_raw
 from deepglass.features.outputs.base import Output, output_class
 from deepglass.prepare.checks import check_column, check_roles
+from deepglass.prepare.derived_columns import join_columns
 from deepglass.spec.spec import Spec
 
 MAX_INFERENCE_ROWS = 10_000  # rows from which a kind is inferred
@@ -45,17 +46,23 @@ class ColumnRole(NamedTuple):
 def infer_columns(table: Table, spec: Spec) -> tuple[list[ColumnRole], list[Feature], list[Output]]:
     """Kind and role of each column, and the unfitted inputs and outputs.
 
+    Inputs whose columns a table transform has still to add are left out.
+
     Raises:
         SourceError: `unknown-column`; `empty-source` where nothing is left to learn from.
         SpecError: an unknown kind or setting, roles that exclude each other.
     """
     targets: list[Settings] = list(spec.outputs) or ([{"name": table.target}] if table.target else [])
-    _check_names(table, spec, targets)
-    used = {_column(s) for s in targets}
     chosen = bool(spec.inputs)
-    sources: list[Settings] = list(spec.inputs) or [
-        {"name": n} for n in table.names if n not in used.union(spec.data.ignore, table.excluded)
-    ]
+    sources: list[Settings] = list(spec.inputs)
+    incomplete = bool(spec.data.transforms) and not table.derived
+    if incomplete:
+        sources = [s for s in sources if all(c in table.columns for c in source_columns(s))]
+    _check_names(table, spec, targets, incomplete)
+    used = {c for s in targets for c in (s["name"], *source_columns(s))}
+    if not chosen:
+        sources = [{"name": n} for n in table.names if n not in used.union(spec.data.ignore, table.excluded)]
+    table = join_columns(table, joined_columns((*targets, *sources)))
     column_roles: list[ColumnRole] = []
     inputs: list[Feature] = []
     outputs: list[Output] = []
@@ -68,7 +75,8 @@ def infer_columns(table: Table, spec: Spec) -> tuple[list[ColumnRole], list[Feat
     longest = max((side for f in outputs if (side := type(f).longest_side)), default=None)
     for i, settings in enumerate(sources):
         where = f"inputs[{i}]" if chosen else f"inputs.{settings['name']}"
-        check_column(table, _column(settings), where)
+        for column in source_columns(settings):
+            check_column(table, column, where)
         kind, why = _kind(table, settings, spec)
         if not chosen and (useless := _useless(table[settings["name"]])):
             column_roles.append(ColumnRole(settings["name"], kind, useless, "ignored"))
@@ -80,22 +88,43 @@ def infer_columns(table: Table, spec: Spec) -> tuple[list[ColumnRole], list[Feat
     excluded = [n for n in table.excluded if not chosen and n not in used and n not in spec.data.ignore]
     why = "set aside by the source: no input unless asked"
     column_roles += [ColumnRole(n, table.kinds.get(n, ""), why, "ignored") for n in excluded]
-    if not any(t.role == "input" for t in column_roles):
+    if not inputs and not incomplete:
         why = "; ".join(f"{t.name}: {t.why if t.role == 'ignored' else 'the target'}" for t in column_roles[:8])
         raise SourceError("empty-source", f"{table.name}: no column is left to learn from ({why})")
     return column_roles, inputs, outputs
 
 
-def _check_names(table: Table, spec: Spec, outputs: Sequence[Settings]) -> None:
-    """Columns and kinds that the spec names are there, and no column has two parts."""
+def _check_names(table: Table, spec: Spec, outputs: Sequence[Settings], incomplete: bool) -> None:
+    """The spec names columns and kinds that exist, and no column has two roles.
+
+    Args:
+        incomplete: a table transform may still add columns.
+    """
     for i, settings in enumerate(outputs):
-        check_column(table, _column(settings), f"outputs[{i}]")
-    for name in spec.data.ignore:
-        check_column(table, name, "data.ignore")
-    for name in spec.kinds:
-        check_column(table, name, "--kind")
-        FEATURES.get(spec.kinds[name], where=f"--kind {name}")
+        for column in source_columns(settings):
+            check_column(table, column, f"outputs[{i}]")
+    joined = joined_columns((*outputs, *spec.inputs))
+    if taken := [name for name in joined if name in table.columns and not table.derived]:
+        text = f"{taken[0]!r} is a column of {table.name}; a feature of several columns needs a name of its own"
+        group = "outputs" if any(s["name"] == taken[0] for s in outputs) else "inputs"
+        raise SpecError("bad-value", f"{group}.{taken[0]}: {text}")
+    for where, names in (("data.ignore", spec.data.ignore), ("--kind", spec.kinds)):
+        for name in names:
+            if name not in joined and not incomplete:
+                check_column(table, name, where)
+    for name, kind in spec.kinds.items():
+        FEATURES.get(kind, where=f"--kind {name}")
     check_roles(outputs, spec.inputs, spec.data.ignore)
+
+
+def source_columns(settings: Settings) -> tuple[str, ...]:
+    """Columns of the table that a feature of the spec reads."""
+    return tuple(settings.get("columns", ())) or (_column(settings),)
+
+
+def joined_columns(features: Iterable[Settings]) -> dict[str, tuple[str, ...]]:
+    """Name -> columns, of the features of a spec that read several."""
+    return {s["name"]: source_columns(s) for s in features if s.get("columns")}
 
 
 def _column(settings: Settings) -> str:
@@ -122,6 +151,14 @@ def _kind(table: Table, settings: Settings, spec: Spec) -> tuple[str, str]:
                 "bad-value", f"{name}: its files are of kind {source_kind}; expected {expected}, got {explicit_kind!r}"
             )
         return explicit_kind, "as asked"
+    if settings.get("columns"):
+        raw = table[column]
+        if isinstance(raw, pl.Series) and all(t.is_numeric() for t in raw.struct.unnest().dtypes):
+            return "vector", "numbers in several columns"
+        names = ", ".join(source_columns(settings))
+        raise SpecError(
+            "bad-value", f"{name}: no kind is known for the columns {names} together; name one with `kind:`"
+        )
     if column in table.kinds:
         return table.kinds[column], "the source says so"
     return infer_type(_head(table[column]), column)

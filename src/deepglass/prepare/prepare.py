@@ -13,6 +13,7 @@ from deepglass.features.outputs.base import Output
 from deepglass.prepare.checks import check_count, check_drop, check_rows, check_world
 from deepglass.prepare.columns import infer_columns
 from deepglass.prepare.data_warnings import data_warnings
+from deepglass.prepare.derived_columns import derive_columns, fit_transforms, join_columns
 from deepglass.prepare.experiment import Experiment
 from deepglass.prepare.label_corrections import labels_for, relabelled
 from deepglass.prepare.prepared_data import PreparedData, hide_targets
@@ -60,6 +61,7 @@ def prepare(spec: Spec, inherit: Inherit = _inherit_nothing) -> tuple[Experiment
     check_drop(spec.data.drop, table)
     column_roles, inferred_inputs, inferred_outputs = infer_columns(table, spec)
     inputs, outputs, trunk, by_size = adapt_features(spec, inferred_inputs, inferred_outputs)
+    table = join_columns(table, {f.column: f.columns for f in (*inputs, *outputs)})
     check_world(spec.objective["name"], table)
     unlabelled = uses_unlabelled(spec)
     corrected = [m.row for m in corrections.mends if m.new] if corrections else []
@@ -76,10 +78,18 @@ def prepare(spec: Spec, inherit: Inherit = _inherit_nothing) -> tuple[Experiment
     table = hide_targets(table, outputs, hidden)
     if corrections:  # after the split, which is therefore that of the run before
         table = relabelled(spec, table, source_rows, split, corrections)
+    transforms = fit_transforms(
+        spec.data.transforms, table, np.flatnonzero(split == "train"), [c for f in outputs for c in f.source_columns]
+    )
+    table = derive_columns(table, transforms, (*inputs, *outputs))
+    if transforms:  # they add columns
+        column_roles, inferred_inputs, _ = infer_columns(table, spec)
+        inputs, outputs, trunk, by_size = adapt_features(spec, inferred_inputs, inferred_outputs)
+        table = join_columns(table, {f.column: f.columns for f in inputs})
     fitted_inputs, fitted_outputs = _fit_features(inherit, table, split, inputs, outputs)
     warnings = tuple(data_warnings(spec, table, split, fitted_inputs, fitted_outputs))
     trunk = trunk_for_size(fitted_inputs) if by_size else trunk
-    experiment = Experiment(spec, fitted_inputs, fitted_outputs, trunk, chosen_split)
+    experiment = Experiment(spec, fitted_inputs, fitted_outputs, trunk, chosen_split, transforms)
     data = PreparedData(
         table, source_rows, split, fitted_inputs, fitted_outputs, tuple(column_roles), warnings, fingerprint, hidden
     )

@@ -68,7 +68,8 @@ def hide_targets(table: Table, outputs: Sequence[Output], rows: np.ndarray) -> T
     Args:
         rows: (N,) bool.
     """
-    return table.with_columns({f.column: set_null(table[f.column], rows) for f in outputs}) if rows.any() else table
+    columns = [c for f in outputs for c in f.source_columns]
+    return table.with_columns({c: set_null(table[c], rows) for c in columns}) if rows.any() else table
 
 
 def add_context(

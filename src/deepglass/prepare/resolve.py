@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from deepglass.config import validated
 from deepglass.device import multiplications, pick
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
@@ -15,7 +16,7 @@ from deepglass.networks.network import shapes_of
 from deepglass.networks.trunks.base import TRUNKS
 from deepglass.networks.trunks.pretrained import Pretrained
 from deepglass.objectives.base import OBJECTIVES
-from deepglass.prepare.experiment import Experiment
+from deepglass.prepare.experiment import NOT_SETTINGS, Experiment
 from deepglass.spec.spec import Spec
 from deepglass.training.planning import threads_for
 
@@ -75,6 +76,9 @@ def adapt_features(
         inputs = [_as_characters(f) for f in inputs]
     trunk, by_size = choose_trunk(spec, inputs, outputs)
     trunk_class = TRUNKS.get(trunk, where="network.trunk")
+    if not objective.builds_network:
+        settings = {k: v for k, v in spec.network.items() if k not in NOT_SETTINGS}
+        validated(trunk_class, settings, "network", NOT_SETTINGS, ["inputs"])
     return trunk_class.adapt_inputs(inputs, spec.network), outputs, trunk, by_size
 
 

@@ -155,5 +155,5 @@ def load_data(folder: Folder, state: RunState, source: Source = None) -> Prepare
         table = relabelled(spec, table, source_rows, split, corrections)
     inputs = state.experiment.inputs
     skipped = tuple(Skipped(*s) for s in state.source["skipped"])
-    table = replace(table, skipped=skipped)
+    table = state.experiment.derive(replace(table, skipped=skipped))
     return PreparedData(table, source_rows, split, inputs, outputs, state.column_roles, (), fingerprint, hidden)

@@ -13,7 +13,6 @@ import polars as pl
 from PIL import Image as Pillow
 
 from deepglass.data.batches import Dataset
-from deepglass.data.table import Table
 from deepglass.errors import SpecError
 from deepglass.features.base import Column, Media, Raw
 from deepglass.features.image import Image
@@ -55,7 +54,7 @@ def embed(predictor: Predictor, rows: Rows, batch_size: int = 512) -> Embedded:
     Raises:
         SourceError: where none of the rows can be read, naming the first.
     """
-    table = Table(predictor.read(rows))
+    table = predictor.read(rows)
     unread = {row for row, _ in unreadable_rows(table, predictor.inputs)}
     places = np.array([row for row in range(len(table)) if row not in unread], np.int64)
     if unread and len(places):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import torch
 
 from deepglass.data.batches import Batch, Dataset
 from deepglass.data.table import Table
+from deepglass.data.transforms.base import TableTransform
 from deepglass.device import pick
 from deepglass.errors import SourceError, SpecError, near_miss
 from deepglass.features.base import Column, Feature, Media, Raw, sequence_of
@@ -23,6 +24,7 @@ from deepglass.features.outputs.identity import IdentityOutput, Verdict
 from deepglass.features.text import Text
 from deepglass.nn.tokens import Field
 from deepglass.objectives.base import Objective, concatenate_predictions, predict_dataset
+from deepglass.prepare.derived_columns import apply_transform, derive_columns
 from deepglass.prepare.prepared_data import add_context
 from deepglass.prepare.sources import read_like
 from deepglass.run.build import load_objective
@@ -49,6 +51,7 @@ class Predictor:
     data: DataSpec = field(default_factory=DataSpec)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     ignored: frozenset[str] = frozenset()
+    transforms: tuple[TableTransform, ...] = ()
     notes: Counter[str] = field(default_factory=Counter)
 
     @staticmethod
@@ -73,6 +76,7 @@ class Predictor:
             experiment.spec.data,
             pick(device),
             ignored,
+            experiment.transforms,
         )
 
     def predict(self, rows: Rows, batch_size: int = 1024) -> Answers:
@@ -100,6 +104,7 @@ class Predictor:
 
     def dataset(self, table: Table) -> Dataset:
         """Labelled rows, encoded."""
+        table = self.read(table)
         for feature in self.outputs:
             if feature.column not in table.columns:
                 hint = near_miss(feature.column, table.columns)
@@ -115,26 +120,9 @@ class Predictor:
         return {f.name: f.score(best[f.name], data.truth[f.name], self.calibration.get(f.name)) for f in self.outputs}
 
     def encode(self, rows: Rows) -> dict[str, Column]:
-        """Input columns; what is missing is a missing value, and counted."""
-        raw = self.read(rows)
-        count = next((len(r) for r in raw.values()), 0)
-        if not count:
-            raise SourceError("no-rows", "there are no rows to answer")
-        absent = [f for f in self.inputs if f.column not in raw]
-        if len(absent) == len(self.inputs):
-            wanted = ", ".join(f.column for f in self.inputs[:8])
-            raise SourceError(
-                "unknown-column",
-                f"none of the columns that the run learned from is there: {wanted}; found {', '.join(list(raw)[:8])}",
-            )
-        for feature in absent:
-            self.notes[f"column {feature.column!r} is missing"] += count
-            raw = {**raw, feature.column: pl.Series([None] * count, dtype=pl.Null)}
-        column_names = {f.column for f in (*self.inputs, *self.outputs)} | self.ignored
-        for name in raw:
-            if name not in column_names:
-                self.notes[f"column {name!r} is not used"] += count
-        return {f.name: self._encode(f, raw[f.column]) for f in self.inputs}
+        """Encoded inputs; values that cannot be read are missing values, and counted."""
+        table = self.read(rows)
+        return {f.name: self._encode(f, table[f.column]) for f in self.inputs}
 
     def _encode(self, feature: Feature, raw: Raw) -> Column:
         try:
@@ -153,23 +141,51 @@ class Predictor:
             answers = self.objective.predict(Batch(inputs, {}, torch.zeros(1, dtype=torch.int64)))
             return {n: concatenate_predictions([a.mode()]) for n, a in answers.items()}
 
-    def read(self, rows: Rows) -> Mapping[str, Raw]:
-        """Rows as they came, column by column."""
+    def read(self, rows: Rows) -> Table:
+        """Rows as the features read them: absent columns filled with missing values and counted, transforms applied."""
+        table = self._table(rows)
+        if table.derived:
+            return table
+        if not len(table):
+            raise SourceError("no-rows", "there are no rows to answer")
+        names = table.names
+        column_groups = [f.source_columns for f in self.inputs] + [t.source_columns for t in self.transforms]
+        expected = list(dict.fromkeys(c for columns in column_groups for c in columns))
+        if not set(expected) & set(names):
+            raise SourceError(
+                "unknown-column",
+                f"{table.name}: expected some of the columns that the run learned from: {', '.join(expected[:8])}; "
+                f"got {', '.join(names[:8])}",
+            )
+        for transform in self.transforms:
+            table = apply_transform(transform, self._filled(table, transform.source_columns))
+        table = self._filled(table, [c for f in self.inputs for c in f.source_columns])
+        used = self.ignored.union(expected, *(f.source_columns for f in self.outputs))
+        self.notes.update({f"column {name!r} is not used": len(table) for name in names if name not in used})
+        return derive_columns(table, (), (*self.inputs, *self.outputs))
+
+    def _filled(self, table: Table, columns: Sequence[str]) -> Table:
+        """The table with the columns that it lacks as missing values, which are counted."""
+        absent = {c: pl.Series([None] * len(table), dtype=pl.Null) for c in columns if c not in table.columns}
+        self.notes.update({f"column {c!r} is missing": len(table) for c in absent})
+        return table.with_columns(absent) if absent else table
+
+    def _table(self, rows: Rows) -> Table:
         if isinstance(rows, Mapping) and self._is_row(rows):
             rows = [rows]
         if isinstance(rows, Sequence) and not isinstance(rows, str) and rows and isinstance(rows[0], Mapping):
             names = dict.fromkeys(k for row in rows for k in row)
-            return {n: _series(n, [row.get(n) for row in rows]) for n in names}
+            return Table({n: _series(n, [row.get(n) for row in rows]) for n in names})
         return self._called(read_like(self.data, rows))
 
-    def _called(self, table: Table) -> Mapping[str, Raw]:
+    def _called(self, table: Table) -> Table:
         """Files of one kind are the run's only input of that kind, whatever the table it learned from called it."""
         kinds = {name: kind for name, kind in table.kinds.items() if isinstance(table[name], list)}
         name, kind = next(iter(kinds.items()), ("", ""))
         wanted = {f.column for f in self.inputs if f.kind == kind}
         if len(kinds) != 1 or len(wanted) != 1 or wanted & {*table.names}:
-            return table.columns
-        return {min(wanted) if n == name else n: raw for n, raw in table.columns.items()}
+            return table
+        return replace(table, columns={min(wanted) if n == name else n: raw for n, raw in table.columns.items()})
 
     def _is_row(self, values: Mapping[str, Any]) -> bool:
         """Whether a dict is one row, and not columns: some value is single, or a list where a cell is a list."""

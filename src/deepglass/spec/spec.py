@@ -42,6 +42,7 @@ class DataSpec:
         fix: kinds of findings that are mended before training; what that means is added to `drop` and `ignore`.
         test: a second source whose rows are the test rows.
         unlabelled: a further source, of rows without an answer, for kinds of learning that learn from them too.
+        transforms: fitted steps between source and features, {"kind": "module:Class", ...its settings} each, in order.
         num_labels: how many answers outside the test rows are kept, or {"per_class": N}; the others are hidden, to see
             how much is learned from few.
         label_corrections: a file of new and corrected labels, as `deepglass label` writes it.
@@ -61,6 +62,7 @@ class DataSpec:
     fix: tuple[str, ...] = ()
     test: Source = None
     unlabelled: Source = None
+    transforms: tuple[Mapping[str, Any], ...] = ()
     num_labels: int | Mapping[str, int] | None = None
     label_corrections: str | None = None
     correct_test_labels: bool = False
@@ -128,6 +130,8 @@ class Spec:
         split = data.pop("split", {})
         if not isinstance(split, Mapping):
             raise SpecError("bad-value", f"data.split: expected settings such as {{test: 0.1}}, got {split!r}")
+        if "transforms" in data:
+            data["transforms"] = _features(data["transforms"], "data.transforms", "kind")
         data_spec = construct(DataSpec, {**data, "split": construct(Split, split, "data.split")}, "data")
         training = construct(TrainingSettings, values.pop("training", None) or {}, "training")
         named = {
@@ -173,7 +177,7 @@ def _relative(source: Source, folder: Path) -> Source:
     return str(path if path.is_absolute() else folder / path)
 
 
-def _features(values: Any, where: str) -> tuple[dict[str, Any], ...]:
+def _features(values: Any, where: str, key: str = "name") -> tuple[dict[str, Any], ...]:
     if values is None:
         return ()
     if isinstance(values, str | Mapping):
@@ -182,11 +186,11 @@ def _features(values: Any, where: str) -> tuple[dict[str, Any], ...]:
         raise SpecError("bad-value", f"{where}: expected a list of columns, got {values!r}")
     features = []
     for i, value in enumerate(values):
-        if not isinstance(value, str | Mapping) or (isinstance(value, Mapping) and "name" not in value):
+        if not isinstance(value, str | Mapping) or (isinstance(value, Mapping) and key not in value):
             raise SpecError(
                 "bad-value", f"{where}[{i}]: expected a column's name or {{name: ..., kind: ...}}, got {value!r}"
             )
-        features.append({"name": value} if isinstance(value, str) else dict(value))
+        features.append({key: value} if isinstance(value, str) else dict(value))
     return tuple(features)
 
 

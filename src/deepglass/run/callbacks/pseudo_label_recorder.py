@@ -17,6 +17,7 @@ import torch
 from deepglass.features.base import Column, take_raw
 from deepglass.objectives._semi import SemiSupervised
 from deepglass.objectives.base import inference
+from deepglass.prepare.derived_columns import join_columns
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.prepare.sources import read_source
 from deepglass.run.context import RunContext
@@ -132,7 +133,7 @@ def hidden_targets(spec: Spec, prepared: PreparedData, rows: np.ndarray) -> dict
     """Output name -> the true labels of rows whose labels the label budget hides."""
     if not prepared.hidden.any():
         return {}
-    table = read_source(spec)
+    table = join_columns(read_source(spec), {f.column: f.columns for f in prepared.outputs})
     return {f.name: f.encode(take_raw(table[f.column], prepared.source_rows[rows])) for f in prepared.outputs}
 
 
