@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from deepglass.errors import SourceError, SpecError, near_miss
 from deepglass.features.base import Feature, Raw
 from deepglass.objectives._semi import SemiSupervised, no_unlabelled_rows
 from deepglass.objectives.base import OBJECTIVES
+from deepglass.spec.spec import FeatureSpec
 
 LEAST = 10  # rows that can be divided into training, validation and test
 KNOWN_PAST = ("series", "image")  # inputs that may share a column with an output: what was; a picture in grey
@@ -79,25 +80,22 @@ def check_drop(rows: Sequence[int], table: Table) -> None:
         raise SpecError("bad-value", f"data.drop: {expected}, got {wrong[0]!r}")
 
 
-def check_roles(
-    outputs: Sequence[Mapping[str, Any]], inputs: Sequence[Mapping[str, Any]], ignore: Sequence[str]
-) -> None:
+def check_roles(outputs: Sequence[FeatureSpec], inputs: Sequence[FeatureSpec], ignore: Sequence[str]) -> None:
     """A target may not be named twice, left out, or be an input as well (a series may: its past is known)."""
-    names = [s["name"] for s in outputs]
+    names = [f.name for f in outputs]
     for name in names:
         if names.count(name) > 1:
             raise SpecError("bad-value", f"--target: {name!r} is named twice")
         if name in ignore:
             raise SpecError("bad-value", f"--target: {name!r} is also to be left out (--ignore); it can only be one")
-    columns = {c for s in outputs for c in (s["name"], *s.get("columns", [s.get("column", s["name"])]))}
-    for i, settings in enumerate(inputs):
-        name = settings["name"]
-        own = columns & {*settings.get("columns", [settings.get("column", name)])}
-        if own and settings.get("kind") not in KNOWN_PAST:
+    columns = {c for f in outputs for c in f.source_columns}
+    for i, feature in enumerate(inputs):
+        name = feature.name
+        if (own := columns & {*feature.source_columns}) and feature.kind not in KNOWN_PAST:
             raise SpecError(
                 "bad-value", f"inputs[{i}]: {min(own)!r} is the target; an input that holds the answer is a leak"
             )
-        if name in names or [s["name"] for s in inputs].count(name) > 1:
+        if name in names or [f.name for f in inputs].count(name) > 1:
             raise SpecError("bad-value", f"inputs[{i}]: the name {name!r} is given twice; `column:` tells them apart")
 
 

@@ -35,7 +35,7 @@ def data_warnings(
         count = int((~column.mask).sum())
         unlabelled_counts.append((feature, count))
         warnings += [*_missing_labels(feature, count, uses_unlabelled(spec)), *feature.target_warnings(column)]
-    check_unlabelled(spec.objective["name"], unlabelled_counts, len(train))
+    check_unlabelled(spec.objective.name, unlabelled_counts, len(train))
     warnings += [*_fixes(spec), *_left_out(table.skipped)]
     return [*warnings, *_anomalies(table, [*inputs, *outputs]), *_memory(table, inputs)]
 

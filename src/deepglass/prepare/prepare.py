@@ -61,8 +61,8 @@ def prepare(spec: Spec, inherit: Inherit = _inherit_nothing) -> tuple[Experiment
     check_drop(spec.data.drop, table)
     column_roles, inferred_inputs, inferred_outputs = infer_columns(table, spec)
     inputs, outputs, trunk, by_size = adapt_features(spec, inferred_inputs, inferred_outputs)
-    table = join_columns(table, {f.column: f.columns for f in (*inputs, *outputs)})
-    check_world(spec.objective["name"], table)
+    table = join_columns(table, (*inputs, *outputs))
+    check_world(spec.objective.name, table)
     unlabelled = uses_unlabelled(spec)
     corrected = [m.row for m in corrections.mends if m.new] if corrections else []
     table, source_rows = usable_rows(table, inputs, outputs, unlabelled, corrected)
@@ -85,7 +85,7 @@ def prepare(spec: Spec, inherit: Inherit = _inherit_nothing) -> tuple[Experiment
     if transforms:  # they add columns
         column_roles, inferred_inputs, _ = infer_columns(table, spec)
         inputs, outputs, trunk, by_size = adapt_features(spec, inferred_inputs, inferred_outputs)
-        table = join_columns(table, {f.column: f.columns for f in inputs})
+        table = join_columns(table, inputs)
     fitted_inputs, fitted_outputs = _fit_features(inherit, table, split, inputs, outputs)
     warnings = tuple(data_warnings(spec, table, split, fitted_inputs, fitted_outputs))
     trunk = trunk_for_size(fitted_inputs) if by_size else trunk

@@ -18,6 +18,7 @@ from deepglass.objectives.base import OBJECTIVES
 from deepglass.prepare.experiment import Experiment
 from deepglass.spec.spec import Spec
 from deepglass.training.planning import threads_for
+from deepglass.values import plain
 
 MAX_SMALL_IMAGE = 64  # pixels of the longer side up to which a small convolutional network is the default
 SMALL_IMAGES, LARGE_IMAGES = "conv", "resnet"
@@ -31,12 +32,12 @@ def choose_trunk(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Output
     Args:
         inputs, outputs: not fitted yet.
     """
-    objective = OBJECTIVES.get(spec.objective["name"], where="objective.name")
+    objective = OBJECTIVES.get(spec.objective.name, where="objective.name")
     if objective.builds_network:
         return UNUSED_TRUNK, False
-    if "trunk" in spec.network:
-        return spec.network["trunk"], False
-    if "pretrained" in spec.network:
+    if spec.network.trunk is not None:
+        return spec.network.trunk, False
+    if "pretrained" in spec.network.settings:
         return "pretrained", False
     if objective.learns_from == "text":
         return LANGUAGE_MODEL, False
@@ -69,13 +70,13 @@ def adapt_features(
     spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Output]
 ) -> tuple[list[Feature], list[Output], str, bool]:
     """Unfitted features as the objective, each other and the network need them, and the result of `choose_trunk`."""
-    objective = OBJECTIVES.get(spec.objective["name"], where="objective.name")
+    objective = OBJECTIVES.get(spec.objective.name, where="objective.name")
     outputs = [f.configure_output(inputs) for f in outputs]
     if objective.learns_from == "text":
         inputs = [_as_characters(f) for f in inputs]
     trunk, by_size = choose_trunk(spec, inputs, outputs)
     trunk_class = TRUNKS.get(trunk, where="network.trunk")
-    return trunk_class.adapt_inputs(inputs, spec.network), outputs, trunk, by_size
+    return trunk_class.adapt_inputs(inputs, plain(spec.network.settings)), outputs, trunk, by_size
 
 
 def _as_characters(feature: Feature) -> Feature:
@@ -96,9 +97,10 @@ def resolve_network(experiment: Experiment, rows: int) -> Experiment:
     spec, trunk = experiment.spec, experiment.trunk_class
     settings = experiment.network
     if issubclass(trunk, Pretrained):  # so that the run needs neither the folder nor the hub again
-        spec = replace(spec, network={**spec.network, "source_config": trunk.source_config(settings)})
+        settings = {**settings, "source_config": trunk.source_config(settings)}
     if (budget := spec.training.budget) is not None:
         work = budget * multiplications(pick(spec.training.device), threads_for(spec.training))
-        size = trunk.size_for_budget(shapes_of(experiment.inputs, trunk, settings), rows, work)
-        spec = replace(spec, network={**size, **spec.network})
-    return replace(experiment, spec=spec)
+        shapes = shapes_of(experiment.inputs, trunk, experiment.network)
+        settings = {**trunk.size_for_budget(shapes, rows, work), **settings}
+    network = replace(spec.network, settings=settings)
+    return replace(experiment, spec=replace(spec, network=network))

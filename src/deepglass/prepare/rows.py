@@ -19,7 +19,7 @@ from deepglass.spec.spec import Spec
 
 def uses_unlabelled(spec: Spec) -> bool:
     """Whether the objective learns from rows without a label too."""
-    return OBJECTIVES.get(spec.objective["name"], where="objective.name").uses_unlabelled
+    return OBJECTIVES.get(spec.objective.name, where="objective.name").uses_unlabelled
 
 
 def missing_targets(table: Table, outputs: Sequence[Output]) -> np.ndarray:
@@ -82,7 +82,7 @@ def choose_split(spec: Spec, table: Table, outputs: Sequence[Output]) -> Split:
     split = spec.data.split
     if split.by is not None or split.rows is not None or table.split is not None:
         return split
-    if OBJECTIVES.get(spec.objective["name"], where="objective.name").learns_from == "text":
+    if OBJECTIVES.get(spec.objective.name, where="objective.name").learns_from == "text":
         return replace(split, by="order")
     if outputs and outputs[0].kind == "identity":
         return replace(split, by=f"group:{outputs[0].column}")

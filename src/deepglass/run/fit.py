@@ -136,8 +136,8 @@ def train(setup: Setup, folder: Folder, callbacks: Sequence[Callback], started: 
     clock = Clock(training.budget) if training.budget else None
     plan = make_plan(training, setup.defaults, objective.examples_per_epoch(datasets["train"]), setup.device)
     objective.apply(_read_pretrained_weights)
-    if "init_from" in experiment.spec.network:
-        load_weights(experiment.spec.network["init_from"], objective, data)
+    if (run := experiment.spec.network.init_from) is not None:
+        load_weights(run, objective, data)
     objective.on_fit_start(datasets["train"])
     folder.begin(experiment, data, plan)
     context = RunContext.of(folder, experiment, data, objective, {}, plan)

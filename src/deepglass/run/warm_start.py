@@ -40,13 +40,15 @@ def inherit_architecture(spec: Spec, out: Path) -> Spec:
         SourceError: `not-found` where there is no such run.
         SpecError: `bad-value` where it would be overwritten.
     """
-    if (run := spec.network.get("init_from")) is None:
+    if (run := spec.network.init_from) is None:
         return spec
     if Path(run).resolve() == out.resolve():
         raise SpecError("bad-value", f"network.init_from: {run} would be overwritten; choose another --out")
-    before = {k: v for k, v in Folder.open(Path(run)).spec().network.items() if k != "init_from"}
-    trunk = spec.network.get("trunk", before.get("trunk"))
-    return replace(spec, network={**before, **spec.network}) if trunk == before.get("trunk") else spec
+    before, own = Folder.open(Path(run)).spec().network, spec.network
+    if own.trunk not in (None, before.trunk):
+        return spec
+    network = replace(own, trunk=before.trunk, settings={**before.settings, **own.settings})
+    return replace(spec, network=network)
 
 
 def inherit_features(spec: Spec, role: Role, fitted: Sequence[F]) -> tuple[F, ...]:
@@ -58,7 +60,7 @@ def inherit_features(spec: Spec, role: Role, fitted: Sequence[F]) -> tuple[F, ..
     Args:
         fitted: to the rows of this run.
     """
-    if (run := spec.network.get("init_from")) is None:
+    if (run := spec.network.init_from) is None:
         return tuple(fitted)
     before = {f.name: f for f in getattr(Folder.open(Path(run)).state().experiment, role)}
     return tuple(_of_before(f, before.get(f.name), role) for f in fitted)

@@ -133,7 +133,7 @@ def hidden_targets(spec: Spec, prepared: PreparedData, rows: np.ndarray) -> dict
     """Output name -> the true labels of rows whose labels the label budget hides."""
     if not prepared.hidden.any():
         return {}
-    table = join_columns(read_source(spec), {f.column: f.columns for f in prepared.outputs})
+    table = join_columns(read_source(spec), prepared.outputs)
     return {f.name: f.encode(take_raw(table[f.column], prepared.source_rows[rows])) for f in prepared.outputs}
 
 
