@@ -45,7 +45,9 @@ def generate(
     predictor = open_run(run).predictor
     objective = predictor.objective
     if not isinstance(objective, NextToken):
-        raise SpecError("bad-value", f"generate: expected a run of objective next_token, got {type(objective).__name__}")
+        raise SpecError(
+            "bad-value", f"generate: expected a run of objective next_token, got {type(objective).__name__}"
+        )
     if length < 1:
         raise SpecError("bad-value", f"--length: expected at least 1, got {length}")
     if temperature < 0:

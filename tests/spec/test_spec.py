@@ -71,7 +71,7 @@ def test_settings_win_over_a_spec_and_leave_the_rest() -> None:
     assert spec.training.clip == 1.0
     assert spec.kinds == {"size": "number", "place": "text"}
     assert build_spec(FULL, None, {"epochs": 2}).training.steps is None, "another length takes the place of the spec's"
-    assert build_spec(FULL, "other", {}).outputs == ({"name": "other"},)
+    assert build_spec(FULL, "other", {}).outputs == (FeatureSpec("other"),)
     assert build_spec("a.csv", ["x", "y"], {"training": {"seed": 3}, "seed": 4}).training.seed == 4
 
 

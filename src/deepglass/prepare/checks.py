@@ -15,8 +15,8 @@ from deepglass.objectives._semi import SemiSupervised, no_unlabelled_rows
 from deepglass.objectives.base import OBJECTIVES
 from deepglass.spec.spec import FeatureSpec
 
-LEAST = 10  # rows that can be divided into training, validation and test
-KNOWN_PAST = ("series", "image")  # inputs that may share a column with an output: what was; a picture in grey
+MIN_ROWS = 10  # from which training, validation and test rows can be split
+MAY_SHARE_COLUMN = ("image",)  # kinds of inputs that may be read from the column of an output: an image in grey
 
 
 def check_rows(table: Table, targets: Sequence[Feature]) -> None:
@@ -38,9 +38,9 @@ def check_rows(table: Table, targets: Sequence[Feature]) -> None:
 
 def check_count(count: int, source: str, about: str = "") -> None:
     """Enough rows to be split."""
-    if count < LEAST:
+    if count < MIN_ROWS:
         rows = "1 row" if count == 1 else f"{count} rows"
-        text = f"{source}: {rows}{about} are too few to train, validate and test; expected at least {LEAST}"
+        text = f"{source}: {rows}{about} are too few to train, validate and test; expected at least {MIN_ROWS}"
         raise SourceError("too-few-rows", text)
 
 
@@ -91,7 +91,7 @@ def check_roles(outputs: Sequence[FeatureSpec], inputs: Sequence[FeatureSpec], i
     columns = {c for f in outputs for c in f.source_columns}
     for i, feature in enumerate(inputs):
         name = feature.name
-        if (own := columns & {*feature.source_columns}) and feature.kind not in KNOWN_PAST:
+        if (own := columns & {*feature.source_columns}) and feature.kind not in MAY_SHARE_COLUMN:
             raise SpecError(
                 "bad-value", f"inputs[{i}]: {min(own)!r} is the target; an input that holds the answer is a leak"
             )

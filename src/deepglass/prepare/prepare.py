@@ -15,7 +15,7 @@ from deepglass.prepare.columns import infer_columns
 from deepglass.prepare.data_warnings import data_warnings
 from deepglass.prepare.derived_columns import derive_columns, fit_transforms, join_columns
 from deepglass.prepare.experiment import Experiment
-from deepglass.prepare.label_corrections import labels_for, relabelled
+from deepglass.prepare.label_corrections import correct_labels, load_corrections
 from deepglass.prepare.prepared_data import PreparedData, hide_targets
 from deepglass.prepare.resolve import adapt_features, resolve_network, trunk_for_size
 from deepglass.prepare.rows import (
@@ -57,14 +57,14 @@ def prepare(spec: Spec, inherit: Inherit = _inherit_nothing) -> tuple[Experiment
     table = read_source(spec)
     check_count(len(table), table.name)
     fingerprint = fingerprint_of(table)
-    corrections = labels_for(spec, table)
+    corrections = load_corrections(spec, table)
     check_drop(spec.data.drop, table)
     column_roles, inferred_inputs, inferred_outputs = infer_columns(table, spec)
     inputs, outputs, trunk, by_size = adapt_features(spec, inferred_inputs, inferred_outputs)
     table = join_columns(table, (*inputs, *outputs))
     check_world(spec.objective.name, table)
     unlabelled = uses_unlabelled(spec)
-    corrected = [m.row for m in corrections.mends if m.new] if corrections else []
+    corrected = [m.row for m in corrections.corrections if m.new] if corrections else []
     table, source_rows = usable_rows(table, inputs, outputs, unlabelled, corrected)
     absent = missing_targets(table, outputs)
     split = np.full(len(table), "train", "U5")
@@ -77,7 +77,7 @@ def prepare(spec: Spec, inherit: Inherit = _inherit_nothing) -> tuple[Experiment
     split[np.isin(source_rows, spec.data.drop)] = ""  # the others stay in their split
     table = hide_targets(table, outputs, hidden)
     if corrections:  # after the split, which is therefore that of the run before
-        table = relabelled(spec, table, source_rows, split, corrections)
+        table = correct_labels(spec, table, source_rows, split, corrections)
     transforms = fit_transforms(
         spec.data.transforms, table, np.flatnonzero(split == "train"), [c for f in outputs for c in f.source_columns]
     )

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from deepglass.device import multiplications, pick
+from deepglass.features.audio import Audio
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
 from deepglass.features.outputs.base import Output
+from deepglass.features.sequence import Sequence as SequenceFeature
+from deepglass.features.tags import Tags
 from deepglass.features.text import Text
 from deepglass.features.video import Video
 from deepglass.networks.network import shapes_of
@@ -49,15 +52,17 @@ def choose_trunk(spec: Spec, inputs: Sequence[Feature], outputs: Sequence[Output
 
 
 def _default_trunk(inputs: Sequence[Feature], outputs: Sequence[Output]) -> str:
-    """A sequence model for sequences; bag of n-grams for texts alone, unless the output goes along with their words."""
-    kinds = {f.kind for f in inputs}
-    if "text" in kinds and any(f.kind == "text" for f in outputs):
+    """A sequence model for sequences; bag of n-grams for texts alone, unless the output follows their words."""
+    texts = [isinstance(f, Text) for f in inputs]
+    if any(texts) and any(isinstance(f, Text) for f in outputs):
         return "transformer"
-    if ("text" in kinds and any(f.kind in ("tags", "sequence") for f in outputs)) or "sequence" in kinds:
+    if any(texts) and any(isinstance(f, Tags | SequenceFeature) for f in outputs):
         return "gru"
-    if "audio" in kinds:
+    if any(isinstance(f, SequenceFeature) for f in inputs):
+        return "gru"
+    if any(isinstance(f, Audio) for f in inputs):
         return "tcn"
-    return "bag" if kinds == {"text"} else "mlp"
+    return "bag" if inputs and all(texts) else "mlp"
 
 
 def trunk_for_size(inputs: Sequence[Feature]) -> str:

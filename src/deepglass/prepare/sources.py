@@ -27,9 +27,9 @@ def read_source(spec: Spec) -> Table:
         test = read_like(spec.data, spec.data.test)
         table = _together(table, test, np.repeat(["train", "test"], [len(table), len(test)]))
     if spec.data.unlabelled is not None:
-        named = [c for s in spec.outputs for c in s.source_columns] or [table.target]
+        named = [c for s in spec.outputs for c in s.source_columns] or [table.target or ""]
         more = read_like(spec.data, spec.data.unlabelled)
-        more = more.with_columns({n: null_like(table[n], len(more)) for n in named if n is not None})
+        more = more.with_columns({n: null_like(table[n], len(more)) for n in named if n})
         split = None if table.split is None else np.concatenate([table.split, np.full(len(more), "train")])
         table = _together(table, more, split)
     return table

@@ -84,19 +84,20 @@ def diagnose(records: Sequence[LayerStatistics], network: Mapping[str, Any], pla
     if not records:
         return []
     last, suggestions = records[-1], _Suggestions(network, plan)
-    diagnostics = _exploding(records, suggestions)
-    for layer, share in last.dead.items():
-        if share >= MAX_DEAD_SHARE:
-            text = f"{_percent(share)} of its units are zero on all inspected rows (dead)"
-            diagnostics.append(Diagnostic("dead", layer, text, suggestions.dead, last.step))
-    for layer, share in last.saturated.items():
-        if share >= MAX_SATURATED_SHARE:
-            text = (
-                f"{_percent(share)} of its units are at an end of their range on nearly all inspected rows (saturated)"
-            )
-            diagnostics.append(Diagnostic("saturated", layer, text, suggestions.saturated, last.step))
-    has_dead = any(a.kind == "dead" for a in diagnostics)  # behind dead layers there is no gradient that could vanish
-    return diagnostics if has_dead else diagnostics + _vanishing(records, suggestions)
+    dead_text = "of its units are zero on all inspected rows (dead)"
+    saturated_text = "of its units are at an end of their range on nearly all inspected rows (saturated)"
+    dead = [
+        Diagnostic("dead", layer, f"{_percent(share)} {dead_text}", suggestions.dead, last.step)
+        for layer, share in last.dead.items()
+        if share >= MAX_DEAD_SHARE
+    ]
+    saturated = [
+        Diagnostic("saturated", layer, f"{_percent(share)} {saturated_text}", suggestions.saturated, last.step)
+        for layer, share in last.saturated.items()
+        if share >= MAX_SATURATED_SHARE
+    ]
+    vanishing = [] if dead else _vanishing(records, suggestions)  # behind dead layers there are no gradients
+    return [*_exploding(records, suggestions), *dead, *saturated, *vanishing]
 
 
 class _Suggestions:
