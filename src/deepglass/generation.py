@@ -11,8 +11,8 @@ import torch
 
 from deepglass.errors import SpecError
 from deepglass.objectives.next_token import NextToken
-from deepglass.run.callbacks.sample_recorder import draw
-from deepglass.run.predictor import Answers
+from deepglass.run.callbacks.sample_recorder import sample_rows
+from deepglass.run.predictor import Predictions
 from deepglass.run.run import Run, open_run
 
 _INCOMPLETE = "\ufffd"  # decoded from a character of which bytes are missing
@@ -66,7 +66,9 @@ def generates_text(run: str | Path | Run) -> bool:
     return isinstance(open_run(run).objective, NextToken)
 
 
-def sample(run: str | Path | Run, count: int = 64, *, given: Mapping[str, Any] | None = None, seed: int = 0) -> Answers:
+def sample(
+    run: str | Path | Run, count: int = 64, *, given: Mapping[str, Any] | None = None, seed: int = 0
+) -> Predictions:
     """Sample new rows from a generative run, {COLUMN: {"value": ...}} each.
 
     Args:
@@ -76,7 +78,7 @@ def sample(run: str | Path | Run, count: int = 64, *, given: Mapping[str, Any] |
         SpecError: `bad-value` for a run that is not generative, or an unknown value.
     """
     predictor = open_run(run).predictor
-    return draw(predictor.objective, (*predictor.inputs, *predictor.outputs), count, seed, given)
+    return sample_rows(predictor.objective, (*predictor.inputs, *predictor.outputs), count, seed, given)
 
 
 def _pieces(objective: NextToken, codes: Iterator[int]) -> Iterator[str]:
