@@ -22,7 +22,7 @@ def test_masks_go_into_a_folder_as_class_numbers_and_the_rest_beside_them(tmp_pa
 
 
 def test_a_folder_is_refused_for_answers_that_are_no_pictures(tmp_path):
-    with pytest.raises(SpecError, match=r"only masks and pictures go into a folder; say .*words\.csv"):
+    with pytest.raises(SpecError, match=r"expected masks or images for a folder; choose .*words\.csv"):
         write_predictions(tmp_path / "words", [{"label": {"value": "a", "confidence": 0.5}}])
     assert not (tmp_path / "words").exists()
 
