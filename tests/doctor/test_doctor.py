@@ -264,5 +264,5 @@ def test_what_cannot_be_mended_is_refused_with_advice(tmp_path: Path, kind: str,
 
 
 def test_a_row_that_is_not_there_cannot_be_dropped(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"data.drop: expected places from 0 to 399 .* got 400"):
+    with pytest.raises(SpecError, match=r"data.drop: expected row indices from 0 to 399 .* got 400"):
         deepglass.train(clean(), "sold", out=tmp_path / "run", data={"drop": [400]})

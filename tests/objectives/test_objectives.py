@@ -142,7 +142,7 @@ def test_data_that_it_cannot_use_are_refused_before_there_is_a_folder(name: str,
 
 @pytest.mark.parametrize("name", [name for name, kind in OBJECTIVES if kind.learns_from == "environment"])
 def test_a_kind_that_acts_is_refused_where_there_is_nothing_to_act_in(name: str, tmp_path: Path) -> None:
-    with pytest.raises(deepglass.UserError, match=r"acts in a world.*take one of:.*supervised"):
+    with pytest.raises(deepglass.UserError, match=r"needs an environment.*choose one of:.*supervised"):
         deepglass.train("sklearn:iris", objective=name, steps=2, out=tmp_path / "run")
 
 

@@ -25,13 +25,13 @@ F = TypeVar("F", bound=Feature)
 
 Role = Literal["input", "output", "ignored"]
 
-_TAKEN_FOR = {
+COMPATIBLE_KINDS = {
     "image": ("image", "mask", "video"),
     "mask": ("mask", "image"),
     "audio": ("audio",),
     "video": ("video", "image"),
 }
-"""Kinds that files of a kind may be column_roles for."""
+"""Kinds that a column of files of a kind may have."""
 
 
 class ColumnRole(NamedTuple):
@@ -84,9 +84,9 @@ def infer_columns(table: Table, spec: Spec) -> tuple[list[ColumnRole], list[Feat
         defaults = {"max_side": longest} if kind == "image" and longest else {}
         inputs.append(_feature(table, feature, kind, FEATURES.get(kind, where=where), "inputs", defaults))
         column_roles.append(ColumnRole(feature.name, kind, why, "input"))
-    column_roles += [ColumnRole(n, "", "left out as asked", "ignored") for n in spec.data.ignore]
+    column_roles += [ColumnRole(n, "", "ignored in the spec", "ignored") for n in spec.data.ignore]
     excluded = [n for n in table.excluded if not chosen and n not in used and n not in spec.data.ignore]
-    why = "set aside by the source: no input unless asked"
+    why = "excluded by the source; an input only if the spec names it"
     column_roles += [ColumnRole(n, table.kinds.get(n, ""), why, "ignored") for n in excluded]
     if not inputs and not incomplete:
         why = "; ".join(f"{t.name}: {t.why if t.role == 'ignored' else 'the target'}" for t in column_roles[:8])
@@ -131,12 +131,12 @@ def _kind(table: Table, feature: FeatureSpec, spec: Spec) -> tuple[str, str]:
     name, column = feature.name, feature.column
     if explicit_kind := feature.kind or spec.kinds.get(name):
         source_kind = table.kinds.get(column, explicit_kind)
-        if isinstance(table[column], list) and explicit_kind not in _TAKEN_FOR.get(source_kind, (explicit_kind,)):
-            expected = " or ".join(_TAKEN_FOR[source_kind])
+        if isinstance(table[column], list) and explicit_kind not in COMPATIBLE_KINDS.get(source_kind, (explicit_kind,)):
+            expected = " or ".join(COMPATIBLE_KINDS[source_kind])
             raise SpecError(
                 "bad-value", f"{name}: its files are of kind {source_kind}; expected {expected}, got {explicit_kind!r}"
             )
-        return explicit_kind, "as asked"
+        return explicit_kind, "as specified"
     if feature.columns:
         raw = table[column]
         if isinstance(raw, pl.Series) and all(t.is_numeric() for t in raw.struct.unnest().dtypes):
@@ -146,12 +146,12 @@ def _kind(table: Table, feature: FeatureSpec, spec: Spec) -> tuple[str, str]:
             "bad-value", f"{name}: no kind is known for the columns {names} together; name one with `kind:`"
         )
     if column in table.kinds:
-        return table.kinds[column], "the source says so"
+        return table.kinds[column], "stated by the source"
     return infer_type(_head(table[column]), column)
 
 
 def _useless(raw: Raw) -> str | None:
-    """Why a column can teach nothing, if so."""
+    """Why a column contains no information; None if it may."""
     if not isinstance(raw, pl.Series):
         return None
     absent = is_null(raw)

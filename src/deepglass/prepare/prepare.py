@@ -10,7 +10,7 @@ import numpy as np
 from deepglass.data.table import Table
 from deepglass.features.base import Column, Feature, take_raw
 from deepglass.features.outputs.base import Output
-from deepglass.prepare.checks import check_count, check_drop, check_rows, check_world
+from deepglass.prepare.checks import check_count, check_drop, check_environment, check_rows
 from deepglass.prepare.columns import infer_columns
 from deepglass.prepare.data_warnings import data_warnings
 from deepglass.prepare.derived_columns import derive_columns, fit_transforms, join_columns
@@ -52,7 +52,7 @@ def prepare(spec: Spec, earlier: Experiment | None = None) -> tuple[Experiment, 
     column_roles, inferred_inputs, inferred_outputs = infer_columns(table, spec)
     inputs, outputs, trunk, by_size = adapt_features(spec, inferred_inputs, inferred_outputs)
     table = join_columns(table, (*inputs, *outputs))
-    check_world(spec.objective.name, table)
+    check_environment(spec.objective.name, table)
     unlabelled = uses_unlabelled(spec)
     corrected = [m.row for m in corrections.corrections if m.new] if corrections else []
     table, source_rows = usable_rows(table, inputs, outputs, unlabelled, corrected)

@@ -256,7 +256,10 @@ def _row(predictor: Predictor, value: Any, argument: str) -> Mapping[str, Any]:
     if isinstance(value, Mapping):
         return value
     if isinstance(value, str) and value.lstrip().startswith("{"):
-        return _parsed(value, argument)
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError as error:
+            raise SpecError("bad-value", f"verify: {argument}: expected a row as JSON ({error})") from error
     only_input = predictor.inputs[0] if len(predictor.inputs) == 1 else None
     if not isinstance(value, str | Path):
         if only_input is None:
@@ -269,25 +272,12 @@ def _row(predictor: Predictor, value: Any, argument: str) -> Mapping[str, Any]:
         return {only_input.column: str(value)}
     if only_input is not None and isinstance(only_input, Text) and not Path(value).exists():
         return {only_input.column: str(value)}
-    return _only_row(predictor, value, argument)
-
-
-def _parsed(value: str, argument: str) -> Mapping[str, Any]:
-    try:
-        row = json.loads(value)
-    except json.JSONDecodeError as error:
-        raise SpecError("bad-value", f"verify: {argument}: expected a row as JSON ({error})") from error
-    assert isinstance(row, dict)  # it begins with a brace
-    return row
-
-
-def _only_row(predictor: Predictor, value: str | Path, argument: str) -> Mapping[str, Any]:
     table = read_like(predictor.data, value)
     if len(table) != 1:
         raise SourceError("bad-value", f"verify: {argument}: {value}: expected one row, got {len(table)}")
     row = {name: sequence_of(table[name])[0] for name in table.names}
-    return {name: _content(cell) if isinstance(cell, Media) else cell for name, cell in row.items()}
+    return {n: _path_or_bytes(v) if isinstance(v, Media) else v for n, v in row.items()}
 
 
-def _content(media: Media) -> str | bytes:
+def _path_or_bytes(media: Media) -> str | bytes:
     return str(media.path) if media.member is None else media.read()
