@@ -1,4 +1,4 @@
-"""Texts and sounds that are broken or too large: named with file and row, counted, and read in bounded memory."""
+"""Damaged or huge texts and audio files: named with file and row, counted, and read in bounded memory."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def refused(said: Said, code: str, *names: str) -> None:
 
 
 def plain(said: Said) -> str:
-    """What a command said, without the breaks that the screen's width made."""
+    """The output of a command without line breaks."""
     assert said.code == 0, said.err
     return " ".join(said.err.split())
 
@@ -50,14 +50,14 @@ def test_empty_and_huge_texts(command: Command, network: str) -> None:
     long = b"very good " * MEGABYTE
     reviews("a.csv", b",yes", b'"' + long + b'",no')
     words = ["--kind", "text=text", "--target", "label", "--network", network, "--steps", 1, "--out", "run"]
-    assert "text: text longer than 1,000 words, its end left out: 1" in plain(command("train", "a.csv", *words))
+    assert "text: text longer than 1,000 words, truncated: 1" in plain(command("train", "a.csv", *words))
     said = command("predict", "run", "a.csv", "--json")
     assert said.code == 0, said.err
     assert said.out.count('"confidence"') == 42, "an empty and a huge text are answered as well"
 
 
 @pytest.mark.parametrize("unit", ["ngrams", "words", "pieces", "characters", "bytes"])
-def test_of_a_huge_text_only_its_beginning_is_kept(unit: str) -> None:
+def test_huge_texts_are_truncated(unit: str) -> None:
     feature = Text(name="t", tokenization=unit).fit([pl.Series(["good", "very good"])])  # type: ignore[arg-type]
     texts = pl.Series(["very good " * MEGABYTE, "", None])
     tracemalloc.start()
@@ -81,7 +81,7 @@ def test_encodings_are_recognised(command: Command, text: str, encoding: str) ->
     assert "größer" in Path("run/features.json").read_text("utf-8")
 
 
-def test_bytes_that_are_no_text_are_refused(command: Command) -> None:
+def test_binary_files_are_rejected_as_text(command: Command) -> None:
     Path("a.txt").write_bytes(b"\x00\x01\x02abc" * 50)
     refused(command("train", "a.txt", "--objective", "next_token", "--out", "run"), "unreadable-file", "a.txt")
 
@@ -99,7 +99,7 @@ def sentence(*words: tuple[str, str]) -> str:
     return "".join(lines) + "\n"
 
 
-def test_a_broken_line_and_a_tag_that_only_the_test_has(command: Command) -> None:
+def test_a_malformed_line_and_a_tag_in_test_only(command: Command) -> None:
     Path("bank").mkdir()
     good = sentence(("the", "DET"), ("dog", "NOUN"))
     for part in ("train", "dev"):
@@ -111,7 +111,7 @@ def test_a_broken_line_and_a_tag_that_only_the_test_has(command: Command) -> Non
     assert "tags: unseen tag: 1" in said
 
 
-# -- sounds ----------------------------------------------------------------------------------------------------------
+# -- audio -----------------------------------------------------------------------------------------------------------
 
 
 def tone(seconds: float = 0.2, hertz: float = 440.0) -> np.ndarray:
@@ -126,7 +126,7 @@ def recordings(folder: str = "sounds", each: int = 10) -> None:
 
 
 def an_hour(path: str) -> None:
-    """At 8 bits and 8,000 samples a second."""
+    """One hour at 8 bits and 8,000 samples per second."""
     with wave.open(path, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(1)
@@ -135,7 +135,7 @@ def an_hour(path: str) -> None:
             file.writeframes(bytes([120, 136]) * (30 * RATE))
 
 
-def test_broken_long_and_many_sounds(command: Command) -> None:
+def test_damaged_long_and_many_audio_files(command: Command) -> None:
     recordings()
     soundfile.write("sounds/low/none.wav", np.zeros(0), RATE)
     soundfile.write("sounds/low/many.wav", np.stack([tone()] * 8, 1), RATE)
@@ -146,12 +146,12 @@ def test_broken_long_and_many_sounds(command: Command) -> None:
     said = plain(command("train", "sounds", "--steps", 1, "--out", "run", "network.width=8"))
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert "low/none.wav (there is no sound in it, 0 samples)" in said
-    assert "high/cut.wav (is broken off: 3,200 bytes expected" in said
-    assert "audio: sound longer than 30 seconds, its end left out: 1" in said
+    assert "low/none.wav (is empty: 0 samples)" in said
+    assert "high/cut.wav (is truncated: expected 3,200 bytes" in said
+    assert "audio: audio longer than 30 seconds, truncated: 1" in said
     assert "22 rows" in said, "eight channels and an hour are heard"
     assert most < 60 * MEGABYTE, "the hour alone is 115 MB as numbers"
-    for name, what in (("low/none.wav", "0 samples"), ("high/cut.wav", "is broken off")):
+    for name, what in (("low/none.wav", "0 samples"), ("high/cut.wav", "is truncated")):
         answer = command("predict", "run", f"sounds/{name}")
         assert answer.code == 2
         assert "[unreadable-file]" in answer.err
@@ -159,11 +159,11 @@ def test_broken_long_and_many_sounds(command: Command) -> None:
         assert what in " ".join(answer.err.split())
 
 
-# -- tables whose cells are paths of sounds --------------------------------------------------------------------------
+# -- tables with paths of audio files --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("folder", ["", "../", "C:\\recorder\\"])
-def test_a_table_of_paths_of_sounds(command: Command, folder: str) -> None:
+def test_a_table_of_audio_paths(command: Command, folder: str) -> None:
     recordings()
     rows = [f"{folder}sounds/{label}/{i}.wav,{label}" for label in ("low", "high") for i in range(10)]
     table = Path("tables/all.csv") if folder == "../" else Path("all.csv")
@@ -180,7 +180,7 @@ def test_a_table_of_paths_of_sounds(command: Command, folder: str) -> None:
     assert answers.out.count('"confidence"') == 2
 
 
-def test_a_path_in_a_table_that_leads_to_no_sound_is_named(command: Command) -> None:
+def test_a_path_to_a_non_audio_file_is_named(command: Command) -> None:
     recordings()
     rows = [f"sounds/{label}/{i}.wav,{label}" for label in ("low", "high") for i in range(11)]
     Path("all.csv").write_text("\n".join(["clip,pitch", *rows]) + "\n")

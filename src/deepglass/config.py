@@ -39,24 +39,40 @@ def construct(
     Raises:
         SpecError: `unknown-key` or `bad-value`, with the path of the setting.
     """
-    types = setting_types(cls, frozenset(given))
-    for key in settings:
-        if key not in types:
-            raise SpecError("unknown-key", f"{where}: no setting {key!r}{near_miss(str(key), [*beside, *types])}")
-    try:
-        values = _validator(cls, frozenset(given)).validate_python(dict(settings))
-    except ValidationError as error:
-        raise _spec_error(error, types, settings, where) from error
+    values = validated(cls, settings, where, beside, tuple(given))
     try:
         return cls(**given, **values)
     except ValueError as error:
-        text = error.errors()[0]["ctx"]["error"] if isinstance(error, ValidationError) else error
-        raise SpecError("bad-value", f"{where}: {text}") from error
+        text = str(error.errors()[0]["ctx"]["error"] if isinstance(error, ValidationError) else error)
+        separator = "." if text.partition(":")[0] in settings else ": "  # a text that begins with a setting's name
+        raise SpecError("bad-value", f"{where}{separator}{text}") from error
     except SpecError as error:  # of something that does not know its path, such as an activation
         text = str(error).partition("] ")[2]
         if text.startswith(where):
             raise
         raise SpecError(error.code, f"{where}: {text}") from error
+
+
+def validated(
+    cls: Callable[..., Any],
+    settings: Mapping[str, Any],
+    where: str,
+    beside: Sequence[str] = (),
+    given: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The settings of a constructor, checked and converted; arguments and errors as of `construct`.
+
+    Args:
+        given: parameters that are not settings.
+    """
+    types = setting_types(cls, frozenset(given))
+    for key in settings:
+        if key not in types:
+            raise SpecError("unknown-key", f"{where}: no setting {key!r}{near_miss(str(key), [*beside, *types])}")
+    try:
+        return _validator(cls, frozenset(given)).validate_python(dict(settings))
+    except ValidationError as error:
+        raise _spec_error(error, types, settings, where) from error
 
 
 def settings_schema(cls: Callable[..., Any], given: Sequence[str] = ()) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from deepglass.run import fit
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A table, a run on a number with everything around it, and two small runs on classes."""
+    """A table, a regression run with baselines and report, and two small classification runs."""
     path = tmp_path_factory.mktemp("cli")
     made_up().write_csv(path / "houses.csv")
     settings = {"network": {"depth": 1, "width": 16, "ensemble_size": 2}, "training": {"threads": 1}}
@@ -71,7 +71,7 @@ def test_version(command: Command) -> None:
 # -- list ------------------------------------------------------------------------------------------------------------
 
 
-def test_list_is_for_people_and_machines(command: Command) -> None:
+def test_list_as_text_and_json(command: Command) -> None:
     said = command("list")
     assert said.code == 0
     assert fits(said.out)
@@ -147,7 +147,7 @@ def test_new_prints_the_schema_of_specs(command: Command) -> None:
 # -- train and resume ------------------------------------------------------------------------------------------------
 
 
-def test_train_tells_people_and_machines(command: Command, tmp_path: Path) -> None:
+def test_train_prints_text_and_json(command: Command, tmp_path: Path) -> None:
     small = ["network.width=8", "network.ensemble_size=1"]
     said = command("train", "houses.csv", "--target", "price", "--steps", "2", "--out", tmp_path / "a", *small)
     assert said.code == 0
@@ -163,7 +163,7 @@ def test_train_tells_people_and_machines(command: Command, tmp_path: Path) -> No
     assert set(found["test"]) == {"price"}
 
 
-def test_the_log_of_a_run_holds_what_the_terminal_shows(command: Command, tmp_path: Path) -> None:
+def test_the_log_has_the_terminal_output(command: Command, tmp_path: Path) -> None:
     out = tmp_path / "logged"
     words = [
         "houses.csv",
@@ -186,7 +186,7 @@ def test_the_log_of_a_run_holds_what_the_terminal_shows(command: Command, tmp_pa
     assert f"run: {out}" in log
 
 
-def test_the_log_of_a_run_holds_its_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_log_has_the_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*args: object) -> None:
         raise StorageError("disk-full", "no room is left")
 
@@ -205,7 +205,7 @@ def test_runs_are_numbered(command: Command, tmp_path: Path, monkeypatch: pytest
     assert sorted(p.name for p in Path("runs").iterdir()) == ["houses-1", "houses-2"]
 
 
-def test_resume_of_a_finished_run_says_so(command: Command) -> None:
+def test_resume_of_a_finished_run_is_reported(command: Command) -> None:
     before = Path("price/metrics.json").read_text()
     said = command("resume", "price")
     assert said.code == 0
@@ -237,7 +237,7 @@ def test_compare(command: Command) -> None:
     assert command("compare", "price").code == 2
 
 
-def test_report_can_keep_samples_to_itself(command: Command) -> None:
+def test_report_without_samples(command: Command) -> None:
     prices = [f"{v:,.0f}" for v in made_up()["price"]]
     said = command("report", "price")
     assert said.code == 0
@@ -256,7 +256,7 @@ def test_report_can_keep_samples_to_itself(command: Command) -> None:
 # -- predict ---------------------------------------------------------------------------------------------------------
 
 
-def test_predict_answers_in_order_from_any_file(command: Command, tmp_path: Path) -> None:
+def test_predict_keeps_the_order_of_rows(command: Command, tmp_path: Path) -> None:
     frame = made_up(30, seed=3)
     frame.write_csv(tmp_path / "rows.csv")
     frame.write_parquet(tmp_path / "rows.parquet")
@@ -319,7 +319,7 @@ def test_predict_writes_any_file(command: Command, tmp_path: Path, ending: str) 
     assert command("predict", "price", "houses.csv", "--out", out, "--force").code == 0
 
 
-def test_predict_says_what_was_odd(command: Command, tmp_path: Path) -> None:
+def test_predict_reports_unusual_values(command: Command, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("size,place,more\n" + "12,mars,1\n" * 3)
     said = command("predict", "price", tmp_path / "rows.csv")
     assert said.code == 0

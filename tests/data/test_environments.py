@@ -1,4 +1,4 @@
-"""Worlds as a source: a table of what is seen, its kinds, and settings behind the name."""
+"""Environments as a source: observations as a table, kinds, settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ gymnasium = pytest.importorskip("gymnasium")
 
 
 class Sides(gymnasium.Env):
-    """Which half of a picture is bright? Right answers are worth 1; five questions an episode."""
+    """An environment with image observations: the action names the bright half; reward 1, five steps an episode."""
 
     observation_space = gymnasium.spaces.Box(0, 255, (12, 12), np.uint8)
     action_space = gymnasium.spaces.Discrete(2, start=5)
@@ -46,7 +46,7 @@ def sides() -> str:
     return "gym:Sides-v0"
 
 
-def test_a_world_becomes_a_table() -> None:
+def test_an_environment_is_read_as_a_table() -> None:
     table = read("gym:CartPole-v1")
     assert len(table) == 1000
     assert table.target == "action"
@@ -60,19 +60,19 @@ def test_a_world_becomes_a_table() -> None:
     np.testing.assert_array_equal(table["observation"], again["observation"])
 
 
-def test_actions_that_are_vectors_have_bounds_and_settings_reach_the_world() -> None:
+def test_continuous_actions_have_bounds_and_settings_are_passed_on() -> None:
     world = read("gym:Pendulum-v1?g=3.5").environment
     assert world is not None
     assert (world.low, world.high) == ((-2.0,), (2.0,))
     assert world.make().unwrapped.g == 3.5
 
 
-def test_numbers_and_tuples_can_be_seen() -> None:
+def test_discrete_and_tuple_observations() -> None:
     assert read("gym:FrozenLake-v1").kinds["observation"] == "category"
     assert read("gym:Blackjack-v1")["observation"].shape[1] > 3
 
 
-def test_episodes_are_played_to_their_end_in_the_order_of_their_seeds() -> None:
+def test_episodes_are_run_to_their_end_in_the_order_of_seeds() -> None:
     world = read("gym:CartPole-v1").environment
     assert world is not None
     act = lambda seen: (seen[:, 2] > 0).astype(int)  # noqa: E731 - towards the side to which the pole leans
@@ -81,8 +81,8 @@ def test_episodes_are_played_to_their_end_in_the_order_of_their_seeds() -> None:
     assert return_stats([EpisodeResult(1, 2), EpisodeResult(4, 4)])["mean_return"] == 2.5
 
 
-def test_pictures_can_be_seen(sides: str, tmp_path: Path) -> None:
-    """Guessing gets 2.5 of 5."""
+def test_image_observations(sides: str, tmp_path: Path) -> None:
+    """Random actions have a mean return of 2.5 of 5."""
     assert read(sides).kinds["observation"] == "image"
     objective = {"name": "ppo", "num_envs": 8, "minibatch_size": 64}
     training = {"batch_size": 256, "threads": 1}
@@ -92,7 +92,7 @@ def test_pictures_can_be_seen(sides: str, tmp_path: Path) -> None:
     assert {a["action"]["value"] for a in run.predict(sides)} == {5, 6}
 
 
-def test_actions_that_are_neither_numbers_nor_vectors_are_refused() -> None:
+def test_unsupported_action_spaces_are_rejected() -> None:
     class Many(Sides):
         action_space = gymnasium.spaces.MultiDiscrete([2, 2])
 

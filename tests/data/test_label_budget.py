@@ -1,4 +1,4 @@
-"""Answers that are hidden: how many are kept, of which rows, and what is refused."""
+"""Hidden labels: their number, their rows, invalid settings."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_count_is_divided_between_training_and_validation_and_the_test_is_whol
     assert [int(left[part == SPLIT].sum()) for part in ("train", "valid", "test")] == [35, 5, 40]
 
 
-def test_so_many_of_each_class_are_kept() -> None:
+def test_per_class_budgets_keep_that_many_rows() -> None:
     raw = answers()
     left = kept(raw, per_class=8)
     outside = left & (SPLIT != "test")
@@ -48,7 +48,7 @@ def test_the_choice_follows_from_the_seed() -> None:
     assert (choices[0] != choices[2]).any()
 
 
-def test_rows_without_an_answer_are_never_counted_as_kept() -> None:
+def test_unlabelled_rows_do_not_count_towards_the_budget() -> None:
     raw = answers().scatter(list(range(50)), None)
     left = kept(raw, count=40)
     assert int((left & ~is_null(raw) & (SPLIT != "test")).sum()) == 40
@@ -67,14 +67,14 @@ def test_classes_may_be_whole_numbers() -> None:
     assert np.bincount(raw[left]).tolist() == [2] * 10
 
 
-def test_a_class_with_too_few_rows_is_refused() -> None:
+def test_a_class_with_too_few_rows_is_rejected() -> None:
     raw = pl.Series("y", ["rare"] * 3 + ["often"] * (N - 3))
     with pytest.raises(SpecError, match=r"data.num_labels: 5 of each class, but one has only 3 rows"):
         kept(raw, per_class=5)
 
 
 @pytest.mark.parametrize("value", [0, -3, True, 2.5, "ten", {"per_class": 0}, {"class": 3}, {}])
-def test_other_values_are_refused_where_they_are_said(value: object) -> None:
+def test_invalid_budgets_are_rejected_with_their_path(value: object) -> None:
     with pytest.raises(SpecError, match=r"bad-value.*data.num_labels"):
         build_spec("sklearn:iris", None, {"data": {"num_labels": value}})
 
@@ -89,7 +89,7 @@ def test_other_values_are_refused_where_they_are_said(value: object) -> None:
         ["x", "y", "z"],
     ],
 )
-def test_what_is_blanked_is_missing_and_the_rest_stays(raw: object) -> None:
+def test_hidden_targets_are_missing_and_others_unchanged(raw: object) -> None:
     gone = set_null(raw, np.array([False, True, False]))  # type: ignore[arg-type]
     assert is_null(gone).tolist() == [False, True, False]
     assert str(gone[0]) == str(raw[0])  # type: ignore[index]
@@ -104,7 +104,7 @@ def prepared(source: str, objective: str, **data: object) -> PreparedData:
     return prepare(build_spec(source, None, {"objective": {"name": objective}, "data": data}))[1]
 
 
-def test_supervised_learning_leaves_hidden_rows_out_and_others_learn_from_them() -> None:
+def test_supervised_objectives_drop_hidden_rows_and_others_use_them() -> None:
     alone = prepared("sklearn:digits", "supervised", num_labels={"per_class": 5})
     all_rows = prepared("sklearn:digits", "fixmatch", num_labels={"per_class": 5})
     assert len(alone.rows("train")) + len(alone.rows("valid")) == 50
@@ -113,7 +113,7 @@ def test_supervised_learning_leaves_hidden_rows_out_and_others_learn_from_them()
     assert not is_null(alone.split_table("test")["label"]).any()
 
 
-def test_unlabelled_rows_have_no_answer_whatever_their_file_says(tmp_path: Path) -> None:
+def test_labels_of_the_unlabelled_source_are_not_read(tmp_path: Path) -> None:
     frame = deepglass_table()
     frame[:60].write_csv(tmp_path / "some.csv")
     frame[60:].with_columns(y=pl.lit("leaked")).write_csv(tmp_path / "more.csv")

@@ -1,4 +1,4 @@
-"""Contracts of every loader over rows: the order follows from seed and epoch, and columns may be memory-mapped."""
+"""Contract of the loaders: the order is a function of seed and epoch; columns may be memory-mapped."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_an_epoch_is_a_function_of_seed_and_epoch(make: Callable[[np.ndarray, in
 
 
 @pytest.mark.parametrize("make", LOADERS)
-def test_epochs_and_seeds_have_orders_of_their_own(make: Callable[[np.ndarray, int], Loader]) -> None:
+def test_epochs_and_seeds_have_different_orders(make: Callable[[np.ndarray, int], Loader]) -> None:
     def rows(loader: Loader) -> list[int]:
         return torch.cat([loader.next().rows for _ in range(loader.batches_per_epoch)]).tolist()
 

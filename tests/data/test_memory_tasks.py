@@ -1,4 +1,4 @@
-"""Made sequences whose answer needs what stood long before."""
+"""Synthetic memory tasks: copy, parity, adding."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from deepglass.data.sources.memory_tasks import SYMBOLS
 from deepglass.errors import SourceError
 
 
-def test_copy_asks_for_the_first_symbol_and_shows_it_nowhere_else():
+def test_copy_task_targets_the_first_symbol():
     table = read("synthetic:copy-12")
     sequence = np.asarray(table["sequence"])
     codes = sequence.argmax(2)
@@ -23,7 +23,7 @@ def test_copy_asks_for_the_first_symbol_and_shows_it_nowhere_else():
     assert (codes[:, 1:] >= SYMBOLS).all()
 
 
-def test_parity_is_odd_where_an_odd_number_of_steps_is_minus_one():
+def test_parity_task_targets_the_parity_of_negative_steps():
     table = read("synthetic:parity-9")
     for steps, answer in zip(np.asarray(table["sequence"])[:50, :, 0], table["parity"][:50], strict=True):
         assert set(steps) <= {-1.0, 1.0}
@@ -32,7 +32,7 @@ def test_parity_is_odd_where_an_odd_number_of_steps_is_minus_one():
 
 
 @pytest.mark.parametrize("lag", [2, 15])
-def test_adding_sums_the_two_marked_values_one_of_each_half(lag: int):
+def test_adding_task_sums_one_marked_value_of_each_half(lag: int):
     table = read(f"synthetic:adding-{lag}")
     value, marker = np.moveaxis(np.asarray(table["sequence"]), 2, 0)
     assert (marker[:, : lag // 2].sum(1) == 1).all()
@@ -41,25 +41,25 @@ def test_adding_sums_the_two_marked_values_one_of_each_half(lag: int):
     assert table["sum"].to_numpy() == pytest.approx(marked.sum(1))
 
 
-def test_a_made_set_is_the_same_each_time_and_brings_its_split():
+def test_a_synthetic_set_is_reproducible_with_its_split():
     first, again = read("synthetic:copy"), read("synthetic:copy")
     assert np.array_equal(np.asarray(first["sequence"]), np.asarray(again["sequence"]))
     assert set(first.split) == {"train", "valid", "test"}
 
 
 @pytest.mark.parametrize("name", ["copy-", "copy-0", "copy-long", "adding-1000000", "parity--3"])
-def test_a_lag_that_cannot_be_is_named(name: str):
+def test_an_invalid_lag_is_named(name: str):
     with pytest.raises(SourceError, match=f"bad-value.*synthetic:{name}: expected a lag of 1 to 1000 steps"):
         read(f"synthetic:{name}")
 
 
-def test_a_name_that_is_nearly_right_is_guessed():
+def test_a_near_miss_of_a_name_is_suggested():
     with pytest.raises(SourceError, match=r"unknown-name.*did you mean 'parity'"):
         read("synthetic:party")
 
 
-def test_a_gru_remembers_over_ten_steps(tmp_path: Path):
-    """Seen: 1.0 of the test rows; chance is 0.25."""
+def test_a_gru_learns_a_lag_of_ten_steps(tmp_path: Path):
+    """Measured test accuracy: 1.0; chance is 0.25."""
     settings = {"network.bidirectional": False, "network.width": 32, "network.dropout": 0.0, "training.threads": 1}
     run = deepglass.train(
         "synthetic:copy-10", "first", out=tmp_path / "run", network="gru", steps=200, baselines=False, settings=settings

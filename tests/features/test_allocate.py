@@ -1,12 +1,12 @@
-"""Encoded values that would fill the memory lie in a file."""
+"""Allocation of encoded values: in memory, or memory-mapped."""
 
 import numpy as np
 
-from deepglass.features._allocate import free_memory, room
+from deepglass.features._allocate import allocate, free_memory
 
 
-def test_what_fits_lies_in_memory_and_what_does_not_in_a_file():
-    small, large = room((10, 4), np.uint8), room((10, 4), np.uint8, memory=50)
+def test_large_arrays_are_memory_mapped():
+    small, large = allocate((10, 4), np.uint8), allocate((10, 4), np.uint8, memory=50)
     assert not isinstance(small, np.memmap)
     assert isinstance(large, np.memmap)
     large[3] = 7
@@ -14,5 +14,5 @@ def test_what_fits_lies_in_memory_and_what_does_not_in_a_file():
     assert large[3].flags.writeable
 
 
-def test_the_system_says_how_much_is_free():
+def test_free_memory_is_plausible():
     assert 2**20 < free_memory() <= 2**40

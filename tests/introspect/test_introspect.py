@@ -1,4 +1,4 @@
-"""Inside the network: illnesses that come of real training and go by the cure that is named, boundaries, an example."""
+"""Diagnostics of trainings that fail and of their suggested fixes, decision boundaries, feature maps, filters."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SMALL = {"trunk": "mlp", "width": 24, "ensemble_size": 1, "dropout": 0.0}
 
 
 def _rings(rows: int = 300) -> pl.DataFrame:
-    """Inside or outside of a circle, whatever the colour: no straight line tells."""
+    """Inside or outside a circle; not linearly separable."""
     random = np.random.default_rng(0)
     x, y = random.uniform(-1, 1, (2, rows))
     colour = random.choice(["red", "green", "blue"], rows)
@@ -42,7 +42,7 @@ def _rings(rows: int = 300) -> pl.DataFrame:
 
 
 def _waves(rows: int = 120, length: int = 100) -> pl.DataFrame:
-    """Series whose first values are the answer, so that it must be carried to their end."""
+    """Series whose target is in the first values, so that it must be remembered to the end."""
     x = np.random.default_rng(0).normal(size=(rows, length)) * 0.3
     return pl.DataFrame({"wave": pl.Series(x.tolist()), "where": 2 * x[:, :20].sum(1) + 10 * np.sign(x[:, 0])})
 
@@ -78,7 +78,7 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> dg.Run:
     return _train(path, {"depth": 2, "activation": "relu"}, steps=200, source=_rings())
 
 
-def test_a_healthy_network_raises_no_alarm(healthy: dg.Run) -> None:
+def test_a_healthy_network_has_no_diagnostic(healthy: dg.Run) -> None:
     assert healthy.metrics["diagnostics"] == []
     assert healthy.metrics["test"]["where"]["accuracy"] > 0.8  # it is healthy indeed
 
@@ -86,16 +86,16 @@ def test_a_healthy_network_raises_no_alarm(healthy: dg.Run) -> None:
 # -- illnesses and their cures ---------------------------------------------------------------------------------------
 
 
-def test_a_huge_rate_kills_relus_and_the_rate_that_is_named_does_not(tmp_path: Path) -> None:
+def test_a_huge_learning_rate_kills_relus_and_the_suggested_one_does_not(tmp_path: Path) -> None:
     network = {"depth": 3, "activation": "relu"}
     said = " ".join(_said(_train(tmp_path / "ill", network, {"learning_rate": 2.0}), "dead"))
     assert "layer 2 (trunk.body.4)" in said
     assert "training.learning_rate=0.004 (it is 2)" in said
-    assert "activation" not in said  # at such a rate, another activation would not help
+    assert "activation" not in said  # at this learning rate another activation would not help
     assert _train(tmp_path / "cured", network, {"learning_rate": 0.004}).metrics["diagnostics"] == []
 
 
-def test_large_steps_saturate_tanh_and_the_rate_that_is_named_does_not(tmp_path: Path) -> None:
+def test_a_huge_learning_rate_saturates_tanh_and_the_suggested_one_does_not(tmp_path: Path) -> None:
     network = {"depth": 2, "activation": "tanh"}
     said = _said(_train(tmp_path / "ill", network, {"learning_rate": 2.0}), "saturated")
     assert said[0].startswith("layer 1 (trunk.body.0)")
@@ -120,7 +120,7 @@ def test_gradients_explode_over_time_without_a_clip_and_not_with_it(tmp_path: Pa
     assert _said(cured, "exploding") == []
 
 
-def test_gates_are_watched_and_each_direction_has_its_name(tmp_path: Path) -> None:
+def test_gates_are_recorded_for_each_direction(tmp_path: Path) -> None:
     class Heard(Callback):
         told: list[str] = []
 
@@ -142,7 +142,7 @@ def test_gates_are_watched_and_each_direction_has_its_name(tmp_path: Path) -> No
     assert "An open forget or update gate carries the state on" in html
 
 
-def test_only_what_is_not_so_already_is_advised() -> None:
+def test_suggestions_leave_out_current_settings() -> None:
     plan = Plan(10, 8, 5, 5, 5, learning_rate=0.002, clip=1.0)
     layer = "conv 1 (trunk.body.0)"
     moment = LayerStatistics(10, {layer: 0.9}, {}, {layer: 0.02})
@@ -154,7 +154,7 @@ def test_only_what_is_not_so_already_is_advised() -> None:
     assert diagnose([moment._replace(dead={layer: 0.5})], {"trunk": "mlp"}, plan) == []
 
 
-def test_watching_changes_no_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recording_diagnostics_does_not_change_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = {"depth": 2, "activation": "relu", "dropout": 0.2}
     watched = _train(tmp_path / "a", network)
     monkeypatch.setattr("deepglass.run.fit.diagnostics_recorder", lambda *_: [])
@@ -167,7 +167,7 @@ def test_watching_changes_no_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 # -- boundaries ------------------------------------------------------------------------------------------------------
 
 
-def test_the_boundary_is_where_the_circle_is(healthy: dg.Run) -> None:
+def test_the_decision_boundary_is_the_circle(healthy: dg.Run) -> None:
     moments = read_boundaries(healthy.path)
     assert moments[0].step == 0
     assert moments[-1].step == 200
@@ -179,7 +179,7 @@ def test_the_boundary_is_where_the_circle_is(healthy: dg.Run) -> None:
     assert ((ground.value.reshape(SIDE, SIDE) == named) == inside).mean() > 0.85
 
 
-def test_the_boundary_over_two_columns_that_were_asked_for_has_its_past(healthy: dg.Run) -> None:
+def test_the_boundary_over_requested_columns_has_a_history(healthy: dg.Run) -> None:
     before = {n: t.clone() for n, t in healthy.network.state_dict().items()}
     html = dg.report(healthy, source=_rings(), boundary="colour,x").read_text()
     panel = html.partition('<section id="boundary"')[2].partition("</section>")[0]
@@ -197,14 +197,14 @@ def test_the_boundary_over_two_columns_that_were_asked_for_has_its_past(healthy:
     ("pair", "said"),
     [("x,yy", "did you mean 'y'"), ("x", "expected two columns"), ("x,x", "twice"), ("x,where", "no input 'where'")],
 )
-def test_a_boundary_that_cannot_be_drawn_is_refused(healthy: dg.Run, pair: str, said: str) -> None:
+def test_an_invalid_boundary_is_rejected(healthy: dg.Run, pair: str, said: str) -> None:
     with pytest.raises(SpecError, match=said):
         dg.report(healthy, source=_rings(), boundary=pair)
 
 
-def test_the_report_shows_it_and_leaves_rows_out_when_asked(healthy: dg.Run) -> None:
+def test_the_report_shows_the_network_and_omits_rows_without_samples(healthy: dg.Run) -> None:
     html = dg.report(healthy, source=_rings()).read_text()
-    for title in ("Layer diagnostics", "Decision boundary", "Feature maps of one example", "The network"):
+    for title in ("Layer diagnostics", "Decision boundary", "Feature maps of one example", "Network"):
         assert title in html
     assert 'class="rows"><circle' in html
     assert "The learned space" in html
@@ -217,7 +217,7 @@ def test_the_report_shows_it_and_leaves_rows_out_when_asked(healthy: dg.Run) -> 
 # -- an example and visions ------------------------------------------------------------------------------------------
 
 
-def test_words_stand_along_both_directions(tmp_path: Path) -> None:
+def test_words_label_both_directions_of_a_recurrent_layer(tmp_path: Path) -> None:
     texts = [" ".join(["good" if i % 2 else "bad", *["word"] * (i % 4), "end"]) for i in range(60)]
     source = pl.DataFrame({"text": texts, "where": ["up" if i % 2 else "down" for i in range(60)]})
     settings = {"network": {"trunk": "gru", "width": 8}, "inputs": [{"name": "text", "kind": "text"}]}
@@ -240,7 +240,7 @@ def test_words_stand_along_both_directions(tmp_path: Path) -> None:
     torch.testing.assert_close(found[back.layer], states[0][..., 8:])  # in the order of the words
 
 
-def test_learning_without_answers_has_an_example_too(tmp_path: Path) -> None:
+def test_objectives_without_predictions_have_an_example(tmp_path: Path) -> None:
     source = _rings(80).select("x", "y")
     settings = {"objective": {"name": "autoencoder", "latent_dim": 4}, "training": {"threads": 1}}
     run = dg.train({"data": {"source": source}, **settings}, out=tmp_path / "run", baselines=False, steps=2)
@@ -251,7 +251,7 @@ def test_learning_without_answers_has_an_example_too(tmp_path: Path) -> None:
     assert "Feature maps of one example" in dg.report(run, source=source).read_text()
 
 
-def test_of_a_student_and_its_average_the_one_that_answers_is_watched_and_shown(tmp_path: Path) -> None:
+def test_the_averaged_network_is_diagnosed_and_shown(tmp_path: Path) -> None:
     source = _rings(120).with_columns(where=pl.when(pl.int_range(120) % 3 > 0).then("where"))
     spec = {"data": {"source": source}, "objective": "pseudo_label", "outputs": [{"name": "where"}]}
     spec |= {"network": {**SMALL, "activation": "relu"}, "training": {"threads": 1}}
@@ -275,7 +275,7 @@ def filtered(tmp_path_factory: pytest.TempPathFactory) -> dg.Run:
     return _train(tmp_path_factory.mktemp("filtered") / "run", network, steps=2, source=_steps())
 
 
-def test_filters_along_a_sequence_are_shown_with_time_to_the_right(filtered: dg.Run) -> None:
+def test_filters_over_time_have_time_on_the_x_axis(filtered: dg.Run) -> None:
     source = _steps()
     context = filtered.context_of(source)
     prepared = context.data
@@ -289,7 +289,7 @@ def test_filters_along_a_sequence_are_shown_with_time_to_the_right(filtered: dg.
     torch.testing.assert_close(last[0], given[0])
 
 
-def test_dead_filters_along_a_sequence_are_seen_whatever_stands_in_its_padding(filtered: dg.Run) -> None:
+def test_dead_filters_of_a_sequence_are_found_despite_padding(filtered: dg.Run) -> None:
     objective = copy.deepcopy(filtered.objective)
     block = objective.network.trunk.blocks[0]
     block.norms[1] = torch.nn.Identity()
@@ -301,7 +301,7 @@ def test_dead_filters_along_a_sequence_are_seen_whatever_stands_in_its_padding(f
     assert seen.dead["conv 1 (trunk.blocks.0.convs.0)"] >= 6 / 8
 
 
-def test_dead_channels_of_a_sound_are_seen() -> None:
+def test_dead_channels_of_audio_are_found() -> None:
     waves = np.random.default_rng(0).normal(0, 0.1, (24, 1600)).astype(np.float32)
     source = {"sound": waves, "where": ["up", "down"] * 12}
     asked = {"inputs": [{"name": "sound", "kind": "audio"}], "outputs": [{"name": "where"}]}
@@ -315,7 +315,7 @@ def test_dead_channels_of_a_sound_are_seen() -> None:
     assert UnitActivity(objective, layer_names(objective)).measure(data).dead["conv 2 (encoders.0.convs.1)"] == 0.5
 
 
-def test_a_class_would_like_to_see_its_own_pictures(tmp_path: Path) -> None:
+def test_feature_visualisation_of_a_class_resembles_its_images(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     left = random.random(240) < 0.5
     pictures = random.integers(0, 40, (240, 16, 16)).astype(np.uint8)
@@ -334,7 +334,7 @@ def test_a_class_would_like_to_see_its_own_pictures(tmp_path: Path) -> None:
 # -- the network as a drawing ----------------------------------------------------------------------------------------
 
 
-def test_many_like_blocks_are_drawn_once() -> None:
+def test_repeated_blocks_are_drawn_once() -> None:
     block = ("norm", "LayerNorm", 16), ("attention", "Linear", 256), ("mlp", "Linear", 512)
     layers = [Layer(f"network.trunk.blocks.{i}.{n}", kind, (9, 8), size) for i in range(12) for n, kind, size in block]
     reads = Layer("network.encoders.0", "Embedding", (9, 8), 80, ends=("text",))

@@ -1,4 +1,4 @@
-"""Average precision against numbers worked out by hand, and scores that become probabilities."""
+"""Average precision against hand-computed values, and calibration of detection scores."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import numpy as np
 import pytest
 
 from deepglass.metrics import detection
-from deepglass.metrics.detection import Boxes, Detections
+from deepglass.metrics.detection import BoxAnnotations, ScoredBoxes
 
 SQUARE = np.array([0.0, 0.0, 10.0, 10.0])
 
 
-def _row(boxes: list[np.ndarray], scores: list[float], labels: list[int] | None = None) -> Detections:
+def _row(boxes: list[np.ndarray], scores: list[float], labels: list[int] | None = None) -> ScoredBoxes:
     labels = labels or [0] * len(boxes)
-    return Detections(np.array([boxes]), np.array([scores]), np.array([labels]), np.ones((1, len(boxes)), bool))
+    return ScoredBoxes(np.array([boxes]), np.array([scores]), np.array([labels]), np.ones((1, len(boxes)), bool))
 
 
-def _truth(boxes: list[np.ndarray], labels: list[int] | None = None) -> Boxes:
-    return Boxes(np.array(boxes).reshape(-1, 4), np.array(labels or [0] * len(boxes)), np.array([0, len(boxes)]))
+def _truth(boxes: list[np.ndarray], labels: list[int] | None = None) -> BoxAnnotations:
+    return BoxAnnotations(
+        np.array(boxes).reshape(-1, 4), np.array(labels or [0] * len(boxes)), np.array([0, len(boxes)])
+    )
 
 
 def test_overlap_of_two_squares() -> None:
@@ -30,7 +32,7 @@ def test_precision_of_a_hit_a_miss_and_a_hit() -> None:
     matches = detection.match(found, _truth([SQUARE, far]), 1)
     assert matches.hits[:, 0].tolist() == [True, False, True]
     # up to a recall of a half precision is 1 (51 of 101 places), beyond it 2 / 3
-    assert detection.figures(matches)["map50"] == pytest.approx((51 + 50 * 2 / 3) / 101)
+    assert detection.mean_average_precision(matches)["map50"] == pytest.approx((51 + 50 * 2 / 3) / 101)
     assert detection.curve(matches, 0).recall.tolist() == [0.5, 0.5, 1.0]
 
 
@@ -45,26 +47,28 @@ def test_other_classes_other_rows_and_unused_slots_are_no_hits() -> None:
     found = found._replace(mask=np.array([[True, False]]))
     matches = detection.match(found, _truth([SQUARE]), 2)
     assert not matches.hits.any()
-    assert detection.figures(matches)["map50"] == 0
-    two = Detections(*(np.concatenate([x, x]) for x in _row([SQUARE], [0.9])))
-    assert detection.match(two, Boxes(SQUARE[None], np.array([0]), np.array([0, 0, 1])), 1).hits[:, 0].sum() == 1
+    assert detection.mean_average_precision(matches)["map50"] == 0
+    two = ScoredBoxes(*(np.concatenate([x, x]) for x in _row([SQUARE], [0.9])))
+    assert (
+        detection.match(two, BoxAnnotations(SQUARE[None], np.array([0]), np.array([0, 0, 1])), 1).hits[:, 0].sum() == 1
+    )
 
 
 def test_a_loose_box_counts_at_the_lower_thresholds_only() -> None:
     loose = np.array([0, 0, 15, 10])  # an overlap of two thirds: at 0.5, 0.55, 0.6 and 0.65
-    figures = detection.figures(detection.match(_row([loose], [0.9]), _truth([SQUARE]), 1))
+    figures = detection.mean_average_precision(detection.match(_row([loose], [0.9]), _truth([SQUARE]), 1))
     assert figures["map50"] == 1
     assert figures["map50_95"] == pytest.approx(0.4)
 
 
 def test_classes_without_a_true_box_do_not_count() -> None:
     matches = detection.match(_row([SQUARE], [0.9]), _truth([SQUARE]), 3)
-    assert detection.figures(matches) == {"map50": 1.0, "map50_95": 1.0}
+    assert detection.mean_average_precision(matches) == {"map50": 1.0, "map50_95": 1.0}
     assert np.isnan(detection.average_precision(matches)[0, 1:]).all()
-    assert detection.figures(detection.match(_row([SQUARE], [0.9]), _truth([]), 3)) == {}
+    assert detection.mean_average_precision(detection.match(_row([SQUARE], [0.9]), _truth([]), 3)) == {}
 
 
-def test_too_sure_scores_are_mended() -> None:
+def test_overconfident_scores_are_calibrated() -> None:
     rng = np.random.default_rng(0)
     logit = rng.normal(0, 2, 2000)
     hits = rng.random(2000) < 1 / (1 + np.exp(-(0.5 * logit - 1)))
@@ -75,11 +79,11 @@ def test_too_sure_scores_are_mended() -> None:
     assert platt.ece_after < 0.05
 
 
-def test_scores_that_hold_are_kept_and_few_rows_change_nothing() -> None:
+def test_calibrated_scores_and_few_rows_change_nothing() -> None:
     assert detection.fit_platt(np.array([0.9, 0.1]), np.array([True, False]), np.zeros(2))[:2] == (1.0, 0.0)
     assert detection.fit_platt(np.array([0.9, 0.8]), np.ones(2, bool), np.arange(2))[:2] == (1.0, 0.0)
 
 
-def test_the_best_score_lies_between_hits_and_misses() -> None:
+def test_the_best_threshold_separates_hits_and_misses() -> None:
     scores, hits = np.array([0.9, 0.8, 0.3, 0.2]), np.array([True, True, False, False])
     assert detection.best_score(scores, hits, 2) == pytest.approx(0.55)

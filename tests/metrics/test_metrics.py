@@ -37,7 +37,7 @@ VALUES = TRUTH + GENERATOR.normal(size=(300, 2))
         (metrics.r2(TRUTH, VALUES), oracle.r2_score(TRUTH, VALUES)),
     ],
 )
-def test_equal_to_scikit_learn(ours: float, theirs: float) -> None:
+def test_metrics_equal_scikit_learn(ours: float, theirs: float) -> None:
     assert ours == pytest.approx(theirs, rel=1e-9)
 
 
@@ -46,21 +46,21 @@ def test_confusion_matrix() -> None:
     np.testing.assert_array_equal(counts, oracle.confusion_matrix(LABELS, PREDICTED))
 
 
-def test_two_forms_of_two_classes_agree() -> None:
+def test_binary_and_two_class_metrics_agree() -> None:
     labels, p = (LABELS == 1).astype(int), PROBS[:, 1]
     both = np.stack([1 - p, p], 1)
     assert metrics.brier(labels, both) == pytest.approx(metrics.brier(labels, p))
     assert metrics.roc_auc(labels, both) == pytest.approx(metrics.roc_auc(labels, p))
 
 
-def test_ece_of_a_known_gap() -> None:
+def test_ece_of_a_constant_gap() -> None:
     probs = np.tile([0.9, 0.1], (10, 1))
     labels = np.array([0] * 6 + [1] * 4)  # 90 % sure, 60 % right
     assert metrics.ece(labels, probs) == pytest.approx(0.3)
     assert metrics.ece(np.zeros(5, int), np.tile([1.0, 0.0], (5, 1))) == 0
 
 
-def test_what_cannot_be_said_is_nan_and_left_out() -> None:
+def test_undefined_metrics_are_nan_and_left_out() -> None:
     none = np.zeros(0, int)
     assert math.isnan(metrics.accuracy(none, none))
     assert math.isnan(metrics.r2(np.ones(5), np.zeros(5)))
@@ -71,7 +71,7 @@ def test_what_cannot_be_said_is_nan_and_left_out() -> None:
     assert metrics.regression(np.zeros(0), np.zeros(0)) == {}
 
 
-def test_an_absent_class_does_not_spoil_the_mean() -> None:
+def test_an_absent_class_is_left_out_of_the_mean() -> None:
     rows = LABELS != 3
     expected = np.mean([oracle.roc_auc_score(LABELS[rows] == k, PROBS[rows, k]) for k in range(3)])
     assert metrics.roc_auc(LABELS[rows], PROBS[rows]) == pytest.approx(expected)

@@ -1,4 +1,4 @@
-"""Sound encoders of the transformers library: a tiny one, saved by the test, hears waves at its rate and no padding."""
+"""Pretrained audio encoders of the transformers library: sample rate and padding, with a tiny model."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def encoder(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     return tmp_path / "heard"
 
 
-def test_each_row_is_what_transformers_gives_for_it_alone(encoder: Path) -> None:
+def test_batched_rows_agree_with_transformers_on_single_rows(encoder: Path) -> None:
     reader = PretrainedAudio(find(str(encoder)), freeze=True, lr_multiplier=0.1)
     reader.read_weights()
     reader.eval()
@@ -47,7 +47,7 @@ def test_each_row_is_what_transformers_gives_for_it_alone(encoder: Path) -> None
 
 @pytest.fixture
 def tones(tmp_path: Path) -> Path:
-    """Low and high tones of several lengths at 8,000 samples a second."""
+    """Low and high sine waves of several lengths at 8,000 samples per second."""
     random = np.random.default_rng(0)
     for i in range(40):
         place = tmp_path / "tones" / ("low" if i % 2 else "high") / f"{i}.wav"
@@ -57,7 +57,7 @@ def tones(tmp_path: Path) -> Path:
     return tmp_path / "tones"
 
 
-def test_sounds_are_brought_to_its_rate_and_a_run_needs_the_folder_no_more(encoder: Path, tones: Path, tmp_path: Path):
+def test_audio_is_resampled_and_a_run_does_not_need_the_folder(encoder: Path, tones: Path, tmp_path: Path):
     settings = {"steps": 3, "batch_size": 8}
     run = deepglass.train(
         str(tones), out=tmp_path / "run", network={"pretrained": str(encoder)}, training=settings, baselines=False
@@ -69,7 +69,7 @@ def test_sounds_are_brought_to_its_rate_and_a_run_needs_the_folder_no_more(encod
     assert deepglass.Run(tmp_path / "run").predict(row) == before
 
 
-def test_another_rate_is_refused_before_training(encoder: Path, tones: Path, tmp_path: Path) -> None:
+def test_another_sample_rate_is_rejected_before_training(encoder: Path, tones: Path, tmp_path: Path) -> None:
     inputs = [{"name": "audio", "kind": "audio", "rate": 8_000}]
     with pytest.raises(SpecError, match=r"rate: .* expects 16,000 samples a second, got 8,000"):
         deepglass.train(str(tones), out=tmp_path / "run", inputs=inputs, network={"pretrained": str(encoder)})

@@ -1,4 +1,4 @@
-"""Writing a token at a time: parallel and stepwise logits, what a step may know, searches with known answers."""
+"""Decoding: parallel and stepwise logits, causality, beam search with known results, sampling."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ NAMES = ["rnn", "gru", "lstm", "transformer"]
 
 
 @pytest.mark.parametrize("which", range(4), ids=NAMES)
-def test_steps_give_what_the_parallel_pass_gives(which: int):
+def test_stepwise_and_parallel_logits_agree(which: int):
     writer, memory, target = writers()[which].eval(), memory_of(), target_of()
     parallel = whole(writer, memory, target)
     assert parallel.shape == (3, 5, V)
@@ -53,7 +53,7 @@ def test_steps_give_what_the_parallel_pass_gives(which: int):
 
 
 @pytest.mark.parametrize("which", range(4), ids=NAMES)
-def test_a_token_is_foretold_without_itself_and_without_absent_memory(which: int):
+def test_logits_ignore_the_target_token_and_absent_memory(which: int):
     writer, memory, target = writers()[which].eval(), memory_of(), target_of()
     before = whole(writer, memory, target)
     codes = target.values.clone()
@@ -67,7 +67,7 @@ def test_a_token_is_foretold_without_itself_and_without_absent_memory(which: int
 
 
 @pytest.mark.parametrize("which", range(4), ids=NAMES)
-def test_where_it_looked_can_be_seen(which: int):
+def test_cross_attention_weights_are_returned(which: int):
     writer, memory = writers()[which].eval(), memory_of()
     whole(writer, memory, target_of())
     assert writer.attention is None
@@ -79,7 +79,7 @@ def test_where_it_looked_can_be_seen(which: int):
 
 
 @pytest.mark.parametrize("which", range(4), ids=NAMES)
-def test_it_learns_to_write_what_the_memory_holds_backwards(which: int):
+def test_decoders_learn_to_reverse_the_memory(which: int):
     torch.manual_seed(0)
     cell = NAMES[which]
     table = torch.nn.Embedding(V + 3, 16)  # a vector for each token, and one for each place
@@ -112,9 +112,9 @@ def test_it_learns_to_write_what_the_memory_holds_backwards(which: int):
 
 
 class Known(AutoregressiveHead):
-    """Token probabilities by the tokens before: what is likeliest at first leads to what is unlikely.
+    """Token probabilities given the previous tokens; the most probable first token leads to a less probable sequence.
 
-    The code 1 ends a text. "2 2 end" has 0.6 * 0.4 * 1, "3 3 end" 0.4 * 0.9 * 1, "3 end" 0.4 * 0.1.
+    Code 1 is the end token. "2 2 end" has 0.6 * 0.4 * 1, "3 3 end" 0.4 * 0.9 * 1, "3 end" 0.4 * 0.1.
     """
 
     end, length = END, 4
@@ -146,7 +146,7 @@ def texts(found) -> list[list[int]]:
     return [t[m].tolist() for t, m in zip(found.tokens, found.mask, strict=True)]
 
 
-def test_one_beam_is_greedy_and_two_find_the_likeliest():
+def test_one_beam_is_greedy_and_two_find_the_most_probable_sequence():
     greedy, beam = (search(Known(), memory_of(2), beams) for beams in (1, 2))
     assert texts(greedy) == [[2, 2], [2, 2]]
     assert texts(beam) == [[3, 3], [3, 3]]
@@ -155,12 +155,12 @@ def test_one_beam_is_greedy_and_two_find_the_likeliest():
 
 
 class Short(Known):
-    """An end at once has 0.4, more than "2 2 end" with 0.36, whose three tokens are likelier one by one."""
+    """The empty sequence has 0.4, more than "2 2 end" with 0.36, whose three tokens are more probable each."""
 
     after = {(): {END: 0.4, 2: 0.6}, (2,): {2: 0.6, 3: 0.4}}
 
 
-def test_a_penalty_for_short_answers_prefers_the_longer():
+def test_length_normalisation_prefers_longer_sequences():
     assert texts(search(Short(), memory_of(1), 4, penalty=0.0)) == [[]]
     found = search(Short(), memory_of(1), 4, penalty=1.0)
     assert texts(found) == [[2, 2]]
@@ -176,7 +176,7 @@ def test_samples_follow_the_probabilities():
     assert drawn == again
 
 
-def test_a_draw_can_be_narrowed():
+def test_temperature_and_top_k_narrow_sampling():
     logits = torch.tensor([0.5, 0.3, 0.15, 0.05]).log().expand(2_000, -1)
     random = torch.Generator().manual_seed(0)
     assert set(choose(logits, random, temperature=0).tolist()) == {0}

@@ -1,4 +1,4 @@
-"""Agents: they learn, go on to the same bits, and say what they cannot do."""
+"""PPO and DQN: learning, exact resume, GAE, errors."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _train(out: Path, objective: Any = "ppo", source: str = "gym:CartPole-v1", *
 
 
 def test_ppo_balances_a_pole_within_seconds(tmp_path: Path) -> None:
-    """Play at random gets 23, and five stretches of 2,048 steps gave 476."""
+    """A random policy has a mean return of 23; five rollouts of 2,048 steps gave 476."""
     run = _train(tmp_path / "run", steps=8)
     figures = run.metrics["test"]["ppo"]
     assert figures["mean_return"] >= 300
@@ -51,7 +51,7 @@ def test_ppo_balances_a_pole_within_seconds(tmp_path: Path) -> None:
     assert returns[0] < 200, "there was something to learn"
 
 
-def test_dqn_waits_for_the_larger_reward(tmp_path: Path) -> None:
+def test_dqn_prefers_the_larger_delayed_reward(tmp_path: Path) -> None:
     """The near end of the corridor pays 0.2 after one step, the far end 1 after three; random actions get 0.4."""
     gymnasium = pytest.importorskip("gymnasium")
 
@@ -91,7 +91,7 @@ def test_continuous_actions_are_vectors_within_bounds(tmp_path: Path) -> None:
     assert len(answer["action"]["value"]) == 1
 
 
-def test_a_run_answers_an_action_with_probabilities(tmp_path: Path) -> None:
+def test_a_run_predicts_an_action_with_probabilities(tmp_path: Path) -> None:
     run = _train(tmp_path / "run", SMALL["ppo"], steps=2, training={"batch_size": 256})
     (answer,) = run.predict({"observation": [0.0, 0.0, 0.1, 0.5]})
     assert answer["action"]["value"] in (0, 1)
@@ -100,7 +100,7 @@ def test_a_run_answers_an_action_with_probabilities(tmp_path: Path) -> None:
 
 
 class _Killed(Exception):
-    """As if the power had gone."""
+    """Simulates a crash."""
 
 
 class _Killer:
@@ -116,7 +116,7 @@ class _Killer:
 
 
 @pytest.mark.parametrize("kind", ["ppo", "dqn"])
-def test_a_killed_agent_goes_on_to_the_same_weights(kind: str, tmp_path: Path) -> None:
+def test_a_killed_agent_resumes_to_the_same_weights(kind: str, tmp_path: Path) -> None:
     settings: dict[str, Any] = {"steps": 6, "training": {"batch_size": 64}}
     whole = _train(tmp_path / "whole", SMALL[kind], **settings)
     with pytest.raises(_Killed):
@@ -146,7 +146,7 @@ def test_ppo_ends_its_updates_by_the_reduced_divergence(tmp_path: Path) -> None:
     assert set(seen) == {"kl"}
 
 
-def test_worlds_come_back_by_their_actions() -> None:
+def test_environments_are_restored_by_replaying_actions() -> None:
     environment = read("gym:CartPole-v1").environment
     assert environment is not None
     one, other = (Environments(environment, 3, seed=4) for _ in range(2))
@@ -179,7 +179,7 @@ def test_the_numpy_policy_equals_the_torch_policy(kind: str, tmp_path: Path) -> 
     ("kind", "names"),
     [("ppo", ["approx_kl", "clip_fraction", "entropy", "explained_variance"]), ("dqn", ["q_value", "td_error"])],
 )
-def test_the_history_has_the_usual_checks(kind: str, names: list[str], tmp_path: Path) -> None:
+def test_the_history_has_the_usual_diagnostics(kind: str, names: list[str], tmp_path: Path) -> None:
     run = _train(tmp_path / "run", SMALL[kind], steps=40, training={"batch_size": 64})
     losses = json.loads((run.path / "history.jsonl").read_text().splitlines()[-1])["losses"]
     values = {name: losses[f"network/{name}"] for name in names}
@@ -224,7 +224,7 @@ def test_gae_tells_termination_from_a_time_limit() -> None:
     assert advantages[0].tolist() == [5 + 0.5 * 1.0, 5 + 0.5 * 5.0]
 
 
-def test_running_statistics_are_those_of_all_values_together() -> None:
+def test_running_statistics_agree_with_statistics_of_all_values() -> None:
     values = torch.randn(100, 3, generator=torch.Generator().manual_seed(0)) * 3 + 1
     stats = RunningMeanStd(3)
     for part in values.split([10, 1, 89]):
@@ -243,7 +243,7 @@ def test_running_statistics_are_those_of_all_values_together() -> None:
         ("gym:Pendulum-v1", "dqn", "bad-value", "take objective=ppo"),
     ],
 )
-def test_what_cannot_be_is_said(source: str, objective: str | None, code: str, said: str, tmp_path: Path) -> None:
+def test_invalid_settings_are_errors(source: str, objective: str | None, code: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(deepglass.UserError) as error:
         deepglass.train(source, objective=objective, out=tmp_path / "run", steps=1)
     assert error.value.code == code

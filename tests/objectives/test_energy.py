@@ -39,7 +39,7 @@ def test_the_free_energy_sums_over_all_hidden_states() -> None:
         torch.testing.assert_close(machine.free_energy(v[None])[0], exact)
 
 
-def test_gibbs_sampling_visits_states_as_often_as_their_energy_says() -> None:
+def test_gibbs_sampling_follows_the_boltzmann_distribution() -> None:
     machine = _small()
     states = torch.tensor(list(product([0, 1], repeat=4)), dtype=torch.float32)
     wanted = torch.softmax(-machine.free_energy(states), 0)
@@ -58,7 +58,7 @@ def _trained(out: Path, objective: dict[str, object], steps: int) -> deepglass.R
     return deepglass.train("sklearn:digits", objective=objective, steps=steps, out=out, seed=1, baselines=False)
 
 
-def test_a_machine_learns_what_digits_are_made_of(machine: deepglass.Run, tmp_path: Path) -> None:
+def test_an_rbm_learns_digits(machine: deepglass.Run, tmp_path: Path) -> None:
     found = machine.metrics["test"]
     untrained = _trained(tmp_path / "u", {"name": "rbm", "hidden": 64}, 1).metrics["test"]
     assert found["rbm"]["mse"] < 0.6 * untrained["rbm"]["mse"]
@@ -66,7 +66,7 @@ def test_a_machine_learns_what_digits_are_made_of(machine: deepglass.Run, tmp_pa
     assert machine.network is machine.objective  # a plain module, though it is no network with a trunk
 
 
-def test_what_a_machine_draws_is_spread_over_the_picture_as_digits_are(machine: deepglass.Run) -> None:
+def test_rbm_samples_have_the_pixel_distribution_of_digits(machine: deepglass.Run) -> None:
     drawn = np.stack([_pixels(row["image"]["value"]) for row in deepglass.sample(machine, 100)])
     real = load_digits().images / 16 * 255
     together = np.corrcoef(drawn.mean(0).ravel(), real.mean(0).ravel())[0, 1]
@@ -78,7 +78,7 @@ def _pixels(value: dict[str, str]) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(value["png"]))).convert("L"), dtype=float)
 
 
-def test_a_belief_network_answers_and_draws_the_class_it_is_asked_for(tmp_path: Path) -> None:
+def test_a_dbn_predicts_and_samples_the_requested_class(tmp_path: Path) -> None:
     run = _trained(tmp_path / "d", {"name": "dbn", "layers": [96, 96], "gibbs_steps": 30}, 600)
     assert run.metrics["test"]["label"]["accuracy"] > 0.7
     stages = [r["valid"]["dbn"]["layer"] for r in run.history if "dbn" in r["valid"]]
@@ -91,6 +91,6 @@ def test_a_belief_network_answers_and_draws_the_class_it_is_asked_for(tmp_path: 
     assert deepglass.report(run).exists()
 
 
-def test_a_network_of_its_own_takes_no_trunk(tmp_path: Path) -> None:
+def test_an_objective_with_its_own_network_rejects_a_trunk(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"\[unknown-key\] network.trunk: the objective 'rbm' builds its own network"):
         deepglass.train("sklearn:digits", objective="rbm", network="conv", steps=1, out=tmp_path / "r")

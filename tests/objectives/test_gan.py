@@ -1,4 +1,4 @@
-"""Adversarial learning: what is drawn lies where the data lie, as asked for, and a collapse is told."""
+"""GANs: samples follow the data and their class, mode collapse gives a warning, exact resume."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> deepglass.Run:
     return deepglass.train(_clusters(), "side", objective="gan", training=settings, out=folder / "run", baselines=False)
 
 
-def test_a_ring_is_learned_all_the_way_around(ring: deepglass.Run) -> None:
+def test_a_gan_covers_the_whole_ring(ring: deepglass.Run) -> None:
     points = _points(deepglass.sample(ring, 2000))
     radius, angle = np.hypot(*points.T), np.arctan2(points[:, 1], points[:, 0])
     assert abs(radius.mean() - 2) < 0.1
@@ -65,7 +65,7 @@ def test_a_ring_is_learned_all_the_way_around(ring: deepglass.Run) -> None:
     assert not ring.metrics["notes"], "nothing went wrong, and nothing is said"
 
 
-def test_a_class_that_is_asked_for_lies_at_its_place(sides: deepglass.Run) -> None:
+def test_samples_of_a_requested_class_are_at_its_location(sides: deepglass.Run) -> None:
     for name, centre in CENTRES.items():
         rows = deepglass.sample(sides, 200, given={"side": name})
         assert {row["side"]["value"] for row in rows} == {name}
@@ -75,27 +75,27 @@ def test_a_class_that_is_asked_for_lies_at_its_place(sides: deepglass.Run) -> No
     assert sides.metrics["valid"]["gan"]["class_agreement"] > 0.9
 
 
-def test_classes_are_drawn_as_often_as_they_are(sides: deepglass.Run) -> None:
+def test_samples_have_the_class_frequencies_of_the_data(sides: deepglass.Run) -> None:
     drawn = [row["side"]["value"] for row in deepglass.sample(sides, 900)]
     assert all(240 < drawn.count(name) < 360 for name in CENTRES)
     assert drawn == [row["side"]["value"] for row in deepglass.sample(sides, 900)], "the same seed, the same rows"
 
 
-def test_sheets_hold_class_after_class(sides: deepglass.Run) -> None:
+def test_recorded_samples_are_sorted_by_class(sides: deepglass.Run) -> None:
     sheet = json.loads(sorted((sides.path / "samples").glob("*.json"))[-1].read_text())
     order = list(dict.fromkeys(sheet["side"]))
     assert sheet["side"] == [name for name in order for _ in range(len(sheet["side"]) // 3)]
     assert set(order) == set(CENTRES)
 
 
-def test_the_report_shows_the_contest(sides: deepglass.Run) -> None:
+def test_the_report_shows_generator_and_critic(sides: deepglass.Run) -> None:
     page = deepglass.report(sides, source=_clusters()).read_text()
     assert "Generator and critic" in page
     assert "no mode collapse was seen" in page
 
 
-def test_a_collapse_is_told(tmp_path: Path) -> None:
-    """Without the penalties, at far too high a rate, the generator draws the same point over and over."""
+def test_mode_collapse_gives_a_warning(tmp_path: Path) -> None:
+    """Without gradient penalties and at a high learning rate the generator collapses to one point."""
     settings = {"steps": 60, "threads": 1, "learning_rate": 0.05}
     objective = {"name": "gan", "gradient_penalty": 0.0}
     run = deepglass.train(
@@ -107,7 +107,7 @@ def test_a_collapse_is_told(tmp_path: Path) -> None:
     assert "Something is wrong with the rows" in deepglass.report(run).read_text()
 
 
-def test_what_is_said_of_drawn_rows() -> None:
+def test_sample_quality_warnings() -> None:
     torch.manual_seed(0)
     real = torch.cat([torch.randn(200, 2) * 0.1 - 1, torch.randn(200, 2) * 0.1 + 1])
     codes = torch.cat([torch.full((200, 1), 1), torch.full((200, 1), 2)])
@@ -120,7 +120,7 @@ def test_what_is_said_of_drawn_rows() -> None:
     assert not quality_warnings(figures, real, good, codes, [side])
     heaps = torch.tensor([[-1.0, -1.0], [1.0, 1.0]]).repeat_interleave(200, 0)  # each class one point
     assert "collapse" in quality_warnings(sample_quality(real, heaps, codes), real, heaps, codes, [side])[0]
-    same = real[:200].repeat(2, 1)  # whatever is asked for, the left comes
+    same = real[:200].repeat(2, 1)  # samples lie at the left for any requested class
     said = quality_warnings(sample_quality(real, same, codes), real, same, codes, [side])
     assert any(sentence == "side: samples of right look like other classes" for sentence in said)
 
@@ -141,7 +141,7 @@ def test_generate_from_the_command_line(sides: deepglass.Run, command: Command, 
         assert expected in said.err
 
 
-def test_pictures_of_a_class_are_written_as_files(tmp_path: Path, command: Command) -> None:
+def test_images_of_a_class_are_written_as_files(tmp_path: Path, command: Command) -> None:
     settings = {"objective": {"name": "gan", "width": 16}, "training": {"steps": 8, "threads": 1}}
     run = deepglass.train("sklearn:digits", out=tmp_path / "run", baselines=False, **settings)
     given, out = f"{run.predictor.outputs[0].name}=7", tmp_path / "sevens"
@@ -150,7 +150,7 @@ def test_pictures_of_a_class_are_written_as_files(tmp_path: Path, command: Comma
     assert len(list(out.rglob("*.png"))) == 5
 
 
-def test_a_gan_answers_nothing(sides: deepglass.Run) -> None:
+def test_a_gan_does_not_predict(sides: deepglass.Run) -> None:
     with pytest.raises(SpecError, match="use deepglass generate"):
         sides.predict({"x": 1.0, "y": 0.0})
 
@@ -172,7 +172,7 @@ def test_a_gan_answers_nothing(sides: deepglass.Run) -> None:
         (None, {"name": "gan", "gradient_penalt": 1}, "did you mean 'gradient_penalty'"),
     ],
 )
-def test_what_does_not_fit_is_refused(target: str | None, objective: dict, expected: str, tmp_path: Path) -> None:
+def test_unsuitable_inputs_are_rejected(target: str | None, objective: dict, expected: str, tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     words = [" ".join(random.choice(["sun", "rain", "wind", "snow", "fog"], 6)) for _ in range(60)]
     table = pl.DataFrame({"words": words, "size": random.normal(size=60)})
@@ -182,7 +182,7 @@ def test_what_does_not_fit_is_refused(target: str | None, objective: dict, expec
     assert not (tmp_path / "run").exists()
 
 
-def test_killed_run_ends_the_same(tmp_path: Path) -> None:
+def test_a_killed_gan_resumes_to_the_same_weights(tmp_path: Path) -> None:
     words = [
         sys.executable, "-m", "deepglass", "train", "synthetic:moons", "--steps", "60", "--no-baselines",
         "objective.name=gan", "training.threads=1", "training.batch_size=64",

@@ -1,7 +1,6 @@
-"""Every kind of learning keeps the contract: it trains, goes on after a kill to the same bits, loads, and answers or
-draws; data that it cannot use are refused in words.
+"""Contract of every objective: training, exact resume, loading, prediction or generation, unsuitable data.
 
-A new kind is met here by its name alone; what it needs beyond the default stands in `SETTINGS`.
+A new objective is tested here without further code; settings that it needs are in `SETTINGS`.
 """
 
 from __future__ import annotations
@@ -51,12 +50,12 @@ UNFIT: dict[str, tuple[pl.DataFrame, str | None, str]] = {  # rows, target, what
 
 
 def kinds() -> list[str]:
-    """Those that learn from tables and pictures: no agents, and none that reads the rows as one text."""
+    """Objectives for tables and images: no agents, no language models."""
     return [name for name, kind in OBJECTIVES if kind.learns_from == "rows"]
 
 
 class Kill(Callback):
-    """Ends a training in the middle, without a word to it."""
+    """Ends training without cleanup."""
 
     def on_evaluation_end(self, record: EvaluationRecord) -> None:
         if record.step >= KILLED:
@@ -76,7 +75,7 @@ def train(name: str, out: Path, *callbacks: Callback) -> deepglass.Run:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, deepglass.Run]:
-    """One run of each kind, made when it is first asked for."""
+    """One run of each objective, trained at first use."""
     folder = tmp_path_factory.mktemp("whole")
 
     class Made(dict[str, deepglass.Run]):
@@ -88,7 +87,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, deepglass.Run]:
 
 
 @pytest.mark.parametrize("name", kinds())
-def test_it_trains_and_says_what_it_is_worth(name: str, whole: dict[str, deepglass.Run]) -> None:
+def test_each_objective_trains_and_has_metrics(name: str, whole: dict[str, deepglass.Run]) -> None:
     run = whole[name]
     assert run.metrics["step"] == STEPS
     assert run.metrics["parameters"] > 0
@@ -100,7 +99,7 @@ def test_it_trains_and_says_what_it_is_worth(name: str, whole: dict[str, deepgla
 
 
 @pytest.mark.parametrize("name", kinds())
-def test_a_killed_run_goes_on_to_the_same_bits(name: str, whole: dict[str, deepglass.Run], tmp_path: Path) -> None:
+def test_a_killed_run_resumes_to_identical_weights(name: str, whole: dict[str, deepglass.Run], tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="killed"):
         train(name, tmp_path / "run", Kill())
     assert not (tmp_path / "run" / "metrics.json").exists()
@@ -115,7 +114,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(name: str, whole: dict[str, deepg
 
 
 @pytest.mark.parametrize("name", kinds())
-def test_a_saved_run_answers_or_draws(name: str, whole: dict[str, deepglass.Run]) -> None:
+def test_a_saved_run_predicts_or_generates(name: str, whole: dict[str, deepglass.Run]) -> None:
     run = deepglass.Run(whole[name].path)
     answered = set(run.metrics["test"]) & {f.name for f in run.predictor.outputs}
     if answered:
@@ -131,7 +130,7 @@ def test_a_saved_run_answers_or_draws(name: str, whole: dict[str, deepglass.Run]
 
 
 @pytest.mark.parametrize("name", [name for name in kinds() if name in UNFIT])
-def test_data_that_it_cannot_use_are_refused_before_there_is_a_folder(name: str, tmp_path: Path) -> None:
+def test_unsupported_data_are_rejected_before_the_folder_is_created(name: str, tmp_path: Path) -> None:
     rows, target, said = UNFIT[name]
     ignored = [] if target or "label" not in rows.columns else ["label"]
     with pytest.raises(deepglass.UserError, match=said) as error:
@@ -141,11 +140,11 @@ def test_data_that_it_cannot_use_are_refused_before_there_is_a_folder(name: str,
 
 
 @pytest.mark.parametrize("name", [name for name, kind in OBJECTIVES if kind.learns_from == "environment"])
-def test_a_kind_that_acts_is_refused_where_there_is_nothing_to_act_in(name: str, tmp_path: Path) -> None:
+def test_agents_are_rejected_without_an_environment(name: str, tmp_path: Path) -> None:
     with pytest.raises(deepglass.UserError, match=r"needs an environment.*choose one of:.*supervised"):
         deepglass.train("sklearn:iris", objective=name, steps=2, out=tmp_path / "run")
 
 
-def test_a_misspelt_kind_gets_the_near_miss() -> None:
+def test_a_misspelt_objective_gets_the_near_miss() -> None:
     with pytest.raises(deepglass.UserError, match="did you mean 'fixmatch'"):
         deepglass.train("sklearn:iris", objective="fixmach", steps=2)

@@ -1,4 +1,4 @@
-"""Kinds of learning that learn a space without answers: what a probe reads, what is drawn, what is refused."""
+"""Representation learning: linear probes, reconstructions, samples, unsupported inputs."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def _trained(out: Path, objective: dict[str, object], steps: int) -> deepglass.R
     return deepglass.train("sklearn:digits", objective=objective, steps=steps, out=out, seed=1, **QUICK)
 
 
-def test_an_autoencoder_learns_to_draw_and_a_probe_reads_its_code(autoencoder: deepglass.Run, tmp_path: Path) -> None:
-    """Eight numbers a digit; an untrained network of the same kind draws and is read clearly worse."""
+def test_an_autoencoder_reconstructs_and_its_probe_classifies(autoencoder: deepglass.Run, tmp_path: Path) -> None:
+    """Eight latent values per digit; an untrained network has a higher error and a lower probe accuracy."""
     found, untrained = (
         autoencoder.metrics["test"],
         _trained(tmp_path / "u", {"name": "autoencoder", "latent_dim": 8}, 1),
@@ -45,14 +45,14 @@ def test_an_autoencoder_learns_to_draw_and_a_probe_reads_its_code(autoencoder: d
 
 
 def test_contrastive_learning_beats_the_untrained_network(tmp_path: Path) -> None:
-    """Seen after 120 steps: 0.98 beside 0.84 after one."""
+    """Measured: 0.98 after 120 steps, 0.84 after one."""
     learned, untrained = (_trained(tmp_path / str(n), {"name": "contrastive"}, n).metrics["test"] for n in (120, 1))
     assert learned["label"]["accuracy"] > 0.93
     assert learned["label"]["accuracy"] > untrained["label"]["accuracy"]
     assert learned["contrastive"]["embedding_std"] > 0.2  # the rows have not become one point
 
 
-def test_a_variational_autoencoder_gains_elbo_and_draws_like_the_data(tmp_path: Path) -> None:
+def test_a_vae_improves_the_elbo_and_samples_resemble_the_data(tmp_path: Path) -> None:
     learned, untrained = (_trained(tmp_path / str(n), {"name": "variational"}, n) for n in (120, 1))
     elbo = learned.metrics["test"]["variational"]["elbo"]
     assert elbo > untrained.metrics["test"]["variational"]["elbo"] + 5  # nats
@@ -62,13 +62,13 @@ def test_a_variational_autoencoder_gains_elbo_and_draws_like_the_data(tmp_path: 
     assert len({row["image"]["value"]["png"] for row in drawn}) > 50
 
 
-def test_a_variational_autoencoder_draws_tables_with_the_spread_and_correlation_of_the_real_ones(
+def test_vae_samples_of_tables_have_the_variance_and_correlation_of_the_data(
     tmp_path: Path,
 ) -> None:
-    """Two numbers of other units that go together, a third on its own, a rare class; the bound beats lone Normals.
+    """Two correlated numbers, an independent third, a rare class; the ELBO beats independent normals.
 
-    Seen: deviations 0.98 to 1.02 of the real ones, correlation 0.92 of 0.95, -3.14 nats of the numbers where -3.07 is
-    the best that there is and lone Normals have -4.26.
+    Measured: deviations 0.98 to 1.02 of the real ones, correlation 0.92 of 0.95, -3.14 nats of the numbers, where -3.07
+    is the optimum and independent normals have -4.26.
     """
     random = np.random.default_rng(0)
     weight = random.normal(70, 12, 1_000)
@@ -87,7 +87,7 @@ def test_a_variational_autoencoder_draws_tables_with_the_spread_and_correlation_
     assert run.metrics["test"]["variational"]["elbo"] > lone + 0.5
 
 
-def test_the_losses_are_those_of_their_papers() -> None:
+def test_losses_agree_with_the_papers() -> None:
     a, b = torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(0)).unbind()
     z = torch.nn.functional.normalize(torch.cat([a, b]))
     total = 0.0
@@ -101,7 +101,7 @@ def test_the_losses_are_those_of_their_papers() -> None:
     assert float(vicreg(point, point)) == pytest.approx(25 * 0.99, rel=1e-3)  # a collapse costs the variance
 
 
-def test_tables_and_texts_can_be_learned_from_too(table: pl.DataFrame, tmp_path: Path) -> None:
+def test_contrastive_learning_supports_tables_and_texts(table: pl.DataFrame, tmp_path: Path) -> None:
     run = deepglass.train(table, "sold", objective="contrastive", steps=20, out=tmp_path / "t", baselines=False)
     assert run.metrics["test"]["sold"]["accuracy"] > 0.5
     texts = pl.DataFrame({"text": [f"{'good' if i % 2 else 'bad'} film number {i}" for i in range(60)]})
@@ -109,7 +109,7 @@ def test_tables_and_texts_can_be_learned_from_too(table: pl.DataFrame, tmp_path:
     assert np.isfinite(run.metrics["test"]["contrastive"]["loss"])
 
 
-def test_what_cannot_be_drawn_or_varied_is_refused(tmp_path: Path) -> None:
+def test_inputs_without_decoder_or_augmentation_are_rejected(tmp_path: Path) -> None:
     texts = pl.DataFrame({"text": [f"some words and {i}" for i in range(40)]})
     with pytest.raises(
         SpecError, match=r"\[bad-value\] inputs.text: autoencoder cannot generate an input of the kind text"
@@ -121,7 +121,7 @@ def test_what_cannot_be_drawn_or_varied_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "a").exists()
 
 
-def test_vectors_go_to_files_that_others_read(autoencoder: deepglass.Run, command: Command, tmp_path: Path) -> None:
+def test_embeddings_are_written_in_common_formats(autoencoder: deepglass.Run, command: Command, tmp_path: Path) -> None:
     vectors, about = deepglass.embed(autoencoder)
     assert vectors.shape == (1797, 8)
     assert about["label"].n_unique() == 10
@@ -171,7 +171,7 @@ def _binary(content: bytes) -> tuple[list[str], np.ndarray]:
     return names, np.array(found)
 
 
-def test_texts_are_the_names_of_their_vectors(tmp_path: Path) -> None:
+def test_texts_name_their_embeddings(tmp_path: Path) -> None:
     about = pl.DataFrame({"row": [0, 1], "text": ["New York", "été"], "label": [1, 1]})
     vectors = np.array([[1.5, -2.0], [0.25, 3.0]], np.float32)
     for read, path in ((_text, tmp_path / "v.txt"), (_binary, tmp_path / "v.bin")):
@@ -181,7 +181,7 @@ def test_texts_are_the_names_of_their_vectors(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found, vectors)
 
 
-def test_embed_refuses_what_it_cannot_write(autoencoder: deepglass.Run, command: Command, tmp_path: Path) -> None:
+def test_embed_rejects_unknown_formats(autoencoder: deepglass.Run, command: Command, tmp_path: Path) -> None:
     run, taken = autoencoder.path, tmp_path / "v.txt"
     taken.write_text("mine")
     (tmp_path / "metadata.tsv").write_text("mine")
@@ -200,7 +200,7 @@ def test_embed_refuses_what_it_cannot_write(autoencoder: deepglass.Run, command:
     assert taken.read_text().startswith("1797 8\n")
 
 
-def test_the_report_shows_the_space_and_what_is_drawn_again(autoencoder: deepglass.Run) -> None:
+def test_the_report_shows_embeddings_and_reconstructions(autoencoder: deepglass.Run) -> None:
     page = deepglass.report(autoencoder).read_text()
     assert "Embedding map</h2>" in page
     assert "Reconstructions" in page

@@ -1,4 +1,4 @@
-"""Semi-supervised runs: rows without an answer help, a stopped run goes on, and unfit data are refused in words."""
+"""Semi-supervised runs: gain from unlabelled rows, exact resume, unsuitable data."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def digits(objective: str, out: Path, steps: int = 150, **settings: object) -> d
 
 
 def moons(rows: int = 400) -> pl.DataFrame:
-    """Two half circles, each of which has three labels."""
+    """Two half circles with three labels each."""
     random = np.random.default_rng(0)
     angle = random.uniform(0, np.pi, rows)
     upper = np.arange(rows) % 2 == 0
@@ -38,13 +38,13 @@ def moons(rows: int = 400) -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> float:
-    """Five labels a class, nothing else."""
+    """Five labels per class, no unlabelled rows."""
     run = digits("supervised", tmp_path_factory.mktemp("alone") / "run")
     return run.metrics["test"]["label"]["accuracy"]
 
 
 @pytest.mark.parametrize(("objective", "margin"), [("fixmatch", 0.02), ("pseudo_label", 0.0)])
-def test_rows_without_an_answer_help(objective: str, margin: float, alone: float, tmp_path: Path) -> None:
+def test_unlabelled_rows_improve_the_metrics(objective: str, margin: float, alone: float, tmp_path: Path) -> None:
     run = digits(objective, tmp_path / "run")
     accuracy = run.metrics["test"]["label"]["accuracy"]
     assert accuracy > alone + margin, f"{accuracy} with them, {alone} without"
@@ -53,7 +53,7 @@ def test_rows_without_an_answer_help(objective: str, margin: float, alone: float
     assert last["accuracy_above_threshold"] >= last["accuracy"], "those that it is sure of are truer"
 
 
-def test_the_labelled_rows_alone_stand_beside_the_run_in_figures_and_report(tmp_path: Path) -> None:
+def test_metrics_and_report_have_the_labelled_only_baseline(tmp_path: Path) -> None:
     moons().write_csv(tmp_path / "moons.csv")
     run = deepglass.train(
         str(tmp_path / "moons.csv"), "moon", objective="pseudo_label", steps=40, out=tmp_path / "run",
@@ -68,7 +68,7 @@ def test_the_labelled_rows_alone_stand_beside_the_run_in_figures_and_report(tmp_
     assert "labelled rows alone" in report
 
 
-def test_a_regression_takes_part_by_pseudo_labels(tmp_path: Path) -> None:
+def test_pseudo_labels_support_regression(tmp_path: Path) -> None:
     run = deepglass.train(
         moons(), ["height", "moon"], objective="pseudo_label", steps=150, out=tmp_path / "run", baselines=False,
         network={"ensemble_size": 2, "width": 32}, data={"num_labels": 60}, training={"threads": 1},
@@ -78,7 +78,7 @@ def test_a_regression_takes_part_by_pseudo_labels(tmp_path: Path) -> None:
 
 
 class Stop(Callback):
-    """Ends a training in the middle, as a kill would."""
+    """Ends training like a kill."""
 
     def __init__(self, at: int) -> None:
         self.at = at
@@ -89,9 +89,7 @@ class Stop(Callback):
 
 
 @pytest.mark.parametrize("objective", ["fixmatch", "pseudo_label"])
-def test_a_second_source_without_answers_is_learned_from_and_a_killed_run_goes_on(
-    objective: str, tmp_path: Path
-) -> None:
+def test_an_unlabelled_source_is_used_and_a_killed_run_resumes(objective: str, tmp_path: Path) -> None:
     frame = moons()
     frame[:120].drop("height").write_csv(tmp_path / "some.csv")
     frame[120:].drop("height").with_columns(moon=pl.lit(None, pl.String)).write_csv(tmp_path / "more.csv")
@@ -117,8 +115,8 @@ def test_a_second_source_without_answers_is_learned_from_and_a_killed_run_goes_o
     assert deepglass.report(resumed).exists()
 
 
-def test_hidden_answers_change_nothing_that_is_learned(tmp_path: Path) -> None:
-    """The truth of hidden rows is counted with, never learned from."""
+def test_hidden_labels_do_not_change_the_weights(tmp_path: Path) -> None:
+    """Hidden labels are used in statistics only."""
     frame = moons().drop("height")
 
     def train(name: str, answers: pl.Series) -> deepglass.Run:
@@ -140,7 +138,7 @@ def test_hidden_answers_change_nothing_that_is_learned(tmp_path: Path) -> None:
     assert counted[0] != counted[1]
 
 
-def test_the_averaged_network_answers_and_counts_once(tmp_path: Path) -> None:
+def test_the_averaged_network_predicts_and_is_counted_once(tmp_path: Path) -> None:
     run = digits("fixmatch", tmp_path / "run", steps=12)
     objective = run.objective
     assert isinstance(objective, SemiSupervised)
@@ -154,7 +152,7 @@ def test_the_averaged_network_answers_and_counts_once(tmp_path: Path) -> None:
 # -- the thresholds ----------------------------------------------------------------------------------------------
 
 
-def test_a_curriculum_lets_the_wanted_share_of_each_class_pass() -> None:
+def test_the_curriculum_uses_the_requested_share_of_each_class() -> None:
     random = torch.Generator().manual_seed(0)
     curriculum = Curriculum(2)
     for _ in range(400):
@@ -165,7 +163,7 @@ def test_a_curriculum_lets_the_wanted_share_of_each_class_pass() -> None:
     assert curriculum.thresholds.tolist() == pytest.approx([0.95, 0.65], abs=0.03)
 
 
-def test_thresholds_follow_the_confidence_and_are_lower_for_classes_seldom_thought_of() -> None:
+def test_adaptive_thresholds_follow_confidence_and_class_frequency() -> None:
     adaptive = AdaptiveThreshold(3)
     q = torch.tensor([[0.9, 0.05, 0.05]] * 6 + [[0.1, 0.8, 0.1]] * 2 + [[0.2, 0.2, 0.6]] * 2)
     for _ in range(200):
@@ -185,7 +183,7 @@ def refused(objective: str, target: str, **settings: object) -> str:
 
 
 @pytest.mark.parametrize("objective", ["fixmatch", "pseudo_label"])
-def test_rows_that_all_have_an_answer_are_refused(objective: str, tmp_path: Path) -> None:
+def test_fully_labelled_data_are_rejected(objective: str, tmp_path: Path) -> None:
     text = refused(objective, "moon", out=tmp_path / "unused")
     assert not (tmp_path / "unused").exists(), "it is found before there is a folder"
     assert text.startswith("[bad-value] objective: " + objective)
@@ -193,13 +191,13 @@ def test_rows_that_all_have_an_answer_are_refused(objective: str, tmp_path: Path
     assert "data.num_labels" in text
 
 
-def test_fixmatch_wants_classes_and_names_the_kinds() -> None:
+def test_fixmatch_rejects_outputs_without_classes() -> None:
     text = refused("fixmatch", "height", data={"num_labels": 40})
     assert "category, binary" in text
     assert "height (number)" in text
 
 
-def test_fixmatch_wants_inputs_that_can_be_changed() -> None:
+def test_fixmatch_rejects_inputs_without_augmentation() -> None:
     text = refused("fixmatch", "moon", inputs=["x"], data={"num_labels": 40})
     assert "images, texts, or several columns" in text
     assert "pseudo_label" in text
@@ -214,12 +212,12 @@ def test_fixmatch_wants_inputs_that_can_be_changed() -> None:
         {"name": "pseudo_label", "weight": -1},
     ],
 )
-def test_settings_outside_their_range_are_refused(settings: dict) -> None:
+def test_settings_out_of_range_are_rejected(settings: dict) -> None:
     with pytest.raises(deepglass.UserError, match=r"objective.*expected"):
         deepglass.train(moons(), "moon", objective=settings, steps=3, data={"num_labels": 40})
 
 
-def test_what_is_counted_is_plain_json(tmp_path: Path) -> None:
+def test_pseudo_label_statistics_are_plain_json(tmp_path: Path) -> None:
     run = digits("fixmatch", tmp_path / "run", steps=8)
     lines = [json.loads(line) for line in (run.path / "pseudo_labels.jsonl").read_text().splitlines()]
     assert lines[-1]["step"] == 8

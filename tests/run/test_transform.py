@@ -167,14 +167,14 @@ def test_all_columns_are_inputs_where_the_spec_names_none(module):
         ({"group": "city"}, ("data.transforms[0]", "kind")),
     ],
 )
-def test_a_wrong_transform_is_refused_before_training(module, transform, words):
+def test_a_wrong_transform_is_rejected_before_training(module, transform, words):
     with pytest.raises(DeepglassError) as error:
         deepglass.train(homes(), "price", out=module / "run", data={"transforms": [transform]}, **FAST)
     assert all(word in str(error.value) for word in words), error.value
     assert not (module / "run").exists()
 
 
-def test_an_input_that_no_transform_adds_is_refused(module):
+def test_an_input_that_no_transform_adds_is_rejected(module):
     with pytest.raises(DeepglassError, match=r"inputs\[1\].*'group_men'.*'group_mean'"):
         deepglass.train(
             {**spec("x"), "data": {"source": homes(), "transforms": [TRANSFORM]}, "inputs": ["size", "group_men"]},
@@ -183,7 +183,7 @@ def test_an_input_that_no_transform_adds_is_refused(module):
         )
 
 
-def test_fields_that_are_not_json_are_refused():
+def test_fields_that_are_not_json_are_rejected():
     @dataclass(frozen=True, kw_only=True)
     class Learned(TableTransform):
         values_: object = None
@@ -250,7 +250,7 @@ def test_a_member_of_an_output_is_no_input(module):
         ({"name": "x", "columns": ["x", "y"]}, ("inputs.x", "'x'", "name")),
     ],
 )
-def test_wrong_columns_of_a_feature_are_refused(module, feature, words):
+def test_wrong_columns_of_a_feature_are_rejected(module, feature, words):
     with pytest.raises(DeepglassError) as error:
         deepglass.train({"data": {"source": corners()}, "inputs": [feature], "outputs": ["sum"]}, out=module / "run")
     assert all(word in str(error.value) for word in words), error.value

@@ -1,4 +1,4 @@
-"""The loop with a person in it: what is asked, the file of answers, the page, and what training makes of it."""
+"""Human in the loop: the queue, the labels file, the page, and training with corrections."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TEXT = {"text": "text"}
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray]:
-    """A parquet file of the digits' pixels, some labels wrong and some missing; the truth."""
+    """A parquet file of digits' pixels with some wrong and some missing labels, and the true labels."""
     x, truth = load_digits(return_X_y=True)
     random = np.random.default_rng(0)
     order = random.permutation(len(truth))
@@ -63,7 +63,7 @@ def queue(asked: Queue, tmp_path: Path) -> Queue:
     return dataclasses.replace(asked, path=tmp_path / "labels.csv", answers={})
 
 
-def test_wrong_labels_and_open_rows_are_asked_for_and_no_test_row(
+def test_label_errors_and_unlabelled_rows_are_queued_but_no_test_row(
     run: deepglass.Run, queue: Queue, digits: tuple[Path, np.ndarray]
 ) -> None:
     _, truth = digits
@@ -79,7 +79,7 @@ def test_wrong_labels_and_open_rows_are_asked_for_and_no_test_row(
     assert {q.proposed for q in wrong[:5]} & {n.label for q in wrong[:5] for n in q.near}
 
 
-def test_each_answer_is_in_the_file_and_the_next_sitting_goes_on(run: deepglass.Run, queue: Queue) -> None:
+def test_each_label_is_stored_at_once_and_the_next_session_continues(run: deepglass.Run, queue: Queue) -> None:
     first, second = queue.items[0], queue.items[1]
     queue.answer(0, first.proposed)
     queue.answer(1, second.given or "3")
@@ -95,7 +95,7 @@ def test_each_answer_is_in_the_file_and_the_next_sitting_goes_on(run: deepglass.
     assert {m.row for m in read_corrections(queue.path).corrections} == {first.place, again.items[0].place}
 
 
-def test_an_answer_that_could_not_be_trained_on_is_refused(queue: Queue) -> None:
+def test_a_label_that_does_not_fit_the_output_is_rejected(queue: Queue) -> None:
     with pytest.raises(SpecError, match="there is no item 80"):
         queue.answer(80, "3")
     with pytest.raises(SpecError, match="at most 200 characters"):
@@ -105,7 +105,7 @@ def test_an_answer_that_could_not_be_trained_on_is_refused(queue: Queue) -> None
     assert queue.classes[-1] == "a new class"
 
 
-def test_training_mends_labels_but_not_those_of_the_test(
+def test_training_applies_corrections_except_on_test_rows(
     run: deepglass.Run, digits: tuple[Path, np.ndarray], tmp_path: Path
 ) -> None:
     source, truth = digits
@@ -131,7 +131,7 @@ def test_training_mends_labels_but_not_those_of_the_test(
     assert said[0].startswith(f"{sum(given[i] != str(t) and i not in tested for i, t in enumerate(truth))} labels")
 
 
-def test_mending_what_is_proposed_and_starting_from_the_run_brings_something(
+def test_corrections_with_warm_start_improve_the_metrics(
     run: deepglass.Run, digits: tuple[Path, np.ndarray], tmp_path: Path, command: Command
 ) -> None:
     source, truth = digits
@@ -170,7 +170,7 @@ def test_mending_what_is_proposed_and_starting_from_the_run_brings_something(
         ),
     ],
 )
-def test_a_file_that_does_not_fit_is_refused(
+def test_a_labels_file_that_does_not_match_is_rejected(
     digits: tuple[Path, np.ndarray], tmp_path: Path, command: Command, content: str, code: str, said: str
 ) -> None:
     labels = tmp_path / "labels.csv"
@@ -182,15 +182,13 @@ def test_a_file_that_does_not_fit_is_refused(
     assert not (tmp_path / "run").exists()
 
 
-def test_labels_of_another_source_are_not_gone_on_with(run: deepglass.Run, tmp_path: Path) -> None:
+def test_labels_of_another_source_are_not_continued(run: deepglass.Run, tmp_path: Path) -> None:
     write_corrections(tmp_path / "labels.csv", Origin("cats", 5, "abc"), [])
     with pytest.raises(SourceError, match="cats"):
         deepglass.label(run, out=tmp_path / "labels.csv")
 
 
-def test_rows_without_any_answer_of_another_file(
-    run: deepglass.Run, digits: tuple[Path, np.ndarray], tmp_path: Path
-) -> None:
+def test_unlabelled_rows_of_another_file(run: deepglass.Run, digits: tuple[Path, np.ndarray], tmp_path: Path) -> None:
     source, truth = digits
     pl.read_parquet(source).drop("digit")[:300].write_parquet(tmp_path / "new.parquet")
     queue = deepglass.label(run, tmp_path / "new.parquet", out=tmp_path / "labels.csv", limit=10)
@@ -203,7 +201,7 @@ def test_rows_without_any_answer_of_another_file(
     assert len(after.folder.split()) == len(run.folder.split()) + 10
 
 
-def test_a_number_is_asked_for_where_it_is_missing(table: pl.DataFrame, tmp_path: Path) -> None:
+def test_missing_numbers_are_queued(table: pl.DataFrame, tmp_path: Path) -> None:
     some = table.with_columns(price=pl.when(pl.int_range(len(table)) < 30).then(None).otherwise("price"))
     run = deepglass.train(some, "price", out=tmp_path / "run", steps=20, **QUICK)
     queue = deepglass.label(run, some, out=tmp_path / "labels.csv", limit=5)
@@ -221,13 +219,15 @@ def test_a_number_is_asked_for_where_it_is_missing(table: pl.DataFrame, tmp_path
 # -- a run that starts with another ------------------------------------------------------------------------------
 
 
-def test_a_started_run_keeps_words_and_classes_of_the_one_before(tmp_path: Path) -> None:
+def test_a_warm_started_run_keeps_vocabulary_and_classes(tmp_path: Path) -> None:
     words = ["red", "green", "blue", "dark", "light", "warm"]
     random = np.random.default_rng(0)
     texts = [" ".join(random.choice(words, 6)) for _ in range(200)]
     tone = ["warm" if t.split().count("red") > t.split().count("blue") else "cold" for t in texts]
     first = pl.DataFrame({"text": texts, "tone": tone})
-    turned = first.with_columns(text=pl.col("text").str.replace_all("red", "zebra"))  # another word, as often
+    turned = first.with_columns(
+        text=pl.col("text").str.replace_all("red", "zebra")
+    )  # another word with the same frequency
     before = deepglass.train(first, "tone", out=tmp_path / "a", steps=30, kinds=TEXT, **QUICK)
     after = deepglass.train(turned, "tone", out=tmp_path / "b", steps=1, kinds=TEXT, init_from=before.path, **QUICK)
     assert after.predictor.inputs == before.predictor.inputs
@@ -239,7 +239,7 @@ def test_a_started_run_keeps_words_and_classes_of_the_one_before(tmp_path: Path)
     assert grown.predictor.inputs == before.predictor.inputs
 
 
-def test_a_start_that_cannot_be_made_is_refused(run: deepglass.Run, tmp_path: Path, command: Command) -> None:
+def test_an_invalid_warm_start_is_rejected(run: deepglass.Run, tmp_path: Path, command: Command) -> None:
     spec = run.path / "spec.yaml"
     absent = command("train", spec, "--init-from", run.path.parent / "befor", "--out", tmp_path / "x")
     assert absent.code == 2
@@ -256,10 +256,11 @@ def page(queue: Queue) -> TestClient:
     return TestClient(label_app(queue), base_url="http://127.0.0.1:8000")
 
 
-def test_the_page_asks_and_saves(queue: Queue) -> None:
+def test_the_page_shows_rows_and_stores_labels(queue: Queue) -> None:
     client = page(queue)
     assert "label.js" in client.get("/").text
     assert client.get("/page/label.js").status_code == 200
+    assert client.get("/page/page.html").status_code == client.get("/page/absent.js").status_code == 404
     state = client.get("/queue").json()
     assert len(state["items"]) == 80
     assert len(state["items"][0]["cells"]) == len(queue.inputs)
@@ -273,9 +274,9 @@ def test_the_page_asks_and_saves(queue: Queue) -> None:
     assert client.post("/answer", json={"item": 2, "label": "4", "more": 1}).status_code == 422
 
 
-def test_everything_comes_from_this_machine(queue: Queue) -> None:
+def test_the_page_loads_nothing_from_other_hosts(queue: Queue) -> None:
     client = page(queue)
-    for name in ("/", "/page/style.css", "/page/theme.js", "/page/label.css", "/page/label.js"):
+    for name in ("/", "/page/style.css", "/page/theme.js", "/page/label.css", "/page/label.js", "/page/label_draw.js"):
         answer = client.get(name)
         assert "default-src 'self'" in answer.headers["content-security-policy"]
         assert "https://" not in answer.text
@@ -284,7 +285,7 @@ def test_everything_comes_from_this_machine(queue: Queue) -> None:
 
 @pytest.fixture
 def address(queue: Queue) -> Iterator[str]:
-    """Where a browser finds the page."""
+    """The address of the page."""
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(label_app(queue), log_level="warning", lifespan="off", ws="none"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
@@ -295,19 +296,19 @@ def address(queue: Queue) -> Iterator[str]:
     listening.close()
 
 
-def test_the_page_can_be_used_by_everyone(queue: Queue, address: str) -> None:
+def test_the_page_is_accessible(queue: Queue, address: str) -> None:
     shown = "new Promise((done) => { const wait = () => main.hidden ? setTimeout(wait, 50) : done(true); wait(); })"
     with Chromium() as browser:
-        page = browser.open(address, width=400)
+        page = browser.open(address, width=390)
         assert page.run(shown)
         assert page.errors == []
         assert page.run("document.documentElement.scrollWidth <= innerWidth")
         assert all(url.startswith((address, "data:")) for url in page.requested)
         assert page.barriers() == []
         proposed = page.run("document.querySelector('#accept span').textContent")
-        page.press("Enter")
-        saved = "new Promise((done) => { const wait = () => sending.then(done); setTimeout(wait, 50); })"
-        assert page.run(saved)
+        with page.page.expect_response("**/answer"):
+            page.press("Enter")
+        assert page.run("document.querySelector('#progress').getAttribute('aria-valuenow')") == "1"
         assert read_corrections(queue.path).corrections[0].new == proposed
         dark = browser.open(address, dark=True)
         assert dark.run(shown)
@@ -315,16 +316,16 @@ def test_the_page_can_be_used_by_everyone(queue: Queue, address: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", ""])
-def test_other_names_for_this_machine_are_refused(queue: Queue, host: str) -> None:
+def test_foreign_host_headers_are_rejected(queue: Queue, host: str) -> None:
     assert page(queue).get("/queue", headers={"host": host}).status_code == 421
 
 
 @pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1:8000", "[::1]:8000"])
-def test_its_own_names_are_answered(queue: Queue, host: str) -> None:
+def test_own_host_headers_are_accepted(queue: Queue, host: str) -> None:
     assert page(queue).get("/queue", headers={"host": host}).status_code == 200
 
 
-def test_other_pages_and_large_bodies_are_refused(queue: Queue) -> None:
+def test_foreign_origins_and_large_bodies_are_rejected(queue: Queue) -> None:
     client, body = page(queue), json.dumps({"item": 0, "label": "4"})
     kind = {"content-type": "application/json"}
     assert client.post("/answer", content=body, headers={**kind, "origin": "http://evil.example"}).status_code == 403
@@ -338,7 +339,7 @@ def test_other_pages_and_large_bodies_are_refused(queue: Queue) -> None:
     assert client.post("/answer", content=body, headers=own).status_code == 200
 
 
-def test_pictures_and_sounds_of_the_queue_and_no_others(tmp_path: Path) -> None:
+def test_media_of_queued_rows_only_are_served(tmp_path: Path) -> None:
     x = load_digits()
     random = np.random.default_rng(0)
     waves = random.normal(0, 0.1, (120, 1000)).astype(np.float32)
@@ -356,7 +357,7 @@ def test_pictures_and_sounds_of_the_queue_and_no_others(tmp_path: Path) -> None:
     assert client.get(f"/media/{place}/digit").status_code == 404
 
 
-def test_the_command_lists_what_it_would_ask(run: deepglass.Run, tmp_path: Path, command: Command) -> None:
+def test_the_command_lists_the_queue(run: deepglass.Run, tmp_path: Path, command: Command) -> None:
     said = command("label", run.path, "--out", tmp_path / "labels.csv", "--limit", "5", "--json")
     assert said.code == 0
     assert len(json.loads(said.out)) == 5

@@ -58,7 +58,7 @@ def fits(value: Any, schema: Mapping[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize("name", recipes.names())
-def test_recipes_fit(name: str) -> None:
+def test_recipes_match_the_schema(name: str) -> None:
     content = read_yaml(recipes.locate(name).read_text("utf-8"), name)
     for key, value in content.items():
         assert fits(value, SCHEMA["properties"][key]), f"{key}: {value}"
@@ -80,11 +80,11 @@ def test_recipes_fit(name: str) -> None:
         {"data": "a.csv", "outputs": [{"kind": "number"}]},
     ],
 )
-def test_wrong_specs_do_not_fit(wrong: dict[str, Any]) -> None:
+def test_wrong_specs_do_not_match_the_schema(wrong: dict[str, Any]) -> None:
     assert not fits(wrong, SCHEMA)
 
 
-def test_no_setting_of_an_objective_is_forgotten() -> None:
+def test_the_schema_has_all_settings_of_objectives() -> None:
     options = {o["properties"]["name"]["const"]: o for o in SCHEMA["properties"]["objective"]["anyOf"] if "title" in o}
     assert set(options) == set(OBJECTIVES.names())
     assert "gae_lambda" in options["ppo"]["properties"]

@@ -1,4 +1,4 @@
-"""The declaration of a run: what it says is what is stored, and what is wrong in it is told with its path."""
+"""Specs: round trips, overrides, short forms, and errors with their path."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FULL: dict[str, Any] = {
 }
 
 
-def test_a_spec_comes_back_from_its_own_words(tmp_path: Path) -> None:
+def test_a_spec_round_trips_through_yaml(tmp_path: Path) -> None:
     spec = Spec.from_dict(FULL)
     assert spec.to_dict() == FULL
     path = tmp_path / "spec.yaml"
@@ -39,7 +39,7 @@ def test_a_spec_comes_back_from_its_own_words(tmp_path: Path) -> None:
     assert Spec.read(path) == spec
 
 
-def test_short_words_mean_the_long_ones() -> None:
+def test_short_forms_equal_long_forms() -> None:
     short = Spec.from_dict({"data": "a.csv", "outputs": "price", "network": "mlp", "objective": "supervised"})
     long = {"data": {"source": "a.csv"}, "outputs": [{"name": "price"}], "network": {"trunk": "mlp"}}
     assert short == Spec.from_dict(long)
@@ -54,7 +54,7 @@ def test_paths_are_relative_to_the_spec(tmp_path: Path) -> None:
         assert Spec.from_dict({"data": named}, tmp_path).data.source == named
 
 
-def test_objects_stand_in_the_stored_spec_by_their_type() -> None:
+def test_objects_are_stored_by_their_type() -> None:
     frame = pl.DataFrame({"a": [1.0]})
     for source in (frame, {"a": [1.0]}, [{"a": 1.0}], ([[1.0]], [1.0])):
         spec = build_spec(source, "a", {})
@@ -63,7 +63,7 @@ def test_objects_stand_in_the_stored_spec_by_their_type() -> None:
         assert yaml.safe_load(yaml.safe_dump(spec.anchored().to_dict()))["data"] == spec.to_dict()["data"]
 
 
-def test_settings_win_over_a_spec_and_leave_the_rest() -> None:
+def test_settings_override_a_spec() -> None:
     spec = build_spec(FULL, None, {"steps": 9, "network.depth": 4, "training.clip": 1.0, "kinds": {"place": "text"}})
     assert spec.training.steps == 9
     assert spec.training.optimizer == "adamw"
@@ -96,14 +96,14 @@ def test_settings_win_over_a_spec_and_leave_the_rest() -> None:
         ({"kinds": ["a"]}, "bad-value", ["kinds"]),
     ],
 )
-def test_what_is_wrong_is_told_with_its_path(change: dict[str, Any], code: str, says: list[str]) -> None:
+def test_errors_name_the_path_of_the_setting(change: dict[str, Any], code: str, says: list[str]) -> None:
     with pytest.raises(SpecError) as error:
         Spec.from_dict({**FULL, **change})
     assert error.value.code == code
     assert all(word in str(error.value) for word in says), str(error.value)
 
 
-def test_specs_that_cannot_be_read(tmp_path: Path) -> None:
+def test_unreadable_specs(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"\[not-found\].*spec.yaml"):
         Spec.read(tmp_path / "spec.yaml")
     (tmp_path / "spec.yaml").write_text("data: [a\n")
@@ -141,12 +141,12 @@ def test_paths_of_settings() -> None:
 @pytest.mark.parametrize(
     ("text", "seconds"), [("60s", 60), ("2m", 120), ("1.5h", 5400), ("30", 30), (5, 5), (0.5, 0.5)]
 )
-def test_spans_of_time(text: str | float, seconds: float) -> None:
+def test_durations(text: str | float, seconds: float) -> None:
     assert parse_seconds(text, "here") == seconds
 
 
 @pytest.mark.parametrize("text", ["", "s", "0", "-1s", "abc", "1d", "nan", "inf", 0, -3])
-def test_what_is_no_span_of_time(text: str | float) -> None:
+def test_invalid_durations(text: str | float) -> None:
     with pytest.raises(SpecError, match=r"\[bad-value\] here"):
         parse_seconds(text, "here")
 

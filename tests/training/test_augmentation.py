@@ -1,4 +1,4 @@
-"""What is varied in training and what follows: mirrors, cameras of two sides, answers of mixed rows."""
+"""Augmentation in training: flips, left and right cameras, mixup."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def change(inputs: list[Feature], outputs: list[Feature], augment: Any = True, e
 
 
 def drive(names: list[str]) -> Batch:
-    """Pictures whose pixels say which camera they are from and where the left is."""
+    """Images whose pixels encode their camera and their left side."""
     inputs = {}
     for i, name in enumerate(names):
         values = torch.full((ROWS, 3, 10, 16), 10 * (i + 1), dtype=torch.uint8)
@@ -66,7 +66,7 @@ def drive(names: list[str]) -> Batch:
     return Batch(inputs, {"steering": angle, "throttle": angle}, torch.arange(ROWS))
 
 
-def test_cameras_are_mirrored_together_change_sides_and_the_angle_its_sign() -> None:
+def test_flipping_swaps_left_and_right_cameras_and_negates_the_angle() -> None:
     names = ["center", "left", "right"]
     throttle = NumberOutput(name="throttle").fit([numbers(2)])
     cameras = [camera(name) for name in names]
@@ -77,7 +77,11 @@ def test_cameras_are_mirrored_together_change_sides_and_the_angle_its_sign() -> 
     mirrored = after.targets["steering"].values != before.targets["steering"].values
     assert 20 < int(mirrored.sum()) < 44
     torch.testing.assert_close(after.targets["steering"].values[mirrored], -before.targets["steering"].values[mirrored])
-    for name, shown in {"center": 10, "left": 30, "right": 20}.items():  # the right camera's picture stands at the left
+    for name, shown in {
+        "center": 10,
+        "left": 30,
+        "right": 20,
+    }.items():  # the image of the right camera becomes that of the left
         picture = after.inputs[name].values[mirrored]
         assert torch.equal(picture[..., -1].unique(), torch.tensor([shown + 1], dtype=torch.uint8))
         assert torch.equal(picture[..., 0].unique(), torch.tensor([shown], dtype=torch.uint8))
@@ -86,7 +90,7 @@ def test_cameras_are_mirrored_together_change_sides_and_the_angle_its_sign() -> 
     assert torch.equal(after.targets["throttle"].values, before.targets["throttle"].values)
 
 
-def test_a_number_far_from_zero_changes_its_sign_in_the_users_units() -> None:
+def test_a_number_with_offset_is_negated_in_user_units() -> None:
     feature = NumberOutput(name="x", negate_on_flip=True).fit([pl.Series([1e6, 1e6 + 1, 1e6 + 2])])
     assert feature.offset_ != 0
     column = feature.encode(pl.Series([1e6 + 2]))
@@ -106,27 +110,29 @@ def test_a_number_far_from_zero_changes_its_sign_in_the_users_units() -> None:
         (["photo"], [replace(STEERING, negate_on_flip=False)], False),  # it would turn, and nobody says how
         (["photo"], [STEERING], True),
         (["left", "right"], [STEERING], True),
-        (["left"], [STEERING], False),  # its mirror is a right camera's picture
+        (["left"], [STEERING], False),  # its flip is an image of a right camera
         (["photo"], [CategoryOutput(name="turn").fit([pl.Series(["left", "right", "none"])])], False),
     ],
 )
-def test_by_default_only_what_stays_true_is_mirrored(names: list[str], outputs: list[Feature], flips: bool) -> None:
+def test_by_default_flips_are_used_only_where_the_target_is_invariant(
+    names: list[str], outputs: list[Feature], flips: bool
+) -> None:
     varied = change([camera(name) for name in names], outputs)
     assert all(augment.flip is flips for augment in varied.changes.values())
 
 
-def test_a_turning_number_is_not_taught_that_places_do_not_matter() -> None:
+def test_images_with_a_negated_number_are_not_shifted_or_rotated() -> None:
     varied = change([camera("photo")], [STEERING])
     assert varied.changes["photo"].shift == varied.changes["photo"].rotate == 0
     assert change([camera("photo")], [SPEED]).changes["photo"].shift > 0
 
 
-def test_one_side_without_the_other_cannot_be_mirrored_as_asked() -> None:
+def test_flipping_needs_both_side_cameras() -> None:
     with pytest.raises(SpecError, match=r"training.augment.flip: 'left' shows one side"):
         change([camera("left"), camera("right", size=(20, 16))], [SPEED], {"flip": True})
 
 
-def test_only_what_has_a_middle_can_be_mixed() -> None:
+def test_mixup_needs_inputs_that_can_be_interpolated() -> None:
     word = CategoryOutput(name="job").fit([pl.Series(["a", "b"] * 9)])
     with pytest.raises(SpecError, match=r"training.augment.mixup: 'job' is of kind category"):
         change([camera("photo"), word], [SPEED], {"mixup": 0.2})
@@ -135,13 +141,13 @@ def test_only_what_has_a_middle_can_be_mixed() -> None:
     assert change([SPEED], [STEERING], {"mixup": 0.2}).mixup == 0.2
 
 
-def test_an_objective_that_takes_one_answer_a_row_refuses_mixed_ones() -> None:
+def test_objectives_with_one_target_per_row_reject_mixup() -> None:
     spec = TrainingSettings(augment={"mixup": 0.2})
     with pytest.raises(SpecError, match=r"training.augment.mixup: this objective does not support mixup"):
         augmentation_for(spec, IMAGE_DEFAULTS, [camera("photo")], [SPEED], 10, supports_mixup=False)
 
 
-def test_the_frames_of_a_video_are_varied() -> None:
+def test_video_frames_are_augmented() -> None:
     clips = np.repeat(images(1)[:, None, :, :, 0], 4, 1)
     video = Video(name="video", frames=4).fit([clips])
     field = Field(torch.from_numpy(video.encode(clips).values), torch.ones(ROWS, dtype=torch.bool))
@@ -153,7 +159,7 @@ def test_the_frames_of_a_video_are_varied() -> None:
 
 
 @pytest.mark.parametrize("trunk", [("conv", {}), ("mlp", {"ensemble_size": 3})])
-def test_mixed_rows_cost_both_answers_by_their_shares(trunk: tuple[str, dict]) -> None:
+def test_the_mixup_loss_weights_both_targets(trunk: tuple[str, dict]) -> None:
     from deepglass.networks.network import Network
 
     torch.manual_seed(0)

@@ -38,6 +38,11 @@ class Layer(NamedTuple):
     spread: Histogram | None = None
     ends: tuple[str, ...] = ()
 
+    @property
+    def is_norm(self) -> bool:
+        """Whether it normalises: batch, layer, group or RMS norm."""
+        return "Norm" in self.kind
+
 
 def trace(network: nn.Module, run: Callable[[], object]) -> tuple[Layer, ...]:
     """Each module that holds parameters itself, with the shape that it gives without the batch.

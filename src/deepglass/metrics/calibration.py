@@ -19,7 +19,7 @@ class Temperature(NamedTuple):
     """By what the logits are divided, and what it brought on rows that it was not fitted to."""
 
     value: float  # 1 where it is not kept
-    kept: bool
+    improves: bool
     log_loss_before: float
     log_loss_after: float
     ece_before: float

@@ -19,7 +19,7 @@ RECALLS = np.linspace(0, 1, 101)
 BINS = 15  # of the calibration error, as in `metrics.ece`
 
 
-class Detections(NamedTuple):
+class ScoredBoxes(NamedTuple):
     """Boxes that were found, S slots a picture.
 
     Shapes:
@@ -32,7 +32,7 @@ class Detections(NamedTuple):
     mask: np.ndarray
 
 
-class Boxes(NamedTuple):
+class BoxAnnotations(NamedTuple):
     """True boxes laid end to end.
 
     Shapes:
@@ -74,7 +74,7 @@ def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return both / np.maximum(union, 1e-12)
 
 
-def match(detections: Detections, truth: Boxes, classes: int, thresholds: np.ndarray = THRESHOLDS) -> Matches:
+def match(detections: ScoredBoxes, truth: BoxAnnotations, classes: int, thresholds: np.ndarray = THRESHOLDS) -> Matches:
     """Each picture's boxes, the likeliest first, take the true box of their class that they overlap most and that is
     still free; a hit overlaps by at least the threshold.
 
@@ -136,7 +136,7 @@ def _area(precision: np.ndarray, recall: np.ndarray) -> float:
     return float(np.append(falling, 0.0)[place].mean())
 
 
-def figures(matches: Matches) -> dict[str, float]:
+def mean_average_precision(matches: Matches) -> dict[str, float]:
     """`map50` and `map50_95`: the mean over the classes that occur, at an overlap of 0.5, and over 0.5 to 0.95."""
     precision = average_precision(matches)
     present = matches.truths > 0

@@ -1,13 +1,13 @@
 """Convolutional building blocks for images: stem, plain and residual bodies.
 
-Everything is channels-last friendly: a picture (B, C, Y, X) lies in memory as (B, Y, X, C), which is what the fast
-convolutions of a CPU in bfloat16 want, and then the way to tokens and back is a view.
+Images (B, C, Y, X) are in channels-last memory, (B, Y, X, C): the fast bfloat16 convolutions of a CPU need it, and
+conversion to tokens and back is then a view.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, cast
+from collections.abc import Iterable, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,6 @@ from deepglass.errors import SpecError
 from deepglass.nn.activations import activation as make_activation
 from deepglass.nn.norms import Norm, norm2d
 from deepglass.nn.tokens import Field, Tokens, TokenShape, from_image
-from deepglass.nn.tokens import pool as pool_tokens
 
 
 class ConvBlock(nn.Module):
@@ -95,6 +94,21 @@ class Shortcut(nn.Module):
         return self.norm(self.conv(x))
 
 
+def apply_stages(stages: Iterable[nn.Module], x: Tensor) -> list[Tensor]:
+    """The output of each stage, one after the other."""
+    maps = []
+    for stage in stages:
+        x = stage(x)
+        maps.append(x)
+    return maps
+
+
+def _enter(dim: int, downsample: bool, norm: Norm, activation: str) -> nn.Sequential:
+    """First layers of a body after the stem's convolution: optional max pooling, norm, activation."""
+    pool = [nn.MaxPool2d(2, ceil_mode=True)] if downsample else []
+    return nn.Sequential(*pool, norm2d(norm, dim), make_activation(activation))
+
+
 class PlainBody(nn.Module):
     """Stages of convolutions, each halving the map.
 
@@ -111,8 +125,7 @@ class PlainBody(nn.Module):
         self, dim: int, dims: Sequence[int], blocks: int, *, downsample_stem: bool, norm: Norm, activation: str
     ) -> None:
         super().__init__()
-        pool = [nn.MaxPool2d(2, ceil_mode=True)] if downsample_stem else []
-        self.enter = nn.Sequential(*pool, norm2d(norm, dim), make_activation(activation))
+        self.enter = _enter(dim, downsample_stem, norm, activation)
         self.stages = nn.ModuleList()
         for out_dim in dims:
             layers: list[nn.Module] = [ConvBlock(dim, out_dim, pool=2, norm=norm, activation=activation)]
@@ -121,11 +134,7 @@ class PlainBody(nn.Module):
             dim = out_dim
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        x, maps = self.enter(x), []
-        for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
-        return maps
+        return apply_stages(self.stages, self.enter(x))
 
 
 class ResidualBody(nn.Module):
@@ -152,8 +161,7 @@ class ResidualBody(nn.Module):
         activation: str,
     ) -> None:
         super().__init__()
-        pool = [nn.MaxPool2d(2, ceil_mode=True)] if downsample_stem else []
-        self.enter = nn.Sequential(*pool, norm2d(norm, dim), make_activation(activation))
+        self.enter = _enter(dim, downsample_stem, norm, activation)
         self.stages = nn.ModuleList()
         for i, (out_dim, count) in enumerate(zip(dims, blocks, strict=True)):
             layers = [ResidualBlock(dim, out_dim, stride=1 if i == 0 else 2, norm=norm, activation=activation)]
@@ -162,11 +170,7 @@ class ResidualBody(nn.Module):
             dim = out_dim
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        x, maps = self.enter(x), []
-        for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
-        return maps
+        return apply_stages(self.stages, self.enter(x))
 
 
 class ImageNormalizer(nn.Module):
@@ -221,7 +225,7 @@ class ImageEncoder(nn.Module):
 
     Args:
         normalizer: codes to floats.
-        stride: of the stem; None: as `stem_stride` says. A large one gives patches that overlap by half.
+        stride: of the stem; None: by `stem_stride`. A large one gives patches that overlap by half.
 
     Shapes:
         field: values (B, C, Y, X), mask (B,) -> Tokens (B, Y' * X', D) with grid (Y', X').
@@ -260,61 +264,12 @@ class FlatImageEncoder(nn.Module):
 
     def forward(self, field: Field) -> Tokens:
         pixels = self.normalizer(field.values).flatten(1)  # (B, C * Y * X)
-        token = torch.where(field.mask[:, None], self.linear(pixels), self.missing)
-        return Tokens(token[:, None], torch.ones_like(field.mask)[:, None])
+        return Tokens.of_vector(torch.where(field.mask[:, None], self.linear(pixels), self.missing))
 
 
 def stem_stride(size: tuple[int, int]) -> int:
     """Stride of the stem, for a map of at most about 48 columns."""
     return 1 if max(size) <= 40 else 2 if max(size) <= 96 else 4
-
-
-class ImageBody(nn.Module):
-    """Applies one body to every image, pools its output and joins it with the inputs without a grid.
-
-    Args:
-        body: a map (B, dim, Y, X) -> maps, finest first, the last of width `out_dim`.
-        inputs: what the encoders give; those with a grid of two axes are images.
-        dim: width of the inputs.
-        pool: global pooling of a channel, "max" or "mean".
-        dropout: rate for the pooled values.
-
-    Shapes:
-        one (B, T, dim) an input -> (B, 1, out_dim), with the first image's maps as `pyramid`.
-    """
-
-    def __init__(
-        self,
-        body: nn.Module,
-        inputs: Sequence[TokenShape],
-        dim: int,
-        out_dim: int,
-        *,
-        pool: Literal["max", "mean"],
-        activation: str,
-        dropout: float,
-    ) -> None:
-        super().__init__()
-        self.body = body
-        self.is_picture = [is_image_shape(shape) for shape in inputs]
-        self.pool = pool
-        self.dropout = nn.Dropout(dropout)
-        width = sum(out_dim if picture else dim for picture in self.is_picture)
-        alone = len(inputs) == 1
-        self.join = nn.Identity() if alone else nn.Sequential(nn.Linear(width, out_dim), make_activation(activation))
-
-    def forward(self, tokens: Sequence[Tokens]) -> Tokens:
-        parts, pyramid = [], None
-        for one, picture in zip(tokens, self.is_picture, strict=True):
-            if not picture:
-                parts.append(pool_tokens(one))
-                continue
-            finest = one.image()  # the stem's own map
-            maps = [finest, *self.body(finest)]
-            pyramid = pyramid or tuple(maps)
-            parts.append(maps[-1].amax((2, 3)) if self.pool == "max" else maps[-1].mean((2, 3)))
-        x = self.join(self.dropout(torch.cat(parts, -1))).unsqueeze(1)
-        return Tokens(x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device), None, pyramid)
 
 
 def is_image_shape(shape: TokenShape) -> bool:

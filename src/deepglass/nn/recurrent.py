@@ -1,7 +1,7 @@
 """Recurrent layers: rnn, gru and lstm, bidirectional and layer-normalised.
 
 Source: Elman, 1990 (rnn); Hochreiter and Schmidhuber, 1997 (lstm); Cho et al., 2014, arXiv 1406.1078 (gru); Schuster
-and Paliwal, 1997 (in both directions); Ba et al., 2016, arXiv 1607.06450 (layer normalisation in the cell).
+and Paliwal, 1997 (bidirectional); Ba et al., 2016, arXiv 1607.06450 (layer normalisation in the cell).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deepglass.nn.token_ops import gather, last_index, pack_left
+from deepglass.nn.token_ops import gather, pack_left
 
 Cell = Literal["rnn", "gru", "lstm"]
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
@@ -38,11 +38,10 @@ class Recurrent(nn.Module):
         layer_norm: layer normalisation in the cell, by a loop over the tokens.
         dropout: rate between layers.
         expected_lag: longest time lag that matters, in steps; gate biases start with time constants up to it (chrono
-            initialisation). None: about 1.
-            Not with `layer_norm`.
+            initialisation). None: about 1. Ignored with `layer_norm`.
 
     Shapes:
-        values (B, T, D), mask (B, T) with at least one True a row -> `Read`.
+        values (B, T, D), mask (B, T) with at least one True a row -> `RecurrentOutput`.
 
     Example:
         >>> Recurrent("lstm", 8, 16, bidirectional=True)(torch.rand(2, 5, 8), torch.ones(2, 5).bool()).last.shape
@@ -69,8 +68,9 @@ class Recurrent(nn.Module):
         sizes = [size, *[self.out_dim] * (depth - 1)]
         self.layers: Any = nn.ModuleList(nn.ModuleList(make(cell, s, hidden) for _ in range(directions)) for s in sizes)
 
-    def forward(self, values: Tensor, mask: Tensor) -> RecurrentOutput:
-        forth, back = orders(mask)
+    def forward(self, values: Tensor, mask: Tensor, *, packed: bool = False) -> RecurrentOutput:
+        """`packed`: the present tokens of each row come first, as those of a single input do."""
+        forth, back = orders(mask, packed)
         x, last = values, values[:, 0]
         for i, directions in enumerate(self.layers):
             x = self.dropout(x) if i else x
@@ -109,7 +109,7 @@ class NormedLayer(nn.Module):
     """Recurrent layer with layer normalisation of the gates.
 
     Shapes:
-        x: (B, T, D) -> (B, T, H), and None in the place of torch's state.
+        x: (B, T, D) -> (B, T, H), and None where a layer of torch returns its state.
     """
 
     def __init__(self, cell: Cell, size: int, hidden: int) -> None:
@@ -178,20 +178,20 @@ def _initialise(recurrent: Tensor, hidden: int) -> None:
         nn.init.orthogonal_(gate)
 
 
-def orders(mask: Tensor) -> tuple[Tensor | None, Tensor]:
-    """Indices of the present tokens in reading order: forwards (None: unchanged) and backwards."""
-    T = mask.shape[1]
-    places = torch.arange(T, device=mask.device)
+def orders(mask: Tensor, packed: bool = False) -> tuple[Tensor | None, Tensor]:
+    """Indices of the present tokens in reading order: forwards (None for packed rows: unchanged) and backwards."""
+    positions = torch.arange(mask.shape[1], device=mask.device)
     lengths = mask.sum(1, keepdim=True)
-    turned = torch.where(places < lengths, lengths - 1 - places, places)
-    if bool((lengths[:, 0] == last_index(mask) + 1).all()):
+    turned = torch.where(positions < lengths, lengths - 1 - positions, positions)
+    if packed:
         return None, turned
     forth, _ = pack_left(mask)
     return forth, forth.gather(1, turned)
 
 
-def _at(states: Tensor, places: Tensor) -> Tensor:
-    return states[torch.arange(len(states), device=states.device), places]
+def _at(states: Tensor, positions: Tensor) -> Tensor:
+    """The state of each row at its own position, (B, H)."""
+    return states[torch.arange(len(states), device=states.device), positions]
 
 
 def shift(x: Tensor, start: Tensor) -> Tensor:

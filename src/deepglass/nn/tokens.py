@@ -57,6 +57,11 @@ class Tokens(NamedTuple):
     pyramid: tuple[Tensor, ...] | None = None  # finer maps (B, C, Y, X), finest first, for mask and box heads
     summary: Tensor | None = None
 
+    @staticmethod
+    def of_vector(x: Tensor, pyramid: tuple[Tensor, ...] | None = None) -> Tokens:
+        """A vector per row, (B, D), as a single token."""
+        return Tokens(x[:, None], torch.ones_like(x[:, :1], dtype=torch.bool), None, pyramid)
+
     def image(self) -> Tensor:
         """The values as a feature map (B, D, Y, X); a view in channels-last memory."""
         assert self.grid is not None

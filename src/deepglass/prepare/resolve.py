@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from deepglass.config import validated
 from deepglass.device import multiplications, pick
 from deepglass.features.audio import Audio
 from deepglass.features.base import Feature
@@ -81,7 +82,10 @@ def adapt_features(
         inputs = [_as_characters(f) for f in inputs]
     trunk, by_size = choose_trunk(spec, inputs, outputs)
     trunk_class = TRUNKS.get(trunk, where="network.trunk")
-    return trunk_class.adapt_inputs(inputs, plain(spec.network.settings)), outputs, trunk, by_size
+    settings = plain(spec.network.settings)
+    if not objective.builds_network:
+        validated(trunk_class, settings, "network", ["trunk", "init_from"], ["inputs"])
+    return trunk_class.adapt_inputs(inputs, settings), outputs, trunk, by_size
 
 
 def _as_characters(feature: Feature) -> Feature:

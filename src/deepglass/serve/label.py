@@ -14,6 +14,7 @@ import threading
 import webbrowser
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -25,9 +26,9 @@ from deepglass.errors import DeepglassError, SourceError, SpecError
 from deepglass.serve.cells import cells, medium
 from deepglass.serve.guard import SecurityMiddleware
 from deepglass.serve.queue import Queue, next_commands
-from deepglass.web import path
+from deepglass.web import FOLDER, path
 
-FILES = {"style.css": "text/css", "theme.js": "text/javascript", "label.css": "text/css", "label.js": "text/javascript"}
+MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript"}
 
 
 class LabelRequest(BaseModel):
@@ -57,9 +58,10 @@ def label_app(queue: Queue, host: str = "127.0.0.1") -> FastAPI:
 
     @app.get("/page/{name}")
     def file(name: str) -> Response:
-        if name not in FILES:
+        kind = MEDIA_TYPES.get(Path(name).suffix)
+        if kind is None or name not in {file.name for file in FOLDER.iterdir()}:
             return JSONResponse({"error": "no such file"}, 404)
-        return Response(path(name).read_bytes(), media_type=FILES[name])
+        return Response(path(name).read_bytes(), media_type=kind)
 
     @app.get("/queue")
     def state() -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
+from deepglass.constraints import NonNegative, Share
 from deepglass.errors import SpecError
 from deepglass.features.audio import Audio
 from deepglass.features.base import Feature
@@ -52,8 +53,8 @@ class Pretrained(Trunk):
         *,
         pretrained: str,
         freeze: bool = False,
-        lr_multiplier: float = 0.1,
-        dropout: float = 0.1,
+        lr_multiplier: NonNegative = 0.1,
+        dropout: Share = 0.1,
         source_config: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -99,8 +100,7 @@ class Pretrained(Trunk):
 
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:
         x = self.join(torch.cat([pool(one) for one in tokens], -1))
-        x = self.dropout(self.norm(x)).unsqueeze(1)
-        return Tokens(x, torch.ones(x.shape[:2], dtype=torch.bool, device=x.device))
+        return Tokens.of_vector(self.dropout(self.norm(x)))
 
 
 def _fitting(feature: Feature, source: Source) -> Feature:

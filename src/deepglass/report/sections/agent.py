@@ -19,7 +19,7 @@ from deepglass.report.sections.base import Section
 METRICS = (
     ("mean_return", "mean return"),
     ("median_return", "median return"),
-    ("min_return", "least return"),
+    ("min_return", "lowest return"),
     ("mean_length", "steps an episode"),
     ("episodes", "episodes"),
 )
@@ -65,7 +65,7 @@ class AgentFacts(NamedTuple):
 class AgentSection(Section):
     """The learning curve beside the film."""
 
-    title, nav, position = "The agent", "Agent", 10
+    title, nav, position = "Agent", "Agent", 10
     files = ("metrics.json", "history.jsonl")
 
     def collect(self, report: ReportData) -> AgentFacts | None:

@@ -54,7 +54,7 @@ def _legend(plane: Boundary) -> list[tuple[str, str]]:
 def _card(plane: Boundary) -> dict[str, Any]:
     across = Axis(*plane.across.ends, LEFT, LEFT + SIDE)
     up = Axis(*plane.up.ends, TOP + SIDE, TOP)
-    steps = ["kept weights" if g.step < 0 else f"step {count(g.step)}" for g in plane.frames]
+    steps = ["best weights" if g.step < 0 else f"step {count(g.step)}" for g in plane.frames]
     moves = None
     if all(g.points is not None for g in plane.frames) and len(plane.points):
         moves = "|".join(_positions(g, across, up) for g in plane.frames)

@@ -38,7 +38,7 @@ class ExampleSection(Section):
             else "activations over time"
             if "times" in kinds
             else "activations as bars",
-            "layers": [(layer, _bars(layer) if layer.kind == "bars" else None) for layer in facts.layers],
+            "layers": [(layer, None if layer.pictures else _bars(layer)) for layer in facts.layers],
             "truth": dict(facts.truth),
         }
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from deepglass.features._dense_outputs import cut
+from deepglass.features.outputs._dense import crop_to_frame
 from deepglass.features.outputs.base import Output
 from deepglass.introspect.rows import OutputRows, row_image
 from deepglass.report.data import ReportData
@@ -73,7 +73,7 @@ def image_rows(feature: Output, rows: OutputRows) -> tuple[ImageRow, ...]:
         image = row_image(rows, i, MAX_SIDE)
         letterbox = rows.best["letterbox"][i] if "letterbox" in rows.best else None
         truth, predicted = (
-            encode_image.photo(feature.pixels(cut(codes[i], letterbox)), MAX_SIDE)
+            encode_image.photo(feature.pixels(crop_to_frame(codes[i], letterbox)), MAX_SIDE)
             for codes in (rows.truth.values, rows.best["codes"])
         )
         encoded = None if image is None else image.encoded

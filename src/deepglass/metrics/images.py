@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 
-def class_figures(counts: np.ndarray) -> dict[str, np.ndarray]:
+def class_metrics(counts: np.ndarray) -> dict[str, np.ndarray]:
     """For each class of a segmentation its iou, precision, recall and share of the true pixels, (K,) each.
 
     A figure that the pixels cannot give is NaN. Intersection over union is TP / (TP + FP + FN).
@@ -29,7 +29,7 @@ def segmentation(counts: np.ndarray) -> dict[str, float]:
     """miou (the mean over the classes that occur or were answered) and pixel_accuracy; counts: (K, K)."""
     if not counts.sum():
         return {}
-    ious = class_figures(counts)["iou"]
+    ious = class_metrics(counts)["iou"]
     return {"miou": float(np.nanmean(ious)), "pixel_accuracy": float(counts.trace() / counts.sum())}
 
 
