@@ -113,8 +113,8 @@ def test_unreadable_audio_is_named(sound: Audio, tmp_path: Path) -> None:
         Media("lost.wav", tmp_path / "lost.wav"): "[not-found] lost.wav",
         Media("words.wav", tmp_path / "words.wav"): "[unreadable-file] words.wav",
         Media("nothing.wav", tmp_path / "nothing.wav"): "[unreadable-file] nothing.wav",
-        saved(tmp_path / "empty.wav", np.zeros(0, np.float32)): "0 samples",
-        saved(tmp_path / "odd.wav", odd, subtype="FLOAT"): "no numbers",
+        saved(tmp_path / "empty.wav", np.zeros(0, np.float32)): "no samples",
+        saved(tmp_path / "odd.wav", odd, subtype="FLOAT"): "not finite numbers",
     }
     reasons = sound.unreadable([good, None, *bad])
     assert list(reasons) == [2, 3, 4, 5, 6]
@@ -130,7 +130,7 @@ def test_unreadable_audio_is_named(sound: Audio, tmp_path: Path) -> None:
 @pytest.mark.parametrize("ending", ["wav", "flac", "mp3", "aiff", "au"])
 def test_a_truncated_file_is_named(sound: Audio, tmp_path: Path, ending: str) -> None:
     half = broken_off(saved(tmp_path / f"a.{ending}", tone(5.0)))
-    assert f"half_a.{ending}: is broken off" in sound.unreadable([half])[0]
+    assert f"half_a.{ending}: cut off" in sound.unreadable([half])[0]
 
 
 def test_a_streamed_wav_without_length_is_read(sound: Audio, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def test_masks_are_written_to_a_folder_as_class_indices(tmp_path):
 
 
 def test_a_folder_is_rejected_for_predictions_without_images(tmp_path):
-    with pytest.raises(SpecError, match=r"only masks and pictures go into a folder; say .*words\.csv"):
+    with pytest.raises(SpecError, match=r"only masks and images go into a folder; use .*words\.csv"):
         write_answers(tmp_path / "words", [{"label": {"value": "a", "confidence": 0.5}}])
     assert not (tmp_path / "words").exists()
 

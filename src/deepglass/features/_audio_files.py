@@ -49,22 +49,23 @@ def read_sound(media: Media, rate: int | None, seconds: float) -> np.ndarray:
         try:
             channels = file.read(wanted, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
-            raise SourceError("unreadable-file", f"{media.name}: is broken off or damaged ({_said(error)})") from error
+            raise SourceError("unreadable-file", f"{media.name}: cut off or damaged ({_said(error)})") from error
         own, log = file.samplerate, file.extra_info
     for stated, there in _STATED.findall(log):
         if int(there) < int(stated) < _UNKNOWN:
             raise SourceError(
-                "unreadable-file", f"{media.name}: is broken off: {int(stated):,} bytes expected, {int(there):,} there"
+                "unreadable-file",
+                f"{media.name}: cut off: expected {int(stated):,} bytes, got {int(there):,}",
             )
     if not wanted:
-        raise SourceError("unreadable-file", f"{media.name}: there is no sound in it, 0 samples")
+        raise SourceError("unreadable-file", f"{media.name}: the file has no samples")
     if len(channels) < wanted:
         raise SourceError(
-            "unreadable-file", f"{media.name}: is broken off: {wanted:,} samples expected, {len(channels):,} there"
+            "unreadable-file", f"{media.name}: cut off: expected {wanted:,} samples, got {len(channels):,}"
         )
     wave = channels.mean(1)
     if not np.isfinite(wave).all():
-        raise SourceError("unreadable-file", f"{media.name}: some of its samples are no numbers")
+        raise SourceError("unreadable-file", f"{media.name}: some of its samples are not finite numbers")
     return as_int16(resampled(wave, own, rate or own))
 
 
@@ -91,7 +92,7 @@ def _opened(media: Media) -> soundfile.SoundFile:
     except (soundfile.LibsndfileError, OSError) as error:
         if not media.path.is_file():
             raise SourceError("not-found", f"{media.name}: there is no such file") from error
-        raise SourceError("unreadable-file", f"{media.name}: is no sound that can be read ({_said(error)})") from error
+        raise SourceError("unreadable-file", f"{media.name}: cannot be read as audio ({_said(error)})") from error
     if not RATES[0] <= file.samplerate <= RATES[1]:
         file.close()
         expected = f"expected from {RATES[0]:,} to {RATES[1]:,} samples a second"

@@ -64,8 +64,8 @@ def decode_sized(picture: Picture, near: tuple[int, int] | None = None) -> tuple
     except Pillow.DecompressionBombError as error:
         raise SourceError("too-large", f"{_name(picture)}: {error}") from error
     except BROKEN as error:
-        why = "of no known kind" if isinstance(error, UnidentifiedImageError) else error
-        raise SourceError("unreadable-image", f"{_name(picture)}: cannot be read as a picture ({why})") from error
+        why = "unknown format" if isinstance(error, UnidentifiedImageError) else error
+        raise SourceError("unreadable-image", f"{_name(picture)}: cannot be read as an image ({why})") from error
 
 
 def decode_indices(picture: Picture) -> np.ndarray:

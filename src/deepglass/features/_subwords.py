@@ -87,7 +87,7 @@ class Subwords:
         except DeepglassError:
             raise
         except Exception as error:  # the library raises plain Exception
-            raise SourceError("unreadable-file", f"tokenizer: {path} is no tokenizer ({error})") from error
+            raise SourceError("unreadable-file", f"tokenizer: {path} is not a tokenizer file ({error})") from error
         return content
 
     def encode(self, texts: pl.Series) -> Codes:

@@ -97,7 +97,7 @@ class Binary(Feature):
             if self.positive not in found and len(found) == 2:
                 raise SourceError(
                     "bad-value",
-                    f"column {self.column!r}: positive is {self.positive!r}, but the values are {' and '.join(found)}",
+                    f"column {self.column!r}: positive: expected {' or '.join(found)}, got {self.positive!r}",
                 )
             return self.positive
         for v in found:

@@ -133,7 +133,7 @@ class Multilabel(Feature):
     def _named(self, columns: int) -> tuple[str, ...]:
         if self.names and len(self.names) != columns:
             raise SourceError(
-                "bad-value", f"column {self.column!r}: has {columns} labels, but {len(self.names)} names are given"
+                "bad-value", f"column {self.column!r}: expected {columns} names, one a label, got {len(self.names)}"
             )
         return self.names or tuple(map(str, range(columns)))
 

@@ -23,23 +23,27 @@ def check_rows(table: Table, targets: Sequence[Feature]) -> None:
     names = " or ".join(repr(t.name) for t in targets)
     about = f" with a value for {names}" if names else ""
     if not len(table):
-        left_out = f"; {len(table.skipped):,} left out" if table.skipped else ""
-        first = f", such as {table.skipped[0].name} ({table.skipped[0].reason})" if table.skipped else ""
-        raise SourceError("no-rows", f"{table.name}: there are no rows{about}{left_out}{first}")
+        skipped = ", ".join(f"{s.name} ({s.reason})" for s in table.skipped[:1])
+        more = f" and {len(table.skipped) - 1:,} more" if len(table.skipped) > 1 else ""
+        left_out = f"; left out: {skipped}{more}" if skipped else ""
+        raise SourceError("no-rows", f"{table.name}: there are no rows{about}{left_out}")
     check_count(len(table), table.name, about)
     for target in targets:
         raw = table[target.column]
         distinct = _distinct(raw)
         if distinct == 1:
             code: Any = "one-class" if target.has_classes else "constant-target"
-            raise SourceError(code, f"--target: {target.name!r} has the same value in every row of {table.name}")
+            raise SourceError(
+                code,
+                f"--target: {target.name!r} has the same value in every row of {table.name}; choose another column",
+            )
 
 
 def check_count(count: int, source: str, about: str = "") -> None:
     """Enough rows to be split."""
     if count < LEAST:
         rows = "1 row" if count == 1 else f"{count} rows"
-        text = f"{source}: {rows}{about} are too few to train, validate and test; expected at least {LEAST}"
+        text = f"{source}: expected at least {LEAST} rows{about}, to train, validate and test, got {rows}"
         raise SourceError("too-few-rows", text)
 
 
@@ -86,19 +90,21 @@ def check_roles(
     names = [s["name"] for s in outputs]
     for name in names:
         if names.count(name) > 1:
-            raise SpecError("bad-value", f"--target: {name!r} is named twice")
+            raise SpecError("bad-value", f"--target: {name!r} is named twice; name it once")
         if name in ignore:
-            raise SpecError("bad-value", f"--target: {name!r} is also to be left out (--ignore); it can only be one")
+            raise SpecError("bad-value", f"--target: {name!r} is also in --ignore; remove it from one of the two")
     columns = {c for s in outputs for c in (s["name"], *s.get("columns", [s.get("column", s["name"])]))}
     for i, settings in enumerate(inputs):
         name = settings["name"]
         own = columns & {*settings.get("columns", [settings.get("column", name)])}
         if own and settings.get("kind") not in KNOWN_PAST:
             raise SpecError(
-                "bad-value", f"inputs[{i}]: {min(own)!r} is the target; an input that holds the answer is a leak"
+                "bad-value", f"inputs[{i}]: {min(own)!r} is the target, which as an input would be a leak; remove it"
             )
         if name in names or [s["name"] for s in inputs].count(name) > 1:
-            raise SpecError("bad-value", f"inputs[{i}]: the name {name!r} is given twice; `column:` tells them apart")
+            raise SpecError(
+                "bad-value", f"inputs[{i}]: the name {name!r} occurs twice; use another and `column: {name}`"
+            )
 
 
 def check_column(table: Table, name: str, where: str) -> None:

@@ -84,7 +84,7 @@ def infer_columns(table: Table, spec: Spec) -> tuple[list[ColumnRole], list[Feat
         defaults = {"max_side": longest} if kind == "image" and longest else {}
         inputs.append(_feature(table, settings, kind, FEATURES.get(kind, where=where), "inputs", defaults))
         column_roles.append(ColumnRole(settings["name"], kind, why, "input"))
-    column_roles += [ColumnRole(n, "", "left out as asked", "ignored") for n in spec.data.ignore]
+    column_roles += [ColumnRole(n, "", "left out by --ignore", "ignored") for n in spec.data.ignore]
     excluded = [n for n in table.excluded if not chosen and n not in used and n not in spec.data.ignore]
     why = "set aside by the source: no input unless asked"
     column_roles += [ColumnRole(n, table.kinds.get(n, ""), why, "ignored") for n in excluded]
@@ -148,17 +148,15 @@ def _kind(table: Table, settings: Settings, spec: Spec) -> tuple[str, str]:
         if isinstance(table[column], list) and explicit_kind not in _TAKEN_FOR.get(source_kind, (explicit_kind,)):
             expected = " or ".join(_TAKEN_FOR[source_kind])
             raise SpecError(
-                "bad-value", f"{name}: its files are of kind {source_kind}; expected {expected}, got {explicit_kind!r}"
+                "bad-value", f"{name}: expected the kind {expected} for its {source_kind} files, got {explicit_kind!r}"
             )
-        return explicit_kind, "as asked"
+        return explicit_kind, "set by the user"
     if settings.get("columns"):
         raw = table[column]
         if isinstance(raw, pl.Series) and all(t.is_numeric() for t in raw.struct.unnest().dtypes):
             return "vector", "numbers in several columns"
         names = ", ".join(source_columns(settings))
-        raise SpecError(
-            "bad-value", f"{name}: no kind is known for the columns {names} together; name one with `kind:`"
-        )
+        raise SpecError("bad-value", f"{name}: no kind fits the columns {names} together; set it with `kind:`")
     if column in table.kinds:
         return table.kinds[column], "the source says so"
     return infer_type(_head(table[column]), column)

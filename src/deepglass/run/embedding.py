@@ -97,7 +97,10 @@ def check_ending(path: Path) -> tuple[Path, ...]:
     if path.suffix not in ENDINGS:
         raise SpecError("bad-value", f"--out: {path}: expected one of {', '.join(ENDINGS)}")
     if path.name == METADATA:
-        raise SpecError("bad-value", f"--out: {path}: is where the rows' columns go; choose another name, vectors.tsv")
+        raise SpecError(
+            "bad-value",
+            f"--out: {path}: the metadata of the rows get this name; choose another",
+        )
     return (path, *(path.with_name(n) for n in (METADATA, SPRITE, CONFIG) if path.suffix == ".tsv"))
 
 

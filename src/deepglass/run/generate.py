@@ -37,7 +37,7 @@ def stream(
     """
     objective = predictor.objective
     if not isinstance(objective, NextToken):
-        raise SpecError("bad-value", "generate: this run answers questions; only one of objective next_token goes on")
+        raise SpecError("bad-value", "generate: expected a run of objective next_token, which generates text")
     if length < 1:
         raise SpecError("bad-value", f"--length: expected at least 1, got {length}")
     if temperature < 0:

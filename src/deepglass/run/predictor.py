@@ -147,7 +147,7 @@ class Predictor:
         if table.derived:
             return table
         if not len(table):
-            raise SourceError("no-rows", "there are no rows to answer")
+            raise SourceError("no-rows", "there are no rows to predict")
         names = table.names
         column_groups = [f.source_columns for f in self.inputs] + [t.source_columns for t in self.transforms]
         expected = list(dict.fromkeys(c for columns in column_groups for c in columns))

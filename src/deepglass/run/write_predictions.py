@@ -112,7 +112,7 @@ def _write_folder(folder: Path, answers: Answers) -> None:
         f"{o}-{i}.png": png for i, row in enumerate(answers) for o, f in row.items() if (png := _png(f["value"]))
     }
     if not pictures:
-        raise SpecError("bad-value", f"--out: {folder}: only masks and pictures go into a folder; say {folder}.csv")
+        raise SpecError("bad-value", f"--out: {folder}: only masks and images go into a folder; use {folder}.csv")
     folder.mkdir(parents=True, exist_ok=True)
     for name, png in pictures.items():
         write_atomic(folder / name, png)

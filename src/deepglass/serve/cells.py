@@ -53,9 +53,9 @@ def medium(feature: Feature, table: Table, row: int) -> tuple[bytes, str]:
     if isinstance(feature, Image):
         picture = pictures(raw)[0]
         if picture is None:
-            raise SourceError("not-found", f"{feature.name}: there is no picture in this row")
+            raise SourceError("not-found", f"{feature.name}: this row has no image")
         return _png([_visible(decode(picture, near=(LONGEST, LONGEST)), feature.low_, feature.high_)]), "image/png"
-    raise SourceError("not-found", f"{feature.name}: is neither a picture nor a sound")
+    raise SourceError("not-found", f"{feature.name}: expected an image or audio column")
 
 
 def _cell(feature: Feature, table: Table, row: int) -> dict[str, Any]:

@@ -192,7 +192,7 @@ def _read_with_csv(text: Utf8Text, dialect: sniff.Dialect, source: str, log: Rea
         raise SourceError(
             "unreadable-file",
             f"{source}, line {number}: {count} cells, expected {width} as in the other lines "
-            f"({len(ragged)} of {total} lines differ); mend the lines, or give data.delimiter or data.quote",
+            f"({len(ragged)} of {total} lines differ); correct the lines, or give data.delimiter or data.quote",
         )
     for number, count in ragged:
         log.skip(f"line {number}", f"{count} cells instead of {width}")

@@ -44,10 +44,10 @@ def read_idx(path: Path, source: str) -> np.ndarray:
     data = load_bytes(path, source)
     head = data[:4].tobytes()
     if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in _TYPES:
-        raise SourceError("unreadable-file", f"{source}: no idx file; it begins with {head!r}")
+        raise SourceError("unreadable-file", f"{source}: not an idx file; it begins with {head!r}")
     axes = head[3]
     if len(data) < 4 + 4 * axes:
-        raise SourceError("unreadable-file", f"{source}: the idx file is cut off in its head")
+        raise SourceError("unreadable-file", f"{source}: the header of the idx file is cut off")
     shape = struct.unpack(f">{axes}I", data[4 : 4 + 4 * axes].tobytes())
     dtype = np.dtype(_TYPES[head[2]])
     expected = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize

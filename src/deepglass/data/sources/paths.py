@@ -82,7 +82,7 @@ def _read_folder(
     there = ", ".join(p.name for p in entries[:8]) + (", ..." if len(entries) > 8 else "")
     raise SourceError(
         "empty-source",
-        f"{given}: neither tables nor pictures, sounds or arrays are in this folder ({there or 'it is empty'})",
+        f"{given}: expected tables, images, audio or arrays in this folder ({there or 'it is empty'})",
     )
 
 

@@ -207,7 +207,7 @@ def _names(names: list[str], body: Sequence[Sequence[str]], width: int, place: s
         raise SourceError(
             "unreadable-file",
             f"{place}: {len(names)} names, but the rows below have {width} cells; "
-            "mend the names, or give data.delimiter",
+            "correct the names, or give data.delimiter",
         )
     return names
 

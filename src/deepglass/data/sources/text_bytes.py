@@ -67,7 +67,7 @@ def as_utf8(data: np.ndarray, path: Path | None, source: str, options: SourceOpt
     marked = head.startswith(b"\xef\xbb\xbf")
     old_breaks = b"\r" in head and b"\n" not in head
     if encoding == "utf-8" and b"\0" in head:
-        raise SourceError("unreadable-file", f"{source}: it holds zero bytes, so it is no text table")
+        raise SourceError("unreadable-file", f"{source}: expected text, but the file holds null bytes")
     if encoding == "utf-8" and not marked and not old_breaks:
         return Utf8Text(data, path if plain else None)
     if encoding == "utf-8":

@@ -85,7 +85,10 @@ def draw(
             and for a given value that is not known.
     """
     if not objective.generative:
-        raise SpecError("bad-value", "generate: this run answers questions and draws nothing new")
+        raise SpecError(
+            "bad-value",
+            "generate: expected a run of a generative objective, such as gan",
+        )
     objective.eval()
     device = next(objective.parameters()).device
     generator = torch.Generator(device).manual_seed(seed)
@@ -109,8 +112,8 @@ def _askable(name: str, objective: Objective, features: Sequence[Feature]) -> No
         raise SpecError("unknown-name", f"--given: no column {name!r}{near_miss(name, names)}")
     askable = [f.name for f in objective.conditions]
     if name not in askable:
-        hint = f"only by {', '.join(askable)}" if askable else "by nothing: it learned without an output"
-        raise SpecError("bad-value", f"--given {name}: rows of this run can be asked for {hint}")
+        hint = f"expected one of {', '.join(askable)}" if askable else "it was trained without an output"
+        raise SpecError("bad-value", f"--given {name}: this run cannot be conditioned on it; {hint}")
 
 
 def _field(name: str, value: object, features: Sequence[Feature], count: int, device: torch.device) -> Field:
@@ -121,7 +124,7 @@ def _field(name: str, value: object, features: Sequence[Feature], count: int, de
     if not column.mask.all() or column.offsets is not None:
         wrong = next((v for v, there in zip(items, column.mask, strict=False) if not there), value)
         choices = f", one of {', '.join(feature.class_names[:10])}" if feature.class_names else ""
-        raise SpecError("bad-value", f"--given {name}={wrong}: expected a known {feature.kind}{choices}")
+        raise SpecError("bad-value", f"--given {name}={wrong}: expected a {feature.kind} of the training data{choices}")
     values = torch.from_numpy(np.repeat(column.values, count // len(items), 0)).to(device)
     return Field(values, torch.ones(count, dtype=torch.bool, device=device))
 
