@@ -22,7 +22,7 @@ from torch import Tensor
 
 import deepglass
 from deepglass.data.batches import Batch
-from deepglass.features._dense_outputs import unpacked
+from deepglass.features.outputs._dense import decode_png
 from deepglass.metrics import frechet_distance
 from deepglass.nn.tokens import Field
 from deepglass.prepare.sources import read_like
@@ -86,7 +86,7 @@ def answers(judge: Run, pictures: Tensor) -> tuple[list[str], np.ndarray]:
 
 def _codes(value: Mapping[str, Any]) -> np.ndarray:
     """A drawn picture's pixels as a picture column holds them, (C, Y, X) uint8."""
-    pixels = unpacked(value)
+    pixels = decode_png(value)
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 

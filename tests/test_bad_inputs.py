@@ -1,4 +1,4 @@
-"""Wrong words and wrong data: a code, the culprit, the near miss, exit code 2, and nothing left behind."""
+"""Invalid arguments and data: error code, culprit, near miss, exit code 2, and no run folder."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def lines(row: str, rows: int = 60) -> str:
-    """Rows in which `{i}` counts and `{x}` is a number."""
+    """Rows of a template; `{i}` counts and `{x}` is a number."""
     return "".join(row.format(i=i, x=i * 2.5 % 11) + "\n" for i in range(rows))
 
 
 def refused(command: Command, *words: object, code: str, names: tuple[str, ...]) -> None:
-    """The command is refused with this code and these words, and leaves no run."""
+    """The command fails with this code and text, and leaves no run."""
     said = command("train", *words, "--steps", "2")
     assert said.code == 2, said
     error = said.err.splitlines()[-1]
@@ -253,11 +253,11 @@ def test_zip_bomb(command: Command) -> None:
     refused(command, "bomb.zip", "--target", "price", code="too-large", names=("bomb.zip", "unpack"))
 
 
-# -- pictures ----------------------------------------------------------------------------------------------------
+# -- images ------------------------------------------------------------------------------------------------------
 
 
 def pictures(folder: Path, each: int = 8) -> None:
-    """Two classes of tiny pictures, one bright and one dark."""
+    """Two classes of tiny images, one bright and one dark."""
     random = np.random.default_rng(0)
     for label, level in (("dark", 60), ("bright", 200)):
         (folder / label).mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Texts and sounds that are broken or too large: named with file and row, counted, and read in bounded memory."""
+"""Damaged or huge texts and audio files: named with file and row, counted, and read in bounded memory."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def refused(said: Said, code: str, *names: str) -> None:
 
 
 def plain(said: Said) -> str:
-    """What a command said, without the breaks that the screen's width made."""
+    """The output of a command without line breaks."""
     assert said.code == 0, said.err
     return " ".join(said.err.split())
 
@@ -50,7 +50,7 @@ def test_empty_and_huge_texts(command: Command, network: str) -> None:
     long = b"very good " * MEGABYTE
     reviews("a.csv", b",yes", b'"' + long + b'",no')
     words = ["--kind", "text=text", "--target", "label", "--network", network, "--steps", 1, "--out", "run"]
-    assert "text: text longer than 1,000 words, its end left out: 1" in plain(command("train", "a.csv", *words))
+    assert "text: text longer than 1,000 words, truncated: 1" in plain(command("train", "a.csv", *words))
     said = command("predict", "run", "a.csv", "--json")
     assert said.code == 0, said.err
     assert said.out.count('"confidence"') == 42, "an empty and a huge text are answered as well"
@@ -111,7 +111,7 @@ def test_a_malformed_line_and_a_tag_in_test_only(command: Command) -> None:
     assert "tags: unseen tag: 1" in said
 
 
-# -- sounds ----------------------------------------------------------------------------------------------------------
+# -- audio -----------------------------------------------------------------------------------------------------------
 
 
 def tone(seconds: float = 0.2, hertz: float = 440.0) -> np.ndarray:
@@ -126,7 +126,7 @@ def recordings(folder: str = "sounds", each: int = 10) -> None:
 
 
 def an_hour(path: str) -> None:
-    """At 8 bits and 8,000 samples a second."""
+    """One hour at 8 bits and 8,000 samples per second."""
     with wave.open(path, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(1)
@@ -146,12 +146,12 @@ def test_damaged_long_and_many_audio_files(command: Command) -> None:
     said = plain(command("train", "sounds", "--steps", 1, "--out", "run", "network.width=8"))
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert "low/none.wav (the file has no samples)" in said
-    assert "high/cut.wav (cut off: expected 3,200 bytes" in said
-    assert "audio: sound longer than 30 seconds, its end left out: 1" in said
+    assert "low/none.wav (is empty: 0 samples)" in said
+    assert "high/cut.wav (is truncated: expected 3,200 bytes" in said
+    assert "audio: audio longer than 30 seconds, truncated: 1" in said
     assert "22 rows" in said, "eight channels and an hour are heard"
     assert most < 60 * MEGABYTE, "the hour alone is 115 MB as numbers"
-    for name, what in (("low/none.wav", "no samples"), ("high/cut.wav", "cut off")):
+    for name, what in (("low/none.wav", "0 samples"), ("high/cut.wav", "is truncated")):
         answer = command("predict", "run", f"sounds/{name}")
         assert answer.code == 2
         assert "[unreadable-file]" in answer.err
@@ -159,7 +159,7 @@ def test_damaged_long_and_many_audio_files(command: Command) -> None:
         assert what in " ".join(answer.err.split())
 
 
-# -- tables whose cells are paths of sounds --------------------------------------------------------------------------
+# -- tables with paths of audio files --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("folder", ["", "../", "C:\\recorder\\"])

@@ -1,4 +1,4 @@
-"""The examples of the documentation run, and print what the pages say."""
+"""The examples of the documentation run and print the stated output."""
 
 import re
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""The layers of the library: who may import whom, and where.
+"""The layers of the package: allowed imports.
 
 A module imports from lower layers and from its own folder; folders on one layer do not import each other; nothing is
-imported in a circle, nor inside a function but for torch at a feature's ends and for optional packages.
+imported in a cycle, nor inside a function, except torch in encoders and heads of features and optional packages.
 """
 
 import ast

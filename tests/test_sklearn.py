@@ -1,4 +1,4 @@
-"""deepglass among scikit-learn's tools: its own checks, pipelines, searches, frames, copies."""
+"""The scikit-learn estimators: estimator checks, pipelines, searches, frames, copies."""
 
 import copy
 import pickle
@@ -47,7 +47,7 @@ def test_checks_of_scikit_learn(estimator: Any, check: Any) -> None:
 
 
 def people(rows: int = 60) -> tuple[dict[str, Any], np.ndarray]:
-    """Columns of several types, and a class that follows from two of them."""
+    """Columns of several types, and a class that depends on two of them."""
     random = np.random.default_rng(0)
     age = random.integers(18, 80, rows).astype(float)
     job = random.choice(["baker", "smith", "clerk"], rows)

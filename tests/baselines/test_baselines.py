@@ -1,4 +1,4 @@
-"""Baselines on scikit-learn's bundled sets: known figures, bounded rows, and what is left out."""
+"""Baselines on scikit-learn's bundled data sets: metrics, bounded rows, unsupported outputs."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from scipy import sparse
 from sklearn import datasets
 
 from deepglass.baselines.flatten import flatten
-from deepglass.baselines.simple import _FEWEST_ROWS, _boosting_size, baselines
+from deepglass.baselines.simple import baselines
 from deepglass.data.table import Table
 from deepglass.features.base import FEATURES, Feature
 from deepglass.features.outputs.base import OUTPUTS, Output
@@ -79,7 +79,7 @@ def test_the_same_data_give_the_same_metrics() -> None:
 
 
 def mixed(rows: int) -> tuple[Table, Table]:
-    """Two classes that a rare category, a hole and a number tell apart."""
+    """Two classes that depend on a rare category, a missing value and a number."""
     rng = np.random.default_rng(0)
     code = rng.integers(0, 300, rows)
     x = rng.normal(size=rows)
@@ -155,9 +155,13 @@ def test_waveforms_are_not_flattened() -> None:
     assert flatten(train, train, [fitted("audio", "sound", train)]) is None
 
 
-@pytest.mark.parametrize(("rows", "width", "trees"), [(10**6, 10, 1), (10**6, 500, 10), (10**5, 50, 100)])
-def test_boosting_size_is_bounded(rows: int, width: int, trees: int) -> None:
-    n, iterations = _boosting_size(rows, width, trees, seconds=3)
-    assert _FEWEST_ROWS <= n < rows
-    assert 20 <= iterations <= 200
-    assert _boosting_size(100, 3, 1, seconds=3) == (100, 200)
+def test_training_rows_are_bounded_by_the_time_limit() -> None:
+    random = np.random.default_rng(0)
+    x = random.normal(size=(8_000, 8))
+    train = Table({f"x{i}": pl.Series(column) for i, column in enumerate(x.T)} | {"y": pl.Series(x.sum(1))})
+    inputs = [fitted("number", f"x{i}", train) for i in range(8)]
+    output = fitted_output("number", "y", train)
+    test = train.take(np.arange(100))
+    short, long = (baselines(train, test, inputs, output, seconds) for seconds in (0.004, 30))
+    assert 2000 <= short["gradient_boosting"]["rows"] < 8_000
+    assert long["linear"]["rows"] == 8_000

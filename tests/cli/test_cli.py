@@ -20,7 +20,7 @@ from deepglass.run import fit
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A table, a run on a number with everything around it, and two small runs on classes."""
+    """A table, a regression run with baselines and report, and two small classification runs."""
     path = tmp_path_factory.mktemp("cli")
     made_up().write_csv(path / "houses.csv")
     settings = {"network": {"depth": 1, "width": 16, "ensemble_size": 2}, "training": {"threads": 1}}

@@ -1,4 +1,4 @@
-"""Augmentation: pictures move as drawn, bytes stay bytes, and masks stay in step."""
+"""Augmentation of images, masks and videos: affine maps, colours, mixup, settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers that are hidden: how many are kept, of which rows, and what is refused."""
+"""Hidden labels: their number, their rows, invalid settings."""
 
 from __future__ import annotations
 

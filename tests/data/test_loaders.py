@@ -1,4 +1,4 @@
-"""Contracts of every loader over rows: the order follows from seed and epoch, and columns may be memory-mapped."""
+"""Contract of the loaders: the order is a function of seed and epoch; columns may be memory-mapped."""
 
 from __future__ import annotations
 

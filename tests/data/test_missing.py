@@ -1,4 +1,4 @@
-"""A cell that holds nothing is the same for all who ask: who is trained on, who is tested, what inspect counts."""
+"""Missing values are the same in training, evaluation and `inspect`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_missing_markers_are_the_same_for_all_users(raw: object, found: list[boo
 
 
 def test_targets_with_only_missing_markers_are_missing() -> None:
-    """Rows whose answer is "?" are neither trained on nor tested, and are counted alike everywhere."""
+    """Rows with the target "?" are neither trained on nor tested, and are counted once."""
     random = np.random.default_rng(0)
     x = random.normal(size=120)
     y = np.where(np.arange(120) % 4 == 0, "?", np.where(x > 0, "high", "low"))

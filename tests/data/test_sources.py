@@ -1,4 +1,4 @@
-"""Whatever people have becomes a table, or an error that says what is wrong and where."""
+"""Sources: files, folders and Python objects become a table or an error with file and reason."""
 
 from __future__ import annotations
 
@@ -324,7 +324,7 @@ def test_several_tables_are_listed(tmp_path: Path) -> None:
     assert f"deepglass train {tmp_path}/results.csv" in message
 
 
-# -- pictures ----------------------------------------------------------------------------------------------------
+# -- images ------------------------------------------------------------------------------------------------------
 
 
 def pictures(folder: Path, *names: str) -> None:

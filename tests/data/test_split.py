@@ -1,4 +1,4 @@
-"""Who is trained on, who steers, who is kept for the test."""
+"""Splits into train, valid and test: random, stratified, by time, group, order and source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several looks at one row, and batches from two pools: what they show, and that they go on to the same batches."""
+"""Augmented views of rows and batches of labelled and unlabelled rows; exact resume of loaders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the doctor finds in data, what it leaves in peace, and how a training mends it."""
+"""Data checks: findings, false positives, and their fixes in training."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from deepglass.errors import SpecError
 
 
 def clean(rows: int = 400, seed: int = 0) -> pl.DataFrame:
-    """A table with nothing wrong: `sold` follows from the other columns, none of which alone tells it."""
+    """A table without problems: `sold` depends on several columns, on none alone."""
     random = np.random.default_rng(seed)
     size, age = random.normal(100, 30, rows), random.normal(20, 5, rows)
     place = random.choice(["north", "south", "west"], rows)
@@ -192,7 +192,7 @@ def test_drift_between_train_and_test_is_reported(tmp_path: Path) -> None:
     clean(seed=1).with_columns(pl.col("size") * 1.5).write_csv(tmp_path / "larger.csv")
     assert "drift" not in found(tmp_path / "train.csv", "sold", test=str(tmp_path / "same.csv"))
     drift = found(tmp_path / "train.csv", "sold", test=str(tmp_path / "larger.csv"))["drift"]
-    assert drift.columns[0] == "size"  # what goes with it is told after it
+    assert drift.columns[0] == "size"  # correlated columns come after it
 
 
 def test_texts_of_another_language_or_encoding_are_named() -> None:
@@ -216,7 +216,7 @@ def test_images_of_an_outlying_size_are_named(tmp_path: Path) -> None:
     assert found(tmp_path)["odd_size"].rows == (34,)
 
 
-# -- mended ------------------------------------------------------------------------------------------------------
+# -- fixes -------------------------------------------------------------------------------------------------------
 
 
 def test_requested_fixes_are_applied_and_reported(tmp_path: Path) -> None:
@@ -230,7 +230,7 @@ def test_requested_fixes_are_applied_and_reported(tmp_path: Path) -> None:
     assert run.spec.data.ignore == ("late",)
     assert any("duplicate, leak" in note for note in run.metrics["notes"])
     kinds = {f["kind"] for f in json.loads((tmp_path / "run" / "findings.json").read_text())}
-    assert kinds == {"id_column"}  # what was not asked for is still told
+    assert kinds == {"id_column"}  # findings without a requested fix are still reported
     split = pl.read_parquet(tmp_path / "run" / "split.parquet")
     assert split.filter(pl.col("row") >= 400)["split"].to_list() == ["", ""]
 

@@ -1,4 +1,4 @@
-"""Whether the test rows are of another kind than the training rows: of all columns together."""
+"""Multivariate drift between training and test rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def drift(train: Path, test: Path) -> Finding | None:
 
 
 def made(seed: int, together: bool, path: Path) -> Path:
-    """Columns that are usual each; `low` and `high` go together, or against each other."""
+    """Columns with equal marginals; `low` and `high` are positively or negatively correlated."""
     random = np.random.default_rng(seed)
     low, noise, other = random.normal(size=(3, 600))
     high = np.where(together, low, -low) + 0.5 * noise

@@ -1,4 +1,4 @@
-"""What a trained run says of labels: wrong ones, and rows worth one."""
+"""Label errors and active learning scores of a trained run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from deepglass.run.run import Run
 
 
 class Made(NamedTuple):
-    """Three clouds of points, a run that learned them, and the rows whose label was turned."""
+    """Three clusters of points, a run trained on them, and the rows whose label was changed."""
 
     frame: pl.DataFrame
     run: Run
@@ -52,7 +52,7 @@ def test_unlabelled_rows_are_skipped(made: Made) -> None:
 
 
 def clouds(away: float, turned: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Three clouds so far apart, their given labels and which of these were turned."""
+    """Three clusters at a distance, their labels, and which labels were changed."""
     random = np.random.default_rng(seed)
     label = random.integers(0, 3, 2000)
     points = away * np.eye(3)[label] + random.normal(size=(2000, 3))

@@ -1,4 +1,4 @@
-"""The parts of explanations beside what is known of them: sums, closed forms, words."""
+"""Parts of explanations against closed forms: Shapley values, curves, word merging, regions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COLUMNS = tuple("abcdefghij")
 
 
 def rows(values: np.ndarray, columns: tuple[str, ...]) -> dict[str, Field]:
-    """Columns of numbers as fields."""
+    """Numeric columns as fields."""
     x = torch.tensor(values, dtype=torch.float32)
     return {name: Field(x[:, i], torch.ones(len(x), dtype=torch.bool)) for i, name in enumerate(columns)}
 
@@ -80,7 +80,7 @@ def test_deletion_curves_follow_the_order_of_an_additive_score() -> None:
     right, wrong = deletion_insertion(asked, weights), deletion_insertion(asked, -weights)
     assert right["deletion"] < right["deletion_random"] < wrong["deletion"]  # type: ignore[operator]
     assert right["insertion"] > right["insertion_random"] > wrong["insertion"]  # type: ignore[operator]
-    assert deletion_insertion(lambda keep: np.ones(len(keep)), weights) == {}  # an answer that nothing moves
+    assert deletion_insertion(lambda keep: np.ones(len(keep)), weights) == {}  # a constant prediction
 
 
 def test_rank_correlation_depends_on_order_only() -> None:

@@ -1,6 +1,6 @@
-"""Explanations find the cause, where it is known: data made so that one column, patch, word, tone or moment decides.
+"""Explanations find the cause of a prediction on synthetic data with one causal column, patch, word, band or step.
 
-Each run learns its task first (asserted), so that a wrong explanation cannot be the network's fault.
+The test accuracy of each run is asserted first, so that a wrong explanation is not due to the network.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ WORDS = ("river", "stone", "green", "walks", "under", "seven", "light", "paper",
 
 
 def learned(folder: Path, source: Any, target: str, least: float, steps: int, **settings: Any) -> Run:
-    """A run that has learned its task: the test accuracy is at least `least`."""
+    """A run with a test accuracy of at least `least`."""
     settings = {"steps": steps, "training.threads": 1, "training.precision": "float32", **settings}
     run = deepglass.train(source, target, out=folder / "run", baselines=False, settings=settings)
     assert run.metrics["test"][target]["accuracy"] >= least
@@ -29,7 +29,7 @@ def learned(folder: Path, source: Any, target: str, least: float, steps: int, **
 
 
 def true_checks(why: dict[str, Any], shuffled: float = 0.6) -> None:
-    """What the explanation says of itself: it adds up, depends on the weights, and the answer follows it."""
+    """The faithfulness checks of an explanation pass."""
     checks = why["checks"]
     assert checks["completeness_gap"] < 0.05
     assert abs(checks["weight_randomization"]) < shuffled
@@ -48,16 +48,14 @@ def test_explanations_find_the_causal_columns(tmp_path: Path) -> None:
     rows = table.filter(pl.col("x0") > 1.5).drop("y").head(3)
     for row in deepglass.explain(run, rows, source=table):
         parts = {p["part"]: p["weight"] for p in row["y"]["attributions"]}
-        assert parts["x0"] > 0  # a large x0 speaks for yes
-        assert {p["part"] for p in row["y"]["attributions"][:3]} == {"x0", "x1", "place"} or abs(parts["x0"]) == max(
-            map(abs, parts.values())
-        )
+        assert parts["x0"] > 0  # a large x0 makes "yes" more probable
+        assert [p["part"] for p in row["y"]["attributions"][:3]] == ["x0", "x1", "place"]
         noise = max(abs(parts[n]) for n in ("x2", "x3", "x4"))
         assert noise < 0.35 * parts["x0"]
 
 
 def patches(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Noise; a bright patch somewhere in half of the pictures. Pictures, labels, the patch's top and left."""
+    """Noise images, half of them with a bright patch; images, labels, top and left of the patch."""
     random = np.random.default_rng(seed)
     pictures = random.integers(0, 120, (count, 24, 24), dtype=np.uint8)
     corners = random.integers(1, 17, (count, 2))

@@ -1,6 +1,6 @@
-"""What every explanation must do, whatever a run reads and answers: it is finite, adds up, and breaks on no row.
+"""Contract of explanations for every kind of input and output: finite, complete, no error on any row.
 
-Networks are as they begin, untrained: parts must add up for those too.
+Networks are untrained: attributions must be complete for those too.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def boxes() -> list[list[dict[str, Any]]]:
 
 
 def table() -> dict[str, Any]:
-    """Columns of each kind, with gaps."""
+    """Columns of each kind with missing values."""
     full = {
         "size": RANDOM.normal(size=ROWS).tolist(),
         "colour": [WORDS[i % 3] for i in range(ROWS)],
@@ -105,7 +105,7 @@ def untrained(source: dict[str, Any], outputs: list[dict[str, Any]], **spec: Any
 
 
 def adds_up(predictor: Predictor, rows: Any, known: ReferenceRows | None) -> list[dict[str, Any]]:
-    """Both modes of explaining are plain JSON of finite figures; the parts of the full one add up."""
+    """Both modes give plain JSON with finite numbers; the attributions of the full mode sum up."""
     for fast in (True, False):
         found = explain_rows(predictor, rows, known, None, fast=fast)
         json.dumps(found, allow_nan=False)

@@ -1,4 +1,4 @@
-"""The cause is found where an input has several places, or a row several inputs: captions, videos, pictures, series."""
+"""Explanations find the causal location in an input or the causal input: captions, videos, images, series."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def trained(folder: Path, source: dict[str, Any], output: dict[str, Any], steps:
 
 
 def test_each_word_of_a_caption_is_attributed_to_its_half(tmp_path: Path) -> None:
-    """Left or not is said by the first word, right or not by the second."""
+    """The first word depends on the left half, the second on the right half."""
     random, pictures = noise(300, 16, 24)
     lit = random.random((300, 2)) < 0.5
     tops = random.integers(1, 9, (300, 2))

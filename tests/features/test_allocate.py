@@ -1,12 +1,12 @@
-"""Encoded values that would fill the memory lie in a file."""
+"""Allocation of encoded values: in memory, or memory-mapped."""
 
 import numpy as np
 
-from deepglass.features._allocate import free_memory, room
+from deepglass.features._allocate import allocate, free_memory
 
 
 def test_large_arrays_are_memory_mapped():
-    small, large = room((10, 4), np.uint8), room((10, 4), np.uint8, memory=50)
+    small, large = allocate((10, 4), np.uint8), allocate((10, 4), np.uint8, memory=50)
     assert not isinstance(small, np.memmap)
     assert isinstance(large, np.memmap)
     large[3] = 7

@@ -1,4 +1,4 @@
-"""Sounds: whatever they come as, the same samples; and what cannot be heard is named before training."""
+"""Audio: formats, sample rates, channels, and errors before training."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def saved(path: Path, samples: np.ndarray, rate: int = RATE, subtype: str | None
 
 
 def broken_off(media: Media, share: float = 0.5) -> Media:
-    """The beginning of a file, as a download leaves it that was interrupted."""
+    """A truncated file."""
     data = media.path.read_bytes()
     path = media.path.with_name(f"half_{media.path.name}")
     path.write_bytes(data[: int(share * len(data))])
@@ -37,7 +37,7 @@ def broken_off(media: Media, share: float = 0.5) -> Media:
 
 @pytest.fixture
 def sound(tmp_path: Path) -> Audio:
-    """Fitted on two tones."""
+    """Audio fitted on two sine waves."""
     return Audio(name="sound").fit([[saved(tmp_path / f"fit{i}.wav", tone(0.5 + i)) for i in range(2)]])
 
 
@@ -101,7 +101,7 @@ def test_only_the_beginning_of_a_long_recording_is_read(sound: Audio, tmp_path: 
     tracemalloc.stop()
     assert len(column.values) == 30 * RATE
     assert most < 10e6  # the hour itself is 58 MB
-    assert sound.count_anomalies([long, None]) == {"sound longer than 30 seconds, its end left out": 1}
+    assert sound.count_anomalies([long, None]) == {"audio longer than 30 seconds, truncated": 1}
 
 
 def test_unreadable_audio_is_named(sound: Audio, tmp_path: Path) -> None:
@@ -113,8 +113,8 @@ def test_unreadable_audio_is_named(sound: Audio, tmp_path: Path) -> None:
         Media("lost.wav", tmp_path / "lost.wav"): "[not-found] lost.wav",
         Media("words.wav", tmp_path / "words.wav"): "[unreadable-file] words.wav",
         Media("nothing.wav", tmp_path / "nothing.wav"): "[unreadable-file] nothing.wav",
-        saved(tmp_path / "empty.wav", np.zeros(0, np.float32)): "no samples",
-        saved(tmp_path / "odd.wav", odd, subtype="FLOAT"): "not finite numbers",
+        saved(tmp_path / "empty.wav", np.zeros(0, np.float32)): "0 samples",
+        saved(tmp_path / "odd.wav", odd, subtype="FLOAT"): "NaN or infinite",
     }
     reasons = sound.unreadable([good, None, *bad])
     assert list(reasons) == [2, 3, 4, 5, 6]
@@ -123,14 +123,14 @@ def test_unreadable_audio_is_named(sound: Audio, tmp_path: Path) -> None:
         assert media.name in reason
     with pytest.raises(SourceError, match=r"\[unreadable-file\] words.wav"):
         sound.encode([Media("words.wav", tmp_path / "words.wav")])
-    with pytest.raises(SourceError, match=r"\[no-rows\] sound: there is no readable sound"):
+    with pytest.raises(SourceError, match=r"\[no-rows\] sound: no training row has readable audio"):
         Audio(name="sound").fit([[*bad]])
 
 
 @pytest.mark.parametrize("ending", ["wav", "flac", "mp3", "aiff", "au"])
 def test_a_truncated_file_is_named(sound: Audio, tmp_path: Path, ending: str) -> None:
     half = broken_off(saved(tmp_path / f"a.{ending}", tone(5.0)))
-    assert f"half_a.{ending}: cut off" in sound.unreadable([half])[0]
+    assert f"half_a.{ending}: is truncated" in sound.unreadable([half])[0]
 
 
 def test_a_streamed_wav_without_length_is_read(sound: Audio, tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_header_with_an_impossible_rate_is_named(sound: Audio, tmp_path: Path)
     data = bytearray(media.path.read_bytes())
     data[24:28] = (2_000_000_011).to_bytes(4, "little")
     media.path.write_bytes(data)
-    assert "a.wav: expected from 1,000 to 400,000 samples a second" in sound.unreadable([media])[0]
+    assert "a.wav: expected a sample rate from 1,000 to 400,000 Hz" in sound.unreadable([media])[0]
 
 
 def test_kind_inference_of_audio(tmp_path: Path) -> None:

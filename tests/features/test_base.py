@@ -1,4 +1,4 @@
-"""What a kind of data is, apart from any one kind."""
+"""Functions of `features.base`."""
 
 from datetime import date
 

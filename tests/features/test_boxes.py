@@ -1,4 +1,4 @@
-"""Boxes: into the letterbox and back, what is left out, figures, calibration, and a detector that learns."""
+"""Boxes: letterbox, invalid boxes, metrics, calibration, and a trained detector."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import deepglass
+from deepglass.config import construct
 from deepglass.data.batches import Dataset
 from deepglass.data.table import Table
 from deepglass.errors import SourceError, SpecError
@@ -45,7 +46,7 @@ def _best(boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray) -> dict[str
 
 
 def scenes(count: int, side: int = 64, seed: int = 0) -> Table:
-    """Dark pictures with up to three bright rectangles; the first is empty, the last was never labelled."""
+    """Dark images with up to three bright rectangles; the first is empty, the last is unlabelled."""
     random = np.random.default_rng(seed)
     pictures = random.integers(0, 40, (count, side, side, 3), dtype=np.uint8)
     rows: list[list[dict[str, object]] | None] = []
@@ -92,7 +93,7 @@ def test_unusable_boxes_are_dropped_and_counted() -> None:
     column = feature.encode(raw)
     assert column.offsets.tolist() == [0, 0, 0, 0]
     assert column.mask.tolist() == [True, False, True]  # the last is known to be empty, the second is not known
-    assert feature.count_anomalies(raw) == {"box of a class that training did not have": 1, "box without an area": 2}
+    assert feature.count_anomalies(raw) == {"box of an unseen class": 1, "box without an area": 2}
 
 
 def test_boxes_without_labels_are_objects() -> None:
@@ -104,8 +105,8 @@ def test_boxes_without_labels_are_objects() -> None:
 def test_invalid_boxes_are_rejected_with_their_value() -> None:
     with pytest.raises(SourceError, match=r"bad-value.*'spots': expected lists of boxes"):
         BoxesOutput(name="spots").fit([pl.Series([[1.0, 2.0]])])
-    with pytest.raises(SpecError, match=r"outputs\.b\.nms_iou"):
-        BoxesOutput(name="b", nms_iou=2)
+    with pytest.raises(SpecError, match=r"outputs\.b\.nms_iou: expected a number from 0 to 1, got 2"):
+        construct(BoxesOutput, {"name": "b", "nms_iou": 2}, "outputs.b")
     feature = BoxesOutput(name="b").fit([_series([], [])])
     with pytest.raises(SourceError, match=r"constant-target.*no training row has a box"):
         feature.check_target(feature.encode(_series([], [])), "here")
@@ -175,7 +176,7 @@ def test_a_detector_overfits_sixteen_images() -> None:
         best = {k: v.numpy() for k, v in network.predictions(batch.inputs)["boxes"].mode().items()}
     assert feature.score(best, data.truth["boxes"].take(np.arange(16)))["map50"] >= 0.95
     answers = feature.decode({**best, **feature.context({"image": inputs["image"].take(np.arange(16))})})
-    assert answers[0]["value"] == []  # the picture that is known to be empty
+    assert answers[0]["value"] == []  # the empty image
     for box in answers[3]["value"]:
         assert any(all(abs(box[side] - true[side]) < 4 for side in SIDES) for true in table["boxes"][3].to_list())
 

@@ -1,4 +1,4 @@
-"""Categories and binaries: one value, however it is written; and their answers."""
+"""Categories and binary columns: spellings, vocabulary, predictions."""
 
 from __future__ import annotations
 

@@ -1,87 +1,28 @@
-"""What every kind of data must do, whatever it holds."""
+"""Contract of every kind of data."""
 
 from __future__ import annotations
 
-import datetime
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 import torch
+from feature_samples import ROWS, SAMPLES
 from torch import nn
 
-from deepglass.features.base import FEATURES, Column, Feature, Raw, from_state, infer_type, take_raw
+from deepglass.features.base import FEATURES, Column, Feature, from_state, infer_type, take_raw
 from deepglass.features.outputs.base import OUTPUTS, Output
 from deepglass.metrics.table import METRICS
 from deepglass.nn.decoding import AutoregressiveHead, DecoderOutput
 from deepglass.nn.tokens import Field, Tokens
 
 DIM = 8
-ROWS = 60
 
 
-@dataclass(frozen=True)
-class Sample:
-    """Raw values of a kind, the same with some missing, and nothing but missing ones; None where it has no such."""
-
-    raw: Raw
-    some_missing: Raw | None
-    all_missing: Raw | None
-
-
-def _with_gaps(values: list) -> Sample:
-    gaps = [None if i % 4 == 1 else v for i, v in enumerate(values)]
-    dtype = pl.Series(values).dtype
-    return Sample(pl.Series(values), pl.Series(gaps, dtype=dtype), pl.Series([None] * len(values), dtype=dtype))
-
-
-def _samples() -> dict[str, Sample]:
-    generator = np.random.default_rng(0)
-    words = ["red", "green", "blue"]
-    sentences = ["a good day", "the bad road is long", "no rain in spring", "what a long night it was"]
-    day = datetime.datetime(2020, 1, 1)
-    hours = [day + datetime.timedelta(hours=int(h)) for h in generator.integers(0, 20_000, ROWS)]
-    numbers = generator.normal(100, 20, ROWS).tolist()
-    vectors = generator.normal(size=(ROWS, 3))
-    flat = np.ones((ROWS, 12, 10), np.uint8)  # one grey a picture, so that a vector can say all that is in it
-    pictures = flat * generator.integers(0, 255, (ROWS, 1, 1), dtype=np.uint8)
-    return {
-        "number": _with_gaps(numbers),
-        "category": _with_gaps([words[i % 3] for i in range(ROWS)]),
-        "binary": _with_gaps([bool(i % 3) for i in range(ROWS)]),
-        "date": _with_gaps(hours),
-        "vector": _with_gaps(vectors.tolist()),
-        "image": Sample(pictures, None, None),
-        "mask": Sample(flat * (np.arange(ROWS) % 3).astype(np.uint8)[:, None, None], None, None),
-        "video": Sample(np.repeat(pictures[:, None, :, :, None], 3, 1), None, None),
-        "multilabel": _with_gaps([[["a"], ["b", "c"], [], ["c", "a", "b"], ["c"]][i % 5] for i in range(ROWS)]),
-        "identity": _with_gaps([["Ada", "Bo", "Cleo"][i % 3] for i in range(ROWS)]),
-        "boxes": _boxes(generator),
-        "text": _with_gaps([sentences[i % 4] + f" {i}" for i in range(ROWS)]),
-        "tags": _with_gaps([["A", "B", "C"][: 1 + i % 3] for i in range(ROWS)]),
-        "sequence": _with_gaps([numbers[i : i + 2 + i % 3] for i in range(ROWS)]),
-        "audio": Sample(pictures.repeat(100, 1)[:, :, 0].astype(np.float32) / 255 - 0.5, None, None),
-    }
-
-
-def _boxes(generator: np.random.Generator) -> Sample:
-    """None to two boxes a row, as shares of a picture, as `place` would give them."""
-    corners = generator.uniform(0.0, 0.4, (ROWS, 2, 4)) + np.array([0.0, 0.0, 0.5, 0.5])
-    sides = ("left", "top", "right", "bottom")
-    boxes = [
-        [{"label": "ab"[j], **dict(zip(sides, corners[i, j].tolist(), strict=True))} for j in range(i % 3)]
-        for i in range(ROWS)
-    ]
-    return _with_gaps(boxes)
-
-
-SAMPLES = _samples()
 KINDS = [kind for kind in FEATURES.names() if kind in SAMPLES]
-ASKED_FOR = ("identity", "mask", "tags", "audio")  # they look like others, as arrays at least; only the user knows
+EXPLICIT_KINDS = ("identity", "mask", "tags", "audio")  # as arrays they look like other kinds
 STEPS = 4  # as many as the longest sample that goes along with an input's steps has
 LINEAR = ("number", "category", "binary", "vector", "multilabel", "identity", "tags")  # heads of one layer
 PREDICTED = [kind for kind in OUTPUTS.names() if kind in SAMPLES]
@@ -92,7 +33,7 @@ def _fitted(kind: str) -> Feature:
 
 
 def _field(column: Column, copies: int = 1) -> Field:
-    """The rows as a batch makes them: ragged ones padded to the longest."""
+    """Rows as a batch; ragged ones are padded to the longest."""
     if column.offsets is not None:
         lengths = np.diff(column.offsets)
         mask = np.arange(max(lengths.max(), 1)) < lengths[:, None]
@@ -110,7 +51,7 @@ def _output(kind: str) -> Output:
 
 
 def _params(head: nn.Module, tokens: Tokens, target: Column) -> Any:
-    """What a head says; one that writes a token at a time must be told what was written."""
+    """The output of a head; autoregressive heads get the target."""
     return head(tokens, _field(target)) if isinstance(head, AutoregressiveHead) else head(tokens)
 
 
@@ -130,7 +71,7 @@ def _head(feature: Output) -> nn.Module:
 
 
 def _read(rows: int, count: int = 1, draw: Callable[..., torch.Tensor] = torch.randn) -> Tokens:
-    """What a trunk gives, with three maps for the kinds that want to know where things are."""
+    """Tokens of a trunk, with three feature maps for dense outputs."""
     maps = tuple(draw(rows, DIM, side, side) for side in (8, 4, 2))
     return Tokens(draw(rows, count, DIM), torch.ones(rows, count, dtype=torch.bool), None, maps)
 
@@ -141,7 +82,7 @@ def _members(params: Any, count: int) -> Any:
     return type(params)(*(p.repeat_interleave(count, 0) for p in params))
 
 
-@pytest.mark.parametrize("kind", [k for k in KINDS if k not in ASKED_FOR])
+@pytest.mark.parametrize("kind", [k for k in KINDS if k not in EXPLICIT_KINDS])
 def test_kind_is_inferred_for_its_own_samples(kind: str) -> None:
     assert FEATURES.get(kind).infer_type(SAMPLES[kind].raw, "x").score > 0.4
     assert infer_type(SAMPLES[kind].raw, "x")[0] == kind

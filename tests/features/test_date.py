@@ -1,4 +1,4 @@
-"""Dates: which parts they have, and that circles close."""
+"""Dates: parts, cyclic encoding, formats."""
 
 import datetime
 import json

@@ -1,4 +1,4 @@
-"""Identity: strangers can be told apart, figures are those of pairs, the verdict is the calibrated one."""
+"""Identity: unseen identities, losses, metrics over pairs, calibrated verification."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from torch import nn
 
 from deepglass import metrics
+from deepglass.config import construct
 from deepglass.errors import SourceError, SpecError
 from deepglass.features.base import Column
 from deepglass.features.outputs.identity import IdentityOutput
@@ -87,7 +88,7 @@ def test_triplet_loss_uses_the_hardest_positive_and_negative() -> None:
 
 @pytest.mark.parametrize("loss", ["arcface", "triplet"])
 def test_unseen_identities_are_separated_after_training(loss: str) -> None:
-    """Who it is shows in three of twelve columns, under four times as much noise; margin 0.1."""
+    """Three of twelve columns hold the identity, with noise four times as large; margin 0.1."""
     torch.manual_seed(0)
     random = np.random.default_rng(0)
     who = np.repeat(np.arange(80), 6)
@@ -206,5 +207,5 @@ def test_targets_without_positive_pairs_are_rejected() -> None:
     one = IdentityOutput(name="who").fit([pl.Series(["a", "a"])])
     with pytest.raises(SourceError, match=r"one-class.*only 'a'"):
         one.check_target(one.encode(pl.Series(["a", "a"])), "faces")
-    with pytest.raises(SpecError, match=r"outputs.who.*margin from 0 to 1.5"):
-        IdentityOutput(name="who", margin=3.0)
+    with pytest.raises(SpecError, match=r"outputs.who.margin: expected a number from 0 to 1.5"):
+        construct(IdentityOutput, {"name": "who", "margin": 3.0}, "outputs.who")

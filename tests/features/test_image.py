@@ -1,4 +1,4 @@
-"""Pictures of every kind that people have become compact codes of one size, and broken ones are named."""
+"""Images: formats, layouts, bit depths, letterbox, and errors that name the file."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ import pytest
 import torch
 from PIL import Image as Pillow
 
+from deepglass.config import construct
 from deepglass.errors import SourceError, SpecError
-from deepglass.features._images import check, picture_size
+from deepglass.features._images import decode_error, picture_size
 from deepglass.features.base import Media, from_state
 from deepglass.features.image import Image
 from deepglass.nn.tokens import Field
@@ -36,7 +37,7 @@ def save(folder: Path, name: str, image: Pillow.Image, **options: object) -> Med
 
 
 def bomb(path: Path) -> Media:
-    """A PNG of 20,000 x 20,000 pixels whose data is cut off: only the header can be read."""
+    """A PNG of 20,000 x 20,000 pixels with truncated data: only the header is readable."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -110,7 +111,7 @@ def test_every_file_format_gives_the_same_image(tmp_path: Path) -> None:
     values = feature.encode(files).values.astype(int)
     assert values.shape == (9, 3, 16, 16)
     assert np.abs(values - values[0]).max() <= 12
-    assert feature.count_anomalies(files) == {"animated picture, of which the first frame is used": 1}
+    assert feature.count_anomalies(files) == {"animated image, only its first frame is used": 1}
 
 
 def test_sixteen_bit_images_are_kept_and_mix_with_eight_bit(tmp_path: Path) -> None:
@@ -130,7 +131,7 @@ def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     pixels = np.zeros((10, 20), np.uint8)
     pixels[:, 10:] = 200
     exif = Pillow.Exif()
-    exif[0x0112] = 6  # the camera was turned by a quarter
+    exif[0x0112] = 6  # rotated by 90 degrees
     turned = save(tmp_path, "turned.jpg", Pillow.fromarray(pixels), exif=exif, quality=95)
     assert picture_size(turned) == (20, 10)
     column = (feature := Image(name="x").fit([[turned]])).encode([turned])
@@ -165,7 +166,7 @@ def test_large_images_are_downscaled() -> None:
 def test_grey_images_stored_in_colour_are_grey() -> None:
     files = [Pillow.fromarray(grey()).convert("RGB") for _ in range(3)]
     assert Image(name="x").fit([files]).channels_ == 1
-    assert Image(name="x", colour="rgb").fit([files]).channels_ == 3
+    assert Image(name="x", mode="rgb").fit([files]).channels_ == 3
 
 
 def test_a_fourth_band_that_is_no_alpha_is_kept() -> None:
@@ -184,7 +185,7 @@ def test_an_alpha_channel_is_not_a_band() -> None:
 
 def test_an_image_with_other_bands_is_named(tmp_path: Path) -> None:
     feature = Image(name="x").fit([RNG.integers(10, 200, (5, 12, 10, 4), dtype=np.uint8)])
-    with pytest.raises(SourceError, match=r"plain.png: expected 4 channels.*got 3.*colour: rgb"):
+    with pytest.raises(SourceError, match=r"plain.png: expected 4 channels.*got 3.*mode: rgb"):
         feature.encode([save(tmp_path, "plain.png", Pillow.fromarray(colour()))])
 
 
@@ -237,7 +238,7 @@ def test_broken_files_are_named(tmp_path: Path) -> None:
     feature = Image(name="x").fit([files])
     reasons = feature.unreadable(files)
     assert list(reasons) == [1, 2, 3, 4, 5]
-    assert check(good) is None
+    assert decode_error(good) is None
     codes = ["unreadable-image", "unreadable-image", "not-found", "unreadable-image", "too-large"]
     for (i, reason), code in zip(reasons.items(), codes, strict=True):
         assert reason.startswith(f"[{code}]")
@@ -250,10 +251,14 @@ def test_broken_files_are_named(tmp_path: Path) -> None:
 
 
 def test_invalid_settings() -> None:
-    with pytest.raises(SpecError, match=r"inputs\.x\.colour"):
-        Image(name="x", colour="gray")
-    with pytest.raises(SpecError, match=r"inputs\.x\.size"):
-        Image(name="x", size=(0, 5))
+    for setting, value, text in (
+        ("mode", "grayscal", r"inputs\.x\.mode: expected one of auto, grayscale, rgb.*did you mean 'grayscale'\?"),
+        ("size", (0, 5), r"inputs\.x\.size\[0\]: expected a whole number from 1 to 4096, got 0"),
+        ("size", 5, r"inputs\.x\.size: expected a list of 2, each a whole number from 1 to 4096, got 5"),
+        ("max_side", 5000, r"inputs\.x\.max_side: expected a whole number from 1 to 4096, got 5000"),
+    ):
+        with pytest.raises(SpecError, match=text):
+            construct(Image, {"name": "x", setting: value}, "inputs.x")
 
 
 def test_state_round_trip() -> None:

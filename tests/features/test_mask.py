@@ -1,4 +1,4 @@
-"""Masks: what is read from files, how they stay on their pictures, what is answered, and what is refused."""
+"""Masks: files, letterbox, augmentation, metrics, decoding, and errors."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import torch
 from PIL import Image as Pillow
 
 from deepglass import metrics
+from deepglass.config import construct
 from deepglass.errors import SourceError, SpecError
-from deepglass.features._dense_outputs import pack, unpack, unpacked
 from deepglass.features.base import Column, Media
 from deepglass.features.image import Image
+from deepglass.features.outputs._dense import decode_png, decode_runs, encode_runs
 from deepglass.features.outputs.image import ImageOutput
 from deepglass.features.outputs.mask import MaskOutput
 from deepglass.nn.tokens import Field
@@ -25,7 +26,7 @@ NAMES = ("road", "sky", "car")
 
 
 def squares(rows: int = 4, size: tuple[int, int] = (12, 16)) -> np.ndarray:
-    """Sky above road, and a car that moves to the right with each row."""
+    """Sky above road, with a car that is further right in each row."""
     masks = np.zeros((rows, *size), np.uint8)
     masks[:, : size[0] // 2] = 1
     for i in range(rows):
@@ -81,12 +82,12 @@ def test_invalid_masks_are_named(tmp_path: Path) -> None:
     reasons = MaskOutput(name="mask", names=NAMES).unreadable(files)
     assert sorted(reasons) == [1, 4, 5]
     assert "1.png: class 7 has no name; the names go from 0 to 2" in reasons[1]
-    assert "photo.png: expected a mask whose pixels are class numbers, found colours" in reasons[4]
+    assert "photo.png: expected a mask whose pixels are class numbers, got colours" in reasons[4]
     assert reasons[5].startswith("[unreadable-image] torn.png")
-    with pytest.raises(SpecError, match=r"outputs.mask.class_weights: expected a number from 0 to 1"):
-        MaskOutput(name="mask", class_weights=2)
+    with pytest.raises(SpecError, match=r"outputs.mask.class_weights: expected a number from 0 to 1, got 2"):
+        construct(MaskOutput, {"name": "mask", "class_weights": 2}, "outputs.mask")
     one = MaskOutput(name="mask").fit([np.zeros((3, 4, 4), np.uint8)])
-    with pytest.raises(SourceError, match=r"\[one-class\] roads: .* found only 'class 0'"):
+    with pytest.raises(SourceError, match=r"\[one-class\] roads: .* got only 'class 0'"):
         one.check_target(one.encode(np.zeros((3, 4, 4), np.uint8)), "roads")
 
 
@@ -95,17 +96,17 @@ def test_invalid_masks_are_named(tmp_path: Path) -> None:
 def test_a_mask_has_the_letterbox_of_its_image(sizes: tuple[tuple[int, int], ...], shape: tuple[int, int]) -> None:
     masks = np.zeros((1, *shape), np.uint8)
     masks[:, shape[0] // 2 :, shape[1] // 3 :] = 1
-    image = Image(name="image", size=sizes[0], colour="grey").fit([masks * 255])
+    image = Image(name="image", size=sizes[0], mode="grayscale").fit([masks * 255])
     feature = MaskOutput(name="mask", size=sizes[1]).fit([masks])
     picture = image.encode(masks * 255)
     column = feature.to_input_frame(feature.encode(masks), {"image": picture})
     Y, X = sizes[0]
     seen = column.values[0][(np.arange(Y) + 0.5).astype(int) * sizes[1][0] // Y][:, np.arange(X) * sizes[1][1] // X]
     bright = np.where(picture.values[0, 0] > 127, 2, 1)
-    assert (seen == bright)[seen > 0].mean() > 0.93  # all but the pixels on the border
+    assert (seen == bright)[seen > 0].mean() > 0.93  # except pixels on the border
     best = {"classes": column.values, "confidence": np.full_like(column.values, 255)}
     answer = feature.decode({**best, **feature.context({"image": picture})})[0]
-    assert (unpack(answer["value"]) == masks[0]).mean() > 0.93
+    assert (decode_runs(answer["value"]) == masks[0]).mean() > 0.93
     assert answer["value"]["size"] == list(shape)
 
 
@@ -115,7 +116,7 @@ def test_a_mask_is_augmented_with_its_image() -> None:
     field = Field(torch.from_numpy(feature.encode(masks).values), torch.ones(2, dtype=torch.bool))
     mirror = Warp(torch.tensor([[[-1.0, 0, 0], [0, 1, 0]]] * 2), True)
     assert torch.equal(feature.warp(field, mirror).values, field.values.flip(2))
-    smaller = Warp(torch.tensor([[[2.0, 0, 0], [0, 2, 0]]] * 2), False)  # seen from twice as far
+    smaller = Warp(torch.tensor([[[2.0, 0, 0], [0, 2, 0]]] * 2), False)  # half the size
     values = feature.warp(field, smaller).values
     assert values.dtype == torch.uint8
     assert (values[:, :3] == 0).all()  # nothing is known of what lay outside
@@ -180,16 +181,16 @@ def test_decoded_masks_have_calibrated_confidence() -> None:
     assert sum(plain["shares"].values()) == pytest.approx(1)
     assert list(plain["shares"].values()) == sorted(plain["shares"].values(), reverse=True)
     assert json.loads(json.dumps(plain)) == plain
-    np.testing.assert_array_equal(unpack(plain["value"]), wrong[0] - 1)
+    np.testing.assert_array_equal(decode_runs(plain["value"]), wrong[0] - 1)
 
 
 def test_run_length_codes_round_trip() -> None:
     numbers = np.random.default_rng(0).integers(0, 2, (13, 7)) * 40_000
-    np.testing.assert_array_equal(unpack(pack(numbers)), numbers)
-    np.testing.assert_array_equal(unpack(pack(numbers[:1, :1])), numbers[:1, :1])
+    np.testing.assert_array_equal(decode_runs(encode_runs(numbers)), numbers)
+    np.testing.assert_array_equal(decode_runs(encode_runs(numbers[:1, :1])), numbers[:1, :1])
 
 
-# -- pictures as answers -----------------------------------------------------------------------------------------
+# -- image outputs -----------------------------------------------------------------------------------------------
 
 
 def test_psnr_agrees_with_its_definition() -> None:
@@ -211,7 +212,7 @@ def test_a_predicted_image_is_a_png_without_letterbox() -> None:
     feature = ImageOutput(name="image", size=(32, 32)).fit([wide])
     column = feature.encode(wide)
     answer = json.loads(json.dumps(feature.decode({"codes": column.values, **feature.context({"image": column})})))[0]
-    pixels = unpacked(answer["value"])
+    pixels = decode_png(answer["value"])
     assert pixels.shape == (11, 32, 3)
     top = int(column.letterbox[0, 0])
     np.testing.assert_array_equal(pixels, column.values[0, :, top : top + 11].transpose(1, 2, 0))
@@ -228,8 +229,8 @@ def test_noise_is_reproducible_for_each_image() -> None:
     difference = values.astype(float) - clean.encode(pictures).values
     assert difference.std() == pytest.approx(25.5, rel=0.1)
     assert abs(np.corrcoef(difference.reshape(2, -1))[0, 1]) < 0.1
-    with pytest.raises(SpecError, match=r"inputs.noisy.input_noise_std: expected a share of the range"):
-        Image(name="noisy", input_noise_std=20)
+    with pytest.raises(SpecError, match=r"inputs.noisy.input_noise_std: expected a number from 0 to 1, got 20"):
+        construct(Image, {"name": "noisy", "input_noise_std": 20}, "inputs.noisy")
 
 
 def test_the_constant_prediction_is_the_mean_image() -> None:

@@ -1,4 +1,4 @@
-"""Sets: several labels a row, however they are written; figures as scikit-learn has them."""
+"""Multi-label columns: formats, and metrics against scikit-learn."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_array_columns_keep_their_order() -> None:
 def test_errors_name_bad_values() -> None:
     with pytest.raises(SourceError, match=r"bad-value.*'x', row 1: expected 0 or 1, got 3"):
         MultilabelOutput(name="x").fit([np.array([[0, 1], [3, 0]])])
-    with pytest.raises(SourceError, match=r"bad-value.*'x': has 2 labels, but 1 names"):
+    with pytest.raises(SourceError, match=r"bad-value.*'x': has 2 labels, but `names` has 1"):
         MultilabelOutput(name="x", names=("a",)).fit([np.array([[0, 1], [1, 0]])])
     feature = MultilabelOutput(name="x").fit([pl.Series([["a"], ["a"]])])
     with pytest.raises(SourceError, match=r"one-class.*the same in each"):
@@ -89,7 +89,7 @@ def test_unseen_labels_are_counted() -> None:
 
 
 def _made_up(rows: int = 400, seed: int = 0) -> tuple[MultilabelOutput, dict[str, np.ndarray], Column]:
-    """Answers that are too sure by half, of labels of which one is rare."""
+    """Overconfident predictions of labels, one of which is rare."""
     random = np.random.default_rng(seed)
     logits = random.normal([0, -1, -2.5], 1.5, (rows, 3))
     true = (random.random((rows, 3)) < 1 / (1 + np.exp(-logits))).astype(np.uint8)

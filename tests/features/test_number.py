@@ -1,4 +1,4 @@
-"""Numbers: how they are written, how large they are, and what they are taken for."""
+"""Numbers: formats, ranges, kind inference, loss, intervals."""
 
 import datetime
 from decimal import Decimal

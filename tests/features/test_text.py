@@ -1,4 +1,4 @@
-"""Texts: what is found in them, how they are looked up again, and what large or odd cells do."""
+"""Texts as n-grams: vocabulary, lookup, large and unusual cells."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NEWS = pl.Series(["The team won the game.", "Shares fell, the market fell", "the
 
 
 def _grams(text: Text, cell: str | None) -> list[str]:
-    """The n-grams that a cell is encoded as; "?" is "nothing known"."""
+    """The n-grams of an encoded cell; "?" if none is in the vocabulary."""
     return [("?", *text.vocabulary_)[i] for i in text.encode(pl.Series([cell], dtype=pl.String)).values]
 
 
@@ -72,7 +72,9 @@ def test_max_vocabulary_keeps_the_most_frequent() -> None:
     text = Text(name="x", max_vocabulary=2, subword_features="stems").fit([NEWS])
     assert len(text.vocabulary_) == 2
     assert text.vocabulary_[0] == "the"
-    with pytest.raises(SpecError, match=r"\[bad-value\] inputs\.x: max_vocabulary: expected at least 1, got 0"):
+    with pytest.raises(
+        SpecError, match=r"\[bad-value\] inputs\.x\.max_vocabulary: expected a whole number above 0, got 0"
+    ):
         construct(Text, {"max_vocabulary": 0}, "inputs.x", name="x")
 
 
@@ -101,7 +103,7 @@ def test_a_large_cell_is_truncated_and_counted() -> None:
     begun = text.encode(pl.Series(["the team " * 25, "x" * 40, "the " * 50, "the " * 50, None]))
     np.testing.assert_array_equal(column.values, begun.values)  # as if nothing came after the fiftieth word
     np.testing.assert_array_equal(column.offsets, begun.offsets)
-    assert text.count_anomalies(cells) == {"text longer than 50 words, its end left out": 3}
+    assert text.count_anomalies(cells) == {"text longer than 50 words, truncated": 3}
     assert text.count_anomalies(NEWS) == {}
     assert time.perf_counter() - started < 10
 
@@ -110,7 +112,7 @@ def test_many_rows_are_encoded_in_slices(monkeypatch: pytest.MonkeyPatch) -> Non
     text = Text(name="x").fit([NEWS])
     many = pl.concat([NEWS] * 20)
     whole = text.encode(many)
-    monkeypatch.setattr("deepglass.features._ngrams._SLICE", 100)
+    monkeypatch.setattr("deepglass.features._ngrams._SLICE_BYTES", 100)
     parts = text.encode(many)
     np.testing.assert_array_equal(whole.values, parts.values)
     np.testing.assert_array_equal(whole.offsets, parts.offsets)

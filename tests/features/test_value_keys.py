@@ -1,4 +1,4 @@
-"""A few values are keyed one by one, many at once: both must agree."""
+"""Keys of categorical values: the implementations for few and for many values agree."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepglass.features._value_keys import _keys_at_once, as_keys, to_codes, unseen
+from deepglass.features._value_keys import as_keys, count_unseen, to_codes
 
 TEXTS = st.one_of(
     st.none(), st.sampled_from([" 3", "3.0", "yes", "No", "TRUE", "NA", "?", "", "x"]), st.text(max_size=6)
@@ -27,12 +27,13 @@ def test_keys_of_few_and_many_values_agree(type_, texts, numbers, flags) -> None
         pl.Series(values=flags, dtype=pl.Boolean),
         pl.Series(values=[int(f) for f in flags], dtype=pl.Int64),
     ):
-        assert as_keys(series, type_).to_list() == _keys_at_once(series, type_).to_list()
+        many = pl.concat([series] * 40)  # more rows than are converted one by one
+        assert as_keys(series, type_).to_list() == as_keys(many, type_)[: len(series)].to_list()
 
 
 def test_codes_of_few_and_of_many_agree() -> None:
     keys = pl.Series(values=["a", None, "c", "b", "z"] * 20)
     few = pl.Series(values=["a", None, "c", "b", "z"])
     assert to_codes(keys, ("a", "b", "c")).tolist() == to_codes(few, ("a", "b", "c")).tolist() * 20
-    assert unseen(keys, ("a", "b", "c")) == {"unseen category": 20}
-    assert unseen(few, ("a", "b", "c")) == {"unseen category": 1}
+    assert count_unseen(keys, ("a", "b", "c")) == {"unseen category": 20}
+    assert count_unseen(few, ("a", "b", "c")) == {"unseen category": 1}

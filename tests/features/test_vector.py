@@ -1,4 +1,4 @@
-"""Vectors: arrays and lists, and entries that are missing on their own."""
+"""Vectors: arrays, lists, and missing entries."""
 
 import numpy as np
 import polars as pl

@@ -1,4 +1,4 @@
-"""Videos: whatever they come as, the same frames; and a network that sees where things move."""
+"""Videos: formats, and a network that learns the direction of motion."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import torch
 from PIL import Image as Pillow
 
 import deepglass
+from deepglass.config import construct
 from deepglass.data.sources import read
 from deepglass.data.sources.synthetic import moving_digits
 from deepglass.errors import MissingExtra, SourceError, SpecError
-from deepglass.features._frames import spread
+from deepglass.features._frames import frame_indices
 from deepglass.features.base import Media, from_state, infer_type
 from deepglass.features.video import Video
 from deepglass.nn.tokens import Field
@@ -61,9 +62,9 @@ def test_arrays_folders_and_files_give_the_same_frames(tmp_path: Path) -> None:
 
 
 def test_short_videos_repeat_frames_and_long_ones_are_sampled_evenly() -> None:
-    assert spread(3, 5).tolist() == [0, 0, 1, 2, 2]
-    assert spread(100, 3).tolist() == [0, 50, 99]
-    assert spread(1, 2).tolist() == [0, 0]
+    assert frame_indices(3, 5).tolist() == [0, 0, 1, 2, 2]
+    assert frame_indices(100, 3).tolist() == [0, 50, 99]
+    assert frame_indices(1, 2).tolist() == [0, 0]
     feature = Video(name="clip", frames=4).fit([drifting(frames=2)])
     assert feature.encode(drifting(frames=2)).values.shape == (6, 4, 1, 16, 20)
 
@@ -94,13 +95,13 @@ def test_unreadable_videos_are_named(tmp_path: Path) -> None:
     feature = Video(name="clip", frames=3).fit([[good, broken]])
     reasons = feature.unreadable([good, empty, broken, lost])
     assert set(reasons) == {1, 2, 3}
-    assert "[unreadable-file] empty: there is no picture" in reasons[1]
+    assert "[unreadable-file] empty: this folder of frames holds no image" in reasons[1]
     assert "[unreadable-image] broken.gif" in reasons[2]
     assert "[not-found] lost.gif" in reasons[3]
-    with pytest.raises(SourceError, match=r"no-rows.*clip: there is no readable video"):
+    with pytest.raises(SourceError, match=r"no-rows.*clip: no training row has a readable video"):
         Video(name="clip").fit([[broken]])
-    with pytest.raises(SpecError, match=r"inputs.clip.frames: expected from 2 to 64, got 1"):
-        Video(name="clip", frames=1)
+    with pytest.raises(SpecError, match=r"inputs.clip.frames: expected a whole number from 2 to 64, got 1"):
+        construct(Video, {"name": "clip", "frames": 1}, "inputs.clip")
 
 
 def test_a_video_file_needs_the_extra(tmp_path: Path) -> None:
@@ -127,7 +128,7 @@ def test_moving_digits_are_reproducible() -> None:
 
 
 def test_a_network_learns_the_direction_of_motion(tmp_path: Path) -> None:
-    """Same frames, other order: only the movement tells the classes apart. Chance is 0.5."""
+    """The classes have the same frames in another order. Chance is 0.5."""
     forward = drifting(150)
     video = np.concatenate([forward, forward[:, ::-1]])
     way = pl.Series("way", ["there"] * 150 + ["back"] * 150)
@@ -139,15 +140,15 @@ def test_a_network_learns_the_direction_of_motion(tmp_path: Path) -> None:
 
 def test_folders_of_frames_are_a_source(tmp_path: Path) -> None:
     for label in ("jump", "walk"):
-        for clip in ("a", "b", "c"):
+        for video in ("a", "b", "c"):
             (tmp_path / "clips" / label).mkdir(parents=True, exist_ok=True)
-            saved(drifting(1, 4)[0], tmp_path / "clips" / label / clip)
+            saved(drifting(1, 4)[0], tmp_path / "clips" / label / video)
     table = read(tmp_path / "clips")
     assert (table.kinds["video"], table.target, len(table)) == ("video", "label", 6)
     assert [m.name for m in table["video"]][:2] == ["jump/a", "jump/b"]
-    one = read(tmp_path / "clips" / "walk" / "c")  # such as a video to answer for
+    one = read(tmp_path / "clips" / "walk" / "c")  # such as a video to predict
     assert [m.path for m in one["video"]] == [tmp_path / "clips" / "walk" / "c"]
-    rows = [{"clip": f"{label}/{clip}", "score": i} for i, label in enumerate(["jump", "walk"]) for clip in "abc"]
+    rows = [{"clip": f"{label}/{video}", "score": i} for i, label in enumerate(["jump", "walk"]) for video in "abc"]
     pl.DataFrame(rows).write_csv(tmp_path / "clips" / "scores.csv")
     named = read(tmp_path / "clips" / "scores.csv")
     assert named.kinds["clip"] == "video"

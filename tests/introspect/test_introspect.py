@@ -1,4 +1,4 @@
-"""Inside the network: illnesses that come of real training and go by the cure that is named, boundaries, an example."""
+"""Diagnostics of trainings that fail and of their suggested fixes, decision boundaries, feature maps, filters."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SMALL = {"trunk": "mlp", "width": 24, "ensemble_size": 1, "dropout": 0.0}
 
 
 def _rings(rows: int = 300) -> pl.DataFrame:
-    """Inside or outside of a circle, whatever the colour: no straight line tells."""
+    """Inside or outside a circle; not linearly separable."""
     random = np.random.default_rng(0)
     x, y = random.uniform(-1, 1, (2, rows))
     colour = random.choice(["red", "green", "blue"], rows)
@@ -42,7 +42,7 @@ def _rings(rows: int = 300) -> pl.DataFrame:
 
 
 def _waves(rows: int = 120, length: int = 100) -> pl.DataFrame:
-    """Series whose first values are the answer, so that it must be carried to their end."""
+    """Series whose target is in the first values, so that it must be remembered to the end."""
     x = np.random.default_rng(0).normal(size=(rows, length)) * 0.3
     return pl.DataFrame({"wave": pl.Series(x.tolist()), "where": 2 * x[:, :20].sum(1) + 10 * np.sign(x[:, 0])})
 
@@ -91,7 +91,7 @@ def test_a_huge_learning_rate_kills_relus_and_the_suggested_one_does_not(tmp_pat
     said = " ".join(_said(_train(tmp_path / "ill", network, {"learning_rate": 2.0}), "dead"))
     assert "layer 2 (trunk.body.4)" in said
     assert "training.learning_rate=0.004 (it is 2)" in said
-    assert "activation" not in said  # at such a rate, another activation would not help
+    assert "activation" not in said  # at this learning rate another activation would not help
     assert _train(tmp_path / "cured", network, {"learning_rate": 0.004}).metrics["diagnostics"] == []
 
 

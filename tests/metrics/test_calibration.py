@@ -1,4 +1,4 @@
-"""Temperature, threshold and conformal intervals find what is known to be there, and leave alone what is right."""
+"""Temperature, threshold and conformal intervals recover known values and leave calibrated predictions unchanged."""
 
 import math
 
@@ -10,7 +10,7 @@ from deepglass.metrics.calibration import apply_temperature, best_threshold, con
 
 
 def _answers(rows: int, sharpness: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Log probabilities that are right once they are divided by `sharpness`."""
+    """Log probabilities that are calibrated after division by `sharpness`."""
     generator = np.random.default_rng(seed)
     logits = generator.normal(size=(rows, 5)) * 2
     probs = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
@@ -22,7 +22,7 @@ def _answers(rows: int, sharpness: float, seed: int = 0) -> tuple[np.ndarray, np
 def test_the_true_temperature_is_recovered(sharpness: float) -> None:
     log_probs, labels = _answers(4000, sharpness)
     found = fit_temperature(log_probs, labels)
-    assert found.kept
+    assert found.improves
     assert found.value == pytest.approx(sharpness, rel=0.07)
     assert found.log_loss_after < found.log_loss_before
     assert found.ece_after < found.ece_before
@@ -39,7 +39,7 @@ def test_temperature_minimises_the_log_loss() -> None:
 def test_calibrated_probabilities_are_not_changed() -> None:
     kept = [fit_temperature(*_answers(300, 1.0, seed)) for seed in range(10)]
     assert all(abs(math.log(t.value)) < 0.3 for t in kept)
-    assert any(not t.kept and t.value == 1 for t in kept)
+    assert any(not t.improves and t.value == 1 for t in kept)
 
 
 def test_few_correct_rows_do_not_give_certainty() -> None:
@@ -52,8 +52,8 @@ def test_few_correct_rows_do_not_give_certainty() -> None:
 def test_odd_rows() -> None:
     hard = np.array([[0.0, -np.inf], [-np.inf, 0.0], [0.0, -np.inf]])
     assert math.isfinite(fit_temperature(hard, np.array([0, 1, 1])).value)
-    assert not fit_temperature(np.zeros((1, 2)), np.zeros(1, int)).kept
-    assert not fit_temperature(np.zeros((5, 1)), np.zeros(5, int)).kept
+    assert not fit_temperature(np.zeros((1, 2)), np.zeros(1, int)).improves
+    assert not fit_temperature(np.zeros((5, 1)), np.zeros(5, int)).improves
 
 
 def test_conformal_intervals_have_their_coverage() -> None:

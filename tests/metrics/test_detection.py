@@ -1,4 +1,4 @@
-"""Average precision against numbers worked out by hand, and scores that become probabilities."""
+"""Average precision against hand-computed values, and calibration of detection scores."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import numpy as np
 import pytest
 
 from deepglass.metrics import detection
-from deepglass.metrics.detection import Boxes, Detections
+from deepglass.metrics.detection import BoxAnnotations, ScoredBoxes
 
 SQUARE = np.array([0.0, 0.0, 10.0, 10.0])
 
 
-def _row(boxes: list[np.ndarray], scores: list[float], labels: list[int] | None = None) -> Detections:
+def _row(boxes: list[np.ndarray], scores: list[float], labels: list[int] | None = None) -> ScoredBoxes:
     labels = labels or [0] * len(boxes)
-    return Detections(np.array([boxes]), np.array([scores]), np.array([labels]), np.ones((1, len(boxes)), bool))
+    return ScoredBoxes(np.array([boxes]), np.array([scores]), np.array([labels]), np.ones((1, len(boxes)), bool))
 
 
-def _truth(boxes: list[np.ndarray], labels: list[int] | None = None) -> Boxes:
-    return Boxes(np.array(boxes).reshape(-1, 4), np.array(labels or [0] * len(boxes)), np.array([0, len(boxes)]))
+def _truth(boxes: list[np.ndarray], labels: list[int] | None = None) -> BoxAnnotations:
+    return BoxAnnotations(
+        np.array(boxes).reshape(-1, 4), np.array(labels or [0] * len(boxes)), np.array([0, len(boxes)])
+    )
 
 
 def test_overlap_of_two_squares() -> None:
@@ -30,7 +32,7 @@ def test_precision_of_a_hit_a_miss_and_a_hit() -> None:
     matches = detection.match(found, _truth([SQUARE, far]), 1)
     assert matches.hits[:, 0].tolist() == [True, False, True]
     # up to a recall of a half precision is 1 (51 of 101 places), beyond it 2 / 3
-    assert detection.figures(matches)["map50"] == pytest.approx((51 + 50 * 2 / 3) / 101)
+    assert detection.mean_average_precision(matches)["map50"] == pytest.approx((51 + 50 * 2 / 3) / 101)
     assert detection.curve(matches, 0).recall.tolist() == [0.5, 0.5, 1.0]
 
 
@@ -45,23 +47,25 @@ def test_other_classes_other_rows_and_unused_slots_are_no_hits() -> None:
     found = found._replace(mask=np.array([[True, False]]))
     matches = detection.match(found, _truth([SQUARE]), 2)
     assert not matches.hits.any()
-    assert detection.figures(matches)["map50"] == 0
-    two = Detections(*(np.concatenate([x, x]) for x in _row([SQUARE], [0.9])))
-    assert detection.match(two, Boxes(SQUARE[None], np.array([0]), np.array([0, 0, 1])), 1).hits[:, 0].sum() == 1
+    assert detection.mean_average_precision(matches)["map50"] == 0
+    two = ScoredBoxes(*(np.concatenate([x, x]) for x in _row([SQUARE], [0.9])))
+    assert (
+        detection.match(two, BoxAnnotations(SQUARE[None], np.array([0]), np.array([0, 0, 1])), 1).hits[:, 0].sum() == 1
+    )
 
 
 def test_a_loose_box_counts_at_the_lower_thresholds_only() -> None:
     loose = np.array([0, 0, 15, 10])  # an overlap of two thirds: at 0.5, 0.55, 0.6 and 0.65
-    figures = detection.figures(detection.match(_row([loose], [0.9]), _truth([SQUARE]), 1))
+    figures = detection.mean_average_precision(detection.match(_row([loose], [0.9]), _truth([SQUARE]), 1))
     assert figures["map50"] == 1
     assert figures["map50_95"] == pytest.approx(0.4)
 
 
 def test_classes_without_a_true_box_do_not_count() -> None:
     matches = detection.match(_row([SQUARE], [0.9]), _truth([SQUARE]), 3)
-    assert detection.figures(matches) == {"map50": 1.0, "map50_95": 1.0}
+    assert detection.mean_average_precision(matches) == {"map50": 1.0, "map50_95": 1.0}
     assert np.isnan(detection.average_precision(matches)[0, 1:]).all()
-    assert detection.figures(detection.match(_row([SQUARE], [0.9]), _truth([]), 3)) == {}
+    assert detection.mean_average_precision(detection.match(_row([SQUARE], [0.9]), _truth([]), 3)) == {}
 
 
 def test_overconfident_scores_are_calibrated() -> None:

@@ -1,4 +1,4 @@
-"""Capsules: squashing, routing by agreement against its written-out form, the losses, and what a user can do wrong."""
+"""Capsules: squash, routing by agreement against a plain implementation, losses, invalid settings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from deepglass.objectives.capsule import Capsule
 
 
 def bars(rows: int) -> tuple[np.ndarray, pl.Series]:
-    """Upright and level bright bars on noise."""
+    """Vertical and horizontal bright bars on noise."""
     pictures = np.random.default_rng(0).integers(0, 100, (rows, 16, 16)).astype(np.uint8)
     for i, picture in enumerate(pictures):
         picture[(slice(None), i % 16) if i % 2 else (i % 16, slice(None))] = 255

@@ -1,4 +1,4 @@
-"""The convolutional trunks read pictures of any size, several of them, and other inputs beside them."""
+"""Convolutional trunks: image sizes, several images, other inputs, norms."""
 
 from __future__ import annotations
 

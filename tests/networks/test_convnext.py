@@ -1,4 +1,4 @@
-"""The modern convolutional network: any size, several inputs, every norm, and blocks that begin near their shortcut."""
+"""ConvNeXt: image sizes, several inputs, norms, receptive field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The default trunk: shapes for any input, independent members, and that it learns."""
+"""The default trunk: shapes, independent ensemble members, learning."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_it_learns_a_step_and_a_category():
 
 def test_pixels_are_inputs_beside_numbers():
     pictures = np.zeros((4, 6, 5), np.uint8)
-    pictures[np.arange(4), 1, np.arange(4)] = 255  # the same pixels in other places: their mean tells nothing
+    pictures[np.arange(4), 1, np.arange(4)] = 255  # the same pixels at other positions: their mean is equal
     image = Image(name="image").fit([pictures])
     speed = Number(name="speed").fit([pl.Series([1.0, 2.0, 3.0])])
     label = CategoryOutput(name="label").fit([pl.Series(["a", "b"])])

@@ -1,4 +1,4 @@
-"""Vision encoders of the transformers library: a tiny one, saved by the test, is found, trained on and kept."""
+"""Pretrained encoders of the transformers library, with tiny models saved by the tests."""
 
 import shutil
 from pathlib import Path
@@ -33,7 +33,7 @@ def learn(encoder: Path, out: Path, source: object = "sklearn:digits", **network
 
 
 def distance(run: deepglass.Run, encoder: Path) -> float:
-    """How far the run's encoder has moved from the pretrained one."""
+    """Distance of the run's encoder weights from the pretrained ones."""
     before = transformers.ViTModel.from_pretrained(encoder, add_pooling_layer=False).state_dict()
     after = {n.partition(".model.")[2]: t for n, t in run.objective.state_dict().items() if ".model." in n}
     moved = [(after[n] - t).abs().max().item() for n, t in before.items()]
@@ -115,7 +115,7 @@ WORDS = ["red", "green", "small", "large", "stone", "leaf"]
 
 @pytest.fixture
 def reader(tmp_path: Path) -> Path:
-    """A tiny model of texts and its tokenizer."""
+    """A tiny text encoder and its tokenizer."""
     tokenizers = pytest.importorskip("tokenizers", reason="the extra `text` is not installed")
     torch.manual_seed(0)
     sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}

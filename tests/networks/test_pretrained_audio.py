@@ -1,4 +1,4 @@
-"""Sound encoders of the transformers library: a tiny one, saved by the test, hears waves at its rate and no padding."""
+"""Pretrained audio encoders of the transformers library: sample rate and padding, with a tiny model."""
 
 from pathlib import Path
 
@@ -47,7 +47,7 @@ def test_batched_rows_agree_with_transformers_on_single_rows(encoder: Path) -> N
 
 @pytest.fixture
 def tones(tmp_path: Path) -> Path:
-    """Low and high tones of several lengths at 8,000 samples a second."""
+    """Low and high sine waves of several lengths at 8,000 samples per second."""
     random = np.random.default_rng(0)
     for i in range(40):
         place = tmp_path / "tones" / ("low" if i % 2 else "high") / f"{i}.wav"

@@ -1,4 +1,4 @@
-"""The networks for sequences: padding, alignment, several inputs, causality, gradients, and that they learn."""
+"""Sequence networks: padding, several inputs, causality, gradients, learning."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def trunk_of(name: str, inputs: list[TokenShape], **settings: object) -> Trunk:
 
 
 def tokens_of(lengths: list[int], dim: int = 16, seed: int = 0) -> Tokens:
-    """Rows of these lengths; what stands in the padding is not zero."""
+    """Rows of these lengths; the padding is not zero."""
     values = torch.randn(len(lengths), max(lengths), dim, generator=torch.Generator().manual_seed(seed))
     return Tokens(values, torch.arange(max(lengths)) < torch.tensor(lengths)[:, None])
 
@@ -144,4 +144,4 @@ def test_it_learns_whether_the_last_token_is_the_first(name: str):
         optimizer.step()
     trunk.eval()
     logits, truth = said(500)
-    assert ((logits > 0) == (truth > 0)).float().mean() > 0.9  # 0.62 for the commoner answer
+    assert ((logits > 0) == (truth > 0)).float().mean() > 0.9  # 0.62 for the majority class

@@ -1,4 +1,4 @@
-"""Attention against torch's own, masks and order; the vision transformer on pictures of any size and beside others."""
+"""Attention against torch, masks, causality; the vision transformer with any image size and other inputs."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_absent_tokens_are_not_attended(fused: bool):
     mask = torch.tensor([[True, True, False, True], [True, False, False, False]])
     other = torch.where(mask.unsqueeze(-1), memory, 99.0)
     torch.testing.assert_close(attention(x, mask, memory), attention(x, mask, other))
-    each = mask[:, None].expand(2, 3, 4)  # the same, said for each token that asks
+    each = mask[:, None].expand(2, 3, 4)  # the same mask for each query
     torch.testing.assert_close(attention(x, each, memory), attention(x, mask, memory))
 
 

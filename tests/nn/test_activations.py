@@ -1,4 +1,4 @@
-"""Activations against their formulas, and the words of the error."""
+"""Activations against their formulas, and unknown names."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Bags against a plain loop, and what a row without n-grams gives."""
+"""Bags of embeddings against a plain loop, and rows without n-grams."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing a token at a time: parallel and stepwise logits, what a step may know, searches with known answers."""
+"""Decoding: parallel and stepwise logits, causality, beam search with known results, sampling."""
 
 from __future__ import annotations
 
@@ -112,9 +112,9 @@ def test_decoders_learn_to_reverse_the_memory(which: int):
 
 
 class Known(AutoregressiveHead):
-    """Token probabilities by the tokens before: what is likeliest at first leads to what is unlikely.
+    """Token probabilities given the previous tokens; the most probable first token leads to a less probable sequence.
 
-    The code 1 ends a text. "2 2 end" has 0.6 * 0.4 * 1, "3 3 end" 0.4 * 0.9 * 1, "3 end" 0.4 * 0.1.
+    Code 1 is the end token. "2 2 end" has 0.6 * 0.4 * 1, "3 3 end" 0.4 * 0.9 * 1, "3 end" 0.4 * 0.1.
     """
 
     end, length = END, 4
@@ -155,7 +155,7 @@ def test_one_beam_is_greedy_and_two_find_the_most_probable_sequence():
 
 
 class Short(Known):
-    """An end at once has 0.4, more than "2 2 end" with 0.36, whose three tokens are likelier one by one."""
+    """The empty sequence has 0.4, more than "2 2 end" with 0.36, whose three tokens are more probable each."""
 
     after = {(): {END: 0.4, 2: 0.6}, (2,): {2: 0.6, 3: 0.4}}
 

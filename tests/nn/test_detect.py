@@ -1,4 +1,4 @@
-"""The detector's parts: overlap, assignment, suppression, boxes that follow their picture."""
+"""Parts of the detector: IoU, assignment, non-maximum suppression, transformed boxes."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_empty_images_have_a_loss_and_unlabelled_ones_do_not() -> None:
     both = detect.loss(cells, Field(values, mask, torch.tensor([True, True, True])))
     one = detect.loss(cells, Field(values, mask, torch.tensor([True, True, False])))
     assert both[1] > 0
-    # the same cells answer for two known rows instead of three
+    # the same cells are assigned to two labelled rows instead of three
     torch.testing.assert_close(one[:2].sum() / 2, both[:2].sum() / 3)
 
 
@@ -164,9 +164,7 @@ def test_boxes_are_transformed_with_their_image(turn: float) -> None:
 
 
 def test_boxes_mostly_outside_are_dropped() -> None:
-    half = torch.tensor(
-        [[[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]]
-    )  # the new picture's places lie half a picture to the right
+    half = torch.tensor([[[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]])  # half an image to the right
     boxes = torch.tensor([[[0.1, 0.1, 0.3, 0.3], [0.4, 0.1, 0.6, 0.3], [0.45, 0.1, 0.95, 0.3]]])
     moved, stays = shapes.warp_boxes(boxes, half, 0.6)
     assert stays.tolist() == [[False, False, True]]

@@ -1,4 +1,4 @@
-"""Initialisations against the spread that their papers ask for."""
+"""Initialisations against the standard deviations of their papers."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Counting what follows: probabilities, a place left out, tables that are read back."""
+"""N-gram model: probabilities, leave-one-out, round trip."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Norms against their definitions: over which axes the mean is 0 and the deviation 1."""
+"""Normalisation layers against their definitions."""
 
 import pytest
 import torch

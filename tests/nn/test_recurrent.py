@@ -1,4 +1,4 @@
-"""Recurrent layers beside torch's own with packed rows, both directions, and normalisation in the cell."""
+"""Recurrent layers against torch with packed sequences, both directions, layer normalisation."""
 
 from __future__ import annotations
 

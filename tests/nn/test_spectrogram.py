@@ -1,4 +1,4 @@
-"""Spectrograms against the plain formula; tokens that do not see padding; changes that keep a sound a sound."""
+"""Log-mel spectrograms against the formula, padding, and audio augmentation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RATE, LENGTHS = 8_000, (4_000, 2_345, 90, 0)  # the last but one is shorter than
 
 
 def chirps(rows: int, rising: torch.Tensor, seed: int = 0) -> torch.Tensor:
-    """Tones of half a second (rows, 4000) int16 that rise or fall, from anywhere, in noise."""
+    """Chirps of half a second (rows, 4000) int16 with rising or falling frequency, in noise."""
     random = torch.Generator().manual_seed(seed)
     start = 500 + 1_000 * torch.rand(rows, 1, generator=random)
     slope = torch.where(rising[:, None], 1_500.0, -800.0)
@@ -138,7 +138,7 @@ def test_settings_out_of_range_are_rejected(setting: dict[str, float]) -> None:
 
 
 def test_rising_and_falling_tones_are_learned_with_augmentation(sound: Audio) -> None:
-    """At least 0.95 on tones from new places; 0.5 is chance."""
+    """At least 0.95 on chirps at new frequencies; chance is 0.5."""
     torch.manual_seed(0)
     rising = torch.arange(256) % 2 == 0
     waves = chirps(256, rising, seed=1)

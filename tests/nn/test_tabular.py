@@ -1,4 +1,4 @@
-"""Embeddings of columns and layers of an ensemble: shapes, gradients, missing values, and what each promises."""
+"""Embeddings of columns and ensemble layers: shapes, gradients, missing values, properties."""
 
 from __future__ import annotations
 

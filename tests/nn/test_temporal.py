@@ -1,4 +1,4 @@
-"""Temporal convolutions: how far a token sees, and that padding is silent."""
+"""Temporal convolutions: receptive field and padding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Agents: they learn, go on to the same bits, and say what they cannot do."""
+"""PPO and DQN: learning, exact resume, GAE, errors."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _train(out: Path, objective: Any = "ppo", source: str = "gym:CartPole-v1", *
 
 
 def test_ppo_balances_a_pole_within_seconds(tmp_path: Path) -> None:
-    """Play at random gets 23, and five stretches of 2,048 steps gave 476."""
+    """A random policy has a mean return of 23; five rollouts of 2,048 steps gave 476."""
     run = _train(tmp_path / "run", steps=8)
     figures = run.metrics["test"]["ppo"]
     assert figures["mean_return"] >= 300
@@ -100,7 +100,7 @@ def test_a_run_predicts_an_action_with_probabilities(tmp_path: Path) -> None:
 
 
 class _Killed(Exception):
-    """As if the power had gone."""
+    """Simulates a crash."""
 
 
 class _Killer:

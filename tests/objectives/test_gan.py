@@ -1,4 +1,4 @@
-"""Adversarial learning: what is drawn lies where the data lie, as asked for, and a collapse is told."""
+"""GANs: samples follow the data and their class, mode collapse gives a warning, exact resume."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_the_report_shows_generator_and_critic(sides: deepglass.Run) -> None:
 
 
 def test_mode_collapse_gives_a_warning(tmp_path: Path) -> None:
-    """Without the penalties, at far too high a rate, the generator draws the same point over and over."""
+    """Without gradient penalties and at a high learning rate the generator collapses to one point."""
     settings = {"steps": 60, "threads": 1, "learning_rate": 0.05}
     objective = {"name": "gan", "gradient_penalty": 0.0}
     run = deepglass.train(
@@ -120,7 +120,7 @@ def test_sample_quality_warnings() -> None:
     assert not quality_warnings(figures, real, good, codes, [side])
     heaps = torch.tensor([[-1.0, -1.0], [1.0, 1.0]]).repeat_interleave(200, 0)  # each class one point
     assert "collapse" in quality_warnings(sample_quality(real, heaps, codes), real, heaps, codes, [side])[0]
-    same = real[:200].repeat(2, 1)  # whatever is asked for, the left comes
+    same = real[:200].repeat(2, 1)  # samples lie at the left for any requested class
     said = quality_warnings(sample_quality(real, same, codes), real, same, codes, [side])
     assert any(sentence == "side: samples of right look like other classes" for sentence in said)
 

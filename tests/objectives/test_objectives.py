@@ -1,7 +1,6 @@
-"""Every kind of learning keeps the contract: it trains, goes on after a kill to the same bits, loads, and answers or
-draws; data that it cannot use are refused in words.
+"""Contract of every objective: training, exact resume, loading, prediction or generation, unsuitable data.
 
-A new kind is met here by its name alone; what it needs beyond the default stands in `SETTINGS`.
+A new objective is tested here without further code; settings that it needs are in `SETTINGS`.
 """
 
 from __future__ import annotations
@@ -51,12 +50,12 @@ UNFIT: dict[str, tuple[pl.DataFrame, str | None, str]] = {  # rows, target, what
 
 
 def kinds() -> list[str]:
-    """Those that learn from tables and pictures: no agents, and none that reads the rows as one text."""
+    """Objectives for tables and images: no agents, no language models."""
     return [name for name, kind in OBJECTIVES if kind.learns_from == "rows"]
 
 
 class Kill(Callback):
-    """Ends a training in the middle, without a word to it."""
+    """Ends training without cleanup."""
 
     def on_evaluation_end(self, record: EvaluationRecord) -> None:
         if record.step >= KILLED:
@@ -76,7 +75,7 @@ def train(name: str, out: Path, *callbacks: Callback) -> deepglass.Run:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, deepglass.Run]:
-    """One run of each kind, made when it is first asked for."""
+    """One run of each objective, trained at first use."""
     folder = tmp_path_factory.mktemp("whole")
 
     class Made(dict[str, deepglass.Run]):

@@ -1,4 +1,4 @@
-"""Semi-supervised runs: rows without an answer help, a stopped run goes on, and unfit data are refused in words."""
+"""Semi-supervised runs: gain from unlabelled rows, exact resume, unsuitable data."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def digits(objective: str, out: Path, steps: int = 150, **settings: object) -> d
 
 
 def moons(rows: int = 400) -> pl.DataFrame:
-    """Two half circles, each of which has three labels."""
+    """Two half circles with three labels each."""
     random = np.random.default_rng(0)
     angle = random.uniform(0, np.pi, rows)
     upper = np.arange(rows) % 2 == 0
@@ -38,7 +38,7 @@ def moons(rows: int = 400) -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> float:
-    """Five labels a class, nothing else."""
+    """Five labels per class, no unlabelled rows."""
     run = digits("supervised", tmp_path_factory.mktemp("alone") / "run")
     return run.metrics["test"]["label"]["accuracy"]
 
@@ -78,7 +78,7 @@ def test_pseudo_labels_support_regression(tmp_path: Path) -> None:
 
 
 class Stop(Callback):
-    """Ends a training in the middle, as a kill would."""
+    """Ends training like a kill."""
 
     def __init__(self, at: int) -> None:
         self.at = at
@@ -116,7 +116,7 @@ def test_an_unlabelled_source_is_used_and_a_killed_run_resumes(objective: str, t
 
 
 def test_hidden_labels_do_not_change_the_weights(tmp_path: Path) -> None:
-    """The truth of hidden rows is counted with, never learned from."""
+    """Hidden labels are used in statistics only."""
     frame = moons().drop("height")
 
     def train(name: str, answers: pl.Series) -> deepglass.Run:

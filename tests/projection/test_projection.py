@@ -1,4 +1,4 @@
-"""The map: rows where their space has them, what the page holds, and what --no-samples leaves out."""
+"""The embedding map: projections, neighbours, page contents, --no-samples."""
 
 from __future__ import annotations
 

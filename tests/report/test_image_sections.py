@@ -1,4 +1,4 @@
-"""Pictures in the report: what a user sees of masks, boxes, pairs, filters, variations; and how many bytes it takes."""
+"""Report sections on images: masks, boxes, pairs, filters, augmentation, and their size."""
 
 from __future__ import annotations
 
@@ -31,10 +31,11 @@ from deepglass.introspect.filters import ChannelPatches, Filters, LayerPatches, 
 from deepglass.introspect.rows import OutputRows
 from deepglass.networks.network import Network
 from deepglass.prepare.prepared_data import PreparedData
+from deepglass.report.examples import OutputExamples
 from deepglass.report.outputs import output_facts
 from deepglass.report.overlays import Annotation, ClassColour, OutputOverlays, Overlay, OverlayBox
 from deepglass.report.sections.augmentation import AugmentationFacts, AugmentedImage, augmented_images
-from deepglass.report.sections.image_outputs import ImageRow, OutputImages, image_rows
+from deepglass.report.sections.image_outputs import ImageRow, image_rows
 from deepglass.report.sections.image_predictions import output_overlays
 from deepglass.report.sections.per_class import OutputClasses
 from deepglass.report.sections.precision_recall import precision_recall_facts
@@ -91,7 +92,7 @@ def test_masks_have_a_slider_and_a_legend() -> None:
     assert "mean IoU 0.250" in html
     assert html.count(">typical<") == 1
     assert "#0072b2" in html
-    # The picture itself is stored once, though it lies below both masks.
+    # The image is stored once for both masks.
     assert html.count('<image id="overlay-0-0"') == html.count('href="#overlay-0-0"') == 1
 
 
@@ -142,7 +143,7 @@ def test_pairs_are_shown_with_the_threshold() -> None:
 
 
 def test_images_are_shown_side_by_side() -> None:
-    output = OutputImages("clean", (ImageRow(4, noise(), noise(), noise(), 21.5),))
+    output = OutputExamples("clean", (ImageRow(4, noise(), noise(), noise(), 21.5),))
     html = checked(base({"image_outputs": (output,)}))
     assert ">Image outputs</h2>" in html
     assert all(f"<figcaption>{name}</figcaption>" in html for name in ("input", "predicted", "true"))
@@ -208,7 +209,7 @@ def test_many_large_images_stay_below_ten_megabytes() -> None:
     assert len(checked(base({"image_predictions": overlays}, filters=filters))) < 10_000_000
 
 
-# -- from answers to facts ---------------------------------------------------------------------------------------
+# -- from predictions to facts -----------------------------------------------------------------------------------
 
 
 def prepared(picture: Image, output: Feature, pictures: np.ndarray, answers: object) -> PreparedData:
@@ -366,7 +367,7 @@ def test_masks_are_shown_with_the_augmented_images() -> None:
 
 
 def small_network(trunk: str, size: int, **settings: object) -> tuple[Network, Dataset, np.ndarray]:
-    """An untrained network whose pictures are dark but for one bright square each."""
+    """An untrained network with dark images that have one bright square each."""
     random = np.random.default_rng(0)
     pictures = random.integers(0, 30, (80, size, size, 3), dtype=np.uint8)
     corners = random.integers(0, size - 4, (80, 2))
@@ -408,7 +409,7 @@ def test_top_patches_contain_the_pattern_of_the_channel() -> None:
     network, data, _ = small_network("conv", 32, width=8)
     conv = next(m for m in network.modules() if isinstance(m, torch.nn.Conv2d) and m.in_channels == 3)
     with torch.no_grad():
-        conv.weight[0] = 1.0  # the first channel answers to brightness
+        conv.weight[0] = 1.0  # the first channel detects brightness
     found = filters_of(network, lambda batch: network.predictions(batch.inputs), data, "image")
     assert found is not None
     unit = next(u for u in found.stages[0].units if u.channel == 0)

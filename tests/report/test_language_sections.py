@@ -1,4 +1,4 @@
-"""Language and sound in the report: what can be heard, where words looked, and that all of it can be left out."""
+"""Report sections on text and audio: players, attention, omission without samples."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from report_values import base, checked
 
 import deepglass
 from deepglass.features._display import spectrogram
-from deepglass.features.text import Text
-from deepglass.introspect.attention import DecoderAttention, EncoderAttention, _words_of
+from deepglass.introspect.attention import DecoderAttention, EncoderAttention
 from deepglass.mel import Frames
+from deepglass.report.examples import OutputExamples
 from deepglass.report.sections.attention import OutputAttention
-from deepglass.report.sections.audio import MAX_BYTES, AudioRow, OutputAudio, playable_wav
+from deepglass.report.sections.audio import MAX_BYTES, AudioRow, playable_wav
 
 EVIL = '<script>alert("1")</script>&\''
 RATE = 8_000
@@ -28,7 +28,7 @@ QUICK = {"baselines": False, "training": {"threads": 1, "steps": 2}}
 
 
 def tones(rows: int = 40, seconds: float = 0.4) -> dict[str, object]:
-    """High and low tones."""
+    """High and low sine waves."""
     time = np.arange(int(seconds * RATE)) / RATE
     hertz = np.where(np.arange(rows) % 2, 300, 1200)
     waves = 0.5 * np.sin(2 * np.pi * hertz[:, None] * time)
@@ -41,7 +41,7 @@ def reported(run: deepglass.Run, source: object) -> tuple[str, str]:
     return shown, hidden
 
 
-# -- sounds ----------------------------------------------------------------------------------------------------------
+# -- audio -----------------------------------------------------------------------------------------------------------
 
 
 def test_audio_can_be_played_and_left_out(tmp_path: Path) -> None:
@@ -88,8 +88,8 @@ def test_a_high_frequency_is_bright_at_the_top_of_the_spectrogram() -> None:
 
 def test_many_audio_rows_keep_the_report_small() -> None:
     picture = spectrogram(np.zeros(800, np.int16), Frames(RATE, 200, 80, 40))
-    row = AudioRow(3, bytes(96_044), picture, 3.0, 3.0, EVIL, EVIL, confidence=0.5)
-    html = checked(base({"audio": (OutputAudio("pitch", (row,) * 200),)}))
+    row = AudioRow(3, bytes(96_044), picture, 3.0, EVIL, EVIL, confidence=0.5)
+    html = checked(base({"audio": (OutputExamples("pitch", (row,) * 200),)}))
     assert html.count("<audio") == pytest.approx(MAX_BYTES // row.num_bytes, abs=1)
     assert len(html) < 5_000_000
     assert "<script>alert" not in html
@@ -101,7 +101,7 @@ FRENCH = {"red": "rouge", "blue": "bleu", "green": "vert", "big": "grand", "smal
 
 
 def backwards(rows: int) -> pl.DataFrame:
-    """Words, and the same in another language the other way round."""
+    """Words and their translation in reverse order."""
     random = np.random.default_rng(0)
     drawn = [random.permutation(list(FRENCH))[: random.integers(2, 5)].tolist() for _ in range(rows)]
     french = [" ".join(FRENCH[w] for w in reversed(words)) for words in drawn]
@@ -119,7 +119,7 @@ def test_cross_attention_of_a_translated_word_is_on_its_source_word(tmp_path: Pa
     shown, hidden = reported(run, source)
     pairs = re.findall(r"(\w+) attends most to (\w+)", shown)
     assert len(pairs) > 20
-    assert np.mean([FRENCH[read] == said for said, read in pairs]) > 0.6  # by chance about a third
+    assert np.mean([FRENCH[read] == said for said, read in pairs]) > 0.6  # chance is about a third
     assert ">Attention<" not in hidden
     assert "looked at" not in hidden
 
@@ -141,13 +141,6 @@ def test_attention_shares_of_words_sum_to_one_for_any_tokenization(trunk: str, u
         assert {"red", "blue", "green", "big", "small"}.issuperset(names[rows:])
         shares = [int(s) for s in re.findall(r": (\d+)\N{NO-BREAK SPACE}%", matrix)]
         assert sum(shares) == pytest.approx(100 * rows, abs=3 * len(names) * rows)
-
-
-def test_character_tokens_are_merged_into_words() -> None:
-    text = Text(name="t", tokenization="characters").fit([pl.Series(["a cab, ace"])])
-    codes = text.encode(pl.Series(["a cab, ace"])).values.tolist()
-    assert [word for word, _ in _words_of(text, codes)] == ["a", "cab,", "ace"]
-    assert sorted(p for _, places in _words_of(text, codes) for p in places) == list(range(10))
 
 
 def test_caption_attention_is_drawn_on_the_image(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Slices: where a run errs more is found and told, alone or by two columns, and chance is not taken for it."""
+"""Slices: weak ones are found by one or two columns, without false positives, and reported."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ROWS = 1500
 
 
 class Made(NamedTuple):
-    """A run whose data hide two weak slices: `sold` is a coin in the west, `price` is vague for the young."""
+    """A run with two weak slices: `sold` is random in the west, `price` is noisy for the young."""
 
     frame: pl.DataFrame
     run: Run
@@ -260,7 +260,7 @@ def test_dark_images_are_a_slice() -> None:
     assert (weak.slice.inside == (light == 20)).all()
 
 
-# -- how right each answer is ------------------------------------------------------------------------------------
+# -- score of each prediction ------------------------------------------------------------------------------------
 
 
 def test_binary_predictions_use_the_calibrated_threshold() -> None:

@@ -16,7 +16,7 @@ SETTINGS = {"network": {"width": 8}, "training": {"threads": 1}}
 
 
 class Opens(Callback):
-    """Opens the context of the run at an evaluation, in this process or in another."""
+    """Opens the context of a run at an evaluation, in this process or in another."""
 
     def __init__(self, path: Path, at: int, other_process: bool = False) -> None:
         self.path, self.at, self.other_process = path, at, other_process

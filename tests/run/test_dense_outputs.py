@@ -1,4 +1,4 @@
-"""Answers that lie on their picture, from training to a loaded run: masks from files, pictures from pictures."""
+"""Dense outputs from training to a loaded run: masks and images."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from PIL import Image as Pillow
 
 import deepglass
 from deepglass.data.table import Table
-from deepglass.features._dense_outputs import unpack, unpacked
 from deepglass.features.base import Media
+from deepglass.features.outputs._dense import decode_png, decode_runs
 
 
 def scenes(folder: Path, rows: int = 24) -> Table:
-    """Pictures with a bright square and masks that say where; one mask holds a number without a name."""
+    """Images with a bright square and its masks; one mask has an index without a name."""
     random = np.random.default_rng(0)
     pictures, masks = [], []
     for i in range(rows):
@@ -44,7 +44,7 @@ def test_a_segmentation_run_predicts_a_new_image(tmp_path: Path, monkeypatch: py
     wide = np.zeros((30, 90), np.uint8)
     wide[10:20, 40:50] = 240
     answer = run.predict([{"image": wide}])[0]["mask"]
-    assert unpack(answer["value"]).shape == (30, 90)
+    assert decode_runs(answer["value"]).shape == (30, 90)
     assert set(answer["shares"]) <= {"ground", "square"}
     assert 0 < answer["confidence"] <= 1
     json.dumps(answer)
@@ -55,12 +55,12 @@ def test_a_colourisation_run_predicts_a_new_image(tmp_path: Path, monkeypatch: p
     pictures = np.random.default_rng(0).integers(0, 256, (24, 16, 16, 3), dtype=np.uint8)
     spec = {
         "data": {"source": {"image": pictures}},
-        "inputs": [{"name": "grey", "column": "image", "kind": "image", "colour": "grey", "size": [8, 8]}],
+        "inputs": [{"name": "grey", "column": "image", "kind": "image", "mode": "grayscale", "size": [8, 8]}],
         "outputs": [{"name": "colour", "column": "image", "kind": "image"}],
         "training": {"steps": 2, "threads": 1},
     }
     run = deepglass.train(spec, out="run")
     assert np.isfinite(run.metrics["test"]["colour"]["psnr"])
     answer = run.predict([{"image": pictures[0]}])[0]["colour"]
-    assert unpacked(answer["value"]).shape == (16, 16, 3)
+    assert decode_png(answer["value"]).shape == (16, 16, 3)
     assert (tmp_path / "run/report.html").exists()

@@ -1,4 +1,4 @@
-"""Numbers, vectors and sequences of both, on either side: each pairing is learned by its default network."""
+"""Numbers, vectors and sequences of both as input and output: each pair is learned by its default network."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ ANSWERS: dict[str, Callable[[object], object]] = {
 @pytest.mark.parametrize("given", KINDS)
 @pytest.mark.parametrize("asked", KINDS)
 def test_each_pairing_is_learned(given: str, asked: str, tmp_path: Path) -> None:
-    slow = given == VECTOR and asked in (NUMBERS, VECTORS)  # each place must find its own entry among the three
+    slow = given == VECTOR and asked in (NUMBERS, VECTORS)  # each position must select its entry of three
     rows = inputs()[given]
     frame = pl.DataFrame({"x": rows, "y": [ANSWERS[asked](row) for row in rows]})
     spec = {"inputs": [{"name": "x", "kind": KINDS[given]}], "outputs": [{"name": "y", "kind": KINDS[asked]}]}

@@ -1,4 +1,4 @@
-"""What a user does with texts: translate, tag, go on writing; from Python and from the command line."""
+"""Text tasks from Python and from the command line: translation, tagging, language models."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QUIET = {"baselines": False, "training": {"threads": 1}}
 
 
 def phrases(rows: int = 400) -> pl.DataFrame:
-    """Words, the same in another language the other way round, and a tag for each."""
+    """Words, their translation in reverse order, and a tag for each."""
     random = np.random.default_rng(0)
     drawn = [[list(WORDS)[i] for i in random.integers(5, size=random.integers(2, 5))] for _ in range(rows)]
     return pl.DataFrame(

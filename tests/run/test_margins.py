@@ -1,4 +1,4 @@
-"""The margins of rows as a run learned: what they tell, and that keeping them changes nothing."""
+"""Margins of training rows over training: label errors, and no effect on weights."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WRONG = np.arange(0, 300, 20)
 
 
 class Stop(Callback):
-    """Ends a run at its third evaluation as a kill would: nothing is written after it."""
+    """Ends a run at its third evaluation like a kill: nothing is written after it."""
 
     def __init__(self) -> None:
         self.left = 3
@@ -32,7 +32,7 @@ class Stop(Callback):
 
 
 def table() -> pl.DataFrame:
-    """Two clouds far apart; the labels of `WRONG` are turned, the last ten rows have none."""
+    """Two distant clusters; the labels of `WRONG` are changed, the last ten rows have none."""
     random = np.random.default_rng(0)
     label = np.arange(300) % 2
     points = 4.0 * label[:, None] + random.normal(0, 0.7, (300, 2))

@@ -1,4 +1,4 @@
-"""Answers to rows that differ from those of the training: counted notes, or an error that names the column."""
+"""Predictions of rows that differ from the training rows: notes with counts, or an error that names the column."""
 
 from __future__ import annotations
 
@@ -193,12 +193,12 @@ def test_a_damaged_run_is_an_error(trained: Path, tmp_path: Path) -> None:
         deepglass.Run(broken).predict(GOOD)
 
 
-# -- pictures --------------------------------------------------------------------------------------------------------
+# -- images ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run on tiny pictures, which lie in `photos` beside it."""
+    """A run on tiny images in the folder `photos`."""
     random = np.random.default_rng(0)
     folder = tmp_path_factory.mktemp("pictures")
     for label, level in (("dark", 60), ("bright", 200)):

@@ -1,4 +1,4 @@
-"""A run that is killed and goes on ends in the same bits as one that is not."""
+"""A killed and resumed run ends with the weights of an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _sha(run: Path) -> str:
 
 
 def _assert_same_end(one: Folder, other: Folder) -> None:
-    """The best weights may be older than the kill; the last state says whether what came after it was the same."""
+    """The best weights may be older than the kill, so the last state is compared too."""
     ends = [folder.checkpoints.load() for folder in (one, other)]
     assert ends[0] is not None
     assert ends[1] is not None
@@ -52,7 +52,7 @@ def _wait_for(path: Path, lines: int, process: subprocess.Popen[bytes]) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a table and a run over it, `whole`, that nothing stopped."""
+    """A folder with a table and an uninterrupted run `whole`."""
     folder = tmp_path_factory.mktemp("resume")
     made_up().write_csv(folder / "houses.csv")
     assert _start(folder, "whole").wait() == 0

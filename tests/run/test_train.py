@@ -1,4 +1,4 @@
-"""From any table to a tested run: what goes in, how rows are divided, and that the run folder tells the truth."""
+"""Training on tables: sources, splits, baselines, folds, and the contents of the run folder."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def train(source: Any, target: Any = None, out: str = "run", **settings: Any) ->
 
 
 def everything(rows: int = ROWS, seed: int = 0) -> pl.DataFrame:
-    """A column of each kind that a table can hold, each with some values missing, and two answers."""
+    """A column of each tabular kind with missing values, and two targets."""
     random = np.random.default_rng(seed)
     size, place = random.uniform(0, 100, rows), random.choice(["north", "south", "west"], rows)
     fresh = random.random(rows) < 0.5

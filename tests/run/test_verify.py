@@ -1,4 +1,4 @@
-"""`verify`: two pictures or rows of people that the run has never seen."""
+"""`verify`: two images or rows of unseen identities."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HIDDEN = 3  # of the columns tell who it is
 
 
 def _rows(people: int, each: int, seed: int) -> pl.DataFrame:
-    """Who it is shows in three of eight columns; the others are noise, and louder."""
+    """Three of eight columns hold the identity; the others are larger noise."""
     random = np.random.default_rng(seed)
     who = np.repeat(np.arange(people), each)
     x = np.concatenate([3 * random.normal(size=(people, HIDDEN))[who], 4 * random.normal(size=(len(who), 5))], 1)
@@ -53,7 +53,7 @@ def test_a_written_spec_splits_by_identity() -> None:
 
 
 def test_unseen_identities_are_separated(run: deepglass.Run) -> None:
-    """From 0.9; the raw columns' cosine is at 0.6."""
+    """ROC AUC of at least 0.9; the cosine of the raw columns has 0.6."""
     figures = run.metrics["test"]["who"]
     assert figures["roc_auc"] > 0.9
     assert figures["equal_error_rate"] < 0.2

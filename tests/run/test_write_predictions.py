@@ -1,4 +1,4 @@
-"""Answers written to files."""
+"""Predictions written to files."""
 
 import json
 

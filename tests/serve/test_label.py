@@ -1,4 +1,4 @@
-"""The loop with a person in it: what is asked, the file of answers, the page, and what training makes of it."""
+"""Human in the loop: the queue, the labels file, the page, and training with corrections."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TEXT = {"text": "text"}
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray]:
-    """A parquet file of the digits' pixels, some labels wrong and some missing; the truth."""
+    """A parquet file of digits' pixels with some wrong and some missing labels, and the true labels."""
     x, truth = load_digits(return_X_y=True)
     random = np.random.default_rng(0)
     order = random.permutation(len(truth))
@@ -225,7 +225,9 @@ def test_a_warm_started_run_keeps_vocabulary_and_classes(tmp_path: Path) -> None
     texts = [" ".join(random.choice(words, 6)) for _ in range(200)]
     tone = ["warm" if t.split().count("red") > t.split().count("blue") else "cold" for t in texts]
     first = pl.DataFrame({"text": texts, "tone": tone})
-    turned = first.with_columns(text=pl.col("text").str.replace_all("red", "zebra"))  # another word, as often
+    turned = first.with_columns(
+        text=pl.col("text").str.replace_all("red", "zebra")
+    )  # another word with the same frequency
     before = deepglass.train(first, "tone", out=tmp_path / "a", steps=30, kinds=TEXT, **QUICK)
     after = deepglass.train(turned, "tone", out=tmp_path / "b", steps=1, kinds=TEXT, init_from=before.path, **QUICK)
     assert after.predictor.inputs == before.predictor.inputs
@@ -283,7 +285,7 @@ def test_the_page_loads_nothing_from_other_hosts(queue: Queue) -> None:
 
 @pytest.fixture
 def address(queue: Queue) -> Iterator[str]:
-    """Where a browser finds the page."""
+    """The address of the page."""
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(label_app(queue), log_level="warning", lifespan="off", ws="none"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

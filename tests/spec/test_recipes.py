@@ -25,7 +25,7 @@ def test_every_recipe_is_a_short_spec_with_an_expected_metric_of_its_outputs():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", recipes.names())
 def test_a_recipe_trains_and_measures_what_it_expects(name, tmp_path, data_root):
-    """Two steps, no baselines: the data are there, every setting fits, and the expected metric is measured."""
+    """Two steps, no baselines: data exist, settings are valid, and the expected metric is measured."""
     if "gym:" in recipes.locate(name).read_text():
         pytest.importorskip("gymnasium")
     training = {"steps": 2, "threads": 2}

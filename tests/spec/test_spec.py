@@ -1,4 +1,4 @@
-"""The declaration of a run: what it says is what is stored, and what is wrong in it is told with its path."""
+"""Specs: round trips, overrides, short forms, and errors with their path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is varied in training and what follows: mirrors, cameras of two sides, answers of mixed rows."""
+"""Augmentation in training: flips, left and right cameras, mixup."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def change(inputs: list[Feature], outputs: list[Feature], augment: Any = True, e
 
 
 def drive(names: list[str]) -> Batch:
-    """Pictures whose pixels say which camera they are from and where the left is."""
+    """Images whose pixels encode their camera and their left side."""
     inputs = {}
     for i, name in enumerate(names):
         values = torch.full((ROWS, 3, 10, 16), 10 * (i + 1), dtype=torch.uint8)
@@ -77,7 +77,11 @@ def test_flipping_swaps_left_and_right_cameras_and_negates_the_angle() -> None:
     mirrored = after.targets["steering"].values != before.targets["steering"].values
     assert 20 < int(mirrored.sum()) < 44
     torch.testing.assert_close(after.targets["steering"].values[mirrored], -before.targets["steering"].values[mirrored])
-    for name, shown in {"center": 10, "left": 30, "right": 20}.items():  # the right camera's picture stands at the left
+    for name, shown in {
+        "center": 10,
+        "left": 30,
+        "right": 20,
+    }.items():  # the image of the right camera becomes that of the left
         picture = after.inputs[name].values[mirrored]
         assert torch.equal(picture[..., -1].unique(), torch.tensor([shown + 1], dtype=torch.uint8))
         assert torch.equal(picture[..., 0].unique(), torch.tensor([shown], dtype=torch.uint8))
@@ -106,7 +110,7 @@ def test_a_number_with_offset_is_negated_in_user_units() -> None:
         (["photo"], [replace(STEERING, negate_on_flip=False)], False),  # it would turn, and nobody says how
         (["photo"], [STEERING], True),
         (["left", "right"], [STEERING], True),
-        (["left"], [STEERING], False),  # its mirror is a right camera's picture
+        (["left"], [STEERING], False),  # its flip is an image of a right camera
         (["photo"], [CategoryOutput(name="turn").fit([pl.Series(["left", "right", "none"])])], False),
     ],
 )
@@ -117,7 +121,7 @@ def test_by_default_flips_are_used_only_where_the_target_is_invariant(
     assert all(augment.flip is flips for augment in varied.changes.values())
 
 
-def test_numbers_negated_by_flips_get_no_other_shifts() -> None:
+def test_images_with_a_negated_number_are_not_shifted_or_rotated() -> None:
     varied = change([camera("photo")], [STEERING])
     assert varied.changes["photo"].shift == varied.changes["photo"].rotate == 0
     assert change([camera("photo")], [SPEED]).changes["photo"].shift > 0

@@ -1,4 +1,4 @@
-"""What steers the trainer's control flow: commands of callbacks, and the reduction over processes."""
+"""The trainer's control flow: commands of callbacks, and the reduction over processes."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_the_learning_rate_is_set_and_recorded() -> None:
 
 
 class Reduction:
-    """A fake reduction that answers some values itself, as if other processes had had their say."""
+    """A fake reduction that replaces some values, as if other processes had contributed."""
 
     def __init__(self, **answers: Callable[[float], float]) -> None:
         self.answers = answers

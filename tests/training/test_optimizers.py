@@ -1,4 +1,4 @@
-"""Optimizers against torch's own or a reference written by hand, and against themselves after a reload."""
+"""Optimizers against torch or a reference implementation, and exact resume."""
 
 import copy
 import math
@@ -16,7 +16,7 @@ RATE, DECAY = 0.01, 0.1
 
 
 class Small(nn.Module):
-    """A matrix inside, a convolution in channels-last memory, a norm, an encoder and a head."""
+    """A hidden matrix, a channels-last convolution, a norm, an encoder and a head."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ def test_optimizers_agree_with_torch(name: str) -> None:
 
 
 def follow(optimizer: str, update: Callable[[Tensor, Tensor, dict], Tensor], **settings: float) -> None:
-    """Descend on |W A - B|^2 with the optimizer and with an update by hand, side by side."""
+    """Minimise |W A - B|^2 with the optimizer and with a hand-written update."""
     g = torch.Generator().manual_seed(0)
     a, b = torch.randn(5, 9, generator=g), torch.randn(3, 9, generator=g)
     w = nn.Parameter(torch.randn(3, 5, generator=g))

@@ -1,4 +1,4 @@
-"""Fixed rules that make a plan."""
+"""Rules of the plan: precision and batch size."""
 
 from __future__ import annotations
 

@@ -9,8 +9,16 @@ import numpy as np
 import polars as pl
 
 from deepglass.errors import SourceError
-from deepglass.features._audio_files import header_of, read_sound
-from deepglass.features._images import Picture, channels_last, decode_sized, each, pictures, resize, with_channels
+from deepglass.features._audio_files import read_audio, read_header
+from deepglass.features._images import (
+    RawImage,
+    as_images,
+    channels_last,
+    decode_sized,
+    map_images,
+    resize,
+    with_channels,
+)
 from deepglass.features.base import Feature, Media, Raw
 
 SIDE = 16  # pixels of a thumbnail
@@ -84,7 +92,7 @@ def _thumbnails(x: np.ndarray) -> np.ndarray:
 
 
 def _files(raw: Raw, max_items: int) -> MediaSummary:
-    items = pictures(raw)
+    items = as_images(raw)
     at = spread_evenly(len(items), max_items)
     results = _read_once([items[i] for i in at])
     rows = np.array([i for i, result in zip(at, results, strict=True) if result is not None], np.int64)
@@ -94,21 +102,21 @@ def _files(raw: Raw, max_items: int) -> MediaSummary:
     return _image_summary(rows, values, len(items), {"height": size[:, 0], "width": size[:, 1]})
 
 
-def _read_once(items: Sequence[Picture]) -> list[tuple[np.ndarray, tuple[int, int]] | None]:
+def _read_once(items: Sequence[RawImage]) -> list[tuple[np.ndarray, tuple[int, int]] | None]:
     """`_read` of each image; a file that several rows name is opened once."""
     keys = [(m.path, m.member) if isinstance(m, Media) else i for i, m in enumerate(items)]
     first = {key: i for i, key in reversed(list(enumerate(keys)))}
     opened = sorted(first.values())
-    results = dict(zip(opened, each(_read, [items[i] for i in opened]), strict=True))
+    results = dict(zip(opened, map_images(_read, [items[i] for i in opened]), strict=True))
     return [results[first[key]] for key in keys]
 
 
-def _read(picture: Picture) -> tuple[np.ndarray, tuple[int, int]] | None:
+def _read(picture: RawImage) -> tuple[np.ndarray, tuple[int, int]] | None:
     """Grey thumbnail and size; None for a missing or unreadable image."""
     if picture is None:
         return None
     try:
-        pixels, size = decode_sized(picture, near=(2 * SIDE, 2 * SIDE))
+        pixels, size = decode_sized(picture, target_size=(2 * SIDE, 2 * SIDE))
         top = 255.0 / float(np.iinfo(pixels.dtype).max) if pixels.dtype.kind == "u" else 1.0
         grey = with_channels(pixels, 1, 1.0) if pixels.shape[2] <= 4 else pixels.mean(2, keepdims=True)
         return resize(grey.astype(np.float32) * top, (SIDE, SIDE)).reshape(-1).astype(np.float32), size
@@ -147,8 +155,8 @@ def _sounds(raw: list[Media], max_items: int) -> MediaSummary:
 
 def _read_audio(media: Media) -> tuple[np.ndarray, tuple[float, float, float]] | None:
     try:
-        header = header_of(media)
-        wave = read_sound(media, None, MAX_SECONDS).astype(np.float32) / 32767
+        header = read_header(media)
+        wave = read_audio(media, None, MAX_SECONDS).astype(np.float32) / 32767
     except SourceError:
         return None
     loudness = 20 * float(np.log10(np.sqrt((wave**2).mean()) + 1e-5))

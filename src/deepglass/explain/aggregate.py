@@ -14,7 +14,7 @@ import polars as pl
 
 from deepglass.explain.sound import regions
 from deepglass.features._explained_words import group_pieces
-from deepglass.features._ngrams import Lexicon, Parts, pieces_of, split_words
+from deepglass.features._ngrams import Lexicon, SubwordFeatures, pieces_of, split_words
 from deepglass.features.base import Column, Feature
 
 Box = tuple[float, float, float, float]
@@ -213,7 +213,7 @@ def words_in(feature: Any, cell: list[str] | str) -> list[str]:
     if feature.lists_:
         return cell.split()
     words = split_words(pl.Series([cell], dtype=pl.String), feature.max_words)
-    return [words.distinct[p] for p in words.places]
+    return [words.distinct[p] for p in words.indices]
 
 
 def token_words(feature: Any, units: np.ndarray, column: Column, cell: Any) -> PartAttributions:
@@ -250,7 +250,9 @@ def ngram_words(feature: Any, units: np.ndarray, column: Column, cell: Any) -> P
     return PartAttributions(tuple(words) or ("",), weights, indexed=True)
 
 
-def _ngram_positions(lexicon: Lexicon, words: Sequence[str], parts: Parts) -> dict[int, list[tuple[int, ...]]]:
+def _ngram_positions(
+    lexicon: Lexicon, words: Sequence[str], parts: SubwordFeatures
+) -> dict[int, list[tuple[int, ...]]]:
     """Code of an n-gram -> the indices of its words, for each occurrence."""
     positions: dict[int, list[tuple[int, ...]]] = {}
     for p, word in enumerate(words):

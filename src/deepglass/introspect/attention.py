@@ -90,16 +90,16 @@ def decoder_attention(
     rows = [r for r in rows if output_rows.best["mask"][r[0]].any()][:ROWS]
     if network is None or not isinstance(writer, Writer) or not rows:
         return ()
-    places = np.array([i for i, _ in rows])
-    tokens, weights = _while_writing(network, writer, output_rows, places)
-    codes = [output_rows.best["tokens"][i][output_rows.best["mask"][i]].tolist() for i in places]
+    indices = np.array([i for i, _ in rows])
+    tokens, weights = _while_writing(network, writer, output_rows, indices)
+    codes = [output_rows.best["tokens"][i][output_rows.best["mask"][i]].tolist() for i in indices]
     groups = [_words_of(feature, c) for c in codes]
     if tokens.grid is not None and len(tokens.grid) == 2:
         maps = weights[:, :, -int(np.prod(tokens.grid)) :].reshape(*weights.shape[:2], *tokens.grid)
         attentions = [_over_picture(output_rows, i, groups[n], maps[n], kind) for n, (i, kind) in enumerate(rows)]
     else:
         there = zip(
-            rows, groups, read_words(output_rows.prepared, output_rows.rows[places], tokens), weights, strict=True
+            rows, groups, read_words(output_rows.prepared, output_rows.rows[indices], tokens), weights, strict=True
         )
         attentions = [
             _over_words(output_rows, i, group, words, own, kind) for (i, kind), group, words, own in there if words
@@ -120,18 +120,18 @@ def encoder_attention(
     rows = rows[:ROWS]
     if network is None or not isinstance(network.trunk, Transformer) or not rows:
         return ()
-    places = np.array([i for i, _ in rows])
+    indices = np.array([i for i, _ in rows])
     trunk = network.trunk
     attention: Attention = trunk.blocks[-1].attention  # type: ignore[union-attr, assignment]
     with _kept(attention), torch.inference_mode():
-        tokens = network.embed(_batch(output_rows, places).inputs)
+        tokens = network.embed(_batch(output_rows, indices).inputs)
         assert attention.weights is not None
         weights, mask = attention.weights.float(), tokens.mask
     if trunk.pool == "last":
         weights = weights[torch.arange(len(weights)), last_index(mask)]  # (B, S): of the one that is read
     else:
         weights = (weights * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-    there = read_words(output_rows.prepared, output_rows.rows[places], tokens)
+    there = read_words(output_rows.prepared, output_rows.rows[indices], tokens)
     attentions = []
     for n, (i, typical) in enumerate(rows):
         words = there[n]
@@ -153,11 +153,11 @@ def _network(output_rows: OutputRows) -> Network | None:
     return output_rows.objective.network if isinstance(output_rows.objective, Supervised) else None
 
 
-def _batch(output_rows: OutputRows, places: np.ndarray) -> Batch:
+def _batch(output_rows: OutputRows, indices: np.ndarray) -> Batch:
     assert output_rows.objective is not None
     output_rows.objective.eval()
     device = str(next(output_rows.objective.parameters()).device)
-    return output_rows.prepared.dataset(output_rows.rows[places], device).batch(torch.arange(len(places)))
+    return output_rows.prepared.dataset(output_rows.rows[indices], device).batch(torch.arange(len(indices)))
 
 
 @contextmanager
@@ -171,15 +171,15 @@ def _kept(module: Any) -> Iterator[None]:
 
 
 def _while_writing(
-    network: Network, writer: Writer, output_rows: OutputRows, places: np.ndarray
+    network: Network, writer: Writer, output_rows: OutputRows, indices: np.ndarray
 ) -> tuple[Tokens, np.ndarray]:
     """What the answers were written from, and where each of their tokens looked, (B, T, S)."""
-    batch = _batch(output_rows, places)
-    mask = output_rows.best["mask"][places]
+    batch = _batch(output_rows, indices)
+    mask = output_rows.best["mask"][indices]
     length = int(mask.sum(1).max())
     device = batch.rows.device
     target = Field(
-        torch.from_numpy(output_rows.best["tokens"][places, :length]).to(device),
+        torch.from_numpy(output_rows.best["tokens"][indices, :length]).to(device),
         torch.from_numpy(mask[:, :length]).to(device),
     )
     members = network.ensemble_size
@@ -191,7 +191,7 @@ def _while_writing(
         writer.hidden(memory, target.repeat(members))
         weights = writer.attention
         assert weights is not None
-    weights = weights.float().view(len(places), members, *weights.shape[1:]).mean(1)
+    weights = weights.float().view(len(indices), members, *weights.shape[1:]).mean(1)
     first = Tokens(tokens.values[::members], tokens.mask[::members], grid)
     return first, weights.cpu().numpy()
 
@@ -245,7 +245,7 @@ def _spelled(feature: Text, raw: Any) -> list[Words]:
     else:
         words = split_words(raw.cast(pl.String), limit)
     ends = np.cumsum(words.lengths)
-    names = [words.distinct[p] for p in words.places]
+    names = [words.distinct[p] for p in words.indices]
     rows = [names[end - length : end] for end, length in zip(ends, words.lengths, strict=True)]
     return [[(word, [place]) for place, word in enumerate(row)] for row in rows]
 
@@ -267,8 +267,8 @@ def _shares(weights: np.ndarray, groups: Sequence[Sequence[int]]) -> np.ndarray:
 def _over_words(
     output_rows: OutputRows, i: int, words: Words, there: Words, weights: np.ndarray, typical: bool
 ) -> DecoderAttention:
-    shares = _shares(weights, [places for _, places in there])[:, :READ]
-    rows = tuple(tuple(map(float, shares[places].mean(0).round(3))) for _, places in words[:WORDS])
+    shares = _shares(weights, [indices for _, indices in there])[:, :READ]
+    rows = tuple(tuple(map(float, shares[indices].mean(0).round(3))) for _, indices in words[:WORDS])
     written, given = ([word for word, _ in pairs] for pairs in (words[:WORDS], there[:READ]))
     return DecoderAttention(output_rows.place(i), tuple(written), tuple(given), rows, typical=typical)
 
@@ -285,7 +285,7 @@ def _over_picture(
         tuple(word for word, _ in words[:WORDS]),
         picture=picture.encoded,
         size=picture.size,
-        maps=tuple(_shade(maps[places].mean(0)) for _, places in words[:WORDS]),
+        maps=tuple(_shade(maps[indices].mean(0)) for _, indices in words[:WORDS]),
         extent=(-left / width * X, -top / height * Y, X / width, Y / height),
         typical=typical,
     )

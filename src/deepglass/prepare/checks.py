@@ -11,7 +11,6 @@ import polars as pl
 from deepglass.data.table import Table
 from deepglass.errors import SourceError, SpecError, near_miss
 from deepglass.features.base import Feature, Raw
-from deepglass.objectives._semi import SemiSupervised, no_unlabelled_rows
 from deepglass.objectives.base import OBJECTIVES
 
 LEAST = 10  # rows that can be divided into training, validation and test
@@ -59,20 +58,6 @@ def check_world(objective: str, table: Table) -> None:
     else:
         text = f"{objective!r} acts in a world, such as gym:CartPole-v1, and {table.name} is none; take one of: {fit}"
     raise SpecError("bad-value", f"objective: {text}")
-
-
-def check_unlabelled(objective: str, lacking: Sequence[tuple[Feature, int]], rows: int) -> None:
-    """A semi-supervised objective needs rows without a label.
-
-    Args:
-        lacking: each output, and how many of the training rows lack it.
-    """
-    kind = OBJECTIVES.get(objective, where="objective.name")
-    if not issubclass(kind, SemiSupervised):
-        return
-    lacking_counts = [count for feature, count in lacking if isinstance(feature, kind.pseudo_label_features)]
-    if lacking_counts and not any(lacking_counts):  # without such an output, the objective says so itself
-        raise no_unlabelled_rows(objective, rows)
 
 
 def check_drop(rows: Sequence[int], table: Table) -> None:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from deepglass.data.table import Skipped, Table
-from deepglass.features._allocate import too_large
+from deepglass.features._allocate import exceeds_memory
 from deepglass.features.base import Feature, take_raw
 from deepglass.features.outputs.base import Output
-from deepglass.prepare.checks import check_unlabelled
+from deepglass.objectives._semi import SemiSupervised, no_unlabelled_rows
+from deepglass.objectives.base import OBJECTIVES
 from deepglass.prepare.rows import uses_unlabelled
 from deepglass.spec.spec import Spec
 
@@ -35,7 +36,7 @@ def data_warnings(
         count = int((~column.mask).sum())
         unlabelled_counts.append((feature, count))
         warnings += [*_missing_labels(feature, count, uses_unlabelled(spec)), *feature.target_warnings(column)]
-    check_unlabelled(spec.objective["name"], unlabelled_counts, len(train))
+    _check_unlabelled(spec.objective["name"], unlabelled_counts, len(train))
     warnings += [*_fixes(spec), *_left_out(table.skipped)]
     return [*warnings, *_anomalies(table, [*inputs, *outputs]), *_memory(table, inputs)]
 
@@ -72,7 +73,21 @@ def _memory(table: Table, inputs: Sequence[Feature]) -> list[str]:
     warnings = []
     for feature in inputs:
         if (size := len(table) * feature.row_bytes) >= MIN_REPORTED_BYTES:
-            storage = "in a memory-mapped file, as they do not fit into memory" if too_large(size) else "in memory"
+            storage = "in a memory-mapped file, as they do not fit into memory" if exceeds_memory(size) else "in memory"
             rows = f"{len(table):,} rows of {feature.row_bytes:,} bytes"
             warnings.append(f"{feature.name}: {rows}, {size / 1e9:.1f} GB {storage}")
     return warnings
+
+
+def _check_unlabelled(objective: str, lacking: Sequence[tuple[Feature, int]], rows: int) -> None:
+    """A semi-supervised objective needs rows without a label.
+
+    Args:
+        lacking: each output, and how many of the training rows lack it.
+    """
+    kind = OBJECTIVES.get(objective, where="objective.name")
+    if not issubclass(kind, SemiSupervised):
+        return
+    lacking_counts = [count for feature, count in lacking if isinstance(feature, kind.pseudo_label_features)]
+    if lacking_counts and not any(lacking_counts):  # without such an output, the objective says so itself
+        raise no_unlabelled_rows(objective, rows)

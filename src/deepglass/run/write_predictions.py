@@ -14,7 +14,7 @@ import polars as pl
 from PIL import Image as Pillow
 
 from deepglass.errors import SpecError
-from deepglass.features._dense_outputs import unpack
+from deepglass.features.outputs._dense import decode_runs
 from deepglass.features.outputs.base import Calibration, PredictionArrays
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.training.checkpoint import write_atomic
@@ -128,7 +128,7 @@ def _png(value: Any) -> bytes | None:
         return base64.b64decode(value["png"])
     if "runs" not in value:
         return None
-    numbers = unpack(value)
+    numbers = decode_runs(value)
     file = io.BytesIO()
     Pillow.fromarray(numbers.astype("uint8" if numbers.max(initial=0) < 256 else "uint16")).save(file, "PNG")
     return file.getvalue()

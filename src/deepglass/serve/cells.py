@@ -14,8 +14,8 @@ from PIL import Image as Pillow
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.features._audio_files import wav
-from deepglass.features._frames import clips, read_frames
-from deepglass.features._images import decode, pictures
+from deepglass.features._frames import as_videos, read_frames
+from deepglass.features._images import as_images, decode
 from deepglass.features.audio import Audio
 from deepglass.features.base import Feature, take_raw
 from deepglass.features.image import Image
@@ -49,13 +49,15 @@ def medium(feature: Feature, table: Table, row: int) -> tuple[bytes, str]:
     if isinstance(feature, Audio):
         return _sound(feature, raw), "audio/wav"
     if isinstance(feature, Video):
-        return _png([_visible(f, None, None) for f in read_frames(clips(raw)[0], FRAMES)]), "image/png"
+        return _png([_visible(f, None, None) for f in read_frames(as_videos(raw)[0], FRAMES)]), "image/png"
     if isinstance(feature, Image):
-        picture = pictures(raw)[0]
+        picture = as_images(raw)[0]
         if picture is None:
-            raise SourceError("not-found", f"{feature.name}: this row has no image")
-        return _png([_visible(decode(picture, near=(LONGEST, LONGEST)), feature.low_, feature.high_)]), "image/png"
-    raise SourceError("not-found", f"{feature.name}: expected an image or audio column")
+            raise SourceError("not-found", f"{feature.name}: there is no picture in this row")
+        return _png(
+            [_visible(decode(picture, target_size=(LONGEST, LONGEST)), feature.low_, feature.high_)]
+        ), "image/png"
+    raise SourceError("not-found", f"{feature.name}: is neither a picture nor a sound")
 
 
 def _cell(feature: Feature, table: Table, row: int) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from deepglass.data.sources.mask_pairs import ImageMaskPair, pair_masks
 from deepglass.data.sources.palettes import MAX_COLOURS, to_class_indices
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
-from deepglass.features._images import BROKEN, Picture, decode, decode_indices, each
+from deepglass.features._images import BROKEN, RawImage, decode, decode_indices, map_images
 from deepglass.features.base import Media
 
 _VOID = re.compile(r"(unlabell?ed|unlabel|void|ignored?|don'?t[-_ ]?care|unassigned|unannotated)", re.IGNORECASE)
@@ -144,7 +144,7 @@ def _mask_contents(masks: Sequence[Media]) -> _MaskContents:
     """Collect the values of the masks; of very many only a sample is decoded, the feature checks the rest."""
     contents = _MaskContents({}, {})
     some = [masks[i] for i in np.unique(np.linspace(0, len(masks) - 1, min(len(masks), _MAX_DECODED)).astype(int))]
-    for media, result in zip(some, each(_values, some), strict=True):
+    for media, result in zip(some, map_images(_values, some), strict=True):
         if isinstance(result, str):
             contents.faults[media.name] = result.partition("] ")[2].removeprefix(f"{media.name}: ")
         else:
@@ -153,7 +153,7 @@ def _mask_contents(masks: Sequence[Media]) -> _MaskContents:
     return contents
 
 
-def _values(image: Picture) -> list[int] | str:
+def _values(image: RawImage) -> list[int] | str:
     try:
         return [int(value) for value in np.unique(decode_indices(image))]
     except SourceError as error:

@@ -11,7 +11,7 @@ import polars as pl
 
 from deepglass.data.sources.media import read_media_folder
 from deepglass.data.table import Note, Table
-from deepglass.features._audio_files import read_sound
+from deepglass.features._audio_files import read_audio
 from deepglass.features.base import Media
 
 ROWS = {"train": 2_400, "valid": 200, "test": 300}
@@ -38,7 +38,7 @@ def spoken_strings(folder: Path, seed: int = 0) -> Table:
     media = cast(list[Media], read_media_folder(folder, folder.name)["audio"])
     takes = [_Take(match[1], match[2], int(match[3]), m) for m in media if (match := _NAME.search(m.name))]
     count = max(take.number for take in takes) + 1
-    waves = {take: read_sound(take.media, RATE, 5.0) for take in takes}
+    waves = {take: read_audio(take.media, RATE, 5.0) for take in takes}
     speakers = sorted({take.speaker for take in takes})
     random = np.random.default_rng(seed)
     sounds, texts, split = [], [], []

@@ -87,7 +87,13 @@ class RecurrentTrunk(Trunk):
             return None
         hidden = max(self.out_dim, 64)
         return RecurrentDecoder(
-            self.out_dim, feature.size, END, feature.most_written, cell=self.cell, hidden=hidden, dropout=self.dropout.p
+            self.out_dim,
+            feature.size,
+            END,
+            feature.max_output_length,
+            cell=self.cell,
+            hidden=hidden,
+            dropout=self.dropout.p,
         )
 
     def forward(self, tokens: Sequence[Tokens]) -> Tokens:

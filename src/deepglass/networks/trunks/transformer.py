@@ -77,7 +77,7 @@ class Transformer(Trunk):
             self.out_dim,
             feature.size,
             END,
-            feature.most_written,
+            feature.max_output_length,
             width=self.dim,
             depth=self.depth,
             heads=self.heads,

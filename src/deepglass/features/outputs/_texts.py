@@ -1,4 +1,4 @@
-"""Texts as answers: their losses, and how far what was written is from the truth."""
+"""Predictions and metrics of text outputs."""
 
 from __future__ import annotations
 
@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 
 
 class AutoregressivePrediction(Prediction):
-    """A text that is written a token at a time; params: `nn.search.Written`.
+    """An autoregressive text; params: `nn.decoding.DecoderOutput`.
 
     Args:
-        mean_length: tokens of the training texts, which makes losses of short and of long texts comparable.
+        beams: width of the beam search.
+        label_smoothing: in training.
+        mean_length: mean tokens of the training texts; normalises the loss.
+        members: of the ensemble, whose rows are adjacent in `params`.
     """
 
     needs_decoding: ClassVar[bool] = True
@@ -32,28 +35,28 @@ class AutoregressivePrediction(Prediction):
         self.label_smoothing, self.mean_length = label_smoothing, mean_length
 
     def loss(self, target: Field) -> Tensor:
-        """The tokens' cross-entropies added up, as a share of the mean text's length: nats a token."""
+        """Sum of the token cross-entropies over the mean training length, in nats per token."""
         import torch
         from torch.nn import functional as F
 
         assert self.params.logits is not None
         logits, codes, smoothing = self.params.logits.float(), target.values.long(), self.label_smoothing
         if self.members > 1:
-            logits = _mixed(logits, target.mask, self.members)
+            logits = _mean_log_probs(logits, target.mask, self.members)
         smoothing = smoothing if torch.is_grad_enabled() else 0.0
         nats = F.cross_entropy(logits, codes[target.mask], reduction="none", label_smoothing=smoothing)
         return torch.zeros(codes.shape).to(nats).masked_scatter(target.mask, nats).sum(1) / self.mean_length
 
     def mode(self) -> dict[str, Tensor]:
-        found = self.params.search(self.beams, self.members)
-        return {"tokens": found.tokens, "mask": found.mask, "log_prob": found.log_prob}
+        result = self.params.search(self.beams, self.members)
+        return {"tokens": result.tokens, "mask": result.mask, "log_prob": result.log_prob}
 
     def ensemble_mean(self, members: int) -> AutoregressivePrediction:
         return AutoregressivePrediction(self.params, self.beams, self.label_smoothing, self.mean_length, members)
 
 
 class CTCPrediction(Prediction):
-    """A text that lies along the input's steps, code 0 between its tokens; params: `nn.embeddings.TokenLogits`.
+    """A text aligned with the steps of the input, with blanks (code 0); params: `nn.embeddings.TokenLogits`.
 
     Source: Graves et al., 2006, ICML, "Connectionist temporal classification".
     """
@@ -63,7 +66,7 @@ class CTCPrediction(Prediction):
         self.mask = params.mask
 
     def loss(self, target: Field) -> Tensor:
-        """Nats a row; a text that is longer than its input has steps counts as 0, as it cannot be learned."""
+        """CTC loss of each row in nats; 0 for texts with more tokens than the input has steps."""
         from torch.nn import functional as F
 
         steps, lengths = self.mask.sum(1), target.mask.sum(1)
@@ -73,20 +76,20 @@ class CTCPrediction(Prediction):
         )
 
     def mode(self) -> dict[str, Tensor]:
-        """The likeliest code of each step, repeats as one, blanks left out; padded to the number of steps."""
+        """The most likely code of each step, repeats collapsed, without blanks; padded to the number of steps."""
         from deepglass.nn.token_ops import pack_left
 
-        likeliest = self.log_probs.max(-1)
-        codes = likeliest.indices.masked_fill(~self.mask, UNKNOWN)
-        new = codes[:, 1:] != codes[:, :-1]
-        kept = (codes != UNKNOWN) & self.mask
-        kept[:, 1:] &= new
-        order, _ = pack_left(kept)
-        log_prob = (likeliest.values * self.mask).sum(1)
-        return {"tokens": codes.gather(1, order), "mask": kept.gather(1, order), "log_prob": log_prob}
+        best = self.log_probs.max(-1)
+        codes = best.indices.masked_fill(~self.mask, UNKNOWN)
+        changes = codes[:, 1:] != codes[:, :-1]
+        mask = (codes != UNKNOWN) & self.mask
+        mask[:, 1:] &= changes
+        order, _ = pack_left(mask)
+        log_prob = (best.values * self.mask).sum(1)
+        return {"tokens": codes.gather(1, order), "mask": mask.gather(1, order), "log_prob": log_prob}
 
     def ensemble_mean(self, members: int) -> CTCPrediction:
-        """The members' probabilities are averaged at each step."""
+        """Averages the members' probabilities at each step."""
         pooled = object.__new__(CTCPrediction)
         _, T, V = self.log_probs.shape
         pooled.log_probs = self.log_probs.view(-1, members, T, V).logsumexp(1) - math.log(members)
@@ -94,8 +97,8 @@ class CTCPrediction(Prediction):
         return pooled
 
 
-def _mixed(logits: Tensor, mask: Tensor, members: int) -> Tensor:
-    """The members' mean log probabilities (n, V), from (n * members, V), whose rows' members lie side by side."""
+def _mean_log_probs(logits: Tensor, mask: Tensor, members: int) -> Tensor:
+    """Log of the members' mean probabilities (n, V), from (n * members, V) with adjacent members."""
     rows = mask.repeat_interleave(members, 0)
     whole = logits.new_zeros(*rows.shape, logits.shape[-1])
     whole[rows] = logits.log_softmax(-1)
@@ -103,21 +106,22 @@ def _mixed(logits: Tensor, mask: Tensor, members: int) -> Tensor:
     return (whole.view(B, members, T, V).logsumexp(1) - math.log(members))[mask]
 
 
-def figures(said: Sequence[str], true: Sequence[str]) -> dict[str, float]:
-    """What texts are worth beside the truth; BLEU only where its library is there."""
-    if not true:
+def text_metrics(predicted: Sequence[str], truth: Sequence[str]) -> dict[str, float]:
+    """Metrics of texts; BLEU only if sacrebleu is installed."""
+    if not truth:
         return {}
-    found = {
-        "word_error_rate": metrics.error_rate([t.split() for t in true], [s.split() for s in said]),
-        "character_error_rate": metrics.error_rate(true, said),
-        "accuracy": sum(a == b for a, b in zip(said, true, strict=True)) / len(true),
+    bleu = {"bleu": metrics.bleu(truth, predicted)} if _has_bleu() else {}
+    return {
+        **bleu,
+        "word_error_rate": metrics.error_rate([t.split() for t in truth], [p.split() for p in predicted]),
+        "character_error_rate": metrics.error_rate(truth, predicted),
+        "accuracy": sum(a == b for a, b in zip(predicted, truth, strict=True)) / len(truth),
     }
-    return {"bleu": metrics.bleu(true, said), **found} if _has_bleu() else found
 
 
 def target_warnings(name: str) -> list[str]:
-    """A sentence where BLEU cannot be taken."""
-    return [] if _has_bleu() else [f"{name}: bleu is left out, it needs the extra text: pip install 'deepglass[text]'"]
+    """A warning if BLEU cannot be computed."""
+    return [] if _has_bleu() else [f"{name}: no bleu, it needs the extra text: pip install 'deepglass[text]'"]
 
 
 def _has_bleu() -> bool:
