@@ -38,8 +38,8 @@ class Split:
         SpecError: `bad-value` for a setting outside its range.
 
     Example:
-        parts = Split(test=0.2, by="time:date").assign(table)
-        train = table.take(np.flatnonzero(parts == "train"))
+        split = Split(test=0.2, by="time:date").assign(table)
+        train = table.take(np.flatnonzero(split == "train"))
     """
 
     test: float = 0.1
@@ -102,16 +102,14 @@ class Split:
         if word == "group":
             return self._by_group(table, column, rng)
         split = np.full(len(table), "train", "U5")
-        rows = np.flatnonzero(labelled)
-        rows = rows[_stratified_order(None if classes is None else classes[rows], len(rows), rng)]
+        rows = _stratified_order(np.flatnonzero(labelled), classes, rng)
         if self.folds is not None:
             _check_enough(len(rows), self.folds, f"{self.folds} folds", table)
             test = np.array_split(rows, self.folds)[self.fold or 0]
         else:
             test = rows[: self._count(self.test, len(rows), table)]
         split[test] = "test"
-        rest = np.setdiff1d(rows, test)
-        rest = rest[_stratified_order(None if classes is None else classes[rest], len(rest), rng)]
+        rest = _stratified_order(np.setdiff1d(rows, test), classes, rng)
         split[rest[: self._count(self.valid, len(rows), table, len(rest))]] = "valid"
         return split
 
@@ -124,14 +122,13 @@ class Split:
     def _by_source(self, table: Table, classes: np.ndarray | None, labelled: np.ndarray) -> np.ndarray:
         """The predefined split; a missing test or validation split is drawn from its training rows."""
         if table.split is None:
-            raise SpecError("bad-value", f"data.split.by: {table.name} has no predefined split; expected random, "
-                            "time:COLUMN or group:COLUMN")  # fmt: skip
+            text = f"{table.name} has no predefined split; expected random, time:COLUMN or group:COLUMN"
+            raise SpecError("bad-value", f"data.split.by: {text}")
         split = np.asarray(table.split).astype("U5")
         rng = np.random.default_rng(self.seed)
         for name, share in (("test", self.test), ("valid", self.valid)):
-            rows = np.flatnonzero((split == "train") & labelled)
             if share and not (split == name).any():
-                rows = rows[_stratified_order(None if classes is None else classes[rows], len(rows), rng)]
+                rows = _stratified_order(np.flatnonzero((split == "train") & labelled), classes, rng)
                 split[rows[: self._count(share, len(rows), table)]] = name
         if not (split == "train").any():
             raise SourceError("too-few-rows", f"{table.name}: its predefined split has no training rows")
@@ -142,17 +139,14 @@ class Split:
         times = _times(table, column)
         dated = np.flatnonzero(~np.isnan(times))
         values, inverse, counts = np.unique(times[dated], return_inverse=True, return_counts=True)
-        sizes = [round(self.test * len(dated)), round(self.valid * len(dated))]
-        names = [name for name, share in (("test", self.test), ("valid", self.valid)) if share]
-        _check_enough(len(values), 1 + len(names), f"a split by {column!r}, counting different times", table)
+        shares = {name: share for name, share in (("test", self.test), ("valid", self.valid)) if share}
+        _check_enough(len(values), 1 + len(shares), f"a split by {column!r}, counting different times", table)
         before = np.concatenate([[0], np.cumsum(counts)])  # rows before each different time
         split_of_time = np.full(len(values), "train", "U5")
         end = len(values)
-        for name in names:
-            size = sizes[0] if name == "test" else sizes[1]
-            fewest = 1 if name == names[-1] else len(names)  # times that must stay before it
-            starts = np.arange(fewest, end)
-            start = starts[np.argmin(np.abs(before[end] - before[starts] - size))]
+        for i, (name, share) in enumerate(shares.items()):
+            starts = np.arange(len(shares) - i, end)  # so that a time is left for each split before it
+            start = starts[np.argmin(np.abs(before[end] - before[starts] - round(share * len(dated))))]
             split_of_time[start:end] = name
             end = start
         split = np.full(len(table), "train", "U5")
@@ -166,9 +160,7 @@ class Split:
             raw = pl.Series(column, [None if item is None else item.name for item in raw], dtype=pl.String)
         if not isinstance(raw, pl.Series) or raw.dtype.is_nested():
             raise _bad(f"by: group:{column}: expected a column of single values or of files")
-        groups = (
-            raw.rank("dense").to_numpy().astype(float) if raw.null_count() < len(raw) else np.full(len(raw), np.nan)
-        )
+        groups = raw.rank("dense").cast(pl.Float64).to_numpy().copy()
         ungrouped = np.isnan(groups)
         groups[ungrouped] = len(raw) + 1 + np.arange(ungrouped.sum())
         _, inverse, counts = np.unique(groups, return_inverse=True, return_counts=True)
@@ -218,19 +210,25 @@ def _balanced_folds(counts: np.ndarray, order: np.ndarray, folds: int) -> np.nda
     return fold_of
 
 
-def _stratified_order(classes: np.ndarray | None, count: int, rng: np.random.Generator) -> np.ndarray:
-    """A random order in which every range has about the overall class frequencies; classes of one row come last."""
-    order = rng.permutation(count)
+def _stratified_order(rows: np.ndarray, classes: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
+    """The rows in a random order in which every range has about the overall class frequencies.
+
+    The only row of a class comes last, as it is of more use in training.
+
+    Args:
+        classes: of all rows of the table; None: no classes.
+    """
+    order = rng.permutation(len(rows))
     if classes is None:
-        return order
-    inverse = classes[order]
+        return rows[order]
+    inverse = classes[rows][order]
     counts = np.bincount(inverse)
     by_class = np.argsort(inverse, kind="stable")
-    rank = np.empty(count)
-    rank[by_class] = np.arange(count) - np.repeat(np.cumsum(counts) - counts, counts)
+    rank = np.empty(len(rows))
+    rank[by_class] = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
     position = (rank + rng.random(len(counts))[inverse]) / counts[inverse]
-    position[counts[inverse] == 1] = 1  # the only row of a class is of more use in training
-    return order[np.argsort(position, kind="stable")]
+    position[counts[inverse] == 1] = 1
+    return rows[order[np.argsort(position, kind="stable")]]
 
 
 def _classes(raw: Raw | None) -> np.ndarray | None:
