@@ -241,7 +241,7 @@ def test_a_run_with_image_outputs_is_rejected(tmp_path: Path) -> None:
         "training": {"steps": 1, "threads": 1},
     }
     run = deepglass.train(spec, out=tmp_path / "run", baselines=False)
-    with pytest.raises(SpecError, match=r"\[bad-value\] explain: .* outputs of this run: wanted \(image\)"):
+    with pytest.raises(SpecError, match=r"\[bad-value\] explain: this run predicts wanted \(image\)"):
         Explainer(run.predictor)
 
 

@@ -38,12 +38,13 @@ def explainable(predictor: Predictor) -> tuple[Output, ...]:
     """
     outputs = tuple(f for f in predictor.outputs if f.explainable)
     if not outputs:
-        names = ", ".join(f"{f.name} ({f.kind})" for f in predictor.outputs) or "none"
+        came = ", ".join(f"{f.name} ({f.kind})" for f in predictor.outputs)
+        came = f"predicts {came}" if came else "has no output"
         kinds = ", ".join(k for k, cls in OUTPUTS if cls.explanation_target is not Output.explanation_target)
         raise SpecError(
             "bad-value",
-            f"explain: expected an output of one of the kinds {kinds}; outputs of this run: {names}; "
-            "`deepglass report` shows everything else about this run",
+            f"explain: this run {came}; expected an output of one of the kinds {kinds}; "
+            "`deepglass report` shows this run in other ways",
         )
     return outputs
 

@@ -156,7 +156,7 @@ def _columns(plane: Plane, earlier: Sequence[tuple[int, PlanePredictions]], pain
     """
     final = predict_values(paint.context.objective, paint.output, plane.data(paint.context.device))
     frames = [BoundaryFrame(step, paint.image(paint.position(p), p.sure)) for step, p in (*earlier, (-1, final))]
-    held, description = list(plane.held), ""
+    held, description = list(plane.fixed), ""
     if held:
         names = ", ".join(held[:4]) + (f" and {len(held) - 4} more" if len(held) > 4 else "")
         description = f"{names} held at " + ("its typical value." if len(held) == 1 else "their typical values.")
@@ -165,7 +165,7 @@ def _columns(plane: Plane, earlier: Sequence[tuple[int, PlanePredictions]], pain
         across=_axis(plane.across),
         up=_axis(plane.up),
         frames=tuple(frames),
-        points=np.stack([side.places(paint.context.data, paint.rows) for side in (plane.across, plane.up)], 1),
+        points=np.stack([side.positions(paint.context.data, paint.rows) for side in (plane.across, plane.up)], 1),
         codes=paint.codes,
         names=paint.names,
         span=paint.span,

@@ -13,7 +13,15 @@ from deepglass.data.missing import set_null
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.features.outputs.base import Output
-from deepglass.prepare.label_corrections import Labels, Mend, Origin, check_labels, labels_for, mended, read_labels
+from deepglass.prepare.label_corrections import (
+    LabelCorrection,
+    LabelFile,
+    Origin,
+    apply_corrections,
+    check_corrections,
+    load_corrections,
+    read_corrections,
+)
 from deepglass.prepare.sources import fingerprint_of, read_like, read_source
 from deepglass.run.folder import LABELS
 from deepglass.run.run import Run
@@ -36,7 +44,7 @@ class Candidates(NamedTuple):
     rows: np.ndarray
     answered: np.ndarray
     origin: Origin
-    earlier: Mapping[tuple[int, str], Mend]
+    earlier: Mapping[tuple[int, str], LabelCorrection]
 
 
 def find_candidates(run: Run, source: Any, output: Output, path: Path) -> Candidates:
@@ -54,10 +62,10 @@ def find_candidates(run: Run, source: Any, output: Output, path: Path) -> Candid
     table = read_source(spec) if own else read_like(spec.data, source)
     origin = Origin(table.name, len(table), fingerprint_of(table))
     own = own or origin.fingerprint == run.state.source["fingerprint"]
-    earlier: dict[tuple[int, str], Mend] = {}
+    earlier: dict[tuple[int, str], LabelCorrection] = {}
     for file in ([run.folder.path / LABELS] if own else []) + [path]:
         if file.exists():
-            earlier |= {(m.row, m.column): m for m in _labels(run, file, table, origin, own).mends}
+            earlier |= {(m.row, m.column): m for m in _labels(run, file, table, origin, own).corrections}
     rows = np.arange(len(table))
     if own:
         split = run.folder.split()
@@ -70,24 +78,24 @@ def find_candidates(run: Run, source: Any, output: Output, path: Path) -> Candid
     rows = np.setdiff1d(rows, np.array(sorted(unread), np.int64))
     answered = sorted(row for row, column in earlier if column == output.column)
     corrections = [m for m in earlier.values() if m.column in table.columns]
-    corrected = mended(table, {row: row for row in answered}, corrections)
+    corrected = apply_corrections(table, {row: row for row in answered}, corrections)
     return Candidates(table, corrected, rows, np.isin(rows, answered), origin, earlier)
 
 
-def _labels(run: Run, path: Path, table: Table, origin: Origin, own: bool) -> Labels:
+def _labels(run: Run, path: Path, table: Table, origin: Origin, own: bool) -> LabelFile:
     """A labels file, checked against the source; of a source without the output's column only the rows are checked."""
     if own:
         spec = run.spec
-        labels = labels_for(replace(spec, data=replace(spec.data, label_corrections=str(path))), table)
+        labels = load_corrections(replace(spec, data=replace(spec.data, label_corrections=str(path))), table)
         assert labels is not None
         return labels
-    labels = read_labels(path)
+    labels = read_corrections(path)
     if labels.origin is not None and labels.origin.fingerprint != origin.fingerprint:
         raise SourceError(
             "mismatched-files",
             f"{path}: holds labels of {labels.origin.name} with {labels.origin.rows} rows, not of {table.name} with "
             f"{len(table)}; choose another --out",
         )
-    present = tuple(m for m in labels.mends if m.column in table.columns)
-    check_labels(labels._replace(mends=present), table)
+    present = tuple(m for m in labels.corrections if m.column in table.columns)
+    check_corrections(labels._replace(corrections=present), table)
     return labels
