@@ -11,7 +11,7 @@ import polars as pl
 
 from deepglass.data.missing import is_null
 from deepglass.data.table import Table
-from deepglass.errors import SourceError, SpecError
+from deepglass.errors import SourceError, SpecError, near_miss
 from deepglass.features.base import Raw
 from deepglass.parsing import is_missing, parse_dates, parse_numbers, to_dates, to_numbers
 
@@ -52,7 +52,7 @@ class Split:
 
     def __post_init__(self) -> None:
         if not (0 <= self.test < 1 and 0 <= self.valid < 1 and self.test + self.valid < 1):
-            raise _bad(f"expected shares that leave rows to train on, got test {self.test} and valid {self.valid}")
+            raise _bad(f"expected test + valid below 1, to leave training rows, got {self.test} and {self.valid}")
         word, colon, column = (self.by or "random").partition(":")
         if word not in ("random", "predefined", "order", "time", "group") or (word in ("time", "group")) != bool(
             colon and column
@@ -60,9 +60,9 @@ class Split:
             raise _bad(f"expected by: random, predefined, order, time:COLUMN or group:COLUMN, got {self.by!r}")
         if self.folds is not None:
             if self.folds < 2 or not 0 <= (self.fold or 0) < self.folds:
-                raise _bad(f"expected at least 2 folds and a fold below them, got folds {self.folds}, fold {self.fold}")
+                raise _bad(f"expected at least 2 folds and 0 <= fold < folds, got folds {self.folds}, fold {self.fold}")
             if word in ("time", "predefined", "order") or self.rows is not None:
-                raise _bad(f"folds go with random and group:COLUMN, not with {self.by or 'rows'}")
+                raise _bad(f"folds need by: random or by: group:COLUMN, got {self.by or 'rows'}")
         if isinstance(self.rows, list):  # as YAML gives it
             object.__setattr__(self, "rows", tuple(self.rows))
         if self.rows is not None and (len(self.rows) != 3 or min(self.rows) < 0 or self.rows[0] == 0):
@@ -155,7 +155,7 @@ class Split:
 
     def _by_group(self, table: Table, column: str, rng: np.random.Generator) -> np.ndarray:
         """Whole groups in random order, until a split is full; a row without a group is a group of its own."""
-        raw = table[column]
+        raw = _column(table, column)
         if isinstance(raw, list):  # files are grouped by name
             raw = pl.Series(column, [None if item is None else item.name for item in raw], dtype=pl.String)
         if not isinstance(raw, pl.Series) or raw.dtype.is_nested():
@@ -244,7 +244,7 @@ def _classes(raw: Raw | None) -> np.ndarray | None:
 
 def _times(table: Table, column: str) -> np.ndarray:
     """A column as sortable floats, NaN = missing."""
-    raw = table[column]
+    raw = _column(table, column)
     where = f"data.split.by: time:{column}"
     if isinstance(raw, np.ndarray) and raw.ndim == 1 and raw.dtype.kind in "iuf":
         return raw.astype(float)
@@ -278,6 +278,13 @@ def _natural_order(names: Sequence[str | None]) -> np.ndarray:
 def _check_enough(have: int, need: int, what: str, table: Table) -> None:
     if have < need:
         raise SourceError("too-few-rows", f"{table.name}: {have} rows, expected at least {need} for {what}")
+
+
+def _column(table: Table, column: str) -> Raw:
+    if column not in table.columns:
+        text = f"data.split.by: no column {column!r} in {table.name}{near_miss(column, table.columns)}"
+        raise SourceError("unknown-column", text)
+    return table[column]
 
 
 def _bad(text: str) -> SpecError:
