@@ -168,7 +168,7 @@ def label(
     """
     run, out = open_run(run), Path(out)
     if limit < 1:
-        raise SpecError("bad-value", f"label: limit must be at least 1, not {limit}")
+        raise SpecError("bad-value", f"label: expected a limit of at least 1, got {limit}")
     target = asked_about(run.predictor, output)
     candidates = asked(run, source, target, out)
     rows = candidates.rows
@@ -210,7 +210,7 @@ def compare(*runs: str | Path | Run) -> dict[str, dict[str, Any]]:
     """Runs side by side: path -> test metrics, cost, and the settings that differ."""
     loaded = [open_run(r) for r in runs]
     if len(loaded) < 2:
-        raise SpecError("bad-value", "compare: expected two runs or more")
+        raise SpecError("bad-value", f"compare: expected two or more runs, got {len(loaded)}")
     return side_by_side(loaded)
 
 

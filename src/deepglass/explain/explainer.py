@@ -39,12 +39,12 @@ def explainable(predictor: Predictor) -> tuple[Output, ...]:
     outputs = tuple(f for f in predictor.outputs if f.explainable)
     if not outputs:
         came = ", ".join(f"{f.name} ({f.kind})" for f in predictor.outputs)
-        came = f"answers {came}" if came else "answers nothing"
+        came = f"predicts {came}" if came else "has no output"
         kinds = ", ".join(k for k, cls in OUTPUTS if cls.explanation_target is not Output.explanation_target)
         raise SpecError(
             "bad-value",
             f"explain: this run {came}; expected an output of one of the kinds {kinds}; "
-            "`deepglass report` shows what else is known of this run",
+            "`deepglass report` shows this run in other ways",
         )
     return outputs
 

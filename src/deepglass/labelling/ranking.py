@@ -34,10 +34,10 @@ def asked_about(predictor: Predictor, output: str | None) -> Output:
         return fitting[0]
     if not named and predictor.outputs:
         names = ", ".join(f.name for f in predictor.outputs)
-        raise SpecError("unknown-name", f"label: the run has no answer {output!r}; there are: {names}")
+        raise SpecError("unknown-name", f"label: the run has no output {output!r}; there are: {names}")
     available = ", ".join(f"{f.name} ({f.kind})" for f in named) or "none"
     raise SpecError(
-        "bad-value", f"label: expected an answer of kind {', '.join(KINDS)}; the run's answers: {available}"
+        "bad-value", f"label: expected an output of kind {', '.join(KINDS)}; the run's outputs: {available}"
     )
 
 

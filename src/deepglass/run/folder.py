@@ -87,7 +87,10 @@ class Folder:
         if not path.exists() or (path.is_dir() and all(p.name == "log.txt" for p in path.iterdir())):
             return False
         if not (path / "spec.yaml").exists():
-            raise SpecError("already-exists", f"--out: {path} exists and is no run; it is never overwritten")
+            raise SpecError(
+                "already-exists",
+                f"--out: {path} exists and is not a run folder, so it is not overwritten; choose another folder",
+            )
         if not force:
             raise SpecError("already-exists", f"--out: {path} exists; choose another folder or add --force")
         return True
@@ -109,7 +112,7 @@ class Folder:
         """
         if not (path / "spec.yaml").exists():
             run_paths = [str(p.parent) for p in path.parent.glob("*/spec.yaml")] if path.parent.is_dir() else []
-            why = "is no run" if path.exists() else "does not exist"
+            why = "is not a run folder" if path.exists() else "does not exist"
             raise SourceError("not-found", f"RUN: {path} {why}{near_miss(str(path), run_paths)}")
         return Folder(path)
 
@@ -230,7 +233,7 @@ class Folder:
         except FileNotFoundError:
             raise self._absent(name) from None
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise SourceError("unreadable-file", f"{path}: not whole ({error})") from error
+            raise SourceError("unreadable-file", f"{path}: incomplete or damaged ({error})") from error
 
     def _absent(self, name: str) -> SourceError:
         hint = "; the run did not finish: `deepglass resume` goes on" if name == "metrics.json" else ""
