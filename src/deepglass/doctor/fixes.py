@@ -53,7 +53,7 @@ def apply_fixes(spec: Spec) -> Spec:
     _check(spec.data.fix)
     table = read_source(spec)
     roles, inputs, outputs = infer_columns(table, spec)
-    table = join_columns(table, {f.column: f.columns for f in (*inputs, *outputs)})
+    table = join_columns(table, (*inputs, *outputs))
     context = build_context(table, spec, roles, [*outputs, *inputs])
     left = np.ones(len(context.table), bool)
     for kind in (k for k in DROP if k in spec.data.fix):
@@ -70,7 +70,7 @@ def _check(kinds: Sequence[str]) -> None:
         if kind in NOT_FIXABLE:
             raise SpecError("bad-value", f"--fix {kind}: there is no automatic fix; {NOT_FIXABLE[kind]}")
         if kind not in DROP and kind not in IGNORE:
-            raise SpecError("unknown-name", f"--fix: there is no {kind!r}{near_miss(kind, [*DROP, *IGNORE])}")
+            raise SpecError("unknown-name", f"--fix: no fix {kind!r}{near_miss(kind, [*DROP, *IGNORE])}")
 
 
 def _copies(context: DataContext, left: np.ndarray) -> np.ndarray:
