@@ -8,19 +8,19 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class TrainingDefaults:
-    """How a trunk is trained well when nobody says otherwise; each value is a setting under `training`.
+    """Default training hyperparameters of a trunk; each is a setting under `training`.
 
     Args:
         optimizer: a name in `training.optimizers`.
         learning_rate: the peak of the schedule.
-        weight_decay: decoupled where the optimizer decouples it.
-        batch_size: rows a step; at most a tenth of the rows is used.
+        weight_decay: decoupled for adamw, lion and muon, L2 regularisation for the others.
+        batch_size: rows per step; halved until an epoch has ten steps.
         schedule: a name in `training.schedules`, a function of progress in [0, 1].
-        epochs: at most so many passes where no budget is given (early stopping ends most of them before).
+        epochs: maximum number of epochs without a budget; early stopping usually ends training before.
         precision: "bfloat16" is used in training where the device is fast at it.
         warmup: share of the run in which the learning rate rises.
-        clip: the gradients' largest norm, a group; 0 means none.
-        augment: pictures are varied in training.
+        clip: maximum gradient norm per parameter group; 0 for no clipping.
+        augment: augmentation of the training images.
     """
 
     optimizer: str = "adamw"
@@ -38,4 +38,4 @@ class TrainingDefaults:
 IMAGE_DEFAULTS = TrainingDefaults(
     weight_decay=0.05, batch_size=128, schedule="linear", warmup=0.1, precision="bfloat16", augment=True
 )
-"""What the trunks for pictures have in common."""
+"""Common defaults of the trunks for images."""

@@ -44,7 +44,7 @@ class BagEmbedding(nn.Module):
         torch.Size([1, 8])
 
     Source: Joulin et al., 2016, arXiv 1607.01759 (fastText), with Iyyer et al., 2015 (word dropout), and tf-idf
-    weights in the place of equal ones.
+    weights instead of equal ones.
     """
 
     scale: Tensor

@@ -19,7 +19,7 @@ class BoltzmannMachine(nn.Module):
     Args:
         visible: number V of visible units.
         hidden: number H of hidden units.
-        classes: the last so many visible units are a softmax group (index-hot).
+        classes: the last so many visible units are a softmax group (one-hot).
 
     Shapes:
         v: (B, V) -> probabilities of the hidden units, (B, H).

@@ -62,20 +62,20 @@ def pack_left(mask: Tensor) -> tuple[Tensor, Tensor]:
     return order, order.argsort(dim=1)
 
 
-def gather(values: Tensor, places: Tensor) -> Tensor:
+def gather(values: Tensor, positions: Tensor) -> Tensor:
     """Tokens (B, T, D) at indices (B, T) of their own rows."""
-    return values.gather(1, places[..., None].expand(-1, -1, values.shape[-1]))
+    return values.gather(1, positions[..., None].expand(-1, -1, values.shape[-1]))
 
 
-def sinusoidal_positions(places: Tensor, dim: int) -> Tensor:
+def sinusoidal_positions(positions: Tensor, dim: int) -> Tensor:
     """Sinusoidal position embeddings, which extend beyond the lengths of training.
 
     Shapes:
-        places: (T,) -> (T, dim).
+        positions: (T,) -> (T, dim).
 
     Source: Vaswani et al., 2017, arXiv 1706.03762, section 3.5.
     """
     half = (dim + 1) // 2
-    lengths = torch.exp(-math.log(10_000) * torch.arange(half, device=places.device) / half)
-    angles = places[:, None].float() * lengths
+    lengths = torch.exp(-math.log(10_000) * torch.arange(half, device=positions.device) / half)
+    angles = positions[:, None].float() * lengths
     return torch.cat([angles.sin(), angles.cos()], 1)[:, :dim]

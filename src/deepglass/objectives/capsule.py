@@ -83,7 +83,7 @@ class Capsule(Objective):
         margin = margin_loss(lengths(capsules), labels, m_plus=self.m_plus, m_minus=self.m_minus)
         true_class = one_hot(labels, self.classes).unsqueeze(-1)  # (B, K, 1)
         errors = self._squared_errors(self.decoder((capsules * true_class).flatten(1)).float(), batch)
-        present = target.known.float()
+        present = target.present.float()
         margin, errors = ((rows * present).sum() / present.sum().clamp_min(1) for rows in (margin, errors))
         logs = {"margin": margin.detach(), "reconstruction": errors.detach()}
         return Loss(margin + self.reconstruction_weight * errors, logs=logs, weight=len(batch))

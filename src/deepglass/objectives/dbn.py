@@ -151,7 +151,7 @@ class Dbn(Objective):
         classes = self._machine(-1).classes
         codes = field.values.reshape(-1).long()
         chosen = nn.functional.one_hot(codes, classes + 1)[:, 1:].float()
-        return torch.where((field.known & (codes > 0)).unsqueeze(1), chosen, 1 / classes)
+        return torch.where((field.present & (codes > 0)).unsqueeze(1), chosen, 1 / classes)
 
     def evaluate(self, data: Dataset, batch_size: int, search: bool = True) -> Evaluation:
         self.eval()

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from deepglass.constraints import Count, Share
 from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
-from deepglass.networks.trunks._images import ImageTrunk
+from deepglass.networks.trunks._images import ImageTrunk, common_grid
 from deepglass.nn.activations import activation as make_activation
-from deepglass.nn.conv import apply_stages, common_grid
+from deepglass.nn.conv import apply_stages
 from deepglass.nn.norms import Norm, norm2d
 from deepglass.nn.tokens import TokenShape
 

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from deepglass.constraints import Count
 from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
+from deepglass.networks.trunks._images import image_grids
 from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.activations import activation as make_activation
 from deepglass.nn.capsule import Routing, squash
-from deepglass.nn.conv import image_grids, is_image_shape
 from deepglass.nn.norms import Norm, norm2d
 from deepglass.nn.tokens import Tokens, TokenShape, pool
 
@@ -64,7 +64,7 @@ class CapsuleNet(Trunk):
         super().__init__()
         grids = image_grids(inputs, "capsule")
         self.dim = width
-        self.is_image = [is_image_shape(shape) for shape in inputs]
+        self.is_image = [shape.is_image for shape in inputs]
         self.body = _CapsuleBody(width, num_primary_capsules, size, norm, activation)
         others = len(inputs) - len(grids)
         self.others = nn.ModuleList(nn.Linear(width, num_primary_capsules * size) for _ in range(others))

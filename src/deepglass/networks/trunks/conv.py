@@ -10,8 +10,8 @@ from typing import ClassVar
 
 from deepglass.constraints import Count, Share
 from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
-from deepglass.networks.trunks._images import ImageTrunk
-from deepglass.nn.conv import PlainBody, image_grids, smallest_grid, stage_count
+from deepglass.networks.trunks._images import ImageTrunk, image_grids, smallest_grid
+from deepglass.nn.conv import PlainBody, stage_count
 from deepglass.nn.norms import Norm
 from deepglass.nn.tokens import TokenShape
 

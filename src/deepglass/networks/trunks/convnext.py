@@ -12,9 +12,9 @@ from torch.nn import functional as F
 
 from deepglass.constraints import Count, Share
 from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
-from deepglass.networks.trunks._images import ImageTrunk
+from deepglass.networks.trunks._images import ImageTrunk, smallest_grid
 from deepglass.nn.activations import activation as make_activation
-from deepglass.nn.conv import apply_stages, smallest_grid, stage_count
+from deepglass.nn.conv import apply_stages, stage_count
 from deepglass.nn.norms import Norm, norm2d
 from deepglass.nn.tokens import TokenShape
 

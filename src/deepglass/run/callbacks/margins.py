@@ -76,9 +76,9 @@ class MarginLoader(Loader):
         with torch.no_grad():
             for name in self.sums:
                 target = self.batch.targets[name]
-                rows = self.batch.rows[target.known]
+                rows = self.batch.rows[target.present]
                 answer = network.features[name].prediction(params[name])
-                led = margin(answer, target.values.reshape(-1).long() - 1, network.ensemble_size)[target.known]
+                led = margin(answer, target.values.reshape(-1).long() - 1, network.ensemble_size)[target.present]
                 self.sums[name][rows] += led
                 self.counts[name][rows] += 1
 
