@@ -83,5 +83,4 @@ class BagEncoder(nn.Module):
         self.bag = bag
 
     def forward(self, field: Field) -> Tokens:
-        vector = self.bag(field.values, field.mask)
-        return Tokens(vector[:, None], torch.ones_like(field.mask[:, :1]))
+        return Tokens.of_vector(self.bag(field.values, field.mask))

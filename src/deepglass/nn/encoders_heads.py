@@ -70,8 +70,7 @@ class VectorEncoder(nn.Module):
         self.missing = nn.Parameter(torch.randn(dim) * 0.1)
 
     def forward(self, field: Field) -> Tokens:
-        token = torch.where(field.mask[:, None], self.read(field.values), self.missing)
-        return Tokens(token[:, None], torch.ones_like(field.mask)[:, None])
+        return Tokens.of_vector(torch.where(field.mask[:, None], self.read(field.values), self.missing))
 
     def read(self, values: Tensor) -> Tensor:
         """(..., d) -> (..., D)."""
