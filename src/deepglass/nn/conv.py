@@ -119,11 +119,11 @@ class PlainBody(nn.Module):
 
     Args:
         dims: width of each stage.
-        blocks: convolutions a stage.
+        blocks: convolutions per stage.
         downsample_stem: max pooling of the input, before its norm.
 
     Shapes:
-        x: (B, dim, Y, X) -> one map (B, dims[i], ..., ...) a stage, finest first, each half as high and wide.
+        x: (B, dim, Y, X) -> one map (B, dims[i], ..., ...) per stage, finest first, each half as high and wide.
     """
 
     def __init__(
@@ -148,7 +148,7 @@ class ResidualBody(nn.Module):
     Args: as of `PlainBody`; blocks: residual blocks of each stage.
 
     Shapes:
-        x: (B, dim, Y, X) -> one map (B, dims[i], Y / 2^i, X / 2^i) a stage, finest first; Y, X are halved with
+        x: (B, dim, Y, X) -> one map (B, dims[i], Y / 2^i, X / 2^i) per stage, finest first; Y, X are halved with
             `downsample_stem`.
     """
 

@@ -48,7 +48,7 @@ class MaskEncoder(nn.Module):
 class SpatialMemory(nn.Module):
     """Memory of a decoder over an image: the tokens and the positions of the second coarsest feature map.
 
-    The coarsest map has hardly any positions.
+    The coarsest map has too few positions.
 
     Args:
         widths: channels of the maps, finest first; at least two.

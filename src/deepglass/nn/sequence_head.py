@@ -16,11 +16,11 @@ class SequenceParams(NamedTuple):
 
     Shapes:
         values: (B, L, d).
-        goes_on: (B, L) logits that the sequence reaches this position.
+        continue_logits: (B, L) logits that the sequence reaches this position.
     """
 
     values: Tensor
-    goes_on: Tensor
+    continue_logits: Tensor
 
 
 class SequenceHead(nn.Module):

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from deepglass.nn.tokens import Tokens, TokenShape
 
-CLIP = 3.0  # robust standard deviations; values beyond are hardly distinguished
+CLIP = 3.0  # robust standard deviations; larger values are compressed
 
 
 def smooth_clip(x: Tensor, limit: float = CLIP) -> Tensor:
@@ -36,7 +36,7 @@ class NumberEmbedding(nn.Module):
     Args:
         median: of each column, in its own unit.
         scale: of each column, in its own unit, such as its interquartile range / 1.35; 0 counts as 1.
-        edges: of each column's bins, rising. Columns may differ in their number; fewer than two give no bins.
+        edges: of the bins of each column, ascending. Their number may differ; fewer than two give no bins.
         dim: the width D of a token.
         waves: number of periodic functions per column.
 

@@ -21,11 +21,11 @@ class ConcatTokens(nn.Module):
     """Concatenation of the tokens of all inputs, sequences first, with a type embedding per input.
 
     Args:
-        inputs: what the encoders give.
-        dim: the width D of all tokens.
+        inputs: token shapes of the encoders.
+        dim: width D of the tokens.
 
     Shapes:
-        one (B, T, D) an input -> (B, all T, D), with the grid (T,) of the first.
+        (B, T, D) per input -> (B, all T, D), with the grid (T,) of the first.
     """
 
     def __init__(self, inputs: Sequence[TokenShape], dim: int) -> None:
@@ -57,7 +57,7 @@ def last_index(mask: Tensor) -> Tensor:
 
 
 def pack_left(mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Indices (B, T) that left-pack each row's present tokens, and those that undo it."""
+    """Indices (B, T) that move the present tokens of each row to the left, and their inverse."""
     order = (~mask).to(torch.uint8).argsort(dim=1, stable=True)
     return order, order.argsort(dim=1)
 

@@ -47,7 +47,7 @@ class Tokens(NamedTuple):
     Shapes:
         values: (B, T, D) float.
         mask: (B, T) bool; True = present. Never all False in a row: a missing input is a learned token.
-        summary: (B, D) float, input of heads that need one vector a row; None: the tokens' mean.
+        summary: (B, D) float, input of heads that need one vector per row; None: the tokens' mean.
     """
 
     values: Tensor

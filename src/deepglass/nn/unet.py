@@ -29,7 +29,7 @@ class UNetBody(nn.Module):
         context_dim: width of a vector added at the smallest map; 0 for none.
 
     Shapes:
-        x: (B, dims[0], Y, X); context: (B, context_dim) -> one map (B, dims[i], Y / 2^i, X / 2^i) a stage, finest
+        x: (B, dims[0], Y, X); context: (B, context_dim) -> one map (B, dims[i], Y / 2^i, X / 2^i) per stage, finest
             first.
     """
 

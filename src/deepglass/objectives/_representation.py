@@ -63,12 +63,12 @@ class Representation(Objective):
 
 
 def check_row_outputs(outputs: Sequence[Output], model: str) -> None:
-    """Raises: SpecError: `bad-value` for an output of several values a row; `model` is named in the text."""
+    """Raises: SpecError: `bad-value` for an output of several values per row; `model` is named in the text."""
     for feature in outputs:
         if type(feature).dense or feature.alignable:
             raise SpecError(
                 "bad-value",
-                f"outputs.{feature.name}: {model} predicts one value a row, not the kind {feature.kind}; leave it out",
+                f"outputs.{feature.name}: {model} predicts one value per row, not the kind {feature.kind}; leave it out",
             )
 
 

@@ -25,7 +25,7 @@ class ImageTrunk(Trunk):
         dropout: rate for the pooled values.
 
     Shapes:
-        one (B, T, dim) an input -> (B, 1, out_dim), with the first image's maps as `pyramid`.
+        (B, T, dim) per input -> (B, 1, out_dim), with the first image's maps as `pyramid`.
     """
 
     def __init__(

@@ -32,7 +32,7 @@ class Alexnet(ImageTrunk):
         dropout: rate for the inputs of the fully connected layers; 0.5 in the paper.
 
     Shapes:
-        one (B, T, width) an input -> (B, 1, fc_width).
+        (B, T, width) per input -> (B, 1, fc_width).
 
     Raises:
         SpecError: `bad-value` when no input has rows and columns.

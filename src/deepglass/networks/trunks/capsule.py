@@ -37,13 +37,13 @@ class CapsuleNet(Trunk):
         activation: of the convolutions, a name in `nn.activations`.
 
     Shapes:
-        one (B, T, width) an input -> (B, 1, capsules * capsule_dim).
+        (B, T, width) per input -> (B, 1, capsules * capsule_dim).
 
     Raises:
         SpecError: `bad-value` when no input has rows and columns.
 
     Source: Sabour, Frosst and Hinton, 2017, arXiv 1710.09829. Ours is narrower, with two 5 x 5 filters of stride 2
-    instead of 9 x 9 filters without padding, and 8 instead of 32 primary capsules a position.
+    instead of 9 x 9 filters without padding, and 8 instead of 32 primary capsules per position.
     """
 
     training_defaults: ClassVar[TrainingDefaults] = replace(IMAGE_DEFAULTS, learning_rate=3e-3, weight_decay=0.01)

@@ -23,7 +23,7 @@ class Conv(ImageTrunk):
 
     Args:
         width: channels of the stem; the stages have 2, 4, 8, 8, ... times as many.
-        depth: convolutions a stage.
+        depth: convolutions per stage.
         norm: "batch", "layer", "instance", "group" or "none".
         activation: a name in `nn.activations`; relu costs a quarter of gelu's time on a CPU.
         dropout: rate for the pooled values.

@@ -26,7 +26,7 @@ class Convnext(ImageTrunk):
 
     Args:
         width: channels of the first stage; each later one has twice as many.
-        depth: blocks a stage.
+        depth: blocks per stage.
         kernel: receptive field of a block, odd. 7 is three 3 x 3 convolutions in a row: CPUs have no fast backward pass
             for larger depthwise kernels (27 ms against 3 for a map of 64 x 7 x 7 and 128 rows in bfloat16).
         norm: "layer" (over the channels at each position), as in the paper, or "batch", "instance", "group", "none".
@@ -62,7 +62,7 @@ class Convnext(ImageTrunk):
 
 
 class _ConvnextBody(nn.Module):
-    """Shapes: x: (B, dim, Y, X) -> one map (B, dims[i], ..., ...) a stage, finest first, each at half the size."""
+    """Shapes: x: (B, dim, Y, X) -> one map (B, dims[i], ..., ...) per stage, finest first, each at half the size."""
 
     def __init__(self, dim: int, dims: Sequence[int], depth: int, kernel: int, norm: Norm, activation: str) -> None:
         super().__init__()

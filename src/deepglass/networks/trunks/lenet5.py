@@ -28,7 +28,7 @@ class Lenet5(ImageTrunk):
         dropout: rate for F6; the paper has none.
 
     Shapes:
-        one (B, T, width) an input -> (B, 1, 14 * width).
+        (B, T, width) per input -> (B, 1, 14 * width).
 
     Raises:
         SpecError: `bad-value` when no input has rows and columns.

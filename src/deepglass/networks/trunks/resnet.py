@@ -22,7 +22,7 @@ class Resnet(ImageTrunk):
 
     Args:
         width: channels of the first stage; each later one has twice as many.
-        depth: residual blocks a stage.
+        depth: residual blocks per stage.
         downsample_stem: max pooling after the stem, as in the paper. It takes a quarter of the time, but loses detail
             of small images.
         norm: "batch", "layer", "instance", "group" or "none".

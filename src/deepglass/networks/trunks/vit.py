@@ -42,7 +42,7 @@ class Vit(Trunk):
         dropout: rate for the residual branches.
 
     Shapes:
-        one (B, T, width) an input -> (B, all T, width).
+        (B, T, width) per input -> (B, all T, width).
 
     Raises:
         SpecError: `bad-value` when no input has rows and columns, or when the heads don't divide the width.
