@@ -68,7 +68,8 @@ def check_row_outputs(outputs: Sequence[Output], model: str) -> None:
         if type(feature).dense or feature.alignable:
             raise SpecError(
                 "bad-value",
-                f"outputs.{feature.name}: {model} predicts one value per row, not the kind {feature.kind}; leave it out",
+                f"outputs.{feature.name}: {model} predicts one value per row, not the kind {feature.kind}; leave the "
+                "output out",
             )
 
 

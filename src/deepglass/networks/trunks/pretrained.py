@@ -109,7 +109,8 @@ def _adapted(feature: Feature, source: Source) -> Feature:
     if feature.rate not in (None, source.rate):
         raise SpecError(
             "bad-value",
-            f"inputs.{feature.name}.rate: {source.name} expects {source.rate:,} samples per second, got {feature.rate:,}",
+            f"inputs.{feature.name}.rate: {source.name} expects {source.rate:,} samples per second, got "
+            f"{feature.rate:,}",
         )
     return replace(feature, rate=source.rate)
 
