@@ -71,7 +71,7 @@ WORDS = {
     "--target price --target price": ("bad-value", ("--target", "'price'", "twice")),
     "--target price --ignore price": ("bad-value", ("--target", "'price'", "--ignore")),
     "--target price --ignore plase": ("unknown-column", ("data.ignore", "'plase'", "'place'")),
-    "--target price --ignore size --ignore place": ("empty-source", ("ok.csv", "place: left out as asked")),
+    "--target price --ignore size --ignore place": ("empty-source", ("ok.csv", "place: ignored in the spec")),
     "--target price --objective supervized": ("unknown-name", ("objective", "'supervized'", "'supervised'")),
     "--target price --network mpl": ("unknown-name", ("network.trunk", "'mpl'", "'mlp'")),
     "--target price --kind size=numbr": ("unknown-name", ("--kind size", "'numbr'", "'number'")),

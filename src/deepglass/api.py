@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from deepglass.run.context import load_data
 from deepglass.run.cross_validation import fold_specs, is_many, summarise
 from deepglass.run.folder import Folder
 from deepglass.run.run import Run, open_run, side_by_side
-from deepglass.run.warm_start import inherit_architecture, inherit_features
+from deepglass.run.warm_start import earlier_experiment, inherit_architecture
 from deepglass.serve.queue import Queue
 from deepglass.spec.overrides import Setting, build_spec
 from deepglass.spec.spec import Spec
@@ -112,7 +111,7 @@ def train(
     if not is_many(spec):
         return _train_one(spec, path, force, callbacks, baselines, started)
     first = fold_specs(spec)[0]
-    fit.set_up(*prepare(first, partial(inherit_features, first)))
+    fit.set_up(*prepare(first, earlier_experiment(first)))
     folder = Folder.make(path, force)
     folder.store_spec(spec)
     return _train_folds(spec, folder, callbacks, baselines, started)
@@ -222,7 +221,7 @@ def _train_one(
     spec: Spec, path: Path, force: bool, callbacks: Sequence[Callback], baselines: bool, started: float
 ) -> Run:
     spec = inherit_architecture(spec, path)
-    experiment, data = prepare(spec, partial(inherit_features, spec))
+    experiment, data = prepare(spec, earlier_experiment(spec))
     setup = fit.set_up(experiment, data)
     log = LogFile()
     callbacks = [*callbacks, log]

@@ -8,19 +8,19 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class TrainingDefaults:
-    """Default training hyperparameters of a trunk; each is a setting under `training`.
+    """Default training settings of a trunk, used where the spec states none.
 
     Args:
         optimizer: a name in `training.optimizers`.
-        learning_rate: the peak of the schedule.
-        weight_decay: decoupled for adamw, lion and muon, L2 regularisation for the others.
-        batch_size: rows per step; halved until an epoch has ten steps.
-        schedule: a name in `training.schedules`, a function of progress in [0, 1].
-        epochs: maximum number of epochs without a budget; early stopping usually ends training before.
-        precision: "bfloat16" is used in training where the device is fast at it.
-        warmup: share of the run in which the learning rate rises.
-        clip: maximum gradient norm per parameter group; 0 for no clipping.
-        augment: augmentation of the training images.
+        learning_rate: peak of the schedule.
+        weight_decay: decoupled for optimizers such as AdamW.
+        batch_size: rows per step; limited to a tenth of the training rows.
+        schedule: a name in `training.schedules`.
+        epochs: maximum without a time, epoch or step budget; early stopping usually ends training before.
+        precision: "bfloat16" is used only in training, on devices where it is fast.
+        warmup: share of the run with a rising learning rate, from 0 to 1.
+        clip: maximum gradient norm of a parameter group; 0 for no clipping.
+        augment: augment images in training.
     """
 
     optimizer: str = "adamw"

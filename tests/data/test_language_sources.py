@@ -19,7 +19,7 @@ from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.prepare.columns import infer_columns
 from deepglass.prepare.rows import assign_split, choose_split
-from deepglass.spec.spec import DataSpec, Spec
+from deepglass.spec.spec import DataSpec, FeatureSpec, Spec
 
 
 def write(path: Path, text: str | bytes, encoding: str = "utf-8") -> Path:
@@ -280,7 +280,7 @@ def test_excluded_columns_are_inputs_only_on_request() -> None:
     table = Table({n: pl.Series(n, list("abcb")) for n in ("x", "y", "z")}, target="y", excluded=("y", "z"))
     answers = {"x": "input", "y": "output", "z": "ignored"}
     assert {t.name: t.role for t in infer_columns(table, Spec(data=DataSpec(source="t")))[0]} == answers
-    asked = Spec(data=DataSpec(source="t"), inputs=({"name": "z"},), outputs=({"name": "x"},))
+    asked = Spec(data=DataSpec(source="t"), inputs=(FeatureSpec("z"),), outputs=(FeatureSpec("x"),))
     assert {t.name: t.role for t in infer_columns(table, asked)[0]} == {"x": "output", "z": "input"}
 
 

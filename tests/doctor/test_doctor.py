@@ -264,5 +264,5 @@ def test_findings_without_a_fix_are_rejected_with_advice(tmp_path: Path, kind: s
 
 
 def test_a_row_outside_the_table_cannot_be_dropped(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"data.drop: expected places from 0 to 399 .* got 400"):
+    with pytest.raises(SpecError, match=r"data.drop: expected row indices from 0 to 399 .* got 400"):
         deepglass.train(clean(), "sold", out=tmp_path / "run", data={"drop": [400]})

@@ -238,7 +238,7 @@ def test_running_statistics_agree_with_statistics_of_all_values() -> None:
     [
         ("gym:CartPol-v1", None, "unknown-name", "did you mean 'CartPole-v1'"),
         ("gym:CartPole-v1?speed=3", None, "bad-value", "speed"),
-        ("gym:CartPole-v1", "supervised", "bad-value", "take one of: dqn, ppo"),
+        ("gym:CartPole-v1", "supervised", "bad-value", "choose one of: dqn, ppo"),
         ("sklearn:iris", "ppo", "bad-value", "gym:CartPole-v1"),
         ("gym:Pendulum-v1", "dqn", "bad-value", "take objective=ppo"),
     ],

@@ -134,7 +134,7 @@ def test_generate_from_the_command_line(sides: deepglass.Run, command: Command, 
     for wrong, expected in (
         ("side=nrth", "expected a known category, one of "),
         ("sde=north", "no column 'sde'"),
-        ("x=1", "can be asked for only by side"),
+        ("x=1", "expected one of side"),
     ):
         said = command("generate", sides.path, "--given", wrong)
         assert said.code == 2

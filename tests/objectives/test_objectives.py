@@ -141,7 +141,7 @@ def test_unsupported_data_are_rejected_before_the_folder_is_created(name: str, t
 
 @pytest.mark.parametrize("name", [name for name, kind in OBJECTIVES if kind.learns_from == "environment"])
 def test_agents_are_rejected_without_an_environment(name: str, tmp_path: Path) -> None:
-    with pytest.raises(deepglass.UserError, match=r"acts in a world.*take one of:.*supervised"):
+    with pytest.raises(deepglass.UserError, match=r"needs an environment.*choose one of:.*supervised"):
         deepglass.train("sklearn:iris", objective=name, steps=2, out=tmp_path / "run")
 
 

@@ -17,7 +17,7 @@ from sklearn.datasets import load_digits
 import deepglass
 from deepglass.errors import SpecError
 from deepglass.objectives.contrastive import nt_xent, vicreg
-from deepglass.run.embedding import Embedded, write_vectors
+from deepglass.run.embedding import RowEmbeddings, write_vectors
 
 QUICK = {"baselines": False, "network": {"width": 8}}
 
@@ -175,7 +175,7 @@ def test_texts_name_their_embeddings(tmp_path: Path) -> None:
     about = pl.DataFrame({"row": [0, 1], "text": ["New York", "été"], "label": [1, 1]})
     vectors = np.array([[1.5, -2.0], [0.25, 3.0]], np.float32)
     for read, path in ((_text, tmp_path / "v.txt"), (_binary, tmp_path / "v.bin")):
-        assert write_vectors(path, Embedded(vectors, about)) == [path]
+        assert write_vectors(path, RowEmbeddings(vectors, about)) == [path]
         names, found = read(path.read_bytes())
         assert names == ["New_York", "été"]
         np.testing.assert_array_equal(found, vectors)

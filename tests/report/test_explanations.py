@@ -10,8 +10,8 @@ from report_values import base, checked, class_output
 
 from deepglass.explain.files import encode_png
 from deepglass.features._audio_files import wav
+from deepglass.report.examples import OutputExamples
 from deepglass.report.explanation_facts import Contribution, ExplanationFacts, NeighbourCard, TargetFacts
-from deepglass.report.sections.explanations import OutputExplanations
 
 EVIL = '<script>alert("1")</script>&\''
 PICTURE = encode_png(np.zeros((8, 8, 3), np.uint8))
@@ -20,7 +20,7 @@ CHECKS = {"gap": 0.004, "shuffled": 0.03, "deletion": 0.1, "deletion_random": 0.
 
 def page(*rows: ExplanationFacts) -> str:
     """The section of a report with these explanations."""
-    html = checked(base({"explanations": (OutputExplanations("answer", rows),)}, outputs=(class_output(),)))
+    html = checked(base({"explanations": (OutputExamples("answer", rows),)}, outputs=(class_output(),)))
     section = re.search(r'<section id="explanations".*?</section>', html, re.S)
     assert section is not None
     return section.group()

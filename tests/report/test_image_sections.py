@@ -31,10 +31,11 @@ from deepglass.introspect.filters import ChannelPatches, Filters, LayerPatches, 
 from deepglass.introspect.rows import OutputRows
 from deepglass.networks.network import Network
 from deepglass.prepare.prepared_data import PreparedData
+from deepglass.report.examples import OutputExamples
 from deepglass.report.outputs import output_facts
 from deepglass.report.overlays import Annotation, ClassColour, OutputOverlays, Overlay, OverlayBox
 from deepglass.report.sections.augmentation import AugmentationFacts, AugmentedImage, augmented_images
-from deepglass.report.sections.image_outputs import ImageRow, OutputImages, image_rows
+from deepglass.report.sections.image_outputs import ImageRow, image_rows
 from deepglass.report.sections.image_predictions import output_overlays
 from deepglass.report.sections.per_class import OutputClasses
 from deepglass.report.sections.precision_recall import precision_recall_facts
@@ -142,7 +143,7 @@ def test_pairs_are_shown_with_the_threshold() -> None:
 
 
 def test_images_are_shown_side_by_side() -> None:
-    output = OutputImages("clean", (ImageRow(4, noise(), noise(), noise(), 21.5),))
+    output = OutputExamples("clean", (ImageRow(4, noise(), noise(), noise(), 21.5),))
     html = checked(base({"image_outputs": (output,)}))
     assert ">Image outputs</h2>" in html
     assert all(f"<figcaption>{name}</figcaption>" in html for name in ("input", "predicted", "true"))

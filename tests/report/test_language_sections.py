@@ -18,8 +18,9 @@ import deepglass
 from deepglass.features._display import spectrogram
 from deepglass.introspect.attention import DecoderAttention, EncoderAttention
 from deepglass.mel import Frames
+from deepglass.report.examples import OutputExamples
 from deepglass.report.sections.attention import OutputAttention
-from deepglass.report.sections.audio import MAX_BYTES, AudioRow, OutputAudio, playable_wav
+from deepglass.report.sections.audio import MAX_BYTES, AudioRow, playable_wav
 
 EVIL = '<script>alert("1")</script>&\''
 RATE = 8_000
@@ -87,8 +88,8 @@ def test_a_high_frequency_is_bright_at_the_top_of_the_spectrogram() -> None:
 
 def test_many_audio_rows_keep_the_report_small() -> None:
     picture = spectrogram(np.zeros(800, np.int16), Frames(RATE, 200, 80, 40))
-    row = AudioRow(3, bytes(96_044), picture, 3.0, 3.0, EVIL, EVIL, confidence=0.5)
-    html = checked(base({"audio": (OutputAudio("pitch", (row,) * 200),)}))
+    row = AudioRow(3, bytes(96_044), picture, 3.0, EVIL, EVIL, confidence=0.5)
+    html = checked(base({"audio": (OutputExamples("pitch", (row,) * 200),)}))
     assert html.count("<audio") == pytest.approx(MAX_BYTES // row.num_bytes, abs=1)
     assert len(html) < 5_000_000
     assert "<script>alert" not in html

@@ -13,7 +13,7 @@ from torch import nn
 
 import deepglass
 from deepglass import formatting as numerals
-from deepglass import web
+from deepglass import metrics, web
 from deepglass.data.table import Note
 from deepglass.doctor.base import Finding
 from deepglass.errors import StorageError
@@ -260,7 +260,7 @@ def test_intervals_contain_the_value() -> None:
     assert share.low == pytest.approx(0.8625, abs=5e-4)  # statsmodels: proportion_confint(93, 100, method="wilson")
     assert share.high == pytest.approx(0.9657, abs=5e-4)
     values = np.random.default_rng(0).normal(size=400)
-    mean = measure.bootstrap(lambda rows: float(values[rows].mean()), 400, repeats=500)
+    mean = metrics.interval(np.mean, values, repeats=500)
     assert mean.high - mean.low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.15)
 
 

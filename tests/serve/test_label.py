@@ -21,7 +21,7 @@ from sklearn.datasets import load_digits
 
 import deepglass
 from deepglass.errors import SourceError, SpecError
-from deepglass.prepare.label_corrections import Mend, Origin, read_labels, write_labels
+from deepglass.prepare.label_corrections import LabelCorrection, Origin, read_corrections, write_corrections
 from deepglass.serve.label import label_app
 from deepglass.serve.queue import Queue
 
@@ -83,16 +83,16 @@ def test_each_label_is_stored_at_once_and_the_next_session_continues(run: deepgl
     first, second = queue.items[0], queue.items[1]
     queue.answer(0, first.proposed)
     queue.answer(1, second.given or "3")
-    found = {m.row: m for m in read_labels(queue.path).mends}
+    found = {m.row: m for m in read_corrections(queue.path).corrections}
     assert found[first.place].new == first.proposed
     assert found[first.place].old == first.given
     assert found[second.place].why == ("confirmed" if second.given else "worth labelling")
     queue.undo(1)
-    assert [m.row for m in read_labels(queue.path).mends] == [first.place]
+    assert [m.row for m in read_corrections(queue.path).corrections] == [first.place]
     again = deepglass.label(run, out=queue.path, limit=80)
     assert first.place not in [q.place for q in again.items]
     again.answer(0, "7")
-    assert {m.row for m in read_labels(queue.path).mends} == {first.place, again.items[0].place}
+    assert {m.row for m in read_corrections(queue.path).corrections} == {first.place, again.items[0].place}
 
 
 def test_a_label_that_does_not_fit_the_output_is_rejected(queue: Queue) -> None:
@@ -112,10 +112,10 @@ def test_training_applies_corrections_except_on_test_rows(
     split = run.folder.split()
     tested = split.filter(pl.col("split") == "test")["row"].to_numpy()
     given = pl.read_parquet(source)["digit"].to_list()
-    mends = [Mend(i, "digit", given[i] or "", str(t)) for i, t in enumerate(truth)]
+    mends = [LabelCorrection(i, "digit", given[i] or "", str(t)) for i, t in enumerate(truth)]
     origin = Origin("digits.parquet", len(truth), run.state.source["fingerprint"])
     path = tmp_path / "labels.csv"
-    write_labels(path, origin, mends)
+    write_corrections(path, origin, mends)
     after = deepglass.train(source, "digit", out=tmp_path / "after", steps=20, labels=path, kinds=DIGIT,
                             **QUICK)  # fmt: skip
     path.unlink()  # the run keeps what it learned from
@@ -183,7 +183,7 @@ def test_a_labels_file_that_does_not_match_is_rejected(
 
 
 def test_labels_of_another_source_are_not_continued(run: deepglass.Run, tmp_path: Path) -> None:
-    write_labels(tmp_path / "labels.csv", Origin("cats", 5, "abc"), [])
+    write_corrections(tmp_path / "labels.csv", Origin("cats", 5, "abc"), [])
     with pytest.raises(SourceError, match="cats"):
         deepglass.label(run, out=tmp_path / "labels.csv")
 
@@ -266,7 +266,7 @@ def test_the_page_shows_rows_and_stores_labels(queue: Queue) -> None:
     assert len(state["items"][0]["cells"]) == len(queue.inputs)
     said = client.post("/answer", json={"item": 2, "label": "4"})
     assert said.json()["answers"] == {"2": "4"}
-    assert read_labels(queue.path).mends[0].new == "4"
+    assert read_corrections(queue.path).corrections[0].new == "4"
     assert client.post("/answer", json={"item": 2, "label": None}).json()["answers"] == {}
     wrong = client.post("/answer", json={"item": 900, "label": "4"})
     assert wrong.status_code == 422
@@ -309,7 +309,7 @@ def test_the_page_is_accessible(queue: Queue, address: str) -> None:
         with page.page.expect_response("**/answer"):
             page.press("Enter")
         assert page.run("document.querySelector('#progress').getAttribute('aria-valuenow')") == "1"
-        assert read_labels(queue.path).mends[0].new == proposed
+        assert read_corrections(queue.path).corrections[0].new == proposed
         dark = browser.open(address, dark=True)
         assert dark.run(shown)
         assert dark.barriers(["color-contrast"]) == []

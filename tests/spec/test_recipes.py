@@ -16,7 +16,7 @@ def test_every_recipe_is_a_short_spec_with_an_expected_metric_of_its_outputs():
         assert text.startswith("# "), f"{name}: the first line says what the recipe shows"
         assert sum(bool(line.strip()) for line in text.split("\n")) <= 14, name
         spec = Spec.from_dict(yaml.safe_load(text))
-        names = {o["name"] for o in spec.outputs} | {spec.objective["name"]}
+        names = {o.name for o in spec.outputs} | {spec.objective.name}
         expected = recipes.expected(name)
         assert expected, f"{name}: an `# expect: OUTPUT.METRIC >= VALUE` line"
         assert not spec.outputs or {e.output for e in expected} <= names, name

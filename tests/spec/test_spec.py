@@ -12,7 +12,7 @@ import yaml
 import deepglass
 from deepglass.errors import SourceError, SpecError
 from deepglass.spec.overrides import build_spec
-from deepglass.spec.spec import Spec
+from deepglass.spec.spec import FeatureSpec, NetworkSpec, Spec
 from deepglass.values import parse_seconds, parse_value, set_path
 
 FULL: dict[str, Any] = {
@@ -67,11 +67,11 @@ def test_settings_override_a_spec() -> None:
     spec = build_spec(FULL, None, {"steps": 9, "network.depth": 4, "training.clip": 1.0, "kinds": {"place": "text"}})
     assert spec.training.steps == 9
     assert spec.training.optimizer == "adamw"
-    assert spec.network == {"trunk": "mlp", "depth": 4}
+    assert spec.network == NetworkSpec("mlp", settings={"depth": 4})
     assert spec.training.clip == 1.0
     assert spec.kinds == {"size": "number", "place": "text"}
     assert build_spec(FULL, None, {"epochs": 2}).training.steps is None, "another length takes the place of the spec's"
-    assert build_spec(FULL, "other", {}).outputs == ({"name": "other"},)
+    assert build_spec(FULL, "other", {}).outputs == (FeatureSpec("other"),)
     assert build_spec("a.csv", ["x", "y"], {"training": {"seed": 3}, "seed": 4}).training.seed == 4
 
 
@@ -161,8 +161,41 @@ def test_a_commented_spec_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     Path("specs").mkdir()
     Path("specs/spec.yaml").write_text(text)
     spec = Spec.read(Path("specs/spec.yaml"))
-    assert [f["name"] for f in spec.inputs] == ["a: b", "yes", 'say "hi"']
-    assert spec.outputs == ({"name": "null", "kind": "number"},)
+    assert [f.name for f in spec.inputs] == ["a: b", "yes", 'say "hi"']
+    assert spec.outputs == (FeatureSpec("null", "number"),)
     assert spec.training.time == "60s"
     run = deepglass.train("specs/spec.yaml", out="run", baselines=False, training={"steps": 2, "threads": 1})
     assert run.metrics["step"] == 2
+
+
+def test_nothing_in_a_spec_can_change() -> None:
+    content = {
+        "data": {"source": "a.csv", "num_labels": {"per_class": 3}},
+        "inputs": [{"name": "a", "kind": "category", "names": ["x", "y"]}],
+        "network": {"trunk": "mlp", "widths": [1, 2]},
+        "objective": {"name": "gan", "betas": {"first": 0.5}},
+        "kinds": {"b": "text"},
+    }
+    spec = Spec.from_dict(content)
+    for values in (spec.kinds, spec.data.num_labels, spec.network.settings, spec.objective.settings["betas"]):
+        with pytest.raises(TypeError):
+            values["new"] = 1  # type: ignore[index]
+    assert spec.inputs[0].settings["names"] == ("x", "y")
+    assert Spec.from_dict(spec.to_dict()) == spec
+    assert content["network"] == {"trunk": "mlp", "widths": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ({"training": 5}, r"training: expected settings such as {time: 60s}, got 5"),
+        ({"inputs": [3]}, r"inputs\[0\]: expected a name or {name: \.\.\.}, got 3"),
+        ({"inputs": [{"name": "a", "kind": 3}]}, r"inputs\[0\]\.kind: expected a text, got 3"),
+        ({"network": {"trunk": 3}}, r"network\.trunk: expected a text, got 3"),
+        ({"data": {"source": "x", "transforms": [{"a": 1}]}}, r"data\.transforms\[0\]: expected a name or {kind: "),
+        ({"nework": "mlp"}, r"no setting 'nework'; did you mean 'network'"),
+    ],
+)
+def test_a_section_of_another_type_is_refused(content: dict[str, object], text: str) -> None:
+    with pytest.raises(SpecError, match=text):
+        Spec.from_dict({"data": "x.csv", **content})

@@ -53,7 +53,7 @@ def apply_fixes(spec: Spec) -> Spec:
     _check(spec.data.fix)
     table = read_source(spec)
     roles, inputs, outputs = infer_columns(table, spec)
-    table = join_columns(table, {f.column: f.columns for f in (*inputs, *outputs)})
+    table = join_columns(table, (*inputs, *outputs))
     context = build_context(table, spec, roles, [*outputs, *inputs])
     left = np.ones(len(context.table), bool)
     for kind in (k for k in DROP if k in spec.data.fix):

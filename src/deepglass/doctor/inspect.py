@@ -75,7 +75,7 @@ def inspect_table(table: Table, spec: Spec, run: Run | None = None) -> Inspectio
     roles, inputs, outputs = infer_columns(table, spec)
     features = [*outputs, *inputs]
     held_out = None if run is None else _held_out(table, spec, run)
-    table = join_columns(table, {f.column: f.columns for f in features})
+    table = join_columns(table, features)
     order = {name: i for i, name in enumerate(table.names)}
     columns = [_summary(table, r) for r in sorted(roles, key=lambda r: order.get(r.name, 0))]
     findings = [*check_source(table, spec, roles, features)]

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from deepglass.features._images import as_images, channel_axis, decode, map_images
-from deepglass.features.base import Raw, TypeGuess, sample_rows, try_read
+from deepglass.features._reading import sample_rows, try_read
+from deepglass.features.base import Raw, TypeGuess
 
 SAMPLE = 512  # images that are decoded to learn size, channels, range and statistics
 CHUNK_SAMPLE = 128  # of these from one chunk, at most

@@ -13,7 +13,8 @@ import numpy as np
 from deepglass.constraints import Count, Positive
 from deepglass.errors import SourceError
 from deepglass.features._audio_files import SUFFIXES, as_int16, read_audio, read_header, resample
-from deepglass.features.base import Column, Feature, Media, Raw, TypeGuess, read_errors, sample_rows, try_read
+from deepglass.features._reading import read_errors, sample_rows, try_read
+from deepglass.features.base import Column, Feature, Media, Raw, TypeGuess
 from deepglass.mel import Frames, log_mel
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from __future__ import annotations
 import dataclasses
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 from zipfile import ZipFile
 
 import numpy as np
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
 
     from deepglass.nn.tokens import Field
     from deepglass.nn.warp import Warp
-
-
-T = TypeVar("T")
-X = TypeVar("X")
 
 
 class Media(NamedTuple):
@@ -283,30 +279,6 @@ def infer_type(raw: Raw, name: str) -> tuple[str, str]:
         )
     guess, kind = max(guesses, key=lambda pair: pair[0].score)
     return kind, guess.why
-
-
-def sample_rows(rows: int, limit: int) -> list[int]:
-    """Evenly spaced row indices, at most `limit`."""
-    return np.unique(np.linspace(0, max(rows - 1, 0), min(limit, rows)).astype(int)).tolist()
-
-
-def try_read(read: Callable[[X], T], item: X) -> T | None:
-    """`read(item)`, or None where its file is unreadable; `Feature.unreadable` reports such rows."""
-    try:
-        return read(item)
-    except SourceError:
-        return None
-
-
-def read_errors(read: Callable[[Any], object], items: Iterable[Any]) -> dict[int, str]:
-    """Row -> error of each item that cannot be read."""
-    errors = {}
-    for row, item in enumerate(items):
-        try:
-            read(item)
-        except SourceError as error:
-            errors[row] = str(error)
-    return errors
 
 
 def sequence_of(raw: Raw) -> Sequence[Any]:

@@ -18,7 +18,8 @@ from deepglass.constraints import Pixels
 from deepglass.errors import SourceError
 from deepglass.features._images import RawImage, as_images, decode_indices, full_frames, letterbox, map_images
 from deepglass.features._quantize import median_size
-from deepglass.features.base import Column, Feature, Raw, TypeGuess, sample_rows, try_read
+from deepglass.features._reading import sample_rows, try_read
+from deepglass.features.base import Column, Feature, Raw, TypeGuess
 
 if TYPE_CHECKING:
     from torch import nn

@@ -22,7 +22,8 @@ from deepglass.errors import SourceError
 from deepglass.features._frames import VIDEO_SUFFIXES, RawVideo, as_videos, read_frames
 from deepglass.features._pixels import PixelFeature
 from deepglass.features._quantize import code_dtype
-from deepglass.features.base import Column, Media, Raw, TypeGuess, read_errors, sample_rows, try_read
+from deepglass.features._reading import read_errors, sample_rows, try_read
+from deepglass.features.base import Column, Media, Raw, TypeGuess
 from deepglass.features.image import Image
 
 if TYPE_CHECKING:

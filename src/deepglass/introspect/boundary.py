@@ -176,8 +176,8 @@ def _columns(
     final = predict_values(objective, paint.output, plane.data(device))
     frames = [BoundaryFrame(step, paint.image(paint.position(p), p.sure)) for step, p in earlier]
     frames.append(BoundaryFrame(-1, paint.image(paint.position(final), final.sure)))
-    points = np.stack([side.places(prepared, rows) for side in (plane.across, plane.up)], 1)
-    held = list(plane.held)
+    points = np.stack([side.positions(prepared, rows) for side in (plane.across, plane.up)], 1)
+    held = list(plane.fixed)
     description = ""
     if held:
         names = ", ".join(held[:4]) + (f" and {len(held) - 4} more" if len(held) > 4 else "")

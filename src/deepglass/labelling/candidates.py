@@ -13,7 +13,15 @@ from deepglass.data.missing import set_null
 from deepglass.data.table import Table
 from deepglass.errors import SourceError
 from deepglass.features.outputs.base import Output
-from deepglass.prepare.label_corrections import Labels, Mend, Origin, check_labels, labels_for, mended, read_labels
+from deepglass.prepare.label_corrections import (
+    LabelCorrection,
+    LabelFile,
+    Origin,
+    apply_corrections,
+    check_corrections,
+    load_corrections,
+    read_corrections,
+)
 from deepglass.prepare.sources import fingerprint_of, read_like, read_source
 from deepglass.run.folder import LABELS
 from deepglass.run.run import Run
@@ -36,7 +44,7 @@ class Asked(NamedTuple):
     rows: np.ndarray
     done: np.ndarray
     origin: Origin
-    earlier: Mapping[tuple[int, str], Mend]
+    earlier: Mapping[tuple[int, str], LabelCorrection]
 
 
 def asked(run: Run, source: Any, output: Output, out: Path) -> Asked:
@@ -55,10 +63,10 @@ def asked(run: Run, source: Any, output: Output, out: Path) -> Asked:
     fingerprint = fingerprint_of(table)
     origin = Origin(table.name, len(table), fingerprint)
     own = own or fingerprint == run.state.source["fingerprint"]
-    earlier: dict[tuple[int, str], Mend] = {}
+    earlier: dict[tuple[int, str], LabelCorrection] = {}
     for path in ([run.folder.path / LABELS] if own else []) + [out]:
         if path.exists():
-            earlier |= {(m.row, m.column): m for m in _labels(run, path, table, origin, own).mends}
+            earlier |= {(m.row, m.column): m for m in _labels(run, path, table, origin, own).corrections}
     rows = np.arange(len(table))
     if own:
         split = run.folder.split()
@@ -70,26 +78,26 @@ def asked(run: Run, source: Any, output: Output, out: Path) -> Asked:
     unread = {row for f in run.predictor.inputs if f.column in table.columns for row in f.unreadable(table[f.column])}
     rows = np.setdiff1d(rows, np.array(sorted(unread), np.int64))
     answered = {row for row, column in earlier if column == output.column}
-    corrected = mended(
+    corrected = apply_corrections(
         table, {row: row for row in answered}, [m for m in earlier.values() if m.column in table.columns]
     )
     return Asked(table, corrected, rows, np.isin(rows, sorted(answered)), origin, earlier)
 
 
-def _labels(run: Run, path: Path, table: Table, origin: Origin, own: bool) -> Labels:
+def _labels(run: Run, path: Path, table: Table, origin: Origin, own: bool) -> LabelFile:
     """A file of labels, checked against the source; of one without answers only the rows can be checked."""
     if own:
         spec = run.spec
-        found = labels_for(replace(spec, data=replace(spec.data, label_corrections=str(path))), table)
+        found = load_corrections(replace(spec, data=replace(spec.data, label_corrections=str(path))), table)
         assert found is not None
         return found
-    labels = read_labels(path)
+    labels = read_corrections(path)
     if labels.origin is not None and labels.origin.fingerprint != origin.fingerprint:
         raise SourceError(
             "mismatched-files",
             f"{path}: holds labels of {labels.origin.name} with {labels.origin.rows} rows, not of {table.name} with "
             f"{len(table)}; choose another --out",
         )
-    there = tuple(m for m in labels.mends if m.column in table.columns)
-    check_labels(labels._replace(mends=there), table)
+    there = tuple(m for m in labels.corrections if m.column in table.columns)
+    check_corrections(labels._replace(corrections=there), table)
     return labels

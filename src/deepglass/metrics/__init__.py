@@ -1,7 +1,7 @@
-"""How good answers are: plain functions of numpy arrays, the truth first.
+"""Metrics as functions of numpy arrays, targets first.
 
-A figure that the rows cannot give is NaN (no rows, one class only, a truth without spread), and the summaries
-`classification`, `multi_label` and `regression` leave such figures out.
+An undefined metric is NaN (no rows, one class only, constant targets); the summaries `classification`, `multi_label`
+and `regression` leave it out.
 """
 
 from deepglass.metrics.classes import (

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,10 +14,12 @@ from deepglass.data.table import Table
 from deepglass.data.transforms.base import TRANSFORMS, TableTransform, transform_from_state
 from deepglass.errors import SpecError
 from deepglass.features.base import Feature, Raw
+from deepglass.spec.spec import FeatureSpec, TransformSpec
+from deepglass.values import plain
 
 
 def fit_transforms(
-    settings: Sequence[Mapping[str, Any]], table: Table, train: np.ndarray, targets: Sequence[str]
+    transforms: Sequence[TransformSpec], table: Table, train: np.ndarray, targets: Sequence[str]
 ) -> tuple[TableTransform, ...]:
     """The transforms of a spec, each fitted on the training rows with the columns of those before it.
 
@@ -30,10 +31,9 @@ def fit_transforms(
         SpecError: an unknown transform or setting; `bad-value` for one that changes a target.
     """
     fitted: list[TableTransform] = []
-    for i, values in enumerate(settings):
+    for i, spec in enumerate(transforms):
         where = f"data.transforms[{i}]"
-        own = {k: v for k, v in values.items() if k != "kind"}
-        transform = construct(TRANSFORMS.get(values["kind"], where=where), own, where, ["kind"])
+        transform = construct(TRANSFORMS.get(spec.kind, where=where), plain(spec.settings), where, ["kind"])
         transform = transform_from_state(transform.fit(table.take(train)).state())  # as a stored run will have it
         before, table = table, apply_transform(transform, table)
         if changed := [t for t in targets if table.columns.get(t) is not before.columns.get(t)]:
@@ -62,17 +62,16 @@ def derive_columns(table: Table, transforms: Sequence[TableTransform], features:
     """The table as features read it: transforms applied, then the columns of each feature of several joined."""
     for transform in transforms:
         table = apply_transform(transform, table)
-    return replace(join_columns(table, {f.column: f.columns for f in features}), derived=True)
+    return replace(join_columns(table, features), derived=True)
 
 
-def join_columns(table: Table, groups: Mapping[str, Sequence[str]]) -> Table:
-    """The table with one column for each group: a Series of structs, or a list of dicts where a column holds files.
+def join_columns(table: Table, features: Iterable[Feature | FeatureSpec]) -> Table:
+    """The table with a column more for each feature of several: a Series of structs, or a list of dicts with files.
 
-    Args:
-        groups: name -> the columns that are joined; none for a feature of one column. Those that the table lacks are
-            left to later checks.
+    Features whose columns the table lacks are left to later checks.
     """
-    joined = {n: _join(table, n, own) for n, own in groups.items() if own and all(c in table.columns for c in own)}
+    complete = [f for f in features if f.columns and {*f.columns} <= {*table.columns}]
+    joined = {f.column: _join(table, f.column, f.columns) for f in complete}
     return table.with_columns(joined) if joined else table
 
 

@@ -16,8 +16,7 @@ from deepglass.networks.trunks.base import TRUNKS, Trunk
 from deepglass.objectives.base import OBJECTIVES, Objective
 from deepglass.prepare.derived_columns import derive_columns
 from deepglass.spec.spec import Spec
-
-NOT_SETTINGS = ("trunk", "init_from")  # keys of `network` in a spec that are no settings of the trunk
+from deepglass.values import plain
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Experiment:
     @property
     def objective(self) -> str:
         """Name of the objective."""
-        return self.spec.objective["name"]
+        return self.spec.objective.name
 
     @property
     def objective_class(self) -> type[Objective]:
@@ -60,7 +59,7 @@ class Experiment:
     @property
     def network(self) -> dict[str, Any]:
         """Settings of the trunk."""
-        return {k: v for k, v in self.spec.network.items() if k not in NOT_SETTINGS}
+        return plain(self.spec.network.settings)
 
     @property
     def architecture(self) -> dict[str, Any]:

@@ -78,3 +78,10 @@ class ExplanationFacts:
     neighbours: tuple[NeighbourCard, ...] = ()
     counterfactual: str = ""
     checks: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def num_bytes(self) -> int:
+        """Of all images and clips."""
+        media = [self.image, self.wav, self.masked_wav, *(n.image for n in self.neighbours)]
+        media += [image for t in self.targets for image in (t.image, t.activation)]
+        return sum(len(m or b"") for m in media)

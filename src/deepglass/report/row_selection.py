@@ -51,6 +51,11 @@ def _spaced(order: np.ndarray, count: int, gap: int) -> list[int]:
     return chosen
 
 
+def evenly_spaced(rows: np.ndarray, count: int) -> np.ndarray:
+    """At most `count` of the rows, from the first to the last."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int))]
+
+
 def random_rows(rows: Sequence[int], count: int) -> list[int]:
     """At most `count` of these rows, drawn with a fixed seed, in ascending order."""
     if not rows:

@@ -16,7 +16,7 @@ from deepglass.errors import SourceError
 from deepglass.features.outputs.base import Calibration
 from deepglass.objectives.base import Objective
 from deepglass.prepare.experiment import Experiment
-from deepglass.prepare.label_corrections import labels_for, relabelled
+from deepglass.prepare.label_corrections import correct_labels, load_corrections
 from deepglass.prepare.prepared_data import PreparedData, hide_targets
 from deepglass.prepare.sources import fingerprint_of, read_source
 from deepglass.run.build import load_objective
@@ -145,14 +145,14 @@ def load_data(folder: Folder, state: RunState, source: Source = None) -> Prepare
     fingerprint = fingerprint_of(table)
     if fingerprint != state.source["fingerprint"]:
         raise SourceError("mismatched-files", f"{spec.data.source}: differs from the source of the run {folder.path}")
-    corrections = labels_for(spec, table)
+    corrections = load_corrections(spec, table)
     rows = folder.split()
     source_rows, split = rows["row"].to_numpy(), rows["split"].to_numpy()
     hidden = rows["hidden"].to_numpy()
     outputs = state.experiment.outputs
     table = hide_targets(table.take(source_rows), outputs, hidden)
     if corrections:
-        table = relabelled(spec, table, source_rows, split, corrections)
+        table = correct_labels(spec, table, source_rows, split, corrections)
     inputs = state.experiment.inputs
     skipped = tuple(Skipped(*s) for s in state.source["skipped"])
     table = state.experiment.derive(replace(table, skipped=skipped))

@@ -37,7 +37,7 @@ from deepglass.run.folder import Folder
 from deepglass.run.warm_start import load_weights
 from deepglass.training.augmentation import augmentation_for, set_audio_augmentation
 from deepglass.training.callbacks import Callback, HistoryFile
-from deepglass.training.checkpoint import weights_sha256
+from deepglass.training.checkpoint import State, weights_sha256
 from deepglass.training.clock import Clock
 from deepglass.training.optimizer_groups import build_optimizers
 from deepglass.training.plan import Plan, fit_to_budget
@@ -136,25 +136,12 @@ def train(setup: Setup, folder: Folder, callbacks: Sequence[Callback], started: 
     clock = Clock(training.budget) if training.budget else None
     plan = make_plan(training, setup.defaults, objective.examples_per_epoch(datasets["train"]), setup.device)
     objective.apply(_read_pretrained_weights)
-    if "init_from" in experiment.spec.network:
-        load_weights(experiment.spec.network["init_from"], objective, data)
+    if (run := experiment.spec.network.init_from) is not None:
+        load_weights(run, objective, data)
     objective.on_fit_start(datasets["train"])
     folder.begin(experiment, data, plan)
     context = RunContext.of(folder, experiment, data, objective, {}, plan)
-    recorders = [*pseudo_labels, *_recorders(context, datasets, callbacks)]
-    trainer = Trainer([*recorders, *callbacks], folder.checkpoints, folder.store_plan)
-    loader = setup.loader(datasets["train"], plan)
-    if clock is not None:
-        costs = trainer.probe(objective, loader, plan, datasets["valid"], MAX_PROBE * clock.budget)
-        limit = max_steps(plan, setup.defaults)
-        plan = fit_to_budget(plan, clock.budget - clock.elapsed(), costs, limit)
-        plan = replace(plan, budget=clock.budget)
-        folder.store_plan(plan)
-        loader = setup.loader(datasets["train"], plan)
-        clock.begin(0, costs, limit)
-    with record_margins(loader, objective, len(datasets["train"]), folder.path) as recorded:
-        history = trainer.fit(objective, recorded, plan, datasets["valid"], clock)
-    return _finish(context, datasets, history, started, clock)
+    return _fit(setup, context, datasets, pseudo_labels, callbacks, started, clock=clock)
 
 
 def resume(
@@ -174,31 +161,50 @@ def resume(
     objective.on_fit_start(datasets["train"])
     state = folder.checkpoints.load()
     context = RunContext.of(folder, experiment, data, objective, {}, plan)
-    step = state.values["step"] if state else 0
-    recorders = [*pseudo_label_recorder(context, step), *_recorders(context, datasets, callbacks, step)]
-    trainer = Trainer([*recorders, *callbacks], folder.checkpoints, folder.store_plan)
-    loader = setup.loader(datasets["train"], plan)
-    with record_margins(loader, objective, len(datasets["train"]), folder.path) as recorded:
-        history = trainer.fit(objective, recorded, plan, datasets["valid"], None, state)
-    return _finish(context, datasets, history, started)
+    pseudo_labels = pseudo_label_recorder(context, state.values["step"] if state else 0)
+    return _fit(setup, context, datasets, pseudo_labels, callbacks, started, state=state)
 
 
-def _recorders(
-    context: RunContext, datasets: Mapping[str, Dataset], callbacks: Sequence[Callback], from_step: int = 0
-) -> list[Callback]:
-    """Callbacks that write into the run folder what only training can tell.
+def _fit(
+    setup: Setup,
+    context: RunContext,
+    datasets: Mapping[str, Dataset],
+    pseudo_labels: Sequence[Callback],
+    callbacks: Sequence[Callback],
+    started: float,
+    clock: Clock | None = None,
+    state: State | None = None,
+) -> Trained:
+    """Train, with the callbacks that write into the run folder what only training can record.
 
     Args:
-        callbacks: receive the diagnostics of the network.
-        from_step: step from which a resumed run writes again.
+        pseudo_labels: their recorder, for semi-supervised objectives.
+        clock: of a time budget, which the plan is fitted to.
+        state: the checkpoint that a resumed run continues from.
     """
-    return [
-        HistoryFile(context.path / "history.jsonl", from_step),
+    folder, objective, plan = context.folder, context.objective, context.plan
+    step = state.values["step"] if state else 0
+    recorders = [
+        *pseudo_labels,
+        HistoryFile(folder.path / "history.jsonl", step),
         *sample_recorder(context),
-        *embedding_recorder(context, datasets, from_step),
-        *diagnostics_recorder(context, datasets, callbacks, from_step),
-        *boundary_recorder(context, from_step),
+        *embedding_recorder(context, datasets, step),
+        *diagnostics_recorder(context, datasets, callbacks, step),
+        *boundary_recorder(context, step),
     ]
+    trainer = Trainer([*recorders, *callbacks], folder.checkpoints, folder.store_plan)
+    loader = setup.loader(datasets["train"], plan)
+    if clock is not None:
+        costs = trainer.probe(objective, loader, plan, datasets["valid"], MAX_PROBE * clock.budget)
+        limit = max_steps(plan, setup.defaults)
+        plan = fit_to_budget(plan, clock.budget - clock.elapsed(), costs, limit)
+        plan = replace(plan, budget=clock.budget)
+        folder.store_plan(plan)
+        loader = setup.loader(datasets["train"], plan)
+        clock.begin(0, costs, limit)
+    with record_margins(loader, objective, len(datasets["train"]), folder.path) as recorded:
+        history = trainer.fit(objective, recorded, plan, datasets["valid"], clock, state)
+    return _finish(context, datasets, history, started, clock)
 
 
 def _read_pretrained_weights(module: nn.Module) -> None:

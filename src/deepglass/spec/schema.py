@@ -21,8 +21,9 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 def spec_schema() -> dict[str, Any]:
     """The JSON schema of a spec file."""
-    data = settings_schema(DataSpec, ["split"])
-    data["properties"]["split"] = settings_schema(Split)
+    data = settings_schema(DataSpec, ["split", "transforms"])
+    transform = {"type": "object", "properties": {"kind": {"type": "string"}}, "required": ["kind"]}
+    data["properties"] |= {"split": settings_schema(Split), "transforms": {"type": "array", "items": transform}}
     inputs, outputs = _column(FEATURES), _column(OUTPUTS)
     init_from = {"type": "string", "description": "a run that gives the initial weights"}
     return {

@@ -20,6 +20,7 @@ from deepglass.features.mask import Mask
 from deepglass.prepare.prepared_data import PreparedData
 from deepglass.report.data import ReportData
 from deepglass.report.overlays import Annotation, ClassColour, OverlayBox
+from deepglass.report.row_selection import evenly_spaced
 from deepglass.report.sections.base import Section
 from deepglass.run.fit import augmentation_of
 from deepglass.training.augmentation import Augmentation
@@ -103,7 +104,7 @@ def augmented_images(prepared: PreparedData, transform: object) -> AugmentationF
 def _rows(prepared: PreparedData, image: Feature) -> np.ndarray:
     """Training rows with an image, spread over the split."""
     train = prepared.rows("train")
-    rows = train[np.unique(np.linspace(0, len(train) - 1, min(ROWS, len(train))).astype(int))] if len(train) else train
+    rows = evenly_spaced(train, ROWS)
     return rows[image.encode(take_raw(prepared.table[image.column], rows)).mask] if len(rows) else rows
 
 

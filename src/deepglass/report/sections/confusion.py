@@ -44,9 +44,7 @@ class ConfusionSection(Section):
                     "class_index": class_indices(output),
                 }
             )
-        if not outputs:
-            return None
-        return {"outputs": outputs, "several": len(report.outputs) > 1, "first": CLASSES_SHOWN}
+        return {"outputs": outputs, "first": CLASSES_SHOWN}
 
 
 def class_indices(output: OutputFacts) -> dict[str, int]:

@@ -46,7 +46,7 @@ class NetworkSection(Section):
             "total": sum(layer.parameters for layer in layers),
             "largest": max(1, *(layer.parameters for layer in layers)),
             "inputs": [c.name for c in report.columns if c.role == "input"],
-            "outputs": [c.name for c in report.columns if c.role == "output"] or [o.name for o in report.outputs],
+            "output_names": [c.name for c in report.columns if c.role == "output"] or [o.name for o in report.outputs],
             "parts": [_part(part, members, scale) for part, members in _by(layers, lambda layer: _path(layer)[0])],
             "max_names": MAX_NAMES,
             "max_rows": MAX_ROWS,

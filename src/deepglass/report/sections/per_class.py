@@ -44,9 +44,7 @@ class PerClassSection(Section):
         return tuple(o for o in outputs if o.metrics)
 
     def view(self, facts: tuple[OutputClasses, ...], report: ReportData) -> Mapping[str, Any] | None:
-        outputs = [_table(output) for output in facts]
-        several = len(report.outputs) > 1
-        return {"outputs": outputs, "num_shown": CLASSES_SHOWN, "several": several} if outputs else None
+        return {"outputs": [_table(output) for output in facts], "num_shown": CLASSES_SHOWN}
 
 
 def _table(output: OutputClasses) -> dict[str, Any]:

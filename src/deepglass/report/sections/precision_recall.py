@@ -62,7 +62,7 @@ class PrecisionRecallSection(Section):
             }
             for output in facts
         ]
-        return {"outputs": outputs, "several": len(report.outputs) > 1} if outputs else None
+        return {"outputs": outputs}
 
 
 def precision_recall_facts(name: str, by_class: Sequence[ClassCurve]) -> PrecisionRecallFacts:

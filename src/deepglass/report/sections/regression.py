@@ -37,7 +37,7 @@ class RegressionSection(Section):
             for o in report.outputs
             if o.numbers is not None
         ]
-        return {"outputs": outputs, "several": len(report.outputs) > 1} if outputs else None
+        return {"outputs": outputs}
 
 
 def _charts(numbers: NumberFacts, rows: int) -> Markup:

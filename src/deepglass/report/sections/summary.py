@@ -31,7 +31,7 @@ class SummarySection(Section):
         return {
             "name": report.name,
             "task": report.task,
-            "outputs": [_outcome(output, report) for output in outputs[:MAX_OUTPUTS]],
+            "outcomes": [_outcome(output, report) for output in outputs[:MAX_OUTPUTS]],
             "num_hidden": max(len(outputs) - MAX_OUTPUTS, 0),
             "key_facts": _key_facts(report),
         }

@@ -27,7 +27,7 @@ class ThresholdsSection(Section):
 
     def view(self, facts: Any, report: ReportData) -> Mapping[str, Any] | None:
         outputs = [_output(o, o.classes.thresholds) for o in report.outputs if o.classes and o.classes.thresholds]
-        return {"outputs": outputs, "several": len(report.outputs) > 1} if outputs else None
+        return {"outputs": outputs}
 
 
 def _output(output: OutputFacts, facts: Thresholds) -> dict[str, Any]:

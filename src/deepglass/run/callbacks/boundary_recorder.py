@@ -122,7 +122,7 @@ class BoundaryRecorder(Callback):
             content |= {"ground": ground.value, "ground_sure": ground.sure}
         if self.store_weights:
             content |= _weights(self.objective)
-        if self.snapshots.keep(step, content):
+        if self.snapshots.write(step, content):
             self.every *= 2
 
 
