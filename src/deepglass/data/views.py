@@ -72,7 +72,7 @@ def weak_augmentation(inputs: Sequence[Feature], classes: Sequence[str] = ()) ->
     return View(images={f.name: Augment.of(*_shape(f), classes=classes) for f in _images(inputs)})
 
 
-def check_augmentable(view: BatchTransform, inputs: Sequence[Feature], objective: str, alternative: str) -> None:
+def check_augmentable(view: View, inputs: Sequence[Feature], objective: str, alternative: str) -> None:
     """Raises: SpecError: `bad-value` where strong augmentation changes none of the inputs.
 
     Args:
