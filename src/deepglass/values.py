@@ -42,7 +42,7 @@ class _Loader(yaml.SafeLoader):
             if name in lines:
                 raise SpecError(
                     "bad-value",
-                    f"{self.name}: {key.value!r} stands twice, in line {lines[name]} and in line {line}; keep one",
+                    f"{self.name}: {key.value!r} occurs twice, in line {lines[name]} and line {line}; keep one",
                 )
             lines[name] = line
         return node

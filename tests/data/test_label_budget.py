@@ -69,7 +69,7 @@ def test_classes_may_be_whole_numbers() -> None:
 
 def test_a_class_with_too_few_rows_is_rejected() -> None:
     raw = pl.Series("y", ["rare"] * 3 + ["often"] * (N - 3))
-    with pytest.raises(SpecError, match=r"data.num_labels: 5 of each class, but one has only 3 rows"):
+    with pytest.raises(SpecError, match=r"data.num_labels: expected at least 5 rows of each class, got a class of 3"):
         kept(raw, per_class=5)
 
 

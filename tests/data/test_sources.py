@@ -120,7 +120,7 @@ def test_no_header_spaces_markers_and_an_empty_last_line(tmp_path: Path) -> None
     assert table["column_3"].dtype == pl.Int64
     assert (noted(table, "header"), noted(table, "missing")) == ("none", "'?'")
     assert read(path, columns=["age", "work", "weight", "income"]).names == ["age", "work", "weight", "income"]
-    assert "--columns: 2 names given" in refused("bad-value", path, columns=["a", "b"])
+    assert "--columns: expected 4 names" in refused("bad-value", path, columns=["a", "b"])
 
 
 def test_spaces_before_quotes(tmp_path: Path) -> None:

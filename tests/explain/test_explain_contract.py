@@ -191,5 +191,5 @@ def test_objectives_without_predictions_are_rejected() -> None:
     with pytest.raises(SpecError, match="predicts nothing: use deepglass generate"):
         explain_rows(drawing, {"input": source["input"][:2]}, known)
     silent, known = untrained({"input": source["input"]}, [], objective="autoencoder")
-    with pytest.raises(SpecError, match="explain: this run answers nothing"):
+    with pytest.raises(SpecError, match="explain: this run has no output"):
         explain_rows(silent, {"input": source["input"][:2]}, known)

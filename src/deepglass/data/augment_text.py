@@ -50,11 +50,11 @@ class BatchTextAugment:
     """Text augmentation of a batch.
 
     Args:
-        changes: input name -> its augmentation.
+        augmentations: input name -> its augmentation.
     """
 
-    changes: Mapping[str, TextAugment]
+    augmentations: Mapping[str, TextAugment]
 
     def __call__(self, batch: Batch, generator: Generator) -> Batch:
-        inputs = {name: augment(batch.inputs[name], generator) for name, augment in self.changes.items()}
+        inputs = {name: augment(batch.inputs[name], generator) for name, augment in self.augmentations.items()}
         return replace(batch, inputs={**batch.inputs, **inputs})

@@ -70,7 +70,7 @@ def _check(kinds: Sequence[str]) -> None:
         if kind in NOT_FIXABLE:
             raise SpecError("bad-value", f"--fix {kind}: there is no automatic fix; {NOT_FIXABLE[kind]}")
         if kind not in DROP and kind not in IGNORE:
-            raise SpecError("unknown-name", f"--fix: there is no {kind!r}{near_miss(kind, [*DROP, *IGNORE])}")
+            raise SpecError("unknown-name", f"--fix: no fix {kind!r}{near_miss(kind, [*DROP, *IGNORE])}")
 
 
 def _copies(context: DataContext, left: np.ndarray) -> np.ndarray:

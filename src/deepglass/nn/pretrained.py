@@ -250,7 +250,10 @@ def _checked_location(name: str) -> str:
         if not (path / "config.json").is_file():
             raise SourceError("not-found", f"network.pretrained: there is no config.json in {path}")
         if not any(path.glob("*.safetensors")):
-            raise SourceError("unreadable-file", f"network.pretrained: {path} holds no .safetensors; no other is read")
+            raise SourceError(
+                "unreadable-file",
+                f"network.pretrained: expected a .safetensors file in {path}; no other format is read",
+            )
         return str(path)
     if name.startswith((".", "/", "~")):
         raise SourceError("not-found", f"network.pretrained: there is no folder {name}")

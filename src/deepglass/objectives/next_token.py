@@ -16,7 +16,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from deepglass.constraints import Ge, Le
-from deepglass.data.batches import Batch, BatchTransform, Cursor, Dataset, Loader
+from deepglass.data.batches import Batch, BatchTransform, Dataset, EpochOrder, Loader
 from deepglass.device import mix_seeds
 from deepglass.errors import SourceError, SpecError
 from deepglass.features._tokenizers import END, UNKNOWN
@@ -198,27 +198,19 @@ class WindowLoader(Loader):
         self.tokens = data.inputs[name].values
         self.length = min(length, max(len(self.tokens) - 1, 1))
         self.count = max((len(self.tokens) - 1) // self.length, 1)
-        self.batch_size = min(batch_size, self.count)
-        self.batches_per_epoch = self.count // self.batch_size
-        self._cursor = Cursor(0, 0)
-        self._starts = self._shuffled(0)
+        self.order = EpochOrder(self._shuffled, batch_size)
+        self.batches_per_epoch = self.order.batches_per_epoch
 
     def next(self) -> Batch:
-        epoch, position = self._cursor
-        starts = self._starts[position * self.batch_size : (position + 1) * self.batch_size]
+        starts = self.order.next()
         inputs, targets, present = _windows(self.tokens, starts, self.length)
-        last = position + 1 == self.batches_per_epoch
-        self._cursor = Cursor(epoch + 1, 0) if last else Cursor(epoch, position + 1)
-        if last:
-            self._starts = self._shuffled(epoch + 1)
         return Batch({self.name: Field(inputs, present)}, {self.name: Field(targets, present)}, starts)
 
     def state_dict(self) -> dict[str, int]:
-        return self._cursor._asdict()
+        return self.order.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self._cursor = Cursor(state["epoch"], state["position"])
-        self._starts = self._shuffled(self._cursor.epoch)
+        self.order.load_state_dict(state)
 
     def _shuffled(self, epoch: int) -> Tensor:
         """Start positions of the windows of an epoch, shifted by a random offset below the length of a window."""

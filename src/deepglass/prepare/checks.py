@@ -23,21 +23,25 @@ def check_rows(table: Table, targets: Sequence[Feature]) -> None:
     names = " or ".join(repr(t.name) for t in targets)
     about = f" with a value for {names}" if names else ""
     if not len(table):
-        left_out = f"; {len(table.skipped):,} left out" if table.skipped else ""
-        first = f", such as {table.skipped[0].name} ({table.skipped[0].reason})" if table.skipped else ""
-        raise SourceError("no-rows", f"{table.name}: there are no rows{about}{left_out}{first}")
+        skipped = ", ".join(f"{s.name} ({s.reason})" for s in table.skipped[:1])
+        more = f" and {len(table.skipped) - 1:,} more" if len(table.skipped) > 1 else ""
+        left_out = f"; left out: {skipped}{more}" if skipped else ""
+        raise SourceError("no-rows", f"{table.name}: there are no rows{about}{left_out}")
     check_count(len(table), table.name, about)
     for target in targets:
         if _distinct(table[target.column]) == 1:
             code: Any = "one-class" if target.has_classes else "constant-target"
-            raise SourceError(code, f"--target: {target.name!r} has the same value in every row of {table.name}")
+            raise SourceError(
+                code,
+                f"--target: {target.name!r} has the same value in every row of {table.name}; choose another column",
+            )
 
 
 def check_count(count: int, source: str, about: str = "") -> None:
     """Enough rows to be split."""
     if count < MIN_ROWS:
         rows = "1 row" if count == 1 else f"{count} rows"
-        text = f"{source}: {rows}{about} are too few to train, validate and test; expected at least {MIN_ROWS}"
+        text = f"{source}: expected at least {MIN_ROWS} rows{about}, to train, validate and test, got {rows}"
         raise SourceError("too-few-rows", text)
 
 
@@ -68,7 +72,7 @@ def check_roles(outputs: Sequence[FeatureSpec], inputs: Sequence[FeatureSpec], i
     names = [f.name for f in outputs]
     for name in names:
         if names.count(name) > 1:
-            raise SpecError("bad-value", f"--target: {name!r} is named twice")
+            raise SpecError("bad-value", f"--target: {name!r} is named twice; name it once")
         if name in ignore:
             raise SpecError("bad-value", f"--target: {name!r} is ignored as well (--ignore); remove one of the two")
     columns = {c for f in outputs for c in f.source_columns}

@@ -134,7 +134,7 @@ def _kind(table: Table, feature: FeatureSpec, spec: Spec) -> tuple[str, str]:
         if isinstance(table[column], list) and explicit_kind not in COMPATIBLE_KINDS.get(source_kind, (explicit_kind,)):
             expected = " or ".join(COMPATIBLE_KINDS[source_kind])
             raise SpecError(
-                "bad-value", f"{name}: its files are of kind {source_kind}; expected {expected}, got {explicit_kind!r}"
+                "bad-value", f"{name}: expected the kind {expected} for its {source_kind} files, got {explicit_kind!r}"
             )
         return explicit_kind, "as specified"
     if feature.columns:

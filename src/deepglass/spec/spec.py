@@ -173,7 +173,7 @@ class Spec:
         try:
             content = read_yaml(path.read_text(), str(path))
         except FileNotFoundError:
-            raise SourceError("not-found", f"{path}: no such spec") from None
+            raise SourceError("not-found", f"{path}: there is no such file") from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise SourceError("unreadable-file", f"{path}: not a YAML file ({' '.join(str(error).split())})") from error
         if not isinstance(content, dict):

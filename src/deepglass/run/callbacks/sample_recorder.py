@@ -118,7 +118,7 @@ def _field(name: str, value: object, features: Sequence[Feature], count: int, de
     if not column.mask.all() or column.offsets is not None:
         wrong = next((v for v, there in zip(items, column.mask, strict=False) if not there), value)
         choices = f", one of {', '.join(feature.class_names[:10])}" if feature.class_names else ""
-        raise SpecError("bad-value", f"--given {name}={wrong}: expected a known {feature.kind}{choices}")
+        raise SpecError("bad-value", f"--given {name}={wrong}: expected a {feature.kind} of the training data{choices}")
     values = torch.from_numpy(np.repeat(column.values, count // len(items), 0)).to(device)
     return Field(values, torch.ones(count, dtype=torch.bool, device=device))
 
