@@ -64,7 +64,7 @@ def table_file(tmp_path: Path) -> Path:
     return path
 
 
-class Said(NamedTuple):
+class CommandResult(NamedTuple):
     """Exit code and output of a command."""
 
     code: int
@@ -72,20 +72,20 @@ class Said(NamedTuple):
     err: str
 
 
-Command = Callable[..., Said]
+Command = Callable[..., CommandResult]
 
 
 @pytest.fixture
 def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
     """`command("train", "houses.csv")`: the command line in this process; one thread and no baselines in a training."""
 
-    def call(*words: object) -> Said:
+    def call(*words: object) -> CommandResult:
         quick = ["--no-baselines", "training.threads=1"] if words[0] == "train" else []
         monkeypatch.setattr(sys, "argv", ["deepglass", *map(str, words), *quick])
         capsys.readouterr()
         with pytest.raises(SystemExit) as end:
             main()
         said = capsys.readouterr()
-        return Said(int(end.value.code or 0), said.out, said.err)
+        return CommandResult(int(end.value.code or 0), said.out, said.err)
 
     return call

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 import soundfile
-from conftest import Command, Said
+from conftest import Command, CommandResult
 
 from deepglass.features.text import Text
 
@@ -23,7 +23,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def refused(said: Said, code: str, *names: str) -> None:
+def refused(said: CommandResult, code: str, *names: str) -> None:
     assert said.code == 2, said
     error = said.err.splitlines()[-1]
     assert error.startswith(f"error: [{code}]"), said.err
@@ -31,7 +31,7 @@ def refused(said: Said, code: str, *names: str) -> None:
     assert not Path("run").exists(), "nothing was trained, so there is no run"
 
 
-def plain(said: Said) -> str:
+def plain(said: CommandResult) -> str:
     """The output of a command without line breaks."""
     assert said.code == 0, said.err
     return " ".join(said.err.split())

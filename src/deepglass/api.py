@@ -11,15 +11,14 @@ from deepglass.doctor.findings import before_training, write_findings
 from deepglass.doctor.fixes import apply_fixes
 from deepglass.errors import SpecError
 from deepglass.introspect.boundary import parse_boundary_columns
-from deepglass.labelling.candidates import asked
-from deepglass.labelling.ranking import asked_about, questions
+from deepglass.labelling.candidates import find_candidates
+from deepglass.labelling.ranking import labelled_output, rank_questions
 from deepglass.prepare.prepare import prepare
 from deepglass.projection.points import TestPredictions
 from deepglass.projection.projection import MapOptions, check_map_options
 from deepglass.report.after_training import add_baselines, add_report
 from deepglass.run import fit
 from deepglass.run.callbacks.log_file import LogFile
-from deepglass.run.callbacks.margins import margins_for_table
 from deepglass.run.context import load_data
 from deepglass.run.cross_validation import fold_specs, is_many, summarise
 from deepglass.run.folder import Folder
@@ -164,20 +163,17 @@ def label(
     Example:
         queue = deepglass.label("runs/photos-1")
         for i, item in enumerate(queue.items):
-            queue.answer(i, item.proposed)  # written to the file at once
+            queue.answer(i, item.suggestion)  # written to the file at once
     """
     run, out = open_run(run), Path(out)
     if limit < 1:
         raise SpecError("bad-value", f"label: expected a limit of at least 1, got {limit}")
-    target = asked_about(run.predictor, output)
-    candidates = asked(run, source, target, out)
-    rows = candidates.rows
-    margins = margins_for_table(run.folder, candidates.table).get(target.name)
-    margins = None if margins is None else margins[rows]
-    labelled = candidates.corrected.take(rows)
-    items = questions(run.predictor, labelled, rows, target, candidates.done, limit, margins) if len(rows) else []
+    labelled = labelled_output(run.predictor, output)
+    candidates = find_candidates(run, source, labelled, out)
+    questions = rank_questions(run, candidates, labelled, limit)
+    inputs = run.predictor.inputs
     return Queue(
-        items, candidates.table, run.predictor.inputs, target, out, candidates.origin, candidates.earlier, str(run.path)
+        questions, candidates.table, inputs, labelled, out, candidates.origin, candidates.earlier, str(run.path)
     )
 
 

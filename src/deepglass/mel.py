@@ -29,16 +29,21 @@ class Frames(NamedTuple):
         return 1 + max(samples - self.size, 0) // self.hop
 
 
-def mel_filters(frames: Frames) -> np.ndarray:
-    """Mel filter bank: weight of each frequency in each band, (size // 2 + 1, M) float32.
+def mel_edges(frames: Frames) -> np.ndarray:
+    """Where the bands begin, peak and end, in hertz, (M + 2,): band m has the entries m, m + 1 and m + 2.
 
-    Triangular filters of equal width in mel = 2595 log10(1 + hertz / 700), from 40 Hz to half the sample rate.
+    They are equally spaced in mel = 2595 log10(1 + hertz / 700), from 40 Hz to half the rate.
 
     Source: Stevens et al., 1937; this formula O'Shaughnessy, 1987.
     """
     top = 2595 * np.log10(1 + frames.rate / 2 / 700)
     low = 2595 * np.log10(1 + 40 / 700)
-    edges = 700 * (10 ** (np.linspace(low, top, frames.mels + 2) / 2595) - 1)
+    return 700 * (10 ** (np.linspace(low, top, frames.mels + 2) / 2595) - 1)
+
+
+def mel_filters(frames: Frames) -> np.ndarray:
+    """How much each frequency counts in each band, (size // 2 + 1, M) float32: triangles between `mel_edges`."""
+    edges = mel_edges(frames)
     hertz = np.fft.rfftfreq(frames.size, 1 / frames.rate)[:, None]
     rising = (hertz - edges[:-2]) / np.diff(edges)[:-1]
     falling = (edges[2:] - hertz) / np.diff(edges)[1:]

@@ -110,6 +110,16 @@ def test_a_memory_mapped_column_gives_the_same_batches(
         _assert_equal(in_memory.next(), loader.next())
 
 
+def test_a_memory_mapped_ragged_column_gives_the_same_batches(tmp_path: Path) -> None:
+    offsets = _lengths()
+    values = _images(int(offsets[-1]))
+    np.save(tmp_path / "images.npy", values)
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    loader, in_memory = (ShuffledLoader(_data(v, offsets), 8, 0) for v in (mapped, values))
+    for _ in range(2 * loader.batches_per_epoch):
+        _assert_equal(in_memory.next(), loader.next())
+
+
 def test_a_memory_mapped_column_is_not_copied(tmp_path: Path) -> None:
     np.save(tmp_path / "images.npy", _images())
     mapped = np.load(tmp_path / "images.npy", mmap_mode="r")

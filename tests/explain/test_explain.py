@@ -49,7 +49,7 @@ def test_attributions_of_a_linear_function_are_weight_times_difference(count: in
     found = shapley.shapley_values(answered, rows(row, columns), rows(background, columns), columns)
     assert found.exact == (count == 4)
     np.testing.assert_allclose(found.values[0], weights * (row[0] - background.mean(0)), atol=1e-4)
-    np.testing.assert_allclose(found.gap, 0, atol=1e-5)
+    np.testing.assert_allclose(found.completeness.gap, 0, atol=1e-5)
 
 
 def test_shapley_values_of_a_product_are_equal_and_unused_inputs_get_zero() -> None:
@@ -71,7 +71,7 @@ def test_sampled_shapley_values_of_interactions_sum_up() -> None:
         return torch.stack([torch.tanh(x).prod(1) + x[:, 0] * x[:, 1], x.square().sum(1)], 1)
 
     found = shapley.shapley_values(answered, rows(row, COLUMNS), rows(background, COLUMNS), COLUMNS)
-    np.testing.assert_allclose(found.score - found.baseline, found.values.sum(1), atol=1e-4)
+    np.testing.assert_allclose(found.completeness.score - found.completeness.baseline, found.values.sum(1), atol=1e-4)
 
 
 def test_deletion_curves_follow_the_order_of_an_additive_score() -> None:
@@ -225,7 +225,7 @@ def test_without_training_data_the_rows_are_the_baseline(houses: Path, tmp_path:
     frame = pl.read_csv(houses / "houses.csv")
     run = deepglass.train(frame, "price", out=tmp_path / "run", baselines=False, steps=5, training={"threads": 1})
     (found, *_) = deepglass.explain(run, frame.head(20))
-    assert "rows that were given" in found["price"]["method"]
+    assert "of the explained rows" in found["price"]["method"]
     assert found["price"]["nearest"] == []
     (known, *_) = deepglass.explain(run, frame.head(20), source=frame)
     assert "training rows" in known["price"]["method"]
@@ -241,7 +241,7 @@ def test_a_run_with_image_outputs_is_rejected(tmp_path: Path) -> None:
         "training": {"steps": 1, "threads": 1},
     }
     run = deepglass.train(spec, out=tmp_path / "run", baselines=False)
-    with pytest.raises(SpecError, match=r"\[bad-value\] explain: this run answers wanted \(image\)"):
+    with pytest.raises(SpecError, match=r"\[bad-value\] explain: this run predicts wanted \(image\)"):
         Explainer(run.predictor)
 
 

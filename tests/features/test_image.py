@@ -15,7 +15,7 @@ from PIL import Image as Pillow
 
 from deepglass.config import construct
 from deepglass.errors import SourceError, SpecError
-from deepglass.features._images import decode_error, picture_size
+from deepglass.features._images import decode_error, decode_sized
 from deepglass.features.base import Media, from_state
 from deepglass.features.image import Image
 from deepglass.nn.tokens import Field
@@ -133,7 +133,7 @@ def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     exif = Pillow.Exif()
     exif[0x0112] = 6  # rotated by 90 degrees
     turned = save(tmp_path, "turned.jpg", Pillow.fromarray(pixels), exif=exif, quality=95)
-    assert picture_size(turned) == (20, 10)
+    assert decode_sized(turned)[1] == (20, 10)
     column = (feature := Image(name="x").fit([[turned]])).encode([turned])
     assert feature.size_ == (20, 10)
     assert column.values[0, 0, 15:].mean() > 190

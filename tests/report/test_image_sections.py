@@ -383,11 +383,12 @@ def small_network(trunk: str, size: int, **settings: object) -> tuple[Network, D
 @pytest.mark.parametrize(
     ("trunk", "least"), [("conv", 3), ("resnet", 3), ("lenet5", 3), ("alexnet", 3), ("convnext", 4), ("vit", 3)]
 )
-def test_receptive_fields_grow_with_depth(trunk: str, least: int) -> None:
+def test_receptive_fields_grow_with_depth(trunk: str, least: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deepglass.introspect.filters.MAX_SECONDS", 600)  # all images, however slow the machine
     network, data, _ = small_network(trunk, 32)
     found = filters_of(network, lambda batch: network.predictions(batch.inputs), data, "image", ["a", "b"] * 40)
     assert found is not None
-    assert found.looked_at == 80
+    assert found.num_images == 80
     assert len(found.stages) >= least
     assert len(found.first) == min(found.stages[0].channels, 64)
     assert opened(found.first[0]).shape[:2] == found.kernel
@@ -448,7 +449,7 @@ def test_a_linear_layer_over_pixels_shows_its_largest_weights_first(beside: int)
 
     found = filters_of(layer, run, data, "image")
     assert found is not None
-    assert (found.kernel, found.size, len(found.first), found.units, found.stages) == ((8, 8), (8, 8), 64, 70, ())
+    assert (found.kernel, found.size, len(found.first), found.num_filters, found.stages) == ((8, 8), (8, 8), 64, 70, ())
     assert (opened(found.first[0])[..., :3] == (255, 128, 128)).all()
     html = checked(base(own={"filters": found}))
     assert re.search(r"64 of 70\sfilters of 8\u00a0×\u00a08 pixels, those with the largest weights", html)

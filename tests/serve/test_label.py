@@ -70,29 +70,29 @@ def test_label_errors_and_unlabelled_rows_are_queued_but_no_test_row(
     wrong = [q for q in queue.items if q.kind == "wrong"]
     assert len(queue.items) == 80
     assert len(wrong) >= 20
-    assert np.mean([q.given != str(truth[q.place]) for q in wrong]) > 0.8  # by chance 0.03
-    assert np.mean([q.proposed == str(truth[q.place]) for q in wrong]) > 0.8
-    assert all(q.given == "" and q.proposed in queue.classes for q in queue.items if q.kind == "open")
+    assert np.mean([q.label != str(truth[q.row]) for q in wrong]) > 0.8  # by chance 0.03
+    assert np.mean([q.suggestion == str(truth[q.row]) for q in wrong]) > 0.8
+    assert all(q.label == "" and q.suggestion in queue.classes for q in queue.items if q.kind == "unlabelled")
     tested = run.folder.split().filter(pl.col("split") == "test")["row"].to_list()
-    assert not {q.place for q in queue.items} & set(tested)
-    assert all(n.place != q.place for q in queue.items for n in q.near)
-    assert {q.proposed for q in wrong[:5]} & {n.label for q in wrong[:5] for n in q.near}
+    assert not {q.row for q in queue.items} & set(tested)
+    assert all(n.row != q.row for q in queue.items for n in q.neighbours)
+    assert {q.suggestion for q in wrong[:5]} & {n.label for q in wrong[:5] for n in q.neighbours}
 
 
 def test_each_label_is_stored_at_once_and_the_next_session_continues(run: deepglass.Run, queue: Queue) -> None:
     first, second = queue.items[0], queue.items[1]
-    queue.answer(0, first.proposed)
-    queue.answer(1, second.given or "3")
+    queue.answer(0, first.suggestion)
+    queue.answer(1, second.label or "3")
     found = {m.row: m for m in read_corrections(queue.path).corrections}
-    assert found[first.place].new == first.proposed
-    assert found[first.place].old == first.given
-    assert found[second.place].why == ("confirmed" if second.given else "worth labelling")
+    assert found[first.row].new == first.suggestion
+    assert found[first.row].old == first.label
+    assert found[second.row].why == ("confirmed" if second.label else "worth labelling")
     queue.undo(1)
-    assert [m.row for m in read_corrections(queue.path).corrections] == [first.place]
+    assert [m.row for m in read_corrections(queue.path).corrections] == [first.row]
     again = deepglass.label(run, out=queue.path, limit=80)
-    assert first.place not in [q.place for q in again.items]
+    assert first.row not in [q.row for q in again.items]
     again.answer(0, "7")
-    assert {m.row for m in read_corrections(queue.path).corrections} == {first.place, again.items[0].place}
+    assert {m.row for m in read_corrections(queue.path).corrections} == {first.row, again.items[0].row}
 
 
 def test_a_label_that_does_not_fit_the_output_is_rejected(queue: Queue) -> None:
@@ -137,7 +137,7 @@ def test_corrections_with_warm_start_improve_the_metrics(
     source, truth = digits
     queue = deepglass.label(run, source, out=tmp_path / "labels.csv", limit=150)
     for i, item in enumerate(queue.items):
-        queue.answer(i, str(truth[item.place]))
+        queue.answer(i, str(truth[item.row]))
     said = command("train", run.path / "spec.yaml", "--labels", queue.path, "--init-from", run.path,
                    "--out", tmp_path / "after", "--steps", "100")  # fmt: skip
     assert said.code == 0, said.err
@@ -192,9 +192,9 @@ def test_unlabelled_rows_of_another_file(run: deepglass.Run, digits: tuple[Path,
     source, truth = digits
     pl.read_parquet(source).drop("digit")[:300].write_parquet(tmp_path / "new.parquet")
     queue = deepglass.label(run, tmp_path / "new.parquet", out=tmp_path / "labels.csv", limit=10)
-    assert {q.kind for q in queue.items} == {"open"}
+    assert {q.kind for q in queue.items} == {"unlabelled"}
     for i, item in enumerate(queue.items):
-        queue.answer(i, str(truth[item.place]))
+        queue.answer(i, str(truth[item.row]))
     after = deepglass.train(source, "digit", out=tmp_path / "after", steps=5, labels=queue.path,
                             data={"unlabelled": str(tmp_path / "new.parquet")}, kinds=DIGIT,
                             **QUICK)  # fmt: skip
@@ -212,7 +212,7 @@ def test_missing_numbers_are_queued(table: pl.DataFrame, tmp_path: Path) -> None
     queue.answer(0, "1250.5")
     after = deepglass.train(some, "price", out=tmp_path / "after", steps=5, labels=queue.path, **QUICK)
     prepared = after.context_of(some).data
-    row = int(np.flatnonzero(prepared.source_rows == queue.items[0].place)[0])
+    row = int(np.flatnonzero(prepared.source_rows == queue.items[0].row)[0])
     assert prepared.table["price"][row] == 1250.5
 
 
@@ -348,10 +348,10 @@ def test_media_of_queued_rows_only_are_served(tmp_path: Path) -> None:
     run = deepglass.train(rows, "digit", out=tmp_path / "run", steps=2, kinds={"sound": "audio"}, **QUICK)
     queue = deepglass.label(run, rows, out=tmp_path / "labels.csv", limit=3)
     client = page(queue)
-    place = queue.items[0].place
+    place = queue.items[0].row
     assert client.get(f"/media/{place}/image").content.startswith(b"\x89PNG")
     assert client.get(f"/media/{place}/sound").content.startswith(b"RIFF")
-    shown = {q.place for q in queue.items} | {n.place for q in queue.items for n in q.near}
+    shown = {q.row for q in queue.items} | {n.row for q in queue.items for n in q.neighbours}
     other = next(i for i in range(120) if i not in shown)
     assert client.get(f"/media/{other}/image").status_code == 404
     assert client.get(f"/media/{place}/digit").status_code == 404

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -44,7 +44,7 @@ class Part(NamedTuple):
     def to_json(self) -> dict[str, Any]:
         values = {
             "part": self.name,
-            "value": _plain(self.value),
+            "value": plain_value(self.value),
             "weight": round(self.weight, 6),
             "position": self.position,
             "input": self.input or None,
@@ -72,15 +72,15 @@ class PartAttributions:
     indexed: bool = False
     boxes: tuple[tuple[Box | None, ...], ...] = ()
 
-    def of(self, q: int | None) -> list[Part]:
+    def of(self, q: int | None) -> tuple[Part, ...]:
         """The parts for one target; None: summed over all."""
         weights = self.weights.sum(0) if q is None else self.weights[q]
         boxes = self.boxes[0 if q is None else q + 1] if self.boxes else (None,) * len(self.names)
-        return [
+        return tuple(
             Part(n, float(w), self.values[i] if self.values else None, i if self.indexed else None, boxes[i])
             for i, (n, w) in enumerate(zip(self.names, weights, strict=True))
             if n
-        ]
+        )
 
 
 PartsOf = Callable[[Any, np.ndarray, Column, Any], PartAttributions]
@@ -265,9 +265,14 @@ def _ngram_positions(
     return positions
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        value = value.item()
+def plain_value(value: Any) -> Any:
+    """A value as plain JSON: arrays as lists, numbers that are not finite as None, objects as text."""
+    if isinstance(value, Mapping):
+        return {k: plain_value(v) for k, v in value.items()}
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if isinstance(value, pl.Series | list | tuple):
+        return [plain_value(v) for v in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return value if value is None or isinstance(value, str | int | float | bool | list) else str(value)
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)

@@ -27,7 +27,7 @@ from deepglass.run.predictor import Predictor, Rows
 Mode = Literal["full", "fast"]
 MAX_STEPS = 512  # of a path of integrated gradients
 NUM_BACKGROUND = 64  # background rows
-MIN_BACKGROUND = 8  # given rows that can serve as background
+MIN_BACKGROUND = 8  # explained rows that can serve as background
 
 
 def explainable(predictor: Predictor) -> tuple[Output, ...]:
@@ -101,8 +101,8 @@ class Explainer:
             if not 0 <= index < len(table):
                 raise SpecError("bad-value", f"--rows: there is no row {index}; there are {len(table)}, from 0")
         if self.rows is None and len(table) >= MIN_BACKGROUND:
-            given = self.predictor.encode(table)
-            self.rows = ReferenceRows(table, np.arange(len(table)), given, "rows that were given")
+            encoded = self.predictor.encode(table)
+            self.rows = ReferenceRows(table, np.arange(len(table)), encoded, "of the explained rows")
         chosen = table.take(np.array(which, np.int64))
         inputs = self.predictor.encode(chosen)
         data = Dataset(inputs, {}, self.predictor.device)

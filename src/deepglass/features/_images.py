@@ -129,15 +129,6 @@ def decode_error(image: RawImage) -> str | None:
     return None
 
 
-def picture_size(image: RawImage) -> tuple[int, int]:
-    """(rows, columns) of an upright image, from its header alone."""
-    if isinstance(image, np.ndarray):
-        return image.shape[0], image.shape[1]
-    opened = _open(image)
-    X, Y = opened.size
-    return (X, Y) if opened.getexif().get(0x0112, 1) >= 5 else (Y, X)
-
-
 def count_frames(image: RawImage) -> int:
     """Number of frames of an image; 0 where it cannot be read."""
     try:

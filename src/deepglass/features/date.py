@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
@@ -12,6 +12,7 @@ import polars as pl
 from deepglass.errors import SourceError
 from deepglass.features._cell_statistics import Statistic, floats
 from deepglass.features._statistics import scaled_change
+from deepglass.features._text_format import text_format
 from deepglass.features.base import Column, Feature, Raw, TypeGuess
 from deepglass.parsing import DateFormat, is_missing, parse_dates, to_dates
 
@@ -89,7 +90,7 @@ class Date(Feature):
 
     def fit(self, chunks: Iterable[Raw]) -> Self:
         chunks = list(chunks)
-        format = self._format(chunks)
+        format = text_format(chunks, parse_dates, "dates", self.column)
         seconds = np.concatenate([np.zeros(0), *(self._seconds(raw, format) for raw in chunks)])
         seconds = seconds[np.isfinite(seconds)]
         if not len(seconds):
@@ -145,21 +146,6 @@ class Date(Feature):
     def change_size(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
         """Root mean square over the entries, in standard deviations."""
         return scaled_change(before, after, 1.0)
-
-    def _format(self, chunks: Sequence[Raw]) -> DateFormat | None:
-        texts = [c for c in chunks if isinstance(c, pl.Series) and c.dtype == pl.String]
-        if not texts:
-            return None
-        text = pl.concat(texts)
-        format = parse_dates(text)
-        if format is None and not is_missing(text).all():
-            example = text.filter(~is_missing(text))[0]
-            raise SourceError(
-                "bad-value",
-                f"column {self.column!r}: expected dates, but fewer than half of the values are, such as {example!r};"
-                " leave the kind out or set it to category or text",
-            )
-        return format
 
     def _seconds(self, raw: Raw, format: DateFormat | None) -> np.ndarray:
         """Seconds since 1970 (N,) float64, NaN = missing or unreadable; seconds of the day for times."""

@@ -14,6 +14,7 @@ from deepglass.constraints import Count
 from deepglass.errors import SourceError
 from deepglass.features._cell_statistics import Statistic
 from deepglass.features._statistics import scaled_change
+from deepglass.features._text_format import text_format
 from deepglass.features.base import Column, Feature, Raw, TypeGuess
 from deepglass.parsing import NumberFormat, is_missing, parse_numbers, to_numbers
 
@@ -102,7 +103,7 @@ class Number(Feature):
 
     def fit(self, chunks: Iterable[Raw]) -> Self:
         chunks = list(chunks)
-        format = self._format(chunks)
+        format = text_format(chunks, parse_numbers, "numbers", self.column)
         values = np.concatenate([np.zeros(0), *(self._floats(raw, format) for raw in chunks)])
         x = values[np.isfinite(values) & (np.abs(values) < _MAX_VALUE)]
         if not len(x):
@@ -189,22 +190,6 @@ class Number(Feature):
     def _too_large(self, values: np.ndarray) -> np.ndarray:
         with np.errstate(over="ignore"):
             return (np.abs(values) >= _MAX_VALUE) | (np.abs(values - self.median_) >= _MAX_DISTANCE * self.scale_)
-
-    def _format(self, chunks: Sequence[Raw]) -> NumberFormat | None:
-        """Format of a text column, None for numbers."""
-        texts = [c for c in chunks if isinstance(c, pl.Series) and c.dtype in (pl.String, pl.Categorical, pl.Enum)]
-        if not texts:
-            return None
-        text = pl.concat([t.cast(pl.String) for t in texts])
-        format = parse_numbers(text)
-        if format is None and not is_missing(text).all():
-            example = text.filter(~is_missing(text))[0]
-            raise SourceError(
-                "bad-value",
-                f"column {self.column!r}: expected numbers, but fewer than half of the values are, such as {example!r};"
-                " leave the kind out or set it to category or text",
-            )
-        return format or NumberFormat()
 
     def _floats(self, raw: Raw, format: NumberFormat | None) -> np.ndarray:
         values = as_floats(raw, format or NumberFormat())

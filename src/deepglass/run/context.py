@@ -1,4 +1,4 @@
-"""Everything of one run that recorders, checks, explanations and reports take, read at most once."""
+"""The run context: what recorders, checks, explanations and reports take; each file is read at most once."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class RunContext:
         plan: Plan,
         metrics: Mapping[str, Any] | None = None,
     ) -> RunContext:
-        """The context of a run in this process: plan and metrics are not read again."""
+        """The context of a run in this process, whose plan and metrics are not read from files."""
         context = RunContext(folder, experiment, data, objective, calibration, plan.device)
         context.__dict__["plan"] = plan  # fills the cached properties
         if metrics is not None:
@@ -84,7 +84,7 @@ class RunContext:
         return context
 
     def with_metrics(self, metrics: Mapping[str, Any]) -> RunContext:
-        """The same with other metrics, such as those with baselines."""
+        """A copy with other metrics, such as those with baselines."""
         context = RunContext(self.folder, self.experiment, self.data, self.objective, self.calibration, self.device)
         context.__dict__.update({**self.__dict__, "metrics": metrics})
         return context
@@ -117,7 +117,7 @@ class RunContext:
 
     @cached_property
     def layer_statistics(self) -> list[LayerStatistics]:
-        """diagnostics.jsonl: what was measured of the layers at each evaluation."""
+        """diagnostics.jsonl, layer statistics of each evaluation."""
         return read_layer_statistics(self.path)
 
     @property

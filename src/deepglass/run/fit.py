@@ -52,11 +52,11 @@ Metrics = Mapping[str, Mapping[str, float]]  # output -> metric -> value
 
 @dataclass(frozen=True)
 class Setup:
-    """An objective that is built and not trained yet.
+    """An objective with initialised weights, before training.
 
     Args:
         defaults: the trunk's training defaults as the objective adapts them.
-        random_state: after initialisation, from which training goes on.
+        random_state: after initialisation; training starts from it.
     """
 
     experiment: Experiment
@@ -152,7 +152,7 @@ def resume(
     callbacks: Sequence[Callback],
     started: float,
 ) -> Trained:
-    """Go on from the newest checkpoint along the stored plan, without reading the clock."""
+    """Continue from the newest checkpoint along the stored plan, without reading the clock."""
     torch.set_num_threads(plan.threads)
     datasets = data.datasets(plan.device)
     setup = set_up(experiment, data, plan.device)

@@ -49,7 +49,7 @@ def label_app(queue: Queue, host: str = "127.0.0.1") -> FastAPI:
     app = FastAPI(title="deepglass label", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(SecurityMiddleware, host=host)
     lock = threading.Lock()  # requests come on several threads
-    shown = {q.place for q in queue.items} | {n.place for q in queue.items for n in q.near}
+    shown = {q.row for q in queue.items} | {n.row for q in queue.items for n in q.neighbours}
     features = {f.name: f for f in queue.inputs}
 
     @app.get("/")
@@ -147,7 +147,7 @@ def _state(queue: Queue) -> dict[str, Any]:
 
 def _item(queue: Queue, i: int) -> Mapping[str, Any]:
     question = queue.items[i]
-    near = [
-        {"place": n.place, "label": n.label, "cells": cells(queue.inputs, queue.table, n.place)} for n in question.near
+    neighbours = [
+        {"row": n.row, "label": n.label, "cells": cells(queue.inputs, queue.table, n.row)} for n in question.neighbours
     ]
-    return {**asdict(question), "near": near, "cells": cells(queue.inputs, queue.table, question.place)}
+    return {**asdict(question), "neighbours": neighbours, "cells": cells(queue.inputs, queue.table, question.row)}

@@ -24,7 +24,7 @@ from deepglass.prepare.label_corrections import (
 )
 
 MAX_LABEL_CHARACTERS = 200
-WHY = {"wrong": "looked wrong", "open": "worth labelling"}
+WHY = {"wrong": "looked wrong", "unlabelled": "worth labelling"}
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Queue:
     Example:
         >>> queue = deepglass.label("runs/photos-1", "photos/")  # doctest: +SKIP
         >>> for i, item in enumerate(queue.items):  # doctest: +SKIP
-        ...     queue.answer(i, item.proposed)
+        ...     queue.answer(i, item.suggestion)
     """
 
     items: Sequence[Question]
@@ -96,18 +96,18 @@ class Queue:
     @property
     def num_corrected(self) -> int:
         """Number of answers of this session that differ from the source."""
-        return sum(label != self.items[i].given for i, label in self.answers.items())
+        return sum(label != self.items[i].label for i, label in self.answers.items())
 
     def to_json(self) -> list[dict[str, Any]]:
         """The questions as plain values."""
-        return [{**asdict(q), "near": [n._asdict() for n in q.near]} for q in self.items]
+        return [{**asdict(q), "neighbours": [n._asdict() for n in q.neighbours]} for q in self.items]
 
     def _mend(self, item: int) -> LabelCorrection:
         question, label = self.items[item], self.answers[item]
         column = self.output.column
-        old = label_text(self.table[column][question.place]) if column in self.table.columns else ""
-        why = "confirmed" if label == question.given else WHY[question.kind]
-        return LabelCorrection(question.place, column, old, label, why)
+        old = label_text(self.table[column][question.row]) if column in self.table.columns else ""
+        why = "confirmed" if label == question.label else WHY[question.kind]
+        return LabelCorrection(question.row, column, old, label, why)
 
     def _check(self, item: int) -> None:
         if not 0 <= item < len(self.items):

@@ -4,7 +4,7 @@ import { draw, keysOf } from "./label_draw.js";
 
 const byId = (id) => document.getElementById(id);
 const KEYS = [
-  ["Enter", "the proposed label is correct"],
+  ["Enter", "the suggested label is correct"],
   ["1 … 9, letters", "this class: its key stands beside it"],
   ["k  Shift+Enter", "the current label is correct"],
   ["/", "type a class, or a new one"],
@@ -95,11 +95,11 @@ async function undo() {
 
 function accept() {
   const { classes } = state.data;
-  const label = classes.length ? item().proposed : byId("text").value.trim() || item().proposed;
+  const label = classes.length ? item().suggestion : byId("text").value.trim() || item().suggestion;
   if (label !== "") answer(label);
 }
 
-const keep = () => item().given !== "" && answer(item().given);
+const keep = () => item().label !== "" && answer(item().label);
 const removeLabel = () => answer("");
 
 function skip() {

@@ -3,7 +3,7 @@ import { element } from "./dom.js";
 import { cellFigures, imageOf, thumbnail } from "./label_cells.js";
 
 const byId = (id) => document.getElementById(id);
-const percent = (share) => (share > 0.995 ? "over 99 %" : `${Math.round(100 * share)} %`);
+const percent = (share) => (share > 0.995 ? "over 99\u00a0%" : `${Math.round(100 * share)}\u00a0%`);
 const labelText = (label) => (label === "" ? "no label" : label);
 const QUEUE_LENGTH = 40; // rows of the queue that are drawn around the one in view
 const RESERVED_KEYS = new Set(["s", "u", "k", "x"]);
@@ -34,21 +34,21 @@ export function draw(state, actions, ended) {
 
 function drawItem({ data, index }, actions) {
   const item = data.items[index], answer = data.answers[index], wrong = item.kind === "wrong";
-  byId("index").textContent = `row ${item.place} of the source` + (answer === undefined ? "" : `; answer: ${labelText(answer)}`);
-  byId("cells").replaceChildren(...cellFigures(item.place, item.cells));
+  byId("index").textContent = `row ${item.row} of the source` + (answer === undefined ? "" : `; answer: ${labelText(answer)}`);
+  byId("cells").replaceChildren(...cellFigures(item.row, item.cells));
   byId("reason").textContent = wrong ? "Possible label error" : "Row without a label";
   byId("reason").className = wrong ? "reason wrong" : "reason";
-  const proposed = element("b", {}, item.proposed);
-  const confidence = data.classes.length || wrong ? ` (${percent(item.sure)} confidence)` : "";
-  const given = wrong ? ["label ", element("del", {}, item.given), ", prediction "] : ["prediction "];
+  const proposed = element("b", {}, item.suggestion);
+  const confidence = data.classes.length || wrong ? ` (${percent(item.confidence)} confidence)` : "";
+  const given = wrong ? ["label ", element("del", {}, item.label), ", prediction "] : ["prediction "];
   byId("proposal").replaceChildren(...given, proposed, confidence);
-  byId("accept").firstElementChild.textContent = item.proposed;
-  byId("keep").hidden = item.given === "";
-  byId("keep").firstElementChild.textContent = `keep ${item.given}`;
+  byId("accept").firstElementChild.textContent = item.suggestion;
+  byId("keep").hidden = item.label === "";
+  byId("keep").firstElementChild.textContent = `keep ${item.label}`;
   drawClasses(data.classes, item, answer, actions);
   byId("text").value = "";
   byId("text").placeholder = data.classes.length ? "another class" : "a number";
-  drawNeighbours(item.near);
+  drawNeighbours(item.neighbours);
 }
 
 function drawClasses(classes, item, answer, actions) {
@@ -62,14 +62,14 @@ function drawClasses(classes, item, answer, actions) {
       if (keys[i] && keys[i] !== name.toLowerCase()) button.append(element("kbd", {}, keys[i]));
       button.append(bar);
       button.setAttribute("aria-pressed", String(answer === name));
-      if (name === item.proposed) button.classList.add("proposed");
+      if (name === item.suggestion) button.classList.add("proposed");
       return button;
     }),
   );
 }
 
 function drawNeighbours(neighbours) {
-  const figures = neighbours.map((n) => element("figure", {}, thumbnail(n.place, n.cells), element("figcaption", {}, labelText(n.label))));
+  const figures = neighbours.map((n) => element("figure", {}, thumbnail(n.row, n.cells), element("figcaption", {}, labelText(n.label))));
   const heading = element("h2", {}, "Most similar labelled rows");
   byId("neighbours").replaceChildren(...(figures.length ? [heading, element("div", { className: "neighbours" }, ...figures)] : []));
 }
@@ -80,10 +80,10 @@ function drawQueue({ data, index }, actions, ended) {
   byId("queue").className = withImages ? "" : "plain";
   byId("queue").replaceChildren(
     ...data.items.slice(from, from + QUEUE_LENGTH).map((item, k) => {
-      const i = from + k, answer = data.answers[i], row = `row ${item.place}`;
+      const i = from + k, answer = data.answers[i], row = `row ${item.row}`;
       const image = item.cells.find((c) => c.kind === "image"), text = item.cells.find((c) => c.kind === "text");
-      const face = image ? imageOf(item.place, image) : element("div", { className: "words" }, text ? text.text.slice(0, 40) : row);
-      const label = answer !== undefined ? `✓ ${labelText(answer)}` : item.kind === "wrong" ? `${item.given}?` : "new";
+      const face = image ? imageOf(item.row, image) : element("div", { className: "words" }, text ? text.text.slice(0, 40) : row);
+      const label = answer !== undefined ? `✓ ${labelText(answer)}` : item.kind === "wrong" ? `${item.label}?` : "new";
       const button = element("button", { type: "button", title: row, onclick: () => actions.move(i) }, face, element("b", {}, label));
       button.setAttribute("aria-current", String(i === index && !ended));
       if (answer !== undefined) button.classList.add("answered");
@@ -96,7 +96,7 @@ function drawQueue({ data, index }, actions, ended) {
 
 function drawEnd({ data, skipped }, count, total) {
   const [heading, text, commands] = ["h2", "p", "pre"].map((tag) => byId("done").querySelector(tag));
-  const changed = Object.entries(data.answers).filter(([i, label]) => label !== data.items[i].given).length;
+  const changed = Object.entries(data.answers).filter(([i, label]) => label !== data.items[i].label).length;
   const left = skipped.size ? `; ${skipped.size} skipped, which come again next time` : "";
   heading.textContent = total ? (count ? "All rows are done" : "No row has an answer yet") : "No rows to label";
   text.textContent = total

@@ -50,7 +50,7 @@ class AttentionSection(Section):
         return {
             "outputs": [_cards(i, output) for i, output in enumerate(facts)],
             "decodes": any(o.decoder for o in facts),
-            "images": any(one.picture for o in facts for one in o.decoder),
+            "images": any(one.image for o in facts for one in o.decoder),
             "first": SHOWN_AT_FIRST,
         }
 
@@ -76,11 +76,11 @@ def _in_turn(rows: Sequence[tuple[int, bool]]) -> list[tuple[int, bool]]:
 def _cards(index: int, output: OutputAttention) -> dict[str, Any]:
     """The cards of an output as the template takes them."""
     decoder = [
-        {"facts": one, "id": f"a{index}-{i}", "matrix": None if one.picture is not None else _matrix(one)}
+        {"facts": one, "id": f"a{index}-{i}", "matrix": None if one.image is not None else _matrix(one)}
         for i, one in enumerate(output.decoder)
     ]
     encoder = [{"facts": one, "words": _shaded(one)} for one in output.encoder]
-    wide = any(one.picture for one in output.decoder)
+    wide = any(one.image for one in output.decoder)
     return {
         "name": output.name,
         "decoder": decoder,
@@ -91,7 +91,7 @@ def _cards(index: int, output: OutputAttention) -> dict[str, Any]:
 
 def _matrix(one: DecoderAttention) -> dict[str, Any]:
     """A row a generated word, a column a word that was read; positions in the units of the drawing."""
-    written, read = ([shorten(w, MAX_WORD) for w in words] for words in (one.words, one.read))
+    written, read = ([shorten(w, MAX_WORD) for w in words] for words in (one.words, one.attended))
     left = 10 + LETTER * max(map(len, written))
     top = 8 + 0.8 * LETTER * max(map(len, read))  # the words above are slanted
     right = 0.6 * LETTER * len(read[-1]) if read else 0
@@ -105,7 +105,7 @@ def _matrix(one: DecoderAttention) -> dict[str, Any]:
         "written": written,
         "read": read,
         "cells": [
-            (i, j, weight / full, f"{one.words[i]} attends to {one.read[j]}: {percent(weight, 0)}")
+            (i, j, weight / full, f"{one.words[i]} attends to {one.attended[j]}: {percent(weight, 0)}")
             for i, row in enumerate(one.weights)
             for j, weight in enumerate(row)
             if weight >= MIN_WEIGHT
@@ -116,7 +116,7 @@ def _matrix(one: DecoderAttention) -> dict[str, Any]:
 
 def _most(one: DecoderAttention, i: int) -> str:
     row = one.weights[i]
-    return f"{one.words[i]} attends most to {one.read[row.index(max(row))]}" if row else one.words[i]
+    return f"{one.words[i]} attends most to {one.attended[row.index(max(row))]}" if row else one.words[i]
 
 
 def _shaded(one: EncoderAttention) -> list[tuple[str, float, float]]:

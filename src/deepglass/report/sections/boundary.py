@@ -69,7 +69,7 @@ def _drawing(plane: Boundary, across: Axis, up: Axis) -> Markup:
     images = [
         tag(
             "image",
-            href=data_url(ground.picture),
+            href=data_url(ground.image),
             **square,
             preserveAspectRatio="none",
             display="inline" if i == last else "none",

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from deepglass.formatting import count, number
 from deepglass.introspect.layers import Layer
 from deepglass.metrics.summaries import Histogram
+from deepglass.objectives._agents import Agent
 from deepglass.report.charts.svg import joined, tag
 from deepglass.report.data import ReportData
 from deepglass.report.sections.base import Section
@@ -41,12 +42,14 @@ class NetworkSection(Section):
         if not layers:
             return None
         scale = _Scale(layers)
+        acts = report.is_objective(Agent)  # an agent's result has the name of its objective
+        output_columns = [c.name for c in report.columns if c.role == "output"]
         return {
             "layers": layers,
             "total": sum(layer.parameters for layer in layers),
             "largest": max(1, *(layer.parameters for layer in layers)),
             "inputs": [c.name for c in report.columns if c.role == "input"],
-            "output_names": [c.name for c in report.columns if c.role == "output"] or [o.name for o in report.outputs],
+            "output_names": output_columns if acts else [o.name for o in report.outputs],
             "parts": [_part(part, members, scale) for part, members in _by(layers, lambda layer: _path(layer)[0])],
             "max_names": MAX_NAMES,
             "max_rows": MAX_ROWS,
