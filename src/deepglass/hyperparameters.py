@@ -38,4 +38,4 @@ class TrainingDefaults:
 IMAGE_DEFAULTS = TrainingDefaults(
     weight_decay=0.05, batch_size=128, schedule="linear", warmup=0.1, precision="bfloat16", augment=True
 )
-"""Of trunks for images."""
+"""Common defaults of the trunks for images."""

@@ -147,13 +147,13 @@ def test_warp_keeps_rows_and_drops_boxes_outside() -> None:
     moved = feature.warp(field, Warp(torch.tensor([[[1.0, 0.0, 0.8], [0.0, 1.0, 0.0]]]), True))
     assert moved.mask.tolist() == [[False, True]]
     torch.testing.assert_close(moved.values[0, 1], torch.tensor([0.0, 0.2, 0.1, 0.5, 0.3]))
-    assert moved.known.tolist() == [True]
+    assert moved.present.tolist() == [True]
 
 
 def test_batches_distinguish_empty_from_unlabelled() -> None:
     feature = _fitted()
     batch = Dataset({}, {"boxes": feature.encode(_series([], None, [_box("cat", 0, 0, 1, 1)]))}).batch(torch.arange(3))
-    assert batch.targets["boxes"].known.tolist() == [True, False, True]
+    assert batch.targets["boxes"].present.tolist() == [True, False, True]
     assert batch.targets["boxes"].mask.any(1).tolist() == [False, False, True]
 
 
@@ -202,7 +202,7 @@ def test_images_with_boxes_are_cropped_and_not_shifted() -> None:
     picture = Image(name="image").fit([scenes(4).columns["image"]])
     change = augmentation_for(TrainingSettings(), TrainingDefaults(augment=True), [picture], [_fitted()], epochs=50)
     assert change is not None
-    augment = change.changes["image"]
+    augment = change.augmentations["image"]
     assert augment.crop > 0
     assert augment.flip
     assert augment.shift == augment.rotate == augment.random_erasing == 0

@@ -178,5 +178,5 @@ def test_invalid_settings_are_rejected_before_training():
     frames = Video(name="video", frames=2).fit([np.zeros((4, 2, 8, 8, 1), np.uint8)])
     with pytest.raises(SpecError, match=r"\[bad-value\] objective: .* kind image"):
         built(frames, label)
-    with pytest.raises(ValueError, match="m_minus < m_plus"):
+    with pytest.raises(ValueError, match="m_minus: expected less than m_plus"):
         Capsule(m_plus=0.1, m_minus=0.9)

@@ -71,7 +71,7 @@ def test_missing_folders_and_unsuitable_models_are_named(encoder, tmp_path):
     transformers.BertModel(config).save_pretrained(tmp_path / "bert")
     with pytest.raises(SpecError, match=r"reads texts, but there is 'image' \(image\)"):
         learn(tmp_path / "bert", tmp_path / "run")
-    with pytest.raises(SpecError, match=r"reads pictures, but there is 'words' \(text\)"):
+    with pytest.raises(SpecError, match=r"reads images, but there is 'words' \(text\)"):
         learn(encoder, tmp_path / "run", {"words": [f"red leaf {i}" for i in range(40)], "label": ["a", "b"] * 20})
 
 

@@ -71,5 +71,5 @@ def test_audio_is_resampled_and_a_run_does_not_need_the_folder(encoder: Path, to
 
 def test_another_sample_rate_is_rejected_before_training(encoder: Path, tones: Path, tmp_path: Path) -> None:
     inputs = [{"name": "audio", "kind": "audio", "rate": 8_000}]
-    with pytest.raises(SpecError, match=r"rate: .* expects 16,000 samples a second, got 8,000"):
+    with pytest.raises(SpecError, match=r"rate: .* expects 16,000 samples per second, got 8,000"):
         deepglass.train(str(tones), out=tmp_path / "run", inputs=inputs, network={"pretrained": str(encoder)})

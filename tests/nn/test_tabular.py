@@ -12,7 +12,6 @@ from deepglass.nn.tabular import (
     Dropout,
     EnsembleLinear,
     NumberEmbedding,
-    ParametricActivation,
     smooth_clip,
 )
 
@@ -105,14 +104,6 @@ def test_dropout_keeps_the_mean_and_is_off_in_evaluation():
     assert (y == 0).float().mean().item() == pytest.approx(0.25, abs=0.02)
     assert dropout.eval()(x) is x
     assert Dropout(0.0)(x) is x
-
-
-def test_a_parametric_activation_starts_as_its_activation():
-    x = torch.randn(5, 4)
-    layer = ParametricActivation(torch.nn.ReLU(), 4)
-    torch.testing.assert_close(layer(x), x.relu())
-    torch.nn.init.zeros_(layer.amount)
-    torch.testing.assert_close(layer(x), x)
 
 
 def test_an_ensemble_layer_equals_separate_members():

@@ -118,13 +118,13 @@ def test_by_default_flips_are_used_only_where_the_target_is_invariant(
     names: list[str], outputs: list[Feature], flips: bool
 ) -> None:
     varied = change([camera(name) for name in names], outputs)
-    assert all(augment.flip is flips for augment in varied.changes.values())
+    assert all(augment.flip is flips for augment in varied.augmentations.values())
 
 
 def test_images_with_a_negated_number_are_not_shifted_or_rotated() -> None:
     varied = change([camera("photo")], [STEERING])
-    assert varied.changes["photo"].shift == varied.changes["photo"].rotate == 0
-    assert change([camera("photo")], [SPEED]).changes["photo"].shift > 0
+    assert varied.augmentations["photo"].shift == varied.augmentations["photo"].rotate == 0
+    assert change([camera("photo")], [SPEED]).augmentations["photo"].shift > 0
 
 
 def test_flipping_needs_both_side_cameras() -> None:

@@ -22,6 +22,7 @@ from deepglass.data.augment import Augment, is_directional
 from deepglass.data.augment_text import TextAugment
 from deepglass.data.batches import Batch, BatchTransform, Dataset, EpochOrder, Loader, ShuffledLoader
 from deepglass.device import mix_seeds
+from deepglass.errors import SpecError
 from deepglass.features.audio import Audio
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
@@ -69,6 +70,22 @@ def _partners(count: int, share: float, generator: Generator) -> Tensor:
 def weak_augmentation(inputs: Sequence[Feature], classes: Sequence[str] = ()) -> View:
     """Augmentation that preserves every label: images as in supervised training, other inputs unchanged."""
     return View(images={f.name: Augment.of(*_shape(f), classes=classes) for f in _images(inputs)})
+
+
+def check_augmentable(view: View, inputs: Sequence[Feature], objective: str, alternative: str) -> None:
+    """Raises: SpecError: `bad-value` where strong augmentation changes none of the inputs.
+
+    Args:
+        objective: its name.
+        alternative: an objective for these inputs.
+    """
+    if view.is_identity:
+        came = ", ".join(f"{f.name} ({f.kind})" for f in inputs[:6])
+        raise SpecError(
+            "bad-value",
+            f"objective: {objective} needs inputs that can be augmented: {AUGMENTABLE}; the inputs are {came}; take "
+            f"objective={alternative}",
+        )
 
 
 def strong_augmentation(inputs: Sequence[Feature], classes: Sequence[str] = (), crop: float = 0.0) -> View:

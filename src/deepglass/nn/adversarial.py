@@ -1,4 +1,4 @@
-"""GAN critics, relativistic_loss loss and gradient penalty.
+"""GAN critics, relativistic loss and gradient penalty.
 
 A critic body gives a feature vector, from which `ProjectionHead` computes the logit.
 """

@@ -44,7 +44,7 @@ class BagEmbedding(nn.Module):
         torch.Size([1, 8])
 
     Source: Joulin et al., 2016, arXiv 1607.01759 (fastText), with Iyyer et al., 2015 (word dropout), and tf-idf
-    weights in the place of equal ones.
+    weights instead of equal ones.
     """
 
     scale: Tensor
@@ -83,5 +83,4 @@ class BagEncoder(nn.Module):
         self.bag = bag
 
     def forward(self, field: Field) -> Tokens:
-        vector = self.bag(field.values, field.mask)
-        return Tokens(vector[:, None], torch.ones_like(field.mask[:, :1]))
+        return Tokens.of_vector(self.bag(field.values, field.mask))

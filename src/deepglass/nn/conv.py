@@ -7,13 +7,11 @@ conversion to tokens and back is then a view.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from deepglass.errors import SpecError
 from deepglass.nn.activations import activation as make_activation
 from deepglass.nn.norms import Norm, norm2d
 from deepglass.nn.tokens import Field, Tokens, TokenShape, from_image
@@ -94,6 +92,13 @@ class Shortcut(nn.Module):
         return self.norm(self.conv(x))
 
 
+def residual_stage(dim: int, out_dim: int, blocks: int, stride: int, norm: Norm, activation: str) -> nn.Sequential:
+    """Residual blocks in a row, the first with the stride and the change of width."""
+    first = ResidualBlock(dim, out_dim, stride=stride, norm=norm, activation=activation)
+    others = (ResidualBlock(out_dim, out_dim, norm=norm, activation=activation) for _ in range(blocks - 1))
+    return nn.Sequential(first, *others)
+
+
 def apply_stages(stages: Iterable[nn.Module], x: Tensor) -> list[Tensor]:
     """The output of each stage, one after the other."""
     maps = []
@@ -114,11 +119,11 @@ class PlainBody(nn.Module):
 
     Args:
         dims: width of each stage.
-        blocks: convolutions a stage.
+        blocks: convolutions per stage.
         downsample_stem: max pooling of the input, before its norm.
 
     Shapes:
-        x: (B, dim, Y, X) -> one map (B, dims[i], ..., ...) a stage, finest first, each half as high and wide.
+        x: (B, dim, Y, X) -> one map (B, dims[i], ..., ...) per stage, finest first, each half as high and wide.
     """
 
     def __init__(
@@ -140,13 +145,10 @@ class PlainBody(nn.Module):
 class ResidualBody(nn.Module):
     """Stages of residual blocks; each but the first halves the map.
 
-    Args:
-        dims: width of each stage.
-        blocks: residual blocks of each stage.
-        downsample_stem: max pooling of the input, before its norm.
+    Args: as of `PlainBody`; blocks: residual blocks of each stage.
 
     Shapes:
-        x: (B, dim, Y, X) -> one map (B, dims[i], Y / 2^i, X / 2^i) a stage, finest first; Y, X are halved with
+        x: (B, dim, Y, X) -> one map (B, dims[i], Y / 2^i, X / 2^i) per stage, finest first; Y, X are halved with
             `downsample_stem`.
     """
 
@@ -164,9 +166,7 @@ class ResidualBody(nn.Module):
         self.enter = _enter(dim, downsample_stem, norm, activation)
         self.stages = nn.ModuleList()
         for i, (out_dim, count) in enumerate(zip(dims, blocks, strict=True)):
-            layers = [ResidualBlock(dim, out_dim, stride=1 if i == 0 else 2, norm=norm, activation=activation)]
-            layers += [ResidualBlock(out_dim, out_dim, norm=norm, activation=activation) for _ in range(count - 1)]
-            self.stages.append(nn.Sequential(*layers))
+            self.stages.append(residual_stage(dim, out_dim, count, 1 if i == 0 else 2, norm, activation))
             dim = out_dim
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -248,9 +248,6 @@ class ImageEncoder(nn.Module):
 class FlatImageEncoder(nn.Module):
     """Encoder of an image as a single token: normaliser and a linear map of all pixels.
 
-    Args:
-        normalizer: codes to floats.
-
     Shapes:
         field: values (B, C, Y, X), mask (B,) -> Tokens (B, 1, D) without a grid.
     """
@@ -270,34 +267,6 @@ class FlatImageEncoder(nn.Module):
 def stem_stride(size: tuple[int, int]) -> int:
     """Stride of the stem, for a map of at most about 48 columns."""
     return 1 if max(size) <= 40 else 2 if max(size) <= 96 else 4
-
-
-def is_image_shape(shape: TokenShape) -> bool:
-    """Whether an input has rows and columns."""
-    return shape.grid is not None and len(shape.grid) == 2
-
-
-def image_grids(inputs: Sequence[TokenShape], trunk: str) -> list[tuple[int, int]]:
-    """Grids of all images among the inputs.
-
-    Raises:
-        SpecError: `bad-value` without an image.
-    """
-    grids = [cast(tuple[int, int], shape.grid) for shape in inputs if is_image_shape(shape)]
-    if not grids:
-        raise SpecError("bad-value", f"network.trunk: {trunk!r} needs an input with rows and columns, such as an image")
-    return grids
-
-
-def smallest_grid(inputs: Sequence[TokenShape], trunk: str) -> tuple[int, int]:
-    """Grid of the image with the fewest rows or columns, which limits the number of stages."""
-    return min(image_grids(inputs, trunk), key=min)
-
-
-def common_grid(inputs: Sequence[TokenShape], trunk: str) -> tuple[int, int]:
-    """Largest grid that fits into every image."""
-    rows, columns = zip(*image_grids(inputs, trunk), strict=True)
-    return min(rows), min(columns)
 
 
 def stage_count(grid: tuple[int, int]) -> int:

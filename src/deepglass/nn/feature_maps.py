@@ -131,7 +131,7 @@ def _as_map(out: object, image: tuple[int, int], grid: tuple[int, int] | None) -
 
 
 def _stage_maps(maps: Sequence[FeatureMap], first: str) -> list[FeatureMap]:
-    """One map a stage: the first convolution's, then the last one of each size down to the coarsest.
+    """One map per stage: the first convolution's, then the last one of each size down to the coarsest.
 
     Args:
         maps: in the order of the forward pass.

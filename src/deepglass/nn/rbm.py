@@ -19,7 +19,7 @@ class BoltzmannMachine(nn.Module):
     Args:
         visible: number V of visible units.
         hidden: number H of hidden units.
-        classes: the last so many visible units are a softmax group (index-hot).
+        classes: number of visible units, the last ones, that form a softmax group (one-hot).
 
     Shapes:
         v: (B, V) -> probabilities of the hidden units, (B, H).

@@ -41,7 +41,7 @@ class Recurrent(nn.Module):
             initialisation). None: about 1. Ignored with `layer_norm`.
 
     Shapes:
-        values (B, T, D), mask (B, T) with at least one True a row -> `RecurrentOutput`.
+        values (B, T, D), mask (B, T) with at least one True per row -> `RecurrentOutput`.
 
     Example:
         >>> Recurrent("lstm", 8, 16, bidirectional=True)(torch.rand(2, 5, 8), torch.ones(2, 5).bool()).last.shape
@@ -153,7 +153,7 @@ def gates_of(layer: nn.RNNBase | NormedLayer, x: Tensor, states: Tensor) -> dict
     the others are in [0, 1]. A plain layer has none.
 
     Shapes:
-        x: (B, T, D), states: (B, T, H), both in the order of reading -> (B, T, H) a gate.
+        x: (B, T, D), states: (B, T, H), both in the order of reading -> (B, T, H) per gate.
     """
     before = torch.cat([torch.zeros_like(states[:, :1]), states[:, :-1]], 1)
     if isinstance(layer, NormedLayer):

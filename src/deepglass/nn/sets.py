@@ -36,5 +36,4 @@ class LabelsEncoder(nn.Module):
 
     def forward(self, field: Field) -> Tokens:
         token = self.linear(field.values.to(self.linear.weight.dtype))  # (B, D)
-        token = torch.where(field.mask[:, None], token, self.missing)
-        return Tokens(token[:, None], torch.ones_like(field.mask)[:, None])
+        return Tokens.of_vector(torch.where(field.mask[:, None], token, self.missing))

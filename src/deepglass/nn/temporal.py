@@ -36,9 +36,9 @@ class TemporalBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        there = mask[..., None]
+        mask = mask[..., None]
         y = x
         for norm, conv in zip(self.norms, self.convs, strict=True):
-            y = self.activation(norm(y)) * there
-            y = conv(F.pad(y.transpose(1, 2), self.pads)).transpose(1, 2) * there
+            y = self.activation(norm(y)) * mask
+            y = conv(F.pad(y.transpose(1, 2), self.pads)).transpose(1, 2) * mask
         return x + self.dropout(y)

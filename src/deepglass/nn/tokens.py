@@ -15,7 +15,7 @@ class Field(NamedTuple):
     Shapes:
         values: (B, ...) of the feature's own dtype; bytes stay bytes.
         mask: the leading shape of `values` that can be missing, (B,) or (B, T) bool; True = present.
-        rows: (B,) bool, ragged kinds only: True = known, even if empty, such as an image without boxes.
+        rows: (B,) bool, ragged kinds only: True = present, even if empty, such as an image without boxes.
     """
 
     values: Tensor
@@ -23,8 +23,8 @@ class Field(NamedTuple):
     rows: Tensor | None = None
 
     @property
-    def known(self) -> Tensor:
-        """Whether each row has a value, (B,)."""
+    def present(self) -> Tensor:
+        """Whether each row has a value, (B,) bool."""
         return self.rows if self.rows is not None else self.mask.flatten(1).any(1) if self.mask.ndim > 1 else self.mask
 
     def to(self, device: torch.device) -> Field:
@@ -33,8 +33,7 @@ class Field(NamedTuple):
 
     def take(self, rows: Tensor) -> Field:
         """The given rows."""
-        known = None if self.rows is None else self.rows[rows]
-        return Field(self.values[rows], self.mask[rows], known)
+        return Field(self.values[rows], self.mask[rows], None if self.rows is None else self.rows[rows])
 
     def repeat(self, members: int) -> Field:
         """Each row repeated, for the members of an ensemble."""
@@ -48,7 +47,7 @@ class Tokens(NamedTuple):
     Shapes:
         values: (B, T, D) float.
         mask: (B, T) bool; True = present. Never all False in a row: a missing input is a learned token.
-        summary: (B, D) float, input of heads that need one vector a row; None: the tokens' mean.
+        summary: (B, D) float, input of heads that need one vector per row; None: the tokens' mean.
     """
 
     values: Tensor
@@ -93,3 +92,8 @@ class TokenShape:
 
     count: int | None = 1  # None: it differs from batch to batch
     grid: tuple[int, ...] | None = None
+
+    @property
+    def is_image(self) -> bool:
+        """Whether the tokens have rows and columns."""
+        return self.grid is not None and len(self.grid) == 2

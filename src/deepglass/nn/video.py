@@ -36,8 +36,8 @@ class VideoEncoder(nn.Module):
     def __init__(self, normalizer: nn.Module, frames: int, channels: int, dim: int, size: tuple[int, int]) -> None:
         super().__init__()
         self.normalizer = normalizer
-        self.picture = ImageEncoder(nn.Identity(), frames * channels, dim, size)
-        self.shape = self.picture.shape
+        self.image_encoder = ImageEncoder(nn.Identity(), frames * channels, dim, size)
+        self.shape = self.image_encoder.shape
 
     def forward(self, field: Field) -> Tokens:
-        return self.picture(Field(self.normalizer(field.values).flatten(1, 2), field.mask))
+        return self.image_encoder(Field(self.normalizer(field.values).flatten(1, 2), field.mask))

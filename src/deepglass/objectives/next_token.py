@@ -58,10 +58,7 @@ class NextToken(Objective):
 
     def build(self, inputs: Sequence[Feature], outputs: Sequence[Output], make_network: MakeNetwork) -> None:
         if outputs:
-            raise SpecError(
-                "bad-value",
-                f"--target: next_token has no target; leave {outputs[0].name!r} out",
-            )
+            raise SpecError("bad-value", f"--target: next_token has no target; leave {outputs[0].name!r} out")
         if len(inputs) != 1 or not isinstance(inputs[0], Text):
             came = ", ".join(f"{f.name} ({f.kind})" for f in inputs[:6])
             raise SpecError("bad-value", f"inputs: next_token expects one text column, got {came}; name it")
@@ -73,9 +70,8 @@ class NextToken(Objective):
         self.feature = inputs[0]
         self.network = make_network(inputs, [], causal=True)
         self.head = TokenHead(self.network.trunk.out_dim, self.feature.size)
-        order = (
-            self.ngram_order if self.ngram_order is not None else 4 if self.feature.size <= MAX_NGRAM_VOCABULARY else 0
-        )
+        default = 4 if self.feature.size <= MAX_NGRAM_VOCABULARY else 0
+        order = default if self.ngram_order is None else self.ngram_order
         order = min(order, int(63 / math.log2(max(self.feature.size, 2))) - 1)
         self.ngrams = NgramModel(self.feature.size, order) if order > 0 else None
         self.ngram_gate = nn.Linear(self.network.trunk.out_dim, 1)  # weight of the n-gram model at each position

@@ -50,7 +50,7 @@ def locate(name: str) -> Path:
         SpecError: `unknown-name`, with the near miss.
     """
     if name not in names():
-        raise SpecError("unknown-name", f"no recipe {name!r}{near_miss(name, names())}; `deepglass list recipes`")
+        raise SpecError("unknown-name", f"no recipe {name!r}{near_miss(name, names())}; see `deepglass list recipes`")
     return folder() / f"{name}.yaml"
 
 

@@ -1,4 +1,4 @@
-"""Weighted means of the values that training yields between two evaluations."""
+"""Weighted means of losses and logged values between two evaluations."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ class TrainingLoop:
             return next(losses, None)
 
     def _obey_commands(self, interrupted: threading.Event) -> bool:
-        """Wait while training is paused and change the learning rate; whether training shall end."""
+        """Wait while training is paused and change the learning rate; whether training must end."""
         paused = self.control.before_step(interrupted)
         self.start += paused
         if self.clock is not None:

@@ -58,13 +58,15 @@ class IdentityOutput(Identity, Output):
     def head(self, dim: int) -> nn.Module:
         from deepglass.nn.metric_learning import EmbeddingHead
 
-        return EmbeddingHead(dim, self.embedding_dim, len(self.vocabulary_), lead=self.loss == "arcface")
+        return EmbeddingHead(dim, self.embedding_dim, len(self.vocabulary_), train_embedding=self.loss == "arcface")
 
     def dense_head(self, dim: int, widths: Sequence[int], grid: tuple[int, int] | None = None) -> nn.Module:
         from deepglass.nn.metric_learning import EmbeddingHead
 
         identities, lead = len(self.vocabulary_), self.loss == "arcface"
-        return EmbeddingHead(dim, self.embedding_dim, identities, lead=lead, width=widths[-1], dropout=self.dropout)
+        return EmbeddingHead(
+            dim, self.embedding_dim, identities, train_embedding=lead, width=widths[-1], dropout=self.dropout
+        )
 
     def prediction(self, params: Tensor) -> Prediction:
         return IdentityPrediction(params, self)

@@ -165,7 +165,12 @@ class FreeLengthPrediction(Prediction):
     """A sequence of free length; params: `nn.sequence_head.SequenceParams`."""
 
     def __init__(self, params: SequenceParams, mean: Tensor, std: Tensor) -> None:
-        self.values, self.goes_on, self.mean, self.std = params.values.float(), params.goes_on.float(), mean, std
+        self.values, self.continue_logits, self.mean, self.std = (
+            params.values.float(),
+            params.continue_logits.float(),
+            mean,
+            std,
+        )
 
     def loss(self, target: Field) -> Tensor:
         """Standardised mean squared error of the steps, plus the mean cross-entropy of continuing at each step."""
@@ -175,17 +180,17 @@ class FreeLengthPrediction(Prediction):
         T = min(L, target.values.shape[1])
         steps = AlignedPrediction(self.values, target.mask, self.mean, self.std).loss(target)
         present = F.pad(target.mask[:, :T].float(), (0, L - T))
-        return steps + F.binary_cross_entropy_with_logits(self.goes_on, present, reduction="none").mean(1)
+        return steps + F.binary_cross_entropy_with_logits(self.continue_logits, present, reduction="none").mean(1)
 
     def mode(self) -> dict[str, Tensor]:
-        mask = (self.goes_on > 0).int().cumprod(1).bool()  # ends at the first step that does not continue
+        mask = (self.continue_logits > 0).int().cumprod(1).bool()  # ends at the first step that does not continue
         return {"value": self.values * self.std + self.mean, "mask": mask}
 
     def ensemble_mean(self, members: int) -> FreeLengthPrediction:
         from deepglass.nn.sequence_head import SequenceParams
 
-        L = self.goes_on.shape[1]
+        L = self.continue_logits.shape[1]
         values = self.values.view(-1, members, *self.values.shape[1:]).mean(1)
         return FreeLengthPrediction(
-            SequenceParams(values, self.goes_on.view(-1, members, L).mean(1)), self.mean, self.std
+            SequenceParams(values, self.continue_logits.view(-1, members, L).mean(1)), self.mean, self.std
         )

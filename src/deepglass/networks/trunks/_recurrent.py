@@ -24,7 +24,7 @@ class RecurrentTrunk(Trunk):
     """Stacked recurrent layers over the tokens of all inputs; inputs with a fixed number of tokens come last.
 
     Args:
-        width: of a token.
+        width: width D of a token.
         hidden: state size per direction; None: `width`.
         depth: layers.
         bidirectional: a second state runs from the end to the start.
@@ -34,7 +34,7 @@ class RecurrentTrunk(Trunk):
         expected_lag: longest time lag that matters, in steps: sets the first gate biases of gru and lstm.
 
     Shapes:
-        one (B, T, width) an input -> (B, all T, hidden * directions), with the grid (T,) of the first sequence.
+        (B, T, width) per input -> (B, all T, hidden * directions), with the grid (T,) of the first sequence.
     """
 
     # The clip keeps the rare step whose gradient explodes over time from undoing the others (Pascanu et al., 2013).

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from deepglass.constraints import Count, Share
 from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
-from deepglass.networks.trunks._images import ImageTrunk
+from deepglass.networks.trunks._images import ImageTrunk, common_grid
 from deepglass.nn.activations import activation as make_activation
-from deepglass.nn.conv import apply_stages, common_grid
+from deepglass.nn.conv import apply_stages
 from deepglass.nn.norms import Norm, norm2d
 from deepglass.nn.tokens import TokenShape
 
@@ -32,7 +32,7 @@ class Alexnet(ImageTrunk):
         dropout: rate for the inputs of the fully connected layers; 0.5 in the paper.
 
     Shapes:
-        one (B, T, width) an input -> (B, 1, fc_width).
+        (B, T, width) per input -> (B, 1, fc_width).
 
     Raises:
         SpecError: `bad-value` when no input has rows and columns.

@@ -26,7 +26,7 @@ class Bag(Trunk):
         dropout: rate for the sum, in [0, 1).
 
     Shapes:
-        tokens: (B, T, D) an input.
+        tokens: (B, T, D) per input.
         returns: (B, 1, D).
 
     Source: Joulin et al., 2016, arXiv 1607.01759 (fastText); the layer beside it as in Cheng et al., 2016, arXiv

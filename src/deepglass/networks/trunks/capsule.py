@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from deepglass.constraints import Count
 from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
+from deepglass.networks.trunks._images import image_grids
 from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.activations import activation as make_activation
 from deepglass.nn.capsule import Routing, squash
-from deepglass.nn.conv import image_grids, is_image_shape
 from deepglass.nn.norms import Norm, norm2d
 from deepglass.nn.tokens import Tokens, TokenShape, pool
 
@@ -37,13 +37,13 @@ class CapsuleNet(Trunk):
         activation: of the convolutions, a name in `nn.activations`.
 
     Shapes:
-        one (B, T, width) an input -> (B, 1, capsules * capsule_dim).
+        (B, T, width) per input -> (B, 1, capsules * capsule_dim).
 
     Raises:
         SpecError: `bad-value` when no input has rows and columns.
 
     Source: Sabour, Frosst and Hinton, 2017, arXiv 1710.09829. Ours is narrower, with two 5 x 5 filters of stride 2
-    instead of 9 x 9 filters without padding, and 8 instead of 32 primary capsules a position.
+    instead of 9 x 9 filters without padding, and 8 instead of 32 primary capsules per position.
     """
 
     training_defaults: ClassVar[TrainingDefaults] = replace(IMAGE_DEFAULTS, learning_rate=3e-3, weight_decay=0.01)
@@ -64,7 +64,7 @@ class CapsuleNet(Trunk):
         super().__init__()
         grids = image_grids(inputs, "capsule")
         self.dim = width
-        self.is_image = [is_image_shape(shape) for shape in inputs]
+        self.is_image = [shape.is_image for shape in inputs]
         self.body = _CapsuleBody(width, num_primary_capsules, size, norm, activation)
         others = len(inputs) - len(grids)
         self.others = nn.ModuleList(nn.Linear(width, num_primary_capsules * size) for _ in range(others))

@@ -10,8 +10,8 @@ from typing import ClassVar
 
 from deepglass.constraints import Count, Share
 from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
-from deepglass.networks.trunks._images import ImageTrunk
-from deepglass.nn.conv import PlainBody, image_grids, smallest_grid, stage_count
+from deepglass.networks.trunks._images import ImageTrunk, image_grids, smallest_grid
+from deepglass.nn.conv import PlainBody, stage_count
 from deepglass.nn.norms import Norm
 from deepglass.nn.tokens import TokenShape
 
@@ -23,7 +23,7 @@ class Conv(ImageTrunk):
 
     Args:
         width: channels of the stem; the stages have 2, 4, 8, 8, ... times as many.
-        depth: convolutions a stage.
+        depth: convolutions per stage.
         norm: "batch", "layer", "instance", "group" or "none".
         activation: a name in `nn.activations`; relu costs a quarter of gelu's time on a CPU.
         dropout: rate for the pooled values.

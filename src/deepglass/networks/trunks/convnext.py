@@ -12,9 +12,9 @@ from torch.nn import functional as F
 
 from deepglass.constraints import Count, Share
 from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
-from deepglass.networks.trunks._images import ImageTrunk
+from deepglass.networks.trunks._images import ImageTrunk, smallest_grid
 from deepglass.nn.activations import activation as make_activation
-from deepglass.nn.conv import apply_stages, smallest_grid, stage_count
+from deepglass.nn.conv import apply_stages, stage_count
 from deepglass.nn.norms import Norm, norm2d
 from deepglass.nn.tokens import TokenShape
 
@@ -26,7 +26,7 @@ class Convnext(ImageTrunk):
 
     Args:
         width: channels of the first stage; each later one has twice as many.
-        depth: blocks a stage.
+        depth: blocks per stage.
         kernel: receptive field of a block, odd. 7 is three 3 x 3 convolutions in a row: CPUs have no fast backward pass
             for larger depthwise kernels (27 ms against 3 for a map of 64 x 7 x 7 and 128 rows in bfloat16).
         norm: "layer" (over the channels at each position), as in the paper, or "batch", "instance", "group", "none".
@@ -62,7 +62,7 @@ class Convnext(ImageTrunk):
 
 
 class _ConvnextBody(nn.Module):
-    """Shapes: x: (B, dim, Y, X) -> one map (B, dims[i], ..., ...) a stage, finest first, each at half the size."""
+    """Shapes: x: (B, dim, Y, X) -> one map (B, dims[i], ..., ...) per stage, finest first, each at half the size."""
 
     def __init__(self, dim: int, dims: Sequence[int], depth: int, kernel: int, norm: Norm, activation: str) -> None:
         super().__init__()

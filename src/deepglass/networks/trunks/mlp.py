@@ -39,7 +39,7 @@ class Mlp(Trunk):
         dim: width of a token; None: by the number of tokens, so that the first layer's input stays near a thousand.
 
     Shapes:
-        tokens: (B, T, D) an input; an image is one token of all pixels, tokens of unknown number or with a grid are
+        tokens: (B, T, D) per input; an image is one token of all pixels, tokens of unknown number or with a grid are
             averaged.
         returns: (B * M, 1, width), the members of a row adjacent.
 

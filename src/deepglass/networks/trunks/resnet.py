@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from deepglass.constraints import Count, Share
 from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
-from deepglass.networks.trunks._images import ImageTrunk
-from deepglass.nn.conv import ResidualBody, image_grids, smallest_grid, stage_count
+from deepglass.networks.trunks._images import ImageTrunk, image_grids, smallest_grid
+from deepglass.nn.conv import ResidualBody, stage_count
 from deepglass.nn.norms import Norm
 from deepglass.nn.tokens import TokenShape
 
@@ -22,7 +22,7 @@ class Resnet(ImageTrunk):
 
     Args:
         width: channels of the first stage; each later one has twice as many.
-        depth: residual blocks a stage.
+        depth: residual blocks per stage.
         downsample_stem: max pooling after the stem, as in the paper. It takes a quarter of the time, but loses detail
             of small images.
         norm: "batch", "layer", "instance", "group" or "none".

@@ -36,7 +36,7 @@ class Transformer(Trunk):
         pool: vector for heads of one value: "mean", "max" or "last" of the tokens.
 
     Shapes:
-        one (B, T, width) an input -> (B, all T, width), with the grid (T,) of the first sequence.
+        (B, T, width) per input -> (B, all T, width), with the grid (T,) of the first sequence.
 
     Source: Vaswani et al., 2017, arXiv 1706.03762; norms before the layers: Xiong et al., 2020, arXiv 2002.04745.
     """

@@ -15,8 +15,9 @@ from deepglass.constraints import Count, NonNegativeInt, Share
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
 from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
+from deepglass.networks.trunks._images import image_grids
 from deepglass.networks.trunks.base import Trunk
-from deepglass.nn.conv import ImageEncoder, image_grids, is_image_shape, stage_count
+from deepglass.nn.conv import ImageEncoder, stage_count
 from deepglass.nn.norms import Norm
 from deepglass.nn.tokens import Tokens, TokenShape
 from deepglass.nn.tokens import pool as pool_tokens
@@ -64,7 +65,7 @@ class Unet(Trunk):
         super().__init__()
         grid = image_grids(inputs, "unet")[0]
         dims = _dims(grid, width, stages)
-        self.is_image = [is_image_shape(shape) for shape in inputs]
+        self.is_image = [shape.is_image for shape in inputs]
         self.dim, self.out_dim, self.pyramid = width, dims[-1], tuple(dims)
         others = self.is_image.count(False)
         self.lateral = nn.ModuleList(nn.Conv2d(width, width, 1) for _ in range(sum(self.is_image) - 1))

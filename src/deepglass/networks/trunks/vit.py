@@ -14,9 +14,10 @@ from deepglass.errors import SpecError
 from deepglass.features.base import Feature
 from deepglass.features.image import Image
 from deepglass.hyperparameters import IMAGE_DEFAULTS, TrainingDefaults
+from deepglass.networks.trunks._images import image_grids
 from deepglass.networks.trunks.base import Trunk
 from deepglass.nn.attention import AttentionBlock
-from deepglass.nn.conv import ImageEncoder, image_grids, is_image_shape
+from deepglass.nn.conv import ImageEncoder
 from deepglass.nn.norms import Norm
 from deepglass.nn.norms import norm as make_norm
 from deepglass.nn.tokens import Field, Tokens, TokenShape, from_image
@@ -41,7 +42,7 @@ class Vit(Trunk):
         dropout: rate for the residual branches.
 
     Shapes:
-        one (B, T, width) an input -> (B, all T, width).
+        (B, T, width) per input -> (B, all T, width).
 
     Raises:
         SpecError: `bad-value` when no input has rows and columns, or when the heads don't divide the width.
@@ -71,7 +72,7 @@ class Vit(Trunk):
         self.dim = self.out_dim = width
         self.pyramid = (width,)
         self.type_embedding = nn.Parameter(0.02 * torch.randn(len(inputs), width))  # of each input
-        self.images = [i for i, shape in enumerate(inputs) if is_image_shape(shape)]
+        self.images = [i for i, shape in enumerate(inputs) if shape.is_image]
         for i in self.images:
             grid = cast(tuple[int, int], inputs[i].grid)
             self.register_buffer(f"positions{i}", sinusoidal_positions_2d(grid, width), persistent=False)
@@ -92,7 +93,7 @@ class Vit(Trunk):
             return ImageEncoder(feature.normalizer(), feature.channels_ or 1, dim, size, stride=stride)
         encoder = feature.encoder(dim)
         shape = cast(TokenShape, encoder.shape)
-        if not is_image_shape(shape) or max(shape.grid or ()) <= _SIDE:
+        if not shape.is_image or max(shape.grid or ()) <= _SIDE:
             return encoder
         return _Patches(feature.encoder(_STEM), cast(tuple[int, int], shape.grid), dim)
 

@@ -81,7 +81,7 @@ def augmented_images(prepared: PreparedData, transform: object) -> AugmentationF
         transform: what a batch goes through in training.
     """
     image = first_image(prepared.inputs)
-    if image is None or not isinstance(transform, Augmentation) or image.name not in transform.changes:
+    if image is None or not isinstance(transform, Augmentation) or image.name not in transform.augmentations:
         return None
     rows = _rows(prepared, image)
     if not len(rows):
@@ -98,7 +98,7 @@ def augmented_images(prepared: PreparedData, transform: object) -> AugmentationF
         sheet.append((before, *after))
     masks = [f for f in spatial if isinstance(f, Mask)]
     legend = tuple(ClassColour(n, colour(k)) for k, n in enumerate(masks[0].class_names)) if masks else ()
-    return AugmentationFacts(_changes(transform.changes[image.name], transform.mixup), tuple(sheet), legend)
+    return AugmentationFacts(_changes(transform.augmentations[image.name], transform.mixup), tuple(sheet), legend)
 
 
 def _rows(prepared: PreparedData, image: Feature) -> np.ndarray:

@@ -71,10 +71,10 @@ class MarginLoader(Loader):
         with torch.no_grad():
             for name in self.sums:
                 target = self.batch.targets[name]
-                rows = self.batch.rows[target.known]
+                rows = self.batch.rows[target.present]
                 prediction = network.features[name].prediction(params[name])
                 labels = target.values.reshape(-1).long() - 1
-                self.sums[name][rows] += margin(prediction, labels, network.ensemble_size)[target.known]
+                self.sums[name][rows] += margin(prediction, labels, network.ensemble_size)[target.present]
                 self.counts[name][rows] += 1
 
     def means(self) -> dict[str, np.ndarray]:
