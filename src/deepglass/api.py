@@ -1,7 +1,5 @@
 """Train, resume, label, report and compare; `inspection` looks at data, `inference` uses a trained run."""
 
-from __future__ import annotations
-
 import time as clock
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The names that `deepglass list` shows, each with the first sentence of its documentation."""
 
-from __future__ import annotations
-
 import ast
 import os
 import re

@@ -5,8 +5,6 @@ it. Types and ranges stand in the annotations (`deepglass.constraints`); checks 
 `ValueError`s of the constructor. An error carries the path of the setting, such as `inputs.age.kind`.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import inspect
 import types

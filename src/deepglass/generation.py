@@ -1,7 +1,5 @@
 """Generation with a trained run: continue a text, sample new rows."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path

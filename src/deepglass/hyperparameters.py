@@ -1,7 +1,5 @@
 """Training hyperparameters that a network architecture recommends."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Inference with a trained run: evaluate, predict, explain, embed, verify. Imports no training code."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

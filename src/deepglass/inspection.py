@@ -1,7 +1,5 @@
 """Look at a source before training: its columns and problems, and a spec for it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path

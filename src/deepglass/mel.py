@@ -1,7 +1,5 @@
 """Log-mel spectrograms in numpy, and the mel filters that the network's spectrogram uses too."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

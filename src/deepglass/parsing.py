@@ -7,8 +7,6 @@ Detection reads an evenly spaced sample; conversion reads the whole column. Sour
 the number and date features use both.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection
 from typing import NamedTuple

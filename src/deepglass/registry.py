@@ -4,8 +4,6 @@ A module is imported when its name is first looked up. A file defines exactly on
 `my_module:Molecule` names a class outside the package.
 """
 
-from __future__ import annotations
-
 import importlib
 import inspect
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Values from text: YAML, durations, and settings by their path."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any

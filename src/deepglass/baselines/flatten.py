@@ -1,7 +1,5 @@
 """Inputs of any types as one matrix, for scikit-learn models."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 

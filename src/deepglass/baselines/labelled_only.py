@@ -1,7 +1,5 @@
 """Baseline of a semi-supervised run: the same network, trained on the labelled rows alone."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import replace
 

@@ -9,8 +9,6 @@ The number of rows that they are fitted on follows from rows, columns and classe
 that the same data give the same metrics.
 """
 
-from __future__ import annotations
-
 import time
 import warnings
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """`make demo`: train a network on the handwritten digits of scikit-learn and write its report."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The command `deepglass`: its commands in the order of their use, and errors as exit codes."""
 
-from __future__ import annotations
-
 import errno
 import gc
 import sys

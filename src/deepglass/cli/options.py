@@ -1,7 +1,5 @@
 """Arguments and options that several commands share, and the settings that they give."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any

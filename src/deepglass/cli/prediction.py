@@ -1,7 +1,5 @@
 """The commands predict, explain, generate, embed and verify: what a trained run does with new rows."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path

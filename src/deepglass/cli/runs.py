@@ -1,7 +1,5 @@
 """The commands evaluate, compare, report and label: what one looks at and corrects after training."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """Results as text in the terminal: metrics, tables, predictions, explanations."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

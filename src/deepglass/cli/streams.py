@@ -1,7 +1,5 @@
 """Rows from stdin, results on stdout, notes on stderr."""
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

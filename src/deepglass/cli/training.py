@@ -1,7 +1,5 @@
 """The commands inspect, new, train and resume: from a source to a run."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Annotated, Any

@@ -1,7 +1,5 @@
 """Text augmentation: word dropout and swaps of neighbouring tokens."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 

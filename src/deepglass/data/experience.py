@@ -9,8 +9,6 @@ repeating the actions of their episodes; the replay buffer itself is tensors.
 T time steps, N environments, B rows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial

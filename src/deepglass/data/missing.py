@@ -5,8 +5,6 @@ that is not finite. A value that cannot be parsed, such as a word among numbers,
 separately.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import polars as pl
 

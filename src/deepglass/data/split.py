@@ -1,7 +1,5 @@
 """Split of the rows into training, validation and test rows."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Columns with the same value in every row; a network learns nothing from them."""
 
-from __future__ import annotations
-
 from deepglass.doctor.base import DataContext, Finding
 
 

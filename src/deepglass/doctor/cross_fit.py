@@ -5,8 +5,6 @@ probabilities. Ours come from linear heads on the trained network's embedding in
 takes seconds.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from scipy.optimize import minimize

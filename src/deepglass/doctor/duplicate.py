@@ -1,7 +1,5 @@
 """Duplicate rows: equal rows, texts that hardly differ, the same image or sound again."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from deepglass.doctor.base import DataContext, Finding

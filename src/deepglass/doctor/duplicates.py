@@ -3,8 +3,6 @@
 Source for texts: Broder, 1997, "On the resemblance and containment of documents" (shingles, MinHash).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Classes with too few examples to be learned."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from deepglass.doctor.base import DataContext, Finding, join_limited

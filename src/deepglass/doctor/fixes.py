@@ -3,8 +3,6 @@
 data.fix: [duplicate, leak]  ->  data.drop: [17, 203]  data.ignore: [price_in_cents]
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 

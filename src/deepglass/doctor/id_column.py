@@ -1,7 +1,5 @@
 """Columns that only name or number their rows: a network memorises them and learns nothing."""
 
-from __future__ import annotations
-
 from deepglass.doctor.base import DataContext, Finding
 from deepglass.doctor.ids import id_like
 

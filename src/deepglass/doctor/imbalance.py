@@ -1,7 +1,5 @@
 """Class imbalance: a class that is far rarer than the others."""
 
-from __future__ import annotations
-
 from deepglass.doctor.base import DataContext, Finding
 
 MIN_SHARE = 0.1  # of the rarer of two classes; of more classes, relative to equal shares

@@ -1,7 +1,5 @@
 """What `deepglass inspect` shows of a source: kind and role of each column, and the findings."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path

@@ -4,8 +4,6 @@ Checked of each value, and of side information: an image's size, brightness or s
 in a text.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

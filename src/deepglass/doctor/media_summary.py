@@ -1,7 +1,5 @@
 """Thumbnails and statistics of images and audio, to find duplicates and dark, loud, short or odd-sized items."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """Texts that were decoded with a wrong encoding: `cafÃ©` for `café`, a replacement character for a lost letter."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from deepglass.doctor.base import DataContext, Finding, join_limited

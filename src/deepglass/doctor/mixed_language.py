@@ -1,7 +1,5 @@
 """Texts in another language or script than most of their column."""
 
-from __future__ import annotations
-
 import re
 from functools import cache
 

@@ -3,8 +3,6 @@
 Source: Indyk and Motwani, 1998, STOC; Charikar, 2002, STOC (random hyperplanes).
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 NUM_TABLES = 8

@@ -12,8 +12,6 @@ Source: Chung et al., 2019, arXiv 1807.06068 (Slice Finder); Hoeffding, 1963, JA
 Biometrics Bulletin 1.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Duplicates across splits: test or validation rows that also occur in training, which inflates the metrics."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from deepglass.doctor.base import DataContext, Finding

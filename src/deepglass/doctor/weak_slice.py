@@ -1,7 +1,5 @@
 """Weak slices: groups of rows where the predictions are significantly worse; see `doctor.slices`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Attributions of units summed to parts that a user knows: columns, words, time steps, regions."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Explanations by gradients: attributions at the input layers, activation maps, and the tests of both."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial

@@ -1,7 +1,5 @@
 """Explanations of tabular rows: Shapley values, partial dependence and a counterfactual."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple

@@ -4,8 +4,6 @@ Source: Friedman, 2001, Annals of Statistics 29, section 8.2 (partial dependence
 1711.00399 (counterfactual explanations). Ours only tries values that training rows have, and searches greedily.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 

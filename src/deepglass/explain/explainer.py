@@ -1,7 +1,5 @@
 """Explanations of rows: Shapley values for tables, integrated gradients for all other inputs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property

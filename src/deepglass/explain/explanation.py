@@ -1,7 +1,5 @@
 """The explanation of one output of one row: plain data that becomes JSON, files and a section of the report."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any

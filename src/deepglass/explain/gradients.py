@@ -4,8 +4,6 @@ Source: Sundararajan, Taly and Yan, 2017, arXiv 1703.01365. Ours integrates by G
 number of steps until the attributions add up.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """The training rows that are nearest to a row in the embedding."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple

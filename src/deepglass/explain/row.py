@@ -1,7 +1,5 @@
 """One row that is explained: its prediction, its explanation targets, and the targets of variants of it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from itertools import repeat

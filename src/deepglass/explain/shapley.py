@@ -7,8 +7,6 @@ Source: Shapley, 1953; Strumbelj and Kononenko, 2010, JMLR 11 (sampled permutati
 1705.07874; antithetic permutations: Mitchell et al., 2022, arXiv 2104.12199.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Audio: attributions of spectrogram regions, and a resynthesis of the most important ones."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Alignment of ragged outputs with the steps of an input, and padding of ragged columns."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Allocation of arrays for encoded values: in memory, or memory-mapped where they would fill it."""
 
-from __future__ import annotations
-
 import math
 import os
 import tempfile

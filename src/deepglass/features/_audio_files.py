@@ -1,7 +1,5 @@
 """Decoding of audio files to mono waves, resampling, and encoding as WAV."""
 
-from __future__ import annotations
-
 import io
 import re
 import wave

@@ -1,7 +1,5 @@
 """Inputs as images for display: the pixels of an image, the spectrogram of an audio recording."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Tokens of a text grouped to its words, for explanations."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 from deepglass.features._tokenizers import END

@@ -1,7 +1,5 @@
 """Reading of videos as frames: arrays, folders of images, animated images, and video files."""
 
-from __future__ import annotations
-
 import io
 import re
 from collections.abc import Sequence

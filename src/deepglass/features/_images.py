@@ -1,7 +1,5 @@
 """Decoding of images (files, bytes, Pillow images, arrays) to pixels (Y, X, C)."""
 
-from __future__ import annotations
-
 import io
 import warnings
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """The settings and learned fields that images and videos share."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 

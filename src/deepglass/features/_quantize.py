@@ -1,7 +1,5 @@
 """Quantisation of pixels, and its range, channels and size as learned from a sample of a column's images."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import NamedTuple

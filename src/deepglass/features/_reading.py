@@ -1,7 +1,5 @@
 """Samples of rows, and reading of files that may be unreadable."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 

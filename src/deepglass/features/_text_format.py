@@ -1,7 +1,5 @@
 """The common format of a text column of numbers or dates."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 

@@ -3,8 +3,6 @@
 Codes: 0 unknown (or blank), 1 end of text, then the vocabulary.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol

@@ -1,7 +1,5 @@
 """Single values as text keys, so that 3, 3.0 and "3" are one category of a numeric column."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Literal
 

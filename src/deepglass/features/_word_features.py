@@ -1,7 +1,5 @@
 """Words in order as features: the word, its shape, prefixes and suffixes, so that unseen words have some too."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 

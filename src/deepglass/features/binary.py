@@ -1,7 +1,5 @@
 """Binary values: a negative and a positive class."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Self, cast

@@ -1,7 +1,5 @@
 """Categories: one of several unordered values."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Self, cast

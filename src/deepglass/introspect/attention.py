@@ -1,7 +1,5 @@
 """Attention weights of test rows: of a decoder for each generated word, and of an encoder over the words of a text."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

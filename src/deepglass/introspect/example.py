@@ -1,7 +1,5 @@
 """The output of each layer for one test row."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable
 

@@ -7,8 +7,6 @@ Source: Olah, Mordvintsev and Schubert 2017, "Feature Visualization", Distill, d
 shifts); Mahendran and Vedaldi 2015, arXiv 1412.0035 (total variation).
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

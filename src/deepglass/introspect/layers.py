@@ -1,7 +1,5 @@
 """The layers of a network in the order of a forward pass."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 

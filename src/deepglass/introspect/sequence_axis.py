@@ -1,7 +1,5 @@
 """Labels of the positions of a sequence: words, seconds of audio, or steps."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

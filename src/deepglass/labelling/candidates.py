@@ -1,7 +1,5 @@
 """The rows of a source that a person may label, for a run that was trained on it or on a similar one."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Questions to a person: rows whose label looks wrong, or that are worth a label."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple

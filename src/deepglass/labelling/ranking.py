@@ -1,7 +1,5 @@
 """The order of questions: labels that look wrong and rows that are worth a label, most valuable first."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any

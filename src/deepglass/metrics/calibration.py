@@ -3,8 +3,6 @@
 Each is fitted to predictions and targets of the validation rows; the network does not change.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Literal, NamedTuple
 

@@ -4,8 +4,6 @@ accuracy(labels, predicted)            labels and predicted: (N,) int codes 0..K
 log_loss(labels, log_probs)            log_probs: (N, K) float, or (N,) probabilities of class 1 where it says so
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -7,8 +7,6 @@
 Boxes are left, top, right, bottom, in the same unit for both.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Metrics of segmentation masks and images."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

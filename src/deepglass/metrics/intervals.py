@@ -1,7 +1,5 @@
 """Confidence intervals of metrics."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from statistics import NormalDist

@@ -3,8 +3,6 @@
 r2(truth, predicted)                   truth and predicted: (N,) or (N, D) float
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

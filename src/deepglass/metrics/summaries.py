@@ -1,7 +1,5 @@
 """Summaries of arrays for reports: histograms, intervals, reliability diagrams, threshold curves, thumbnails."""
 
-from __future__ import annotations
-
 import io
 from collections import Counter
 from collections.abc import Iterable

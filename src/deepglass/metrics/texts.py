@@ -1,7 +1,5 @@
 """Text metrics."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Hashable, Sequence
 

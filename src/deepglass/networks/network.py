@@ -1,7 +1,5 @@
 """Network: encoders, trunk and heads."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 

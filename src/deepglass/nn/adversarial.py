@@ -3,8 +3,6 @@
 A critic body gives a feature vector, from which `ProjectionHead` computes the logit.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 

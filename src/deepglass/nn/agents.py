@@ -1,7 +1,5 @@
 """Running statistics, normal policies and generalised advantage estimation for reinforcement learning."""
 
-from __future__ import annotations
-
 import math
 
 import torch

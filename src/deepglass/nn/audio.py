@@ -1,7 +1,5 @@
 """Audio encoder: mel spectrogram, augmentation and convolutions over time and frequency."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any

@@ -1,7 +1,5 @@
 """Bag of n-grams: a text as one vector, the weighted sum of its n-gram embeddings."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

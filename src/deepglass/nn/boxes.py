@@ -3,8 +3,6 @@
 A box is (left, top, right, bottom), relative to the image, from 0 to 1.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

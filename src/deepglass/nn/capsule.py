@@ -7,8 +7,6 @@
 Source: Sabour, Frosst and Hinton, 2017, arXiv 1710.09829.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

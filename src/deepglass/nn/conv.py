@@ -4,8 +4,6 @@ Images (B, C, Y, X) are in channels-last memory, (B, Y, X, C): the fast bfloat16
 conversion to tokens and back is then a view.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 import torch

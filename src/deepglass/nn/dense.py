@@ -6,8 +6,6 @@ Source: Lin et al., 2017, arXiv 1612.03144 (feature pyramids); Kirillov et al., 
 from one).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

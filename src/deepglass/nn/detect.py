@@ -8,8 +8,6 @@
 Positions are relative to the image, 0 to 1 from left and top, and independent of its size in pixels.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import NamedTuple

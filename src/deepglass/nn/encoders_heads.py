@@ -1,7 +1,5 @@
 """Basic encoders, from a `Field` to tokens, and the linear head."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import cast
 

@@ -1,7 +1,5 @@
 """Feature maps (B, C, Y, X) of a forward pass, recorded by forward hooks for any network."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import NamedTuple

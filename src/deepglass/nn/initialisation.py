@@ -5,8 +5,6 @@ inputs of one output, `fan_out` the number of outputs of one input. Biases becom
 own initialisation.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator
 

@@ -4,8 +4,6 @@ unit, cosine = split(EmbeddingHead(dim, 128, classes)(tokens), 128)
 loss = arcface(cosine, labels, 0.3, 16)           # or triplet_loss(unit, labels, 0.3)
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

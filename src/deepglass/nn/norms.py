@@ -7,8 +7,6 @@ instance  over the tokens or pixels of one row, per unit or channel
 none      identity
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Literal, get_args
 

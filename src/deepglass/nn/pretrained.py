@@ -6,8 +6,6 @@ encoder.read_weights()
 tokens = encoder(field)
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path

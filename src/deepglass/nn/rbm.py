@@ -6,8 +6,6 @@
 Source: Smolensky, 1986; Hinton, 2002, Neural Computation 14 (contrastive divergence); Hinton, 2010, UTML TR 2010-003.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F

@@ -4,8 +4,6 @@ Source: Elman, 1990 (rnn); Hochreiter and Schmidhuber, 1997 (lstm); Cho et al., 
 and Paliwal, 1997 (bidirectional); Ba et al., 2016, arXiv 1607.06450 (layer normalisation in the cell).
 """
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any, Literal, NamedTuple
 

@@ -1,7 +1,5 @@
 """Autoregressive decoders of texts: recurrent with attention, and transformer."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

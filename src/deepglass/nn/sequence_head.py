@@ -1,7 +1,5 @@
 """Non-autoregressive head for sequences of vectors of variable length."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch

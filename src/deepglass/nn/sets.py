@@ -1,7 +1,5 @@
 """Encoder of label sets."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

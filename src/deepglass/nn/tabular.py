@@ -5,8 +5,6 @@ No loop over columns: the number of tensor operations does not depend on it.
 B rows, F columns, D width of a token, M members of an ensemble.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """Token sequences: concatenation of inputs, positions, pooling."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Literal

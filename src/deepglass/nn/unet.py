@@ -5,8 +5,6 @@ concatenating it, which halves the convolutions of the expanding path (Chaurasia
 1707.03718).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch.nn.functional as F

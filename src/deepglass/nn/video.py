@@ -1,7 +1,5 @@
 """Video encoder: frames as the channels of one image."""
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 
 from deepglass.nn.conv import ImageEncoder

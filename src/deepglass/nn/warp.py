@@ -1,7 +1,5 @@
 """Affine resampling of images and maps, one transform per row."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch

@@ -1,7 +1,5 @@
 """Input of a bottleneck: the pooled tokens of a network and a coarse feature map."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import polars as pl

@@ -1,7 +1,5 @@
 """All inputs of a row as one vector, and back, for generative objectives."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Linear probe: evaluates an embedding by linear heads on frozen features."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Base class of self-supervised representation learning, evaluated by a linear probe."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar

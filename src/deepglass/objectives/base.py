@@ -1,7 +1,5 @@
 """Base class of the objectives: the kinds of learning, each a generator of losses."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -3,8 +3,6 @@
 Source: Sabour, Frosst and Hinton, 2017, arXiv 1710.09829.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import ClassVar

@@ -7,8 +7,6 @@
 Source: Chen et al., 2020, arXiv 2002.05709, algorithm 1; Bardes, Ponce and LeCun, 2021, arXiv 2105.04906, algorithm 1.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar, Literal

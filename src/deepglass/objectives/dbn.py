@@ -10,8 +10,6 @@ Source: Hinton, Osindero and Teh, 2006, Neural Computation 18; fine-tuning: Hint
 2006, Science 313, with dropout (Srivastava et al., 2014, JMLR 15, section 4).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise

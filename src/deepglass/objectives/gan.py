@@ -5,8 +5,6 @@ Source: Goodfellow et al., 2014, arXiv 1406.2661; loss and gradient penalties: R
 of the generator: Yazici et al., 2018, arXiv 1806.04498.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar

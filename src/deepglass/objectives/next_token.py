@@ -4,8 +4,6 @@ Source: Elman, 1990, Cognitive Science 14, "Finding structure in time"; Bengio e
 models).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal

@@ -3,8 +3,6 @@
 Source: Rumelhart, Hinton and Williams 1986, Nature 323 (back-propagation of an error).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

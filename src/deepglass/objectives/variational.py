@@ -12,8 +12,6 @@ Source: Kingma and Welling, 2013, arXiv 1312.6114, equation 10 and appendices B 
 variance: Rybkin, Daniilidis and Levine, 2021, arXiv 2006.13202, equation 8 (there one for all, of each batch).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, NamedTuple

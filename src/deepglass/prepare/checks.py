@@ -1,7 +1,5 @@
 """Checks before training: enough rows, targets with more than one value, consistent column roles."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

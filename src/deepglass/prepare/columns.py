@@ -1,7 +1,5 @@
 """Kind and role of each column of a source."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeVar
 

@@ -1,7 +1,5 @@
 """Warnings about the prepared data: missing labels, rows left out, unusual values, memory."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Columns that stand between source and features: of fitted table transforms, and of features of several columns."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 

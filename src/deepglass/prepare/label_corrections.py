@@ -9,8 +9,6 @@
 `why` are optional, so that the file may be written by hand or by other programs.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import re

@@ -1,7 +1,5 @@
 """From a spec to an experiment and its data: read the source, infer columns, split, fit the features."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import TypeVar
 

@@ -1,7 +1,5 @@
 """The data of a run: its rows, their split, and the fitted features that encode them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

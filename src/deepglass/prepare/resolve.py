@@ -1,7 +1,5 @@
 """Choosing the network: its architecture, its settings, and the input features as it needs them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

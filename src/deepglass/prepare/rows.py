@@ -1,7 +1,5 @@
 """Which rows are used, and the split of each row."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

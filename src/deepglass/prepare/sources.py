@@ -1,7 +1,5 @@
 """Read and combine the sources of a spec, and compute their fingerprint."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import replace
 from pathlib import Path

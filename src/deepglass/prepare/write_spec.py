@@ -1,7 +1,5 @@
 """A commented spec for a source, with the inferred columns and the defaults."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any

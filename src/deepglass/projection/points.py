@@ -1,7 +1,5 @@
 """The rows of the map and their embedding: the test rows, and as many training rows as there is time for."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

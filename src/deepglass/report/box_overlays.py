@@ -1,7 +1,5 @@
 """Predicted boxes over their images, the worst rows first, and the rectangles that the page draws."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Single test rows of an output that a section shows: nothing is left of them in a report without rows."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar

@@ -1,7 +1,5 @@
 """Explained test rows as plain data: contributions of the input's parts, neighbours, faithfulness checks."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple

@@ -1,7 +1,5 @@
 """Explains some test rows of a run for its report, by `deepglass.explain`."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Predicted masks over their images, the worst rows first."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from deepglass.features.outputs._dense import crop_to_frame

@@ -1,7 +1,5 @@
 """Which test rows a report shows."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

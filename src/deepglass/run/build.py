@@ -1,7 +1,5 @@
 """Build the objective of an experiment with its networks."""
 
-from __future__ import annotations
-
 from deepglass.config import construct
 from deepglass.device import pick, seed_everything
 from deepglass.errors import SourceError, SpecError

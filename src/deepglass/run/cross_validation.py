@@ -1,7 +1,5 @@
 """Cross-validation: one run per fold, and their mean and standard deviation in the folder above."""
 
-from __future__ import annotations
-
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence

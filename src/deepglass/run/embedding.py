@@ -1,7 +1,5 @@
 """Embeddings of rows, and files of them for other programs: parquet, TensorBoard's projector, word2vec."""
 
-from __future__ import annotations
-
 import io
 import math
 from collections.abc import Iterator, Mapping

@@ -4,8 +4,6 @@ fresh   prepare -> set_up -> plan (probe) -> train -> calibrate -> test -> save
 resume  stored experiment, data, plan -> set_up -> train on from the checkpoint -> the same end
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """A finished run as a Python object: metrics, predictions, the network."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Mapping, Sequence
 from functools import cached_property

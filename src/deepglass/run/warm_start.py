@@ -1,7 +1,5 @@
 """Warm start from another run: inherit its architecture and fitted features, and load the weights that fit."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path

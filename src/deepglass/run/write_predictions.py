@@ -1,7 +1,5 @@
 """Predictions written to files: a table, JSON, or a folder of images."""
 
-from __future__ import annotations
-
 import base64
 import io
 import json

@@ -1,7 +1,5 @@
 """Values of a row for a page: images, audio, texts, curves, plain values."""
 
-from __future__ import annotations
-
 import io
 import json
 from collections.abc import Sequence

@@ -6,8 +6,6 @@ GET  /media/R/NAME  the image or audio of row R of the queue or of its neighbour
 POST /answer        {"item": 3, "label": "cat"}; "" removes the label, null withdraws the answer
 """
 
-from __future__ import annotations
-
 import socket
 import sys
 import threading

@@ -1,7 +1,5 @@
 """A queue of rows to label; each answer is written to the labels file at once."""
 
-from __future__ import annotations
-
 import math
 import shlex
 from collections.abc import Mapping, Sequence

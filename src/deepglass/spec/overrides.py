@@ -1,7 +1,5 @@
 """Arguments of a call or of the command line -> spec."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

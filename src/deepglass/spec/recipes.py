@@ -4,8 +4,6 @@ A recipe is a spec file, run by `deepglass train recipe:digits-lenet5`. Its firs
 such as `# expect: label.accuracy >= 0.99` state the expected test metrics.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """JSON schema of a spec: its sections, and the settings of each kind, trunk and objective."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Mapping
 from typing import Any

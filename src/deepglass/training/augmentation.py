@@ -5,8 +5,6 @@ and points follow the map; under a horizontal flip, numbers with `negate_on_flip
 images are swapped.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """Weighted means of losses and logged values between two evaluations."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Callbacks of the trainer, the record of an evaluation, and the history file."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field

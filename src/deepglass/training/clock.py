@@ -1,7 +1,5 @@
 """Clock: adapts the number of steps to a time budget; no other module of training decides by time."""
 
-from __future__ import annotations
-
 import math
 import time
 

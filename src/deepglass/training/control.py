@@ -1,7 +1,5 @@
 """Commands to a running trainer."""
 
-from __future__ import annotations
-
 import math
 import threading
 import time

@@ -1,7 +1,5 @@
 """The training loop: steps, checks, evaluations, recovery, and the state that a checkpoint keeps."""
 
-from __future__ import annotations
-
 import math
 import threading
 import time

@@ -8,8 +8,6 @@ regularising it. A parameter with an attribute `lr_multiplier` uses that multipl
 stores its peak learning rate as `initial_lr`; `set_learning_rates` scales it.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple

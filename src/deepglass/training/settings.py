@@ -1,7 +1,5 @@
 """The `training` section of a spec."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Literal
 

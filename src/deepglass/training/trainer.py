@@ -4,8 +4,6 @@ It back-propagates each loss of the objective and steps the optimizer of the par
 numbers that steer it stand in the plan.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """zip and tar archives, unpacked safely into a temporary folder that is removed when the program ends."""
 
-from __future__ import annotations
-
 import atexit
 import lzma
 import os

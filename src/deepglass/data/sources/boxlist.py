@@ -1,7 +1,5 @@
 """Tables of bounding boxes: one row per box, with the name of its image, its class and four numbers."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """The data sets that scikit-learn bundles: `sklearn:digits` and others; nothing is downloaded."""
 
-from __future__ import annotations
-
 import numpy as np
 import polars as pl
 from sklearn import datasets

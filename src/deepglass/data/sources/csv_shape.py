@@ -1,7 +1,5 @@
 """Counts the rows and cells of a text table over its bytes, to verify what polars read."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -5,8 +5,6 @@ the first rows; columns that do not fit are read again as text. Any other file i
 is slow but reports the lines that are wrong.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import re

@@ -1,7 +1,5 @@
 """Tables from polars frames and arrays: column names, missing values, inferred types."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence, Sized
 
 import numpy as np

@@ -5,8 +5,6 @@ columns are inferred as for any source; `Table.environment` describes how to cre
 follow a question mark, as YAML values separated by `&`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Whether the first row of a table holds names or values."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from itertools import pairwise

@@ -4,8 +4,6 @@ Source: Y. LeCun, C. Cortes, C. Burges, The MNIST database: two zero bytes, a ty
 each as a big-endian 32-bit number, then the values.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Image headers: size, EXIF orientation, mode and frames; unusual ones are counted and noted once."""
 
-from __future__ import annotations
-
 import warnings
 from typing import NamedTuple
 

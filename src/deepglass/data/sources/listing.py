@@ -1,7 +1,5 @@
 """Listing of folders, in natural order and without hidden files."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ A mask is an image file whose pixels are class indices. It belongs to the image 
 folder, whose name differs only in a word such as "masks" or "annot".
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Folders of image, audio or video files: class folders, labels in file names, tables with paths in their cells."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections import Counter

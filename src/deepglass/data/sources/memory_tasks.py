@@ -5,8 +5,6 @@ The number is the lag, in steps. All sequences of a set have one length; the set
 Source: Hochreiter and Schmidhuber, 1997, Neural Computation 9(8), experiments 3 and 4.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

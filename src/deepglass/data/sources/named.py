@@ -1,7 +1,5 @@
 """`data:NAME`: a named data set, in a folder of that name below --data-root or $DEEPGLASS_DATA."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Parallel text: one file per language with the same sentences line by line: `train.en.gz` beside `train.fr.gz`."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Sources that are files and folders: which reader a path needs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Plain text as rows in reading order, whose concatenation is the text again; and folders of such files."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Dialect detection of text tables: encoding, delimiter, quoting, header, each with its reason."""
 
-from __future__ import annotations
-
 import codecs
 import csv
 import re

@@ -1,7 +1,5 @@
 """Synthetic speech recognition set: recordings of spoken digits, concatenated."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import NamedTuple, cast

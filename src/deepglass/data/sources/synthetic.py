@@ -1,7 +1,5 @@
 """Synthetic data sets, generated deterministically, no download: `synthetic:moving_digits`, `synthetic:copy-100`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

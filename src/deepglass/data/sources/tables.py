@@ -1,7 +1,5 @@
 """Files that hold a table, and folders of such files: one table, or its train, valid and test files."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace

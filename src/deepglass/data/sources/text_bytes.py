@@ -1,7 +1,5 @@
 """Text files as UTF-8 bytes: memory-mapped, unpacked from gzip, decoded from other encodings."""
 
-from __future__ import annotations
-
 import codecs
 import gzip
 import zlib

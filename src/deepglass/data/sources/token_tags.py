@@ -1,7 +1,5 @@
 """Token tagging: columns of lists that are aligned word by word, such as words and their tags."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import polars as pl

@@ -3,8 +3,6 @@
 A generative model of them can be inspected in a scatter plot. The sets are deterministic.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

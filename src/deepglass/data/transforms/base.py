@@ -3,8 +3,6 @@
 source -> Table --TableTransform.apply--> Table with added or replaced columns --features--> encoded columns
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from abc import ABC, abstractmethod

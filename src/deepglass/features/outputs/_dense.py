@@ -1,7 +1,5 @@
 """Geometry and JSON encoding that mask and image outputs share."""
 
-from __future__ import annotations
-
 import base64
 import io
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Scores and conformal intervals of numeric outputs."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

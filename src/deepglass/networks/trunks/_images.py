@@ -1,7 +1,5 @@
 """Base class of the convolutional trunks, and the grids of their images."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Literal, cast
 

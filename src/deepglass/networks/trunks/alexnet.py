@@ -1,7 +1,5 @@
 """AlexNet, adapted to the size of the image."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise

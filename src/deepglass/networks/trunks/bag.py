@@ -1,7 +1,5 @@
 """Bag of embeddings: the default network for texts alone."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import ClassVar
 

@@ -1,7 +1,5 @@
 """Base class of trunks: the networks between encoders and heads."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar

@@ -1,7 +1,5 @@
 """Capsule network with dynamic routing."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar

@@ -1,7 +1,5 @@
 """Plain convolutional network: the default for images up to about 64 x 64."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

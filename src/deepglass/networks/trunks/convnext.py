@@ -1,7 +1,5 @@
 """ConvNeXt: depthwise convolutions with transformer-style blocks."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar

@@ -1,7 +1,5 @@
 """LeNet-5: convolutions and subsampling, then fully connected layers."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar, Literal

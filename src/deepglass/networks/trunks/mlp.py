@@ -1,7 +1,5 @@
 """Multilayer perceptron, or an ensemble with shared weights (TabM): the default network for tables."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 

@@ -1,7 +1,5 @@
 """Pretrained encoder of images, texts or audio, from a folder or the hub, frozen or fine-tuned."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar

@@ -1,7 +1,5 @@
 """Residual network (ResNet): the default for images from about 96 x 96."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

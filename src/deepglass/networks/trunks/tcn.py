@@ -1,7 +1,5 @@
 """Temporal convolutional network (TCN): dilated convolutions over a sequence."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 

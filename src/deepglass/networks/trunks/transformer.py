@@ -1,7 +1,5 @@
 """Transformer encoder, with a transformer decoder for text outputs."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 

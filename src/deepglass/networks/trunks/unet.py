@@ -1,7 +1,5 @@
 """U-Net: the default for outputs that are images or masks."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Axes and the frame around a chart."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

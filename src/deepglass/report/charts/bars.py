@@ -1,7 +1,5 @@
 """Bars: the small spreads of columns, and histograms."""
 
-from __future__ import annotations
-
 from markupsafe import Markup
 
 from deepglass.formatting import count, number, percent, plural, short

@@ -1,7 +1,5 @@
 """Figures side by side: a dot each, with the interval where there is one."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from markupsafe import Markup

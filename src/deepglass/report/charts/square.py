@@ -1,7 +1,5 @@
 """Charts on a square with a diagonal: reliability, the ROC curve, predicted against true."""
 
-from __future__ import annotations
-
 import numpy as np
 from markupsafe import Markup
 

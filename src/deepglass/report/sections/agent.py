@@ -1,7 +1,5 @@
 """An agent: its returns during training, a film of one test episode, and the metrics of the test episodes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 

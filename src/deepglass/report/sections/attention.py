@@ -1,7 +1,5 @@
 """Attention weights: while each word of an output was generated, or over the words that were read before a class."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, NamedTuple

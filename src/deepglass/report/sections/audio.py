@@ -1,7 +1,5 @@
 """Test rows of outputs that are predicted from audio: player, spectrogram, prediction and truth."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 

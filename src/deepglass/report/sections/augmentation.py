@@ -1,7 +1,5 @@
 """Training images before and after augmentation, with the masks and boxes that move along."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@
 name is the section's name and its anchor in the page.
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Decision boundaries: predictions over a plane with rows on it, and a slider over the run (`web/boundary.js`)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Reliability diagram of each output with confidences: how often predictions are right, by confidence."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

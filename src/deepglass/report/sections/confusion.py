@@ -1,7 +1,5 @@
 """The confusion matrix of each output of classes; its cells show their rows."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 

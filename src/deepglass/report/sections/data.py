@@ -1,7 +1,5 @@
 """The source: its splits, how it was read, and how each column was taken."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any

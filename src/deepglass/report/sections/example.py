@@ -1,7 +1,5 @@
 """Feature maps and activations of one row, layer by layer."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Explanations of some test rows: what each part of the input adds to the prediction, and faithfulness checks."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """What convolutional layers detect: the first filters, and the image patches that activate later channels most."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

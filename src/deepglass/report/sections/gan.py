@@ -1,7 +1,5 @@
 """A GAN during training: both losses, how near generated rows are to real ones, and whether they collapsed."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """Outputs that are images: input, prediction and target side by side, the worst first."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 

@@ -3,8 +3,6 @@
 Without the page's script masks stand side by side, and boxes are drawn from one confidence on.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Learning curves: losses, metrics and the learning rate over the steps, and what training took."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """All test metrics of each output with their intervals, beside those of the baselines."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """The most confident mistakes of each output; of a number, the predictions that are farthest off."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

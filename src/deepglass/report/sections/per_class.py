@@ -1,7 +1,5 @@
 """The metrics of each class of an output with masks, boxes or several labels, as a table that can be sorted."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Precision-recall curves of outputs with boxes or several labels: one a class, and their mean."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 

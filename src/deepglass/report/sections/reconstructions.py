@@ -1,7 +1,5 @@
 """Test images above their reconstructions."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 

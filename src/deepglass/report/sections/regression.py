@@ -1,7 +1,5 @@
 """Outputs that are numbers: predicted against true values with their intervals, and the errors."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The head of the report: task, main metric with its interval, baselines, and whether a network is worth it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 

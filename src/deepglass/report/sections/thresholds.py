@@ -1,7 +1,5 @@
 """The decision threshold of each yes-or-no output: what each value of it finds and costs, and the ROC curve."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

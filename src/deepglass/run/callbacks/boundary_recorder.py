@@ -5,8 +5,6 @@ the embedding, some rows are projected on its two principal directions, with the
 network over columns are stored too, so that the boundary over any two columns can be computed afterwards.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

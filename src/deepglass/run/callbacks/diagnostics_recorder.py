@@ -4,8 +4,6 @@ Units are measured in a small forward pass over the same few rows at each evalua
 own: those of the last step are still stored beside the weights. Draws no random numbers and changes no weights.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Records the embedding of some rows as a network learns: a file an evaluation."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple

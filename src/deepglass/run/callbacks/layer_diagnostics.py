@@ -1,7 +1,5 @@
 """Diagnostics of training: dead or saturated units, vanishing or exploding gradients, with suggestions."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

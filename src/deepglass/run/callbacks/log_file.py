@@ -1,7 +1,5 @@
 """log.txt of a run folder: the data, the warnings, each evaluation, how training ended, and errors."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime

@@ -5,8 +5,6 @@ The margins are computed from the forward passes of training; they take eight by
 Source: Pleiss et al., 2020, arXiv 2001.10528, equation 1. Ours averages over the whole run and over ensemble members.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Planes over two inputs, with all other inputs fixed at typical values."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 The true labels are read from the source again and stay here: neither network nor objective sees them.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Records samples of a generative run at each evaluation, always from the same random numbers."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Snapshots of a run: a limited number of files of arrays, spread over the steps."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 

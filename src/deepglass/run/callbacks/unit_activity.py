@@ -1,7 +1,5 @@
 """Activity of the units of a network on some rows: dead and saturated units, closed and open gates."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
